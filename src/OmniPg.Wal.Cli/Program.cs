@@ -1,0 +1,2 @@
+Console.Error.WriteLine("omnipg-wal");
+return 64;
