@@ -1,0 +1,19 @@
+namespace OmniPg.Jobmon;
+
+/// <summary><c>jobmon.unavailable</c>: the server could not be reached, is read-only, or refused the write for want of resources.</summary>
+public sealed class JobmonUnavailableException : JobmonException
+{
+    internal JobmonUnavailableException(string operation, string server, string reason, Exception? innerException = null)
+        : base(
+            "jobmon.unavailable",
+            $"The job log on '{server}' did not take the event '{operation}': {reason}",
+            "Check that the server is up, writable and has free connections and disk space.",
+            innerException) =>
+        Operation = operation;
+
+    /// <summary>Event that was not written, for example <c>job start</c>.</summary>
+    public string Operation { get; }
+
+    /// <summary>Always true: the same call can succeed later.</summary>
+    public override bool IsTransient => true;
+}

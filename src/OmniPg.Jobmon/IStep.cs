@@ -1,0 +1,77 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>One step of a run: a row of <c>job_detail</c>. Thread-safe.</summary>
+/// <remarks>
+/// <c>Report</c> and <c>Increment</c> do no I/O and allocate nothing: the latest value is written at most once per
+/// <see cref="JobmonOptions.FlushInterval"/>, and always when the step or the job ends or the process exits in an orderly way.
+/// </remarks>
+public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
+{
+    /// <summary>Id in <c>job_detail</c>; null while the server is away.</summary>
+    long? StepId { get; }
+
+    /// <summary>What the step does.</summary>
+    string Action { get; }
+
+    /// <summary>Latest progress with rate and remaining time.</summary>
+    StepProgress Progress { get; }
+
+    /// <summary>Begins a step below this one.</summary>
+    /// <param name="action">What the step does.</param>
+    IStep Step(string action);
+
+    /// <inheritdoc cref="Step"/>
+    /// <param name="action">What the step does.</param>
+    /// <param name="cancellationToken">Checked before the write.</param>
+    ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default);
+
+    /// <summary>Completes this step and begins the next one beside it in one round trip.</summary>
+    /// <param name="action">What the next step does.</param>
+    /// <param name="message">Message of this step.</param>
+    IStep Next(string action, string? message = null);
+
+    /// <inheritdoc cref="Next"/>
+    /// <param name="action">What the next step does.</param>
+    /// <param name="message">Message of this step.</param>
+    /// <param name="cancellationToken">Checked before the write.</param>
+    ValueTask<IStep> NextAsync(string action, string? message = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Sets the progress; no I/O.</summary>
+    /// <param name="current">Units done so far.</param>
+    /// <param name="total">Units to do; null leaves it as it is.</param>
+    /// <param name="message">Text to show; null leaves it as it is.</param>
+    void Report(long current, long? total = null, string? message = null);
+
+    /// <summary>Adds to the progress; no I/O.</summary>
+    /// <param name="by">Units done since the last call.</param>
+    void Increment(long by = 1);
+
+    /// <summary>Ends the step with success. Stands for <c>update_step()</c>.</summary>
+    /// <param name="message">Message; null keeps the last progress text.</param>
+    /// <param name="status">Status text; null means that of success.</param>
+    void Complete(string? message = null, string? status = null);
+
+    /// <summary>Ends the step with a warning.</summary>
+    /// <param name="message">Message.</param>
+    void Warn(string message);
+
+    /// <summary>Ends the step as failed. The job stays open.</summary>
+    /// <param name="error">What went wrong; stored with SQLSTATE, inner exceptions and stack.</param>
+    void Fail(Exception error);
+
+    /// <inheritdoc cref="Complete"/>
+    /// <param name="message">Message.</param>
+    /// <param name="status">Status text; null means that of success.</param>
+    /// <param name="cancellationToken">Checked before the write.</param>
+    ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default);
+
+    /// <inheritdoc cref="Warn"/>
+    /// <param name="message">Message.</param>
+    /// <param name="cancellationToken">Checked before the write.</param>
+    ValueTask WarnAsync(string message, CancellationToken cancellationToken = default);
+
+    /// <inheritdoc cref="Fail"/>
+    /// <param name="error">What went wrong.</param>
+    /// <param name="cancellationToken">Checked before the write.</param>
+    ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default);
+}

@@ -1,0 +1,70 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Fluent form of <see cref="JobOptions"/>: immutable, every call returns a new value.</summary>
+public sealed class JobBuilder
+{
+    private readonly IJobmon _jobmon;
+    private readonly string _jobName;
+
+    /// <summary>Starts from the defaults.</summary>
+    /// <param name="jobmon">Client that will run the job.</param>
+    /// <param name="jobName">Name of the job.</param>
+    public JobBuilder(IJobmon jobmon, string jobName) : this(jobmon, jobName, new JobOptions())
+    {
+    }
+
+    private JobBuilder(IJobmon jobmon, string jobName, JobOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(jobmon);
+        ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
+        (_jobmon, _jobName, Options) = (jobmon, jobName, options);
+    }
+
+    /// <summary>What has been set so far.</summary>
+    public JobOptions Options { get; }
+
+    /// <summary>At most one active run of this name per database.</summary>
+    public JobBuilder SingleInstance(OnConflict onConflict = OnConflict.Skip) =>
+        With(Options with { SingleInstance = true, OnConflict = onConflict });
+
+    /// <summary>At most one active run of this name; waits at most <paramref name="timeout"/> for the other to end.</summary>
+    public JobBuilder SingleInstance(TimeSpan timeout) =>
+        With(Options with { SingleInstance = true, OnConflict = OnConflict.Wait, WaitTimeout = timeout });
+
+    /// <summary>Run time after which the monitor reports the run as overdue.</summary>
+    public JobBuilder MaxRuntime(TimeSpan maxRuntime) => With(Options with { MaxRuntime = maxRuntime });
+
+    /// <summary>Adds a tag.</summary>
+    public JobBuilder Tag(string tag) => With(Options with { Tags = [.. Options.Tags, tag] });
+
+    /// <summary>Adds a parameter to the record of the run; a later value of the same name wins.</summary>
+    public JobBuilder Argument(string name, string value) =>
+        With(Options with { Arguments = new Dictionary<string, string>(Options.Arguments) { [name] = value } });
+
+    /// <summary>Makes the run a child of <paramref name="parent"/>.</summary>
+    public JobBuilder ChildOf(IJob parent) => With(Options with { Parent = parent });
+
+    /// <summary>How the job and its steps end when disposed open.</summary>
+    public JobBuilder OnDispose(DisposeBehavior behavior) => With(Options with { DisposeBehavior = behavior });
+
+    /// <summary>Level of a run that ends by cancellation.</summary>
+    public JobBuilder WhenCancelled(AlertLevel level) => With(Options with { CancelledLevel = level });
+
+    /// <summary>Connection the work runs on, as by <see cref="IJob.Attach"/>.</summary>
+    public JobBuilder Attach(NpgsqlConnection workConnection) => With(Options with { WorkConnection = workConnection });
+
+    /// <inheritdoc cref="IJobmon.Start"/>
+    public IJob Start() => _jobmon.Start(_jobName, Options);
+
+    /// <inheritdoc cref="IJobmon.StartAsync"/>
+    public ValueTask<IJob> StartAsync(CancellationToken cancellationToken = default) =>
+        _jobmon.StartAsync(_jobName, Options, cancellationToken);
+
+    /// <inheritdoc cref="IJobmon.RunAsync(string, Func{IJob, CancellationToken, Task}, JobOptions?, CancellationToken)"/>
+    public Task RunAsync(Func<IJob, CancellationToken, Task> body, CancellationToken cancellationToken = default) =>
+        _jobmon.RunAsync(_jobName, body, Options, cancellationToken);
+
+    private JobBuilder With(JobOptions options) => new(_jobmon, _jobName, options);
+}

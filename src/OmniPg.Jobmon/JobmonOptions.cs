@@ -1,0 +1,76 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Settings of one <see cref="IJobmon"/>. Every default is safe for production.</summary>
+public sealed class JobmonOptions
+{
+    /// <summary>Connection string of the own connections. Default null: derived from the data source, credentials included.</summary>
+    /// <remarks>Pool size, application name, timeouts and enlistment are always replaced by the package's own.</remarks>
+    public string? ConnectionString { get; set; }
+
+    /// <summary>Dedicated data source for the own connections, used as it is. Default null.</summary>
+    /// <remarks>
+    /// Needed only where TLS callbacks are configured on the data source itself; these cannot be copied. It must not be the one the
+    /// work runs on: a caller holding all its connections would then block the log. It is never disposed here.
+    /// </remarks>
+    public NpgsqlDataSource? WriterDataSource { get; set; }
+
+    /// <summary>Key of the <see cref="NpgsqlDataSource"/> in the service container. Default null: the unkeyed registration.</summary>
+    public string? DataSourceKey { get; set; }
+
+    /// <summary>Schema of the SDK's own job log. Default null: that of extension <c>pg_jobmon</c> if installed, else <c>jobmon</c>.</summary>
+    public string? Schema { get; set; }
+
+    /// <summary>Schema of the SDK's side tables. Default <c>omnipg_jobmon</c>.</summary>
+    public string SideSchema { get; set; } = "omnipg_jobmon";
+
+    /// <summary>What a failed log write does. Default <see cref="ErrorPolicy.LogAndContinue"/>.</summary>
+    public ErrorPolicy ErrorPolicy { get; set; } = ErrorPolicy.LogAndContinue;
+
+    /// <summary>How an open job or step ends on dispose. Default <see cref="DisposeBehavior.FailUnlessCompleted"/>.</summary>
+    public DisposeBehavior DisposeBehavior { get; set; } = DisposeBehavior.FailUnlessCompleted;
+
+    /// <summary>Shortest time between two progress writes of one job. Default 1 s, range 50 ms to 1 min.</summary>
+    public TimeSpan FlushInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Time between two heartbeats of this process. Default 15 s, range 100 ms to 10 min.</summary>
+    public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Age of the last heartbeat beyond which a run without its lock counts as dead. Default 60 s, at least 3 × <see cref="HeartbeatInterval"/>.</summary>
+    public TimeSpan DeadAfter { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Longest wait for a connection to the server. Default 5 s, range 1 s to 5 min.</summary>
+    public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Longest wait for one log statement. Default 5 s, range 1 s to 5 min.</summary>
+    public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Longest action or message in UTF-8 bytes; longer ones are cut on a character boundary. Default 65 536, range 64 to 16 MiB.</summary>
+    public int MaxMessageBytes { get; set; } = 65_536;
+
+    /// <summary>Longest job name in UTF-8 bytes; longer ones are refused. Default 1 000, range 1 to 2 600 (the index row limit).</summary>
+    public int MaxJobNameBytes { get; set; } = 1_000;
+
+    /// <summary>Events kept per job while the server is away. Default 1 024, range 16 to 1 000 000.</summary>
+    /// <remarks>Beyond it the oldest successful step is dropped, start and end together; job start, job end and failures never are.</remarks>
+    public int MaxBufferedEvents { get; set; } = 1_024;
+
+    /// <summary>Lines of captured log per job. Default 10 000; later lines are counted and dropped.</summary>
+    public int MaxLogLines { get; set; } = 10_000;
+
+    /// <summary>Name of this process in the log. Default null: entry assembly and host, <c>Etl@db7</c>.</summary>
+    public string? ClientName { get; set; }
+
+    /// <summary>Applied to every text before it leaves the process, for redaction. Default null. An exception from it replaces the text.</summary>
+    public Func<string, string>? MessageFilter { get; set; }
+
+    /// <summary>Folder where unwritten events survive the end of the process, one file each. Default null: none.</summary>
+    public string? SpoolDirectory { get; set; }
+
+    /// <summary>Proof of life. Default <see cref="LivenessMode.Auto"/>.</summary>
+    public LivenessMode Liveness { get; set; } = LivenessMode.Auto;
+
+    /// <summary>Whether start and progress rows are committed without waiting for the WAL flush. Default false; ends always wait.</summary>
+    public bool RelaxedStartDurability { get; set; }
+}
