@@ -1,0 +1,26 @@
+namespace OmniPg.Testing;
+
+/// <summary>What kind of throw-away server to start.</summary>
+public sealed record PgClusterOptions
+{
+    /// <summary>Major version; <see langword="null"/> (default) takes the highest installed one.</summary>
+    public int? Version { get; init; }
+
+    /// <summary>Server settings on top of the defaults, name to value as in postgresql.conf.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>More arguments for initdb, such as <c>--wal-segsize=1</c>.</summary>
+    public IReadOnlyList<string> InitDbArguments { get; init; } = [];
+
+    /// <summary>Whether fsync and full_page_writes stay on: for tests of durability and for WAL that benchmarks use. Default <see langword="false"/>.</summary>
+    public bool Durable { get; init; }
+
+    /// <summary>Directory below which the server's own directory is made; <see langword="null"/> (default) picks memory when there is enough of it.</summary>
+    public string? ParentDirectory { get; init; }
+
+    /// <summary>Password of the superuser, asked for over TCP; <see langword="null"/> (default) trusts everybody.</summary>
+    public string? Password { get; init; }
+
+    /// <summary>A data directory to run instead of a fresh one, such as a restored backup; it must be initialised. It is deleted in the end too.</summary>
+    public string? ExistingDataDirectory { get; init; }
+}
