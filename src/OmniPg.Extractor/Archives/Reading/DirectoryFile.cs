@@ -1,0 +1,26 @@
+namespace OmniPg.Extractor.Archives.Reading;
+
+/// <summary>Opens a file of a directory archive, with or without the suffix of its compression.</summary>
+internal static class DirectoryFile
+{
+    private static readonly (string Suffix, ArchiveCompression Compression)[] Suffixes =
+    [
+        ("", ArchiveCompression.None),
+        (".gz", ArchiveCompression.Gzip),
+        (".lz4", ArchiveCompression.Lz4),
+        (".zst", ArchiveCompression.Zstd),
+    ];
+
+    public static Stream Open(string directory, string name, int? entryIndex)
+    {
+        foreach (var (suffix, compression) in Suffixes)
+        {
+            var path = Path.Combine(directory, name + suffix);
+            if (!File.Exists(path))
+                continue;
+            var file = new FileStream(path, new FileStreamOptions { BufferSize = 64 * 1024, Options = FileOptions.Asynchronous | FileOptions.SequentialScan });
+            return Decompression.OpenFile(compression, file, () => new ArchiveLocation(file.CanRead ? file.Position : 0, entryIndex, name + suffix));
+        }
+        throw new ArchiveFormatException(new ArchiveLocation(0, entryIndex, name), $"the file '{name}' is missing in '{directory}'");
+    }
+}
