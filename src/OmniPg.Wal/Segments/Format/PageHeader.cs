@@ -1,0 +1,21 @@
+using static System.Buffers.Binary.BinaryPrimitives;
+
+namespace OmniPg.Wal.Segments;
+
+/// <summary>Header at the start of each 8 KiB page (<c>XLogPageHeaderData</c>); the first page of a segment has the long form.</summary>
+internal readonly struct PageHeader(ReadOnlySpan<byte> bytes)
+{
+    public const int ShortLength = 24;
+    public const int LongLength = 40;
+
+    public readonly ushort Magic = ReadUInt16LittleEndian(bytes);
+    public readonly ushort Info = ReadUInt16LittleEndian(bytes[2..]);
+    public readonly uint Timeline = ReadUInt32LittleEndian(bytes[4..]);
+    public readonly ulong Address = ReadUInt64LittleEndian(bytes[8..]);
+    public readonly uint Remaining = ReadUInt32LittleEndian(bytes[16..]);
+    public readonly uint Padding = ReadUInt32LittleEndian(bytes[20..]);
+
+    public bool IsContinuation => (Info & WalFormat.FirstIsContinuation) != 0;
+
+    public bool IsLong => (Info & WalFormat.LongHeader) != 0;
+}

@@ -1,0 +1,9 @@
+namespace OmniPg.Wal.Segments;
+
+/// <summary>Resource managers whose records this package looks into (<c>rmgrlist.h</c>).</summary>
+internal static class RmgrId
+{
+    public const byte Xlog = 0;
+    public const byte Transaction = 1;
+    public const byte FirstCustom = 128;
+}

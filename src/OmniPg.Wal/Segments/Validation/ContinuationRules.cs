@@ -1,0 +1,43 @@
+namespace OmniPg.Wal.Segments;
+
+/// <summary>Rules for the length and the flags with which a page header announces the rest of a split record.</summary>
+internal static class ContinuationRules
+{
+    /// <param name="segment">The segment.</param>
+    /// <param name="page">Header of the page that starts.</param>
+    /// <param name="position">WAL position of the page.</param>
+    /// <param name="open">The record left unfinished by the page before, or <see langword="null"/>.</param>
+    /// <returns>How the page goes on.</returns>
+    public static Continuation Judge(SegmentIdentity segment, in PageHeader page, ulong position, SplitRecord? open)
+    {
+        if (page.IsContinuation != (page.Remaining > 0))
+        {
+            throw segment.Fault(
+                WalValidationProblem.BadPage, position, $"the page flags are '{page.Info:X4}' but the length of the continued record is '{page.Remaining}'");
+        }
+
+        // Without the segment before, nothing is known about what its last page left unfinished.
+        var isUnchained = position == segment.Start && segment.Previous is null;
+        if ((page.Info & segment.Format.OverwriteFlag) != 0)
+        {
+            return page.IsContinuation || (open is null && !isUnchained)
+                ? throw segment.Fault(WalValidationProblem.BadPage, position, $"the page flags '{page.Info:X4}' give up a record, but none is unfinished")
+                : Continuation.Abandoned;
+        }
+
+        if (isUnchained)
+        {
+            return page.Remaining < WalFormat.MaxRecordLength
+                ? page.IsContinuation ? Continuation.Unseen : Continuation.Regular
+                : throw segment.Fault(WalValidationProblem.BadPage, position, $"the length '{page.Remaining}' of the continued record is not possible");
+        }
+
+        var expected = open?.Remaining ?? 0;
+        return page.Remaining == (uint)expected
+            ? Continuation.Regular
+            : throw segment.Fault(
+                position == segment.Start ? WalValidationProblem.BrokenChain : WalValidationProblem.BadPage,
+                position,
+                $"the page continues a record with '{page.Remaining}' bytes but '{expected}' are expected");
+    }
+}

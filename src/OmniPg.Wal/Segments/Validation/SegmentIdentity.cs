@@ -1,0 +1,52 @@
+using NpgsqlTypes;
+
+namespace OmniPg.Wal.Segments;
+
+/// <summary>What a segment is: first what its name promises, then what its first page header says. Every fault of the segment is made here, so that each has file, offset and LSN.</summary>
+internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expectations)
+{
+    private bool _known;
+
+    public WalFileName? Name => name;
+
+    public WalExpectations Expectations => expectations;
+
+    public WalFormat Format { get; private set; } = null!;
+
+    public ulong SystemIdentifier { get; private set; }
+
+    public int Size { get; private set; }
+
+    /// <summary>First WAL position of the segment.</summary>
+    public ulong Start { get; private set; }
+
+    public ulong End => Start + (uint)Size;
+
+    /// <summary>Timeline of the first page.</summary>
+    public uint FirstTimeline { get; private set; }
+
+    /// <summary>Timeline of the newest valid page.</summary>
+    public uint LastTimeline { get; set; }
+
+    /// <summary>State of the segment before, when it was given and really lies before this one.</summary>
+    public WalChainState? Previous { get; private set; }
+
+    public void Establish(WalFormat format, in PageHeader page, in LongPageHeader segment)
+    {
+        Format = format;
+        Start = page.Address;
+        FirstTimeline = LastTimeline = page.Timeline;
+        SystemIdentifier = segment.SystemIdentifier;
+        Size = (int)segment.SegmentSize;
+        Previous = expectations.Previous is { } previous && (ulong)previous.End == Start ? previous : null;
+        _known = true;
+    }
+
+    public WalValidationException Fault(WalValidationProblem problem, ulong position, string reason) =>
+        new(problem, reason, name?.ToString(), (long)(position - Start), new NpgsqlLogSequenceNumber(position));
+
+    public WalValidationException FaultAt(WalValidationProblem problem, long offset, string reason) =>
+        new(problem, reason, name?.ToString(), offset, _known ? new NpgsqlLogSequenceNumber(Start + (ulong)offset) : null);
+
+    public static string Text(ulong position) => new NpgsqlLogSequenceNumber(position).ToString();
+}
