@@ -1,0 +1,73 @@
+using System.Xml.Linq;
+
+namespace OmniPg.Guard.Tests;
+
+/// <summary>Arrows between the packages run only in the direction that docs/architecture.md draws.</summary>
+public sealed class ProjectGraphTests
+{
+    private static readonly Dictionary<string, string[]> Allowed = new()
+    {
+        ["OmniPg.Core"] = [],
+        ["OmniPg.Wal"] = ["OmniPg.Core"],
+        ["OmniPg.Jobmon"] = ["OmniPg.Core"],
+        ["OmniPg.Extractor"] = ["OmniPg.Core"],
+        ["OmniPg.Wal.Cli"] = ["OmniPg.Wal"],
+        ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Extractor"],
+    };
+
+    private static readonly string[] LibraryPackages =
+    [
+        "Npgsql", "Microsoft.CodeAnalysis.BannedApiAnalyzers", "Microsoft.Extensions.DependencyInjection.Abstractions",
+        "Microsoft.Extensions.Diagnostics.HealthChecks.Abstractions", "Microsoft.Extensions.Hosting.Abstractions",
+        "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.Options.ConfigurationExtensions",
+    ];
+
+    [Fact]
+    public void Every_package_references_only_packages_below_it()
+    {
+        var actual = Repository.Projects("src").ToDictionary(p => Path.GetFileNameWithoutExtension(p), References);
+
+        actual.Should().BeEquivalentTo(Allowed);
+    }
+
+    [Fact]
+    public void Libraries_reference_nothing_heavier_than_the_driver_and_abstractions()
+    {
+        foreach (var project in Repository.Projects("src").Where(p => !p.EndsWith(".Cli.csproj", StringComparison.Ordinal)))
+            Packages(project).Should().BeSubsetOf(LibraryPackages, "{0} is a library", Path.GetFileName(project));
+    }
+
+    [Fact]
+    public void Nothing_that_ships_references_the_test_support()
+    {
+        foreach (var project in Repository.Projects("src"))
+            References(project).Should().NotContain("OmniPg.Testing");
+    }
+
+    [Fact]
+    public void No_package_opens_its_internals_to_another_package()
+    {
+        var open = Directory.EnumerateFiles(Path.Combine(Repository.Root, "src"), "*.cs*", SearchOption.AllDirectories)
+            .Where(f => !f.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal))
+            .SelectMany(f => File.ReadLines(f).Where(l => l.Contains("InternalsVisibleTo", StringComparison.Ordinal)).Select(l => (File: f, Line: l)))
+            .Where(x => !x.Line.Contains(".Tests\"", StringComparison.Ordinal) && !x.Line.Contains(".Benchmarks\"", StringComparison.Ordinal));
+
+        open.Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Every_project_is_in_the_solution()
+    {
+        var solution = Repository.Read("OmniPg.Sdk.sln").Replace('\\', '/');
+        var projects = new[] { "src", "tests", "benchmarks", "samples" }.SelectMany(Repository.Projects)
+            .Select(p => Path.GetRelativePath(Repository.Root, p).Replace('\\', '/'));
+
+        projects.Should().OnlyContain(p => solution.Contains($"\"{p}\""));
+    }
+
+    private static string[] References(string project) =>
+        [.. XDocument.Load(project).Descendants("ProjectReference").Select(r => Path.GetFileNameWithoutExtension(r.Attribute("Include")!.Value.Replace('\\', '/')))];
+
+    private static IEnumerable<string> Packages(string project) =>
+        XDocument.Load(project).Descendants("PackageReference").Select(r => r.Attribute("Include")!.Value);
+}
