@@ -1,0 +1,9 @@
+namespace OmniPg.Compression;
+
+/// <summary>Bytes pass unchanged.</summary>
+internal sealed class NoneCodec() : Codec("none", "", 0, 0, 0)
+{
+    private protected override Stream OpenCompress(Stream sink, int level, bool leaveOpen) => new PassThroughStream(sink, leaveOpen);
+
+    private protected override Stream OpenDecompress(Stream source, bool leaveOpen) => leaveOpen ? new PassThroughStream(source, leaveOpen) : source;
+}
