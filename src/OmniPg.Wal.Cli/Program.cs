@@ -1,2 +1,3 @@
-Console.Error.WriteLine("omnipg-wal");
-return 64;
+using OmniPg.Wal.Cli.Running;
+
+return await ProgramRunner.RunAsync(args);

@@ -1,0 +1,57 @@
+namespace OmniPg.Wal.Cli.CommandLine;
+
+/// <summary>Hides passwords and keys in words and environment variables before they reach a log.</summary>
+internal static class SecretMask
+{
+    private const string Masked = "***";
+
+    private static readonly string[] SecretWords = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "ACCESSKEY", "ACCESS_KEY", "CREDENTIAL"];
+
+    /// <summary>The word with the value of every <c>password=…</c> and the password of every URL replaced.</summary>
+    public static string Word(string text)
+    {
+        text = Url(text);
+        foreach (var secret in SecretWords)
+        {
+            for (var at = text.IndexOf(secret, StringComparison.OrdinalIgnoreCase); at >= 0; at = Next(text, secret, at))
+            {
+                var equals = at + secret.Length;
+                while (equals < text.Length && text[equals] == ' ')
+                    equals++;
+                if (equals >= text.Length || text[equals] != '=')
+                    continue;
+                text = string.Concat(text.AsSpan(0, equals + 1), Masked, text.AsSpan(EndOfValue(text, equals + 1)));
+            }
+        }
+
+        return text;
+    }
+
+    /// <summary>The value of an environment variable, hidden when its name sounds like a secret.</summary>
+    public static string Variable(string name, string value) =>
+        Array.Exists(SecretWords, s => name.Contains(s, StringComparison.OrdinalIgnoreCase)) ? Masked : Word(value);
+
+    private static int Next(string text, string secret, int at) => text.IndexOf(secret, at + secret.Length, StringComparison.OrdinalIgnoreCase);
+
+    private static int EndOfValue(string text, int start)
+    {
+        if (start < text.Length && text[start] is '\'' or '"')
+        {
+            var quote = text.IndexOf(text[start], start + 1);
+            return quote < 0 ? text.Length : quote + 1;
+        }
+
+        var end = text.AsSpan(start).IndexOfAny(";& ");
+        return end < 0 ? text.Length : start + end;
+    }
+
+    private static string Url(string text)
+    {
+        var scheme = text.IndexOf("://", StringComparison.Ordinal);
+        if (scheme < 0)
+            return text;
+        var at = text.IndexOf('@', scheme);
+        var colon = text.IndexOf(':', scheme + 3);
+        return colon > 0 && colon < at ? string.Concat(text.AsSpan(0, colon + 1), Masked, text.AsSpan(at)) : text;
+    }
+}

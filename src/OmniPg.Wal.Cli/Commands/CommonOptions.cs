@@ -1,0 +1,30 @@
+using OmniPg.Wal.Cli.CommandLine;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>Options that every verb has, with the original's names.</summary>
+internal static class CommonOptions
+{
+    public static readonly Option ConfigFile = Option.Many("--config-file", "FILE", "read options from FILE, one per line", "--config", "--cfg");
+    public static readonly Option Log = Option.Value("--log", "TEMPLATE", "write an OmniPITR log; ^Y ^m ^d … are time, '-' is standard output", "-l");
+    public static readonly Option Verbose = Option.Flag("--verbose", "log every step", "-v");
+    public static readonly Option PidFile = Option.Value("--pid-file", "FILE", "let one instance at a time run");
+    public static readonly Option Help = Option.Flag("--help", "show this text", "-?");
+    public static readonly Option DataDirectory = Option.Value("--data-dir", "DIR", "data directory of the server (default: the current directory)", "-D");
+    public static readonly Option Json = Option.Flag("--json", "print JSON");
+
+    public static readonly Option[] All = [ConfigFile, Log, Verbose, PidFile, Help];
+
+    /// <summary>Names of old configuration files whose job is done inside the process now.</summary>
+    public static readonly Option[] BuiltIn =
+    [
+        Option.WithoutEffect("--temp-dir", true, "nothing is copied to a temporary directory any more", "-t"),
+        Option.WithoutEffect("--gzip-path", true, "gzip is built in", "-gp"),
+        Option.WithoutEffect("--lz4-path", true, "lz4 is loaded as a library", "-ll"),
+        Option.WithoutEffect("--bzip2-path", true, "bzip2 is searched in PATH", "-bp"),
+        Option.WithoutEffect("--lzma-path", true, "xz is searched in PATH", "-lp"),
+        Option.WithoutEffect("--xz-path", true, "xz is searched in PATH", "-xz"),
+        Option.WithoutEffect("--not-nice", false, "compression runs inside the process", "-nn"),
+        Option.WithoutEffect("--nice-path", true, "compression runs inside the process", "-np"),
+    ];
+}

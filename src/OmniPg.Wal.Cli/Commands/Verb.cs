@@ -1,0 +1,37 @@
+using OmniPg.Wal.Cli.CommandLine;
+using OmniPg.Wal.Cli.Running;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>One command of the program: a table of options and a call of the library.</summary>
+internal abstract class Verb
+{
+    public abstract string Name { get; }
+
+    /// <summary>One line for the list of verbs.</summary>
+    public abstract string Summary { get; }
+
+    /// <summary>The operands as the help shows them.</summary>
+    public virtual string Operands => "";
+
+    public abstract string Example { get; }
+
+    public abstract IReadOnlyList<Option> Options { get; }
+
+    /// <summary>The name that an OmniPITR log carries for this verb.</summary>
+    public virtual string LogName => "omnipg-wal-" + Name;
+
+    /// <summary>Whether the list of verbs leaves it out: started by the program itself.</summary>
+    public virtual bool IsInternal => false;
+
+    public IReadOnlyList<Option> AllOptions => [.. Options, .. CommonOptions.All];
+
+    public abstract Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken);
+
+    /// <summary>The exit code of a failure that was reported already.</summary>
+    /// <param name="arguments">The parsed command line; null when it could not be parsed.</param>
+    /// <param name="error">The failure.</param>
+    public virtual int ExitCodeOf(Arguments? arguments, Exception error) => ExitCodes.Of(error);
+
+    public string Help => HelpText.ForVerb(Name, Summary, Operands, Example, AllOptions);
+}

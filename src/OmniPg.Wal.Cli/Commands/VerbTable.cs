@@ -1,0 +1,23 @@
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>All verbs. Made one at a time: the program starts once per segment.</summary>
+internal static class VerbTable
+{
+    private static readonly (string Name, Func<Verb> Create)[] Verbs =
+    [
+        ("checksum", () => new ChecksumVerb()),
+    ];
+
+    public static Verb? Find(string name)
+    {
+        foreach (var (known, create) in Verbs)
+        {
+            if (known == name)
+                return create();
+        }
+
+        return null;
+    }
+
+    public static IEnumerable<Verb> Visible => Verbs.Select(v => v.Create()).Where(v => !v.IsInternal);
+}

@@ -1,0 +1,40 @@
+using OmniPg.Compression;
+using OmniPg.Wal.Cli.CommandLine;
+
+namespace OmniPg.Wal.Cli;
+
+/// <summary>
+/// Every exit code of the program. PostgreSQL counts a failed archive_command only between 1 and 125: above, its archiver dies and
+/// monitoring sees nothing, so nothing but a stop signal ends there. <c>restore</c> has its own rule, see <see cref="Commands.RestoreExitCode"/>.
+/// </summary>
+internal static class ExitCodes
+{
+    public const int Done = 0;
+
+    /// <summary>Done, but there is something to look at: gaps in an archive, a name in no source.</summary>
+    public const int Attention = 1;
+    public const int DestinationFailed = 10;
+    public const int TimedOut = 11;
+    public const int Locked = 12;
+    public const int Usage = 20;
+    public const int ForeignCluster = 21;
+    public const int Conflict = 22;
+    public const int InvalidSegment = 23;
+    public const int CodecOrKeyUnavailable = 24;
+    public const int Interrupted = 130;
+    public const int Terminated = 143;
+
+    /// <summary>Trouble that must stop a recovery: PostgreSQL ends with FATAL and loses nothing.</summary>
+    public const int StopRecovery = 255;
+
+    public static int Of(Exception error) => error switch
+    {
+        UsageException or WalConfigurationException or ArgumentException => Usage,
+        WalLockedException => Locked,
+        TimeoutException => TimedOut,
+        CodecUnavailableException => CodecOrKeyUnavailable,
+        WalValidationException { Problem: WalValidationProblem.ForeignCluster } => ForeignCluster,
+        WalValidationException => InvalidSegment,
+        _ => DestinationFailed,
+    };
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Wal.Cli.Running;
+
+/// <summary>What the program itself says; ids 2900 to 2999. The texts of 'Called with' and the success lines are OmniPITR's, word by word.</summary>
+internal static partial class ProgramLog
+{
+    [LoggerMessage(2900, LogLevel.Critical, "{Message}")]
+    public static partial void Failed(ILogger log, string message, Exception? error);
+
+    [LoggerMessage(2901, LogLevel.Information, "Called with parameters: {Parameters}")]
+    public static partial void Called(ILogger log, string parameters);
+
+    [LoggerMessage(2902, LogLevel.Warning, "The option {Option} has no effect: {Reason}.")]
+    public static partial void WithoutEffect(ILogger log, string option, string reason);
+
+    [LoggerMessage(2903, LogLevel.Information, "Segment {Path} successfully sent to all destinations.")]
+    public static partial void Sent(ILogger log, string path);
+
+    [LoggerMessage(2904, LogLevel.Information, "Segment {Name} restored")]
+    public static partial void Restored(ILogger log, string name);
+}

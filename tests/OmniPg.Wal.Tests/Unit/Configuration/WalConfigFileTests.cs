@@ -1,0 +1,40 @@
+namespace OmniPg.Wal.Tests.Unit.Configuration;
+
+public sealed class WalConfigFileTests
+{
+    [Fact]
+    public void All_forms_of_the_original_are_read_in_order()
+    {
+        const string Text = "# comment\n\n--dst-local gzip=/mnt/a b  \n--state-dir=/var/x = y\n-dr=host:/z\n-D /data\n  --verbose\n--log  /l-^Y\t\n--empty=\n";
+
+        var options = WalConfigFile.Parse(new StringReader(Text));
+
+        options.Should().Equal(
+            new KeyValuePair<string, string?>("--dst-local", "gzip=/mnt/a b"),
+            new("--state-dir", "/var/x = y"),
+            new("-dr", "host:/z"),
+            new("-D", "/data"),
+            new("--verbose", null),
+            new("--log", "/l-^Y"),
+            new("--empty", ""));
+    }
+
+    [Theory]
+    [InlineData("dst-local=/a")]
+    [InlineData("--")]
+    [InlineData("- x")]
+    public void Line_that_is_no_option_is_named_with_its_number(string line)
+    {
+        var act = () => WalConfigFile.Parse(new StringReader("--ok\n" + line), "wal.conf");
+
+        act.Should().Throw<WalConfigurationException>().WithMessage($"Line 2 of 'wal.conf' is not an option: '{line}'.*");
+    }
+
+    [Fact]
+    public void Missing_file_is_named()
+    {
+        var act = () => WalConfigFile.Read("/nowhere/wal.conf");
+
+        act.Should().Throw<WalConfigurationException>().WithMessage("The configuration file '/nowhere/wal.conf' cannot be read*");
+    }
+}

@@ -1,0 +1,55 @@
+namespace OmniPg.Wal.Tests.Unit.Locking;
+
+public sealed class SingleInstanceLockTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("omnipg-lock-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void Second_holder_is_refused_and_told_who_holds_it()
+    {
+        var path = Path.Combine(_folder, "pid");
+        using var first = SingleInstanceLock.Acquire(path);
+
+        var act = () => SingleInstanceLock.Acquire(path);
+
+        act.Should().Throw<WalLockedException>()
+            .Where(e => e.Code == "wal.locked" && e.IsTransient && e.HolderProcessId == Environment.ProcessId)
+            .WithMessage($"The lock file '{path}' is held by a running process ('{Environment.ProcessId}').*");
+    }
+
+    [Fact]
+    public void Release_removes_the_file_and_lets_the_next_one_in()
+    {
+        var path = Path.Combine(_folder, "pid");
+        var first = SingleInstanceLock.Acquire(path);
+        first.Dispose();
+        first.Dispose();
+
+        File.Exists(path).Should().BeFalse();
+        using var second = SingleInstanceLock.Acquire(path);
+        second.FilePath.Should().Be(path);
+    }
+
+    [Fact]
+    public void File_left_by_a_dead_process_does_not_block_even_when_its_id_lives_again()
+    {
+        var path = Path.Combine(_folder, "pid");
+        File.WriteAllText(path, "1\n");
+
+        using (SingleInstanceLock.Acquire(path))
+        {
+            var act = () => SingleInstanceLock.Acquire(path);
+            act.Should().Throw<WalLockedException>();
+        }
+    }
+
+    [Fact]
+    public void Missing_directory_is_a_configuration_error()
+    {
+        var act = () => SingleInstanceLock.Acquire(Path.Combine(_folder, "no", "pid"));
+
+        act.Should().Throw<WalConfigurationException>().WithMessage("The pid file '*no/pid' cannot be opened*");
+    }
+}
