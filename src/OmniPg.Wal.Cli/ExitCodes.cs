@@ -5,7 +5,7 @@ namespace OmniPg.Wal.Cli;
 
 /// <summary>
 /// Every exit code of the program. PostgreSQL counts a failed archive_command only between 1 and 125: above, its archiver dies and
-/// monitoring sees nothing, so nothing but a stop signal ends there. <c>restore</c> has its own rule, see <see cref="Commands.RestoreExitCode"/>.
+/// monitoring sees nothing, so nothing but a stop signal ends there. <c>restore</c> has its own rule (<c>RestoreExitCode</c>).
 /// </summary>
 internal static class ExitCodes
 {

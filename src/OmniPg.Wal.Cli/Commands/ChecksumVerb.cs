@@ -8,7 +8,7 @@ internal sealed class ChecksumVerb : Verb
 {
     private static readonly Option Digest = Option.Value("--digest", "NAME", "digest (default MD5)", "-d");
     private static readonly Option FileName = Option.Value("--file", "NAME", "name in the line (default <stdin>)", "-f");
-    private static readonly Option List = Option.Flag("--list", "list the digests");
+    private static readonly Option List = Option.Flag("--list", "list the digests", "-l");
 
     public override string Name => "checksum";
 

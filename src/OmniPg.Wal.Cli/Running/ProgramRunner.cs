@@ -1,5 +1,4 @@
 using System.Collections;
-using Microsoft.Extensions.Logging;
 using OmniPg.Wal.Cli.CommandLine;
 using OmniPg.Wal.Cli.Commands;
 

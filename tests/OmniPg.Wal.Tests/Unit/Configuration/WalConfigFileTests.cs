@@ -9,14 +9,8 @@ public sealed class WalConfigFileTests
 
         var options = WalConfigFile.Parse(new StringReader(Text));
 
-        options.Should().Equal(
-            new KeyValuePair<string, string?>("--dst-local", "gzip=/mnt/a b"),
-            new("--state-dir", "/var/x = y"),
-            new("-dr", "host:/z"),
-            new("-D", "/data"),
-            new("--verbose", null),
-            new("--log", "/l-^Y"),
-            new("--empty", ""));
+        options.Select(o => $"{o.Key}|{o.Value ?? "(flag)"}").Should().Equal(
+            "--dst-local|gzip=/mnt/a b", "--state-dir|/var/x = y", "-dr|host:/z", "-D|/data", "--verbose|(flag)", "--log|/l-^Y", "--empty|");
     }
 
     [Theory]
