@@ -3,6 +3,10 @@ namespace OmniPg.Wal.Segments;
 /// <summary>Sees each record once its CRC was verified.</summary>
 internal interface IRecordObserver
 {
+    /// <summary>Tells the version of the segment, before its first record.</summary>
+    /// <param name="format">The version.</param>
+    void OnSegmentStart(WalFormat format);
+
     /// <summary>How many bytes behind the record header the observer needs of a record that is split over pages. A contiguous record is always shown whole.</summary>
     /// <param name="header">Header of the record.</param>
     /// <returns>A limit; more may be shown.</returns>

@@ -26,6 +26,7 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
     {
         EndOfValid = segment.Start;
         _rules.StartSegment();
+        observer.OnSegmentStart(segment.Format);
         if (segment.Previous?.Split is { } split)
         {
             _split.CopyFrom(split);

@@ -21,6 +21,8 @@ internal sealed class SegmentTally(SegmentIdentity segment, IRecordObserver? nex
 
     public DateTimeOffset? LastCommit => _hasCommit ? PgTimestamp.ToDateTimeOffset(_lastCommit) : null;
 
+    public void OnSegmentStart(WalFormat format) => next?.OnSegmentStart(format);
+
     public int BytesNeeded(in RecordHeader header) => next?.BytesNeeded(header) ?? EnoughForTime;
 
     public void OnRecord(in RecordHeader header, ulong start, ulong end, ReadOnlySpan<byte> body)

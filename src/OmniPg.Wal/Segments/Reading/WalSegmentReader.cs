@@ -1,0 +1,137 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using OmniPg.Wal.Segments;
+
+namespace OmniPg.Wal;
+
+/// <summary>
+/// Reads the records of WAL segments of PostgreSQL 13 to 19 (10 to 12 as far as their format is the same), or only validates them.
+/// Every check of <see cref="WalValidation.Full"/> is always made: a record that is handed out was verified.
+/// </summary>
+/// <remarks>Thread-safe. Holds one pooled buffer of 128 KiB and the records of one such buffer; a record that is split over pages is assembled in memory.</remarks>
+public static class WalSegmentReader
+{
+    private const int BufferSize = 128 * 1024;
+
+    /// <summary>Reads the records that end in one segment. A record begun in the segment before is left out, unless its state is in the expectations; so is one that ends in the next.</summary>
+    /// <param name="segment">Uncompressed content. Stays open.</param>
+    /// <param name="options">How to read; <see langword="null"/> takes the defaults.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <returns>The records in WAL order.</returns>
+    /// <exception cref="WalValidationException">The content is wrong. Thrown after all records before the fault were handed out.</exception>
+    public static async IAsyncEnumerable<WalRecord> ReadAsync(
+        Stream segment, WalReadOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(segment);
+        options ??= new WalReadOptions();
+        var reading = new SegmentReading(options, options.Name, options.Expectations);
+        await foreach (var record in ReadAsync(segment, reading, cancellationToken).ConfigureAwait(false))
+        {
+            yield return record;
+        }
+
+        options.OnSegmentEnd?.Invoke(reading.Complete());
+    }
+
+    /// <summary>Reads the records of consecutive segments, with those split over their edges. Ends with a segment that ends early, when that is allowed.</summary>
+    /// <param name="segments">Segments in order; each must start where the one before ends. The next timeline's first segment may follow the one before it.</param>
+    /// <param name="options">How to read; <see cref="WalReadOptions.Name"/> is taken from each segment.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <returns>The records in WAL order.</returns>
+    /// <exception cref="WalValidationException">A segment is wrong or does not continue the one before. Thrown after all records before the fault were handed out.</exception>
+    public static async IAsyncEnumerable<WalRecord> ReadChainAsync(
+        IEnumerable<WalSegmentSource> segments, WalReadOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(segments);
+        options ??= new WalReadOptions();
+        var expectations = options.Expectations;
+        foreach (var segment in segments)
+        {
+            var reading = new SegmentReading(options, segment.Name, expectations);
+            var stream = await segment.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await using (stream.ConfigureAwait(false))
+            {
+                ThrowUnlessContinued(segment.Name, expectations.Previous);
+                await foreach (var record in ReadAsync(stream, reading, cancellationToken).ConfigureAwait(false))
+                {
+                    yield return record;
+                }
+            }
+
+            var summary = reading.Complete();
+            options.OnSegmentEnd?.Invoke(summary);
+            if (summary.Next is null)
+            {
+                yield break;
+            }
+
+            expectations = expectations with { Previous = summary.Next };
+        }
+    }
+
+    /// <summary>Validates one file thoroughly (<see cref="WalValidation.Full"/>).</summary>
+    /// <param name="file">Uncompressed content. Stays open.</param>
+    /// <param name="name">Name of the file; <see langword="null"/> for a segment whose name is not known.</param>
+    /// <param name="expectations">What is known about the cluster; <see langword="null"/> for nothing.</param>
+    /// <param name="cancellationToken">Ends the validation.</param>
+    /// <returns>What the file holds.</returns>
+    /// <exception cref="WalValidationException">The content is wrong.</exception>
+    public static async Task<WalSegmentSummary> ValidateAsync(
+        Stream file, WalFileName? name = null, WalExpectations? expectations = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        var validator = new WalSegmentValidator(name, WalValidation.Full, expectations ?? WalExpectations.Any, null);
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            while (await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var count and > 0)
+            {
+                validator.Append(buffer.AsSpan(0, count));
+            }
+
+            return validator.Complete();
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static async IAsyncEnumerable<WalRecord> ReadAsync(
+        Stream segment, SegmentReading reading, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            while (await segment.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var count and > 0)
+            {
+                reading.Append(buffer.AsSpan(0, count));
+                foreach (var record in reading.Records)
+                {
+                    yield return record;
+                }
+
+                reading.Continue();
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static void ThrowUnlessContinued(WalFileName name, WalChainState? previous)
+    {
+        if (previous is null)
+        {
+            return;
+        }
+
+        var size = WalSegmentSize.FromBytes(previous.SegmentSize);
+        if (!name.Fits(size) || name.StartLsn(size) != previous.End)
+        {
+            throw new WalValidationException(
+                WalValidationProblem.BrokenChain, $"the segment before ends at '{previous.End}', and this one does not start there", name.ToString(), 0);
+        }
+    }
+}
