@@ -1,0 +1,16 @@
+using System.Security.Cryptography;
+
+namespace OmniPg.Wal.Storage;
+
+/// <summary>SHA-256 as 64 lower-case hex digits, the form in which it stands in files and messages.</summary>
+internal static class Sha256Text
+{
+    public static string Of(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
+
+    public static string Finish(IncrementalHash hash)
+    {
+        Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
+        hash.GetHashAndReset(digest);
+        return Convert.ToHexStringLower(digest);
+    }
+}

@@ -1,0 +1,120 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Wal.Tests.Storage;
+
+public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
+{
+    private const string Segment = "000000010000000000000001";
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    protected override IWalStore CreateEmptyStore() => new DirectoryWalStore(_directory.Path);
+
+    [Fact]
+    public async Task Bytes_then_file_then_name_then_directory_become_durable_in_this_order()
+    {
+        var files = new RecordingFileSystem(_directory.Path);
+        await using var store = new DirectoryWalStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+
+        await store.PutAsync("0000000100000000/" + Segment, new byte[3], Token, DateTimeOffset.UnixEpoch);
+
+        files.Calls.Should().Equal(
+            "create directory 0000000100000000",
+            "create 0000000100000000/.TEMP",
+            "write 0000000100000000/.TEMP 3",
+            "set time 0000000100000000/.TEMP",
+            "fsync 0000000100000000/.TEMP",
+            "publish 0000000100000000/.TEMP as 0000000100000000/" + Segment,
+            "fsync directory 0000000100000000");
+    }
+
+    [Theory]
+    [InlineData("write")]
+    [InlineData("fsync")]
+    [InlineData("publish")]
+    public async Task A_failure_at_any_step_before_the_name_leaves_no_file(string step)
+    {
+        var files = new RecordingFileSystem(_directory.Path) { FailAt = step };
+        await using var store = new DirectoryWalStore(_directory.Path, UnixFileMode.UserRead, files);
+
+        var act = () => store.PutAsync(Segment, new byte[3], Token);
+
+        await act.Should().ThrowAsync<IOException>().WithMessage("No space left on device*");
+        Directory.EnumerateFileSystemEntries(_directory.Path).Should().BeEmpty();
+        files.Calls.Count(c => c.StartsWith(step, StringComparison.Ordinal)).Should().Be(1, "nothing is tried again on the same file");
+    }
+
+    [Fact]
+    public async Task A_vanished_directory_is_an_error_and_not_absence()
+    {
+        await using var store = new DirectoryWalStore(_directory.Combine("not-mounted"));
+
+        await store.Awaiting(s => s.StatAsync(Segment, Token)).Should().ThrowAsync<DirectoryNotFoundException>();
+        await store.Awaiting(s => s.OpenReadAsync(Segment, Token)).Should().ThrowAsync<DirectoryNotFoundException>();
+        await store.Awaiting(s => s.ListAsync("", Token).ToListAsync(Token).AsTask()).Should().ThrowAsync<DirectoryNotFoundException>();
+        await store.Awaiting(s => s.PutAsync(Segment, [1], Token)).Should().ThrowAsync<DirectoryNotFoundException>();
+        await store.Awaiting(s => s.PutAsync("0000000100000000/" + Segment, [1], Token)).Should().ThrowAsync<DirectoryNotFoundException>();
+        Directory.Exists(store.Root).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData("../outside")]
+    [InlineData("/etc/passwd")]
+    [InlineData("a//b")]
+    [InlineData("a/../../b")]
+    [InlineData("a\0b")]
+    [InlineData(".")]
+    public async Task A_key_that_leaves_the_directory_is_refused(string key)
+    {
+        await using var store = CreateEmptyStore();
+
+        await store.Awaiting(s => s.PutAsync(key, [1], Token)).Should().ThrowAsync<ArgumentException>();
+        await store.Awaiting(s => s.OpenReadAsync(key, Token)).Should().ThrowAsync<ArgumentException>();
+    }
+
+    [Fact]
+    public async Task Only_the_owner_may_read_new_files()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Skip("Windows has no mode bits.");
+            return;
+        }
+
+        await using var store = CreateEmptyStore();
+
+        await store.PutAsync(Segment, [1], Token);
+
+        File.GetUnixFileMode(_directory.Combine(Segment)).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
+
+    [Fact]
+    public async Task Abandoned_temporary_files_are_removed_and_younger_ones_stay()
+    {
+        await using var store = new DirectoryWalStore(_directory.Path);
+        Directory.CreateDirectory(_directory.Combine("0000000100000000"));
+        var old = _directory.Combine("0000000100000000", $".{Segment}.abc.tmp");
+        var young = _directory.Combine($".{Segment}.def.tmp");
+        File.WriteAllText(old, "");
+        File.WriteAllText(young, "");
+        File.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddHours(-2));
+
+        store.RemoveAbandonedFiles(DateTimeOffset.UtcNow.AddHours(-1)).Should().Be(1);
+
+        File.Exists(old).Should().BeFalse();
+        File.Exists(young).Should().BeTrue();
+    }
+
+    [Theory]
+    [InlineData("with blanks and 'quotes'")]
+    [InlineData("日本語 %p")]
+    public async Task Any_directory_name_works(string name)
+    {
+        await using var store = new DirectoryWalStore(Directory.CreateDirectory(_directory.Combine(name)).FullName);
+
+        await store.PutAsync(Segment, [1, 2], Token);
+
+        (await store.ReadAllAsync(Segment, Token)).Should().Equal(1, 2);
+    }
+}
