@@ -1,0 +1,103 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Monitoring rule for one job, built step by step and saved by <see cref="ActivateAsync"/> or <see cref="DeactivateAsync"/>.</summary>
+/// <remarks>Immutable: every call returns a new value. What is not set keeps its stored value, or the default on first saving.</remarks>
+public sealed record CheckBuilder
+{
+    private readonly Func<CheckBuilder, bool, CancellationToken, Task> _save;
+
+    internal CheckBuilder(string jobName, Func<CheckBuilder, bool, CancellationToken, Task> save) => (JobName, _save) = (jobName, save);
+
+    internal string JobName { get; }
+
+    internal string? WarnThreshold { get; private init; }
+
+    internal string? ErrorThreshold { get; private init; }
+
+    internal short? SensitivityCount { get; private init; }
+
+    internal int? EscalateCount { get; private init; }
+
+    internal bool EscalateSet { get; private init; }
+
+    internal string? CronText { get; private init; }
+
+    internal string? TimeZoneName { get; private init; }
+
+    internal TimeSpan? Grace { get; private init; }
+
+    internal TimeSpan? Longest { get; private init; }
+
+    internal TimeSpan? Shortest { get; private init; }
+
+    internal double? Anomaly { get; private init; }
+
+    internal TimeSpan? Stall { get; private init; }
+
+    internal bool NeedsSideSchema => CronText is not null || Longest is not null || Shortest is not null || Anomaly is not null || Stall is not null;
+
+    /// <summary>Warns when the job has not started for this long, as PostgreSQL interval text.</summary>
+    public CheckBuilder Warn(string interval) => this with { WarnThreshold = NotEmpty(interval) };
+
+    /// <inheritdoc cref="Warn(string)"/>
+    public CheckBuilder Warn(TimeSpan interval) => this with { WarnThreshold = Text(interval) };
+
+    /// <summary>Makes it critical when the job has not started for this long, as PostgreSQL interval text. Not shorter than the warning.</summary>
+    public CheckBuilder Error(string interval) => this with { ErrorThreshold = NotEmpty(interval) };
+
+    /// <inheritdoc cref="Error(string)"/>
+    public CheckBuilder Error(TimeSpan interval) => this with { ErrorThreshold = Text(interval) };
+
+    /// <summary>Failed runs since the last success that are tolerated. Default 0: the first failure is an alert.</summary>
+    public CheckBuilder Sensitivity(short failures) =>
+        failures < 0 ? throw new ArgumentOutOfRangeException(nameof(failures), failures, "Zero or more.") : this with { SensitivityCount = failures };
+
+    /// <summary>Raises the level by one from this many failures at the highest level on; <see langword="null"/> turns it off. Default off.</summary>
+    public CheckBuilder Escalate(int? failures) => this with { EscalateCount = failures, EscalateSet = true };
+
+    /// <summary>Expects starts by a cron schedule of five fields in an IANA time zone (default UTC); needs the side schema.</summary>
+    /// <exception cref="FormatException">The schedule is not of five fields.</exception>
+    /// <exception cref="TimeZoneNotFoundException">The time zone is unknown.</exception>
+    public CheckBuilder Schedule(string cron, string timeZone = "UTC", TimeSpan? startGrace = null)
+    {
+        CronSchedule.Parse(cron);
+        TimeZoneInfo.FindSystemTimeZoneById(timeZone);
+        return this with { CronText = cron, TimeZoneName = timeZone, Grace = startGrace };
+    }
+
+    /// <summary>Reports runs that take longer (OVERDUE); needs the side schema.</summary>
+    public CheckBuilder MaxRuntime(TimeSpan runtime) => this with { Longest = Positive(runtime) };
+
+    /// <summary>Reports successful runs that are shorter (TOO_FAST); needs the side schema.</summary>
+    public CheckBuilder MinRuntime(TimeSpan runtime) => this with { Shortest = Positive(runtime) };
+
+    /// <summary>
+    /// Reports runs longer than this multiple of the 95th percentile of the last 20 successful runs (OVERDUE), from three such runs on; needs
+    /// the side schema.
+    /// </summary>
+    public CheckBuilder LongerThanUsual(double factor) =>
+        factor > 1 ? this with { Anomaly = factor } : throw new ArgumentOutOfRangeException(nameof(factor), factor, "Greater than 1.");
+
+    /// <summary>Reports steps whose progress value does not change for this long (STALLED); needs the side schema.</summary>
+    public CheckBuilder StallAfter(TimeSpan time) => this with { Stall = Positive(time) };
+
+    /// <summary>Saves the rule and turns it on. The name is upper-cased by the server.</summary>
+    /// <exception cref="ArgumentException">A threshold is missing, not an interval, not positive, or the warning is longer than the error.</exception>
+    public Task ActivateAsync(CancellationToken cancellationToken = default) => _save(this, true, cancellationToken);
+
+    /// <summary>Saves the rule and turns it off: the job is not watched at all.</summary>
+    /// <exception cref="ArgumentException">As for <see cref="ActivateAsync"/>.</exception>
+    public Task DeactivateAsync(CancellationToken cancellationToken = default) => _save(this, false, cancellationToken);
+
+    private static string NotEmpty(string interval)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(interval);
+        return interval;
+    }
+
+    private static TimeSpan Positive(TimeSpan value) =>
+        value > TimeSpan.Zero ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "Longer than zero.");
+
+    private static string Text(TimeSpan interval) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Positive(interval).TotalSeconds:0.######} seconds");
+}

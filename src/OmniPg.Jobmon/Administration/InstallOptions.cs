@@ -1,0 +1,19 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Where and how to install the job log.</summary>
+public sealed record InstallOptions
+{
+    /// <summary>
+    /// Schema of tables and functions. Default: <see cref="JobmonOptions.Schema"/>, else the schema found by detection, else <c>jobmon</c>.
+    /// </summary>
+    public string? Schema { get; init; }
+
+    /// <summary>How SQL callers reach this server through dblink; <see langword="null"/> leaves the table as it is.</summary>
+    public DblinkMapping? Dblink { get; init; }
+
+    /// <summary>
+    /// Role whose members see every run, while others see only runs that they own. Default <see langword="null"/>: whoever may read the
+    /// tables sees all. The role must exist.
+    /// </summary>
+    public string? ReaderRole { get; init; }
+}

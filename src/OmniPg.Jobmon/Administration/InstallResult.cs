@@ -1,0 +1,20 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>What an installation found or made.</summary>
+public sealed record InstallResult
+{
+    /// <summary>Mode after the installation.</summary>
+    public required JobmonMode Mode { get; init; }
+
+    /// <summary>Schema of the log.</summary>
+    public required PgIdentifier Schema { get; init; }
+
+    /// <summary>Schema of the side tables.</summary>
+    public required PgIdentifier SideSchema { get; init; }
+
+    /// <summary>Whether anything was there before; <see langword="false"/> on the first installation.</summary>
+    public required bool AlreadyInstalled { get; init; }
+
+    /// <summary>Whether SQL callers log outside their transaction.</summary>
+    public required SqlAutonomy SqlAutonomy { get; init; }
+}

@@ -1,0 +1,23 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Which runs a purge deletes. A run goes when <see cref="OlderThan"/> or <see cref="KeepPerJob"/> says so.</summary>
+public sealed record PurgeOptions
+{
+    /// <summary>Deletes runs that started longer ago than this. Default <see langword="null"/>: no limit of age.</summary>
+    public TimeSpan? OlderThan { get; init; }
+
+    /// <summary>The same as PostgreSQL interval text, for months and years; used instead of <see cref="OlderThan"/> when set.</summary>
+    public string? OlderThanInterval { get; init; }
+
+    /// <summary>Keeps this many newest runs of every job and deletes the others. Default <see langword="null"/>: no limit of count.</summary>
+    public int? KeepPerJob { get; init; }
+
+    /// <summary>Keeps runs that did not succeed at least this long. Default <see langword="null"/>: like all others.</summary>
+    public TimeSpan? KeepFailuresFor { get; init; }
+
+    /// <summary>Runs deleted in one transaction. Default 5000, range 1 to 100 000.</summary>
+    public int BatchSize { get; init; } = 5000;
+
+    /// <summary>Whether the purge is itself logged as job <c>PURGING PG_JOBMON JOB LOGS</c>. Default <see langword="true"/>.</summary>
+    public bool LogAsJob { get; init; } = true;
+}

@@ -1,0 +1,93 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>
+/// Cron schedule of five fields (minute, hour, day of month, month, day of week), evaluated in a time zone, answered in UTC. A local time
+/// that the clock skips is due at the first instant after the gap; one that it shows twice is due the first time only.
+/// </summary>
+internal sealed class CronSchedule
+{
+    private static readonly string[] Months = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+    private static readonly string[] Days = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+    // The longest wait of a satisfiable schedule: 29 February across a year that is no leap year, such as 2100.
+    private const int SearchDays = 366 * 9;
+
+    private readonly CronField _minute, _hour, _day, _month, _weekday;
+
+    private CronSchedule(CronField minute, CronField hour, CronField day, CronField month, CronField weekday) =>
+        (_minute, _hour, _day, _month, _weekday) = (minute, hour, day, month, weekday);
+
+    public static CronSchedule Parse(string text)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(text);
+        var fields = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        if (fields.Length != 5)
+            throw new FormatException($"A cron schedule has five fields; '{text}' has '{fields.Length}'.");
+        var weekday = CronField.Parse(fields[4], 0, 7, Days);
+        return new CronSchedule(
+            CronField.Parse(fields[0], 0, 59, []), CronField.Parse(fields[1], 0, 23, []), CronField.Parse(fields[2], 1, 31, []),
+            CronField.Parse(fields[3], 1, 12, Months), weekday.Has(7) ? weekday with { Bits = weekday.Bits | 1 } : weekday);
+    }
+
+    /// <summary>The last due instant at or before <paramref name="instant"/>; <see langword="null"/> if the schedule never fires.</summary>
+    public DateTimeOffset? Previous(DateTimeOffset instant, TimeZoneInfo zone)
+    {
+        // A gap moves a due time forward, so a local time after "now" can never be due before it; a day of margin covers every offset.
+        var day = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(instant, zone).DateTime).AddDays(1);
+        for (var i = 0; i < SearchDays; i++, day = day.AddDays(-1))
+        {
+            if (!IsDue(day))
+                continue;
+            for (var minute = (24 * 60) - 1; minute >= 0; minute--)
+            {
+                if (_hour.Has(minute / 60) && _minute.Has(minute % 60) && ToInstant(day, minute, zone) is var due && due <= instant)
+                    return due;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Every due instant after <paramref name="from"/> up to <paramref name="to"/>, in order.</summary>
+    public IEnumerable<DateTimeOffset> Between(DateTimeOffset from, DateTimeOffset to, TimeZoneInfo zone)
+    {
+        var last = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(to, zone).DateTime);
+        DateTimeOffset? before = null;
+        for (var day = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(from, zone).DateTime).AddDays(-1); day <= last; day = day.AddDays(1))
+        {
+            for (var minute = 0; IsDue(day) && minute < 24 * 60; minute++)
+            {
+                if (!_hour.Has(minute / 60) || !_minute.Has(minute % 60))
+                    continue;
+                var due = ToInstant(day, minute, zone);
+                // Several skipped local times meet in the one instant after the gap.
+                if (due > from && due <= to && due != before)
+                    yield return due;
+                before = due;
+            }
+        }
+    }
+
+    // As in cron: when both day fields are restricted, either may match.
+    private bool IsDue(DateOnly day)
+    {
+        if (!_month.Has(day.Month))
+            return false;
+        var dayOfMonth = _day.Has(day.Day);
+        var dayOfWeek = _weekday.Has((int)day.DayOfWeek);
+        return _day.IsStar || _weekday.IsStar ? dayOfMonth && dayOfWeek : dayOfMonth || dayOfWeek;
+    }
+
+    private static DateTimeOffset ToInstant(DateOnly day, int minute, TimeZoneInfo zone)
+    {
+        var local = day.ToDateTime(TimeOnly.MinValue).AddMinutes(minute);
+        if (zone.IsInvalidTime(local))
+        {
+            while (zone.IsInvalidTime(local))
+                local = local.AddMinutes(1);
+            return new DateTimeOffset(local, zone.GetUtcOffset(local)).ToUniversalTime();
+        }
+        // The first of two occurrences has the larger offset from UTC.
+        var offset = zone.IsAmbiguousTime(local) ? zone.GetAmbiguousTimeOffsets(local).Max() : zone.GetUtcOffset(local);
+        return new DateTimeOffset(local, offset).ToUniversalTime();
+    }
+}

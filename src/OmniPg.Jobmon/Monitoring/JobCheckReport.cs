@@ -1,0 +1,26 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Answer to "which jobs failed, are missing, blocked, running or dead?".</summary>
+public sealed record JobCheckReport
+{
+    /// <summary>Worst first, then by job. One row of level 1 without a job when there is nothing to report.</summary>
+    public required IReadOnlyList<JobAlert> Alerts { get; init; }
+
+    /// <summary>Highest level among the alerts that are not muted.</summary>
+    public required AlertLevel Worst { get; init; }
+
+    /// <summary>When the check looked, by the server's clock, in UTC.</summary>
+    public required DateTimeOffset CheckedAt { get; init; }
+
+    /// <summary>Whether a standby answered: who is running, blocked or dead is not visible there.</summary>
+    public required bool OnStandby { get; init; }
+
+    /// <summary>Texts of the alert codes, from table <c>job_status_text</c>.</summary>
+    public required IReadOnlyDictionary<int, string> StatusTexts { get; init; }
+
+    /// <summary>Unfinished runs that are at work now.</summary>
+    public required int RunningJobs { get; init; }
+
+    /// <summary>Line, performance data and exit code of a monitoring plugin.</summary>
+    public NagiosResult ToNagios() => NagiosFormat.Of(this);
+}

@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Text;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Writes a report as the line of a monitoring plugin.</summary>
+internal static class NagiosFormat
+{
+    /// <summary>Plugins may cut longer lines, so the report does it where it hurts least: in the middle, before the performance data.</summary>
+    private const int MaxBytes = 4096;
+
+    public static NagiosResult Of(JobCheckReport report)
+    {
+        var text = new StringBuilder();
+        text.Append(Text(report, report.Worst)).Append('(');
+        var first = true;
+        foreach (var alert in report.Alerts)
+        {
+            if (!first)
+                text.Append(";; ");
+            first = false;
+            if (alert.JobName is not null)
+                text.Append(alert.JobName).Append('(').Append(alert.AlertStatusText).Append("): ");
+            text.Append(alert.AlertText);
+            if (alert.Muted)
+                text.Append(" [muted]");
+        }
+        text.Append(')');
+        return new NagiosResult(ExitCode(report.Worst), Line(text.ToString(), PerformanceData(report)));
+    }
+
+    /// <summary>0 for level 1, 1 for level 2, 2 for all above.</summary>
+    public static int ExitCode(AlertLevel level) => Math.Clamp(level.Code - 1, 0, 2);
+
+    /// <summary>One line without control characters, cut to 4 KiB of UTF-8.</summary>
+    public static string Line(string text, string performanceData)
+    {
+        var line = string.Create(text.Length, text, static (target, source) =>
+        {
+            for (var i = 0; i < source.Length; i++)
+                target[i] = char.IsControl(source[i]) ? ' ' : source[i] == '|' ? '/' : source[i];
+        });
+        var room = MaxBytes - Encoding.UTF8.GetByteCount(performanceData);
+        if (Encoding.UTF8.GetByteCount(line) > room)
+            line = Cut(line, room - "...".Length) + "...";
+        return line + performanceData;
+    }
+
+    private static string Cut(string line, int bytes)
+    {
+        var taken = 0;
+        foreach (var rune in line.EnumerateRunes())
+        {
+            bytes -= rune.Utf8SequenceLength;
+            if (bytes < 0)
+                break;
+            taken += rune.Utf16SequenceLength;
+        }
+        return line[..taken];
+    }
+
+    private static string Text(JobCheckReport report, AlertLevel level) =>
+        report.StatusTexts.TryGetValue(level.Code, out var text) ? text : level.ToString();
+
+    private static string PerformanceData(JobCheckReport report)
+    {
+        int Count(JobAlertStatus status) => report.Alerts.Count(a => a.Status == status && !a.Muted);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"|failed={Count(JobAlertStatus.FailedRun)};;1 missing={Count(JobAlertStatus.Missing)};;1 running={report.RunningJobs} "
+            + $"blocked={Count(JobAlertStatus.Blocked)} died={Count(JobAlertStatus.Died)};;1 overdue={Count(JobAlertStatus.Overdue)};1 "
+            + $"too_fast={Count(JobAlertStatus.TooFast)};1 stalled={Count(JobAlertStatus.Stalled)};1");
+    }
+}

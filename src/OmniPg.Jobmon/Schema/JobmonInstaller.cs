@@ -1,0 +1,102 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Runs the installation in one transaction under an advisory lock.</summary>
+internal sealed class JobmonInstaller(JobmonDatabase database)
+{
+    /// <summary>SQLSTATE of the guards' refusals.</summary>
+    private const string Conflict = "OJ001";
+
+    public async Task<InstallResult> InstallAsync(InstallOptions options, CancellationToken cancellationToken)
+    {
+        var wanted = options.Schema is { } name ? PgIdentifier.Create(name) : database.ConfiguredSchema;
+        PgIdentifier? readerRole = options.ReaderRole is { } role ? PgIdentifier.Create(role) : null;
+        var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using var closingConnection = connection.ConfigureAwait(false);
+        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        await using var closingTransaction = transaction.ConfigureAwait(false);
+        await ExecuteAsync(connection, JobmonSchemaScript.Lock, cancellationToken).ConfigureAwait(false);
+        var before = await JobmonServerDetector.DetectAsync(connection, wanted, database.SideSchema, cancellationToken).ConfigureAwait(false);
+
+        try
+        {
+            if (before.Mode != JobmonMode.Extension)
+            {
+                await ExecuteAsync(connection, JobmonSchemaScript.Own(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
+                if (readerRole is { } reader)
+                    await ExecuteAsync(connection, JobmonSchemaScript.Visibility(before.Schema, before.SideSchema, reader), cancellationToken).ConfigureAwait(false);
+                if (options.Dblink is { } mapping)
+                    await WriteMappingAsync(connection, before.Schema, mapping, cancellationToken).ConfigureAwait(false);
+            }
+            await ExecuteAsync(connection, JobmonSchemaScript.Side(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException refusal) when (refusal.SqlState == Conflict)
+        {
+            throw new JobmonConflictException(before.Schema.Value, refusal.MessageText);
+        }
+        catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            throw MissingRight(before, refusal);
+        }
+
+        database.Forget();
+        return new InstallResult
+        {
+            Mode = before.Mode == JobmonMode.Extension ? JobmonMode.Extension : JobmonMode.Own,
+            Schema = before.Schema,
+            SideSchema = before.SideSchema,
+            AlreadyInstalled = before.Mode == JobmonMode.Own || before.HasSide,
+            SqlAutonomy = before.Mode == JobmonMode.Extension
+                ? SqlAutonomy.Dblink : await ProbeAsync(connection, before.Schema, cancellationToken).ConfigureAwait(false),
+        };
+    }
+
+    /// <summary>Whether functions called from SQL can open a connection of their own in own mode.</summary>
+    public static async Task<SqlAutonomy> ProbeAsync(NpgsqlConnection connection, PgIdentifier schema, CancellationToken cancellationToken)
+    {
+        using var probe = new NpgsqlCommand($"SELECT {schema.Quoted}._dblink_probe()", connection);
+        return await probe.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true ? SqlAutonomy.Dblink : SqlAutonomy.None;
+    }
+
+    public static async Task ExecuteAsync(NpgsqlConnection connection, string script, CancellationToken cancellationToken)
+    {
+        using var command = new NpgsqlCommand(script, connection) { CommandTimeout = 0 };
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (NpgsqlException error) when (database.Translate(error, "install", null) is { } typed)
+        {
+            throw typed;
+        }
+    }
+
+    private static async Task WriteMappingAsync(
+        NpgsqlConnection connection, PgIdentifier schema, DblinkMapping mapping, CancellationToken cancellationToken)
+    {
+        await ExecuteAsync(connection, $"DELETE FROM {schema.Quoted}.dblink_mapping_jobmon", cancellationToken).ConfigureAwait(false);
+        using var insert = new NpgsqlCommand(
+            $"INSERT INTO {schema.Quoted}.dblink_mapping_jobmon (username, port, pwd, host, hostaddr) VALUES ($1, $2::integer, $3, $4, $5)", connection);
+        foreach (var value in new object?[] { mapping.Username, mapping.Port, mapping.Password, mapping.Host, mapping.HostAddress })
+            insert.Parameters.Add(value is int ? new NpgsqlParameter { Value = value } : SqlParameters.Text((string?)value));
+        await insert.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    // Creating a schema is the usual refusal; otherwise the schema exists and belongs to somebody else.
+    private static JobmonPermissionException MissingRight(JobmonServer server, PostgresException refusal)
+    {
+        var role = PgIdentifier.Create(server.Role).Quoted;
+        return refusal.MessageText.Contains(server.Database, StringComparison.Ordinal)
+            ? new JobmonPermissionException(server.Role, "CREATE", server.Database,
+                $"GRANT CREATE ON DATABASE {PgIdentifier.Create(server.Database).Quoted} TO {role};", refusal)
+            : new JobmonPermissionException(server.Role, $"a right ({refusal.MessageText})", server.Schema.Value,
+                $"GRANT USAGE, CREATE ON SCHEMA {server.Schema.Quoted}, {server.SideSchema.Quoted} TO {role};", refusal);
+    }
+}

@@ -1,0 +1,76 @@
+using System.Globalization;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>
+/// The texts that install the job log: the SDK's own tables and functions, and the side schema. Every statement may run again on an
+/// installed schema and changes nothing there.
+/// </summary>
+internal static class JobmonSchemaScript
+{
+    /// <summary>Version of the own-mode tables and functions, kept as the comment of <c>omnipg_jobmon_version()</c>.</summary>
+    public const string OwnVersion = "1";
+
+    /// <summary>Version of the side schema, kept in its table <c>schema_version</c>.</summary>
+    public const int SideVersion = 1;
+
+    // Conditions that mean "dblink did not reach the server", after which the caller's transaction takes the record.
+    private const string LostDblink =
+        "sqlclient_unable_to_establish_sqlconnection OR connection_exception OR connection_does_not_exist OR connection_failure OR "
+        + "SQLSTATE '2F003' OR undefined_function OR invalid_schema_name OR insufficient_privilege";
+
+    private const string CreateSchema =
+        """
+        DO $omnipg$
+        BEGIN
+            -- CREATE SCHEMA IF NOT EXISTS asks for the right to create one even where it exists already.
+            IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = '@NAME.name.literal@') THEN
+                CREATE SCHEMA @NAME@;
+            END IF;
+        END
+        $omnipg$;
+
+        """;
+
+    // In this order: a function in language sql is checked against the objects it names when it is created.
+    private static readonly string[] OwnParts =
+    [
+        "own-tables.sql", "own-texts.sql", "own-live.sql", "own-triggers.sql", "own-write.sql", "own-autonomy.sql", "own-log.sql",
+        "own-run.sql", "own-show.sql", "own-check.sql", "own-manage.sql",
+    ];
+
+    private static readonly string[] SideParts = ["side-tables.sql", "side-functions.sql"];
+
+    /// <summary>Lets two installers follow each other. Part of the installation's transaction.</summary>
+    public const string Lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('omnipg_jobmon.install', 0));\n";
+
+    /// <summary>Guard, tables, functions and triggers of own mode.</summary>
+    public static string Own(PgIdentifier schema, PgIdentifier side) => Fill("guard.sql", "schema", OwnParts, schema, side);
+
+    /// <summary>Guard, tables and functions beside the log in <paramref name="schema"/>, whichever mode that is.</summary>
+    public static string Side(PgIdentifier schema, PgIdentifier side) => Fill("guard-side.sql", "side", SideParts, schema, side);
+
+    /// <summary>The same without the guard: takes over a side schema that belonged to another log.</summary>
+    public static string TakeOverSide(PgIdentifier schema, PgIdentifier side) => Fill(null, "side", SideParts, schema, side);
+
+    /// <summary>Policies that let <paramref name="readerRole"/> see every run and others only their own.</summary>
+    public static string Visibility(PgIdentifier schema, PgIdentifier side, PgIdentifier readerRole) => SqlTemplate.Render(
+        EmbeddedSql.Read("own-visibility.sql"), schema, side, true,
+        ("@reader.name.literal@", readerRole.Value.Replace("'", "''", StringComparison.Ordinal)));
+
+    /// <summary>The check as one read-only statement; <paramref name="history"/> and <paramref name="deadAfter"/> are interval expressions.</summary>
+    public static string Check(JobmonServer server, string history, string deadAfter) => SqlTemplate.Render(
+        EmbeddedSql.Read("check-rows.sql"), server.Schema, server.SideSchema, server.HasSide, ("@history@", history), ("@dead.after@", deadAfter));
+
+    private static string Fill(string? guard, string which, string[] parts, PgIdentifier schema, PgIdentifier side)
+    {
+        var check = EmbeddedSql.Read("check-rows.sql");
+        var template = (guard is null ? "" : EmbeddedSql.Read(guard)) + CreateSchema.Replace("NAME", which, StringComparison.Ordinal) + string.Join('\n', parts.Select(EmbeddedSql.Read));
+        var whole = template
+            .Replace("@check.with.side@", SqlTemplate.SelectSide(check, withSide: true), StringComparison.Ordinal)
+            .Replace("@check.without.side@", SqlTemplate.SelectSide(check, withSide: false), StringComparison.Ordinal);
+        return SqlTemplate.Render(whole, schema, side, withSide: true,
+            ("@dblink.lost@", LostDblink), ("@history@", "p_history"), ("@dead.after@", "interval '60 seconds'"), ("@own.version@", OwnVersion),
+            ("@side.version@", SideVersion.ToString(CultureInfo.InvariantCulture)));
+    }
+}

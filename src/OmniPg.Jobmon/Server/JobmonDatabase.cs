@@ -1,0 +1,92 @@
+using System.Transactions;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>One database with a job log: opens connections outside any ambient transaction and remembers what detection found.</summary>
+/// <remarks>Thread-safe. Does not own the data source.</remarks>
+internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? schema, PgIdentifier sideSchema, TimeSpan commandTimeout)
+{
+    private volatile JobmonServer? _server;
+
+    public PgIdentifier? ConfiguredSchema => schema;
+
+    public PgIdentifier SideSchema => sideSchema;
+
+    public int CommandTimeoutSeconds => (int)Math.Max(1, Math.Ceiling(commandTimeout.TotalSeconds));
+
+    /// <summary>Drops what was detected, after an installation or when an object turned out to be missing.</summary>
+    public void Forget() => _server = null;
+
+    /// <summary>What the database holds; asked once, then remembered while something is installed.</summary>
+    public async ValueTask<JobmonServer> GetServerAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        _server ?? Remember(await JobmonServerDetector.DetectAsync(connection, schema, sideSchema, cancellationToken).ConfigureAwait(false));
+
+    /// <inheritdoc cref="GetServerAsync"/>
+    public JobmonServer GetServer(NpgsqlConnection connection) => _server ?? Remember(JobmonServerDetector.Detect(connection, schema, sideSchema));
+
+    /// <summary>Runs one piece of work on a connection of its own and turns the server's refusals into typed exceptions.</summary>
+    public async Task<T> RunAsync<T>(
+        string operation, Func<NpgsqlConnection, JobmonServer, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    {
+        JobmonServer? server = null;
+        try
+        {
+            var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+            await using var closingConnection = connection.ConfigureAwait(false);
+            try
+            {
+                server = await GetServerAsync(connection, cancellationToken).ConfigureAwait(false);
+                return await work(connection, server, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege && server is not null)
+            {
+                throw await JobmonPermissions.ExplainAsync(dataSource, server, operation, refusal, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (NpgsqlException error) when (Translate(error, operation, server) is { } typed)
+        {
+            throw typed;
+        }
+    }
+
+    /// <summary>Opens a connection that takes no part in the caller's <see cref="TransactionScope"/>.</summary>
+    public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
+    {
+        using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
+        var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        outside.Complete();
+        return connection;
+    }
+
+    /// <summary>The typed exception for a refusal that means something here, else <see langword="null"/>.</summary>
+    public JobmonException? Translate(NpgsqlException error, string operation, JobmonServer? server)
+    {
+        if (error is not PostgresException refusal)
+            return new JobmonUnavailableException(operation, ServerName(), error.Message, error);
+        switch (refusal.SqlState)
+        {
+            case PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName when server is not null:
+                Forget();
+                return new JobmonNotInstalledException(server.Database, server.Schema.Value, refusal);
+            case PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.AdminShutdown
+                or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.CrashShutdown:
+                return new JobmonUnavailableException(operation, ServerName(), refusal.MessageText, refusal);
+            default:
+                return null;
+        }
+    }
+
+    private JobmonServer Remember(JobmonServer found)
+    {
+        if (found.Mode != JobmonMode.NotInstalled)
+            _server = found;
+        return found;
+    }
+
+    private string ServerName()
+    {
+        var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
+        return $"{settings.Host}:{settings.Port}/{settings.Database}";
+    }
+}

@@ -1,0 +1,38 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>What was found in one database: where the job log is, which version it has, and whether the side schema is there.</summary>
+internal sealed record JobmonServer
+{
+    /// <summary>Oldest version of the extension whose functions have the shape that is documented here.</summary>
+    public static readonly Version OldestExtension = new(1, 3, 0);
+
+    public required JobmonMode Mode { get; init; }
+
+    public required string Database { get; init; }
+
+    public required string Role { get; init; }
+
+    public required PgServerVersion Version { get; init; }
+
+    public required bool IsStandby { get; init; }
+
+    /// <summary>The schema of the log; the one looked for when nothing is installed.</summary>
+    public required PgIdentifier Schema { get; init; }
+
+    public string? LogVersion { get; init; }
+
+    /// <summary>The configured side schema, whether it exists or not.</summary>
+    public required PgIdentifier SideSchema { get; init; }
+
+    /// <summary>Version of the side schema; <see langword="null"/> when it is missing or the role may not use it.</summary>
+    public int? SideVersion { get; init; }
+
+    public bool HasSide => SideVersion is not null;
+
+    /// <summary>The schema of the log, or <see cref="JobmonNotInstalledException"/>.</summary>
+    public JobmonServer RequireInstalled() =>
+        Mode == JobmonMode.NotInstalled ? throw new JobmonNotInstalledException(Database, Schema.Value) : this;
+
+    /// <summary>Fills the schema placeholders of a statement; <c>--side … --end</c> blocks stay only where the side schema is.</summary>
+    public string Render(string template) => SqlTemplate.Render(template, Schema, SideSchema, HasSide);
+}

@@ -1,0 +1,98 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Finds the job log of a database. Two round trips, once for each data source; the synchronous form uses synchronous I/O.</summary>
+internal static class JobmonServerDetector
+{
+    public static readonly PgIdentifier DefaultSchema = PgIdentifier.Create("jobmon");
+
+    /// <param name="connection">An open connection.</param>
+    /// <param name="schema">The schema to look at, or <see langword="null"/> for the extension first, then the SDK's own.</param>
+    /// <param name="side">The side schema.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public static async Task<JobmonServer> DetectAsync(
+        NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, CancellationToken cancellationToken)
+    {
+        JobmonServer found;
+        using (var command = DetectCommand(connection, schema))
+        {
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using var closingReader = reader.ConfigureAwait(false);
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            found = Read(reader, schema, side);
+        }
+        using (var readable = SideCommand(connection, side))
+        {
+            if (await readable.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true)
+                return found;
+        }
+        using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection);
+        var row = await version.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using var closingRow = row.ConfigureAwait(false);
+        return await row.ReadAsync(cancellationToken).ConfigureAwait(false) ? WithSide(found, row) : found;
+    }
+
+    /// <inheritdoc cref="DetectAsync"/>
+    public static JobmonServer Detect(NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side)
+    {
+        JobmonServer found;
+        using (var command = DetectCommand(connection, schema))
+        using (var reader = command.ExecuteReader())
+        {
+            reader.Read();
+            found = Read(reader, schema, side);
+        }
+        using (var readable = SideCommand(connection, side))
+        {
+            if (readable.ExecuteScalar() is not true)
+                return found;
+        }
+        using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection);
+        using var row = version.ExecuteReader();
+        return row.Read() ? WithSide(found, row) : found;
+    }
+
+    private static NpgsqlCommand DetectCommand(NpgsqlConnection connection, PgIdentifier? schema) => new(JobmonServerSql.Detect, connection)
+    {
+        Parameters = { new NpgsqlParameter { Value = (object?)schema?.Value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text } },
+    };
+
+    private static NpgsqlCommand SideCommand(NpgsqlConnection connection, PgIdentifier side) => new(JobmonServerSql.SideIsReadable, connection)
+    {
+        Parameters = { new NpgsqlParameter<string> { TypedValue = side.Value, NpgsqlDbType = NpgsqlDbType.Text } },
+    };
+
+    private static JobmonServer Read(NpgsqlDataReader row, PgIdentifier? schema, PgIdentifier side)
+    {
+        var database = row.GetString(0);
+        var extension = row.IsDBNull(4) ? null : row.GetString(4);
+        var own = row.IsDBNull(6) ? null : row.GetString(6);
+        var useExtension = extension is not null && (schema is null || schema.Value.Value == extension);
+        if (!useExtension && schema is null && row.GetInt32(8) > 1 && own != DefaultSchema.Value)
+            throw new JobmonConflictException(own!, $"database '{database}' has '{row.GetInt32(8)}' job logs, so the schema must be named in the options");
+
+        if (useExtension && Version.TryParse(row.GetString(5), out var version) && version < JobmonServer.OldestExtension)
+            throw new JobmonUnsupportedVersionException("extension pg_jobmon", row.GetString(5), $"{JobmonServer.OldestExtension} or later");
+        var logVersion = useExtension ? row.GetString(5) : row.IsDBNull(7) ? null : row.GetString(7);
+        if (!useExtension && own is not null && logVersion != JobmonSchemaScript.OwnVersion)
+            throw new JobmonUnsupportedVersionException($"the job log in schema '{own}'", logVersion ?? "unknown", JobmonSchemaScript.OwnVersion);
+
+        return new JobmonServer
+        {
+            Mode = useExtension ? JobmonMode.Extension : own is not null ? JobmonMode.Own : JobmonMode.NotInstalled,
+            Database = database,
+            Role = row.GetString(1),
+            Version = new PgServerVersion(row.GetInt32(2)),
+            IsStandby = row.GetBoolean(3),
+            Schema = useExtension ? PgIdentifier.Create(extension!) : own is not null ? PgIdentifier.Create(own) : schema ?? DefaultSchema,
+            LogVersion = logVersion,
+            SideSchema = side,
+        };
+    }
+
+    // A side schema that describes another log than the one found must not be joined with it.
+    private static JobmonServer WithSide(JobmonServer found, NpgsqlDataReader row) =>
+        row.GetString(1) != found.Schema.Value || row.GetInt32(0) != JobmonSchemaScript.SideVersion ? found : found with { SideVersion = row.GetInt32(0) };
+}

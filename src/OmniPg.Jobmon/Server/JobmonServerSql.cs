@@ -1,0 +1,31 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>What detection asks the server. Both are read-only and work for every role.</summary>
+internal static class JobmonServerSql
+{
+    // $1: schema named by the options, or null. Own-mode schemas are known by their version function.
+    public const string Detect =
+        """
+        SELECT current_database()::text, current_user::text, current_setting('server_version_num')::int, pg_is_in_recovery(),
+            e.nspname::text, e.extversion, o.nspname::text, o.version, coalesce(o.found, 0)
+        FROM (SELECT) AS one
+        LEFT JOIN LATERAL (
+            SELECT n.nspname, x.extversion FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace
+            WHERE x.extname = 'pg_jobmon') e ON true
+        LEFT JOIN LATERAL (
+            SELECT n.nspname, pg_catalog.obj_description(p.oid, 'pg_proc') AS version, count(*) OVER ()::int AS found
+            FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+            WHERE p.proname = 'omnipg_jobmon_version' AND p.pronargs = 0 AND ($1::text IS NULL OR n.nspname = $1)
+            ORDER BY n.nspname <> 'jobmon', n.nspname LIMIT 1) o ON true
+        """;
+
+    // $1: name of the side schema.
+    public const string SideIsReadable =
+        """
+        SELECT coalesce(bool_and(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')), false)
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relname = 'schema_version'
+        """;
+
+    public const string SideVersion = "SELECT version, log_schema FROM @side@.schema_version LIMIT 1";
+}
