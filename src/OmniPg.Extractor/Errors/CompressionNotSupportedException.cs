@@ -6,14 +6,13 @@ namespace OmniPg.Extractor;
 /// </remarks>
 public sealed class CompressionNotSupportedException : ExtractorException
 {
-    internal CompressionNotSupportedException(string algorithm, string? reason, Exception? innerException = null)
+    internal CompressionNotSupportedException(string algorithm, string? reason)
         : base(
             "extractor.archive.compression",
             $"The archive's data is compressed with '{algorithm}', which cannot be decoded here{(reason is null ? "" : $": {reason}")}.",
-            "Install the library named, or dump with --compress=0 or gzip. The schema in the archive can be read all the same.",
-            innerException)
+            "Install the library named, or dump with --compress=0 or gzip. The schema in the archive can be read all the same.")
         => Algorithm = algorithm;
 
-    /// <summary>Name of the algorithm: <c>lz4</c>, <c>zstd</c>, or <c>unknown (n)</c>.</summary>
+    /// <summary>Name of the algorithm: <c>lz4</c> or <c>zstd</c>.</summary>
     public string Algorithm { get; }
 }

@@ -1,6 +1,6 @@
 -- One object, or several, of every kind that pg_dump knows. For an empty database of server 13 or newer with wal_level = logical,
 -- run as superuser. Roles belong to the cluster and are created when missing. Plain SQL: no psql commands, no bodies with bare semicolons.
-
+-- A database with a subscription cannot be dropped: run DROP SUBSCRIPTION incoming first.
 DO $$
 DECLARE r text;
 BEGIN

@@ -1,3 +1,5 @@
+using OmniPg.Compression;
+
 namespace OmniPg.Extractor.Archives.Reading;
 
 /// <summary>A decompressing stream whose complaints about bad data become <see cref="ArchiveFormatException"/> with the place in the archive.</summary>
@@ -34,7 +36,7 @@ internal sealed class DecodedStream(Stream decoder, Func<ArchiveLocation> locati
         base.Dispose(disposing);
     }
 
-    private static bool IsBadData(Exception error) => error is InvalidDataException;
+    private static bool IsBadData(Exception error) => error is InvalidDataException or CorruptCompressedDataException;
 
     private ArchiveFormatException BadData(Exception error) => new(location(), "the compressed data is damaged", error);
 }

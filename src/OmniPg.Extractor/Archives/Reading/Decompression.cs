@@ -1,30 +1,37 @@
 using System.IO.Compression;
+using OmniPg.Compression;
 
 namespace OmniPg.Extractor.Archives.Reading;
 
 /// <summary>Opens the decoder that a data block or file needs.</summary>
 internal static class Decompression
 {
-    /// <summary>Decoder of a block of a custom archive, where gzip means a bare zlib stream (compress_gzip.c).</summary>
+    /// <summary>Decoder of a block of a custom archive, where gzip means a bare zlib stream (compress_gzip.c). Leaves the content open.</summary>
     public static Stream OpenBlock(ArchiveCompression compression, Stream content, Func<ArchiveLocation> location) => compression switch
     {
         ArchiveCompression.None => content,
         ArchiveCompression.Gzip => new DecodedStream(new ZLibStream(content, CompressionMode.Decompress, leaveOpen: true), location),
-        _ => throw new CompressionNotSupportedException(NameOf(compression), reason: null),
+        _ => new DecodedStream(Open(CodecOf(compression), content, leaveOpen: true), location),
     };
 
-    /// <summary>Decoder of a file of a directory archive, where gzip means a real gzip file.</summary>
-    public static Stream OpenFile(ArchiveCompression compression, Stream content, Func<ArchiveLocation> location) => compression switch
+    /// <summary>Decoder of a file of a directory archive, where gzip means a real gzip file. Owns the file.</summary>
+    public static Stream OpenFile(ArchiveCompression compression, Stream file, Func<ArchiveLocation> location) => compression switch
     {
-        ArchiveCompression.None => content,
-        ArchiveCompression.Gzip => new DecodedStream(new GZipStream(content, CompressionMode.Decompress), location),
-        _ => throw new CompressionNotSupportedException(NameOf(compression), reason: null),
+        ArchiveCompression.None => file,
+        _ => new DecodedStream(Open(CodecOf(compression), file, leaveOpen: false), location),
     };
 
-    private static string NameOf(ArchiveCompression compression) => compression switch
+    private static Codec CodecOf(ArchiveCompression compression) => compression switch
     {
-        ArchiveCompression.Lz4 => "lz4",
-        ArchiveCompression.Zstd => "zstd",
-        _ => "gzip",
+        ArchiveCompression.Lz4 => Codec.Lz4,
+        ArchiveCompression.Zstd => Codec.Zstd,
+        _ => Codec.Gzip,
     };
+
+    private static Stream Open(Codec codec, Stream content, bool leaveOpen)
+    {
+        if (!codec.IsAvailable(out var reason))
+            throw new CompressionNotSupportedException(codec.Name, reason);
+        return codec.Decompress(content, leaveOpen);
+    }
 }

@@ -1,0 +1,80 @@
+using System.Text;
+
+namespace OmniPg.Extractor.Composing;
+
+/// <summary>Walks an archive in the three passes of pg_restore and writes the script.</summary>
+internal sealed class ArchiveComposer
+{
+    private const int FlushChars = 64 * 1024;
+    private readonly PgArchive _archive;
+    private readonly ComposeOptions _options;
+    private readonly IScript _script;
+    private readonly EntrySelection _selection;
+    private readonly EntrySqlWriter _writer;
+    private readonly StringBuilder _sql = new();
+
+    public ArchiveComposer(PgArchive archive, ComposeOptions options, IScript script)
+    {
+        _archive = archive;
+        _options = options;
+        _script = script;
+        _selection = new EntrySelection(options);
+        var byId = new Lazy<Dictionary<int, TocEntry>>(() => archive.Entries.ToDictionary(entry => entry.DumpId));
+        _writer = new EntrySqlWriter(options, archive.Header.DumpVersion, id => byId.Value.GetValueOrDefault(id));
+    }
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        ScriptPrologue.AppendTitle(_sql, _archive.Header);
+        ScriptPrologue.AppendSettings(_sql, _archive.Header, _archive.Session);
+        if (_options.Clean)
+            AppendDrops();
+        var data = new ScriptData(_archive, _script);
+        await using (data.ConfigureAwait(false))
+        {
+            foreach (var pass in Enum.GetValues<TocPass>())
+                await WritePassAsync(pass, data, cancellationToken).ConfigureAwait(false);
+        }
+        ScriptPrologue.AppendEnd(_sql);
+        await WriteOutAsync(0, cancellationToken).ConfigureAwait(false);
+        await _script.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private void AppendDrops()
+    {
+        for (var i = _archive.Entries.Count - 1; i >= 0; i--)
+        {
+            var entry = _archive.Entries[i];
+            if (_selection.WantsDefinition(entry) || _selection.WantsData(entry))
+                DropStatement.Append(_sql, entry, _options.IfExists);
+        }
+    }
+
+    private async Task WritePassAsync(TocPass pass, ScriptData data, CancellationToken cancellationToken)
+    {
+        foreach (var entry in _archive.Entries)
+        {
+            if (entry.Pass != pass)
+                continue;
+            cancellationToken.ThrowIfCancellationRequested();
+            var wantsData = _selection.WantsData(entry);
+            if (_selection.WantsDefinition(entry) || (wantsData && !entry.HasData))
+                _writer.AppendDefinition(_sql, entry);
+            if (wantsData && entry.HasData)
+            {
+                _writer.AppendDataHead(_sql, entry);
+                await WriteOutAsync(0, cancellationToken).ConfigureAwait(false);
+                await data.WriteAsync(entry, cancellationToken).ConfigureAwait(false);
+            }
+            await WriteOutAsync(FlushChars, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask WriteOutAsync(int threshold, CancellationToken cancellationToken)
+    {
+        if (_sql.Length <= threshold)
+            return;
+        await _script.WriteAsync(_sql, cancellationToken).ConfigureAwait(false);
+        _sql.Clear();
+    }
+}

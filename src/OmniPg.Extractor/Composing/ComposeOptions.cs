@@ -1,0 +1,43 @@
+namespace OmniPg.Extractor;
+
+/// <summary>What goes into a script composed from an archive. The defaults give what <c>pg_restore -f -</c> gives.</summary>
+public sealed record ComposeOptions
+{
+    /// <summary>DROP statements in reverse order before everything else (<c>--clean</c>). Default false.</summary>
+    public bool Clean { get; init; }
+
+    /// <summary>DROP statements with IF EXISTS (<c>--if-exists</c>); has an effect only with <see cref="Clean"/>. Default false.</summary>
+    public bool IfExists { get; init; }
+
+    /// <summary>Leaves out ALTER … OWNER TO, and owners in comments (<c>--no-owner</c>). Default false.</summary>
+    public bool NoOwner { get; init; }
+
+    /// <summary>Leaves out GRANT and REVOKE (<c>--no-acl</c>). Default false.</summary>
+    public bool NoPrivileges { get; init; }
+
+    /// <summary>Leaves out COMMENT ON (<c>--no-comments</c>). Default false.</summary>
+    public bool NoComments { get; init; }
+
+    /// <summary>Leaves out SET default_tablespace (<c>--no-tablespaces</c>). Default false.</summary>
+    public bool NoTablespaces { get; init; }
+
+    /// <summary>Leaves out SET default_table_access_method (<c>--no-table-access-method</c>). Default false.</summary>
+    public bool NoTableAccessMethod { get; init; }
+
+    /// <summary>Definitions only, no data (<c>--schema-only</c>). Default false.</summary>
+    public bool SchemaOnly { get; init; }
+
+    /// <summary>Data only, no definitions (<c>--data-only</c>). Default false.</summary>
+    public bool DataOnly { get; init; }
+
+    /// <summary>Entries for which this returns false are left out (<c>--use-list</c>). Null, the default, takes all.</summary>
+    public Func<TocEntry, bool>? Include { get; init; }
+
+    internal void Validate()
+    {
+        if (SchemaOnly && DataOnly)
+            throw new ArgumentException("SchemaOnly and DataOnly exclude each other.");
+        if (Clean && DataOnly)
+            throw new ArgumentException("Clean and DataOnly exclude each other.");
+    }
+}
