@@ -27,7 +27,7 @@ internal static class PublicApi
         var kind = type.IsEnum ? "enum" : type.IsInterface ? "interface" : type.IsValueType ? "struct" : type.BaseType == typeof(MulticastDelegate) ? "delegate" : "class";
         var modifier = type is { IsAbstract: true, IsSealed: true } ? "static " : type is { IsAbstract: true, IsInterface: false } ? "abstract " : type is { IsSealed: true, IsValueType: false } ? "sealed " : "";
         var bases = new[] { type.BaseType }.OfType<Type>().Where(b => b != typeof(object) && b != typeof(ValueType) && b != typeof(Enum))
-            .Concat(type.GetInterfaces().Where(i => i.IsVisible)).Select(b => TypeName.Of(b)).Order(StringComparer.Ordinal).ToArray();
+            .Concat(type.IsEnum ? [] : type.GetInterfaces().Where(i => i.IsVisible)).Select(b => TypeName.Of(b)).Order(StringComparer.Ordinal).ToArray();
         return $"{modifier}{kind} {TypeName.Full(type)}" + (bases.Length == 0 ? "" : " : " + string.Join(", ", bases));
     }
 
