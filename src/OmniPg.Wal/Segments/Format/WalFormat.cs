@@ -32,10 +32,10 @@ internal sealed record WalFormat(ushort Magic, int Major, ushort KnownFlags, ush
     ];
 
     /// <summary>Custom resource managers exist since PostgreSQL 15, ids 128 to 255.</summary>
-    public bool HasCustomRmgrs => Major >= 15;
+    public bool HasCustomRmgrs => Major >= 15 || IsAssumed;
 
     /// <summary>Before PostgreSQL 11 the pages behind a switch record keep their headers; since then they are zeros.</summary>
-    public bool ZerosFollowSwitch => Major >= 11;
+    public bool ZerosFollowSwitch => Major >= 11 || IsAssumed;
 
     /// <summary>Oldest version first.</summary>
     public static WalFormat? Find(ushort magic)
@@ -53,10 +53,20 @@ internal sealed record WalFormat(ushort Magic, int Major, ushort KnownFlags, ush
 
     public static bool IsForeignByteOrder(ushort magic) => Find(BinaryPrimitives.ReverseEndianness(magic)) is not null;
 
-    /// <summary>An unknown magic read like the newest format.</summary>
-    public static WalFormat Assume(ushort magic) => Known[^1] with { Magic = magic, Major = 0, LastBuiltInRmgr = 127, KnownFlags = 0x000F };
+    /// <summary>An unknown magic read like the newest format, with doubt about what differed before: flags and resource managers.</summary>
+    public static WalFormat Assume(ushort magic) => Known[^1] with
+    {
+        Magic = magic,
+        Major = 0,
+        LastBuiltInRmgr = RmgrId.FirstCustom - 1,
+        KnownFlags = FlagsTo12 | Overwrite13,
+        OverwriteFlag = Overwrite13 | Overwrite19,
+    };
 
-    public bool IsPossibleRmgr(byte id) => id <= LastBuiltInRmgr || (id >= 128 && (HasCustomRmgrs || Major == 0));
+    /// <summary>Whether the version is not known (<see cref="Assume"/>).</summary>
+    public bool IsAssumed => Major == 0;
+
+    public bool IsPossibleRmgr(byte id) => id <= LastBuiltInRmgr || (id >= RmgrId.FirstCustom && HasCustomRmgrs);
 
     public static ulong Align(ulong position) => (position + (Alignment - 1)) & ~(ulong)(Alignment - 1);
 

@@ -18,7 +18,7 @@ internal static class ContinuationRules
 
         // Without the segment before, nothing is known about what its last page left unfinished.
         var isUnchained = position == segment.Start && segment.Previous is null;
-        if ((page.Info & segment.Format.OverwriteFlag) != 0)
+        if (GivesUp(segment.Format, page, open))
         {
             return page.IsContinuation || (open is null && !isUnchained)
                 ? throw segment.Fault(WalValidationProblem.BadPage, position, $"the page flags '{page.Info:X4}' give up a record, but none is unfinished")
@@ -40,4 +40,8 @@ internal static class ContinuationRules
                 position,
                 $"the page continues a record with '{page.Remaining}' bytes but '{expected}' are expected");
     }
+
+    // The bit had another meaning before PostgreSQL 19; in an unknown version it counts only where giving up is the only reading.
+    private static bool GivesUp(WalFormat format, in PageHeader page, SplitRecord? open) =>
+        (page.Info & format.OverwriteFlag) != 0 && (!format.IsAssumed || (open is not null && !page.IsContinuation));
 }
