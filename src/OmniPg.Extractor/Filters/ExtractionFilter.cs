@@ -1,0 +1,52 @@
+using OmniPg.Extractor.Filters;
+
+namespace OmniPg.Extractor;
+
+/// <summary>Which objects an extraction writes, by schema, name, signature and owner. An object must pass every filter that concerns it.</summary>
+/// <remarks>What belongs to an object (indexes, grants, comments, owned sequences) follows it and is not looked at by itself.</remarks>
+public sealed class ExtractionFilter
+{
+    /// <summary>Creates a filter that lets everything pass.</summary>
+    public ExtractionFilter()
+    {
+        Schemas = new NameFilter(this, "schema", static text =>
+        {
+            var pattern = PsqlPattern.ToRegex(text);
+            return name => UserRegex.Matches(pattern, name, "schema pattern");
+        });
+        Tables = new NameFilter(this, "table", QualifiedOrBare);
+        Views = new NameFilter(this, "view", QualifiedOrBare);
+        Routines = new NameFilter(this, "routine", Exact);
+        Owners = new NameFilter(this, "owner", Exact);
+        Names = new NameFilter(this, "name", Exact);
+    }
+
+    /// <summary>Schemas, as patterns of psql (<c>-n</c>, <c>-N</c>): <c>*</c> and <c>?</c>, lower case unless quoted. Objects outside schemas pass.</summary>
+    public NameFilter Schemas { get; }
+
+    /// <summary>Tables and foreign tables as <c>schema.name</c>, unquoted and case-sensitive (<c>-t</c>, <c>-T</c>); a bare name means any schema.</summary>
+    public NameFilter Tables { get; }
+
+    /// <summary>Views and materialized views, written like tables (<c>-v</c>, <c>-V</c>).</summary>
+    public NameFilter Views { get; }
+
+    /// <summary>Routines as <c>schema.name(type, type)</c>: argument types only, separated by comma and space (<c>-pf</c>, <c>-Pf</c>).</summary>
+    public NameFilter Routines { get; }
+
+    /// <summary>Owners of objects of every kind (<c>-o</c>, <c>-O</c>); an object without owner passes only when no owner is included.</summary>
+    public NameFilter Owners { get; }
+
+    /// <summary>Unqualified names of objects of every kind; use expressions here (<c>-rf</c>, <c>-Rf</c>).</summary>
+    public NameFilter Names { get; }
+
+    internal IEnumerable<NameFilter> All => [Schemas, Tables, Views, Routines, Owners, Names];
+
+    internal IReadOnlyList<string> Unmatched() => [.. All.SelectMany(static filter => filter.Unmatched())];
+
+    private static Func<string, bool> Exact(string text) => name => string.Equals(name, text, StringComparison.Ordinal);
+
+    // The names arrive as "schema.name"; an item without a dot matches the part behind the first one, as in PG Extractor 1.x.
+    private static Func<string, bool> QualifiedOrBare(string text) => text.Contains('.', StringComparison.Ordinal)
+        ? Exact(text)
+        : name => name.AsSpan(name.IndexOf('.', StringComparison.Ordinal) + 1).SequenceEqual(text);
+}

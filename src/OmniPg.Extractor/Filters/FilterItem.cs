@@ -1,0 +1,21 @@
+namespace OmniPg.Extractor.Filters;
+
+/// <summary>One item of a filter and whether any object matched it.</summary>
+internal sealed class FilterItem(string text, Func<string, bool> matches)
+{
+    private int _used;
+
+    public string Text => text;
+
+    public bool Used => Volatile.Read(ref _used) != 0;
+
+    public void Reset() => Volatile.Write(ref _used, 0);
+
+    public bool Matches(string name)
+    {
+        if (!matches(name))
+            return false;
+        Volatile.Write(ref _used, 1);
+        return true;
+    }
+}

@@ -1,0 +1,122 @@
+using OmniPg.Extractor.Filters;
+
+namespace OmniPg.Extractor;
+
+/// <summary>Which names of one kind are extracted: an exclusion beats an inclusion; without inclusions everything is included.</summary>
+/// <remarks>
+/// Every method adds to what is there and returns this filter; the properties lead to the other filters of the same extraction, so that one
+/// expression describes all. Not thread-safe while it is being filled.
+/// </remarks>
+public sealed class NameFilter
+{
+    private readonly ExtractionFilter _owner;
+    private readonly Func<string, Func<string, bool>> _compile;
+    private readonly List<FilterItem> _included = [];
+    private readonly List<FilterItem> _excluded = [];
+
+    internal NameFilter(ExtractionFilter owner, string name, Func<string, Func<string, bool>> compile)
+    {
+        _owner = owner;
+        _compile = compile;
+        Name = name;
+    }
+
+    /// <summary>Filter on schemas, see <see cref="ExtractionFilter.Schemas"/>.</summary>
+    public NameFilter Schemas => _owner.Schemas;
+
+    /// <summary>Filter on tables, see <see cref="ExtractionFilter.Tables"/>.</summary>
+    public NameFilter Tables => _owner.Tables;
+
+    /// <summary>Filter on views, see <see cref="ExtractionFilter.Views"/>.</summary>
+    public NameFilter Views => _owner.Views;
+
+    /// <summary>Filter on routines, see <see cref="ExtractionFilter.Routines"/>.</summary>
+    public NameFilter Routines => _owner.Routines;
+
+    /// <summary>Filter on owners, see <see cref="ExtractionFilter.Owners"/>.</summary>
+    public NameFilter Owners => _owner.Owners;
+
+    /// <summary>Filter on the names of all objects, see <see cref="ExtractionFilter.Names"/>.</summary>
+    public NameFilter Names => _owner.Names;
+
+    internal string Name { get; }
+
+    internal bool IsEmpty => _included.Count == 0 && _excluded.Count == 0;
+
+    /// <summary>Includes items; as soon as there is one inclusion, everything else of this kind is left out.</summary>
+    /// <param name="items">Items in the form this filter takes.</param>
+    /// <returns>This filter.</returns>
+    public NameFilter Include(params ReadOnlySpan<string> items) => Add(_included, items);
+
+    /// <summary>Excludes items, whatever is included.</summary>
+    /// <param name="items">Items in the form this filter takes.</param>
+    /// <returns>This filter.</returns>
+    public NameFilter Exclude(params ReadOnlySpan<string> items) => Add(_excluded, items);
+
+    /// <summary>Includes what a regular expression finds; it is searched, not anchored, in the same text the items are compared with.</summary>
+    /// <param name="expression">A .NET regular expression, run in linear time where it allows that, with a limit of 2 s otherwise.</param>
+    /// <returns>This filter.</returns>
+    /// <exception cref="ExtractorOptionException">It does not parse.</exception>
+    public NameFilter IncludeRegex(string expression) => AddRegex(_included, expression);
+
+    /// <summary>Excludes what a regular expression finds.</summary>
+    /// <param name="expression">As in <see cref="IncludeRegex"/>.</param>
+    /// <returns>This filter.</returns>
+    /// <exception cref="ExtractorOptionException">It does not parse.</exception>
+    public NameFilter ExcludeRegex(string expression) => AddRegex(_excluded, expression);
+
+    /// <summary>Includes the items of a file: one per line, <c>#</c> starts a comment line, empty lines are skipped, UTF-8 with or without BOM.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>This filter.</returns>
+    /// <exception cref="ExtractorOptionException">It cannot be read.</exception>
+    public NameFilter IncludeFile(string path) => Include([.. FilterFile.Read(path, Name)]);
+
+    /// <summary>Excludes the items of a file, read as by <see cref="IncludeFile"/>.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>This filter.</returns>
+    /// <exception cref="ExtractorOptionException">It cannot be read.</exception>
+    public NameFilter ExcludeFile(string path) => Exclude([.. FilterFile.Read(path, Name)]);
+
+    /// <summary>Whether a name passes. Every item is tried, because an item that another one shadows is still not unmatched.</summary>
+    internal bool Admits(string name)
+    {
+        var excluded = AnyMatches(_excluded, name);
+        var included = AnyMatches(_included, name) || _included.Count == 0;
+        return included && !excluded;
+    }
+
+    internal IEnumerable<string> Unmatched() =>
+        _included.Concat(_excluded).Where(static item => !item.Used).Select(item => $"{Name}: {item.Text}");
+
+    internal void ForgetMatches()
+    {
+        foreach (var item in _included.Concat(_excluded))
+            item.Reset();
+    }
+
+    private static bool AnyMatches(List<FilterItem> items, string name)
+    {
+        var any = false;
+        foreach (var item in items)
+            any |= item.Matches(name);
+        return any;
+    }
+
+    private NameFilter Add(List<FilterItem> items, ReadOnlySpan<string> texts)
+    {
+        foreach (var text in texts)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(text);
+            items.Add(new FilterItem(text, _compile(text)));
+        }
+        return this;
+    }
+
+    private NameFilter AddRegex(List<FilterItem> items, string expression)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(expression);
+        var regex = UserRegex.Create(expression, $"{Name} expression");
+        items.Add(new FilterItem($"/{expression}/", name => UserRegex.Matches(regex, name, $"{Name} expression")));
+        return this;
+    }
+}

@@ -1,0 +1,10 @@
+namespace OmniPg.Extractor.Splitting;
+
+internal enum SqlTokenKind
+{
+    End,
+    Word,
+    QuotedName,
+    Literal,
+    Symbol,
+}

@@ -1,0 +1,51 @@
+namespace OmniPg.Extractor.Trees;
+
+/// <summary>Where a tree and its helpers live. Lock and staging stand beside the root, or inside it when the place beside it is not usable.</summary>
+internal sealed class TreePaths
+{
+    public const string ManifestName = "omnipg.manifest.json";
+
+    public TreePaths(string root)
+    {
+        Root = Path.TrimEndingDirectorySeparator(ResolveLink(Path.GetFullPath(root)));
+        var parent = Path.GetDirectoryName(Root)
+            ?? throw new ArgumentException("A schema tree cannot be the root of a file system.", nameof(root));
+        Parent = parent;
+        HelperPrefix = "." + Path.GetFileName(Root) + ".omnipg-";
+    }
+
+    public string Root { get; }
+
+    public string Parent { get; }
+
+    public string Manifest => Path.Combine(Root, ManifestName);
+
+    /// <summary>Start of the names of lock and staging beside the root; inside the root they start with <c>.omnipg-</c>.</summary>
+    public string HelperPrefix { get; }
+
+    public string LockIn(string directory) => Path.Combine(directory, PrefixIn(directory) + "lock");
+
+    public string NewStagingIn(string directory) =>
+        Path.Combine(directory, PrefixIn(directory) + "tmp-" + Path.GetRandomFileName().Replace(".", "", StringComparison.Ordinal));
+
+    /// <summary>Staging directories of this tree that exist now: at most one of a running writer, others of writers that died.</summary>
+    public IReadOnlyList<string> FindStaging() => [.. StagingIn(Parent), .. StagingIn(Root)];
+
+    /// <summary>Full path of a file of the tree; refuses whatever would leave the root.</summary>
+    public string Full(string relative)
+    {
+        var full = Path.GetFullPath(Path.Combine(Root, relative));
+        return full.StartsWith(Root + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+            ? full
+            : throw new TreeConflictException(relative, $"The path '{relative}' leaves the tree '{Root}'.");
+    }
+
+    private string PrefixIn(string directory) => directory == Root ? ".omnipg-" : HelperPrefix;
+
+    private string[] StagingIn(string directory) => Directory.Exists(directory)
+        ? Directory.GetDirectories(directory, PrefixIn(directory) + "tmp-*")
+        : [];
+
+    private static string ResolveLink(string path) =>
+        Directory.Exists(path) ? Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
+}

@@ -1,0 +1,171 @@
+using OmniPg.IO;
+
+namespace OmniPg.Extractor.Trees;
+
+/// <summary>One change of a tree, all or nothing: staged beside it, made durable, then renamed into place file by file with a journal.</summary>
+/// <remarks>Staging calls are thread-safe; the rest is not. Disposal without <see cref="CommitAsync"/> leaves the tree as it was.</remarks>
+internal sealed class TreeTransaction : IDisposable
+{
+    private readonly TreeLock _lock;
+    private readonly string _files;
+    private readonly Stack<string> _createdFolders = [];
+    private bool _journalled;
+
+    private TreeTransaction(TreePaths paths, TreeLock heldLock)
+    {
+        Paths = paths;
+        _lock = heldLock;
+        CreateFolder(paths.Root);
+        Staging = CreateStaging(paths);
+        _files = TreeJournal.FilesOf(Staging);
+    }
+
+    public TreePaths Paths { get; }
+
+    /// <summary>Directory for this transaction's own temporary files; goes away with it.</summary>
+    public string Staging { get; }
+
+    /// <exception cref="TreeConflictException">Another writer works on the tree.</exception>
+    public static TreeTransaction Begin(string root)
+    {
+        var paths = new TreePaths(root);
+        DurableFile.CreateDirectory(paths.Parent);
+        var held = TreeLock.TryAcquire(paths) ?? throw new TreeConflictException(paths.Root,
+            $"Another extraction is writing the tree '{paths.Root}'.", "Wait until it has ended; a lock of a dead process does not block.");
+        try
+        {
+            TreeRecovery.Run(paths);
+            return new TreeTransaction(paths, held);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether the tree holds exactly this content under the name already.</summary>
+    public bool Holds(string relative, ReadOnlySpan<byte> content)
+    {
+        var target = new FileInfo(Target(relative));
+        if (!target.Exists || target.Length != content.Length)
+            return false;
+        return File.ReadAllBytes(target.FullName).AsSpan().SequenceEqual(content);
+    }
+
+    public bool Exists(string relative) => File.Exists(Target(relative));
+
+    public void Stage(string relative, ReadOnlySpan<byte> content)
+    {
+        using var file = File.OpenHandle(PathForStaged(relative), FileMode.Create, FileAccess.Write, FileShare.None, FileOptions.None, content.Length);
+        RandomAccess.Write(file, content, 0);
+        if (!NativeTreeFiles.FlushesWholeFileSystem)
+            RandomAccess.FlushToDisk(file);
+    }
+
+    /// <summary>Moves a finished file of <see cref="Staging"/> among those to publish.</summary>
+    public void StageFile(string relative, string path)
+    {
+        if (!NativeTreeFiles.FlushesWholeFileSystem)
+        {
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
+            RandomAccess.FlushToDisk(file);
+        }
+        File.Move(path, PathForStaged(relative), overwrite: true);
+    }
+
+    /// <summary>Publishes every staged file and removes the named ones; after the journal is on disk the new tree is certain.</summary>
+    /// <param name="replace">Relative paths of the staged files, the manifest among them.</param>
+    /// <param name="delete">Relative paths to remove.</param>
+    /// <param name="cancellationToken">Honoured until the journal is written.</param>
+    public async Task CommitAsync(IReadOnlyList<string> replace, IReadOnlyList<string> delete, CancellationToken cancellationToken)
+    {
+        // Directories first: a disk that has no room for them must say so while nothing has happened yet.
+        foreach (var relative in replace)
+            CreateFolder(Path.GetDirectoryName(Target(relative))!);
+        NativeTreeFiles.Flush(Staging);
+        var journal = new TreeJournal(replace, delete);
+        cancellationToken.ThrowIfCancellationRequested();
+        await journal.WriteAsync(Staging, CancellationToken.None).ConfigureAwait(false);
+        _journalled = true;
+        journal.Apply(Paths, Staging);
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            // With a journal the work is decided: it stays for the next writer or reader to finish.
+            if (!_journalled && Directory.Exists(Staging))
+                Directory.Delete(Staging, recursive: true);
+            if (!_journalled)
+                RemoveCreatedFolders();
+        }
+        finally
+        {
+            _lock.Dispose();
+        }
+    }
+
+    // A change that did not come to be leaves none of its folders behind; a folder that somebody used meanwhile stays.
+    private void RemoveCreatedFolders()
+    {
+        while (_createdFolders.TryPop(out var folder))
+        {
+            if (Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any())
+                Directory.Delete(folder);
+        }
+    }
+
+    private void CreateFolder(string folder)
+    {
+        if (Directory.Exists(folder))
+            return;
+        CreateFolder(Path.GetDirectoryName(folder)!);
+        Directory.CreateDirectory(folder);
+        _createdFolders.Push(folder);
+    }
+
+    /// <summary>Full path of a managed file after a check that no part of the way is a link or something else than expected.</summary>
+    private string Target(string relative)
+    {
+        var full = Paths.Full(relative);
+        for (var folder = Path.GetDirectoryName(full)!; folder.Length > Paths.Root.Length; folder = Path.GetDirectoryName(folder)!)
+            RefuseUnless(new DirectoryInfo(folder).LinkTarget is null && !File.Exists(folder), folder, "a directory");
+        RefuseUnless(new FileInfo(full).LinkTarget is null && !Directory.Exists(full), full, "a regular file");
+        return full;
+    }
+
+    private void RefuseUnless(bool expected, string path, string kind)
+    {
+        if (!expected)
+            throw new TreeConflictException(Path.GetRelativePath(Paths.Root, path),
+                $"'{path}' is not {kind}, but the extraction has to write there.", "Move it away; links inside a tree are never followed.");
+    }
+
+    private string PathForStaged(string relative)
+    {
+        var path = Path.Combine(_files, relative);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        return path;
+    }
+
+    private static string CreateStaging(TreePaths paths)
+    {
+        var beside = paths.NewStagingIn(paths.Parent);
+        try
+        {
+            Directory.CreateDirectory(TreeJournal.FilesOf(beside));
+            if (NativeTreeFiles.CanRenameBetween(beside, paths.Root))
+                return beside;
+            Directory.Delete(beside, recursive: true);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // Not our directory; the tree itself is.
+        }
+        var inside = paths.NewStagingIn(paths.Root);
+        Directory.CreateDirectory(TreeJournal.FilesOf(inside));
+        return inside;
+    }
+}
