@@ -1,0 +1,76 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Statements of the control session.</summary>
+internal static class ControlSql
+{
+    public const string Channel = "omnipg_jobmon";
+
+    public const string WhoAmI = "SELECT pg_backend_pid(), pg_is_in_recovery()";
+
+    public const string Listen = "LISTEN omnipg_jobmon";
+
+    /// <summary>$1 payload: ends the wait of a control session.</summary>
+    public const string Notify = "SELECT pg_notify('omnipg_jobmon', $1)::text";
+
+    /// <summary>$1 key. The lock says: this process lives.</summary>
+    public const string SessionLock = "SELECT pg_try_advisory_lock(hashtext('omnipg_jobmon'), $1)";
+
+    /// <summary>Everything this session holds, before it goes back to the pool.</summary>
+    public const string LeaveClean = "UNLISTEN *; SELECT pg_advisory_unlock_all()::text";
+
+    // $1 session, $2 lock key, $3 client, $4 host, $5 os pid, $6 process start, $7 liveness, $8 version, $9 whether this is the session
+    // itself: a registration ahead of it, in the first write of the process, has no backend yet.
+    public const string Register =
+        """
+        WITH known AS (
+            INSERT INTO @side@.session AS s (session_id, lock_key, client_name, host, os_pid, process_start, liveness, sdk_version,
+                backend_pid, backend_start, started_at, heartbeat_at)
+            SELECT $1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN pg_backend_pid() END,
+                CASE WHEN $9 THEN (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a) END, clock_timestamp(), clock_timestamp()
+            ON CONFLICT (session_id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, ended_at = NULL,
+                lock_key = coalesce(excluded.lock_key, s.lock_key), backend_pid = coalesce(excluded.backend_pid, s.backend_pid),
+                backend_start = coalesce(excluded.backend_start, s.backend_start), liveness = CASE WHEN $9 THEN excluded.liveness ELSE s.liveness END
+        )
+        SELECT 1
+        """;
+
+    // $1 session, $2 open runs of this process; returns those that are to be cancelled.
+    public const string Heartbeat =
+        """
+        UPDATE @side@.session SET heartbeat_at = clock_timestamp() WHERE session_id = $1
+        RETURNING ARRAY(SELECT r.job_id FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL)
+        """;
+
+    /// <summary>$1 session.</summary>
+    public const string End = "UPDATE @side@.session SET ended_at = clock_timestamp(), heartbeat_at = clock_timestamp() WHERE session_id = $1";
+
+    // $1 name: the canonical key and the one of the name as typed, which the original uses. In ascending order, so that two processes
+    // cannot each hold one.
+    public const string InstanceKeys =
+        "SELECT DISTINCT k FROM (VALUES (hashtext(upper($1))), (hashtext($1))) AS v (k) ORDER BY k";
+
+    /// <summary>$1 key.</summary>
+    public const string TryInstanceLock = "SELECT pg_try_advisory_lock(hashtext('sql_log'), $1)";
+
+    /// <summary>$1 key.</summary>
+    public const string InstanceUnlock = "SELECT pg_advisory_unlock(hashtext('sql_log'), $1)";
+
+    // $1 key.
+    public const string InstanceHolder =
+        """
+        SELECT l.pid FROM pg_locks l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+          AND l.classid = (hashtext('sql_log')::bigint & 4294967295)::oid AND l.objid = ($1::bigint & 4294967295)::oid
+        LIMIT 1
+        """;
+
+    /// <summary>$1 name: the newest open run.</summary>
+    public const string OpenRun =
+        "SELECT job_id, start_time FROM @schema@.job_log WHERE job_name = upper($1) AND end_time IS NULL ORDER BY start_time DESC, job_id DESC LIMIT 1";
+
+    /// <summary>$1 pid: an own backend that the network has cut off still holds its locks.</summary>
+    public const string EndOldBackend = "SELECT pg_terminate_backend($1)";
+
+    /// <summary>$1 seconds.</summary>
+    public const string Reap = "SELECT @side@.reap_dead_jobs(make_interval(secs => $1))";
+}

@@ -1,0 +1,14 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>The advisory locks of one single-instance run; changed only by the control thread.</summary>
+internal sealed class InstanceLock(IControlled run)
+{
+    public IControlled Run { get; } = run;
+
+    public string JobName => Run.Row.Name;
+
+    /// <summary>Keys computed by the server, ascending; empty before the first try.</summary>
+    public int[] Keys { get; set; } = [];
+
+    public bool Held { get; set; }
+}

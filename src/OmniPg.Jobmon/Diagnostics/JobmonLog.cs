@@ -1,0 +1,76 @@
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Every message of this package; ids from 3000.</summary>
+internal static partial class JobmonLog
+{
+    [LoggerMessage(3000, LogLevel.Debug, "Started job {JobName} with id {JobId}")]
+    public static partial void JobStarted(ILogger logger, string jobName, long? jobId);
+
+    [LoggerMessage(3001, LogLevel.Debug, "Ended job {JobName} with id {JobId} as {Status}")]
+    public static partial void JobEnded(ILogger logger, string jobName, long? jobId, string status);
+
+    [LoggerMessage(3002, LogLevel.Warning, "Ignored {Operation} of job {JobName} (id {JobId}), which had ended already as {State}")]
+    public static partial void EndedTwice(ILogger logger, string operation, string jobName, long? jobId, JobState state);
+
+    [LoggerMessage(3003, LogLevel.Warning, "Job {JobName} (id {JobId}) had been ended by somebody else; its outcome {Status} was not written")]
+    public static partial void EndedElsewhere(ILogger logger, string jobName, long? jobId, string status);
+
+    [LoggerMessage(3004, LogLevel.Warning, "Skipped job {JobName}: another run holds its single-instance lock")]
+    public static partial void JobSkipped(ILogger logger, string jobName);
+
+    [LoggerMessage(3005, LogLevel.Information, "Cancellation of job {JobName} with id {JobId} was requested")]
+    public static partial void CancelRequested(ILogger logger, string jobName, long? jobId);
+
+    [LoggerMessage(3006, LogLevel.Warning, "Could not identify the backend of the work connection of job {JobName}: {Reason}")]
+    public static partial void AttachFailed(ILogger logger, string jobName, string reason);
+
+    [LoggerMessage(3100, LogLevel.Error, "The job log on {Server} did not take the event {Operation} ({Cause}): {Reason} Events are kept and written later")]
+    public static partial void LogUnavailable(ILogger logger, string server, string operation, string cause, string reason, Exception error);
+
+    [LoggerMessage(3101, LogLevel.Error, "The server refused the event {Operation} of job {JobName} for good: {Reason}")]
+    public static partial void EventRefused(ILogger logger, string operation, string jobName, string reason, Exception error);
+
+    [LoggerMessage(3102, LogLevel.Warning, "Table job_status_text has no row for alert code 1; success is written as OK")]
+    public static partial void NoSuccessText(ILogger logger);
+
+    [LoggerMessage(3103, LogLevel.Error, "Lost {Count} events of the job log at shutdown: the server could not be reached")]
+    public static partial void EventsLost(ILogger logger, int count);
+
+    [LoggerMessage(3104, LogLevel.Information, "Spooled {Count} events of the job log to {File}")]
+    public static partial void EventsSpooled(ILogger logger, int count, string file);
+
+    [LoggerMessage(3105, LogLevel.Information, "Replayed {Count} events of the job log from {File}")]
+    public static partial void SpoolReplayed(ILogger logger, int count, string file);
+
+    [LoggerMessage(3106, LogLevel.Error, "Could not use spool file {File}: {Reason}")]
+    public static partial void SpoolFailed(ILogger logger, string file, string reason, Exception error);
+
+    [LoggerMessage(3200, LogLevel.Debug, "Control session {SessionId} runs in backend {Pid} ({Liveness})")]
+    public static partial void ControlStarted(ILogger logger, Guid sessionId, int pid, string liveness);
+
+    [LoggerMessage(3201, LogLevel.Warning, "Control session {SessionId} was lost and is being re-established: {Reason}")]
+    public static partial void ControlLost(ILogger logger, Guid sessionId, string reason, Exception error);
+
+    [LoggerMessage(3202, LogLevel.Error, "The single-instance lock of job {JobName} (id {JobId}) was taken by another process meanwhile; the job is being cancelled")]
+    public static partial void InstanceLockLost(ILogger logger, string jobName, long? jobId);
+
+    [LoggerMessage(3203, LogLevel.Error, "Background work of the job log failed: {Reason}")]
+    public static partial void BackgroundFailed(ILogger logger, string reason, Exception error);
+
+    [LoggerMessage(3204, LogLevel.Warning, "The side schema {SideSchema} is missing: dead jobs, progress values, nesting and cancellation are not recorded")]
+    public static partial void NoSideSchema(ILogger logger, string sideSchema);
+
+    [LoggerMessage(3300, LogLevel.Information, "Closed {Count} runs whose process had died")]
+    public static partial void Reaped(ILogger logger, int count);
+
+    [LoggerMessage(3301, LogLevel.Error, "Reaping dead runs failed: {Reason}")]
+    public static partial void ReapFailed(ILogger logger, string reason, Exception error);
+
+    [LoggerMessage(3302, LogLevel.Information, "Purged {Count} runs by retention")]
+    public static partial void Purged(ILogger logger, long count);
+
+    [LoggerMessage(3303, LogLevel.Error, "Purging by retention failed: {Reason}")]
+    public static partial void PurgeFailed(ILogger logger, string reason, Exception error);
+}

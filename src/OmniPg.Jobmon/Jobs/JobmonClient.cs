@@ -1,0 +1,135 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>The job log of one database. Thread-safe; create one and keep it.</summary>
+/// <remarks>
+/// Opens up to three connections of its own (<c>Application Name=OmniPg.Jobmon</c>) when the first job starts: one proves that this
+/// process is alive, the others write. The caller's connections and transactions are never touched. Starts two threads with the first
+/// job; nothing before.
+/// </remarks>
+public sealed partial class JobmonClient : IJobmon
+{
+    private readonly NpgsqlDataSource _dataSource;
+    private readonly JobmonOptions _options;
+    private readonly JobmonRuntime _runtime;
+    private readonly ConcurrentDictionary<JobRun, byte> _open = new();
+    private readonly ErrorThrottle _reapThrottle;
+    private volatile bool _disposed;
+
+    private JobmonClient(NpgsqlDataSource dataSource, JobmonOptions options, ILoggerFactory loggers, TimeProvider time)
+    {
+        _dataSource = dataSource;
+        _options = options;
+        _runtime = Compose(dataSource, options, loggers.CreateLogger("OmniPg.Jobmon"), time);
+        _reapThrottle = new ErrorThrottle(time);
+        ProcessEnd.Watch(_runtime.Pump);
+    }
+
+    /// <summary>Creates a client. No I/O happens before the first job.</summary>
+    /// <param name="dataSource">
+    /// Data source of the work. The own connections are derived from it, credentials included even where it hides its password; it is
+    /// never disposed here.
+    /// </param>
+    /// <param name="options">Settings; null means all defaults.</param>
+    /// <param name="loggerFactory">For failures of the log itself; null logs nothing.</param>
+    /// <param name="timeProvider">Clock for intervals; null means the system's. Recorded times are always the server's.</param>
+    /// <exception cref="ArgumentException">Options out of range; the message lists all of them.</exception>
+    public static JobmonClient Create(
+        NpgsqlDataSource dataSource, JobmonOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+        options ??= new JobmonOptions();
+        var failures = JobmonOptionsValidator.Check(options);
+        if (failures.Count > 0)
+            throw new ArgumentException(string.Join(' ', failures), nameof(options));
+        return new JobmonClient(dataSource, options, loggerFactory ?? NullLoggerFactory.Instance, timeProvider ?? TimeProvider.System);
+    }
+
+    /// <inheritdoc/>
+    public IJob? Current
+    {
+        get
+        {
+            for (var scope = Ambient.Current; scope is not null; scope = scope.Parent)
+            {
+                if (!scope.Ended && scope.Job.Runtime == _runtime)
+                    return scope.Job;
+            }
+
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IJob Start(string jobName, JobOptions? options = null) =>
+        SyncCall.Run(BeginAsync(async: false, NewRun(jobName, options), CancellationToken.None));
+
+    /// <inheritdoc/>
+    public ValueTask<IJob> StartAsync(string jobName, JobOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return BeginAsync(async: true, NewRun(jobName, options), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public JobBuilder Job(string jobName) => new(this, jobName);
+
+    /// <summary>Ends open runs as failed, writes what waits, and closes the own connections.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        ProcessEnd.Forget(_runtime.Pump);
+        foreach (var (run, _) in _open)
+            await run.AbandonAsync(async: true).ConfigureAwait(false);
+        _runtime.Pump.Dispose();
+        _runtime.Writer.Replay();
+        _runtime.Control.Dispose();
+        if (_runtime.Writer.Backlogged().Count() is > 0 and var lost)
+            JobmonLog.EventsLost(_runtime.Logger, lost);
+        await _runtime.Connections.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static JobmonRuntime Compose(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)
+    {
+        var clock = new ServerClock(time);
+        var texts = new TextGuard(options.MessageFilter, options.MaxMessageBytes);
+        var connections = new OwnConnections(dataSource, options, clock);
+        ControlSession? control = null;
+        var identity = new SessionIdentity(options);
+        var writer = new AutonomousWriter(
+            connections, options, new WriteContext(clock, texts, identity.Id, () => control!.Pid), time, logger);
+        control = new ControlSession(identity, connections, writer, options, time, logger);
+        var pump = new BackgroundPump(writer, options, time, logger);
+        writer.Register = control.Register;
+        writer.Backlog = pump.Wake;
+        return new JobmonRuntime(options, connections, writer, control, pump, texts, time, logger);
+    }
+
+    /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>
+    private JobRun NewRun(string jobName, JobOptions? options)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Encoding.UTF8.GetByteCount(jobName) is var bytes && bytes > _options.MaxJobNameBytes)
+            throw new ArgumentException($"The job name has '{bytes}' bytes, allowed are '{_options.MaxJobNameBytes}'.", nameof(jobName));
+        return new JobRun(_runtime, jobName, options ?? new JobOptions());
+    }
+
+    private async ValueTask<IJob> BeginAsync(bool async, JobRun run, CancellationToken cancellationToken)
+    {
+        run.Ended += Forget;
+        _open[run] = 0;
+        await run.BeginAsync(async, cancellationToken).ConfigureAwait(false);
+        ReapNowAndThen();
+        return run;
+    }
+
+    private void Forget(JobRun run) => _open.TryRemove(run, out _);
+}

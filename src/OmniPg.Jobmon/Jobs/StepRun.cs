@@ -1,0 +1,212 @@
+using System.Diagnostics;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>One open step.</summary>
+internal sealed class StepRun : IStep
+{
+    private readonly JobRun _job;
+    private readonly StepRun? _parent;
+    private readonly Ambient _scope;
+    private readonly Activity? _activity;
+    private int _ended;
+    private volatile bool _disposed;
+
+    public StepRun(JobRun job, StepRun? parent, int ordinal, string action)
+    {
+        (_job, _parent) = (job, parent);
+        Row = new StepRow(job.Row, parent?.Row, ordinal, action);
+        Cell = new ProgressCell(job.Runtime.Time);
+        _activity = JobmonTelemetry.StartStep(job.Name, action);
+        _scope = Ambient.Enter(job, Row);
+    }
+
+    public StepRow Row { get; }
+
+    public ProgressCell Cell { get; }
+
+    public long? StepId => Row.StepId;
+
+    public string Action => Row.Action;
+
+    public StepProgress Progress => Cell.Read();
+
+    public IStep Step(string action) => SyncCall.Run(_job.NewStep(action, this).BeginAsync(async: false));
+
+    public ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return _job.NewStep(action, this).BeginAsync(async: true);
+    }
+
+    public IStep Next(string action, string? message = null) => SyncCall.Run(NextAsync(async: false, action, message));
+
+    public ValueTask<IStep> NextAsync(string action, string? message = null, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return NextAsync(async: true, action, message);
+    }
+
+    public void Report(long current, long? total = null, string? message = null) => Cell.Report(current, total, message);
+
+    public void Report(StepProgress value)
+    {
+        Cell.SetUnit(value.Unit);
+        Cell.Report(value.Current, value.Total, value.Message);
+    }
+
+    public void Increment(long by = 1) => Cell.Increment(by);
+
+    public void Complete(string? message = null, string? status = null) =>
+        SyncCall.Run(EndAsync(async: false, "Complete", AlertLevel.Ok, message, status, null));
+
+    public void Warn(string message) => SyncCall.Run(EndAsync(async: false, "Warn", AlertLevel.Warning, Required(message), null, null));
+
+    public void Fail(Exception error) => SyncCall.Run(EndAsync(async: false, "Fail", AlertLevel.Critical, null, null, Required(error)));
+
+    public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return EndAsync(async: true, "Complete", AlertLevel.Ok, message, status, null);
+    }
+
+    public ValueTask WarnAsync(string message, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return EndAsync(async: true, "Warn", AlertLevel.Warning, Required(message), null, null);
+    }
+
+    public ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return EndAsync(async: true, "Fail", AlertLevel.Critical, null, null, Required(error));
+    }
+
+    public void Dispose() => SyncCall.Run(DisposeAsync(async: false));
+
+    public ValueTask DisposeAsync() => DisposeAsync(async: true);
+
+    public async ValueTask<IStep> BeginAsync(bool async)
+    {
+        await WriteAsync(async, [new StepStartedEvent(Row, _job.Runtime.Writer.Mark())], mayThrow: true).ConfigureAwait(false);
+        return this;
+    }
+
+    public async Task<T> RunAsync<T>(Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken)
+    {
+        await BeginAsync(async: true).ConfigureAwait(false);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _job.CancellationToken);
+        try
+        {
+            var result = await body(this, either.Token).ConfigureAwait(false);
+            if (Volatile.Read(ref _ended) == 0)
+                await CompleteAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);
+            return result;
+        }
+        catch (Exception error) when (Volatile.Read(ref _ended) == 0)
+        {
+            await EndAsync(async: true, "Fail", AlertLevel.Critical, null, null, error, mayThrow: false).ConfigureAwait(false);
+            throw;
+        }
+        finally
+        {
+            _disposed = true;
+        }
+    }
+
+    /// <summary>Ends the step in the same batch as its job.</summary>
+    public LogEvent EndWithJob(AlertLevel level, string? reason, Exception? error)
+    {
+        Interlocked.Exchange(ref _ended, 1);
+        _scope.Ended = true;
+        JobmonTelemetry.EndActivity(_activity, _job.JobId, level, error);
+        var progress = Cell.Snapshot().Reported ? ProgressText.Of(Cell.Read()) : null;
+        return EndEvent(level, reason ?? Joined(JobEndedEvent.OpenStepMessage, progress), null, error);
+    }
+
+    /// <summary>Ends the step with rows counted by the server.</summary>
+    public ValueTask EndSqlAsync(long rows) =>
+        EndAsync(async: true, "Complete", AlertLevel.Ok, string.Create(null, $"Rows affected: {rows}"), null, null, rows: rows);
+
+    private static string Joined(string first, string? second) => second is null ? first : $"{first}\n{second}";
+
+    private static T Required<T>(T value, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)
+        where T : class
+    {
+        ArgumentNullException.ThrowIfNull(value, name);
+        return value;
+    }
+
+    private ValueTask<IStep> NextAsync(bool async, string action, string? message)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Interlocked.Exchange(ref _ended, 1) != 0)
+            throw new InvalidOperationException($"Step '{Action}' has ended already.");
+        _scope.Ended = true;
+        var next = _job.NewStep(action, _parent);
+        return NextCoreAsync(async, next, message);
+    }
+
+    private async ValueTask<IStep> NextCoreAsync(bool async, StepRun next, string? message)
+    {
+        _job.OnStepEnded(this, null);
+        await WriteAsync(
+            async,
+            [EndEvent(AlertLevel.Ok, message ?? LastText(), null, null), new StepStartedEvent(next.Row, _job.Runtime.Writer.Mark())],
+            mayThrow: true).ConfigureAwait(false);
+        JobmonTelemetry.EndActivity(_activity, _job.JobId, AlertLevel.Ok, null);
+        return next;
+    }
+
+    private ValueTask DisposeAsync(bool async)
+    {
+        if (_disposed)
+            return ValueTask.CompletedTask;
+        _disposed = true;
+        _scope.Ended = true;
+        if (Volatile.Read(ref _ended) != 0)
+            return ValueTask.CompletedTask;
+        if ((_job.Options.DisposeBehavior ?? _job.Runtime.Options.DisposeBehavior) == DisposeBehavior.CompleteUnlessFailed)
+            return EndAsync(async, "Dispose", AlertLevel.Ok, null, null, null, mayThrow: false);
+        return _job.CancellationToken.IsCancellationRequested
+            ? EndAsync(async, "Dispose", _job.Options.CancelledLevel, "Cancelled", null, _scope.LastException, mayThrow: false)
+            : EndAsync(async, "Dispose", AlertLevel.Critical, _scope.LastException is null ? "Disposed without Complete()" : null, null,
+                _scope.LastException, mayThrow: false);
+    }
+
+    private async ValueTask EndAsync(
+        bool async, string operation, AlertLevel level, string? message, string? status, Exception? error, bool mayThrow = true, long? rows = null)
+    {
+        if (Interlocked.Exchange(ref _ended, 1) != 0)
+        {
+            ObjectDisposedException.ThrowIf(_disposed && operation != "Dispose", this);
+            JobmonLog.EndedTwice(_job.Runtime.Logger, operation, $"{_job.Name}: {Action}", _job.JobId, _job.State);
+            return;
+        }
+
+        _scope.Ended = true;
+        _job.OnStepEnded(this, error);
+        var text = message ?? (error is null ? LastText() : ErrorDocument.Message(error));
+        await WriteAsync(async, [EndEvent(level, text, status, error, rows)], mayThrow).ConfigureAwait(false);
+        JobmonTelemetry.EndActivity(_activity, _job.JobId, level, error);
+    }
+
+    private string? LastText() => Cell.Snapshot().Reported ? ProgressText.Of(Cell.Read()) : null;
+
+    private StepEndedEvent EndEvent(AlertLevel level, string? message, string? status, Exception? error, long? rows = null) =>
+        new(Row, _job.Runtime.Writer.Mark(), level)
+        {
+            Message = message,
+            Status = status,
+            Progress = Cell.Snapshot(),
+            RowsAffected = rows,
+            ErrorJson = error is null ? null : ErrorDocument.Json(error, _job.Runtime.Texts),
+        };
+
+    private async ValueTask WriteAsync(bool async, IReadOnlyList<LogEvent> events, bool mayThrow)
+    {
+        var before = _scope.LastException;
+        await _job.Runtime.Writer.WriteAsync(async, Row.Job, events, mayThrow).ConfigureAwait(false);
+        _scope.LastException = before;
+    }
+}

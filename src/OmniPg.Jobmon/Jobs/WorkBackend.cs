@@ -1,0 +1,33 @@
+using System.Data;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Finds out which backend a connection of the caller runs on.</summary>
+internal static class WorkBackend
+{
+    private const string Sql = "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a";
+
+    /// <summary>Pid and start of the backend; in a broken transaction or while a reader is open only the pid that the driver knows.</summary>
+    public static (int Pid, DateTime? BackendStart) Identify(NpgsqlConnection connection, Action<string> onFailure)
+    {
+        if (connection.FullState != ConnectionState.Open)
+            return (Known(connection), null);
+        try
+        {
+            using var command = new NpgsqlCommand(Sql, connection);
+            using var row = command.ExecuteReader();
+            return row.Read() && !row.IsDBNull(1) ? (row.GetInt32(0), row.GetDateTime(1)) : (connection.ProcessID, null);
+        }
+        catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
+        {
+            onFailure(error.Message);
+            return (Known(connection), null);
+        }
+    }
+
+    private static int Known(NpgsqlConnection connection) =>
+        connection.State == ConnectionState.Closed
+            ? throw new InvalidOperationException("The work connection must be open.")
+            : connection.ProcessID;
+}

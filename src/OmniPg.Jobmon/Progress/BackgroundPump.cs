@@ -1,0 +1,121 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>One thread of its own that writes progress, retries what could not be written, and reaps dead runs now and then.</summary>
+/// <remarks>Not the thread pool: a job that starves the pool must still be seen moving.</remarks>
+internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions options, TimeProvider time, ILogger logger) : IDisposable
+{
+    private static readonly TimeSpan ExitLimit = TimeSpan.FromSeconds(2);
+
+    private readonly ConcurrentDictionary<IProgressSource, byte> _sources = new();
+    private readonly AutoResetEvent _wake = new(false);
+    private readonly Lock _lock = new();
+    private Thread? _thread;
+    private volatile bool _stopping;
+    private Action? _errand;
+
+    public void Add(IProgressSource source)
+    {
+        _sources[source] = 0;
+        Start();
+    }
+
+    public void Remove(IProgressSource source) => _sources.TryRemove(source, out _);
+
+    /// <summary>Has one more piece of work done in the background; a waiting one is replaced.</summary>
+    public void Run(Action errand)
+    {
+        Interlocked.Exchange(ref _errand, errand);
+        Wake();
+    }
+
+    public void Wake()
+    {
+        Start();
+        _wake.Set();
+    }
+
+    /// <summary>Writes all progress now; for the end of the process, so at most two seconds.</summary>
+    public void FlushBeforeExit()
+    {
+        if (_sources.IsEmpty)
+            return;
+        var flush = new Thread(Guarded(FlushAll)) { IsBackground = true, Name = "OmniPg.Jobmon exit" };
+        flush.Start();
+        flush.Join(ExitLimit);
+    }
+
+    public void Dispose()
+    {
+        _stopping = true;
+        _wake.Set();
+        _thread?.Join(ExitLimit);
+    }
+
+    private void Start()
+    {
+        if (_thread is not null || _stopping)
+            return;
+        lock (_lock)
+        {
+            if (_thread is not null || _stopping)
+                return;
+            using var flow = ExecutionContext.SuppressFlow();
+            _thread = new Thread(Loop) { IsBackground = true, Name = "OmniPg.Jobmon writer" };
+            _thread.Start();
+        }
+    }
+
+    private void Loop()
+    {
+        var flushed = time.GetTimestamp();
+        while (!_stopping)
+        {
+            _wake.WaitOne(UntilNext(time.GetElapsedTime(flushed)));
+            if (_stopping)
+                return;
+            Guarded(() => Interlocked.Exchange(ref _errand, null)?.Invoke())();
+            if (writer.HasBacklog && (!writer.IsAway || writer.UntilRetry == TimeSpan.Zero))
+                Guarded(writer.Replay)();
+            if (time.GetElapsedTime(flushed) < options.FlushInterval)
+                continue;
+            flushed = time.GetTimestamp();
+            Guarded(FlushAll)();
+        }
+    }
+
+    private TimeSpan UntilNext(TimeSpan sinceFlush)
+    {
+        if (_sources.IsEmpty && !writer.HasBacklog)
+            return Timeout.InfiniteTimeSpan;
+        var wait = options.FlushInterval - sinceFlush;
+        if (writer.HasBacklog && writer.UntilRetry < wait)
+            wait = writer.UntilRetry;
+        return wait > TimeSpan.FromMilliseconds(10) ? wait : TimeSpan.FromMilliseconds(10);
+    }
+
+    private void FlushAll()
+    {
+        foreach (var (source, _) in _sources)
+        {
+            if (!source.FlushProgress() && writer.IsAway)
+                return;
+        }
+    }
+
+    private ThreadStart Guarded(Action work) => () =>
+    {
+        try
+        {
+            work();
+        }
+#pragma warning disable CA1031 // The thread must outlive any surprise; the surprise is reported.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            JobmonLog.BackgroundFailed(logger, error.Message, error);
+        }
+    };
+}

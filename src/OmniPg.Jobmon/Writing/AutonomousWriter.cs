@@ -1,0 +1,193 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Brings events to the server on connections of its own, in order for each run, and keeps what cannot be written.</summary>
+/// <remarks>
+/// Events that pile up behind one write go out together in the next batch. Every wait is bounded by the two timeouts of the options.
+/// </remarks>
+internal sealed partial class AutonomousWriter(
+    OwnConnections connections, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
+{
+    private readonly ConcurrentDictionary<JobRow, byte> _pending = new();
+    private readonly Circuit _circuit = new(time);
+    private readonly ErrorThrottle _throttle = new(time);
+
+    /// <summary>Called when events wait for the background.</summary>
+    public Action? Backlog { get; set; }
+
+    /// <summary>Called inside the first write of the process, so that it is registered in the same round trip.</summary>
+    public Func<WriterSql, NpgsqlBatchCommand?>? Register { get; set; }
+
+    public bool IsAway => _circuit.IsOpen;
+
+    public bool HasBacklog => !_pending.IsEmpty;
+
+    public TimeSpan UntilRetry => _circuit.Remaining;
+
+    public long Mark() => context.Clock.Mark();
+
+    public string? Clean(string? text) => context.Texts.Clean(text);
+
+    /// <summary>Writes now, or keeps the events for the background.</summary>
+    /// <param name="async">Whether to use asynchronous I/O.</param>
+    /// <param name="job">The run.</param>
+    /// <param name="events">What happened, in order.</param>
+    /// <param name="mayThrow">False where an exception would hide the caller's own, as in dispose.</param>
+    public async ValueTask WriteAsync(bool async, JobRow job, IReadOnlyList<LogEvent> events, bool mayThrow)
+    {
+        var throws = mayThrow && options.ErrorPolicy == ErrorPolicy.Throw;
+        foreach (var e in events)
+            Dropped(job.Journal.Add(e, options.MaxBufferedEvents), "buffer full");
+        if (_circuit.IsOpen && !throws)
+        {
+            Postpone(job);
+            return;
+        }
+
+        var error = await DrainAsync(async, job, CancellationToken.None).ConfigureAwait(false);
+        if (error is null || !throws)
+            return;
+        var first = events.FirstOrDefault(job.Journal.Contains) ?? events[0];
+        foreach (var e in events)
+        {
+            job.Journal.Remove(e);
+            e.Abandon();
+        }
+
+        throw await ExplainAsync(async, error, first.Operation).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends the waiting events of one run; returns what stopped it.</summary>
+    public async ValueTask<Exception?> DrainAsync(bool async, JobRow job, CancellationToken cancellationToken)
+    {
+        var gate = job.Journal.Gate;
+        if (async)
+            await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        else
+            gate.Wait(cancellationToken);
+        try
+        {
+            return await DrainInOrderAsync(async, job).ConfigureAwait(false);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    /// <summary>Sends something that is not worth keeping, such as progress; returns whether the server has it.</summary>
+    public async ValueTask<bool> TrySendAsync(bool async, JobRow job, LogEvent transient)
+    {
+        if (_circuit.IsOpen || !transient.IsReady || transient.IsPointless)
+            return false;
+        var gate = job.Journal.Gate;
+        if (async)
+            await gate.WaitAsync().ConfigureAwait(false);
+        else
+            gate.Wait();
+        try
+        {
+            var (failure, error) = await SendAsync(async, [transient]).ConfigureAwait(false);
+            if (failure is WriteFailure.Broken or WriteFailure.Unavailable)
+                OpenCircuit(transient.Operation, error!);
+            return failure is null;
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    /// <summary>Tries every waiting run once; for the background.</summary>
+    public void Replay()
+    {
+        if (_circuit.IsOpen && !Probe())
+            return;
+        foreach (var (job, _) in _pending)
+        {
+            if (SyncCall.Run(DrainAsync(async: false, job, CancellationToken.None)) is not null && _circuit.IsOpen)
+                return;
+            if (job.Journal.Count == 0)
+                _pending.TryRemove(job, out _);
+        }
+    }
+
+    /// <summary>Events that wait, of all runs.</summary>
+    public IEnumerable<LogEvent> Backlogged() => _pending.Keys.SelectMany(job => job.Journal.Snapshot());
+
+    private async ValueTask<Exception?> DrainInOrderAsync(bool async, JobRow job)
+    {
+        Exception? refused = null;
+        var limit = int.MaxValue;
+        while (true)
+        {
+            DropPointless(job);
+            var batch = limit == 1 ? job.Journal.NextBatch(1) : job.Journal.NextBatch();
+            if (batch.Count == 0)
+                return refused;
+            var (failure, error) = await SendAsync(async, batch).ConfigureAwait(false);
+            switch (failure)
+            {
+                case null:
+                    batch.ForEach(job.Journal.Remove);
+                    _circuit.Close();
+                    break;
+                case WriteFailure.Refused or WriteFailure.Encoding when batch.Count > 1:
+                    limit = 1;
+                    break;
+                case WriteFailure.Refused or WriteFailure.Encoding:
+                    refused ??= error;
+                    Refuse(job, batch[0], error!);
+                    break;
+                default:
+                    Postpone(job);
+                    OpenCircuit(batch[0].Operation, error!);
+                    return error;
+            }
+        }
+    }
+
+    private static void DropPointless(JobRow job)
+    {
+        foreach (var e in job.Journal.Snapshot())
+        {
+            if (!e.IsPointless)
+                continue;
+            job.Journal.Remove(e);
+            Dropped(1, "row missing");
+        }
+    }
+
+    private void Refuse(JobRow job, LogEvent e, Exception error)
+    {
+        job.Journal.Remove(e);
+        e.Abandon();
+        Dropped(1, "refused");
+        JobmonLog.EventRefused(logger, e.Operation, job.Name, error.Message, error);
+    }
+
+    private void Postpone(JobRow job)
+    {
+        job.Journal.MarkLate();
+        _pending[job] = 0;
+        Backlog?.Invoke();
+    }
+
+    private void OpenCircuit(string operation, Exception error)
+    {
+        _circuit.Open();
+        Backlog?.Invoke();
+        var cause = error is PostgresException refusal ? refusal.SqlState : error.GetType().Name;
+        if (_throttle.MayLog(cause))
+            JobmonLog.LogUnavailable(logger, connections.ServerName, operation, cause, error.Message, error);
+    }
+
+    private static void Dropped(int count, string reason)
+    {
+        if (count > 0)
+            JobmonTelemetry.Dropped(count, reason);
+    }
+}

@@ -1,0 +1,89 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Events of one run in order, kept until the server has them. One writer at a time drains it.</summary>
+internal sealed class JobJournal
+{
+    private const int MaxBatch = 64;
+    private readonly Lock _lock = new();
+    private readonly List<LogEvent> _events = [];
+
+    /// <summary>Held while events are sent, so that they arrive in order.</summary>
+    public SemaphoreSlim Gate { get; } = new(1, 1);
+
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _events.Count;
+        }
+    }
+
+    /// <summary>Adds an event; returns how many events had to be dropped to make room.</summary>
+    public int Add(LogEvent added, int capacity)
+    {
+        lock (_lock)
+        {
+            _events.Add(added);
+            return _events.Count > capacity ? DropOldestHarmlessStep() : 0;
+        }
+    }
+
+    /// <summary>The next events that can go in one batch: each names only ids the server has given already.</summary>
+    public List<LogEvent> NextBatch(int limit = MaxBatch)
+    {
+        lock (_lock)
+        {
+            var batch = new List<LogEvent>();
+            foreach (var candidate in _events)
+            {
+                if (batch.Count == limit || !candidate.IsReady)
+                    break;
+                batch.Add(candidate);
+            }
+
+            return batch;
+        }
+    }
+
+    public void Remove(LogEvent written)
+    {
+        lock (_lock)
+            _events.Remove(written);
+    }
+
+    public bool Contains(LogEvent candidate)
+    {
+        lock (_lock)
+            return _events.Contains(candidate);
+    }
+
+    public void MarkLate()
+    {
+        lock (_lock)
+        {
+            foreach (var waiting in _events)
+                waiting.Late = true;
+        }
+    }
+
+    public List<LogEvent> Snapshot()
+    {
+        lock (_lock)
+            return [.. _events];
+    }
+
+    private int DropOldestHarmlessStep()
+    {
+        foreach (var end in _events)
+        {
+            if (end is not StepEndedEvent { IsSuccess: true } success)
+                continue;
+            if (success.Step.StepId is null && _events.Find(e => e is StepStartedEvent start && start.Step == success.Step) is not { } begun)
+                continue;
+            return _events.RemoveAll(e => e is StepStartedEvent s && s.Step == success.Step || e == success);
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,55 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>One thing that happened and must reach the server, as one statement.</summary>
+internal abstract class LogEvent(JobRow job, long mark)
+{
+    public JobRow Job { get; } = job;
+
+    /// <summary>When it happened, on the monotonic clock.</summary>
+    public long Mark { get; } = mark;
+
+    /// <summary>It could not be written when it happened: its own time is sent along, not the time of the write.</summary>
+    public bool Late { get; set; }
+
+    /// <summary>A try was made whose outcome is unknown.</summary>
+    public bool Repeated { get; set; }
+
+    /// <summary>For messages and metrics, for example <c>job start</c>.</summary>
+    public abstract string Operation { get; }
+
+    /// <summary>Whether the server has given all ids this statement names, or will never give them.</summary>
+    public abstract bool IsReady { get; }
+
+    /// <summary>Whether the row this event belongs to does not exist and never will.</summary>
+    public virtual bool IsPointless => Job.Lost;
+
+    /// <summary>Whether a crash right after the write may lose it.</summary>
+    public virtual bool MayCommitRelaxed => false;
+
+    public abstract NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context);
+
+    /// <summary>Takes the single result row, once the transaction is known to be committed.</summary>
+    public virtual void Accept(object[] row)
+    {
+    }
+
+    /// <summary>The server refused this event for good.</summary>
+    public virtual void Abandon()
+    {
+    }
+
+    protected static NpgsqlParameter Text(string? value) => Value(NpgsqlDbType.Text, value);
+
+    protected static NpgsqlParameter BigInt(long? value) => Value(NpgsqlDbType.Bigint, value);
+
+    protected static NpgsqlParameter Int(int? value) => Value(NpgsqlDbType.Integer, value);
+
+    protected static NpgsqlParameter Uuid(Guid? value) => Value(NpgsqlDbType.Uuid, value);
+
+    protected static NpgsqlParameter Moment(DateTime? value) => Value(NpgsqlDbType.TimestampTz, value);
+
+    protected static NpgsqlParameter Value(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
+}

@@ -1,0 +1,52 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>A step ended.</summary>
+internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) : LogEvent(step.Job, mark)
+{
+    public StepRow Step { get; } = step;
+
+    /// <summary>Status text of the caller; null takes the text of the level.</summary>
+    public string? Status { get; init; }
+
+    public string? Message { get; init; }
+
+    public ProgressSnapshot Progress { get; init; }
+
+    public long? RowsAffected { get; init; }
+
+    /// <summary>The exception as JSON; null on success.</summary>
+    public string? ErrorJson { get; init; }
+
+    public bool IsSuccess => level == AlertLevel.Ok;
+
+    public override string Operation => "step end";
+
+    public override bool IsReady => Job.Lost || Step.Lost || Step.StepId is not null;
+
+    public override bool IsPointless => Job.Lost || Step.Lost;
+
+    public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
+    {
+        var at = context.TimeOf(this);
+        var command = new NpgsqlBatchCommand(at is null ? sql.EndStep : sql.EndStepLate)
+        {
+            Parameters =
+            {
+                BigInt(Step.StepId), Int(level.Code), Text(context.Texts.Clean(Status)), Text(level.ToString()),
+                Text(context.Message(this, Message)), Moment(at),
+            },
+        };
+        if (sql.HasSide)
+        {
+            command.Parameters.Add(BigInt(Progress.Reported ? Progress.Current : null));
+            command.Parameters.Add(BigInt(Progress.Total));
+            command.Parameters.Add(Text(context.Texts.Clean(Progress.Unit)));
+            command.Parameters.Add(BigInt(RowsAffected));
+            command.Parameters.Add(Text(ErrorJson));
+        }
+
+        return command;
+    }
+}
