@@ -1,0 +1,16 @@
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Extractor.Diagnostics;
+
+/// <summary>Log messages about reading archives and running pg_dump: event ids 6000 to 6099.</summary>
+internal static partial class ExtractorLog
+{
+    [LoggerMessage(6000, LogLevel.Information, "Started {Program} {Version} on {Source}.")]
+    public static partial void DumpStarts(ILogger logger, string program, string version, string source);
+
+    [LoggerMessage(6001, LogLevel.Debug, "Read a table of contents of {Entries} entries of database {Database}.")]
+    public static partial void TableOfContentsRead(ILogger logger, int entries, string database);
+
+    [LoggerMessage(6002, LogLevel.Warning, "{Program} lost a race with concurrent DDL and is started again: {Reason}")]
+    public static partial void DumpStartsAgain(ILogger logger, string program, string reason);
+}

@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using OmniPg.Extractor.Diagnostics;
+using OmniPg.Extractor.Dumping;
+
+namespace OmniPg.Extractor;
+
+/// <summary>Runs pg_dump and pg_dumpall and streams what they write.</summary>
+/// <remarks>
+/// Thread-safe; keep one instance. Time zone, locale and encoding are pinned (<c>PGTZ=UTC</c>, <c>LC_ALL=C</c>), so that the text depends on
+/// the database only. Standard error is read at all times; passwords go through the environment, never the command line.
+/// </remarks>
+public sealed class PgDumpRunner
+{
+    private readonly IPgDumpLauncher _launcher;
+    private readonly ILogger _logger;
+
+    /// <summary>Creates a runner.</summary>
+    /// <param name="tools">Finds the programs; null for the defaults.</param>
+    /// <param name="launcher">Starts them; null for child processes of this one.</param>
+    /// <param name="logger">Takes what happens; null for none.</param>
+    public PgDumpRunner(PgToolLocator? tools = null, IPgDumpLauncher? launcher = null, ILogger<PgDumpRunner>? logger = null)
+    {
+        Tools = tools ?? new PgToolLocator();
+        _launcher = launcher ?? new LocalPgDumpLauncher();
+        _logger = logger ?? NullLogger<PgDumpRunner>.Instance;
+    }
+
+    /// <summary>Finds the programs.</summary>
+    public PgToolLocator Tools { get; }
+
+    /// <summary>Starts pg_dump and reads its archive up to the end of the table of contents.</summary>
+    /// <param name="source">The database.</param>
+    /// <param name="options">What to dump; null for everything, with data.</param>
+    /// <param name="serverVersion">Version of the server, to pick the program that fits best; null takes the newest program.</param>
+    /// <param name="copyTo">Takes a copy of the archive as it comes; stays open. Null, the default, for none.</param>
+    /// <param name="cancellationToken">Ends pg_dump and throws.</param>
+    /// <returns>The running dump; dispose it.</returns>
+    /// <exception cref="PgToolNotFoundException">There is no usable pg_dump.</exception>
+    /// <exception cref="PgToolVersionException">The server is newer than pg_dump.</exception>
+    /// <exception cref="PgDumpFailedException">pg_dump failed, for example could not connect.</exception>
+    /// <exception cref="PgDumpLockTimeoutException">A table stayed locked.</exception>
+    /// <exception cref="ExtractorOptionException">Options exclude each other.</exception>
+    public async Task<PgDumpRun> StartAsync(
+        PgDumpSource source, PgDumpOptions? options = null, PgServerVersion? serverVersion = null, Stream? copyTo = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        options ??= new PgDumpOptions();
+        options.Validate();
+        var tool = await Tools.FindPgDumpAsync(serverVersion, cancellationToken).ConfigureAwait(false);
+        using var activity = ExtractorTelemetry.Source.StartActivity("extractor.dump");
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return await StartOnceAsync(tool, source, options, copyTo, cancellationToken).ConfigureAwait(false);
+            }
+            catch (ExtractorException error) when (attempt < options.Retries && copyTo is null && DumpFailure.IsRace(error))
+            {
+                ExtractorLog.DumpStartsAgain(_logger, tool.Path, error.Message);
+            }
+            catch (ExtractorException error)
+            {
+                activity?.SetStatus(ActivityStatusCode.Error, error.Code);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Runs <c>pg_dumpall --roles-only</c>.</summary>
+    /// <param name="source">A database of the cluster.</param>
+    /// <param name="includePasswords">Whether password hashes are dumped, which needs a superuser. Default false.</param>
+    /// <param name="serverVersion">Version of the server, to pick the program that fits best; null takes the newest program.</param>
+    /// <param name="cancellationToken">Ends pg_dumpall and throws.</param>
+    /// <returns>The script.</returns>
+    /// <exception cref="PgToolNotFoundException">There is no usable pg_dumpall.</exception>
+    /// <exception cref="PgToolVersionException">The server is newer than pg_dumpall.</exception>
+    /// <exception cref="PgDumpFailedException">pg_dumpall failed.</exception>
+    public async Task<string> DumpRolesAsync(
+        PgDumpSource source, bool includePasswords = false, PgServerVersion? serverVersion = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var tool = await Tools.FindPgDumpAllAsync(serverVersion, cancellationToken).ConfigureAwait(false);
+        List<string> arguments = ["--roles-only", "--no-password", "--encoding=UTF8"];
+        if (!includePasswords)
+            arguments.Add("--no-role-passwords");
+        var command = await CommandAsync(tool, source, new PgDumpOptions(), arguments, new StderrReader(), cancellationToken).ConfigureAwait(false);
+        var process = await _launcher.StartAsync(command, cancellationToken).ConfigureAwait(false);
+        await using (process.ConfigureAwait(false))
+        {
+            using var reader = new StreamReader(process.Output);
+            var script = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
+            var exit = await process.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return exit.ExitCode == 0 ? script : throw DumpFailure.From(tool, exit, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private async Task<PgDumpRun> StartOnceAsync(PgTool tool, PgDumpSource source, PgDumpOptions options, Stream? copyTo, CancellationToken cancellationToken)
+    {
+        var stderr = new StderrReader();
+        var command = await CommandAsync(tool, source, options, DumpArguments.Of(options), stderr, cancellationToken).ConfigureAwait(false);
+        ExtractorLog.DumpStarts(_logger, tool.Path, tool.Version.ToString(), source.ToString());
+        var process = await _launcher.StartAsync(command, cancellationToken).ConfigureAwait(false);
+        var run = new PgDumpRun(tool, process, stderr, copyTo, options.LockTimeout);
+        try
+        {
+            await run.OpenArchiveAsync(null, cancellationToken).ConfigureAwait(false);
+            ExtractorLog.TableOfContentsRead(_logger, run.Archive.Entries.Count, run.Archive.Header.Database);
+            return run;
+        }
+        catch
+        {
+            await run.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static async ValueTask<PgDumpCommand> CommandAsync(
+        PgTool tool, PgDumpSource source, PgDumpOptions options, IReadOnlyList<string> arguments, StderrReader stderr, CancellationToken cancellationToken)
+    {
+        var variables = await source.GetVariablesAsync(cancellationToken).ConfigureAwait(false);
+        variables.TryAdd("PGAPPNAME", ExtractorTelemetry.Name);
+        // Not fixed by pg_dump itself: timestamps in partition bounds and data would depend on the client's zone.
+        variables["PGTZ"] = "UTC";
+        variables["PGCLIENTENCODING"] = null;
+        variables["LC_ALL"] = "C";
+        variables["LANGUAGE"] = null;
+        if (options.Service is not null)
+            variables["PGSERVICE"] = options.Service;
+        if (options.PassFile is not null)
+            variables["PGPASSFILE"] = options.PassFile;
+        return new PgDumpCommand { Program = tool.Path, Arguments = arguments, Environment = variables, OnErrorLine = stderr.Add };
+    }
+}

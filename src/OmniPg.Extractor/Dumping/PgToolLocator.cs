@@ -1,0 +1,76 @@
+using System.Collections.Concurrent;
+using OmniPg.Extractor.Dumping;
+using OmniPg.Processes;
+
+namespace OmniPg.Extractor;
+
+/// <summary>Finds pg_dump and pg_dumpall and asks each program for its version, once.</summary>
+/// <remarks>
+/// Thread-safe; keep one instance. An explicit path or directory is taken alone. Otherwise <c>PATH</c> and the usual directories are looked
+/// through, and the lowest major that is not older than the server wins, because it writes the text that fits the server best. Debian's
+/// <c>/usr/bin/pg_dump</c>, a script that picks a cluster by itself, is passed over.
+/// </remarks>
+/// <param name="options">Where to look; null for the defaults.</param>
+public sealed class PgToolLocator(PgToolOptions? options = null)
+{
+    private const string DumpName = "pg_dump";
+    private const string DumpAllName = "pg_dumpall";
+    private readonly PgToolOptions _options = options ?? new PgToolOptions();
+    private readonly ConcurrentDictionary<string, Task<ToolProbe>> _probes = new(StringComparer.Ordinal);
+
+    /// <summary>Finds pg_dump.</summary>
+    /// <param name="server">Version of the server to dump; null takes the newest program.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
+    /// <returns>The program.</returns>
+    /// <exception cref="PgToolNotFoundException">None is usable; the message lists what was tried.</exception>
+    /// <exception cref="PgToolVersionException">Every program is older than the server.</exception>
+    public Task<PgTool> FindPgDumpAsync(PgServerVersion? server = null, CancellationToken cancellationToken = default) =>
+        FindAsync(DumpName, _options.PgDumpPath, server, cancellationToken);
+
+    /// <summary>Finds pg_dumpall; as <see cref="FindPgDumpAsync"/>.</summary>
+    /// <param name="server">Version of the server to dump; null takes the newest program.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
+    /// <returns>The program.</returns>
+    /// <exception cref="PgToolNotFoundException">None is usable; the message lists what was tried.</exception>
+    /// <exception cref="PgToolVersionException">Every program is older than the server.</exception>
+    public Task<PgTool> FindPgDumpAllAsync(PgServerVersion? server = null, CancellationToken cancellationToken = default) =>
+        FindAsync(DumpAllName, _options.PgDumpAllPath, server, cancellationToken);
+
+    private async Task<PgTool> FindAsync(string name, string? explicitPath, PgServerVersion? server, CancellationToken cancellationToken)
+    {
+        var found = new List<PgTool>();
+        var tried = new List<string>();
+        foreach (var path in ToolPaths.Candidates(name, explicitPath, _options.BinDirectory))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var probe = await _probes.GetOrAdd(path, ProbeAsync).WaitAsync(cancellationToken).ConfigureAwait(false);
+            tried.Add($"'{path}' ({probe.Finding})");
+            if (probe.Tool is { } tool)
+                found.Add(tool);
+        }
+        if (found.Count == 0)
+            throw new PgToolNotFoundException(name, tried);
+        var newest = found.MaxBy(tool => tool.Version)!;
+        if (server is not { } version)
+            return newest;
+        return found.Where(tool => tool.Version.Major >= version.Major).OrderBy(tool => tool.Version.Major).FirstOrDefault()
+            ?? throw new PgToolVersionException(newest.Path, newest.Version, version);
+    }
+
+    private static async Task<ToolProbe> ProbeAsync(string path)
+    {
+        if (!File.Exists(path))
+            return new ToolProbe(null, "no such file");
+        try
+        {
+            var text = await ExternalProcess.RunAsync(new ExternalProcessOptions { FileName = path, Arguments = ["--version"] }).ConfigureAwait(false);
+            return PgServerVersion.TryParse(text.Trim(), null, out var version)
+                ? new ToolProbe(new PgTool(path, version), $"version {version}")
+                : new ToolProbe(null, "prints no version");
+        }
+        catch (ExternalProcessException error)
+        {
+            return new ToolProbe(null, error.Message.TrimEnd('.'));
+        }
+    }
+}

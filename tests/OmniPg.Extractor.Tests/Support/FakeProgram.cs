@@ -1,0 +1,16 @@
+namespace OmniPg.Extractor.Tests;
+
+/// <summary>A shell script that stands in for pg_dump. Its <c>--version</c> answers with a version of choice.</summary>
+internal static class FakeProgram
+{
+    public static string Create(string directory, string name, string version, string body)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The stand-in is a shell script.");
+        Directory.CreateDirectory(directory);
+        var path = Path.Combine(directory, name);
+        File.WriteAllText(path, $"#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{name} (PostgreSQL) {version}'; exit 0; fi\n{body}\n");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return path;
+    }
+}
