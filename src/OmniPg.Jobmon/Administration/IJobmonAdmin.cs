@@ -37,6 +37,9 @@ public interface IJobmonAdmin
     /// <returns>How many runs this call closed.</returns>
     Task<int> ReapAsync(CancellationToken cancellationToken = default);
 
+    /// <summary>As <see cref="ReapAsync"/>, and also closes runs of SQL callers whose backend is gone.</summary>
+    Task<int> ReapForeignAsync(CancellationToken cancellationToken = default);
+
     /// <summary>Clears the failures of a job from the check log and records who did it and why.</summary>
     /// <returns>How many failures were cleared.</returns>
     Task<int> AcknowledgeAsync(string jobName, string by, string? why = null, CancellationToken cancellationToken = default);

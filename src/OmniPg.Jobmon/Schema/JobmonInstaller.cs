@@ -19,27 +19,16 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         await ExecuteAsync(connection, JobmonSchemaScript.Lock, cancellationToken).ConfigureAwait(false);
         var before = await JobmonServerDetector.DetectAsync(connection, wanted, database.SideSchema, cancellationToken).ConfigureAwait(false);
 
-        try
+        if (before.Mode != JobmonMode.Extension)
         {
-            if (before.Mode != JobmonMode.Extension)
-            {
-                await ExecuteAsync(connection, JobmonSchemaScript.Own(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
-                if (readerRole is { } reader)
-                    await ExecuteAsync(connection, JobmonSchemaScript.Visibility(before.Schema, before.SideSchema, reader), cancellationToken).ConfigureAwait(false);
-                if (options.Dblink is { } mapping)
-                    await WriteMappingAsync(connection, before.Schema, mapping, cancellationToken).ConfigureAwait(false);
-            }
-            await ExecuteAsync(connection, JobmonSchemaScript.Side(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
-            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            await RunScriptAsync(connection, before, JobmonSchemaScript.Own(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
+            if (readerRole is { } reader)
+                await ExecuteAsync(connection, JobmonSchemaScript.Visibility(before.Schema, before.SideSchema, reader), cancellationToken).ConfigureAwait(false);
+            if (options.Dblink is { } mapping)
+                await WriteMappingAsync(connection, before.Schema, mapping, cancellationToken).ConfigureAwait(false);
         }
-        catch (PostgresException refusal) when (refusal.SqlState == Conflict)
-        {
-            throw new JobmonConflictException(before.Schema.Value, refusal.MessageText);
-        }
-        catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege)
-        {
-            throw MissingRight(before, refusal);
-        }
+        await RunScriptAsync(connection, before, JobmonSchemaScript.Side(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
+        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
 
         database.Forget();
         return new InstallResult
@@ -51,6 +40,23 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             SqlAutonomy = before.Mode == JobmonMode.Extension
                 ? SqlAutonomy.Dblink : await ProbeAsync(connection, before.Schema, cancellationToken).ConfigureAwait(false),
         };
+    }
+
+    /// <summary>Runs an installation script for the schemas of <paramref name="target"/> and turns its refusals into typed exceptions.</summary>
+    public static async Task RunScriptAsync(NpgsqlConnection connection, JobmonServer target, string script, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ExecuteAsync(connection, script, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException refusal) when (refusal.SqlState == Conflict)
+        {
+            throw new JobmonConflictException(target.Schema.Value, refusal.MessageText);
+        }
+        catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            throw MissingRight(target, refusal);
+        }
     }
 
     /// <summary>Whether functions called from SQL can open a connection of their own in own mode.</summary>

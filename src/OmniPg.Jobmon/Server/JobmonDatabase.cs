@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Transactions;
 using Npgsql;
 
@@ -12,6 +13,9 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
     public PgIdentifier? ConfiguredSchema => schema;
 
     public PgIdentifier SideSchema => sideSchema;
+
+    /// <summary>Schema of the log, once it was detected.</summary>
+    public PgIdentifier? KnownSchema => _server?.Schema;
 
     public int CommandTimeoutSeconds => (int)Math.Max(1, Math.Ceiling(commandTimeout.TotalSeconds));
 
@@ -41,7 +45,7 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
             }
             catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege && server is not null)
             {
-                throw await JobmonPermissions.ExplainAsync(dataSource, server, operation, refusal, cancellationToken).ConfigureAwait(false);
+                throw await ExplainAsync(server, operation, refusal, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (NpgsqlException error) when (Translate(error, operation, server) is { } typed)
@@ -49,6 +53,23 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
             throw typed;
         }
     }
+
+    /// <summary>Streams rows of one query on a connection of its own.</summary>
+    public async IAsyncEnumerable<T> StreamAsync<T>(
+        string operation, Func<JobmonServer, NpgsqlCommand> makeCommand, Func<NpgsqlDataReader, T> read,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var rows = new RowStream(this, operation);
+        await using var closing = rows.ConfigureAwait(false);
+        await rows.OpenAsync(makeCommand, cancellationToken).ConfigureAwait(false);
+        while (await rows.NextAsync(cancellationToken).ConfigureAwait(false))
+            yield return read(rows.Reader);
+    }
+
+    /// <summary>Finds the missing right behind a refusal with SQLSTATE 42501.</summary>
+    public Task<JobmonPermissionException> ExplainAsync(
+        JobmonServer server, string operation, PostgresException refusal, CancellationToken cancellationToken) =>
+        JobmonPermissions.ExplainAsync(dataSource, server, operation, refusal, cancellationToken);
 
     /// <summary>Opens a connection that takes no part in the caller's <see cref="TransactionScope"/>.</summary>
     public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)

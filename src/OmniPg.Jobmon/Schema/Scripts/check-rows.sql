@@ -89,14 +89,14 @@ WITH cfg AS MATERIALIZED (
         date_trunc('second', now() - min(o.start_time)), min(coalesce(n.max_runtime, u.max_runtime)))
     FROM open_runs o
     LEFT JOIN @side@.run n ON n.job_id = o.job_id
-    LEFT JOIN @side@.check_rule u ON u.job_name = o.job_name
+    LEFT JOIN @side@.check_rule u ON u.job_name = o.job_name AND u.active
     WHERE (o.live OR pg_is_in_recovery()) AND now() - o.start_time > coalesce(n.max_runtime, u.max_runtime)
     GROUP BY o.job_name
     UNION ALL
     SELECT 2, 'OVERDUE', o.job_name, format('Running for %s, longer than %s times the usual %s',
         date_trunc('second', now() - min(o.start_time)), u.anomaly_factor, make_interval(secs => h.p95))
     FROM open_runs o
-    JOIN @side@.check_rule u ON u.job_name = o.job_name AND u.anomaly_factor IS NOT NULL
+    JOIN @side@.check_rule u ON u.job_name = o.job_name AND u.active AND u.anomaly_factor IS NOT NULL
     JOIN LATERAL (
         SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM p.end_time - p.start_time)) AS p95, count(*) AS runs
         FROM (SELECT j.start_time, j.end_time FROM @schema@.job_log j
@@ -111,14 +111,14 @@ WITH cfg AS MATERIALIZED (
     JOIN LATERAL (SELECT j.start_time, j.end_time, j.status FROM @schema@.job_log j
         WHERE j.job_name = u.job_name AND j.end_time IS NOT NULL ORDER BY j.start_time DESC LIMIT 1) p ON true
     JOIN @schema@.job_status_text t ON t.alert_code = 1 AND t.alert_text = p.status
-    WHERE p.end_time - p.start_time < u.min_runtime
+    WHERE u.active AND p.end_time - p.start_time < u.min_runtime
     UNION ALL
     SELECT 2, 'STALLED', o.job_name, format('No progress since %s in step: %s', max(s.progress_at), max(d.action))
     FROM open_runs o
     JOIN @side@.step s ON s.job_id = o.job_id
     JOIN @schema@.job_detail d ON d.step_id = s.step_id AND (d.end_time IS NULL OR d.status = 'PENDING')
     LEFT JOIN @side@.run n ON n.job_id = o.job_id
-    LEFT JOIN @side@.check_rule u ON u.job_name = o.job_name
+    LEFT JOIN @side@.check_rule u ON u.job_name = o.job_name AND u.active
     WHERE (o.live OR pg_is_in_recovery()) AND now() - s.progress_at > coalesce(n.stall_after, u.stall_after)
     GROUP BY o.job_name
     --end

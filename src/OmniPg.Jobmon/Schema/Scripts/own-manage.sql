@@ -13,7 +13,7 @@ BEGIN
     END IF;
 
     IF to_regclass('@side.literal@.run') IS NOT NULL THEN
-        IF @side@.request_cancel(p_job_id, current_user::text) THEN
+        IF @side@.request_cancel(p_job_id, current_user::text) IS NOT NULL THEN
             RETURN true;
         END IF;
     END IF;

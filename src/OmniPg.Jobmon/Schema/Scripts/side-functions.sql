@@ -13,23 +13,29 @@ AS $omnipg$
 $omnipg$;
 
 -- Flags a run of an SDK process for cancellation, wakes the process, and cancels the attached work backend if it is still the one
--- that was attached. False: the run has no side row, so there is no process to ask.
-CREATE OR REPLACE FUNCTION @side@.request_cancel(p_job_id bigint, p_by text) RETURNS boolean
+-- that was attached. 1: backend signalled, 0: only flagged, NULL: no living process is known for the run.
+CREATE OR REPLACE FUNCTION @side@.request_cancel(p_job_id bigint, p_by text) RETURNS integer
 LANGUAGE plpgsql SET search_path = @side@, pg_temp
 AS $omnipg$
 DECLARE
-    v_run run;
+    v_run  run;
+    v_hits integer := 0;
 BEGIN
     UPDATE run SET cancel_requested_at = coalesce(cancel_requested_at, now()), cancel_requested_by = coalesce(cancel_requested_by, p_by)
     WHERE job_id = p_job_id AND session_id IS NOT NULL AND session_is_live(session_id)
     RETURNING * INTO v_run;
     IF NOT FOUND THEN
-        RETURN false;
+        RETURN NULL;
     END IF;
     PERFORM pg_notify('omnipg_jobmon', 'cancel:' || p_job_id);
-    PERFORM pg_cancel_backend(a.pid) FROM pg_stat_activity a
-    WHERE a.pid = v_run.work_pid AND a.backend_start = v_run.work_backend_start;
-    RETURN true;
+    BEGIN
+        SELECT count(*) FILTER (WHERE pg_cancel_backend(a.pid)) INTO v_hits FROM pg_stat_activity a
+        WHERE a.pid = v_run.work_pid AND a.backend_start = v_run.work_backend_start;
+    EXCEPTION WHEN insufficient_privilege THEN
+        -- The flag is enough: the process cancels its own backend.
+        v_hits := 0;
+    END;
+    RETURN least(v_hits, 1);
 END
 $omnipg$;
 

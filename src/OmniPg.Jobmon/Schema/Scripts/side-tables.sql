@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS @side@.log_line (
 
 CREATE TABLE IF NOT EXISTS @side@.check_rule (
     job_name       text PRIMARY KEY,
+    active         boolean NOT NULL DEFAULT true,
     cron           text,
     time_zone      text,
     start_grace    interval,

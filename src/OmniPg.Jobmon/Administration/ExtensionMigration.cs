@@ -1,0 +1,69 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Copies the extension's tables into the SDK's own schema, in one transaction.</summary>
+internal static class ExtensionMigration
+{
+    // Check log before configuration: the escalation trigger does nothing for a name without configuration.
+    private const string Copy =
+        """
+        LOCK TABLE @from@.job_log, @from@.job_detail, @from@.job_check_log, @from@.job_check_config, @from@.job_status_text IN SHARE MODE;
+        INSERT INTO @schema@.job_log (job_id, owner, job_name, start_time, end_time, status, pid)
+            SELECT job_id, owner, job_name, start_time, end_time, status, pid FROM @from@.job_log;
+        INSERT INTO @schema@.job_detail (job_id, step_id, action, start_time, end_time, elapsed_time, status, message)
+            SELECT job_id, step_id, action, start_time, end_time, elapsed_time, status, message FROM @from@.job_detail;
+        INSERT INTO @schema@.job_check_log (job_id, job_name, alert_code) SELECT job_id, job_name, alert_code FROM @from@.job_check_log;
+        DELETE FROM @schema@.job_check_config;
+        INSERT INTO @schema@.job_check_config (job_name, warn_threshold, error_threshold, active, sensitivity, escalate)
+            SELECT job_name, warn_threshold, error_threshold, active, sensitivity, escalate FROM @from@.job_check_config;
+        DELETE FROM @schema@.job_status_text;
+        INSERT INTO @schema@.job_status_text (alert_code, alert_text) SELECT alert_code, alert_text FROM @from@.job_status_text;
+        SELECT setval('@schema.literal@.job_log_job_id_seq', s.last_value, s.is_called) FROM @from@.job_log_job_id_seq s;
+        SELECT setval('@schema.literal@.job_detail_step_id_seq', s.last_value, s.is_called) FROM @from@.job_detail_step_id_seq s;
+        DELETE FROM @schema@.dblink_mapping_jobmon;
+
+        """;
+
+    private const string CopyMapping =
+        "INSERT INTO @schema@.dblink_mapping_jobmon (username, port, pwd, host, hostaddr) SELECT username, port, pwd, host, hostaddr FROM @from@.dblink_mapping_jobmon";
+
+    // Before 1.5.0 the column host held a numeric address.
+    private const string CopyOldMapping =
+        "INSERT INTO @schema@.dblink_mapping_jobmon (username, port, pwd, hostaddr) SELECT username, port, pwd, host FROM @from@.dblink_mapping_jobmon";
+
+    public static async Task RunAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken)
+    {
+        var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = connection.ConfigureAwait(false);
+        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        await using var ending = transaction.ConfigureAwait(false);
+        await JobmonInstaller.ExecuteAsync(connection, JobmonSchemaScript.Lock, cancellationToken).ConfigureAwait(false);
+
+        var found = await JobmonServerDetector.DetectAsync(connection, null, database.SideSchema, cancellationToken).ConfigureAwait(false);
+        if (found.Mode != JobmonMode.Extension)
+            throw new JobmonNotInstalledException(found.Database, "pg_jobmon");
+        if (found.Schema == target)
+            throw new JobmonConflictException(target.Value, "it holds the extension pg_jobmon");
+        await JobmonInstaller.RunScriptAsync(connection, found with { Schema = target },
+            JobmonSchemaScript.Own(target, database.SideSchema), cancellationToken).ConfigureAwait(false);
+        if (await ExistsAsync(connection, $"SELECT EXISTS (SELECT FROM {target.Quoted}.job_log)", cancellationToken).ConfigureAwait(false))
+            throw new JobmonConflictException(target.Value, "it already holds runs");
+
+        var hasAddress = await ExistsAsync(connection,
+            $"SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = '{found.Schema.Quoted.Replace("'", "''", StringComparison.Ordinal)}.dblink_mapping_jobmon'::regclass AND attname = 'hostaddr')",
+            cancellationToken).ConfigureAwait(false);
+        var copy = SqlTemplate.Render(Copy + (hasAddress ? CopyMapping : CopyOldMapping), target, database.SideSchema, true, ("@from@", found.Schema.Quoted));
+        await JobmonInstaller.ExecuteAsync(connection, copy, cancellationToken).ConfigureAwait(false);
+        await JobmonInstaller.RunScriptAsync(connection, found with { Schema = target },
+            JobmonSchemaScript.TakeOverSide(target, database.SideSchema), cancellationToken).ConfigureAwait(false);
+        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        database.Forget();
+    }
+
+    private static async Task<bool> ExistsAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
+    }
+}

@@ -1,0 +1,94 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Cancels a run: through its process if that lives, else through its backend, never without the guard against a reused pid.</summary>
+internal static class JobCanceller
+{
+    private const string Look = "SELECT end_time IS NOT NULL OR status IS NOT NULL FROM @schema@.job_log WHERE job_id = $1";
+
+    private const string Flag =
+        "SELECT @side@.request_cancel($1, current_user || coalesce(': ' || $2, ''))";
+
+    // One row when a backend with the pid of the run is at work in this database: whether it is provably the run's.
+    private const string Backend =
+        """
+        SELECT a.pid, a.backend_start IS NULL, a.backend_start <= j.start_time
+        FROM @schema@.job_log j JOIN pg_catalog.pg_stat_activity a ON a.pid = j.pid
+        WHERE j.job_id = $1 AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+        """;
+
+    private const string Signal =
+        """
+        SELECT coalesce(bool_or(pg_cancel_backend(a.pid)), false)
+        FROM @schema@.job_log j JOIN pg_catalog.pg_stat_activity a ON a.pid = j.pid
+        WHERE j.job_id = $1 AND a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_start <= j.start_time
+        """;
+
+    // The last step, or a new one, carries the reason; whoever closed the run in between has won.
+    private const string Mark =
+        """
+        WITH level AS (
+            SELECT coalesce((SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = 3), 'CRITICAL') AS label, clock_timestamp() AS moment,
+                format('Manually cancelled via call to %s.cancel_job() by %s', '@schema.literal@', current_user) || coalesce(': ' || $2, '') AS reason
+        ), ended AS (
+            UPDATE @schema@.job_log j SET end_time = l.moment, status = l.label FROM level l WHERE j.job_id = $1 AND j.end_time IS NULL RETURNING j.job_id
+        ), last AS (
+            UPDATE @schema@.job_detail d
+            SET end_time = l.moment, status = l.label, message = l.reason, elapsed_time = greatest(extract(epoch FROM l.moment - d.start_time), 0)::real
+            FROM level l, ended e WHERE d.step_id = (SELECT max(x.step_id) FROM @schema@.job_detail x WHERE x.job_id = e.job_id) RETURNING d.step_id
+        ), first AS (
+            INSERT INTO @schema@.job_detail (job_id, action, start_time, end_time, elapsed_time, status, message)
+            SELECT e.job_id, 'Cancelled before first step logged', l.moment, l.moment, 0, l.label, l.reason
+            FROM level l, ended e WHERE NOT EXISTS (SELECT FROM @schema@.job_detail x WHERE x.job_id = e.job_id) RETURNING step_id
+        )
+        SELECT count(*) FROM ended
+        """;
+
+    public static async Task<CancelResult> CancelAsync(
+        NpgsqlConnection connection, JobmonServer server, long jobId, string? reason, CancellationToken cancellationToken)
+    {
+        var ended = await ScalarAsync(connection, server, Look, jobId, null, cancellationToken).ConfigureAwait(false);
+        if (ended is not bool)
+            return CancelResult.NotFound;
+        if (ended is true)
+            return CancelResult.AlreadyFinished;
+        if (server.HasSide && await ScalarAsync(connection, server, Flag, jobId, reason, cancellationToken).ConfigureAwait(false) is int signalled)
+            return signalled > 0 ? CancelResult.BackendSignalled : CancelResult.Requested;
+
+        var (present, hidden) = await FindBackendAsync(connection, server, jobId, cancellationToken).ConfigureAwait(false);
+        if (hidden)
+            return CancelResult.NotPermitted;
+        try
+        {
+            present = present && await ScalarAsync(connection, server, Signal, jobId, null, cancellationToken).ConfigureAwait(false) is true;
+        }
+        catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            return CancelResult.NotPermitted;
+        }
+        if (await ScalarAsync(connection, server, Mark, jobId, reason, cancellationToken).ConfigureAwait(false) is 0L)
+            return CancelResult.AlreadyFinished;
+        return present ? CancelResult.BackendSignalled : CancelResult.MarkedCancelled;
+    }
+
+    private static async Task<(bool Present, bool Hidden)> FindBackendAsync(
+        NpgsqlConnection connection, JobmonServer server, long jobId, CancellationToken cancellationToken)
+    {
+        using var command = new NpgsqlCommand(server.Render(Backend), connection) { Parameters = { new NpgsqlParameter { Value = jobId } } };
+        var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = row.ConfigureAwait(false);
+        if (!await row.ReadAsync(cancellationToken).ConfigureAwait(false))
+            return (false, false);
+        return row.GetBoolean(1) ? (true, true) : (row.GetBoolean(2), false);
+    }
+
+    private static async Task<object?> ScalarAsync(
+        NpgsqlConnection connection, JobmonServer server, string sql, long jobId, string? reason, CancellationToken cancellationToken)
+    {
+        using var command = new NpgsqlCommand(server.Render(sql), connection) { Parameters = { new NpgsqlParameter { Value = jobId } } };
+        if (sql.Contains("$2", StringComparison.Ordinal))
+            command.Parameters.Add(SqlParameters.Text(reason));
+        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
+    }
+}

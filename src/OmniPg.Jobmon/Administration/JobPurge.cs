@@ -1,0 +1,134 @@
+using System.Globalization;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>One purge: batches in the order of job ids, each its own transaction.</summary>
+internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server, PurgeOptions options, TimeSpan deadAfter)
+{
+    private const int LargestBatch = 100_000;
+
+    public async Task<PurgeResult> RunAsync(IProgress<long>? progress, CancellationToken cancellationToken)
+    {
+        Validate();
+        long? jobId = options.LogAsJob ? (long)(await ScalarAsync(JobPurgeSql.LogStart, cancellationToken).ConfigureAwait(false))! : null;
+        var stepId = jobId is { } id ? await ScalarAsync(JobPurgeSql.LogStep, cancellationToken, Number(id)).ConfigureAwait(false) : null;
+        try
+        {
+            var (deleted, batches) = await DeleteAsync(jobId, progress, cancellationToken).ConfigureAwait(false);
+            await LogOutcomeAsync(jobId, stepId, 1, "OK",
+                string.Create(CultureInfo.InvariantCulture, $"Deleted {deleted} rows from job_log and associated rows in job_detail")).ConfigureAwait(false);
+            return new PurgeResult(deleted, batches, jobId);
+        }
+        catch (Exception error) when (jobId is not null)
+        {
+            await TryLogFailureAsync(jobId, stepId, error).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<(long Deleted, int Batches)> DeleteAsync(long? ownJob, IProgress<long>? progress, CancellationToken cancellationToken)
+    {
+        var (names, boundaries) = await KeptByCountAsync(cancellationToken).ConfigureAwait(false);
+        long deleted = 0, after = 0;
+        for (var batches = 0; ; batches++)
+        {
+            using var command = BatchCommand(names, boundaries, after, ownJob);
+            var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            long count;
+            await using (row.ConfigureAwait(false))
+            {
+                await row.ReadAsync(cancellationToken).ConfigureAwait(false);
+                count = row.GetInt64(0);
+                after = row.IsDBNull(1) ? after : row.GetInt64(1);
+            }
+            if (count == 0)
+            {
+                if (server.HasSide)
+                    await ScalarAsync(JobPurgeSql.SweepSessions, cancellationToken).ConfigureAwait(false);
+                return (deleted, batches);
+            }
+            deleted += count;
+            progress?.Report(deleted);
+        }
+    }
+
+    private NpgsqlCommand BatchCommand(string[] names, long[] boundaries, long after, long? ownJob)
+    {
+        var age = options.OlderThanInterval
+            ?? (options.OlderThan is { } a ? string.Create(CultureInfo.InvariantCulture, $"{a.TotalSeconds:0.######} seconds") : null);
+        return new NpgsqlCommand(server.Render(JobPurgeSql.Batch), connection)
+        {
+            CommandTimeout = 0,
+            Parameters =
+            {
+                SqlParameters.Text(age), new NpgsqlParameter { Value = names }, new NpgsqlParameter { Value = boundaries },
+                SqlParameters.Interval(options.KeepFailuresFor), SqlParameters.Integer(options.BatchSize), Number(after),
+                SqlParameters.Interval(deadAfter), Number(ownJob),
+            },
+        };
+    }
+
+    private async Task<(string[] Names, long[] Boundaries)> KeptByCountAsync(CancellationToken cancellationToken)
+    {
+        if (options.KeepPerJob is not { } keep)
+            return ([], []);
+        using var command = new NpgsqlCommand(server.Render(JobPurgeSql.KeepBoundaries), connection)
+        {
+            CommandTimeout = 0,
+            Parameters = { SqlParameters.Integer(keep) },
+        };
+        var names = new List<string>();
+        var boundaries = new List<long>();
+        var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = rows.ConfigureAwait(false);
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            names.Add(rows.GetString(0));
+            boundaries.Add(rows.GetInt64(1));
+        }
+        return ([.. names], [.. boundaries]);
+    }
+
+    private void Validate()
+    {
+        if (options.OlderThan is null && options.OlderThanInterval is null && options.KeepPerJob is null)
+            throw new ArgumentException("A purge needs an age or a number of runs to keep.");
+        if (options.OlderThan < TimeSpan.Zero || options.KeepPerJob < 1 || options.KeepFailuresFor < TimeSpan.Zero)
+            throw new ArgumentException("Ages must not be negative, and at least one run is kept for each job.");
+        if (options.BatchSize is < 1 or > LargestBatch)
+            throw new ArgumentException($"A batch has 1 to {LargestBatch} runs, not '{options.BatchSize}'.");
+    }
+
+    private async Task TryLogFailureAsync(long? jobId, object? stepId, Exception error)
+    {
+        try
+        {
+            await LogOutcomeAsync(jobId, stepId, 3, "CRITICAL", "ERROR: " + error.Message).ConfigureAwait(false);
+        }
+        catch (Exception second) when (second is NpgsqlException or InvalidOperationException)
+        {
+            // The connection is gone; what broke the purge is on its way to the caller, and the reaper closes the run.
+        }
+    }
+
+    private async Task LogOutcomeAsync(long? jobId, object? stepId, int level, string status, string message)
+    {
+        if (jobId is not { } id)
+            return;
+        await ScalarAsync(JobPurgeSql.LogOutcome, CancellationToken.None, new NpgsqlParameter { Value = stepId }, SqlParameters.Text(status),
+            SqlParameters.Text(message)).ConfigureAwait(false);
+        await ScalarAsync(JobPurgeSql.LogEnd, CancellationToken.None, Number(id), SqlParameters.Integer(level)).ConfigureAwait(false);
+    }
+
+    private async Task<object?> ScalarAsync(string sql, CancellationToken cancellationToken, params NpgsqlParameter[] parameters)
+    {
+        using var command = new NpgsqlCommand(server.Render(sql), connection);
+        foreach (var parameter in parameters)
+            command.Parameters.Add(parameter);
+        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static NpgsqlParameter Number(long? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint };
+}

@@ -1,0 +1,65 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Statements of a purge.</summary>
+internal static class JobPurgeSql
+{
+    // $1 runs to keep. For every job with more: the oldest run that stays.
+    public const string KeepBoundaries =
+        """
+        SELECT r.job_name, min(r.job_id) FROM (
+            SELECT j.job_name, j.job_id, row_number() OVER (PARTITION BY j.job_name ORDER BY j.job_id DESC) AS rank FROM @schema@.job_log j) r
+        WHERE r.rank <= $1 GROUP BY r.job_name HAVING count(*) = $1
+        """;
+
+    // $1 age, $2 names and $3 boundaries of what is kept by count, $4 age of failures, $5 batch, $6 highest run looked at before,
+    // $7 age of a dead heartbeat, $8 the purge's own run.
+    public const string Batch =
+        """
+        WITH doomed AS (
+            SELECT j.job_id FROM @schema@.job_log j
+            --side
+            LEFT JOIN @side@.run r ON r.job_id = j.job_id
+            LEFT JOIN @side@.session s ON s.session_id = r.session_id
+            --end
+            WHERE j.job_id > $6 AND j.job_id IS DISTINCT FROM $8
+              AND (j.start_time <= now() - $1::text::interval
+                  OR EXISTS (SELECT FROM unnest($2::text[], $3::bigint[]) AS k (job_name, job_id) WHERE k.job_name = j.job_name AND j.job_id < k.job_id))
+              AND ($4::interval IS NULL OR j.start_time <= now() - $4
+                  OR j.status = (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = 1))
+              AND NOT (j.status IS NULL AND j.end_time IS NULL AND
+                  --side
+                  CASE WHEN s.session_id IS NOT NULL THEN coalesce(@side@.session_is_live(s.session_id, $7), false) ELSE
+                  --noside
+                  CASE WHEN true THEN $7::interval IS NOT NULL AND
+                  --end
+                      EXISTS (SELECT FROM pg_catalog.pg_stat_activity a
+                          WHERE a.pid = j.pid AND (a.backend_start IS NULL OR a.backend_start <= j.start_time)) END)
+            ORDER BY j.job_id LIMIT $5
+        ), gone AS (
+            DELETE FROM @schema@.job_log j USING doomed d WHERE j.job_id = d.job_id RETURNING j.job_id
+        )
+        --side
+        , lines AS (DELETE FROM @side@.log_line x USING doomed d WHERE x.job_id = d.job_id)
+        , steps AS (DELETE FROM @side@.step x USING doomed d WHERE x.job_id = d.job_id)
+        , runs AS (DELETE FROM @side@.run x USING doomed d WHERE x.job_id = d.job_id)
+        --end
+        SELECT count(*), max(job_id) FROM gone
+        """;
+
+    // Processes that ended and whose runs are all gone.
+    public const string SweepSessions =
+        """
+        DELETE FROM @side@.session s
+        WHERE s.heartbeat_at < now() - interval '1 day' AND NOT EXISTS (SELECT FROM @side@.run r WHERE r.session_id = s.session_id)
+        """;
+
+    public const string LogStart = "SELECT @schema@._autonomous_add_job(current_user::text, 'Purging pg_jobmon job logs', pg_backend_pid())";
+
+    public const string LogStep = "SELECT @schema@._autonomous_add_step($1, 'Purging pg_jobmon job logs')";
+
+    // $1 step, $2 status, $3 message.
+    public const string LogOutcome = "SELECT @schema@._autonomous_update_step($1, $2, $3)";
+
+    // $1 run, $2 level.
+    public const string LogEnd = "SELECT @schema@._autonomous_fail_job($1, $2)";
+}

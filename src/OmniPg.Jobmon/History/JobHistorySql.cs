@@ -1,0 +1,100 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Queries of the history. <c>--side</c> blocks need the side schema.</summary>
+internal static class JobHistorySql
+{
+    private const string Runs =
+        """
+        SELECT j.job_id, j.owner, j.job_name, j.start_time, j.end_time, j.status, j.pid,
+        --side
+            r.job_id IS NOT NULL AS has_run, r.display_name, r.parent_job_id, s.client_name, s.host, s.os_pid, s.heartbeat_at, r.trace_id, r.span_id, r.work_pid,
+            r.tags, r.args::text AS args, r.result::text AS result, r.error::text AS error, r.cancel_requested_at, r.cancel_requested_by, r.reaped_at
+        --noside
+            false
+        --end
+        FROM @schema@.job_log j
+        --side
+        LEFT JOIN @side@.run r ON r.job_id = j.job_id
+        LEFT JOIN @side@.session s ON s.session_id = r.session_id
+        --end
+
+        """;
+
+    // $1 name, $2 pattern, $3 status, $4 tag, $5 since, $6 before, $7 unfinished, $8 limit.
+    public const string List = Runs +
+        """
+        WHERE ($1 IS NULL OR j.job_name = upper($1)) AND ($2 IS NULL OR j.job_name ~* $2) AND ($3 IS NULL OR j.status = $3)
+        --side
+          AND ($4 IS NULL OR r.tags @> ARRAY[$4])
+        --noside
+          AND $4 IS NULL
+        --end
+          AND ($5 IS NULL OR j.start_time >= $5) AND ($6 IS NULL OR j.start_time < $6) AND ($7 IS NULL OR (j.end_time IS NULL) = $7)
+        ORDER BY j.job_id DESC LIMIT $8
+        """;
+
+    // The same conditions; one JSON object for each run.
+    public const string Export =
+        """
+        SELECT json_build_object('jobId', f.job_id, 'owner', f.owner, 'jobName', f.job_name, 'startTime', f.start_time, 'endTime', f.end_time,
+            'status', f.status, 'pid', f.pid, 'steps', coalesce((SELECT json_agg(json_build_object('stepId', d.step_id, 'action', d.action,
+                'startTime', d.start_time, 'endTime', d.end_time, 'elapsedSeconds', d.elapsed_time, 'status', d.status, 'message', d.message)
+                ORDER BY d.step_id) FROM @schema@.job_detail d WHERE d.job_id = f.job_id), '[]'))::text
+        FROM (
+        """ + List + ") f ORDER BY f.job_id DESC";
+
+    // A run of the SDK is at work while its process lives; any other while its backend is not idle and not younger than the run.
+    public const string IsAtWork =
+        """
+        j.status IS NULL AND j.end_time IS NULL AND
+        --side
+            CASE WHEN s.session_id IS NOT NULL THEN coalesce(@side@.session_is_live(s.session_id, $2), false) ELSE
+        --noside
+            CASE WHEN true THEN $2 IS NOT NULL AND
+        --end
+            EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = j.pid AND a.state <> 'idle'
+                AND (a.backend_start IS NULL OR a.backend_start <= j.start_time)) END
+        """;
+
+    // $1 limit, $2 age of the last heartbeat at which a process counts as dead.
+    public const string Running = Runs + "WHERE " + IsAtWork + "\nORDER BY j.job_id DESC LIMIT $1";
+
+    // $1 highest run seen, $2 runs whose end is awaited. In order of their ids.
+    public const string Changed = Runs + "WHERE j.job_id > $1 OR j.job_id = ANY ($2) ORDER BY j.job_id";
+
+    private const string Steps =
+        """
+        SELECT d.job_id, d.step_id, d.action, d.start_time, d.end_time, d.elapsed_time, d.status, d.message,
+        --side
+            x.step_id IS NOT NULL, x.parent_step_id, x.ordinal, x.current, x.total, x.unit, x.progress_at, x.rows_affected, x.error::text
+        --noside
+            false
+        --end
+        FROM @schema@.job_detail d
+        --side
+        LEFT JOIN @side@.step x ON x.step_id = d.step_id
+        --end
+
+        """;
+
+    public const string StepsOfRun = Steps + "WHERE d.job_id = $1 ORDER BY d.step_id";
+
+    public const string StepsOfJob = Steps +
+        """
+        WHERE d.job_id IN (SELECT j.job_id FROM @schema@.job_log j WHERE j.job_name = upper($1) ORDER BY j.job_id DESC LIMIT $2)
+        ORDER BY d.job_id DESC, d.step_id
+        """;
+
+    // $1 name, $2 window.
+    public const string Statistics =
+        """
+        SELECT upper($1), count(*), count(*) FILTER (WHERE f.good), count(*) FILTER (WHERE NOT f.good AND f.end_time IS NOT NULL),
+            count(*) FILTER (WHERE f.end_time IS NULL),
+            avg(f.took) FILTER (WHERE f.good), percentile_cont(0.5) WITHIN GROUP (ORDER BY f.took) FILTER (WHERE f.good),
+            percentile_cont(0.95) WITHIN GROUP (ORDER BY f.took) FILTER (WHERE f.good), max(f.took) FILTER (WHERE f.good),
+            max(f.start_time), max(f.end_time) FILTER (WHERE f.good)
+        FROM (SELECT j.start_time, j.end_time, extract(epoch FROM j.end_time - j.start_time)::double precision AS took,
+                j.end_time IS NOT NULL AND coalesce(j.status = (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = 1), false) AS good
+              FROM @schema@.job_log j WHERE j.job_name = upper($1) AND j.start_time > now() - $2) f
+        """;
+}

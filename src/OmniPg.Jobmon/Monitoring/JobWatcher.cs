@@ -1,0 +1,84 @@
+using System.Runtime.CompilerServices;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Follows the log: notifications wake it, what happened is read from the table, so nothing depends on a notification arriving.</summary>
+internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
+{
+    private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    private readonly WatchState _state = new();
+    private bool _begun;
+
+    public async IAsyncEnumerable<JobEvent> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        NpgsqlConnection? connection = null;
+        var pause = TimeSpan.Zero;
+        try
+        {
+            while (true)
+            {
+                IReadOnlyList<JobEvent> events = [];
+                try
+                {
+                    if (connection is null)
+                    {
+                        connection = await ListenAsync(cancellationToken).ConfigureAwait(false);
+                        pause = TimeSpan.Zero;
+                    }
+                    else
+                    {
+                        await connection.WaitAsync(PollInterval, cancellationToken).ConfigureAwait(false);
+                    }
+                    events = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
+                }
+                catch (NpgsqlException) when (_begun)
+                {
+                    if (connection is not null)
+                        await connection.DisposeAsync().ConfigureAwait(false);
+                    connection = null;
+                    pause = pause == TimeSpan.Zero ? TimeSpan.FromSeconds(0.2) : pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                }
+                foreach (var e in events)
+                    yield return e;
+                if (connection is null)
+                    await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            if (connection is not null)
+                await connection.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<NpgsqlConnection> ListenAsync(CancellationToken cancellationToken)
+    {
+        var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using var listen = new NpgsqlCommand("LISTEN omnipg_jobmon", connection);
+            await listen.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<IReadOnlyList<JobEvent>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var server = (await database.GetServerAsync(connection, cancellationToken).ConfigureAwait(false)).RequireInstalled();
+        if (!_begun)
+        {
+            await _state.BeginAsync(connection, server, cancellationToken).ConfigureAwait(false);
+            _begun = true;
+            return [];
+        }
+        return await _state.AdvanceAsync(connection, server, time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,21 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Closes runs whose process died. Of several callers at once exactly one closes each run.</summary>
+internal static class Reaper
+{
+    private const string Reap = "SELECT @side@.reap_dead_jobs($1, $2)";
+
+    public static Task<int> ReapAsync(JobmonDatabase database, TimeSpan deadAfter, bool foreign, CancellationToken cancellationToken) =>
+        database.RunAsync("write: reap", async (connection, server, ct) =>
+        {
+            if (!server.RequireInstalled().HasSide)
+                return 0;
+            using var command = new NpgsqlCommand(server.Render(Reap), connection)
+            {
+                Parameters = { SqlParameters.Interval(deadAfter), SqlParameters.Flag(foreign) },
+            };
+            return (int)(await command.ExecuteScalarAsync(ct).ConfigureAwait(false))!;
+        }, cancellationToken);
+}

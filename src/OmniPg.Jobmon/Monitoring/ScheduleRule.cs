@@ -1,0 +1,57 @@
+using System.Globalization;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>An expected schedule of one job and its newest start.</summary>
+internal sealed record ScheduleRule(
+    string JobName, string Cron, string TimeZone, TimeSpan Grace, DateTimeOffset CreatedAt, DateTimeOffset? MutedUntil, DateTimeOffset? LastStart)
+{
+    public static async Task<IReadOnlyList<ScheduleRule>> ReadAsync(NpgsqlConnection connection, JobmonServer server, CancellationToken cancellationToken)
+    {
+        using var command = new NpgsqlCommand(server.Render(JobMonitorSql.Schedules), connection);
+        var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = rows.ConfigureAwait(false);
+        var rules = new List<ScheduleRule>();
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            rules.Add(new ScheduleRule(
+                rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetFieldValue<TimeSpan>(3), rows.GetFieldValue<DateTimeOffset>(4),
+                HistoryRows.Instant(rows, 5), HistoryRows.Instant(rows, 6)));
+        }
+        return rules;
+    }
+
+    /// <summary>The alert, when the last due start is past its grace and no run started since; <see langword="null"/> when all is well.</summary>
+    public JobAlert? Check(DateTimeOffset now)
+    {
+        if (WhyInvalid() is { } reason)
+            return Alert(AlertLevel.Warning, reason);
+        var due = CronSchedule.Parse(Cron).Previous(now - Grace, TimeZoneInfo.FindSystemTimeZoneById(TimeZone));
+        if (due is null || due < CreatedAt || LastStart >= due)
+            return null;
+        var last = LastStart is { } start ? string.Create(CultureInfo.InvariantCulture, $"{start.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z") : "never";
+        return Alert(AlertLevel.Critical, string.Create(CultureInfo.InvariantCulture,
+            $"Expected start at {due.Value.UtcDateTime:yyyy-MM-dd HH:mm}Z ({Cron} {TimeZone}) did not happen. Last start: {last}"));
+    }
+
+    /// <summary>What is wrong with a rule that was written past the builder.</summary>
+    public string? WhyInvalid()
+    {
+        try
+        {
+            CronSchedule.Parse(Cron);
+            return TimeZoneInfo.TryFindSystemTimeZoneById(TimeZone, out _) ? null : $"Time zone '{TimeZone}' is unknown on this machine.";
+        }
+        catch (FormatException error)
+        {
+            return error.Message;
+        }
+    }
+
+    private JobAlert Alert(AlertLevel level, string text) => new()
+    {
+        Level = level, Status = JobAlertStatus.Missing, AlertStatusText = "MISSING", JobName = JobName, AlertText = text,
+        Muted = MutedUntil is not null, MutedUntil = MutedUntil,
+    };
+}
