@@ -1,0 +1,33 @@
+namespace OmniPg.Wal.Copying;
+
+/// <summary>A fixed number of buffers. That number is the only bound a pipeline needs: when all are under way, its first stage waits.</summary>
+internal sealed class BufferPool
+{
+    public const int BufferBytes = 256 * 1024;
+    private readonly BufferQueue _free;
+
+    public BufferPool(int count)
+    {
+        _free = new BufferQueue(count);
+        Capacity = count;
+        for (var i = 0; i < count; i++)
+            _free.Enqueue(new CopyBuffer(this, BufferBytes));
+    }
+
+    public int Capacity { get; }
+
+    /// <summary>Whether every buffer is at home, so that the pool can serve another copy.</summary>
+    public bool IsWhole => _free.Count == Capacity;
+
+    /// <summary>Waits for a buffer; null when the copy was stopped meanwhile.</summary>
+    public ValueTask<CopyBuffer?> RentAsync() => _free.DequeueAsync();
+
+    public void Return(CopyBuffer buffer)
+    {
+        buffer.Length = 0;
+        _free.Enqueue(buffer);
+    }
+
+    /// <summary>Wakes whoever waits for a buffer, with null.</summary>
+    public void Stop() => _free.Complete();
+}

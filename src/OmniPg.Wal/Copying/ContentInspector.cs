@@ -1,0 +1,43 @@
+using System.Security.Cryptography;
+using OmniPg.Wal.Storage;
+
+namespace OmniPg.Wal.Copying;
+
+/// <summary>Looks at every byte once, beside the branches: SHA-256 and validation.</summary>
+internal sealed class ContentInspector(int queueCapacity, WalSegmentValidator? validator)
+{
+    public BufferQueue Queue { get; } = new(queueCapacity);
+
+    /// <summary>Runs until the queue is completed.</summary>
+    /// <exception cref="WalValidationException">The content is wrong; the rest of it is passed over.</exception>
+    public async Task<Inspection> RunAsync()
+    {
+        try
+        {
+            using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            long length = 0;
+            while (await Queue.DequeueAsync().ConfigureAwait(false) is { } buffer)
+            {
+                length += buffer.Length;
+                try
+                {
+                    sha256.AppendData(buffer.Filled.Span);
+                    validator?.Append(buffer.Filled.Span);
+                }
+                finally
+                {
+                    buffer.Release();
+                }
+            }
+
+            return new Inspection(Sha256Text.Finish(sha256), length, validator);
+        }
+        finally
+        {
+            Queue.Close();
+        }
+    }
+}
+
+/// <summary>What the inspection found.</summary>
+internal sealed record Inspection(string Sha256, long RawBytes, WalSegmentValidator? Validator);

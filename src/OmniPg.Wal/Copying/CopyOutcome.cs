@@ -1,0 +1,4 @@
+namespace OmniPg.Wal.Copying;
+
+/// <summary>What a whole copy brought.</summary>
+internal sealed record CopyOutcome(WalObjectContent Content, WalSegmentSummary? Summary, IReadOnlyList<TargetOutcome> Targets);

@@ -1,0 +1,103 @@
+namespace OmniPg.Wal.Copying;
+
+/// <summary>
+/// The stages of one copy and the arrows between them:
+/// <code>
+/// source ─┬─ inspector (SHA-256, validator)
+///         ├─ target, target …            (stored as they are)
+///         └─ encoder ─┬─ target, target … (one encoder per distinct codec and level)
+///                     └─ …
+/// </code>
+/// A target waits on its own; buffers under way are bounded by the pools, so the slowest stage sets the pace of the source.
+/// </summary>
+internal sealed class CopyPipeline
+{
+    private readonly CopyRequest _request;
+    private readonly BufferPools _pools;
+    private readonly FanOut _afterSource;
+    private readonly List<EncoderBranch> _branches = [];
+
+    public CopyPipeline(CopyRequest request, BufferPools pools, TimeProvider time, CancellationToken cancellationToken)
+    {
+        _request = request;
+        _pools = pools;
+        Inspector = new ContentInspector(pools.Source.Capacity, request.Validator);
+        Targets = [.. request.Targets.Select(t => new TargetWriter(t, BufferPools.Largest, time, cancellationToken))];
+        List<BufferQueue> queues = [Inspector.Queue];
+        foreach (var group in Targets.GroupBy(t => (t.Target.Codec, Level: t.Target.Codec.CheckLevel(t.Target.Level))))
+        {
+            if (group.Key.Codec == Compression.Codec.None)
+            {
+                queues.AddRange(group.Select(t => t.Queue));
+                continue;
+            }
+
+            var branch = new EncoderBranch(group.Key.Codec, group.Key.Level, [.. group], pools.Source.Capacity, pools.ForBranch(_branches.Count));
+            _branches.Add(branch);
+            queues.Add(branch.Queue);
+        }
+
+        _afterSource = new FanOut(queues);
+    }
+
+    public ContentInspector Inspector { get; }
+
+    public IReadOnlyList<TargetWriter> Targets { get; }
+
+    /// <summary>Runs every stage until all bytes are inspected and written.</summary>
+    /// <exception cref="WalException">The source or its content is wrong. A failed target throws nothing here.</exception>
+    public async Task<Inspection> RunAsync(CancellationToken cancellationToken)
+    {
+        var info = new WalObjectInfo { Modified = _request.Source.Modified, RawBytes = _request.Source.Length };
+        var inspection = Task.Run(Inspector.RunAsync, CancellationToken.None);
+        Task[] branches = [.. _branches.Select(b => Task.Run(() => b.RunAsync(cancellationToken), CancellationToken.None))];
+        foreach (var target in Targets)
+            target.Start(info);
+        try
+        {
+            await ReadSourceAsync(inspection, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _afterSource.Complete();
+        }
+
+        var inspected = await inspection.ConfigureAwait(false);
+        await Task.WhenAll(branches).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await Task.WhenAll(Targets.Select(t => t.Written)).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return inspected;
+    }
+
+    private async Task ReadSourceAsync(Task inspection, CancellationToken cancellationToken)
+    {
+        long position = 0;
+        while (!inspection.IsFaulted)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var buffer = await _pools.Source.RentAsync().ConfigureAwait(false) ?? throw new OperationCanceledException(cancellationToken);
+            buffer.Length = await FillAsync(buffer, cancellationToken).ConfigureAwait(false);
+            if (buffer.Length == 0)
+            {
+                _pools.Source.Return(buffer);
+                return;
+            }
+
+            position += buffer.Length;
+            _afterSource.Publish(buffer);
+            _request.OnRead?.Invoke(position);
+        }
+    }
+
+    private async ValueTask<int> FillAsync(CopyBuffer buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _request.Source.ReadAsync(buffer.Free, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            _pools.Source.Return(buffer);
+            throw;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+namespace OmniPg.Wal.Copying;
+
+/// <summary>One file to copy.</summary>
+internal sealed record CopyRequest
+{
+    public required ICopySource Source { get; init; }
+
+    public required IReadOnlyList<CopyTarget> Targets { get; init; }
+
+    /// <summary>Checks the content; null checks nothing. Used up by the copy.</summary>
+    public WalSegmentValidator? Validator { get; init; }
+
+    /// <summary>Has the last word when the content is known and found valid; an exception publishes nothing anywhere.</summary>
+    public Func<WalObjectContent, CancellationToken, Task>? BeforePublish { get; init; }
+
+    /// <summary>Called after each buffer with the bytes read so far.</summary>
+    public Action<long>? OnRead { get; init; }
+}

@@ -1,0 +1,24 @@
+using OmniPg.Compression;
+
+namespace OmniPg.Wal.Copying;
+
+/// <summary>One place that a copy goes to.</summary>
+internal sealed record CopyTarget
+{
+    public required IWalStore Store { get; init; }
+
+    public required string Key { get; init; }
+
+    public required Codec Codec { get; init; }
+
+    public int? Level { get; init; }
+
+    /// <summary>Name of the destination in errors.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>How long this target may take from its first byte to its durable end.</summary>
+    public TimeSpan Timeout { get; init; } = System.Threading.Timeout.InfiniteTimeSpan;
+
+    /// <summary>For an optional target: how long it may go without progress while it holds up the others. Null: it may hold them up.</summary>
+    public TimeSpan? Grace { get; init; }
+}

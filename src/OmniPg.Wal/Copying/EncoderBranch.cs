@@ -1,0 +1,55 @@
+using OmniPg.Compression;
+
+namespace OmniPg.Wal.Copying;
+
+/// <summary>Encodes the content once for all targets that share codec and level. A codec that fails takes down only these.</summary>
+internal sealed class EncoderBranch(Codec codec, int? level, IReadOnlyList<TargetWriter> targets, int queueCapacity, BufferPool pool)
+{
+    private readonly FanOut _fanOut = new([.. targets.Select(t => t.Queue)]);
+
+    public BufferQueue Queue { get; } = new(queueCapacity);
+
+    /// <summary>Runs until the queue is completed, then completes the queues of the targets.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await EncodeAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            foreach (var target in targets)
+                target.Abandon(error);
+        }
+        finally
+        {
+            Queue.Close();
+            _fanOut.Complete();
+        }
+    }
+
+    private async Task EncodeAsync(CancellationToken cancellationToken)
+    {
+        var output = new BranchOutput(pool, _fanOut);
+        var encoder = codec.Compress(output, level, leaveOpen: true);
+        await using (encoder.ConfigureAwait(false))
+        {
+            while (await Queue.DequeueAsync().ConfigureAwait(false) is { } buffer)
+            {
+                try
+                {
+                    await encoder.WriteAsync(buffer.Filled, cancellationToken).ConfigureAwait(false);
+                }
+                finally
+                {
+                    buffer.Release();
+                }
+
+                if (!targets.Any(static t => t.IsLive))
+                    return;
+            }
+        }
+
+        output.PassOn();
+    }
+}

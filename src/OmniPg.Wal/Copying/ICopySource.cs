@@ -1,0 +1,17 @@
+namespace OmniPg.Wal.Copying;
+
+/// <summary>Where the pump takes its bytes from.</summary>
+internal interface ICopySource : IAsyncDisposable
+{
+    /// <summary>Size of the content if it is known beforehand.</summary>
+    long? Length { get; }
+
+    /// <summary>Modification time to keep with the copies.</summary>
+    DateTimeOffset? Modified { get; }
+
+    /// <summary>Reads the next bytes; 0 at the end.</summary>
+    ValueTask<int> ReadAsync(Memory<byte> target, CancellationToken cancellationToken);
+
+    /// <summary>Called after the last byte: throws when the source is no longer what it was at the first.</summary>
+    void VerifyUnchanged(long bytesRead);
+}

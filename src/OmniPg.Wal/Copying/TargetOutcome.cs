@@ -1,0 +1,4 @@
+namespace OmniPg.Wal.Copying;
+
+/// <summary>What became of one target.</summary>
+internal sealed record TargetOutcome(CopyTarget Target, WalCommitOutcome? Commit, long StoredBytes, TimeSpan Elapsed, Exception? Error);

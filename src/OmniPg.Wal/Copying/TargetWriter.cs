@@ -1,0 +1,135 @@
+namespace OmniPg.Wal.Copying;
+
+/// <summary>Carries buffers to one store. It fails alone: its queue then swallows what comes, and the other targets go on.</summary>
+internal sealed class TargetWriter : IAsyncDisposable
+{
+    private static readonly TimeSpan CleaningTime = TimeSpan.FromMilliseconds(500);
+    private readonly TimeProvider _time;
+    private readonly long _started;
+    private readonly CancellationTokenSource _stop;
+    private readonly CancellationTokenSource _timeout;
+    private readonly TaskCompletionSource _abandoned = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenRegistration _onTimeout;
+    private readonly CancellationTokenRegistration _onCancel;
+    private IWalStoreWriter? _writer;
+    private Task _work = Task.CompletedTask;
+    private WalCommitOutcome? _outcome;
+    private TimeSpan? _elapsed;
+    private long _lastSeen = -1;
+
+    public TargetWriter(CopyTarget target, int queueCapacity, TimeProvider time, CancellationToken cancellationToken)
+    {
+        Target = target;
+        Queue = new BufferQueue(queueCapacity);
+        _time = time;
+        _started = time.GetTimestamp();
+        _timeout = new CancellationTokenSource(target.Timeout, time);
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _timeout.Token);
+        _onTimeout = _timeout.Token.Register(() => Abandon(TimedOut()));
+        _onCancel = cancellationToken.Register(() => Abandon(new OperationCanceledException(cancellationToken)));
+    }
+
+    public CopyTarget Target { get; }
+
+    public BufferQueue Queue { get; }
+
+    public Exception? Error { get; private set; }
+
+    public long StoredBytes { get; private set; }
+
+    /// <summary>Ends when all bytes are written or the target has failed.</summary>
+    public Task Written => Task.WhenAny(_work, _abandoned.Task);
+
+    public bool IsLive => Error is null;
+
+    public TargetOutcome Outcome => new(Target, _outcome, StoredBytes, _elapsed ?? _time.GetElapsedTime(_started), Error);
+
+    public void Start(WalObjectInfo info) => _work = Task.Run(() => WriteAsync(info));
+
+    /// <summary>Gives the target up at once, even while a call into its store hangs.</summary>
+    public void Abandon(Exception error)
+    {
+        Error ??= error;
+        Queue.Close();
+        _abandoned.TrySetResult();
+    }
+
+    /// <summary>Publishes what was written.</summary>
+    public async Task CommitAsync(WalObjectContent content)
+    {
+        if (!IsLive || _writer is null)
+            return;
+        _work = Task.Run(() => PublishAsync(_writer, content with { StoredBytes = StoredBytes }));
+        if (Target.Grace is { } grace && await Task.WhenAny(Written, Task.Delay(grace, _time)).ConfigureAwait(false) != Written && !_work.IsCompleted)
+            Abandon(WalDestinationException.TooSlow(Target.Id, Target.Key, grace));
+        await Written.ConfigureAwait(false);
+    }
+
+    /// <summary>Called once per grace time: gives up an optional target that had work all the time and did none of it.</summary>
+    public void CheckProgress()
+    {
+        if (Target.Grace is { } grace && IsLive && Queue.Count > 0 && StoredBytes == _lastSeen)
+            Abandon(WalDestinationException.TooSlow(Target.Id, Target.Key, grace));
+        _lastSeen = StoredBytes;
+    }
+
+    /// <summary>Removes what was not published. A store call that hangs is left behind; it cleans up when it returns.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Queue.Close();
+        await _stop.CancelAsync().ConfigureAwait(false);
+        var cleaning = CleanAsync();
+        await Task.WhenAny(cleaning, Task.Delay(CleaningTime, _time)).ConfigureAwait(false);
+    }
+
+    private async Task WriteAsync(WalObjectInfo info)
+    {
+        try
+        {
+            _writer = await Target.Store.CreateAsync(Target.Key, info, _stop.Token).ConfigureAwait(false);
+            while (await Queue.DequeueAsync().ConfigureAwait(false) is { } buffer)
+            {
+                try
+                {
+                    await _writer.WriteAsync(buffer.Filled, _stop.Token).ConfigureAwait(false);
+                    StoredBytes += buffer.Length;
+                }
+                finally
+                {
+                    buffer.Release();
+                }
+            }
+        }
+        catch (Exception error)
+        {
+            // Whatever the store threw is this target's result; the copy reports all of them together.
+            Abandon(_timeout.IsCancellationRequested ? TimedOut() : error);
+        }
+    }
+
+    private async Task PublishAsync(IWalStoreWriter writer, WalObjectContent content)
+    {
+        try
+        {
+            _outcome = await writer.CommitAsync(content, _stop.Token).ConfigureAwait(false);
+            _elapsed = _time.GetElapsedTime(_started);
+        }
+        catch (Exception error)
+        {
+            Abandon(_timeout.IsCancellationRequested ? TimedOut() : error);
+        }
+    }
+
+    private WalDestinationException TimedOut() => WalDestinationException.TimedOut(Target.Id, Target.Key, Target.Timeout);
+
+    private async Task CleanAsync()
+    {
+        await _onTimeout.DisposeAsync().ConfigureAwait(false);
+        await _onCancel.DisposeAsync().ConfigureAwait(false);
+        await _work.ConfigureAwait(false);
+        if (_writer is not null)
+            await _writer.DisposeAsync().ConfigureAwait(false);
+        _stop.Dispose();
+        _timeout.Dispose();
+    }
+}
