@@ -1,4 +1,6 @@
+using System.Globalization;
 using Microsoft.Win32.SafeHandles;
+using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal.Copying;
 
@@ -7,10 +9,10 @@ internal sealed class FileCopySource : ICopySource
 {
     private readonly string _path;
     private readonly SafeFileHandle _file;
-    private readonly FileIdentity _identity;
+    private readonly FileStat _identity;
     private long _position;
 
-    private FileCopySource(string path, SafeFileHandle file, FileIdentity identity)
+    private FileCopySource(string path, SafeFileHandle file, FileStat identity)
     {
         _path = path;
         _file = file;
@@ -25,7 +27,7 @@ internal sealed class FileCopySource : ICopySource
     /// <exception cref="WalInputException">The file is missing, of another kind, or cannot be read.</exception>
     public static FileCopySource Open(string path)
     {
-        var identity = FileIdentity.OfPath(path);
+        var identity = Look(path);
         try
         {
             // Shared with everybody: .NET would otherwise take a lock on a file that belongs to the server.
@@ -54,9 +56,9 @@ internal sealed class FileCopySource : ICopySource
 
     public void VerifyUnchanged(long bytesRead)
     {
-        var now = FileIdentity.OfPath(_path);
+        var now = Look(_path);
         if (now != _identity)
-            throw WalInputException.Changed(_path, _identity.ToString(), now.ToString());
+            throw WalInputException.Changed(_path, Describe(_identity), Describe(now));
         if (bytesRead != _identity.Bytes)
             throw WalInputException.Changed(_path, $"{_identity.Bytes} bytes", $"{bytesRead} bytes read");
     }
@@ -66,4 +68,21 @@ internal sealed class FileCopySource : ICopySource
         _file.Dispose();
         return ValueTask.CompletedTask;
     }
+
+    private static FileStat Look(string path)
+    {
+        try
+        {
+            if (!FileStat.TryGet(path, out var stat))
+                throw WalInputException.Missing(path);
+            return stat.IsRegular ? stat : throw WalInputException.NotRegular(path);
+        }
+        catch (IOException refused)
+        {
+            throw WalInputException.Unreadable(path, refused);
+        }
+    }
+
+    private static string Describe(FileStat stat) =>
+        string.Create(CultureInfo.InvariantCulture, $"inode {stat.Inode}, {stat.Bytes} bytes, modified {stat.Modified:O}");
 }

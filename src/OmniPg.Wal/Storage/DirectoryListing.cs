@@ -20,7 +20,7 @@ internal static class DirectoryListing
         var key = Path.GetRelativePath(root, file.FullName).Replace(Path.DirectorySeparatorChar, '/');
         try
         {
-            return key.StartsWith(prefix, StringComparison.Ordinal) ? DirectoryWalStore.EntryOf(file, key) : null;
+            return key.StartsWith(prefix, StringComparison.Ordinal) ? new WalStoreEntry(key, file.Length, file.LastWriteTimeUtc) : null;
         }
         catch (FileNotFoundException)
         {

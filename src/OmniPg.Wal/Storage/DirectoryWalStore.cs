@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using OmniPg.IO;
+using OmniPg.Wal.Internal;
 using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
@@ -78,16 +79,10 @@ public sealed class DirectoryWalStore : IWalStore
     public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var file = new FileInfo(PathOf(key));
-        try
-        {
-            return Task.FromResult<WalStoreEntry?>(EntryOf(file, key));
-        }
-        catch (Exception absent) when (absent is FileNotFoundException or DirectoryNotFoundException)
-        {
-            RequireRoot();
-            return Task.FromResult<WalStoreEntry?>(null);
-        }
+        if (FileStat.TryGet(PathOf(key), out var stat))
+            return Task.FromResult<WalStoreEntry?>(new WalStoreEntry(key, stat.Bytes, stat.Modified));
+        RequireRoot();
+        return Task.FromResult<WalStoreEntry?>(null);
     }
 
     /// <inheritdoc/>
@@ -128,8 +123,6 @@ public sealed class DirectoryWalStore : IWalStore
     /// <summary>Nothing is held open.</summary>
     /// <returns>A completed task.</returns>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-
-    internal static WalStoreEntry EntryOf(FileInfo file, string key) => new(key, file.Length, file.LastWriteTimeUtc);
 
     private string PathOf(string key)
     {

@@ -1,0 +1,160 @@
+using OmniPg.Wal.Copying;
+
+namespace OmniPg.Wal.Archiving;
+
+/// <summary>One call: looks at what the destinations hold, pumps the file to those that lack it, and sums up.</summary>
+internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string path)
+{
+    private readonly long _started = setup.Time.GetTimestamp();
+    private readonly DeliverySlot[] _slots = [.. setup.Destinations.Select(static d => new DeliverySlot(d))];
+    private readonly DeliveryState _state = new(setup.Options.StateDirectory, file);
+    private readonly StoredCopies _storedCopies = new(setup.Copier);
+
+    private IEnumerable<DeliverySlot> Open => _slots.Where(static s => s.IsOpen);
+
+    public async Task<WalArchiveResult> ExecuteAsync(CancellationToken cancellationToken)
+    {
+        foreach (var slot in _slots.Where(static s => !s.Destination.IsActive))
+            slot.Close(WalDeliveryStatus.SkippedAbsent);
+        var cluster = setup.ReadControlFile();
+        if (_state.Exists)
+            await SkipDoneAsync(cancellationToken).ConfigureAwait(false);
+        await Task.WhenAll(Open.ToArray().Select(s => LookAsync(s, cluster, cancellationToken))).ConfigureAwait(false);
+
+        var outcome = await CopyAsync(cluster, cancellationToken).ConfigureAwait(false);
+        while (await ReopenAsync(cancellationToken).ConfigureAwait(false))
+        {
+            await Task.WhenAll(Open.ToArray().Select(s => LookAsync(s, cluster, cancellationToken))).ConfigureAwait(false);
+            outcome = await CopyAsync(cluster, cancellationToken).ConfigureAwait(false);
+        }
+
+        return await FinishAsync(outcome, cancellationToken).ConfigureAwait(false);
+    }
+
+    // The state counts for this content only, so the file is read once more before it may be skipped anywhere.
+    private async Task SkipDoneAsync(CancellationToken cancellationToken)
+    {
+        var source = FileCopySource.Open(path);
+        await using var closing = source.ConfigureAwait(false);
+        var read = await setup.Copier.CopyAsync(new CopyRequest { Source = source, Targets = [] }, cancellationToken).ConfigureAwait(false);
+        var done = _state.DoneFor(read.Content.Sha256, out var wasDamaged);
+        if (wasDamaged)
+            setup.Log.StateDiscarded(file.ToString());
+        foreach (var slot in Open.Where(s => done.Contains(s.Destination.StateId)))
+        {
+            slot.Close(WalDeliveryStatus.SkippedDone);
+            setup.Log.AlreadySent(path, slot.Destination.Id);
+        }
+    }
+
+    private async Task LookAsync(DeliverySlot slot, PgControlFile? cluster, CancellationToken cancellationToken)
+    {
+        var destination = slot.Destination;
+        using var limit = new CancellationTokenSource(destination.TargetFor(file).Timeout, setup.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        try
+        {
+            if (cluster is not null)
+                await new ClusterBinding(cluster, setup.Options.Binding, setup.Time).EnsureAsync(destination, either.Token).ConfigureAwait(false);
+            slot.Existing = destination.IsReadable ? await StoredCopies.FindAsync(destination, file, either.Token).ConfigureAwait(false) : null;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            slot.Fail(WalDestinationException.TimedOut(destination.Id, file.ToString(), destination.TargetFor(file).Timeout), file);
+        }
+        catch (Exception error) when (error is not (OperationCanceledException or WalArchiveMismatchException))
+        {
+            slot.Fail(error, file);
+        }
+    }
+
+    private async Task<CopyOutcome> CopyAsync(PgControlFile? cluster, CancellationToken cancellationToken)
+    {
+        var source = FileCopySource.Open(path);
+        await using var closing = source.ConfigureAwait(false);
+        ArchiveSetup.RequireSegmentSize(cluster, file, source.Length!.Value);
+        var pending = Open.Where(static s => s.Existing is null).ToArray();
+        var outcome = await setup.Copier.CopyAsync(
+            new CopyRequest
+            {
+                Source = source,
+                Targets = [.. pending.Select(s => s.Destination.TargetFor(file))],
+                Validator = setup.ValidatorFor(cluster, file),
+                BeforePublish = CompareExistingAsync,
+                OnRead = setup.Progress is { } progress ? read => progress.Report(new WalProgress(file, read, source.Length.Value)) : null,
+            },
+            cancellationToken).ConfigureAwait(false);
+        foreach (var (slot, target) in pending.Zip(outcome.Targets))
+            await SettleAsync(slot, target, outcome.Content, cancellationToken).ConfigureAwait(false);
+        setup.Chain.Add(file, outcome.Summary?.Next);
+        return outcome;
+    }
+
+    // Before anything is published anywhere: one destination with other content stops them all.
+    private Task CompareExistingAsync(WalObjectContent content, CancellationToken cancellationToken) =>
+        Task.WhenAll(Open.Where(static s => s.Existing is not null).ToArray().Select(s => CompareAsync(s, content, cancellationToken)));
+
+    private async Task CompareAsync(DeliverySlot slot, WalObjectContent content, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _storedCopies.RequireEqualAsync(slot.Destination, slot.Existing!.Value, file, content, cancellationToken).ConfigureAwait(false);
+            slot.Close(WalDeliveryStatus.AlreadyPresent);
+            setup.Log.AlreadyPresent(file.ToString(), slot.Destination.Id);
+        }
+        catch (Exception error) when (error is not (OperationCanceledException or WalConflictException))
+        {
+            slot.Fail(error, file);
+        }
+    }
+
+    private async Task SettleAsync(DeliverySlot slot, TargetOutcome target, WalObjectContent content, CancellationToken cancellationToken)
+    {
+        if (target.Error is { } error)
+        {
+            slot.Fail(error, file, target.Elapsed);
+            return;
+        }
+
+        if (target.Commit == WalCommitOutcome.Created)
+        {
+            slot.Stored(target);
+            return;
+        }
+
+        // Somebody else published the same name meanwhile: fine if it was the same file.
+        slot.Existing = (target.Target.Key, target.Target.Codec);
+        try
+        {
+            await CompareAsync(slot, content, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalConflictException conflict)
+        {
+            slot.Fail(conflict, file, target.Elapsed);
+        }
+    }
+
+    private async Task<bool> ReopenAsync(CancellationToken cancellationToken)
+    {
+        var again = _slots.Where(static s => s.TryReopen()).ToArray();
+        if (again.Length > 0)
+            await Task.Delay(again.Max(static s => s.Destination.RetryDelay), setup.Time, cancellationToken).ConfigureAwait(false);
+        return again.Length > 0;
+    }
+
+    private async Task<WalArchiveResult> FinishAsync(CopyOutcome outcome, CancellationToken cancellationToken)
+    {
+        var result = new WalArchiveResult(
+            file,
+            outcome.Content.RawBytes,
+            outcome.Content.Sha256,
+            setup.Time.GetElapsedTime(_started),
+            outcome.Summary,
+            [.. _slots.Select(static s => s.ToResult())]);
+        if (result.IsArchived)
+            _state.Delete();
+        else if (_slots.Any(static s => s.Holds))
+            await _state.SaveAsync(outcome.Content, _slots.Where(static s => s.Holds), setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        return result;
+    }
+}

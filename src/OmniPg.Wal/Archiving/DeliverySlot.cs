@@ -1,0 +1,54 @@
+using OmniPg.Compression;
+using OmniPg.Wal.Copying;
+
+namespace OmniPg.Wal.Archiving;
+
+/// <summary>What one call knows of one destination so far.</summary>
+internal sealed class DeliverySlot(ArchiveDestination destination)
+{
+    private long _storedBytes;
+    private TimeSpan _elapsed;
+
+    public ArchiveDestination Destination { get; } = destination;
+
+    /// <summary>Key and codec of a file that is there already and has to be compared; null when the place is free.</summary>
+    public (string Key, Codec Codec)? Existing { get; set; }
+
+    public WalDeliveryStatus? Status { get; private set; }
+
+    public WalException? Error { get; private set; }
+
+    public int Tries { get; private set; }
+
+    public bool IsOpen => Status is null;
+
+    public bool Holds => Status is WalDeliveryStatus.Stored or WalDeliveryStatus.AlreadyPresent or WalDeliveryStatus.SkippedDone;
+
+    public void Close(WalDeliveryStatus status) => Status = status;
+
+    public void Stored(TargetOutcome outcome)
+    {
+        (_storedBytes, _elapsed) = (outcome.StoredBytes, outcome.Elapsed);
+        Status = WalDeliveryStatus.Stored;
+    }
+
+    public void Fail(Exception error, WalFileName file, TimeSpan elapsed = default)
+    {
+        Tries++;
+        _elapsed = elapsed;
+        Status = WalDeliveryStatus.Failed;
+        Error = error as WalException ?? WalDestinationException.Failed(Destination.Id, file.ToString(), error);
+    }
+
+    /// <summary>Opens a failed slot for another try, if it has one left.</summary>
+    public bool TryReopen()
+    {
+        if (Status != WalDeliveryStatus.Failed || Tries >= Destination.Attempts || Error is { IsTransient: false })
+            return false;
+        (Status, Error) = (null, null);
+        return true;
+    }
+
+    public WalDestinationResult ToResult() =>
+        new(Destination.Id, Status ?? WalDeliveryStatus.Failed, _storedBytes, _elapsed, Error, Destination.IsRequired);
+}

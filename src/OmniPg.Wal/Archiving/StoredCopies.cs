@@ -1,0 +1,64 @@
+using OmniPg.Compression;
+using OmniPg.Wal.Copying;
+
+namespace OmniPg.Wal.Archiving;
+
+/// <summary>Finds copies that are there already and compares them by content.</summary>
+internal sealed class StoredCopies(WalCopier copier)
+{
+    /// <summary>Looks for the file under its own key and, where looking is cheap, under the names that other codecs gave it.</summary>
+    public static async Task<(string Key, Codec Codec)?> FindAsync(ArchiveDestination destination, WalFileName file, CancellationToken cancellationToken)
+    {
+        var own = (Key: destination.KeyOf(file), Codec: WalObjectKey.CodecFor(file, destination.Layout, destination.Codec));
+        var places = destination.Store is DirectoryWalStore
+            ? WalObjectKey.Candidates(file, destination.Layout).OrderByDescending(c => c.Key == own.Key)
+            : (IEnumerable<(string Key, Codec Codec)>)[own];
+        foreach (var place in places)
+            if (await destination.Store.StatAsync(place.Key, cancellationToken).ConfigureAwait(false) is not null)
+                return place;
+        return null;
+    }
+
+    /// <summary>Compares a stored copy with the file's content.</summary>
+    /// <exception cref="WalConflictException">It holds something else, or nothing that can be read.</exception>
+    public async Task RequireEqualAsync(
+        ArchiveDestination destination, (string Key, Codec Codec) place, WalFileName file, WalObjectContent content, CancellationToken cancellationToken)
+    {
+        var stored = await DigestAsync(destination, place, content.RawBytes, cancellationToken).ConfigureAwait(false);
+        if (stored != content.Sha256)
+            throw new WalConflictException(file.ToString(), destination.Id, content.Sha256, stored);
+    }
+
+    private async Task<string> DigestAsync(
+        ArchiveDestination destination, (string Key, Codec Codec) place, long expectedBytes, CancellationToken cancellationToken)
+    {
+        if (await destination.Store.StatAsync(place.Key, cancellationToken).ConfigureAwait(false) is { Sha256: { } known })
+            return known;
+        var stream = await destination.Store.OpenReadAsync(place.Key, cancellationToken).ConfigureAwait(false)
+            ?? throw new FileNotFoundException($"'{place.Key}' vanished from '{destination.Id}' while it was compared.");
+        await using var source = stream.ConfigureAwait(false);
+        var decoder = place.Codec.Decompress(stream, leaveOpen: true);
+        await using var decoding = decoder.ConfigureAwait(false);
+        try
+        {
+            var request = new CopyRequest
+            {
+                Source = new StreamCopySource(decoder),
+                Targets = [],
+                OnRead = read => ThrowIfLonger(place.Codec, read, expectedBytes),
+            };
+            return (await copier.CopyAsync(request, cancellationToken).ConfigureAwait(false)).Content.Sha256;
+        }
+        catch (CorruptCompressedDataException damage)
+        {
+            return $"unreadable: {damage.Message}";
+        }
+    }
+
+    // Whatever follows, the contents differ; a hostile file may expand for ever.
+    private static void ThrowIfLonger(Codec codec, long read, long expected)
+    {
+        if (read > expected)
+            throw new CorruptCompressedDataException(codec.Name, $"it holds more than '{expected}' bytes");
+    }
+}

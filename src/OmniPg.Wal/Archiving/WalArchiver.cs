@@ -1,0 +1,91 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using OmniPg.Wal.Archiving;
+using OmniPg.Wal.Diagnostics;
+
+namespace OmniPg.Wal;
+
+/// <summary>Archives finished WAL files: reads each once, validates it, and returns only when every required destination holds a durable copy.</summary>
+/// <remarks>
+/// Thread safe; files may be archived side by side. Idempotent: a file that is stored with equal content counts as archived and is not written
+/// again. Holds at most 8 buffers of 256 KiB per file under way and 4 per distinct codec. Corresponds to <c>omnipitr-archive</c>.
+/// </remarks>
+public sealed class WalArchiver : IWalArchiver
+{
+    // Looking for abandoned temporary files lists a whole directory, so a program that archives one file per process does it now and then only.
+    private const int SegmentsBetweenCleanings = 256;
+    private readonly ArchiveSetup _setup;
+    private bool _disposed;
+
+    /// <summary>Makes an archiver from options.</summary>
+    /// <param name="options">What to do; not changed afterwards.</param>
+    /// <param name="loggerFactory">Makes the logger; <see langword="null"/> logs nothing.</param>
+    /// <param name="timeProvider">Clock; <see langword="null"/> means that of the system.</param>
+    /// <param name="progress">Told after each buffer; <see langword="null"/> tells nobody.</param>
+    /// <exception cref="WalConfigurationException">Something cannot work; all of it is named.</exception>
+    /// <exception cref="OmniPg.Compression.CodecUnavailableException">A codec's library or program is missing.</exception>
+    public WalArchiver(
+        WalArchiveOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null, IProgress<WalProgress>? progress = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<WalArchiver>();
+        _setup = new ArchiveSetup(options, new ArchiveLog(logger), timeProvider ?? TimeProvider.System, progress);
+    }
+
+    /// <summary>The options it was made with.</summary>
+    public WalArchiveOptions Options => _setup.Options;
+
+    internal ArchiveSetup Setup => _setup;
+
+    /// <summary>Begins to set up an archiver.</summary>
+    /// <param name="dataDirectory">The cluster's data directory.</param>
+    /// <returns>A builder.</returns>
+    public static WalArchiverBuilder Create(string dataDirectory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(dataDirectory);
+        return new WalArchiverBuilder(dataDirectory);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The path does not end in the name of a WAL file.</exception>
+    /// <exception cref="WalConfigurationException">The data directory is none.</exception>
+    /// <exception cref="WalInputException">The file is missing, no regular file, unreadable, or changed while it was read.</exception>
+    /// <exception cref="WalValidationException">The file is not what its name says, or damaged. Nothing was published.</exception>
+    /// <exception cref="WalArchiveMismatchException">An archive belongs to another cluster. Nothing was published.</exception>
+    /// <exception cref="WalConflictException">A destination holds the name with other content. Nothing was published.</exception>
+    /// <exception cref="WalDeliveryException">A required destination failed; the others hold the file.</exception>
+    public async Task<WalArchiveResult> ArchiveAsync(string path, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (!WalFileName.TryParse(Path.GetFileName(path), out var file))
+            throw new ArgumentException($"'{path}' is not the path of a WAL file.", nameof(path));
+        cancellationToken.ThrowIfCancellationRequested();
+        if (file.SegmentPart % SegmentsBetweenCleanings == 0)
+            RemoveAbandonedFiles();
+        using var call = WalTelemetry.BeginArchive(file);
+        var located = Path.Combine(_setup.Options.DataDirectory, path);
+        var result = await call.ObserveAsync(new ArchiveRun(_setup, file, located).ExecuteAsync(cancellationToken)).ConfigureAwait(false);
+        _setup.Log.Finished(located, result);
+        return result.IsArchived ? result : throw new WalDeliveryException(result);
+    }
+
+    /// <summary>Removes temporary files that killed processes left in directory destinations more than an hour ago.</summary>
+    /// <returns>How many were removed.</returns>
+    public int RemoveAbandonedFiles()
+    {
+        var limit = _setup.Time.GetUtcNow() - TimeSpan.FromHours(1);
+        return _setup.Destinations.Select(static d => d.Store).OfType<DirectoryWalStore>().Sum(s => s.RemoveAbandonedFiles(limit));
+    }
+
+    /// <summary>Releases what the archiver opened; stores that were handed in stay open.</summary>
+    /// <returns>A task that ends when all is released.</returns>
+    public async ValueTask DisposeAsync()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        foreach (var destination in _setup.Destinations.Where(d => _setup.Options.Destinations.All(o => o.Store != d.Store)))
+            await destination.Store.DisposeAsync().ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,44 @@
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Wal.Diagnostics;
+
+/// <summary>Log messages of archiving; event ids 2000 to 2099. Two of them keep OmniPITR's words, because its monitor reads them.</summary>
+internal sealed partial class ArchiveLog(ILogger logger)
+{
+    private readonly ILogger _logger = logger;
+
+    public void Finished(string path, WalArchiveResult result)
+    {
+        foreach (var failure in result.Destinations.Where(static d => d.Error is not null))
+        {
+            if (failure.IsRequired)
+                DestinationFailed(failure.Id, failure.Error!.Message);
+            else
+                OptionalFailed(failure.Id, failure.Error!.Message);
+        }
+
+        if (result.IsArchived)
+            Sent(path);
+    }
+
+    [LoggerMessage(2000, LogLevel.Information, "Segment {Path} successfully sent to all destinations.")]
+    public partial void Sent(string path);
+
+    [LoggerMessage(2001, LogLevel.Information, "Segment {Path} already sent to {Destination}. Skipping.")]
+    public partial void AlreadySent(string path, string destination);
+
+    [LoggerMessage(2002, LogLevel.Warning, "{File} was present in {Destination} already, with equal content.")]
+    public partial void AlreadyPresent(string file, string destination);
+
+    [LoggerMessage(2003, LogLevel.Error, "Sending to {Destination} failed: {Reason}")]
+    public partial void DestinationFailed(string destination, string reason);
+
+    [LoggerMessage(2004, LogLevel.Warning, "Sending to optional {Destination} failed (ignored): {Reason}")]
+    public partial void OptionalFailed(string destination, string reason);
+
+    [LoggerMessage(2005, LogLevel.Warning, "The delivery state of {File} could not be read and was discarded.")]
+    public partial void StateDiscarded(string file);
+
+    [LoggerMessage(2006, LogLevel.Warning, "{File} is archived without validation.")]
+    public partial void NotValidated(string file);
+}

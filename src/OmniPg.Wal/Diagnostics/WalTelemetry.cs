@@ -1,0 +1,32 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using OmniPg.Wal.Diagnostics;
+
+namespace OmniPg.Wal;
+
+/// <summary>Names for tracing and metrics: <c>AddSource("OmniPg.*")</c> and <c>AddMeter("OmniPg.*")</c> collect them.</summary>
+public static class WalTelemetry
+{
+    /// <summary>Name of the activity source and of the meter.</summary>
+    public const string Name = "OmniPg.Wal";
+
+    internal static readonly ActivitySource Source = new(Name);
+    internal static readonly Meter Meter = new(Name);
+
+    internal static readonly Counter<long> ArchivedSegments =
+        Meter.CreateCounter<long>("omnipg.wal.archive.segments", "{segment}", "Files handed over for archiving, by status.");
+
+    internal static readonly Histogram<double> ArchiveDuration =
+        Meter.CreateHistogram("omnipg.wal.archive.duration", "s", "Time until a file was archived or had failed.", null, DurationBuckets);
+
+    internal static readonly Counter<long> ArchivedBytes =
+        Meter.CreateCounter<long>("omnipg.wal.archive.bytes", "By", "Bytes read (stage raw) and written (stage stored, per destination).");
+
+    internal static readonly Counter<long> ValidationFailures =
+        Meter.CreateCounter<long>("omnipg.wal.validation.failures", "{segment}", "Files refused by validation.");
+
+    private static InstrumentAdvice<double> DurationBuckets =>
+        new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
+
+    internal static ArchiveCall BeginArchive(WalFileName file) => new(file);
+}
