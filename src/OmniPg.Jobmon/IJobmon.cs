@@ -52,4 +52,16 @@ public interface IJobmon : IAsyncDisposable
 
     /// <summary>The innermost open run of this asynchronous flow, or null.</summary>
     IJob? Current { get; }
+
+    /// <summary>Reads the log.</summary>
+    IJobHistory History { get; }
+
+    /// <summary>Checks and watches the log.</summary>
+    IJobMonitor Monitor { get; }
+
+    /// <summary>Installs, configures and cleans the log.</summary>
+    IJobmonAdmin Admin { get; }
+
+    /// <summary>Looks anew at what is installed and what the role can do with it.</summary>
+    ValueTask<JobmonCapabilities> GetCapabilitiesAsync(CancellationToken cancellationToken = default);
 }

@@ -94,6 +94,7 @@ public sealed partial class JobmonClient : IJobmon
         if (_runtime.Writer.Backlogged().Count() is > 0 and var lost)
             JobmonLog.EventsLost(_runtime.Logger, lost);
         await _runtime.Connections.DisposeAsync().ConfigureAwait(false);
+        await DisposeServicesAsync().ConfigureAwait(false);
     }
 
     private static JobmonRuntime Compose(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)

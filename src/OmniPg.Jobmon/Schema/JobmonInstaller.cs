@@ -38,7 +38,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             SideSchema = before.SideSchema,
             AlreadyInstalled = before.Mode == JobmonMode.Own || before.HasSide,
             SqlAutonomy = before.Mode == JobmonMode.Extension
-                ? SqlAutonomy.Dblink : await ProbeAsync(connection, before.Schema, cancellationToken).ConfigureAwait(false),
+                ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(connection, before.Schema, cancellationToken).ConfigureAwait(false),
         };
     }
 
@@ -57,13 +57,6 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         {
             throw MissingRight(target, refusal);
         }
-    }
-
-    /// <summary>Whether functions called from SQL can open a connection of their own in own mode.</summary>
-    public static async Task<SqlAutonomy> ProbeAsync(NpgsqlConnection connection, PgIdentifier schema, CancellationToken cancellationToken)
-    {
-        using var probe = new NpgsqlCommand($"SELECT {schema.Quoted}._dblink_probe()", connection);
-        return await probe.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true ? SqlAutonomy.Dblink : SqlAutonomy.None;
     }
 
     public static async Task ExecuteAsync(NpgsqlConnection connection, string script, CancellationToken cancellationToken)
