@@ -1,11 +1,13 @@
 namespace OmniPg.Extractor.Filters;
 
 /// <summary>One item of a filter and whether any object matched it.</summary>
-internal sealed class FilterItem(string text, Func<string, bool> matches)
+internal sealed class FilterItem(string text, Func<string, bool> matches, bool isExpression = false)
 {
     private int _used;
 
     public string Text => text;
+
+    public bool IsExpression => isExpression;
 
     public bool Used => Volatile.Read(ref _used) != 0;
 

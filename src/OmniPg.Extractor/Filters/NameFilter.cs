@@ -41,6 +41,9 @@ public sealed class NameFilter
 
     internal string Name { get; }
 
+    internal IEnumerable<(FilterItem Item, bool IsIncluded)> Items =>
+        _included.Select(static item => (item, true)).Concat(_excluded.Select(static item => (item, false)));
+
     internal bool IsEmpty => _included.Count == 0 && _excluded.Count == 0;
 
     /// <summary>Includes items; as soon as there is one inclusion, everything else of this kind is left out.</summary>
@@ -86,7 +89,8 @@ public sealed class NameFilter
     }
 
     internal IEnumerable<string> Unmatched() =>
-        _included.Concat(_excluded).Where(static item => !item.Used).Select(item => $"{Name}: {item.Text}");
+        _included.Concat(_excluded).Where(static item => !item.Used)
+            .Select(item => item.IsExpression ? $"{Name}: /{item.Text}/" : $"{Name}: {item.Text}");
 
     internal void ForgetMatches()
     {
@@ -116,7 +120,7 @@ public sealed class NameFilter
     {
         ArgumentException.ThrowIfNullOrEmpty(expression);
         var regex = UserRegex.Create(expression, $"{Name} expression");
-        items.Add(new FilterItem($"/{expression}/", name => UserRegex.Matches(regex, name, $"{Name} expression")));
+        items.Add(new FilterItem(expression, name => UserRegex.Matches(regex, name, $"{Name} expression"), isExpression: true));
         return this;
     }
 }

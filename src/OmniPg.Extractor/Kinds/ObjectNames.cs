@@ -9,6 +9,9 @@ internal static class ObjectNames
     public static bool IsAboutDatabase(TocEntry entry) => entry.Tag?.StartsWith("DATABASE ", StringComparison.Ordinal) == true
         && entry.Kind is TocKind.Comment or TocKind.SecurityLabel or TocKind.Acl;
 
+    /// <summary>Whether an entry of this kind defines an object with a file, rather than something that hangs on one.</summary>
+    public static bool IsObject(TocKind kind) => ObjectKindMap.Of(kind) is not (ObjectKinds.Grants or ObjectKinds.Other) || kind == TocKind.Other;
+
     public static string KindOf(TocEntry entry) => entry.Kind switch
     {
         TocKind.ShellType => "TYPE",

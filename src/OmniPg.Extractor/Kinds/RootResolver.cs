@@ -75,19 +75,10 @@ internal sealed class RootResolver
         var isIdentity = string.IsNullOrEmpty(entry.DropStatement) && entry.Definition?.StartsWith("ALTER TABLE", StringComparison.Ordinal) == true;
         if (isIdentity)
             return OfTarget(entry);
-        return _ownedSequences.TryGetValue((entry.Namespace, entry.Tag ?? ""), out var owned) && TableAmong(owned) is { } table
-            ? Of(table)
+        return _ownedSequences.TryGetValue((entry.Namespace, entry.Tag ?? ""), out var owned)
+            && TargetName.OwnerOfSequence(owned) is { } table && _relations.TryGetValue(table, out var relation)
+            ? Of(relation)
             : Itself(entry);
-    }
-
-    private TocEntry? TableAmong(TocEntry entry)
-    {
-        foreach (var id in entry.Dependencies)
-        {
-            if (_byId.TryGetValue(id, out var other) && other.Kind is TocKind.Table or TocKind.ForeignTable)
-                return other;
-        }
-        return null;
     }
 
     private SchemaObjectId OfNamedRelation(TocEntry entry, string kind)

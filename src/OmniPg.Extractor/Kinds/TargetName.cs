@@ -29,6 +29,13 @@ internal static class TargetName
         return reader.ReadName();
     }
 
+    /// <summary>The table in <c>ALTER SEQUENCE s OWNED BY schema.table.column</c>.</summary>
+    public static (string? Schema, string Name)? OwnerOfSequence(TocEntry entry)
+    {
+        var reader = new SqlTokenReader(entry.Definition ?? "");
+        return reader.SkipTo("OWNED") && reader.SkipTo("BY") ? reader.ReadName() : null;
+    }
+
     // ALTER TABLE|DOMAIN|PUBLICATION name …, ALTER INDEX parent ATTACH PARTITION child, ALTER SEQUENCE s OWNED BY …
     private static (string? Schema, string Name)? AfterAlter(ref SqlTokenReader reader)
     {

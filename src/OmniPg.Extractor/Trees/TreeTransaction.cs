@@ -7,7 +7,7 @@ namespace OmniPg.Extractor.Trees;
 internal sealed class TreeTransaction : IDisposable
 {
     private readonly TreeLock _lock;
-    private readonly string _files;
+    private readonly Lazy<string> _staging;
     private readonly Stack<string> _createdFolders = [];
     private bool _journalled;
 
@@ -15,15 +15,18 @@ internal sealed class TreeTransaction : IDisposable
     {
         Paths = paths;
         _lock = heldLock;
-        CreateFolder(paths.Root);
-        Staging = CreateStaging(paths);
-        _files = TreeJournal.FilesOf(Staging);
+        // Created on first use: a run that finds everything unchanged writes nothing at all.
+        _staging = new Lazy<string>(() =>
+        {
+            CreateFolder(paths.Root);
+            return CreateStaging(paths);
+        });
     }
 
     public TreePaths Paths { get; }
 
     /// <summary>Directory for this transaction's own temporary files; goes away with it.</summary>
-    public string Staging { get; }
+    public string Staging => _staging.Value;
 
     /// <exception cref="TreeConflictException">Another writer works on the tree.</exception>
     public static TreeTransaction Begin(string root)
@@ -96,7 +99,7 @@ internal sealed class TreeTransaction : IDisposable
         try
         {
             // With a journal the work is decided: it stays for the next writer or reader to finish.
-            if (!_journalled && Directory.Exists(Staging))
+            if (!_journalled && _staging.IsValueCreated && Directory.Exists(Staging))
                 Directory.Delete(Staging, recursive: true);
             if (!_journalled)
                 RemoveCreatedFolders();
@@ -145,7 +148,7 @@ internal sealed class TreeTransaction : IDisposable
 
     private string PathForStaged(string relative)
     {
-        var path = Path.Combine(_files, relative);
+        var path = Path.Combine(TreeJournal.FilesOf(Staging), relative);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         return path;
     }

@@ -1,0 +1,88 @@
+using OmniPg.Extractor.Kinds;
+
+namespace OmniPg.Extractor.Extraction;
+
+/// <summary>Which entries the options let pass.</summary>
+internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObjectId, TocEntry?> ownEntry)
+{
+    private readonly Dictionary<SchemaObjectId, bool> _objects = [];
+
+    /// <summary>Session state and remarks: never SQL of the schema.</summary>
+    public static bool IsConsumed(TocEntry entry) =>
+        entry.Kind is TocKind.Encoding or TocKind.StandardStrings or TocKind.SearchPath or TocKind.Warning;
+
+    public bool Admits(TocEntry entry, SchemaObjectId root)
+    {
+        if (options.NoPrivileges && entry.Kind is TocKind.Acl or TocKind.AclLanguage or TocKind.DefaultAcl)
+            return false;
+        if (!AdmitsData(entry, root))
+            return false;
+        if (!_objects.TryGetValue(root, out var admitted))
+            _objects[root] = admitted = AdmitsObject(root);
+        return admitted;
+    }
+
+    private bool AdmitsData(TocEntry entry, SchemaObjectId root)
+    {
+        if (entry.Kind == TocKind.StatisticsData)
+            return options.StatisticsData;
+        if (root.Kind == RootResolver.LargeObjectKind)
+            return options.Data is { IncludeLargeObjects: true };
+        return entry.Section != TocSection.Data && entry.Kind != TocKind.MaterializedViewData || options.Data is not null;
+    }
+
+    private bool AdmitsObject(SchemaObjectId root)
+    {
+        var own = ownEntry(root);
+        return options.Kinds.HasFlag(KindOf(root, own)) && AdmitsSchema(root) && AdmitsKindFilter(root) && AdmitsOwner(root, own)
+            && (options.Filter.Names.IsEmpty || options.Filter.Names.Admits(UnqualifiedName(root)));
+    }
+
+    private static ObjectKinds KindOf(SchemaObjectId root, TocEntry? own) => root.Kind switch
+    {
+        _ when own is not null => ObjectKindMap.Of(own.Kind),
+        // The object itself is not in the dump, only what hangs on it.
+        "SCHEMA" => ObjectKinds.Schemas,
+        "TABLE" => ObjectKinds.Tables,
+        "SEQUENCE" => ObjectKinds.Sequences,
+        "MATERIALIZED VIEW" => ObjectKinds.Views,
+        "EXTENSION" => ObjectKinds.Extensions,
+        "PUBLICATION" => ObjectKinds.Publications,
+        "SUBSCRIPTION" => ObjectKinds.Subscriptions,
+        RootResolver.DatabaseKind => ObjectKinds.Database,
+        RootResolver.GrantKind => ObjectKinds.Grants,
+        RootResolver.LargeObjectKind => ObjectKinds.None,
+        _ => ObjectKinds.Other,
+    };
+
+    private bool AdmitsSchema(SchemaObjectId root)
+    {
+        var schema = root.Kind == "SCHEMA" ? root.Name : root.Schema;
+        return schema is null || options.Filter.Schemas.IsEmpty || options.Filter.Schemas.Admits(schema);
+    }
+
+    private bool AdmitsKindFilter(SchemaObjectId root)
+    {
+        var filter = root.Kind switch
+        {
+            "TABLE" or "FOREIGN TABLE" => options.Filter.Tables,
+            "VIEW" or "MATERIALIZED VIEW" => options.Filter.Views,
+            "FUNCTION" or "PROCEDURE" or "AGGREGATE" => options.Filter.Routines,
+            _ => null,
+        };
+        return filter is null || filter.IsEmpty || filter.Admits(root.Identity);
+    }
+
+    private bool AdmitsOwner(SchemaObjectId root, TocEntry? own) => options.Filter.Owners.IsEmpty
+        || root.Kind == RootResolver.DatabaseKind
+        || options.Filter.Owners.Admits(own?.Owner ?? "");
+
+    // Routines carry their arguments in the name; expressions are about the name alone.
+    private static string UnqualifiedName(SchemaObjectId root)
+    {
+        if (root.Kind is not ("FUNCTION" or "PROCEDURE" or "AGGREGATE"))
+            return root.Name;
+        var arguments = root.Name.IndexOf('(', StringComparison.Ordinal);
+        return arguments > 0 ? root.Name[..arguments] : root.Name;
+    }
+}

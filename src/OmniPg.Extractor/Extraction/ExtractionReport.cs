@@ -1,0 +1,39 @@
+namespace OmniPg.Extractor;
+
+/// <summary>What an extraction did.</summary>
+public sealed record ExtractionReport
+{
+    /// <summary>Full path of the tree.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>Every file of the tree with what happened to it, sorted by path; the manifest is not among them.</summary>
+    public required IReadOnlyList<TreeFile> Files { get; init; }
+
+    /// <summary>Files that were created, updated or deleted.</summary>
+    public IReadOnlyList<TreeFile> Changed =>
+        [.. Files.Where(static file => file.Status is FileStatus.Created or FileStatus.Updated or FileStatus.Deleted)];
+
+    /// <summary>Paths below the tree that this run and the one before own: what a version control commit may touch. The manifest is one of them.</summary>
+    public required IReadOnlyList<string> ManagedPaths { get; init; }
+
+    /// <summary>What became of every entry of the archive.</summary>
+    public required EntryAccount Account { get; init; }
+
+    /// <summary>Versions of server and pg_dump.</summary>
+    public required SchemaEnvironment Environment { get; init; }
+
+    /// <summary>What somebody should look at: warnings of pg_dump, cycles, unknown kinds, files in the way.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>Filter items that matched nothing, as <c>table: app.missing</c>.</summary>
+    public IReadOnlyList<string> UnmatchedFilters { get; init; } = [];
+
+    /// <summary>False when pg_dump had to leave objects out, for example subscriptions for want of rights.</summary>
+    public bool IsComplete { get; init; } = true;
+
+    /// <summary>Time until the archive's table of contents was read: pg_dump's catalogue queries, mostly.</summary>
+    public TimeSpan DumpTime { get; init; }
+
+    /// <summary>Time from then until the tree was on disk.</summary>
+    public TimeSpan WriteTime { get; init; }
+}

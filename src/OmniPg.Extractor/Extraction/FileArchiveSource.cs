@@ -1,0 +1,30 @@
+namespace OmniPg.Extractor.Extraction;
+
+/// <summary>An archive that exists already: a file, or the directory of a directory archive.</summary>
+internal sealed class FileArchiveSource(string path) : IArchiveSource
+{
+    public void Check(ExtractionOptions options)
+    {
+        if (options.Roles)
+            throw new ExtractorOptionException("Roles", "Roles cannot be extracted from an archive, which holds none.", "Extract from a server.");
+        if (options.KeepArchive is not null)
+            throw new ExtractorOptionException("KeepArchive", "KeepArchive has no meaning for an archive that exists already.", "Copy the file.");
+    }
+
+    public async Task<IOpenArchive> OpenAsync(ExtractionOptions options, CancellationToken cancellationToken) =>
+        new Opened(await PgArchive.OpenAsync(path, cancellationToken: cancellationToken).ConfigureAwait(false));
+
+    private sealed class Opened(PgArchive archive) : IOpenArchive
+    {
+        public PgArchive Archive => archive;
+
+        public IReadOnlyDictionary<string, string> Extensions { get; } = new Dictionary<string, string>();
+
+        public Task<(IReadOnlyList<string> Warnings, bool IsComplete)> CompleteAsync(CancellationToken cancellationToken) =>
+            Task.FromResult<(IReadOnlyList<string>, bool)>(([], true));
+
+        public Task<string?> DumpRolesAsync(bool includePasswords, CancellationToken cancellationToken) => Task.FromResult<string?>(null);
+
+        public ValueTask DisposeAsync() => archive.DisposeAsync();
+    }
+}

@@ -1,0 +1,17 @@
+namespace OmniPg.Extractor.Extraction;
+
+/// <summary>An archive that is being read.</summary>
+internal interface IOpenArchive : IAsyncDisposable
+{
+    PgArchive Archive { get; }
+
+    /// <summary>Extensions with versions; empty when nobody can be asked.</summary>
+    IReadOnlyDictionary<string, string> Extensions { get; }
+
+    /// <summary>Reads the rest and makes sure that whoever wrote the archive ended well.</summary>
+    /// <returns>Warnings, and whether they mean that objects are missing.</returns>
+    Task<(IReadOnlyList<string> Warnings, bool IsComplete)> CompleteAsync(CancellationToken cancellationToken);
+
+    /// <summary>The script of <c>pg_dumpall --roles-only</c>; null when there is no server.</summary>
+    Task<string?> DumpRolesAsync(bool includePasswords, CancellationToken cancellationToken);
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using OmniPg.Extractor.Filters;
+
+namespace OmniPg.Extractor.Extraction;
+
+/// <summary>The options that decide about a tree's content, as text for the manifest and back: a drift check extracts with the same ones.</summary>
+internal static class OptionText
+{
+    public static SortedDictionary<string, string> Write(ExtractionOptions options)
+    {
+        var text = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        void Add(string name, bool set, string value = "true")
+        {
+            if (set)
+                text[name] = value;
+        }
+        Add("kinds", options.Kinds != ObjectKinds.All, options.Kinds.ToString());
+        Add("copies", options.Copies != FileCopies.None, options.Copies.ToString());
+        Add("no_owner", options.NoOwner);
+        Add("no_privileges", options.NoPrivileges);
+        Add("or_replace", options.OrReplace);
+        Add("clean", options.Clean, options.CleanIfExists ? "if exists" : "true");
+        Add("secrets", options.IncludeSecrets);
+        Add("roles", options.Roles, options.RoleFiles ? "per role" : "true");
+        Add("statistics_data", options.StatisticsData);
+        Add("prologue", options.Prologue != FilePrologue.None, options.Prologue.ToString());
+        Add("partitions", options.Partitions != PartitionFiles.Own, options.Partitions.ToString());
+        Add("transforms", options.Transforms.Count > 0, options.Transforms.Count.ToString(CultureInfo.InvariantCulture));
+        Add("data", options.Data is not null, options.Data?.Format.ToString() ?? "");
+        Add("large_objects", options.Data is { IncludeLargeObjects: true });
+        Add("layout", options.Layout.Preset != LayoutPreset.PerKind, options.Layout.Preset.ToString());
+        Add("schema_directories", options.Layout.SchemaDirectories);
+        Add("routines", options.Layout.Routines != RoutineFiles.PerName, options.Layout.Routines.ToString());
+        foreach (var (kind, folder) in options.Layout.Folders)
+            text["folder " + kind] = folder;
+        var filter = FilterText.Write(options.Filter);
+        Add("filter", filter.Length > 0, filter);
+        return text;
+    }
+
+    public static ExtractionOptions Read(IReadOnlyDictionary<string, string> text)
+    {
+        var clean = text.GetValueOrDefault("clean");
+        var options = new ExtractionOptions
+        {
+            Kinds = Value(text, "kinds", ObjectKinds.All),
+            Copies = Value(text, "copies", FileCopies.None),
+            NoOwner = text.ContainsKey("no_owner"),
+            NoPrivileges = text.ContainsKey("no_privileges"),
+            OrReplace = text.ContainsKey("or_replace"),
+            Clean = clean is not null,
+            CleanIfExists = clean == "if exists",
+            IncludeSecrets = text.ContainsKey("secrets"),
+            StatisticsData = text.ContainsKey("statistics_data"),
+            Prologue = Value(text, "prologue", FilePrologue.None),
+            Partitions = Value(text, "partitions", PartitionFiles.Own),
+        };
+        options.Layout.Preset = Value(text, "layout", LayoutPreset.PerKind);
+        options.Layout.SchemaDirectories = text.ContainsKey("schema_directories");
+        options.Layout.Routines = Value(text, "routines", RoutineFiles.PerName);
+        foreach (var (name, folder) in text.Where(static p => p.Key.StartsWith("folder ", StringComparison.Ordinal)))
+            options.Layout.Folders[name["folder ".Length..]] = folder;
+        FilterText.Read(text.GetValueOrDefault("filter", ""), options.Filter);
+        return options;
+    }
+
+    private static T Value<T>(IReadOnlyDictionary<string, string> text, string name, T otherwise)
+        where T : struct, Enum =>
+        text.TryGetValue(name, out var word) && Enum.TryParse<T>(word, out var value) ? value : otherwise;
+}

@@ -1,0 +1,112 @@
+using OmniPg.Extractor.Kinds;
+using OmniPg.Extractor.Layout;
+using OmniPg.Extractor.Ordering;
+using OmniPg.Extractor.Transforms;
+
+namespace OmniPg.Extractor.Extraction;
+
+/// <summary>Takes an archive's entries apart: order, object, filter, transform, file. Every entry is accounted for.</summary>
+internal sealed class SchemaPlanner
+{
+    private readonly PgArchive _archive;
+    private readonly ExtractionOptions _options;
+    private readonly List<string> _warnings = [];
+    private readonly Dictionary<int, TocEntry> _byId = [];
+    private readonly Dictionary<SchemaObjectId, TocEntry> _own = [];
+    private readonly RootResolver _roots;
+    private readonly PartitionRoots _partitions;
+
+    public SchemaPlanner(PgArchive archive, ExtractionOptions options)
+    {
+        _archive = archive;
+        _options = options;
+        _roots = new RootResolver(archive.Entries);
+        foreach (var entry in archive.Entries)
+            _byId[entry.DumpId] = entry;
+        foreach (var entry in archive.Entries)
+        {
+            var root = _roots.Of(entry);
+            if (ObjectNames.IsObject(entry.Kind) && (entry.Desc == root.Kind || entry.Kind == TocKind.DefaultAcl))
+                _own.TryAdd(root, entry);
+        }
+        _partitions = new PartitionRoots(archive.Entries, _byId);
+    }
+
+    public SchemaPlan Plan()
+    {
+        var selector = new EntrySelector(_options, _own.GetValueOrDefault);
+        var transforms = new BuiltInTransforms(_options, VersionText.Major(_archive.Header.ServerVersion));
+        var paths = new PathPlanner(_options.Layout);
+        var keys = new EntryKeys();
+        var planned = new List<PlannedEntry>(_archive.Entries.Count);
+        var consumed = 0;
+        foreach (var entry in Ordered())
+        {
+            if (EntrySelector.IsConsumed(entry))
+            {
+                consumed++;
+                if (entry.Kind == TocKind.Warning)
+                    _warnings.Add($"pg_dump left a warning in the archive: {entry.Definition?.Trim()}");
+                continue;
+            }
+            var root = _roots.Of(entry);
+            var top = _options.Partitions == PartitionFiles.Own ? root : _partitions.TopOf(root);
+            var admitted = selector.Admits(entry, root) && !(_options.Partitions == PartitionFiles.LeaveOut && _partitions.IsPartition(root));
+            if (admitted && transforms.Apply(entry) is { } result)
+                planned.Add(new PlannedEntry
+                {
+                    Entry = result.Entry,
+                    Redacted = result.Redacted,
+                    Root = root,
+                    Key = keys.Next(result.Entry),
+                    File = PathFor(paths, result.Entry, top),
+                });
+        }
+        return Finish(planned, paths, consumed);
+    }
+
+    private SchemaPlan Finish(List<PlannedEntry> planned, PathPlanner paths, int consumed)
+    {
+        var copies = planned.Select(entry => (entry, Path: CopyPath(paths, entry))).Where(static copy => copy.Path is not null).ToList();
+        var unknown = planned.Count(static entry => entry.Entry.Kind == TocKind.Other);
+        if (unknown > 0)
+            _warnings.Add($"{unknown} entries have types unknown to this version; they are in 'other/'.");
+        var total = _archive.Entries.Count;
+        return new SchemaPlan(
+            [.. planned.Select(entry => entry with { File = paths.Final(entry.File) })],
+            [.. copies.Select(copy => new EntryCopy(copy.entry, paths.Final(copy.Path!)))],
+            new EntryAccount(total, planned.Count, consumed, total - planned.Count - consumed, unknown),
+            _warnings);
+    }
+
+    private IReadOnlyList<TocEntry> Ordered() => ArchiveOrder.IsStable(_archive.Header.DumpVersion)
+        ? [.. _archive.Entries.OrderBy(static entry => entry.Pass)]
+        : EntryOrder.Sort(_archive.Entries, _warnings.Add);
+
+    private string PathFor(PathPlanner paths, TocEntry entry, SchemaObjectId root) => entry.Kind switch
+    {
+        TocKind.TableData => paths.AddAttached("DATA", entry.Namespace, entry.Tag ?? ""),
+        TocKind.Blobs => paths.AddAttached("DATA", null, "large_objects", entry.Tag == "BLOBS" ? null : entry.Tag),
+        TocKind.StatisticsData => paths.AddAttached("STATISTICS DATA", entry.Namespace, entry.Tag ?? ""),
+        _ => paths.Add(root, _own.GetValueOrDefault(root)),
+    };
+
+    private string? CopyPath(PathPlanner paths, PlannedEntry planned)
+    {
+        var (entry, root) = (planned.Entry, planned.Root);
+        return entry.Kind switch
+        {
+            TocKind.Trigger when _options.Copies.HasFlag(FileCopies.Triggers) =>
+                paths.AddAttached("TRIGGER", root.Schema, root.Name, NameOnTable(entry, root)),
+            TocKind.Rule when _options.Copies.HasFlag(FileCopies.Rules) =>
+                paths.AddAttached("RULE", root.Schema, root.Name, NameOnTable(entry, root)),
+            TocKind.Sequence or TocKind.SequenceOwnedBy or TocKind.SequenceSet when _options.Copies.HasFlag(FileCopies.OwnedSequences)
+                && root.Kind is "TABLE" or "FOREIGN TABLE" => paths.AddAttached("SEQUENCE", entry.Namespace, entry.Tag ?? ""),
+            _ => null,
+        };
+    }
+
+    // Tags of triggers and rules are "table name".
+    private static string NameOnTable(TocEntry entry, SchemaObjectId root) =>
+        entry.Tag?.StartsWith(root.Name + " ", StringComparison.Ordinal) == true ? entry.Tag[(root.Name.Length + 1)..] : entry.Tag ?? "";
+}

@@ -1,0 +1,157 @@
+using System.Collections.Concurrent;
+using OmniPg.Extractor.Roles;
+using OmniPg.Extractor.Trees;
+
+namespace OmniPg.Extractor.Extraction;
+
+/// <summary>Collects the files of a new tree, stages those that differ from the old one, and publishes all at once.</summary>
+internal sealed class TreePublication
+{
+    private readonly TreeTransaction _tree;
+    private readonly ExtractionOptions _options;
+    private readonly IProgress<ExtractionProgress>? _progress;
+    private readonly TreeManifest? _previous;
+    private readonly HashSet<string> _earlier;
+    private readonly ConcurrentDictionary<string, FileStatus> _files = new(StringComparer.Ordinal);
+    private readonly ProgressGate _gate;
+    private readonly List<string> _attached = [];
+    private IReadOnlyList<SchemaEntry> _entries = [];
+
+    private TreePublication(TreeTransaction tree, ExtractionOptions options, RunContext context, IProgress<ExtractionProgress>? progress, TreeManifest? previous)
+    {
+        _tree = tree;
+        _options = options;
+        _progress = progress;
+        _previous = previous;
+        _earlier = [.. previous?.Files ?? [], .. previous?.Stale ?? []];
+        _gate = new ProgressGate(context.Time);
+    }
+
+    public IReadOnlyList<TreeFile> Files { get; private set; } = [];
+
+    public IReadOnlyList<string> ManagedPaths { get; private set; } = [];
+
+    public List<string> Warnings { get; } = [];
+
+    public static async Task<TreePublication> CreateAsync(
+        TreeTransaction tree, ExtractionOptions options, RunContext context, IProgress<ExtractionProgress>? progress, CancellationToken cancellationToken) =>
+        new(tree, options, context, progress, await TreeManifest.TryReadAsync(tree.Paths, cancellationToken).ConfigureAwait(false));
+
+    public async Task AddAsync(IOpenArchive open, SchemaPlan plan, CancellationToken cancellationToken)
+    {
+        var texts = new EntryTexts(open.Archive, plan.Entries);
+        var rows = await AddDataAsync(open.Archive, plan, texts, cancellationToken).ConfigureAwait(false);
+        _entries = new ManifestBuilder(plan.Entries).Describe(planned =>
+            (texts.Of(planned), rows.TryGetValue(planned, out var hash) ? hash : EntryText.Hash(texts.Of(planned))));
+        var content = new FileText(open.Archive, _options);
+        var files = plan.Entries.Where(static entry => !entry.HasData).Select(static entry => (entry.File, Entry: entry))
+            .Concat(plan.Copies.Select(static copy => (copy.File, Entry: copy.Original)))
+            .GroupBy(static item => item.File, static item => item.Entry, StringComparer.Ordinal)
+            .ToList();
+        var copies = plan.Copies.Select(static copy => copy.File).ToHashSet(StringComparer.Ordinal);
+        _attached.AddRange(copies);
+        var done = 0;
+        Parallel.ForEach(files, new ParallelOptions { MaxDegreeOfParallelism = _options.MaxDegreeOfParallelism, CancellationToken = cancellationToken }, file =>
+        {
+            Add(file.Key, content.Build(file.Select(entry => (entry.Entry, texts.Of(entry)))));
+            Report(ExtractionPhase.Writing, Interlocked.Increment(ref done), files.Count, file.Key);
+        });
+    }
+
+    public void AddRoles(string script)
+    {
+        foreach (var (name, content) in RoleScript.Files(script, _options))
+        {
+            Add(name, content);
+            _attached.Add(name);
+        }
+    }
+
+    public async Task PublishAsync(SchemaEnvironment environment, CancellationToken cancellationToken)
+    {
+        _progress?.Report(new ExtractionProgress(ExtractionPhase.Publishing, 0, 0, null));
+        var current = _files.Keys.ToHashSet(StringComparer.Ordinal);
+        var doomed = new List<string>();
+        foreach (var (path, isOurs) in StaleScan.Run(_tree.Paths, current, _earlier))
+        {
+            var delete = _options.StaleFiles == StaleFiles.DeleteAllSql || (isOurs && _options.StaleFiles == StaleFiles.Delete);
+            _files[path] = delete ? FileStatus.Deleted : isOurs ? FileStatus.Stale : FileStatus.Unmanaged;
+            if (delete)
+                doomed.Add(path);
+        }
+        var manifest = Manifest(environment).ToBytes();
+        var changed = _files.Where(static f => f.Value is FileStatus.Created or FileStatus.Updated).Select(static f => f.Key)
+            .Order(StringComparer.Ordinal).ToList();
+        if (changed.Count > 0 || doomed.Count > 0 || !_tree.Holds(TreePaths.ManifestName, manifest))
+        {
+            _tree.Stage(TreePaths.ManifestName, manifest);
+            await _tree.CommitAsync([.. changed, TreePaths.ManifestName], doomed, cancellationToken).ConfigureAwait(false);
+        }
+        Files = [.. _files.Select(static f => new TreeFile(f.Key, f.Value)).OrderBy(static f => f.Path, StringComparer.Ordinal)];
+        ManagedPaths = [.. _earlier.Union(current).Append(TreePaths.ManifestName).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+    }
+
+    private async Task<Dictionary<PlannedEntry, string>> AddDataAsync(PgArchive archive, SchemaPlan plan, EntryTexts texts, CancellationToken cancellationToken)
+    {
+        var hashes = new Dictionary<PlannedEntry, string>(ReferenceEqualityComparer.Instance);
+        if (_options.Data is null || !plan.Entries.Any(static entry => entry.HasData))
+            return hashes;
+        var done = 0;
+        var data = new DataFiles(archive, plan.Entries, texts.Writer);
+        var written = await data.WriteAsync(_tree.Staging, item => Report(ExtractionPhase.Data, ++done, 0, item), cancellationToken).ConfigureAwait(false);
+        foreach (var (planned, (path, hash)) in written)
+        {
+            hashes[planned] = hash;
+            _files[planned.File] = StatusOf(planned.File, FileComparison.Same(_tree.Paths.Full(planned.File), path));
+            if (_files[planned.File] == FileStatus.Unchanged)
+                File.Delete(path);
+            else
+                _tree.StageFile(planned.File, path);
+        }
+        return hashes;
+    }
+
+    private void Add(string path, byte[] content)
+    {
+        var status = StatusOf(path, _tree.Holds(path, content));
+        _files[path] = status;
+        if (status != FileStatus.Unchanged)
+            _tree.Stage(path, content);
+    }
+
+    private FileStatus StatusOf(string path, bool isEqual)
+    {
+        if (isEqual)
+            return FileStatus.Unchanged;
+        if (!_tree.Exists(path))
+            return FileStatus.Created;
+        if (!_earlier.Contains(path) && !_options.OverwriteUnmanaged && !StaleScan.CarriesMarker(_tree.Paths.Full(path)))
+            throw new TreeConflictException(path, $"'{path}' stands where the extraction must write, but no extraction wrote it.",
+                "Move it away, or allow the extraction to overwrite unmanaged files.");
+        return FileStatus.Updated;
+    }
+
+    private TreeManifest Manifest(SchemaEnvironment environment)
+    {
+        var stale = _files.Where(static f => f.Value == FileStatus.Stale).Select(static f => f.Key).Order(StringComparer.Ordinal).ToArray();
+        return new TreeManifest
+        {
+            Format = TreeManifest.CurrentFormat,
+            ArchiveVersion = environment.ArchiveVersion,
+            AttachedFiles = _attached.Count == 0 ? null : [.. _attached.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)],
+            Encoding = environment.Encoding,
+            Extensions = environment.Extensions.Count == 0 ? null : new SortedDictionary<string, string>(environment.Extensions.ToDictionary(), StringComparer.Ordinal),
+            Options = OptionText.Write(_options) is { Count: > 0 } options ? options : null,
+            PgDump = environment.PgDump,
+            Server = environment.Server,
+            Stale = stale.Length == 0 ? null : stale,
+            Entries = [.. _entries.Select(ManifestBuilder.ToManifest)],
+        };
+    }
+
+    private void Report(ExtractionPhase phase, int done, int total, string item)
+    {
+        if (_progress is not null && (done == total || _gate.Opens()))
+            _progress.Report(new ExtractionProgress(phase, done, total, item));
+    }
+}

@@ -1,0 +1,35 @@
+using OmniPg.Extractor.Secrets;
+
+namespace OmniPg.Extractor.Transforms;
+
+/// <summary>The transforms behind the options of an extraction, in the order in which they run.</summary>
+internal sealed class BuiltInTransforms
+{
+    private readonly ExtractionOptions _options;
+    private readonly int _serverMajor;
+
+    public BuiltInTransforms(ExtractionOptions options, int serverMajor)
+    {
+        _options = options;
+        _serverMajor = serverMajor;
+    }
+
+    /// <returns>The entry to write, and whether secrets were taken out of it; null when a transform leaves it out.</returns>
+    public (TocEntry Entry, bool Redacted)? Apply(TocEntry entry)
+    {
+        foreach (var transform in _options.Transforms)
+        {
+            if (transform.Transform(entry) is not { } changed)
+                return null;
+            entry = changed;
+        }
+        if (_options.NoOwner)
+            entry = entry with { Owner = null };
+        if (_options.OrReplace)
+            entry = OrReplace.Apply(entry, _serverMajor);
+        if (_options.IncludeSecrets || !SecretRedactor.Concerns(entry.Kind) || entry.Definition is null)
+            return (entry, false);
+        var redacted = SecretRedactor.Redact(entry.Definition);
+        return ReferenceEquals(redacted, entry.Definition) ? (entry, false) : (entry with { Definition = redacted }, true);
+    }
+}
