@@ -43,6 +43,26 @@ public sealed class SingleInstanceLock : IDisposable
         }
     }
 
+    /// <summary>Whether a live process holds the lock right now.</summary>
+    /// <param name="path">The pid file; absent means free.</param>
+    public static bool IsHeld(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            using var probe = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.None, bufferSize: 0);
+            return false;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
     /// <summary>Removes the file and releases the lock. A second call does nothing.</summary>
     public void Dispose()
     {

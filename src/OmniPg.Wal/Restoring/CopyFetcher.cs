@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+using OmniPg.Compression;
+
+namespace OmniPg.Wal;
+
+/// <summary>Asks the sources in their order for a file and takes the first copy that is valid to its last byte.</summary>
+internal sealed class CopyFetcher(WalRestoreOptions options, ILogger log)
+{
+    /// <returns>The copy; null when every source answered and none has the file.</returns>
+    /// <exception cref="WalSourceException">No valid copy, and at least one source did not answer.</exception>
+    /// <exception cref="WalCorruptCopyException">No valid copy, but invalid ones.</exception>
+    public async Task<FetchedCopy?> FetchAsync(WalFileName name, string path, WalExpectations expectations, CancellationToken cancellationToken)
+    {
+        var failures = new List<WalSourceFailure>();
+        var copy = await TryAsync(name, path, expectations, failures, cancellationToken).ConfigureAwait(false);
+        if (copy is null && failures.Count == 0 && options.UsePartial && name.Kind == WalFileKind.Segment)
+            copy = await TryPartialAsync(name, path, expectations, failures, cancellationToken).ConfigureAwait(false);
+        if (copy is not null || failures.Count == 0)
+            return copy;
+        throw failures.TrueForAll(f => f.IsCorrupt)
+            ? new WalCorruptCopyException(name.ToString(), [.. failures])
+            : new WalSourceException(name.ToString(), [.. failures]);
+    }
+
+    private async Task<FetchedCopy?> TryAsync(
+        WalFileName name, string path, WalExpectations expectations, List<WalSourceFailure> failures, CancellationToken cancellationToken)
+    {
+        foreach (var source in options.Sources)
+        {
+            if (await TrySourceAsync(source, name, path, expectations, failures, cancellationToken).ConfigureAwait(false) is { } copy)
+                return copy;
+        }
+
+        return null;
+    }
+
+    private async Task<FetchedCopy?> TryPartialAsync(
+        WalFileName name, string path, WalExpectations expectations, List<WalSourceFailure> failures, CancellationToken cancellationToken)
+    {
+        var partial = WalFileName.Parse(name + ".partial");
+        var copy = await TryAsync(partial, path, expectations, failures, cancellationToken).ConfigureAwait(false);
+        if (copy is null)
+            return null;
+        copy.Target.PadTo(copy.Summary.SegmentSize);
+        RestoreLog.UsedPartial(log, name, copy.Key);
+        return copy;
+    }
+
+    private async Task<FetchedCopy?> TrySourceAsync(
+        WalRestoreSource source, WalFileName name, string path, WalExpectations expectations, List<WalSourceFailure> failures, CancellationToken cancellationToken)
+    {
+        foreach (var key in ArchiveKeys.For(name, source.Preferred))
+        {
+            try
+            {
+                if (await TryKeyAsync(source, key, name, path, expectations, cancellationToken).ConfigureAwait(false) is { } copy)
+                    return copy;
+            }
+            catch (Exception e) when (e is WalValidationException or CorruptCompressedDataException)
+            {
+                RestoreLog.CorruptCopy(log, key, source.Name, e.Message);
+                failures.Add(new WalSourceFailure(source.Name, key, IsCorrupt: true, e));
+            }
+            catch (Exception e) when (e is not (OperationCanceledException or WalRestoreTargetException))
+            {
+                RestoreLog.SourceFailed(log, name, source.Name, e.Message);
+                failures.Add(new WalSourceFailure(source.Name, null, IsCorrupt: false, e));
+                return null;
+            }
+        }
+
+        return null;
+    }
+
+    private async Task<FetchedCopy?> TryKeyAsync(
+        WalRestoreSource source, string key, WalFileName name, string path, WalExpectations expectations, CancellationToken cancellationToken)
+    {
+        var content = await ArchivedContent.OpenAsync(source.Store, key, cancellationToken).ConfigureAwait(false);
+        if (content is null)
+            return null;
+        await using (content.ConfigureAwait(false))
+        {
+            var target = new RestoreTarget(path);
+            try
+            {
+                var summary = await CopyAsync(content, target, name, expectations, cancellationToken).ConfigureAwait(false);
+                RestoreLog.Fetched(log, key, source.Name, summary.Bytes);
+                return new FetchedCopy(target, source.Store, key, summary);
+            }
+            catch
+            {
+                await target.DisposeAsync().ConfigureAwait(false);
+                throw;
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using OmniPg.IO;
+
+namespace OmniPg.Wal;
+
+/// <summary>
+/// The file that the server is waiting for: written under a temporary name beside it and renamed when it is complete and valid.
+/// Not flushed to disk, because PostgreSQL flushes what it keeps.
+/// </summary>
+internal sealed class RestoreTarget : IWalStoreWriter
+{
+    private readonly string _path;
+    private readonly string _temporary;
+    private readonly FileStream _file;
+    private long _length;
+    private bool _published;
+
+    /// <exception cref="WalRestoreTargetException">The file cannot be created.</exception>
+    public RestoreTarget(string path)
+    {
+        _path = path;
+        _temporary = DurableFile.TemporaryNameFor(path);
+        try
+        {
+            _file = new FileStream(_temporary, Options());
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new WalRestoreTargetException(path, e);
+        }
+    }
+
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            RandomAccess.Write(_file.SafeFileHandle, bytes.Span, _length);
+        }
+        catch (IOException e)
+        {
+            throw new WalRestoreTargetException(_path, e);
+        }
+
+        _length += bytes.Length;
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Fills up with zeros, as a server does with a segment it has only begun.</summary>
+    public void PadTo(long length)
+    {
+        if (length > _length)
+            RandomAccess.SetLength(_file.SafeFileHandle, length);
+    }
+
+    /// <summary>Gives the file its name; a file of that name is replaced.</summary>
+    public Task<WalCommitOutcome> CommitAsync(WalObjectContent content, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Publish();
+        return Task.FromResult(WalCommitOutcome.Created);
+    }
+
+    public void Publish()
+    {
+        try
+        {
+            File.Move(_temporary, _path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new WalRestoreTargetException(_path, e);
+        }
+
+        _published = true;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _file.DisposeAsync().ConfigureAwait(false);
+        if (!_published)
+            File.Delete(_temporary);
+    }
+
+    private static FileStreamOptions Options()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.Read, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        return options;
+    }
+}

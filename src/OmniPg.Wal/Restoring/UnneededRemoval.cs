@@ -1,0 +1,58 @@
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Wal;
+
+/// <summary>Removes from the sources what the server needs no more. Its failures are logged: they must never end a recovery.</summary>
+internal sealed class UnneededRemoval
+{
+    private static readonly TimeSpan PauseAfterControlFileError = TimeSpan.FromMinutes(5);
+
+    private readonly WalRestoreOptions _options;
+    private readonly WalCleaner[] _cleaners;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private DateTimeOffset _notBefore = DateTimeOffset.MinValue;
+
+    public UnneededRemoval(WalRestoreOptions options, TimeProvider time, ILogger log)
+    {
+        (_options, _time, _log) = (options, time, log);
+        _cleaners = options.Removal.IsOn ? [.. options.Sources.Select(s => new WalCleaner(s.Store, options.Cleanup, log))] : [];
+    }
+
+    /// <exception cref="WalControlFileException">pg_control is wrong and the policy is to fail.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        if (_cleaners.Length == 0 || _time.GetUtcNow() < _notBefore || await FindLimitAsync(cancellationToken).ConfigureAwait(false) is not { } limit)
+            return;
+        foreach (var cleaner in _cleaners)
+        {
+            try
+            {
+                await cleaner.RunAsync(limit, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                RestoreLog.RemovalFailed(_log, e.Message, e);
+            }
+        }
+    }
+
+    private async Task<WalFileName?> FindLimitAsync(CancellationToken cancellationToken)
+    {
+        if (_options.Removal.Limit is { } given)
+            return given;
+        try
+        {
+            var control = await PgControlFile.ReadAsync(_options.DataDirectory, cancellationToken: cancellationToken).ConfigureAwait(false);
+            return WalFileName.ForLsn(control.Timeline, control.Redo, WalSegmentSize.FromBytes(control.SegmentSize));
+        }
+        catch (WalControlFileException e) when (_options.ControlFileErrors != ControlFileErrorPolicy.Fail)
+        {
+            RestoreLog.RemovalFailed(_log, e.Message, e);
+            if (_options.ControlFileErrors == ControlFileErrorPolicy.Hang)
+                await Task.Delay(Timeout.InfiniteTimeSpan, _time, cancellationToken).ConfigureAwait(false);
+            _notBefore = _time.GetUtcNow() + PauseAfterControlFileError;
+            return null;
+        }
+    }
+}

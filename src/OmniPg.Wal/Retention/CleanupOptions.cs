@@ -1,0 +1,32 @@
+namespace OmniPg.Wal;
+
+/// <summary>What <see cref="WalRepository.CleanupAsync"/> may remove. The original's <c>omnipitr-cleanup</c>.</summary>
+public sealed class CleanupOptions
+{
+    /// <summary>Whether backup history files below the limit go too, as in <c>omnipitr-cleanup</c> (<c>pg_archivecleanup -b</c>).</summary>
+    /// <value>Default true.</value>
+    public bool IncludeBackupHistory { get; set; } = true;
+
+    /// <summary>
+    /// Whether whole names are compared, timeline first, as OmniPITR does. After a promotion that deletes every file of the old timeline,
+    /// whatever its position; it exists for archives whose scripts rely on it.
+    /// </summary>
+    /// <value>Default false: characters 9 to 24 are compared, as <c>pg_archivecleanup</c> does.</value>
+    public bool OmniPitrCompatibleComparison { get; set; }
+
+    /// <summary>Whether the result only tells what would go.</summary>
+    /// <value>Default false.</value>
+    public bool DryRun { get; set; }
+
+    /// <summary>While this file exists nothing is removed; null never pauses.</summary>
+    /// <value>Default null.</value>
+    public string? PauseTrigger { get; set; }
+
+    /// <summary>At most this many files are removed, oldest first; null sets no limit.</summary>
+    /// <value>Default null.</value>
+    public int? MaxFiles { get; set; }
+
+    /// <summary>Called with the content of every file before it is removed; null removes at once.</summary>
+    /// <value>Default null.</value>
+    public IWalRemovalHook? Hook { get; set; }
+}

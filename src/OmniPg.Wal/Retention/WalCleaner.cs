@@ -1,0 +1,68 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Wal;
+
+/// <summary>Removes from a store what lies before a limit, oldest first. Used by cleanup and by a restore with removal.</summary>
+internal sealed class WalCleaner(IWalStore store, CleanupOptions options, ILogger log)
+{
+    private bool _pauseLogged;
+
+    public async Task<CleanupResult> RunAsync(WalFileName keepFrom, CancellationToken cancellationToken)
+    {
+        if (options.PauseTrigger is { } trigger && File.Exists(trigger))
+        {
+            if (!_pauseLogged)
+                RetentionLog.Paused(log, trigger);
+            _pauseLogged = true;
+            return new CleanupResult([], Paused: true);
+        }
+
+        _pauseLogged = false;
+        var removed = ImmutableArray.CreateBuilder<WalArchivedFile>();
+        foreach (var file in await FindAsync(keepFrom, cancellationToken).ConfigureAwait(false))
+        {
+            if (!options.DryRun)
+                await RemoveAsync(file, keepFrom, cancellationToken).ConfigureAwait(false);
+            removed.Add(file);
+        }
+
+        return new CleanupResult(removed.ToImmutable(), Paused: false);
+    }
+
+    private async Task<IEnumerable<WalArchivedFile>> FindAsync(WalFileName keepFrom, CancellationToken cancellationToken)
+    {
+        var limit = new RetentionLimit(keepFrom, options);
+        var found = new List<WalArchivedFile>();
+        await foreach (var entry in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+        {
+            if (WalArchivedFile.TryParse(entry) is { } file && limit.IsObsolete(file.Name))
+                found.Add(file);
+        }
+
+        found.Sort(static (a, b) => Compare(a, b));
+        return found.Take(options.MaxFiles ?? int.MaxValue);
+    }
+
+    private static int Compare(WalArchivedFile a, WalArchivedFile b)
+    {
+        var byPosition = a.Name.Position.CompareTo(b.Name.Position);
+        return byPosition != 0 ? byPosition : string.CompareOrdinal(a.Key, b.Key);
+    }
+
+    private async Task RemoveAsync(WalArchivedFile file, WalFileName keepFrom, CancellationToken cancellationToken)
+    {
+        if (options.Hook is { } hook)
+        {
+            var content = await ArchivedContent.OpenAsync(store, file.Key, cancellationToken).ConfigureAwait(false);
+            // Gone already: another cleaner was here, and its hook saw the content.
+            if (content is null)
+                return;
+            await using (content.ConfigureAwait(false))
+                await hook.OnRemovingAsync(file, content, cancellationToken).ConfigureAwait(false);
+        }
+
+        await store.DeleteAsync(file.Key, cancellationToken).ConfigureAwait(false);
+        RetentionLog.Removed(log, file.Name, file.Key, keepFrom);
+    }
+}
