@@ -11,6 +11,9 @@ internal sealed class Arguments
     /// <summary>The words that are not options, in order.</summary>
     public IReadOnlyList<string> Operands => _operands;
 
+    /// <summary>The options as words again, for a second process; files are resolved, operands left out.</summary>
+    public IEnumerable<string> Words => _given.Select(g => g.Value is null ? g.Option.Name : $"{g.Option.Name}={g.Value}");
+
     /// <summary>Options that were given but have no effect.</summary>
     public IEnumerable<Option> WithoutEffect => _given.Select(g => g.Option).Where(o => o.Obsolete is not null).Distinct();
 
@@ -44,6 +47,19 @@ internal sealed class Arguments
         if (!double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) || value > TimeSpan.MaxValue.TotalSeconds / 2)
             throw new UsageException($"The option {option.Name} wants seconds, not '{text}'.");
         return TimeSpan.FromSeconds(value);
+    }
+
+    /// <summary>A number of bytes, with one of the units of PostgreSQL's settings: <c>kB</c>, <c>MB</c>, <c>GB</c>, <c>TB</c>.</summary>
+    public long? Bytes(Option option)
+    {
+        if (Get(option) is not { } text)
+            return null;
+        var unit = text.AsSpan().TrimStart("0123456789").Trim();
+        var shift = unit switch { "" => 0, "kB" => 10, "MB" => 20, "GB" => 30, "TB" => 40, _ => -1 };
+        if (shift < 0 || !long.TryParse(text.AsSpan(0, text.Length - unit.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var value)
+            || value < 1 || value > long.MaxValue >> shift)
+            throw new UsageException($"The option {option.Name} wants a size such as 128MB, not '{text}'.");
+        return value << shift;
     }
 
     /// <summary>One of a list of words.</summary>

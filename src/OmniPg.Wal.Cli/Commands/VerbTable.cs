@@ -5,6 +5,12 @@ internal static class VerbTable
 {
     private static readonly (string Name, Func<Verb> Create)[] Verbs =
     [
+        ("restore", () => new RestoreVerb()),
+        ("prefetch", () => new PrefetchVerb()),
+        ("cleanup", () => new CleanupVerb()),
+        ("verify", () => new VerifyVerb()),
+        ("show", () => new ShowVerb()),
+        ("dump", () => new DumpVerb()),
         ("checksum", () => new ChecksumVerb()),
     ];
 

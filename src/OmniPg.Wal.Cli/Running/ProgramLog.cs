@@ -17,6 +17,6 @@ internal static partial class ProgramLog
     [LoggerMessage(2903, LogLevel.Information, "Segment {Path} successfully sent to all destinations.")]
     public static partial void Sent(ILogger log, string path);
 
-    [LoggerMessage(2904, LogLevel.Information, "Segment {Name} restored")]
-    public static partial void Restored(ILogger log, string name);
+    [LoggerMessage(2904, LogLevel.Information, "{Count} files removed.")]
+    public static partial void Cleaned(ILogger log, int count);
 }

@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using System.Buffers;
 using Microsoft.Extensions.Logging;
 using OmniPg.Compression;
 
@@ -7,6 +7,8 @@ namespace OmniPg.Wal;
 /// <summary>Asks the sources in their order for a file and takes the first copy that is valid to its last byte.</summary>
 internal sealed class CopyFetcher(WalRestoreOptions options, ILogger log)
 {
+    private const int BufferBytes = 256 * 1024;
+
     /// <returns>The copy; null when every source answered and none has the file.</returns>
     /// <exception cref="WalSourceException">No valid copy, and at least one source did not answer.</exception>
     /// <exception cref="WalCorruptCopyException">No valid copy, but invalid ones.</exception>
@@ -76,7 +78,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, ILogger log)
     private async Task<FetchedCopy?> TryKeyAsync(
         WalRestoreSource source, string key, WalFileName name, string path, WalExpectations expectations, CancellationToken cancellationToken)
     {
-        var content = await ArchivedContent.OpenAsync(source.Store, key, cancellationToken).ConfigureAwait(false);
+        var content = await WalContent.OpenReadAsync(source.Store, key, cancellationToken).ConfigureAwait(false);
         if (content is null)
             return null;
         await using (content.ConfigureAwait(false))
@@ -93,6 +95,27 @@ internal sealed class CopyFetcher(WalRestoreOptions options, ILogger log)
                 await target.DisposeAsync().ConfigureAwait(false);
                 throw;
             }
+        }
+    }
+
+    private async Task<WalSegmentSummary> CopyAsync(
+        Stream content, RestoreTarget target, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
+    {
+        var validator = new WalSegmentValidator(name, options.Validation, expectations);
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        try
+        {
+            for (int read; (read = await content.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
+            {
+                validator.Append(buffer.AsSpan(0, read));
+                await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+            }
+
+            return validator.Complete();
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 }

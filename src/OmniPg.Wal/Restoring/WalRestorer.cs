@@ -71,7 +71,7 @@ public sealed partial class WalRestorer : IWalRestorer
     {
         if (_spool is null)
             throw new InvalidOperationException("The restorer was made without prefetch options.");
-        using var single = _spool.TryLock();
+        using var single = await _spool.TryLockAsync(_time, cancellationToken).ConfigureAwait(false);
         if (single is null)
             return false;
         var expectations = await ExpectationsAsync(cancellationToken).ConfigureAwait(false);

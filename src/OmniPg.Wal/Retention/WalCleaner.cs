@@ -54,7 +54,7 @@ internal sealed class WalCleaner(IWalStore store, CleanupOptions options, ILogge
     {
         if (options.Hook is { } hook)
         {
-            var content = await ArchivedContent.OpenAsync(store, file.Key, cancellationToken).ConfigureAwait(false);
+            var content = await WalContent.OpenReadAsync(store, file.Key, cancellationToken).ConfigureAwait(false);
             // Gone already: another cleaner was here, and its hook saw the content.
             if (content is null)
                 return;

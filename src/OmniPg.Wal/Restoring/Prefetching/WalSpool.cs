@@ -10,6 +10,7 @@ namespace OmniPg.Wal;
 /// </summary>
 internal sealed class WalSpool
 {
+    private const int LockAttempts = 10;
     private static readonly TimeSpan InFlightPoll = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan LongestInFlight = TimeSpan.FromSeconds(10);
 
@@ -34,16 +35,22 @@ internal sealed class WalSpool
 
     public bool Holds(WalFileName name) => File.Exists(PathOf(name));
 
-    public SingleInstanceLock? TryLock()
+    /// <summary>Becomes the one run that fills the spool. Tried more than once, because a look at <see cref="IsLocked"/> holds the lock for a moment too.</summary>
+    public async Task<SingleInstanceLock?> TryLockAsync(TimeProvider time, CancellationToken cancellationToken)
     {
-        try
+        for (var attempt = 0; attempt < LockAttempts; attempt++)
         {
-            return SingleInstanceLock.Acquire(LockPath);
+            try
+            {
+                return SingleInstanceLock.Acquire(LockPath);
+            }
+            catch (WalLockedException)
+            {
+                await Task.Delay(InFlightPoll, time, cancellationToken).ConfigureAwait(false);
+            }
         }
-        catch (WalLockedException)
-        {
-            return null;
-        }
+
+        return null;
     }
 
     /// <summary>Tells the prefetch run what the server asked for last.</summary>

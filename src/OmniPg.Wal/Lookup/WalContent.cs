@@ -2,15 +2,20 @@ using OmniPg.Compression;
 
 namespace OmniPg.Wal;
 
-/// <summary>Opens an archived file for reading its uncompressed content, decoded by its first bytes and not by what somebody configured.</summary>
-internal static class ArchivedContent
+/// <summary>Opens archived files for reading their uncompressed content, decoded by their first bytes and not by what somebody configured.</summary>
+public static class WalContent
 {
     private const int MagicBytes = 18;
 
-    /// <returns>The content, or null when the store proves that the key is absent.</returns>
+    /// <summary>Opens one file of a store.</summary>
+    /// <param name="store">A readable store.</param>
+    /// <param name="key">Key of the file. Its extension counts only for brotli and lzma, which have no magic.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>The content, to be disposed; <see langword="null"/> when the store proves that the key is absent.</returns>
     /// <exception cref="CodecUnavailableException">The library or program of its codec is missing.</exception>
-    public static async Task<Stream?> OpenAsync(IWalStore store, string key, CancellationToken cancellationToken)
+    public static async Task<Stream?> OpenReadAsync(IWalStore store, string key, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(store);
         var stored = await store.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
         if (stored is null)
             return null;
@@ -19,7 +24,6 @@ internal static class ArchivedContent
             var magic = new byte[MagicBytes];
             var length = await stored.ReadAtLeastAsync(magic, magic.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
             var head = magic.AsMemory(0, length);
-            // Brotli and lzma have no magic: their extension has to be believed.
             var codec = Codec.Detect(head.Span) ?? Codec.ForExtension(key) ?? Codec.None;
             return codec.Decompress(new RejoinedStream(head, stored));
         }

@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>The parts that the JSON documents of verify and show share.</summary>
+internal static class ArchiveJson
+{
+    public static void WriteTimelines(Utf8JsonWriter json, IEnumerable<WalTimeline> timelines)
+    {
+        json.WriteStartArray("timelines");
+        foreach (var timeline in timelines)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("timeline", timeline.Timeline);
+            json.WriteString("first", timeline.First.ToString());
+            json.WriteString("last", timeline.Last.ToString());
+            json.WriteNumber("segments", timeline.Segments);
+            if (timeline.History.Ancestors is [.., var parent])
+            {
+                json.WriteNumber("parent", parent.Timeline);
+                json.WriteString("switchLsn", parent.SwitchLsn.ToString());
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    public static void WriteGaps(Utf8JsonWriter json, IEnumerable<WalGap> gaps)
+    {
+        json.WriteStartArray("gaps");
+        foreach (var gap in gaps)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("timeline", gap.Timeline);
+            json.WriteString("from", gap.From.ToString());
+            json.WriteString("to", gap.To.ToString());
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    public static void WriteTime(Utf8JsonWriter json, string name, DateTimeOffset? time)
+    {
+        if (time is { } value)
+            json.WriteString(name, Text(value));
+        else
+            json.WriteNull(name);
+    }
+
+    public static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,21 @@
+using OmniPg.Wal.Cli.CommandLine;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>The archive that cleanup, verify and show work on.</summary>
+internal static class ArchiveOption
+{
+    public static readonly Option One = Option.Value("--archive", "[CODEC=]DIR", "the archive", "-a");
+
+    public static IWalStore Open(Arguments arguments)
+    {
+        try
+        {
+            return new DirectoryWalStore(WalLocation.Parse(arguments.Require(One)).Path);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"The option {One.Name} is wrong: {e.Message}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using OmniPg.Compression;
+using OmniPg.Wal.Cli.CommandLine;
+using OmniPg.Wal.Cli.Running;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>The records of one segment, compressed or not, one line each.</summary>
+internal sealed class DumpVerb : Verb
+{
+    private static readonly Option Short = Option.Flag("--allow-short", "accept a segment that a server still writes");
+
+    public override string Name => "dump";
+
+    public override string Summary => "print the records of a segment: lsn prev xid rmgr info len";
+
+    public override string Operands => "SEGMENT…";
+
+    public override string Example => "omnipg-wal dump /mnt/archive/000000010000000000000003.zst";
+
+    public override IReadOnlyList<Option> Options { get; } = [CommonOptions.Json, Short];
+
+    public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        if (arguments.Operands.Count == 0)
+            throw new UsageException("Expected the path of a segment.");
+        WalChainState? previous = null;
+        foreach (var path in arguments.Operands)
+            previous = await DumpAsync(path, previous, arguments, context, cancellationToken);
+        return ExitCodes.Done;
+    }
+
+    private static async Task<WalChainState?> DumpAsync(
+        string path, WalChainState? previous, Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        WalSegmentSummary? summary = null;
+        var options = new WalReadOptions
+        {
+            Name = WalObjectKey.TryParse(path, out var name, out _) ? name : null,
+            Expectations = new WalExpectations { AllowShort = arguments.Has(Short), Previous = previous },
+            OnSegmentEnd = s => summary = s,
+        };
+        await using var store = new DirectoryWalStore(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        await using var content = await WalContent.OpenReadAsync(store, Path.GetFileName(path), cancellationToken)
+            ?? throw new UsageException($"The file '{path}' does not exist.");
+        var json = arguments.Has(CommonOptions.Json);
+        await foreach (var record in WalSegmentReader.ReadAsync(content, options, cancellationToken))
+            await context.Output.WriteLineAsync(json ? RecordJson.Format(record) : WalRecordFormatter.Format(record));
+        if (!json)
+            await context.Error.WriteLineAsync(Summarize(path, summary!));
+        return summary?.Next;
+    }
+
+    private static string Summarize(string path, WalSegmentSummary s) =>
+        $"{Path.GetFileName(path)}: {s.Records} records, PostgreSQL {s.PgMajor}, system {s.SystemIdentifier}, timeline {s.LastTli}, valid to {s.EndOfValid}"
+        + (s.LastCommit is { } last ? $", last commit {last:yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'}" : "")
+        + (s.EndsWithSwitch ? ", ends with a switch" : "")
+        + (s.ContinuesInNextBytes > 0 ? $", {s.ContinuesInNextBytes} bytes of the last record are in the next segment" : "");
+}

@@ -1,0 +1,31 @@
+using System.Diagnostics;
+using OmniPg.Wal.Cli.CommandLine;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>Starts the process that fetches ahead, and does not wait for it.</summary>
+internal static class PrefetchProcess
+{
+    /// <summary>
+    /// The same program with the same options and the verb <c>prefetch</c>. It shares the process group, so the server's shutdown reaches it too,
+    /// but none of the standard streams: it must not hold the server's log open.
+    /// </summary>
+    public static void Start(Arguments arguments)
+    {
+        var words = Environment.GetCommandLineArgs();
+        var program = Environment.ProcessPath!;
+        var info = new ProcessStartInfo(program)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        // Under the shared host ('dotnet omnipg-wal.dll') the host is the process and the first word the assembly.
+        if (Path.GetFileNameWithoutExtension(program) == "dotnet")
+            info.ArgumentList.Add(words[0]);
+        info.ArgumentList.Add("prefetch");
+        foreach (var word in arguments.Words)
+            info.ArgumentList.Add(word);
+        using var process = Process.Start(info);
+    }
+}

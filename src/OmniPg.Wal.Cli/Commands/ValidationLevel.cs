@@ -1,0 +1,10 @@
+using OmniPg.Wal.Cli.CommandLine;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>The words of <c>--validate</c>.</summary>
+internal static class ValidationLevel
+{
+    public static WalValidation Read(Arguments arguments, Option option) => arguments.Choice(
+        option, WalValidation.Full, ("none", WalValidation.None), ("header", WalValidation.Header), ("full", WalValidation.Full));
+}

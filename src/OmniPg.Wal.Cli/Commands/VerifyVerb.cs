@@ -1,0 +1,66 @@
+using System.Text.Json;
+using OmniPg.Wal.Cli.CommandLine;
+using OmniPg.Wal.Cli.Running;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>Every file of an archive read and checked, the chain over all segments, gaps per timeline.</summary>
+internal sealed class VerifyVerb : Verb
+{
+    private static readonly Option Validate = Option.Value("--validate", "LEVEL", "none, header or full (default)");
+
+    public override string Name => "verify";
+
+    public override string Summary => "check every file of an archive and find gaps; exit 23: invalid files, 1: gaps only";
+
+    public override string Example => "omnipg-wal verify --archive /mnt/archive";
+
+    public override IReadOnlyList<Option> Options { get; } = [ArchiveOption.One, Validate, CommonOptions.Json];
+
+    public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        arguments.RequireOperands(0, "no arguments");
+        var repository = new WalRepository(ArchiveOption.Open(arguments), context.Logs);
+        using var progress = ProgressLine.Start(context);
+        var options = new WalVerifyOptions { Validation = ValidationLevel.Read(arguments, Validate), Progress = progress };
+        var result = await repository.VerifyAsync(options, cancellationToken);
+        progress?.Dispose();
+        if (arguments.Has(CommonOptions.Json))
+            JsonDocumentWriter.Write(context, json => WriteJson(json, result));
+        else
+            WriteText(context.Output, result);
+        return !result.Problems.IsEmpty ? ExitCodes.InvalidSegment : result.Gaps.IsEmpty ? ExitCodes.Done : ExitCodes.Attention;
+    }
+
+    private static void WriteText(TextWriter output, WalVerification result)
+    {
+        foreach (var problem in result.Problems)
+            output.WriteLine($"INVALID {problem.File.Key}: {OneLine.Of(problem.Error.Message)}");
+        foreach (var gap in result.Gaps)
+            output.WriteLine($"MISSING {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline})");
+        foreach (var timeline in result.Timelines)
+            output.WriteLine($"timeline {timeline.Timeline}: {timeline.First} to {timeline.Last}, {timeline.Segments} segments");
+        output.WriteLine(
+            $"{result.Files} files, {result.RawBytes} bytes, {result.Records} records checked; {result.Problems.Length} invalid, {result.Gaps.Length} gaps");
+    }
+
+    private static void WriteJson(Utf8JsonWriter json, WalVerification result)
+    {
+        json.WriteNumber("files", result.Files);
+        json.WriteNumber("rawBytes", result.RawBytes);
+        json.WriteNumber("records", result.Records);
+        json.WriteStartArray("invalid");
+        foreach (var problem in result.Problems)
+        {
+            json.WriteStartObject();
+            json.WriteString("file", problem.File.Key);
+            json.WriteString("code", (problem.Error as OmniPgException)?.Code);
+            json.WriteString("message", problem.Error.Message);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        ArchiveJson.WriteTimelines(json, result.Timelines);
+        ArchiveJson.WriteGaps(json, result.Gaps);
+    }
+}

@@ -1,0 +1,26 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace OmniPg.Wal.Cli.Running;
+
+/// <summary>Prints one JSON object as the only thing on standard output.</summary>
+internal static class JsonDocumentWriter
+{
+    // Not for web pages: names shall stay readable.
+    private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static void Write(ProgramContext context, Action<Utf8JsonWriter> members)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, Options))
+        {
+            json.WriteStartObject();
+            members(json);
+            json.WriteEndObject();
+        }
+
+        context.Output.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
+    }
+}

@@ -1,0 +1,97 @@
+using System.Globalization;
+using OmniPg.Compression;
+
+namespace OmniPg.Wal;
+
+/// <summary>Finds the unbroken WAL that reaches the end of the archive, and the times of its first and last commit.</summary>
+internal sealed class WindowFinder(IWalStore store, ArchiveMap map)
+{
+    public async Task<RecoveryWindow> FindAsync(CancellationToken cancellationToken)
+    {
+        var gaps = GapFinder.Find(map);
+        if (map.Segments.Count == 0)
+            return new RecoveryWindow(null, null, 0, null, null, gaps);
+        var timeline = map.Segments.Keys.Last();
+        var run = UnbrokenRun(map.HistoryOf(timeline));
+        var latest = await FirstTimeAsync(Enumerable.Reverse(run), s => s.LastCommit, cancellationToken).ConfigureAwait(false);
+        var earliest = await OldestBackupAsync(run, cancellationToken).ConfigureAwait(false)
+            ?? await FirstTimeAsync(run, s => s.FirstCommit, cancellationToken).ConfigureAwait(false);
+        return new RecoveryWindow(earliest, latest, timeline, run[0][0].Name, run[^1][0].Name, gaps);
+    }
+
+    /// <summary>The copies of each segment on the way to the timeline, backwards from its last one until one is missing.</summary>
+    private List<List<WalArchivedFile>> UnbrokenRun(TimelineHistory history)
+    {
+        var run = new List<List<WalArchivedFile>>();
+        var number = map.Segments[history.Timeline].Keys.Last();
+        while (map.Segments.GetValueOrDefault(map.TimelineOf(number, history))?.GetValueOrDefault(number) is { } copies)
+        {
+            run.Add(copies);
+            if (number-- == 0)
+                break;
+        }
+
+        run.Reverse();
+        return run;
+    }
+
+    private async Task<DateTimeOffset?> FirstTimeAsync(
+        IEnumerable<List<WalArchivedFile>> segments, Func<WalSegmentSummary, DateTimeOffset?> pick, CancellationToken cancellationToken)
+    {
+        foreach (var copy in segments.SelectMany(c => c))
+        {
+            if (await SummaryAsync(copy, cancellationToken).ConfigureAwait(false) is { } summary && pick(summary) is { } time)
+                return time;
+        }
+
+        return null;
+    }
+
+    private async Task<WalSegmentSummary?> SummaryAsync(WalArchivedFile file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var content = await WalContent.OpenReadAsync(store, file.Key, cancellationToken).ConfigureAwait(false);
+            if (content is null)
+                return null;
+            await using (content.ConfigureAwait(false))
+                return await ContentCheck.RunAsync(content, file.Name, WalValidation.Full, WalExpectations.Any, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is WalValidationException or CorruptCompressedDataException)
+        {
+            // A window is about what can be used; verification names what cannot.
+            return null;
+        }
+    }
+
+    private async Task<DateTimeOffset?> OldestBackupAsync(List<List<WalArchivedFile>> run, CancellationToken cancellationToken)
+    {
+        var names = run.Select(c => c[0].Name).ToHashSet();
+        foreach (var file in map.Others.Where(f => f.Name.Kind == WalFileKind.BackupHistory).OrderBy(f => f.Name.Position))
+        {
+            if (!names.Contains(file.Name.GetSegment()))
+                continue;
+            if (await ArchiveFacts.ReadTextAsync(store, file, cancellationToken).ConfigureAwait(false) is { } text && StopTime(text) is { } time)
+                return time;
+        }
+
+        return null;
+    }
+
+    /// <summary>The server writes the time in its log_timezone; only the unambiguous names are understood.</summary>
+    private static DateTimeOffset? StopTime(string text)
+    {
+        try
+        {
+            var written = BackupLabel.Parse(text).StopTime;
+            return written is not null && (written.EndsWith(" UTC", StringComparison.Ordinal) || written.EndsWith(" GMT", StringComparison.Ordinal))
+                && DateTimeOffset.TryParse(written[..^4], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+                    ? time
+                    : null;
+        }
+        catch (WalValidationException)
+        {
+            return null;
+        }
+    }
+}
