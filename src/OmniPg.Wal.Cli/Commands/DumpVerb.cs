@@ -1,4 +1,3 @@
-using OmniPg.Compression;
 using OmniPg.Wal.Cli.CommandLine;
 using OmniPg.Wal.Cli.Running;
 

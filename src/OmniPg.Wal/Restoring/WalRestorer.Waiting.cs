@@ -37,13 +37,11 @@ public sealed partial class WalRestorer
     private async Task<(string? Source, long Bytes, bool FromSpool)> ServeAsync(
         WalFileName file, string path, WalExpectations expectations, CancellationToken cancellationToken)
     {
-        if (_spool is not null && file.Kind == WalFileKind.Segment)
-        {
-            _spool.WritePosition(file, expectations);
-            // A delayed restore must know the archived file's time, which the spool does not keep.
-            if (_options.RecoveryDelay == TimeSpan.Zero && await _spool.TryTakeAsync(file, path, expectations, _time, cancellationToken).ConfigureAwait(false) is { } bytes)
-                return (_spool.Folder, bytes, true);
-        }
+        var spool = file.Kind == WalFileKind.Segment ? _spool : null;
+        if (expectations.SegmentSize is { } size)
+            spool?.WritePosition(file, size);
+        if (spool is not null && await TryTakeAsync(spool, file, path, expectations, cancellationToken).ConfigureAwait(false) is { } bytes)
+            return (spool.Folder, bytes, true);
 
         var copy = await _fetcher.FetchAsync(file, path, expectations, cancellationToken).ConfigureAwait(false);
         if (copy is null)
@@ -53,8 +51,22 @@ public sealed partial class WalRestorer
             if (!await WaitUntilDueAsync(file, copy, cancellationToken).ConfigureAwait(false))
                 return Missing;
             copy.Target.Publish();
+            if (expectations.SegmentSize is null)
+                spool?.WritePosition(file, (int)copy.Summary.Bytes);
             return (copy.Store.Id, copy.Summary.Bytes, false);
         }
+    }
+
+    private async Task<long?> TryTakeAsync(
+        WalSpool spool, WalFileName file, string path, WalExpectations expectations, CancellationToken cancellationToken)
+    {
+        // A delayed restore must know the archived file's time, which the spool does not keep.
+        if (_options.RecoveryDelay > TimeSpan.Zero)
+            return null;
+        var bytes = await spool.TryTakeAsync(file, path, expectations, _time, cancellationToken).ConfigureAwait(false);
+        if (bytes is { } length && expectations.SegmentSize is null)
+            spool.WritePosition(file, (int)length);
+        return bytes;
     }
 
     /// <returns>False when the recovery was ended at once meanwhile.</returns>

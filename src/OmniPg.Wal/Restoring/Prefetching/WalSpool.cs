@@ -54,10 +54,10 @@ internal sealed class WalSpool
     }
 
     /// <summary>Tells the prefetch run what the server asked for last.</summary>
-    public void WritePosition(WalFileName name, WalExpectations expectations)
+    public void WritePosition(WalFileName name, int segmentBytes)
     {
         var temporary = DurableFile.TemporaryNameFor(PositionPath);
-        File.WriteAllText(temporary, string.Create(CultureInfo.InvariantCulture, $"{name} {expectations.SegmentSize ?? WalSegmentSize.Default.Bytes}"));
+        File.WriteAllText(temporary, string.Create(CultureInfo.InvariantCulture, $"{name} {segmentBytes}"));
         File.Move(temporary, PositionPath, overwrite: true);
     }
 
