@@ -29,10 +29,10 @@ public sealed class WalValidationException : WalException
     /// <summary>The mismatch in words, without file name and position.</summary>
     public string Reason { get; }
 
-    /// <summary>Byte offset in the uncompressed file at which the problem was seen.</summary>
+    /// <summary>Byte offset in the uncompressed file of the page or record that is wrong; 0 for a record that began in the segment before.</summary>
     public long Offset { get; }
 
-    /// <summary>WAL position of <see cref="Offset"/>, or <see langword="null"/> when the file has none or it was not known yet.</summary>
+    /// <summary>WAL position of the page or record that is wrong, or <see langword="null"/> when the file has none or it was not known yet.</summary>
     public NpgsqlLogSequenceNumber? Lsn { get; }
 
     private static string Describe(string reason, string? file, long offset, NpgsqlLogSequenceNumber? lsn)

@@ -42,8 +42,11 @@ internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expecta
         _known = true;
     }
 
+    /// <param name="problem">What is wrong.</param>
+    /// <param name="position">Where; the start of a record may lie in the segment before, then the offset is 0.</param>
+    /// <param name="reason">The mismatch in words.</param>
     public WalValidationException Fault(WalValidationProblem problem, ulong position, string reason) =>
-        new(problem, reason, name?.ToString(), (long)(position - Start), new NpgsqlLogSequenceNumber(position));
+        new(problem, reason, name?.ToString(), position < Start ? 0 : (long)(position - Start), new NpgsqlLogSequenceNumber(position));
 
     public WalValidationException FaultAt(WalValidationProblem problem, long offset, string reason) =>
         new(problem, reason, name?.ToString(), offset, _known ? new NpgsqlLogSequenceNumber(Start + (ulong)offset) : null);

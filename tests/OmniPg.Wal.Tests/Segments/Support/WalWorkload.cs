@@ -44,6 +44,15 @@ public sealed class WalWorkload : IDisposable
 
     public IEnumerable<WalSegmentSource> Sources => Segments.Select(s => WalSegmentSource.FromFile(PathOf(s)));
 
+    /// <summary>State of the chain of records before a segment, from the first one on.</summary>
+    public WalChainState? StateBefore(int index)
+    {
+        WalChainState? state = null;
+        foreach (var segment in Segments.Take(index))
+            state = Validate.Full(segment, Read(segment), Expectations with { Previous = state }).Next;
+        return state;
+    }
+
     public static async Task<WalWorkload> CreateAsync(int? major, int segmentMegabytes, int rounds, CancellationToken cancellationToken)
     {
         var workload = new WalWorkload(new TemporaryDirectory(Directory.Exists("/dev/shm") ? "/dev/shm" : null, forServer: true));
