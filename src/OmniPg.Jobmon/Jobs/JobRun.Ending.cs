@@ -135,7 +135,7 @@ internal sealed partial class JobRun
         // The innermost step is where the work stood: it gets the reason.
         var known = outcome.Cause is { } cause && ReferenceEquals(cause, recorded);
         var culprit = failed && open.Length > 0 && !known ? open[^1] : null;
-        foreach (var step in open.Reverse())
+        foreach (var step in open.AsEnumerable().Reverse())
             events.Add(step.EndWithJob(outcome.Level, step == culprit ? outcome.Message : null, step == culprit ? outcome.Error : null));
 
         var needsStep = failed ? culprit is null && !known : outcome.Message is not null;
