@@ -1,0 +1,149 @@
+using OmniPg.Compression;
+using OmniPg.Testing;
+using OmniPg.Wal.Tests.Segments;
+
+namespace OmniPg.Wal.Tests.Archiving;
+
+public sealed class DestinationFaultTests(WalWorkloads workloads) : ArchiveTests(workloads)
+{
+    [Theory]
+    [InlineData(nameof(FaultAt.Create))]
+    [InlineData(nameof(FaultAt.Write))]
+    [InlineData(nameof(FaultAt.CommitBefore))]
+    [InlineData(nameof(FaultAt.CommitAfter))]
+    [InlineData(nameof(FaultAt.Stat))]
+    public async Task One_failing_destination_leaves_the_others_whole(string fault)
+    {
+        var bad = new FaultyStore("bad", Enum.Parse<FaultAt>(fault), afterBytes: 50_000);
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
+            .To(d => d.Store(bad).Compress(Codec.Zstd)).To(d => d.Directory($"zstd={archive}")).To(d => d.Directory($"lz4={archive}/../archive")).Build();
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        failure.Failures.Should().ContainSingle().Which.Message.Should().Contain($"{fault} failed as told");
+        ArchiveScene.Decode(Path.Combine(archive, Scene.Segment + ".zst")).Should().Equal(Scene.Original(Scene.Segment));
+    }
+
+    [Fact]
+    public async Task All_failures_are_reported_together()
+    {
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
+            .To(d => d.Store(new FaultyStore("a", FaultAt.Create))).To(d => d.Store(new FaultyStore("b", FaultAt.Write)))
+            .To(d => d.Store(new FaultyStore("c", FaultAt.CommitBefore))).Build();
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        failure.Message.Should().Be(
+            $"'{Scene.Segment}' is not archived: 3 of 3 destinations failed. "
+            + string.Join(' ', new[] { ("memory:a", "Create"), ("memory:b", "Write"), ("memory:c", "CommitBefore") }.Select(f =>
+                $"Destination '{f.Item1}' did not take '{Scene.Segment}': {f.Item2} failed as told Hint: The next call sends the file only to the destinations that do not hold it yet."))
+            + " Hint: Deliver again: only the failed destinations get the file.");
+    }
+
+    [Theory]
+    [InlineData(nameof(FaultAt.HangInWrite))]
+    [InlineData(nameof(FaultAt.HangInCommit))]
+    public async Task A_hanging_destination_fails_at_its_time_limit_and_the_others_are_done(string fault)
+    {
+        var hanging = new FaultyStore("hanging", Enum.Parse<FaultAt>(fault));
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
+            .To(d => d.Store(hanging).Timeout(TimeSpan.FromMilliseconds(200))).To(d => d.Directory($"zstd={archive}")).Build();
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token).WaitAsync(TimeSpan.FromSeconds(30), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        failure.Failures.Should().ContainSingle().Which.Code.Should().Be("wal.destination.timeout");
+        failure.Result.Destinations[1].Status.Should().Be(WalDeliveryStatus.Stored);
+        hanging.Hanging.SetResult();
+    }
+
+    [Theory]
+    [InlineData(nameof(FaultAt.HangInWrite))]
+    [InlineData(nameof(FaultAt.HangInCommit))]
+    public async Task An_optional_destination_that_makes_no_progress_is_left_behind(string fault)
+    {
+        var hanging = new FaultyStore("hanging", Enum.Parse<FaultAt>(fault));
+        await using var archiver = Scene.Archiver().OptionalGrace(TimeSpan.FromMilliseconds(100))
+            .To(d => d.Store(hanging).Optional()).To(d => d.Directory($"zstd={Scene.MakeDirectory("archive")}")).Build();
+
+        var result = await archiver.ArchiveAsync(Scene.Add(), Token).WaitAsync(TimeSpan.FromSeconds(30), Token);
+
+        result.IsArchived.Should().BeTrue();
+        result.Destinations[0].Error!.Code.Should().Be("wal.destination.too-slow");
+        hanging.Hanging.SetResult();
+    }
+
+    [Fact]
+    public async Task Cancellation_ends_the_call_even_when_a_store_hangs_and_leaves_no_trace()
+    {
+        var hanging = new FaultyStore("hanging", FaultAt.HangInWrite);
+        var archive = Scene.MakeDirectory("archive");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
+            .To(d => d.Store(hanging)).To(d => d.Directory($"zstd={archive}")).Build();
+        var call = archiver.ArchiveAsync(Scene.Add(), stop.Token);
+        await Eventually.TrueAsync(() => hanging.Creations == 1, "the copy has begun", cancellationToken: Token);
+
+        await stop.CancelAsync();
+
+        await call.WaitAsync(TimeSpan.FromSeconds(30), Token).Awaiting(c => c).Should().ThrowAsync<OperationCanceledException>();
+        ArchiveScene.FilesIn(archive).Should().BeEmpty();
+        hanging.Hanging.SetResult();
+    }
+
+    [Fact]
+    public async Task A_full_disk_fails_that_destination_and_the_next_call_resumes_there()
+    {
+        using var small = TmpfsMount.TryCreate(512 * 1024);
+        Assert.SkipWhen(small is null, "Mounting is not permitted here.");
+        var path = Scene.Add();
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
+            .To(d => d.Directory(small.Path).Named("full")).To(d => d.Directory($"zstd={archive}")).Build();
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        failure.Failures.Should().ContainSingle().Which.Destination.Should().Be("full");
+        failure.Message.Should().Contain("No space left on device");
+        ArchiveScene.FilesIn(small.Path).Should().BeEmpty();
+        ArchiveScene.FilesIn(archive).Should().Equal(Scene.Segment + ".zst");
+        ArchiveScene.FilesIn(Path.Combine(Scene.Root, "state")).Should().Equal(Scene.Segment + ".state");
+    }
+
+    [Fact]
+    public async Task A_read_only_destination_fails_and_is_resumed_when_it_is_writable()
+    {
+        using var disk = TmpfsMount.TryCreate(8 << 20);
+        Assert.SkipWhen(disk is null, "Mounting is not permitted here.");
+        string[] archives = [Scene.MakeDirectory("one"), Scene.MakeDirectory("two")];
+        var path = Scene.Add();
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
+            .To(d => d.Directory($"lz4={archives[0]}")).To(d => d.Directory(disk.Path).Named("third")).To(d => d.Directory($"zstd={archives[1]}")).Build();
+        await archiver.ArchiveAsync(Scene.Add(Scene.Segments[0]), Token);
+        disk.Remount(readOnly: true);
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+        disk.Remount(readOnly: false);
+        var result = await archiver.ArchiveAsync(path, Token);
+
+        failure.Failures.Should().ContainSingle().Which.Destination.Should().Be("third");
+        failure.Message.Should().Contain("Read-only file system");
+        result.Destinations.Select(d => d.Status).Should().Equal(WalDeliveryStatus.SkippedDone, WalDeliveryStatus.Stored, WalDeliveryStatus.SkippedDone);
+        ArchiveScene.Decode(Path.Combine(disk.Path, Scene.Segment.ToString())).Should().Equal(Scene.Original(Scene.Segment));
+    }
+
+    [Fact]
+    public async Task A_vanished_destination_fails_and_is_not_made_anew()
+    {
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
+        await archiver.ArchiveAsync(Scene.Add(Scene.Segments[0]), Token);
+        Directory.Delete(archive, recursive: true);
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        failure.Message.Should().Contain($"The directory '{archive}' does not exist or cannot be reached.");
+        Directory.Exists(archive).Should().BeFalse();
+    }
+}

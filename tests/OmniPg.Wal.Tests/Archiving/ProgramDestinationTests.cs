@@ -1,0 +1,82 @@
+using OmniPg.Compression;
+using OmniPg.Wal.Tests.Segments;
+
+namespace OmniPg.Wal.Tests.Archiving;
+
+public sealed class ProgramDestinationTests(WalWorkloads workloads) : ArchiveTests(workloads)
+{
+    [Fact]
+    public async Task A_program_gets_the_payload_and_the_file_name_without_a_shell()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a shell to write the test program.");
+        var target = Scene.MakeDirectory("target 'of' $HOME");
+        await using var archiver = Scene.Archiver().To(d => d.Pipe("/bin/sh", "-c", "cat > \"$0/$1\"", target).Compress(Codec.Gzip)).Build();
+
+        var result = await archiver.ArchiveAsync(Scene.Add(), Token);
+
+        result.Destinations.Should().ContainSingle().Which.Status.Should().Be(WalDeliveryStatus.Stored);
+        ArchiveScene.Decode(Path.Combine(target, Scene.Segment + ".gz")).Should().Equal(Scene.Original(Scene.Segment));
+    }
+
+    [Theory]
+    [InlineData("cat > /dev/null; echo no room >&2; exit 3", "*ended with exit code '3': no room*")]
+    [InlineData("echo closed early >&2; exit 4", "*ended with exit code '4': closed early*")]
+    public async Task A_program_that_fails_fails_the_destination_with_its_own_words(string script, string message)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a shell to write the test program.");
+        await using var archiver = Scene.Archiver().To(d => d.Pipe("/bin/sh", "-c", script)).Build();
+
+        await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>().WithMessage(message);
+    }
+
+    [Fact]
+    public async Task A_program_that_hangs_is_killed_at_the_time_limit()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a shell to write the test program.");
+        var pid = Path.Combine(Scene.Root, "pid");
+        await using var archiver = Scene.Archiver().To(d => d.Pipe("/bin/sh", "-c", "echo $$ > \"$0\"; exec sleep 600", pid).Timeout(TimeSpan.FromMilliseconds(500))).Build();
+
+        await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>().WithMessage("*within '0.5 s'*");
+
+        await Testing.Eventually.TrueAsync(
+            () => !Directory.Exists($"/proc/{File.ReadAllText(pid).Trim()}"), "the program is gone", cancellationToken: Token);
+    }
+
+    [Fact]
+    public async Task A_program_never_sees_the_end_of_a_damaged_segment()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a shell to write the test program.");
+        var path = Scene.Add();
+        var bytes = Scene.Original(Scene.Segment);
+        bytes[900_000] ^= 1;
+        await File.WriteAllBytesAsync(Scene.Located(Scene.Segment), bytes, Token);
+        var finished = Path.Combine(Scene.Root, "finished");
+        await using var archiver = Scene.Archiver().To(d => d.Pipe("/bin/sh", "-c", "cat > /dev/null; touch \"$0\"", finished)).Build();
+
+        await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalValidationException>();
+
+        File.Exists(finished).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Rsync_stores_once_keeps_the_time_and_finds_other_content()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/rsync"), "rsync is not installed.");
+        var path = Scene.Add();
+        var target = Scene.MakeDirectory("rsync target");
+        await using var archiver = Scene.Archiver().To(d => d.Rsync($"zstd={target}")).Build();
+        var file = Path.Combine(target, Scene.Segment + ".zst");
+
+        (await archiver.ArchiveAsync(path, Token)).IsArchived.Should().BeTrue();
+        (await archiver.ArchiveAsync(path, Token)).IsArchived.Should().BeTrue();
+        var stored = ArchiveScene.Decode(file);
+        var time = File.GetLastWriteTimeUtc(file);
+        File.WriteAllText(file, "something else");
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+        stored.Should().Equal(Scene.Original(Scene.Segment));
+        time.Should().Be(new DateTime(2026, 5, 1, 12, 0, 0, DateTimeKind.Utc));
+        failure.Failures.Should().ContainSingle().Which.Should().BeOfType<WalConflictException>();
+        File.ReadAllText(file).Should().Be("something else");
+    }
+}

@@ -1,0 +1,92 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using OmniPg.Compression;
+using OmniPg.Testing;
+using OmniPg.Wal.Tests.Segments;
+
+namespace OmniPg.Wal.Tests.Archiving;
+
+/// <summary>A data directory with real segments of a real server, and room for archives beside it.</summary>
+internal sealed class ArchiveScene : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+    private readonly WalWorkload _workload;
+
+    public ArchiveScene(WalWorkload workload)
+    {
+        _workload = workload;
+        Directory.CreateDirectory(Path.Combine(DataDirectory, "pg_wal", "archive_status"));
+        Directory.CreateDirectory(Path.Combine(DataDirectory, "global"));
+        File.WriteAllText(Path.Combine(DataDirectory, "PG_VERSION"), $"{workload.Major}\n");
+        WriteControlFile(workload.SystemIdentifier);
+    }
+
+    public string Root => _directory.Path;
+
+    public string DataDirectory => _directory.Combine("data directory");
+
+    public IReadOnlyList<WalFileName> Segments => _workload.Segments;
+
+    public WalFileName Segment => _workload.Segments[1];
+
+    public static string PathOf(WalFileName file) => $"pg_wal/{file}";
+
+    /// <summary>Puts a segment into <c>pg_wal</c>.</summary>
+    /// <returns>The path as PostgreSQL would pass it.</returns>
+    public string Add(WalFileName file)
+    {
+        File.Copy(_workload.PathOf(file), Located(file), overwrite: true);
+        File.SetLastWriteTimeUtc(Located(file), new DateTime(2026, 5, 1, 12, 0, 0, DateTimeKind.Utc));
+        return PathOf(file);
+    }
+
+    public string Add() => Add(Segment);
+
+    public string AddText(string name, string content)
+    {
+        File.WriteAllText(Located(WalFileName.Parse(name)), content);
+        return $"pg_wal/{name}";
+    }
+
+    public string Located(WalFileName file) => Path.Combine(DataDirectory, "pg_wal", file.ToString());
+
+    public byte[] Original(WalFileName file) => _workload.Read(file);
+
+    public string MakeDirectory(string name) => Directory.CreateDirectory(_directory.Combine(name)).FullName;
+
+    public WalArchiverBuilder Archiver() => WalArchiver.Create(DataDirectory);
+
+    /// <summary>Everything below a directory except the marker, temporary files included.</summary>
+    public static string[] FilesIn(string directory) =>
+        [.. Directory.EnumerateFiles(directory, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
+            .Select(f => Path.GetRelativePath(directory, f)).Where(f => f != WalArchiveMarker.Key).Order(StringComparer.Ordinal)];
+
+    public static byte[] Decode(string path)
+    {
+        using var source = File.OpenRead(path);
+        using var decoder = (Codec.ForExtension(path) ?? Codec.None).Decompress(source);
+        using var target = new MemoryStream();
+        decoder.CopyTo(target);
+        return target.ToArray();
+    }
+
+    /// <summary>A control file of PostgreSQL 15 with the fields that identify a cluster.</summary>
+    public void WriteControlFile(ulong systemIdentifier)
+    {
+        var bytes = new byte[8192];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, systemIdentifier);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(8), 1300);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), 202209061);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(16), 6);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(48), 1);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(224), 8192);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(228), (uint)_workload.SegmentSize.Bytes);
+        var crc = uint.MaxValue;
+        foreach (var one in bytes.AsSpan(0, 288))
+            crc = BitOperations.Crc32C(crc, one);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(288), ~crc);
+        File.WriteAllBytes(Path.Combine(DataDirectory, "global", "pg_control"), bytes);
+    }
+
+    public void Dispose() => _directory.Dispose();
+}
