@@ -1,0 +1,39 @@
+using Npgsql;
+using OmniPg.Jobmon;
+
+// A process for tests to kill: worker MODE CONNECTION JOB. Says "ready" when there is something to lose.
+var (mode, connection, name) = (args[0], args[1], args[2]);
+await using var dataSource = NpgsqlDataSource.Create(connection);
+var jobmon = JobmonClient.Create(dataSource, new JobmonOptions
+{
+    ClientName = "worker",
+    HeartbeatInterval = TimeSpan.FromMilliseconds(300),
+    DeadAfter = TimeSpan.FromSeconds(1),
+    // Only the kill is to find progress on the server; elsewhere the last flush has to bring it there.
+    FlushInterval = mode is "hang" or "starve" ? TimeSpan.FromMilliseconds(200) : TimeSpan.FromMinutes(1),
+});
+var job = jobmon.Job(name).SingleInstance().Start();
+if (!job.Acquired)
+    return 3;
+var step = job.Step("load");
+for (var row = 1; row <= 50_000; row++)
+    step.Report(row, 100_000);
+Console.WriteLine($"ready {job.JobId}");
+switch (mode)
+{
+    case "exit":
+        return 0;
+    case "throw":
+        var thread = new Thread(() => throw new InvalidOperationException("nobody catches this"));
+        thread.Start();
+        thread.Join();
+        return 0;
+    case "starve":
+        for (var i = 0; i < 1_000; i++)
+            ThreadPool.QueueUserWorkItem(_ => Thread.Sleep(Timeout.Infinite));
+        Thread.Sleep(Timeout.Infinite);
+        return 0;
+    default:
+        Thread.Sleep(Timeout.Infinite);
+        return 0;
+}
