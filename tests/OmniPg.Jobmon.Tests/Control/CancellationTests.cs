@@ -1,0 +1,120 @@
+using Npgsql;
+using OmniPg.Testing;
+
+namespace OmniPg.Jobmon.Tests.Control;
+
+public sealed class CancellationTests(PgClusterFixture server)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Request_fires_the_token_and_cancels_the_attached_backend()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource);
+        long jobId = 0;
+        var working = new TaskCompletionSource();
+
+        var running = jobmon.RunAsync(
+            "sleeper",
+            async (job, ct) =>
+            {
+                await using var connection = await log.DataSource.OpenConnectionAsync(CancellationToken.None);
+                job.Attach(connection);
+                jobId = job.JobId!.Value;
+                working.SetResult();
+                await job.SqlStepAsync("sleep", "SELECT pg_sleep(60)", connection, cancellationToken: CancellationToken.None);
+            },
+            cancellationToken: Cancellation);
+        await working.Task;
+        await Eventually.TrueAsync(
+            async () => await log.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()") == 1, "the work sleeps", cancellationToken: Cancellation);
+        await Eventually.TrueAsync(
+            async () => await log.ScalarAsync<long>("SELECT count(*) FROM omnipg_jobmon.session WHERE liveness = 'lock'") == 1, "the control session listens", cancellationToken: Cancellation);
+        (await log.ScalarAsync<bool>($"SELECT omnipg_jobmon.request_cancel({jobId}, 'tester')")).Should().BeTrue();
+
+        await running.Awaiting(r => r).Should().ThrowAsync<Exception>().Where(e => e is OperationCanceledException || e is PostgresException);
+        (await log.RowsAsync("SELECT status FROM S.job_log")).Should().Equal("CRITICAL");
+        (await log.RowsAsync("SELECT cancel_requested_by FROM omnipg_jobmon.run")).Should().Equal("tester");
+    }
+
+    [Fact]
+    public async Task Cancelled_job_says_so()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource);
+        IJob? seen = null;
+
+        var running = jobmon.Job("loop").WhenCancelled(AlertLevel.Warning).RunAsync(
+            async (job, ct) =>
+            {
+                seen = job;
+                await job.StepAsync("wait", Cancellation);
+                await Task.Delay(Timeout.Infinite, ct);
+            },
+            Cancellation);
+        await Eventually.TrueAsync(
+            async () => await log.ScalarAsync<long>("SELECT count(*) FROM S.job_detail JOIN omnipg_jobmon.session ON liveness = 'lock'") == 1, "the step waits", cancellationToken: Cancellation);
+        await log.ExecuteAsync("SELECT omnipg_jobmon.request_cancel((SELECT job_id FROM S.job_log), 'tester')");
+
+        await running.Awaiting(r => r).Should().ThrowAsync<OperationCanceledException>();
+        seen!.State.Should().Be(JobState.Cancelled);
+        (await log.RowsAsync("SELECT l.status, d.status, d.message FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("WARNING|WARNING|Cancelled");
+    }
+
+    [Fact]
+    public async Task Cancelled_token_of_the_caller_ends_the_job_as_cancelled()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource);
+        using var caller = new CancellationTokenSource();
+
+        var running = jobmon.RunAsync(
+            "loop",
+            async (_, ct) =>
+            {
+                await caller.CancelAsync();
+                await Task.Delay(Timeout.Infinite, ct);
+            },
+            cancellationToken: caller.Token);
+
+        await running.Awaiting(r => r).Should().ThrowAsync<OperationCanceledException>();
+        (await log.RowsAsync("SELECT l.status, d.action, d.message FROM S.job_log l JOIN S.job_detail d USING (job_id)"))
+            .Should().Equal("CRITICAL|EXCEPTION before first step logged|Cancelled");
+    }
+
+    [Fact]
+    public async Task Run_ended_by_somebody_else_keeps_their_end()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource);
+        var job = jobmon.Start("contested");
+        await log.ExecuteAsync("UPDATE S.job_log SET end_time = now(), status = 'WARNING'");
+
+        job.Complete();
+
+        job.State.Should().Be(JobState.EndedElsewhere);
+        (await log.RowsAsync("SELECT status FROM S.job_log")).Should().Equal("WARNING");
+    }
+
+    [Fact]
+    public async Task Run_declared_dead_by_mistake_is_recovered_with_its_true_outcome()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { Liveness = LivenessMode.Heartbeat });
+        var job = jobmon.Start("paused");
+        var step = job.Step("long pause");
+        await Eventually.TrueAsync(
+            async () => await log.ScalarAsync<long>("SELECT count(*) FROM omnipg_jobmon.session WHERE backend_pid IS NOT NULL") == 1, "the control session is registered", cancellationToken: Cancellation);
+        await log.ExecuteAsync("UPDATE omnipg_jobmon.session SET heartbeat_at = now() - interval '1 hour'");
+        (await log.ScalarAsync<int>("SELECT omnipg_jobmon.reap_dead_jobs()")).Should().Be(1);
+
+        step.Complete("all rows");
+        job.Complete();
+
+        job.State.Should().Be(JobState.Completed);
+        (await log.RowsAsync("SELECT status FROM S.job_log")).Should().Equal("OK");
+        (await log.RowsAsync("SELECT action, status, message FROM S.job_detail ORDER BY step_id")).Should().Equal(
+            "long pause|OK|all rows (recovered after being declared dead)", "Finished|OK|(recovered after being declared dead)");
+    }
+}
