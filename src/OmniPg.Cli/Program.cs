@@ -1,2 +1,4 @@
-Console.Error.WriteLine("omnipg");
-return 64;
+using OmniPg.Cli;
+
+using var signals = new TerminationSignals();
+return await Shell.RunAsync(args, CliHost.Process(signals), signals.Token);

@@ -9,6 +9,12 @@ public interface IJobMonitor
     /// <exception cref="ArgumentException"><paramref name="history"/> is shorter than the longest threshold.</exception>
     Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default);
 
+    /// <inheritdoc cref="CheckAsync(TimeSpan?, CancellationToken)"/>
+    /// <param name="history">How far back to look, as PostgreSQL interval text.</param>
+    /// <param name="cancellationToken">Cancels the check.</param>
+    /// <exception cref="ArgumentException">The text is no interval, or shorter than the longest threshold.</exception>
+    Task<JobCheckReport> CheckIntervalAsync(string history, CancellationToken cancellationToken = default);
+
     /// <summary>Reports starts and ends of runs as they happen, from now on and in order; goes on after a lost connection.</summary>
     IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default);
 

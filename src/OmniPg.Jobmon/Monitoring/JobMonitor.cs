@@ -6,14 +6,13 @@ namespace OmniPg.Jobmon;
 /// <inheritdoc cref="IJobMonitor"/>
 internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, TimeProvider time) : IJobMonitor
 {
-    public async Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default)
+    public Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default) => CheckTextAsync(
+        history is { } h ? string.Create(CultureInfo.InvariantCulture, $"{h.TotalSeconds:0.######} seconds") : null, cancellationToken);
+
+    public Task<JobCheckReport> CheckIntervalAsync(string history, CancellationToken cancellationToken = default)
     {
-        var text = history is { } h ? string.Create(CultureInfo.InvariantCulture, $"{h.TotalSeconds:0.######} seconds") : null;
-        var (report, mayReap) = await database.RunAsync("check", (c, s, ct) => CheckAsync(c, s.RequireInstalled(), text, ct), cancellationToken)
-            .ConfigureAwait(false);
-        if (mayReap && report.Alerts.Any(a => a.Status == JobAlertStatus.Died))
-            await Reaper.ReapAsync(database, deadAfter, foreign: false, cancellationToken).ConfigureAwait(false);
-        return report;
+        ArgumentException.ThrowIfNullOrWhiteSpace(history);
+        return CheckTextAsync(history, cancellationToken);
     }
 
     public IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default) =>
@@ -37,6 +36,15 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
             }
             return findings;
         }, cancellationToken).ConfigureAwait(false);
+
+    private async Task<JobCheckReport> CheckTextAsync(string? history, CancellationToken cancellationToken)
+    {
+        var (report, mayReap) = await database.RunAsync("check", (c, s, ct) => CheckAsync(c, s.RequireInstalled(), history, ct), cancellationToken)
+            .ConfigureAwait(false);
+        if (mayReap && report.Alerts.Any(a => a.Status == JobAlertStatus.Died))
+            await Reaper.ReapAsync(database, deadAfter, foreign: false, cancellationToken).ConfigureAwait(false);
+        return report;
+    }
 
     private async Task<(JobCheckReport Report, bool MayReap)> CheckAsync(
         NpgsqlConnection connection, JobmonServer server, string? history, CancellationToken cancellationToken)

@@ -48,6 +48,11 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
                 throw await ExplainAsync(server, operation, refusal, cancellationToken).ConfigureAwait(false);
             }
         }
+        catch (PostgresException refusal) when (refusal.SqlState is PostgresErrorCodes.InvalidDatetimeFormat or PostgresErrorCodes.IntervalFieldOverflow
+            or PostgresErrorCodes.DatetimeFieldOverflow)
+        {
+            throw new ArgumentException($"The server does not take the interval: {refusal.MessageText}", refusal);
+        }
         catch (NpgsqlException error) when (Translate(error, operation, server) is { } typed)
         {
             throw typed;

@@ -1,0 +1,38 @@
+using System.CommandLine;
+
+namespace OmniPg.Cli;
+
+/// <summary>Builds commands whose description ends with an example and whose errors become one line and an exit code.</summary>
+internal static class CliCommand
+{
+    /// <summary>A command with its example, its options and arguments, and what it does.</summary>
+    public static Command Create(
+        CliHost host, string name, string description, string example, Func<CliSession, CancellationToken, Task<int>> run, params Symbol[] symbols)
+    {
+        var command = new Command(name, $"{description}\nExample: {example}");
+        foreach (var symbol in symbols)
+        {
+            if (symbol is Option option)
+                command.Options.Add(option);
+            else
+                command.Arguments.Add((Argument)symbol);
+        }
+        command.SetAction((parse, token) => RunAsync(new CliSession(parse, host), run, token));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(CliSession session, Func<CliSession, CancellationToken, Task<int>> run, CancellationToken cancellationToken)
+    {
+        await using (session)
+        {
+            try
+            {
+                return await run(session, cancellationToken);
+            }
+            catch (Exception error)
+            {
+                return ErrorReport.Write(session, error, cancellationToken);
+            }
+        }
+    }
+}

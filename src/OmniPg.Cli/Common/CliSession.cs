@@ -1,0 +1,68 @@
+using System.Buffers;
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+using Spectre.Console;
+
+namespace OmniPg.Cli;
+
+/// <summary>One run of one command: its options, its output, its connection.</summary>
+internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDisposable
+{
+    private static readonly JsonWriterOptions JsonFormat = new() { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private NpgsqlDataSource? _dataSource;
+
+    public CliHost Host => host;
+
+    public TextWriter Out => host.Out;
+
+    public TextWriter Error => host.Error;
+
+    public bool Json => parse.GetValue(CommonOptions.Json);
+
+    public bool Verbose => parse.GetValue(CommonOptions.Verbose);
+
+    /// <summary>The server that the command line, the environment or libpq's variables name; opened at first use.</summary>
+    public NpgsqlDataSource DataSource => _dataSource ??= NpgsqlDataSource.Create(
+        ConnectionResolver.Resolve(parse.GetValue(CommonOptions.Connection), host.Variable).ConnectionString);
+
+    public T? Get<T>(Option<T> option) => parse.GetValue(option);
+
+    public T Get<T>(Argument<T> argument) => parse.GetRequiredValue(argument);
+
+    /// <summary>Writes one JSON document, indented, with a line end.</summary>
+    public void WriteJson(Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, JsonFormat))
+            write(json);
+        Out.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
+    }
+
+    /// <summary>A table for a person; for a program, lines of columns divided by tabs, without a head.</summary>
+    public void WriteTable(IReadOnlyList<string> head, IEnumerable<string?[]> rows)
+    {
+        if (!host.IsTerminal)
+        {
+            foreach (var row in rows)
+                Out.WriteLine(string.Join('\t', row.Select(cell => (cell ?? "").ReplaceLineEndings(" ").Replace('\t', ' '))));
+            return;
+        }
+        var table = new Table().Border(TableBorder.Rounded);
+        foreach (var title in head)
+            table.AddColumn(new TableColumn(Markup.Escape(title)));
+        foreach (var row in rows)
+            table.AddRow(row.Select(cell => new Text(cell ?? "")));
+        host.Ansi.Write(table);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_dataSource is not null)
+            await _dataSource.DisposeAsync();
+        await Out.FlushAsync();
+        await Error.FlushAsync();
+    }
+}

@@ -1,0 +1,33 @@
+using Npgsql;
+
+namespace OmniPg.Cli;
+
+/// <summary>Turns an exception into a line for people and an exit code for programs.</summary>
+internal static class ErrorReport
+{
+    public static int Write(CliSession session, Exception error, CancellationToken cancellationToken)
+    {
+        if (error is OperationCanceledException && cancellationToken.IsCancellationRequested)
+        {
+            session.Error.WriteLine("omnipg: interrupted");
+            return ExitCodes.Failed;
+        }
+        session.Error.WriteLine("omnipg: " + OneLine(MessageOf(error)));
+        if ((error as OmniPgException)?.Hint is { } hint)
+            session.Error.WriteLine("hint: " + OneLine(hint));
+        if (session.Verbose)
+            session.Error.WriteLine(error.ToString());
+        return error is UsageException or ArgumentException or FormatException ? ExitCodes.Usage : ExitCodes.Failed;
+    }
+
+    /// <summary>The message without the hint that <see cref="OmniPgException"/> appends to it.</summary>
+    public static string MessageOf(Exception error) => error switch
+    {
+        OmniPgException { Hint: { } hint } known => known.Message.Replace(" Hint: " + hint, "", StringComparison.Ordinal),
+        PostgresException refusal => $"{refusal.MessageText} ({refusal.SqlState})",
+        ArgumentException { ParamName: { } name } argument => argument.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+        _ => error.Message,
+    };
+
+    private static string OneLine(string text) => text.ReplaceLineEndings(" ");
+}

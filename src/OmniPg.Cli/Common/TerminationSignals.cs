@@ -1,0 +1,50 @@
+using System.Runtime.InteropServices;
+
+namespace OmniPg.Cli;
+
+/// <summary>Turns signals into a cancelled token, or hands them to whoever took them over.</summary>
+internal sealed class TerminationSignals : IDisposable
+{
+    private static readonly PosixSignal[] Watched = [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGQUIT];
+
+    private readonly CancellationTokenSource _cancellation = new();
+    private readonly List<PosixSignalRegistration> _registrations = [];
+    private volatile Action<PosixSignal>? _handler;
+
+    public TerminationSignals()
+    {
+        foreach (var signal in Watched)
+            _registrations.Add(PosixSignalRegistration.Create(signal, Handle));
+    }
+
+    /// <summary>Fires at the first signal that nobody took over.</summary>
+    public CancellationToken Token => _cancellation.Token;
+
+    /// <summary>Sends every further signal to <paramref name="handler"/> until the result is disposed.</summary>
+    public IDisposable TakeOver(Action<PosixSignal> handler)
+    {
+        _handler = handler;
+        return new Takeover(this);
+    }
+
+    public void Dispose()
+    {
+        foreach (var registration in _registrations)
+            registration.Dispose();
+        _cancellation.Dispose();
+    }
+
+    private void Handle(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        if (_handler is { } handler)
+            handler(context.Signal);
+        else
+            _cancellation.Cancel();
+    }
+
+    private sealed class Takeover(TerminationSignals signals) : IDisposable
+    {
+        public void Dispose() => signals._handler = null;
+    }
+}

@@ -1,0 +1,85 @@
+using System.CommandLine;
+using OmniPg.Jobmon;
+
+namespace OmniPg.Cli;
+
+internal static class CheckCommand
+{
+    private static readonly Option<string?> History = new("--history")
+    {
+        Description = "How far back to look. Default: the longest threshold, or a week", HelpName = "INTERVAL",
+    };
+
+    private static readonly Option<CheckFormat> Format = new("--format") { Description = "table, nagios or json", DefaultValueFactory = _ => CheckFormat.Table };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "check", "Which jobs failed, are missing, blocked, running or dead; exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
+        "omnipg jobmon check --format nagios", RunAsync, History, Format);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var format = session.Json ? CheckFormat.Json : session.Get(Format);
+        try
+        {
+            await using var jobmon = JobmonCommands.Client(session);
+            var report = session.Get(History) is { } history
+                ? await jobmon.Monitor.CheckIntervalAsync(history, cancellationToken)
+                : await jobmon.Monitor.CheckAsync(cancellationToken: cancellationToken);
+            var nagios = report.ToNagios();
+            Write(session, format, report, nagios);
+            return nagios.ExitCode;
+        }
+        catch (Exception error) when (error is OmniPgException or Npgsql.NpgsqlException or TimeoutException)
+        {
+            if (format == CheckFormat.Nagios)
+                session.Out.WriteLine(NagiosResult.Unknown(error).Output);
+            else
+                ErrorReport.Write(session, error, cancellationToken);
+            return ExitCodes.Unknown;
+        }
+    }
+
+    private static void Write(CliSession session, CheckFormat format, JobCheckReport report, NagiosResult nagios)
+    {
+        switch (format)
+        {
+            case CheckFormat.Nagios:
+                session.Out.WriteLine(nagios.Output);
+                break;
+            case CheckFormat.Json:
+                WriteJson(session, report);
+                break;
+            default:
+                session.WriteTable(["Level", "Status", "Job", "Text"], report.Alerts.Select(a => new[]
+                {
+                    LevelText(report, a.Level), a.AlertStatusText, a.JobName, a.Muted ? a.AlertText + " [muted]" : a.AlertText,
+                }));
+                break;
+        }
+    }
+
+    private static void WriteJson(CliSession session, JobCheckReport report) => session.WriteJson(json =>
+    {
+        json.WriteStartObject();
+        json.WriteNumber("worst", report.Worst.Code);
+        json.WriteString("checkedAt", report.CheckedAt);
+        json.WriteBoolean("onStandby", report.OnStandby);
+        json.WriteNumber("running", report.RunningJobs);
+        json.WriteStartArray("alerts");
+        foreach (var alert in report.Alerts)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("level", alert.Level.Code);
+            json.WriteString("status", alert.AlertStatusText);
+            json.WriteString("jobName", alert.JobName);
+            json.WriteString("text", alert.AlertText);
+            json.WriteBoolean("muted", alert.Muted);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
+
+    private static string LevelText(JobCheckReport report, AlertLevel level) =>
+        report.StatusTexts.TryGetValue(level.Code, out var text) ? text : level.ToString();
+}

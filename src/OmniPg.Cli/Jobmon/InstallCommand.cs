@@ -1,0 +1,59 @@
+using System.CommandLine;
+using OmniPg.Jobmon;
+
+namespace OmniPg.Cli;
+
+internal static class InstallCommand
+{
+    private static readonly Option<bool> Script = new("--script") { Description = "Print the SQL that would run, and change nothing" };
+
+    private static readonly Option<string?> Grant = new("--grant") { Description = "Print the least rights for this role as SQL", HelpName = "ROLE" };
+
+    private static readonly Option<JobmonAccess> Access = new("--access")
+    {
+        Description = "What the role of --grant may do: read, write or manage", DefaultValueFactory = _ => JobmonAccess.Write,
+    };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "install", "Installs the job log, or only its side tables beside the extension pg_jobmon; may be repeated",
+        "omnipg jobmon install --schema jobmon", RunAsync, Script, Grant, Access);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        await using var jobmon = JobmonCommands.Client(session);
+        var options = new InstallOptions { Schema = session.Get(JobmonCommands.Schema) };
+        if (session.Get(Grant) is { } role)
+        {
+            session.Out.Write(jobmon.Admin.GrantScript(role, session.Get(Access), options));
+            return ExitCodes.Done;
+        }
+        if (session.Get(Script))
+        {
+            session.Out.Write(jobmon.Admin.Script(options));
+            return ExitCodes.Done;
+        }
+
+        var result = await jobmon.Admin.InstallAsync(options, cancellationToken);
+        if (session.Json)
+        {
+            session.WriteJson(json =>
+            {
+                json.WriteStartObject();
+                json.WriteString("mode", result.Mode.ToString());
+                json.WriteString("schema", result.Schema.Value);
+                json.WriteString("sideSchema", result.SideSchema.Value);
+                json.WriteBoolean("alreadyInstalled", result.AlreadyInstalled);
+                json.WriteString("sqlAutonomy", result.SqlAutonomy.ToString());
+                json.WriteEndObject();
+            });
+        }
+        else
+        {
+            session.Out.WriteLine($"{(result.AlreadyInstalled ? "Already installed" : "Installed")}: job log in schema {result.Schema}"
+                + $" ({(result.Mode == JobmonMode.Extension ? "extension pg_jobmon" : "own")}), side tables in {result.SideSchema}");
+        }
+        if (result.SqlAutonomy == SqlAutonomy.None)
+            session.Error.WriteLine("note: functions called from SQL log inside their caller's transaction, because dblink cannot connect");
+        return ExitCodes.Done;
+    }
+}

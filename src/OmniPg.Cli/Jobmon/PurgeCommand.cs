@@ -1,0 +1,25 @@
+using System.CommandLine;
+using OmniPg.Jobmon;
+
+namespace OmniPg.Cli;
+
+internal static class PurgeCommand
+{
+    private static readonly Option<string?> OlderThan = new("--older-than") { Description = "Delete runs that started longer ago", HelpName = "INTERVAL" };
+
+    private static readonly Option<int?> Keep = new("--keep") { Description = "Keep only this many newest runs of every job", HelpName = "N" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "purge", "Deletes old runs in batches; runs at work and alerts stay", "omnipg jobmon purge --older-than \"90 days\"", RunAsync, OlderThan, Keep);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        if (session.Get(OlderThan) is null && session.Get(Keep) is null)
+            throw new UsageException("Say what to delete: --older-than or --keep.");
+        await using var jobmon = JobmonCommands.Client(session);
+        var result = await jobmon.Admin.PurgeAsync(
+            new PurgeOptions { OlderThanInterval = session.Get(OlderThan), KeepPerJob = session.Get(Keep) }, cancellationToken: cancellationToken);
+        session.Out.WriteLine($"Deleted {JobText.Number(result.DeletedJobs)} runs");
+        return ExitCodes.Done;
+    }
+}

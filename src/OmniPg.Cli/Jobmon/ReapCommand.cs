@@ -1,0 +1,19 @@
+using System.CommandLine;
+
+namespace OmniPg.Cli;
+
+internal static class ReapCommand
+{
+    private static readonly Option<bool> Foreign = new("--foreign") { Description = "Also close runs of SQL callers whose backend is gone" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "reap", "Closes runs whose process died, as failed", "omnipg jobmon reap", RunAsync, Foreign);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        await using var jobmon = JobmonCommands.Client(session);
+        var reaped = await (session.Get(Foreign) ? jobmon.Admin.ReapForeignAsync(cancellationToken) : jobmon.Admin.ReapAsync(cancellationToken));
+        session.Out.WriteLine($"Closed {JobText.Number(reaped)} dead runs");
+        return ExitCodes.Done;
+    }
+}
