@@ -20,7 +20,7 @@ internal sealed class ArchiveComposer
         _script = script;
         _selection = new EntrySelection(options);
         var byId = new Lazy<Dictionary<int, TocEntry>>(() => archive.Entries.ToDictionary(entry => entry.DumpId));
-        _writer = new EntrySqlWriter(options, archive.Header.DumpVersion, id => byId.Value.GetValueOrDefault(id));
+        _writer = new EntrySqlWriter(options, archive.Header.DumpVersion, id => byId.Value.GetValueOrDefault(id), archive.Session.SearchPathStatement is null);
     }
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -46,8 +46,9 @@ internal sealed class ArchiveComposer
         {
             var entry = _archive.Entries[i];
             if (_selection.WantsDefinition(entry) || _selection.WantsData(entry))
-                DropStatement.Append(_sql, entry, _options.IfExists);
+                _writer.AppendDrop(_sql, entry);
         }
+        _writer.ForgetSearchPath();
     }
 
     private async Task WritePassAsync(TocPass pass, ScriptData data, CancellationToken cancellationToken)

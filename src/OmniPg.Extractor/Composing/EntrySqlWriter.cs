@@ -14,14 +14,20 @@ internal sealed class EntrySqlWriter
     private readonly SqlNames _names;
     private readonly OwnerStatement _owner;
     private readonly Func<int, TocEntry?> _find;
+    private readonly bool _setsSearchPath;
+    private string? _schema;
     private string? _tablespace;
     private string? _tableAm;
 
     /// <param name="options">What to leave out.</param>
     /// <param name="dumpVersion">Text of <see cref="ArchiveHeader.DumpVersion"/>: decides spellings that differ by major.</param>
     /// <param name="find">Entry by dump id, for grants on groups of large objects.</param>
-    public EntrySqlWriter(ComposeOptions options, string dumpVersion, Func<int, TocEntry?> find)
+    /// <param name="setsSearchPath">
+    /// Whether names in the text are unqualified and need a search path: true for archives without <see cref="ArchiveSession.SearchPathStatement"/>.
+    /// </param>
+    public EntrySqlWriter(ComposeOptions options, string dumpVersion, Func<int, TocEntry?> find, bool setsSearchPath = false)
     {
+        _setsSearchPath = setsSearchPath;
         _options = options;
         var major = DumpMajor.Of(dumpVersion);
         _names = new SqlNames(major);
@@ -49,7 +55,28 @@ internal sealed class EntrySqlWriter
         AppendBody(sql, entry);
         if (!_options.NoOwner)
             _owner.Append(sql, entry);
+        if (entry.Kind == TocKind.Blobs)
+            AppendSearchPath(sql, "pg_catalog");
         sql.Append(entry.CopyStatement);
+    }
+
+    /// <summary>DROP statement, if the entry has one.</summary>
+    public void AppendDrop(StringBuilder sql, TocEntry entry)
+    {
+        if (entry.DropStatement is not null)
+            AppendSearchPath(sql, entry.Namespace);
+        DropStatement.Append(sql, entry, _options.IfExists);
+    }
+
+    /// <summary>Forgets the search path, which may name a schema that was dropped.</summary>
+    public void ForgetSearchPath() => _schema = null;
+
+    private void AppendSearchPath(StringBuilder sql, string? schema)
+    {
+        if (!_setsSearchPath || string.IsNullOrEmpty(schema) || schema == _schema)
+            return;
+        sql.Append("SET search_path = ").Append(_names.Quote(schema)).Append(schema == "pg_catalog" ? ";\n\n" : ", pg_catalog;\n\n");
+        _schema = schema;
     }
 
     private void AppendBody(StringBuilder sql, TocEntry entry)
@@ -73,6 +100,7 @@ internal sealed class EntrySqlWriter
 
     private void AppendSettings(StringBuilder sql, TocEntry entry)
     {
+        AppendSearchPath(sql, entry.Namespace);
         if (entry.Tablespace is { } tablespace && tablespace != _tablespace && !_options.NoTablespaces)
         {
             sql.Append("SET default_tablespace = ").Append(tablespace.Length == 0 ? "''" : _names.Quote(tablespace)).Append(";\n\n");

@@ -4,12 +4,13 @@
 DO $$
 DECLARE r text;
 BEGIN
-    PERFORM pg_advisory_xact_lock(846251);
     FOREACH r IN ARRAY ARRAY['ak_owner', 'ak_reader', 'ak_writer', 'Ak "Odd" Role']
     LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = r) THEN
+        BEGIN
             EXECUTE format('CREATE ROLE %I', r);
-        END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- another database of the cluster has made it
+        END;
     END LOOP;
 END
 $$;

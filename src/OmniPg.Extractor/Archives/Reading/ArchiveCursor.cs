@@ -55,7 +55,8 @@ internal ref struct ArchiveCursor(ReadOnlySpan<byte> bytes, long origin, int? en
             return new ArchiveText([], isNull: true, start.Offset);
         if (length > MaxTextBytes)
             throw new ArchiveFormatException(start, $"the text is '{length}' bytes long, more than the limit of '{MaxTextBytes}'");
-        return new ArchiveText(Take(length, field), isNull: false, origin + Position - length);
+        var bytes = Take(length, field);
+        return new ArchiveText(bytes, isNull: IsIncomplete, origin + Position - length);
     }
 
     /// <summary>A file position behind its flag; 0 when the archive does not know it.</summary>

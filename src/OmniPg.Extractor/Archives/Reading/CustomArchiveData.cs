@@ -13,8 +13,10 @@ internal sealed class CustomArchiveData(ArchiveSource source, ArchiveToc toc) : 
     {
         using var input = source.OpenAt(_start);
         var blocks = new BlockReader(input, toc.Header, _byId);
+        var expected = toc.Entries.Where(entry => entry.HasData).Select(entry => entry.DumpId).ToHashSet();
         while (await blocks.NextAsync(cancellationToken).ConfigureAwait(false) is { } head)
         {
+            expected.Remove(head.Entry.DumpId);
             if (!head.IsLargeObjects)
             {
                 await foreach (var block in Yield(blocks, head.Entry, null, cancellationToken).ConfigureAwait(false))
@@ -27,6 +29,9 @@ internal sealed class CustomArchiveData(ArchiveSource source, ArchiveToc toc) : 
                     yield return block;
             }
         }
+        // A file cut exactly between two blocks looks like a whole one but for this.
+        foreach (var id in expected)
+            throw Missing(_byId[id], input.Position);
     }
 
     public override Stream Open(TocEntry entry)
@@ -69,8 +74,11 @@ internal sealed class CustomArchiveData(ArchiveSource source, ArchiveToc toc) : 
         _positions ??= ScanPositions();
         return _positions.TryGetValue(entry.DumpId, out var position)
             ? position
-            : throw new ArchiveFormatException(new ArchiveLocation(_start, entry.Index, "data"), $"the archive holds no data block of entry '{entry.DumpId}'");
+            : throw Missing(entry, _start);
     }
+
+    private static ArchiveFormatException Missing(TocEntry entry, long offset) =>
+        new(new ArchiveLocation(offset, entry.Index, "data"), $"the archive holds no data block of entry '{entry.DumpId}'");
 
     // An archive that went through a pipe records no positions: hop over the blocks once.
     private Dictionary<int, long> ScanPositions()

@@ -5,14 +5,20 @@ internal static class SessionEntries
 {
     public static ArchiveSession Apply(ArchiveSession session, TocEntry entry, ArchiveLocation location) => entry.Kind switch
     {
-        TocKind.Encoding => WithEncoding(session, QuotedValue(entry, "SET client_encoding", location)),
+        TocKind.Encoding => WithEncoding(session, QuotedValue(entry, "SET client_encoding", location), entry, location),
         TocKind.StandardStrings => session with { StandardConformingStrings = QuotedValue(entry, "SET standard_conforming_strings", location) == "on" },
         TocKind.SearchPath => session with { SearchPathStatement = entry.Definition },
         _ => session,
     };
 
-    private static ArchiveSession WithEncoding(ArchiveSession session, string name) =>
-        session with { EncodingName = name, Encoding = ArchiveEncodings.Of(name) };
+    // pg_dump always writes it first: an encoding that came later would not be that of the text before it.
+    private static ArchiveSession WithEncoding(ArchiveSession session, string name, TocEntry entry, ArchiveLocation location)
+    {
+        var encoding = ArchiveEncodings.Of(name);
+        if (entry.Index > 0 && encoding != ArchiveEncodings.Utf8)
+            throw new ArchiveFormatException(location, $"the encoding '{name}' is set behind other entries");
+        return session with { EncodingName = name, Encoding = encoding };
+    }
 
     // The definition is: SET client_encoding = 'UTF8';
     private static string QuotedValue(TocEntry entry, string what, ArchiveLocation location)
