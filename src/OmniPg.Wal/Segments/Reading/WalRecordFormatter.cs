@@ -43,11 +43,6 @@ public static class WalRecordFormatter
     // Names come from users: a line break in one must not make a second line.
     private static string Escape(string text)
     {
-        if (!text.AsSpan().ContainsAnyInRange('\0', '\u001F') && !text.Contains('\u007F', StringComparison.Ordinal))
-        {
-            return text;
-        }
-
         var escaped = new StringBuilder(text.Length + 8);
         foreach (var character in text)
         {
