@@ -5,6 +5,8 @@ namespace OmniPg.Wal.Tests.Segments;
 
 public sealed class PgWaldumpComparisonTests(WalWorkloads workloads)
 {
+    private static readonly string[] NamedRmgrs = ["XLOG", "Transaction", "Heap"];
+
     [Fact]
     public async Task Reader_finds_the_same_records_as_pg_waldump_in_more_than_50_segments()
     {
@@ -24,7 +26,7 @@ public sealed class PgWaldumpComparisonTests(WalWorkloads workloads)
         var lines = new List<string>();
         var options = new WalReadOptions { Expectations = workload.Expectations };
         await foreach (var record in WalSegmentReader.ReadChainAsync(workload.Sources, options, TestContext.Current.CancellationToken))
-            lines.Add($"{record.RmgrName} {record.TotalLength} {record.TransactionId} {record.Lsn} {record.Previous}");
+            lines.Add($"{record.RmgrName} {record.TotalLength} {record.TransactionId} {record.Lsn} {record.Previous} {OperationOf(record)}");
         return lines;
     }
 
@@ -46,8 +48,12 @@ public sealed class PgWaldumpComparisonTests(WalWorkloads workloads)
         var rmgr = line[6..line.IndexOf(' ', 6)];
         var total = Between(Between(line, "(rec/tot):", "tx:") + "$", "/", ",");
         var xid = Between(line, "tx: ", ",");
-        return $"{rmgr} {total} {xid} {Lsn(Between(line, "lsn: ", ","))} {Lsn(Between(line, "prev ", ","))}";
+        var operation = NamedRmgrs.Contains(rmgr) ? Between(line + " ", "desc: ", " ") : "";
+        return $"{rmgr} {total} {xid} {Lsn(Between(line, "lsn: ", ","))} {Lsn(Between(line, "prev ", ","))} {operation}";
     }
+
+    private static string OperationOf(WalRecord record) =>
+        NamedRmgrs.Contains(record.RmgrName) ? WalRecordFormatter.Format(record).Split(' ', StringSplitOptions.RemoveEmptyEntries)[4] : "";
 
     private static string Between(string line, string before, string after)
     {
