@@ -41,7 +41,7 @@ internal static class JobHistorySql
                 'startTime', d.start_time, 'endTime', d.end_time, 'elapsedSeconds', d.elapsed_time, 'status', d.status, 'message', d.message)
                 ORDER BY d.step_id) FROM @schema@.job_detail d WHERE d.job_id = f.job_id), '[]'))::text
         FROM (
-        """ + List + ") f ORDER BY f.job_id DESC";
+        """ + "\n" + List + ") f ORDER BY f.job_id DESC";
 
     // A run of the SDK is at work while its process lives; any other while its backend is not idle and not younger than the run.
     public const string IsAtWork =

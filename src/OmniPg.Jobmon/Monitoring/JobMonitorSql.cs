@@ -22,7 +22,7 @@ internal static class JobMonitorSql
         LEFT JOIN @side@.session s ON s.session_id = r.session_id
         --end
         WHERE $1::integer IS NULL AND
-        """ + JobHistorySql.IsAtWork;
+        """ + "\n" + JobHistorySql.IsAtWork;
 
     public const string Schedules =
         """

@@ -62,7 +62,7 @@ WITH cfg AS MATERIALIZED (
             WHEN r.unverified THEN 'RUNNING (unverified)' ELSE 'RUNNING' END AS alert_status,
         f.job_name,
         CASE WHEN b.job_name IS NOT NULL THEN 'Another transaction has a lock that blocking this job from completing'
-                || coalesce((SELECT format(' (blocked by pid %s)', string_agg(p::text, ', ')) FROM unnest(pg_blocking_pids(b.work_pid)) p), '')
+                || coalesce((SELECT ' (blocked by pid ' || string_agg(p::text, ', ') || ')' FROM unnest(pg_blocking_pids(b.work_pid)) p), '')
             WHEN r.job_name IS NULL THEN coalesce(f.alert_text, 'Last completed run: ' || e.max_end,
                 'Has not completed a run since highest configured monitoring time period')
             WHEN pg_is_in_recovery() THEN coalesce('Whether it runs cannot be seen on a standby. Last completed run: ' || e.max_end,

@@ -14,7 +14,7 @@ BEGIN
 
     IF v_sides AND has_schema_privilege('@side.name.literal@', 'USAGE') THEN
         RETURN QUERY SELECT CASE WHEN q.muted_until IS NULL THEN q.alert_code ELSE 1 END, q.alert_status, q.job_name,
-            q.alert_text || coalesce(format(' (muted until %s)', q.muted_until), '') FROM (
+            q.alert_text || coalesce(' (muted until ' || q.muted_until || ')', '') FROM (
 @check.with.side@
         ) q;
     ELSE

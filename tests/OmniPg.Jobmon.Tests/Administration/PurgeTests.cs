@@ -1,0 +1,74 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Jobmon.Tests.Administration;
+
+public sealed class PurgeTests(PgClusterFixture server)
+{
+    private const string TenThousandOld =
+        """
+        INSERT INTO S.job_log (owner, job_name, start_time, end_time, status, pid)
+            SELECT 'me', 'JOB ' || g % 7, now() - interval '100 d', now() - interval '100 d', CASE WHEN g % 10 = 0 THEN 'CRITICAL' ELSE 'OK' END, 1
+            FROM generate_series(1, 10000) g;
+        INSERT INTO S.job_detail (job_id, action, start_time) SELECT job_id, 'step', start_time FROM S.job_log;
+        INSERT INTO omnipg_jobmon.run (job_id) SELECT job_id FROM S.job_log;
+        INSERT INTO omnipg_jobmon.step (step_id, job_id) SELECT step_id, job_id FROM S.job_detail;
+        INSERT INTO omnipg_jobmon.log_line (job_id, seq, ts, level) SELECT job_id, 1, now(), 0 FROM S.job_log;
+        INSERT INTO S.job_check_log (job_id, job_name) VALUES (1, 'JOB 1');
+        """;
+
+    [Fact]
+    public async Task Ten_thousand_old_runs_go_and_live_ones_and_alerts_stay()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await log.ExecuteAsync(TenThousandOld);
+        await using var worker = await log.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        for (var i = 0; i < 3; i++)
+            await log.RowsAsync(worker, $"SELECT S.add_job('live {i}')");
+        var progress = new List<long>();
+
+        var result = await log.Admin.PurgeAsync(
+            new PurgeOptions { OlderThan = TimeSpan.Zero }, new InlineProgress(progress.Add), TestContext.Current.CancellationToken);
+
+        result.DeletedJobs.Should().Be(10_000);
+        result.Batches.Should().Be(2);
+        progress.Should().Equal(5_000, 10_000);
+        (await log.RowsAsync("SELECT job_name FROM S.job_log ORDER BY job_id")).Should().Equal("LIVE 0", "LIVE 1", "LIVE 2", "PURGING PG_JOBMON JOB LOGS");
+        (await log.RowsAsync("SELECT status, message FROM S.job_detail")).Should().Equal("OK|Deleted 10000 rows from job_log and associated rows in job_detail");
+        (await log.RowsAsync("SELECT (SELECT count(*) FROM omnipg_jobmon.run), (SELECT count(*) FROM omnipg_jobmon.step), (SELECT count(*) FROM omnipg_jobmon.log_line)"))
+            .Should().Equal("0|0|0");
+        (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_check_log")).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Runs_are_kept_by_count_and_failures_longer()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await log.ExecuteAsync(
+            "INSERT INTO S.job_log (owner, job_name, start_time, end_time, status, pid) SELECT 'me', n, now() - interval '1 d', now(), CASE WHEN g = 2 THEN 'CRITICAL' ELSE 'OK' END, 1 "
+            + "FROM generate_series(1, 5) g, unnest(ARRAY['A', 'B']) n ORDER BY n, g");
+
+        var result = await log.Admin.PurgeAsync(
+            new PurgeOptions { KeepPerJob = 2, KeepFailuresFor = TimeSpan.FromDays(30), BatchSize = 3, LogAsJob = false }, null, TestContext.Current.CancellationToken);
+
+        result.Should().Be(new PurgeResult(4, 2, null));
+        (await log.RowsAsync("SELECT job_name, job_id, status FROM S.job_log ORDER BY job_id")).Should().Equal(
+            "A|2|CRITICAL", "A|4|OK", "A|5|OK", "B|7|CRITICAL", "B|9|OK", "B|10|OK");
+    }
+
+    [Fact]
+    public async Task A_purge_without_a_limit_or_with_a_wrong_interval_is_refused()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+
+        var none = () => log.Admin.PurgeAsync(new PurgeOptions(), null, TestContext.Current.CancellationToken);
+        var wrong = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "soon" }, null, TestContext.Current.CancellationToken);
+
+        await none.Should().ThrowAsync<ArgumentException>();
+        await wrong.Should().ThrowAsync<ArgumentException>().WithMessage("*\"soon\"*");
+    }
+
+    private sealed class InlineProgress(Action<long> report) : IProgress<long>
+    {
+        public void Report(long value) => report(value);
+    }
+}

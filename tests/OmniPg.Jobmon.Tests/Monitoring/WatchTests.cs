@@ -1,0 +1,37 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Jobmon.Tests.Monitoring;
+
+public sealed class WatchTests(PgClusterFixture server)
+{
+    [Fact]
+    public async Task Events_come_in_order_and_none_is_lost_when_the_connection_breaks()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await log.ExecuteAsync("SELECT S.add_job('before')");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        var seen = new List<string>();
+        var watching = Task.Run(async () =>
+        {
+            await foreach (var e in log.Monitor.WatchAsync(stop.Token))
+            {
+                lock (seen)
+                    seen.Add($"{e.Kind} {e.Job.JobName}");
+            }
+        }, TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(() => log.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%array_agg(job_id)%' AND pid <> pg_backend_pid() AND state = 'idle')"),
+            "the watcher has begun", cancellationToken: TestContext.Current.CancellationToken);
+
+        await log.ExecuteAsync("SELECT S.add_job('one'), pg_notify('omnipg_jobmon', 'start:2')");
+        await log.ExecuteAsync("SELECT S.close_job(2)");
+        await log.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+        await log.ExecuteAsync("SELECT S.fail_job(S.add_job('two'))");
+        await log.ExecuteAsync("SELECT S.close_job(1)");
+        await Eventually.TrueAsync(() => { lock (seen) return seen.Count >= 5; }, "five events", cancellationToken: TestContext.Current.CancellationToken);
+        await stop.CancelAsync();
+
+        var act = () => watching;
+        await act.Should().ThrowAsync<OperationCanceledException>();
+        seen.Should().Equal("Started ONE", "Succeeded ONE", "Started TWO", "Failed TWO", "Succeeded BEFORE");
+    }
+}
