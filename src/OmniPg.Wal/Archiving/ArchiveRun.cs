@@ -99,6 +99,8 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         try
         {
             await _storedCopies.RequireEqualAsync(slot.Destination, slot.Existing!.Value, file, content, cancellationToken).ConfigureAwait(false);
+            // Whoever published it may have been killed before its name was on disk.
+            await slot.Destination.Store.EnsureDurableAsync(slot.Existing.Value.Key, cancellationToken).ConfigureAwait(false);
             slot.Close(WalDeliveryStatus.AlreadyPresent);
             setup.Log.AlreadyPresent(file.ToString(), slot.Destination.Id);
         }

@@ -86,6 +86,16 @@ public sealed class DirectoryWalStore : IWalStore
     }
 
     /// <inheritdoc/>
+    public Task EnsureDurableAsync(string key, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var path = PathOf(key);
+        _files.FlushExisting(path);
+        _files.FlushDirectory(Path.GetDirectoryName(path)!);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
     public async IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prefix);

@@ -38,6 +38,16 @@ public interface IWalStore : IAsyncDisposable
     /// <exception cref="NotSupportedException">The store is not <see cref="WalStoreCapabilities.Readable"/>.</exception>
     Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default);
 
+    /// <summary>Makes sure that an object found under its key survives a power cut, before it is counted as archived.</summary>
+    /// <param name="key">Key of an object that is there.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>A task that ends when the object and its key are durable.</returns>
+    /// <remarks>
+    /// A writer may have been killed between publishing the object and making its key durable, or somebody copied it there with a plain program.
+    /// Default: nothing to do, which is right for stores whose objects are durable as soon as they are visible.
+    /// </remarks>
+    Task EnsureDurableAsync(string key, CancellationToken cancellationToken = default) => Task.CompletedTask;
+
     /// <summary>Lists objects in no particular order; temporary objects of unfinished writers are left out.</summary>
     /// <param name="prefix">What keys must begin with; empty lists everything.</param>
     /// <param name="cancellationToken">Cancels.</param>

@@ -22,6 +22,13 @@ internal class StoreFileSystem
 
     public virtual void FlushToDisk(FileStream file) => DurableFile.FlushToDisk(file.SafeFileHandle);
 
+    /// <summary>fsync of a file that somebody else has written.</summary>
+    public virtual void FlushExisting(string path)
+    {
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        DurableFile.FlushToDisk(file);
+    }
+
     public virtual bool PublishNew(string temporaryPath, string finalPath) => DurableFile.PublishNew(temporaryPath, finalPath);
 
     public virtual void FlushDirectory(string path) => DurableFile.FlushDirectory(path);

@@ -51,6 +51,37 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     }
 
     [Fact]
+    public async Task A_file_left_by_a_killed_archiver_is_made_durable_before_it_counts()
+    {
+        var path = Scene.Add();
+        var archive = Scene.MakeDirectory("archive");
+        File.WriteAllBytes(Path.Combine(archive, Scene.Segment.ToString()), Scene.Original(Scene.Segment));
+        var files = new RecordingFileSystem(archive);
+        await using var store = new DirectoryWalStore(archive, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+        await using var archiver = Scene.Archiver().To(d => d.Store(store)).BindTo(ArchiveBinding.None).Build();
+
+        var result = await archiver.ArchiveAsync(path, Token);
+
+        result.Destinations.Should().ContainSingle().Which.Status.Should().Be(WalDeliveryStatus.AlreadyPresent);
+        files.Calls.Should().Equal($"fsync {Scene.Segment}", "fsync directory ");
+    }
+
+    [Fact]
+    public async Task A_file_that_cannot_be_made_durable_does_not_count()
+    {
+        var path = Scene.Add();
+        var archive = Scene.MakeDirectory("archive");
+        File.WriteAllBytes(Path.Combine(archive, Scene.Segment.ToString()), Scene.Original(Scene.Segment));
+        var files = new RecordingFileSystem(archive) { FailAt = "fsync directory" };
+        await using var store = new DirectoryWalStore(archive, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+        await using var archiver = Scene.Archiver().To(d => d.Store(store)).BindTo(ArchiveBinding.None).Build();
+
+        var act = () => archiver.ArchiveAsync(path, Token);
+
+        (await act.Should().ThrowAsync<WalDeliveryException>()).Which.Message.Should().Contain("No space left on device");
+    }
+
+    [Fact]
     public async Task A_copy_in_another_codec_counts_as_present()
     {
         var path = Scene.Add();

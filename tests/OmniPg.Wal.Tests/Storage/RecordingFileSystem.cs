@@ -33,6 +33,12 @@ internal sealed class RecordingFileSystem(string root) : StoreFileSystem
         base.FlushToDisk(file);
     }
 
+    public override void FlushExisting(string path)
+    {
+        Record($"fsync {Short(path)}");
+        base.FlushExisting(path);
+    }
+
     public override bool PublishNew(string temporaryPath, string finalPath)
     {
         Record($"publish {Short(temporaryPath)} as {Short(finalPath)}");
