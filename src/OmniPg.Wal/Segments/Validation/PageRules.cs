@@ -38,7 +38,7 @@ internal static class PageRules
     /// </remarks>
     private static void CheckTimeline(SegmentIdentity segment, in PageHeader page, ulong position, bool isFirst)
     {
-        var lowest = isFirst ? segment.Previous?.Timeline ?? 1 : segment.LastTimeline;
+        var lowest = isFirst ? 1 : segment.LastTimeline;
         var highest = segment.Name?.Timeline ?? uint.MaxValue;
         if (page.Timeline < lowest || page.Timeline > highest)
         {

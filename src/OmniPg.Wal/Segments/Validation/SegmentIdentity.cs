@@ -28,7 +28,7 @@ internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expecta
     /// <summary>Timeline of the newest valid page.</summary>
     public uint LastTimeline { get; set; }
 
-    /// <summary>State of the segment before, when it was given and really lies before this one.</summary>
+    /// <summary>State of the segment before, when it was given and really lies before this one on the same timeline.</summary>
     public WalChainState? Previous { get; private set; }
 
     public void Establish(WalFormat format, in PageHeader page, in LongPageHeader segment)
@@ -38,7 +38,7 @@ internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expecta
         FirstTimeline = LastTimeline = page.Timeline;
         SystemIdentifier = segment.SystemIdentifier;
         Size = (int)segment.SegmentSize;
-        Previous = expectations.Previous is { } previous && (ulong)previous.End == Start ? previous : null;
+        Previous = expectations.Previous is { } previous && Continues(previous, page) ? previous : null;
         _known = true;
     }
 
@@ -50,6 +50,10 @@ internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expecta
 
     public WalValidationException FaultAt(WalValidationProblem problem, long offset, string reason) =>
         new(problem, reason, name?.ToString(), offset, _known ? new NpgsqlLogSequenceNumber(Start + (ulong)offset) : null);
+
+    // After a recovery to an earlier point two timelines hold different segments of one number: only the same timeline is the same chain.
+    private static bool Continues(WalChainState previous, in PageHeader page) =>
+        (ulong)previous.End == page.Address && previous.Timeline == page.Timeline;
 
     public static string Text(ulong position) => new NpgsqlLogSequenceNumber(position).ToString();
 }

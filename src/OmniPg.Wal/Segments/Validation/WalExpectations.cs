@@ -20,7 +20,7 @@ public sealed record WalExpectations
 
     /// <summary>
     /// State at the end of the segment before (<see cref="WalSegmentSummary.Next"/>). Needed to check a record split over the edge.
-    /// Ignored when it does not end where this segment starts; <see cref="WalSegmentSummary.EdgesUnchecked"/> then says so.
+    /// Ignored when it does not end where this segment starts, or on the timeline of its first page; <see cref="WalSegmentSummary.EdgesUnchecked"/> then says so.
     /// </summary>
     public WalChainState? Previous { get; init; }
 

@@ -247,6 +247,27 @@ public sealed class WrongSegmentTests(WalWorkloads workloads)
         again.EdgesUnchecked.Should().BeTrue();
     }
 
+    [Fact]
+    public async Task The_state_of_another_timeline_is_not_used()
+    {
+        await LoadAsync();
+        var after = _name.Next(_workload.SegmentSize);
+        var fork = WalFileName.ForSegmentNumber(3, _name.SegmentNumber(_workload.SegmentSize), _workload.SegmentSize);
+        var state = Validate.Full(fork, _content.With(OfTimeline3), _workload.Expectations).Next!;
+
+        var summary = Validate.Full(after, _workload.Read(after), _workload.Expectations with { Previous = state });
+
+        state.Timeline.Should().Be(3);
+        state.End.Should().Be(after.StartLsn(_workload.SegmentSize));
+        summary.EdgesUnchecked.Should().BeTrue();
+    }
+
+    private static void OfTimeline3(byte[] content)
+    {
+        for (var page = 0; page < content.Length; page += PageSize)
+            content[page + 4] = 3;
+    }
+
     // A segment full of records, so that a fault in any page is one among records.
     private async Task LoadAsync()
     {
