@@ -34,7 +34,10 @@ internal static class ExitCodes
         TimeoutException => TimedOut,
         CodecUnavailableException => CodecOrKeyUnavailable,
         WalValidationException { Problem: WalValidationProblem.ForeignCluster } => ForeignCluster,
-        WalValidationException => InvalidSegment,
+        WalValidationException or WalInputException => InvalidSegment,
+        WalArchiveMismatchException => ForeignCluster,
+        WalConflictException => Conflict,
+        WalDeliveryException delivery when delivery.Failures.All(f => f.Code == "wal.destination.timeout") => TimedOut,
         _ => DestinationFailed,
     };
 }

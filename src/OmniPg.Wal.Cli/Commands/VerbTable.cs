@@ -5,6 +5,7 @@ internal static class VerbTable
 {
     private static readonly (string Name, Func<Verb> Create)[] Verbs =
     [
+        ("archive", () => new ArchiveVerb()),
         ("restore", () => new RestoreVerb()),
         ("prefetch", () => new PrefetchVerb()),
         ("cleanup", () => new CleanupVerb()),

@@ -14,9 +14,6 @@ internal static partial class ProgramLog
     [LoggerMessage(2902, LogLevel.Warning, "The option {Option} has no effect: {Reason}.")]
     public static partial void WithoutEffect(ILogger log, string option, string reason);
 
-    [LoggerMessage(2903, LogLevel.Information, "Segment {Path} successfully sent to all destinations.")]
-    public static partial void Sent(ILogger log, string path);
-
     [LoggerMessage(2904, LogLevel.Information, "{Count} files removed.")]
     public static partial void Cleaned(ILogger log, int count);
 }

@@ -1,0 +1,81 @@
+using OmniPg.Wal.Cli.CommandLine;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>The options of archive and resident, with the original's names, and their translation.</summary>
+internal static class ArchiveOptions
+{
+    public static readonly Option Socket = Option.Value("--socket", "PATH", "ask the resident process at PATH first; work alone when there is none");
+
+    private static readonly Option State = Option.Value("--state-dir", "DIR", "remember what is delivered; needed with several destinations", "-s");
+    private static readonly Option Local = Option.Many("--dst-local", "[CODEC[:LEVEL]=]DIR", "store into a directory", "-dl");
+    private static readonly Option Remote = Option.Many("--dst-remote", "[CODEC[:LEVEL]=]TARGET", "send with rsync", "-dr");
+    private static readonly Option Pipe = Option.Many("--dst-pipe", "[CODEC[:LEVEL]=]PROGRAM", "feed PROGRAM; its argument is the file name", "-dp");
+    private static readonly Option Backup = Option.Many("--dst-backup", "DIR", "store plain into DIR while it exists; failures are ignored", "-db");
+    private static readonly Option Optional = Option.Many("--optional", "LOCATION", "this destination's failures are only warnings");
+    private static readonly Option Validate = Option.Value("--validate", "LEVEL", "none, header or full (default)");
+    private static readonly Option Layout = Option.Value("--layout", "WORD", "flat (default) or sharded");
+    private static readonly Option Timeout = Option.Value("--timeout", "SEC", "time for one file at one destination (default 300)");
+    private static readonly Option Adopt = Option.Flag("--adopt", "make an archive of another tool or version this cluster's own");
+    private static readonly Option Force = Option.Flag("--force-data-dir", "accept a data directory without PG_VERSION", "-f");
+
+    private static readonly Option[] Own =
+    [
+        CommonOptions.DataDirectory, State, Local, Remote, Pipe, Backup, Optional, Validate, Layout, Timeout, Adopt, Force, Socket,
+        Option.WithoutEffect("--parallel-jobs", true, "destinations are always written at the same time", "-PJ"),
+        Option.WithoutEffect("--rsync-path", true, "rsync is searched in PATH", "-rp"),
+    ];
+
+    public static IReadOnlyList<Option> All { get; } = [.. Own, .. CommonOptions.BuiltIn];
+
+    public static WalArchiveOptions Read(Arguments arguments)
+    {
+        var options = new WalArchiveOptions
+        {
+            DataDirectory = arguments.Get(CommonOptions.DataDirectory) ?? ".",
+            RequireDataDirectory = !arguments.Has(Force),
+            StateDirectory = arguments.Get(State),
+            Validation = ValidationLevel.Read(arguments, Validate),
+            Binding = arguments.Has(Adopt) ? ArchiveBinding.Adopt : ArchiveBinding.Cluster,
+        };
+        options.Timeout = arguments.Seconds(Timeout) ?? options.Timeout;
+        var layout = arguments.Choice(Layout, WalLayout.Flat, ("flat", WalLayout.Flat), ("sharded", WalLayout.Sharded));
+        var optional = arguments.All(Optional);
+        foreach (var text in arguments.All(Local))
+            options.Destinations.Add(Destination(text, Local, optional, d => (d.Layout, d.Directory) = (layout, Place(text))));
+        foreach (var text in arguments.All(Remote))
+            options.Destinations.Add(Destination(text, Remote, optional, d => d.Rsync = Place(text)));
+        foreach (var text in arguments.All(Pipe))
+            options.Destinations.Add(Destination(text, Pipe, optional, d => d.Pipe = Place(text)));
+        foreach (var path in arguments.All(Backup))
+            options.Destinations.Add(BackupDestination(path));
+        foreach (var unknown in optional.Where(o => options.Destinations.All(d => d.Name != o)))
+            throw new UsageException($"The option {Optional.Name} names '{unknown}', which is no destination; repeat its location as given.");
+        return options;
+    }
+
+    private static string Place(string text) => WalLocation.Parse(text).Path;
+
+    private static WalDestinationOptions Destination(
+        string text, Option option, IReadOnlyList<string> optional, Action<WalDestinationOptions> place)
+    {
+        try
+        {
+            var location = WalLocation.Parse(text);
+            var destination = new WalDestinationOptions
+            {
+                Name = text, Codec = location.Codec.Name, Level = location.Level, IsRequired = !optional.Contains(text),
+            };
+            place(destination);
+            return destination;
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"The option {option.Name} is wrong: {e.Message}");
+        }
+    }
+
+    private static WalDestinationOptions BackupDestination(string path) => Path.IsPathRooted(path)
+        ? new WalDestinationOptions { Name = path, Directory = path, IsRequired = false, WhenExists = true }
+        : throw new UsageException($"The option {Backup.Name} wants an absolute path without compression, not '{path}'.");
+}

@@ -1,0 +1,28 @@
+using OmniPg.Wal.Cli.CommandLine;
+using OmniPg.Wal.Cli.Running;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>archive_command: omnipitr-archive.</summary>
+internal sealed class ArchiveVerb : Verb
+{
+    public override string Name => "archive";
+
+    public override string Summary => "copy one finished WAL file to every destination (archive_command)";
+
+    public override string Operands => "%p";
+
+    public override string Example => "archive_command = 'omnipg-wal archive --state-dir /var/lib/omnipg --dst-local zstd=/mnt/a --dst-local lz4=/mnt/b %p'";
+
+    public override string LogName => "omnipitr-archive";
+
+    public override IReadOnlyList<Option> Options => ArchiveOptions.All;
+
+    public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        arguments.RequireOperands(1, "the one argument %p");
+        await using var archiver = new WalArchiver(ArchiveOptions.Read(arguments), context.Logs, context.Time);
+        await archiver.ArchiveAsync(arguments.Operands[0], cancellationToken);
+        return ExitCodes.Done;
+    }
+}
