@@ -11,6 +11,7 @@ internal static class VerbTable
         ("cleanup", () => new CleanupVerb()),
         ("verify", () => new VerifyVerb()),
         ("show", () => new ShowVerb()),
+        ("bench", () => new BenchVerb()),
         ("dump", () => new DumpVerb()),
         ("checksum", () => new ChecksumVerb()),
     ];

@@ -4,7 +4,7 @@ using OmniPg.Wal.Storage;
 namespace OmniPg.Wal.Copying;
 
 /// <summary>Looks at every byte once, beside the branches: SHA-256 and validation.</summary>
-internal sealed class ContentInspector(int queueCapacity, WalSegmentValidator? validator)
+internal sealed class ContentInspector(int queueCapacity, WalSegmentValidator? validator, bool needsSha256)
 {
     public BufferQueue Queue { get; } = new(queueCapacity);
 
@@ -14,14 +14,14 @@ internal sealed class ContentInspector(int queueCapacity, WalSegmentValidator? v
     {
         try
         {
-            using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            using var sha256 = needsSha256 ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
             long length = 0;
             while (await Queue.DequeueAsync().ConfigureAwait(false) is { } buffer)
             {
                 length += buffer.Length;
                 try
                 {
-                    sha256.AppendData(buffer.Filled.Span);
+                    sha256?.AppendData(buffer.Filled.Span);
                     validator?.Append(buffer.Filled.Span);
                 }
                 finally
@@ -30,7 +30,7 @@ internal sealed class ContentInspector(int queueCapacity, WalSegmentValidator? v
                 }
             }
 
-            return new Inspection(Sha256Text.Finish(sha256), length, validator);
+            return new Inspection(sha256 is null ? "" : Sha256Text.Finish(sha256), length, validator);
         }
         finally
         {

@@ -21,7 +21,7 @@ internal sealed class CopyPipeline
     {
         _request = request;
         _pools = pools;
-        Inspector = new ContentInspector(pools.Source.Capacity, request.Validator);
+        Inspector = new ContentInspector(pools.Source.Capacity, request.Validator, request.NeedsSha256);
         Targets = [.. request.Targets.Select(t => new TargetWriter(t, BufferPools.Largest, time, cancellationToken))];
         List<BufferQueue> queues = [Inspector.Queue];
         foreach (var group in Targets.GroupBy(t => (t.Target.Codec, Level: t.Target.Codec.CheckLevel(t.Target.Level))))

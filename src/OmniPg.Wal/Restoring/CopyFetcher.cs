@@ -1,14 +1,13 @@
-using System.Buffers;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 using OmniPg.Compression;
+using OmniPg.Wal.Copying;
 
 namespace OmniPg.Wal;
 
 /// <summary>Asks the sources in their order for a file and takes the first copy that is valid to its last byte.</summary>
-internal sealed class CopyFetcher(WalRestoreOptions options, ILogger log)
+internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, ILogger log)
 {
-    private const int BufferBytes = 256 * 1024;
-
     /// <returns>The copy; null when every source answered and none has the file.</returns>
     /// <exception cref="WalSourceException">No valid copy, and at least one source did not answer.</exception>
     /// <exception cref="WalCorruptCopyException">No valid copy, but invalid ones.</exception>
@@ -98,24 +97,24 @@ internal sealed class CopyFetcher(WalRestoreOptions options, ILogger log)
         }
     }
 
+    /// <summary>Through the pump, like every byte of this package: read and decode, validate, write at the same time.</summary>
     private async Task<WalSegmentSummary> CopyAsync(
         Stream content, RestoreTarget target, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
     {
-        var validator = new WalSegmentValidator(name, options.Validation, expectations);
-        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
-        try
+        var source = new StreamCopySource(content);
+        await using (source.ConfigureAwait(false))
         {
-            for (int read; (read = await content.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
+            var request = new CopyRequest
             {
-                validator.Append(buffer.AsSpan(0, read));
-                await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
-            }
-
-            return validator.Complete();
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
+                Source = source,
+                Targets = [new CopyTarget { Store = new RestoreDestination(target), Key = name.ToString(), Codec = Codec.None, Id = target.Path }],
+                Validator = new WalSegmentValidator(name, options.Validation, expectations),
+                NeedsSha256 = false,
+            };
+            var outcome = await copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
+            if (outcome.Targets[0].Error is { } error)
+                ExceptionDispatchInfo.Throw(error);
+            return outcome.Summary!;
         }
     }
 }

@@ -6,7 +6,7 @@ namespace OmniPg.Wal;
 /// The file that the server is waiting for: written under a temporary name beside it and renamed when it is complete and valid.
 /// Not flushed to disk, because PostgreSQL flushes what it keeps.
 /// </summary>
-internal sealed class RestoreTarget : IWalStoreWriter
+internal sealed class RestoreTarget : IAsyncDisposable
 {
     private readonly string _path;
     private readonly string _temporary;
@@ -29,12 +29,14 @@ internal sealed class RestoreTarget : IWalStoreWriter
         }
     }
 
-    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+    /// <summary>The final name.</summary>
+    public string Path => _path;
+
+    public void Write(ReadOnlySpan<byte> bytes)
     {
-        cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            RandomAccess.Write(_file.SafeFileHandle, bytes.Span, _length);
+            RandomAccess.Write(_file.SafeFileHandle, bytes, _length);
         }
         catch (IOException e)
         {
@@ -42,7 +44,6 @@ internal sealed class RestoreTarget : IWalStoreWriter
         }
 
         _length += bytes.Length;
-        return ValueTask.CompletedTask;
     }
 
     /// <summary>Fills up with zeros, as a server does with a segment it has only begun.</summary>
@@ -53,13 +54,6 @@ internal sealed class RestoreTarget : IWalStoreWriter
     }
 
     /// <summary>Gives the file its name; a file of that name is replaced.</summary>
-    public Task<WalCommitOutcome> CommitAsync(WalObjectContent content, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        Publish();
-        return Task.FromResult(WalCommitOutcome.Created);
-    }
-
     public void Publish()
     {
         try

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using OmniPg.Wal.Copying;
 
 namespace OmniPg.Wal;
 
@@ -34,7 +35,7 @@ public sealed partial class WalRestorer : IWalRestorer
         _options = options;
         _time = timeProvider ?? TimeProvider.System;
         _log = loggerFactory?.CreateLogger<WalRestorer>() ?? NullLogger<WalRestorer>.Instance;
-        _fetcher = new CopyFetcher(options, _log);
+        _fetcher = new CopyFetcher(options, new WalCopier(_time), _log);
         _finish = new FinishTrigger(options.FinishTrigger);
         _removal = new UnneededRemoval(options, _time, _log);
         _spool = options.Prefetch is { } prefetch ? new WalSpool(prefetch, _log) : null;

@@ -1,0 +1,86 @@
+using OmniPg.Testing;
+using OmniPg.Wal.Tests.Recovery;
+
+namespace OmniPg.Wal.Tests.Cli;
+
+/// <summary>The exit codes by which operators tell the failures of archive_command apart; none above 125, where PostgreSQL counts nothing.</summary>
+[Collection(nameof(RecoveryCollection))]
+public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
+{
+    private readonly TemporaryDirectory _root = new();
+
+    public void Dispose() => _root.Dispose();
+
+    [Fact]
+    public async Task Archived_is_0_also_when_it_was_there_and_the_log_is_that_of_the_original()
+    {
+        var archive = Directory.CreateDirectory(_root.Combine("it's 100% \"new\" ü")).FullName;
+        var log = _root.Combine("log-^Y");
+
+        var first = await ArchiveAsync("--dst-local", "zstd=" + archive, "--log", log, "-v", Segment());
+        var second = await ArchiveAsync("--dst-local", "zstd=" + archive, Segment());
+
+        (first.ExitCode, second.ExitCode).Should().Be((0, 0), first.Error + second.Error);
+        second.Error.Should().Contain("was present in");
+        var lines = await File.ReadAllLinesAsync(Directory.GetFiles(_root.Path, "log-*").Single(), TestContext.Current.CancellationToken);
+        lines.Should().Contain(l => l.EndsWith($" : omnipitr-archive : LOG : Segment {Segment()} successfully sent to all destinations.", StringComparison.Ordinal));
+        lines.Should().Contain(l => l.Contains(" : LOG : Called with parameters: --data-dir ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Missing_destination_is_10_and_the_others_hold_the_file()
+    {
+        var (archive, state) = (Directory.CreateDirectory(_root.Combine("a")).FullName, Directory.CreateDirectory(_root.Combine("s")).FullName);
+
+        var result = await ArchiveAsync("--state-dir", state, "--dst-local", "lz4=" + archive, "--dst-local", _root.Combine("gone"), Segment());
+
+        result.ExitCode.Should().Be(10, result.Error);
+        File.Exists(Path.Combine(archive, Path.GetFileName(Segment()) + ".lz4")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Archive_of_another_cluster_is_21()
+    {
+        await using var store = new DirectoryWalStore(_root.Path);
+        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(store, TestContext.Current.CancellationToken);
+
+        var result = await ArchiveAsync("--dst-local", _root.Path, Segment());
+
+        result.ExitCode.Should().Be(21, result.Error);
+        result.Error.Should().Contain("'42'");
+    }
+
+    [Fact]
+    public async Task Other_content_under_the_name_is_22()
+    {
+        (await ArchiveAsync("--dst-local", _root.Path, Segment())).ExitCode.Should().Be(0);
+        var stored = Path.Combine(_root.Path, Path.GetFileName(Segment()));
+        await using (var file = File.OpenWrite(stored))
+        {
+            file.Seek(-1, SeekOrigin.End);
+            file.WriteByte(0xEE);
+        }
+
+        (await ArchiveAsync("--dst-local", _root.Path, Segment())).ExitCode.Should().Be(22);
+    }
+
+    [Fact]
+    public async Task Damaged_segment_is_23()
+    {
+        var damaged = _root.Combine(Path.GetFileName(Segment()));
+        var bytes = await File.ReadAllBytesAsync(Segment(), TestContext.Current.CancellationToken);
+        bytes[5000] ^= 0x10;
+        await File.WriteAllBytesAsync(damaged, bytes, TestContext.Current.CancellationToken);
+        var archive = Directory.CreateDirectory(_root.Combine("a")).FullName;
+
+        var result = await ArchiveAsync("--dst-local", archive, damaged);
+
+        result.ExitCode.Should().Be(23);
+        Directory.GetFiles(archive).Should().NotContain(f => f.Contains("00000001", StringComparison.Ordinal));
+    }
+
+    private string Segment() => Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).First();
+
+    private Task<ProgramResult> ArchiveAsync(params string[] words) =>
+        WalProgram.RunAsync(null, "", ["archive", "--data-dir", scene.Primary.DataDirectory, .. words]);
+}

@@ -1,0 +1,108 @@
+namespace OmniPg.Wal.Tests.Cli;
+
+public sealed class ProgramTests : IDisposable
+{
+    private readonly Testing.TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory]
+    [InlineData("archive", "archive_command = 'omnipg-wal archive")]
+    [InlineData("restore", "restore_command = 'omnipg-wal restore")]
+    [InlineData("cleanup", "archive_cleanup_command = 'omnipg-wal cleanup")]
+    [InlineData("verify", "omnipg-wal verify")]
+    [InlineData("show", "omnipg-wal show")]
+    [InlineData("dump", "omnipg-wal dump")]
+    [InlineData("bench", "omnipg-wal bench")]
+    [InlineData("checksum", "omnipg-wal checksum")]
+    public async Task Every_verb_has_help_with_an_example(string verb, string example)
+    {
+        var help = await WalProgram.RunAsync(verb, "--help");
+        var list = await WalProgram.RunAsync("--help");
+
+        help.ExitCode.Should().Be(0);
+        help.Output.Should().Contain("Example:\n  " + example).And.Contain("--config-file");
+        list.Output.Should().Contain($"\n  {verb} ");
+    }
+
+    [Fact]
+    public async Task Version_says_which_runtime_was_linked()
+    {
+        var result = await WalProgram.RunAsync("--version");
+
+        result.ExitCode.Should().Be(0);
+        result.Output.Should().MatchRegex(@"^omnipg-wal \d+\.\d+\.\d+\S* \(\.NET \d+\.\d+\.\d+, (managed|native), \S+\)\n$");
+    }
+
+    [Theory]
+    [InlineData(new[] { "fly" }, "The verb 'fly' is not known")]
+    [InlineData(new[] { "archive" }, "Expected the one argument %p, got 0")]
+    [InlineData(new[] { "archive", "--dst-local", "/a", "one", "two" }, "got 2 argument(s): 'one' 'two'")]
+    [InlineData(new[] { "archive", "--fly", "x" }, "The option '--fly' is not known here.")]
+    [InlineData(new[] { "archive", "--dst-local" }, "The option --dst-local needs a value")]
+    [InlineData(new[] { "cleanup", "--archive", "/tmp", "../x" }, "'../x' is not the name of a WAL file.")]
+    [InlineData(new[] { "verify" }, "The option --archive is required.")]
+    [InlineData(new[] { "archive", "--verbose=1", "x" }, "The option --verbose takes no value")]
+    [InlineData(new[] { "archive", "--validate", "some", "x" }, "wants one of none, header, full, not 'some'")]
+    [InlineData(new[] { "archive", "--dst-local", "snappy=/a", "x" }, "'snappy' is unknown")]
+    [InlineData(new[] { "archive", "--dst-backup", "gzip=/a", "x" }, "wants an absolute path without compression")]
+    public async Task Misuse_ends_with_20_and_names_the_word(string[] words, string message)
+    {
+        var result = await WalProgram.RunAsync(words);
+
+        result.ExitCode.Should().Be(20);
+        result.Error.Should().Contain(message);
+        result.Output.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Checksum_prints_a_line_that_sha256sum_reads()
+    {
+        var result = await WalProgram.RunAsync(null, "abc", "checksum", "-d", "SHA-256", "-f", "a file");
+        var unknown = await WalProgram.RunAsync(null, "", "checksum", "-d", "CRC");
+        var list = await WalProgram.RunAsync("checksum", "--list");
+        var plain = await WalProgram.RunAsync(null, "abc", "checksum");
+
+        result.Should().BeEquivalentTo(new { ExitCode = 0, Output = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad *a file\n" });
+        unknown.Should().BeEquivalentTo(new { ExitCode = 1, Output = "" });
+        list.Output.Should().Be("MD5\nSHA-1\nSHA-256\nSHA-384\nSHA-512\n");
+        plain.Output.Should().Be("900150983cd24fb0d6963f7d28e17f72 *<stdin>\n");
+    }
+
+    [Fact]
+    public async Task Debug_and_verbose_show_words_and_environment_without_secrets()
+    {
+        var debug = await WalProgram.RunAsync("--debug", "--version", "host=h password=geheim sslmode=require", "https://me:geheim@host/x");
+        var verbose = await WalProgram.RunAsync("cleanup", "--verbose", "--archive", "/nowhere/PassWord = 'ge heim'/", "000000010000000000000001");
+
+        debug.Error.Should().Contain("OMNIPG_TEST_PASSWORD=***").And.Contain("password=*** sslmode=require").And.Contain("https://me:***@host/x");
+        (debug.Error + verbose.Error).Should().NotContain("hunter2").And.NotContain("geheim").And.NotContain("ge heim'/ 0");
+    }
+
+    [Fact]
+    public async Task Configuration_file_gives_options_and_the_command_line_overrides_them()
+    {
+        var archive = Directory.CreateDirectory(_directory.Combine("näme with ' and % blanks")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(archive, "000000010000000000000001.gz"), "x", TestContext.Current.CancellationToken);
+        var file = _directory.Combine("wal.conf");
+        await File.WriteAllTextAsync(file, $"# ours\n--archive {archive}\n-d\n--nice-path /usr/bin/nice\n", TestContext.Current.CancellationToken);
+
+        var result = await WalProgram.RunAsync("cleanup", "--config", file, "000000010000000000000002");
+
+        result.Should().BeEquivalentTo(new { ExitCode = 0, Output = "000000010000000000000001.gz\n" });
+        result.Error.Should().Contain("The option --nice-path has no effect: compression runs inside the process.");
+        Directory.GetFiles(archive).Should().HaveCount(1);
+    }
+
+    [Fact]
+    public async Task Second_instance_with_one_pid_file_ends_with_12()
+    {
+        var path = _directory.Combine("pid");
+        using var held = SingleInstanceLock.Acquire(path);
+
+        var result = await WalProgram.RunAsync("cleanup", "--archive", _directory.Path, "--pid-file", path, "000000010000000000000001");
+
+        result.ExitCode.Should().Be(12);
+        result.Error.Should().Contain($"held by a running process ('{Environment.ProcessId}')");
+    }
+}

@@ -1,0 +1,131 @@
+using OmniPg.Testing;
+using OmniPg.Wal.Tests.Recovery;
+
+namespace OmniPg.Wal.Tests.Cli;
+
+/// <summary>The exit codes by which PostgreSQL decides over the end of a recovery.</summary>
+[Collection(nameof(RecoveryCollection))]
+public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
+{
+    private const string Missing = "0000000100000000000000FE";
+
+    private readonly TemporaryDirectory _data = new();
+
+    public void Dispose() => _data.Dispose();
+
+    [Fact]
+    public async Task Restored_is_0_and_proven_absence_is_1()
+    {
+        var there = await RestoreAsync("--source", scene.Archive, Segment(), "target");
+        var absent = await RestoreAsync("--source", scene.Archive, Missing, "other");
+        var history = await RestoreAsync("--source", scene.Archive, "00000009.history", "other");
+
+        there.ExitCode.Should().Be(0, there.Error);
+        new FileInfo(_data.Combine("target")).Length.Should().Be(1 << 20);
+        absent.ExitCode.Should().Be(1);
+        history.ExitCode.Should().Be(1);
+        File.Exists(_data.Combine("other")).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(false, "auto", 255)]
+    [InlineData(true, "auto", 10)]
+    [InlineData(true, "abort", 255)]
+    [InlineData(false, "missing", 10)]
+    public async Task Trouble_stops_a_recovery_but_not_a_standby(bool standby, string onError, int expected)
+    {
+        if (standby)
+            await File.WriteAllTextAsync(_data.Combine("standby.signal"), "", TestContext.Current.CancellationToken);
+        string[] words = ["--timeout", "0", "--on-error", onError, "--source", _data.Combine("not-mounted")];
+
+        var unreachable = await RestoreAsync([.. words, Segment(), "target"]);
+        var hostile = await RestoreAsync([.. words, "../../etc/passwd", "target"]);
+        var misuse = await RestoreAsync([.. words, Segment()]);
+
+        unreachable.ExitCode.Should().Be(expected, unreachable.Error);
+        hostile.ExitCode.Should().Be(expected);
+        misuse.ExitCode.Should().Be(expected);
+        File.Exists(_data.Combine("target")).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Unknown_option_stops_a_recovery_instead_of_ending_it()
+    {
+        (await RestoreAsync("--sauce", scene.Archive, Segment(), "target")).ExitCode.Should().Be(255);
+    }
+
+    [Fact]
+    public async Task Corrupt_only_copy_is_255_and_named()
+    {
+        var archive = Directory.CreateDirectory(_data.Combine("archive")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(archive, Segment()), "no WAL", TestContext.Current.CancellationToken);
+
+        var result = await RestoreAsync("--source", archive, Segment(), "target");
+
+        result.ExitCode.Should().Be(255);
+        result.Error.Should().Contain($"WAL file '{Segment()}' has no valid copy");
+        File.Exists(_data.Combine("target")).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Segment_of_another_cluster_is_not_handed_out()
+    {
+        Directory.CreateDirectory(_data.Combine("global"));
+        var control = await File.ReadAllBytesAsync(Path.Combine(scene.Primary.DataDirectory, "global", "pg_control"), TestContext.Current.CancellationToken);
+        control[0] ^= 1;
+        await File.WriteAllBytesAsync(_data.Combine("global", "pg_control"), WithCrc(control), TestContext.Current.CancellationToken);
+
+        var result = await RestoreAsync("--source", scene.Archive, Segment(), "target");
+
+        result.ExitCode.Should().Be(255);
+        result.Error.Should().Contain("system identifier");
+    }
+
+    [Theory]
+    [InlineData(15, 143)]
+    [InlineData(2, 130)]
+    public async Task Signal_ends_a_waiting_restore_without_a_trace(int signal, int expected)
+    {
+        await PrepareAsync();
+        using var process = WalProgram.Start(_data.Path, ["restore", "--source", scene.Archive, "--recovery-delay", "100000", Segment(), "target"]);
+        await Eventually.TrueAsync(() => Directory.GetFiles(_data.Path, ".target.*").Length == 1, "the restore waits", cancellationToken: TestContext.Current.CancellationToken);
+
+        ServerAccount.Signal(process.Id, signal);
+        var result = await WalProgram.EndAsync(process);
+
+        result.ExitCode.Should().Be(expected);
+        Directory.GetFiles(_data.Path, "*target*").Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Finish_signal_ends_a_waiting_restore_with_1()
+    {
+        await PrepareAsync();
+        using var process = WalProgram.Start(_data.Path, ["restore", "--source", scene.Archive, "--recovery-delay", "100000", Segment(), "target"]);
+        await Eventually.TrueAsync(() => Directory.GetFiles(_data.Path, ".target.*").Length == 1, "the restore waits", cancellationToken: TestContext.Current.CancellationToken);
+
+        ServerAccount.Signal(process.Id, 10);
+
+        (await WalProgram.EndAsync(process)).ExitCode.Should().Be(1);
+    }
+
+    private string Segment() => Directory.GetFiles(scene.PlainCopies).Select(f => Path.GetFileName(f)!).Where(n => n.Length == 24).Order(StringComparer.Ordinal).First();
+
+    private async Task PrepareAsync() => await File.WriteAllTextAsync(_data.Combine("PG_VERSION"), "15\n", TestContext.Current.CancellationToken);
+
+    private async Task<ProgramResult> RestoreAsync(params string[] words)
+    {
+        await PrepareAsync();
+        return await WalProgram.RunAsync(_data.Path, "", ["restore", .. words]);
+    }
+
+    // CRC-32C of everything before it, at offset 288 in PostgreSQL 13 to 17.
+    private static byte[] WithCrc(byte[] control)
+    {
+        var crc = uint.MaxValue;
+        foreach (var b in control.AsSpan(0, 288))
+            crc = System.Numerics.BitOperations.Crc32C(crc, b);
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(control.AsSpan(288), ~crc);
+        return control;
+    }
+}

@@ -1,0 +1,42 @@
+using System.Diagnostics;
+using OmniPg.Testing;
+
+namespace OmniPg.Wal.Tests.Cli;
+
+/// <summary>Runs the built program as the current user.</summary>
+internal static class WalProgram
+{
+    private static readonly string Location = Path.Combine(AppContext.BaseDirectory, "omnipg-wal");
+
+    public static async Task<ProgramResult> RunAsync(string? workingDirectory, string input, params IEnumerable<string> words)
+    {
+        using var process = Start(workingDirectory, words);
+        return await EndAsync(process, input);
+    }
+
+    public static Task<ProgramResult> RunAsync(params IEnumerable<string> words) => RunAsync(null, "", words);
+
+    public static Process Start(string? workingDirectory, IEnumerable<string> words)
+    {
+        var info = new ProcessStartInfo(Location, words)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = workingDirectory ?? Path.GetTempPath(),
+        };
+        info.Environment["OMNIPG_TEST_PASSWORD"] = "hunter2";
+        return Process.Start(info)!;
+    }
+
+    public static async Task<ProgramResult> EndAsync(Process process, string input = "")
+    {
+        var token = TestContext.Current.CancellationToken;
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
+        var output = process.StandardOutput.ReadToEndAsync(token);
+        var error = process.StandardError.ReadToEndAsync(token);
+        await process.WaitForExitAsync(token);
+        return new ProgramResult(process.ExitCode, await output, await error);
+    }
+}
