@@ -1,4 +1,3 @@
-using OmniPg.Compression;
 using OmniPg.Wal.Cli.CommandLine;
 
 namespace OmniPg.Wal.Cli;
@@ -29,15 +28,24 @@ internal static class ExitCodes
 
     public static int Of(Exception error) => error switch
     {
-        UsageException or WalConfigurationException or ArgumentException => Usage,
-        WalLockedException => Locked,
+        UsageException or ArgumentException => Usage,
         TimeoutException => TimedOut,
-        CodecUnavailableException => CodecOrKeyUnavailable,
-        WalValidationException { Problem: WalValidationProblem.ForeignCluster } => ForeignCluster,
-        WalValidationException or WalInputException => InvalidSegment,
-        WalArchiveMismatchException => ForeignCluster,
-        WalConflictException => Conflict,
         WalDeliveryException delivery when delivery.Failures.All(f => f.Code == "wal.destination.timeout") => TimedOut,
+        OmniPgException known => Of(known.Code),
+        _ => DestinationFailed,
+    };
+
+    /// <summary>By the stable code of an error, as it also comes from the resident process.</summary>
+    public static int Of(string? code) => code switch
+    {
+        "wal.configuration" => Usage,
+        "wal.locked" => Locked,
+        "wal.destination.timeout" => TimedOut,
+        "compression.unavailable" => CodecOrKeyUnavailable,
+        "wal.segment.foreign-cluster" or "wal.archive.mismatch" => ForeignCluster,
+        "wal.archive.conflict" => Conflict,
+        "wal.text.invalid" => InvalidSegment,
+        not null when code.StartsWith("wal.segment.", StringComparison.Ordinal) || code.StartsWith("wal.input.", StringComparison.Ordinal) => InvalidSegment,
         _ => DestinationFailed,
     };
 }

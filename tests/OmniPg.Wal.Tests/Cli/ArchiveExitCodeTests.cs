@@ -82,5 +82,5 @@ public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
     private string Segment() => Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).First();
 
     private Task<ProgramResult> ArchiveAsync(params string[] words) =>
-        WalProgram.RunAsync(null, "", ["archive", "--data-dir", scene.Primary.DataDirectory, .. words]);
+        WalProgram.RunInAsync(null, "", ["archive", "--data-dir", scene.Primary.DataDirectory, .. words]);
 }

@@ -58,10 +58,10 @@ public sealed class ProgramTests : IDisposable
     [Fact]
     public async Task Checksum_prints_a_line_that_sha256sum_reads()
     {
-        var result = await WalProgram.RunAsync(null, "abc", "checksum", "-d", "SHA-256", "-f", "a file");
-        var unknown = await WalProgram.RunAsync(null, "", "checksum", "-d", "CRC");
+        var result = await WalProgram.RunInAsync(null, "abc", "checksum", "-d", "SHA-256", "-f", "a file");
+        var unknown = await WalProgram.RunInAsync(null, "", "checksum", "-d", "CRC");
         var list = await WalProgram.RunAsync("checksum", "--list");
-        var plain = await WalProgram.RunAsync(null, "abc", "checksum");
+        var plain = await WalProgram.RunInAsync(null, "abc", "checksum");
 
         result.Should().BeEquivalentTo(new { ExitCode = 0, Output = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad *a file\n" });
         unknown.Should().BeEquivalentTo(new { ExitCode = 1, Output = "" });

@@ -116,7 +116,7 @@ public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
     private async Task<ProgramResult> RestoreAsync(params string[] words)
     {
         await PrepareAsync();
-        return await WalProgram.RunAsync(_data.Path, "", ["restore", .. words]);
+        return await WalProgram.RunInAsync(_data.Path, "", ["restore", .. words]);
     }
 
     // CRC-32C of everything before it, at offset 288 in PostgreSQL 13 to 17.

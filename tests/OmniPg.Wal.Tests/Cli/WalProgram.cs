@@ -8,13 +8,13 @@ internal static class WalProgram
 {
     private static readonly string Location = Path.Combine(AppContext.BaseDirectory, "omnipg-wal");
 
-    public static async Task<ProgramResult> RunAsync(string? workingDirectory, string input, params IEnumerable<string> words)
+    public static async Task<ProgramResult> RunInAsync(string? workingDirectory, string input, params IEnumerable<string> words)
     {
         using var process = Start(workingDirectory, words);
         return await EndAsync(process, input);
     }
 
-    public static Task<ProgramResult> RunAsync(params IEnumerable<string> words) => RunAsync(null, "", words);
+    public static Task<ProgramResult> RunAsync(params IEnumerable<string> words) => RunInAsync(null, "", words);
 
     public static Process Start(string? workingDirectory, IEnumerable<string> words)
     {
