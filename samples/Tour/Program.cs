@@ -1,4 +1,3 @@
-using Spectre.Console;
 using Tour;
 using Tour.Wal;
 

@@ -60,9 +60,10 @@ internal sealed class Stage
     {
         if (_plain)
         {
-            Console.WriteLine("  " + string.Join("  ", headings.Select(h => h.PadRight(14))).TrimEnd());
-            foreach (var row in rows)
-                Console.WriteLine("  " + string.Join("  ", row.Select(c => c.PadRight(14))).TrimEnd());
+            string[][] lines = [headings, .. rows];
+            var widths = headings.Select((_, column) => lines.Max(l => l[column].Length)).ToArray();
+            foreach (var line in lines)
+                Console.WriteLine("  " + string.Join("  ", line.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
             return;
         }
 

@@ -35,6 +35,8 @@ internal static class SecretMask
 
     private static int EndOfValue(string text, int start)
     {
+        while (start < text.Length && text[start] == ' ')
+            start++;
         if (start < text.Length && text[start] is '\'' or '"')
         {
             var quote = text.IndexOf(text[start], start + 1);
