@@ -52,7 +52,8 @@ public sealed class WalDestinationOptions
     /// <value>Default 1 s. Ignored when <see cref="Attempts"/> is 1.</value>
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromSeconds(1);
 
-    internal IWalStore? Store { get; set; }
+    // A field, because the binder of configuration takes every property of this assembly for one of its own.
+    internal IWalStore? Store;
 
     internal string Place => Directory ?? Rsync ?? Pipe ?? Store?.Id ?? "";
 }

@@ -25,6 +25,16 @@ public static class WalTelemetry
     internal static readonly Counter<long> ValidationFailures =
         Meter.CreateCounter<long>("omnipg.wal.validation.failures", "{segment}", "Files refused by validation.");
 
+    private static int _backlog;
+
+    internal static readonly ObservableGauge<int> BacklogGauge =
+        Meter.CreateObservableGauge("omnipg.wal.archive.backlog", static () => Volatile.Read(ref _backlog), "{segment}", "Files that are ready and not archived yet, in resident mode.");
+
+    internal static int Backlog
+    {
+        set => Volatile.Write(ref _backlog, value);
+    }
+
     private static InstrumentAdvice<double> DurationBuckets =>
         new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
 

@@ -1,0 +1,30 @@
+using System.Text.Json.Serialization;
+
+namespace OmniPg.Wal.Resident;
+
+/// <summary>Source-generated JSON of spool and socket.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(PushAnswer))]
+[JsonSerializable(typeof(ResidentRequest))]
+[JsonSerializable(typeof(ResidentAnswer))]
+internal sealed partial class ResidentJson : JsonSerializerContext;
+
+/// <summary>Content of an answer file of the spool.</summary>
+internal sealed record PushAnswer
+{
+    public string? Sha256 { get; init; }
+
+    public long Size { get; init; }
+
+    [JsonPropertyName("mtime")]
+    public DateTimeOffset Modified { get; init; }
+
+    public ulong Inode { get; init; }
+
+    public string? Code { get; init; }
+
+    public string? Message { get; init; }
+}
+
+/// <summary>The one line that a client sends.</summary>
+internal sealed record ResidentRequest(string Archive);

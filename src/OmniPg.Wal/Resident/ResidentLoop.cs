@@ -1,0 +1,78 @@
+using System.Threading.Channels;
+
+namespace OmniPg.Wal.Resident;
+
+/// <summary>Looks, works, looks again.</summary>
+internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions options, ChannelWriter<ArchiveEvent> events)
+{
+    private const int FilesPerLook = 256;
+    private readonly TimeProvider _time = archiver.Setup.Time;
+    private readonly ReadyFiles _ready = new(archiver.Options.DataDirectory);
+    private readonly WalPushSpool _spool = new(options.SpoolDirectory);
+    private int _backlog;
+
+    public async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            _spool.Create();
+            using var single = SingleInstanceLock.Acquire(Path.Combine(options.SpoolDirectory, "resident.lock"));
+            using var workUntil = new CancellationTokenSource();
+            using var onStop = stop.Register(() => workUntil.CancelAfter(options.StopGrace));
+            using var work = new ResidentWork(archiver, _spool, options.ProcessMax, ReportAsync);
+            archiver.RemoveAbandonedFiles();
+            using var socket = options.SocketPath is { } path ? new ResidentSocket(path, work, _spool) : null;
+            var serving = socket?.RunAsync(stop, workUntil.Token) ?? Task.CompletedTask;
+            await LookAheadAsync(work, stop, workUntil.Token).ConfigureAwait(false);
+            await serving.ConfigureAwait(false);
+            events.Complete();
+        }
+        catch (Exception error)
+        {
+            events.Complete(error);
+        }
+    }
+
+    private async Task LookAheadAsync(ResidentWork work, CancellationToken stop, CancellationToken workUntil)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            var ready = _ready.List();
+            _spool.KeepOnly(ready.Select(static f => f.ToString()).ToHashSet());
+            var due = ready.Where(work.IsDue).Take(FilesPerLook).ToList();
+            await ReportBacklogAsync(due.Count).ConfigureAwait(false);
+            await ArchiveAsync(due, work, stop, workUntil).ConfigureAwait(false);
+            if (due.Count == 0)
+                await Task.Delay(options.PollInterval, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task ArchiveAsync(List<WalFileName> files, ResidentWork work, CancellationToken stop, CancellationToken workUntil)
+    {
+        try
+        {
+            await Parallel.ForEachAsync(
+                files,
+                new ParallelOptions { MaxDegreeOfParallelism = options.ProcessMax, CancellationToken = stop },
+                async (file, _) => await work.ArchiveAsync(file, workUntil).ConfigureAwait(false)).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The loop sees it and ends.
+        }
+    }
+
+    private async Task ReportBacklogAsync(int backlog)
+    {
+        if (Interlocked.Exchange(ref _backlog, backlog) == backlog)
+            return;
+        WalTelemetry.Backlog = backlog;
+        await events.WriteAsync(new ArchiveEvent(ArchiveEventKind.Backlog, _time.GetUtcNow(), backlog)).ConfigureAwait(false);
+    }
+
+    private async Task ReportAsync(ArchiveEventKind kind, WalFileName file, WalArchiveResult? result, OmniPgException? error)
+    {
+        var backlog = kind == ArchiveEventKind.Archived ? Interlocked.Decrement(ref _backlog) : _backlog;
+        await events.WriteAsync(new ArchiveEvent(kind, _time.GetUtcNow(), Math.Max(backlog, 0), file, result, error)).ConfigureAwait(false);
+    }
+}

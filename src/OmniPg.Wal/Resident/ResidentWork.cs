@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+
+namespace OmniPg.Wal.Resident;
+
+/// <summary>Archives files side by side, each once however many ask for it, and leaves the answers in the spool.</summary>
+internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int processMax, Func<ArchiveEventKind, WalFileName, WalArchiveResult?, OmniPgException?, Task> report) : IDisposable
+{
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMinutes(1);
+    private readonly SemaphoreSlim _places = new(processMax);
+    private readonly ConcurrentDictionary<WalFileName, Lazy<Task<ResidentAnswer>>> _underWay = [];
+    private readonly ConcurrentDictionary<WalFileName, Failure> _failures = [];
+    private readonly TimeProvider _time = archiver.Setup.Time;
+
+    public void Dispose() => _places.Dispose();
+
+    public string PathOf(WalFileName file) => Path.Combine(archiver.Options.DataDirectory, "pg_wal", file.ToString());
+
+    /// <summary>Whether look-ahead should take the file now: not answered yet, and not paused after a failure.</summary>
+    public bool IsDue(WalFileName file) =>
+        (!_failures.TryGetValue(file, out var failure) || failure.NextTry <= _time.GetUtcNow()) && !spool.IsArchived(PathOf(file));
+
+    /// <summary>Archives a file, or joins the work on it that is under way. Never throws but for cancellation.</summary>
+    public async Task<ResidentAnswer> ArchiveAsync(WalFileName file, CancellationToken cancellationToken)
+    {
+        var work = _underWay.GetOrAdd(file, key => new Lazy<Task<ResidentAnswer>>(() => RunAsync(key, cancellationToken)));
+        try
+        {
+            return await work.Value.ConfigureAwait(false);
+        }
+        finally
+        {
+            _underWay.TryRemove(new KeyValuePair<WalFileName, Lazy<Task<ResidentAnswer>>>(file, work));
+        }
+    }
+
+    private async Task<ResidentAnswer> RunAsync(WalFileName file, CancellationToken cancellationToken)
+    {
+        await _places.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var result = await Task.Run(() => archiver.ArchiveAsync(Path.Combine("pg_wal", file.ToString()), cancellationToken), cancellationToken).ConfigureAwait(false);
+            _failures.TryRemove(file, out _);
+            spool.WriteOk(PathOf(file), file, result.Sha256);
+            await report(ArchiveEventKind.Archived, file, result, null).ConfigureAwait(false);
+            return new ResidentAnswer(true);
+        }
+        catch (OmniPgException error)
+        {
+            _failures.AddOrUpdate(file, static (_, now) => new Failure(TimeSpan.FromSeconds(1), now), static (_, before, now) => before.Again(now), _time.GetUtcNow());
+            spool.WriteError(file, error);
+            await report(ArchiveEventKind.Failed, file, null, error).ConfigureAwait(false);
+            return new ResidentAnswer(false, error.Code, error.Message);
+        }
+        finally
+        {
+            _places.Release();
+        }
+    }
+
+    private readonly record struct Failure(TimeSpan Pause, DateTimeOffset Since)
+    {
+        public DateTimeOffset NextTry => Since + Pause;
+
+        public Failure Again(DateTimeOffset now) => new(Pause * 2 < LongestPause ? Pause * 2 : LongestPause, now);
+    }
+}

@@ -1,0 +1,76 @@
+using System.Text.Json;
+using OmniPg.Wal.Internal;
+using OmniPg.Wal.Resident;
+
+namespace OmniPg.Wal;
+
+/// <summary>
+/// Answers of the resident mode on disk: <c>SPOOL/push/NAME.ok</c> and <c>NAME.error</c>. An <c>archive_command</c> that finds its file there is done
+/// without any work.
+/// </summary>
+/// <param name="directory">The spool directory.</param>
+public sealed class WalPushSpool(string directory)
+{
+    private const string OkSuffix = ".ok";
+    private const string ErrorSuffix = ".error";
+    private readonly string _push = Path.Combine(directory, "push");
+
+    /// <summary>Makes the directory; needed before the first answer is written.</summary>
+    public void Create() => Directory.CreateDirectory(_push);
+
+    /// <summary>Whether the resident mode has archived exactly this file: same name, inode, size and modification time.</summary>
+    /// <param name="path">Full path of the file in <c>pg_wal</c>.</param>
+    /// <returns><see langword="false"/> also when the answer is damaged or about an earlier file of that name; archiving again is safe.</returns>
+    public bool IsArchived(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return FileStat.TryGet(path, out var stat) && Read(Path.GetFileName(path) + OkSuffix) is { } answer
+            && answer.Size == stat.Bytes && answer.Modified == stat.Modified && answer.Inode == stat.Inode;
+    }
+
+    /// <summary>The last failure of a file.</summary>
+    /// <param name="file">The file.</param>
+    /// <returns>Code and message, or <see langword="null"/> when it has none.</returns>
+    public (string Code, string Message)? FindError(WalFileName file) =>
+        Read(file + ErrorSuffix) is { Code: { } code, Message: { } message } ? (code, message) : null;
+
+    internal void WriteOk(string path, WalFileName file, string sha256)
+    {
+        if (!FileStat.TryGet(path, out var stat))
+            return;
+        Write(file + OkSuffix, new PushAnswer { Sha256 = sha256, Size = stat.Bytes, Modified = stat.Modified, Inode = stat.Inode });
+        File.Delete(Path.Combine(_push, file + ErrorSuffix));
+    }
+
+    internal void WriteError(WalFileName file, OmniPgException error) =>
+        Write(file + ErrorSuffix, new PushAnswer { Code = error.Code, Message = error.Message });
+
+    /// <summary>Drops the answers that PostgreSQL will not ask for any more.</summary>
+    internal void KeepOnly(IReadOnlySet<string> readyNames)
+    {
+        foreach (var path in Directory.EnumerateFiles(_push))
+            if (!readyNames.Contains(Path.GetFileNameWithoutExtension(path)))
+                File.Delete(path);
+    }
+
+    private PushAnswer? Read(string name)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(_push, name)), ResidentJson.Default.PushAnswer);
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or JsonException)
+        {
+            // No answer, or none that can be trusted: the work is done again, which is always safe.
+            return null;
+        }
+    }
+
+    // Renamed into place so that a reader sees all or nothing. Not flushed: an answer lost with the power costs one comparison.
+    private void Write(string name, PushAnswer answer)
+    {
+        var path = Path.Combine(_push, name);
+        File.WriteAllBytes(path + ".new", JsonSerializer.SerializeToUtf8Bytes(answer, ResidentJson.Default.PushAnswer));
+        File.Move(path + ".new", path, overwrite: true);
+    }
+}

@@ -1,0 +1,145 @@
+using System.Net.Sockets;
+using System.Text;
+using OmniPg.Testing;
+using OmniPg.Wal.Tests.Archiving;
+using OmniPg.Wal.Tests.Segments;
+
+namespace OmniPg.Wal.Tests.Resident;
+
+public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(workloads)
+{
+    [Fact]
+    public async Task Everything_ready_is_archived_ahead_and_answered_from_spool_and_socket()
+    {
+        foreach (var segment in Scene.Segments.Take(12))
+            MakeReady(Scene.Add(segment));
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().To(d => d.Directory($"zstd={archive}")).Build();
+        var options = Options with { ProcessMax = 3 };
+        await using var resident = await RunningResident.StartAsync(archiver, options, Token);
+
+        await Eventually.TrueAsync(() => resident.Events.Count(e => e.Kind == ArchiveEventKind.Archived) == 12, "the backlog is archived", cancellationToken: Token);
+
+        ArchiveScene.FilesIn(archive).Should().HaveCount(12);
+        new WalPushSpool(options.SpoolDirectory).IsArchived(Scene.Located(Scene.Segments[3])).Should().BeTrue();
+        (await WalResidentClient.TryArchiveAsync(options.SocketPath!, ArchiveScene.PathOf(Scene.Segments[3]), Token)).Should().Be(new ResidentAnswer(true));
+        resident.Events.Where(e => e.Kind == ArchiveEventKind.Archived).Should().OnlyContain(e => e.Result!.IsArchived);
+    }
+
+    [Fact]
+    public async Task A_client_that_comes_first_waits_for_the_real_result()
+    {
+        var archive = Scene.MakeDirectory("archive");
+        var path = Scene.Add();
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => WalResidentClient.TryArchiveAsync(Options.SocketPath!, path, Token)));
+
+        answers.Should().OnlyContain(a => a != null && a.Ok);
+        ArchiveScene.FilesIn(archive).Should().Equal(Scene.Segment.ToString());
+    }
+
+    [Fact]
+    public async Task A_failure_is_answered_with_its_code_left_in_the_spool_and_tried_again()
+    {
+        var store = new FaultyStore("flaky", FaultAt.Write);
+        var path = Scene.Add();
+        MakeReady(path);
+        await using var archiver = Scene.Archiver().To(d => d.Store(store)).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+
+        var answer = await WalResidentClient.TryArchiveAsync(Options.SocketPath!, path, Token);
+        var spooled = new WalPushSpool(Options.SpoolDirectory).FindError(Scene.Segment);
+        store.Fault = FaultAt.Nothing;
+        await Eventually.TrueAsync(() => resident.Events.Any(e => e.Kind == ArchiveEventKind.Archived), "it is tried again", cancellationToken: Token);
+
+        answer!.Ok.Should().BeFalse();
+        answer.Code.Should().Be("wal.archive.delivery");
+        spooled!.Value.Code.Should().Be("wal.archive.delivery");
+        new WalPushSpool(Options.SpoolDirectory).FindError(Scene.Segment).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task An_answer_counts_only_for_the_very_file_and_goes_when_the_server_is_done()
+    {
+        var path = Scene.Add();
+        var status = MakeReady(path);
+        await using var archiver = Scene.Archiver().To(d => d.Directory(Scene.MakeDirectory("archive"))).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+        var spool = new WalPushSpool(Options.SpoolDirectory);
+        await Eventually.TrueAsync(() => spool.IsArchived(Scene.Located(Scene.Segment)), "it is archived", cancellationToken: Token);
+
+        File.SetLastWriteTimeUtc(Scene.Located(Scene.Segment), DateTime.UnixEpoch);
+        var touched = spool.IsArchived(Scene.Located(Scene.Segment));
+        File.Delete(status);
+        await Eventually.TrueAsync(() => !File.Exists(Path.Combine(Options.SpoolDirectory, "push", Scene.Segment + ".ok")), "the answer is dropped", cancellationToken: Token);
+
+        touched.Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData("nonsense\n")]
+    [InlineData("{}\n")]
+    [InlineData("{\"archive\":\"../../etc/passwd\"}\n")]
+    public async Task A_request_that_names_no_file_is_refused(string line)
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryWalStore())).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Options.SocketPath!), Token);
+
+        await socket.SendAsync(Encoding.UTF8.GetBytes(line), SocketFlags.None, Token);
+        var buffer = new byte[1000];
+        var count = await socket.ReceiveAsync(buffer, SocketFlags.None, Token);
+
+        Encoding.UTF8.GetString(buffer, 0, count).Should().Be("""{"ok":false,"code":"wal.resident.request","message":"The request names no WAL file."}""" + "\n");
+    }
+
+    [Fact]
+    public async Task Only_one_process_uses_a_spool()
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryWalStore())).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+
+        var act = async () =>
+        {
+            await foreach (var _ in archiver.RunResidentAsync(Options, Token))
+            {
+            }
+        };
+
+        await act.Should().ThrowAsync<WalLockedException>();
+    }
+
+    [Fact]
+    public async Task Nobody_listening_is_no_answer()
+    {
+        (await WalResidentClient.TryArchiveAsync(Options.SocketPath!, ArchiveScene.PathOf(Scene.Segment), Token)).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_consumer_that_stops_reading_ends_the_mode()
+    {
+        MakeReady(Scene.Add());
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryWalStore())).Build();
+
+        await foreach (var happened in archiver.RunResidentAsync(Options, Token))
+            if (happened.Kind == ArchiveEventKind.Archived)
+                break;
+
+        File.Exists(Options.SocketPath).Should().BeFalse();
+    }
+
+    private WalResidentOptions Options => new()
+    {
+        SpoolDirectory = Scene.MakeDirectory("spool"), SocketPath = Path.Combine(Scene.Root, "s"), PollInterval = TimeSpan.FromMilliseconds(20),
+    };
+
+    private string MakeReady(string path)
+    {
+        var status = Path.Combine(Scene.DataDirectory, "pg_wal", "archive_status", Path.GetFileName(path) + ".ready");
+        File.WriteAllText(status, "");
+        return status;
+    }
+}

@@ -1,0 +1,35 @@
+using System.Collections.Concurrent;
+using OmniPg.Testing;
+
+namespace OmniPg.Wal.Tests.Resident;
+
+/// <summary>A resident mode that runs until disposal and keeps its events.</summary>
+internal sealed class RunningResident : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _run;
+
+    private RunningResident(WalArchiver archiver, WalResidentOptions options) => _run = Task.Run(async () =>
+    {
+        await foreach (var happened in archiver.RunResidentAsync(options, _stop.Token))
+            Events.Enqueue(happened);
+    });
+
+    public ConcurrentQueue<ArchiveEvent> Events { get; } = [];
+
+    public static async Task<RunningResident> StartAsync(WalArchiver archiver, WalResidentOptions options, CancellationToken cancellationToken)
+    {
+        var resident = new RunningResident(archiver, options);
+        await Eventually.TrueAsync(() => resident._run.IsCompleted || File.Exists(options.SocketPath), "the socket is there", cancellationToken: cancellationToken);
+        if (resident._run.IsCompleted)
+            await resident._run;
+        return resident;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _run;
+        _stop.Dispose();
+    }
+}
