@@ -1,3 +1,22 @@
 using BenchmarkDotNet.Running;
+using OmniPg.Wal.Benchmarks;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+// Runs that move files and start programs time themselves, case by case in turn; the rest is BenchmarkDotNet's.
+switch (args)
+{
+    case ["copier", var dataDirectory]:
+        await new CopierRun(new SegmentSet(dataDirectory)).RunAsync();
+        break;
+    case ["allocations", var dataDirectory]:
+        await CopierAllocations.RunAsync(new SegmentSet(dataDirectory));
+        break;
+    case ["backlog", var dataDirectory, var count, .. var programs]:
+        await new BacklogRun(new SegmentSet(dataDirectory), int.Parse(count, System.Globalization.CultureInfo.InvariantCulture)).RunAsync(programs);
+        break;
+    case ["soak", var dataDirectory, var count]:
+        await CopierSoak.RunAsync(new SegmentSet(dataDirectory), int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
+        break;
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+        break;
+}

@@ -3,9 +3,9 @@ using OmniPg.Compression;
 namespace OmniPg.Wal.Copying;
 
 /// <summary>Encodes the content once for all targets that share codec and level. A codec that fails takes down only these.</summary>
-internal sealed class EncoderBranch(Codec codec, int? level, IReadOnlyList<TargetWriter> targets, int queueCapacity, BufferPool pool)
+internal sealed class EncoderBranch(Codec codec, int? level, TargetWriter[] targets, int queueCapacity, BufferPool pool)
 {
-    private readonly FanOut _fanOut = new([.. targets.Select(t => t.Queue)]);
+    private readonly FanOut _fanOut = new(targets.Select(static t => t.Queue));
 
     public BufferQueue Queue { get; } = new(queueCapacity);
 
@@ -45,7 +45,7 @@ internal sealed class EncoderBranch(Codec codec, int? level, IReadOnlyList<Targe
                     buffer.Release();
                 }
 
-                if (!targets.Any(static t => t.IsLive))
+                if (!Array.Exists(targets, static t => t.IsLive))
                     return;
             }
         }

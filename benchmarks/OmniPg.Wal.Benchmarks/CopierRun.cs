@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using OmniPg.Compression;
+
+namespace OmniPg.Wal.Benchmarks;
+
+/// <summary>What does archiving one segment cost, by codec, validation level and number of destinations, next to libzstd alone and to the usual programs?</summary>
+internal sealed class CopierRun(SegmentSet segments)
+{
+    private const int Count = 12;
+    private const int Rounds = 7;
+    private readonly IReadOnlyList<WalFileName> _sample = segments.Sample(Count);
+    private readonly string _root = Directory.CreateTempSubdirectory("omnipg-copier-").FullName;
+
+    public async Task RunAsync()
+    {
+        try
+        {
+            var table = new Measured("Copier", Count);
+            table.Add("libzstd -1 in memory + write + fsync", FloorAsync);
+            foreach (var level in new[] { WalValidation.None, WalValidation.Header, WalValidation.Full })
+                table.Add($"zstd:1, one directory, validation {level}", () => ArchiveAsync(level, 1, Codec.Zstd, 1));
+            table.Add("zstd:1, three directories, validation Full", () => ArchiveAsync(WalValidation.Full, 3, Codec.Zstd, 1));
+            table.Add("none, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.None));
+            table.Add("lz4, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Lz4));
+            table.Add("zstd:3, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Zstd, 3));
+            table.Add("gzip:6, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Gzip));
+            table.Add("`cp`", () => ProgramAsync("cp {0} {1}"));
+            table.Add("`lz4`", () => ProgramAsync("lz4 -q {0} {1}"));
+            table.Add("`zstd -1`", () => ProgramAsync("zstd -q -1 {0} -o {1}"));
+            table.Add("`zstd -3`", () => ProgramAsync("zstd -q -3 {0} -o {1}"));
+            table.Add("`gzip`", () => ProgramAsync("gzip -c {0} > {1}"));
+            await table.RunAsync(Rounds, CleanAsync);
+            Console.WriteLine($"Peak resident memory of this process: {Process.GetCurrentProcess().PeakWorkingSet64 >> 20} MiB.");
+        }
+        finally
+        {
+            Directory.Delete(_root, recursive: true);
+        }
+    }
+
+    private Task CleanAsync()
+    {
+        foreach (var directory in Directory.EnumerateDirectories(_root))
+            Directory.Delete(directory, recursive: true);
+        return Task.CompletedTask;
+    }
+
+    private async Task ArchiveAsync(WalValidation validation, int destinations, Codec codec, int? level = null)
+    {
+        var builder = WalArchiver.Create(segments.DataDirectory).Validate(validation).WithState(_root);
+        for (var i = 0; i < destinations; i++)
+        {
+            var directory = Directory.CreateDirectory(Path.Combine(_root, $"d{i}")).FullName;
+            builder.To(d => d.Directory(directory).Compress(codec, level));
+        }
+
+        await using var archiver = builder.Build();
+        foreach (var name in _sample)
+            await archiver.ArchiveAsync(segments.PathOf(name));
+    }
+
+    private Task FloorAsync()
+    {
+        var directory = Directory.CreateDirectory(Path.Combine(_root, "floor")).FullName;
+        foreach (var name in _sample)
+        {
+            var content = File.ReadAllBytes(segments.PathOf(name));
+            var packed = ZstdInMemory.Compress(content, 1);
+            using var file = File.OpenHandle(Path.Combine(directory, name.ToString()), FileMode.CreateNew, FileAccess.Write);
+            RandomAccess.Write(file, packed, 0);
+            RandomAccess.FlushToDisk(file);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private async Task ProgramAsync(string command)
+    {
+        var directory = Directory.CreateDirectory(Path.Combine(_root, "program")).FullName;
+        foreach (var name in _sample)
+        {
+            var line = string.Format(System.Globalization.CultureInfo.InvariantCulture, command, segments.PathOf(name), Path.Combine(directory, name.ToString()));
+            using var process = Process.Start("/bin/sh", ["-c", line]);
+            await process.WaitForExitAsync();
+        }
+    }
+}
