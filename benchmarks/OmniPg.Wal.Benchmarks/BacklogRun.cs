@@ -30,11 +30,11 @@ internal sealed class BacklogRun(SegmentSet segments, int count)
                 if (programs.Length > 0)
                     await CaseAsync(round, "resident, one native client per segment", () => ResidentAsync(programs[0]));
                 if (pgBackRest is not null)
-                    await CaseAsync(round, "pgBackRest async, process-max=2", () => PushAllAsync(pgBackRest.AsyncPush), pgBackRest.WaitUntilIdleAsync);
+                    await CaseAsync(round, "pgBackRest async, process-max=2", () => PushAllAsync(pgBackRest.AsyncPush), PgBackRest.WaitUntilIdleAsync);
                 if (programs.Length > 0)
                     await CaseAsync(round, "one native process per segment", () => PushAllAsync(OneProcess(programs[0])));
                 if (pgBackRest is not null)
-                    await CaseAsync(round, "pgBackRest sync", () => PushAllAsync(pgBackRest.SyncPush), pgBackRest.WaitUntilIdleAsync);
+                    await CaseAsync(round, "pgBackRest sync", () => PushAllAsync(pgBackRest.SyncPush), PgBackRest.WaitUntilIdleAsync);
             }
         }
         finally

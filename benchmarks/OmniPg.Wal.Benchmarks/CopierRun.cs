@@ -6,8 +6,8 @@ namespace OmniPg.Wal.Benchmarks;
 /// <summary>What does archiving one segment cost, by codec, validation level and number of destinations, next to libzstd alone and to the usual programs?</summary>
 internal sealed class CopierRun(SegmentSet segments)
 {
-    private const int Count = 12;
-    private const int Rounds = 7;
+    private const int Count = 8;
+    private const int Rounds = 5;
     private readonly IReadOnlyList<WalFileName> _sample = segments.Sample(Count);
     private readonly string _root = Directory.CreateTempSubdirectory("omnipg-copier-").FullName;
 

@@ -26,7 +26,7 @@ internal sealed class PgBackRest
     }
 
     /// <summary>Its asynchronous process keeps working after the last push returned; timing anything beside it would be unfair.</summary>
-    public async Task WaitUntilIdleAsync()
+    public static async Task WaitUntilIdleAsync()
     {
         while (Process.GetProcessesByName("pgbackrest").Length > 0)
             await Task.Delay(100);
