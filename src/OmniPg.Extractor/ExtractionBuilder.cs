@@ -114,6 +114,15 @@ public sealed class ExtractionBuilder
         return With(options => options.Transforms.Add(transform));
     }
 
+    /// <summary>Begins anew with the options that a schema was extracted with, so that the two can be compared.</summary>
+    /// <param name="snapshot">The schema. Its <see cref="ExtractionOptions.Transforms"/> are not known and must be added again.</param>
+    /// <returns>A new builder for the same source.</returns>
+    public ExtractionBuilder WithOptionsOf(SchemaSnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        return new ExtractionBuilder(_source, _context, OptionText.Read(snapshot.Options));
+    }
+
     /// <summary>Sets the directory that <see cref="RunAsync"/> writes.</summary>
     /// <param name="path">The tree; created when missing.</param>
     /// <returns>This builder.</returns>

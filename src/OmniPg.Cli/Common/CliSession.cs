@@ -12,6 +12,7 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
 {
     private static readonly JsonWriterOptions JsonFormat = new() { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    private readonly List<NpgsqlDataSource> _owned = [];
     private NpgsqlDataSource? _dataSource;
 
     public CliHost Host => host;
@@ -27,6 +28,13 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
     /// <summary>The server that the command line, the environment or libpq's variables name; opened at first use.</summary>
     public NpgsqlDataSource DataSource => _dataSource ??= NpgsqlDataSource.Create(
         ConnectionResolver.Resolve(parse.GetValue(CommonOptions.Connection), host.Variable).ConnectionString);
+
+    /// <summary>Disposes a data source together with this session.</summary>
+    public NpgsqlDataSource Own(NpgsqlDataSource dataSource)
+    {
+        _owned.Add(dataSource);
+        return dataSource;
+    }
 
     public T? Get<T>(Option<T> option) => parse.GetValue(option);
 
@@ -62,6 +70,8 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
     {
         if (_dataSource is not null)
             await _dataSource.DisposeAsync();
+        foreach (var owned in _owned)
+            await owned.DisposeAsync();
         await Out.FlushAsync();
         await Error.FlushAsync();
     }

@@ -12,6 +12,8 @@ internal static class Shell
         root.Options.Add(CommonOptions.Json);
         root.Options.Add(CommonOptions.Verbose);
         root.Subcommands.Add(JobmonCommands.Create(host));
+        root.Subcommands.Add(ExtractCommand.Create(host));
+        root.Subcommands.Add(SchemaCommands.Create(host));
 
         var parse = root.Parse(args);
         if (parse.Errors.Count > 0)

@@ -98,7 +98,6 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
         {
             if (_closed)
                 return;
-            _closed = true;
             if (_largeObjects)
                 await LargeObjectScript.EndAsync(_script, cancellationToken).ConfigureAwait(false);
             await _script.FlushAsync(cancellationToken).ConfigureAwait(false);
@@ -106,6 +105,7 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
             await _file.FlushAsync(cancellationToken).ConfigureAwait(false);
             await TrimAsync(cancellationToken).ConfigureAwait(false);
             await _file.DisposeAsync().ConfigureAwait(false);
+            _closed = true;
         }
 
         public async Task<(string Path, string Sha256)> FinishAsync(CancellationToken cancellationToken)
@@ -118,6 +118,8 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
 
         public void Dispose()
         {
+            if (_closed)
+                return;
             _closed = true;
             _writer.Dispose();
             _file.Dispose();

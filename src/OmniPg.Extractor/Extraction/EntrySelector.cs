@@ -34,26 +34,9 @@ internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObject
     private bool AdmitsObject(SchemaObjectId root)
     {
         var own = ownEntry(root);
-        return options.Kinds.HasFlag(KindOf(root, own)) && AdmitsSchema(root) && AdmitsKindFilter(root) && AdmitsOwner(root, own)
+        return options.Kinds.HasFlag(ObjectKindMap.OfObject(root.Kind)) && AdmitsSchema(root) && AdmitsKindFilter(root) && AdmitsOwner(root, own)
             && (options.Filter.Names.IsEmpty || options.Filter.Names.Admits(UnqualifiedName(root)));
     }
-
-    private static ObjectKinds KindOf(SchemaObjectId root, TocEntry? own) => root.Kind switch
-    {
-        _ when own is not null => ObjectKindMap.Of(own.Kind),
-        // The object itself is not in the dump, only what hangs on it.
-        "SCHEMA" => ObjectKinds.Schemas,
-        "TABLE" => ObjectKinds.Tables,
-        "SEQUENCE" => ObjectKinds.Sequences,
-        "MATERIALIZED VIEW" => ObjectKinds.Views,
-        "EXTENSION" => ObjectKinds.Extensions,
-        "PUBLICATION" => ObjectKinds.Publications,
-        "SUBSCRIPTION" => ObjectKinds.Subscriptions,
-        RootResolver.DatabaseKind => ObjectKinds.Database,
-        RootResolver.GrantKind => ObjectKinds.Grants,
-        RootResolver.LargeObjectKind => ObjectKinds.None,
-        _ => ObjectKinds.Other,
-    };
 
     private bool AdmitsSchema(SchemaObjectId root)
     {

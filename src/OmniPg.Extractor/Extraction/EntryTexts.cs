@@ -3,7 +3,7 @@ namespace OmniPg.Extractor.Extraction;
 /// <summary>Texts of all entries of a plan; of entries with rows only what stands above the rows.</summary>
 internal sealed class EntryTexts
 {
-    private readonly Dictionary<PlannedEntry, string> _texts = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<int, string> _texts = [];
 
     public EntryTexts(PgArchive archive, IReadOnlyList<PlannedEntry> entries)
     {
@@ -12,10 +12,10 @@ internal sealed class EntryTexts
             byId[entry.DumpId] = entry;
         Writer = new EntryText(archive.Header.DumpVersion, byId.GetValueOrDefault);
         foreach (var planned in entries)
-            _texts[planned] = Writer.Of(planned.Entry, planned.HasData);
+            _texts[planned.Entry.DumpId] = Writer.Of(planned.Entry, planned.HasData);
     }
 
     public EntryText Writer { get; }
 
-    public string Of(PlannedEntry planned) => _texts[planned];
+    public string Of(PlannedEntry planned) => _texts[planned.Entry.DumpId];
 }

@@ -5,7 +5,7 @@ internal static class OptionCheck
 {
     public static void Run(ExtractionOptions options)
     {
-        Require((options.Kinds & ObjectKinds.All) != ObjectKinds.None, "Kinds", "No kinds of objects are set, so there is nothing to extract.");
+        Require((options.Kinds & ObjectKinds.All) != ObjectKinds.None || options.Roles, "Kinds", "No kinds of objects are set, so there is nothing to extract.");
         Require(options.MaxDegreeOfParallelism >= 1, "MaxDegreeOfParallelism",
             $"MaxDegreeOfParallelism is '{options.MaxDegreeOfParallelism}', it must be at least '1'.");
         Require(!options.CleanIfExists || options.Clean, "CleanIfExists", "CleanIfExists needs Clean.");

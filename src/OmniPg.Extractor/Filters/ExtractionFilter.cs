@@ -39,6 +39,17 @@ public sealed class ExtractionFilter
     /// <summary>Unqualified names of objects of every kind; use expressions here (<c>-rf</c>, <c>-Rf</c>).</summary>
     public NameFilter Names { get; }
 
+    /// <summary>Adds the rules of a filter file in the syntax of pg_dump 17 (<c>--filter</c>), which works here with every pg_dump.</summary>
+    /// <param name="path">Lines of <c>include</c> or <c>exclude</c>, a kind (schema, table, view, routine, owner, name) and a pattern.</param>
+    /// <returns>This filter.</returns>
+    /// <exception cref="ExtractorOptionException">The file cannot be read, or a line is not understood; nothing before it is taken back.</exception>
+    public ExtractionFilter AddFilterFile(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        DumpFilterFile.Add(path, this);
+        return this;
+    }
+
     internal IEnumerable<NameFilter> All => [Schemas, Tables, Views, Routines, Owners, Names];
 
     internal IReadOnlyList<string> Unmatched() => [.. All.SelectMany(static filter => filter.Unmatched())];

@@ -10,9 +10,12 @@ namespace OmniPg.Extractor.Filters;
 /// </remarks>
 internal static class PsqlPattern
 {
-    public static Regex ToRegex(string pattern)
+    public static Regex ToRegex(string pattern) => UserRegex.Create($"^(?:{ToExpression(pattern)})$", "schema pattern", pattern);
+
+    /// <summary>The pattern as a regular expression, without anchors.</summary>
+    public static string ToExpression(string pattern)
     {
-        var expression = new StringBuilder("^(?:");
+        var expression = new StringBuilder();
         var quoted = false;
         for (var at = 0; at < pattern.Length; at++)
         {
@@ -29,7 +32,7 @@ internal static class PsqlPattern
             }
             Append(expression, c, quoted);
         }
-        return UserRegex.Create(expression.Append(")$").ToString(), "schema pattern", pattern);
+        return expression.ToString();
     }
 
     private static void Append(StringBuilder expression, char c, bool quoted)

@@ -3,31 +3,33 @@ namespace OmniPg.Extractor.Kinds;
 /// <summary>To which user-visible kind a root object belongs.</summary>
 internal static class ObjectKindMap
 {
-    public static ObjectKinds Of(TocKind kind) => kind switch
+    /// <summary>Kind of an object by PostgreSQL's word for it, as in <see cref="SchemaObjectId.Kind"/>.</summary>
+    public static ObjectKinds OfObject(string kind) => kind switch
     {
-        TocKind.Schema => ObjectKinds.Schemas,
-        TocKind.Extension => ObjectKinds.Extensions,
-        TocKind.Table or TocKind.ForeignTable => ObjectKinds.Tables,
-        TocKind.View or TocKind.MaterializedView => ObjectKinds.Views,
-        TocKind.Function or TocKind.Procedure or TocKind.Aggregate => ObjectKinds.Routines,
-        TocKind.Type or TocKind.ShellType or TocKind.Domain => ObjectKinds.Types,
-        TocKind.Sequence => ObjectKinds.Sequences,
-        TocKind.Server => ObjectKinds.Servers,
-        TocKind.UserMapping => ObjectKinds.UserMappings,
-        TocKind.DefaultAcl => ObjectKinds.DefaultPrivileges,
-        TocKind.ForeignDataWrapper => ObjectKinds.ForeignDataWrappers,
-        TocKind.Collation or TocKind.Conversion => ObjectKinds.Collations,
-        TocKind.Operator or TocKind.OperatorFamily or TocKind.OperatorClass => ObjectKinds.Operators,
-        TocKind.TextSearchConfiguration or TocKind.TextSearchDictionary or TocKind.TextSearchParser or TocKind.TextSearchTemplate
-            => ObjectKinds.TextSearch,
-        TocKind.Cast or TocKind.Transform => ObjectKinds.Casts,
-        TocKind.ProceduralLanguage => ObjectKinds.Languages,
-        TocKind.AccessMethod => ObjectKinds.AccessMethods,
-        TocKind.EventTrigger => ObjectKinds.EventTriggers,
-        TocKind.Publication => ObjectKinds.Publications,
-        TocKind.Subscription => ObjectKinds.Subscriptions,
-        TocKind.Database or TocKind.DatabaseProperties => ObjectKinds.Database,
-        TocKind.Acl or TocKind.AclLanguage or TocKind.Comment or TocKind.SecurityLabel => ObjectKinds.Grants,
+        "SCHEMA" => ObjectKinds.Schemas,
+        "EXTENSION" => ObjectKinds.Extensions,
+        "TABLE" or "FOREIGN TABLE" => ObjectKinds.Tables,
+        "VIEW" or "MATERIALIZED VIEW" => ObjectKinds.Views,
+        "FUNCTION" or "PROCEDURE" or "AGGREGATE" => ObjectKinds.Routines,
+        "TYPE" or "DOMAIN" => ObjectKinds.Types,
+        "SEQUENCE" => ObjectKinds.Sequences,
+        "SERVER" => ObjectKinds.Servers,
+        "USER MAPPING" => ObjectKinds.UserMappings,
+        "DEFAULT PRIVILEGES" => ObjectKinds.DefaultPrivileges,
+        "FOREIGN DATA WRAPPER" => ObjectKinds.ForeignDataWrappers,
+        "COLLATION" or "CONVERSION" => ObjectKinds.Collations,
+        "OPERATOR" or "OPERATOR FAMILY" or "OPERATOR CLASS" => ObjectKinds.Operators,
+        "TEXT SEARCH CONFIGURATION" or "TEXT SEARCH DICTIONARY" or "TEXT SEARCH PARSER" or "TEXT SEARCH TEMPLATE" => ObjectKinds.TextSearch,
+        "CAST" or "TRANSFORM" => ObjectKinds.Casts,
+        "PROCEDURAL LANGUAGE" => ObjectKinds.Languages,
+        "ACCESS METHOD" => ObjectKinds.AccessMethods,
+        "EVENT TRIGGER" => ObjectKinds.EventTriggers,
+        "PUBLICATION" => ObjectKinds.Publications,
+        "SUBSCRIPTION" => ObjectKinds.Subscriptions,
+        "DATABASE" => ObjectKinds.Database,
+        RootResolver.GrantKind => ObjectKinds.Grants,
+        // Large objects are asked for with the data, not as a kind.
+        RootResolver.LargeObjectKind => ObjectKinds.None,
         _ => ObjectKinds.Other,
     };
 }

@@ -10,7 +10,12 @@ internal static class ObjectNames
         && entry.Kind is TocKind.Comment or TocKind.SecurityLabel or TocKind.Acl;
 
     /// <summary>Whether an entry of this kind defines an object with a file, rather than something that hangs on one.</summary>
-    public static bool IsObject(TocKind kind) => ObjectKindMap.Of(kind) is not (ObjectKinds.Grants or ObjectKinds.Other) || kind == TocKind.Other;
+    public static bool IsObject(TocKind kind) => kind is not (
+        TocKind.Acl or TocKind.AclLanguage or TocKind.Comment or TocKind.SecurityLabel or TocKind.Default or TocKind.Constraint or TocKind.ForeignKey
+        or TocKind.CheckConstraint or TocKind.Index or TocKind.IndexAttach or TocKind.Statistics or TocKind.Trigger or TocKind.Rule or TocKind.Policy
+        or TocKind.RowSecurity or TocKind.TableAttach or TocKind.TableData or TocKind.MaterializedViewData or TocKind.SequenceOwnedBy
+        or TocKind.SequenceSet or TocKind.PublicationTable or TocKind.PublicationTablesInSchema or TocKind.SubscriptionTable
+        or TocKind.StatisticsData or TocKind.Encoding or TocKind.StandardStrings or TocKind.SearchPath or TocKind.Warning);
 
     public static string KindOf(TocEntry entry) => entry.Kind switch
     {

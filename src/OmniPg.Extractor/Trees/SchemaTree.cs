@@ -19,6 +19,9 @@ public sealed class SchemaTree
 
     internal TreePaths Paths { get; }
 
+    /// <summary>Who opened the tree and reads the databases it is compared with; null for the defaults.</summary>
+    internal IPgExtractor? Extractor { get; init; }
+
     /// <summary>Reads manifest and files. Rows of data are not read.</summary>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <returns>All entries in replay order. Edited texts are marked, files without manifest entry are included with a warning.</returns>

@@ -1,3 +1,4 @@
+using Npgsql;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests;
@@ -20,11 +21,24 @@ internal sealed class ExtractionCase : IDisposable
     }
 
     public Task<ExtractionReport> ExtractAsync(string archive, string tree, Action<ExtractionOptions>? configure = null) =>
-        Extractor.FromArchive(archive).With(configure ?? (static _ => { })).ToDirectory(Path(tree))
-            .RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        RunAsync(Extractor.FromArchive(archive), tree, configure);
+
+    public Task<ExtractionReport> ExtractAsync(NpgsqlDataSource database, string tree, Action<ExtractionOptions>? configure = null) =>
+        RunAsync(Extractor.From(database), tree, configure);
+
+    public SchemaTree Tree(string tree) => Extractor.OpenTree(Path(tree));
 
     /// <summary>All files of a tree with their content.</summary>
-    public SortedDictionary<string, string> Content(string tree) => new(
+    public SortedDictionary<string, string> Content(string tree) => Map(tree, File.ReadAllText);
+
+    /// <summary>All files of a tree with the time of their last change.</summary>
+    public SortedDictionary<string, DateTime> Times(string tree) => Map(tree, File.GetLastWriteTimeUtc);
+
+    private SortedDictionary<string, T> Map<T>(string tree, Func<string, T> read) => new(
         Directory.EnumerateFiles(Path(tree), "*", SearchOption.AllDirectories)
-            .ToDictionary(file => System.IO.Path.GetRelativePath(Path(tree), file), File.ReadAllText), StringComparer.Ordinal);
+            .Where(static file => !file.Contains("/.git/", StringComparison.Ordinal) && !file.Contains("/.svn/", StringComparison.Ordinal))
+            .ToDictionary(file => System.IO.Path.GetRelativePath(Path(tree), file), read), StringComparer.Ordinal);
+
+    private Task<ExtractionReport> RunAsync(ExtractionBuilder builder, string tree, Action<ExtractionOptions>? configure) =>
+        builder.With(configure ?? (static _ => { })).ToDirectory(Path(tree)).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
 }

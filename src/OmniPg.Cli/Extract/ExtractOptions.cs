@@ -1,0 +1,112 @@
+using System.CommandLine;
+using OmniPg.Extractor;
+
+namespace OmniPg.Cli;
+
+/// <summary>Options of <c>omnipg extract</c> and what they set.</summary>
+internal static class ExtractOptions
+{
+    public static readonly Option<bool> Git = new("--git") { Description = "Commit the managed files with git" };
+    public static readonly Option<bool> GitPush = new("--git-push") { Description = "Push after the commit" };
+    public static readonly Option<bool> Svn = new("--svn") { Description = "Commit the managed files with Subversion" };
+    public static readonly Option<string?> Message = new("-m", "--message") { Description = "Commit message; {0:yyyy-MM-dd} is the date", HelpName = "MSG" };
+
+    private static readonly Option<string?> HostDirectory = Optional("--host-dir", "A folder level named after the host");
+    private static readonly Option<string?> DatabaseDirectory = Optional("--database-dir", "A folder level named after the database");
+    private static readonly Option<bool> SchemaDirectories = Flag("--schema-dir", "A folder per schema above those per kind");
+    private static readonly Option<LayoutPreset> Preset = new("--layout") { Description = "PerKind, Ssdt, PerSchema, PerObjectType or Flat" };
+    private static readonly Option<string[]> Kinds = Many("--kind", "Kinds to write, for example Tables; default all");
+    private static readonly Option<string[]> IncludeSchema = Many("--include-schema", "Schemas by psql pattern");
+    private static readonly Option<string[]> ExcludeSchema = Many("--exclude-schema", "Schemas to leave out");
+    private static readonly Option<string[]> IncludeTable = Many("--include-table", "Tables by regular expression on schema.name");
+    private static readonly Option<string[]> ExcludeTable = Many("--exclude-table", "Tables to leave out");
+    private static readonly Option<string[]> IncludeOwner = Many("--include-owner", "Objects of these owners");
+    private static readonly Option<string[]> ExcludeOwner = Many("--exclude-owner", "Objects of other owners");
+    private static readonly Option<string[]> FilterFile = Many("--filter", "Filter file in the syntax of pg_dump 17");
+    private static readonly Option<bool> Data = Flag("--data", "Rows and sequence values, too");
+    private static readonly Option<bool> Inserts = Flag("--inserts", "Rows as INSERT instead of COPY");
+    private static readonly Option<bool> LargeObjects = Flag("--large-objects", "Large objects, with --data");
+    private static readonly Option<bool> Roles = Flag("--roles", "Roles and memberships, without passwords");
+    private static readonly Option<bool> Clean = Flag("--clean", "DROP statements at the top of each file");
+    private static readonly Option<bool> OrReplace = Flag("--or-replace", "CREATE OR REPLACE where the server knows it");
+    private static readonly Option<bool> NoOwner = Flag("--no-owner", "Leave owners out");
+    private static readonly Option<bool> NoAcl = Flag("--no-acl", "Leave grants out");
+    private static readonly Option<bool> Secrets = Flag("--include-secrets", "Passwords of user mappings and subscriptions in clear text");
+    private static readonly Option<bool> DeleteStale = Flag("--delete-stale", "Delete files whose objects are gone");
+    private static readonly Option<bool> Overwrite = Flag("--overwrite-unmanaged", "Replace foreign files that are in the way");
+    private static readonly Option<bool> Strict = Flag("--strict-names", "A filter that matches nothing is an error");
+    private static readonly Option<string?> Keep = new("--keep-archive") { Description = "Keep the dump in this file", HelpName = "FILE" };
+    private static readonly Option<string?> Bin = new("--pg-bin") { Description = "Directory of pg_dump", HelpName = "DIR" };
+    private static readonly Option<double> LockTimeout = new("--lock-timeout")
+    {
+        Description = "Seconds to wait for a locked table", HelpName = "SEC", DefaultValueFactory = static _ => 30,
+    };
+
+    public static IReadOnlyList<Symbol> All { get; } =
+    [
+        HostDirectory, DatabaseDirectory, SchemaDirectories, Preset, Kinds, IncludeSchema, ExcludeSchema, IncludeTable, ExcludeTable, IncludeOwner,
+        ExcludeOwner, FilterFile, Data, Inserts, LargeObjects, Roles, Clean, OrReplace, NoOwner, NoAcl, Secrets, DeleteStale, Overwrite, Strict, Keep,
+        Bin, LockTimeout, Git, GitPush, Svn, Message,
+    ];
+
+    public static SchemaExtractor Extractor(CliSession session) => new(new ExtractorOptions
+    {
+        Tools = new PgToolOptions { BinDirectory = session.Get(Bin) ?? session.Host.Variable("OMNIPG_PGBIN") },
+        LockTimeout = TimeSpan.FromSeconds(session.Get(LockTimeout)),
+    });
+
+    public static void Apply(CliSession session, ExtractionOptions options)
+    {
+        if (session.Get(Git) && session.Get(Svn))
+            throw new UsageException("--git and --svn exclude each other.");
+        options.Layout.HostDirectory = session.Get(HostDirectory) ?? "";
+        options.Layout.DatabaseDirectory = session.Get(DatabaseDirectory) ?? "";
+        options.Layout.SchemaDirectories = session.Get(SchemaDirectories);
+        options.Layout.Preset = session.Get(Preset);
+        options.Roles = session.Get(Roles);
+        options.Clean = options.CleanIfExists = session.Get(Clean);
+        options.OrReplace = session.Get(OrReplace);
+        options.NoOwner = session.Get(NoOwner);
+        options.NoPrivileges = session.Get(NoAcl);
+        options.IncludeSecrets = session.Get(Secrets);
+        options.StaleFiles = session.Get(DeleteStale) ? StaleFiles.Delete : StaleFiles.Keep;
+        options.OverwriteUnmanaged = session.Get(Overwrite);
+        options.StrictNames = session.Get(Strict);
+        options.KeepArchive = session.Get(Keep);
+        if (session.Get(Data))
+            options.Data = new DataOptions
+            {
+                Format = session.Get(Inserts) ? DataFormat.Inserts : DataFormat.Copy, IncludeLargeObjects = session.Get(LargeObjects),
+            };
+        ApplyKinds(session, options);
+        ApplyFilter(session, options.Filter);
+    }
+
+    private static void ApplyKinds(CliSession session, ExtractionOptions options)
+    {
+        if (session.Get(Kinds) is not { Length: > 0 } names)
+            return;
+        options.Kinds = ObjectKinds.None;
+        foreach (var name in names)
+            options.Kinds |= Enum.TryParse<ObjectKinds>(name, ignoreCase: true, out var kind) ? kind
+                : throw new UsageException($"'{name}' is no kind of objects; there are {string.Join(", ", Enum.GetNames<ObjectKinds>())}.");
+    }
+
+    private static void ApplyFilter(CliSession session, ExtractionFilter filter)
+    {
+        filter.Schemas.Include(session.Get(IncludeSchema) ?? []).Exclude(session.Get(ExcludeSchema) ?? []);
+        filter.Owners.Include(session.Get(IncludeOwner) ?? []).Exclude(session.Get(ExcludeOwner) ?? []);
+        foreach (var expression in session.Get(IncludeTable) ?? [])
+            filter.Tables.IncludeRegex(expression);
+        foreach (var expression in session.Get(ExcludeTable) ?? [])
+            filter.Tables.ExcludeRegex(expression);
+        foreach (var file in session.Get(FilterFile) ?? [])
+            filter.AddFilterFile(file);
+    }
+
+    private static Option<bool> Flag(string name, string description) => new(name) { Description = description };
+
+    private static Option<string[]> Many(string name, string description) => new(name) { Description = description, HelpName = "P" };
+
+    private static Option<string?> Optional(string name, string description) => new(name) { Description = description, HelpName = "NAME" };
+}

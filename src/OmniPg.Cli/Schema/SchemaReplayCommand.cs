@@ -1,0 +1,59 @@
+using System.CommandLine;
+using System.Globalization;
+using OmniPg.Extractor;
+
+namespace OmniPg.Cli;
+
+/// <summary><c>omnipg schema replay DIR --into CS</c>.</summary>
+internal static class SchemaReplayCommand
+{
+    private static readonly Argument<string> Tree = new("DIR") { Description = "The tree" };
+    private static readonly Option<string?> Into = new("--into") { Description = "The database to build; default: --connection", HelpName = "CS" };
+    private static readonly Option<bool> SingleTransaction = new("--single-transaction") { Description = "All or nothing" };
+    private static readonly Option<bool> NoOwner = new("--no-owner") { Description = "Leave owners out" };
+    private static readonly Option<bool> NoAcl = new("--no-acl") { Description = "Leave grants out" };
+    private static readonly Option<bool> SchemaOnly = new("--schema-only") { Description = "Leave rows out" };
+    private static readonly Option<bool> AllowNonEmpty = new("--allow-non-empty") { Description = "The database may hold objects" };
+    private static readonly Option<MissingRoles> Roles = new("--missing-roles") { Description = "Fail, Skip or Create" };
+    private static readonly Option<string[]> Exclude = new("--exclude-kind") { Description = "Kinds to leave out, for example Subscriptions", HelpName = "K" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "replay", "Builds a database from a tree", "omnipg schema replay schema --into \"Host=db;Database=empty\" --single-transaction",
+        RunAsync, Tree, Into, SingleTransaction, NoOwner, NoAcl, SchemaOnly, AllowNonEmpty, Roles, Exclude);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var report = await new SchemaExtractor().OpenTree(session.Get(Tree)).ReplayAsync(SchemaSide.Target(session, session.Get(Into)), Options(session), cancellationToken);
+        foreach (var warning in report.Warnings.Concat(report.Skipped.Select(static s => "left out: " + s)))
+            session.Error.WriteLine("warning: " + warning.ReplaceLineEndings(" "));
+        if (session.Json)
+            session.WriteJson(json =>
+            {
+                json.WriteStartObject();
+                json.WriteNumber("entries", report.Entries);
+                json.WriteNumber("statements", report.Statements);
+                json.WriteNumber("skipped", report.Skipped.Count);
+                json.WriteEndObject();
+            });
+        else
+            session.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Replayed {report.Entries} entries, {report.Statements} statements"));
+        return report.Skipped.Count == 0 ? ExitCodes.Done : ExitCodes.Attention;
+    }
+
+    private static ReplayOptions Options(CliSession session)
+    {
+        var kinds = new ReplayOptions().Kinds;
+        foreach (var name in session.Get(Exclude) ?? [])
+            kinds &= Enum.TryParse<ObjectKinds>(name, ignoreCase: true, out var kind) ? ~kind : throw new UsageException($"'{name}' is no kind of objects.");
+        return new ReplayOptions
+        {
+            SingleTransaction = session.Get(SingleTransaction),
+            Owners = session.Get(NoOwner) ? OwnerMode.Skip : OwnerMode.Keep,
+            NoPrivileges = session.Get(NoAcl),
+            SchemaOnly = session.Get(SchemaOnly),
+            AllowNonEmpty = session.Get(AllowNonEmpty),
+            Roles = session.Get(Roles),
+            Kinds = kinds,
+        };
+    }
+}

@@ -1,0 +1,49 @@
+using System.CommandLine;
+using OmniPg.Extractor;
+
+namespace OmniPg.Cli;
+
+/// <summary><c>omnipg schema verify DIR</c>.</summary>
+internal static class SchemaVerifyCommand
+{
+    private static readonly Argument<string> Tree = new("DIR") { Description = "The tree" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "verify", "Replays a tree into a scratch database, compares and drops it; exit code 1 when something was lost",
+        "omnipg schema verify schema --connection \"Host=db;Database=postgres\"", RunAsync, Tree);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var extractor = new SchemaExtractor(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = session.Host.Variable("OMNIPG_PGBIN") } });
+        var report = await extractor.VerifyAsync(extractor.OpenTree(session.Get(Tree)), SchemaSide.Target(session, null), cancellationToken);
+        if (session.Json)
+            session.WriteJson(json =>
+            {
+                json.WriteStartObject();
+                json.WriteBoolean("proven", report.IsProven);
+                json.WriteStartArray("differences");
+                foreach (var item in report.Differences)
+                    json.WriteStringValue(item.SchemaObject.ToString());
+                json.WriteEndArray();
+                json.WriteStartArray("reworded");
+                foreach (var item in report.Reworded)
+                    json.WriteStringValue(item.SchemaObject.ToString());
+                json.WriteEndArray();
+                json.WriteEndObject();
+            });
+        else
+            WriteText(session, report);
+        return report.IsProven ? ExitCodes.Done : ExitCodes.Attention;
+    }
+
+    private static void WriteText(CliSession session, VerifyReport report)
+    {
+        foreach (var item in report.Differences)
+            session.Out.Write(item.UnifiedText);
+        foreach (var item in report.Reworded)
+            session.Error.WriteLine($"note: the server words '{item.SchemaObject}' differently when it reads its own text");
+        session.Out.WriteLine(report.IsProven
+            ? $"Verified: {report.Replay.Entries} entries replayed and read back equal"
+            : $"{report.Differences.Count} objects are not what they were");
+    }
+}

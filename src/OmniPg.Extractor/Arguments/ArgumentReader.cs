@@ -1,0 +1,51 @@
+namespace OmniPg.Extractor.Arguments;
+
+/// <summary>Reads arguments by the table of the original's options.</summary>
+internal sealed class ArgumentReader(IEnumerable<string> arguments)
+{
+    private readonly Queue<string> _rest = new(ArgumentFile.Expand(arguments));
+    private readonly ArgumentState _state = new();
+
+    public ExtractorArguments Read()
+    {
+        // The original puts the tree below a folder named after the database.
+        _state.Extraction.Layout.DatabaseDirectory = null;
+        while (_rest.TryDequeue(out var argument))
+            ReadOne(argument);
+        if (_state.Git is not null && _state.Svn is not null)
+            throw new ExtractorOptionException("--svn", "'--git' and '--svn' exclude each other.");
+        if (_state.Extraction is { Kinds: ObjectKinds.None, Roles: false })
+            throw new ExtractorOptionException("--getall", "No extraction options set.", "Add --getall or another --get option.");
+        if (_state.InsertFormat is not null && !_state.Data)
+            throw new ExtractorOptionException("--inserts", "'--inserts' and '--column_inserts' need '--getdata'.");
+        if (_state.Data)
+            _state.Extraction.Data = new DataOptions { Format = _state.InsertFormat ?? DataFormat.Copy };
+        return new ExtractorArguments
+        {
+            ConnectionString = _state.Connection.Count == 0 ? null : _state.Connection.ConnectionString,
+            Directory = _state.Directory,
+            Extractor = _state.Extractor,
+            Extraction = _state.Extraction,
+            Git = _state.Git,
+            Svn = _state.Svn,
+            CommitMessage = _state.Message,
+        };
+    }
+
+    private void ReadOne(string argument)
+    {
+        var equals = argument.StartsWith("--", StringComparison.Ordinal) ? argument.IndexOf('=', StringComparison.Ordinal) : -1;
+        var name = equals < 0 ? argument : argument[..equals];
+        name = ArgumentTable.Aliases.GetValueOrDefault(name, name);
+        if (equals < 0 && ArgumentTable.Flags.TryGetValue(name, out var flag))
+            flag(_state);
+        else if (ArgumentTable.Values.TryGetValue(name, out var set))
+            set(_state, equals >= 0 ? argument[(equals + 1)..] : ValueOf(argument));
+        else
+            throw new ExtractorOptionException(argument, $"The option '{argument}' is not known.");
+    }
+
+    private string ValueOf(string argument) => _rest.TryDequeue(out var value)
+        ? value
+        : throw new ExtractorOptionException(argument, $"The option '{argument}' needs a value.");
+}

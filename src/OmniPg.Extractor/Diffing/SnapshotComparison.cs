@@ -1,0 +1,125 @@
+namespace OmniPg.Extractor.Diffing;
+
+/// <summary>Compares two snapshots entry by entry and sums the differences up per object.</summary>
+internal sealed class SnapshotComparison(SchemaSnapshot from, SchemaSnapshot to, DiffOptions options)
+{
+    private readonly List<string> _notes = [.. from.Warnings, .. to.Warnings];
+    private bool _compareFiles;
+    private bool _compareDatabase;
+
+    public SchemaDiff Run()
+    {
+        _compareFiles = !options.IgnoreMoves && LayoutOf(from) == LayoutOf(to);
+        _compareDatabase = !options.IgnoreDatabase && DatabaseName(from) == DatabaseName(to);
+        if (!options.IgnoreDatabase && !_compareDatabase)
+            _notes.Add($"Properties of the databases '{DatabaseName(from)}' and '{DatabaseName(to)}' are not compared, because their names differ.");
+        var (left, right) = (ByObject(from), ByObject(to));
+        var objects = left.Keys.Union(right.Keys)
+            .Select(id => Compare(id, left.GetValueOrDefault(id) ?? [], right.GetValueOrDefault(id) ?? []))
+            .OfType<ObjectDiff>()
+            .OrderBy(static diff => diff.SchemaObject.Kind, StringComparer.Ordinal)
+            .ThenBy(static diff => diff.SchemaObject.Identity, StringComparer.Ordinal)
+            .ToList();
+        return new SchemaDiff(objects, _notes, Mismatch());
+    }
+
+    private static string LayoutOf(SchemaSnapshot snapshot) => string.Join('\n', snapshot.Options
+        .Where(static o => o.Key is "layout" or "schema_directories" or "routines" or "partitions" || o.Key.StartsWith("folder ", StringComparison.Ordinal))
+        .OrderBy(static o => o.Key, StringComparer.Ordinal));
+
+    private static string? DatabaseName(SchemaSnapshot snapshot) => snapshot.Entries.FirstOrDefault(static e => e.Desc == "DATABASE")?.Tag;
+
+    private Dictionary<SchemaObjectId, List<SchemaEntry>> ByObject(SchemaSnapshot snapshot)
+    {
+        var objects = new Dictionary<SchemaObjectId, List<SchemaEntry>>();
+        foreach (var entry in snapshot.Entries)
+        {
+            if (!IsCompared(entry))
+                continue;
+            if (!objects.TryGetValue(entry.SchemaObject, out var entries))
+                objects.Add(entry.SchemaObject, entries = []);
+            entries.Add(entry);
+        }
+        return objects;
+    }
+
+    private bool IsCompared(SchemaEntry entry) => entry.Section != TocSection.Data
+        && entry.Desc is not ("MATERIALIZED VIEW DATA" or "STATISTICS DATA")
+        && (_compareDatabase || entry.SchemaObject.Kind != "DATABASE")
+        && !(options.IgnoreAcl && ClassOf(entry) == DiffClasses.Acl)
+        && !(options.IgnoreComments && ClassOf(entry) == DiffClasses.Comment);
+
+    private ObjectDiff? Compare(SchemaObjectId id, List<SchemaEntry> left, List<SchemaEntry> right)
+    {
+        if (left.Count == 0 || right.Count == 0)
+        {
+            var entries = left.Count == 0 ? right : left;
+            return new ObjectDiff(left.Count == 0 ? DiffStatus.Added : DiffStatus.Removed, id, DiffClasses.None,
+                [.. entries.Select(static e => e.Key)], Unified(id, left, right));
+        }
+        var classes = DiffClasses.None;
+        var changed = new List<string>();
+        var others = right.ToDictionary(static e => e.Key, StringComparer.Ordinal);
+        foreach (var entry in left)
+        {
+            var found = others.Remove(entry.Key, out var other) ? Difference(entry, other) : ClassOf(entry);
+            Note(entry.Key, found);
+        }
+        foreach (var entry in others.Values)
+            Note(entry.Key, ClassOf(entry));
+        if (id.Kind == "EXTENSION" && VersionsDiffer(id.Name))
+            classes |= DiffClasses.Version;
+        return classes == DiffClasses.None ? null : new ObjectDiff(DiffStatus.Changed, id, classes, changed, Unified(id, left, right));
+
+        void Note(string key, DiffClasses found)
+        {
+            classes |= found;
+            if (found != DiffClasses.None)
+                changed.Add(key);
+        }
+    }
+
+    private DiffClasses Difference(SchemaEntry left, SchemaEntry right)
+    {
+        var moved = _compareFiles && left.File != right.File ? DiffClasses.Moved : DiffClasses.None;
+        if (left.Sha256 == right.Sha256)
+            return moved;
+        var owner = left.Owner != right.Owner && !options.IgnoreOwners ? DiffClasses.Owner : DiffClasses.None;
+        var (a, b) = (OwnerText.Without(left.Sql), OwnerText.Without(right.Sql));
+        // With equal owners the texts may still differ in nothing but the owner's place, as after an edit by hand.
+        return moved | owner | (a == b ? DiffClasses.None : ClassOf(left));
+    }
+
+    private static DiffClasses ClassOf(SchemaEntry entry) => entry.Desc switch
+    {
+        "ACL" or "DEFAULT ACL" or "ACL LANGUAGE" => DiffClasses.Acl,
+        "COMMENT" => DiffClasses.Comment,
+        "SECURITY LABEL" => DiffClasses.Label,
+        _ => DiffClasses.Definition,
+    };
+
+    private bool VersionsDiffer(string extension) =>
+        from.Environment.Extensions.TryGetValue(extension, out var a) && to.Environment.Extensions.TryGetValue(extension, out var b) && a != b;
+
+    private string Unified(SchemaObjectId id, List<SchemaEntry> left, List<SchemaEntry> right)
+    {
+        var text = UnifiedDiff.Write($"a/{NameOf(id, left, right)}", $"b/{NameOf(id, right, left)}", Lines(left), Lines(right), options.ContextLines);
+        if (id.Kind == "EXTENSION" && VersionsDiffer(id.Name))
+            text += $"extension {id.Name}: version {from.Environment.Extensions[id.Name]} -> {to.Environment.Extensions[id.Name]}\n";
+        return text;
+    }
+
+    private static string NameOf(SchemaObjectId id, List<SchemaEntry> own, List<SchemaEntry> other) =>
+        own.FirstOrDefault()?.File ?? other.FirstOrDefault()?.File ?? id.Identity;
+
+    private static string[] Lines(List<SchemaEntry> entries) =>
+        entries.Count == 0 ? [] : string.Join("\n\n", entries.Select(static e => e.Sql)).Split('\n');
+
+    private string? Mismatch()
+    {
+        var (a, b) = (Major(from.Environment.Server), Major(to.Environment.Server));
+        return a == b || a is null || b is null ? null : $"The schemas come from servers of major '{a}' and '{b}'; some texts differ by that alone.";
+    }
+
+    private static string? Major(string? version) => version?.Split('.')[0];
+}

@@ -1,0 +1,79 @@
+using Npgsql;
+using OmniPg.Extractor.Trees;
+
+namespace OmniPg.Extractor.Extraction;
+
+/// <summary>A database, read by one pg_dump into a pipe.</summary>
+internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source, ExtractorOptions settings, NpgsqlDataSource? dataSource) : IArchiveSource
+{
+    public void Check(ExtractionOptions options)
+    {
+    }
+
+    public async Task<IOpenArchive> OpenAsync(ExtractionOptions options, CancellationToken cancellationToken)
+    {
+        var version = dataSource is null ? null : (PgServerVersion?)await ServerFacts.VersionAsync(dataSource, cancellationToken).ConfigureAwait(false);
+        var kept = options.KeepArchive is null ? null : new KeptArchive(options.KeepArchive);
+        PgDumpRun? run = null;
+        try
+        {
+            run = await runner.StartAsync(source, OptionsOf(options), version, kept?.Stream, cancellationToken).ConfigureAwait(false);
+            // Within the dump: what is installed can hardly change between the two readings, and nothing but the manifest depends on it.
+            var extensions = dataSource is null
+                ? new Dictionary<string, string>()
+                : await ServerFacts.ExtensionsAsync(dataSource, cancellationToken).ConfigureAwait(false);
+            return new Opened(run, kept, extensions, RolesAsync);
+        }
+        catch
+        {
+            if (run is not null)
+                await run.DisposeAsync().ConfigureAwait(false);
+            if (kept is not null)
+                await kept.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+
+        async Task<string?> RolesAsync(bool includePasswords, CancellationToken token) =>
+            await runner.DumpRolesAsync(source, includePasswords, version, token).ConfigureAwait(false);
+    }
+
+    private PgDumpOptions OptionsOf(ExtractionOptions options) => new()
+    {
+        SchemaOnly = options.Data is null,
+        DataFormat = options.Data?.Format ?? DataFormat.Copy,
+        RowsPerInsert = options.Data?.RowsPerInsert,
+        OnConflictDoNothing = options.Data?.OnConflictDoNothing ?? false,
+        LargeObjects = options.Data is null ? null : options.Data.IncludeLargeObjects,
+        LockTimeout = settings.LockTimeout,
+        Retries = settings.Retries,
+        Encoding = settings.Encoding,
+        Service = settings.Service,
+        PassFile = settings.PassFile,
+    };
+
+    private sealed class Opened(
+        PgDumpRun run, KeptArchive? kept, IReadOnlyDictionary<string, string> extensions, Func<bool, CancellationToken, Task<string?>> roles) : IOpenArchive
+    {
+        public PgArchive Archive => run.Archive;
+
+        public IReadOnlyDictionary<string, string> Extensions => extensions;
+
+        public async Task<(IReadOnlyList<string> Warnings, bool IsComplete)> CompleteAsync(CancellationToken cancellationToken)
+        {
+            var warnings = await run.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            if (kept is not null)
+                await kept.PublishAsync(cancellationToken).ConfigureAwait(false);
+            return ([.. warnings.Select(static w => string.Join(' ', w.Details.Prepend(w.Message)))],
+                !warnings.Any(static w => w.Kind == PgDumpWarningKind.SubscriptionsSkipped));
+        }
+
+        public Task<string?> DumpRolesAsync(bool includePasswords, CancellationToken cancellationToken) => roles(includePasswords, cancellationToken);
+
+        public async ValueTask DisposeAsync()
+        {
+            await run.DisposeAsync().ConfigureAwait(false);
+            if (kept is not null)
+                await kept.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using System.Text;
+using Npgsql;
+using OmniPg.Extractor.Splitting;
+
+namespace OmniPg.Extractor.Replaying;
+
+/// <summary>Loads the rows of one data file: COPY text is passed through, INSERT statements and large objects are run one by one.</summary>
+internal sealed class DataReplay(NpgsqlConnection connection, string? directory, SchemaEntry entry, bool inTransaction)
+{
+    private const int BufferChars = 64 * 1024;
+
+    /// <returns>Number of statements.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        if (directory is null)
+            throw new InvalidOperationException("Rows can be replayed from a tree only.");
+        using var reader = new StreamReader(Path.Combine(directory, entry.File), new UTF8Encoding(false), false, BufferChars);
+        var scanner = new SqlScanner();
+        var statement = new StringBuilder();
+        var (line, startLine, count) = (0, 1, 0);
+        while (await reader.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } text)
+        {
+            line++;
+            if (statement.Length == 0 && (text.Length == 0 || text.StartsWith("--", StringComparison.Ordinal)))
+                continue;
+            if (statement.Length == 0)
+                startLine = line;
+            if (statement.Length == 0 && text.StartsWith("COPY ", StringComparison.Ordinal) && text.EndsWith(" FROM stdin;", StringComparison.Ordinal))
+            {
+                line += await CopyAsync(text[..^1], reader, line, cancellationToken).ConfigureAwait(false);
+                count++;
+                continue;
+            }
+            statement.Append(text).Append('\n');
+            if (!Ends(scanner, text))
+                continue;
+            await ExecuteAsync(statement.ToString().TrimEnd('\n', ';'), startLine, cancellationToken).ConfigureAwait(false);
+            statement.Clear();
+            count++;
+        }
+        return count;
+    }
+
+    // pg_dump ends each INSERT and each call of a large-object function at a line end.
+    private static bool Ends(SqlScanner scanner, string text)
+    {
+        foreach (var c in text)
+            scanner.Push(c);
+        scanner.Push('\n');
+        return scanner.InCode && text.EndsWith(';');
+    }
+
+    private async Task<int> CopyAsync(string statement, StreamReader reader, int line, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var import = await connection.BeginTextImportAsync(statement, cancellationToken).ConfigureAwait(false);
+            await using (import.ConfigureAwait(false))
+                return await CopyRows.RunAsync(reader, import, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException error)
+        {
+            throw new ReplayException(entry, line, error);
+        }
+    }
+
+    private async Task ExecuteAsync(string sql, int line, CancellationToken cancellationToken)
+    {
+        // Large objects come in a transaction of their own; within a single one theirs is the outer one.
+        var isTransactionEnd = sql is "BEGIN" or "COMMIT";
+        if (isTransactionEnd && inTransaction)
+            return;
+        try
+        {
+            var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+            await using (command.ConfigureAwait(false))
+                await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException error)
+        {
+            throw new ReplayException(entry, line, error);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using Npgsql;
+using OmniPg.Extractor.Diagnostics;
+
+namespace OmniPg.Extractor.Replaying;
+
+/// <summary>Runs the entries of a schema on one connection.</summary>
+internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snapshot, string? directory, ReplayOptions options)
+{
+    private const string PrologueSql = """
+        SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
+        SET standard_conforming_strings = on; SET search_path = ''; SET check_function_bodies = false; SET xmloption = content;
+        SET client_min_messages = warning; SET row_security = off; SET default_tablespace = ''; SET default_table_access_method = heap
+        """;
+
+    private const string DefaultsSql = "SET default_tablespace = ''; SET default_table_access_method = heap";
+
+    private readonly List<string> _skipped = [];
+    private readonly List<ReplayEntry> _outside = [];
+    private readonly List<ReplayException> _errors = [];
+    private HashSet<string> _missing = [];
+    private int _entries;
+    private int _statements;
+
+    public async Task<ReplayReport> RunAsync(CancellationToken cancellationToken)
+    {
+        if (options.ContinueOnError && options.SingleTransaction)
+            throw new ExtractorOptionException("ContinueOnError", "ContinueOnError and SingleTransaction exclude each other.");
+        using var activity = ExtractorTelemetry.Source.StartActivity("extractor.replay");
+        var plan = await ReplayPlan.CreateAsync(snapshot, options, cancellationToken).ConfigureAwait(false);
+        await RefuseNonEmptyAsync(cancellationToken).ConfigureAwait(false);
+        var missing = await FindMissingRolesAsync(plan, cancellationToken).ConfigureAwait(false);
+        await ExecuteAsync(PrologueSql, cancellationToken).ConfigureAwait(false);
+        if (options.SingleTransaction)
+            await RunInTransactionAsync(plan, missing, cancellationToken).ConfigureAwait(false);
+        else
+        {
+            await CreateRolesAsync(missing, cancellationToken).ConfigureAwait(false);
+            foreach (var entry in plan)
+                await RunEntryAsync(entry, mayDefer: false, cancellationToken).ConfigureAwait(false);
+        }
+        foreach (var entry in _outside)
+            await RunEntryAsync(entry, mayDefer: false, cancellationToken).ConfigureAwait(false);
+        return new ReplayReport
+        {
+            Entries = _entries,
+            Statements = _statements,
+            Skipped = _skipped,
+            OutsideTransaction = [.. _outside.Select(static entry => entry.Entry.Key)],
+            CreatedRoles = options.Roles == MissingRoles.Create ? missing : [],
+            Errors = _errors,
+            Warnings = snapshot.Warnings,
+        };
+    }
+
+    private async Task RunInTransactionAsync(IReadOnlyList<ReplayEntry> plan, IReadOnlyList<string> missing, CancellationToken cancellationToken)
+    {
+        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        // Disposal without commit rolls everything back.
+        await using (transaction.ConfigureAwait(false))
+        {
+            await CreateRolesAsync(missing, cancellationToken).ConfigureAwait(false);
+            foreach (var entry in plan)
+                await RunEntryAsync(entry, mayDefer: true, cancellationToken).ConfigureAwait(false);
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task RefuseNonEmptyAsync(CancellationToken cancellationToken)
+    {
+        if (options.AllowNonEmpty)
+            return;
+        var found = await TargetFacts.UserObjectsAsync(connection, cancellationToken).ConfigureAwait(false);
+        if (found.Count > 0)
+            throw new ReplayRefusedException("not_empty",
+                $"The database '{connection.Database}' is not empty; it holds, among others: '{string.Join("', '", found)}'.", found,
+                "Replay into a fresh database, or set AllowNonEmpty.");
+    }
+
+    private async Task<IReadOnlyList<string>> FindMissingRolesAsync(IReadOnlyList<ReplayEntry> plan, CancellationToken cancellationToken)
+    {
+        var named = plan.SelectMany(static entry => entry.Statements.SelectMany(s => RoleNames.In(entry.Entry.Desc, s.Text), static (s, role) => (s.Text, role)))
+            .Where(item => options.Owners == OwnerMode.Keep || !RoleNames.IsOwnerChange(item.Text))
+            .Select(static item => item.role).ToHashSet(StringComparer.Ordinal);
+        var missing = await TargetFacts.MissingRolesAsync(connection, named, cancellationToken).ConfigureAwait(false);
+        if (missing.Count > 0 && options.Roles == MissingRoles.Fail)
+            throw new ReplayRefusedException("roles", $"The server has no such roles: '{string.Join("', '", missing)}'.", missing,
+                "Create them, or set MissingRoles to Skip or Create.");
+        if (options.Roles == MissingRoles.Skip)
+            _missing = [.. missing];
+        return missing;
+    }
+
+    private async Task CreateRolesAsync(IReadOnlyList<string> missing, CancellationToken cancellationToken)
+    {
+        if (options.Roles != MissingRoles.Create)
+            return;
+        foreach (var role in missing)
+            await ExecuteAsync($"CREATE ROLE {PgIdentifier.Create(role).Quoted} NOLOGIN", cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task RunEntryAsync(ReplayEntry entry, bool mayDefer, CancellationToken cancellationToken)
+    {
+        if (mayDefer && entry.Statements.Any(static s => TransactionRules.RunsOutside(s.Text)))
+        {
+            _outside.Add(entry);
+            return;
+        }
+        try
+        {
+            if (entry.Entry.HasData)
+                _statements += await new DataReplay(connection, directory, entry.Entry, inTransaction: mayDefer).RunAsync(cancellationToken).ConfigureAwait(false);
+            else
+                await RunStatementsAsync(entry, cancellationToken).ConfigureAwait(false);
+            _entries++;
+        }
+        catch (ReplayException error) when (options.ContinueOnError)
+        {
+            _errors.Add(error);
+        }
+    }
+
+    private async Task RunStatementsAsync(ReplayEntry entry, CancellationToken cancellationToken)
+    {
+        foreach (var statement in entry.Statements)
+        {
+            if (options.Owners == OwnerMode.Skip && RoleNames.IsOwnerChange(statement.Text))
+                continue;
+            if (_missing.Count > 0 && RoleNames.In(entry.Entry.Desc, statement.Text).Any(_missing.Contains))
+            {
+                _skipped.Add($"{entry.Entry.Key}: {statement.Text}");
+                continue;
+            }
+            try
+            {
+                await ExecuteAsync(statement.Text, cancellationToken).ConfigureAwait(false);
+                _statements++;
+            }
+            catch (PostgresException error)
+            {
+                throw new ReplayException(entry.Entry, EntryLines.LineOf(directory, entry.Entry, statement.Offset, statement.Text, error.Position), error);
+            }
+        }
+        if (entry.ChangesDefaults)
+            await ExecuteAsync(DefaultsSql, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
+    {
+        var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+        await using (command.ConfigureAwait(false))
+            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+}

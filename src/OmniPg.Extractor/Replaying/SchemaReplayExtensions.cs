@@ -1,0 +1,66 @@
+using Npgsql;
+using OmniPg.Extractor.Replaying;
+
+namespace OmniPg.Extractor;
+
+/// <summary>Builds databases and scripts from trees.</summary>
+public static class SchemaReplayExtensions
+{
+    /// <summary>Runs a tree's statements in a database, in the order in which they can be run.</summary>
+    /// <param name="tree">The tree.</param>
+    /// <param name="target">The database, empty unless the options allow otherwise. One connection is used; run as a superuser to keep owners.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <param name="cancellationToken">Ends the replay; with a single transaction nothing remains.</param>
+    /// <returns>What was done.</returns>
+    /// <exception cref="ReplayRefusedException">Roles or secrets are missing, or the target is not empty; nothing was changed.</exception>
+    /// <exception cref="ReplayException">A statement failed; the message names entry, file and line.</exception>
+    /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
+    /// <exception cref="ExtractorOptionException">Options exclude each other.</exception>
+    public static async Task<ReplayReport> ReplayAsync(
+        this SchemaTree tree, NpgsqlDataSource target, ReplayOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tree);
+        ArgumentNullException.ThrowIfNull(target);
+        var snapshot = await tree.ReadAsync(cancellationToken).ConfigureAwait(false);
+        return await RunAsync(snapshot, tree.Directory, target, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Runs the statements of a schema in memory; rows are not part of it.</summary>
+    /// <param name="snapshot">The schema.</param>
+    /// <param name="target">The database; see <see cref="ReplayAsync(SchemaTree, NpgsqlDataSource, ReplayOptions?, CancellationToken)"/>.</param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <param name="cancellationToken">Ends the replay.</param>
+    /// <returns>What was done.</returns>
+    /// <exception cref="ReplayRefusedException">Roles or secrets are missing, or the target is not empty; nothing was changed.</exception>
+    /// <exception cref="ReplayException">A statement failed.</exception>
+    public static Task<ReplayReport> ReplayAsync(
+        this SchemaSnapshot snapshot, NpgsqlDataSource target, ReplayOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        ArgumentNullException.ThrowIfNull(target);
+        return RunAsync(snapshot, null, target, (options ?? new ReplayOptions()) with { SchemaOnly = true }, cancellationToken);
+    }
+
+    /// <summary>Writes a tree as one script for psql, in replay order.</summary>
+    /// <param name="tree">The tree.</param>
+    /// <param name="output">Target; stays open. Line ends are LF.</param>
+    /// <param name="cancellationToken">Ends the writing.</param>
+    /// <returns>A task that ends with the last line written.</returns>
+    /// <remarks>Redacted entries are written with their mask. Entries about the database itself are left out.</remarks>
+    /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
+    public static async Task ComposeSqlAsync(this SchemaTree tree, TextWriter output, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tree);
+        ArgumentNullException.ThrowIfNull(output);
+        var snapshot = await tree.ReadAsync(cancellationToken).ConfigureAwait(false);
+        await new TreeScript(snapshot, tree.Directory, output).WriteAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<ReplayReport> RunAsync(
+        SchemaSnapshot snapshot, string? directory, NpgsqlDataSource target, ReplayOptions? options, CancellationToken cancellationToken)
+    {
+        var connection = await target.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using (connection.ConfigureAwait(false))
+            return await new ReplayRun(connection, snapshot, directory, options ?? new ReplayOptions()).RunAsync(cancellationToken).ConfigureAwait(false);
+    }
+}
