@@ -1,3 +1,7 @@
 using BenchmarkDotNet.Running;
+using OmniPg.Jobmon.Benchmarks;
 
-BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
+if (args is ["facts"])
+    return await Facts.RunAsync();
+BenchmarkSwitcher.FromAssembly(typeof(BenchmarkLog).Assembly).Run(args);
+return 0;

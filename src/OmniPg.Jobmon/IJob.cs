@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace OmniPg.Jobmon;
@@ -62,6 +63,11 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="name">Name of the counter.</param>
     /// <param name="by">Amount.</param>
     void Count(string name, long by = 1);
+
+    /// <summary>Stores a line of log with the run, below the current step; written with the next flush.</summary>
+    /// <param name="level">Level.</param>
+    /// <param name="message">The line.</param>
+    void Log(LogLevel level, string message);
 
     /// <summary>Ends the run with success. Stands for <c>close_job()</c>.</summary>
     /// <param name="message">Text of a last step <c>Finished</c>; null adds none.</param>

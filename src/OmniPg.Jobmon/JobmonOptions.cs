@@ -65,9 +65,6 @@ public sealed class JobmonOptions
     /// <summary>Applied to every text before it leaves the process, for redaction. Default null. An exception from it replaces the text.</summary>
     public Func<string, string>? MessageFilter { get; set; }
 
-    /// <summary>Folder where unwritten events survive the end of the process, one file each. Default null: none.</summary>
-    public string? SpoolDirectory { get; set; }
-
     /// <summary>Proof of life. Default <see cref="LivenessMode.Auto"/>.</summary>
     public LivenessMode Liveness { get; set; } = LivenessMode.Auto;
 

@@ -38,15 +38,6 @@ internal static partial class JobmonLog
     [LoggerMessage(3103, LogLevel.Error, "Lost {Count} events of the job log at shutdown: the server could not be reached")]
     public static partial void EventsLost(ILogger logger, int count);
 
-    [LoggerMessage(3104, LogLevel.Information, "Spooled {Count} events of the job log to {File}")]
-    public static partial void EventsSpooled(ILogger logger, int count, string file);
-
-    [LoggerMessage(3105, LogLevel.Information, "Replayed {Count} events of the job log from {File}")]
-    public static partial void SpoolReplayed(ILogger logger, int count, string file);
-
-    [LoggerMessage(3106, LogLevel.Error, "Could not use spool file {File}: {Reason}")]
-    public static partial void SpoolFailed(ILogger logger, string file, string reason, Exception error);
-
     [LoggerMessage(3200, LogLevel.Debug, "Control session {SessionId} runs in backend {Pid} ({Liveness})")]
     public static partial void ControlStarted(ILogger logger, Guid sessionId, int pid, string liveness);
 

@@ -138,6 +138,7 @@ internal sealed partial class JobRun
         foreach (var step in open.AsEnumerable().Reverse())
             events.Add(step.EndWithJob(outcome.Level, step == culprit ? outcome.Message : null, step == culprit ? outcome.Error : null));
 
+        events.AddRange(LastLines());
         var needsStep = failed ? culprit is null && !known : outcome.Message is not null;
         events.Add(new JobEndedEvent(Row, Writer.Mark(), outcome.Level)
         {

@@ -46,6 +46,4 @@ public sealed partial class JobmonClient
             }
         }
     }
-
-    private ValueTask DisposeServicesAsync() => _ownServicesSource?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

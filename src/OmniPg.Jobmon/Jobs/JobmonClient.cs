@@ -12,18 +12,20 @@ namespace OmniPg.Jobmon;
 /// process is alive, the others write. The caller's connections and transactions are never touched. Starts two threads with the first
 /// job; nothing before.
 /// </remarks>
-public sealed partial class JobmonClient : IJobmon
+public sealed partial class JobmonClient : IJobmon, IDisposable
 {
     private readonly NpgsqlDataSource _dataSource;
+    private readonly NpgsqlDataSource? _ownedSource;
     private readonly JobmonOptions _options;
     private readonly JobmonRuntime _runtime;
     private readonly ConcurrentDictionary<JobRun, byte> _open = new();
     private readonly ErrorThrottle _reapThrottle;
+    private int _disposing;
     private volatile bool _disposed;
 
-    private JobmonClient(NpgsqlDataSource dataSource, JobmonOptions options, ILoggerFactory loggers, TimeProvider time)
+    private JobmonClient(NpgsqlDataSource dataSource, JobmonOptions options, ILoggerFactory loggers, TimeProvider time, NpgsqlDataSource? owned)
     {
-        _dataSource = dataSource;
+        (_dataSource, _ownedSource) = (dataSource, owned);
         _options = options;
         _runtime = Compose(dataSource, options, loggers.CreateLogger("OmniPg.Jobmon"), time);
         _reapThrottle = new ErrorThrottle(time);
@@ -40,14 +42,17 @@ public sealed partial class JobmonClient : IJobmon
     /// <param name="timeProvider">Clock for intervals; null means the system's. Recorded times are always the server's.</param>
     /// <exception cref="ArgumentException">Options out of range; the message lists all of them.</exception>
     public static JobmonClient Create(
-        NpgsqlDataSource dataSource, JobmonOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+        NpgsqlDataSource dataSource, JobmonOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null) =>
+        Create(dataSource, options ?? new JobmonOptions(), loggerFactory, timeProvider, owned: null);
+
+    internal static JobmonClient Create(
+        NpgsqlDataSource dataSource, JobmonOptions options, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, NpgsqlDataSource? owned)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
-        options ??= new JobmonOptions();
         var failures = JobmonOptionsValidator.Check(options);
         if (failures.Count > 0)
             throw new ArgumentException(string.Join(' ', failures), nameof(options));
-        return new JobmonClient(dataSource, options, loggerFactory ?? NullLoggerFactory.Instance, timeProvider ?? TimeProvider.System);
+        return new JobmonClient(dataSource, options, loggerFactory ?? NullLoggerFactory.Instance, timeProvider ?? TimeProvider.System, owned);
     }
 
     /// <inheritdoc/>
@@ -79,22 +84,32 @@ public sealed partial class JobmonClient : IJobmon
     /// <inheritdoc/>
     public JobBuilder Job(string jobName) => new(this, jobName);
 
+    /// <inheritdoc cref="DisposeAsync()"/>
+    public void Dispose() => SyncCall.Run(DisposeAsync(async: false));
+
     /// <summary>Ends open runs as failed, writes what waits, and closes the own connections.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync() => DisposeAsync(async: true);
+
+    private async ValueTask DisposeAsync(bool async)
     {
-        if (_disposed)
+        if (Interlocked.Exchange(ref _disposing, 1) != 0)
             return;
+        foreach (var (run, _) in _open)
+            await run.AbandonAsync(async).ConfigureAwait(false);
         _disposed = true;
         ProcessEnd.Forget(_runtime.Pump);
-        foreach (var (run, _) in _open)
-            await run.AbandonAsync(async: true).ConfigureAwait(false);
         _runtime.Pump.Dispose();
         _runtime.Writer.Replay();
         _runtime.Control.Dispose();
         if (_runtime.Writer.Backlogged().Count() is > 0 and var lost)
             JobmonLog.EventsLost(_runtime.Logger, lost);
-        await _runtime.Connections.DisposeAsync().ConfigureAwait(false);
-        await DisposeServicesAsync().ConfigureAwait(false);
+        foreach (var owned in new IAsyncDisposable?[] { _runtime.Connections, _ownServicesSource, _ownedSource })
+        {
+            if (async && owned is not null)
+                await owned.DisposeAsync().ConfigureAwait(false);
+            else
+                (owned as IDisposable)?.Dispose();
+        }
     }
 
     private static JobmonRuntime Compose(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)

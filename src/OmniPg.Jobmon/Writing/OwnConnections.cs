@@ -8,7 +8,7 @@ namespace OmniPg.Jobmon;
 /// A data source hides its password, but a connection made by it can be cloned with another connection string and keeps the credentials:
 /// that is how the own pool is derived. The credentials are asked for again at every physical connect, so rotating passwords work.
 /// </remarks>
-internal sealed class OwnConnections : IAsyncDisposable
+internal sealed class OwnConnections : IAsyncDisposable, IDisposable
 {
     public const int MaxPoolSize = 3;
     public const string ApplicationName = "OmniPg.Jobmon";
@@ -59,6 +59,8 @@ internal sealed class OwnConnections : IAsyncDisposable
 
     /// <summary>Forgets pooled connections, after one of them turned out to be broken.</summary>
     public void Clear() => _dataSource.Clear();
+
+    public void Dispose() => _owned?.Dispose();
 
     public async ValueTask DisposeAsync()
     {

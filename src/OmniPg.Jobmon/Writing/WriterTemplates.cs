@@ -237,9 +237,12 @@ internal static class WriterTemplates
     // $1 job, $2 first sequence number, $3 steps, $4 times, $5 levels, $6 categories, $7 messages.
     public const string LogLines =
         """
+        WITH lines AS (
         INSERT INTO @side@.log_line (job_id, seq, step_id, ts, level, category, message)
         SELECT $1, $2 + u.n - 1, u.step_id, coalesce(u.ts, clock_timestamp()), u.level, u.category, u.message
         FROM unnest($3, $4, $5, $6, $7) WITH ORDINALITY AS u (step_id, ts, level, category, message, n)
         ON CONFLICT (job_id, seq) DO NOTHING
+        )
+        SELECT 1
         """;
 }

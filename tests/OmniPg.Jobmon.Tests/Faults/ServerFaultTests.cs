@@ -69,7 +69,7 @@ public sealed class ServerFaultTests : IAsyncLifetime
     {
         await using var log = await JobLogDatabase.CreateAsync(_cluster, dblink: false);
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { SpoolDirectory = null }, lines);
+        await using var jobmon = JobmonClient.Create(log.DataSource, loggerFactory: lines);
         var before = await log.ScalarAsync<DateTime>("SELECT clock_timestamp()");
         await _cluster.StopAsync(cancellationToken: Cancellation);
 

@@ -1,0 +1,72 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Adds to a registered job log.</summary>
+public sealed class JobmonBuilder
+{
+    internal JobmonBuilder(IServiceCollection services, string name) => (Services, Name) = (services, name);
+
+    /// <summary>The services the log is registered in.</summary>
+    public IServiceCollection Services { get; }
+
+    /// <summary>Name and service key of the log; empty for the default one.</summary>
+    public string Name { get; }
+
+    /// <summary>Uses this data source; it is not disposed with the log.</summary>
+    /// <param name="dataSource">Data source of the work.</param>
+    public JobmonBuilder UseDataSource(NpgsqlDataSource dataSource)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+        return UseDataSource(_ => dataSource);
+    }
+
+    /// <summary>Uses the data source that the container gives.</summary>
+    /// <param name="dataSource">Called once.</param>
+    public JobmonBuilder UseDataSource(Func<IServiceProvider, NpgsqlDataSource> dataSource)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+        Services.AddKeyedSingleton(Name, new JobmonDataSource(dataSource));
+        return this;
+    }
+
+    /// <summary>Closes the runs of dead processes in the background.</summary>
+    /// <param name="interval">Time between two looks. Default 1 min.</param>
+    public JobmonBuilder AddReaper(TimeSpan? interval = null)
+    {
+        var every = Positive(interval ?? TimeSpan.FromMinutes(1), nameof(interval));
+        Services.AddSingleton<IHostedService>(provider => new ReaperService(
+            provider.GetRequiredKeyedService<IJobmon>(Name), every, provider.GetRequiredService<TimeProvider>(), Logger(provider)));
+        return this;
+    }
+
+    /// <summary>Deletes old runs in the background.</summary>
+    /// <param name="purge">What to delete.</param>
+    /// <param name="interval">Time between two purges. Default 1 day; the first comes a minute after the start.</param>
+    public JobmonBuilder AddRetention(PurgeOptions purge, TimeSpan? interval = null)
+    {
+        ArgumentNullException.ThrowIfNull(purge);
+        var every = Positive(interval ?? TimeSpan.FromDays(1), nameof(interval));
+        Services.AddSingleton<IHostedService>(provider => new RetentionService(
+            provider.GetRequiredKeyedService<IJobmon>(Name), purge, every, provider.GetRequiredService<TimeProvider>(), Logger(provider)));
+        return this;
+    }
+
+    /// <summary>Stores what is logged inside a job with its run (table <c>log_line</c>), whatever the logger's category.</summary>
+    /// <param name="minimum">Lowest level stored. Default <see cref="LogLevel.Information"/>.</param>
+    /// <remarks>At most <see cref="JobmonOptions.MaxLogLines"/> lines per run. Lines of this package and of the driver are left out.</remarks>
+    public JobmonBuilder AddLogCapture(LogLevel minimum = LogLevel.Information)
+    {
+        Services.TryAddEnumerable(ServiceDescriptor.Singleton<ILoggerProvider, JobmonLoggerProvider>(_ => new JobmonLoggerProvider(minimum)));
+        return this;
+    }
+
+    private static TimeSpan Positive(TimeSpan interval, string name) =>
+        interval > TimeSpan.Zero ? interval : throw new ArgumentOutOfRangeException(name, interval, "The interval must be positive.");
+
+    private static ILogger Logger(IServiceProvider provider) => provider.GetRequiredService<ILoggerFactory>().CreateLogger("OmniPg.Jobmon");
+}

@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>A run that is recorded nowhere.</summary>
+internal sealed class NullJob(string name) : IJob
+{
+    private int _state = (int)JobState.Running;
+
+    public long? JobId => null;
+
+    public string Name => name;
+
+    public JobState State => (JobState)Volatile.Read(ref _state);
+
+    public bool Acquired => true;
+
+    public CancellationToken CancellationToken => CancellationToken.None;
+
+    public IStep Step(string action) => new NullStep(action);
+
+    public ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default) => ValueTask.FromResult(Step(action));
+
+    public Task<T> StepAsync<T>(string action, Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return body(Step(action), cancellationToken);
+    }
+
+    public async Task<SqlStepResult> SqlStepAsync(
+        string action, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
+        new(null, await SqlText.ExecuteAsync(connection, transaction, sql, TimeSpan.Zero, cancellationToken).ConfigureAwait(false));
+
+    public void Attach(NpgsqlConnection workConnection) => ArgumentNullException.ThrowIfNull(workConnection);
+
+    public void SetResult(string name, string value) => ArgumentException.ThrowIfNullOrEmpty(name);
+
+    public void Count(string name, long by = 1) => ArgumentException.ThrowIfNullOrEmpty(name);
+
+    public void Log(LogLevel level, string message) => ArgumentNullException.ThrowIfNull(message);
+
+    public void Complete(string? message = null) => End(JobState.Completed);
+
+    public ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default) => EndAsync(JobState.Completed);
+
+    public void Fail(Exception error, AlertLevel? level = null) => End(JobState.Failed);
+
+    public void Fail(string reason, AlertLevel? level = null) => End(JobState.Failed);
+
+    public ValueTask FailAsync(Exception error, AlertLevel? level = null, CancellationToken cancellationToken = default) => EndAsync(JobState.Failed);
+
+    public ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default) => EndAsync(JobState.Failed);
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+
+    public void Dispose() => End(JobState.Failed);
+
+    public ValueTask DisposeAsync() => EndAsync(JobState.Failed);
+
+    private void End(JobState state) => Interlocked.CompareExchange(ref _state, (int)state, (int)JobState.Running);
+
+    private ValueTask EndAsync(JobState state)
+    {
+        End(state);
+        return ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,56 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>A step that is recorded nowhere; its progress can be read.</summary>
+internal sealed class NullStep(string action) : IStep
+{
+    private readonly ProgressCell _cell = new(TimeProvider.System);
+
+    public long? StepId => null;
+
+    public string Action => action;
+
+    public StepProgress Progress => _cell.Read();
+
+    public IStep Step(string action) => new NullStep(action);
+
+    public ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default) => ValueTask.FromResult(Step(action));
+
+    public IStep Next(string action, string? message = null) => new NullStep(action);
+
+    public ValueTask<IStep> NextAsync(string action, string? message = null, CancellationToken cancellationToken = default) =>
+        ValueTask.FromResult(Next(action));
+
+    public void Report(long current, long? total = null, string? message = null) => _cell.Report(current, total, message);
+
+    public void Report(StepProgress value)
+    {
+        _cell.SetUnit(value.Unit);
+        _cell.Report(value.Current, value.Total, value.Message);
+    }
+
+    public void Increment(long by = 1) => _cell.Increment(by);
+
+    public void Complete(string? message = null, string? status = null)
+    {
+    }
+
+    public void Warn(string message)
+    {
+    }
+
+    public void Fail(Exception error)
+    {
+    }
+
+    public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+
+    public ValueTask WarnAsync(string message, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+
+    public ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+
+    public void Dispose()
+    {
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,55 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>Captured lines of one run, bounded: the lines beyond the limit are counted, and the count is the last line.</summary>
+internal sealed class LogLineBuffer(int limit)
+{
+    private const int MaxBatch = 1_000;
+    private readonly Lock _lock = new();
+    private readonly Queue<LogLine> _lines = new();
+    private int _accepted;
+    private int _dropped;
+    private long _written;
+
+    public void Add(LogLine line)
+    {
+        lock (_lock)
+        {
+            if (_accepted >= limit)
+            {
+                _dropped++;
+                return;
+            }
+
+            _accepted++;
+            _lines.Enqueue(line);
+        }
+    }
+
+    /// <summary>The next lines with the number of the first one; they stay until <see cref="Written"/>.</summary>
+    public (long First, LogLine[] Lines) Next()
+    {
+        lock (_lock)
+            return (_written + 1, [.. _lines.Take(MaxBatch)]);
+    }
+
+    public void Written(int count)
+    {
+        lock (_lock)
+        {
+            for (var i = 0; i < count; i++)
+                _lines.Dequeue();
+            _written += count;
+        }
+    }
+
+    /// <summary>Adds the count of dropped lines, at the end of the run; returns it.</summary>
+    public int Seal(long mark)
+    {
+        lock (_lock)
+        {
+            if (_dropped > 0)
+                _lines.Enqueue(new LogLine(null, mark, 3, "OmniPg.Jobmon", string.Create(null, $"{_dropped} lines dropped")));
+            return _dropped;
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Jobmon.Tests.Jobs;
+
+public sealed class TelemetryTests(PgClusterFixture server)
+{
+    [Fact]
+    public async Task Job_and_step_are_spans_and_the_run_keeps_the_trace()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource);
+        using var spans = new ActivityRecorder("OmniPg.Jobmon");
+        using var meter = new MeterRecorder("OmniPg.Jobmon");
+        var name = $"traced {Guid.NewGuid()}";
+
+        using (var job = jobmon.Start(name))
+        {
+            job.Step("broken").Fail(new Npgsql.PostgresException("no", "ERROR", "ERROR", "23505"));
+            job.Fail("no");
+        }
+
+        var mine = spans.Ended.Where(a => (string?)a.GetTagItem("omnipg.job.name") == name).ToList();
+        mine.Select(a => a.OperationName).Should().Equal("job.step", "job");
+        mine[0].ParentSpanId.Should().Be(mine[1].SpanId);
+        mine[0].GetTagItem("db.response.status_code").Should().Be("23505");
+        mine[0].GetTagItem("error.type").Should().Be("Npgsql.PostgresException");
+        mine[1].GetTagItem("omnipg.job.id").Should().BeOfType<long>();
+        (await log.RowsAsync("SELECT trace_id, span_id FROM omnipg_jobmon.run")).Should().Equal($"{mine[1].TraceId}|{mine[1].SpanId}");
+        var measured = meter.All.Where(m => m.Tags.TryGetValue("omnipg.job.name", out var tag) && (string?)tag == name).ToList();
+        measured.Where(m => m.Instrument == "omnipg.job.active").Sum(m => m.Value).Should().Be(0);
+        measured.Should().ContainSingle(m => m.Instrument == "omnipg.job.completed").Which.Tags["status"].Should().Be("CRITICAL");
+        measured.Should().ContainSingle(m => m.Instrument == "omnipg.job.duration").Which.Value.Should().BePositive();
+        meter.All.Should().Contain(m => m.Instrument == "omnipg.jobmon.write.duration");
+    }
+}

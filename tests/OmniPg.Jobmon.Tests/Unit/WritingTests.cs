@@ -1,0 +1,103 @@
+using System.Net.Sockets;
+using Npgsql;
+using OmniPg.Testing;
+
+namespace OmniPg.Jobmon.Tests.Unit;
+
+public sealed class WritingTests
+{
+    [Fact]
+    public void Server_clock_ignores_jumps_of_the_wall_clock()
+    {
+        var time = new ManualTimeProvider();
+        var clock = new ServerClock(time);
+        var early = clock.Mark();
+        clock.At(early).Should().BeNull();
+        time.Advance(TimeSpan.FromSeconds(10));
+        var anchor = new DateTime(2030, 1, 1, 0, 0, 10, DateTimeKind.Utc);
+
+        clock.Set(anchor, clock.Mark(), clock.Mark());
+        time.Advance(TimeSpan.FromSeconds(5));
+
+        clock.At(early).Should().Be(anchor.AddSeconds(-10));
+        clock.At(clock.Mark()).Should().Be(anchor.AddSeconds(5));
+    }
+
+    [Fact]
+    public void Circuit_waits_twice_as_long_after_each_failure_up_to_half_a_minute()
+    {
+        var circuit = new Circuit(new ManualTimeProvider());
+
+        var waits = Enumerable.Range(0, 10).Select(_ => { circuit.Open(); return circuit.Remaining.TotalSeconds; }).ToArray();
+        circuit.Close();
+
+        waits.Should().Equal(0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30);
+        circuit.IsOpen.Should().BeFalse();
+    }
+
+    [Fact]
+    public void Throttle_lets_one_line_per_cause_and_minute_pass()
+    {
+        var time = new ManualTimeProvider();
+        var throttle = new ErrorThrottle(time);
+
+        (throttle.MayLog("a"), throttle.MayLog("a"), throttle.MayLog("b")).Should().Be((true, false, true));
+        time.Advance(TimeSpan.FromMinutes(1));
+        (throttle.MayLog("a"), throttle.MayLog("a")).Should().Be((true, false));
+    }
+
+    [Fact]
+    public void Full_journal_drops_the_oldest_successful_step_and_nothing_else()
+    {
+        var job = new JobRow("x");
+        var (good, bad) = (new StepRow(job, null, 1, "good"), new StepRow(job, null, 2, "bad"));
+        var start = new JobStartedEvent(job, 0);
+        var end = new JobEndedEvent(job, 0, AlertLevel.Ok);
+        var failure = new StepEndedEvent(bad, 0, AlertLevel.Critical);
+        var journal = job.Journal;
+
+        foreach (var e in new LogEvent[] { start, new StepStartedEvent(bad, 0), failure, new StepStartedEvent(good, 0), new StepEndedEvent(good, 0, AlertLevel.Ok) })
+            journal.Add(e, 5).Should().Be(0);
+        journal.Add(end, 5).Should().Be(2);
+
+        journal.Snapshot().Select(e => e.Operation).Should().Equal("job start", "step start", "step end", "job end");
+        journal.Add(new JobEndedEvent(job, 0, AlertLevel.Ok), 4).Should().Be(0, "what is left must never be dropped");
+        journal.Count.Should().Be(5);
+    }
+
+    [Fact]
+    public void Batch_ends_before_an_event_whose_id_is_not_known_yet()
+    {
+        var job = new JobRow("x");
+        var step = new StepRow(job, null, 1, "s");
+        foreach (var e in new LogEvent[] { new JobStartedEvent(job, 0), new StepStartedEvent(step, 0), new StepEndedEvent(step, 0, AlertLevel.Ok) })
+            job.Journal.Add(e, 100);
+
+        job.Journal.NextBatch().Should().ContainSingle();
+        job.JobId = 7;
+        job.Journal.NextBatch().Should().HaveCount(2);
+        step.StepId = 8;
+        job.Journal.NextBatch().Should().HaveCount(3);
+    }
+
+    public static TheoryData<Exception, string> Failures => new()
+    {
+        { Refusal("57P01"), "Broken" }, { Refusal("40P01"), "Broken" }, { Refusal("53300"), "Unavailable" }, { Refusal("53100"), "Unavailable" },
+        { Refusal("25006"), "Unavailable" }, { Refusal("42501"), "Unavailable" }, { Refusal("42P01"), "Unavailable" }, { Refusal("55P03"), "Unavailable" },
+        { Refusal("57014"), "Unavailable" }, { Refusal("22P05"), "Encoding" }, { Refusal("23503"), "Refused" }, { Refusal("54000"), "Refused" },
+        { new NpgsqlException("x", new SocketException((int)SocketError.ConnectionRefused)), "Unavailable" },
+        { new NpgsqlException("x", new IOException()), "Broken" }, { new NpgsqlException("x", new TimeoutException()), "Unavailable" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Failures), DisableDiscoveryEnumeration = true)]
+    public void Failures_are_told_apart(Exception error, string expected) => WriteFailures.Classify(error).ToString().Should().Be(expected);
+
+    [Theory]
+    [InlineData("select 1", "'select 1'")]
+    [InlineData("it's", "'it''s'")]
+    [InlineData("a\\b", "E'a\\\\b'")]
+    public void Literals_are_quoted_as_the_server_does(string sql, string expected) => SqlText.QuoteLiteral(sql).Should().Be(expected);
+
+    private static PostgresException Refusal(string state) => new("x", "ERROR", "ERROR", state);
+}
