@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>What runs in this asynchronous flow: a chain of open jobs and steps, innermost first.</summary>
@@ -37,7 +39,9 @@ internal sealed class Ambient
 
     private static void Note(Exception error)
     {
+        // An aborted COPY or command answers with "query canceled" while another exception, the reason, is on its way already.
+        var echo = error is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled };
         for (var scope = Innermost.Value; scope is not null; scope = scope.Parent)
-            scope.LastException = error;
+            scope.LastException = echo ? scope.LastException ?? error : error;
     }
 }
