@@ -19,6 +19,7 @@ internal sealed partial class ControlSession(
     private readonly ConcurrentDictionary<JobRow, IControlled> _runs = new();
     private readonly ConcurrentQueue<ControlRequest> _requests = new();
     private readonly AutoResetEvent _wake = new(false);
+    private readonly ErrorThrottle _throttle = new(time);
     private readonly Lock _lock = new();
     private Thread? _thread;
     private volatile bool _stopping;
@@ -106,7 +107,8 @@ internal sealed partial class ControlSession(
         if (_stopping)
             return;
         connections.Clear();
-        JobmonLog.ControlLost(logger, SessionId, error.Message, error);
+        if (_throttle.MayLog(error.GetType().Name))
+            JobmonLog.ControlLost(logger, SessionId, error.Message, error);
     }
 
     /// <summary>One life of the connection; returns when the client is disposed.</summary>

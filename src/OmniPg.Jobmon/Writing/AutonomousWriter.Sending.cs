@@ -23,6 +23,8 @@ internal sealed partial class AutonomousWriter
             : JobmonServerDetector.Detect(connection, schema, side);
         found.RequireInstalled();
         _server = found;
+        if (!found.HasSide && _throttle.MayLog("side schema"))
+            JobmonLog.NoSideSchema(logger, options.SideSchema);
         return _sql = new WriterSql(found);
     }
 

@@ -31,7 +31,7 @@ public sealed class CancellationTests(PgClusterFixture server)
             async () => await log.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()") == 1, "the work sleeps", cancellationToken: Cancellation);
         await Eventually.TrueAsync(
             async () => await log.ScalarAsync<long>("SELECT count(*) FROM omnipg_jobmon.session WHERE liveness = 'lock'") == 1, "the control session listens", cancellationToken: Cancellation);
-        (await log.ScalarAsync<bool>($"SELECT omnipg_jobmon.request_cancel({jobId}, 'tester')")).Should().BeTrue();
+        (await log.ScalarAsync<int>($"SELECT omnipg_jobmon.request_cancel({jobId}, 'tester')")).Should().Be(1);
 
         await running.Awaiting(r => r).Should().ThrowAsync<Exception>().Where(e => e is OperationCanceledException || e is PostgresException);
         (await log.RowsAsync("SELECT status FROM S.job_log")).Should().Equal("CRITICAL");
