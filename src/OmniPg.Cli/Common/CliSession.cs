@@ -38,6 +38,9 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
 
     public T? Get<T>(Option<T> option) => parse.GetValue(option);
 
+    /// <summary>An argument that may be left out.</summary>
+    public T? Find<T>(Argument<T> argument) => parse.GetValue(argument);
+
     public T Get<T>(Argument<T> argument) => parse.GetRequiredValue(argument);
 
     /// <summary>Writes one JSON document, indented, with a line end.</summary>

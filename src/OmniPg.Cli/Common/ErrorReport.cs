@@ -1,4 +1,5 @@
 using Npgsql;
+using OmniPg.Jobmon;
 
 namespace OmniPg.Cli;
 
@@ -13,7 +14,9 @@ internal static class ErrorReport
             return ExitCodes.Failed;
         }
         session.Error.WriteLine("omnipg: " + OneLine(MessageOf(error)));
-        if ((error as OmniPgException)?.Hint is { } hint)
+        // The library's hint speaks of its methods; here the same is a command.
+        var hint = error is JobmonNotInstalledException ? "omnipg jobmon install" : (error as OmniPgException)?.Hint;
+        if (hint is not null)
             session.Error.WriteLine("hint: " + OneLine(hint));
         if (session.Verbose)
             session.Error.WriteLine(error.ToString());

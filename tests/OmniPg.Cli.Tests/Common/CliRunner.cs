@@ -1,0 +1,42 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Cli.Tests;
+
+/// <summary>Runs the program inside the test process, as if its output went into a pipe.</summary>
+internal sealed class CliRunner(TestDatabase? database) : IAsyncDisposable
+{
+    private readonly TerminationSignals _signals = new();
+
+    /// <summary>Environment variables that the program sees; none by default.</summary>
+    public Dictionary<string, string> Variables { get; } = new(StringComparer.Ordinal);
+
+    public TestDatabase Database => database!;
+
+    public static async Task<CliRunner> CreateAsync(PgCluster cluster, bool install = true)
+    {
+        var runner = new CliRunner(await cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken));
+        runner.Variables["OMNIPG_CONNECTION"] = runner.Database.ConnectionString;
+        if (install)
+            (await runner.RunAsync("jobmon", "install")).ExitCode.Should().Be(0);
+        return runner;
+    }
+
+    public async Task<CliResult> RunAsync(params string[] args)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var host = new CliHost
+        {
+            Out = output, Error = error, IsTerminal = false, Signals = _signals, Variable = name => Variables.GetValueOrDefault(name),
+        };
+        var exitCode = await Shell.RunAsync(args, host, TestContext.Current.CancellationToken);
+        return new CliResult(exitCode, output.ToString().ReplaceLineEndings("\n"), error.ToString().ReplaceLineEndings("\n"));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _signals.Dispose();
+        if (database is not null)
+            await database.DisposeAsync();
+    }
+}

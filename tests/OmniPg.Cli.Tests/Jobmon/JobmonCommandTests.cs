@@ -1,0 +1,181 @@
+using System.Text.Json;
+using OmniPg.Testing;
+
+namespace OmniPg.Cli.Tests.Jobmon;
+
+public sealed class JobmonCommandTests(PgClusterFixture server)
+{
+    private const string Data =
+        """
+        INSERT INTO jobmon.job_log (owner, job_name, start_time, end_time, status, pid) VALUES
+            ('etl', 'ORDERS', '2026-01-01 10:00Z', '2026-01-01 10:00:01.5Z', 'OK', 1),
+            ('etl', 'ORDERS', '2026-01-02 10:00Z', '2026-01-02 12:30:00Z', 'CRITICAL', 1),
+            ('dba', 'FACTS', '2026-01-03 10:00Z', '2026-01-05 11:00:00Z', 'OK', 1);
+        INSERT INTO jobmon.job_detail (job_id, action, start_time, end_time, status, message) VALUES
+            (2, 'extract', '2026-01-02 10:00Z', '2026-01-02 10:00:02Z', 'OK', 'Rows affected: 7'),
+            (2, 'load', '2026-01-02 10:00:02Z', '2026-01-02 12:30:00Z', 'CRITICAL', E'ERROR: no\nspace');
+        """;
+
+    [Fact]
+    public async Task Install_says_what_it_made_and_that_it_was_there_before()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+
+        var first = await cli.RunAsync("jobmon", "install", "--schema", "log");
+        var second = await cli.RunAsync("jobmon", "install");
+        var json = await cli.RunAsync("jobmon", "install", "--json");
+
+        first.Should().Be(new CliResult(0, "Installed: job log in schema log (own), side tables in omnipg_jobmon\n",
+            "note: functions called from SQL log inside their caller's transaction, because dblink cannot connect\n"));
+        second.Output.Should().Be("Already installed: job log in schema log (own), side tables in omnipg_jobmon\n");
+        JsonDocument.Parse(json.Output).RootElement.GetProperty("alreadyInstalled").GetBoolean().Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Install_script_installs_when_a_dba_runs_it_and_grant_prints_rights()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+
+        var script = await cli.RunAsync("jobmon", "install", "--script", "--schema", "my log");
+        var grant = await cli.RunAsync("jobmon", "install", "--schema", "my log", "--grant", "some one", "--access", "read");
+        await cli.Database.ExecuteAsync(script.Output, TestContext.Current.CancellationToken);
+
+        script.ExitCode.Should().Be(0);
+        grant.Output.Should().StartWith("GRANT USAGE ON SCHEMA \"my log\", \"omnipg_jobmon\" TO \"some one\";\n");
+        (await cli.RunAsync("jobmon", "check")).Should().Be(new CliResult(0, "OK\tOK\t\tAll jobs run successfully\n", ""));
+    }
+
+    [Fact]
+    public async Task Show_and_detail_print_lines_and_json()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+        await cli.Database.ExecuteAsync(Data, TestContext.Current.CancellationToken);
+
+        (await cli.RunAsync("jobmon", "show", "orders")).Output.Should().Be(
+            "2\tORDERS\tCRITICAL\t2026-01-02 10:00:00Z\t2:30:00\tetl\n1\tORDERS\tOK\t2026-01-01 10:00:00Z\t1.50 s\tetl\n");
+        (await cli.RunAsync("jobmon", "show", "--like", "^f", "--limit", "5")).Output.Should().Be("3\tFACTS\tOK\t2026-01-03 10:00:00Z\t2d 1:00:00\tdba\n");
+        (await cli.RunAsync("jobmon", "show", "--status", "CRITICAL")).Output.Should().StartWith("2\tORDERS").And.NotContain("\n1");
+        (await cli.RunAsync("jobmon", "show", "--running")).Should().Be(new CliResult(0, "", ""));
+        (await cli.RunAsync("jobmon", "detail", "orders")).Output.Should().Be(
+            "2\t1\textract\tOK\t2026-01-02 10:00:00Z\t2.00 s\tRows affected: 7\n2\t2\tload\tCRITICAL\t2026-01-02 10:00:02Z\t2:29:58\tERROR: no space\n");
+        (await cli.RunAsync("jobmon", "detail", "2")).Output.Should().Be((await cli.RunAsync("jobmon", "detail", "orders")).Output);
+        var json = JsonDocument.Parse((await cli.RunAsync("jobmon", "show", "--json", "--limit", "1")).Output).RootElement;
+        json[0].GetProperty("jobName").GetString().Should().Be("FACTS");
+        JsonDocument.Parse((await cli.RunAsync("jobmon", "detail", "2", "--json")).Output).RootElement[1].GetProperty("message").GetString().Should().Be("ERROR: no\nspace");
+    }
+
+    [Fact]
+    public async Task Check_exits_0_1_2_and_3_like_a_monitoring_plugin()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+        async Task<CliResult> CheckAsync(params string[] more) => await cli.RunAsync(["jobmon", "check", .. more]);
+
+        var ok = await CheckAsync("--format", "nagios");
+        (await cli.RunAsync("jobmon", "rule", "load", "--warn", "1 day", "--error", "2 days")).Should().Be(new CliResult(0, "Rule for job 'load' is on\n", ""));
+        await cli.Database.ExecuteAsync("SELECT jobmon.fail_job(jobmon.add_job('load'), 2)", TestContext.Current.CancellationToken);
+        var warning = await CheckAsync("--format", "nagios");
+        await cli.Database.ExecuteAsync("SELECT jobmon.fail_job(jobmon.add_job('load'))", TestContext.Current.CancellationToken);
+        var critical = await CheckAsync("--json");
+        cli.Variables["OMNIPG_CONNECTION"] = "Host=127.0.0.1;Port=1;Username=u;Password=secret;Timeout=2";
+        var unknown = await CheckAsync("--format", "nagios");
+
+        ok.ExitCode.Should().Be(0);
+        ok.Output.Should().StartWith("OK(All jobs run successfully)|failed=0;;1 missing=0;;1 running=0 ");
+        warning.ExitCode.Should().Be(1);
+        warning.Output.Should().StartWith("WARNING(LOAD(FAILED_RUN): 1 WARNING run(s))|failed=1;;1 ");
+        critical.ExitCode.Should().Be(2);
+        var json = JsonDocument.Parse(critical.Output).RootElement;
+        json.GetProperty("worst").GetInt32().Should().Be(3);
+        json.GetProperty("alerts").EnumerateArray().Select(a => $"{a.GetProperty("level")} {a.GetProperty("status")} {a.GetProperty("jobName")} {a.GetProperty("text")}")
+            .Should().Equal("3 FAILED_RUN LOAD 1 CRITICAL run(s)", "2 FAILED_RUN LOAD 1 WARNING run(s)");
+        unknown.ExitCode.Should().Be(3);
+        unknown.Output.Should().StartWith("UNKNOWN(").And.NotContain("secret");
+    }
+
+    [Fact]
+    public async Task Run_logs_sql_and_tells_its_outcome()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+
+        var good = await cli.RunAsync("jobmon", "run", "refresh", "--sql", "SELECT 1");
+        var bad = await cli.RunAsync("jobmon", "run", "refresh", "--sql", "SELECT 1/0");
+
+        good.Should().Be(new CliResult(0, "Job logged with job id: 1\n", ""));
+        bad.Should().Be(new CliResult(2, "Job ID 2 failed. See job_detail table for more details\n", "omnipg: division by zero (22012)\n"));
+        (await cli.RunAsync("jobmon", "show", "refresh", "--status", "CRITICAL")).Output.Should().StartWith("2\tREFRESH\tCRITICAL");
+    }
+
+    [Fact]
+    public async Task Cancel_purge_reap_and_top_tell_what_they_did()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+        await cli.Database.ExecuteAsync(Data + "INSERT INTO jobmon.job_log (owner, job_name, start_time, pid) VALUES ('me', 'LOST', now() - interval '1 d', 1), ('me', 'GONE', now(), 1)",
+            TestContext.Current.CancellationToken);
+
+        (await cli.RunAsync("jobmon", "cancel", "1")).Should().Be(new CliResult(1, "The run has ended before\n", ""));
+        (await cli.RunAsync("jobmon", "cancel", "99")).Should().Be(new CliResult(2, "There is no such run\n", ""));
+        (await cli.RunAsync("jobmon", "cancel", "4")).Should().Be(new CliResult(0, "Nobody was at work on the run; it was marked as cancelled\n", ""));
+        (await cli.RunAsync("jobmon", "reap")).Should().Be(new CliResult(0, "Closed 0 dead runs\n", ""));
+        (await cli.RunAsync("jobmon", "reap", "--foreign")).Should().Be(new CliResult(0, "Closed 1 dead runs\n", ""));
+        var top = await cli.RunAsync("jobmon", "top", "--once");
+        top.ExitCode.Should().Be(0);
+        top.Output.Should().Contain("latest\t3\tFACTS\tOK\t2026-01-03 10:00:00Z\t2d 1:00:00\tdba\n").And.EndWith("alert\tOK\tOK\t\tAll jobs run successfully\n");
+        (await cli.RunAsync("jobmon", "purge", "--older-than", "0 s")).Should().Be(new CliResult(0, "Deleted 5 runs\n", ""));
+    }
+
+    [Theory]
+    [InlineData("omnipg: Required command was not provided.\nhint: omnipg --help\n")]
+    [InlineData("omnipg: Required command was not provided.\nhint: omnipg jobmon --help\n", "jobmon")]
+    [InlineData("omnipg: Required argument missing for command: 'cancel'.\nhint: omnipg jobmon cancel --help\n", "jobmon", "cancel")]
+    [InlineData("omnipg: Say what to delete: --older-than or --keep.\n", "jobmon", "purge")]
+    [InlineData("omnipg: --limit takes zero or more.\n", "jobmon", "show", "--limit", "-1")]
+    [InlineData("omnipg: The connection URI has an unknown parameter 'colour'.\n", "jobmon", "show", "--connection", "postgresql://u:secret@h/d?colour=red")]
+    public async Task A_wrong_command_line_exits_64_with_one_line(string error, params string[] args)
+    {
+        await using var cli = new CliRunner(null);
+
+        var result = await cli.RunAsync(args);
+
+        result.Should().Be(new CliResult(64, "", error));
+    }
+
+    [Fact]
+    public async Task Errors_of_the_server_are_one_line_with_a_hint_and_the_stack_only_on_demand()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+
+        var plain = await cli.RunAsync("jobmon", "show");
+        var verbose = await cli.RunAsync("jobmon", "show", "--verbose");
+        var interval = await cli.RunAsync("jobmon", "install");
+        interval = await cli.RunAsync("jobmon", "rule", "x", "--warn", "soon", "--error", "1 h");
+
+        plain.ExitCode.Should().Be(2);
+        plain.Error.Should().Be($"omnipg: Database '{cli.Database.Name}' has neither extension 'pg_jobmon' nor a job log in schema 'jobmon'.\n"
+            + "hint: omnipg jobmon install\n");
+        verbose.Error.Should().Contain("   at OmniPg.");
+        interval.ExitCode.Should().Be(64);
+        interval.Error.Should().StartWith("omnipg: A threshold of job 'x' is not an interval");
+    }
+
+    [Theory]
+    [InlineData("install")]
+    [InlineData("check")]
+    [InlineData("show")]
+    [InlineData("detail")]
+    [InlineData("run")]
+    [InlineData("exec")]
+    [InlineData("rule")]
+    [InlineData("cancel")]
+    [InlineData("purge")]
+    [InlineData("reap")]
+    [InlineData("top")]
+    public async Task Every_command_has_help_with_an_example(string command)
+    {
+        await using var cli = new CliRunner(null);
+
+        var help = await cli.RunAsync("jobmon", command, "--help");
+
+        help.ExitCode.Should().Be(0);
+        help.Output.Should().Contain($"Example: omnipg jobmon {command}").And.Contain("--connection <STRING>");
+    }
+}
