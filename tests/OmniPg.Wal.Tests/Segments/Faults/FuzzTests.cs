@@ -23,8 +23,9 @@ public sealed class FuzzTests(WalWorkloads workloads)
     public async Task Overwritten_pieces_are_refused_with_the_own_error_or_end_an_unfinished_segment()
     {
         var workload = await workloads.SmallSegmentsAsync();
-        var expectations = workload.Expectations with { Previous = workload.StateBefore(10) };
-        var segment = workload.Segments[10];
+        var index = await workload.FindBusiestAsync();
+        var expectations = workload.Expectations with { Previous = workload.StateBefore(index) };
+        var segment = workload.Segments[index];
         var content = workload.Read(segment);
         var start = segment.StartLsn(workload.SegmentSize);
         var end = (int)((ulong)Validate.Full(segment, content, expectations).EndOfValid - (ulong)start);
@@ -50,7 +51,7 @@ public sealed class FuzzTests(WalWorkloads workloads)
     public async Task Records_with_nonsense_and_a_right_checksum_are_read_without_a_crash()
     {
         var workload = await workloads.SmallSegmentsAsync();
-        var segment = workload.Segments[10];
+        var segment = workload.Segments[await workload.FindBusiestAsync()];
         var content = workload.Read(segment);
         var records = await ReadAsync(segment, content, workload.Expectations);
         var targets = records.Where(r => r.Rmgr <= 1 && r.Detail is not null && IsOnOnePage(r)).ToList();

@@ -11,8 +11,17 @@ public sealed class PgWaldumpComparisonTests(WalWorkloads workloads)
     public async Task Reader_finds_the_same_records_as_pg_waldump_in_more_than_50_segments()
     {
         var workload = await workloads.SmallSegmentsAsync();
-        workload.Segments.Count.Should().BeGreaterThanOrEqualTo(50);
 
+        workload.Segments.Count.Should().BeGreaterThanOrEqualTo(50);
+        await AssertSameRecordsAsync(workload);
+    }
+
+    [Fact]
+    public async Task Reader_finds_the_same_records_as_pg_waldump_in_segments_of_64_MiB() =>
+        await AssertSameRecordsAsync(await workloads.GetAsync(null, 64, 1));
+
+    private static async Task AssertSameRecordsAsync(WalWorkload workload)
+    {
         var expected = await DumpAsync(workload);
         var actual = await ReadAsync(workload);
 

@@ -44,6 +44,19 @@ public sealed class WalWorkload : IDisposable
 
     public IEnumerable<WalSegmentSource> Sources => Segments.Select(s => WalSegmentSource.FromFile(PathOf(s)));
 
+    /// <summary>The segment with the most commits, aborts, restore points and other records that are decoded.</summary>
+    public async Task<int> FindBusiestAsync()
+    {
+        var details = new int[Segments.Count];
+        await foreach (var record in WalSegmentReader.ReadChainAsync(Sources))
+        {
+            if (record.Detail is not null)
+                details[(int)(((ulong)record.Lsn - (ulong)Segments[0].StartLsn(SegmentSize)) / (uint)SegmentSize.Bytes)]++;
+        }
+
+        return Array.IndexOf(details, details.Max());
+    }
+
     /// <summary>State of the chain of records before a segment, from the first one on.</summary>
     public WalChainState? StateBefore(int index)
     {
@@ -90,6 +103,7 @@ public sealed class WalWorkload : IDisposable
         {
             foreach (var statement in WorkloadSql.Setup)
                 await ExecuteAsync(connection, statement, cancellationToken);
+            await RunPgbenchAsync(cluster, cancellationToken);
             for (var round = 0; round < rounds; round++)
                 await RunRoundAsync(connection, round, cancellationToken);
             LastPosition = (NpgsqlLogSequenceNumber)(await new NpgsqlCommand("SELECT pg_switch_wal()", connection).ExecuteScalarAsync(cancellationToken))!;
@@ -100,6 +114,20 @@ public sealed class WalWorkload : IDisposable
         Directory.EnumerateFiles(Path.Combine(cluster.DataDirectory, "pg_wal", "archive_status"), "*.ready").Should().BeEmpty();
         Segments = Directory.EnumerateFiles(ArchiveDirectory).Select(f => WalFileName.Parse(Path.GetFileName(f)))
             .Where(n => n.Kind == WalFileKind.Segment).OrderBy(n => n.Position).ToList();
+    }
+
+    // Transactions side by side: their records interleave. The downloaded servers have no pgbench.
+    private static async Task RunPgbenchAsync(PgCluster cluster, CancellationToken cancellationToken)
+    {
+        if (!cluster.Installation.Has("pgbench"))
+            return;
+        string[] server = ["-h", "127.0.0.1", "-p", $"{cluster.Port}", "-U", "postgres", "postgres"];
+        foreach (string[] arguments in new[] { (string[])["-i", "-q", "-s", "1"], ["-n", "-c", "4", "-j", "2", "-t", "150"] })
+        {
+            var result = await ServerProgram.RunAsync(
+                cluster.Installation.Program("pgbench"), [.. arguments, .. server], cluster.RootDirectory, cancellationToken);
+            result.MustSucceed();
+        }
     }
 
     private async Task RunRoundAsync(NpgsqlConnection connection, int round, CancellationToken cancellationToken)
