@@ -47,16 +47,20 @@ public sealed class RecoveryFaultTests(RecoveryScene scene)
     }
 
     [Fact]
-    public async Task Standby_goes_on_with_streaming_behind_the_end_of_the_archive()
+    public async Task Standby_goes_on_with_streaming_behind_the_end_of_the_archive_and_archives_history_and_partial_when_promoted()
     {
         var token = TestContext.Current.CancellationToken;
+        var archive = CopyOfArchive("standby");
         var data = await FileBackup.UnpackAsync(scene.Backup, scene.Root, "standby.signal", token);
         await using var standby = await PgCluster.StartAsync(
             new PgClusterOptions
             {
                 ExistingDataDirectory = data,
                 Settings = RecoveryScene.Settings(
-                    scene.RestoreCommand(), ("primary_conninfo", $"host=127.0.0.1 port={scene.Primary.Port} user=postgres"), ("hot_standby", "on")),
+                    scene.RestoreCommand(archive),
+                    ("primary_conninfo", $"host=127.0.0.1 port={scene.Primary.Port} user=postgres"),
+                    ("archive_mode", "on"),
+                    ("archive_command", scene.Program.Line("archive", "--dst-local", $"zstd={archive}", "%p"))),
             },
             token);
 
@@ -70,6 +74,13 @@ public sealed class RecoveryFaultTests(RecoveryScene scene)
             cancellationToken: token);
         (await standby.ScalarAsync<long>("SELECT count(*) FROM pg_stat_wal_receiver", token)).Should().Be(1);
         standby.ReadLog().Should().Contain("restored log file");
+
+        (await standby.ScalarAsync<bool>("SELECT pg_promote()", token)).Should().BeTrue();
+        await Eventually.TrueAsync(
+            () => File.Exists(Path.Combine(archive, "00000002.history.zst")) && Directory.GetFiles(archive, "00000001*.partial.zst").Length == 1,
+            "history and partial segment are archived",
+            TimeSpan.FromSeconds(60),
+            token);
     }
 
     [Fact]
