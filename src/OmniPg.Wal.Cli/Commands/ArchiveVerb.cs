@@ -21,8 +21,21 @@ internal sealed class ArchiveVerb : Verb
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(1, "the one argument %p");
+        var path = arguments.Operands[0];
+        if (arguments.Get(ArchiveOptions.Socket) is { } socket && await WalResidentClient.TryArchiveAsync(socket, path, cancellationToken) is { } answer)
+            return Report(answer, path, context);
         await using var archiver = new WalArchiver(ArchiveOptions.Read(arguments), context.Logs, context.Time);
-        await archiver.ArchiveAsync(arguments.Operands[0], cancellationToken);
+        await archiver.ArchiveAsync(path, cancellationToken);
         return ExitCodes.Done;
+    }
+
+    private int Report(ResidentAnswer answer, string path, ProgramContext context)
+    {
+        var log = context.Logs.CreateLogger(Name);
+        if (answer.Ok)
+            ProgramLog.ResidentDone(log, path);
+        else
+            ProgramLog.ResidentFailed(log, path, answer.Message ?? "no reason given");
+        return answer.Ok ? ExitCodes.Done : ExitCodes.Of(answer.Code);
     }
 }

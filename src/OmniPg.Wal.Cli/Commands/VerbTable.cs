@@ -6,6 +6,7 @@ internal static class VerbTable
     private static readonly (string Name, Func<Verb> Create)[] Verbs =
     [
         ("archive", () => new ArchiveVerb()),
+        ("resident", () => new ResidentVerb()),
         ("restore", () => new RestoreVerb()),
         ("prefetch", () => new PrefetchVerb()),
         ("cleanup", () => new CleanupVerb()),

@@ -16,4 +16,16 @@ internal static partial class ProgramLog
 
     [LoggerMessage(2904, LogLevel.Information, "{Count} files removed.")]
     public static partial void Cleaned(ILogger log, int count);
+
+    [LoggerMessage(2905, LogLevel.Debug, "{Count} files wait for archiving.")]
+    public static partial void Backlog(ILogger log, int count);
+
+    [LoggerMessage(2906, LogLevel.Error, "{File} was not archived and will be tried again: {Reason}")]
+    public static partial void NotArchived(ILogger log, string file, string reason);
+
+    [LoggerMessage(2907, LogLevel.Critical, "The resident process could not archive {Path}: {Reason}")]
+    public static partial void ResidentFailed(ILogger log, string path, string reason);
+
+    [LoggerMessage(2908, LogLevel.Debug, "The resident process archived {Path}.")]
+    public static partial void ResidentDone(ILogger log, string path);
 }

@@ -10,6 +10,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData("archive", "archive_command = 'omnipg-wal archive")]
     [InlineData("restore", "restore_command = 'omnipg-wal restore")]
     [InlineData("cleanup", "archive_cleanup_command = 'omnipg-wal cleanup")]
+    [InlineData("resident", "omnipg-wal resident")]
     [InlineData("verify", "omnipg-wal verify")]
     [InlineData("show", "omnipg-wal show")]
     [InlineData("dump", "omnipg-wal dump")]
