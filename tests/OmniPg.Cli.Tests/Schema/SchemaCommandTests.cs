@@ -1,0 +1,65 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Cli.Tests.Schema;
+
+public sealed class SchemaCommandTests(PgClusterFixture fixture) : IClassFixture<PgClusterFixture>
+{
+    [Fact]
+    public async Task Extract_diff_verify_and_replay_work_together()
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await using var empty = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE SCHEMA app; CREATE TABLE app.a (id integer PRIMARY KEY); CREATE TABLE app.b (id integer); CREATE VIEW app.v AS SELECT id FROM app.a; "
+            + "CREATE FUNCTION app.f() RETURNS integer LANGUAGE sql AS 'SELECT 1'", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(source.ConnectionString);
+        var tree = cli.Path("tree");
+
+        (await cli.RunAsync("extract", tree)).Should().Be(0, cli.Error);
+        cli.Out.Should().Contain("created\ttables/app.a.sql\n").And.MatchRegex("\\d+ entries in 6 files, 6 changed; 0 filtered");
+        (await cli.RunAsync("schema", "verify", tree)).Should().Be(0, cli.Error);
+        cli.Out.Should().StartWith("Verified: ");
+        (await cli.RunAsync("schema", "replay", tree, "--into", empty.ConnectionString, "--single-transaction")).Should().Be(0, cli.Error);
+        (await cli.RunAsync("schema", "diff", tree, empty.ConnectionString)).Should().Be(0, cli.Error);
+        cli.Out.Should().BeEmpty();
+
+        await source.ExecuteAsync("DROP FUNCTION app.f(); CREATE TABLE app.c (id integer); ALTER TABLE app.b RENAME TO b2; ALTER VIEW app.v OWNER TO pg_monitor; "
+            + "GRANT SELECT ON app.a TO PUBLIC; COMMENT ON SCHEMA app IS 'app'", TestContext.Current.CancellationToken);
+        (await cli.RunAsync("schema", "diff", tree, source.ConnectionString, "--json")).Should().Be(1, cli.Error);
+        System.Text.Json.JsonDocument.Parse(cli.Out).RootElement.EnumerateArray().Select(item => item.GetRawText().ReplaceLineEndings("").Replace(" ", "", StringComparison.Ordinal)).Should().Equal(
+            """{"status":"removed","kind":"FUNCTION","identity":"app.f()","classes":[]}""",
+            """{"status":"changed","kind":"SCHEMA","identity":"app","classes":["comment"]}""",
+            """{"status":"changed","kind":"TABLE","identity":"app.a","classes":["acl"]}""",
+            """{"status":"removed","kind":"TABLE","identity":"app.b","classes":[]}""",
+            """{"status":"added","kind":"TABLE","identity":"app.b2","classes":[]}""",
+            """{"status":"added","kind":"TABLE","identity":"app.c","classes":[]}""",
+            """{"status":"changed","kind":"VIEW","identity":"app.v","classes":["owner"]}""");
+    }
+
+    [Fact]
+    public async Task Extract_reads_archives_and_filters()
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE SCHEMA app; CREATE TABLE app.a (id integer); CREATE TABLE app.a_p2024_01 (id integer); CREATE TABLE public.x (id integer)", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(source.ConnectionString);
+
+        (await cli.RunAsync("extract", cli.Path("one"), "--keep-archive", cli.Path("a.dump"))).Should().Be(0, cli.Error);
+        (await cli.RunAsync("extract", "--from-archive", cli.Path("a.dump"), cli.Path("two"), "--schema-dir", "--include-schema", "app", "--exclude-table", "_p\\d{4}_\\d{2}$", "--json")).Should().Be(0, cli.Error);
+        (await cli.RunAsync("schema", "diff", cli.Path("one"), cli.Path("a.dump"))).Should().Be(0, cli.Error);
+
+        Directory.GetFiles(cli.Path("two/app"), "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(cli.Path("two/app"), f)).Should()
+            .BeEquivalentTo("app.sql", "tables/app.a.sql");
+    }
+
+    [Fact]
+    public async Task Errors_are_one_line_and_an_exit_code()
+    {
+        using var cli = new SchemaCli(fixture.Cluster.ConnectionString);
+
+        (await cli.RunAsync("schema", "diff", cli.Path("none"), cli.Path("none"))).Should().Be(64);
+        (await cli.RunAsync("schema", "verify", cli.Path("none"))).Should().Be(2);
+        cli.Error.Should().StartWith($"omnipg: '{cli.Path("none")}' is no schema tree").And.Contain("\nhint: ");
+        (await cli.RunAsync("extract", cli.Path("x"), "--git", "--svn")).Should().Be(64);
+        (await cli.RunAsync("extract", cli.Path("x"), "--kind", "Nonsense")).Should().Be(64);
+        (await cli.RunAsync("extract")).Should().Be(64);
+    }
+}
