@@ -29,6 +29,11 @@ public sealed class PgArchive : IAsyncDisposable, IDisposable
     /// <summary>The table of contents in archive order, which is a valid order of creation within each <see cref="TocPass"/>.</summary>
     public IReadOnlyList<TocEntry> Entries => _toc.Entries;
 
+    /// <summary>Finds an entry by the number that dependencies refer to.</summary>
+    /// <param name="dumpId">A <see cref="TocEntry.DumpId"/>.</param>
+    /// <returns>The entry; null when the archive has none of that number, which dependencies may well name.</returns>
+    public TocEntry? FindEntry(int dumpId) => _toc.ById.TryGetValue(dumpId, out var entry) ? entry : null;
+
     /// <summary>Opens an archive file, or the directory of a directory archive.</summary>
     /// <param name="path">File or directory.</param>
     /// <param name="options">Limits; null for the defaults.</param>

@@ -19,8 +19,7 @@ internal sealed class ArchiveComposer
         _options = options;
         _script = script;
         _selection = new EntrySelection(options);
-        var byId = new Lazy<Dictionary<int, TocEntry>>(() => archive.Entries.ToDictionary(entry => entry.DumpId));
-        _writer = new EntrySqlWriter(options, archive.Header.DumpVersion, id => byId.Value.GetValueOrDefault(id), archive.Session.SearchPathStatement is null);
+        _writer = new EntrySqlWriter(options, archive.Header.DumpVersion, archive.FindEntry, archive.Session.SearchPathStatement is null);
     }
 
     public async Task RunAsync(CancellationToken cancellationToken)

@@ -49,6 +49,8 @@ public sealed class TocTests(AllKindsDatabase all) : IClassFixture<AllKindsDatab
         sequence.Tablespace.Should().BeNull();
         sequence.Dependencies.Should().Equal(4, 4, 999);
         sequence.CopyStatement.Should().BeNull();
+        archive.FindEntry(6).Should().BeSameAs(sequence);
+        archive.FindEntry(999).Should().BeNull();
         constraint.Tablespace.Should().Be("fast disk");
         constraint.Section.Should().Be(TocSection.PostData);
         constraint.Index.Should().Be(11);

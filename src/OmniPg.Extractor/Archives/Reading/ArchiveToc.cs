@@ -1,7 +1,7 @@
 namespace OmniPg.Extractor.Archives.Reading;
 
 /// <summary>Header, session state and entries: all there is before the data.</summary>
-internal sealed record ArchiveToc(ArchiveHeader Header, ArchiveSession Session, TocEntry[] Entries)
+internal sealed record ArchiveToc(ArchiveHeader Header, ArchiveSession Session, TocEntry[] Entries, IReadOnlyDictionary<int, TocEntry> ById)
 {
     public static ArchiveToc Read(ArchiveInput input, PgArchiveOptions options, bool isDirectory)
     {
@@ -28,6 +28,6 @@ internal sealed record ArchiveToc(ArchiveHeader Header, ArchiveSession Session, 
     private static ArchiveToc Finish(TocParser parser, ArchiveInput input)
     {
         input.Shrink();
-        return new ArchiveToc(parser.Header, parser.Session, parser.Entries);
+        return new ArchiveToc(parser.Header, parser.Session, parser.Entries, parser.ById);
     }
 }

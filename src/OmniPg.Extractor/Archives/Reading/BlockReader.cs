@@ -1,7 +1,7 @@
 namespace OmniPg.Extractor.Archives.Reading;
 
 /// <summary>Reads the heads of data blocks of a custom archive and opens their content.</summary>
-internal sealed class BlockReader(ArchiveInput input, ArchiveHeader header, Dictionary<int, TocEntry> byId)
+internal sealed class BlockReader(ArchiveInput input, ArchiveHeader header, IReadOnlyDictionary<int, TocEntry> byId)
 {
     private const byte DataType = 1;
     private const byte LargeObjectsType = 3;

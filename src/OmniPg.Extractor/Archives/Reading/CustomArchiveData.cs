@@ -6,13 +6,12 @@ namespace OmniPg.Extractor.Archives.Reading;
 internal sealed class CustomArchiveData(ArchiveSource source, ArchiveToc toc) : ArchiveData
 {
     private readonly long _start = source.First.Position;
-    private readonly Dictionary<int, TocEntry> _byId = toc.Entries.ToDictionary(entry => entry.DumpId);
     private Dictionary<int, long>? _positions;
 
     public override async IAsyncEnumerable<ArchiveDataBlock> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var input = source.OpenAt(_start);
-        var blocks = new BlockReader(input, toc.Header, _byId);
+        var blocks = new BlockReader(input, toc.Header, toc.ById);
         var expected = toc.Entries.Where(entry => entry.HasData).Select(entry => entry.DumpId).ToHashSet();
         while (await blocks.NextAsync(cancellationToken).ConfigureAwait(false) is { } head)
         {
@@ -31,7 +30,7 @@ internal sealed class CustomArchiveData(ArchiveSource source, ArchiveToc toc) : 
         }
         // A file cut exactly between two blocks looks like a whole one but for this.
         foreach (var id in expected)
-            throw Missing(_byId[id], input.Position);
+            throw Missing(toc.ById[id], input.Position);
     }
 
     public override Stream Open(TocEntry entry)
@@ -41,7 +40,7 @@ internal sealed class CustomArchiveData(ArchiveSource source, ArchiveToc toc) : 
         var input = source.OpenAt(PositionOf(entry));
         try
         {
-            var blocks = new BlockReader(input, toc.Header, _byId);
+            var blocks = new BlockReader(input, toc.Header, toc.ById);
             var head = blocks.Next();
             if (head is null || head.Value.Entry.DumpId != entry.DumpId || head.Value.IsLargeObjects)
                 throw new ArchiveFormatException(new ArchiveLocation(input.Position, entry.Index, "data offset"), $"no data block of entry '{entry.DumpId}' stands there");
@@ -85,7 +84,7 @@ internal sealed class CustomArchiveData(ArchiveSource source, ArchiveToc toc) : 
     {
         var positions = new Dictionary<int, long>();
         using var input = source.OpenAt(_start);
-        var blocks = new BlockReader(input, toc.Header, _byId);
+        var blocks = new BlockReader(input, toc.Header, toc.ById);
         for (var position = input.Position; blocks.Next() is { } head; position = input.Position)
         {
             positions.TryAdd(head.Entry.DumpId, position);

@@ -24,7 +24,7 @@ internal sealed class TocEntryParser(ArchiveHeader header, TextDecoder decoder)
         if (fields.DumpId <= 0)
             throw new ArchiveFormatException(new ArchiveLocation(fields.Start, index, "dumpId"), $"the id '{fields.DumpId}' is not positive");
         var desc = decoder.DecodeShared(fields.Desc, "desc", index) ?? "";
-        var tag = decoder.DecodeShared(fields.Tag, "tag", index);
+        var tag = decoder.Decode(fields.Tag, "tag", index);
         var kind = TocKinds.Of(desc);
         var section = fields.Section is >= (int)TocSection.None and <= (int)TocSection.PostData
             ? (TocSection)fields.Section

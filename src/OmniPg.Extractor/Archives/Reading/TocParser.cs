@@ -5,7 +5,7 @@ internal sealed class TocParser(PgArchiveOptions options, bool isDirectory)
 {
     private readonly TextDecoder _decoder = new();
     private readonly List<TocEntry> _entries = [];
-    private readonly HashSet<int> _dumpIds = [];
+    private readonly Dictionary<int, TocEntry> _byId = [];
     private TocEntryParser? _entryParser;
     private ArchiveHeader? _header;
     private int _count = -1;
@@ -21,6 +21,8 @@ internal sealed class TocParser(PgArchiveOptions options, bool isDirectory)
     public ArchiveSession Session { get; private set; } = new();
 
     public TocEntry[] Entries => [.. _entries];
+
+    public IReadOnlyDictionary<int, TocEntry> ById => _byId;
 
     /// <summary>Takes one step; false when more bytes are needed first.</summary>
     public bool TryStep(ArchiveInput input)
@@ -76,7 +78,7 @@ internal sealed class TocParser(PgArchiveOptions options, bool isDirectory)
         var at = cursor.At("dumpId");
         if (_entryParser!.Parse(ref cursor, _entries.Count) is not { } entry)
             return false;
-        if (!_dumpIds.Add(entry.DumpId))
+        if (!_byId.TryAdd(entry.DumpId, entry))
             throw new ArchiveFormatException(at, $"the id '{entry.DumpId}' occurs twice");
         Session = SessionEntries.Apply(Session, entry, at);
         _decoder.Encoding = Session.Encoding;
