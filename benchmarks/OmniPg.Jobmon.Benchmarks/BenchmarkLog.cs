@@ -54,7 +54,7 @@ public sealed class BenchmarkLog : IAsyncDisposable
         {
             // Statements about extension membership have no meaning outside CREATE EXTENSION.
             var sql = string.Join('\n', (await File.ReadAllLinesAsync(file)).Where(l => !l.Contains("pg_extension_config_dump", StringComparison.Ordinal)));
-            await using var command = new NpgsqlCommand("SET check_function_bodies = off; " + sql.Replace("@extschema@", "original", StringComparison.Ordinal), connection);
+            await using var command = new NpgsqlCommand("SET check_function_bodies = off; SET search_path = original, public; " + sql.Replace("@extschema@", "original", StringComparison.Ordinal), connection);
             await command.ExecuteNonQueryAsync();
         }
 

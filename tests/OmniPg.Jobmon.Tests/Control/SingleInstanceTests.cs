@@ -77,7 +77,7 @@ public sealed class SingleInstanceTests(PgClusterFixture server)
         await using var job = await jobmon.Job(typed).SingleInstance().StartAsync(Cancellation);
 
         job.Acquired.Should().BeFalse();
-        (await log.RowsAsync(psql, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = (hashtext('sql_log')::bigint & 4294967295)::oid"))
+        (await log.RowsAsync(psql, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = (hashtext('sql_log')::bigint & 4294967295)::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
             .Should().Equal("1");
     }
 
@@ -95,7 +95,8 @@ public sealed class SingleInstanceTests(PgClusterFixture server)
                 """
                 SELECT count(pg_terminate_backend(held.pid)) FROM pg_locks waiting
                 JOIN pg_locks held ON held.objid = waiting.objid AND held.classid = waiting.classid AND held.granted
-                WHERE waiting.locktype = 'advisory' AND NOT waiting.granted
+                    AND held.database = waiting.database
+                WHERE waiting.locktype = 'advisory' AND NOT waiting.granted AND waiting.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                 """) == 1,
             "the thief waits for the lock and the holder's backend is terminated", cancellationToken: Cancellation);
         await stealing;
