@@ -46,18 +46,16 @@ public sealed class BenchmarkLog : IAsyncDisposable
         await _cluster.DisposeAsync();
     }
 
-    private static async Task InstallOriginalAsync(PgCluster cluster, string sources)
+    /// <summary>The directory holds <c>pg_jobmon--VERSION.sql</c>, as for the tests.</summary>
+    private static async Task InstallOriginalAsync(PgCluster cluster, string directory)
     {
-        string[] files = [Path.Combine(sources, "tables", "tables.sql"), .. Directory.GetFiles(Path.Combine(sources, "functions"), "*.sql").Order(StringComparer.Ordinal)];
+        var file = Directory.GetFiles(directory, "pg_jobmon--?.?.?.sql").Order(StringComparer.Ordinal).Last();
+        // Statements about extension membership have no meaning outside CREATE EXTENSION.
+        var sql = string.Join('\n', (await File.ReadAllLinesAsync(file)).Where(l => !l.Contains("pg_extension_config_dump", StringComparison.Ordinal)))
+            .Replace("@extschema@", "original", StringComparison.Ordinal);
         await using var connection = await cluster.DataSource.OpenConnectionAsync();
-        foreach (var file in files)
-        {
-            // Statements about extension membership have no meaning outside CREATE EXTENSION.
-            var sql = string.Join('\n', (await File.ReadAllLinesAsync(file)).Where(l => !l.Contains("pg_extension_config_dump", StringComparison.Ordinal)));
-            await using var command = new NpgsqlCommand("SET check_function_bodies = off; SET search_path = original, public; " + sql.Replace("@extschema@", "original", StringComparison.Ordinal), connection);
+        await using (var command = new NpgsqlCommand($"SET search_path = original, public; {sql}", connection))
             await command.ExecuteNonQueryAsync();
-        }
-
         await using var mapping = new NpgsqlCommand(
             $"INSERT INTO original.dblink_mapping_jobmon (username, port, host) VALUES ('postgres', '{cluster.Port}', '127.0.0.1')", connection);
         await mapping.ExecuteNonQueryAsync();
