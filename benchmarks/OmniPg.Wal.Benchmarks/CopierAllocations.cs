@@ -10,6 +10,8 @@ internal static class CopierAllocations
     public static async Task RunAsync(SegmentSet segments)
     {
         var root = Directory.CreateTempSubdirectory("omnipg-allocations-").FullName;
+        using var self = Process.GetCurrentProcess();
+        var before = self.WorkingSet64;
         Console.WriteLine("| branches | bytes allocated per segment | per buffer beyond that |\n|---|---|---|");
         Codec[][] sets = [[], [Codec.None], [Codec.Zstd], [Codec.Lz4], [Codec.Gzip], [Codec.None, Codec.Zstd, Codec.Lz4]];
         foreach (var set in sets)
@@ -22,7 +24,8 @@ internal static class CopierAllocations
             Console.WriteLine($"| {string.Join(" + ", set.Select(c => c.Name))} | {one} | {(many - one) / (8.0 * 64):0.0} |");
         }
 
-        Console.WriteLine($"Peak resident memory of this process: {Process.GetCurrentProcess().PeakWorkingSet64 >> 20} MiB.");
+        self.Refresh();
+        Console.WriteLine($"Resident memory: {before >> 20} MiB before the first copy, {self.PeakWorkingSet64 >> 20} MiB at most.");
         Directory.Delete(root, recursive: true);
     }
 

@@ -10,9 +10,13 @@ internal sealed class CopierRun(SegmentSet segments)
     private const int Rounds = 5;
     private readonly IReadOnlyList<WalFileName> _sample = segments.Sample(Count);
     private readonly string _root = Directory.CreateTempSubdirectory("omnipg-copier-").FullName;
+    private readonly string _memory = Directory.CreateDirectory(Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"omnipg-copier-{Environment.ProcessId}")).FullName;
+    private readonly Dictionary<WalFileName, byte[]> _contents = [];
 
     public async Task RunAsync()
     {
+        foreach (var name in _sample)
+            _contents[name] = File.ReadAllBytes(segments.PathOf(name));
         try
         {
             var table = new Measured("Copier", Count);
@@ -20,6 +24,10 @@ internal sealed class CopierRun(SegmentSet segments)
             foreach (var level in new[] { WalValidation.None, WalValidation.Header, WalValidation.Full })
                 table.Add($"zstd:1, one directory, validation {level}", () => ArchiveAsync(level, 1, Codec.Zstd, 1));
             table.Add("zstd:1, three directories, validation Full", () => ArchiveAsync(WalValidation.Full, 3, Codec.Zstd, 1));
+            table.Add("zstd:1, one directory in memory, validation None", () => ArchiveAsync(WalValidation.None, 1, Codec.Zstd, 1, _memory));
+            table.Add("zstd:1, one directory in memory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Zstd, 1, _memory));
+            table.Add("zstd:1, three directories in memory, validation Full", () => ArchiveAsync(WalValidation.Full, 3, Codec.Zstd, 1, _memory));
+            table.Add("durable publish of 16 MiB into a directory", PublishAsync);
             table.Add("none, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.None));
             table.Add("lz4, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Lz4));
             table.Add("zstd:3, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Zstd, 3));
@@ -30,27 +38,27 @@ internal sealed class CopierRun(SegmentSet segments)
             table.Add("`zstd -3`", () => ProgramAsync("zstd -q -3 {0} -o {1}"));
             table.Add("`gzip`", () => ProgramAsync("gzip -c {0} > {1}"));
             await table.RunAsync(Rounds, CleanAsync);
-            Console.WriteLine($"Peak resident memory of this process: {Process.GetCurrentProcess().PeakWorkingSet64 >> 20} MiB.");
         }
         finally
         {
             Directory.Delete(_root, recursive: true);
+            Directory.Delete(_memory, recursive: true);
         }
     }
 
     private Task CleanAsync()
     {
-        foreach (var directory in Directory.EnumerateDirectories(_root))
+        foreach (var directory in Directory.EnumerateDirectories(_root).Concat(Directory.EnumerateDirectories(_memory)))
             Directory.Delete(directory, recursive: true);
         return Task.CompletedTask;
     }
 
-    private async Task ArchiveAsync(WalValidation validation, int destinations, Codec codec, int? level = null)
+    private async Task ArchiveAsync(WalValidation validation, int destinations, Codec codec, int? level = null, string? root = null)
     {
         var builder = WalArchiver.Create(segments.DataDirectory).Validate(validation).WithState(_root);
         for (var i = 0; i < destinations; i++)
         {
-            var directory = Directory.CreateDirectory(Path.Combine(_root, $"d{i}")).FullName;
+            var directory = Directory.CreateDirectory(Path.Combine(root ?? _root, $"d{i}")).FullName;
             builder.To(d => d.Directory(directory).Compress(codec, level));
         }
 
@@ -64,14 +72,24 @@ internal sealed class CopierRun(SegmentSet segments)
         var directory = Directory.CreateDirectory(Path.Combine(_root, "floor")).FullName;
         foreach (var name in _sample)
         {
-            var content = File.ReadAllBytes(segments.PathOf(name));
-            var packed = ZstdInMemory.Compress(content, 1);
+            var packed = ZstdInMemory.Compress(_contents[name], 1);
             using var file = File.OpenHandle(Path.Combine(directory, name.ToString()), FileMode.CreateNew, FileAccess.Write);
             RandomAccess.Write(file, packed, 0);
             RandomAccess.FlushToDisk(file);
         }
 
         return Task.CompletedTask;
+    }
+
+    private async Task PublishAsync()
+    {
+        var store = new DirectoryWalStore(Directory.CreateDirectory(Path.Combine(_root, "publish")).FullName);
+        foreach (var (name, content) in _contents)
+        {
+            await using var writer = await store.CreateAsync(name.ToString(), new WalObjectInfo());
+            await writer.WriteAsync(content);
+            await writer.CommitAsync(default);
+        }
     }
 
     private async Task ProgramAsync(string command)
