@@ -20,7 +20,8 @@ internal sealed class CopierRun(SegmentSet segments)
         try
         {
             var table = new Measured("Copier", Count);
-            table.Add("libzstd -1 in memory + write + fsync", FloorAsync);
+            table.Add("libzstd -1 in memory + write + fsync", () => FloorAsync(publish: false));
+            table.Add("the same + rename + fsync of the directory", () => FloorAsync(publish: true));
             foreach (var level in new[] { WalValidation.None, WalValidation.Header, WalValidation.Full })
                 table.Add($"zstd:1, one directory, validation {level}", () => ArchiveAsync(level, 1, Codec.Zstd, 1));
             table.Add("zstd:1, three directories, validation Full", () => ArchiveAsync(WalValidation.Full, 3, Codec.Zstd, 1));
@@ -67,7 +68,7 @@ internal sealed class CopierRun(SegmentSet segments)
             await archiver.ArchiveAsync(segments.PathOf(name));
     }
 
-    private Task FloorAsync()
+    private Task FloorAsync(bool publish)
     {
         var directory = Directory.CreateDirectory(Path.Combine(_root, "floor")).FullName;
         foreach (var name in _sample)
@@ -76,6 +77,10 @@ internal sealed class CopierRun(SegmentSet segments)
             using var file = File.OpenHandle(Path.Combine(directory, name.ToString()), FileMode.CreateNew, FileAccess.Write);
             RandomAccess.Write(file, packed, 0);
             RandomAccess.FlushToDisk(file);
+            if (!publish)
+                continue;
+            File.Move(Path.Combine(directory, name.ToString()), Path.Combine(directory, $"{name}.zst"));
+            OmniPg.IO.DurableFile.FlushDirectory(directory);
         }
 
         return Task.CompletedTask;

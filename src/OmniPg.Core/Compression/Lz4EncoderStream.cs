@@ -3,9 +3,9 @@ namespace OmniPg.Compression;
 /// <summary>Writes one LZ4 frame: linked 256 KiB blocks, content checksum.</summary>
 internal sealed unsafe class Lz4EncoderStream : EncoderStream
 {
-    // LZ4F_compressUpdate wants room for its worst case: at most one buffered block and the piece given now.
-    private const int PieceBytes = 256 * 1024;
-    private const int OutputBytes = 2 * PieceBytes + 64;
+    // LZ4F_compressUpdate wants room for its worst case: one buffered block, the piece given now and their headers.
+    private const int PieceBytes = 128 * 1024;
+    private const int OutputBytes = (256 * 1024) + PieceBytes + 64;
     private const int BlockSize256KiB = 5;
     private static readonly ContextPool<Lz4Compressor> Pool = new(static () => new Lz4Compressor());
     private readonly Lz4Compressor _context;
