@@ -15,7 +15,7 @@ public class ExtractBenchmarks
     private readonly SchemaExtractor _extractor = new();
     private PgCluster _cluster = null!;
     private TestDatabase _database = null!;
-    private TemporaryDirectory _directory = null!;
+    private string _directory = "";
     private string[] _objects = [];
     private int _run;
 
@@ -26,41 +26,43 @@ public class ExtractBenchmarks
         _database = await _cluster.CreateDatabaseAsync();
         await _database.ExecuteAsync($"DO $$ BEGIN FOR i IN 1..{Tables} LOOP EXECUTE format('CREATE TABLE public.t%s (id serial PRIMARY KEY, "
             + "customer_id integer NOT NULL, amount numeric(12,2), note text, created_at timestamptz DEFAULT now()); COMMENT ON TABLE public.t%s IS ''table''', i, i); END LOOP; END $$");
-        _directory = new TemporaryDirectory();
-        var report = await _extractor.From(_database.DataSource).ToDirectory(_directory.Combine("warm")).RunAsync();
+        _directory = Directory.CreateTempSubdirectory("omnipg-bench-").FullName;
+        var report = await _extractor.From(_database.DataSource).ToDirectory(In("warm")).RunAsync();
         Console.WriteLine($"// {report.Account.Total} entries, {report.Files.Count} files");
         _objects = [.. Enumerable.Range(1, Tables).Select(i => $"t{i}")];
-        await DumpAsync(_directory.Combine("all.dump"));
+        await DumpAsync(In("all.dump"));
     }
 
     [GlobalCleanup]
     public async Task CleanupAsync()
     {
-        _directory.Dispose();
+        Directory.Delete(_directory, recursive: true);
         await _database.DisposeAsync();
         await _cluster.DisposeAsync();
     }
 
     [Benchmark(Baseline = true, Description = "pg_dump -Fc -s alone")]
-    public Task PgDump() => DumpAsync(_directory.Combine("alone.dump"));
+    public Task PgDump() => DumpAsync(In("alone.dump"));
 
     [Benchmark(Description = "extract, new tree")]
-    public Task ExtractNew() => _extractor.From(_database.DataSource).ToDirectory(_directory.Combine($"new{_run++}")).RunAsync();
+    public Task ExtractNew() => _extractor.From(_database.DataSource).ToDirectory(In($"new{_run++}")).RunAsync();
 
     [Benchmark(Description = "extract, unchanged tree")]
-    public Task ExtractUnchanged() => _extractor.From(_database.DataSource).ToDirectory(_directory.Combine("warm")).RunAsync();
+    public Task ExtractUnchanged() => _extractor.From(_database.DataSource).ToDirectory(In("warm")).RunAsync();
 
     [Benchmark(Description = "pg_dump, then one pg_restore per object")]
     public async Task OneRestorePerObject()
     {
-        await DumpAsync(_directory.Combine("alone.dump"));
+        await DumpAsync(In("alone.dump"));
         foreach (var name in _objects)
-            await RunAsync("pg_restore", "-s", "-t", name, "-f", _directory.Combine($"{name}.sql"), _directory.Combine("alone.dump"));
+            await RunAsync("pg_restore", "-s", "-t", name, "-f", In($"{name}.sql"), In("alone.dump"));
     }
 
-    private Task DumpAsync(string file) => RunAsync("pg_dump", "-Fc", "-s", "-f", file, "-h", "127.0.0.1",
+    private string In(string name) => Path.Combine(_directory, name);
+
+    private Task<string> DumpAsync(string file) => RunAsync("pg_dump", "-Fc", "-s", "-f", file, "-h", "127.0.0.1",
         "-p", _cluster.Port.ToString(CultureInfo.InvariantCulture), "-U", "postgres", _database.Name);
 
-    private Task RunAsync(string program, params string[] arguments) =>
+    private Task<string> RunAsync(string program, params string[] arguments) =>
         ExternalProcess.RunAsync(new ExternalProcessOptions { FileName = _cluster.Installation.Program(program), Arguments = arguments });
 }
