@@ -57,11 +57,11 @@ internal sealed class ShowVerb : Verb
 
     private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<WalTimeline> timelines, RecoveryWindow window, List<RestorePoint> points)
     {
-        ArchiveJson.WriteTimelines(json, timelines);
-        ArchiveJson.WriteGaps(json, window.Gaps);
+        ListingJson.WriteTimelines(json, timelines);
+        ListingJson.WriteGaps(json, window.Gaps);
         json.WriteStartObject("window");
-        ArchiveJson.WriteTime(json, "earliest", window.Earliest);
-        ArchiveJson.WriteTime(json, "latestCommit", window.LatestCommit);
+        ListingJson.WriteTime(json, "earliest", window.Earliest);
+        ListingJson.WriteTime(json, "latestCommit", window.LatestCommit);
         json.WriteNumber("timeline", window.Timeline);
         json.WriteEndObject();
         json.WriteStartArray("restorePoints");
@@ -69,7 +69,7 @@ internal sealed class ShowVerb : Verb
         {
             json.WriteStartObject();
             json.WriteString("name", point.Name);
-            ArchiveJson.WriteTime(json, "time", point.Time);
+            ListingJson.WriteTime(json, "time", point.Time);
             json.WriteString("lsn", point.Lsn.ToString());
             json.WriteNumber("timeline", point.Timeline);
             json.WriteEndObject();
@@ -78,5 +78,5 @@ internal sealed class ShowVerb : Verb
         json.WriteEndArray();
     }
 
-    private static string Time(DateTimeOffset? time) => time is { } t ? ArchiveJson.Text(t) : "(none)";
+    private static string Time(DateTimeOffset? time) => time is { } t ? ListingJson.Text(t) : "(none)";
 }

@@ -60,7 +60,7 @@ internal sealed class VerifyVerb : Verb
         }
 
         json.WriteEndArray();
-        ArchiveJson.WriteTimelines(json, result.Timelines);
-        ArchiveJson.WriteGaps(json, result.Gaps);
+        ListingJson.WriteTimelines(json, result.Timelines);
+        ListingJson.WriteGaps(json, result.Gaps);
     }
 }

@@ -56,12 +56,15 @@ public sealed partial class WalRestorer : IWalRestorer
             throw new ArgumentException("Not the name of a segment, a backup history or a timeline history.", nameof(name));
 
         var started = _time.GetTimestamp();
+        using var activity = WalTelemetry.Source.StartActivity("wal.restore")?.SetTag("omnipg.wal.segment", file.ToString());
         var path = Path.Combine(_options.DataDirectory, targetPath);
         var (source, bytes, fromSpool) = await RestoreAsync(file, path, started, cancellationToken).ConfigureAwait(false);
         if (source is not null)
             RestoreLog.Restored(_log, file);
         var status = source is null ? WalRestoreStatus.NotFound : WalRestoreStatus.Restored;
-        return new WalRestoreOutcome(status, file, source, bytes, fromSpool, _time.GetElapsedTime(started));
+        var outcome = new WalRestoreOutcome(status, file, source, bytes, fromSpool, _time.GetElapsedTime(started));
+        RestoreMetrics.Record(outcome, _spool is not null);
+        return outcome;
     }
 
     /// <summary>Fetches ahead until the server asks for nothing new any more, for as long as <see cref="WalPrefetchOptions.IdleTimeout"/>.</summary>

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace OmniPg.Wal.Cli.Commands;
 
 /// <summary>The parts that the JSON documents of verify and show share.</summary>
-internal static class ArchiveJson
+internal static class ListingJson
 {
     public static void WriteTimelines(Utf8JsonWriter json, IEnumerable<WalTimeline> timelines)
     {
