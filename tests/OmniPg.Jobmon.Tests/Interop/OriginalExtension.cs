@@ -5,7 +5,7 @@ namespace OmniPg.Jobmon.Tests.Interop;
 
 /// <summary>
 /// A database with the original extension. Its SQL files are not ours to ship: they come from the directory named by the environment
-/// variable <c>OMNIPG_PG_JOBMON_SQL</c>, which holds <c>pg_jobmon--VERSION.sql</c>. The extension is made without touching the server's
+/// variable <c>OMNIPG_PG_JOBMON_SQL</c>, the original's folder <c>sql</c> with <c>tables</c> and <c>functions</c>. The extension is made without touching the server's
 /// installation: its objects are created in a schema and recorded as members of an extension row.
 /// </summary>
 internal static class OriginalExtension
@@ -18,16 +18,15 @@ internal static class OriginalExtension
     {
         var stop = TestContext.Current.CancellationToken;
         Assert.SkipUnless(Directory is not null && System.IO.Directory.Exists(Directory), $"{Variable} names no directory with the original's SQL files");
-        var file = System.IO.Directory.GetFiles(Directory!, "pg_jobmon--?.?.?.sql").Order(StringComparer.Ordinal).Last();
-        var version = Path.GetFileNameWithoutExtension(file)["pg_jobmon--".Length..];
-        var script = (await File.ReadAllTextAsync(file, Encoding.UTF8, stop)).Replace("@extschema@", schema, StringComparison.Ordinal);
+        string[] files = [Path.Combine(Directory!, "tables", "tables.sql"), .. System.IO.Directory.GetFiles(Path.Combine(Directory!, "functions"), "*.sql").Order(StringComparer.Ordinal)];
+        var script = string.Concat(files.Select(f => File.ReadAllText(f, Encoding.UTF8) + "\n")).Replace("@extschema@", schema, StringComparison.Ordinal);
 
         var database = await cluster.CreateDatabaseAsync(cancellationToken: stop);
         await database.ExecuteAsync($"CREATE EXTENSION dblink; CREATE SCHEMA {schema}", stop);
         // Only inside CREATE EXTENSION may a script mark configuration tables; the marks mean nothing for these tests.
         var body = string.Join('\n', script.Split('\n').Where(line => !line.Contains("pg_extension_config_dump", StringComparison.Ordinal)));
         await database.ExecuteAsync($"SET search_path = {schema}, public; {body}; RESET search_path;"
-            + $"INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion) SELECT 99999, 'pg_jobmon', 10, oid, false, '{version}' FROM pg_namespace WHERE nspname = '{schema}';"
+            + $"INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion) SELECT 99999, 'pg_jobmon', 10, oid, false, '1.5.0' FROM pg_namespace WHERE nspname = '{schema}';"
             + $"INSERT INTO {schema}.dblink_mapping_jobmon (port, host) SELECT current_setting('port'), split_part(current_setting('unix_socket_directories'), ',', 1)", stop);
         return database;
     }
