@@ -60,8 +60,13 @@ internal sealed class TargetWriter : IAsyncDisposable
         if (!IsLive || _writer is null)
             return;
         _work = Task.Run(() => PublishAsync(_writer, content with { StoredBytes = StoredBytes }));
-        if (Target.Grace is { } grace && await Task.WhenAny(Written, Task.Delay(grace, _time)).ConfigureAwait(false) != Written && !_work.IsCompleted)
-            Abandon(WalDestinationException.TooSlow(Target.Id, Target.Key, grace));
+        if (Target.Grace is { } grace)
+        {
+            await Task.WhenAny(Written, Task.Delay(grace, _time)).ConfigureAwait(false);
+            if (!_work.IsCompleted)
+                Abandon(WalDestinationException.TooSlow(Target.Id, Target.Key, grace));
+        }
+
         await Written.ConfigureAwait(false);
     }
 

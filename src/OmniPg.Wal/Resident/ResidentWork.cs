@@ -40,20 +40,36 @@ internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int
         {
             var result = await Task.Run(() => archiver.ArchiveAsync(Path.Combine("pg_wal", file.ToString()), cancellationToken), cancellationToken).ConfigureAwait(false);
             _failures.TryRemove(file, out _);
-            spool.WriteOk(PathOf(file), file, result.Sha256);
+            Spool(file, () => spool.WriteOk(PathOf(file), file, result.Sha256));
             await report(ArchiveEventKind.Archived, file, result, null).ConfigureAwait(false);
             return new ResidentAnswer(true);
         }
         catch (OmniPgException error)
         {
-            _failures.AddOrUpdate(file, static (_, now) => new Failure(TimeSpan.FromSeconds(1), now), static (_, before, now) => before.Again(now), _time.GetUtcNow());
-            spool.WriteError(file, error);
+            Pause(file);
+            Spool(file, () => spool.WriteError(file, error));
             await report(ArchiveEventKind.Failed, file, null, error).ConfigureAwait(false);
             return new ResidentAnswer(false, error.Code, error.Message);
         }
         finally
         {
             _places.Release();
+        }
+    }
+
+    private void Pause(WalFileName file) => _failures.AddOrUpdate(
+        file, static (_, now) => new Failure(TimeSpan.FromSeconds(1), now), static (_, before, now) => before.Again(now), _time.GetUtcNow());
+
+    // The spool only saves work: when it cannot be written, the file is looked at again later, and found archived.
+    private void Spool(WalFileName file, Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            Pause(file);
         }
     }
 

@@ -13,6 +13,7 @@ public sealed class WalPushSpool(string directory)
 {
     private const string OkSuffix = ".ok";
     private const string ErrorSuffix = ".error";
+    private const string NewSuffix = ".new";
     private readonly string _push = Path.Combine(directory, "push");
 
     /// <summary>Makes the directory; needed before the first answer is written.</summary>
@@ -49,7 +50,7 @@ public sealed class WalPushSpool(string directory)
     internal void KeepOnly(IReadOnlySet<string> readyNames)
     {
         foreach (var path in Directory.EnumerateFiles(_push))
-            if (!readyNames.Contains(Path.GetFileNameWithoutExtension(path)))
+            if (!path.EndsWith(NewSuffix, StringComparison.Ordinal) && !readyNames.Contains(Path.GetFileNameWithoutExtension(path)))
                 File.Delete(path);
     }
 
@@ -70,7 +71,7 @@ public sealed class WalPushSpool(string directory)
     private void Write(string name, PushAnswer answer)
     {
         var path = Path.Combine(_push, name);
-        File.WriteAllBytes(path + ".new", JsonSerializer.SerializeToUtf8Bytes(answer, ResidentJson.Default.PushAnswer));
-        File.Move(path + ".new", path, overwrite: true);
+        File.WriteAllBytes(path + NewSuffix, JsonSerializer.SerializeToUtf8Bytes(answer, ResidentJson.Default.PushAnswer));
+        File.Move(path + NewSuffix, path, overwrite: true);
     }
 }
