@@ -8,11 +8,16 @@ public class JobBenchmarks
 {
     private BenchmarkLog _log = null!;
 
+    // Not async: the in-process run does not wait for an asynchronous setup.
     [GlobalSetup]
-    public async Task SetupAsync() => _log = await BenchmarkLog.StartAsync();
+    public void Setup() => SetupAsync().GetAwaiter().GetResult();
 
     [GlobalCleanup]
-    public async Task CleanupAsync() => await _log.DisposeAsync();
+    public void Cleanup() => CleanupAsync().GetAwaiter().GetResult();
+
+    private async Task SetupAsync() => _log = await BenchmarkLog.StartAsync();
+
+    private async Task CleanupAsync() => await _log.DisposeAsync();
 
     /// <summary>Floor: one round trip to the same server.</summary>
     [Benchmark(Baseline = true)]

@@ -11,16 +11,21 @@ public class ReportBenchmarks
     private IJob _job = null!;
     private IStep _step = null!;
 
+    // Not async: the in-process run does not wait for an asynchronous setup.
     [GlobalSetup]
-    public async Task SetupAsync()
+    public void Setup() => SetupAsync().GetAwaiter().GetResult();
+
+    [GlobalCleanup]
+    public void Cleanup() => CleanupAsync().GetAwaiter().GetResult();
+
+    private async Task SetupAsync()
     {
         _log = await BenchmarkLog.StartAsync();
         _job = await _log.Jobmon.StartAsync("benchmark");
         _step = await _job.StepAsync("loop");
     }
 
-    [GlobalCleanup]
-    public async Task CleanupAsync()
+    private async Task CleanupAsync()
     {
         _job.Complete();
         await _log.DisposeAsync();

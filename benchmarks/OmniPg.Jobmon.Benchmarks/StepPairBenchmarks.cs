@@ -14,8 +14,14 @@ public class StepPairBenchmarks
     private long _jobId;
     private string _baseline = "";
 
+    // Not async: the in-process run does not wait for an asynchronous setup.
     [GlobalSetup]
-    public async Task SetupAsync()
+    public void Setup() => SetupAsync().GetAwaiter().GetResult();
+
+    [GlobalCleanup]
+    public void Cleanup() => CleanupAsync().GetAwaiter().GetResult();
+
+    private async Task SetupAsync()
     {
         _log = await BenchmarkLog.StartAsync();
         _caller = await _log.DataSource.OpenConnectionAsync();
@@ -30,8 +36,7 @@ public class StepPairBenchmarks
                """;
     }
 
-    [GlobalCleanup]
-    public async Task CleanupAsync()
+    private async Task CleanupAsync()
     {
         _job.Complete();
         await _caller.DisposeAsync();
