@@ -73,13 +73,10 @@ public sealed class WalCopierTests
         Assert.SkipWhen(build is { IsJITOptimizerDisabled: true }, "Debug builds keep the state of every async call on the heap; run with -c Release.");
         Assert.SkipUnless(Codec.Zstd.IsAvailable(out var reason), reason ?? "");
         Assert.SkipUnless(Codec.Lz4.IsAvailable(out reason), reason ?? "");
-        await CopyAsync(64);
-        await CopyAsync(64);
+        var small = await LeastAsync(64);
+        var large = await LeastAsync(64 + 1024);
 
-        var small = await CopyAsync(64);
-        var large = await CopyAsync(64 + 2048);
-
-        ((large - small) / 2048).Should().BeLessThan(8, "2048 more buffers through three branches came from the pool");
+        ((large - small) / 1024).Should().BeLessThan(8, "1024 more buffers through three branches came from the pool");
     }
 
     [Fact]
@@ -96,6 +93,15 @@ public sealed class WalCopierTests
     }
 
     private static CopyTarget Target(IWalStore store, Codec codec) => new() { Store = store, Key = codec.Name, Codec = codec, Id = codec.Name };
+
+    // The least of several runs: now and then one has to fill the array pool of a thread that is new to it.
+    private static async Task<long> LeastAsync(int buffers)
+    {
+        var least = long.MaxValue;
+        for (var run = 0; run < 5; run++)
+            least = Math.Min(least, await CopyAsync(buffers));
+        return least;
+    }
 
     private static async Task<long> CopyAsync(int buffers)
     {
