@@ -69,6 +69,24 @@ public sealed class ExternalProcessTests
     }
 
     [Fact]
+    public async Task A_line_without_end_does_not_fill_the_memory()
+    {
+        var longest = 0;
+        await using var process = ExternalProcess.Start(new()
+        {
+            FileName = "sh",
+            Arguments = ["-c", "head -c 5000000 /dev/zero | tr '\\0' x >&2; echo >&2; printf last >&2"],
+            ErrorTailLimit = 100,
+            OnErrorLine = line => longest = Math.Max(longest, line.Length),
+        });
+
+        var result = await process.WaitAsync(Token);
+
+        result.ErrorTail.Should().EndWith("x\nlast").And.HaveLength(100);
+        longest.Should().BeInRange(101, 100 + 4096);
+    }
+
+    [Fact]
     public async Task Cancellation_kills_the_whole_tree()
     {
         using var directory = new TemporaryDirectory();
