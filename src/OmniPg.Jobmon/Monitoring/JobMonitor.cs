@@ -63,6 +63,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         }
 
         using var batch = new NpgsqlBatch(connection);
+        Add(batch, JobMonitorSql.NoCompilation);
         Add(batch, JobmonSchemaScript.Check(server, "$1::text::interval", "$2"), SqlParameters.Text(history), SqlParameters.Interval(deadAfter));
         Add(batch, server.Render(JobMonitorSql.StatusTexts));
         Add(batch, server.Render(JobMonitorSql.CountRunning), SqlParameters.Integer(null), SqlParameters.Interval(deadAfter));
@@ -84,6 +85,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     {
         var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = rows.ConfigureAwait(false);
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
         var alerts = new List<JobAlert>();
         while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
             alerts.Add(CheckReportBuilder.Alert(rows));

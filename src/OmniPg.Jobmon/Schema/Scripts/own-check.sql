@@ -1,6 +1,7 @@
 CREATE OR REPLACE FUNCTION @schema@.check_job_status(p_history interval, OUT alert_code integer, OUT alert_status text,
     OUT job_name text, OUT alert_text text) RETURNS SETOF record
-LANGUAGE plpgsql STABLE SET search_path = @schema@, pg_temp
+-- Compiling this statement takes longer than running it.
+LANGUAGE plpgsql STABLE SET search_path = @schema@, pg_temp SET jit = off
 AS $omnipg$
 #variable_conflict use_column
 DECLARE
