@@ -52,6 +52,22 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
         Out.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
     }
 
+    /// <summary>A sentence for a person; for a program, a JSON object of these members.</summary>
+    public void WriteResult(string sentence, Action<Utf8JsonWriter> writeMembers)
+    {
+        if (!Json)
+        {
+            Out.WriteLine(sentence);
+            return;
+        }
+        WriteJson(json =>
+        {
+            json.WriteStartObject();
+            writeMembers(json);
+            json.WriteEndObject();
+        });
+    }
+
     /// <summary>A table for a person; for a program, lines of columns divided by tabs, without a head.</summary>
     public void WriteTable(IReadOnlyList<string> head, IEnumerable<string?[]> rows)
     {

@@ -17,7 +17,7 @@ internal static class CancelCommand
     {
         await using var jobmon = JobmonCommands.Client(session);
         var result = await jobmon.Admin.CancelAsync(session.Get(JobId), session.Get(Reason), cancellationToken);
-        session.Out.WriteLine(result switch
+        var sentence = result switch
         {
             CancelResult.Requested => "The process of the run was told",
             CancelResult.BackendSignalled => "The backend of the run was cancelled",
@@ -25,7 +25,8 @@ internal static class CancelCommand
             CancelResult.AlreadyFinished => "The run has ended before",
             CancelResult.NotFound => "There is no such run",
             _ => "This role may not cancel the backend of the run",
-        });
+        };
+        session.WriteResult(sentence, json => json.WriteString("result", result.ToString()));
         return result switch
         {
             CancelResult.AlreadyFinished => ExitCodes.Attention,

@@ -19,7 +19,7 @@ internal static class PurgeCommand
         await using var jobmon = JobmonCommands.Client(session);
         var result = await jobmon.Admin.PurgeAsync(
             new PurgeOptions { OlderThanInterval = session.Get(OlderThan), KeepPerJob = session.Get(Keep) }, cancellationToken: cancellationToken);
-        session.Out.WriteLine($"Deleted {JobText.Number(result.DeletedJobs)} runs");
+        session.WriteResult($"Deleted {JobText.Number(result.DeletedJobs)} runs", json => json.WriteNumber("deletedJobs", result.DeletedJobs));
         return ExitCodes.Done;
     }
 }

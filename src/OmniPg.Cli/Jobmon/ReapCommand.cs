@@ -13,7 +13,7 @@ internal static class ReapCommand
     {
         await using var jobmon = JobmonCommands.Client(session);
         var reaped = await (session.Get(Foreign) ? jobmon.Admin.ReapForeignAsync(cancellationToken) : jobmon.Admin.ReapAsync(cancellationToken));
-        session.Out.WriteLine($"Closed {JobText.Number(reaped)} dead runs");
+        session.WriteResult($"Closed {JobText.Number(reaped)} dead runs", json => json.WriteNumber("reapedJobs", reaped));
         return ExitCodes.Done;
     }
 }

@@ -35,7 +35,11 @@ internal static class RuleCommand
 
         var inactive = session.Get(Inactive);
         await (inactive ? rule.DeactivateAsync(cancellationToken) : rule.ActivateAsync(cancellationToken));
-        session.Out.WriteLine($"Rule for job '{session.Get(Name)}' is {(inactive ? "off" : "on")}");
+        session.WriteResult($"Rule for job '{session.Get(Name)}' is {(inactive ? "off" : "on")}", json =>
+        {
+            json.WriteString("jobName", session.Get(Name));
+            json.WriteBoolean("active", !inactive);
+        });
         return ExitCodes.Done;
     }
 }

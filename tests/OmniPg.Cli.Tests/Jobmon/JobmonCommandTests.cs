@@ -123,6 +123,18 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
         (await cli.RunAsync("jobmon", "purge", "--older-than", "0 s")).Should().Be(new CliResult(0, "Deleted 5 runs\n", ""));
     }
 
+    [Fact]
+    public async Task Rule_cancel_reap_and_purge_answer_with_one_json_object()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+        await cli.Database.ExecuteAsync(Data, TestContext.Current.CancellationToken);
+
+        (await cli.RunAsync("jobmon", "rule", "load", "--warn", "1 day", "--error", "2 days", "--json")).Output.Should().Be("{\n  \"jobName\": \"load\",\n  \"active\": true\n}\n");
+        (await cli.RunAsync("jobmon", "cancel", "1", "--json")).Should().Be(new CliResult(1, "{\n  \"result\": \"AlreadyFinished\"\n}\n", ""));
+        (await cli.RunAsync("jobmon", "reap", "--json")).Output.Should().Be("{\n  \"reapedJobs\": 0\n}\n");
+        (await cli.RunAsync("jobmon", "purge", "--older-than", "0 s", "--json")).Output.Should().Be("{\n  \"deletedJobs\": 3\n}\n");
+    }
+
     [Theory]
     [InlineData("omnipg: Required command was not provided.\nhint: omnipg --help\n")]
     [InlineData("omnipg: Required command was not provided.\nhint: omnipg jobmon --help\n", "jobmon")]
