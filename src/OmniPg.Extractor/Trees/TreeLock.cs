@@ -43,7 +43,7 @@ internal sealed class TreeLock : IDisposable
             {
                 file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
             }
-            catch (IOException) when (File.Exists(path))
+            catch (IOException error) when (IsHeldByAnother(error))
             {
                 return null;
             }
@@ -52,6 +52,9 @@ internal sealed class TreeLock : IDisposable
             file.Dispose();
         }
     }
+
+    // EWOULDBLOCK of Linux and macOS, ERROR_SHARING_VIOLATION of Windows. Whether the file still exists says nothing: its holder may have gone since.
+    private static bool IsHeldByAnother(IOException error) => error.HResult is 11 or 35 or unchecked((int)0x80070020);
 
     // The time of last change can be read by name without opening the file, which would run into our own lock.
     private static bool HoldsName(FileStream file, string path)

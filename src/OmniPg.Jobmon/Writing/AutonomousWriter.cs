@@ -110,8 +110,12 @@ internal sealed partial class AutonomousWriter(
         {
             if (SyncCall.Run(DrainAsync(async: false, job, CancellationToken.None)) is not null && _circuit.IsOpen)
                 return;
-            if (job.Journal.Count == 0)
-                _pending.TryRemove(job, out _);
+            if (job.Journal.Count > 0)
+                continue;
+            // Looked at again after the removal: an event that arrived in between has found its run still pending.
+            _pending.TryRemove(job, out _);
+            if (job.Journal.Count > 0)
+                _pending[job] = 0;
         }
     }
 
