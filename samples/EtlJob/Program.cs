@@ -1,5 +1,10 @@
 using System.CommandLine;
 using EtlJob;
+using Spectre.Console;
+
+// Spectre.Console colours its output even when somebody reads it from a pipe.
+if (Console.IsOutputRedirected)
+    AnsiConsole.Profile.Capabilities.Ansi = false;
 
 var connection = new Option<string?>("--connection")
 {

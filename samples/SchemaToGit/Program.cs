@@ -2,6 +2,11 @@ using System.CommandLine;
 using Npgsql;
 using OmniPg.Testing;
 using SchemaToGit;
+using Spectre.Console;
+
+// Spectre.Console colours its output even when somebody reads it from a pipe.
+if (Console.IsOutputRedirected)
+    AnsiConsole.Profile.Capabilities.Ansi = false;
 
 var connection = new Option<string?>("--connection") { Description = "Npgsql keywords; else OMNIPG_CONNECTION; else a throw-away server", HelpName = "STRING" };
 var repository = new Option<string?>("--repository") { Description = "Git working copy; default: a new one in the temporary directory", HelpName = "DIR" };
