@@ -7,22 +7,34 @@ internal static partial class PosixFile
 {
     public const int EEXIST = 17;
     private const int ENOENT = 2;
+    private const int EINTR = 4;
     private const int EINVAL = 22;
-    private const int ReadOnlyDirectory = 0x10000 | 0x80000; // O_DIRECTORY | O_CLOEXEC on Linux
+    private const int CloseOnExec = 0x80000;
     private const int AtCurrentDirectory = -100;
     private const uint RenameNoReplace = 1;
+
+    // O_DIRECTORY differs between the architectures of Linux: its value on x86 means O_DIRECT on ARM.
+    private static readonly int DirectoryOnly = RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x4000 : 0x10000;
 
     /// <summary>fsync of a directory: makes the names in it durable. .NET cannot open directories.</summary>
     public static void FlushDirectory(string path)
     {
-        var fd = open(path, OperatingSystem.IsLinux() ? ReadOnlyDirectory : 0);
+        var fd = open(path, OperatingSystem.IsLinux() ? DirectoryOnly | CloseOnExec : 0);
         if (fd < 0)
             throw Failure("open directory", path);
         try
         {
-            // EINVAL: this file system has no fsync for directories, so there is nothing to wait for.
-            if (fsync(fd) != 0 && Marshal.GetLastPInvokeError() != EINVAL)
-                throw Failure("fsync directory", path);
+            while (fsync(fd) != 0)
+            {
+                var error = Marshal.GetLastPInvokeError();
+                // A signal came before the disk answered: nothing was lost, ask again.
+                if (error == EINTR)
+                    continue;
+                // EINVAL: this file system has no fsync for directories, so there is nothing to wait for.
+                if (error == EINVAL)
+                    break;
+                throw Failure("fsync directory", path, error);
+            }
         }
         finally
         {
