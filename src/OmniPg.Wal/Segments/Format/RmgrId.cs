@@ -5,5 +5,8 @@ internal static class RmgrId
 {
     public const byte Xlog = 0;
     public const byte Transaction = 1;
+    public const byte Heap2 = 9;
+    public const byte Heap = 10;
+    public const byte Brin = 17;
     public const byte FirstCustom = 128;
 }

@@ -1,49 +1,57 @@
 namespace OmniPg.Wal.Segments;
 
-/// <summary>Names of operations as <c>pg_waldump</c> shows them, of the resource managers whose operations mean the same in all supported versions.</summary>
+/// <summary>Names of operations as <c>pg_waldump</c> shows them (server sources, <c>src/backend/access/rmgrdesc</c>).</summary>
+/// <remarks>
+/// Only what means the same in PostgreSQL 13 to 18. Left out are database creation (renumbered in 15) and the pruning of heap pages (renumbered in 14
+/// and again in 17): a wrong name would be worse than the flag byte.
+/// </remarks>
 internal static class OperationNames
 {
-    private static readonly Dictionary<int, string> Xlog = new()
-    {
-        [0x00] = "CHECKPOINT_SHUTDOWN",
-        [0x10] = "CHECKPOINT_ONLINE",
-        [0x20] = "NOOP",
-        [0x30] = "NEXTOID",
-        [0x40] = "SWITCH",
-        [0x50] = "BACKUP_END",
-        [0x60] = "PARAMETER_CHANGE",
-        [0x70] = "RESTORE_POINT",
-        [0x80] = "FPW_CHANGE",
-        [0x90] = "END_OF_RECOVERY",
-        [0xA0] = "FPI_FOR_HINT",
-        [0xB0] = "FPI",
-        [0xD0] = "OVERWRITE_CONTRECORD",
-        [0xE0] = "CHECKPOINT_REDO",
-    };
+    private const int InitBit = 0x80;
+    private const string? None = null;
 
-    private static readonly Dictionary<int, string> Transaction = new()
-    {
-        [0x00] = "COMMIT",
-        [0x10] = "PREPARE",
-        [0x20] = "ABORT",
-        [0x30] = "COMMIT_PREPARED",
-        [0x40] = "ABORT_PREPARED",
-        [0x50] = "ASSIGNMENT",
-        [0x60] = "INVALIDATION",
-    };
-
-    // The INIT bit of heap records is left to the text behind the plus sign.
-    private static readonly string[] Heap = ["INSERT", "DELETE", "UPDATE", "TRUNCATE", "HOT_UPDATE", "HEAP_CONFIRM", "LOCK", "INPLACE"];
-
-    private const byte HeapRmgr = 10;
-    private const int HeapInit = 0x80;
+    // By resource manager id, then by the upper half of the flag byte.
+    private static readonly string?[][] Names =
+    [
+        ["CHECKPOINT_SHUTDOWN", "CHECKPOINT_ONLINE", "NOOP", "NEXTOID", "SWITCH", "BACKUP_END", "PARAMETER_CHANGE", "RESTORE_POINT", "FPW_CHANGE",
+            "END_OF_RECOVERY", "FPI_FOR_HINT", "FPI", None, "OVERWRITE_CONTRECORD", "CHECKPOINT_REDO"],
+        ["COMMIT", "PREPARE", "ABORT", "COMMIT_PREPARED", "ABORT_PREPARED", "ASSIGNMENT", "INVALIDATION"],
+        [None, "CREATE", "TRUNCATE"],
+        ["ZEROPAGE", "TRUNCATE"],
+        [],
+        ["CREATE", "DROP"],
+        ["ZERO_OFF_PAGE", "ZERO_MEM_PAGE", "CREATE_ID", "TRUNCATE_ID"],
+        ["UPDATE"],
+        ["LOCK", "RUNNING_XACTS", "INVALIDATIONS"],
+        ["REWRITE", None, None, None, "VISIBLE", "MULTI_INSERT", "LOCK_UPDATED", "NEW_CID"],
+        ["INSERT", "DELETE", "UPDATE", "TRUNCATE", "HOT_UPDATE", "HEAP_CONFIRM", "LOCK", "INPLACE"],
+        ["INSERT_LEAF", "INSERT_UPPER", "INSERT_META", "SPLIT_L", "SPLIT_R", "INSERT_POST", "DEDUP", "DELETE", "UNLINK_PAGE", "UNLINK_PAGE_META",
+            "NEWROOT", "MARK_PAGE_HALFDEAD", "VACUUM", "REUSE_PAGE", "META_CLEANUP"],
+        ["INIT_META_PAGE", "INIT_BITMAP_PAGE", "INSERT", "ADD_OVFL_PAGE", "SPLIT_ALLOCATE_PAGE", "SPLIT_PAGE", "SPLIT_COMPLETE", "MOVE_PAGE_CONTENTS",
+            "SQUEEZE_PAGE", "DELETE", "SPLIT_CLEANUP", "UPDATE_META_PAGE", "VACUUM_ONE_PAGE"],
+        [None, "CREATE_PTREE", "INSERT", "SPLIT", "VACUUM_PAGE", "DELETE_PAGE", "UPDATE_META_PAGE", "INSERT_LISTPAGE", "DELETE_LISTPAGE",
+            "VACUUM_DATA_LEAF_PAGE"],
+        ["PAGE_UPDATE", "DELETE", "PAGE_REUSE", "PAGE_SPLIT", None, None, "PAGE_DELETE", "ASSIGN_LSN"],
+        ["LOG"],
+        [None, "ADD_LEAF", "MOVE_LEAFS", "ADD_NODE", "SPLIT_TUPLE", "PICKSPLIT", "VACUUM_LEAF", "VACUUM_ROOT", "VACUUM_REDIRECT"],
+        ["CREATE_INDEX", "INSERT", "UPDATE", "SAMEPAGE_UPDATE", "REVMAP_EXTEND", "DESUMMARIZE"],
+        ["ZEROPAGE", "TRUNCATE"],
+        ["SET", "DROP"],
+        ["Generic"],
+        ["MESSAGE"],
+    ];
 
     /// <returns>The name, or <see langword="null"/> when it is not known.</returns>
-    public static string? Find(byte rmgr, byte info) => rmgr switch
+    public static string? Find(byte rmgr, byte info)
     {
-        RmgrId.Xlog => Xlog.GetValueOrDefault(info & 0xF0),
-        RmgrId.Transaction => Transaction.GetValueOrDefault(info & TransactionOperation.Mask),
-        HeapRmgr => Heap[(info & 0x70) >> 4] + ((info & HeapInit) != 0 ? "+INIT" : ""),
-        _ => null,
-    };
+        if (rmgr >= Names.Length)
+            return null;
+        var mask = rmgr == RmgrId.Transaction ? TransactionOperation.Mask : HasInitBit(rmgr) ? 0x70 : 0xF0;
+        var operation = (info & mask) >> 4;
+        var name = operation < Names[rmgr].Length ? Names[rmgr][operation] : null;
+        return name is not null && HasInitBit(rmgr) && (info & InitBit) != 0 ? name + "+INIT" : name;
+    }
+
+    // These managers use the highest bit for "the page was made anew", whatever the operation.
+    private static bool HasInitBit(byte rmgr) => rmgr is RmgrId.Heap2 or RmgrId.Heap or RmgrId.Brin;
 }

@@ -22,7 +22,7 @@ public sealed class WalRecordFormatterTests
         WalRecordFormatter.Header.Should().Be(
             "lsn            prev                  xid rmgr              info                      len");
         WalRecordFormatter.Format(Plain).Should().Be(
-            "0/1500028      0/14FFFE8             735 Btree             0x10                       64");
+            "0/1500028      0/14FFFE8             735 Btree             INSERT_UPPER               64");
     }
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class WalRecordFormatterTests
         };
 
         WalRecordFormatter.Format(record).Split(' ', StringSplitOptions.RemoveEmptyEntries)
-            .Should().Equal("FFFFFFFF/FFFFFFFF", "FFFFFFFF/FFFFFFFF", "4294967295", "ReplicationOrigin", "0x10", "2147483647");
+            .Should().Equal("FFFFFFFF/FFFFFFFF", "FFFFFFFF/FFFFFFFF", "4294967295", "ReplicationOrigin", "DROP", "2147483647");
     }
 
     [Theory]
@@ -48,7 +48,12 @@ public sealed class WalRecordFormatterTests
     [InlineData(1, 0x30, "Transaction COMMIT_PREPARED")]
     [InlineData(10, 0x80, "Heap INSERT+INIT")]
     [InlineData(10, 0x40, "Heap HOT_UPDATE")]
+    [InlineData(4, 0x10, "Database 0x10")]
     [InlineData(9, 0x10, "Heap2 0x10")]
+    [InlineData(9, 0xD0, "Heap2 MULTI_INSERT+INIT")]
+    [InlineData(11, 0x80, "Btree UNLINK_PAGE")]
+    [InlineData(17, 0x90, "BRIN INSERT+INIT")]
+    [InlineData(21, 0x00, "LogicalMessage MESSAGE")]
     [InlineData(22, 0x10, "rmgr22 0x10")]
     [InlineData(128, 0x10, "custom128 0x10")]
     [InlineData(255, 0x10, "custom255 0x10")]
