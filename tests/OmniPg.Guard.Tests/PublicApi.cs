@@ -13,7 +13,8 @@ internal static class PublicApi
     public static string Print(Assembly assembly)
     {
         var text = new StringBuilder();
-        foreach (var type in assembly.GetExportedTypes().OrderBy(t => t.FullName, StringComparer.Ordinal))
+        // The compiler keeps the shape of extension blocks in nested types with unspeakable names; what can be called is printed anyway.
+        foreach (var type in assembly.GetExportedTypes().Where(t => t.FullName?.Contains('<') == false).OrderBy(t => t.FullName, StringComparer.Ordinal))
         {
             text.Append(Header(type)).Append('\n');
             foreach (var line in Members(type).Distinct().Order(StringComparer.Ordinal))
