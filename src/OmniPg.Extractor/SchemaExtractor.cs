@@ -48,7 +48,10 @@ public sealed class SchemaExtractor : IPgExtractor
     }
 
     /// <inheritdoc/>
-    public SchemaTree OpenTree(string directory) => new(directory) { Extractor = this };
+    public SchemaTree OpenTree(string directory) => new(directory)
+    {
+        ReadDatabase = (database, like, cancellationToken) => From(database).WithOptionsOf(like).ToSnapshotAsync(cancellationToken),
+    };
 
     private ExtractionBuilder Begin(IArchiveSource source) => new(source, _context);
 }

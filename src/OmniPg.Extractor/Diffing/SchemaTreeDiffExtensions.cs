@@ -34,7 +34,9 @@ public static class SchemaTreeDiffExtensions
     {
         ArgumentNullException.ThrowIfNull(tree);
         ArgumentNullException.ThrowIfNull(database);
-        return await tree.DiffAsync((tree.Extractor ?? new SchemaExtractor()).From(database), options, cancellationToken).ConfigureAwait(false);
+        var read = tree.ReadDatabase ?? new SchemaExtractor().OpenTree(tree.Directory).ReadDatabase!;
+        var from = await tree.ReadAsync(cancellationToken).ConfigureAwait(false);
+        return SchemaDiff.Between(from, await read(database, from, cancellationToken).ConfigureAwait(false), options);
     }
 
     /// <summary>Compares a tree with whatever an extraction reads, with the options of the tree.</summary>

@@ -1,4 +1,4 @@
-using OmniPg.Extractor.Archives.Reading;
+using OmniPg.Extractor.Streams;
 
 namespace OmniPg.Extractor.Dumping;
 

@@ -1,6 +1,7 @@
 using OmniPg.Extractor.Secrets;
+using OmniPg.Extractor.Transforms;
 
-namespace OmniPg.Extractor.Transforms;
+namespace OmniPg.Extractor.Extraction;
 
 /// <summary>The transforms behind the options of an extraction, in the order in which they run.</summary>
 internal sealed class BuiltInTransforms

@@ -1,7 +1,6 @@
 using OmniPg.Extractor.Kinds;
 using OmniPg.Extractor.Layout;
 using OmniPg.Extractor.Ordering;
-using OmniPg.Extractor.Transforms;
 
 namespace OmniPg.Extractor.Extraction;
 

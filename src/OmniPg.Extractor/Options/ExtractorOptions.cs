@@ -21,10 +21,4 @@ public sealed class ExtractorOptions
 
     /// <summary>Password file (<c>--pgpass</c>). Default: that of libpq.</summary>
     public string? PassFile { get; set; }
-
-    /// <summary>Reads the options of PG Extractor: its long and short names, mixed with <c>@file</c> arguments.</summary>
-    /// <param name="arguments">Arguments, one element each.</param>
-    /// <returns>What they ask for.</returns>
-    /// <exception cref="ExtractorOptionException">An option is not known, or its value is missing or wrong.</exception>
-    public static ExtractorArguments ParseArguments(IEnumerable<string> arguments) => ExtractorArguments.Parse(arguments);
 }

@@ -1,4 +1,4 @@
-namespace OmniPg.Extractor.Archives.Reading;
+namespace OmniPg.Extractor.Streams;
 
 /// <summary>Base of forward-only streams: only the two span and memory reads are left to implement.</summary>
 internal abstract class ReadOnlyStream : Stream

@@ -1,3 +1,4 @@
+using Npgsql;
 using OmniPg.Extractor.Trees;
 
 namespace OmniPg.Extractor;
@@ -19,8 +20,8 @@ public sealed class SchemaTree
 
     internal TreePaths Paths { get; }
 
-    /// <summary>Who opened the tree and reads the databases it is compared with; null for the defaults.</summary>
-    internal IPgExtractor? Extractor { get; init; }
+    /// <summary>How the extractor that opened the tree reads a database with the options of a snapshot; null for an extractor with the defaults.</summary>
+    internal Func<NpgsqlDataSource, SchemaSnapshot, CancellationToken, Task<SchemaSnapshot>>? ReadDatabase { get; init; }
 
     /// <summary>Reads manifest and files. Rows of data are not read.</summary>
     /// <param name="cancellationToken">Ends the reading.</param>

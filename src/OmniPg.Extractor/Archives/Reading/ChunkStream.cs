@@ -1,3 +1,5 @@
+using OmniPg.Extractor.Streams;
+
 namespace OmniPg.Extractor.Archives.Reading;
 
 /// <summary>The bytes of one data block of a custom archive: chunks of a length and that many bytes, ended by length 0.</summary>

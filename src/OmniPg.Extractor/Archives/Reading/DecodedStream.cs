@@ -1,4 +1,5 @@
 using OmniPg.Compression;
+using OmniPg.Extractor.Streams;
 
 namespace OmniPg.Extractor.Archives.Reading;
 

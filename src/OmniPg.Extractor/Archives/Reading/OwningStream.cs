@@ -1,3 +1,5 @@
+using OmniPg.Extractor.Streams;
+
 namespace OmniPg.Extractor.Archives.Reading;
 
 /// <summary>A stream that disposes what it reads from together with itself.</summary>
