@@ -21,7 +21,7 @@ internal sealed class TreeRun(IArchiveSource source, ExtractionOptions options, 
             var report = await WriteAsync(open, cancellationToken).ConfigureAwait(false);
             report = report with { DumpTime = dumpTime, WriteTime = context.Time.GetElapsedTime(started) - dumpTime };
             progress?.Report(new ExtractionProgress(ExtractionPhase.Done, report.Files.Count, report.Files.Count, null));
-            ExtractorMetrics.Record(open.Archive.Header.Database ?? "", report);
+            ExtractionMetrics.Record(open.Archive.Header.Database ?? "", report);
             TreeLog.TreeWritten(context.Logger, report.Directory, report.Files.Count, report.Changed.Count);
             return report;
         }

@@ -1,9 +1,10 @@
 using System.Diagnostics.Metrics;
+using OmniPg.Extractor.Diagnostics;
 
-namespace OmniPg.Extractor.Diagnostics;
+namespace OmniPg.Extractor.Extraction;
 
 /// <summary>Measurements of extractions, on the package's meter. The database's name is a tag: one process extracts few of them.</summary>
-internal static class ExtractorMetrics
+internal static class ExtractionMetrics
 {
     private static readonly Histogram<double> Duration = ExtractorTelemetry.Meter.CreateHistogram(
         "omnipg.extractor.duration", "s", "Time of an extraction by phase: until the table of contents was read, then until the tree was on disk.", null,
