@@ -1,3 +1,3 @@
-using OmniPg.Wal.Cli.Running;
+using OmniPg.Wal.Cli;
 
 return await ProgramRunner.RunAsync(args);

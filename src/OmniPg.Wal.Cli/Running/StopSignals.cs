@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using OmniPg.Wal.Cli.CommandLine;
 
 namespace OmniPg.Wal.Cli.Running;
 

@@ -1,5 +1,4 @@
 using OmniPg.Wal.Copying;
-using OmniPg.Wal.Diagnostics;
 
 namespace OmniPg.Wal.Archiving;
 

@@ -42,9 +42,3 @@ internal sealed class DeliveryState(string? directory, WalFileName file)
             File.Delete(_path!);
     }
 }
-
-/// <summary>The file's content.</summary>
-internal sealed record DeliveryStateDocument(string Sha256, long Size, Dictionary<string, DeliveryMark>? Done);
-
-/// <summary>When and under which key a destination got the file.</summary>
-internal sealed record DeliveryMark(DateTimeOffset At, string Key);

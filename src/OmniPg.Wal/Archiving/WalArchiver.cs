@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using OmniPg.Wal.Archiving;
-using OmniPg.Wal.Diagnostics;
 
 namespace OmniPg.Wal;
 
@@ -63,7 +62,7 @@ public sealed class WalArchiver : IWalArchiver
         cancellationToken.ThrowIfCancellationRequested();
         if (file.SegmentPart % SegmentsBetweenCleanings == 0)
             RemoveAbandonedFiles();
-        using var call = WalTelemetry.BeginArchive(file);
+        using var call = new ArchiveCall(file);
         var located = Path.Combine(_setup.Options.DataDirectory, path);
         var result = await call.ObserveAsync(new ArchiveRun(_setup, file, located).ExecuteAsync(cancellationToken)).ConfigureAwait(false);
         _setup.Log.Finished(located, result);

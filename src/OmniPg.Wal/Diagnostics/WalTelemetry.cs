@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using OmniPg.Wal.Diagnostics;
 
 namespace OmniPg.Wal;
 
@@ -37,6 +36,4 @@ public static class WalTelemetry
 
     private static InstrumentAdvice<double> DurationBuckets =>
         new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
-
-    internal static ArchiveCall BeginArchive(WalFileName file) => new(file);
 }

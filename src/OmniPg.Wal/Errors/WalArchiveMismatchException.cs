@@ -10,9 +10,9 @@ public sealed class WalArchiveMismatchException : WalException
     public WalArchiveMismatchException(string store, string message, string hint)
         : base("wal.archive.mismatch", message, hint) => Destination = store;
 
-    internal static WalArchiveMismatchException UnreadableMarker(string store, string reason) => new(
+    internal static WalArchiveMismatchException UnreadableMarker(string store, string key, string reason) => new(
         store,
-        $"The marker '{WalArchiveMarker.Key}' of '{store}' cannot be read: {reason}.",
+        $"The marker '{key}' of '{store}' cannot be read: {reason}.",
         "Find out whose archive this is, then repair or remove the marker.");
 
     internal static WalArchiveMismatchException OtherCluster(string store, string what, object found, object expected) => new(

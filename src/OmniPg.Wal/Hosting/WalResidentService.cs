@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using OmniPg.Wal.Diagnostics;
+using OmniPg.Wal.Resident;
 
 namespace OmniPg.Wal.Hosting;
 

@@ -48,11 +48,11 @@ public sealed record WalArchiveMarker
             try
             {
                 var marker = await JsonSerializer.DeserializeAsync(stream, WalStorageJson.Default.WalArchiveMarker, cancellationToken).ConfigureAwait(false);
-                return marker is { Format: CurrentFormat } ? marker : throw WalArchiveMismatchException.UnreadableMarker(store.Id, $"format '{marker?.Format}'");
+                return marker is { Format: CurrentFormat } ? marker : throw WalArchiveMismatchException.UnreadableMarker(store.Id, Key, $"format '{marker?.Format}'");
             }
             catch (JsonException damage)
             {
-                throw WalArchiveMismatchException.UnreadableMarker(store.Id, damage.Message);
+                throw WalArchiveMismatchException.UnreadableMarker(store.Id, Key, damage.Message);
             }
         }
     }

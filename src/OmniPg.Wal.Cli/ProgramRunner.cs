@@ -1,8 +1,9 @@
 using System.Collections;
 using OmniPg.Wal.Cli.CommandLine;
 using OmniPg.Wal.Cli.Commands;
+using OmniPg.Wal.Cli.Running;
 
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>From the words of the command line to the exit code.</summary>
 internal static class ProgramRunner
