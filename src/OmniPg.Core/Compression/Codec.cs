@@ -34,13 +34,13 @@ public abstract class Codec
     public static Codec Lz4 { get; } = new Lz4Codec();
 
     /// <summary>By the program <c>bzip2</c>; levels 1–9, default 9. Name <c>bzip2</c>, extension <c>.bz2</c>. For archives that exist already.</summary>
-    public static Codec Bzip2 { get; } = new ProgramCodec("bzip2", ".bz2", 1, 9, [0x42, 0x5A, 0x68], "bzip2", [], "bzip2");
+    public static Codec Bzip2 { get; } = new ProgramCodec("bzip2", ".bz2", 1, 9, [0x42, 0x5A, 0x68], static () => CodecPrograms.Bzip2, [], "bzip2");
 
     /// <summary>By the program <c>xz</c>; levels 0–9, default 6. Name <c>xz</c>, extension <c>.xz</c>. For archives that exist already.</summary>
-    public static Codec Xz { get; } = new ProgramCodec("xz", ".xz", 0, 6, [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "xz", ["--format=xz"], "xz-utils");
+    public static Codec Xz { get; } = new ProgramCodec("xz", ".xz", 0, 6, [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], static () => CodecPrograms.Xz, ["--format=xz"], "xz-utils");
 
     /// <summary>The older format of the program <c>xz</c>; levels 0–9, default 6. Name <c>lzma</c>, extension <c>.lzma</c>. Has no usable magic.</summary>
-    public static Codec Lzma { get; } = new ProgramCodec("lzma", ".lzma", 0, 6, [], "xz", ["--format=lzma"], "xz-utils");
+    public static Codec Lzma { get; } = new ProgramCodec("lzma", ".lzma", 0, 6, [], static () => CodecPrograms.Lzma, ["--format=lzma"], "xz-utils");
 
     /// <summary>Every codec, in the order in which <see cref="Detect"/> asks them.</summary>
     public static IReadOnlyList<Codec> All { get; } = [None, Zstd, Lz4, Gzip, Brotli, Bzip2, Xz, Lzma];
