@@ -17,7 +17,7 @@ internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int
 
     /// <summary>Whether look-ahead should take the file now: not answered yet, and not paused after a failure.</summary>
     public bool IsDue(WalFileName file) =>
-        (!_failures.TryGetValue(file, out var failure) || failure.NextTry <= _time.GetUtcNow()) && !spool.IsArchived(PathOf(file));
+        (!_failures.TryGetValue(file, out var failure) || _time.GetElapsedTime(failure.Since) >= failure.Pause) && !spool.IsArchived(PathOf(file));
 
     /// <summary>Archives a file, or joins the work on it that is under way. Never throws but for cancellation.</summary>
     public async Task<ResidentAnswer> ArchiveAsync(WalFileName file, CancellationToken cancellationToken)
@@ -58,7 +58,7 @@ internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int
     }
 
     private void Pause(WalFileName file) => _failures.AddOrUpdate(
-        file, static (_, now) => new Failure(TimeSpan.FromSeconds(1), now), static (_, before, now) => before.Again(now), _time.GetUtcNow());
+        file, static (_, now) => new Failure(TimeSpan.FromSeconds(1), now), static (_, before, now) => before.Again(now), _time.GetTimestamp());
 
     // The spool only saves work: when it cannot be written, the file is looked at again later, and found archived.
     private void Spool(WalFileName file, Action write)
@@ -73,10 +73,9 @@ internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int
         }
     }
 
-    private readonly record struct Failure(TimeSpan Pause, DateTimeOffset Since)
+    // Since is a timestamp, not a time of day: a clock that is set back must not make the pause longer.
+    private readonly record struct Failure(TimeSpan Pause, long Since)
     {
-        public DateTimeOffset NextTry => Since + Pause;
-
-        public Failure Again(DateTimeOffset now) => new(Pause * 2 < LongestPause ? Pause * 2 : LongestPause, now);
+        public Failure Again(long now) => new(Pause * 2 < LongestPause ? Pause * 2 : LongestPause, now);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class UnneededRemoval
     private readonly WalCleaner[] _cleaners;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private DateTimeOffset _notBefore = DateTimeOffset.MinValue;
+    private long? _pausedSince;
 
     public UnneededRemoval(WalRestoreOptions options, TimeProvider time, ILogger log)
     {
@@ -19,10 +19,13 @@ internal sealed class UnneededRemoval
         _cleaners = options.Removal.IsOn ? [.. options.Sources.Select(s => new WalCleaner(s.Store, options.Cleanup, log))] : [];
     }
 
+    // By timestamps, because a clock that is set back must not stop the removal.
+    private bool IsPaused => _pausedSince is { } since && _time.GetElapsedTime(since) < PauseAfterControlFileError;
+
     /// <exception cref="WalControlFileException">pg_control is wrong and the policy is to fail.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        if (_cleaners.Length == 0 || _time.GetUtcNow() < _notBefore || await FindLimitAsync(cancellationToken).ConfigureAwait(false) is not { } limit)
+        if (_cleaners.Length == 0 || IsPaused || await FindLimitAsync(cancellationToken).ConfigureAwait(false) is not { } limit)
             return;
         foreach (var cleaner in _cleaners)
         {
@@ -51,7 +54,7 @@ internal sealed class UnneededRemoval
             RestoreLog.RemovalFailed(_log, e.Message, e);
             if (_options.ControlFileErrors == ControlFileErrorPolicy.Hang)
                 await Task.Delay(Timeout.InfiniteTimeSpan, _time, cancellationToken).ConfigureAwait(false);
-            _notBefore = _time.GetUtcNow() + PauseAfterControlFileError;
+            _pausedSince = _time.GetTimestamp();
             return null;
         }
     }

@@ -61,6 +61,38 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
     }
 
     [Fact]
+    public async Task A_clock_that_is_set_back_does_not_put_off_the_next_try()
+    {
+        var clock = new ShiftedClock();
+        var store = new FaultyStore("flaky", FaultAt.Write);
+        MakeReady(Scene.Add());
+        await using var archiver = Scene.Archiver().UseTime(clock).To(d => d.Store(store)).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+        await Eventually.TrueAsync(() => resident.Events.Any(e => e.Kind == ArchiveEventKind.Failed), "it has failed", cancellationToken: Token);
+
+        clock.Offset = TimeSpan.FromHours(-1);
+        store.Fault = FaultAt.Nothing;
+
+        await Eventually.TrueAsync(() => resident.Events.Any(e => e.Kind == ArchiveEventKind.Archived), "it is tried again", cancellationToken: Token);
+    }
+
+    [Fact]
+    public async Task A_damaged_answer_counts_for_nothing_and_the_file_is_archived_again()
+    {
+        var path = Scene.Add();
+        MakeReady(path);
+        var push = Directory.CreateDirectory(Path.Combine(Options.SpoolDirectory, "push")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(push, Scene.Segment + ".ok"), "{\"sha256\":\"tor", Token);
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+
+        await Eventually.TrueAsync(() => new WalPushSpool(Options.SpoolDirectory).IsArchived(Scene.Located(Scene.Segment)), "it is answered", cancellationToken: Token);
+
+        ArchiveScene.FilesIn(archive).Should().Equal(Scene.Segment.ToString());
+    }
+
+    [Fact]
     public async Task An_answer_counts_only_for_the_very_file_and_goes_when_the_server_is_done()
     {
         var path = Scene.Add();
