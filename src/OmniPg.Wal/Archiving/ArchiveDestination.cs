@@ -23,7 +23,7 @@ internal sealed class ArchiveDestination
         Store = options switch
         {
             { Directory: { } path } => new DirectoryWalStore(path),
-            { Rsync: { } target } => new RsyncWalStore(target),
+            { Rsync: { } target } => new RsyncWalStore(target, archive.RsyncProgram, archive.TemporaryDirectory),
             { Pipe: { } program } => new PipeWalStore(program, [.. options.PipeArguments]),
             _ => options.Store!,
         };

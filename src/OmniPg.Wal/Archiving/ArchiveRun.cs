@@ -70,25 +70,43 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
 
     private async Task<CopyOutcome> CopyAsync(PgControlFile? cluster, CancellationToken cancellationToken)
     {
+        DeliverySlot[] pending = [.. Open.Where(static s => s.Existing is null)];
+        if (setup.Options.MaxParallelism is not { } limit || pending.Length <= limit)
+            return await CopyAsync(pending, cluster, null, cancellationToken).ConfigureAwait(false);
+        CopyOutcome? outcome = null;
+        foreach (var group in pending.OrderBy(static s => s.Destination.Codec.Name, StringComparer.Ordinal).Chunk(limit))
+            outcome = await CopyAsync(group, cluster, outcome?.Content, cancellationToken).ConfigureAwait(false);
+        return outcome!;
+    }
+
+    private async Task<CopyOutcome> CopyAsync(DeliverySlot[] group, PgControlFile? cluster, WalObjectContent? before, CancellationToken cancellationToken)
+    {
         var source = FileCopySource.Open(path);
         await using var closing = source.ConfigureAwait(false);
         ArchiveSetup.RequireSegmentSize(cluster, file, source.Length!.Value);
-        var pending = Open.Where(static s => s.Existing is null).ToArray();
         var outcome = await setup.Copier.CopyAsync(
             new CopyRequest
             {
                 Source = source,
-                Targets = [.. pending.Select(s => s.Destination.TargetFor(file))],
+                Targets = [.. group.Select(s => s.Destination.TargetFor(file))],
                 Validator = setup.ValidatorFor(cluster, file),
-                BeforePublish = CompareExistingAsync,
+                BeforePublish = (content, token) => RequireSame(before, content) is { } changed
+                    ? Task.FromException(changed)
+                    : CompareExistingAsync(content, token),
                 OnRead = setup.Progress is { } progress ? read => progress.Report(new WalProgress(file, read, source.Length.Value)) : null,
             },
             cancellationToken).ConfigureAwait(false);
-        foreach (var (slot, target) in pending.Zip(outcome.Targets))
+        foreach (var (slot, target) in group.Zip(outcome.Targets))
             await SettleAsync(slot, target, outcome.Content, cancellationToken).ConfigureAwait(false);
         setup.Chain.Add(file, outcome.Summary?.Next);
         return outcome;
     }
+
+    // Two groups of destinations are two reads: all of them must get one and the same content.
+    private WalInputException? RequireSame(WalObjectContent? before, WalObjectContent content) =>
+        before is { } first && first.Sha256 != content.Sha256
+            ? WalInputException.Changed(path, $"SHA-256 {first.Sha256}", $"SHA-256 {content.Sha256}")
+            : null;
 
     // Before anything is published anywhere: one destination with other content stops them all.
     private Task CompareExistingAsync(WalObjectContent content, CancellationToken cancellationToken) =>

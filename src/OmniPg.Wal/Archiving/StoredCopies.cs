@@ -19,7 +19,7 @@ internal sealed class StoredCopies(WalCopier copier)
         return null;
     }
 
-    /// <summary>Compares a stored copy with the file's content.</summary>
+    /// <summary>Compares a stored copy with the file's content. What it is compressed with is told by its first bytes: somebody may have renamed it.</summary>
     /// <exception cref="WalConflictException">It holds something else, or nothing that can be read.</exception>
     public async Task RequireEqualAsync(
         ArchiveDestination destination, (string Key, Codec Codec) place, WalFileName file, WalObjectContent content, CancellationToken cancellationToken)
@@ -34,10 +34,8 @@ internal sealed class StoredCopies(WalCopier copier)
     {
         if (await destination.Store.StatAsync(place.Key, cancellationToken).ConfigureAwait(false) is { Sha256: { } known })
             return known;
-        var stream = await destination.Store.OpenReadAsync(place.Key, cancellationToken).ConfigureAwait(false)
+        var decoder = await WalContent.OpenReadAsync(destination.Store, place.Key, cancellationToken).ConfigureAwait(false)
             ?? throw new FileNotFoundException($"'{place.Key}' vanished from '{destination.Id}' while it was compared.");
-        await using var source = stream.ConfigureAwait(false);
-        var decoder = place.Codec.Decompress(stream, leaveOpen: true);
         await using var decoding = decoder.ConfigureAwait(false);
         try
         {
@@ -45,20 +43,20 @@ internal sealed class StoredCopies(WalCopier copier)
             {
                 Source = new StreamCopySource(decoder),
                 Targets = [],
-                OnRead = read => ThrowIfLonger(place.Codec, read, expectedBytes),
+                OnRead = read => ThrowIfLonger(read, expectedBytes),
             };
             return (await copier.CopyAsync(request, cancellationToken).ConfigureAwait(false)).Content.Sha256;
         }
-        catch (CorruptCompressedDataException damage)
+        catch (Exception damage) when (damage is CorruptCompressedDataException or InvalidDataException)
         {
             return $"unreadable: {damage.Message}";
         }
     }
 
     // Whatever follows, the contents differ; a hostile file may expand for ever.
-    private static void ThrowIfLonger(Codec codec, long read, long expected)
+    private static void ThrowIfLonger(long read, long expected)
     {
         if (read > expected)
-            throw new CorruptCompressedDataException(codec.Name, $"it holds more than '{expected}' bytes");
+            throw new InvalidDataException($"It holds more than '{expected}' bytes.");
     }
 }

@@ -31,6 +31,18 @@ public sealed class WalArchiveOptions
     /// <value>Default 10 s; must be more than zero.</value>
     public TimeSpan OptionalGrace { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How many destinations are written at the same time (<c>--parallel-jobs</c>). Each further group costs another read and another pass of its codecs.</summary>
+    /// <value>Default <see langword="null"/>: all together, fed by one read. At least 1.</value>
+    public int? MaxParallelism { get; set; }
+
+    /// <summary>Directory in which rsync destinations gather a file before it is sent (<c>--temp-dir</c>). Other destinations need none.</summary>
+    /// <value>Default <see langword="null"/>: the system's (<c>TMPDIR</c>).</value>
+    public string? TemporaryDirectory { get; set; }
+
+    /// <summary>The rsync that serves rsync destinations (<c>--rsync-path</c>): a name in <c>PATH</c>, or a path.</summary>
+    /// <value>Default <c>rsync</c>.</value>
+    public string RsyncProgram { get; set; } = "rsync";
+
     /// <summary>Where files go; at least one.</summary>
     public IList<WalDestinationOptions> Destinations { get; } = [];
 }

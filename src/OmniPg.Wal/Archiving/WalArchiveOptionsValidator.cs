@@ -22,6 +22,12 @@ internal sealed class WalArchiveOptionsValidator : IValidateOptions<WalArchiveOp
             yield return $"Timeout '{options.Timeout}' must be more than zero.";
         if (options.OptionalGrace <= TimeSpan.Zero)
             yield return $"OptionalGrace '{options.OptionalGrace}' must be more than zero.";
+        if (options.MaxParallelism < 1)
+            yield return $"MaxParallelism '{options.MaxParallelism}' must be at least '1'.";
+        if (string.IsNullOrEmpty(options.RsyncProgram))
+            yield return "RsyncProgram is empty.";
+        if (options.TemporaryDirectory is { } temporary && !Directory.Exists(temporary))
+            yield return $"TemporaryDirectory '{temporary}' does not exist.";
         if (options.Destinations.Count == 0)
             yield return "There is no destination.";
         if (options.StateDirectory is null && options.Destinations.Count(d => d.IsRequired && !d.WhenExists) > 1)

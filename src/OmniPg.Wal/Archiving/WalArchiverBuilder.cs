@@ -69,6 +69,33 @@ public sealed class WalArchiverBuilder
         return this;
     }
 
+    /// <summary>Limits how many destinations are written at the same time; the default is all, fed by one read.</summary>
+    /// <param name="destinations">At least 1.</param>
+    /// <returns>This builder.</returns>
+    public WalArchiverBuilder MaxParallelism(int destinations)
+    {
+        _options.MaxParallelism = destinations;
+        return this;
+    }
+
+    /// <summary>Gathers what rsync is to send in another directory than the system's for temporary files.</summary>
+    /// <param name="directory">A writable directory that exists.</param>
+    /// <returns>This builder.</returns>
+    public WalArchiverBuilder WithTemporaryDirectory(string directory)
+    {
+        _options.TemporaryDirectory = directory;
+        return this;
+    }
+
+    /// <summary>Sends to rsync destinations with another program than the <c>rsync</c> in <c>PATH</c>.</summary>
+    /// <param name="program">A name in <c>PATH</c>, or a path.</param>
+    /// <returns>This builder.</returns>
+    public WalArchiverBuilder WithRsyncProgram(string program)
+    {
+        _options.RsyncProgram = program;
+        return this;
+    }
+
     /// <summary>Accepts a data directory without <c>PG_VERSION</c>.</summary>
     /// <returns>This builder.</returns>
     public WalArchiverBuilder WithoutDataDirectoryCheck()

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using OmniPg.Compression;
+using OmniPg.Wal.Segments;
 
 namespace OmniPg.Wal;
 
@@ -24,8 +26,7 @@ public static class WalContent
             var magic = new byte[MagicBytes];
             var length = await stored.ReadAtLeastAsync(magic, magic.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
             var head = magic.AsMemory(0, length);
-            var codec = Codec.Detect(head.Span) ?? Codec.ForExtension(key) ?? Codec.None;
-            return codec.Decompress(new RejoinedStream(head, stored));
+            return CodecOf(head.Span, key).Decompress(new RejoinedStream(head, stored));
         }
         catch
         {
@@ -33,4 +34,14 @@ public static class WalContent
             throw;
         }
     }
+
+    private static Codec CodecOf(ReadOnlySpan<byte> head, string key) =>
+        Codec.Detect(head) ?? (IsPlainSegment(head) ? Codec.None : Codec.ForExtension(key)) ?? Codec.None;
+
+    // The long header flag stands on the first page of every segment, so these four bytes tell WAL from brotli and lzma, which have no magic.
+    private static bool IsPlainSegment(ReadOnlySpan<byte> head) =>
+        head.Length >= 2 * sizeof(ushort)
+        && WalFormat.Find(BinaryPrimitives.ReadUInt16LittleEndian(head)) is { } format
+        && (BinaryPrimitives.ReadUInt16LittleEndian(head[sizeof(ushort)..]) & ~format.KnownFlags) == 0
+        && (head[sizeof(ushort)] & WalFormat.LongHeader) != 0;
 }

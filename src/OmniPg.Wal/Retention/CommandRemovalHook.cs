@@ -24,13 +24,17 @@ public sealed class CommandRemovalHook : IWalRemovalHook
         _arguments = Array.Exists(arguments, a => a.Contains(Placeholder, StringComparison.Ordinal)) ? arguments : [.. arguments, Placeholder];
     }
 
+    /// <summary>Where the fresh directory is made (<c>--temp-dir</c>).</summary>
+    /// <value>Default <see langword="null"/>: among the system's temporary files (<c>TMPDIR</c>).</value>
+    public string? TemporaryDirectory { get; init; }
+
     /// <inheritdoc/>
     /// <exception cref="ExternalProcessException">The program did not start or ended with another exit code than 0.</exception>
     public async Task OnRemovingAsync(WalArchivedFile file, Stream content, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(content);
-        var folder = Directory.CreateTempSubdirectory("omnipg-wal-removal-").FullName;
+        var folder = MakeFolder();
         try
         {
             var path = Path.Combine("pg_wal", file.Name.ToString());
@@ -44,6 +48,18 @@ public sealed class CommandRemovalHook : IWalRemovalHook
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    // A name that nobody can guess, for its owner alone: others write into directories for temporary files too.
+    private string MakeFolder()
+    {
+        const string Prefix = "omnipg-wal-removal-";
+        if (TemporaryDirectory is not { } parent)
+            return Directory.CreateTempSubdirectory(Prefix).FullName;
+        var path = Path.Combine(Path.GetFullPath(parent), Prefix + Guid.NewGuid().ToString("N"));
+        return OperatingSystem.IsWindows()
+            ? Directory.CreateDirectory(path).FullName
+            : Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
     }
 
     private async Task RunAsync(string folder, string path, CancellationToken cancellationToken) =>

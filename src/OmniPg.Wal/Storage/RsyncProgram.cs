@@ -13,12 +13,12 @@ internal sealed class RsyncProgram(string program)
         List<string> arguments = ["-t", "-s", "--ignore-existing"];
         if (await CanFlushAsync(cancellationToken).ConfigureAwait(false))
             arguments.Add("--fsync");
-        await RunAsync([.. arguments, file, target], cancellationToken).ConfigureAwait(false);
+        await RunAsync([.. arguments, "--", file, target], cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Compares by content what is there with what was sent.</summary>
     public async Task<bool> IsEqualAsync(string file, string target, CancellationToken cancellationToken) =>
-        (await RunAsync(["-s", "--checksum", "--dry-run", "--itemize-changes", file, target], cancellationToken).ConfigureAwait(false)).Length == 0;
+        (await RunAsync(["-s", "--checksum", "--dry-run", "--itemize-changes", "--", file, target], cancellationToken).ConfigureAwait(false)).Length == 0;
 
     // rsync before 3.2.4 cannot flush what it has received.
     private async Task<bool> CanFlushAsync(CancellationToken cancellationToken) =>

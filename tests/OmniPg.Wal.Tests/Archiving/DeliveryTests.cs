@@ -96,6 +96,39 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
         ArchiveScene.FilesIn(archive).Should().Equal(Scene.Segment + ".gz");
     }
 
+    [Theory]
+    [InlineData("gzip", ".gz", "zstd")]
+    [InlineData("zstd", ".zst", "none")]
+    [InlineData("none", "", "lz4")]
+    [InlineData("lz4", ".lz4", "gzip")]
+    public async Task A_copy_is_decoded_by_its_content_and_not_by_its_name(string codec, string extension, string really)
+    {
+        var path = Scene.Add();
+        var archive = Scene.MakeDirectory("archive");
+        var stored = Path.Combine(archive, Scene.Segment + extension);
+        await using (var sink = Codec.Parse(really).Compress(File.Create(stored)))
+            await sink.WriteAsync(Scene.Original(Scene.Segment), Token);
+        await using var archiver = Scene.Archiver().BindTo(ArchiveBinding.Adopt).To(d => d.Directory($"{codec}={archive}")).Build();
+
+        var result = await archiver.ArchiveAsync(path, Token);
+
+        result.Destinations.Should().ContainSingle().Which.Status.Should().Be(WalDeliveryStatus.AlreadyPresent);
+        ArchiveScene.FilesIn(archive).Should().Equal(Path.GetFileName(stored));
+    }
+
+    [Fact]
+    public async Task A_stored_copy_that_expands_without_end_is_a_conflict()
+    {
+        var path = Scene.Add();
+        var archive = Scene.MakeDirectory("archive");
+        await using (var sink = Codec.Zstd.Compress(File.Create(Path.Combine(archive, Scene.Segment + ".zst"))))
+            for (var i = 0; i < 64; i++)
+                await sink.WriteAsync(Scene.Original(Scene.Segment), Token);
+        await using var archiver = Scene.Archiver().BindTo(ArchiveBinding.Adopt).To(d => d.Directory($"zstd={archive}")).Build();
+
+        await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalConflictException>().WithMessage("*It holds more than '1048576' bytes*");
+    }
+
     [Fact]
     public async Task Other_content_under_the_name_is_a_conflict_and_nothing_is_written_anywhere()
     {

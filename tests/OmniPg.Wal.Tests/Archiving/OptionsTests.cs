@@ -12,6 +12,7 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
 
         (options.DataDirectory, options.RequireDataDirectory, options.StateDirectory).Should().Be((".", true, null));
         (options.Validation, options.Binding).Should().Be((WalValidation.Full, ArchiveBinding.Cluster));
+        (options.MaxParallelism, options.TemporaryDirectory, options.RsyncProgram).Should().Be((null, null, "rsync"));
         (options.Timeout, options.OptionalGrace).Should().Be((TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(10)));
         (destination.Codec, destination.Level, destination.Layout, destination.IsRequired, destination.WhenExists).Should().Be(("none", null, WalLayout.Flat, true, false));
         (destination.Attempts, destination.RetryDelay, destination.Timeout).Should().Be((1, TimeSpan.FromSeconds(1), null));
@@ -20,7 +21,7 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
     [Fact]
     public void Everything_wrong_is_named_at_once()
     {
-        var options = new WalArchiveOptions { Timeout = TimeSpan.Zero, StateDirectory = "/nowhere" };
+        var options = new WalArchiveOptions { Timeout = TimeSpan.Zero, StateDirectory = "/nowhere", MaxParallelism = 0, RsyncProgram = "", TemporaryDirectory = "/no/temp" };
         options.Destinations.Add(new WalDestinationOptions { Directory = "/a", Rsync = "h:/b" });
         options.Destinations.Add(new WalDestinationOptions { Directory = "/a", Codec = "snappy", Attempts = 0 });
         options.Destinations.Add(new WalDestinationOptions { Pipe = "/bin/cat", Layout = WalLayout.Sharded, WhenExists = true, Codec = "zstd", Level = 40 });
@@ -29,6 +30,9 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
 
         act.Should().Throw<WalConfigurationException>().WithMessage(
             "Timeout '00:00:00' must be more than zero. "
+            + "MaxParallelism '0' must be at least '1'. "
+            + "RsyncProgram is empty. "
+            + "TemporaryDirectory '/no/temp' does not exist. "
             + "StateDirectory '/nowhere' does not exist. "
             + "Destination '/a' must have exactly one of Directory, Rsync, Pipe and a store. "
             + "Attempts '0' of destination '/a' must be between '1' and '100'. "

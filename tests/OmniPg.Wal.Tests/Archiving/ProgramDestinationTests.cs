@@ -79,4 +79,61 @@ public sealed class ProgramDestinationTests(WalWorkloads workloads) : ArchiveTes
         failure.Failures.Should().ContainSingle().Which.Should().BeOfType<WalConflictException>();
         File.ReadAllText(file).Should().Be("something else");
     }
+
+    [Theory]
+    [InlineData("with two  blanks")]
+    [InlineData("it's \"quoted\"")]
+    [InlineData("$HOME `id` $(touch injected) ;&|<>")]
+    [InlineData("-e ünïcode 文件 %p")]
+    [InlineData("back\\slash")]
+    public async Task A_remote_target_of_any_name_is_reached_through_a_remote_shell(string name)
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/rsync"), "rsync is not installed.");
+        var target = Scene.MakeDirectory(name);
+        using var host = new FakeRemoteHost();
+        await using var archiver = Scene.Archiver().WithRsyncProgram(host.Rsync).To(d => d.Rsync($"lz4=backup@db.example:{target}/")).Build();
+        var file = Path.Combine(target, Scene.Segment + ".lz4");
+
+        var first = await archiver.ArchiveAsync(Scene.Add(), Token);
+        var second = await archiver.ArchiveAsync(Scene.Add(), Token);
+        File.WriteAllText(file, "something else");
+        var conflict = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        (first.IsArchived, second.IsArchived).Should().Be((true, true));
+        ArchiveScene.FilesIn(target).Should().Equal(Scene.Segment + ".lz4");
+        conflict.Failures.Should().ContainSingle().Which.Should().BeOfType<WalConflictException>();
+        File.ReadAllText(file).Should().Be("something else");
+        host.Hosts.Should().OnlyContain(h => h == "backup@db.example").And.HaveCountGreaterThan(4);
+    }
+
+    [Fact]
+    public async Task What_a_remote_host_holds_is_the_segment_with_its_time()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/rsync"), "rsync is not installed.");
+        var target = Scene.MakeDirectory("remote");
+        using var host = new FakeRemoteHost();
+        await using var archiver = Scene.Archiver().WithRsyncProgram(host.Rsync).WithTemporaryDirectory(Scene.MakeDirectory("spool"))
+            .To(d => d.Rsync($"zstd=db.example:{target}")).Build();
+
+        await archiver.ArchiveAsync(Scene.Add(), Token);
+
+        var file = Path.Combine(target, Scene.Segment + ".zst");
+        ArchiveScene.Decode(file).Should().Equal(Scene.Original(Scene.Segment));
+        File.GetLastWriteTimeUtc(file).Should().Be(new DateTime(2026, 5, 1, 12, 0, 0, DateTimeKind.Utc));
+        ArchiveScene.FilesIn(Path.Combine(Scene.Root, "spool")).Should().BeEmpty();
+        host.Calls.Should().Contain(c => c.Contains($"{Scene.Root}/spool/.{Scene.Segment}.zst.", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_unreachable_host_fails_the_destination_with_the_words_of_the_transport()
+    {
+        Assert.SkipUnless(File.Exists("/usr/bin/rsync"), "rsync is not installed.");
+        using var host = new FakeRemoteHost(refusal: "ssh: connect to host db.example port 22: Connection refused");
+        await using var archiver = Scene.Archiver().WithRsyncProgram(host.Rsync).To(d => d.Rsync("db.example:/srv/wal")).Build();
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        failure.Message.Should().Contain("Connection refused").And.Contain("db.example:/srv/wal");
+        failure.IsTransient.Should().BeTrue();
+    }
 }

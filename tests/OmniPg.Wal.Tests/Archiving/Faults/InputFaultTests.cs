@@ -116,9 +116,4 @@ public sealed class InputFaultTests(WalWorkloads workloads) : ArchiveTests(workl
         if (kind == "fifo")
             Process.Start("mkfifo", [path])!.WaitForExit();
     }
-
-    private sealed class ImmediateProgress(Action<WalProgress> report) : IProgress<WalProgress>
-    {
-        public void Report(WalProgress value) => report(value);
-    }
 }
