@@ -34,6 +34,8 @@ internal static class ProgramRunner
         {
             if (Array.Exists(words, w => w is "--help" or "-?"))
                 return Print(context.Output, verb.Help, ExitCodes.Done);
+            if (words is ["--version" or "-V"])
+                return Print(context.Output, VersionText.Value + "\n", ExitCodes.Done);
             arguments = CommandLineParser.Parse(words, verb.AllOptions, CommonOptions.ConfigFile);
             StartLogging(verb, words, arguments, context);
             using var single = arguments.Get(CommonOptions.PidFile) is { } path ? SingleInstanceLock.Acquire(path) : null;
@@ -64,11 +66,8 @@ internal static class ProgramRunner
             context.LogTo(new StderrLoggerProvider(() => context.Error, verbose: true));
         }
 
-        var log = context.Logs.CreateLogger(verb.Name);
         if (verbose)
-            ProgramLog.Called(log, string.Join(' ', words.Select(SecretMask.Word)));
-        foreach (var option in arguments.WithoutEffect)
-            ProgramLog.WithoutEffect(log, option.Name, option.Obsolete!);
+            ProgramLog.Called(context.Logs.CreateLogger(verb.Name), string.Join(' ', words.Select(SecretMask.Word)));
     }
 
     private static int PrintHelp(string[] words, ProgramContext context)

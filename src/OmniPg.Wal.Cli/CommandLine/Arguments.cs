@@ -14,9 +14,6 @@ internal sealed class Arguments
     /// <summary>The options as words again, for a second process; files are resolved, operands left out.</summary>
     public IEnumerable<string> Words => _given.Select(g => g.Value is null ? g.Option.Name : $"{g.Option.Name}={g.Value}");
 
-    /// <summary>Options that were given but have no effect.</summary>
-    public IEnumerable<Option> WithoutEffect => _given.Select(g => g.Option).Where(o => o.Obsolete is not null).Distinct();
-
     public void Add(Option option, string? value) => _given.Add((option, value));
 
     public void AddOperand(string word) => _operands.Add(word);

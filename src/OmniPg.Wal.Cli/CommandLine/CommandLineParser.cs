@@ -56,6 +56,8 @@ internal static class CommandLineParser
 
     private static void Accept(Arguments arguments, Option option, string? value, IReadOnlyList<Option> options, Option configFile)
     {
+        if (option.Refusal is { } why)
+            throw new UsageException($"The option {option.Name} must be removed: {why}.");
         if (option.Kind == OptionKind.Flag && value is not null)
             throw new UsageException($"The option {option.Name} takes no value, but '{value}' was given.");
         if (option.Kind == OptionKind.Value && value is null)

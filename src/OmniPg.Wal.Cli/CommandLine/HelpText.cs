@@ -22,7 +22,7 @@ internal static class HelpText
         if (operands.Length > 0)
             text.Append(' ').Append(operands);
         text.Append("\n\nExample:\n  ").Append(example).Append("\n\nOptions:\n");
-        foreach (var option in options.Where(o => o.Obsolete is null))
+        foreach (var option in options.Where(o => o.Refusal is null))
             Append(text, option);
         return text.ToString();
     }

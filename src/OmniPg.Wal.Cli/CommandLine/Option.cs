@@ -24,8 +24,8 @@ internal sealed record Option(string Name, OptionKind Kind, string Placeholder, 
     /// <summary>Whether the option may be given several times; otherwise the last one wins, so that a command line overrides its file.</summary>
     public bool Repeatable { get; init; }
 
-    /// <summary>Why the option has no effect here, for names that old configuration files carry; null for a live option.</summary>
-    public string? Obsolete { get; init; }
+    /// <summary>Why the option is refused, for names that old configuration files carry; null for a live option.</summary>
+    public string? Refusal { get; init; }
 
     public static Option Flag(string name, string help, params string[] aliases) => new(name, OptionKind.Flag, "", help, aliases);
 
@@ -35,8 +35,7 @@ internal sealed record Option(string Name, OptionKind Kind, string Placeholder, 
     public static Option Many(string name, string placeholder, string help, params string[] aliases) =>
         new(name, OptionKind.Value, placeholder, help, aliases) { Repeatable = true };
 
-    public static Option WithoutEffect(string name, bool hasValue, string why, params string[] aliases) =>
-        new(name, hasValue ? OptionKind.Value : OptionKind.Flag, hasValue ? "X" : "", "no effect: " + why, aliases) { Obsolete = why };
+    public static Option Refused(string name, string why, params string[] aliases) => new(name, OptionKind.OptionalValue, "", "", aliases) { Refusal = why };
 
     public bool IsNamed(string text) => text == Name || Array.IndexOf(Aliases, text) >= 0;
 }

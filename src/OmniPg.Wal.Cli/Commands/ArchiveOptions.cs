@@ -19,14 +19,17 @@ internal static class ArchiveOptions
     private static readonly Option Adopt = Option.Flag("--adopt", "make an archive of another tool or version this cluster's own");
     private static readonly Option Force = Option.Flag("--force-data-dir", "accept a data directory without PG_VERSION", "-f");
 
+    private static readonly Option ParallelJobs = Option.Value("--parallel-jobs", "N", "write to N destinations at a time (default: all, with one read)", "-PJ");
+    private static readonly Option RsyncPath = Option.Value("--rsync-path", "PROGRAM", "program for --dst-remote (default: rsync in PATH)", "-rp");
+    private static readonly Option TempDirectory = Option.Value("--temp-dir", "DIR", "where --dst-remote gathers a file (default: TMPDIR)", "-t");
+
     private static readonly Option[] Own =
     [
         CommonOptions.DataDirectory, State, Local, Remote, Pipe, Backup, Optional, Validate, Layout, Timeout, Adopt, Force, Socket,
-        Option.WithoutEffect("--parallel-jobs", true, "destinations are always written at the same time", "-PJ"),
-        Option.WithoutEffect("--rsync-path", true, "rsync is searched in PATH", "-rp"),
+        ParallelJobs, RsyncPath, TempDirectory,
     ];
 
-    public static IReadOnlyList<Option> All { get; } = [.. Own, .. CommonOptions.BuiltIn];
+    public static IReadOnlyList<Option> All { get; } = [.. Own, .. CodecOptions.Programs, .. CodecOptions.Nice];
 
     public static WalArchiveOptions Read(Arguments arguments)
     {
@@ -38,6 +41,10 @@ internal static class ArchiveOptions
             Validation = ValidationLevel.Read(arguments, Validate),
             Binding = arguments.Has(Adopt) ? ArchiveBinding.Adopt : ArchiveBinding.Cluster,
         };
+        CodecOptions.Apply(arguments, isNice: true);
+        options.MaxParallelism = arguments.Integer(ParallelJobs, 1);
+        options.TemporaryDirectory = arguments.Get(TempDirectory);
+        options.RsyncProgram = arguments.Get(RsyncPath) ?? options.RsyncProgram;
         options.Timeout = arguments.Seconds(Timeout) ?? options.Timeout;
         var layout = arguments.Choice(Layout, WalLayout.Flat, ("flat", WalLayout.Flat), ("sharded", WalLayout.Sharded));
         var optional = arguments.All(Optional);

@@ -21,8 +21,7 @@ internal sealed class CleanupVerb : Verb
 
     public override string LogName => "omnipitr-cleanup";
 
-    public override IReadOnlyList<Option> Options { get; } =
-        [ArchiveOption.One, PauseTrigger, DryRun, KeepBackups, Compatible, .. CommonOptions.BuiltIn];
+    public override IReadOnlyList<Option> Options { get; } = [ArchiveOption.One, PauseTrigger, DryRun, KeepBackups, Compatible];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {

@@ -14,17 +14,4 @@ internal static class CommonOptions
     public static readonly Option Json = Option.Flag("--json", "print JSON");
 
     public static readonly Option[] All = [ConfigFile, Log, Verbose, PidFile, Help];
-
-    /// <summary>Names of old configuration files whose job is done inside the process now.</summary>
-    public static readonly Option[] BuiltIn =
-    [
-        Option.WithoutEffect("--temp-dir", true, "nothing is copied to a temporary directory any more", "-t"),
-        Option.WithoutEffect("--gzip-path", true, "gzip is built in", "-gp"),
-        Option.WithoutEffect("--lz4-path", true, "lz4 is loaded as a library", "-ll"),
-        Option.WithoutEffect("--bzip2-path", true, "bzip2 is searched in PATH", "-bp"),
-        Option.WithoutEffect("--lzma-path", true, "xz is searched in PATH", "-lp"),
-        Option.WithoutEffect("--xz-path", true, "xz is searched in PATH", "-xz"),
-        Option.WithoutEffect("--not-nice", false, "compression runs inside the process", "-nn"),
-        Option.WithoutEffect("--nice-path", true, "compression runs inside the process", "-np"),
-    ];
 }

@@ -24,6 +24,7 @@ internal static class RestoreOptions
     private static readonly Option RemoveBefore = Option.Flag("--remove-before", "remove also before serving, not only while waiting", "-rb");
     private static readonly Option PauseTrigger = Option.Value("--removal-pause-trigger", "FILE", "while FILE exists nothing is removed", "-p");
     private static readonly Option Hook = Option.Value("--pre-removal-processing", "CMD", "run CMD PATH for every file before it is removed", "-h");
+    private static readonly Option TempDirectory = Option.Value("--temp-dir", "DIR", "where --pre-removal-processing gets its files (default: TMPDIR)", "-t");
     private static readonly Option ControlErrors = Option.Value(
         "--error-pgcontroldata", "WORD", "when pg_control is unreadable: ignore (default), break or hang", "-ep");
     private static readonly Option ProcessMax = Option.Value("--process-max", "N", "fetch N segments at the same time (default 1)");
@@ -33,13 +34,14 @@ internal static class RestoreOptions
     [
         CommonOptions.DataDirectory, Source, OnError, Timeout, Validate, Force, Streaming, Wait, Delay, DelayFrom, Finish, UsePartial,
         Spool, ProcessMax, QueueMax, Remove, RemoveAtATime, RemoveBefore, PauseTrigger, Hook, ControlErrors,
-        Option.WithoutEffect("--pgcontroldata-path", true, "pg_control is read directly", "-pp"),
+        TempDirectory, Option.Refused("--pgcontroldata-path", "pg_control is read directly", "-pp"),
     ];
 
-    public static IReadOnlyList<Option> All { get; } = [.. Own, .. CommonOptions.BuiltIn];
+    public static IReadOnlyList<Option> All { get; } = [.. Own, .. CodecOptions.Programs];
 
     public static WalRestoreOptions Read(Arguments arguments)
     {
+        CodecOptions.Apply(arguments, isNice: false);
         arguments.Choice(OnError, 0, ("auto", 0), ("abort", 1), ("missing", 2));
         var options = new WalRestoreOptions
         {
@@ -91,7 +93,9 @@ internal static class RestoreOptions
         MaxFiles = arguments.Integer(RemoveAtATime, 1) ?? 3,
         PauseTrigger = arguments.Get(PauseTrigger),
         // The original's option is a shell line; the name behind it consists of hex digits and cannot add to it.
-        Hook = arguments.Get(Hook) is { } command ? new CommandRemovalHook("bash", "-c", command + " {path}") : null,
+        Hook = arguments.Get(Hook) is { } command
+            ? new CommandRemovalHook("bash", "-c", command + " {path}") { TemporaryDirectory = arguments.Get(TempDirectory) }
+            : null,
     };
 
     private static WalPrefetchOptions? Prefetch(Arguments arguments)

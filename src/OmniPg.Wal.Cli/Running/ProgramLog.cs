@@ -11,9 +11,6 @@ internal static partial class ProgramLog
     [LoggerMessage(2901, LogLevel.Information, "Called with parameters: {Parameters}")]
     public static partial void Called(ILogger log, string parameters);
 
-    [LoggerMessage(2902, LogLevel.Warning, "The option {Option} has no effect: {Reason}.")]
-    public static partial void WithoutEffect(ILogger log, string option, string reason);
-
     [LoggerMessage(2904, LogLevel.Information, "{Count} files removed.")]
     public static partial void Cleaned(ILogger log, int count);
 

@@ -79,6 +79,51 @@ public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
         Directory.GetFiles(archive).Should().NotContain(f => f.Contains("00000001", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Destination_that_does_not_finish_in_time_is_11()
+    {
+        var slow = TestScript.Write(_root.Combine("slow"), "exec sleep 600");
+
+        var result = await ArchiveAsync("--timeout", "0.3", "--dst-pipe", slow, Segment());
+
+        result.ExitCode.Should().Be(11, result.Error);
+        result.Error.Should().Contain("within '0.3 s'");
+    }
+
+    [Fact]
+    public async Task Missing_program_of_a_codec_is_24_before_the_first_byte()
+    {
+        var archive = Directory.CreateDirectory(_root.Combine("a")).FullName;
+
+        var missing = await ArchiveAsync("--dst-local", "xz=" + archive, "--xz-path", "/nowhere/xz", Segment());
+        var nice = await ArchiveAsync("--dst-local", "bzip2=" + archive, "--nice-path", "not-so-nice", Segment());
+
+        missing.ExitCode.Should().Be(24, missing.Error);
+        missing.Error.Should().Contain("Codec 'xz' needs '/nowhere/xz', which is not on this machine.");
+        nice.ExitCode.Should().Be(24, nice.Error);
+        nice.Error.Should().Contain("'not-so-nice'").And.Contain("Give the path of nice");
+        Directory.GetFileSystemEntries(archive).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(15, 143)]
+    [InlineData(2, 130)]
+    public async Task Signal_ends_a_running_archive_without_a_trace(int signal, int expected)
+    {
+        var archive = Directory.CreateDirectory(_root.Combine("a")).FullName;
+        var begun = _root.Combine("begun");
+        var slow = TestScript.Write(_root.Combine("slow"), $"touch '{begun}'; exec sleep 600");
+        string[] words = ["archive", "-D", scene.Primary.DataDirectory, "-s", _root.Path, "-dl", "zstd=" + archive, "-dp", slow, Segment()];
+        using var process = WalProgram.Start(null, words);
+        await Eventually.TrueAsync(() => File.Exists(begun), "the destination has begun", cancellationToken: TestContext.Current.CancellationToken);
+
+        ServerAccount.Signal(process.Id, signal);
+        var result = await WalProgram.EndAsync(process);
+
+        result.ExitCode.Should().Be(expected, result.Error);
+        Directory.GetFiles(archive).Select(Path.GetFileName).Should().Equal(WalArchiveMarker.Key);
+    }
+
     private string Segment() => Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).First();
 
     private Task<ProgramResult> ArchiveAsync(params string[] words) =>

@@ -6,7 +6,7 @@ namespace OmniPg.Wal.Tests.Cli;
 [Collection(nameof(RecoveryCollection))]
 public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
 {
-    private readonly TemporaryDirectory _root = new();
+    private readonly TemporaryDirectory _root = new(forServer: true);
 
     public void Dispose() => _root.Dispose();
 
@@ -31,5 +31,36 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
         alone.ExitCode.Should().Be(0, alone.Error);
         alone.Error.Should().NotContain("The resident process archived");
         Directory.GetFiles(archive, "*.zst").Should().HaveCount(2);
+    }
+
+    [Fact]
+    public async Task Another_account_is_not_served_even_when_it_can_open_the_socket()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows() || ServerAccount.Name is null, "Needs root, to start a client under another account.");
+        var (archive, own, spool) = (_root.Combine("resident"), _root.Combine("own"), _root.Combine("s"));
+        foreach (var directory in (string[])[archive, own, spool])
+            Directory.CreateDirectory(directory);
+        ServerAccount.Own(own);
+        var socket = _root.Combine("r.sock");
+        string[] common = ["--data-dir", scene.Primary.DataDirectory, "--socket", socket, "--verbose"];
+        var segments = Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).ToArray();
+        using var resident = WalProgram.Start(null, ["resident", .. common, "--dst-local", archive, "--spool", spool]);
+        await Eventually.TrueAsync(() => File.Exists(socket) || resident.HasExited, "the resident process listens", cancellationToken: TestContext.Current.CancellationToken);
+#pragma warning disable CA1416 // Skipped on Windows.
+        File.SetUnixFileMode(socket, (UnixFileMode)0b110_110_110);
+#pragma warning restore CA1416
+
+        var stranger = await scene.Program.RunAsync(
+            ["archive", .. common, "--dst-local", own, segments[0]], cancellationToken: TestContext.Current.CancellationToken);
+        var stored = Directory.GetFiles(archive);
+        var root = await WalProgram.RunAsync(["archive", .. common, "--dst-local", own, segments[0]]);
+        ServerAccount.Signal(resident.Id, 15);
+        await WalProgram.EndAsync(resident);
+
+        stranger.ExitCode.Should().Be(0, stranger.Error);
+        stranger.Error.Should().NotContain("The resident process archived");
+        Directory.GetFiles(own).Should().Contain(f => Path.GetFileName(f) == Path.GetFileName(segments[0]));
+        stored.Should().BeEmpty("the resident process did nothing for the stranger");
+        root.Error.Should().Contain("The resident process archived");
     }
 }

@@ -109,6 +109,35 @@ public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
         (await WalProgram.EndAsync(process)).ExitCode.Should().Be(1);
     }
 
+    [Theory]
+    [InlineData("ignore", 0)]
+    [InlineData("break", 255)]
+    public async Task Unreadable_control_file_is_ignored_or_stops_the_recovery(string policy, int expected)
+    {
+        var result = await RestoreAsync("--source", scene.PlainCopies, "-rb", "-ep", policy, "--timeout=0", "-r", Segment(), "target");
+
+        result.ExitCode.Should().Be(expected, result.Error);
+        result.Error.Should().Contain("pg_control");
+        File.Exists(_data.Combine("target")).Should().Be(expected == 0);
+    }
+
+    [Fact]
+    public async Task Unreadable_control_file_can_hang_the_restore_until_it_is_stopped()
+    {
+        await PrepareAsync();
+        string[] words = ["restore", "--source", scene.PlainCopies, "--remove-before", "--error-pgcontroldata", "hang", "--remove-unneeded", Segment(), "target"];
+        using var process = WalProgram.Start(_data.Path, words);
+        while (await process.StandardError.ReadLineAsync(TestContext.Current.CancellationToken) is { } line && !line.Contains("Removal of WAL files failed", StringComparison.Ordinal))
+        {
+        }
+
+        File.Exists(_data.Combine("target")).Should().BeFalse();
+        ServerAccount.Signal(process.Id, 15);
+
+        (await WalProgram.EndAsync(process)).ExitCode.Should().Be(143);
+        Directory.GetFiles(_data.Path, "*target*").Should().BeEmpty();
+    }
+
     private string Segment() => Directory.GetFiles(scene.PlainCopies).Select(f => Path.GetFileName(f)!).Where(n => n.Length == 24).Order(StringComparer.Ordinal).First();
 
     private async Task PrepareAsync() => await File.WriteAllTextAsync(_data.Combine("PG_VERSION"), "15\n", TestContext.Current.CancellationToken);

@@ -84,6 +84,34 @@ public sealed class RecoveryFaultTests(RecoveryScene scene)
     }
 
     [Fact]
+    public async Task A_standby_that_archives_always_agrees_with_its_primary_in_one_archive()
+    {
+        var token = TestContext.Current.CancellationToken;
+        var data = await FileBackup.UnpackAsync(scene.Backup, scene.Root, "standby.signal", token);
+        await using var standby = await PgCluster.StartAsync(
+            new PgClusterOptions
+            {
+                ExistingDataDirectory = data,
+                Settings = RecoveryScene.Settings(
+                    scene.RestoreCommand(),
+                    ("archive_mode", "always"),
+                    ("archive_command", scene.Program.Line("archive", "--dst-local", $"zstd={scene.Archive}", "%p"))),
+            },
+            token);
+        var before = Directory.GetFiles(scene.Archive).ToDictionary(f => f, File.GetLastWriteTimeUtc);
+
+        await Eventually.TrueAsync(
+            async () => await standby.ScalarAsync<long>("SELECT archived_count FROM pg_stat_archiver", token) >= 3,
+            $"the standby has archived\n{standby.ReadLog()}",
+            TimeSpan.FromSeconds(60),
+            token);
+
+        (await standby.ScalarAsync<long>("SELECT failed_count FROM pg_stat_archiver", token)).Should().Be(0, standby.ReadLog());
+        standby.ReadLog().Should().Contain("with equal content");
+        before.Should().OnlyContain(f => File.GetLastWriteTimeUtc(f.Key) == f.Value);
+    }
+
+    [Fact]
     public async Task Promotion_archives_a_new_timeline_and_recovery_follows_it()
     {
         var token = TestContext.Current.CancellationToken;
