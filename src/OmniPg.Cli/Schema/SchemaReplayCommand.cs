@@ -10,6 +10,7 @@ internal static class SchemaReplayCommand
     private static readonly Argument<string> Tree = new("DIR") { Description = "The tree" };
     private static readonly Option<string?> Into = new("--into") { Description = "The database to build; default: --connection", HelpName = "CS" };
     private static readonly Option<bool> SingleTransaction = new("--single-transaction") { Description = "All or nothing" };
+    private static readonly Option<bool> CreateDatabase = new("--create-database") { Description = "Create the database first; --into names any other one of the server" };
     private static readonly Option<bool> NoOwner = new("--no-owner") { Description = "Leave owners out" };
     private static readonly Option<bool> NoAcl = new("--no-acl") { Description = "Leave grants out" };
     private static readonly Option<bool> SchemaOnly = new("--schema-only") { Description = "Leave rows out" };
@@ -19,7 +20,7 @@ internal static class SchemaReplayCommand
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "replay", "Builds a database from a tree", "omnipg schema replay schema --into \"Host=db;Database=empty\" --single-transaction",
-        RunAsync, Tree, Into, SingleTransaction, NoOwner, NoAcl, SchemaOnly, AllowNonEmpty, Roles, Exclude);
+        RunAsync, Tree, Into, SingleTransaction, CreateDatabase, NoOwner, NoAcl, SchemaOnly, AllowNonEmpty, Roles, Exclude);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -48,6 +49,7 @@ internal static class SchemaReplayCommand
         return new ReplayOptions
         {
             SingleTransaction = session.Get(SingleTransaction),
+            CreateDatabase = session.Get(CreateDatabase),
             Owners = session.Get(NoOwner) ? OwnerMode.Skip : OwnerMode.Keep,
             NoPrivileges = session.Get(NoAcl),
             SchemaOnly = session.Get(SchemaOnly),

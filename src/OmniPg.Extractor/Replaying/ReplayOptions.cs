@@ -21,6 +21,13 @@ public sealed record ReplayOptions
     /// <summary>Kinds to replay. Default: all but the database itself, which exists already.</summary>
     public ObjectKinds Kinds { get; init; } = ObjectKinds.All & ~ObjectKinds.Database;
 
+    /// <summary>
+    /// Whether the database itself is created first, under the name and with the settings, grants and comment it was extracted with. The target is then
+    /// any other database of the server; with a password its connection string needs <c>Persist Security Info=true</c>. After an error later on the new
+    /// database stays. Default false. Corresponds to <c>pg_restore --create</c>.
+    /// </summary>
+    public bool CreateDatabase { get; init; }
+
     /// <summary>Whether the target may hold objects already. Default false.</summary>
     public bool AllowNonEmpty { get; init; }
 

@@ -52,6 +52,13 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
         };
     }
 
+    /// <summary>Refuses what <see cref="RunAsync"/> would refuse for want of roles or secrets, which do not depend on the database.</summary>
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        var plan = await ReplayPlan.CreateAsync(snapshot, options, cancellationToken).ConfigureAwait(false);
+        await FindMissingRolesAsync(plan, cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task RunInTransactionAsync(IReadOnlyList<ReplayEntry> plan, IReadOnlyList<string> missing, CancellationToken cancellationToken)
     {
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);

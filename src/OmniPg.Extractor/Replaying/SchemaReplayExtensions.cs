@@ -59,8 +59,11 @@ public static class SchemaReplayExtensions
     private static async Task<ReplayReport> RunAsync(
         SchemaSnapshot snapshot, string? directory, NpgsqlDataSource target, ReplayOptions? options, CancellationToken cancellationToken)
     {
+        options ??= new ReplayOptions();
+        if (options.CreateDatabase)
+            return await new DatabaseCreation(snapshot, directory, target, options).RunAsync(cancellationToken).ConfigureAwait(false);
         var connection = await target.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
-            return await new ReplayRun(connection, snapshot, directory, options ?? new ReplayOptions()).RunAsync(cancellationToken).ConfigureAwait(false);
+            return await new ReplayRun(connection, snapshot, directory, options).RunAsync(cancellationToken).ConfigureAwait(false);
     }
 }
