@@ -20,6 +20,33 @@ public sealed class LargeArchiveTests
     }
 
     [Fact]
+    public async Task A_hundred_thousand_entries_become_a_tree_in_one_go()
+    {
+        const int Count = 100_000;
+        using var work = new ExtractionCase();
+        var builder = new ArchiveBuilder();
+        builder.Entries.Add(ArchiveBuilder.EncodingEntry());
+        // Nine columns' comments to a table: 10,000 files.
+        for (var id = 2; id <= Count; id++)
+        {
+            var table = $"t{id / 10}";
+            builder.Entries.Add(id % 10 == 0 || id == 2
+                ? new BuiltEntry(id, "TABLE", table) { Namespace = "app", Owner = "ann", Definition = $"CREATE TABLE app.{table} (\n    c integer\n);\n", Drop = $"DROP TABLE app.{table};\n" }
+                : new BuiltEntry(id, "COMMENT", $"COLUMN {table}.c{id}") { Namespace = "app", Section = 1, Definition = $"COMMENT ON COLUMN app.{table}.c{id} IS 'what it holds';\n", Dependencies = [id < 10 ? "2" : $"{id / 10 * 10}"] });
+        }
+        await File.WriteAllBytesAsync(work.Path("large.dump"), builder.Build(), TestContext.Current.CancellationToken);
+
+        var report = await work.ExtractAsync(work.Path("large.dump"), "tree");
+        var again = await work.ExtractAsync(work.Path("large.dump"), "tree");
+
+        report.Account.IsClosed.Should().BeTrue();
+        report.Account.InFiles.Should().Be(Count - 1);
+        report.Files.Should().HaveCount(10_001).And.OnlyContain(static file => file.Status == FileStatus.Created);
+        again.Changed.Should().BeEmpty();
+        (await work.Tree("tree").ReadAsync(TestContext.Current.CancellationToken)).Entries.Should().HaveCount(Count - 1);
+    }
+
+    [Fact]
     public async Task A_quarter_of_a_gigabyte_of_rows_passes_in_constant_memory()
     {
         const int Repetitions = 2_500_000;

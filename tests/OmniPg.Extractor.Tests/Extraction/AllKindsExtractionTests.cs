@@ -1,3 +1,5 @@
+using OmniPg.Testing;
+
 namespace OmniPg.Extractor.Tests.Extraction;
 
 public sealed class AllKindsExtractionTests(AllKindsDatabase database) : IClassFixture<AllKindsDatabase>
@@ -81,13 +83,40 @@ public sealed class AllKindsExtractionTests(AllKindsDatabase database) : IClassF
     }
 
     [Fact]
+    public async Task Second_run_writes_nothing_at_all()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The proof is the time of the last change of each inode.");
+        using var work = new ExtractionCase();
+        await work.ExtractAsync(database.Database.DataSource, "tree", o => o.Data = new DataOptions());
+        // ctime moves with every write, rename, chmod and link, of directories too, and no program can set it back.
+        Task<byte[]> InodesAsync() => PgTools.RunAsync("find", [work.Path("tree"), "-printf", "%p %i %T@ %C@\n"]);
+        var before = await InodesAsync();
+
+        await work.ExtractAsync(database.Database.DataSource, "tree");
+        (await InodesAsync()).Should().NotEqual(before, "without its rows it is another tree");
+        await work.ExtractAsync(database.Database.DataSource, "tree", o => o.Data = null);
+        before = await InodesAsync();
+        await work.ExtractAsync(database.Database.DataSource, "tree", o => o.MaxDegreeOfParallelism = 3);
+
+        (await InodesAsync()).Should().Equal(before);
+    }
+
+    [Fact]
     public async Task No_secret_of_the_database_is_written_anywhere()
     {
         using var work = new ExtractionCase();
+        using var log = new ListLoggerFactory();
+        using var activities = new ActivityRecorder("OmniPg.Extractor");
 
-        await work.ExtractAsync(database.Database.DataSource, "tree", o => o.Roles = true);
+        await new SchemaExtractor(loggerFactory: log).From(database.Database.DataSource).Roles().WithData()
+            .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
 
-        string.Concat(work.Content("tree").Values).Should().NotContainAny("hunter2-secret", "s secret", "subscription-secret", "SCRAM-SHA-256");
+        string[] secrets = ["hunter2-secret", "s secret", "subscription-secret", "SCRAM-SHA-256"];
+        string.Concat(work.Content("tree").Values).Should().NotContainAny(secrets);
+        log.Lines.Should().NotBeEmpty();
+        string.Concat(log.Lines.Select(static line => line.Message + line.Exception)).Should().NotContainAny(secrets);
+        activities.Ended.Should().NotBeEmpty();
+        string.Concat(activities.Ended.SelectMany(static a => a.TagObjects).Select(static tag => $"{tag.Key}={tag.Value} ")).Should().NotContainAny(secrets);
         var snapshot = await work.Extractor.OpenTree(work.Path("tree")).ReadAsync(TestContext.Current.CancellationToken);
         snapshot.Entries.Where(entry => entry.IsRedacted).Select(entry => entry.SchemaObject.Kind).Should()
             .Equal("USER MAPPING", "USER MAPPING", "SUBSCRIPTION");

@@ -49,6 +49,32 @@ public sealed class GitCommitterTests(PgClusterFixture fixture)
             .WithMessage("'git rev-parse' failed: *not a git repository*");
     }
 
+    [Fact]
+    public async Task Commits_are_pushed_on_request_and_a_refused_push_is_an_error()
+    {
+        using var work = new ExtractionCase();
+        await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await database.ExecuteAsync("CREATE TABLE a (id integer)", TestContext.Current.CancellationToken);
+        await PgTools.RunAsync("git", ["init", "--quiet", "--bare", work.Path("origin.git")]);
+        await PgTools.RunAsync("git", ["clone", "--quiet", work.Path("origin.git"), work.Path("repo")]);
+        await GitAsync(work, "config", "user.email", "dba@example.org");
+        await GitAsync(work, "config", "user.name", "DBA");
+        await GitAsync(work, "config", "push.default", "current");
+        var git = new GitCommitter(new GitOptions { Push = true }, _time);
+
+        var first = await git.CommitAsync(await work.ExtractAsync(database.DataSource, "repo/schema"), "first", TestContext.Current.CancellationToken);
+        var none = await git.CommitAsync(await work.ExtractAsync(database.DataSource, "repo/schema"), "again", TestContext.Current.CancellationToken);
+        var pushed = await PgTools.RunAsync("git", ["-C", work.Path("origin.git"), "for-each-ref", "--format=%(objectname)"]);
+        Directory.Delete(work.Path("origin.git"), recursive: true);
+        await database.ExecuteAsync("CREATE TABLE b (id integer)", TestContext.Current.CancellationToken);
+        var act = async () => await git.CommitAsync(await work.ExtractAsync(database.DataSource, "repo/schema"), "second", TestContext.Current.CancellationToken);
+
+        System.Text.Encoding.UTF8.GetString(pushed).Should().Be(first!.Id + "\n");
+        none.Should().BeNull();
+        (await act.Should().ThrowAsync<VersionControlException>()).WithMessage("'git push' failed: *");
+        (await GitAsync(work, "log", "--format=%s")).Should().Be("second\nfirst\n", "the commit itself is made");
+    }
+
     private static async Task<string> GitAsync(ExtractionCase work, params string[] arguments) =>
         System.Text.Encoding.UTF8.GetString(await PgTools.RunAsync("git", ["-C", work.Path("repo"), .. arguments]));
 }
