@@ -8,12 +8,6 @@ namespace OmniPg.Jobmon;
 /// </summary>
 internal static class JobmonSchemaScript
 {
-    /// <summary>Version of the own-mode tables and functions, kept as the comment of <c>omnipg_jobmon_version()</c>.</summary>
-    public const string OwnVersion = "1";
-
-    /// <summary>Version of the side schema, kept in its table <c>schema_version</c>.</summary>
-    public const int SideVersion = 1;
-
     // Conditions that mean "dblink did not reach the server", after which the caller's transaction takes the record.
     private const string LostDblink =
         "sqlclient_unable_to_establish_sqlconnection OR connection_exception OR connection_does_not_exist OR connection_failure OR "
@@ -70,7 +64,7 @@ internal static class JobmonSchemaScript
             .Replace("@check.with.side@", SqlTemplate.SelectSide(check, withSide: true), StringComparison.Ordinal)
             .Replace("@check.without.side@", SqlTemplate.SelectSide(check, withSide: false), StringComparison.Ordinal);
         return SqlTemplate.Render(whole, schema, side, withSide: true,
-            ("@dblink.lost@", LostDblink), ("@history@", "p_history"), ("@dead.after@", "interval '60 seconds'"), ("@own.version@", OwnVersion),
-            ("@side.version@", SideVersion.ToString(CultureInfo.InvariantCulture)));
+            ("@dblink.lost@", LostDblink), ("@history@", "p_history"), ("@dead.after@", "interval '60 seconds'"), ("@own.version@", JobmonServer.OwnVersion),
+            ("@side.version@", JobmonServer.CurrentSideVersion.ToString(CultureInfo.InvariantCulture)));
     }
 }

@@ -6,6 +6,12 @@ internal sealed record JobmonServer
     /// <summary>Oldest version of the extension whose functions have the shape that is documented here.</summary>
     public static readonly Version OldestExtension = new(1, 3, 0);
 
+    /// <summary>Version of the own-mode tables and functions, kept as the comment of <c>omnipg_jobmon_version()</c>.</summary>
+    public const string OwnVersion = "1";
+
+    /// <summary>Version of the side schema, kept in its table <c>schema_version</c>.</summary>
+    public const int CurrentSideVersion = 1;
+
     public required JobmonMode Mode { get; init; }
 
     public required string Database { get; init; }

@@ -76,8 +76,8 @@ internal static class JobmonServerDetector
         if (useExtension && Version.TryParse(row.GetString(5), out var version) && version < JobmonServer.OldestExtension)
             throw new JobmonUnsupportedVersionException("extension pg_jobmon", row.GetString(5), $"{JobmonServer.OldestExtension} or later");
         var logVersion = useExtension ? row.GetString(5) : row.IsDBNull(7) ? null : row.GetString(7);
-        if (!useExtension && own is not null && logVersion != JobmonSchemaScript.OwnVersion)
-            throw new JobmonUnsupportedVersionException($"the job log in schema '{own}'", logVersion ?? "unknown", JobmonSchemaScript.OwnVersion);
+        if (!useExtension && own is not null && logVersion != JobmonServer.OwnVersion)
+            throw new JobmonUnsupportedVersionException($"the job log in schema '{own}'", logVersion ?? "unknown", JobmonServer.OwnVersion);
 
         return new JobmonServer
         {
@@ -94,5 +94,5 @@ internal static class JobmonServerDetector
 
     // A side schema that describes another log than the one found must not be joined with it.
     private static JobmonServer WithSide(JobmonServer found, NpgsqlDataReader row) =>
-        row.GetString(1) != found.Schema.Value || row.GetInt32(0) != JobmonSchemaScript.SideVersion ? found : found with { SideVersion = row.GetInt32(0) };
+        row.GetString(1) != found.Schema.Value || row.GetInt32(0) != JobmonServer.CurrentSideVersion ? found : found with { SideVersion = row.GetInt32(0) };
 }
