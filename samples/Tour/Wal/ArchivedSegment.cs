@@ -6,10 +6,12 @@ internal sealed record ArchivedSegment(string Name, long RawBytes, long ZstdByte
     public string[] Row() =>
     [
         Name,
-        Stage.Number(RawBytes / 1048576.0),
-        Stage.Number(ZstdBytes / 1048576.0),
-        Stage.Number((double)RawBytes / ZstdBytes) + " x",
-        Stage.Number(Lz4Bytes / 1048576.0),
-        Stage.Number((double)RawBytes / Lz4Bytes) + " x",
+        Stage.Size(RawBytes),
+        Stage.Size(ZstdBytes),
+        Ratio(ZstdBytes),
+        Stage.Size(Lz4Bytes),
+        Ratio(Lz4Bytes),
     ];
+
+    private string Ratio(long stored) => $"{Stage.Number((double)RawBytes / stored, RawBytes / stored < 100 ? "0.0" : "0")} x";
 }

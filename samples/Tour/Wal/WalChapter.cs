@@ -7,7 +7,7 @@ namespace Tour.Wal;
 /// <summary>Archiving, a mistake, and recovery to the moment before it.</summary>
 internal sealed class WalChapter : IChapter
 {
-    private const string Fingerprint = "SELECT count(*) || ' rows, ' || md5(string_agg(id || name, ',' ORDER BY id)) FROM customers";
+    private const string Fingerprint = "SELECT count(*) || ' rows, md5 ' || left(md5(string_agg(id || name, ',' ORDER BY id)), 12) FROM customers";
 
     public string Title => "OmniPg.Wal: archive, lose a table, get it back";
 
@@ -50,7 +50,7 @@ internal sealed class WalChapter : IChapter
             return place.Archived();
         });
         var seconds = clock.Elapsed.TotalSeconds;
-        stage.Table(["segment", "raw MiB", "zstd MiB", "ratio", "lz4 MiB", "ratio"], arrived.Select(a => a.Row()));
+        stage.Table(["segment", "raw", "zstd", "ratio", "lz4", "ratio"], arrived.Select(a => a.Row()));
         stage.Say($"{arrived.Count} segments validated and archived while the server wrote them: "
             + $"{Stage.Number(arrived.Sum(a => a.RawBytes) / seconds / (1 << 20))} MiB of WAL per second, twice compressed, all copies flushed to disk.");
     }
@@ -71,7 +71,7 @@ internal sealed class WalChapter : IChapter
         var window = await repository.GetRecoveryWindowAsync(cancellationToken);
         stage.Say($"The archive can restore from {window.Earliest:HH:mm:ss.fff} to {window.LatestCommit:HH:mm:ss.fff} UTC on timeline {window.Timeline}; gaps: {window.Gaps.Length}.");
         var verified = await stage.WorkAsync("Verifying the archive", report => repository.VerifyAsync(
-            new WalVerifyOptions { Progress = new Progress<WalScanProgress>(p => report((double)p.Done / p.Total, p.Current.ToString())) }, cancellationToken));
+            new WalVerifyOptions { Progress = new Progress<WalScanProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} files")) }, cancellationToken));
         if (!verified.IsGood)
             throw new TourException($"The archive has {verified.Problems.Length} invalid files and {verified.Gaps.Length} gaps.");
         stage.Say($"{verified.Files} files with {verified.Records} records checked, chained over all segments: no fault.");
