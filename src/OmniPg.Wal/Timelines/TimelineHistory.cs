@@ -28,7 +28,7 @@ public sealed class TimelineHistory
     /// <param name="timeline">Timeline in the name of the file.</param>
     /// <param name="text">Content of the file.</param>
     /// <returns>The history.</returns>
-    /// <exception cref="WalValidationException">A line cannot be read, timelines do not ascend, or an ancestor is not older than <paramref name="timeline"/>.</exception>
+    /// <exception cref="WalValidationException">A line cannot be read, there is none, timelines do not ascend, or an ancestor is not older than <paramref name="timeline"/>.</exception>
     public static TimelineHistory Parse(uint timeline, string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -51,7 +51,8 @@ public sealed class TimelineHistory
             offset += line.Length + 1;
         }
 
-        return new TimelineHistory(timeline, ancestors.ToImmutable());
+        // The server writes a history only when it leaves a timeline, so it always names one; an empty file is what a crash left of it.
+        return ancestors.Count > 0 ? new TimelineHistory(timeline, ancestors.ToImmutable()) : throw Fault(file, 0, "it names no ancestor");
     }
 
     /// <summary>The timeline on which a WAL position lies, seen from this timeline (<c>tliOfPointInHistory</c> of the server).</summary>

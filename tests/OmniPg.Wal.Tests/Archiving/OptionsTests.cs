@@ -79,6 +79,10 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
     [InlineData("pg_wal/000000010000000000000001.partial.partial")]
     [InlineData("pg_wal/../../../etc/passwd")]
     [InlineData("pg_wal/000000010000000000000001\n")]
+    [InlineData("pg_wal/000000010000000000000001\0")]
+    [InlineData("pg_wal/000000010000000000000001 ")]
+    [InlineData("pg_wal/'000000010000000000000001'")]
+    [InlineData("pg_wal/00000001000000000000000\uff11")]
     [InlineData("pg_wal/")]
     public async Task What_is_no_wal_file_is_refused_before_any_storage_is_touched(string path)
     {

@@ -55,6 +55,8 @@ public sealed class TimelineHistoryTests
     [InlineData("2\t1/A0\tx\n1\t0/3000060\ty\n", 9, "the ancestor '1' does not lie between '2' and '5'")]
     [InlineData("5\t1/A0\tx\n", 0, "the ancestor '5' does not lie between '0' and '5'")]
     [InlineData("1\t0/1\n1\t0/2\n", 6, "the ancestor '1' does not lie between '1' and '5'")]
+    [InlineData("", 0, "it names no ancestor")]
+    [InlineData("# nothing\n\n", 0, "it names no ancestor")]
     [InlineData("x\t0/1\n", 0, "the line 'x\t0/1' is not of the form 'TIMELINE LSN REASON'")]
     [InlineData("1\n", 0, "the line '1' is not of the form 'TIMELINE LSN REASON'")]
     [InlineData("1\t00000001\n", 0, "the line '1\t00000001' is not of the form 'TIMELINE LSN REASON'")]

@@ -43,6 +43,39 @@ public sealed class InputFaultTests(WalWorkloads workloads) : ArchiveTests(workl
         ArchiveScene.FilesIn(archive).Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("00000002.history")]
+    [InlineData("000000010000000000000002.00000028.backup")]
+    public async Task A_text_file_without_content_is_refused(string name)
+    {
+        var path = Scene.AddText(name, "");
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
+
+        (await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalValidationException>()).Which.Code.Should().Be("wal.text.invalid");
+        ArchiveScene.FilesIn(archive).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_sparse_segment_is_taken_for_what_it_reads()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Needs a file system with holes.");
+        var path = Scene.Add();
+        using (var file = File.OpenWrite(Scene.Located(Scene.Segment)))
+        {
+            file.SetLength(300_000);
+            file.SetLength(1 << 20);
+        }
+
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalValidationException>()).Which;
+
+        failure.Offset.Should().BeInRange(290_000, 303_104);
+        ArchiveScene.FilesIn(archive).Should().BeEmpty();
+    }
+
     [Fact]
     public async Task A_segment_that_changes_while_it_is_read_is_refused()
     {
