@@ -131,6 +131,9 @@ public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
         {
         }
 
+        // Only waiting can tell: without the hang the segment is served within milliseconds of that line.
+        var ended = () => process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(3), TestContext.Current.CancellationToken);
+        await ended.Should().ThrowAsync<TimeoutException>();
         File.Exists(_data.Combine("target")).Should().BeFalse();
         ServerAccount.Signal(process.Id, 15);
 
