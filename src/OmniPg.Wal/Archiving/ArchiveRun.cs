@@ -17,6 +17,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         foreach (var slot in _slots.Where(static s => !s.Destination.IsActive))
             slot.Close(WalDeliveryStatus.SkippedAbsent);
         var cluster = setup.ReadControlFile();
+        // Without a state nothing was left half done, and the second read that comparing with it needs is saved.
         if (_state.Exists)
             await SkipDoneAsync(cancellationToken).ConfigureAwait(false);
         await Task.WhenAll(Open.ToArray().Select(s => LookAsync(s, cluster, cancellationToken))).ConfigureAwait(false);
@@ -74,6 +75,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         if (setup.Options.MaxParallelism is not { } limit || pending.Length <= limit)
             return await CopyAsync(pending, cluster, null, cancellationToken).ConfigureAwait(false);
         CopyOutcome? outcome = null;
+        // By codec, so that destinations of one codec fall into one group and share its pass.
         foreach (var group in pending.OrderBy(static s => s.Destination.Codec.Name, StringComparer.Ordinal).Chunk(limit))
             outcome = await CopyAsync(group, cluster, outcome?.Content, cancellationToken).ConfigureAwait(false);
         return outcome!;
@@ -171,6 +173,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             setup.Time.GetElapsedTime(_started),
             outcome.Summary,
             [.. _slots.Select(static s => s.ToResult())]);
+        // After every required copy is durable, never before: a crash in between costs one comparison, the other order a copy.
         if (result.IsArchived)
             _state.Delete();
         else if (_slots.Any(static s => s.Holds))

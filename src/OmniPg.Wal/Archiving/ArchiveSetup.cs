@@ -35,6 +35,7 @@ internal sealed class ArchiveSetup
     /// <summary>The cluster's identity; null when the check of the data directory is off and there is no control file.</summary>
     public PgControlFile? ReadControlFile()
     {
+        // At every call, not once: a resident process outlives the cluster when somebody restores or upgrades it in place.
         if (Options.RequireDataDirectory && !File.Exists(Path.Combine(Options.DataDirectory, "PG_VERSION")))
             throw new WalConfigurationException(
                 $"'{Options.DataDirectory}' is no PostgreSQL data directory: it holds no 'PG_VERSION'.", "Give the cluster's data directory, or switch the check off.");

@@ -13,6 +13,7 @@ internal sealed class ClusterBinding(PgControlFile cluster, ArchiveBinding bindi
         if (await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false) is not { } found)
         {
             await RequireEmptyAsync(store, cancellationToken).ConfigureAwait(false);
+            // Two clusters may begin the archive at the same time: the store lets one marker through, and the loser compares with it.
             found = await wanted.WriteAsync(store, cancellationToken).ConfigureAwait(false)
                 ? wanted
                 : await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false) ?? wanted;
@@ -39,6 +40,7 @@ internal sealed class ClusterBinding(PgControlFile cluster, ArchiveBinding bindi
     {
         if (binding != ArchiveBinding.Adopt || found with { Created = wanted.Created } == wanted)
             return false;
+        // Stores never replace. A crash between the two calls leaves an archive without a marker, which refuses every cluster until it is adopted again.
         await store.DeleteAsync(WalArchiveMarker.Key, cancellationToken).ConfigureAwait(false);
         return await wanted.WriteAsync(store, cancellationToken).ConfigureAwait(false);
     }

@@ -43,6 +43,7 @@ internal sealed class DeliverySlot(ArchiveDestination destination)
     /// <summary>Opens a failed slot for another try, if it has one left.</summary>
     public bool TryReopen()
     {
+        // A conflict or a foreign archive stays what it is however often it is tried.
         if (Status != WalDeliveryStatus.Failed || Tries >= Destination.Attempts || Error is { IsTransient: false })
             return false;
         (Status, Error) = (null, null);

@@ -16,6 +16,7 @@ internal sealed class DeliveryState(string? directory, WalFileName file)
         wasDamaged = false;
         try
         {
+            // A name may come again with other content after the cluster was restored; its state must not pass that over.
             var document = JsonSerializer.Deserialize(File.ReadAllBytes(_path!), ArchiveJson.Default.DeliveryStateDocument);
             return document?.Sha256 == sha256 && document.Done is { } done ? done.Keys : [];
         }

@@ -61,11 +61,13 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             catch (Exception e) when (e is WalValidationException or CorruptCompressedDataException)
             {
                 RestoreLog.CorruptCopy(log, key, source.Name, e.Message);
+                // The same source may hold a good copy under another codec's name.
                 failures.Add(new WalSourceFailure(source.Name, key, IsCorrupt: true, e));
             }
             catch (Exception e) when (e is not (OperationCanceledException or WalRestoreTargetException))
             {
                 RestoreLog.SourceFailed(log, name, source.Name, e.Message);
+                // It is not asked for the other names: each would run into the same trouble, one time-out after the other.
                 failures.Add(new WalSourceFailure(source.Name, null, IsCorrupt: false, e));
                 return null;
             }

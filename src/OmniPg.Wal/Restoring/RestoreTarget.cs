@@ -58,6 +58,7 @@ internal sealed class RestoreTarget : IAsyncDisposable
     {
         try
         {
+            // A rename, so that the server never opens a short file: with standby.signal it would take one for "not there yet".
             File.Move(_temporary, _path, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -47,6 +47,7 @@ internal sealed class UnneededRemoval
         try
         {
             var control = await PgControlFile.ReadAsync(_options.DataDirectory, cancellationToken: cancellationToken).ConfigureAwait(false);
+            // A restart of the recovery begins at the REDO position of the last restart point, so its segment is the first that is still needed.
             return WalFileName.ForLsn(control.Timeline, control.Redo, WalSegmentSize.FromBytes(control.SegmentSize));
         }
         catch (WalControlFileException e) when (_options.ControlFileErrors != ControlFileErrorPolicy.Fail)

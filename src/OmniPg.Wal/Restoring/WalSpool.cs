@@ -56,6 +56,7 @@ internal sealed class WalSpool
     /// <summary>Tells the prefetch run what the server asked for last.</summary>
     public void WritePosition(WalFileName name, int segmentBytes)
     {
+        // Renamed into place: the prefetch run in the other process reads it at any moment.
         var temporary = DurableFile.TemporaryNameFor(PositionPath);
         File.WriteAllText(temporary, string.Create(CultureInfo.InvariantCulture, $"{name} {segmentBytes}"));
         File.Move(temporary, PositionPath, overwrite: true);

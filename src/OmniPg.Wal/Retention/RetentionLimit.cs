@@ -9,6 +9,7 @@ internal readonly struct RetentionLimit(WalFileName keepFrom, CleanupOptions opt
     /// </summary>
     public bool IsObsolete(WalFileName name)
     {
+        // A history file is a few lines, and without it no recovery finds its way over a promotion.
         if (name.Kind == WalFileKind.TimelineHistory || (name.Kind == WalFileKind.BackupHistory && !options.IncludeBackupHistory))
             return false;
         if (options.OmniPitrCompatibleComparison)

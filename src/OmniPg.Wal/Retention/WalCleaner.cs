@@ -40,6 +40,7 @@ internal sealed class WalCleaner(IWalStore store, CleanupOptions options, ILogge
                 found.Add(file);
         }
 
+        // Oldest first, so that whatever stops the removal leaves a run of WAL without a hole.
         found.Sort(static (a, b) => Compare(a, b));
         return found.Take(options.MaxFiles ?? int.MaxValue);
     }

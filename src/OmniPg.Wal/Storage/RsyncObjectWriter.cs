@@ -15,6 +15,7 @@ internal sealed class RsyncObjectWriter(RsyncProgram rsync, FileStream spool, st
         await spool.DisposeAsync().ConfigureAwait(false);
         if (modified is { } time)
             File.SetLastWriteTimeUtc(spool.Name, time.UtcDateTime);
+        // --ignore-existing ends with 0 too when a file of that name was there and nothing was sent, so only the comparison can say "stored".
         await rsync.SendAsync(spool.Name, target, cancellationToken).ConfigureAwait(false);
         return await rsync.IsEqualAsync(spool.Name, target, cancellationToken).ConfigureAwait(false)
             ? WalCommitOutcome.Created

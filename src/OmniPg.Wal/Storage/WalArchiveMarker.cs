@@ -52,6 +52,7 @@ public sealed record WalArchiveMarker
             }
             catch (JsonException damage)
             {
+                // Never written anew by itself: it is the only thing that keeps another cluster's files out.
                 throw WalArchiveMismatchException.UnreadableMarker(store.Id, Key, damage.Message);
             }
         }
