@@ -97,6 +97,10 @@ public sealed class ExtractionBuilder
     public ExtractionBuilder DeleteStale(bool allSql = false) =>
         With(options => options.StaleFiles = allSql ? StaleFiles.DeleteAllSql : StaleFiles.Delete);
 
+    /// <summary>Writes <c>replay.sql</c>, too, and cuts files so that psql can run them one after the other.</summary>
+    /// <returns>This builder.</returns>
+    public ExtractionBuilder PsqlDriver() => With(static options => options.PsqlDriver = true);
+
     /// <summary>Makes a filter item that matches nothing an error.</summary>
     /// <returns>This builder.</returns>
     public ExtractionBuilder StrictNames() => With(static options => options.StrictNames = true);

@@ -6,10 +6,13 @@ internal sealed class SnapshotComparison(SchemaSnapshot from, SchemaSnapshot to,
     private readonly List<string> _notes = [.. from.Warnings, .. to.Warnings];
     private bool _compareFiles;
     private bool _compareDatabase;
+    private bool _compareLargeObjects;
 
     public SchemaDiff Run()
     {
         _compareFiles = !options.IgnoreMoves && LayoutOf(from) == LayoutOf(to);
+        // They are data: a schema-only dump, which every comparison with a database makes, does not hold them.
+        _compareLargeObjects = HasLargeObjects(from) && HasLargeObjects(to);
         _compareDatabase = !options.IgnoreDatabase && DatabaseName(from) == DatabaseName(to);
         if (!options.IgnoreDatabase && !_compareDatabase)
             _notes.Add($"Properties of the databases '{DatabaseName(from)}' and '{DatabaseName(to)}' are not compared, because their names differ.");
@@ -24,8 +27,10 @@ internal sealed class SnapshotComparison(SchemaSnapshot from, SchemaSnapshot to,
     }
 
     private static string LayoutOf(SchemaSnapshot snapshot) => string.Join('\n', snapshot.Options
-        .Where(static o => o.Key is "layout" or "schema_directories" or "routines" or "partitions" || o.Key.StartsWith("folder ", StringComparison.Ordinal))
+        .Where(static o => o.Key is "layout" or "schema_directories" or "routines" or "partitions" or "psql_driver" || o.Key.StartsWith("folder ", StringComparison.Ordinal))
         .OrderBy(static o => o.Key, StringComparer.Ordinal));
+
+    private static bool HasLargeObjects(SchemaSnapshot snapshot) => snapshot.Options.ContainsKey("large_objects");
 
     private static string? DatabaseName(SchemaSnapshot snapshot) => snapshot.Entries.FirstOrDefault(static e => e.Desc == "DATABASE")?.Tag;
 
@@ -45,6 +50,7 @@ internal sealed class SnapshotComparison(SchemaSnapshot from, SchemaSnapshot to,
 
     private bool IsCompared(SchemaEntry entry) => entry.Section != TocSection.Data
         && entry.Desc is not ("MATERIALIZED VIEW DATA" or "STATISTICS DATA")
+        && (_compareLargeObjects || entry.SchemaObject.Kind != "LARGE OBJECT")
         && (_compareDatabase || entry.SchemaObject.Kind != "DATABASE")
         && !(options.IgnoreAcl && ClassOf(entry) == DiffClasses.Acl)
         && !(options.IgnoreComments && ClassOf(entry) == DiffClasses.Comment);

@@ -9,6 +9,7 @@ internal static class OptionCheck
         Require(options.MaxDegreeOfParallelism >= 1, "MaxDegreeOfParallelism",
             $"MaxDegreeOfParallelism is '{options.MaxDegreeOfParallelism}', it must be at least '1'.");
         Require(!options.CleanIfExists || options.Clean, "CleanIfExists", "CleanIfExists needs Clean.");
+        Require(!options.PsqlDriver || !options.Clean, "PsqlDriver", "PsqlDriver and Clean exclude each other: the script builds an empty database.");
         Require(!options.IncludeRolePasswords || options.Roles, "IncludeRolePasswords", "IncludeRolePasswords needs Roles.");
         Require(!options.RoleFiles || options.Roles, "RoleFiles", "RoleFiles needs Roles.");
         Require(options.Filter.Tables.IsEmpty || options.Kinds.HasFlag(ObjectKinds.Tables), "Filter.Tables", NotExtracted("tables"));

@@ -24,6 +24,7 @@ internal static class OptionText
         Add("roles", options.Roles, options.RoleFiles ? "per role" : "true");
         Add("statistics_data", options.StatisticsData);
         Add("prologue", options.Prologue != FilePrologue.None, options.Prologue.ToString());
+        Add("psql_driver", options.PsqlDriver);
         Add("partitions", options.Partitions != PartitionFiles.Own, options.Partitions.ToString());
         Add("transforms", options.Transforms.Count > 0, options.Transforms.Count.ToString(CultureInfo.InvariantCulture));
         Add("data", options.Data is not null, options.Data?.Format.ToString() ?? "");
@@ -53,6 +54,7 @@ internal static class OptionText
             IncludeSecrets = text.ContainsKey("secrets"),
             StatisticsData = text.ContainsKey("statistics_data"),
             Prologue = Value(text, "prologue", FilePrologue.None),
+            PsqlDriver = text.ContainsKey("psql_driver"),
             Partitions = Value(text, "partitions", PartitionFiles.Own),
         };
         options.Layout.Preset = Value(text, "layout", LayoutPreset.PerKind);

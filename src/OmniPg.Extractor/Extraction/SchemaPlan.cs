@@ -5,4 +5,5 @@ internal sealed record SchemaPlan(
     IReadOnlyList<PlannedEntry> Entries,
     IReadOnlyList<EntryCopy> Copies,
     EntryAccount Account,
-    IReadOnlyList<string> Warnings);
+    IReadOnlyList<string> Warnings,
+    string? Script);

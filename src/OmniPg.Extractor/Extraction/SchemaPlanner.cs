@@ -71,11 +71,14 @@ internal sealed class SchemaPlanner
         if (unknown > 0)
             _warnings.Add($"{unknown} entries have types unknown to this version; they are in 'other/'.");
         var total = _archive.Entries.Count;
+        var placed = planned.Select(entry => entry with { File = paths.Final(entry.File) }).ToList();
+        var (entries, script) = _options.PsqlDriver ? DriverFiles.Split(placed) : (placed, null);
         return new SchemaPlan(
-            [.. planned.Select(entry => entry with { File = paths.Final(entry.File) })],
+            entries,
             [.. copies.Select(copy => new EntryCopy(copy.entry, paths.Final(copy.Path!)))],
             new EntryAccount(total, planned.Count, consumed, total - planned.Count - consumed, unknown),
-            _warnings);
+            _warnings,
+            script);
     }
 
     private IReadOnlyList<TocEntry> Ordered() => ArchiveOrder.IsStable(_archive.Header.DumpVersion)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using OmniPg.Extractor.Roles;
 using OmniPg.Extractor.Trees;
 
@@ -56,6 +57,13 @@ internal sealed class TreePublication
             Add(file.Key, content.Build(file.Select(entry => (entry.Entry, texts.Of(entry)))));
             Report(ExtractionPhase.Writing, Interlocked.Increment(ref done), files.Count, file.Key);
         });
+    }
+
+    /// <summary>Adds a file that holds no entries.</summary>
+    public void AddAttached(string name, string text)
+    {
+        Add(name, Encoding.UTF8.GetBytes(text));
+        _attached.Add(name);
     }
 
     public void AddRoles(string script)

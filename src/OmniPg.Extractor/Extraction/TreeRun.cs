@@ -40,6 +40,8 @@ internal sealed class TreeRun(IArchiveSource source, ExtractionOptions options, 
         using var tree = TreeTransaction.Begin(options.Layout.RootBelow(directory, open.Archive.Header.Database));
         var publication = await TreePublication.CreateAsync(tree, options, context, progress, cancellationToken).ConfigureAwait(false);
         await publication.AddAsync(open, plan, cancellationToken).ConfigureAwait(false);
+        if (plan.Script is not null)
+            publication.AddAttached(DriverFiles.Name, plan.Script);
         var roles = options.Roles ? await open.DumpRolesAsync(options.IncludeRolePasswords, cancellationToken).ConfigureAwait(false) : null;
         if (roles is not null)
             publication.AddRoles(roles);

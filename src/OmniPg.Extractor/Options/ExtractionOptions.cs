@@ -64,6 +64,12 @@ public sealed class ExtractionOptions
     /// <summary>What stands at the top of each file. Default: nothing.</summary>
     public FilePrologue Prologue { get; set; }
 
+    /// <summary>
+    /// Whether <c>replay.sql</c> is written, with which psql alone builds the schema from the files. Files are cut for it: what comes after the rows
+    /// stands in <c>x.post.sql</c>. Default false. Not with <see cref="Clean"/>.
+    /// </summary>
+    public bool PsqlDriver { get; set; }
+
     /// <summary>Where partitions go. Default: own files.</summary>
     public PartitionFiles Partitions { get; set; }
 

@@ -133,6 +133,40 @@ public sealed class ReplayRefusalTests(PgClusterFixture fixture)
         report.Entries.Should().Be(1);
     }
 
+    [Fact]
+    public async Task What_the_server_refuses_in_a_transaction_runs_behind_it()
+    {
+        using var work = new ExtractionCase();
+        await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await WriteTreeAsync(work, database, """
+            --
+            -- Name: a; Type: TABLE; Schema: public; Owner: -
+            --
+
+            CREATE TABLE public.a (id integer);
+
+            --
+            -- Name: a_idx; Type: INDEX; Schema: public; Owner: -
+            --
+
+            CREATE INDEX CONCURRENTLY a_idx ON public.a (id);
+
+            --
+            -- Name: incoming; Type: SUBSCRIPTION; Schema: -; Owner: -
+            --
+
+            CREATE SUBSCRIPTION incoming CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE);
+
+            """);
+
+        var report = await work.Tree("tree").ReplayAsync(database.DataSource, new() { SingleTransaction = true }, TestContext.Current.CancellationToken);
+
+        var found = await database.ScalarAsync<bool>("SELECT to_regclass('public.a_idx') IS NOT NULL AND EXISTS (SELECT FROM pg_subscription WHERE subname = 'incoming')", TestContext.Current.CancellationToken);
+        await database.ExecuteAsync("DROP SUBSCRIPTION incoming", TestContext.Current.CancellationToken);
+        found.Should().BeTrue();
+        report.OutsideTransaction.Should().ContainSingle().Which.Should().StartWith("INDEX public.a_idx");
+    }
+
     // An empty tree with a file written by hand.
     private static async Task WriteTreeAsync(ExtractionCase work, TestDatabase database, string content)
     {
