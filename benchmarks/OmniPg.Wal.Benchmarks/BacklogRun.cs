@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using OmniPg.Compression;
 
 namespace OmniPg.Wal.Benchmarks;
@@ -28,7 +29,7 @@ internal sealed class BacklogRun(SegmentSet segments, int count)
                 var pgBackRest = PgBackRest.TryCreate(Path.Combine(_root, $"pgbackrest-{round}"), segments.DataDirectory, ProcessMax);
                 await CaseAsync(round, "resident, asked from inside", ResidentAsync);
                 if (programs.Length > 0)
-                    await CaseAsync(round, "resident, one native client per segment", () => ResidentAsync(programs[0]));
+                    await CaseAsync(round, "resident process, one native client per segment", () => ResidentProcessAsync(programs[0]));
                 if (pgBackRest is not null)
                     await CaseAsync(round, "pgBackRest async, process-max=2", () => PushAllAsync(pgBackRest.AsyncPush), PgBackRest.WaitUntilIdleAsync);
                 if (programs.Length > 0)
@@ -62,8 +63,20 @@ internal sealed class BacklogRun(SegmentSet segments, int count)
     private Task ResidentAsync() => ResidentAsync(async (options, file) =>
         (await WalResidentClient.TryArchiveAsync(options.SocketPath!, $"pg_wal/{file}")) is { Ok: true });
 
-    private Task ResidentAsync(string program) => ResidentAsync((options, file) =>
-        RunAsync(program, "archive", "--data-dir", segments.DataDirectory, "--socket", options.SocketPath!, "--dst-local", $"zstd:3={_root}/omnipg", $"pg_wal/{file}"));
+    // As a server uses it: the program in resident mode, and the program once more for every segment.
+    private async Task ResidentProcessAsync(string program)
+    {
+        var archive = Directory.CreateDirectory(Path.Combine(_root, "omnipg")).FullName;
+        var socket = Path.Combine(_root, "socket");
+        string[] common = ["--data-dir", segments.DataDirectory, "--socket", socket, "--dst-local", $"zstd:3={archive}"];
+        using var resident = Process.Start(
+            program, ["resident", .. common, "--spool", Path.Combine(_root, "omnipg-spool"), "--process-max", ProcessMax.ToString(CultureInfo.InvariantCulture)]);
+        while (!File.Exists(socket) && !resident.HasExited)
+            await Task.Delay(1);
+        await PushAllAsync(file => RunAsync(program, ["archive", .. common, $"pg_wal/{file}"]));
+        using var stop = Process.Start("/bin/kill", [resident.Id.ToString(CultureInfo.InvariantCulture)]);
+        await resident.WaitForExitAsync();
+    }
 
     private async Task ResidentAsync(Func<WalResidentOptions, WalFileName, Task<bool>> push)
     {

@@ -1,11 +1,17 @@
 using System.Net.Sockets;
 using System.Text.Json;
+using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal.Resident;
 
 /// <summary>Answers <c>archive_command</c> clients on a Unix socket.</summary>
+/// <remarks>
+/// Blocking calls on threads of its own, one for the socket and one for each client: the pool's few threads are busy with encoders for the length of
+/// whole segments, and a client that is already answered by the spool would wait behind them. A thread is little beside the process that asks.
+/// </remarks>
 internal sealed class ResidentSocket : IDisposable
 {
+    private static readonly TimeSpan PauseAfterRefusal = TimeSpan.FromMilliseconds(100);
     private readonly string _path;
     private readonly Socket _listener;
     private readonly ResidentWork _work;
@@ -31,41 +37,54 @@ internal sealed class ResidentSocket : IDisposable
     }
 
     /// <summary>Serves until <paramref name="stop"/>; clients under way are answered first.</summary>
-    public async Task RunAsync(CancellationToken stop, CancellationToken work)
+    public Task RunAsync(CancellationToken stop, CancellationToken work) => OwnThread.RunAsync(() => Serve(stop, work));
+
+    private void Serve(CancellationToken stop, CancellationToken work)
     {
+        // Closing the socket is what ends a blocked accept.
+        using var onStop = stop.UnsafeRegister(static s => ((Socket)s!).Dispose(), _listener);
         var clients = new HashSet<Task>();
+        while (!stop.IsCancellationRequested)
+        {
+            clients.RemoveWhere(static c => c.IsCompleted);
+            if (TryAccept(stop) is { } client)
+                clients.Add(OwnThread.RunAsync(() => ServeClient(client, work)));
+        }
+
+        Task.WaitAll(clients, CancellationToken.None);
+    }
+
+    private Socket? TryAccept(CancellationToken stop)
+    {
         try
         {
-            while (true)
-            {
-                var client = await _listener.AcceptAsync(stop).ConfigureAwait(false);
-                clients.RemoveWhere(static c => c.IsCompleted);
-                clients.Add(Task.Run(() => ServeAsync(client, work), CancellationToken.None));
-            }
+            return _listener.Accept();
         }
-        catch (OperationCanceledException)
+        catch (Exception closed) when (closed is SocketException or ObjectDisposedException)
         {
-            await Task.WhenAll(clients).ConfigureAwait(false);
+            // Stopped, or out of file handles for now: without an answer the clients work alone, so a short pause is all that is needed.
+            stop.WaitHandle.WaitOne(PauseAfterRefusal);
+            return null;
         }
     }
 
-    private async Task ServeAsync(Socket client, CancellationToken cancellationToken)
+    private void ServeClient(Socket client, CancellationToken cancellationToken)
     {
         using var closing = client;
+        using var onEnd = cancellationToken.UnsafeRegister(static s => ((Socket)s!).Dispose(), client);
         try
         {
-            if (!SocketPeer.IsTrusted(client) || await SocketLine.ReceiveAsync(client, cancellationToken).ConfigureAwait(false) is not { } line)
+            if (!SocketPeer.IsTrusted(client) || SocketLine.Receive(client) is not { } line)
                 return;
-            var answer = await AnswerAsync(line, cancellationToken).ConfigureAwait(false);
-            await SocketLine.SendAsync(client, JsonSerializer.SerializeToUtf8Bytes(answer, ResidentJson.Default.ResidentAnswer), cancellationToken).ConfigureAwait(false);
+            SocketLine.Send(client, JsonSerializer.SerializeToUtf8Bytes(Answer(line, cancellationToken), ResidentJson.Default.ResidentAnswer));
         }
-        catch (Exception gone) when (gone is SocketException or OperationCanceledException)
+        catch (Exception gone) when (gone is SocketException or ObjectDisposedException or OperationCanceledException)
         {
             // The client did not wait for its answer, or everything ends; PostgreSQL asks again.
         }
     }
 
-    private async Task<ResidentAnswer> AnswerAsync(byte[] line, CancellationToken cancellationToken)
+    private ResidentAnswer Answer(byte[] line, CancellationToken cancellationToken)
     {
         ResidentRequest? request = null;
         try
@@ -79,6 +98,6 @@ internal sealed class ResidentSocket : IDisposable
 
         if (!WalFileName.TryParse(Path.GetFileName(request?.Archive), out var file))
             return new ResidentAnswer(false, "wal.resident.request", "The request names no WAL file.");
-        return _spool.IsArchived(_work.PathOf(file)) ? new ResidentAnswer(true) : await _work.ArchiveAsync(file, cancellationToken).ConfigureAwait(false);
+        return _spool.IsArchived(_work.PathOf(file)) ? new ResidentAnswer(true) : _work.ArchiveAsync(file, cancellationToken).GetAwaiter().GetResult();
     }
 }

@@ -6,21 +6,24 @@ namespace OmniPg.Wal.Resident;
 internal static class SocketLine
 {
     private const int LongestLine = 64 * 1024;
+    private const int UsualLine = 512;
 
-    public static async Task SendAsync(Socket socket, byte[] json, CancellationToken cancellationToken)
+    public static void Send(Socket socket, ReadOnlySpan<byte> json)
     {
-        ReadOnlyMemory<byte> rest = (byte[])[.. json, (byte)'\n'];
+        ReadOnlySpan<byte> rest = (byte[])[.. json, (byte)'\n'];
         while (!rest.IsEmpty)
-            rest = rest[await socket.SendAsync(rest, SocketFlags.None, cancellationToken).ConfigureAwait(false)..];
+            rest = rest[socket.Send(rest, SocketFlags.None)..];
     }
 
     /// <summary>A line without its end; null when the other side closed before it, or sent more than a line can hold.</summary>
-    public static async Task<byte[]?> ReceiveAsync(Socket socket, CancellationToken cancellationToken)
+    public static byte[]? Receive(Socket socket)
     {
-        var buffer = new byte[LongestLine];
-        for (var length = 0; length < buffer.Length;)
+        var buffer = new byte[UsualLine];
+        for (var length = 0; length < LongestLine;)
         {
-            var count = await socket.ReceiveAsync(buffer.AsMemory(length), SocketFlags.None, cancellationToken).ConfigureAwait(false);
+            if (length == buffer.Length)
+                Array.Resize(ref buffer, length * 2);
+            var count = socket.Receive(buffer.AsSpan(length), SocketFlags.None);
             if (count == 0)
                 return null;
             var end = buffer.AsSpan(length, count).IndexOf((byte)'\n');

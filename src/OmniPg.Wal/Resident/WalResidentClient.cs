@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text.Json;
+using OmniPg.Wal.Internal;
 using OmniPg.Wal.Resident;
 
 namespace OmniPg.Wal;
@@ -12,18 +13,28 @@ public static class WalResidentClient
     /// <param name="path">Path of the file as PostgreSQL passes it (<c>%p</c>).</param>
     /// <param name="cancellationToken">Stops waiting; the resident process goes on.</param>
     /// <returns>The answer, or <see langword="null"/> when nobody listens or the process went away before it answered: then do the work oneself.</returns>
-    public static async Task<ResidentAnswer?> TryArchiveAsync(string socketPath, string path, CancellationToken cancellationToken = default)
+    public static Task<ResidentAnswer?> TryArchiveAsync(string socketPath, string path, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(socketPath);
         ArgumentException.ThrowIfNullOrEmpty(path);
+        return OwnThread.RunAsync(() => TryArchive(socketPath, path, cancellationToken));
+    }
+
+    // Blocking, because the program that asks starts anew for every segment, and the machinery of asynchronous sockets costs it more than the answer.
+    private static ResidentAnswer? TryArchive(string socketPath, string path, CancellationToken cancellationToken)
+    {
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        using var onCancel = cancellationToken.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);
         try
         {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancellationToken).ConfigureAwait(false);
-            await SocketLine.SendAsync(socket, JsonSerializer.SerializeToUtf8Bytes(new ResidentRequest(path), ResidentJson.Default.ResidentRequest), cancellationToken)
-                .ConfigureAwait(false);
-            var line = await SocketLine.ReceiveAsync(socket, cancellationToken).ConfigureAwait(false);
+            socket.Connect(new UnixDomainSocketEndPoint(socketPath));
+            SocketLine.Send(socket, JsonSerializer.SerializeToUtf8Bytes(new ResidentRequest(path), ResidentJson.Default.ResidentRequest));
+            var line = SocketLine.Receive(socket);
             return line is null ? null : JsonSerializer.Deserialize(line, ResidentJson.Default.ResidentAnswer);
+        }
+        catch (Exception stopped) when (cancellationToken.IsCancellationRequested && stopped is SocketException or ObjectDisposedException)
+        {
+            throw new OperationCanceledException(cancellationToken);
         }
         catch (Exception absent) when (absent is SocketException or JsonException)
         {

@@ -110,6 +110,50 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
         touched.Should().BeFalse();
     }
 
+    [Fact]
+    public async Task A_client_is_answered_from_the_spool_while_every_pool_thread_is_busy()
+    {
+        var path = Scene.Add();
+        MakeReady(path);
+        await using var archiver = Scene.Archiver().To(d => d.Directory(Scene.MakeDirectory("archive"))).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+        var spool = new WalPushSpool(Options.SpoolDirectory);
+        await Eventually.TrueAsync(() => spool.IsArchived(Scene.Located(Scene.Segment)), "it is archived", cancellationToken: Token);
+        using var release = new ManualResetEventSlim();
+        using var busy = new CountdownEvent(1000);
+        for (var i = 0; i < busy.InitialCount; i++)
+            ThreadPool.UnsafeQueueUserWorkItem(
+                _ =>
+                {
+                    release.Wait();
+                    busy.Signal();
+                },
+                null);
+
+        var asked = WalResidentClient.TryArchiveAsync(Options.SocketPath!, path, Token);
+        var answered = ((IAsyncResult)asked).AsyncWaitHandle.WaitOne(TimeSpan.FromSeconds(10));
+        release.Set();
+        busy.Wait(Token);
+
+        answered.Should().BeTrue("neither client nor server needs the pool for it");
+        (await asked).Should().Be(new ResidentAnswer(true));
+    }
+
+    [Fact]
+    public async Task A_client_that_is_cancelled_stops_waiting()
+    {
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(Options.SocketPath!));
+        listener.Listen();
+        using var stop = new CancellationTokenSource();
+
+        var asked = WalResidentClient.TryArchiveAsync(Options.SocketPath!, ArchiveScene.PathOf(Scene.Segment), stop.Token);
+        using var accepted = await listener.AcceptAsync(Token);
+        await stop.CancelAsync();
+
+        await FluentActions.Awaiting(() => asked).Should().ThrowAsync<OperationCanceledException>();
+    }
+
     [Theory]
     [InlineData("nonsense\n")]
     [InlineData("{}\n")]
