@@ -1,3 +1,5 @@
+using OmniPg.Wal.Internal;
+
 namespace OmniPg.Wal.Copying;
 
 /// <summary>Carries buffers to one store. It fails alone: its queue then swallows what comes, and the other targets go on.</summary>
@@ -59,7 +61,9 @@ internal sealed class TargetWriter : IAsyncDisposable
     {
         if (!IsLive || _writer is null)
             return;
-        _work = Task.Run(() => PublishAsync(_writer, content with { StoredBytes = StoredBytes }));
+        // A directory's commit is two flushes that block. On the pool they would keep another file's encoder from its processor meanwhile, and the
+        // flushes of several destinations would wait for each other.
+        _work = OwnThread.RunAsync(() => PublishAsync(_writer, content with { StoredBytes = StoredBytes })).Unwrap();
         if (Target.Grace is { } grace)
         {
             await Task.WhenAny(Written, Task.Delay(grace, _time)).ConfigureAwait(false);
