@@ -12,6 +12,8 @@ internal sealed class CopierRun(SegmentSet segments)
     private readonly string _root = Directory.CreateTempSubdirectory("omnipg-copier-").FullName;
     private readonly string _memory = Directory.CreateDirectory(Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"omnipg-copier-{Environment.ProcessId}")).FullName;
     private readonly Dictionary<WalFileName, byte[]> _contents = [];
+    private readonly List<WalArchiver> _archivers = [];
+    private int _archives;
 
     public async Task RunAsync()
     {
@@ -23,16 +25,16 @@ internal sealed class CopierRun(SegmentSet segments)
             table.Add("libzstd -1 in memory + write + fsync", () => FloorAsync(publish: false));
             table.Add("the same + rename + fsync of the directory", () => FloorAsync(publish: true));
             foreach (var level in new[] { WalValidation.None, WalValidation.Header, WalValidation.Full })
-                table.Add($"zstd:1, one directory, validation {level}", () => ArchiveAsync(level, 1, Codec.Zstd, 1));
-            table.Add("zstd:1, three directories, validation Full", () => ArchiveAsync(WalValidation.Full, 3, Codec.Zstd, 1));
-            table.Add("zstd:1, one directory in memory, validation None", () => ArchiveAsync(WalValidation.None, 1, Codec.Zstd, 1, _memory));
-            table.Add("zstd:1, one directory in memory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Zstd, 1, _memory));
-            table.Add("zstd:1, three directories in memory, validation Full", () => ArchiveAsync(WalValidation.Full, 3, Codec.Zstd, 1, _memory));
+                table.Add($"zstd:1, one directory, validation {level}", Archiver(level, 1, Codec.Zstd, 1));
+            table.Add("zstd:1, three directories, validation Full", Archiver(WalValidation.Full, 3, Codec.Zstd, 1));
+            table.Add("zstd:1, one directory in memory, validation None", Archiver(WalValidation.None, 1, Codec.Zstd, 1, _memory));
+            table.Add("zstd:1, one directory in memory, validation Full", Archiver(WalValidation.Full, 1, Codec.Zstd, 1, _memory));
+            table.Add("zstd:1, three directories in memory, validation Full", Archiver(WalValidation.Full, 3, Codec.Zstd, 1, _memory));
             table.Add("durable publish of 16 MiB into a directory", PublishAsync);
-            table.Add("none, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.None));
-            table.Add("lz4, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Lz4));
-            table.Add("zstd:3, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Zstd, 3));
-            table.Add("gzip:6, one directory, validation Full", () => ArchiveAsync(WalValidation.Full, 1, Codec.Gzip));
+            table.Add("none, one directory, validation Full", Archiver(WalValidation.Full, 1, Codec.None));
+            table.Add("lz4, one directory, validation Full", Archiver(WalValidation.Full, 1, Codec.Lz4));
+            table.Add("zstd:3, one directory, validation Full", Archiver(WalValidation.Full, 1, Codec.Zstd, 3));
+            table.Add("gzip:6, one directory, validation Full", Archiver(WalValidation.Full, 1, Codec.Gzip));
             table.Add("`cp`", () => ProgramAsync("cp {0} {1}"));
             table.Add("`lz4`", () => ProgramAsync("lz4 -q {0} {1}"));
             table.Add("`zstd -1`", () => ProgramAsync("zstd -q -1 {0} -o {1}"));
@@ -42,30 +44,40 @@ internal sealed class CopierRun(SegmentSet segments)
         }
         finally
         {
+            foreach (var archiver in _archivers)
+                await archiver.DisposeAsync();
             Directory.Delete(_root, recursive: true);
             Directory.Delete(_memory, recursive: true);
         }
     }
 
+    // Only what was archived: the archives themselves stay, bound to their cluster, as they are from a server's second segment on.
     private Task CleanAsync()
     {
-        foreach (var directory in Directory.EnumerateDirectories(_root).Concat(Directory.EnumerateDirectories(_memory)))
-            Directory.Delete(directory, recursive: true);
+        foreach (var file in new[] { _root, _memory }.SelectMany(r => Directory.EnumerateFiles(r, "*", SearchOption.AllDirectories)))
+            if (Path.GetFileName(file) != WalArchiveMarker.Key)
+                File.Delete(file);
         return Task.CompletedTask;
     }
 
-    private async Task ArchiveAsync(WalValidation validation, int destinations, Codec codec, int? level = null, string? root = null)
+    private async Task ArchiveAsync(WalArchiver archiver)
+    {
+        foreach (var name in _sample)
+            await archiver.ArchiveAsync(segments.PathOf(name));
+    }
+
+    private Func<Task> Archiver(WalValidation validation, int destinations, Codec codec, int? level = null, string? root = null)
     {
         var builder = WalArchiver.Create(segments.DataDirectory).Validate(validation).WithState(_root);
         for (var i = 0; i < destinations; i++)
         {
-            var directory = Directory.CreateDirectory(Path.Combine(root ?? _root, $"d{i}")).FullName;
+            var directory = Directory.CreateDirectory(Path.Combine(root ?? _root, $"d{_archives++}")).FullName;
             builder.To(d => d.Directory(directory).Compress(codec, level));
         }
 
-        await using var archiver = builder.Build();
-        foreach (var name in _sample)
-            await archiver.ArchiveAsync(segments.PathOf(name));
+        var archiver = builder.Build();
+        _archivers.Add(archiver);
+        return () => ArchiveAsync(archiver);
     }
 
     private Task FloorAsync(bool publish)

@@ -7,6 +7,12 @@ switch (args)
     case ["copier", var dataDirectory]:
         await new CopierRun(new SegmentSet(dataDirectory)).RunAsync();
         break;
+    case ["stages", var dataDirectory]:
+        new CopierStages(new SegmentSet(dataDirectory)).Run();
+        break;
+    case ["memory", var dataDirectory]:
+        await CopierMemory.RunAsync(new SegmentSet(dataDirectory));
+        break;
     case ["allocations", var dataDirectory]:
         await CopierAllocations.RunAsync(new SegmentSet(dataDirectory));
         break;
