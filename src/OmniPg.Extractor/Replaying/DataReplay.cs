@@ -18,8 +18,9 @@ internal sealed class DataReplay(NpgsqlConnection connection, string? directory,
         var scanner = new SqlScanner();
         var statement = new StringBuilder();
         var (line, startLine, count) = (0, 1, 0);
-        while (await reader.ReadLineAsync(cancellationToken).ConfigureAwait(false) is { } text)
+        while (ReadLine(reader) is { } text)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             line++;
             if (statement.Length == 0 && (text.Length == 0 || text.StartsWith("--", StringComparison.Ordinal)))
                 continue;
@@ -39,6 +40,19 @@ internal sealed class DataReplay(NpgsqlConnection connection, string? directory,
             count++;
         }
         return count;
+    }
+
+    // Only LF ends a line: a carriage return inside an INSERT's literal is data, and StreamReader.ReadLine would take it for a line end.
+    private static string? ReadLine(StreamReader reader)
+    {
+        var line = new StringBuilder();
+        while (reader.Read() is var c && c >= 0)
+        {
+            if (c == '\n')
+                return line.ToString();
+            line.Append((char)c);
+        }
+        return line.Length == 0 ? null : line.ToString();
     }
 
     // pg_dump ends each INSERT and each call of a large-object function at a line end.
