@@ -1,0 +1,74 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Extractor.Tests.Extraction;
+
+public sealed class ServerMajorTests
+{
+    [Theory]
+    [InlineData(13)]
+    [InlineData(14)]
+    public async Task Older_servers_are_extracted_and_replayed(int major)
+    {
+        await using var cluster = await StartAsync(major);
+        await using var database = await cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await using var target = await cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await AllKindsDatabase.FillAsync(cluster, database, TestContext.Current.CancellationToken);
+        using var work = new ExtractionCase();
+        try
+        {
+            var report = await work.ExtractAsync(database.DataSource, "tree", o => (o.Roles, o.Data, o.OrReplace) = (true, new DataOptions(), true));
+            var replayed = await work.Tree("tree").ReplayAsync(target.DataSource, new ReplayOptions
+            {
+                Kinds = ObjectKinds.All & ~(ObjectKinds.Database | ObjectKinds.Subscriptions | ObjectKinds.UserMappings),
+            }, TestContext.Current.CancellationToken);
+
+            report.Environment.Server.Should().StartWith($"{major}.");
+            report.Account.IsClosed.Should().BeTrue();
+            report.Account.Unknown.Should().Be(0);
+            report.Account.Consumed.Should().Be(3);
+            replayed.Entries.Should().BeGreaterThan(100);
+            File.ReadAllText(work.Path("tree/tables/app.orders.sql")).Contains("CREATE OR REPLACE TRIGGER", StringComparison.Ordinal).Should().Be(major >= 14);
+        }
+        finally
+        {
+            await database.ExecuteAsync("DROP SUBSCRIPTION IF EXISTS incoming", TestContext.Current.CancellationToken);
+        }
+    }
+
+    [Theory]
+    [InlineData(16)]
+    [InlineData(17)]
+    [InlineData(18)]
+    public async Task Server_newer_than_every_pg_dump_is_named_before_a_file_is_touched(int major)
+    {
+        await using var cluster = await StartAsync(major);
+        using var work = new ExtractionCase();
+        var tool = await new PgToolLocator().FindPgDumpAsync(cancellationToken: TestContext.Current.CancellationToken);
+        Assert.SkipWhen(tool.Version.Major >= major, $"pg_dump {tool.Version} can dump PostgreSQL {major}.");
+
+        var known = () => work.ExtractAsync(cluster.DataSource, "tree");
+        var unknown = () => work.Extractor.From(PgDumpSource.FromConnectionString(cluster.ConnectionString))
+            .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+
+        foreach (var run in new[] { known, unknown })
+        {
+            var error = (await run.Should().ThrowAsync<PgToolVersionException>()).Which;
+            error.Message.Should().Contain($"'{tool.Path}'").And.Contain($"'{tool.Version}'").And.Contain($"{major}.");
+            error.Hint.Should().NotBeNullOrEmpty();
+        }
+        Directory.Exists(work.Path("tree")).Should().BeFalse();
+    }
+
+    private static async Task<PgCluster> StartAsync(int major)
+    {
+        try
+        {
+            return await PgCluster.StartAsync(major, TestContext.Current.CancellationToken);
+        }
+        catch (InvalidOperationException error) when (error.Message.StartsWith("No PostgreSQL", StringComparison.Ordinal))
+        {
+            Assert.Skip(error.Message);
+            throw;
+        }
+    }
+}
