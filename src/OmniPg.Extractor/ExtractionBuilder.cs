@@ -60,6 +60,19 @@ public sealed class ExtractionBuilder
     public ExtractionBuilder Roles(bool includePasswords = false) =>
         With(options => (options.Roles, options.IncludeRolePasswords) = (true, includePasswords));
 
+    /// <summary>Writes each role, with its settings and memberships, to a file of its own instead of <c>roles/roles.sql</c>.</summary>
+    /// <returns>This builder.</returns>
+    public ExtractionBuilder RoleFiles() => With(static options => (options.Roles, options.RoleFiles) = (true, true));
+
+    /// <summary>Writes roles with their password hashes, which needs a superuser.</summary>
+    /// <returns>This builder.</returns>
+    public ExtractionBuilder IncludeRolePasswords() => With(static options => (options.Roles, options.IncludeRolePasswords) = (true, true));
+
+    /// <summary>Limits how fast pg_dump's output is taken, so that the server and its disks have room for others.</summary>
+    /// <param name="bytesPerSecond">Bytes a second on average, at least 1.</param>
+    /// <returns>This builder.</returns>
+    public ExtractionBuilder Throttle(long bytesPerSecond) => With(options => options.MaxBytesPerSecond = bytesPerSecond);
+
     /// <summary>Writes rows and sequence values, too.</summary>
     /// <param name="data">How; <see langword="null"/> (default) for COPY without large objects.</param>
     /// <returns>This builder.</returns>

@@ -22,7 +22,7 @@ public sealed class SchemaExtractor : IPgExtractor
     {
         _options = options ?? new ExtractorOptions();
         loggerFactory ??= NullLoggerFactory.Instance;
-        _runner = new PgDumpRunner(new PgToolLocator(_options.Tools), launcher, loggerFactory.CreateLogger<PgDumpRunner>());
+        _runner = new PgDumpRunner(new PgToolLocator(_options.Tools), launcher, loggerFactory.CreateLogger<PgDumpRunner>(), timeProvider);
         _context = new RunContext(timeProvider ?? TimeProvider.System, loggerFactory.CreateLogger<SchemaExtractor>());
     }
 

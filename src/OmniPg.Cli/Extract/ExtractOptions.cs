@@ -25,8 +25,14 @@ internal static class ExtractOptions
     private static readonly Option<string[]> FilterFile = Many("--filter", "Filter file in the syntax of pg_dump 17");
     private static readonly Option<bool> Data = Flag("--data", "Rows and sequence values, too");
     private static readonly Option<bool> Inserts = Flag("--inserts", "Rows as INSERT instead of COPY");
+    private static readonly Option<bool> ColumnInserts = Flag("--column-inserts", "Rows as INSERT with column names, with --data");
+    private static readonly Option<int?> RowsPerInsert = new("--rows-per-insert") { Description = "Rows in one INSERT", HelpName = "N" };
+    private static readonly Option<bool> OnConflictDoNothing = Flag("--on-conflict-do-nothing", "INSERT skips rows that exist");
     private static readonly Option<bool> LargeObjects = Flag("--large-objects", "Large objects, with --data");
     private static readonly Option<bool> Roles = Flag("--roles", "Roles and memberships, without passwords");
+    private static readonly Option<bool> RoleFiles = Flag("--role-files", "Roles, each in a file of its own");
+    private static readonly Option<bool> RolePasswords = Flag("--include-role-passwords", "Roles with their password hashes; needs a superuser");
+    private static readonly Option<long?> Throttle = new("--throttle") { Description = "Bytes a second to take from pg_dump", HelpName = "BYTES" };
     private static readonly Option<bool> Clean = Flag("--clean", "DROP statements at the top of each file");
     private static readonly Option<bool> OrReplace = Flag("--or-replace", "CREATE OR REPLACE where the server knows it");
     private static readonly Option<bool> NoOwner = Flag("--no-owner", "Leave owners out");
@@ -45,7 +51,8 @@ internal static class ExtractOptions
     public static IReadOnlyList<Symbol> All { get; } =
     [
         HostDirectory, DatabaseDirectory, SchemaDirectories, Preset, Kinds, IncludeSchema, ExcludeSchema, IncludeTable, ExcludeTable, IncludeOwner,
-        ExcludeOwner, FilterFile, Data, Inserts, LargeObjects, Roles, Clean, OrReplace, NoOwner, NoAcl, Secrets, DeleteStale, Overwrite, Strict, Keep,
+        ExcludeOwner, FilterFile, Data, Inserts, ColumnInserts, RowsPerInsert, OnConflictDoNothing, LargeObjects, Roles, RoleFiles, RolePasswords,
+        Throttle, Clean, OrReplace, NoOwner, NoAcl, Secrets, DeleteStale, Overwrite, Strict, Keep,
         Bin, LockTimeout, Git, GitPush, Svn, Message,
     ];
 
@@ -63,7 +70,10 @@ internal static class ExtractOptions
         options.Layout.DatabaseDirectory = session.Get(DatabaseDirectory) ?? "";
         options.Layout.SchemaDirectories = session.Get(SchemaDirectories);
         options.Layout.Preset = session.Get(Preset);
-        options.Roles = session.Get(Roles);
+        options.RoleFiles = session.Get(RoleFiles);
+        options.IncludeRolePasswords = session.Get(RolePasswords);
+        options.Roles = session.Get(Roles) || options.RoleFiles || options.IncludeRolePasswords;
+        options.MaxBytesPerSecond = session.Get(Throttle);
         options.Clean = options.CleanIfExists = session.Get(Clean);
         options.OrReplace = session.Get(OrReplace);
         options.NoOwner = session.Get(NoOwner);
@@ -73,13 +83,24 @@ internal static class ExtractOptions
         options.OverwriteUnmanaged = session.Get(Overwrite);
         options.StrictNames = session.Get(Strict);
         options.KeepArchive = session.Get(Keep);
-        if (session.Get(Data))
-            options.Data = new DataOptions
-            {
-                Format = session.Get(Inserts) ? DataFormat.Inserts : DataFormat.Copy, IncludeLargeObjects = session.Get(LargeObjects),
-            };
+        ApplyData(session, options);
         ApplyKinds(session, options);
         ApplyFilter(session, options.Filter);
+    }
+
+    private static void ApplyData(CliSession session, ExtractionOptions options)
+    {
+        var data = new DataOptions
+        {
+            Format = session.Get(ColumnInserts) ? DataFormat.ColumnInserts : session.Get(Inserts) ? DataFormat.Inserts : DataFormat.Copy,
+            RowsPerInsert = session.Get(RowsPerInsert),
+            OnConflictDoNothing = session.Get(OnConflictDoNothing),
+            IncludeLargeObjects = session.Get(LargeObjects),
+        };
+        if (session.Get(Data))
+            options.Data = data;
+        else if (data != new DataOptions())
+            throw new UsageException("--inserts, --column-inserts, --rows-per-insert, --on-conflict-do-nothing and --large-objects need --data.");
     }
 
     private static void ApplyKinds(CliSession session, ExtractionOptions options)

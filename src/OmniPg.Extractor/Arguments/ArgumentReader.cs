@@ -16,10 +16,14 @@ internal sealed class ArgumentReader(IEnumerable<string> arguments)
             throw new ExtractorOptionException("--svn", "'--git' and '--svn' exclude each other.");
         if (_state.Extraction is { Kinds: ObjectKinds.None, Roles: false })
             throw new ExtractorOptionException("--getall", "No extraction options set.", "Add --getall or another --get option.");
+        if (_state is { RemovePasswords: true, Extraction.Roles: false })
+            throw new ExtractorOptionException("--remove_passwords", "'--remove_passwords' needs '--getroles' or '--getall'.");
         if (_state.InsertFormat is not null && !_state.Data)
             throw new ExtractorOptionException("--inserts", "'--inserts' and '--column_inserts' need '--getdata'.");
         if (_state.Data)
             _state.Extraction.Data = new DataOptions { Format = _state.InsertFormat ?? DataFormat.Copy };
+        if (_state.KeepDump)
+            _state.Extraction.KeepArchive = Path.Combine(_state.Directory, "dump", "pg_extractor_dump.pgr");
         return new ExtractorArguments
         {
             ConnectionString = _state.Connection.Count == 0 ? null : _state.Connection.ConnectionString,
@@ -29,6 +33,9 @@ internal sealed class ArgumentReader(IEnumerable<string> arguments)
             Git = _state.Git,
             Svn = _state.Svn,
             CommitMessage = _state.Message,
+            Quiet = _state.Quiet,
+            Debug = _state.Debug,
+            WithoutEffect = _state.Needless,
         };
     }
 
@@ -37,7 +44,13 @@ internal sealed class ArgumentReader(IEnumerable<string> arguments)
         var equals = argument.StartsWith("--", StringComparison.Ordinal) ? argument.IndexOf('=', StringComparison.Ordinal) : -1;
         var name = equals < 0 ? argument : argument[..equals];
         name = ArgumentTable.Aliases.GetValueOrDefault(name, name);
-        if (equals < 0 && ArgumentTable.Flags.TryGetValue(name, out var flag))
+        // argparse takes the value of a short option from the same word: -p5432. Two letters (-nf) are options of their own.
+        var attached = equals < 0 && argument.Length > 2 && argument[1] != '-' && name == argument && !ArgumentTable.Flags.ContainsKey(name)
+            ? ArgumentTable.Aliases.GetValueOrDefault(argument[..2])
+            : null;
+        if (attached is not null && ArgumentTable.Values.TryGetValue(attached, out var setAttached))
+            setAttached(_state, argument[2..]);
+        else if (equals < 0 && ArgumentTable.Flags.TryGetValue(name, out var flag))
             flag(_state);
         else if (ArgumentTable.Values.TryGetValue(name, out var set))
             set(_state, equals >= 0 ? argument[(equals + 1)..] : ValueOf(argument));

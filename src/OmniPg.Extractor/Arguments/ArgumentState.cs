@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 
 namespace OmniPg.Extractor.Arguments;
@@ -22,6 +23,26 @@ internal sealed class ArgumentState
     public DataFormat? InsertFormat { get; set; }
 
     public bool Data { get; set; }
+
+    public bool KeepDump { get; set; }
+
+    public bool RemovePasswords { get; set; }
+
+    public bool Quiet { get; set; }
+
+    public bool Debug { get; set; }
+
+    /// <summary>Options that were given and have nothing to do here.</summary>
+    public List<string> Needless { get; } = [];
+
+    /// <summary>A pause between objects has no counterpart when all come from one dump; a rate for the dump is asked for in bytes.</summary>
+    public void AddWait(string value)
+    {
+        if (!double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) || seconds < 0)
+            throw new ExtractorOptionException("--wait", $"'--wait' is '{value}', which is no number of seconds.");
+        if (seconds > 0)
+            Needless.Add("--wait");
+    }
 
     public void Add(ObjectKinds kinds) => Extraction.Kinds |= kinds;
 }

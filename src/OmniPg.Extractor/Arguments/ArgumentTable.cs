@@ -31,7 +31,7 @@ internal static class ArgumentTable
         ["--getrules"] = static s => s.Extraction.Copies |= FileCopies.Rules,
         ["--getroles"] = static s => s.Extraction.Roles = true,
         ["--getdata"] = static s => s.Data = true,
-        ["--remove_passwords"] = static s => s.Extraction.IncludeRolePasswords = false,
+        ["--remove_passwords"] = static s => s.RemovePasswords = true,
         ["--nodbnamedir"] = static s => s.Extraction.Layout.DatabaseDirectory = "",
         ["--schemadir"] = static s => s.Extraction.Layout.SchemaDirectories = true,
         ["--inserts"] = static s => s.InsertFormat = DataFormat.Inserts,
@@ -46,6 +46,14 @@ internal static class ArgumentTable
         ["--gitdel"] = static s => s.Extraction.StaleFiles = StaleFiles.Delete,
         ["--svn"] = static s => s.Svn ??= new SvnOptions(),
         ["--svndel"] = static s => s.Extraction.StaleFiles = StaleFiles.Delete,
+        ["--keep_dump"] = static s => s.KeepDump = true,
+        ["--quiet"] = static s => s.Quiet = true,
+        ["--debug"] = static s => s.Debug = true,
+        ["--Fc"] = static _ => throw new ExtractorOptionException("-Fc", "'-Fc' asks for an archive per table, which is not made.",
+            "Use --keep_dump for one archive of everything, or leave it out for SQL text."),
+        ["--version"] = static _ => throw AsksForText("--version"),
+        ["--examples"] = static _ => throw AsksForText("--examples"),
+        ["--help"] = static _ => throw AsksForText("--help"),
     };
 
     /// <summary>Options with a value.</summary>
@@ -64,8 +72,10 @@ internal static class ArgumentTable
         ["--basedir"] = static (s, v) => s.Directory = v,
         ["--hostnamedir"] = static (s, v) => s.Extraction.Layout.HostDirectory = v,
         ["--dbnamedir"] = static (s, v) => s.Extraction.Layout.DatabaseDirectory = v,
-        ["--keep_dump"] = static (s, v) => s.Extraction.KeepArchive = v,
-        ["--jobs"] = static (s, v) => s.Extraction.MaxDegreeOfParallelism = Number("--jobs", v),
+        ["--temp"] = static (s, _) => s.Needless.Add("--temp"),
+        ["--wait"] = static (s, v) => s.AddWait(v),
+        // Its default, 0, means one after the other.
+        ["--jobs"] = static (s, v) => s.Extraction.MaxDegreeOfParallelism = Math.Max(1, Number("--jobs", v)),
         ["--schema_include"] = static (s, v) => s.Extraction.Filter.Schemas.Include(Csv(v)),
         ["--schema_include_file"] = static (s, v) => s.Extraction.Filter.Schemas.IncludeFile(v),
         ["--schema_exclude"] = static (s, v) => s.Extraction.Filter.Schemas.Exclude(Csv(v)),
@@ -97,6 +107,7 @@ internal static class ArgumentTable
     public static IReadOnlyDictionary<string, string> Aliases { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
     {
         ["-p"] = "--port", ["-U"] = "--username", ["-d"] = "--dbname", ["-j"] = "--jobs",
+        ["-w"] = "--wait", ["-q"] = "--quiet", ["-Fc"] = "--Fc", ["-h"] = "--help",
         ["-n"] = "--schema_include", ["-nf"] = "--schema_include_file", ["-N"] = "--schema_exclude", ["-Nf"] = "--schema_exclude_file",
         ["-t"] = "--table_include", ["-tf"] = "--table_include_file", ["-T"] = "--table_exclude", ["-Tf"] = "--table_exclude_file",
         ["-v"] = "--view_include", ["-vf"] = "--view_include_file", ["-V"] = "--view_exclude", ["-Vf"] = "--view_exclude_file",
@@ -105,6 +116,9 @@ internal static class ArgumentTable
         ["-rf"] = "--regex_include_file", ["-Rf"] = "--regex_exclude_file",
         ["-x"] = "--no_acl", ["--no_privileges"] = "--no_acl", ["--attribute_inserts"] = "--column_inserts", ["--schemasubdir"] = "--schemadir",
     };
+
+    private static ExtractorOptionException AsksForText(string option) =>
+        new(option, $"'{option}' asks for a text of the program, not for an extraction.", "Handle it before the arguments are read.");
 
     private static string[] Csv(string value) => value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 

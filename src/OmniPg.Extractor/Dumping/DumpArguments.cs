@@ -34,6 +34,7 @@ internal static class DumpArguments
         if (options.LargeObjects is { } wanted)
             arguments.Add(wanted ? "--blobs" : "--no-blobs");
         AddAll(arguments, "--exclude-table-data", options.ExcludedTableData);
+        AddAll(arguments, "--include-foreign-data", options.ForeignData);
     }
 
     private static void Add(List<string> arguments, string name, string? value)

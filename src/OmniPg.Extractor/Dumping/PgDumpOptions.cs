@@ -51,6 +51,12 @@ public sealed record PgDumpOptions
     /// <summary>How often a dump is started again that lost a race with concurrent DDL before it gave any output. Default 1; at least 0.</summary>
     public int Retries { get; init; } = 1;
 
+    /// <summary>Foreign servers, as psql patterns, whose foreign tables' rows are dumped too (<c>--include-foreign-data</c>). Default none.</summary>
+    public IReadOnlyList<string> ForeignData { get; init; } = [];
+
+    /// <summary>Bytes of output to take in a second; null, the default, takes them as they come. At least 1.</summary>
+    public long? MaxBytesPerSecond { get; init; }
+
     /// <summary>Further arguments, handed to pg_dump as they stand. Default none. Never put a secret here.</summary>
     public IReadOnlyList<string> ExtraArguments { get; init; } = [];
 
@@ -59,6 +65,8 @@ public sealed record PgDumpOptions
         ArgumentOutOfRangeException.ThrowIfNegative(Retries);
         if (LockTimeout != Timeout.InfiniteTimeSpan)
             ArgumentOutOfRangeException.ThrowIfLessThan(LockTimeout, TimeSpan.FromMilliseconds(1));
+        if (MaxBytesPerSecond is { } rate)
+            ArgumentOutOfRangeException.ThrowIfLessThan(rate, 1, nameof(MaxBytesPerSecond));
         if (RowsPerInsert is { } rows)
             ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1, nameof(RowsPerInsert));
         if (DataFormat == DataFormat.Copy && (RowsPerInsert is not null || OnConflictDoNothing))

@@ -12,13 +12,14 @@ public sealed class PgDumpRun : IAsyncDisposable
     private readonly TimeSpan _lockTimeout;
     private PgDumpExit? _exit;
 
-    internal PgDumpRun(PgTool tool, IPgDumpProcess process, StderrReader stderr, Stream? copy, TimeSpan lockTimeout)
+    internal PgDumpRun(PgTool tool, IPgDumpProcess process, StderrReader stderr, Stream? copy, PgDumpOptions options, TimeProvider time)
     {
         Tool = tool;
         _process = process;
         _stderr = stderr;
-        _lockTimeout = lockTimeout;
-        _output = new DumpOutputStream(process.Output, copy, CheckExitAsync);
+        _lockTimeout = options.LockTimeout;
+        var output = options.MaxBytesPerSecond is { } rate ? new PacedStream(process.Output, rate, time) : process.Output;
+        _output = new DumpOutputStream(output, copy, CheckExitAsync);
     }
 
     /// <summary>The archive, read from the pipe: its data comes in order and once. Disposed with this object.</summary>

@@ -15,16 +15,20 @@ public sealed class PgDumpRunner
 {
     private readonly IPgDumpLauncher _launcher;
     private readonly ILogger _logger;
+    private readonly TimeProvider _time;
 
     /// <summary>Creates a runner.</summary>
     /// <param name="tools">Finds the programs; null for the defaults.</param>
     /// <param name="launcher">Starts them; null for child processes of this one.</param>
     /// <param name="logger">Takes what happens; null for none.</param>
-    public PgDumpRunner(PgToolLocator? tools = null, IPgDumpLauncher? launcher = null, ILogger<PgDumpRunner>? logger = null)
+    /// <param name="timeProvider">Clock for <see cref="PgDumpOptions.MaxBytesPerSecond"/>; null for the system's.</param>
+    public PgDumpRunner(
+        PgToolLocator? tools = null, IPgDumpLauncher? launcher = null, ILogger<PgDumpRunner>? logger = null, TimeProvider? timeProvider = null)
     {
         Tools = tools ?? new PgToolLocator();
         _launcher = launcher ?? new LocalPgDumpLauncher();
         _logger = logger ?? NullLogger<PgDumpRunner>.Instance;
+        _time = timeProvider ?? TimeProvider.System;
     }
 
     /// <summary>Finds the programs.</summary>
@@ -102,7 +106,7 @@ public sealed class PgDumpRunner
         var command = await CommandAsync(tool, source, options, DumpArguments.Of(options), stderr, cancellationToken).ConfigureAwait(false);
         ExtractorLog.DumpStarts(_logger, tool.Path, tool.Version.ToString(), source.ToString());
         var process = await _launcher.StartAsync(command, cancellationToken).ConfigureAwait(false);
-        var run = new PgDumpRun(tool, process, stderr, copyTo, options.LockTimeout);
+        var run = new PgDumpRun(tool, process, stderr, copyTo, options, _time);
         try
         {
             await run.OpenArchiveAsync(null, cancellationToken).ConfigureAwait(false);

@@ -44,6 +44,9 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
         RowsPerInsert = options.Data?.RowsPerInsert,
         OnConflictDoNothing = options.Data?.OnConflictDoNothing ?? false,
         LargeObjects = options.Data is null ? null : options.Data.IncludeLargeObjects,
+        // pg_dump alone can read foreign tables' rows; every other filter is evaluated here.
+        ForeignData = options.Data is null ? [] : options.Filter.ForeignData.IncludedItems,
+        MaxBytesPerSecond = options.MaxBytesPerSecond,
         LockTimeout = settings.LockTimeout,
         Retries = settings.Retries,
         Encoding = settings.Encoding,

@@ -3,7 +3,7 @@ using OmniPg.Extractor.Kinds;
 namespace OmniPg.Extractor.Extraction;
 
 /// <summary>Which entries the options let pass.</summary>
-internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObjectId, TocEntry?> ownEntry)
+internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObjectId, TocEntry?> ownEntry, TableAncestors ancestors)
 {
     private readonly Dictionary<SchemaObjectId, bool> _objects = [];
 
@@ -28,7 +28,15 @@ internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObject
             return options.StatisticsData;
         if (root.Kind == RootResolver.LargeObjectKind)
             return options.Data is { IncludeLargeObjects: true };
+        if (entry.Kind == TocKind.TableData && !options.Filter.TableData.IsEmpty && !AdmitsRows(entry))
+            return false;
         return entry.Section != TocSection.Data && entry.Kind != TocKind.MaterializedViewData || options.Data is not null;
+    }
+
+    private bool AdmitsRows(TocEntry entry)
+    {
+        var table = new SchemaObjectId("TABLE", entry.Namespace, entry.Tag ?? "").Identity;
+        return options.Filter.TableData.Admits(table, ancestors.Of(table));
     }
 
     private bool AdmitsObject(SchemaObjectId root)
@@ -51,9 +59,12 @@ internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObject
             "TABLE" or "FOREIGN TABLE" => options.Filter.Tables,
             "VIEW" or "MATERIALIZED VIEW" => options.Filter.Views,
             "FUNCTION" or "PROCEDURE" or "AGGREGATE" => options.Filter.Routines,
+            "EXTENSION" => options.Filter.Extensions,
             _ => null,
         };
-        return filter is null || filter.IsEmpty || filter.Admits(root.Identity);
+        if (filter is null || filter.IsEmpty)
+            return true;
+        return filter == options.Filter.Tables ? filter.Admits(root.Identity, ancestors.Of(root.Identity)) : filter.Admits(root.Identity);
     }
 
     private bool AdmitsOwner(SchemaObjectId root, TocEntry? own) => options.Filter.Owners.IsEmpty

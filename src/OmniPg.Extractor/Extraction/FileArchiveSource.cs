@@ -9,6 +9,10 @@ internal sealed class FileArchiveSource(string path) : IArchiveSource
             throw new ExtractorOptionException("Roles", "Roles cannot be extracted from an archive, which holds none.", "Extract from a server.");
         if (options.KeepArchive is not null)
             throw new ExtractorOptionException("KeepArchive", "KeepArchive has no meaning for an archive that exists already.", "Copy the file.");
+        if (options.MaxBytesPerSecond is not null)
+            throw new ExtractorOptionException("MaxBytesPerSecond", "MaxBytesPerSecond slows a pg_dump down; an archive that exists already has none.");
+        if (!options.Filter.ForeignData.IsEmpty)
+            throw new ExtractorOptionException("Filter.ForeignData", "Rows of foreign tables are dumped by pg_dump; an archive that exists already holds what it holds.");
     }
 
     public async Task<IOpenArchive> OpenAsync(ExtractionOptions options, CancellationToken cancellationToken) =>

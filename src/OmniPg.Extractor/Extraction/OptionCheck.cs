@@ -15,6 +15,11 @@ internal static class OptionCheck
         Require(options.Filter.Tables.IsEmpty || options.Kinds.HasFlag(ObjectKinds.Tables), "Filter.Tables", NotExtracted("tables"));
         Require(options.Filter.Views.IsEmpty || options.Kinds.HasFlag(ObjectKinds.Views), "Filter.Views", NotExtracted("views"));
         Require(options.Filter.Routines.IsEmpty || options.Kinds.HasFlag(ObjectKinds.Routines), "Filter.Routines", NotExtracted("routines"));
+        Require(options.Filter.Extensions.IsEmpty || options.Kinds.HasFlag(ObjectKinds.Extensions), "Filter.Extensions", NotExtracted("extensions"));
+        Require(options.Filter.TableData.IsEmpty || options.Data is not null, "Filter.TableData", NotExtracted("rows"));
+        Require(options.Filter.ForeignData.IsEmpty || options.Data is not null, "Filter.ForeignData", NotExtracted("rows"));
+        Require(options.Filter.ForeignData.HasOnlyPlainInclusions, "Filter.ForeignData", "Servers for ForeignData can be included by pattern only, as pg_dump takes them.");
+        Require(options.MaxBytesPerSecond is null or >= 1, "MaxBytesPerSecond", $"MaxBytesPerSecond is '{options.MaxBytesPerSecond}', it must be at least '1'.");
         Require(options.Copies == FileCopies.None || options.Kinds.HasFlag(ObjectKinds.Tables), "Copies", "Copies of triggers, rules and sequences need the kind Tables.");
         Require(options.Data is not { RowsPerInsert: < 1 }, "RowsPerInsert", $"RowsPerInsert is '{options.Data?.RowsPerInsert}', it must be at least '1'.");
         Require(options.Data is null or { Format: not DataFormat.Copy } or { RowsPerInsert: null, OnConflictDoNothing: false }, "Data",

@@ -33,7 +33,7 @@ internal sealed class SchemaPlanner
 
     public SchemaPlan Plan()
     {
-        var selector = new EntrySelector(_options, _own.GetValueOrDefault);
+        var selector = new EntrySelector(_options, _own.GetValueOrDefault, new TableAncestors(_archive.Entries));
         var transforms = new BuiltInTransforms(_options, VersionText.Major(_archive.Header.ServerVersion));
         var paths = new PathPlanner(_options.Layout);
         var keys = new EntryKeys();

@@ -5,41 +5,44 @@ namespace OmniPg.Extractor.Filters;
 /// <summary>Filter files of pg_dump 17 (<c>--filter</c>), evaluated here so that they work with every pg_dump.</summary>
 /// <remarks>
 /// A line is <c>include|exclude</c>, a kind and a pattern; <c>#</c> starts a comment. Beyond pg_dump's kinds there are view, routine, owner and name.
+/// Which kinds can be included and which excluded is as in pg_dump's <c>filter.c</c>.
 /// </remarks>
 internal static class DumpFilterFile
 {
     public static void Add(string path, ExtractionFilter filter)
     {
-        var number = 0;
-        foreach (var line in ReadLines(path))
+        foreach (var (number, text) in FilterLines.Read(ReadAll(path)))
         {
-            number++;
-            var text = line.Trim();
-            if (text.Length == 0 || text[0] == '#')
+            if (text.Length == 0)
                 continue;
             var words = text.Split((char[]?)null, 3, StringSplitOptions.RemoveEmptyEntries);
-            if (words.Length < 3 || words[0] is not ("include" or "exclude"))
+            if (words.Length < 3 || words[0] is not ("include" or "exclude") || HasOpenQuote(text))
                 throw Wrong(path, number, text);
-            Add(filter, words[0] == "include", words[1], WithoutComment(words[2]), () => Wrong(path, number, text));
+            var include = words[0] == "include";
+            if (words[1] is "table_data" or "table_data_and_children" && include || words[1] == "foreign_data" && !include)
+                throw new ExtractorOptionException("filter", $"Line {number} of the filter file '{path}' cannot be: '{words[0]}' is not allowed for '{words[1]}'.",
+                    "Rows can be excluded per table, and included per foreign server.");
+            Add(filter, include, words[1], words[2], () => Wrong(path, number, text));
         }
     }
 
     private static void Add(ExtractionFilter filter, bool include, string kind, string pattern, Func<Exception> wrong)
     {
-        var (names, isPattern) = kind switch
+        var (names, isQualified) = kind switch
         {
             "schema" => (filter.Schemas, false),
-            "table" => (filter.Tables, true),
+            "table" or "table_and_children" => (filter.Tables, true),
+            "table_data" or "table_data_and_children" => (filter.TableData, true),
             "view" => (filter.Views, true),
             "routine" => (filter.Routines, false),
+            "extension" => (filter.Extensions, false),
+            "foreign_data" => (filter.ForeignData, false),
             "owner" => (filter.Owners, false),
             "name" => (filter.Names, true),
             _ => throw wrong(),
         };
-        if (isPattern && include)
-            names.IncludeRegex(QualifiedPattern(pattern));
-        else if (isPattern)
-            names.ExcludeRegex(QualifiedPattern(pattern));
+        if (isQualified)
+            names.AddRegex(include, QualifiedPattern(pattern), kind.EndsWith("_and_children", StringComparison.Ordinal));
         else if (include)
             names.Include(pattern);
         else
@@ -50,8 +53,8 @@ internal static class DumpFilterFile
     private static string QualifiedPattern(string pattern)
     {
         var dot = DotOutsideQuotes(pattern);
-        var name = PsqlPattern.ToExpression(dot < 0 ? pattern : pattern[(dot + 1)..]);
-        return dot < 0 ? $@"^(?:[^.]*\.)?(?:{name})$" : $@"^(?:{PsqlPattern.ToExpression(pattern[..dot])})\.(?:{name})$";
+        var name = PsqlPattern.ToExpression((dot < 0 ? pattern : pattern[(dot + 1)..]).Trim());
+        return dot < 0 ? $@"^(?:[^.]*\.)?(?:{name})$" : $@"^(?:{PsqlPattern.ToExpression(pattern[..dot].Trim())})\.(?:{name})$";
     }
 
     private static int DotOutsideQuotes(string pattern)
@@ -67,46 +70,22 @@ internal static class DumpFilterFile
         return -1;
     }
 
-    private static string WithoutComment(string pattern)
-    {
-        var quoted = false;
-        for (var at = 0; at < pattern.Length; at++)
-        {
-            if (pattern[at] == '"')
-                quoted = !quoted;
-            else if (pattern[at] == '#' && !quoted)
-                return pattern[..at].TrimEnd();
-        }
-        return pattern;
-    }
+    private static bool HasOpenQuote(string text) => text.Count(static c => c == '"') % 2 == 1;
 
-    // A quoted name may go over several lines: a line with an open quote continues.
-    private static IEnumerable<string> ReadLines(string path)
+    private static string ReadAll(string path)
     {
-        string text;
         try
         {
-            text = File.ReadAllText(path, Encoding.UTF8);
+            return File.ReadAllText(path, Encoding.UTF8);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new ExtractorOptionException("filter", $"The filter file '{path}' cannot be read: {error.Message}", innerException: error);
         }
-        var open = "";
-        foreach (var line in text.ReplaceLineEndings("\n").Split('\n'))
-        {
-            open = open.Length == 0 ? line : open + "\n" + line;
-            if (open.TrimStart().StartsWith('#') || open.Count(static c => c == '"') % 2 == 0)
-            {
-                yield return open;
-                open = "";
-            }
-        }
-        if (open.Length > 0)
-            yield return open;
     }
 
     private static ExtractorOptionException Wrong(string path, int number, string line) => new("filter",
         $"Line {number} of the filter file '{path}' is not understood: '{line}'.",
-        "Write include or exclude, then schema, table, view, routine, owner or name, then a pattern.");
+        "Write include or exclude, then schema, table, table_and_children, table_data, table_data_and_children, extension, foreign_data, view, routine, "
+        + "owner or name, then a pattern.");
 }

@@ -2,7 +2,9 @@ using System.Text;
 
 namespace OmniPg.Extractor.Filters;
 
-/// <summary>A filter as text: one item per line, <c>+schema app</c> includes, <c>-table~ ^tmp</c> excludes by expression.</summary>
+/// <summary>
+/// A filter as text: one item per line, <c>+schema app</c> includes, <c>-table~ ^tmp</c> excludes by expression, <c>-table~* …</c> with children.
+/// </summary>
 internal static class FilterText
 {
     public static string Write(ExtractionFilter filter)
@@ -12,7 +14,7 @@ internal static class FilterText
         {
             foreach (var (item, isIncluded) in names.Items)
             {
-                text.Append(isIncluded ? '+' : '-').Append(names.Name).Append(item.IsExpression ? "~ " : " ")
+                text.Append(isIncluded ? '+' : '-').Append(names.Name).Append(item.IsExpression ? "~" : "").Append(item.WithChildren ? "* " : " ")
                     .Append(item.Text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)).Append('\n');
             }
         }
@@ -27,14 +29,16 @@ internal static class FilterText
             if (space < 2)
                 continue;
             var name = line[1..space];
-            var names = filter.All.FirstOrDefault(f => f.Name == name.TrimEnd('~'));
+            var names = filter.All.FirstOrDefault(f => f.Name == name.TrimEnd('~', '*'));
             var item = Unescape(line[(space + 1)..]);
-            _ = (line[0], name.EndsWith('~')) switch
+            // What is read here extracts definitions for a comparison: filters on rows would have nothing to work on.
+            if (names == filter.TableData || names == filter.ForeignData)
+                continue;
+            _ = (line[0], name.Contains('~', StringComparison.Ordinal)) switch
             {
                 ('+', false) => names?.Include(item),
-                ('+', true) => names?.IncludeRegex(item),
                 ('-', false) => names?.Exclude(item),
-                _ => names?.ExcludeRegex(item),
+                _ => names?.AddRegex(line[0] == '+', item, name.EndsWith('*')),
             };
         }
     }

@@ -39,10 +39,20 @@ public sealed class NameFilter
     /// <summary>Filter on the names of all objects, see <see cref="ExtractionFilter.Names"/>.</summary>
     public NameFilter Names => _owner.Names;
 
+    /// <summary>Filter on extensions, see <see cref="ExtractionFilter.Extensions"/>.</summary>
+    public NameFilter Extensions => _owner.Extensions;
+
+    /// <summary>Filter on rows, see <see cref="ExtractionFilter.TableData"/>.</summary>
+    public NameFilter TableData => _owner.TableData;
+
     internal string Name { get; }
 
     internal IEnumerable<(FilterItem Item, bool IsIncluded)> Items =>
         _included.Select(static item => (item, true)).Concat(_excluded.Select(static item => (item, false)));
+
+    internal IReadOnlyList<string> IncludedItems => [.. _included.Select(static item => item.Text)];
+
+    internal bool HasOnlyPlainInclusions => _excluded.Count == 0 && _included.TrueForAll(static item => !item.IsExpression);
 
     internal bool IsEmpty => _included.Count == 0 && _excluded.Count == 0;
 
@@ -81,10 +91,12 @@ public sealed class NameFilter
     public NameFilter ExcludeFile(string path) => Exclude([.. FilterFile.Read(path, Name)]);
 
     /// <summary>Whether a name passes. Every item is tried, because an item that another one shadows is still not unmatched.</summary>
-    internal bool Admits(string name)
+    /// <param name="name">The name.</param>
+    /// <param name="ancestors">For tables: those it is a partition of or inherits from, over any number of levels.</param>
+    internal bool Admits(string name, params IReadOnlyList<string> ancestors)
     {
-        var excluded = AnyMatches(_excluded, name);
-        var included = AnyMatches(_included, name) || _included.Count == 0;
+        var excluded = AnyMatches(_excluded, name, ancestors);
+        var included = AnyMatches(_included, name, ancestors) || _included.Count == 0;
         return included && !excluded;
     }
 
@@ -98,11 +110,13 @@ public sealed class NameFilter
             item.Reset();
     }
 
-    private static bool AnyMatches(List<FilterItem> items, string name)
+    internal NameFilter AddRegex(bool include, string expression, bool withChildren) => AddRegex(include ? _included : _excluded, expression, withChildren);
+
+    private static bool AnyMatches(List<FilterItem> items, string name, IReadOnlyList<string> ancestors)
     {
         var any = false;
         foreach (var item in items)
-            any |= item.Matches(name);
+            any |= item.Matches(name, ancestors);
         return any;
     }
 
@@ -116,11 +130,11 @@ public sealed class NameFilter
         return this;
     }
 
-    private NameFilter AddRegex(List<FilterItem> items, string expression)
+    private NameFilter AddRegex(List<FilterItem> items, string expression, bool withChildren = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(expression);
         var regex = UserRegex.Create(expression, $"{Name} expression");
-        items.Add(new FilterItem(expression, name => UserRegex.Matches(regex, name, $"{Name} expression"), isExpression: true));
+        items.Add(new FilterItem(expression, name => UserRegex.Matches(regex, name, $"{Name} expression"), isExpression: true, withChildren));
         return this;
     }
 }

@@ -10,7 +10,7 @@ namespace OmniPg.Extractor.Filters;
 /// </remarks>
 internal static class PsqlPattern
 {
-    public static Regex ToRegex(string pattern) => UserRegex.Create($"^(?:{ToExpression(pattern)})$", "schema pattern", pattern);
+    public static Regex ToRegex(string pattern, string option) => UserRegex.Create($"^(?:{ToExpression(pattern)})$", option, pattern);
 
     /// <summary>The pattern as a regular expression, without anchors.</summary>
     public static string ToExpression(string pattern)

@@ -79,6 +79,12 @@ public sealed class ExtractionOptions
     /// <summary>Changes to entries on their way into files, in order. Default: none.</summary>
     public IList<IEntryTransform> Transforms { get; } = [];
 
+    /// <summary>
+    /// Bytes of pg_dump's output to take in a second, at least 1; <see langword="null"/> (default) for as fast as it comes. Stands for <c>--wait</c>:
+    /// pg_dump waits while the pipe is full. Its snapshot and locks last the longer; not for archives that exist already.
+    /// </summary>
+    public long? MaxBytesPerSecond { get; set; }
+
     /// <summary>How many files are compared and written at once; the result does not depend on it. Default: number of processors; at least 1.</summary>
     public int MaxDegreeOfParallelism { get; set; } = Environment.ProcessorCount;
 }

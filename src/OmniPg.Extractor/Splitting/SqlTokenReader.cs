@@ -33,6 +33,9 @@ internal ref struct SqlTokenReader(string text)
         return new SqlToken(SqlTokenKind.Symbol, text[start.._at], start, _at);
     }
 
+    /// <summary>Goes on reading at another place.</summary>
+    public void MoveTo(int position) => _at = position;
+
     /// <summary>Reads tokens until one of the keywords; the keyword is consumed.</summary>
     public bool SkipTo(string keyword)
     {

@@ -36,6 +36,41 @@ public sealed class SchemaCommandTests(PgClusterFixture fixture) : IClassFixture
     }
 
     [Fact]
+    public async Task Graph_tells_what_needs_an_object()
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE a (id integer); CREATE VIEW v AS SELECT id FROM a; CREATE FUNCTION a() RETURNS integer LANGUAGE sql AS 'SELECT 1'", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(source.ConnectionString);
+
+        (await cli.RunAsync("schema", "graph", source.ConnectionString, "--of", "public.a")).Should().Be(0, cli.Error);
+        cli.Out.Should().Be("flowchart LR\n    n0[\"TABLE public.a\"]\n    n1[\"VIEW public.v\"]\n    n1 --> n0\n");
+        (await cli.RunAsync("schema", "graph", source.ConnectionString, "--format", "dot")).Should().Be(0, cli.Error);
+        cli.Out.Should().StartWith("digraph schema {\n").And.Contain("FUNCTION public.a()");
+        (await cli.RunAsync("schema", "graph", source.ConnectionString, "--json")).Should().Be(0, cli.Error);
+        System.Text.Json.JsonDocument.Parse(cli.Out).RootElement.GetProperty("dependencies").GetArrayLength().Should().BePositive();
+        (await cli.RunAsync("schema", "graph", source.ConnectionString, "--of", "public.b")).Should().Be(64);
+        cli.Error.Should().Contain("The schema holds no object 'public.b'.");
+    }
+
+    [Fact]
+    public async Task Extract_passes_options_of_rows_roles_and_rate()
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE a (id integer); INSERT INTO a VALUES (1), (2)", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(source.ConnectionString);
+        var tree = cli.Path("tree");
+
+        (await cli.RunAsync("extract", tree, "--data", "--column-inserts", "--rows-per-insert", "5", "--on-conflict-do-nothing", "--role-files", "--throttle", "10000000"))
+            .Should().Be(0, cli.Error);
+        File.ReadAllText(System.IO.Path.Combine(tree, "data/public.a.sql")).Should().EndWith("INSERT INTO public.a (id) VALUES\n\t(1),\n\t(2) ON CONFLICT DO NOTHING;\n");
+        File.ReadAllText(System.IO.Path.Combine(tree, "roles/postgres.sql")).Should().StartWith("CREATE ROLE postgres;\n").And.NotContain("PASSWORD");
+        (await cli.RunAsync("extract", tree, "--inserts")).Should().Be(64);
+        cli.Error.Should().Contain("need --data");
+        (await cli.RunAsync("extract", tree, "--from-archive", cli.Path("none"), "--throttle", "5")).Should().Be(2);
+        cli.Error.Should().Contain("MaxBytesPerSecond slows a pg_dump down");
+    }
+
+    [Fact]
     public async Task Extract_reads_archives_and_filters()
     {
         await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);

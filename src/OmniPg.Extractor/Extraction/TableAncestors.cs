@@ -1,0 +1,78 @@
+using OmniPg.Extractor.Splitting;
+
+namespace OmniPg.Extractor.Extraction;
+
+/// <summary>Which tables a table is a partition of or inherits from, over all levels.</summary>
+internal sealed class TableAncestors
+{
+    private readonly Dictionary<string, HashSet<string>> _parents = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, IReadOnlyList<string>> _ancestors = new(StringComparer.Ordinal);
+
+    public TableAncestors(IEnumerable<TocEntry> entries)
+    {
+        foreach (var entry in entries)
+        {
+            if (entry.Kind == TocKind.TableAttach)
+                Add(entry, Attached(entry.Definition ?? ""));
+            else if (entry.Kind is TocKind.Table or TocKind.ForeignTable)
+                foreach (var parent in Inherited(entry.Definition ?? ""))
+                    Add(entry, parent);
+        }
+    }
+
+    /// <param name="identity"><c>schema.name</c> of a table.</param>
+    public IReadOnlyList<string> Of(string identity)
+    {
+        if (_parents.Count == 0)
+            return [];
+        if (_ancestors.TryGetValue(identity, out var known))
+            return known;
+        var found = new HashSet<string>(StringComparer.Ordinal);
+        var rest = new Stack<string>([identity]);
+        // The set ends the walk in an archive that claims a table to be its own ancestor.
+        while (rest.TryPop(out var table))
+        {
+            foreach (var parent in _parents.GetValueOrDefault(table) ?? [])
+            {
+                if (found.Add(parent))
+                    rest.Push(parent);
+            }
+        }
+        return _ancestors[identity] = [.. found];
+    }
+
+    // ALTER TABLE ONLY parent ATTACH PARTITION child FOR VALUES …
+    private static (string? Schema, string Name)? Attached(string definition)
+    {
+        var reader = new SqlTokenReader(definition);
+        return reader.SkipTo("TABLE") ? reader.ReadName() : null;
+    }
+
+    // CREATE TABLE child (…) INHERITS (a.parent, b.parent); a column may be called inherits, but no parenthesis follows that.
+    private static List<(string? Schema, string Name)?> Inherited(string definition)
+    {
+        var names = new List<(string?, string)?>();
+        if (!definition.Contains("INHERITS (", StringComparison.Ordinal))
+            return names;
+        var reader = new SqlTokenReader(definition);
+        while (names.Count == 0 && reader.SkipTo("INHERITS"))
+        {
+            if (!reader.Next().IsSymbol('('))
+                continue;
+            do
+                names.Add(reader.ReadName());
+            while (reader.Next().IsSymbol(','));
+        }
+        return names;
+    }
+
+    private void Add(TocEntry child, (string? Schema, string Name)? parent)
+    {
+        if (parent is not { } name)
+            return;
+        var identity = new SchemaObjectId("TABLE", child.Namespace, child.Tag ?? "").Identity;
+        if (!_parents.TryGetValue(identity, out var parents))
+            _parents.Add(identity, parents = new HashSet<string>(StringComparer.Ordinal));
+        parents.Add(new SchemaObjectId("TABLE", name.Schema, name.Name).Identity);
+    }
+}
