@@ -9,6 +9,9 @@ internal sealed class ControlRequest(Func<NpgsqlConnection, bool> work)
 
     public void Execute(NpgsqlConnection connection)
     {
+        // Whoever asked has given up: a lock taken for him now would be held by nobody until the process ends.
+        if (_done.Task.IsCompleted)
+            return;
         try
         {
             _done.TrySetResult(work(connection));
@@ -29,12 +32,18 @@ internal sealed class ControlRequest(Func<NpgsqlConnection, bool> work)
     /// <summary>Waits for the control thread; the synchronous form depends on that thread only, not on the pool.</summary>
     public async ValueTask<bool> WaitAsync(bool async, TimeSpan limit, TimeProvider time, CancellationToken cancellationToken)
     {
-        if (async)
-            return await _done.Task.WaitAsync(limit, time, cancellationToken).ConfigureAwait(false);
         try
         {
+            if (async)
+                return await _done.Task.WaitAsync(limit, time, cancellationToken).ConfigureAwait(false);
             if (!_done.Task.Wait((int)limit.TotalMilliseconds, cancellationToken))
                 throw new TimeoutException("The control session did not answer in time.");
+        }
+        catch (Exception error) when (error is TimeoutException or OperationCanceledException)
+        {
+            // If the answer came at this very moment it counts: the lock is held by now.
+            if (_done.TrySetException(error))
+                throw;
         }
         catch (AggregateException several) when (several.InnerException is { } only)
         {

@@ -57,7 +57,10 @@ internal sealed partial class ControlSession
             {
                 foreach (var key in wanted.Keys)
                     pid ??= Scalar<int?>(connection, ControlSql.InstanceHolder, Value(NpgsqlDbType.Integer, key));
-                using var command = new NpgsqlCommand(writer.Server!.Render(ControlSql.OpenRun), connection);
+                using var command = new NpgsqlCommand(writer.Server!.Render(ControlSql.OpenRun), connection)
+                {
+                    CommandTimeout = OwnConnections.Seconds(options.CommandTimeout),
+                };
                 command.Parameters.Add(Value(NpgsqlDbType.Text, wanted.JobName));
                 using var row = command.ExecuteReader();
                 if (row.Read())
@@ -152,7 +155,7 @@ internal sealed partial class ControlSession
         return false;
     }
 
-    private static bool TakeAll(NpgsqlConnection connection, int[] keys)
+    private bool TakeAll(NpgsqlConnection connection, int[] keys)
     {
         for (var taken = 0; taken < keys.Length; taken++)
         {
@@ -166,9 +169,9 @@ internal sealed partial class ControlSession
         return true;
     }
 
-    private static int[] Keys(NpgsqlConnection connection, string jobName)
+    private int[] Keys(NpgsqlConnection connection, string jobName)
     {
-        using var command = new NpgsqlCommand(ControlSql.InstanceKeys, connection);
+        using var command = new NpgsqlCommand(ControlSql.InstanceKeys, connection) { CommandTimeout = OwnConnections.Seconds(options.CommandTimeout) };
         command.Parameters.Add(Value(NpgsqlDbType.Text, jobName));
         using var rows = command.ExecuteReader();
         var keys = new List<int>();

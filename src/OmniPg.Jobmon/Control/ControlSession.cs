@@ -231,12 +231,13 @@ internal sealed partial class ControlSession(
 
     private static NpgsqlParameter Value(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
 
-    private static void Execute(NpgsqlConnection connection, string sql, params NpgsqlParameter[] parameters) =>
+    private void Execute(NpgsqlConnection connection, string sql, params NpgsqlParameter[] parameters) =>
         Scalar<object?>(connection, sql, parameters);
 
-    private static T? Scalar<T>(NpgsqlConnection connection, string sql, params NpgsqlParameter[] parameters)
+    private T? Scalar<T>(NpgsqlConnection connection, string sql, params NpgsqlParameter[] parameters)
     {
-        using var command = new NpgsqlCommand(sql, connection);
+        // A data source given by the user may wait for ever; a control thread that does takes all locks and heartbeats with it.
+        using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = OwnConnections.Seconds(options.CommandTimeout) };
         command.Parameters.AddRange(parameters);
         return command.ExecuteScalar() is T value ? value : default;
     }

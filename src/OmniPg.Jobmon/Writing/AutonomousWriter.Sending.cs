@@ -91,7 +91,8 @@ internal sealed partial class AutonomousWriter
         try
         {
             var sql = await SqlAsync(async, connection).ConfigureAwait(false);
-            using var batch = new NpgsqlBatch(connection);
+            // Said here and not only in the connection string: a data source given by the user may wait for ever.
+            using var batch = new NpgsqlBatch(connection) { Timeout = OwnConnections.Seconds(options.CommandTimeout) };
             var silent = AddPreamble(batch, sql, events);
             foreach (var e in events)
                 batch.BatchCommands.Add(e.ToCommand(sql, writing));
@@ -160,7 +161,7 @@ internal sealed partial class AutonomousWriter
         try
         {
             using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-            using var command = new NpgsqlCommand(OwnConnectionsSql.Probe, connection);
+            using var command = new NpgsqlCommand(OwnConnectionsSql.Probe, connection) { CommandTimeout = OwnConnections.Seconds(options.CommandTimeout) };
             var before = context.Clock.Mark();
             using var reader = command.ExecuteReader();
             reader.Read();

@@ -111,7 +111,8 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
         LoadBalanceHosts = false,
     };
 
-    private static int Seconds(TimeSpan time) => Math.Max(1, (int)Math.Ceiling(time.TotalSeconds));
+    /// <summary>A limit as the driver takes it: whole seconds, and never zero, which would mean none.</summary>
+    public static int Seconds(TimeSpan time) => Math.Max(1, (int)Math.Ceiling(time.TotalSeconds));
 
     private static string Password(NpgsqlDataSource source, JobmonOptions options, NpgsqlConnectionStringBuilder settings)
     {

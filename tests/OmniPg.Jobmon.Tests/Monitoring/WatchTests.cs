@@ -30,7 +30,7 @@ public sealed class WatchTests(PgClusterFixture server)
         await Eventually.TrueAsync(() => { lock (seen) return seen.Count >= 5; }, "five events", cancellationToken: TestContext.Current.CancellationToken);
         await stop.CancelAsync();
 
-        var act = () => watching;
+        var act = () => watching.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         await act.Should().ThrowAsync<OperationCanceledException>();
         seen.Should().Equal("Started ONE", "Succeeded ONE", "Started TWO", "Failed TWO", "Succeeded BEFORE");
     }
