@@ -53,6 +53,9 @@ internal static partial class JobmonLog
     [LoggerMessage(3204, LogLevel.Warning, "The side schema {SideSchema} is missing: dead jobs, progress values, nesting and cancellation are not recorded")]
     public static partial void NoSideSchema(ILogger logger, string sideSchema);
 
+    [LoggerMessage(3205, LogLevel.Warning, "Role {Role} may not write the tables of schema {Schema}: events go through the functions of the extension, without dead job detection, progress values and process ids of attached work")]
+    public static partial void FunctionsOnly(ILogger logger, string role, string schema);
+
     [LoggerMessage(3300, LogLevel.Information, "Closed {Count} runs whose process had died")]
     public static partial void Reaped(ILogger logger, int count);
 

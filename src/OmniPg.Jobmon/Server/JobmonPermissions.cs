@@ -20,6 +20,8 @@ internal static class JobmonPermissions
             ('job_log', 'INSERT', 'write'), ('job_log', 'UPDATE', 'write'), ('job_detail', 'INSERT', 'write'), ('job_detail', 'UPDATE', 'write'),
             ('session', 'INSERT', 'write'), ('session', 'UPDATE', 'write'), ('run', 'INSERT', 'write'), ('run', 'UPDATE', 'write'),
             ('step', 'INSERT', 'write'), ('step', 'UPDATE', 'write'), ('log_line', 'INSERT', 'write'),
+            -- The extension's triggers write the check log with the rights of whoever logs.
+            ('job_check_log', 'INSERT', 'triggers'), ('job_check_log', 'DELETE', 'triggers'),
             ('job_log', 'DELETE', 'manage'), ('job_check_log', 'DELETE', 'manage'), ('job_check_config', 'INSERT', 'manage'),
             ('job_check_config', 'UPDATE', 'manage'), ('job_check_config', 'DELETE', 'manage'), ('job_status_text', 'INSERT', 'manage'),
             ('job_status_text', 'UPDATE', 'manage'), ('run', 'DELETE', 'manage'), ('step', 'DELETE', 'manage'), ('log_line', 'DELETE', 'manage'),
@@ -33,7 +35,7 @@ internal static class JobmonPermissions
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE 'write' = ANY ($3) AND n.nspname = $1 AND c.relname IN ('job_log_job_id_seq', 'job_detail_step_id_seq')
           AND NOT pg_catalog.has_sequence_privilege(c.oid, 'USAGE')
-        ORDER BY rank
+        ORDER BY rank, object, privilege
         """;
 
     /// <summary>The exception for a refusal with SQLSTATE 42501: names the first missing right, and grants all that are missing.</summary>
@@ -47,6 +49,8 @@ internal static class JobmonPermissions
     {
         string[] access = operation.StartsWith("manage", StringComparison.Ordinal) ? ["read", "write", "manage"]
             : operation.StartsWith("write", StringComparison.Ordinal) ? ["read", "write"] : ["read"];
+        if (server.Mode == JobmonMode.Extension && access.Length > 1)
+            access = [.. access, "triggers"];
         using var command = dataSource.CreateCommand(Missing);
         command.Parameters.AddWithValue(server.Schema.Value);
         command.Parameters.AddWithValue(server.SideSchema.Value);
@@ -64,7 +68,7 @@ internal static class JobmonPermissions
         }
         return privilege is null
             ? new JobmonPermissionException(server.Role, $"a right ({refusal.MessageText})", server.Schema.Value,
-                "the text of Admin.GrantScript() for this role", refusal)
-            : new JobmonPermissionException(server.Role, privilege, missing!, string.Join(' ', grants), refusal);
+                "the text of Admin.GrantScript() for this role", refusal, server.ByFunctions)
+            : new JobmonPermissionException(server.Role, privilege, missing!, string.Join(' ', grants), refusal, server.ByFunctions);
     }
 }

@@ -33,6 +33,15 @@ internal sealed record JobmonServer
     /// <summary>Version of the side schema; <see langword="null"/> when it is missing or the role may not use it.</summary>
     public int? SideVersion { get; init; }
 
+    /// <summary>
+    /// Schema of dblink when this role cannot write the extension's tables itself but may call its functions, which write through dblink;
+    /// <see langword="null"/> when the tables are written directly.
+    /// </summary>
+    public PgIdentifier? FunctionsThrough { get; init; }
+
+    /// <summary>Whether every event has to go through the extension's public functions.</summary>
+    public bool ByFunctions => FunctionsThrough is not null;
+
     public bool HasSide => SideVersion is not null;
 
     /// <summary>The schema of the log, or <see cref="JobmonNotInstalledException"/>.</summary>
@@ -40,5 +49,5 @@ internal sealed record JobmonServer
         Mode == JobmonMode.NotInstalled ? throw new JobmonNotInstalledException(Database, Schema.Value) : this;
 
     /// <summary>Fills the schema placeholders of a statement; <c>--side … --end</c> blocks stay only where the side schema is.</summary>
-    public string Render(string template) => SqlTemplate.Render(template, Schema, SideSchema, HasSide);
+    public string Render(string template) => SqlTemplate.Render(template, Schema, SideSchema, HasSide, ("@dblink@", FunctionsThrough?.Quoted ?? ""));
 }

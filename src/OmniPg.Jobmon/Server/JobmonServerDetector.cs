@@ -89,6 +89,7 @@ internal static class JobmonServerDetector
             Schema = useExtension ? PgIdentifier.Create(extension!) : own is not null ? PgIdentifier.Create(own) : schema ?? DefaultSchema,
             LogVersion = logVersion,
             SideSchema = side,
+            FunctionsThrough = useExtension && !row.IsDBNull(9) ? PgIdentifier.Create(row.GetString(9)) : null,
         };
     }
 

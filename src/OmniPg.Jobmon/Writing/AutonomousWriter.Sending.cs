@@ -22,6 +22,16 @@ internal sealed partial class AutonomousWriter
             ? await JobmonServerDetector.DetectAsync(connection, schema, side, CancellationToken.None).ConfigureAwait(false)
             : JobmonServerDetector.Detect(connection, schema, side);
         found.RequireInstalled();
+        if (found.ByFunctions)
+        {
+            // The rows beside the log are joined by the id that the same statement gives: they need the direct way.
+            found = found with { SideVersion = null };
+            if (_throttle.MayLog("functions only"))
+                JobmonLog.FunctionsOnly(logger, found.Role, found.Schema.Value);
+            _server = found;
+            return _sql = new WriterSql(found);
+        }
+
         _server = found;
         if (!found.HasSide && _throttle.MayLog("side schema"))
             JobmonLog.NoSideSchema(logger, options.SideSchema);
@@ -38,10 +48,11 @@ internal sealed partial class AutonomousWriter
         {
             case JobmonException:
                 return error;
-            case PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } refusal when _server is { } server:
+            case PostgresException refusal when _server is { } server && LacksRight(server, refusal):
                 return async
                     ? await JobmonPermissions.ExplainAsync(connections.DataSource, server, "write", refusal, CancellationToken.None).ConfigureAwait(false)
-                    : new JobmonPermissionException(server.Role, "a right of a writer", server.Schema.Value, "the text of Admin.GrantScript() for this role", refusal);
+                    : new JobmonPermissionException(server.Role, "a right of a writer", server.Schema.Value,
+                        "the text of Admin.GrantScript() for this role", refusal, server.ByFunctions);
             case PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName } refusal:
                 return new JobmonNotInstalledException(connections.DatabaseName, _server?.Schema.Value ?? options.Schema ?? "jobmon", refusal);
             case not null when WriteFailures.Classify(error) is WriteFailure.Refused or WriteFailure.Encoding:
@@ -50,6 +61,10 @@ internal sealed partial class AutonomousWriter
                 return new JobmonUnavailableException(operation, connections.ServerName, error!.Message, error);
         }
     }
+
+    private static bool LacksRight(JobmonServer server, PostgresException refusal) =>
+        refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege || (server.ByFunctions
+            && (refusal.SqlState == WriteFailures.NoPasswordForDblink || refusal.SqlState.StartsWith("08", StringComparison.Ordinal)));
 
     private async ValueTask<(WriteFailure? Failure, Exception? Error)> SendAsync(bool async, List<LogEvent> events)
     {

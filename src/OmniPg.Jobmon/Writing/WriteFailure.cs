@@ -37,6 +37,9 @@ internal static class WriteFailures
     public static bool IsExpected(Exception error) =>
         error is NpgsqlException or TimeoutException or SocketException or System.IO.IOException or ObjectDisposedException or JobmonException;
 
+    /// <summary>dblink connects nobody but a superuser to a server that asks for no password.</summary>
+    public const string NoPasswordForDblink = "2F003";
+
     private static WriteFailure ClassifyState(string state) => state switch
     {
         PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.AdminShutdown
@@ -45,7 +48,8 @@ internal static class WriteFailures
         PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege or PostgresErrorCodes.UndefinedTable
             or PostgresErrorCodes.UndefinedColumn or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName
             or PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.QueryCanceled
-            or PostgresErrorCodes.CannotConnectNow => WriteFailure.Unavailable,
+            or PostgresErrorCodes.CannotConnectNow
+            or NoPasswordForDblink => WriteFailure.Unavailable,
         _ => state[..2] switch
         {
             "08" or "53" or "57" or "58" or "28" or "25" or "XX" or "F0" => WriteFailure.Unavailable,

@@ -3,13 +3,26 @@ namespace OmniPg.Jobmon;
 /// <summary>The statements of the writer for one database. Each is one event and one round trip.</summary>
 /// <remarks>
 /// On the extension's log the live path calls the extension's own local functions. Its functions that end a job are not used: they
-/// overwrite a run that has ended already, and here the first end wins. Times given by the client need the tables, too.
+/// overwrite a run that has ended already, and here the first end wins. Times given by the client need the tables, too. A role without
+/// rights on the tables writes through the public functions all the same.
 /// </remarks>
 internal sealed class WriterSql
 {
     public WriterSql(JobmonServer server)
     {
         HasSide = server.HasSide;
+        if (server.ByFunctions)
+        {
+            StartJob = StartJobLate = server.Render(FunctionTemplates.StartJob);
+            StartStep = StartStepLate = server.Render(FunctionTemplates.StartStep);
+            EndStep = EndStepLate = server.Render(FunctionTemplates.EndStep);
+            EndJob = server.Render(FunctionTemplates.EndJob);
+            Progress = server.Render(FunctionTemplates.Progress);
+            AttachWorker = server.Render(FunctionTemplates.AttachWorker);
+            LogLines = "";
+            return;
+        }
+
         var extension = server.Mode == JobmonMode.Extension;
         StartJob = server.Render(extension ? WriterTemplates.StartJobByFunction : WriterTemplates.StartJob);
         StartJobLate = server.Render(WriterTemplates.StartJob);
