@@ -109,6 +109,22 @@ public sealed class PermissionTests(PgClusterFixture server)
 
         (await SeenBy(ownSource)).Should().Equal("MINE OK");
         (await SeenBy(readSource)).Should().Equal("MINE OK", "ADMINS ");
+
+        await log.ExecuteAsync("INSERT INTO omnipg_jobmon.run (job_id, error) SELECT job_id, '{}' FROM S.job_log; INSERT INTO omnipg_jobmon.step (step_id, job_id) SELECT step_id, job_id FROM S.job_detail;"
+            + "INSERT INTO omnipg_jobmon.step (step_id, job_id) SELECT -1, job_id FROM S.job_log WHERE job_name = 'ADMINS';"
+            + "INSERT INTO omnipg_jobmon.log_line (job_id, seq, ts, level) SELECT job_id, 1, now(), 2 FROM S.job_log");
+        const string Side = "SELECT (SELECT count(*) FROM omnipg_jobmon.run) || ' ' || (SELECT count(*) FROM omnipg_jobmon.step) || ' ' || (SELECT count(*) FROM omnipg_jobmon.log_line)";
+        (await ownSource.CreateCommand(Side).ExecuteScalarAsync(Stop)).Should().Be("1 1 1");
+        (await readSource.CreateCommand(Side).ExecuteScalarAsync(Stop)).Should().Be("2 2 2");
+        await using var jobmon = JobmonClient.Create(ownSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        using (var job = jobmon.Start("through the client"))
+        {
+            using (var step = job.Step("work"))
+                step.Complete("done");
+            job.Complete();
+        }
+
+        (await SeenBy(ownSource)).Should().Equal("THROUGH THE CLIENT OK", "MINE OK");
     }
 
     private static NpgsqlDataSource As(string connectionString, string role) =>
