@@ -46,6 +46,10 @@ public sealed class JobBuilder
     /// <summary>Makes the run a child of <paramref name="parent"/>.</summary>
     public JobBuilder ChildOf(IJob parent) => With(Options with { Parent = parent });
 
+    /// <summary>Records the run only if it fails or, with <paramref name="orLongerThan"/>, lasts longer.</summary>
+    public JobBuilder ErrorsOnly(TimeSpan? orLongerThan = null) =>
+        With(Options with { Record = RecordMode.ErrorsOnly, RecordWhenLongerThan = orLongerThan });
+
     /// <summary>How the job and its steps end when disposed open.</summary>
     public JobBuilder OnDispose(DisposeBehavior behavior) => With(Options with { DisposeBehavior = behavior });
 

@@ -27,6 +27,12 @@ public sealed record JobOptions
     /// <summary>The run this one belongs to. Default null: <see cref="IJobmon.Current"/>.</summary>
     public IJob? Parent { get; init; }
 
+    /// <summary>Which runs are recorded. Default <see cref="RecordMode.Always"/>.</summary>
+    public RecordMode Record { get; init; } = RecordMode.Always;
+
+    /// <summary>Run time beyond which a run of <see cref="RecordMode.ErrorsOnly"/> is recorded although nothing failed. Default null: never.</summary>
+    public TimeSpan? RecordWhenLongerThan { get; init; }
+
     /// <summary>How this job and its steps end when disposed open. Default null: <see cref="JobmonOptions.DisposeBehavior"/>.</summary>
     public DisposeBehavior? DisposeBehavior { get; init; }
 

@@ -101,7 +101,12 @@ internal sealed partial class JobRun
         var before = _scope.LastException;
         try
         {
-            await Writer.WriteAsync(async, Row, EndEvents(outcome), mayThrow).ConfigureAwait(false);
+            var events = EndEvents(outcome);
+            if (Row.Withheld)
+                Decide(outcome.Level, events);
+            await Writer.WriteAsync(async, Row, events, mayThrow).ConfigureAwait(false);
+            if (Row.Withheld)
+                Row.Journal.Clear();
         }
         finally
         {

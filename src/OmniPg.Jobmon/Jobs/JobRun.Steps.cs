@@ -46,12 +46,12 @@ internal sealed partial class JobRun
         }
     }
 
-    public bool FlushProgress() => SyncCall.Run(FlushProgressAsync(async: false)) && SyncCall.Run(FlushLinesAsync(async: false));
+    public bool FlushProgress() => ReleaseIfLong() && SyncCall.Run(FlushProgressAsync(async: false)) && SyncCall.Run(FlushLinesAsync(async: false));
 
     public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (await Writer.DrainAsync(async: true, Row, cancellationToken).ConfigureAwait(false) is { } error)
+        if (await ReleaseAsync(async: true, cancellationToken).ConfigureAwait(false) is { } error)
             throw await Writer.ExplainAsync(async: true, error, "flush").ConfigureAwait(false);
         if (!await FlushProgressAsync(async: true).ConfigureAwait(false) || !await FlushLinesAsync(async: true).ConfigureAwait(false))
             throw new JobmonUnavailableException("progress", _runtime.Connections.ServerName, "the write failed.");

@@ -23,7 +23,7 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
         _runtime = runtime;
         _options = options;
         _begun = runtime.Time.GetTimestamp();
-        Row = new JobRow(runtime.Texts.Clean(jobName)!);
+        Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.Record == RecordMode.ErrorsOnly };
         Parent = options.Parent as JobRun ?? Ambient.Current?.Job;
         _lock = options.SingleInstance ? new InstanceLock(this) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
@@ -151,6 +151,7 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
     private async ValueTask SkipAsync(bool async)
     {
         Volatile.Write(ref _state, (int)JobState.Skipped);
+        Row.Withheld = false;
         _scope.Ended = true;
         var step = new StepRow(Row, null, 1, $"Obtaining advisory lock for job: {Name}");
         var mark = Writer.Mark();

@@ -40,7 +40,13 @@ internal sealed partial class AutonomousWriter(
     {
         var throws = mayThrow && options.ErrorPolicy == ErrorPolicy.Throw;
         foreach (var e in events)
+        {
+            e.Withheld = job.Withheld;
             Dropped(job.Journal.Add(e, options.MaxBufferedEvents), "buffer full");
+        }
+
+        if (job.Withheld)
+            return;
         if (_circuit.IsOpen && !throws)
         {
             Postpone(job);

@@ -58,6 +58,22 @@ internal sealed class JobJournal
             return _events.Contains(candidate);
     }
 
+    /// <summary>Whether a step that waits ended with something else than success.</summary>
+    public bool HasFailure
+    {
+        get
+        {
+            lock (_lock)
+                return _events.Exists(e => e is StepEndedEvent { IsSuccess: false });
+        }
+    }
+
+    public void Clear()
+    {
+        lock (_lock)
+            _events.Clear();
+    }
+
     public void MarkLate()
     {
         lock (_lock)

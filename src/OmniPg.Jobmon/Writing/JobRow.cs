@@ -24,6 +24,9 @@ internal sealed class JobRow(string name)
     /// <summary>The start was refused for good: nothing of this run can be written.</summary>
     public bool Lost { get; set; }
 
+    /// <summary>Nothing is written until it is known whether this run is worth a record.</summary>
+    public bool Withheld { get; set; }
+
     /// <summary>The end found the row ended by somebody else.</summary>
     public bool EndedElsewhere { get; set; }
 }

@@ -14,6 +14,9 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// <summary>It could not be written when it happened: its own time is sent along, not the time of the write.</summary>
     public bool Late { get; set; }
 
+    /// <summary>It was kept back on purpose: its own time is sent along, too.</summary>
+    public bool Withheld { get; set; }
+
     /// <summary>A try was made whose outcome is unknown.</summary>
     public bool Repeated { get; set; }
 

@@ -9,8 +9,8 @@ internal sealed record WriteContext(ServerClock Clock, TextGuard Texts, Guid Ses
 {
     public const string LateSuffix = " (recorded late)";
 
-    /// <summary>Server time of a late event; null lets the server take its own now.</summary>
-    public DateTime? TimeOf(LogEvent e) => e.Late ? Clock.At(e.Mark) : null;
+    /// <summary>Server time of an event that is not written as it happens; null lets the server take its own now.</summary>
+    public DateTime? TimeOf(LogEvent e) => e.Late || e.Withheld ? Clock.At(e.Mark) : null;
 
     public string? Message(LogEvent e, string? message) =>
         Texts.Clean(e.Late ? string.Concat(message, message is null ? LateSuffix.AsSpan(1) : LateSuffix) : message);
