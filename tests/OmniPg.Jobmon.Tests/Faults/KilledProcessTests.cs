@@ -31,6 +31,28 @@ public sealed class KilledProcessTests(PgClusterFixture server)
         await next.CompleteAsync(cancellationToken: TestContext.Current.CancellationToken);
     }
 
+    [Fact]
+    public async Task Lock_of_another_process_is_named_by_Throw_and_outlived_by_Wait()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        using var worker = await WorkerProcess.StartAsync("hang", log.ConnectionString, "export");
+        await using var jobmon = JobmonClient.Create(log.DataSource);
+        var cancellation = TestContext.Current.CancellationToken;
+
+        var refused = (await jobmon.Job("EXPORT").SingleInstance(OnConflict.Throw).Awaiting(b => b.StartAsync(cancellation).AsTask())
+            .Should().ThrowAsync<JobAlreadyRunningException>()).Which;
+        var waiting = jobmon.Job("export").SingleInstance(TimeSpan.FromSeconds(60)).StartAsync(cancellation).AsTask();
+        waiting.IsCompleted.Should().BeFalse();
+        await worker.SignalAsync("KILL");
+        await worker.WaitAsync();
+        await using var next = await waiting.WaitAsync(TimeSpan.FromSeconds(60), cancellation);
+
+        refused.HolderJobId.Should().Be(worker.JobId);
+        refused.HolderPid.Should().NotBeNull();
+        next.Acquired.Should().BeTrue();
+        await next.CompleteAsync(cancellationToken: cancellation);
+    }
+
     [Theory]
     [InlineData("hang-slow", "TERM")]
     [InlineData("exit", null)]
