@@ -78,6 +78,19 @@ public sealed class ExtractionBuilder
     /// <returns>This builder.</returns>
     public ExtractionBuilder WithData(DataOptions? data = null) => With(options => options.Data = data ?? new DataOptions());
 
+    /// <summary>Writes the rows of some tables to <c>data/</c>, sorted by primary key, so that their diff is stable.</summary>
+    /// <param name="tables"><c>schema.table</c> as psql pattern; a partitioned table stands for its partitions. Each needs a primary key.</param>
+    /// <returns>This builder.</returns>
+    public ExtractionBuilder ReferenceData(params ReadOnlySpan<string> tables)
+    {
+        foreach (var table in tables)
+        {
+            ArgumentException.ThrowIfNullOrEmpty(table);
+            Options.ReferenceTables.Add(table);
+        }
+        return this;
+    }
+
     /// <summary>Leaves owners out.</summary>
     /// <returns>This builder.</returns>
     public ExtractionBuilder NoOwner() => With(static options => options.NoOwner = true);
@@ -156,6 +169,7 @@ public sealed class ExtractionBuilder
     /// <returns>What was done.</returns>
     /// <exception cref="ExtractorOptionException">Options contradict each other.</exception>
     /// <exception cref="TreeConflictException">Another extraction works on the tree, or something foreign is in the way.</exception>
+    /// <exception cref="ReferenceDataException">Rows of a reference table cannot be read.</exception>
     /// <exception cref="IncompleteExtractionException">Objects are missing and <see cref="RequireComplete"/> is set.</exception>
     /// <exception cref="ExtractorException">The archive cannot be made or read.</exception>
     /// <exception cref="IOException">The disk is full or refuses.</exception>

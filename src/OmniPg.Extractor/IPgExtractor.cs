@@ -13,7 +13,7 @@ public interface IPgExtractor
 
     /// <summary>Begins an extraction from a database that pg_dump reaches in its own way.</summary>
     /// <param name="source">How pg_dump connects.</param>
-    /// <param name="facts">Asked for the server's and the extensions' versions; null (default) leaves the latter out of the manifest.</param>
+    /// <param name="facts">Asked for the server's and the extensions' versions and for reference data, so it must be the same database; null (default) leaves these out.</param>
     /// <returns>A builder to describe and run it.</returns>
     ExtractionBuilder From(PgDumpSource source, NpgsqlDataSource? facts = null);
 

@@ -24,6 +24,7 @@ internal static class ExtractOptions
     private static readonly Option<string[]> ExcludeOwner = Many("--exclude-owner", "Objects of other owners");
     private static readonly Option<string[]> FilterFile = Many("--filter", "Filter file in the syntax of pg_dump 17");
     private static readonly Option<bool> Data = Flag("--data", "Rows and sequence values, too");
+    private static readonly Option<string[]> ReferenceData = Many("--reference-data", "Rows of these tables (schema.table by psql pattern), sorted by primary key");
     private static readonly Option<bool> Inserts = Flag("--inserts", "Rows as INSERT instead of COPY");
     private static readonly Option<bool> ColumnInserts = Flag("--column-inserts", "Rows as INSERT with column names, with --data");
     private static readonly Option<int?> RowsPerInsert = new("--rows-per-insert") { Description = "Rows in one INSERT", HelpName = "N" };
@@ -51,8 +52,8 @@ internal static class ExtractOptions
     public static IReadOnlyList<Symbol> All { get; } =
     [
         HostDirectory, DatabaseDirectory, SchemaDirectories, Preset, Kinds, IncludeSchema, ExcludeSchema, IncludeTable, ExcludeTable, IncludeOwner,
-        ExcludeOwner, FilterFile, Data, Inserts, ColumnInserts, RowsPerInsert, OnConflictDoNothing, LargeObjects, Roles, RoleFiles, RolePasswords,
-        Throttle, Clean, OrReplace, NoOwner, NoAcl, Secrets, DeleteStale, Overwrite, Strict, Keep,
+        ExcludeOwner, FilterFile, Data, ReferenceData, Inserts, ColumnInserts, RowsPerInsert, OnConflictDoNothing, LargeObjects, Roles, RoleFiles,
+        RolePasswords, Throttle, Clean, OrReplace, NoOwner, NoAcl, Secrets, DeleteStale, Overwrite, Strict, Keep,
         Bin, LockTimeout, Git, GitPush, Svn, Message,
     ];
 
@@ -84,6 +85,8 @@ internal static class ExtractOptions
         options.StrictNames = session.Get(Strict);
         options.KeepArchive = session.Get(Keep);
         ApplyData(session, options);
+        foreach (var table in session.Get(ReferenceData) ?? [])
+            options.ReferenceTables.Add(table);
         ApplyKinds(session, options);
         ApplyFilter(session, options.Filter);
     }

@@ -43,6 +43,14 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
         return result;
     }
 
+    /// <summary>Hash of a whole file, in constant memory.</summary>
+    public static async Task<string> HashAsync(string path, CancellationToken cancellationToken)
+    {
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, useAsync: false);
+        await using (file.ConfigureAwait(false))
+            return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancellationToken).ConfigureAwait(false));
+    }
+
     private async Task<OpenFile> OpenAsync(PlannedEntry planned, string directory, CancellationToken cancellationToken)
     {
         if (_open.TryGetValue(planned.Entry.DumpId, out var file))
@@ -111,9 +119,7 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
         public async Task<(string Path, string Sha256)> FinishAsync(CancellationToken cancellationToken)
         {
             await CloseAsync(cancellationToken).ConfigureAwait(false);
-            var file = new FileStream(_path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, useAsync: false);
-            await using (file.ConfigureAwait(false))
-                return (_path, Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancellationToken).ConfigureAwait(false)));
+            return (_path, await HashAsync(_path, cancellationToken).ConfigureAwait(false));
         }
 
         public void Dispose()

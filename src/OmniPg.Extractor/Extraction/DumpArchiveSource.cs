@@ -1,4 +1,5 @@
 using Npgsql;
+using OmniPg.Extractor.References;
 using OmniPg.Extractor.Trees;
 
 namespace OmniPg.Extractor.Extraction;
@@ -8,26 +9,34 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
 {
     public void Check(ExtractionOptions options)
     {
+        if (options.ReferenceTables.Count > 0 && dataSource is null)
+            throw new ExtractorOptionException("ReferenceTables", "Reference data is read by Npgsql, and no data source is known.",
+                "Give the data source beside the PgDumpSource.");
     }
 
     public async Task<IOpenArchive> OpenAsync(ExtractionOptions options, CancellationToken cancellationToken)
     {
         var version = dataSource is null ? null : (PgServerVersion?)await ServerFacts.VersionAsync(dataSource, cancellationToken).ConfigureAwait(false);
         var kept = options.KeepArchive is null ? null : new KeptArchive(options.KeepArchive);
+        ReferenceSession? references = null;
         PgDumpRun? run = null;
         try
         {
-            run = await runner.StartAsync(source, OptionsOf(options), version, kept?.Stream, cancellationToken).ConfigureAwait(false);
+            if (dataSource is not null && options.ReferenceTables.Count > 0)
+                references = await ReferenceSession.BeginAsync(dataSource, options.ReferenceTables, settings.LockTimeout, cancellationToken).ConfigureAwait(false);
+            run = await runner.StartAsync(source, OptionsOf(options) with { Snapshot = references?.Snapshot }, version, kept?.Stream, cancellationToken).ConfigureAwait(false);
             // Within the dump: what is installed can hardly change between the two readings, and nothing but the manifest depends on it.
             var extensions = dataSource is null
                 ? new Dictionary<string, string>()
                 : await ServerFacts.ExtensionsAsync(dataSource, cancellationToken).ConfigureAwait(false);
-            return new Opened(run, kept, extensions, RolesAsync);
+            return new Opened(run, references, kept, extensions, RolesAsync);
         }
         catch
         {
             if (run is not null)
                 await run.DisposeAsync().ConfigureAwait(false);
+            if (references is not null)
+                await references.DisposeAsync().ConfigureAwait(false);
             if (kept is not null)
                 await kept.DisposeAsync().ConfigureAwait(false);
             throw;
@@ -55,9 +64,12 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
     };
 
     private sealed class Opened(
-        PgDumpRun run, KeptArchive? kept, IReadOnlyDictionary<string, string> extensions, Func<bool, CancellationToken, Task<string?>> roles) : IOpenArchive
+        PgDumpRun run, ReferenceSession? references, KeptArchive? kept,
+        IReadOnlyDictionary<string, string> extensions, Func<bool, CancellationToken, Task<string?>> roles) : IOpenArchive
     {
         public PgArchive Archive => run.Archive;
+
+        public ReferenceSession? References => references;
 
         public IReadOnlyDictionary<string, string> Extensions => extensions;
 
@@ -75,6 +87,8 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
         public async ValueTask DisposeAsync()
         {
             await run.DisposeAsync().ConfigureAwait(false);
+            if (references is not null)
+                await references.DisposeAsync().ConfigureAwait(false);
             if (kept is not null)
                 await kept.DisposeAsync().ConfigureAwait(false);
         }

@@ -30,7 +30,9 @@ internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObject
             return options.Data is { IncludeLargeObjects: true };
         if (entry.Kind == TocKind.TableData && !options.Filter.TableData.IsEmpty && !AdmitsRows(entry))
             return false;
-        return entry.Section != TocSection.Data && entry.Kind != TocKind.MaterializedViewData || options.Data is not null;
+        return entry.Section != TocSection.Data && entry.Kind != TocKind.MaterializedViewData || options.Data is not null
+            // The dump is without rows then, so these are of reference tables.
+            || (entry.Kind == TocKind.TableData && options.ReferenceTables.Count > 0);
     }
 
     private bool AdmitsRows(TocEntry entry)

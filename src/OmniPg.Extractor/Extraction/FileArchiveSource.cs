@@ -1,3 +1,5 @@
+using OmniPg.Extractor.References;
+
 namespace OmniPg.Extractor.Extraction;
 
 /// <summary>An archive that exists already: a file, or the directory of a directory archive.</summary>
@@ -7,6 +9,8 @@ internal sealed class FileArchiveSource(string path) : IArchiveSource
     {
         if (options.Roles)
             throw new ExtractorOptionException("Roles", "Roles cannot be extracted from an archive, which holds none.", "Extract from a server.");
+        if (options.ReferenceTables.Count > 0)
+            throw new ExtractorOptionException("ReferenceTables", "Reference data is read from a server; an archive that exists already holds what it holds.", "Extract from a server.");
         if (options.KeepArchive is not null)
             throw new ExtractorOptionException("KeepArchive", "KeepArchive has no meaning for an archive that exists already.", "Copy the file.");
         if (options.MaxBytesPerSecond is not null)
@@ -21,6 +25,8 @@ internal sealed class FileArchiveSource(string path) : IArchiveSource
     private sealed class Opened(PgArchive archive) : IOpenArchive
     {
         public PgArchive Archive => archive;
+
+        public ReferenceSession? References => null;
 
         public IReadOnlyDictionary<string, string> Extensions { get; } = new Dictionary<string, string>();
 

@@ -1,3 +1,5 @@
+using OmniPg.Extractor.References;
+
 namespace OmniPg.Extractor.Extraction;
 
 /// <summary>An archive that is being read.</summary>
@@ -7,6 +9,9 @@ internal interface IOpenArchive : IAsyncDisposable
 
     /// <summary>Extensions with versions; empty when nobody can be asked.</summary>
     IReadOnlyDictionary<string, string> Extensions { get; }
+
+    /// <summary>Rows that are read beside the archive; null for none.</summary>
+    ReferenceSession? References { get; }
 
     /// <summary>Reads the rest and makes sure that whoever wrote the archive ended well.</summary>
     /// <returns>Warnings, and whether they mean that objects are missing.</returns>

@@ -21,6 +21,8 @@ internal static class OptionCheck
         Require(options.Filter.ForeignData.HasOnlyPlainInclusions, "Filter.ForeignData", "Servers for ForeignData can be included by pattern only, as pg_dump takes them.");
         Require(options.MaxBytesPerSecond is null or >= 1, "MaxBytesPerSecond", $"MaxBytesPerSecond is '{options.MaxBytesPerSecond}', it must be at least '1'.");
         Require(options.Copies == FileCopies.None || options.Kinds.HasFlag(ObjectKinds.Tables), "Copies", "Copies of triggers, rules and sequences need the kind Tables.");
+        Require(options.ReferenceTables.Count == 0 || options.Data is null, "ReferenceTables", "Data writes the rows of all tables, ReferenceTables those of some; set one of them.");
+        Require(options.ReferenceTables.Count == 0 || options.Kinds.HasFlag(ObjectKinds.Tables), "ReferenceTables", "ReferenceTables needs the kind Tables.");
         Require(options.Data is not { RowsPerInsert: < 1 }, "RowsPerInsert", $"RowsPerInsert is '{options.Data?.RowsPerInsert}', it must be at least '1'.");
         Require(options.Data is null or { Format: not DataFormat.Copy } or { RowsPerInsert: null, OnConflictDoNothing: false }, "Data",
             "RowsPerInsert and OnConflictDoNothing need rows as INSERT statements.");

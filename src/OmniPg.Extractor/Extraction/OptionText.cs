@@ -28,6 +28,8 @@ internal static class OptionText
         Add("partitions", options.Partitions != PartitionFiles.Own, options.Partitions.ToString());
         Add("transforms", options.Transforms.Count > 0, options.Transforms.Count.ToString(CultureInfo.InvariantCulture));
         Add("data", options.Data is not null, options.Data?.Format.ToString() ?? "");
+        // As with data, a comparison is about definitions, so this is not read back.
+        Add("reference_data", options.ReferenceTables.Count > 0, string.Join('\n', options.ReferenceTables.Order(StringComparer.Ordinal)));
         Add("large_objects", options.Data is { IncludeLargeObjects: true });
         Add("layout", options.Layout.Preset != LayoutPreset.PerKind, options.Layout.Preset.ToString());
         Add("schema_directories", options.Layout.SchemaDirectories);

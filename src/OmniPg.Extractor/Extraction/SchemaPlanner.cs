@@ -9,14 +9,16 @@ internal sealed class SchemaPlanner
 {
     private readonly PgArchive _archive;
     private readonly ExtractionOptions _options;
+    private readonly IReadOnlyList<TocEntry> _rows;
     private readonly List<string> _warnings = [];
     private readonly Dictionary<int, TocEntry> _byId = [];
     private readonly Dictionary<SchemaObjectId, TocEntry> _own = [];
     private readonly RootResolver _roots;
     private readonly PartitionRoots _partitions;
 
-    public SchemaPlanner(PgArchive archive, ExtractionOptions options)
+    public SchemaPlanner(PgArchive archive, ExtractionOptions options, IReadOnlyList<TocEntry>? rows = null)
     {
+        _rows = rows ?? [];
         _archive = archive;
         _options = options;
         _roots = new RootResolver(archive.Entries);
@@ -37,9 +39,9 @@ internal sealed class SchemaPlanner
         var transforms = new BuiltInTransforms(_options, VersionText.Major(_archive.Header.ServerVersion));
         var paths = new PathPlanner(_options.Layout);
         var keys = new EntryKeys();
-        var planned = new List<PlannedEntry>(_archive.Entries.Count);
+        var planned = new List<PlannedEntry>(_archive.Entries.Count + _rows.Count);
         var consumed = 0;
-        foreach (var entry in Ordered())
+        foreach (var entry in WithRows(Ordered()))
         {
             if (EntrySelector.IsConsumed(entry))
             {
@@ -70,7 +72,7 @@ internal sealed class SchemaPlanner
         var unknown = planned.Count(static entry => entry.Entry.Kind == TocKind.Other);
         if (unknown > 0)
             _warnings.Add($"{unknown} entries have types unknown to this version; they are in 'other/'.");
-        var total = _archive.Entries.Count;
+        var total = _archive.Entries.Count + _rows.Count;
         var placed = planned.Select(entry => entry with { File = paths.Final(entry.File) }).ToList();
         var (entries, script) = _options.PsqlDriver ? DriverFiles.Split(placed) : (placed, null);
         return new SchemaPlan(
@@ -84,6 +86,13 @@ internal sealed class SchemaPlanner
     private IReadOnlyList<TocEntry> Ordered() => ArchiveOrder.IsStable(_archive.Header.DumpVersion)
         ? [.. _archive.Entries.OrderBy(static entry => entry.Pass)]
         : EntryOrder.Sort(_archive.Entries, _warnings.Add);
+
+    // Behind all tables, and before the triggers, foreign keys and indexes that rows would have to pass.
+    private IEnumerable<TocEntry> WithRows(IReadOnlyList<TocEntry> entries)
+    {
+        var before = entries.TakeWhile(static entry => entry.Pass == TocPass.Main && entry.Section != TocSection.PostData).Count();
+        return [.. entries.Take(before), .. _rows, .. entries.Skip(before)];
+    }
 
     private string PathFor(PathPlanner paths, TocEntry entry, SchemaObjectId root) => entry.Kind switch
     {

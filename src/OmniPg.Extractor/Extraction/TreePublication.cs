@@ -38,10 +38,12 @@ internal sealed class TreePublication
         TreeTransaction tree, ExtractionOptions options, RunContext context, IProgress<ExtractionProgress>? progress, CancellationToken cancellationToken) =>
         new(tree, options, context, progress, await TreeManifest.TryReadAsync(tree.Paths, cancellationToken).ConfigureAwait(false));
 
-    public async Task AddAsync(IOpenArchive open, SchemaPlan plan, CancellationToken cancellationToken)
+    public async Task AddAsync(IOpenArchive open, SchemaPlan plan, ReferenceRows? reference, CancellationToken cancellationToken)
     {
         var texts = new EntryTexts(open.Archive, plan.Entries);
         var rows = await AddDataAsync(open.Archive, plan, texts, cancellationToken).ConfigureAwait(false);
+        if (reference is not null)
+            await AddReferenceAsync(reference, plan, texts, rows, cancellationToken).ConfigureAwait(false);
         _entries = new ManifestBuilder(plan.Entries).Describe(planned =>
             (texts.Of(planned), rows.TryGetValue(planned, out var hash) ? hash : EntryText.Hash(texts.Of(planned))));
         var content = new FileText(open.Archive, _options);
@@ -110,13 +112,33 @@ internal sealed class TreePublication
         foreach (var (planned, (path, hash)) in written)
         {
             hashes[planned] = hash;
-            _files[planned.File] = StatusOf(planned.File, FileComparison.Same(_tree.Paths.Full(planned.File), path));
-            if (_files[planned.File] == FileStatus.Unchanged)
-                File.Delete(path);
-            else
-                _tree.StageFile(planned.File, path);
+            AddFile(planned.File, path);
         }
         return hashes;
+    }
+
+    private async Task AddReferenceAsync(
+        ReferenceRows reference, SchemaPlan plan, EntryTexts texts, Dictionary<PlannedEntry, string> hashes, CancellationToken cancellationToken)
+    {
+        var entries = plan.Entries.Where(reference.Contains).ToList();
+        for (var i = 0; i < entries.Count; i++)
+        {
+            var planned = entries[i];
+            Report(ExtractionPhase.Data, i, entries.Count, planned.Key);
+            var path = Path.Combine(_tree.Staging, $"data-{planned.Entry.DumpId}");
+            await reference.WriteAsync(planned, texts.Of(planned), path, cancellationToken).ConfigureAwait(false);
+            hashes[planned] = await DataFiles.HashAsync(path, cancellationToken).ConfigureAwait(false);
+            AddFile(planned.File, path);
+        }
+    }
+
+    private void AddFile(string path, string staged)
+    {
+        _files[path] = StatusOf(path, FileComparison.Same(_tree.Paths.Full(path), staged));
+        if (_files[path] == FileStatus.Unchanged)
+            File.Delete(staged);
+        else
+            _tree.StageFile(path, staged);
     }
 
     private void Add(string path, byte[] content)

@@ -29,7 +29,8 @@ internal sealed class TreeRun(IArchiveSource source, ExtractionOptions options, 
 
     private async Task<ExtractionReport> WriteAsync(IOpenArchive open, CancellationToken cancellationToken)
     {
-        var plan = new SchemaPlanner(open.Archive, options).Plan();
+        var rows = open.References is { } session ? new ReferenceRows(session, open.Archive.Entries) : null;
+        var plan = new SchemaPlanner(open.Archive, options, rows?.Entries).Plan();
         if (!plan.Account.IsClosed)
             throw new InvalidOperationException($"Entries do not add up: {plan.Account}.");
         var unmatched = options.Filter.Unmatched();
@@ -39,7 +40,7 @@ internal sealed class TreeRun(IArchiveSource source, ExtractionOptions options, 
         using var activity = ExtractorTelemetry.Source.StartActivity("extractor.write");
         using var tree = TreeTransaction.Begin(options.Layout.RootBelow(directory, open.Archive.Header.Database));
         var publication = await TreePublication.CreateAsync(tree, options, context, progress, cancellationToken).ConfigureAwait(false);
-        await publication.AddAsync(open, plan, cancellationToken).ConfigureAwait(false);
+        await publication.AddAsync(open, plan, rows, cancellationToken).ConfigureAwait(false);
         if (plan.Script is not null)
             publication.AddAttached(DriverFiles.Name, plan.Script);
         var roles = options.Roles ? await open.DumpRolesAsync(options.IncludeRolePasswords, cancellationToken).ConfigureAwait(false) : null;

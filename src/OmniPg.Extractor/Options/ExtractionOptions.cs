@@ -19,6 +19,12 @@ public sealed class ExtractionOptions
     /// <summary>Data to write; <see langword="null"/> (default) for definitions only.</summary>
     public DataOptions? Data { get; set; }
 
+    /// <summary>
+    /// Tables whose rows are written to <c>data/</c>, sorted by primary key, so that their diff is stable: <c>schema.table</c> as psql pattern. Default:
+    /// none. Read in the same snapshot as the definitions; needs a server and a data source, not with <see cref="Data"/>. Sequence values are not written.
+    /// </summary>
+    public IList<string> ReferenceTables { get; } = [];
+
     /// <summary>Whether roles and memberships are written to <c>roles/roles.sql</c> (<c>--getroles</c>); needs a server. Default false.</summary>
     public bool Roles { get; set; }
 

@@ -86,6 +86,21 @@ public sealed class SchemaCommandTests(PgClusterFixture fixture) : IClassFixture
     }
 
     [Fact]
+    public async Task Extract_writes_reference_data_sorted()
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE a (id integer PRIMARY KEY); CREATE TABLE b (id integer PRIMARY KEY); INSERT INTO a VALUES (2), (1); INSERT INTO b VALUES (3)", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(source.ConnectionString);
+
+        (await cli.RunAsync("extract", cli.Path("tree"), "--reference-data", "public.a")).Should().Be(0, cli.Error);
+
+        Directory.GetFiles(cli.Path("tree/data")).Should().ContainSingle();
+        File.ReadAllText(cli.Path("tree/data/public.a.sql")).Should().EndWith("COPY public.a (id) FROM stdin;\n1\n2\n\\.\n");
+        (await cli.RunAsync("extract", cli.Path("tree"), "--reference-data", "public.z")).Should().Be(2);
+        cli.Error.Should().StartWith("omnipg: There is no table 'public.z'.");
+    }
+
+    [Fact]
     public async Task Errors_are_one_line_and_an_exit_code()
     {
         using var cli = new SchemaCli(fixture.Cluster.ConnectionString);
