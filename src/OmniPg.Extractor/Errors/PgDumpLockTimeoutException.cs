@@ -1,11 +1,11 @@
 namespace OmniPg.Extractor;
 
-/// <summary>pg_dump waited longer for a table lock than <c>PgDumpOptions.LockTimeout</c>. Code <c>extractor.dump.lock_timeout</c>.</summary>
+/// <summary>pg_dump waited longer for a table lock than <c>PgDumpOptions.LockTimeout</c>. Code <c>extractor.dump.lock-timeout</c>.</summary>
 public sealed class PgDumpLockTimeoutException : ExtractorException
 {
     internal PgDumpLockTimeoutException(string tables, TimeSpan timeout, Exception innerException)
         : base(
-            "extractor.dump.lock_timeout",
+            "extractor.dump.lock-timeout",
             $"Another session holds a lock on '{tables}', and pg_dump could not lock it within '{timeout}'.",
             "Look into pg_locks for the session that holds ACCESS EXCLUSIVE, or raise PgDumpOptions.LockTimeout.",
             innerException)

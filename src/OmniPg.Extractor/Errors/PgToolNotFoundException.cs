@@ -1,11 +1,11 @@
 namespace OmniPg.Extractor;
 
-/// <summary>No usable pg_dump or pg_dumpall was found. Code <c>extractor.tool.not_found</c>.</summary>
+/// <summary>No usable pg_dump or pg_dumpall was found. Code <c>extractor.tool.not-found</c>.</summary>
 public sealed class PgToolNotFoundException : ExtractorException
 {
     internal PgToolNotFoundException(string tool, IReadOnlyList<string> tried)
         : base(
-            "extractor.tool.not_found",
+            "extractor.tool.not-found",
             $"No usable '{tool}' was found. Tried: {(tried.Count == 0 ? "nothing, there is no place to look" : string.Join("; ", tried))}.",
             "Install PostgreSQL's client programs, or name the directory in PgToolOptions.BinDirectory.")
     {

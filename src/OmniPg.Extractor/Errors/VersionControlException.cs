@@ -9,7 +9,7 @@ public sealed class VersionControlException : ExtractorException
     /// <param name="output">The end of what it wrote to standard error.</param>
     /// <param name="innerException">The cause, or null.</param>
     public VersionControlException(string program, string command, string output, Exception? innerException = null)
-        : base("extractor.version_control", $"'{program} {command}' failed: {output}", "The extracted tree itself is complete; commit it by hand or run again.", innerException)
+        : base("extractor.version-control", $"'{program} {command}' failed: {output}", "The extracted tree itself is complete; commit it by hand or run again.", innerException)
     {
         Program = program;
         Command = command;

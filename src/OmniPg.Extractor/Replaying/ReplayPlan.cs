@@ -19,7 +19,7 @@ internal static class ReplayPlan
             else
                 plan.Add(new ReplayEntry(entry, sql));
         }
-        return unresolved.Count == 0 ? plan : throw new ReplayRefusedException("secrets",
+        return unresolved.Count == 0 ? plan : throw new ReplayRefusedException("extractor.replay.secrets",
             $"Secrets were taken out of these entries and nobody supplies them: '{string.Join("', '", unresolved)}'.", unresolved,
             "Give ReplayOptions.Secrets a resolver, leave these kinds out, or extract with secrets.");
     }

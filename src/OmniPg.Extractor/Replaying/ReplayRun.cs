@@ -78,7 +78,7 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
             return;
         var found = await TargetFacts.UserObjectsAsync(connection, cancellationToken).ConfigureAwait(false);
         if (found.Count > 0)
-            throw new ReplayRefusedException("not_empty",
+            throw new ReplayRefusedException("extractor.replay.not-empty",
                 $"The database '{connection.Database}' is not empty; it holds, among others: '{string.Join("', '", found)}'.", found,
                 "Replay into a fresh database, or set AllowNonEmpty.");
     }
@@ -90,7 +90,7 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
             .Select(static item => item.role).ToHashSet(StringComparer.Ordinal);
         var missing = await TargetFacts.MissingRolesAsync(connection, named, cancellationToken).ConfigureAwait(false);
         if (missing.Count > 0 && options.Roles == MissingRoles.Fail)
-            throw new ReplayRefusedException("roles", $"The server has no such roles: '{string.Join("', '", missing)}'.", missing,
+            throw new ReplayRefusedException("extractor.replay.roles", $"The server has no such roles: '{string.Join("', '", missing)}'.", missing,
                 "Create them, or set MissingRoles to Skip or Create.");
         if (options.Roles == MissingRoles.Skip)
             _missing = [.. missing];

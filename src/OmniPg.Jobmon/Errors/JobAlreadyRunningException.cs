@@ -1,11 +1,11 @@
 namespace OmniPg.Jobmon;
 
-/// <summary><c>jobmon.already_running</c>: another run of a single-instance job holds its lock.</summary>
+/// <summary><c>jobmon.already-running</c>: another run of a single-instance job holds its lock.</summary>
 public sealed class JobAlreadyRunningException : JobmonException
 {
     internal JobAlreadyRunningException(string jobName, long? holderJobId, int? holderPid, DateTimeOffset? since)
         : base(
-            "jobmon.already_running",
+            "jobmon.already-running",
             $"Job '{jobName}' is already running{Holder(holderJobId, holderPid, since)}.",
             "Wait for the other run, cancel it, or start with OnConflict.Skip.")
     {

@@ -1,11 +1,11 @@
 namespace OmniPg.Jobmon;
 
-/// <summary><c>jobmon.not_installed</c>: the database has neither the extension <c>pg_jobmon</c> nor the SDK's own schema.</summary>
+/// <summary><c>jobmon.not-installed</c>: the database has neither the extension <c>pg_jobmon</c> nor the SDK's own schema.</summary>
 public sealed class JobmonNotInstalledException : JobmonException
 {
     internal JobmonNotInstalledException(string database, string lookedFor, Exception? innerException = null)
         : base(
-            "jobmon.not_installed",
+            "jobmon.not-installed",
             $"Database '{database}' has neither extension 'pg_jobmon' nor a job log in schema '{lookedFor}'.",
             "Run Admin.InstallAsync() once, or hand the text of Admin.Script() to the owner of the database.",
             innerException)

@@ -1,11 +1,11 @@
 namespace OmniPg.Jobmon;
 
-/// <summary><c>jobmon.unsupported_version</c>: the installed extension or side schema has a version this package cannot work with.</summary>
+/// <summary><c>jobmon.unsupported-version</c>: the installed extension or side schema has a version this package cannot work with.</summary>
 public sealed class JobmonUnsupportedVersionException : JobmonException
 {
     internal JobmonUnsupportedVersionException(string what, string found, string supported)
         : base(
-            "jobmon.unsupported_version",
+            "jobmon.unsupported-version",
             $"Version '{found}' of {what} is not supported; supported is '{supported}'.",
             $"Upgrade {what}, or use a package version that matches it.")
     {

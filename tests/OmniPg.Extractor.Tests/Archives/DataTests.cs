@@ -90,7 +90,7 @@ public sealed class DataTests(AllKindsDatabase all) : IClassFixture<AllKindsData
         var open = () => archive.OpenData(entry);
         var again = async () => await archive.ReadDataAsync(TestContext.Current.CancellationToken).GetAsyncEnumerator(TestContext.Current.CancellationToken).MoveNextAsync();
 
-        open.Should().Throw<ArchiveNotSeekableException>().Which.Code.Should().Be("extractor.archive.not_seekable");
+        open.Should().Throw<ArchiveNotSeekableException>().Which.Code.Should().Be("extractor.archive.not-seekable");
         await again.Should().ThrowAsync<InvalidOperationException>();
     }
 

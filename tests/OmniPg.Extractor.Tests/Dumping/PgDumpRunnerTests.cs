@@ -63,7 +63,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
         var act = () => new PgDumpRunner().StartAsync(Source, new PgDumpOptions { LockTimeout = TimeSpan.FromMilliseconds(100) }, cancellationToken: TestContext.Current.CancellationToken);
 
         var error = (await act.Should().ThrowAsync<PgDumpLockTimeoutException>()).Which;
-        error.Code.Should().Be("extractor.dump.lock_timeout");
+        error.Code.Should().Be("extractor.dump.lock-timeout");
         error.Tables.Should().Contain("app.cache");
         error.IsTransient.Should().BeTrue();
     }

@@ -61,7 +61,7 @@ public sealed class PgToolLocatorTests(PgClusterFixture fixture) : IDisposable
         var act = () => new PgToolLocator(new PgToolOptions { PgDumpPath = path }).FindPgDumpAsync(cancellationToken: TestContext.Current.CancellationToken);
 
         var error = (await act.Should().ThrowAsync<PgToolNotFoundException>()).Which;
-        error.Code.Should().Be("extractor.tool.not_found");
+        error.Code.Should().Be("extractor.tool.not-found");
         error.Message.Should().StartWith($"No usable 'pg_dump' was found. Tried: '{path}' (no such file).");
         error.Tried.Should().ContainSingle();
     }

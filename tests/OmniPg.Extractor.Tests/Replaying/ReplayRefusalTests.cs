@@ -66,7 +66,7 @@ public sealed class ReplayRefusalTests(PgClusterFixture fixture)
 
         var act = () => work.Tree("tree").ReplayAsync(database.DataSource, cancellationToken: TestContext.Current.CancellationToken);
 
-        (await act.Should().ThrowAsync<ReplayRefusedException>()).Where(e => e.Code == "extractor.replay.not_empty").WithMessage("*'relation there'*");
+        (await act.Should().ThrowAsync<ReplayRefusedException>()).Where(e => e.Code == "extractor.replay.not-empty").WithMessage("*'relation there'*");
         await work.Tree("tree").ReplayAsync(database.DataSource, new() { AllowNonEmpty = true }, TestContext.Current.CancellationToken);
     }
 

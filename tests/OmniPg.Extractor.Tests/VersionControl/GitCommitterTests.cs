@@ -45,7 +45,7 @@ public sealed class GitCommitterTests(PgClusterFixture fixture)
 
         var act = () => new GitCommitter().CommitAsync(report, "x", TestContext.Current.CancellationToken);
 
-        (await act.Should().ThrowAsync<VersionControlException>()).Where(e => e.Code == "extractor.version_control")
+        (await act.Should().ThrowAsync<VersionControlException>()).Where(e => e.Code == "extractor.version-control")
             .WithMessage("'git rev-parse' failed: *not a git repository*");
     }
 
