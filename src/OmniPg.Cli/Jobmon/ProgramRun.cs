@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using OmniPg.Jobmon;
 
 namespace OmniPg.Cli;
@@ -34,13 +35,16 @@ internal sealed class ProgramRun : IDisposable
         using var signals = _session.Host.Signals.TakeOver(signal => NativeSignals.Send(_process.Id, NativeSignals.NumberOf(signal)));
         await using var cancellation = cancelled.Register(() => NativeSignals.Send(_process.Id, NativeSignals.Terminate));
         await Task.WhenAll(
-            PumpAsync(_process.StandardOutput, _session.Out, isError: false),
-            PumpAsync(_process.StandardError, _session.Error, isError: true),
+            PumpAsync(Utf8(_process.StandardOutput), _session.Out, isError: false),
+            PumpAsync(Utf8(_process.StandardError), _session.Error, isError: true),
             _process.WaitForExitAsync(CancellationToken.None));
         return _process.ExitCode;
     }
 
     public void Dispose() => _process.Dispose();
+
+    // The readers of the process take FF FE at the beginning for a byte order mark and read everything after it as UTF-16.
+    private static StreamReader Utf8(StreamReader given) => new(given.BaseStream, new UTF8Encoding(false), detectEncodingFromByteOrderMarks: false);
 
     private async Task PumpAsync(StreamReader source, TextWriter target, bool isError)
     {

@@ -35,6 +35,20 @@ public sealed class ExecCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Output_that_is_no_text_and_very_long_lines_pass()
+    {
+        Assert.SkipUnless(File.Exists("/bin/sh"), "needs /bin/sh");
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+
+        // FF FE is the byte order mark of UTF-16: the rest must not be read as such.
+        var result = await cli.RunAsync("jobmon", "exec", "binary", "--", "/bin/sh", "-c", "printf '\\377\\376 bad \\200\\n'; head -c 1000000 /dev/zero | tr '\\0' x; echo");
+
+        result.ExitCode.Should().Be(0);
+        result.Output.Should().Be("\uFFFD\uFFFD bad \uFFFD\n" + new string('x', 1_000_000) + "\n");
+        (await cli.RunAsync("jobmon", "detail", "1")).Output.Should().Contain("Exit code 0 after 2 lines of output");
+    }
+
+    [Fact]
     public async Task The_program_runs_although_the_log_cannot_be_reached()
     {
         Assert.SkipUnless(File.Exists("/bin/sh"), "needs /bin/sh");
