@@ -55,6 +55,23 @@ public sealed class ReferenceDataTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task Collation_of_the_key_does_not_decide_about_the_order()
+    {
+        using var work = new ExtractionCase();
+        await using var database = await DatabaseAsync();
+        Assert.SkipUnless(
+            await database.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_collation WHERE collname = 'und-x-icu')", TestContext.Current.CancellationToken),
+            "This server is built without ICU.");
+        await database.ExecuteAsync(
+            "CREATE TABLE app.word (w text COLLATE \"und-x-icu\" PRIMARY KEY); INSERT INTO app.word VALUES ('b'), ('a'), ('B')", TestContext.Current.CancellationToken);
+
+        await work.ExtractAsync(database.DataSource, "tree", o => Choose(o, "app.word"));
+
+        (await database.ScalarAsync<string>("SELECT string_agg(w, '' ORDER BY w) FROM app.word", TestContext.Current.CancellationToken)).Should().Be("abB");
+        File.ReadAllText(work.Path("tree/data/app.word.sql")).Should().EndWith("COPY app.word (w) FROM stdin;\nB\na\nb\n\\.\n");
+    }
+
+    [Fact]
     public async Task Order_of_insertion_does_not_matter_and_a_changed_row_changes_its_file_alone()
     {
         using var work = new ExtractionCase();
