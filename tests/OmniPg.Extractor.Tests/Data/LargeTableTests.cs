@@ -2,9 +2,7 @@ using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Data;
 
-/// <summary>Counts what the whole process allocates, so nothing else may run meanwhile.</summary>
-[CollectionDefinition(nameof(LargeTableTests), DisableParallelization = true)]
-[Collection(nameof(LargeTableTests))]
+[Collection(nameof(WholeProcess))]
 public sealed class LargeTableTests(PgClusterFixture fixture)
 {
     private const int Rows = 300_000;

@@ -2,6 +2,7 @@ using System.Globalization;
 
 namespace OmniPg.Extractor.Tests.Fuzzing;
 
+[Collection(nameof(WholeProcess))]
 public sealed class ArchiveFuzzTests
 {
     private const int Seed = 20240229;

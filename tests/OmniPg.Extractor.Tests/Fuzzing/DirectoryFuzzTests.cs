@@ -4,6 +4,7 @@ using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Fuzzing;
 
+[Collection(nameof(WholeProcess))]
 public sealed class DirectoryFuzzTests : IDisposable
 {
     private const int Seed = 20250301;
