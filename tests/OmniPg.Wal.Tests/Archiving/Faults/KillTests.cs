@@ -20,7 +20,9 @@ public sealed class KillTests(WalWorkloads workloads) : ArchiveTests(workloads)
         string[] archives = [Scene.MakeDirectory("zstd"), Scene.MakeDirectory("none")];
         Scene.MakeDirectory("state");
         var acknowledged = new ConcurrentBag<WalFileName>();
-        var usual = await MeasureAsync();
+        // How long an undisturbed run takes here and now, so that the kills fall before, into and behind its work: measured anew with every run that ends
+        // by itself, because the first may have shared the machine with others.
+        var usual = (await MeasureAsync()).Ticks;
         var kills = 0;
 
         await Parallel.ForEachAsync(Enumerable.Range(0, SideBySide), Token, async (worker, token) =>
@@ -29,12 +31,17 @@ public sealed class KillTests(WalWorkloads workloads) : ArchiveTests(workloads)
             for (var i = worker; Volatile.Read(ref kills) < Kills; i += SideBySide)
             {
                 var segment = Scene.Segments[i % Scene.Segments.Count];
+                var started = Stopwatch.GetTimestamp();
                 using var process = Start(segment);
-                var limit = Task.Delay(usual * (0.3 + random.NextDouble()), token);
+                var limit = Task.Delay(new TimeSpan(Volatile.Read(ref usual)) * (0.3 + random.NextDouble()), token);
                 if (await Task.WhenAny(process.WaitForExitAsync(token), limit) == limit)
                 {
                     process.Kill();
                     Interlocked.Increment(ref kills);
+                }
+                else
+                {
+                    Volatile.Write(ref usual, Stopwatch.GetElapsedTime(started).Ticks);
                 }
 
                 await process.WaitForExitAsync(token);
@@ -56,7 +63,6 @@ public sealed class KillTests(WalWorkloads workloads) : ArchiveTests(workloads)
     private static WalFileName NameOf(string path) =>
         WalFileName.Parse(Path.GetFileName(path.AsSpan())[..^(Codec.ForExtension(path) ?? Codec.None).Extension.Length]);
 
-    // How long an undisturbed run takes here and now, so that the kills fall before, into and behind its work.
     private async Task<TimeSpan> MeasureAsync()
     {
         var started = Stopwatch.GetTimestamp();
