@@ -37,6 +37,7 @@ internal static class CheckRuleWriter
     {
         using var command = new NpgsqlCommand(server.Render(JobmonAdminSql.JudgeThresholds), connection)
         {
+            CommandTimeout = server.CommandTimeoutSeconds,
             Parameters = { SqlParameters.Text(rule.JobName), SqlParameters.Text(rule.WarnThreshold), SqlParameters.Text(rule.ErrorThreshold) },
         };
         try
@@ -63,6 +64,7 @@ internal static class CheckRuleWriter
     {
         using var save = new NpgsqlCommand(server.Render(JobmonAdminSql.SaveThresholds), connection)
         {
+            CommandTimeout = server.CommandTimeoutSeconds,
             Parameters =
             {
                 SqlParameters.Text(rule.JobName), SqlParameters.Text(thresholds.Warn), SqlParameters.Text(thresholds.Error), SqlParameters.Flag(active),
@@ -80,6 +82,7 @@ internal static class CheckRuleWriter
             : "UPDATE @side@.check_rule SET active = $2 WHERE job_name = upper($1) AND active <> $2";
         using var save = new NpgsqlCommand(server.Render(sql), connection)
         {
+            CommandTimeout = server.CommandTimeoutSeconds,
             Parameters = { SqlParameters.Text(rule.JobName), SqlParameters.Flag(active) },
         };
         if (rule.NeedsSideSchema)

@@ -40,7 +40,7 @@ internal static class ExtensionMigration
         await using var ending = transaction.ConfigureAwait(false);
         await JobmonInstaller.ExecuteAsync(connection, JobmonSchemaScript.Lock, cancellationToken).ConfigureAwait(false);
 
-        var found = await JobmonServerDetector.DetectAsync(connection, null, database.SideSchema, cancellationToken).ConfigureAwait(false);
+        var found = await JobmonServerDetector.DetectAsync(connection, null, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
         if (found.Mode != JobmonMode.Extension)
             throw new JobmonNotInstalledException(found.Database, "pg_jobmon");
         if (found.Schema == target)

@@ -75,7 +75,11 @@ internal static class JobCanceller
     private static async Task<(bool Present, bool Hidden)> FindBackendAsync(
         NpgsqlConnection connection, JobmonServer server, long jobId, CancellationToken cancellationToken)
     {
-        using var command = new NpgsqlCommand(server.Render(Backend), connection) { Parameters = { new NpgsqlParameter { Value = jobId } } };
+        using var command = new NpgsqlCommand(server.Render(Backend), connection)
+        {
+            CommandTimeout = server.CommandTimeoutSeconds,
+            Parameters = { new NpgsqlParameter { Value = jobId } },
+        };
         var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = row.ConfigureAwait(false);
         if (!await row.ReadAsync(cancellationToken).ConfigureAwait(false))
@@ -86,7 +90,11 @@ internal static class JobCanceller
     private static async Task<object?> ScalarAsync(
         NpgsqlConnection connection, JobmonServer server, string sql, long jobId, string? reason, CancellationToken cancellationToken)
     {
-        using var command = new NpgsqlCommand(server.Render(sql), connection) { Parameters = { new NpgsqlParameter { Value = jobId } } };
+        using var command = new NpgsqlCommand(server.Render(sql), connection)
+        {
+            CommandTimeout = server.CommandTimeoutSeconds,
+            Parameters = { new NpgsqlParameter { Value = jobId } },
+        };
         if (sql.Contains("$2", StringComparison.Ordinal))
             command.Parameters.Add(SqlParameters.Text(reason));
         return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);

@@ -20,6 +20,7 @@ internal sealed partial class JobmonAdmin
         {
             using var command = new NpgsqlCommand(server.Render(JobmonAdminSql.Acknowledge), connection)
             {
+                CommandTimeout = server.CommandTimeoutSeconds,
                 Parameters = { SqlParameters.Text(jobName), SqlParameters.Text(by), SqlParameters.Text(why) },
             };
             return (int)(await command.ExecuteScalarAsync(ct).ConfigureAwait(false))!;
@@ -35,6 +36,7 @@ internal sealed partial class JobmonAdmin
             CheckRuleWriter.RequireSide(server);
             using var command = new NpgsqlCommand(server.Render(JobmonAdminSql.Mute), connection)
             {
+                CommandTimeout = server.CommandTimeoutSeconds,
                 Parameters = { SqlParameters.Text(jobName), SqlParameters.Instant(until), SqlParameters.Text(by), SqlParameters.Text(why) },
             };
             return await command.ExecuteNonQueryAsync(ct).ConfigureAwait(false);
@@ -44,7 +46,7 @@ internal sealed partial class JobmonAdmin
     public Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default) =>
         RunAsync<IReadOnlyDictionary<int, string>>("read texts", async (connection, server, ct) =>
         {
-            using var command = new NpgsqlCommand(server.Render(JobMonitorSql.StatusTexts), connection);
+            using var command = new NpgsqlCommand(server.Render(JobMonitorSql.StatusTexts), connection) { CommandTimeout = server.CommandTimeoutSeconds };
             var rows = await command.ExecuteReaderAsync(ct).ConfigureAwait(false);
             await using var closing = rows.ConfigureAwait(false);
             var texts = new SortedDictionary<int, string>();
@@ -61,6 +63,7 @@ internal sealed partial class JobmonAdmin
         {
             using var command = new NpgsqlCommand(server.Render(JobmonAdminSql.SetStatusText), connection)
             {
+                CommandTimeout = server.CommandTimeoutSeconds,
                 Parameters = { SqlParameters.Integer(level.Code), SqlParameters.Text(text) },
             };
             return await command.ExecuteNonQueryAsync(ct).ConfigureAwait(false) == 1

@@ -100,7 +100,7 @@ public sealed partial class JobmonClient
             if (_runtime.Writer.Server is not { HasSide: true } server)
                 return;
             using var connection = SyncCall.Run(_runtime.Connections.OpenAsync(async: false, CancellationToken.None));
-            using var command = new NpgsqlCommand(server.Render(ControlSql.Reap), connection);
+            using var command = new NpgsqlCommand(server.Render(ControlSql.Reap), connection) { CommandTimeout = server.CommandTimeoutSeconds };
             command.Parameters.Add(new NpgsqlParameter<double> { TypedValue = _options.DeadAfter.TotalSeconds });
             if (command.ExecuteScalar() is int closed and > 0)
                 JobmonLog.Reaped(_runtime.Logger, closed);

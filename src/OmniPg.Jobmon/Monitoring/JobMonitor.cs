@@ -22,7 +22,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         await database.RunAsync("lint", async (connection, server, ct) =>
         {
             var findings = new List<ConfigFinding>();
-            using (var command = new NpgsqlCommand(server.RequireInstalled().Render(JobMonitorSql.Lint), connection))
+            using (var command = new NpgsqlCommand(server.RequireInstalled().Render(JobMonitorSql.Lint), connection) { CommandTimeout = server.CommandTimeoutSeconds })
             {
                 var rows = await command.ExecuteReaderAsync(ct).ConfigureAwait(false);
                 await using var closing = rows.ConfigureAwait(false);
@@ -49,7 +49,11 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     private async Task<(JobCheckReport Report, bool MayReap)> CheckAsync(
         NpgsqlConnection connection, JobmonServer server, string? history, CancellationToken cancellationToken)
     {
-        using var prepare = new NpgsqlCommand(server.Render(JobMonitorSql.Prepare), connection) { Parameters = { SqlParameters.Text(history) } };
+        using var prepare = new NpgsqlCommand(server.Render(JobMonitorSql.Prepare), connection)
+        {
+            CommandTimeout = server.CommandTimeoutSeconds,
+            Parameters = { SqlParameters.Text(history) },
+        };
         var first = await prepare.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         DateTimeOffset checkedAt;
         bool standby, mayReap;
@@ -62,7 +66,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
             (checkedAt, standby, mayReap) = (first.GetFieldValue<DateTimeOffset>(2), first.GetBoolean(3), first.GetBoolean(4));
         }
 
-        using var batch = new NpgsqlBatch(connection);
+        using var batch = new NpgsqlBatch(connection) { Timeout = server.CommandTimeoutSeconds };
         Add(batch, JobMonitorSql.NoCompilation);
         Add(batch, JobmonSchemaScript.Check(server, "$1::text::interval", "$2"), SqlParameters.Text(history), SqlParameters.Interval(deadAfter));
         Add(batch, server.Render(JobMonitorSql.StatusTexts));

@@ -59,7 +59,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            using var listen = new NpgsqlCommand("LISTEN omnipg_jobmon", connection);
+            using var listen = new NpgsqlCommand("LISTEN omnipg_jobmon", connection) { CommandTimeout = database.CommandTimeoutSeconds };
             await listen.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
             return connection;
         }

@@ -14,6 +14,7 @@ internal static class Reaper
                 return 0;
             using var command = new NpgsqlCommand(server.Render(Reap), connection)
             {
+                CommandTimeout = server.CommandTimeoutSeconds,
                 Parameters = { SqlParameters.Interval(deadAfter), SqlParameters.Flag(foreign) },
             };
             return (int)(await command.ExecuteScalarAsync(ct).ConfigureAwait(false))!;

@@ -9,7 +9,7 @@ internal sealed record ScheduleRule(
 {
     public static async Task<IReadOnlyList<ScheduleRule>> ReadAsync(NpgsqlConnection connection, JobmonServer server, CancellationToken cancellationToken)
     {
-        using var command = new NpgsqlCommand(server.Render(JobMonitorSql.Schedules), connection);
+        using var command = new NpgsqlCommand(server.Render(JobMonitorSql.Schedules), connection) { CommandTimeout = server.CommandTimeoutSeconds };
         var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = rows.ConfigureAwait(false);
         var rules = new List<ScheduleRule>();

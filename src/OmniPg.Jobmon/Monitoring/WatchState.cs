@@ -23,7 +23,7 @@ internal sealed class WatchState
 
     public async Task BeginAsync(NpgsqlConnection connection, JobmonServer server, CancellationToken cancellationToken)
     {
-        using var command = new NpgsqlCommand(server.Render(Begin), connection);
+        using var command = new NpgsqlCommand(server.Render(Begin), connection) { CommandTimeout = server.CommandTimeoutSeconds };
         var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = row.ConfigureAwait(false);
         await row.ReadAsync(cancellationToken).ConfigureAwait(false);
@@ -35,9 +35,9 @@ internal sealed class WatchState
     public async Task<IReadOnlyList<JobEvent>> AdvanceAsync(
         NpgsqlConnection connection, JobmonServer server, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        using var text = new NpgsqlCommand(server.Render(SuccessText), connection);
+        using var text = new NpgsqlCommand(server.Render(SuccessText), connection) { CommandTimeout = server.CommandTimeoutSeconds };
         var success = await text.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string ?? "OK";
-        using var command = new NpgsqlCommand(server.Render(JobHistorySql.Changed), connection);
+        using var command = new NpgsqlCommand(server.Render(JobHistorySql.Changed), connection) { CommandTimeout = server.CommandTimeoutSeconds };
         command.Parameters.Add(new NpgsqlParameter { Value = _highest });
         command.Parameters.Add(new NpgsqlParameter { Value = _open.Concat(_gaps.Keys).ToArray() });
         var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);

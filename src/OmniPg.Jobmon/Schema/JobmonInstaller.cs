@@ -17,7 +17,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await using var closingTransaction = transaction.ConfigureAwait(false);
         await ExecuteAsync(connection, JobmonSchemaScript.Lock, cancellationToken).ConfigureAwait(false);
-        var before = await JobmonServerDetector.DetectAsync(connection, wanted, database.SideSchema, cancellationToken).ConfigureAwait(false);
+        var before = await JobmonServerDetector.DetectAsync(connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
 
         if (before.Mode != JobmonMode.Extension)
         {

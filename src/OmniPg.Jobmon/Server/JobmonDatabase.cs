@@ -24,10 +24,10 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
 
     /// <summary>What the database holds; asked once, then remembered while something is installed.</summary>
     public async ValueTask<JobmonServer> GetServerAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
-        _server ?? Remember(await JobmonServerDetector.DetectAsync(connection, schema, sideSchema, cancellationToken).ConfigureAwait(false));
+        _server ?? Remember(await JobmonServerDetector.DetectAsync(connection, schema, sideSchema, CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false));
 
     /// <inheritdoc cref="GetServerAsync"/>
-    public JobmonServer GetServer(NpgsqlConnection connection) => _server ?? Remember(JobmonServerDetector.Detect(connection, schema, sideSchema));
+    public JobmonServer GetServer(NpgsqlConnection connection) => _server ?? Remember(JobmonServerDetector.Detect(connection, schema, sideSchema, CommandTimeoutSeconds));
 
     /// <summary>Runs one piece of work on a connection of its own and turns the server's refusals into typed exceptions.</summary>
     public async Task<T> RunAsync<T>(

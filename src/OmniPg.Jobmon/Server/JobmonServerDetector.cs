@@ -11,56 +11,59 @@ internal static class JobmonServerDetector
     /// <param name="connection">An open connection.</param>
     /// <param name="schema">The schema to look at, or <see langword="null"/> for the extension first, then the SDK's own.</param>
     /// <param name="side">The side schema.</param>
+    /// <param name="seconds">Limit of a statement; what is found carries it on.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     public static async Task<JobmonServer> DetectAsync(
-        NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, CancellationToken cancellationToken)
+        NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, int seconds, CancellationToken cancellationToken)
     {
         JobmonServer found;
-        using (var command = DetectCommand(connection, schema))
+        using (var command = DetectCommand(connection, schema, seconds))
         {
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using var closingReader = reader.ConfigureAwait(false);
             await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-            found = Read(reader, schema, side);
+            found = Read(reader, schema, side) with { CommandTimeoutSeconds = seconds };
         }
-        using (var readable = SideCommand(connection, side))
+        using (var readable = SideCommand(connection, side, seconds))
         {
             if (await readable.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true)
                 return found;
         }
-        using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection);
+        using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection) { CommandTimeout = seconds };
         var row = await version.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using var closingRow = row.ConfigureAwait(false);
         return await row.ReadAsync(cancellationToken).ConfigureAwait(false) ? WithSide(found, row) : found;
     }
 
     /// <inheritdoc cref="DetectAsync"/>
-    public static JobmonServer Detect(NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side)
+    public static JobmonServer Detect(NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, int seconds)
     {
         JobmonServer found;
-        using (var command = DetectCommand(connection, schema))
+        using (var command = DetectCommand(connection, schema, seconds))
         using (var reader = command.ExecuteReader())
         {
             reader.Read();
-            found = Read(reader, schema, side);
+            found = Read(reader, schema, side) with { CommandTimeoutSeconds = seconds };
         }
-        using (var readable = SideCommand(connection, side))
+        using (var readable = SideCommand(connection, side, seconds))
         {
             if (readable.ExecuteScalar() is not true)
                 return found;
         }
-        using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection);
+        using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection) { CommandTimeout = seconds };
         using var row = version.ExecuteReader();
         return row.Read() ? WithSide(found, row) : found;
     }
 
-    private static NpgsqlCommand DetectCommand(NpgsqlConnection connection, PgIdentifier? schema) => new(JobmonServerSql.Detect, connection)
+    private static NpgsqlCommand DetectCommand(NpgsqlConnection connection, PgIdentifier? schema, int seconds) => new(JobmonServerSql.Detect, connection)
     {
+        CommandTimeout = seconds,
         Parameters = { new NpgsqlParameter { Value = (object?)schema?.Value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text } },
     };
 
-    private static NpgsqlCommand SideCommand(NpgsqlConnection connection, PgIdentifier side) => new(JobmonServerSql.SideIsReadable, connection)
+    private static NpgsqlCommand SideCommand(NpgsqlConnection connection, PgIdentifier side, int seconds) => new(JobmonServerSql.SideIsReadable, connection)
     {
+        CommandTimeout = seconds,
         Parameters = { new NpgsqlParameter<string> { TypedValue = side.Value, NpgsqlDbType = NpgsqlDbType.Text } },
     };
 

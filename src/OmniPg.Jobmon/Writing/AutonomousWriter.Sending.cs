@@ -19,8 +19,8 @@ internal sealed partial class AutonomousWriter
         var schema = options.Schema is null ? (PgIdentifier?)null : PgIdentifier.Create(options.Schema);
         var side = PgIdentifier.Create(options.SideSchema);
         var found = async
-            ? await JobmonServerDetector.DetectAsync(connection, schema, side, CancellationToken.None).ConfigureAwait(false)
-            : JobmonServerDetector.Detect(connection, schema, side);
+            ? await JobmonServerDetector.DetectAsync(connection, schema, side, OwnConnections.Seconds(options.CommandTimeout), CancellationToken.None).ConfigureAwait(false)
+            : JobmonServerDetector.Detect(connection, schema, side, OwnConnections.Seconds(options.CommandTimeout));
         found.RequireInstalled();
         if (found.ByFunctions)
         {

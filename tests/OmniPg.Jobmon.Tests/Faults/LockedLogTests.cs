@@ -1,0 +1,47 @@
+using Npgsql;
+using OmniPg.Testing;
+
+namespace OmniPg.Jobmon.Tests.Faults;
+
+/// <summary>Somebody holds all tables of the log, and the caller's data source would wait for ever.</summary>
+public sealed class LockedLogTests(PgClusterFixture server)
+{
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string> Calls => ["check", "lint", "cancel", "reap", "acknowledge", "list"];
+
+    [Theory]
+    [MemberData(nameof(Calls))]
+    public async Task A_question_ends_with_the_command_timeout_of_the_options(string call)
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        var settings = new NpgsqlConnectionStringBuilder(log.ConnectionString) { CommandTimeout = 0 };
+        await using var patient = NpgsqlDataSource.Create(settings);
+        await using var jobmon = JobmonClient.Create(patient, new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(1) });
+        await jobmon.GetCapabilitiesAsync(Stop);
+        await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
+        await using var transaction = await holder.BeginTransactionAsync(Stop);
+        await using var lockAll = new NpgsqlCommand(
+            "LOCK TABLE jobmon.job_log, jobmon.job_check_log, jobmon.job_check_config, omnipg_jobmon.run, omnipg_jobmon.session IN ACCESS EXCLUSIVE MODE", holder);
+        await lockAll.ExecuteNonQueryAsync(Stop);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Stop);
+        deadline.CancelAfter(TimeSpan.FromSeconds(30));
+
+        var asking = () => AskAsync(jobmon, call, deadline.Token);
+
+        await asking.Should().ThrowAsync<JobmonUnavailableException>();
+    }
+
+    private static async Task AskAsync(JobmonClient jobmon, string call, CancellationToken stop)
+    {
+        switch (call)
+        {
+            case "check": await jobmon.Monitor.CheckAsync(cancellationToken: stop); break;
+            case "lint": await jobmon.Monitor.LintAsync(stop); break;
+            case "cancel": await jobmon.Admin.CancelAsync(1, cancellationToken: stop); break;
+            case "reap": await jobmon.Admin.ReapAsync(stop); break;
+            case "acknowledge": await jobmon.Admin.AcknowledgeAsync("x", "me", cancellationToken: stop); break;
+            default: await jobmon.History.ListAsync(new JobQuery(), stop).FirstOrDefaultAsync(stop); break;
+        }
+    }
+}
