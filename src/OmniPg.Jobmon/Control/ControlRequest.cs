@@ -1,13 +1,11 @@
-using Npgsql;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>Work for the control thread, which alone uses the control connection.</summary>
-internal sealed class ControlRequest(Func<NpgsqlConnection, bool> work)
+internal sealed class ControlRequest(Func<ControlConnection, bool> work)
 {
     private readonly TaskCompletionSource<bool> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public void Execute(NpgsqlConnection connection)
+    public void Execute(ControlConnection connection)
     {
         // Whoever asked has given up: a lock taken for him now would be held by nobody until the process ends.
         if (_done.Task.IsCompleted)

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
@@ -11,7 +10,7 @@ namespace OmniPg.Jobmon;
 /// the thread waits on the connection without asking the server anything; other threads end that wait by a notification.
 /// </remarks>
 internal sealed partial class ControlSession(
-    SessionIdentity identity, OwnConnections connections, AutonomousWriter writer, JobmonOptions options, TimeProvider time, ILogger logger) : IDisposable
+    SessionIdentity identity, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
@@ -25,9 +24,9 @@ internal sealed partial class ControlSession(
     private volatile bool _stopping;
     private volatile bool _registered;
     private volatile bool _cancelSeen;
+    private volatile bool _holdsLocks = true;
     private int _pid;
-
-    public Guid SessionId => identity.Id;
+    private int _lastPid;
 
     /// <summary>Backend of the control session; null while there is none.</summary>
     public int? Pid => Volatile.Read(ref _pid) is not 0 and var pid ? pid : null;
@@ -42,9 +41,9 @@ internal sealed partial class ControlSession(
     public void Unwatch(IControlled run) => _runs.TryRemove(run.Row, out _);
 
     /// <summary>The registration of this process, for the first write; null once it is done.</summary>
-    public NpgsqlBatchCommand? Register(WriterSql sql)
+    public NpgsqlBatchCommand? Register()
     {
-        if (_registered || writer.Server is not { HasSide: true } server)
+        if (_registered || target.Server is not { HasSide: true } server)
             return null;
         var command = new NpgsqlBatchCommand(server.Render(ControlSql.Register));
         command.Parameters.AddRange(identity.Parameters(lockKey: null, "heartbeat", self: false));
@@ -100,92 +99,84 @@ internal sealed partial class ControlSession(
         Lose(new ObjectDisposedException(nameof(ControlSession)));
     }
 
-    private void Lose(Exception error)
-    {
-        while (_requests.TryDequeue(out var request))
-            request.Fail(error);
-        if (_stopping)
-            return;
-        connections.Clear();
-        if (_throttle.MayLog(error.GetType().Name))
-            JobmonLog.ControlLost(logger, SessionId, error.Message, error);
-    }
-
     /// <summary>One life of the connection; returns when the client is disposed.</summary>
     private void Serve(NpgsqlConnection connection, Action established)
     {
-        var sql = SyncCall.Run(writer.SqlAsync(async: false, connection));
-        var server = writer.Server!;
-        var locks = Establish(connection, server, sql.HasSide);
+        var side = SyncCall.Run(target.SqlAsync(async: false, connection)).HasSide;
+        var statements = new ControlConnection(connection, options.CommandTimeout);
+        Establish(statements, reportedPid: connection.ProcessID, side);
         connection.Notification += OnNotification;
         established();
         var beaten = time.GetTimestamp();
         while (!_stopping)
         {
             while (_requests.TryDequeue(out var request))
-                request.Execute(connection);
+                request.Execute(statements);
             if (_cancelSeen || time.GetElapsedTime(beaten) >= options.HeartbeatInterval)
             {
                 beaten = time.GetTimestamp();
                 _cancelSeen = false;
-                if (sql.HasSide)
-                    Beat(connection, server, locks);
+                if (side)
+                    Beat(statements);
             }
 
             if (_stopping)
                 break;
             var wait = options.HeartbeatInterval - time.GetElapsedTime(beaten);
             if (_requests.IsEmpty && wait > TimeSpan.Zero)
-                Wait(connection, wait, locks);
+                Wait(connection, wait);
         }
 
-        Leave(connection, server, sql.HasSide, locks);
+        connection.Notification -= OnNotification;
+        Leave(statements, side);
     }
 
-    private void Wait(NpgsqlConnection connection, TimeSpan wait, bool locks)
+    private void Wait(NpgsqlConnection connection, TimeSpan wait)
     {
-        if (locks)
+        if (_holdsLocks)
             connection.Wait((int)Math.Ceiling(wait.TotalMilliseconds));
         else
             _wake.WaitOne(wait);
     }
 
-    /// <summary>Registers this backend; returns whether it may hold locks and listen.</summary>
-    private bool Establish(NpgsqlConnection connection, JobmonServer server, bool side)
+    private void Establish(ControlConnection connection, int reportedPid, bool side)
     {
-        var pid = Scalar<int>(connection, ControlSql.WhoAmI);
+        var pid = connection.Scalar<int>(ControlSql.WhoAmI);
         // A transaction pooler reports a process id of its own, and gives every transaction another backend.
-        var locks = options.Liveness == LivenessMode.Lock || (options.Liveness == LivenessMode.Auto && pid == connection.ProcessID);
-        if (locks)
-            Execute(connection, ControlSql.Listen);
+        _holdsLocks = options.Liveness == LivenessMode.Lock || (options.Liveness == LivenessMode.Auto && pid == reportedPid);
+        // Before anything is asked of others: a request for cancellation that comes now must not be missed.
+        if (_holdsLocks)
+            connection.Execute(ControlSql.Listen);
         if (side)
-            RegisterSelf(connection, server, locks);
-        if (locks)
-            RetakeInstanceLocks(connection);
-        Volatile.Write(ref _pid, locks ? pid : 0);
+            RegisterSelf(connection);
+        if (_holdsLocks)
+            _instanceLocks.Retake(connection, _lastPid, _wake);
+        Volatile.Write(ref _pid, _holdsLocks ? pid : 0);
         _lastPid = pid;
-        JobmonLog.ControlStarted(logger, SessionId, pid, locks ? "lock" : "heartbeat");
-        _locks = locks;
-        return locks;
+        JobmonLog.ControlStarted(logger, identity.Id, pid, Liveness);
     }
 
-    private void RegisterSelf(NpgsqlConnection connection, JobmonServer server, bool locks)
+    private string Liveness => _holdsLocks ? "lock" : "heartbeat";
+
+    private void RegisterSelf(ControlConnection connection)
     {
         // A new key each time: the backend of a broken connection may still hold the old one for a while.
         var key = Random.Shared.Next(1, int.MaxValue);
-        Execute(connection, server.Render(ControlSql.Register), identity.Parameters(locks ? key : null, locks ? "lock" : "heartbeat", self: true));
-        if (locks)
-            Execute(connection, ControlSql.SessionLock, Value(NpgsqlDbType.Integer, key));
+        // Known first, locked second: in between the fresh heartbeat says that this process lives.
+        connection.Execute(target.Server!.Render(ControlSql.Register), identity.Parameters(_holdsLocks ? key : null, Liveness, self: true));
+        if (_holdsLocks)
+            connection.Execute(ControlSql.SessionLock, ControlConnection.Int(key));
         _registered = true;
     }
 
-    private void Beat(NpgsqlConnection connection, JobmonServer server, bool locks)
+    private void Beat(ControlConnection connection)
     {
         var open = _runs.Keys.Select(r => r.JobId).OfType<long>().ToArray();
-        var asked = Scalar<long[]?>(connection, server.Render(ControlSql.Heartbeat),
-            Value(NpgsqlDbType.Uuid, SessionId), Value(NpgsqlDbType.Array | NpgsqlDbType.Bigint, open));
+        var asked = connection.Scalar<long[]?>(
+            target.Server!.Render(ControlSql.Heartbeat), ControlConnection.Uuid(identity.Id), ControlConnection.BigInts(open));
+        // No row: somebody swept the table while this process was away.
         if (asked is null)
-            RegisterSelf(connection, server, locks);
+            RegisterSelf(connection);
         foreach (var (row, run) in _runs)
         {
             if (asked is not null && row.JobId is { } id && asked.Contains(id))
@@ -201,14 +192,24 @@ internal sealed partial class ControlSession(
             _cancelSeen = true;
     }
 
-    private void Leave(NpgsqlConnection connection, JobmonServer server, bool side, bool locks)
+    private void Leave(ControlConnection connection, bool side)
     {
-        connection.Notification -= OnNotification;
         if (side)
-            Execute(connection, server.Render(ControlSql.End), Value(NpgsqlDbType.Uuid, SessionId));
-        if (locks)
-            Execute(connection, ControlSql.LeaveClean);
+            connection.Execute(target.Server!.Render(ControlSql.End), ControlConnection.Uuid(identity.Id));
+        if (_holdsLocks)
+            connection.Execute(ControlSql.LeaveClean);
         Volatile.Write(ref _pid, 0);
+    }
+
+    private void Lose(Exception error)
+    {
+        while (_requests.TryDequeue(out var request))
+            request.Fail(error);
+        if (_stopping)
+            return;
+        connections.Clear();
+        if (_throttle.MayLog(error.GetType().Name))
+            JobmonLog.ControlLost(logger, identity.Id, error.Message, error);
     }
 
     /// <summary>Ends the wait of the control thread: by a notification to its connection, which is the one thing that thread waits for.</summary>
@@ -220,25 +221,12 @@ internal sealed partial class ControlSession(
         try
         {
             using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-            Execute(connection, ControlSql.Notify, Value(NpgsqlDbType.Text, "wake"));
+            new ControlConnection(connection, options.CommandTimeout).Execute(ControlSql.Notify, ControlConnection.Text("wake"));
         }
         catch (Exception error) when (WriteFailures.IsExpected(error))
         {
             // The control connection goes the same way: its thread wakes by the error.
-            JobmonLog.ControlLost(logger, SessionId, error.Message, error);
+            JobmonLog.ControlLost(logger, identity.Id, error.Message, error);
         }
-    }
-
-    private static NpgsqlParameter Value(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
-
-    private void Execute(NpgsqlConnection connection, string sql, params NpgsqlParameter[] parameters) =>
-        Scalar<object?>(connection, sql, parameters);
-
-    private T? Scalar<T>(NpgsqlConnection connection, string sql, params NpgsqlParameter[] parameters)
-    {
-        // A data source given by the user may wait for ever; a control thread that does takes all locks and heartbeats with it.
-        using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = OwnConnections.Seconds(options.CommandTimeout) };
-        command.Parameters.AddRange(parameters);
-        return command.ExecuteScalar() is T value ? value : default;
     }
 }

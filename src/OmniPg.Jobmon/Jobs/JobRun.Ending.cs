@@ -3,34 +3,28 @@ namespace OmniPg.Jobmon;
 /// <content>Every way in which a run ends; the first one wins.</content>
 internal sealed partial class JobRun
 {
-    private const string Cancelled = "Cancelled";
-    private const string BeforeFirstStep = "EXCEPTION before first step logged";
-    private const string AfterLastStep = "EXCEPTION after last step logged";
-    private const string DisposedOpen = "Disposed without Complete()";
-
-    public void Complete(string? message = null) =>
-        SyncCall.Run(EndAsync(async: false, "Complete", new Outcome(AlertLevel.Ok, JobState.Completed, message, null)));
+    public void Complete(string? message = null) => SyncCall.Run(EndAsync(async: false, "Complete", JobOutcome.Success(message)));
 
     public ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Complete", new Outcome(AlertLevel.Ok, JobState.Completed, message, null));
+        return EndAsync(async: true, "Complete", JobOutcome.Success(message));
     }
 
-    public void Fail(Exception error, AlertLevel? level = null) => SyncCall.Run(EndAsync(async: false, "Fail", Failure(error, level)));
+    public void Fail(Exception error, AlertLevel? level = null) => SyncCall.Run(EndAsync(async: false, "Fail", JobOutcome.Failure(error, level)));
 
-    public void Fail(string reason, AlertLevel? level = null) => SyncCall.Run(EndAsync(async: false, "Fail", Failure(reason, level)));
+    public void Fail(string reason, AlertLevel? level = null) => SyncCall.Run(EndAsync(async: false, "Fail", JobOutcome.Failure(reason, level)));
 
     public ValueTask FailAsync(Exception error, AlertLevel? level = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Fail", Failure(error, level));
+        return EndAsync(async: true, "Fail", JobOutcome.Failure(error, level));
     }
 
     public ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Fail", Failure(reason, level));
+        return EndAsync(async: true, "Fail", JobOutcome.Failure(reason, level));
     }
 
     public void Dispose() => SyncCall.Run(DisposeAsync(async: false));
@@ -43,13 +37,13 @@ internal sealed partial class JobRun
         if (State != JobState.Running)
             return ValueTask.CompletedTask;
         var asked = _cancel.IsCancellationRequested || (error is OperationCanceledException && callersToken.IsCancellationRequested);
-        var outcome = asked ? CancelledOutcome(error) : Failure(error, null);
+        var outcome = asked ? JobOutcome.Cancelled(_options.CancelledLevel, error) : JobOutcome.Failure(error);
         return EndAsync(async: true, "Fail", outcome, mayThrow: false);
     }
 
     /// <summary>Ends an open run because the client goes away.</summary>
     public ValueTask AbandonAsync(bool async) => State == JobState.Running
-        ? EndAsync(async, "Dispose", Failure("JobmonClient was disposed while the job was running", null), mayThrow: false)
+        ? EndAsync(async, "Dispose", JobOutcome.Failure("JobmonClient was disposed while the job was running"), mayThrow: false)
         : ValueTask.CompletedTask;
 
     private ValueTask DisposeAsync(bool async)
@@ -59,35 +53,16 @@ internal sealed partial class JobRun
         // In this frame, because what an async method changes in the flow is undone when it returns.
         _disposed = true;
         _scope.Ended = true;
-        return State == JobState.Running
-            ? EndAsync(async, "Dispose", DisposeOutcome(), mayThrow: false)
-            : ValueTask.CompletedTask;
+        if (State != JobState.Running)
+            return ValueTask.CompletedTask;
+        var cancelled = _cancel.IsCancellationRequested && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
+        var outcome = cancelled
+            ? JobOutcome.Cancelled(_options.CancelledLevel, _scope.LastException)
+            : JobOutcome.Disposed(DisposeBehavior, _scope.LastException);
+        return EndAsync(async, "Dispose", outcome, mayThrow: false);
     }
 
-    private Outcome DisposeOutcome()
-    {
-        if (_cancel.IsCancellationRequested && DisposeBehavior == DisposeBehavior.FailUnlessCompleted)
-            return CancelledOutcome(_scope.LastException);
-        if (DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
-            return new Outcome(AlertLevel.Ok, JobState.Completed, null, null);
-        return _scope.LastException is { } error ? Failure(error, null) : Failure(DisposedOpen, null);
-    }
-
-    private Outcome CancelledOutcome(Exception? error) => new(_options.CancelledLevel, JobState.Cancelled, Cancelled, null) { Cause = error };
-
-    private static Outcome Failure(Exception error, AlertLevel? level)
-    {
-        ArgumentNullException.ThrowIfNull(error);
-        return new Outcome(level ?? AlertLevel.Critical, JobState.Failed, ErrorDocument.Message(error), error) { Cause = error };
-    }
-
-    private static Outcome Failure(string reason, AlertLevel? level)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(reason);
-        return new Outcome(level ?? AlertLevel.Critical, JobState.Failed, reason, null);
-    }
-
-    private async ValueTask EndAsync(bool async, string operation, Outcome outcome, bool mayThrow = true)
+    private async ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true)
     {
         if (Interlocked.CompareExchange(ref _state, (int)outcome.State, (int)JobState.Running) != (int)JobState.Running)
         {
@@ -101,9 +76,10 @@ internal sealed partial class JobRun
         var before = _scope.LastException;
         try
         {
-            var events = EndEvents(outcome);
+            var events = EndRecord.Events(Row, outcome, _steps, _flusher, _values, _runtime);
+            // A run kept in memory in which anything went wrong, or that took long, is written after all.
             if (Row.Withheld)
-                Decide(outcome.Level, events);
+                Row.Withheld = outcome.Level == AlertLevel.Ok && !IsLong && !Row.Journal.HasFailure && !events.Exists(e => e is StepEndedEvent { IsSuccess: false });
             await Writer.WriteAsync(async, Row, events, mayThrow).ConfigureAwait(false);
             if (Row.Withheld)
                 Row.Journal.Clear();
@@ -111,10 +87,10 @@ internal sealed partial class JobRun
         finally
         {
             _runtime.Control.Unwatch(this);
-            if (_lock is { Held: true })
-                await _runtime.Control.UnlockAsync(async, _lock).ConfigureAwait(false);
+            // Only now: whoever takes the lock next must find this run ended.
+            await ReleaseLockAsync(async).ConfigureAwait(false);
             _scope.LastException = before;
-            Finish(outcome.Level, outcome.Cause, outcome.State == JobState.Cancelled ? "CANCELLED" : outcome.Level.ToString());
+            Finish(outcome.Level, outcome.Cause, outcome.StatusName);
         }
 
         if (!Row.EndedElsewhere)
@@ -123,37 +99,28 @@ internal sealed partial class JobRun
         JobmonLog.EndedElsewhere(_runtime.Logger, Name, JobId, outcome.Level.ToString());
     }
 
-    /// <summary>The end of all open steps and of the run: one batch.</summary>
-    private List<LogEvent> EndEvents(Outcome outcome)
+    private async ValueTask SkipAsync(bool async)
     {
-        StepRun[] open;
-        Exception? recorded;
-        lock (_stepLock)
-        {
-            open = [.. _openSteps];
-            recorded = _recordedError;
-            _openSteps.Clear();
-        }
+        Volatile.Write(ref _state, (int)JobState.Skipped);
+        Row.Withheld = false;
+        _scope.Ended = true;
+        await Writer.WriteAsync(async, Row, RunStart.Skipped(StartEvent()), mayThrow: true).ConfigureAwait(false);
+        JobmonLog.JobSkipped(_runtime.Logger, Name);
+        Finish(AlertLevel.Warning, null, "SKIPPED");
+    }
 
-        var events = new List<LogEvent>(open.Length + 1);
-        var failed = outcome.State is JobState.Failed or JobState.Cancelled;
-        // The innermost step is where the work stood: it gets the reason.
-        var known = outcome.Cause is { } cause && ReferenceEquals(cause, recorded);
-        var culprit = failed && open.Length > 0 && !known ? open[^1] : null;
-        foreach (var step in open.AsEnumerable().Reverse())
-            events.Add(step.EndWithJob(outcome.Level, step == culprit ? outcome.Message : null, step == culprit ? outcome.Error : null));
+    private async ValueTask AbortStartAsync(bool async)
+    {
+        _scope.Ended = true;
+        _disposed = true;
+        await ReleaseLockAsync(async).ConfigureAwait(false);
+        Finish(AlertLevel.Critical, null, "NOT STARTED");
+    }
 
-        events.AddRange(LastLines());
-        var needsStep = failed ? culprit is null && !known : outcome.Message is not null;
-        events.Add(new JobEndedEvent(Row, Writer.Mark(), outcome.Level)
-        {
-            FinalAction = !needsStep ? null : !failed ? "Finished" : Volatile.Read(ref _ordinal) == 0 ? BeforeFirstStep : AfterLastStep,
-            FinalMessage = needsStep ? outcome.Message : null,
-            ErrorJson = outcome.Error is { } error ? ErrorDocument.Json(error, _runtime.Texts)
-                : failed ? ErrorDocument.Json(outcome.Message!, _runtime.Texts) : null,
-            ResultJson = _values.Json(_runtime.Texts),
-        });
-        return events;
+    private async ValueTask ReleaseLockAsync(bool async)
+    {
+        if (_lock is { Held: true })
+            await _runtime.Control.UnlockAsync(async, _lock).ConfigureAwait(false);
     }
 
     private void Finish(AlertLevel level, Exception? cause, string status)
@@ -162,10 +129,5 @@ internal sealed partial class JobRun
         JobmonTelemetry.EndActivity(_activity, JobId, level, cause);
         JobmonLog.JobEnded(_runtime.Logger, Name, JobId, status);
         Ended?.Invoke(this);
-    }
-
-    private sealed record Outcome(AlertLevel Level, JobState State, string? Message, Exception? Error)
-    {
-        public Exception? Cause { get; init; }
     }
 }

@@ -1,18 +1,22 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>One open run. Parts: steps, ending, SQL, and what other threads call.</summary>
+/// <summary>One open run: its handle for the caller, and what the background threads see of it.</summary>
 internal sealed partial class JobRun : IJob, IProgressSource, IControlled
 {
     private readonly JobmonRuntime _runtime;
     private readonly JobOptions _options;
     private readonly RunValues _values = new();
+    private readonly OpenSteps _steps = new();
+    private readonly RunFlusher _flusher;
     private readonly CancellationTokenSource _cancel = new();
     private readonly Activity? _activity;
     private readonly Ambient _scope;
     private readonly InstanceLock? _lock;
+    private readonly JobRow? _parent;
     private readonly long _begun;
     private int _state = (int)JobState.Running;
     private volatile bool _disposed;
@@ -24,7 +28,8 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
         _options = options;
         _begun = runtime.Time.GetTimestamp();
         Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.Record == RecordMode.ErrorsOnly };
-        Parent = options.Parent as JobRun ?? Ambient.Current?.Job;
+        _flusher = new RunFlusher(Row, _steps, runtime);
+        _parent = (options.Parent as JobRun ?? Ambient.Current?.Job)?.Row;
         _lock = options.SingleInstance ? new InstanceLock(this) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
         _scope = Ambient.Enter(this);
@@ -35,9 +40,11 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
 
     public JobRow Row { get; }
 
-    public JobRun? Parent { get; }
-
     public JobmonRuntime Runtime => _runtime;
+
+    public JobOptions Options => _options;
+
+    public OpenSteps Steps => _steps;
 
     public long? JobId => Row.JobId;
 
@@ -49,11 +56,11 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
 
     public CancellationToken CancellationToken => _cancel.Token;
 
-    public JobOptions Options => _options;
+    public DisposeBehavior DisposeBehavior => _options.DisposeBehavior ?? _runtime.Options.DisposeBehavior;
 
     private AutonomousWriter Writer => _runtime.Writer;
 
-    private DisposeBehavior DisposeBehavior => _options.DisposeBehavior ?? _runtime.Options.DisposeBehavior;
+    private bool IsLong => _options.RecordWhenLongerThan is { } limit && _runtime.Time.GetElapsedTime(_begun) > limit;
 
     /// <summary>Takes the lock, if one is wanted, and writes the start.</summary>
     public async ValueTask<IJob> BeginAsync(bool async, CancellationToken cancellationToken)
@@ -61,13 +68,13 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
         var before = _scope.LastException;
         try
         {
-            if (_lock is not null && !await TakeLockAsync(async, _lock, cancellationToken).ConfigureAwait(false))
+            if (_lock is not null && !await RunStart.TakeLockAsync(async, _lock, _options, _runtime.Control, cancellationToken).ConfigureAwait(false))
             {
                 await SkipAsync(async).ConfigureAwait(false);
                 return this;
             }
 
-            await WriteStartAsync(async).ConfigureAwait(false);
+            await Writer.WriteAsync(async, Row, [StartEvent()], mayThrow: true).ConfigureAwait(false);
             if (_options.WorkConnection is { } work)
                 Attach(work);
         }
@@ -82,6 +89,42 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
         _runtime.Pump.Add(this);
         JobmonLog.JobStarted(_runtime.Logger, Name, JobId);
         return this;
+    }
+
+    public IStep Step(string action) => SyncCall.Run(NewStep(action, null).BeginAsync(async: false));
+
+    public ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return NewStep(action, null).BeginAsync(async: true);
+    }
+
+    public Task<T> StepAsync<T>(string action, Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        cancellationToken.ThrowIfCancellationRequested();
+        return NewStep(action, null).RunAsync(body, cancellationToken);
+    }
+
+    public Task<SqlStepResult> SqlStepAsync(
+        string action, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(sql);
+        ArgumentNullException.ThrowIfNull(connection);
+        cancellationToken.ThrowIfCancellationRequested();
+        return SqlSteps.RunAsync(NewStep(action, null), sql, connection, transaction, cancellationToken);
+    }
+
+    /// <summary>Creates the handle without any I/O and makes it the current scope of the caller's flow.</summary>
+    public StepRun NewStep(string action, StepRun? parent)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(action);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (State != JobState.Running)
+            throw new InvalidOperationException($"Job '{Name}' has ended as '{State}'; a step cannot be added.");
+        var step = new StepRun(this, parent, _steps.NextOrdinal(), action);
+        _steps.Add(step);
+        return step;
     }
 
     public void Attach(NpgsqlConnection workConnection)
@@ -108,6 +151,33 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
         _values.Count(name, by);
     }
 
+    public void Log(LogLevel level, string message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Capture(Ambient.Current?.Step is { } step && step.Job == Row ? step : null, level, null, message);
+    }
+
+    /// <summary>Keeps a line for the next flush; no I/O.</summary>
+    public void Capture(StepRow? step, LogLevel level, string? category, string message) => _flusher.Capture(step, level, category, message);
+
+    public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (await ReleaseAsync(async: true, cancellationToken).ConfigureAwait(false) is { } error)
+            throw await _runtime.Errors.ExplainAsync(async: true, error, "flush").ConfigureAwait(false);
+        if (!await _flusher.FlushAsync(async: true).ConfigureAwait(false))
+            throw new JobmonUnavailableException("progress", _runtime.Connections.ServerName, "the write failed.");
+    }
+
+    public bool FlushProgress()
+    {
+        // A run kept in memory that has become long is written while it still runs, so that it can be seen hanging.
+        if (Row.Withheld && IsLong && SyncCall.Run(ReleaseAsync(async: false, CancellationToken.None)) is not null)
+            return false;
+        return SyncCall.Run(_flusher.FlushAsync(async: false));
+    }
+
     public void OnCancelRequested()
     {
         if (_cancel.IsCancellationRequested)
@@ -125,56 +195,12 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
     // Callbacks of the token are the user's code: they must not run on the thread that keeps this process alive for others.
     private void CancelOffThread() => _ = _cancel.CancelAsync();
 
-    private async ValueTask<bool> TakeLockAsync(bool async, InstanceLock wanted, CancellationToken cancellationToken)
-    {
-        var wait = _options.OnConflict == OnConflict.Wait ? _options.WaitTimeout : TimeSpan.Zero;
-        if (await _runtime.Control.LockAsync(async, wanted, wait, cancellationToken).ConfigureAwait(false))
-            return true;
-        return _options.OnConflict == OnConflict.Skip
-            ? false
-            : throw await _runtime.Control.ExplainConflictAsync(async, wanted).ConfigureAwait(false);
-    }
+    private JobStartedEvent StartEvent() => RunStart.Event(Row, _parent, _options, _activity, _runtime);
 
-    private ValueTask WriteStartAsync(bool async) => Writer.WriteAsync(async, Row, [StartEvent()], mayThrow: true);
-
-    private JobStartedEvent StartEvent() => new(Row, Writer.Mark())
+    /// <summary>Writes what was kept back; returns what stopped it.</summary>
+    private ValueTask<Exception?> ReleaseAsync(bool async, CancellationToken cancellationToken)
     {
-        Parent = Parent?.Row,
-        TraceId = _activity?.TraceId.ToHexString() ?? Activity.Current?.TraceId.ToHexString(),
-        SpanId = _activity?.SpanId.ToHexString() ?? Activity.Current?.SpanId.ToHexString(),
-        ArgumentsJson = _options.Arguments.Count == 0 ? null : RunValues.Json(_options.Arguments, [], _runtime.Texts),
-        Tags = _options.Tags,
-        MaxRuntime = _options.MaxRuntime,
-    };
-
-    /// <summary>The record of the original for a run that found another one at work.</summary>
-    private async ValueTask SkipAsync(bool async)
-    {
-        Volatile.Write(ref _state, (int)JobState.Skipped);
         Row.Withheld = false;
-        _scope.Ended = true;
-        var step = new StepRow(Row, null, 1, $"Obtaining advisory lock for job: {Name}");
-        var mark = Writer.Mark();
-        await Writer.WriteAsync(
-            async,
-            Row,
-            [
-                StartEvent(),
-                new StepStartedEvent(step, mark),
-                new StepEndedEvent(step, mark, AlertLevel.Warning) { Message = "Found concurrent job. Exiting gracefully" },
-                new JobEndedEvent(Row, mark, AlertLevel.Warning),
-            ],
-            mayThrow: true).ConfigureAwait(false);
-        JobmonLog.JobSkipped(_runtime.Logger, Name);
-        Finish(AlertLevel.Warning, null, "SKIPPED");
-    }
-
-    private async ValueTask AbortStartAsync(bool async)
-    {
-        _scope.Ended = true;
-        _disposed = true;
-        if (_lock is { Held: true })
-            await _runtime.Control.UnlockAsync(async, _lock).ConfigureAwait(false);
-        Finish(AlertLevel.Critical, null, "NOT STARTED");
+        return Writer.DrainAsync(async, Row, cancellationToken);
     }
 }

@@ -19,7 +19,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     private readonly JobmonOptions _options;
     private readonly JobmonRuntime _runtime;
     private readonly ConcurrentDictionary<JobRun, byte> _open = new();
-    private readonly ErrorThrottle _reapThrottle;
+    private readonly PassingReaper _reaper;
     private int _disposing;
     private volatile bool _disposed;
 
@@ -27,8 +27,8 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     {
         (_dataSource, _ownedSource) = (dataSource, owned);
         _options = options;
-        _runtime = Compose(dataSource, options, loggers.CreateLogger("OmniPg.Jobmon"), time);
-        _reapThrottle = new ErrorThrottle(time);
+        _runtime = JobmonRuntime.Create(dataSource, options, loggers.CreateLogger("OmniPg.Jobmon"), time);
+        _reaper = new PassingReaper(_runtime);
         ProcessEnd.Watch(_runtime.Pump);
     }
 
@@ -112,22 +112,6 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         }
     }
 
-    private static JobmonRuntime Compose(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)
-    {
-        var clock = new ServerClock(time);
-        var texts = new TextGuard(options.MessageFilter, options.MaxMessageBytes);
-        var connections = new OwnConnections(dataSource, options, clock);
-        ControlSession? control = null;
-        var identity = new SessionIdentity(options);
-        var writer = new AutonomousWriter(
-            connections, options, new WriteContext(clock, texts, identity.Id, () => control!.Pid), time, logger);
-        control = new ControlSession(identity, connections, writer, options, time, logger);
-        var pump = new BackgroundPump(writer, options, time, logger);
-        writer.Register = control.Register;
-        writer.Backlog = pump.Wake;
-        return new JobmonRuntime(options, connections, writer, control, pump, texts, time, logger);
-    }
-
     /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>
     private JobRun NewRun(string jobName, JobOptions? options)
     {
@@ -143,7 +127,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         run.Ended += Forget;
         _open[run] = 0;
         await run.BeginAsync(async, cancellationToken).ConfigureAwait(false);
-        ReapNowAndThen();
+        _reaper.ComeBy();
         return run;
     }
 

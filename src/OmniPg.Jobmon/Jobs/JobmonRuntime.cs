@@ -1,8 +1,27 @@
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>The parts that every run of one client shares.</summary>
+/// <summary>The parts that every run of one client shares, and how they are put together.</summary>
 internal sealed record JobmonRuntime(
-    JobmonOptions Options, OwnConnections Connections, AutonomousWriter Writer, ControlSession Control, BackgroundPump Pump, TextGuard Texts,
-    TimeProvider Time, ILogger Logger);
+    JobmonOptions Options, OwnConnections Connections, LogTarget Target, AutonomousWriter Writer, WriteErrors Errors, ControlSession Control,
+    BackgroundPump Pump, TextGuard Texts, TimeProvider Time, ILogger Logger)
+{
+    public static JobmonRuntime Create(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)
+    {
+        var clock = new ServerClock(time);
+        var texts = new TextGuard(options.MessageFilter, options.MaxMessageBytes);
+        var identity = new SessionIdentity(options);
+        var connections = new OwnConnections(dataSource, options, clock);
+        var target = new LogTarget(options, time, logger);
+        var control = new ControlSession(identity, connections, target, options, time, logger);
+        var context = new WriteContext(clock, texts, identity.Id, () => control.Pid);
+        var sender = new EventSender(connections, target, options, context, time, logger) { Register = control.Register };
+        var errors = new WriteErrors(target, connections, options);
+        var writer = new AutonomousWriter(sender, errors, connections, options, context, time, logger);
+        var pump = new BackgroundPump(writer, options, time, logger);
+        writer.Backlog = pump.Wake;
+        return new JobmonRuntime(options, connections, target, writer, errors, control, pump, texts, time, logger);
+    }
+}

@@ -149,7 +149,7 @@ internal sealed class StepRun : IStep
 
     private async ValueTask<IStep> NextCoreAsync(bool async, StepRun next, string? message)
     {
-        _job.OnStepEnded(this, null);
+        _job.Steps.Ended(this, null);
         await WriteAsync(
             async,
             [EndEvent(AlertLevel.Ok, message ?? LastText(), null, null), new StepStartedEvent(next.Row, _job.Runtime.Writer.Mark())],
@@ -166,7 +166,7 @@ internal sealed class StepRun : IStep
         _scope.Ended = true;
         if (Volatile.Read(ref _ended) != 0)
             return ValueTask.CompletedTask;
-        if ((_job.Options.DisposeBehavior ?? _job.Runtime.Options.DisposeBehavior) == DisposeBehavior.CompleteUnlessFailed)
+        if (_job.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
             return EndAsync(async, "Dispose", AlertLevel.Ok, null, null, null, mayThrow: false);
         return _job.CancellationToken.IsCancellationRequested
             ? EndAsync(async, "Dispose", _job.Options.CancelledLevel, "Cancelled", null, _scope.LastException, mayThrow: false)
@@ -185,7 +185,7 @@ internal sealed class StepRun : IStep
         }
 
         _scope.Ended = true;
-        _job.OnStepEnded(this, error);
+        _job.Steps.Ended(this, error);
         var text = message ?? (error is null ? LastText() : ErrorDocument.Message(error));
         await WriteAsync(async, [EndEvent(level, text, status, error, rows)], mayThrow).ConfigureAwait(false);
         JobmonTelemetry.EndActivity(_activity, _job.JobId, level, error);

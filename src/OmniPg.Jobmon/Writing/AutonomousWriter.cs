@@ -4,12 +4,10 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Brings events to the server on connections of its own, in order for each run, and keeps what cannot be written.</summary>
-/// <remarks>
-/// Events that pile up behind one write go out together in the next batch. Every wait is bounded by the two timeouts of the options.
-/// </remarks>
-internal sealed partial class AutonomousWriter(
-    OwnConnections connections, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
+/// <summary>Decides what happens to an event: written now, written later in order, or given up. Every wait is bounded by the options' timeouts.</summary>
+/// <remarks>Events that pile up behind one write go out together in the next batch.</remarks>
+internal sealed class AutonomousWriter(
+    EventSender sender, WriteErrors errors, OwnConnections connections, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
 {
     private readonly ConcurrentDictionary<JobRow, byte> _pending = new();
     private readonly Circuit _circuit = new(time);
@@ -18,9 +16,6 @@ internal sealed partial class AutonomousWriter(
     /// <summary>Called when events wait for the background.</summary>
     public Action? Backlog { get; set; }
 
-    /// <summary>Called inside the first write of the process, so that it is registered in the same round trip.</summary>
-    public Func<WriterSql, NpgsqlBatchCommand?>? Register { get; set; }
-
     public bool IsAway => _circuit.IsOpen;
 
     public bool HasBacklog => !_pending.IsEmpty;
@@ -28,8 +23,6 @@ internal sealed partial class AutonomousWriter(
     public TimeSpan UntilRetry => _circuit.Remaining;
 
     public long Mark() => context.Clock.Mark();
-
-    public string? Clean(string? text) => context.Texts.Clean(text);
 
     /// <summary>Writes now, or keeps the events for the background.</summary>
     /// <param name="async">Whether to use asynchronous I/O.</param>
@@ -56,6 +49,7 @@ internal sealed partial class AutonomousWriter(
         var error = await DrainAsync(async, job, CancellationToken.None).ConfigureAwait(false);
         if (error is null || !throws)
             return;
+        // The caller learns of it now: writing it later as well would record what he may have undone meanwhile.
         var first = events.FirstOrDefault(job.Journal.Contains) ?? events[0];
         foreach (var e in events)
         {
@@ -63,10 +57,10 @@ internal sealed partial class AutonomousWriter(
             e.Abandon();
         }
 
-        throw await ExplainAsync(async, error, first.Operation).ConfigureAwait(false);
+        throw await errors.ExplainAsync(async, error, first.Operation).ConfigureAwait(false);
     }
 
-    /// <summary>Sends the waiting events of one run; returns what stopped it.</summary>
+    /// <summary>Sends the waiting events of one run, and keeps those that the server cannot take now; returns what stopped it.</summary>
     public async ValueTask<Exception?> DrainAsync(bool async, JobRow job, CancellationToken cancellationToken)
     {
         var gate = job.Journal.Gate;
@@ -96,7 +90,7 @@ internal sealed partial class AutonomousWriter(
             gate.Wait();
         try
         {
-            var (failure, error) = await SendAsync(async, [transient]).ConfigureAwait(false);
+            var (failure, error) = await sender.SendAsync(async, [transient]).ConfigureAwait(false);
             if (failure is WriteFailure.Broken or WriteFailure.Unavailable)
                 OpenCircuit(transient.Operation, error!);
             return failure is null;
@@ -110,8 +104,12 @@ internal sealed partial class AutonomousWriter(
     /// <summary>Tries every waiting run once; for the background.</summary>
     public void Replay()
     {
-        if (_circuit.IsOpen && !Probe())
+        if (_circuit.IsOpen && !sender.Probe())
+        {
+            _circuit.Open();
             return;
+        }
+
         foreach (var (job, _) in _pending)
         {
             if (SyncCall.Run(DrainAsync(async: false, job, CancellationToken.None)) is not null && _circuit.IsOpen)
@@ -131,14 +129,14 @@ internal sealed partial class AutonomousWriter(
     private async ValueTask<Exception?> DrainInOrderAsync(bool async, JobRow job)
     {
         Exception? refused = null;
-        var limit = int.MaxValue;
+        var limit = JobJournal.MaxBatch;
         while (true)
         {
             DropPointless(job);
-            var batch = limit == 1 ? job.Journal.NextBatch(1) : job.Journal.NextBatch();
+            var batch = job.Journal.NextBatch(limit);
             if (batch.Count == 0)
                 return refused;
-            var (failure, error) = await SendAsync(async, batch).ConfigureAwait(false);
+            var (failure, error) = await sender.SendAsync(async, batch).ConfigureAwait(false);
             switch (failure)
             {
                 case null:
@@ -146,6 +144,7 @@ internal sealed partial class AutonomousWriter(
                     _circuit.Close();
                     break;
                 case WriteFailure.Refused or WriteFailure.Encoding when batch.Count > 1:
+                    // One by one from here, so that the bad event alone is given up.
                     limit = 1;
                     break;
                 case WriteFailure.Refused or WriteFailure.Encoding:

@@ -3,7 +3,8 @@ namespace OmniPg.Jobmon;
 /// <summary>Events of one run in order, kept until the server has them. One writer at a time drains it.</summary>
 internal sealed class JobJournal
 {
-    private const int MaxBatch = 64;
+    public const int MaxBatch = 64;
+
     private readonly Lock _lock = new();
     private readonly List<LogEvent> _events = [];
 

@@ -11,6 +11,9 @@ internal sealed class JobRow(string name)
     /// <summary>Identity given by this process, which makes a repeated insert recognisable.</summary>
     public Guid Token { get; } = Guid.NewGuid();
 
+    /// <summary>The process that this run belongs to, when it is another one whose events are written for it; null for this process.</summary>
+    public WriteContext? Origin { get; init; }
+
     /// <summary>Events not yet written.</summary>
     public JobJournal Journal { get; } = new();
 

@@ -25,20 +25,20 @@ internal sealed class LogLineBuffer(int limit)
         }
     }
 
-    /// <summary>The next lines with the number of the first one; they stay until <see cref="Written"/>.</summary>
+    /// <summary>The next lines with the number of the first one; they stay until they are <see cref="Written"/>.</summary>
     public (long First, LogLine[] Lines) Next()
     {
         lock (_lock)
             return (_written + 1, [.. _lines.Take(MaxBatch)]);
     }
 
-    public void Written(int count)
+    /// <summary>Forgets lines that the server has, by number: a flush and the end of the run may both have written them.</summary>
+    public void Written(long first, int count)
     {
         lock (_lock)
         {
-            for (var i = 0; i < count; i++)
+            for (; _written < first - 1 + count; _written++)
                 _lines.Dequeue();
-            _written += count;
         }
     }
 

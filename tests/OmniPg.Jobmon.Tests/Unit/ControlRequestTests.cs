@@ -13,7 +13,7 @@ public sealed class ControlRequestTests
         var request = new ControlRequest(_ => done = true);
 
         await request.Awaiting(r => r.WaitAsync(async, TimeSpan.FromMilliseconds(1), TimeProvider.System, Stop).AsTask()).Should().ThrowAsync<TimeoutException>();
-        request.Execute(null!);
+        request.Execute(default);
 
         done.Should().BeFalse("a lock taken now would be held by nobody until the process ends");
     }
@@ -23,7 +23,7 @@ public sealed class ControlRequestTests
     {
         var request = new ControlRequest(_ => true);
 
-        request.Execute(null!);
+        request.Execute(default);
 
         (await request.WaitAsync(async: true, TimeSpan.FromSeconds(30), TimeProvider.System, Stop)).Should().BeTrue();
     }

@@ -2,21 +2,12 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <content>SQL texts as steps.</content>
-internal sealed partial class JobRun
+/// <summary>Runs a SQL text as a step, on the caller's connection.</summary>
+internal static class SqlSteps
 {
     private const string Savepoint = "omnipg_jobmon_step";
 
-    public Task<SqlStepResult> SqlStepAsync(
-        string action, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(sql);
-        ArgumentNullException.ThrowIfNull(connection);
-        cancellationToken.ThrowIfCancellationRequested();
-        return RunSqlStepAsync(NewStep(action, null), sql, connection, transaction, cancellationToken);
-    }
-
-    private static async Task<SqlStepResult> RunSqlStepAsync(
+    public static async Task<SqlStepResult> RunAsync(
         StepRun step, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
     {
         long rows = 0;

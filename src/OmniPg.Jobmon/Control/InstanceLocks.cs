@@ -1,0 +1,112 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>The single-instance locks of this process: session locks of the control connection, so they die with the process.</summary>
+/// <remarks>Changed by the control thread; only <see cref="Forget"/> comes from others, when that thread cannot answer.</remarks>
+internal sealed class InstanceLocks
+{
+    private const int ReleaseChecks = 20;
+    private static readonly TimeSpan ReleasePause = TimeSpan.FromMilliseconds(50);
+
+    private readonly Lock _gate = new();
+    private readonly List<InstanceLock> _held = [];
+
+    /// <summary>Takes all keys of a run or none; false when another run, here or elsewhere, has one of them.</summary>
+    public bool TryTake(ControlConnection connection, InstanceLock wanted)
+    {
+        if (wanted.Keys.Length == 0)
+            wanted.Keys = [.. connection.Rows(ControlSql.InstanceKeys, row => row.GetInt32(0), ControlConnection.Text(wanted.JobName))];
+        // To the server a session may take its own lock twice: runs of the same process must be told apart here.
+        lock (_gate)
+        {
+            if (_held.Exists(held => held.Keys.Intersect(wanted.Keys).Any()))
+                return false;
+        }
+
+        if (!TakeAll(connection, wanted.Keys))
+            return false;
+        wanted.Held = true;
+        lock (_gate)
+            _held.Add(wanted);
+        return true;
+    }
+
+    /// <summary>Gives the keys of a run back; false when it had lost them before.</summary>
+    public bool Release(ControlConnection connection, InstanceLock held)
+    {
+        if (!Forget(held))
+            return false;
+        foreach (var key in held.Keys)
+            connection.Execute(ControlSql.InstanceUnlock, ControlConnection.Int(key));
+        held.Held = false;
+        return true;
+    }
+
+    /// <summary>The lock is gone with its connection, or no longer wanted; returns whether it was held.</summary>
+    public bool Forget(InstanceLock held)
+    {
+        lock (_gate)
+            return _held.Remove(held);
+    }
+
+    /// <summary>Takes all locks again on a new connection; a run whose lock somebody else has meanwhile is told so.</summary>
+    /// <param name="connection">The new connection.</param>
+    /// <param name="lastPid">Backend of the connection that was lost; 0 for none.</param>
+    /// <param name="stop">Ends the wait for that backend.</param>
+    public void Retake(ControlConnection connection, int lastPid, WaitHandle stop)
+    {
+        InstanceLock[] before;
+        lock (_gate)
+            before = [.. _held];
+        foreach (var held in before)
+        {
+            if (TakeAll(connection, held.Keys) || (EndOldHolder(connection, held.Keys, lastPid, stop) && TakeAll(connection, held.Keys)))
+                continue;
+            Forget(held);
+            held.Held = false;
+            held.Run.OnInstanceLockLost();
+        }
+    }
+
+    /// <summary>Backend that holds one of the keys; null for none.</summary>
+    public static int? Holder(ControlConnection connection, int[] keys)
+    {
+        foreach (var key in keys)
+        {
+            if (connection.Scalar<int?>(ControlSql.InstanceHolder, ControlConnection.Int(key)) is { } pid)
+                return pid;
+        }
+
+        return null;
+    }
+
+    // All or nothing, in the order in which the server gave the keys: two processes cannot each hold one and wait for the other.
+    private static bool TakeAll(ControlConnection connection, int[] keys)
+    {
+        for (var taken = 0; taken < keys.Length; taken++)
+        {
+            if (connection.Scalar<bool>(ControlSql.TryInstanceLock, ControlConnection.Int(keys[taken])))
+                continue;
+            foreach (var back in keys.AsSpan(0, taken))
+                connection.Execute(ControlSql.InstanceUnlock, ControlConnection.Int(back));
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>After a cut network the server may not have noticed yet: the old backend of this very session still holds the lock.</summary>
+    private static bool EndOldHolder(ControlConnection connection, int[] keys, int lastPid, WaitHandle stop)
+    {
+        if (Holder(connection, keys) != lastPid)
+            return false;
+        connection.Execute(ControlSql.EndOldBackend, ControlConnection.Int(lastPid));
+        for (var check = 0; check < ReleaseChecks; check++)
+        {
+            if (Holder(connection, keys) != lastPid)
+                return true;
+            stop.WaitOne(ReleasePause);
+        }
+
+        return false;
+    }
+}

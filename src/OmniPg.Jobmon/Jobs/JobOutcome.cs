@@ -1,0 +1,39 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>How a run ended.</summary>
+/// <param name="Level">Alert level of the run.</param>
+/// <param name="State">State of the handle from now on.</param>
+/// <param name="Message">Reason of a failure, or what the caller said on success; null for none.</param>
+/// <param name="Error">Exception to record; null where a text is all there is.</param>
+internal sealed record JobOutcome(AlertLevel Level, JobState State, string? Message, Exception? Error)
+{
+    private const string DisposedOpen = "Disposed without Complete()";
+
+    /// <summary>Exception behind the outcome, recorded or not.</summary>
+    public Exception? Cause { get; init; }
+
+    public bool IsFailure => State is JobState.Failed or JobState.Cancelled;
+
+    /// <summary>For metrics and the log.</summary>
+    public string StatusName => State == JobState.Cancelled ? "CANCELLED" : Level.ToString();
+
+    public static JobOutcome Success(string? message = null) => new(AlertLevel.Ok, JobState.Completed, message, null);
+
+    public static JobOutcome Failure(Exception error, AlertLevel? level = null)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        return new JobOutcome(level ?? AlertLevel.Critical, JobState.Failed, ErrorDocument.Message(error), error) { Cause = error };
+    }
+
+    public static JobOutcome Failure(string reason, AlertLevel? level = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(reason);
+        return new JobOutcome(level ?? AlertLevel.Critical, JobState.Failed, reason, null);
+    }
+
+    public static JobOutcome Cancelled(AlertLevel level, Exception? error) => new(level, JobState.Cancelled, "Cancelled", null) { Cause = error };
+
+    /// <summary>The handle was disposed while the run was open: what was thrown meanwhile is the likely reason.</summary>
+    public static JobOutcome Disposed(DisposeBehavior behavior, Exception? thrown) =>
+        behavior == DisposeBehavior.CompleteUnlessFailed ? Success() : thrown is null ? Failure(DisposedOpen) : Failure(thrown);
+}

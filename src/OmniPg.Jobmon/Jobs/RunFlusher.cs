@@ -1,0 +1,63 @@
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>What one run produces between its events: progress of its steps, and captured log lines. Written in the background, never kept.</summary>
+internal sealed class RunFlusher(JobRow job, OpenSteps steps, JobmonRuntime runtime)
+{
+    private LogLineBuffer? _lines;
+
+    /// <summary>Keeps a line for the next flush; no I/O.</summary>
+    public void Capture(StepRow? step, LogLevel level, string? category, string message)
+    {
+        var lines = Volatile.Read(ref _lines)
+            ?? Interlocked.CompareExchange(ref _lines, new LogLineBuffer(runtime.Options.MaxLogLines), null) ?? _lines!;
+        lines.Add(new LogLine(step, runtime.Writer.Mark(), (short)level, category, message));
+    }
+
+    /// <summary>Writes what changed since the last call; false when the server did not take it.</summary>
+    public async ValueTask<bool> FlushAsync(bool async) =>
+        await FlushProgressAsync(async).ConfigureAwait(false) && await FlushLinesAsync(async).ConfigureAwait(false);
+
+    /// <summary>The lines not yet written, as events that are kept like the end of the run itself.</summary>
+    public IEnumerable<LogEvent> LastLines()
+    {
+        if (_lines is not { } lines || runtime.Target.Server is { HasSide: false })
+            yield break;
+        JobmonTelemetry.Dropped(lines.Seal(runtime.Writer.Mark()), "log lines");
+        while (lines.Next() is { Lines.Length: > 0 } batch)
+        {
+            yield return new LogLinesEvent(job, runtime.Writer.Mark(), batch.First, batch.Lines);
+            lines.Written(batch.First, batch.Lines.Length);
+        }
+    }
+
+    private async ValueTask<bool> FlushProgressAsync(bool async)
+    {
+        if (job.JobId is null)
+            return true;
+        var moved = steps.TakeMoved();
+        if (moved.Count == 0)
+            return true;
+        var progress = new ProgressEvent(job, runtime.Writer.Mark(), moved.ConvertAll(step => (step.Row, step.Cell.Read())));
+        if (await runtime.Writer.TrySendAsync(async, job, progress).ConfigureAwait(false))
+            return true;
+        moved.ForEach(step => step.Cell.PutBack());
+        return false;
+    }
+
+    private async ValueTask<bool> FlushLinesAsync(bool async)
+    {
+        if (_lines is not { } lines || job.JobId is null || runtime.Target.Server is not { HasSide: true })
+            return true;
+        while (lines.Next() is { Lines.Length: > 0 } batch)
+        {
+            var written = new LogLinesEvent(job, runtime.Writer.Mark(), batch.First, batch.Lines);
+            if (!await runtime.Writer.TrySendAsync(async, job, written).ConfigureAwait(false))
+                return false;
+            lines.Written(batch.First, batch.Lines.Length);
+        }
+
+        return true;
+    }
+}

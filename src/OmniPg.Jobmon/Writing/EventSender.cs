@@ -1,0 +1,143 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Brings one batch of events to the server in one round trip and one transaction.</summary>
+internal sealed class EventSender(
+    OwnConnections connections, LogTarget target, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
+{
+    private readonly ErrorThrottle _throttle = new(time);
+
+    /// <summary>Asked inside the first write of the process, so that it is registered in the same round trip.</summary>
+    public Func<NpgsqlBatchCommand?>? Register { get; set; }
+
+    /// <summary>Sends events of one run; returns what went wrong, null for nothing.</summary>
+    public async ValueTask<(WriteFailure? Failure, Exception? Error)> SendAsync(bool async, List<LogEvent> events)
+    {
+        var started = time.GetTimestamp();
+        var writing = events[0].Job.Origin ?? context;
+        for (var repeated = false; ; repeated = true)
+        {
+            try
+            {
+                await SendOnceAsync(async, events, writing).ConfigureAwait(false);
+                JobmonTelemetry.Written(time.GetElapsedTime(started), events[0].Operation, error: null);
+                return (null, null);
+            }
+            catch (Exception error) when (WriteFailures.IsExpected(error))
+            {
+                var failure = error is JobmonException ? WriteFailure.Unavailable : WriteFailures.Classify(error);
+                if (failure == WriteFailure.Unavailable)
+                    target.Forget();
+                else if (repeated && error is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
+                    failure = WriteFailure.Refused;
+                if (repeated || failure is WriteFailure.Unavailable or WriteFailure.Refused)
+                {
+                    JobmonTelemetry.Written(time.GetElapsedTime(started), events[0].Operation, error);
+                    return (failure, error);
+                }
+
+                if (failure == WriteFailure.Encoding)
+                    writing = writing with { Texts = writing.Texts.AsciiOnly() };
+                else
+                    connections.Clear();
+                // The first try may have been committed without our knowing: the statements look for its rows by their tokens.
+                events.ForEach(e => e.Repeated = true);
+            }
+        }
+    }
+
+    /// <summary>Whether the server is back and writable; learns what time it is there.</summary>
+    public bool Probe()
+    {
+        try
+        {
+            using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
+            using var command = new NpgsqlCommand(OwnConnectionsSql.Probe, connection) { CommandTimeout = OwnConnections.Seconds(options.CommandTimeout) };
+            var before = context.Clock.Mark();
+            using var reader = command.ExecuteReader();
+            reader.Read();
+            context.Clock.Set(reader.GetDateTime(0), before, context.Clock.Mark());
+            return !reader.GetBoolean(1);
+        }
+        catch (Exception error) when (WriteFailures.IsExpected(error))
+        {
+            connections.Clear();
+            return false;
+        }
+    }
+
+    private async ValueTask SendOnceAsync(bool async, List<LogEvent> events, WriteContext writing)
+    {
+        var connection = await connections.OpenAsync(async, CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            var sql = await target.SqlAsync(async, connection).ConfigureAwait(false);
+            // Said here and not only in the connection string: a data source given by the user may wait for ever.
+            using var batch = new NpgsqlBatch(connection) { Timeout = OwnConnections.Seconds(options.CommandTimeout) };
+            var silent = AddPreamble(batch, sql, events);
+            foreach (var e in events)
+                batch.BatchCommands.Add(e.ToCommand(sql, writing));
+
+            var rows = await ExecuteAsync(async, batch).ConfigureAwait(false);
+            for (var i = 0; i < events.Count; i++)
+                events[i].Accept(rows[silent + i]);
+            if (events[0] is JobStartedEvent { SuccessHasText: false })
+                MissingSuccessText();
+        }
+        finally
+        {
+            if (async)
+                await connection.DisposeAsync().ConfigureAwait(false);
+            else
+                connection.Dispose();
+        }
+    }
+
+    /// <summary>Commands before the events; each returns one row.</summary>
+    private int AddPreamble(NpgsqlBatch batch, WriterSql sql, List<LogEvent> events)
+    {
+        // Local to the implicit transaction of the batch.
+        if (options.RelaxedStartDurability && events.TrueForAll(e => e.MayCommitRelaxed))
+            batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT set_config('synchronous_commit', 'off', true)"));
+        if (sql.HasSide && events[0] is JobStartedEvent && Register?.Invoke() is { } register)
+            batch.BatchCommands.Add(register);
+        return batch.BatchCommands.Count;
+    }
+
+    /// <summary>Runs the batch to its very end: only then the implicit transaction is known to be committed.</summary>
+    private static async ValueTask<List<object[]>> ExecuteAsync(bool async, NpgsqlBatch batch)
+    {
+        var rows = new List<object[]>();
+        var reader = async ? await batch.ExecuteReaderAsync().ConfigureAwait(false) : batch.ExecuteReader();
+        try
+        {
+            do
+            {
+                var row = new object[reader.FieldCount];
+                if (async ? await reader.ReadAsync().ConfigureAwait(false) : reader.Read())
+                    reader.GetValues(row);
+                rows.Add(row);
+            }
+            while (async ? await reader.NextResultAsync().ConfigureAwait(false) : reader.NextResult());
+        }
+        finally
+        {
+            if (async)
+                await reader.DisposeAsync().ConfigureAwait(false);
+            else
+                reader.Dispose();
+        }
+
+        return rows;
+    }
+
+    private void MissingSuccessText()
+    {
+        if (options.ErrorPolicy == ErrorPolicy.Throw)
+            throw new JobmonWriteException("job start", "Table 'job_status_text' has no row for alert code '1'.");
+        if (_throttle.MayLog("alert code 1"))
+            JobmonLog.NoSuccessText(logger);
+    }
+}

@@ -1,0 +1,46 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>The job log of the database as the writer found it, looked for once and again after a failure.</summary>
+internal sealed class LogTarget(JobmonOptions options, TimeProvider time, ILogger logger)
+{
+    private readonly ErrorThrottle _throttle = new(time);
+    private volatile JobmonServer? _server;
+    private volatile WriterSql? _sql;
+
+    /// <summary>What was found last; null before the first contact.</summary>
+    public JobmonServer? Server => _server;
+
+    /// <summary>The statements for this log.</summary>
+    public async ValueTask<WriterSql> SqlAsync(bool async, NpgsqlConnection connection)
+    {
+        if (_sql is { } known)
+            return known;
+        var schema = options.Schema is null ? (PgIdentifier?)null : PgIdentifier.Create(options.Schema);
+        var side = PgIdentifier.Create(options.SideSchema);
+        var limit = OwnConnections.Seconds(options.CommandTimeout);
+        var found = async
+            ? await JobmonServerDetector.DetectAsync(connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false)
+            : JobmonServerDetector.Detect(connection, schema, side, limit);
+        found.RequireInstalled();
+        if (found.ByFunctions)
+        {
+            // The rows beside the log are joined by the id that the same statement gives: they need the direct way.
+            found = found with { SideVersion = null };
+            if (_throttle.MayLog("functions only"))
+                JobmonLog.FunctionsOnly(logger, found.Role, found.Schema.Value);
+        }
+        else if (!found.HasSide && _throttle.MayLog("side schema"))
+        {
+            JobmonLog.NoSideSchema(logger, options.SideSchema);
+        }
+
+        _server = found;
+        return _sql = new WriterSql(found);
+    }
+
+    /// <summary>Looks at the database again on the next write: it may be another server by then, or the log may have been installed.</summary>
+    public void Forget() => _sql = null;
+}
