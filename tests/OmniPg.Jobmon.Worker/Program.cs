@@ -4,14 +4,26 @@ using OmniPg.Jobmon;
 // A process for tests to kill: worker MODE CONNECTION JOB. Says "ready" when there is something to lose.
 var (mode, connection, name) = (args[0], args[1], args[2]);
 await using var dataSource = NpgsqlDataSource.Create(connection);
+// The third argument is the spool folder then: the job begins when the test says that the server is away.
+var spool = mode == "spool";
 var jobmon = JobmonClient.Create(dataSource, new JobmonOptions
 {
     ClientName = "worker",
+    SpoolDirectory = spool ? name : null,
     HeartbeatInterval = TimeSpan.FromMilliseconds(300),
     DeadAfter = TimeSpan.FromSeconds(1),
     // Only the kill is to find progress on the server; elsewhere the last flush has to bring it there.
     FlushInterval = mode is "hang" or "starve" ? TimeSpan.FromMilliseconds(200) : TimeSpan.FromMinutes(1),
 });
+if (spool)
+{
+    Console.WriteLine("ready 0");
+    Console.ReadLine();
+    using var offline = jobmon.Start("spooled");
+    using var load = offline.Step("load");
+    Thread.Sleep(Timeout.Infinite);
+}
+
 var job = jobmon.Job(name).SingleInstance().Start();
 if (!job.Acquired)
     return 3;

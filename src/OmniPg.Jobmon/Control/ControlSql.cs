@@ -34,6 +34,14 @@ internal static class ControlSql
         SELECT 1
         """;
 
+    // $1 session, $2 client, $3 host, $4 os pid, $5 process start, $6 last sign of life. A session that registered itself while it lived
+    // knows better.
+    public const string RegisterDead =
+        """
+        INSERT INTO @side@.session (session_id, client_name, host, os_pid, process_start, liveness, started_at, heartbeat_at)
+        VALUES ($1, $2, $3, $4, $5, 'heartbeat', $5, $6) ON CONFLICT (session_id) DO NOTHING
+        """;
+
     // $1 session, $2 open runs of this process; returns those that are to be cancelled.
     public const string Heartbeat =
         """

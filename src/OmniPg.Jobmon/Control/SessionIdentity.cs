@@ -14,6 +14,8 @@ internal sealed class SessionIdentity(JobmonOptions options)
 
     public string ClientName { get; } = options.ClientName ?? $"{Assembly.GetEntryAssembly()?.GetName().Name ?? "dotnet"}@{Environment.MachineName}";
 
+    public DateTime ProcessStarted => _processStart;
+
     public NpgsqlParameter[] Parameters(int? lockKey, string liveness, bool self) =>
     [
         Value(NpgsqlDbType.Uuid, Id), Value(NpgsqlDbType.Integer, lockKey), Value(NpgsqlDbType.Text, ClientName),

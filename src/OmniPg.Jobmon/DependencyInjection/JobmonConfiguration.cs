@@ -12,6 +12,7 @@ internal static class JobmonConfiguration
         Text(section, nameof(options.DataSourceKey), value => options.DataSourceKey = value);
         Text(section, nameof(options.Schema), value => options.Schema = value);
         Text(section, nameof(options.SideSchema), value => options.SideSchema = value);
+        Text(section, nameof(options.SpoolDirectory), value => options.SpoolDirectory = value);
         Text(section, nameof(options.ClientName), value => options.ClientName = value);
         Choice<ErrorPolicy>(section, nameof(options.ErrorPolicy), value => options.ErrorPolicy = value);
         Choice<DisposeBehavior>(section, nameof(options.DisposeBehavior), value => options.DisposeBehavior = value);

@@ -38,6 +38,21 @@ internal static partial class JobmonLog
     [LoggerMessage(3103, LogLevel.Error, "Lost {Count} events of the job log at shutdown: the server could not be reached")]
     public static partial void EventsLost(ILogger logger, int count);
 
+    [LoggerMessage(3104, LogLevel.Error, "The spool file {Path} cannot be written: {Reason} Waiting events are kept in memory only")]
+    public static partial void SpoolFailed(ILogger logger, string path, string reason, Exception error);
+
+    [LoggerMessage(3105, LogLevel.Warning, "{Count} events of the job log wait in the spool file {Path} for the next client that starts a job")]
+    public static partial void SpoolLeft(ILogger logger, int count, string path);
+
+    [LoggerMessage(3106, LogLevel.Information, "Wrote {Count} events from the spool file {Path} of {Client} (process {ProcessId})")]
+    public static partial void SpoolReplayed(ILogger logger, int count, string path, string client, int processId);
+
+    [LoggerMessage(3107, LogLevel.Error, "The spool file was set aside as {Path}: {Reason}")]
+    public static partial void SpoolUnreadable(ILogger logger, string path, string reason);
+
+    [LoggerMessage(3108, LogLevel.Error, "Reading spool files failed: {Reason}")]
+    public static partial void SpoolReplayFailed(ILogger logger, string reason, Exception error);
+
     [LoggerMessage(3200, LogLevel.Debug, "Control session {SessionId} runs in backend {Pid} ({Liveness})")]
     public static partial void ControlStarted(ILogger logger, Guid sessionId, int pid, string liveness);
 

@@ -19,7 +19,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     private readonly JobmonOptions _options;
     private readonly JobmonRuntime _runtime;
     private readonly ConcurrentDictionary<JobRun, byte> _open = new();
-    private readonly PassingReaper _reaper;
+    private readonly Housekeeping _housekeeping;
     private int _disposing;
     private volatile bool _disposed;
 
@@ -28,7 +28,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         (_dataSource, _ownedSource) = (dataSource, owned);
         _options = options;
         _runtime = JobmonRuntime.Create(dataSource, options, loggers.CreateLogger("OmniPg.Jobmon"), time);
-        _reaper = new PassingReaper(_runtime);
+        _housekeeping = new Housekeeping(_runtime);
         ProcessEnd.Watch(_runtime.Pump);
     }
 
@@ -100,9 +100,9 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         ProcessEnd.Forget(_runtime.Pump);
         _runtime.Pump.Dispose();
         _runtime.Writer.Replay();
+        _housekeeping.Finish();
         _runtime.Control.Dispose();
-        if (_runtime.Writer.Backlogged().Count() is > 0 and var lost)
-            JobmonLog.EventsLost(_runtime.Logger, lost);
+        LeaveBacklog();
         foreach (var owned in new IAsyncDisposable?[] { _runtime.Connections, _ownServicesSource, _ownedSource })
         {
             if (async && owned is not null)
@@ -110,6 +110,18 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
             else
                 (owned as IDisposable)?.Dispose();
         }
+    }
+
+    private void LeaveBacklog()
+    {
+        var waiting = _runtime.Writer.Backlogged().ToList();
+        _runtime.Spool?.Clear(() => waiting.Count == 0);
+        _runtime.Spool?.Dispose();
+        var spooled = waiting.Count(e => e.Spooled);
+        if (spooled > 0)
+            JobmonLog.SpoolLeft(_runtime.Logger, spooled, _runtime.Spool!.Path);
+        if (waiting.Count > spooled)
+            JobmonLog.EventsLost(_runtime.Logger, waiting.Count - spooled);
     }
 
     /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>
@@ -127,7 +139,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         run.Ended += Forget;
         _open[run] = 0;
         await run.BeginAsync(async, cancellationToken).ConfigureAwait(false);
-        _reaper.ComeBy();
+        _housekeeping.ComeBy();
         return run;
     }
 

@@ -6,7 +6,7 @@ namespace OmniPg.Jobmon;
 /// <summary>The parts that every run of one client shares, and how they are put together.</summary>
 internal sealed record JobmonRuntime(
     JobmonOptions Options, OwnConnections Connections, LogTarget Target, AutonomousWriter Writer, WriteErrors Errors, ControlSession Control,
-    BackgroundPump Pump, TextGuard Texts, TimeProvider Time, ILogger Logger)
+    BackgroundPump Pump, SpoolFile? Spool, SpoolReplay? SpoolReplay, TextGuard Texts, TimeProvider Time, ILogger Logger)
 {
     public static JobmonRuntime Create(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)
     {
@@ -22,6 +22,17 @@ internal sealed record JobmonRuntime(
         var writer = new AutonomousWriter(sender, errors, connections, options, context, time, logger);
         var pump = new BackgroundPump(writer, options, time, logger);
         writer.Backlog = pump.Wake;
-        return new JobmonRuntime(options, connections, target, writer, errors, control, pump, texts, time, logger);
+        var (spool, replay) = Spooling();
+        writer.Spool = spool;
+        return new JobmonRuntime(options, connections, target, writer, errors, control, pump, spool, replay, texts, time, logger);
+
+        (SpoolFile?, SpoolReplay?) Spooling()
+        {
+            if (options.SpoolDirectory is not { } folder)
+                return (null, null);
+            var header = SpoolHeader.Of(identity, connections.ServerName, options);
+            var own = new SpoolFile(folder, header, new SpoolEncoder(clock, texts), time, logger);
+            return (own, new SpoolReplay(own.Path, header, writer, sender, connections, target, context, options, logger));
+        }
     }
 }

@@ -56,6 +56,14 @@ public sealed class JobmonOptions
     /// <remarks>Beyond it the oldest successful step is dropped, start and end together; job start, job end and failures never are.</remarks>
     public int MaxBufferedEvents { get; set; } = 1_024;
 
+    /// <summary>Folder for a spool file of this process. Default null: what waits for a server that is away waits in memory only.</summary>
+    /// <remarks>
+    /// With a folder, waiting events also stand in a file (JSON lines, readable by this user only) until the server has them, so they
+    /// outlive the process. The next client with the same folder and database that starts a job writes what dead processes left there.
+    /// The folder must be on a file system with file locks; it is created with the first event that has to wait.
+    /// </remarks>
+    public string? SpoolDirectory { get; set; }
+
     /// <summary>Lines of captured log per job. Default 10 000; later lines are counted and dropped.</summary>
     public int MaxLogLines { get; set; } = 10_000;
 

@@ -21,6 +21,8 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
         Range(failures, nameof(options.MaxLogLines), options.MaxLogLines, 0, 10_000_000);
         if (options.DeadAfter < options.HeartbeatInterval * 3)
             failures.Add($"DeadAfter '{options.DeadAfter}' must be at least three times HeartbeatInterval '{options.HeartbeatInterval}'.");
+        if (options.SpoolDirectory is { } folder && (string.IsNullOrWhiteSpace(folder) || folder.Contains('\0', StringComparison.Ordinal)))
+            failures.Add($"SpoolDirectory '{folder}' is not a path.");
         Identifier(failures, nameof(options.Schema), options.Schema);
         Identifier(failures, nameof(options.SideSchema), options.SideSchema ?? "");
         return failures;

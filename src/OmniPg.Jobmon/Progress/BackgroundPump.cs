@@ -82,6 +82,7 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
             if (time.GetElapsedTime(flushed) < options.FlushInterval)
                 continue;
             flushed = time.GetTimestamp();
+            writer.Spool?.Sync();
             Guarded(FlushAll)();
         }
     }

@@ -16,6 +16,9 @@ internal sealed class AutonomousWriter(
     /// <summary>Called when events wait for the background.</summary>
     public Action? Backlog { get; set; }
 
+    /// <summary>Where waiting events outlive this process; null for nowhere.</summary>
+    public IEventSpool? Spool { get; set; }
+
     public bool IsAway => _circuit.IsOpen;
 
     public bool HasBacklog => !_pending.IsEmpty;
@@ -46,22 +49,38 @@ internal sealed class AutonomousWriter(
             return;
         }
 
-        var error = await DrainAsync(async, job, CancellationToken.None).ConfigureAwait(false);
-        if (error is null || !throws)
-            return;
-        // The caller learns of it now: writing it later as well would record what he may have undone meanwhile.
-        var first = events.FirstOrDefault(job.Journal.Contains) ?? events[0];
-        foreach (var e in events)
+        var (away, error) = await TryDrainAsync(async, job, CancellationToken.None).ConfigureAwait(false);
+        if (error is not null && throws)
         {
-            job.Journal.Remove(e);
-            e.Abandon();
+            var first = events.FirstOrDefault(job.Journal.Contains) ?? events[0];
+            foreach (var e in events)
+            {
+                // The caller learns of it now: written later as well it would record what he may have undone meanwhile.
+                job.Journal.Remove(e);
+                e.Abandon();
+            }
+
+            error = await errors.ExplainAsync(async, error, first.Operation).ConfigureAwait(false);
         }
 
-        throw await errors.ExplainAsync(async, error, first.Operation).ConfigureAwait(false);
+        if (away && job.Journal.Count > 0)
+            Postpone(job);
+        if (error is not null && throws)
+            throw error;
     }
 
     /// <summary>Sends the waiting events of one run, and keeps those that the server cannot take now; returns what stopped it.</summary>
     public async ValueTask<Exception?> DrainAsync(bool async, JobRow job, CancellationToken cancellationToken)
+    {
+        var (away, error) = await TryDrainAsync(async, job, cancellationToken).ConfigureAwait(false);
+        if (away)
+            Postpone(job);
+        return error;
+    }
+
+    /// <summary>Sends the waiting events of one run.</summary>
+    /// <returns>Whether the server is away, so that the rest could not be sent; and what went wrong first.</returns>
+    public async ValueTask<(bool Away, Exception? Error)> TryDrainAsync(bool async, JobRow job, CancellationToken cancellationToken)
     {
         var gate = job.Journal.Gate;
         if (async)
@@ -121,12 +140,14 @@ internal sealed class AutonomousWriter(
             if (job.Journal.Count > 0)
                 _pending[job] = 0;
         }
+
+        Spool?.Clear(() => _pending.IsEmpty);
     }
 
     /// <summary>Events that wait, of all runs.</summary>
     public IEnumerable<LogEvent> Backlogged() => _pending.Keys.SelectMany(job => job.Journal.Snapshot());
 
-    private async ValueTask<Exception?> DrainInOrderAsync(bool async, JobRow job)
+    private async ValueTask<(bool Away, Exception? Error)> DrainInOrderAsync(bool async, JobRow job)
     {
         Exception? refused = null;
         var limit = JobJournal.MaxBatch;
@@ -135,7 +156,7 @@ internal sealed class AutonomousWriter(
             DropPointless(job);
             var batch = job.Journal.NextBatch(limit);
             if (batch.Count == 0)
-                return refused;
+                return (false, refused);
             var (failure, error) = await sender.SendAsync(async, batch).ConfigureAwait(false);
             switch (failure)
             {
@@ -152,9 +173,8 @@ internal sealed class AutonomousWriter(
                     Refuse(job, batch[0], error!);
                     break;
                 default:
-                    Postpone(job);
                     OpenCircuit(batch[0].Operation, error!);
-                    return error;
+                    return (true, error);
             }
         }
     }
@@ -182,6 +202,7 @@ internal sealed class AutonomousWriter(
     {
         job.Journal.MarkLate();
         _pending[job] = 0;
+        Spool?.Keep(job.Journal.Snapshot());
         Backlog?.Invoke();
     }
 

@@ -7,6 +7,8 @@ internal sealed class JobEndedEvent(JobRow job, long mark, AlertLevel level) : L
 {
     public const string OpenStepMessage = "Step ended with the job";
 
+    public AlertLevel Level { get; } = level;
+
     /// <summary>Action of a last step to add; null for none.</summary>
     public string? FinalAction { get; init; }
 
@@ -29,7 +31,7 @@ internal sealed class JobEndedEvent(JobRow job, long mark, AlertLevel level) : L
         {
             Parameters =
             {
-                BigInt(Job.JobId), Int(level.Code), Text(level.ToString()), Moment(at), Text(OpenStepMessage),
+                BigInt(Job.JobId), Int(Level.Code), Text(Level.ToString()), Moment(at), Text(OpenStepMessage),
                 Text(FinalAction), Text(context.Message(this, FinalMessage)),
             },
         };

@@ -9,7 +9,7 @@ internal sealed class JobRow(string name)
     public string Name { get; } = name;
 
     /// <summary>Identity given by this process, which makes a repeated insert recognisable.</summary>
-    public Guid Token { get; } = Guid.NewGuid();
+    public Guid Token { get; init; } = Guid.NewGuid();
 
     /// <summary>The process that this run belongs to, when it is another one whose events are written for it; null for this process.</summary>
     public WriteContext? Origin { get; init; }

@@ -20,6 +20,9 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// <summary>A try was made whose outcome is unknown.</summary>
     public bool Repeated { get; set; }
 
+    /// <summary>It stands in the spool file of this process.</summary>
+    public bool Spooled { get; set; }
+
     /// <summary>For messages and metrics, for example <c>job start</c>.</summary>
     public abstract string Operation { get; }
 

@@ -18,5 +18,17 @@ internal sealed class ServerClock(TimeProvider time)
         : mark <= anchor.Mark ? anchor.ServerTime - time.GetElapsedTime(mark, anchor.Mark)
         : anchor.ServerTime + time.GetElapsedTime(anchor.Mark, mark);
 
+    /// <summary>The mark at which the server's clock showed <paramref name="serverTime"/>; null before the first contact. May lie before the start of this process.</summary>
+    public long? MarkOf(DateTime serverTime) => _anchor is { } anchor ? anchor.Mark + Marks(serverTime - anchor.ServerTime) : null;
+
+    /// <summary>The mark at which the wall clock of this machine showed <paramref name="wallTime"/>.</summary>
+    public long MarkOfWall(DateTime wallTime) => Mark() - Marks(time.GetUtcNow().UtcDateTime - wallTime);
+
+    /// <summary>What the wall clock of this machine showed at a mark, if it was not set since.</summary>
+    public DateTime WallAt(long mark) => time.GetUtcNow().UtcDateTime - time.GetElapsedTime(mark);
+
+    private long Marks(TimeSpan span) =>
+        (span.Ticks / TimeSpan.TicksPerSecond * time.TimestampFrequency) + (span.Ticks % TimeSpan.TicksPerSecond * time.TimestampFrequency / TimeSpan.TicksPerSecond);
+
     private sealed record Anchor(DateTime ServerTime, long Mark);
 }

@@ -7,6 +7,8 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
 {
     public StepRow Step { get; } = step;
 
+    public AlertLevel Level { get; } = level;
+
     /// <summary>Status text of the caller; null takes the text of the level.</summary>
     public string? Status { get; init; }
 
@@ -19,7 +21,7 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
     /// <summary>The exception as JSON; null on success.</summary>
     public string? ErrorJson { get; init; }
 
-    public bool IsSuccess => level == AlertLevel.Ok;
+    public bool IsSuccess => Level == AlertLevel.Ok;
 
     public override string Operation => "step end";
 
@@ -34,7 +36,7 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
         {
             Parameters =
             {
-                BigInt(Step.StepId), Int(level.Code), Text(context.Texts.Clean(Status)), Text(level.ToString()),
+                BigInt(Step.StepId), Int(Level.Code), Text(context.Texts.Clean(Status)), Text(Level.ToString()),
                 Text(context.Message(this, Message)), Moment(at),
             },
         };

@@ -14,7 +14,7 @@ internal sealed class StepRow(JobRow job, StepRow? parent, int ordinal, string a
 
     public string Action { get; } = action;
 
-    public Guid Token { get; } = Guid.NewGuid();
+    public Guid Token { get; init; } = Guid.NewGuid();
 
     /// <summary>Id given by the server; null until the start is written.</summary>
     public long? StepId

@@ -5,6 +5,10 @@ namespace OmniPg.Jobmon;
 /// <summary>The backend that does the work became known.</summary>
 internal sealed class WorkerAttachedEvent(JobRow job, long mark, int pid, DateTime? backendStart) : LogEvent(job, mark)
 {
+    public int Pid { get; } = pid;
+
+    public DateTime? BackendStart { get; } = backendStart;
+
     public override string Operation => "worker attach";
 
     public override bool IsReady => Job.Lost || Job.JobId is not null;
@@ -13,9 +17,9 @@ internal sealed class WorkerAttachedEvent(JobRow job, long mark, int pid, DateTi
 
     public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
     {
-        var command = new NpgsqlBatchCommand(sql.AttachWorker) { Parameters = { BigInt(Job.JobId), Int(pid) } };
+        var command = new NpgsqlBatchCommand(sql.AttachWorker) { Parameters = { BigInt(Job.JobId), Int(Pid) } };
         if (sql.HasSide)
-            command.Parameters.Add(Moment(backendStart));
+            command.Parameters.Add(Moment(BackendStart));
         return command;
     }
 }

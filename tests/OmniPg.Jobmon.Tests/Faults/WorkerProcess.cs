@@ -17,7 +17,7 @@ internal sealed class WorkerProcess : IDisposable
     /// <summary>Starts the worker and waits until it has reported its progress.</summary>
     public static async Task<WorkerProcess> StartAsync(string mode, string connectionString, string jobName)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in new[] { Path.Combine(AppContext.BaseDirectory, "OmniPg.Jobmon.Worker.dll"), mode, connectionString, jobName })
             start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
@@ -29,6 +29,8 @@ internal sealed class WorkerProcess : IDisposable
     }
 
     public Task SignalAsync(string signal) => RunAsync("kill", $"-{signal}", Id.ToString(CultureInfo.InvariantCulture));
+
+    public Task SayAsync(string line) => _process.StandardInput.WriteLineAsync(line);
 
     public Task WaitAsync() => _process.WaitForExitAsync(TestContext.Current.CancellationToken);
 

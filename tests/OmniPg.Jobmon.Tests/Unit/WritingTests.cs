@@ -23,6 +23,23 @@ public sealed class WritingTests
         clock.At(clock.Mark()).Should().Be(anchor.AddSeconds(5));
     }
 
+    [Theory]
+    [InlineData(-400)]
+    [InlineData(0)]
+    [InlineData(86_400)]
+    public void Server_clock_finds_the_mark_of_a_moment_before_this_process_began(int seconds)
+    {
+        var time = new ManualTimeProvider();
+        var clock = new ServerClock(time);
+        clock.MarkOf(DateTime.UnixEpoch).Should().BeNull();
+        var anchor = new DateTime(2030, 1, 1, 0, 0, 10, DateTimeKind.Utc);
+        clock.Set(anchor, clock.Mark(), clock.Mark());
+        var moment = anchor.AddSeconds(seconds).AddTicks(7);
+
+        clock.At(clock.MarkOf(moment)!.Value).Should().Be(moment);
+        clock.WallAt(clock.MarkOfWall(moment)).Should().Be(moment);
+    }
+
     [Fact]
     public void Circuit_waits_twice_as_long_after_each_failure_up_to_half_a_minute()
     {

@@ -1,0 +1,56 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>
+/// What a starting job does for others in passing, at most once a minute and in the background: it writes what dead processes left in
+/// their spool files, and closes the runs that they left open.
+/// </summary>
+internal sealed class Housekeeping(JobmonRuntime runtime)
+{
+    private readonly ErrorThrottle _throttle = new(runtime.Time);
+    private volatile bool _spoolDone;
+
+    public void ComeBy()
+    {
+        if (_throttle.MayLog("come by"))
+            runtime.Pump.Run(Run);
+    }
+
+    /// <summary>A process that ends at once still writes what others left.</summary>
+    public void Finish()
+    {
+        if (!_spoolDone && !runtime.Writer.IsAway && runtime.Target.Server is not null)
+            ReplaySpool();
+    }
+
+    private void Run()
+    {
+        ReplaySpool();
+        Reap();
+    }
+
+    private void ReplaySpool()
+    {
+        try
+        {
+            if (runtime.SpoolReplay is { } replay)
+                _spoolDone = replay.Run();
+        }
+        catch (Exception error) when (error is System.IO.IOException or UnauthorizedAccessException)
+        {
+            JobmonLog.SpoolReplayFailed(runtime.Logger, error.Message, error);
+        }
+    }
+
+    private void Reap()
+    {
+        if (runtime.Target.Server is not { HasSide: true } server)
+            return;
+        using var connection = SyncCall.Run(runtime.Connections.OpenAsync(async: false, CancellationToken.None));
+        using var command = new NpgsqlCommand(server.Render(ControlSql.Reap), connection) { CommandTimeout = server.CommandTimeoutSeconds };
+        command.Parameters.Add(new NpgsqlParameter<double> { TypedValue = runtime.Options.DeadAfter.TotalSeconds });
+        if (command.ExecuteScalar() is int closed and > 0)
+            JobmonLog.Reaped(runtime.Logger, closed);
+    }
+}

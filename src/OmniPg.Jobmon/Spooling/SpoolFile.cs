@@ -1,0 +1,143 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.Extensions.Logging;
+using OmniPg.IO;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>The spool file of this process: created with the first event that has to wait, locked while the process lives, removed when nothing waits.</summary>
+internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder encoder, TimeProvider time, ILogger logger) : IEventSpool, IDisposable
+{
+    public const string Pattern = "omnipg-jobmon-*.jsonl";
+
+    private readonly Lock _gate = new();
+    private readonly ErrorThrottle _throttle = new(time);
+    private readonly ArrayBufferWriter<byte> _line = new();
+    private FileStream? _file;
+    private bool _unsynced;
+
+    public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetFullPath(folder), $"omnipg-jobmon-{header.Session:N}.jsonl");
+
+    public void Keep(IEnumerable<LogEvent> waiting)
+    {
+        lock (_gate)
+        {
+            foreach (var e in waiting)
+            {
+                if (e.Spooled || e.Withheld)
+                    continue;
+                if (!Guarded(() => Append(e)))
+                    return;
+                e.Spooled = true;
+            }
+        }
+    }
+
+    public void Sync()
+    {
+        lock (_gate)
+        {
+            if (_file is { } file && _unsynced)
+                _unsynced = !Guarded(() => DurableFile.FlushToDisk(file.SafeFileHandle));
+        }
+    }
+
+    public void Clear(Func<bool> nothingWaits)
+    {
+        lock (_gate)
+        {
+            if (_file is { Length: > 0 } file && nothingWaits())
+                Guarded(() => file.SetLength(0));
+        }
+    }
+
+    /// <summary>Gives the file up: removed if it is empty, else left for the next client.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_file is not { } file)
+                return;
+            _file = null;
+            Guarded(() =>
+            {
+                var empty = file.Length == 0;
+                if (!empty)
+                    DurableFile.FlushToDisk(file.SafeFileHandle);
+                file.Dispose();
+                if (empty)
+                    File.Delete(Path);
+            });
+        }
+    }
+
+    /// <summary>Opens a spool file for this process alone; null when its writer lives or another one took it.</summary>
+    public static FileStream? TryTake(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    private void Append(LogEvent e)
+    {
+        _file ??= Create();
+        var sound = _file.Length;
+        try
+        {
+            if (sound == 0)
+                Write(header, SpoolJson.Default.SpoolHeader);
+            Write(encoder.Encode(e), SpoolJson.Default.SpoolRecord);
+            _unsynced = true;
+        }
+        catch (IOException)
+        {
+            // The next line must not be glued to half of this one.
+            _file.SetLength(sound);
+            throw;
+        }
+    }
+
+    private void Write<T>(T value, JsonTypeInfo<T> type)
+    {
+        _line.ResetWrittenCount();
+        using (var json = new Utf8JsonWriter(_line))
+            JsonSerializer.Serialize(json, value, type);
+        _line.Write("\n"u8);
+        _file!.Seek(0, SeekOrigin.End);
+        _file.Write(_line.WrittenSpan);
+    }
+
+    private FileStream Create()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows())
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        var directory = System.IO.Path.GetDirectoryName(Path)!;
+        Directory.CreateDirectory(directory);
+        var file = new FileStream(Path, options);
+        DurableFile.FlushDirectory(directory);
+        return file;
+    }
+
+    private bool Guarded(Action work)
+    {
+        try
+        {
+            work();
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            if (_throttle.MayLog(error.GetType().Name))
+                JobmonLog.SpoolFailed(logger, Path, error.Message, error);
+            return false;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>Writes what processes that are gone left in their spool files, each event once, and removes the files.</summary>
+/// <remarks>
+/// A file belongs to its writer for as long as that holds the file's lock. Every event is recognised by its token, so a replay that was
+/// cut short is simply done again; only without the side tables the starts of such a second replay appear twice.
+/// </remarks>
+internal sealed class SpoolReplay(
+    string ownPath, SpoolHeader header, AutonomousWriter writer, EventSender sender, OwnConnections connections, LogTarget target,
+    WriteContext context, JobmonOptions options, ILogger logger)
+{
+    // Texts were filtered and cut when they were written to the file: only what no server can store is still replaced.
+    private static readonly TextGuard Plain = new(filter: null, maxBytes: int.MaxValue);
+
+    /// <summary>Adopts every file that waits for this job log. Returns early when the server goes away; the files stay.</summary>
+    /// <returns>Whether all of them could be tried.</returns>
+    public bool Run()
+    {
+        var folder = Path.GetDirectoryName(ownPath)!;
+        if (!Directory.Exists(folder))
+            return true;
+        var files = Directory.GetFiles(folder, SpoolFile.Pattern).Where(file => file != ownPath).ToArray();
+        // Times in the files are the server's: its clock has to be known before they are read.
+        if (files.Length > 0 && !sender.Probe())
+            return false;
+        foreach (var file in files)
+        {
+            if (!Adopt(file))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>False when the server went away.</summary>
+    private bool Adopt(string path)
+    {
+        using var file = SpoolFile.TryTake(path);
+        if (file is null)
+            return true;
+        using var reader = new SpoolReader(file);
+        if (reader.Header is not { Version: SpoolHeader.CurrentVersion } left)
+        {
+            if (file.Length == 0)
+                File.Delete(path);
+            else
+                SetAside(path, "its first line is no header of this version");
+            return true;
+        }
+
+        if (!left.IsSameLog(header))
+            return true;
+        if (Write(reader, left, File.GetLastWriteTimeUtc(path)) is not { } events)
+            return false;
+        if (reader.Unreadable > 0)
+        {
+            SetAside(path, $"'{reader.Unreadable}' lines are unreadable");
+            return true;
+        }
+
+        // Emptied under the lock: whoever opens it between here and the removal finds nothing to write again.
+        file.SetLength(0);
+        File.Delete(path);
+        JobmonLog.SpoolReplayed(logger, events, path, left.Client, left.Process);
+        return true;
+    }
+
+    /// <summary>Number of events written; null when the server went away.</summary>
+    private int? Write(SpoolReader reader, SpoolHeader left, DateTime lastWrite)
+    {
+        if (!Register(left, context.Clock.At(context.Clock.MarkOfWall(lastWrite)) ?? lastWrite))
+            return null;
+        // The process had no backend that could be named now: 0 is nobody's.
+        var origin = context with { Texts = Plain, SessionId = left.Session, ControlPid = static () => 0 };
+        var waiting = new HashSet<JobRow>();
+        var events = 0;
+        foreach (var e in reader.Events(new SpoolDecoder(origin, context.Clock)))
+        {
+            events++;
+            e.Job.Journal.Add(e, int.MaxValue);
+            waiting.Add(e.Job);
+            if (e.Job.Journal.Count >= JobJournal.MaxBatch && !Drain(e.Job))
+                return null;
+        }
+
+        return waiting.All(Drain) ? events : null;
+    }
+
+    // Events that cannot be written now stay in their file, and nowhere else.
+    private bool Drain(JobRow job) => !SyncCall.Run(writer.TryDrainAsync(async: false, job, CancellationToken.None)).Away;
+
+    /// <summary>The dead process as a session, so that a run which it did not end is found dead, with its last sign of life.</summary>
+    private bool Register(SpoolHeader left, DateTime lastSeen)
+    {
+        try
+        {
+            using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
+            if (!SyncCall.Run(target.SqlAsync(async: false, connection)).HasSide)
+                return true;
+            new ControlConnection(connection, options.CommandTimeout).Execute(
+                target.Server!.Render(ControlSql.RegisterDead), ControlConnection.Uuid(left.Session), ControlConnection.Text(left.Client),
+                ControlConnection.Text(left.Host), ControlConnection.Int(left.Process), Moment(left.ProcessStart), Moment(lastSeen));
+            return true;
+        }
+        catch (Exception error) when (WriteFailures.IsExpected(error))
+        {
+            return false;
+        }
+    }
+
+    private void SetAside(string path, string reason)
+    {
+        var kept = path + ".unreadable";
+        File.Move(path, kept, overwrite: true);
+        JobmonLog.SpoolUnreadable(logger, kept, reason);
+    }
+
+    private static NpgsqlParameter<DateTime> Moment(DateTime value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.TimestampTz };
+}
