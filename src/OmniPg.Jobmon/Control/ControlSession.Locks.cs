@@ -30,6 +30,12 @@ internal sealed partial class ControlSession
     /// <summary>Gives the lock back; if the connection is gone, so is the lock.</summary>
     public async ValueTask UnlockAsync(bool async, InstanceLock held)
     {
+        if (_leaving)
+        {
+            _instanceLocks.Forget(held);
+            return;
+        }
+
         try
         {
             await AskAsync(async, connection => _instanceLocks.Release(connection, held), CancellationToken.None).ConfigureAwait(false);

@@ -22,6 +22,7 @@ internal sealed partial class ControlSession(
     private readonly Lock _lock = new();
     private Thread? _thread;
     private volatile bool _stopping;
+    private volatile bool _leaving;
     private volatile bool _registered;
     private volatile bool _cancelSeen;
     private volatile bool _holdsLocks = true;
@@ -37,6 +38,9 @@ internal sealed partial class ControlSession(
         _runs[run.Row] = run;
         Start();
     }
+
+    /// <summary>From now on a lock is given back by the end of the session, all at once, and not one by one.</summary>
+    public void BeginLeave() => _leaving = true;
 
     public void Unwatch(IControlled run) => _runs.TryRemove(run.Row, out _);
 

@@ -94,6 +94,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     {
         if (Interlocked.Exchange(ref _disposing, 1) != 0)
             return;
+        _runtime.Control.BeginLeave();
         foreach (var (run, _) in _open)
             await run.AbandonAsync(async).ConfigureAwait(false);
         _disposed = true;

@@ -7,7 +7,7 @@ namespace OmniPg.Jobmon;
 /// <remarks>Not the thread pool: a job that starves the pool must still be seen moving.</remarks>
 internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions options, TimeProvider time, ILogger logger) : IDisposable
 {
-    private static readonly TimeSpan ExitLimit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<IProgressSource, byte> _sources = new();
     private readonly AutoResetEvent _wake = new(false);
@@ -37,21 +37,22 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
         _wake.Set();
     }
 
-    /// <summary>Writes all progress now; for the end of the process, so at most two seconds.</summary>
-    public void FlushBeforeExit()
+    /// <summary>Begins to write all progress, for the end of the process; null when there is none.</summary>
+    /// <remarks>Not on the pump's own thread, which may be waiting for the server with something else.</remarks>
+    public Thread? BeginLastFlush()
     {
         if (_sources.IsEmpty)
-            return;
+            return null;
         var flush = new Thread(Guarded(FlushAll)) { IsBackground = true, Name = "OmniPg.Jobmon exit" };
         flush.Start();
-        flush.Join(ExitLimit);
+        return flush;
     }
 
     public void Dispose()
     {
         _stopping = true;
         _wake.Set();
-        _thread?.Join(ExitLimit);
+        _thread?.Join(StopLimit);
     }
 
     private void Start()

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace OmniPg.Jobmon;
@@ -6,6 +7,9 @@ namespace OmniPg.Jobmon;
 /// <summary>Lets clients write their last progress when the process ends in an orderly way, by signal or by an unhandled exception.</summary>
 internal static class ProcessEnd
 {
+    // A process that is told to end has little time before it is killed, however many clients it has.
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
+
     private static readonly ConcurrentDictionary<BackgroundPump, byte> Pumps = new();
     private static readonly Lock Installing = new();
     private static List<IDisposable>? _signals;
@@ -30,7 +34,11 @@ internal static class ProcessEnd
 
     private static void FlushAll()
     {
-        foreach (var (pump, _) in Pumps)
-            pump.FlushBeforeExit();
+        var begun = Stopwatch.GetTimestamp();
+        foreach (var flush in Pumps.Keys.Select(pump => pump.BeginLastFlush()).OfType<Thread>().ToArray())
+        {
+            var left = Limit - Stopwatch.GetElapsedTime(begun);
+            flush.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        }
     }
 }

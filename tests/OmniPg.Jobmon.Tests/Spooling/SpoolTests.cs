@@ -138,6 +138,7 @@ public sealed class SpoolTests : IAsyncLifetime
             gone.Start("elsewhere").Complete();
         await using var living = Client();
         living.Start("living").Complete();
+        Files.Count(IsHeld).Should().Be(1, "a process holds its file while it lives");
         await StartAgainAsync();
         elsewhere.DataSource.Clear();
 
@@ -256,6 +257,12 @@ public sealed class SpoolTests : IAsyncLifetime
 
         (await _log.ScalarAsync<long>("SELECT count(*) FROM S.job_detail WHERE status = 'OK' AND length(message) = 2016")).Should().BeInRange(10, 40);
         Directory.GetFiles(disk.Path).Should().BeEmpty();
+    }
+
+    private static bool IsHeld(string path)
+    {
+        using var taken = SpoolFile.TryTake(path);
+        return taken is null;
     }
 
     private static string SharedText(string path)
