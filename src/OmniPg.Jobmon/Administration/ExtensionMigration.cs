@@ -34,11 +34,23 @@ internal static class ExtensionMigration
 
     public static async Task RunAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken)
     {
+        try
+        {
+            await RunInOneTransactionAsync(database, target, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NpgsqlException error) when (database.Translate(error, "migration", null) is { } typed)
+        {
+            throw typed;
+        }
+    }
+
+    private static async Task RunInOneTransactionAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken)
+    {
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await using var ending = transaction.ConfigureAwait(false);
-        await JobmonInstaller.ExecuteAsync(connection, JobmonSchemaScript.Lock, cancellationToken).ConfigureAwait(false);
+        await JobmonInstaller.BeginAsync(connection, new InstallOptions().LockTimeout, cancellationToken).ConfigureAwait(false);
 
         var found = await JobmonServerDetector.DetectAsync(connection, null, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
         if (found.Mode != JobmonMode.Extension)

@@ -16,4 +16,10 @@ public sealed record InstallOptions
     /// tables sees all. The role must exist.
     /// </summary>
     public string? ReaderRole { get; init; }
+
+    /// <summary>
+    /// Longest wait for a lock, that of another installation included. Default 30 s, at least 1 ms. Whoever waits for an exclusive lock
+    /// makes all later users of the table wait, too.
+    /// </summary>
+    public TimeSpan LockTimeout { get; init; } = TimeSpan.FromSeconds(30);
 }

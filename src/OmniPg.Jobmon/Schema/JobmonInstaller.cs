@@ -8,15 +8,30 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
     /// <summary>SQLSTATE of the guards' refusals.</summary>
     private const string Conflict = "OJ001";
 
+    private static readonly TimeSpan ShortestLockTimeout = TimeSpan.FromMilliseconds(1);
+
     public async Task<InstallResult> InstallAsync(InstallOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.LockTimeout, ShortestLockTimeout, nameof(options));
+        try
+        {
+            return await InstallInOneTransactionAsync(options, cancellationToken).ConfigureAwait(false);
+        }
+        catch (NpgsqlException error) when (database.Translate(error, "install", null) is { } typed)
+        {
+            throw typed;
+        }
+    }
+
+    private async Task<InstallResult> InstallInOneTransactionAsync(InstallOptions options, CancellationToken cancellationToken)
     {
         var wanted = options.Schema is { } name ? PgIdentifier.Create(name) : database.ConfiguredSchema;
         PgIdentifier? readerRole = options.ReaderRole is { } role ? PgIdentifier.Create(role) : null;
-        var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closingConnection = connection.ConfigureAwait(false);
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await using var closingTransaction = transaction.ConfigureAwait(false);
-        await ExecuteAsync(connection, JobmonSchemaScript.Lock, cancellationToken).ConfigureAwait(false);
+        await BeginAsync(connection, options.LockTimeout, cancellationToken).ConfigureAwait(false);
         var before = await JobmonServerDetector.DetectAsync(connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
 
         if (before.Mode != JobmonMode.Extension)
@@ -59,22 +74,17 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         }
     }
 
+    /// <summary>Waits for another installation; from here on no lock is waited for longer than <paramref name="lockTimeout"/>.</summary>
+    public static Task BeginAsync(NpgsqlConnection connection, TimeSpan lockTimeout, CancellationToken cancellationToken)
+    {
+        var milliseconds = ((long)lockTimeout.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return ExecuteAsync(connection, $"SET LOCAL lock_timeout = {milliseconds};\n{JobmonSchemaScript.Lock}", cancellationToken);
+    }
+
     public static async Task ExecuteAsync(NpgsqlConnection connection, string script, CancellationToken cancellationToken)
     {
         using var command = new NpgsqlCommand(script, connection) { CommandTimeout = 0 };
         await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await database.OpenAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (NpgsqlException error) when (database.Translate(error, "install", null) is { } typed)
-        {
-            throw typed;
-        }
     }
 
     private static async Task WriteMappingAsync(

@@ -96,7 +96,7 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
                 Forget();
                 return new JobmonNotInstalledException(server.Database, server.Schema.Value, refusal);
             case PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.AdminShutdown
-                or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.CrashShutdown:
+                or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.LockNotAvailable:
                 return new JobmonUnavailableException(operation, ServerName(), refusal.MessageText, refusal);
             default:
                 return null;

@@ -32,6 +32,26 @@ public sealed class LockedLogTests(PgClusterFixture server)
         await asking.Should().ThrowAsync<JobmonUnavailableException>();
     }
 
+    [Theory]
+    [InlineData("LOCK TABLE jobmon.job_log IN ACCESS EXCLUSIVE MODE")]
+    [InlineData("SELECT pg_advisory_xact_lock(hashtextextended('omnipg_jobmon.install', 0))")]
+    public async Task An_installation_gives_up_a_lock_that_it_does_not_get(string held)
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
+        await using var transaction = await holder.BeginTransactionAsync(Stop);
+        await new NpgsqlCommand(held, holder).ExecuteNonQueryAsync(Stop);
+
+        var refusal = await log.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { LockTimeout = TimeSpan.FromMilliseconds(50) }, Stop))
+            .Should().ThrowAsync<JobmonUnavailableException>();
+
+        refusal.Which.IsTransient.Should().BeTrue();
+        refusal.Which.SqlState.Should().Be(PostgresErrorCodes.LockNotAvailable);
+        await transaction.RollbackAsync(Stop);
+        (await log.Admin.InstallAsync(new InstallOptions { LockTimeout = TimeSpan.FromSeconds(10) }, Stop)).AlreadyInstalled.Should().BeTrue();
+        await log.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { LockTimeout = TimeSpan.Zero }, Stop)).Should().ThrowAsync<ArgumentOutOfRangeException>();
+    }
+
     private static async Task AskAsync(JobmonClient jobmon, string call, CancellationToken stop)
     {
         switch (call)
