@@ -46,12 +46,12 @@ public sealed class BenchmarkLog : IAsyncDisposable
         await _cluster.DisposeAsync();
     }
 
-    /// <summary>The directory holds <c>pg_jobmon--VERSION.sql</c>, as for the tests.</summary>
+    /// <summary>The directory is the original's folder <c>sql</c> with <c>tables</c> and <c>functions</c>, as for the tests.</summary>
     private static async Task InstallOriginalAsync(PgCluster cluster, string directory)
     {
-        var file = Directory.GetFiles(directory, "pg_jobmon--?.?.?.sql").Order(StringComparer.Ordinal).Last();
+        string[] files = [Path.Combine(directory, "tables", "tables.sql"), .. Directory.GetFiles(Path.Combine(directory, "functions"), "*.sql").Order(StringComparer.Ordinal)];
         // Statements about extension membership have no meaning outside CREATE EXTENSION.
-        var sql = string.Join('\n', (await File.ReadAllLinesAsync(file)).Where(l => !l.Contains("pg_extension_config_dump", StringComparison.Ordinal)))
+        var sql = string.Join('\n', files.SelectMany(File.ReadLines).Where(l => !l.Contains("pg_extension_config_dump", StringComparison.Ordinal)))
             .Replace("@extschema@", "original", StringComparison.Ordinal);
         await using var connection = await cluster.DataSource.OpenConnectionAsync();
         await using (var command = new NpgsqlCommand($"SET search_path = original, public; {sql}", connection))

@@ -58,7 +58,7 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
     {
         var age = options.OlderThanInterval
             ?? (options.OlderThan is { } a ? string.Create(CultureInfo.InvariantCulture, $"{a.TotalSeconds:0.######} seconds") : null);
-        return new NpgsqlCommand(server.Render(JobPurgeSql.Batch), connection)
+        return new NpgsqlCommand(server.Render(JobPurgeSql.Batch(server.Mode)), connection)
         {
             CommandTimeout = 0,
             Parameters =

@@ -11,9 +11,12 @@ internal static class JobPurgeSql
         WHERE r.rank <= $1 GROUP BY r.job_name HAVING count(*) = $1
         """;
 
+    public static string Batch(JobmonMode mode) => mode == JobmonMode.Extension ? Doomed + SideRows + Gone : Doomed + Gone;
+
+    // Deleted by an array of ids, not by a join: the planner takes the batch for a tenth of the table and would read all of it each time.
     // $1 age, $2 names and $3 boundaries of what is kept by count, $4 age of failures, $5 batch, $6 highest run looked at before,
     // $7 age of a dead heartbeat, $8 the purge's own run.
-    public const string Batch =
+    private const string Doomed =
         """
         WITH doomed AS (
             SELECT j.job_id FROM @schema@.job_log j
@@ -36,13 +39,24 @@ internal static class JobPurgeSql
                           WHERE a.pid = j.pid AND (a.backend_start IS NULL OR a.backend_start <= j.start_time)) END)
             ORDER BY j.job_id LIMIT $5
         ), gone AS (
-            DELETE FROM @schema@.job_log j USING doomed d WHERE j.job_id = d.job_id RETURNING j.job_id
+            DELETE FROM @schema@.job_log WHERE job_id = ANY (ARRAY(SELECT d.job_id FROM doomed d)) RETURNING job_id
         )
+
+        """;
+
+    // The extension's tables cannot have our trigger; on own ones it takes the side rows along.
+    private const string SideRows =
+        """
         --side
-        , lines AS (DELETE FROM @side@.log_line x USING doomed d WHERE x.job_id = d.job_id)
-        , steps AS (DELETE FROM @side@.step x USING doomed d WHERE x.job_id = d.job_id)
-        , runs AS (DELETE FROM @side@.run x USING doomed d WHERE x.job_id = d.job_id)
+        , lines AS (DELETE FROM @side@.log_line WHERE job_id = ANY (ARRAY(SELECT d.job_id FROM doomed d)))
+        , steps AS (DELETE FROM @side@.step WHERE job_id = ANY (ARRAY(SELECT d.job_id FROM doomed d)))
+        , runs AS (DELETE FROM @side@.run WHERE job_id = ANY (ARRAY(SELECT d.job_id FROM doomed d)))
         --end
+
+        """;
+
+    private const string Gone =
+        """
         SELECT count(*), max(job_id) FROM gone
         """;
 
