@@ -37,6 +37,9 @@ internal sealed class Ambient
     /// <summary>Makes a new scope the innermost one; to be called in the caller's own frame, not behind an await.</summary>
     public static Ambient Enter(JobRun job, StepRow? step = null) => Innermost.Value = new Ambient(job, step, Current);
 
+    /// <summary>Leaves all scopes until the calling asynchronous method returns: what the log itself throws is not the reason of any run.</summary>
+    public static void StepAside() => Innermost.Value = null;
+
     private static void Note(Exception error)
     {
         // An aborted COPY or command answers with "query canceled" while another exception, the reason, is on its way already.

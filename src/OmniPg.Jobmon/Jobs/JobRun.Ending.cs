@@ -73,7 +73,6 @@ internal sealed partial class JobRun
 
         _scope.Ended = true;
         _runtime.Pump.Remove(this);
-        var before = _scope.LastException;
         try
         {
             var events = EndRecord.Events(Row, outcome, _steps, _flusher, _values, _runtime);
@@ -89,7 +88,6 @@ internal sealed partial class JobRun
             _runtime.Control.Unwatch(this);
             // Only now: whoever takes the lock next must find this run ended.
             await ReleaseLockAsync(async).ConfigureAwait(false);
-            _scope.LastException = before;
             Finish(outcome.Level, outcome.Cause, outcome.StatusName);
         }
 

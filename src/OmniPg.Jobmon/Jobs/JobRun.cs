@@ -65,7 +65,6 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
     /// <summary>Takes the lock, if one is wanted, and writes the start.</summary>
     public async ValueTask<IJob> BeginAsync(bool async, CancellationToken cancellationToken)
     {
-        var before = _scope.LastException;
         try
         {
             if (_lock is not null && !await RunStart.TakeLockAsync(async, _lock, _options, _runtime.Control, cancellationToken).ConfigureAwait(false))
@@ -84,7 +83,6 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
             throw;
         }
 
-        _scope.LastException = before;
         _runtime.Control.Watch(this);
         _runtime.Pump.Add(this);
         JobmonLog.JobStarted(_runtime.Logger, Name, JobId);
@@ -131,11 +129,7 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
     {
         ArgumentNullException.ThrowIfNull(workConnection);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var (pid, backendStart) = WorkBackend.Identify(workConnection, reason => JobmonLog.AttachFailed(_runtime.Logger, Name, reason));
-        var attached = new WorkerAttachedEvent(Row, Writer.Mark(), pid, backendStart);
-        var before = _scope.LastException;
-        SyncCall.Run(Writer.WriteAsync(async: false, Row, [attached], mayThrow: true));
-        _scope.LastException = before;
+        SyncCall.Run(AttachAsync(async: false, workConnection));
     }
 
     public void SetResult(string name, string value)
@@ -194,6 +188,14 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
 
     // Callbacks of the token are the user's code: they must not run on the thread that keeps this process alive for others.
     private void CancelOffThread() => _ = _cancel.CancelAsync();
+
+    private async ValueTask AttachAsync(bool async, NpgsqlConnection workConnection)
+    {
+        Ambient.StepAside();
+        var (pid, backendStart) = WorkBackend.Identify(workConnection, reason => JobmonLog.AttachFailed(_runtime.Logger, Name, reason));
+        var attached = new WorkerAttachedEvent(Row, Writer.Mark(), pid, backendStart);
+        await Writer.WriteAsync(async, Row, [attached], mayThrow: true).ConfigureAwait(false);
+    }
 
     private JobStartedEvent StartEvent() => RunStart.Event(Row, _parent, _options, _activity, _runtime);
 

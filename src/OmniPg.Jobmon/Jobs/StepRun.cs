@@ -203,10 +203,6 @@ internal sealed class StepRun : IStep
             ErrorJson = error is null ? null : ErrorDocument.Json(error, _job.Runtime.Texts),
         };
 
-    private async ValueTask WriteAsync(bool async, IReadOnlyList<LogEvent> events, bool mayThrow)
-    {
-        var before = _scope.LastException;
-        await _job.Runtime.Writer.WriteAsync(async, Row.Job, events, mayThrow).ConfigureAwait(false);
-        _scope.LastException = before;
-    }
+    private ValueTask WriteAsync(bool async, IReadOnlyList<LogEvent> events, bool mayThrow) =>
+        _job.Runtime.Writer.WriteAsync(async, Row.Job, events, mayThrow);
 }
