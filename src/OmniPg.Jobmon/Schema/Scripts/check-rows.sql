@@ -14,14 +14,17 @@ WITH cfg AS MATERIALIZED (
         --side
         AND NOT EXISTS (SELECT FROM @side@.run r JOIN @side@.session s ON s.session_id = r.session_id WHERE r.job_id = j.job_id)
     UNION ALL
-    SELECT j.job_id, j.job_name, j.start_time, j.pid, false,
+    -- Blocking concerns the attached backend, if it still is the one that was attached.
+    SELECT j.job_id, j.job_name, j.start_time, NULL::integer, false,
         s.heartbeat_at > now() - @dead.after@ OR EXISTS (SELECT FROM locks l
             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
               AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
               AND l.classid = (hashtext('omnipg_jobmon')::bigint & 4294967295)::oid
               AND l.objid = (s.lock_key::bigint & 4294967295)::oid),
-        true, format('%s on %s (process %s) last seen %s', s.client_name, s.host, s.os_pid, s.heartbeat_at), r.work_pid
+        true, format('%s on %s (process %s) last seen %s', s.client_name, s.host, s.os_pid, s.heartbeat_at), w.pid
     FROM @schema@.job_log j JOIN @side@.run r ON r.job_id = j.job_id JOIN @side@.session s ON s.session_id = r.session_id
+    LEFT JOIN pg_catalog.pg_stat_activity w ON w.pid = r.work_pid
+        AND (w.backend_start IS NULL OR r.work_backend_start IS NULL OR w.backend_start = r.work_backend_start)
     WHERE j.status IS NULL AND j.end_time IS NULL
         --end
 ), missing AS (
