@@ -30,7 +30,7 @@ internal sealed partial class ControlSession
     /// <summary>Gives the lock back; if the connection is gone, so is the lock.</summary>
     public async ValueTask UnlockAsync(bool async, InstanceLock held)
     {
-        Ambient.StepAside();
+        FlowScope.StepAside();
         if (_leaving)
         {
             _instanceLocks.Forget(held);

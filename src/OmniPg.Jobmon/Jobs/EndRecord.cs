@@ -3,9 +3,9 @@ namespace OmniPg.Jobmon;
 /// <summary>What is written when a run ends: the end of its open steps, its last log lines, and its own end, as one batch.</summary>
 internal static class EndRecord
 {
-    private const string BeforeFirstStep = "EXCEPTION before first step logged";
-    private const string AfterLastStep = "EXCEPTION after last step logged";
-    private const string Finished = "Finished";
+    public const string BeforeFirstStep = "EXCEPTION before first step logged";
+    public const string AfterLastStep = "EXCEPTION after last step logged";
+    public const string Finished = "Finished";
 
     public static List<LogEvent> Events(JobRow job, JobOutcome outcome, OpenSteps steps, RunFlusher flusher, RunValues values, JobmonRuntime runtime)
     {

@@ -7,7 +7,7 @@ namespace OmniPg.Jobmon;
 /// <param name="Error">Exception to record; null where a text is all there is.</param>
 internal sealed record JobOutcome(AlertLevel Level, JobState State, string? Message, Exception? Error)
 {
-    private const string DisposedOpen = "Disposed without Complete()";
+    public const string DisposedOpen = "Disposed without Complete()";
 
     /// <summary>Exception behind the outcome, recorded or not.</summary>
     public Exception? Cause { get; init; }

@@ -191,7 +191,7 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
 
     private async ValueTask AttachAsync(bool async, NpgsqlConnection workConnection)
     {
-        Ambient.StepAside();
+        FlowScope.StepAside();
         var (pid, backendStart) = WorkBackend.Identify(workConnection, reason => JobmonLog.AttachFailed(_runtime.Logger, Name, reason));
         var attached = new WorkerAttachedEvent(Row, Writer.Mark(), pid, backendStart);
         await Writer.WriteAsync(async, Row, [attached], mayThrow: true).ConfigureAwait(false);

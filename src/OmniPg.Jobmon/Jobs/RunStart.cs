@@ -5,6 +5,10 @@ namespace OmniPg.Jobmon;
 /// <summary>How a run begins: with its lock, if it wants one, and its row; or as a record of having found another one at work.</summary>
 internal static class RunStart
 {
+    public const string FoundConcurrent = "Found concurrent job. Exiting gracefully";
+
+    public static string ObtainingLock(string jobName) => $"Obtaining advisory lock for job: {jobName}";
+
     /// <summary>Takes the single-instance lock; false when the run is to be skipped.</summary>
     /// <exception cref="JobAlreadyRunningException">Another run has the lock, and the options ask for an exception.</exception>
     public static async ValueTask<bool> TakeLockAsync(
@@ -36,12 +40,12 @@ internal static class RunStart
     /// <summary>The record of the original for a run that found another one at work.</summary>
     public static List<LogEvent> Skipped(JobStartedEvent start)
     {
-        var step = new StepRow(start.Job, null, 1, $"Obtaining advisory lock for job: {start.Job.Name}");
+        var step = new StepRow(start.Job, null, 1, ObtainingLock(start.Job.Name));
         return
         [
             start,
             new StepStartedEvent(step, start.Mark),
-            new StepEndedEvent(step, start.Mark, AlertLevel.Warning) { Message = "Found concurrent job. Exiting gracefully" },
+            new StepEndedEvent(step, start.Mark, AlertLevel.Warning) { Message = FoundConcurrent },
             new JobEndedEvent(start.Job, start.Mark, AlertLevel.Warning),
         ];
     }

@@ -15,15 +15,19 @@ internal static class SqlSteps
         await step.RunAsync(
             async (_, token) =>
             {
-                rows = transaction is null
-                    ? await SqlText.ExecuteAsync(connection, null, sql, TimeSpan.Zero, token).ConfigureAwait(false)
-                    : await ExecuteAtSavepointAsync(connection, transaction, sql, token).ConfigureAwait(false);
+                rows = await ExecuteAsync(sql, connection, transaction, token).ConfigureAwait(false);
                 await step.EndSqlAsync(rows).ConfigureAwait(false);
                 return rows;
             },
             cancellationToken).ConfigureAwait(false);
         return new SqlStepResult(step.StepId, rows);
     }
+
+    /// <summary>Runs the text, and with a transaction so that a failure undoes this text only; returns the rows the server counted.</summary>
+    public static Task<long> ExecuteAsync(
+        string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken) => transaction is null
+        ? SqlText.ExecuteAsync(connection, null, sql, TimeSpan.Zero, cancellationToken)
+        : ExecuteAtSavepointAsync(connection, transaction, sql, cancellationToken);
 
     /// <summary>As the original's exception block: a failure undoes this SQL only.</summary>
     private static async Task<long> ExecuteAtSavepointAsync(

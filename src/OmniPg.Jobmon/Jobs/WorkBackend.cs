@@ -26,7 +26,9 @@ internal static class WorkBackend
         }
     }
 
-    private static int Known(NpgsqlConnection connection) =>
+    /// <summary>Pid that the driver knows, without a query.</summary>
+    /// <exception cref="InvalidOperationException">The connection is closed.</exception>
+    public static int Known(NpgsqlConnection connection) =>
         connection.State == ConnectionState.Closed
             ? throw new InvalidOperationException("The work connection must be open.")
             : connection.ProcessID;

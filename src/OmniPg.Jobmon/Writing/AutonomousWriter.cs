@@ -34,7 +34,7 @@ internal sealed class AutonomousWriter(
     /// <param name="mayThrow">False where an exception would hide the caller's own, as in dispose.</param>
     public async ValueTask WriteAsync(bool async, JobRow job, IReadOnlyList<LogEvent> events, bool mayThrow)
     {
-        Ambient.StepAside();
+        FlowScope.StepAside();
         var throws = mayThrow && options.ErrorPolicy == ErrorPolicy.Throw;
         foreach (var e in events)
         {
@@ -73,7 +73,7 @@ internal sealed class AutonomousWriter(
     /// <summary>Sends the waiting events of one run, and keeps those that the server cannot take now; returns what stopped it.</summary>
     public async ValueTask<Exception?> DrainAsync(bool async, JobRow job, CancellationToken cancellationToken)
     {
-        Ambient.StepAside();
+        FlowScope.StepAside();
         var (away, error) = await TryDrainAsync(async, job, cancellationToken).ConfigureAwait(false);
         if (away)
             Postpone(job);
@@ -102,7 +102,7 @@ internal sealed class AutonomousWriter(
     /// <summary>Sends something that is not worth keeping, such as progress; returns whether the server has it.</summary>
     public async ValueTask<bool> TrySendAsync(bool async, JobRow job, LogEvent transient)
     {
-        Ambient.StepAside();
+        FlowScope.StepAside();
         if (_circuit.IsOpen || !transient.IsReady || transient.IsPointless)
             return false;
         var gate = job.Journal.Gate;
