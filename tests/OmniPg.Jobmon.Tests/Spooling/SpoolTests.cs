@@ -155,6 +155,42 @@ public sealed class SpoolTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Client_that_began_while_the_server_was_away_writes_what_others_left_when_it_ends()
+    {
+        await _cluster.StopAsync(cancellationToken: Stop);
+        await using (var gone = Client())
+            gone.Start("gone").Complete();
+        await using (var next = Client())
+        {
+            next.Start("next").Complete();
+            await StartAgainAsync();
+            await Eventually.TrueAsync(
+                async () => await _log.ScalarAsync<long>("SELECT count(*) FROM S.job_log WHERE job_name = 'NEXT' AND status = 'OK'") == 1, "the server is back for it", cancellationToken: Stop);
+            (await _log.ScalarAsync<long>("SELECT count(*) FROM S.job_log WHERE job_name = 'GONE'")).Should().Be(0, "it looks around once a minute");
+        }
+
+        (await _log.RowsAsync("SELECT status FROM S.job_log WHERE job_name = 'GONE'")).Should().Equal("OK");
+        Files.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task File_is_emptied_as_soon_as_the_server_has_everything_and_used_again()
+    {
+        await using var jobmon = Client();
+        for (var outage = 1; outage <= 2; outage++)
+        {
+            await _cluster.StopAsync(cancellationToken: Stop);
+            jobmon.Start("waits").Complete();
+            new FileInfo(Files.Single()).Length.Should().BePositive();
+            await StartAgainAsync();
+
+            await Eventually.TrueAsync(() => new FileInfo(Files.Single()).Length == 0, "the file is emptied", cancellationToken: Stop);
+
+            (await _log.ScalarAsync<long>("SELECT count(*) FROM S.job_log WHERE status = 'OK'")).Should().Be(outage);
+        }
+    }
+
+    [Fact]
     public async Task Half_a_line_at_the_end_is_passed_over_and_a_damaged_file_is_set_aside()
     {
         await _cluster.StopAsync(cancellationToken: Stop);
