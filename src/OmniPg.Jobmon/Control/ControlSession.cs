@@ -10,7 +10,7 @@ namespace OmniPg.Jobmon;
 /// the thread waits on the connection without asking the server anything; other threads end that wait by a notification.
 /// </remarks>
 internal sealed partial class ControlSession(
-    SessionIdentity identity, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger) : IDisposable
+    SessionRegistration registration, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
@@ -23,7 +23,6 @@ internal sealed partial class ControlSession(
     private Thread? _thread;
     private volatile bool _stopping;
     private volatile bool _leaving;
-    private volatile bool _registered;
     private volatile bool _cancelSeen;
     private volatile bool _holdsLocks = true;
     private int _pid;
@@ -43,16 +42,6 @@ internal sealed partial class ControlSession(
     public void BeginLeave() => _leaving = true;
 
     public void Unwatch(IControlled run) => _runs.TryRemove(run.Row, out _);
-
-    /// <summary>The registration of this process, for the first write; null once it is done.</summary>
-    public NpgsqlBatchCommand? Register()
-    {
-        if (_registered || target.Server is not { HasSide: true } server)
-            return null;
-        var command = new NpgsqlBatchCommand(server.Render(ControlSql.Register));
-        command.Parameters.AddRange(identity.Parameters(lockKey: null, "heartbeat", self: false));
-        return command;
-    }
 
     public void Dispose()
     {
@@ -152,38 +141,21 @@ internal sealed partial class ControlSession(
         if (_holdsLocks)
             connection.Execute(ControlSql.Listen);
         if (side)
-            RegisterSelf(connection);
+            registration.Enter(connection, _holdsLocks);
         if (_holdsLocks)
             _instanceLocks.Retake(connection, _lastPid, _wake);
         Volatile.Write(ref _pid, _holdsLocks ? pid : 0);
         _lastPid = pid;
-        JobmonLog.ControlStarted(logger, identity.Id, pid, Liveness);
-    }
-
-    private string Liveness => _holdsLocks ? "lock" : "heartbeat";
-
-    private void RegisterSelf(ControlConnection connection)
-    {
-        // A new key each time: the backend of a broken connection may still hold the old one for a while.
-        var key = Random.Shared.Next(1, int.MaxValue);
-        // Known first, locked second: in between the fresh heartbeat says that this process lives.
-        connection.Execute(target.Server!.Render(ControlSql.Register), identity.Parameters(_holdsLocks ? key : null, Liveness, self: true));
-        if (_holdsLocks)
-            connection.Execute(ControlSql.SessionLock, ControlConnection.Int(key));
-        _registered = true;
+        JobmonLog.ControlStarted(logger, registration.SessionId, pid, _holdsLocks ? "lock" : "heartbeat");
     }
 
     private void Beat(ControlConnection connection)
     {
         var open = _runs.Keys.Select(r => r.JobId).OfType<long>().ToArray();
-        var asked = connection.Scalar<long[]?>(
-            target.Server!.Render(ControlSql.Heartbeat), ControlConnection.Uuid(identity.Id), ControlConnection.BigInts(open));
-        // No row: somebody swept the table while this process was away.
-        if (asked is null)
-            RegisterSelf(connection);
+        var asked = registration.Beat(connection, open, _holdsLocks);
         foreach (var (row, run) in _runs)
         {
-            if (asked is not null && row.JobId is { } id && asked.Contains(id))
+            if (row.JobId is { } id && asked.Contains(id))
                 run.OnCancelRequested();
         }
     }
@@ -199,7 +171,7 @@ internal sealed partial class ControlSession(
     private void Leave(ControlConnection connection, bool side)
     {
         if (side)
-            connection.Execute(target.Server!.Render(ControlSql.End), ControlConnection.Uuid(identity.Id));
+            registration.Leave(connection);
         if (_holdsLocks)
             connection.Execute(ControlSql.LeaveClean);
         Volatile.Write(ref _pid, 0);
@@ -213,7 +185,7 @@ internal sealed partial class ControlSession(
             return;
         connections.Clear();
         if (_throttle.MayLog(error.GetType().Name))
-            JobmonLog.ControlLost(logger, identity.Id, error.Message, error);
+            JobmonLog.ControlLost(logger, registration.SessionId, error.Message, error);
     }
 
     /// <summary>Ends the wait of the control thread: by a notification to its connection, which is the one thing that thread waits for.</summary>
@@ -230,7 +202,7 @@ internal sealed partial class ControlSession(
         catch (Exception error) when (WriteFailures.IsExpected(error))
         {
             // The control connection goes the same way: its thread wakes by the error.
-            JobmonLog.ControlLost(logger, identity.Id, error.Message, error);
+            JobmonLog.ControlLost(logger, registration.SessionId, error.Message, error);
         }
     }
 }

@@ -36,7 +36,7 @@ internal sealed partial class JobRun
     {
         if (State != JobState.Running)
             return ValueTask.CompletedTask;
-        var asked = _cancel.IsCancellationRequested || (error is OperationCanceledException && callersToken.IsCancellationRequested);
+        var asked = _control.IsCancelled || (error is OperationCanceledException && callersToken.IsCancellationRequested);
         var outcome = asked ? JobOutcome.Cancelled(_options.CancelledLevel, error) : JobOutcome.Failure(error);
         return EndAsync(async: true, "Fail", outcome, mayThrow: false);
     }
@@ -55,7 +55,7 @@ internal sealed partial class JobRun
         _scope.Ended = true;
         if (State != JobState.Running)
             return ValueTask.CompletedTask;
-        var cancelled = _cancel.IsCancellationRequested && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
+        var cancelled = _control.IsCancelled && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
         var outcome = cancelled
             ? JobOutcome.Cancelled(_options.CancelledLevel, _scope.LastException)
             : JobOutcome.Disposed(DisposeBehavior, _scope.LastException);
@@ -85,7 +85,7 @@ internal sealed partial class JobRun
         }
         finally
         {
-            _runtime.Control.Unwatch(this);
+            _runtime.Control.Unwatch(_control);
             // Only now: whoever takes the lock next must find this run ended.
             await ReleaseLockAsync(async).ConfigureAwait(false);
             Finish(outcome.Level, outcome.Cause, outcome.StatusName);

@@ -5,14 +5,14 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>One open run: its handle for the caller, and what the background threads see of it.</summary>
-internal sealed partial class JobRun : IJob, IProgressSource, IControlled
+internal sealed partial class JobRun : IJob, IProgressSource
 {
     private readonly JobmonRuntime _runtime;
     private readonly JobOptions _options;
     private readonly RunValues _values = new();
     private readonly OpenSteps _steps = new();
     private readonly RunFlusher _flusher;
-    private readonly CancellationTokenSource _cancel = new();
+    private readonly RunControl _control;
     private readonly Activity? _activity;
     private readonly Ambient _scope;
     private readonly InstanceLock? _lock;
@@ -28,9 +28,10 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
         _options = options;
         _begun = runtime.Time.GetTimestamp();
         Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.Record == RecordMode.ErrorsOnly };
+        _control = new RunControl(Row, runtime.Logger);
         _flusher = new RunFlusher(Row, _steps, runtime);
         _parent = (options.Parent as JobRun ?? Ambient.Current?.Job)?.Row;
-        _lock = options.SingleInstance ? new InstanceLock(this) : null;
+        _lock = options.SingleInstance ? new InstanceLock(_control) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
         _scope = Ambient.Enter(this);
     }
@@ -54,7 +55,7 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
 
     public bool Acquired => State != JobState.Skipped;
 
-    public CancellationToken CancellationToken => _cancel.Token;
+    public CancellationToken CancellationToken => _control.Token;
 
     public DisposeBehavior DisposeBehavior => _options.DisposeBehavior ?? _runtime.Options.DisposeBehavior;
 
@@ -83,7 +84,7 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
             throw;
         }
 
-        _runtime.Control.Watch(this);
+        _runtime.Control.Watch(_control);
         _runtime.Pump.Add(this);
         JobmonLog.JobStarted(_runtime.Logger, Name, JobId);
         return this;
@@ -171,23 +172,6 @@ internal sealed partial class JobRun : IJob, IProgressSource, IControlled
             return false;
         return SyncCall.Run(_flusher.FlushAsync(async: false));
     }
-
-    public void OnCancelRequested()
-    {
-        if (_cancel.IsCancellationRequested)
-            return;
-        JobmonLog.CancelRequested(_runtime.Logger, Name, JobId);
-        CancelOffThread();
-    }
-
-    public void OnInstanceLockLost()
-    {
-        JobmonLog.InstanceLockLost(_runtime.Logger, Name, JobId);
-        CancelOffThread();
-    }
-
-    // Callbacks of the token are the user's code: they must not run on the thread that keeps this process alive for others.
-    private void CancelOffThread() => _ = _cancel.CancelAsync();
 
     private async ValueTask AttachAsync(bool async, NpgsqlConnection workConnection)
     {

@@ -15,9 +15,10 @@ internal sealed record JobmonRuntime(
         var identity = new SessionIdentity(options);
         var connections = new OwnConnections(dataSource, options, clock);
         var target = new LogTarget(options, time, logger);
-        var control = new ControlSession(identity, connections, target, options, time, logger);
+        var registration = new SessionRegistration(identity, target);
+        var control = new ControlSession(registration, connections, target, options, time, logger);
         var context = new WriteContext(clock, texts, identity.Id, () => control.Pid);
-        var sender = new EventSender(connections, target, options, context, time, logger) { Register = control.Register };
+        var sender = new EventSender(connections, target, options, context, time, logger) { Register = registration.Early };
         var errors = new WriteErrors(target, connections, options);
         var writer = new AutonomousWriter(sender, errors, connections, options, context, time, logger);
         var pump = new BackgroundPump(writer, options, time, logger);

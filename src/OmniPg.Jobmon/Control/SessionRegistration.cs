@@ -1,0 +1,50 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>The row of this process in table <c>session</c>, and the lock that says that it lives.</summary>
+internal sealed class SessionRegistration(SessionIdentity identity, LogTarget target)
+{
+    private volatile bool _done;
+
+    public Guid SessionId => identity.Id;
+
+    /// <summary>The registration ahead of the control session, for the first write of the process; null once there is one.</summary>
+    public NpgsqlBatchCommand? Early()
+    {
+        if (_done || target.Server is not { HasSide: true } server)
+            return null;
+        var command = new NpgsqlBatchCommand(server.Render(ControlSql.Register));
+        command.Parameters.AddRange(identity.Parameters(lockKey: null, "heartbeat", self: false));
+        return command;
+    }
+
+    /// <summary>Registers the backend of this connection.</summary>
+    public void Enter(ControlConnection connection, bool holdsLocks)
+    {
+        // A new key each time: the backend of a broken connection may still hold the old one for a while.
+        var key = Random.Shared.Next(1, int.MaxValue);
+        // Known first, locked second: in between the fresh heartbeat says that this process lives.
+        connection.Execute(
+            target.Server!.Render(ControlSql.Register), identity.Parameters(holdsLocks ? key : null, holdsLocks ? "lock" : "heartbeat", self: true));
+        if (holdsLocks)
+            connection.Execute(ControlSql.SessionLock, ControlConnection.Int(key));
+        _done = true;
+    }
+
+    /// <summary>The heartbeat.</summary>
+    /// <returns>Those of the open runs that somebody asked to cancel.</returns>
+    public long[] Beat(ControlConnection connection, long[] open, bool holdsLocks)
+    {
+        var asked = connection.Scalar<long[]?>(
+            target.Server!.Render(ControlSql.Heartbeat), ControlConnection.Uuid(identity.Id), ControlConnection.BigInts(open));
+        if (asked is not null)
+            return asked;
+        // No row: somebody swept the table while this process was away.
+        Enter(connection, holdsLocks);
+        return [];
+    }
+
+    public void Leave(ControlConnection connection) =>
+        connection.Execute(target.Server!.Render(ControlSql.End), ControlConnection.Uuid(identity.Id));
+}
