@@ -15,7 +15,7 @@ internal static class CancelCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobmonCommands.Client(session);
+        await using var jobmon = JobLog.Open(session);
         var result = await jobmon.Admin.CancelAsync(session.Get(JobId), session.Get(Reason), cancellationToken);
         var sentence = result switch
         {

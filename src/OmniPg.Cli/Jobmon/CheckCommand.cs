@@ -21,7 +21,7 @@ internal static class CheckCommand
         var format = session.Json ? CheckFormat.Json : session.Get(Format);
         try
         {
-            await using var jobmon = JobmonCommands.Client(session);
+            await using var jobmon = JobLog.Open(session);
             var report = session.Get(History) is { } history
                 ? await jobmon.Monitor.CheckIntervalAsync(history, cancellationToken)
                 : await jobmon.Monitor.CheckAsync(cancellationToken: cancellationToken);

@@ -12,7 +12,7 @@ internal static class DetailCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobmonCommands.Client(session);
+        await using var jobmon = JobLog.Open(session);
         var job = session.Get(Job);
         var steps = await (long.TryParse(job, NumberStyles.None, CultureInfo.InvariantCulture, out var id)
             ? jobmon.History.StepsAsync(id, cancellationToken)

@@ -22,7 +22,7 @@ internal static class ExecCommand
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         // The program matters more than its log: an unreachable server must not keep it from running.
-        await using var jobmon = JobmonCommands.Client(session, ErrorPolicy.LogAndContinue);
+        await using var jobmon = JobLog.Open(session, ErrorPolicy.LogAndContinue);
         var program = session.Get(Program);
         await using var job = await jobmon.StartAsync(session.Get(Name), new JobOptions { SingleInstance = session.Get(Single) }, cancellationToken);
         if (!job.Acquired)

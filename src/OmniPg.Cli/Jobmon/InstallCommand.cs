@@ -20,8 +20,8 @@ internal static class InstallCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobmonCommands.Client(session);
-        var options = new InstallOptions { Schema = session.Get(JobmonCommands.Schema) };
+        await using var jobmon = JobLog.Open(session);
+        var options = new InstallOptions { Schema = session.Get(JobLog.Schema) };
         if (session.Get(Grant) is { } role)
         {
             session.Out.Write(jobmon.Admin.GrantScript(role, session.Get(Access), options));

@@ -16,7 +16,7 @@ internal static class PurgeCommand
     {
         if (session.Get(OlderThan) is null && session.Get(Keep) is null)
             throw new UsageException("Say what to delete: --older-than or --keep.");
-        await using var jobmon = JobmonCommands.Client(session);
+        await using var jobmon = JobLog.Open(session);
         var result = await jobmon.Admin.PurgeAsync(
             new PurgeOptions { OlderThanInterval = session.Get(OlderThan), KeepPerJob = session.Get(Keep) }, cancellationToken: cancellationToken);
         session.WriteResult($"Deleted {JobText.Number(result.DeletedJobs)} runs", json => json.WriteNumber("deletedJobs", result.DeletedJobs));

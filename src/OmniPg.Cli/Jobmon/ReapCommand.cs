@@ -11,7 +11,7 @@ internal static class ReapCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobmonCommands.Client(session);
+        await using var jobmon = JobLog.Open(session);
         var reaped = await (session.Get(Foreign) ? jobmon.Admin.ReapForeignAsync(cancellationToken) : jobmon.Admin.ReapAsync(cancellationToken));
         session.WriteResult($"Closed {JobText.Number(reaped)} dead runs", json => json.WriteNumber("reapedJobs", reaped));
         return ExitCodes.Done;

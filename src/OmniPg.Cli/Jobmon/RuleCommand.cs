@@ -22,7 +22,7 @@ internal static class RuleCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobmonCommands.Client(session);
+        await using var jobmon = JobLog.Open(session);
         var rule = jobmon.Admin.Check(session.Get(Name));
         if (session.Get(Warn) is { } warn)
             rule = rule.Warn(warn);

@@ -14,7 +14,7 @@ internal static class RunCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobmonCommands.Client(session);
+        await using var jobmon = JobLog.Open(session);
         var result = await jobmon.RunSqlAsync(session.Get(Name), session.Get(Sql)!, cancellationToken: cancellationToken);
         if (session.Json)
         {

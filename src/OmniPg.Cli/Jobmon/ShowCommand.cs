@@ -20,7 +20,7 @@ internal static class ShowCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobmonCommands.Client(session);
+        await using var jobmon = JobLog.Open(session);
         var limit = session.Get(Limit) ?? 10;
         if (limit < 0)
             throw new UsageException("--limit takes zero or more.");

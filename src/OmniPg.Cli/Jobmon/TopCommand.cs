@@ -16,7 +16,7 @@ internal static class TopCommand
     {
         if (session.Get(Seconds) is not (>= 0.1 and <= 3600) || !double.IsFinite(session.Get(Seconds)))
             throw new UsageException("--interval takes 0.1 to 3600 seconds.");
-        await using var jobmon = JobmonCommands.Client(session);
+        await using var jobmon = JobLog.Open(session);
         if (session.Get(Once) || session.Json || !session.Host.IsTerminal)
         {
             (await TopView.ReadAsync(jobmon, cancellationToken)).Write(session);
