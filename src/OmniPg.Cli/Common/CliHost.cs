@@ -12,6 +12,12 @@ internal sealed class CliHost
     /// <summary>Whether a person reads the output: tables and colours instead of plain lines.</summary>
     public required bool IsTerminal { get; init; }
 
+    /// <summary>Cells and lines of the window. A window that tells no size counts as 80 × 24.</summary>
+    public Func<(int Width, int Height)> WindowSize { get; init; } = () => (80, 24);
+
+    /// <summary>Calls an action with every key that is pressed from now on.</summary>
+    public Action<Action<char>> OnKey { get; init; } = _ => { };
+
     /// <summary>Environment variables by name.</summary>
     public required Func<string, string?> Variable { get; init; }
 
@@ -31,8 +37,24 @@ internal sealed class CliHost
     {
         Out = Console.Out,
         Error = Console.Error,
-        IsTerminal = !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
+        IsTerminal = !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+            && Environment.GetEnvironmentVariable("TERM") != "dumb",
+        WindowSize = () => (Console.WindowWidth, Console.WindowHeight) is (> 0, > 0) and var size ? size : (80, 24),
+        OnKey = ReadKeys,
         Variable = Environment.GetEnvironmentVariable,
         Signals = signals,
     };
+
+    // The thread has no end of its own: nothing can wake it from the terminal, so it must not keep the process alive.
+    private static void ReadKeys(Action<char> pressed)
+    {
+        if (Console.IsInputRedirected)
+            return;
+        new Thread(() =>
+        {
+            while (true)
+                pressed(Console.ReadKey(intercept: true).KeyChar);
+        })
+        { IsBackground = true, Name = "keys" }.Start();
+    }
 }

@@ -32,5 +32,8 @@ internal static class ErrorReport
         _ => error.Message,
     };
 
+    /// <summary>The message in one line, without its hint.</summary>
+    public static string OneLine(Exception error) => OneLine(MessageOf(error));
+
     private static string OneLine(string text) => text.ReplaceLineEndings(" ");
 }

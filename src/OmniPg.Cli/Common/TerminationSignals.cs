@@ -36,11 +36,16 @@ internal sealed class TerminationSignals : IDisposable
 
     private void Handle(PosixSignalContext context)
     {
-        context.Cancel = true;
         if (_handler is { } handler)
+        {
+            context.Cancel = true;
             handler(context.Signal);
-        else
-            _cancellation.Cancel();
+            return;
+        }
+        // The second signal does what it does to any program: cancelling a question to a server that hangs can take long.
+        context.Cancel = !_cancellation.IsCancellationRequested;
+        if (context.Cancel)
+            _cancellation.CancelAsync();
     }
 
     private sealed class Takeover(TerminationSignals signals) : IDisposable

@@ -52,7 +52,7 @@ internal static class CheckCommand
             default:
                 session.WriteTable(["Level", "Status", "Job", "Text"], report.Alerts.Select(a => new[]
                 {
-                    LevelText(report, a.Level), a.AlertStatusText, a.JobName, a.Muted ? a.AlertText + " [muted]" : a.AlertText,
+                    LevelText(report, a.Level), a.AlertStatusText, a.JobName, JobText.Alert(a),
                 }));
                 break;
         }
@@ -65,18 +65,7 @@ internal static class CheckCommand
         json.WriteString("checkedAt", report.CheckedAt);
         json.WriteBoolean("onStandby", report.OnStandby);
         json.WriteNumber("running", report.RunningJobs);
-        json.WriteStartArray("alerts");
-        foreach (var alert in report.Alerts)
-        {
-            json.WriteStartObject();
-            json.WriteNumber("level", alert.Level.Code);
-            json.WriteString("status", alert.AlertStatusText);
-            json.WriteString("jobName", alert.JobName);
-            json.WriteString("text", alert.AlertText);
-            json.WriteBoolean("muted", alert.Muted);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        JobText.Write(json, "alerts", report.Alerts);
         json.WriteEndObject();
     });
 

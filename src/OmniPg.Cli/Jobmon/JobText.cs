@@ -21,7 +21,29 @@ internal static class JobText
         Number(step.JobId), Number(step.StepId), step.Action, step.Status ?? "unfinished", Instant(step.StartTime), Duration(step.Duration), step.Message,
     ];
 
-    public static void Write(Utf8JsonWriter json, JobRecord job)
+    /// <summary>The alert's text, and that it does not count.</summary>
+    public static string Alert(JobAlert alert) => alert.Muted ? alert.AlertText + " [muted]" : alert.AlertText;
+
+    public static void Write(Utf8JsonWriter json, string name, IReadOnlyList<JobAlert> alerts)
+    {
+        json.WriteStartArray(name);
+        foreach (var alert in alerts)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("level", alert.Level.Code);
+            json.WriteString("status", alert.AlertStatusText);
+            json.WriteString("jobName", alert.JobName);
+            json.WriteString("text", alert.AlertText);
+            json.WriteBoolean("muted", alert.Muted);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    /// <param name="json">Where to.</param>
+    /// <param name="job">The run.</param>
+    /// <param name="more">Writes further members of its object.</param>
+    public static void Write(Utf8JsonWriter json, JobRecord job, Action? more = null)
     {
         json.WriteStartObject();
         json.WriteNumber("jobId", job.JobId);
@@ -31,6 +53,7 @@ internal static class JobText
         json.WriteString("startTime", job.StartTime);
         WriteInstant(json, "endTime", job.EndTime);
         json.WriteNumber("pid", job.Pid);
+        more?.Invoke();
         json.WriteEndObject();
     }
 
@@ -64,6 +87,13 @@ internal static class JobText
         { TotalDays: < 1 } hours => hours.ToString(@"h\:mm\:ss", CultureInfo.InvariantCulture),
         { } days => days.ToString(@"d'd 'h\:mm\:ss", CultureInfo.InvariantCulture),
     };
+
+    /// <summary>How long something has been going on, in whole seconds.</summary>
+    public static string Age(TimeSpan value)
+    {
+        var whole = value < TimeSpan.Zero ? TimeSpan.Zero : value;
+        return whole.ToString(whole.TotalDays >= 1 ? @"d'd 'h\:mm\:ss" : @"h\:mm\:ss", CultureInfo.InvariantCulture);
+    }
 
     private static void WriteInstant(Utf8JsonWriter json, string name, DateTimeOffset? value)
     {

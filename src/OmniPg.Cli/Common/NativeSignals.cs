@@ -7,6 +7,9 @@ internal static partial class NativeSignals
 {
     public const int Terminate = 15;
 
+    /// <summary>SIGSTOP, which cannot be caught; its number differs between the systems.</summary>
+    public static int Stop => OperatingSystem.IsLinux() ? 19 : 17;
+
     /// <summary>The signal's number; the same on Linux and macOS for these.</summary>
     public static int NumberOf(PosixSignal signal) => signal switch
     {

@@ -1,0 +1,50 @@
+using OmniPg.Jobmon;
+
+namespace OmniPg.Cli;
+
+/// <summary>A run at work with its open steps, outer before inner.</summary>
+internal sealed record TopRun(JobRecord Job, IReadOnlyList<TopStep> Steps)
+{
+    private const string Separator = " › ";
+
+    public string Name => Job.Run?.DisplayName ?? Job.JobName;
+
+    /// <summary>The step that was opened last, with the steps around it in its name; null when none is open.</summary>
+    public TopStep? Innermost
+    {
+        get
+        {
+            if (Steps.MaxBy(s => s.Step.StepId) is not { } last)
+                return null;
+            var path = last.Step.Action;
+            var outer = last;
+            while (Steps.FirstOrDefault(s => s.Step.StepId == outer.Step.Info?.ParentStepId) is { } parent)
+                (outer, path) = (parent, parent.Step.Action + Separator + path);
+            return new TopStep(last.Step with { Action = path }, 0);
+        }
+    }
+
+    /// <summary>Keeps the steps that are open.</summary>
+    public static TopRun Of(JobRecord job, IReadOnlyList<JobStepRecord> steps)
+    {
+        var open = steps.Where(IsOpen).ToList();
+        var ordered = new List<TopStep>(open.Count);
+        Append(open, ordered, parent: null, depth: 0);
+        // A step whose outer step has ended already stands at the top.
+        foreach (var step in open.Where(s => !ordered.Exists(o => o.Step.StepId == s.StepId)).ToList())
+            ordered.Add(new TopStep(step, 0));
+        return new TopRun(job, ordered);
+    }
+
+    // A step that reports progress has an end time when SQL wrote it: update_step moves it with each report.
+    private static bool IsOpen(JobStepRecord step) => step.Status is null or "PENDING";
+
+    private static void Append(List<JobStepRecord> open, List<TopStep> ordered, long? parent, int depth)
+    {
+        foreach (var step in open.Where(s => s.Info?.ParentStepId == parent))
+        {
+            ordered.Add(new TopStep(step, depth));
+            Append(open, ordered, step.StepId, depth + 1);
+        }
+    }
+}
