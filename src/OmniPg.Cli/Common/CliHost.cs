@@ -9,6 +9,12 @@ internal sealed class CliHost
 
     public required TextWriter Error { get; init; }
 
+    /// <summary>Standard output for what must pass unchanged.</summary>
+    public Stream OutStream { get; init; } = Stream.Null;
+
+    /// <summary>Standard error for what must pass unchanged.</summary>
+    public Stream ErrorStream { get; init; } = Stream.Null;
+
     /// <summary>Whether a person reads the output: tables and colours instead of plain lines.</summary>
     public required bool IsTerminal { get; init; }
 
@@ -37,6 +43,8 @@ internal sealed class CliHost
     {
         Out = Console.Out,
         Error = Console.Error,
+        OutStream = StandardOutput.Output(),
+        ErrorStream = StandardOutput.Error(),
         IsTerminal = !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
             && Environment.GetEnvironmentVariable("TERM") != "dumb",
         WindowSize = () => (Console.WindowWidth, Console.WindowHeight) is (> 0, > 0) and var size ? size : (80, 24),

@@ -1,3 +1,4 @@
+using System.Text;
 using OmniPg.Testing;
 
 namespace OmniPg.Cli.Tests;
@@ -23,15 +24,20 @@ internal sealed class CliRunner(TestDatabase? database) : IAsyncDisposable
 
     public async Task<CliResult> RunAsync(params string[] args)
     {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
+        using var output = new MemoryStream();
+        using var error = new MemoryStream();
+        await using var outputText = new StreamWriter(output) { AutoFlush = true };
+        await using var errorText = new StreamWriter(error) { AutoFlush = true };
         var host = new CliHost
         {
-            Out = output, Error = error, IsTerminal = false, Signals = _signals, Variable = name => Variables.GetValueOrDefault(name),
+            Out = outputText, Error = errorText, OutStream = output, ErrorStream = error,
+            IsTerminal = false, Signals = _signals, Variable = name => Variables.GetValueOrDefault(name),
         };
         var exitCode = await Shell.RunAsync(args, host, TestContext.Current.CancellationToken);
-        return new CliResult(exitCode, output.ToString().ReplaceLineEndings("\n"), error.ToString().ReplaceLineEndings("\n"));
+        return new CliResult(exitCode, Text(output), Text(error));
     }
+
+    private static string Text(MemoryStream bytes) => Encoding.UTF8.GetString(bytes.ToArray()).ReplaceLineEndings("\n");
 
     public async ValueTask DisposeAsync()
     {

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.ComponentModel;
+using OmniPg.Jobmon;
+
+namespace OmniPg.Cli;
+
+internal static class ExecCommand
+{
+    /// <summary>What shells answer for a program that they cannot find.</summary>
+    private const int NotFound = 127;
+
+    /// <summary>What shells answer for a file that they may not execute.</summary>
+    private const int NotExecutable = 126;
+
+    private static readonly Argument<string> Name = new("NAME") { Description = "Name of the job" };
+
+    private static readonly Argument<string[]> Program = new("PROGRAM ARGS") { Description = "Program with its arguments, after --", Arity = ArgumentArity.OneOrMore };
+
+    private static readonly Option<bool> Single = new("--single") { Description = "Skip when another run of that name is at work (exit code 1)" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "exec", "Runs a program as a job: output lines are its progress, its exit code is the outcome and that of this command",
+        "omnipg jobmon exec \"nightly import\" -- ./import.sh --full", RunAsync, Name, Program, Single);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        // The program matters more than its log: an unreachable server must not keep it from running.
+        await using var jobmon = JobLog.Open(session, ErrorPolicy.LogAndContinue);
+        var program = session.Get(Program);
+        await using var job = await jobmon.StartAsync(session.Get(Name), new JobOptions { SingleInstance = session.Get(Single) }, cancellationToken);
+        if (!job.Acquired)
+        {
+            session.Error.WriteLine($"omnipg: job '{session.Get(Name)}' is at work already, so nothing was started");
+            return ExitCodes.Attention;
+        }
+
+        await using var step = await job.StepAsync("Running program: " + program[0], cancellationToken);
+        if (ProgramPath.Find(program[0], session.Host.Variable("PATH")) is not { } file)
+            return await RefuseAsync(session, job, step, $"program '{program[0]}' is in no folder of PATH", NotFound);
+
+        // With --json standard output holds one document and nothing else.
+        using var run = new ProgramRun(file, program.Skip(1), session.Host, step) { Output = session.Json ? session.Host.ErrorStream : null };
+        try
+        {
+            var exitCode = await run.RunAsync(job.CancellationToken);
+            await EndAsync(job, step, run, exitCode);
+            if (session.Json)
+                WriteJson(session, job, run, exitCode);
+            return exitCode;
+        }
+        catch (Win32Exception error)
+        {
+            var code = error.NativeErrorCode == 13 ? NotExecutable : NotFound;
+            return await RefuseAsync(session, job, step, $"program '{program[0]}' could not be started: {error.Message}", code);
+        }
+    }
+
+    private static async Task<int> RefuseAsync(CliSession session, IJob job, IStep step, string reason, int exitCode)
+    {
+        var failure = new ProgramFailedException(reason);
+        await step.FailAsync(failure, CancellationToken.None);
+        await job.FailAsync(failure, cancellationToken: CancellationToken.None);
+        session.Error.WriteLine("omnipg: " + reason);
+        return exitCode;
+    }
+
+    private static async Task EndAsync(IJob job, IStep step, ProgramRun run, int exitCode)
+    {
+        var lines = $"Exit code {JobText.Number(exitCode)}{NativeSignals.Suffix(exitCode)} after {JobText.Number(run.Lines)} lines of output";
+        if (exitCode == 0)
+        {
+            await step.CompleteAsync(lines);
+            await job.CompleteAsync(lines);
+            return;
+        }
+        var asked = job.CancellationToken.IsCancellationRequested ? "Cancelled. " : "";
+        var failure = new ProgramFailedException(asked + (run.LastError is { } last ? $"{lines}: {last}" : lines));
+        await step.FailAsync(failure);
+        await job.FailAsync(failure);
+    }
+
+    private static void WriteJson(CliSession session, IJob job, ProgramRun run, int exitCode) => session.WriteJson(json =>
+    {
+        json.WriteStartObject();
+        if (job.JobId is { } id)
+            json.WriteNumber("jobId", id);
+        else
+            json.WriteNull("jobId");
+        json.WriteNumber("exitCode", exitCode);
+        json.WriteNumber("lines", run.Lines);
+        json.WriteEndObject();
+    });
+}
