@@ -93,15 +93,17 @@ public sealed class SpoolTests : IAsyncLifetime
         var copy = await File.ReadAllBytesAsync(Files.Single(), Stop);
         var name = Files.Single();
         await StartAgainAsync();
+        var lines = new ListLoggerFactory();
         for (var replay = 0; replay < 3; replay++)
         {
             await File.WriteAllBytesAsync(name, copy, Stop);
-            await using var next = Client();
+            await using var next = Client(lines);
             next.Start("next").Complete();
         }
 
         (await _log.RowsAsync("SELECT job_name, status FROM S.job_log WHERE job_name <> 'NEXT' ORDER BY job_id")).Should().Equal("HALF|OK", "WHOLE|OK");
         (await _log.RowsAsync("SELECT action, status, message FROM S.job_detail ORDER BY step_id")).Should().Equal("done|OK|~", "late|OK|x (recorded late)");
+        lines.Lines.Should().NotContain(l => l.Level >= LogLevel.Error, "no row was tried a second time");
         Files.Should().BeEmpty();
     }
 
