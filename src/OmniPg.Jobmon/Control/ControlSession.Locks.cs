@@ -32,10 +32,7 @@ internal sealed partial class ControlSession
     {
         FlowScope.StepAside();
         if (_leaving)
-        {
-            _instanceLocks.Forget(held);
             return;
-        }
 
         try
         {

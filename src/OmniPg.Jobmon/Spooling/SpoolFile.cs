@@ -25,7 +25,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
         {
             foreach (var e in waiting)
             {
-                if (e.Spooled || e.Withheld)
+                if (e.Spooled)
                     continue;
                 if (!Guarded(() => Append(e)))
                     return;

@@ -108,6 +108,27 @@ public sealed class SpoolTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Run_recorded_for_its_failure_only_is_spooled_when_it_fails()
+    {
+        await _cluster.StopAsync(cancellationToken: Stop);
+        await using (var offline = Client())
+        {
+            offline.Job("fine").ErrorsOnly().Start().Complete();
+            Files.Should().BeEmpty();
+            var job = offline.Job("bad").ErrorsOnly().Start();
+            job.Step("work").Complete();
+            job.Fail("no");
+        }
+
+        await StartAgainAsync();
+        await using (var next = Client())
+            next.Start("next").Complete();
+
+        (await _log.RowsAsync("SELECT job_name, status FROM S.job_log WHERE job_name <> 'NEXT'")).Should().Equal("BAD|CRITICAL");
+        (await _log.RowsAsync("SELECT action, status FROM S.job_detail ORDER BY step_id")).Should().Equal("work|OK", "EXCEPTION after last step logged|CRITICAL");
+    }
+
+    [Fact]
     public async Task Killed_process_leaves_its_waiting_run_which_is_written_and_then_found_dead()
     {
         using var worker = await Faults.WorkerProcess.StartAsync("spool", _log.ConnectionString, _folder.Path);
