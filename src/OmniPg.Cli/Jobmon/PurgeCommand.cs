@@ -19,7 +19,13 @@ internal static class PurgeCommand
         await using var jobmon = JobLog.Open(session);
         var result = await jobmon.Admin.PurgeAsync(
             new PurgeOptions { OlderThanInterval = session.Get(OlderThan), KeepPerJob = session.Get(Keep) }, cancellationToken: cancellationToken);
-        session.WriteResult($"Deleted {JobText.Number(result.DeletedJobs)} runs", json => json.WriteNumber("deletedJobs", result.DeletedJobs));
+        session.WriteResult(
+            $"Deleted {JobText.Number(result.DeletedJobs)} runs{(result.AnotherAtWork ? "; another purge is at work" : "")}",
+            json =>
+            {
+                json.WriteNumber("deletedJobs", result.DeletedJobs);
+                json.WriteBoolean("anotherAtWork", result.AnotherAtWork);
+            });
         return ExitCodes.Done;
     }
 }

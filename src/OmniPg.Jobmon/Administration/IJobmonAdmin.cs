@@ -27,7 +27,10 @@ public interface IJobmonAdmin
     /// </summary>
     Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Deletes old runs with their steps and side rows in batches (<c>job_log_clear</c>). Live runs and the check log stay.</summary>
+    /// <summary>
+    /// Deletes old runs with their steps and side rows in batches (<c>job_log_clear</c>). Live runs and the check log stay. One purge of
+    /// a log at a time: the second says so in its result and leaves the work to the first.
+    /// </summary>
     /// <param name="options">What to delete.</param>
     /// <param name="progress">Gets the number of runs deleted so far after every batch.</param>
     /// <param name="cancellationToken">Stops after the current batch; what was deleted stays deleted.</param>

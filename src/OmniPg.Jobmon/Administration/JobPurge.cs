@@ -12,14 +12,17 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
     public async Task<PurgeResult> RunAsync(IProgress<long>? progress, CancellationToken cancellationToken)
     {
         Validate();
+        // Nodes that all purge at the same hour would fill the log with runs that find nothing to do.
+        if (await ScalarAsync(JobPurgeSql.IsFree, cancellationToken).ConfigureAwait(false) is not true)
+            return new PurgeResult(0, 0, null) { AnotherAtWork = true };
         long? jobId = options.LogAsJob ? (long)(await ScalarAsync(JobPurgeSql.LogStart, cancellationToken).ConfigureAwait(false))! : null;
         var stepId = jobId is { } id ? await ScalarAsync(JobPurgeSql.LogStep, cancellationToken, Number(id)).ConfigureAwait(false) : null;
         try
         {
-            var (deleted, batches) = await DeleteAsync(jobId, progress, cancellationToken).ConfigureAwait(false);
+            var result = await DeleteAsync(jobId, progress, cancellationToken).ConfigureAwait(false);
             await LogOutcomeAsync(jobId, stepId, 1, "OK",
-                string.Create(CultureInfo.InvariantCulture, $"Deleted {deleted} rows from job_log and associated rows in job_detail")).ConfigureAwait(false);
-            return new PurgeResult(deleted, batches, jobId);
+                string.Create(CultureInfo.InvariantCulture, $"Deleted {result.DeletedJobs} rows from job_log and associated rows in job_detail")).ConfigureAwait(false);
+            return result;
         }
         catch (Exception error) when (jobId is not null)
         {
@@ -28,7 +31,7 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
         }
     }
 
-    private async Task<(long Deleted, int Batches)> DeleteAsync(long? ownJob, IProgress<long>? progress, CancellationToken cancellationToken)
+    private async Task<PurgeResult> DeleteAsync(long? ownJob, IProgress<long>? progress, CancellationToken cancellationToken)
     {
         var (names, boundaries) = await KeptByCountAsync(cancellationToken).ConfigureAwait(false);
         long deleted = 0, after = 0;
@@ -37,18 +40,20 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
             using var command = BatchCommand(names, boundaries, after, ownJob);
             var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             long count;
+            bool mine;
             await using (row.ConfigureAwait(false))
             {
                 await row.ReadAsync(cancellationToken).ConfigureAwait(false);
-                count = row.GetInt64(0);
+                (count, mine) = (row.GetInt64(0), row.GetBoolean(2));
                 after = row.IsDBNull(1) ? after : row.GetInt64(1);
             }
             if (count == 0)
             {
-                if (server.HasSide)
+                if (mine && server.HasSide)
                     await ScalarAsync(JobPurgeSql.SweepSessions, cancellationToken).ConfigureAwait(false);
-                return (deleted, batches);
+                return new PurgeResult(deleted, batches, ownJob) { AnotherAtWork = !mine };
             }
+
             deleted += count;
             progress?.Report(deleted);
         }

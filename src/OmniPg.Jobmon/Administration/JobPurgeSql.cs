@@ -11,20 +11,31 @@ internal static class JobPurgeSql
         WHERE r.rank <= $1 GROUP BY r.job_name HAVING count(*) = $1
         """;
 
+    private const string Lock = "pg_try_advisory_xact_lock(hashtextextended('omnipg_jobmon.purge @schema.literal@', 0))";
+
+    /// <summary>Whether nobody else is deleting just now.</summary>
+    public const string IsFree = "SELECT " + Lock;
+
     public static string Batch(JobmonMode mode) => mode == JobmonMode.Extension ? Doomed + SideRows + Gone : Doomed + Gone;
 
-    // Deleted by an array of ids, not by a join: the planner takes the batch for a tenth of the table and would read all of it each time.
+    // One purge of a log at a time, whichever process or node began it: the lock is of the batch's transaction, so it needs no session
+    // of its own behind a pooler and is free when its process dies. Deleted by an array of ids, not by a join: the planner takes the
+    // batch for a tenth of the table and would read all of it each time.
     // $1 age, $2 names and $3 boundaries of what is kept by count, $4 age of failures, $5 batch, $6 highest run looked at before,
     // $7 age of a dead heartbeat, $8 the purge's own run.
     private const string Doomed =
         """
-        WITH doomed AS (
+        WITH turn AS MATERIALIZED (
+            SELECT 
+        """ + Lock + """
+         AS mine
+        ), doomed AS (
             SELECT j.job_id FROM @schema@.job_log j
             --side
             LEFT JOIN @side@.run r ON r.job_id = j.job_id
             LEFT JOIN @side@.session s ON s.session_id = r.session_id
             --end
-            WHERE j.job_id > $6 AND j.job_id IS DISTINCT FROM $8
+            WHERE (SELECT t.mine FROM turn t) AND j.job_id > $6 AND j.job_id IS DISTINCT FROM $8
               AND (j.start_time <= now() - $1::text::interval
                   OR EXISTS (SELECT FROM unnest($2::text[], $3::bigint[]) AS k (job_name, job_id) WHERE k.job_name = j.job_name AND j.job_id < k.job_id))
               AND ($4::interval IS NULL OR j.start_time <= now() - $4
@@ -57,7 +68,7 @@ internal static class JobPurgeSql
 
     private const string Gone =
         """
-        SELECT count(*), max(job_id) FROM gone
+        SELECT count(*), max(job_id), (SELECT t.mine FROM turn t) FROM gone
         """;
 
     // Processes that ended and whose runs are all gone.

@@ -56,6 +56,36 @@ public sealed class PurgeTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Of_two_purges_at_once_one_deletes_and_the_other_says_so()
+    {
+        var stop = TestContext.Current.CancellationToken;
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await log.ExecuteAsync(TenThousandOld);
+        var purge = new PurgeOptions { OlderThan = TimeSpan.FromDays(1), BatchSize = 1_000 };
+        await using var holder = await log.DataSource.OpenConnectionAsync(stop);
+        await using var batch = await holder.BeginTransactionAsync(stop);
+
+        var first = await log.Admin.PurgeAsync(
+            purge,
+            new InlineProgress(deleted =>
+            {
+                if (deleted != 3_000)
+                    return;
+                // The other process is in the middle of a batch when the fourth one begins here.
+                using var command = new Npgsql.NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended('omnipg_jobmon.purge \"jobmon\"', 0))", holder);
+                command.ExecuteNonQuery();
+            }),
+            stop);
+        var second = await log.Admin.PurgeAsync(purge, null, stop);
+        await batch.RollbackAsync(stop);
+        var third = await log.Admin.PurgeAsync(purge, null, stop);
+
+        first.Should().Be(new PurgeResult(3_000, 3, first.JobId) { AnotherAtWork = true });
+        second.Should().Be(new PurgeResult(0, 0, null) { AnotherAtWork = true }, "it does not even log itself");
+        (third.DeletedJobs, third.AnotherAtWork).Should().Be((7_000, false));
+    }
+
+    [Fact]
     public async Task A_purge_without_a_limit_or_with_a_wrong_interval_is_refused()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
