@@ -14,12 +14,22 @@ internal static class Shell
         root.Subcommands.Add(JobmonCommands.Create(host));
         root.Subcommands.Add(ExtractCommand.Create(host));
         root.Subcommands.Add(SchemaCommands.Create(host));
-
-        var parse = root.Parse(args);
-        if (parse.Errors.Count > 0)
+        root.Subcommands.Add(CompletionCommand.Create(host));
+        foreach (var option in root.Options)
         {
-            foreach (var error in parse.Errors)
-                host.Error.WriteLine("omnipg: " + error.Message);
+            if (option is VersionOption)
+                option.Action = new ProgramVersion(host.Out);
+            // The spellings of another operating system, which completion would offer.
+            foreach (var alias in option.Aliases.Where(a => a.StartsWith('/')).ToList())
+                option.Aliases.Remove(alias);
+        }
+
+        // A word with @ is a word, not a file of further words: it may be a name, SQL, or somebody's address.
+        var parse = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (ParseErrors.Of(parse) is { Count: > 0 } errors)
+        {
+            foreach (var error in errors)
+                host.Error.WriteLine("omnipg: " + error);
             host.Error.WriteLine($"hint: {CommandPath(parse)} --help");
             return ExitCodes.Usage;
         }

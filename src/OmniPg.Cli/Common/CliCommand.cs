@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 
 namespace OmniPg.Cli;
 
@@ -13,12 +14,28 @@ internal static class CliCommand
         foreach (var symbol in symbols)
         {
             if (symbol is Option option)
+            {
                 command.Options.Add(option);
+                Complete(option.CompletionSources, option.ValueType);
+            }
             else
-                command.Arguments.Add((Argument)symbol);
+            {
+                var argument = (Argument)symbol;
+                command.Arguments.Add(argument);
+                Complete(argument.CompletionSources, argument.ValueType);
+            }
         }
         command.SetAction((parse, token) => RunAsync(new CliSession(parse, host), run, token));
         return command;
+    }
+
+    // The parser would offer the names as C# writes them.
+    private static void Complete(List<Func<CompletionContext, IEnumerable<CompletionItem>>> sources, Type type)
+    {
+        if (!type.IsEnum)
+            return;
+        sources.Clear();
+        sources.Add(Enum.GetNames(type).Select(n => n.ToLowerInvariant()).ToArray());
     }
 
     private static async Task<int> RunAsync(CliSession session, Func<CliSession, CancellationToken, Task<int>> run, CancellationToken cancellationToken)

@@ -10,7 +10,10 @@ internal static class CheckCommand
         Description = "How far back to look. Default: the longest threshold, or a week", HelpName = "INTERVAL",
     };
 
-    private static readonly Option<CheckFormat> Format = new("--format") { Description = "table, nagios or json", DefaultValueFactory = _ => CheckFormat.Table };
+    private static readonly Option<CheckFormat> Format = new("--format")
+    {
+        Description = "How to print it. Default table", HelpName = "table|nagios|json",
+    };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "check", "Which jobs failed, are missing, blocked, running or dead; exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",

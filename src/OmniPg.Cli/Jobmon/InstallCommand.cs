@@ -11,7 +11,7 @@ internal static class InstallCommand
 
     private static readonly Option<JobmonAccess> Access = new("--access")
     {
-        Description = "What the role of --grant may do: read, write or manage", DefaultValueFactory = _ => JobmonAccess.Write,
+        Description = "What the role of --grant may do", HelpName = "read|write|manage", DefaultValueFactory = _ => JobmonAccess.Write,
     };
 
     public static Command Create(CliHost host) => CliCommand.Create(
@@ -20,6 +20,8 @@ internal static class InstallCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
+        if (session.Json && (session.Get(Script) || session.Get(Grant) is not null))
+            throw new UsageException("--script and --grant print SQL, so --json does not go with them.");
         await using var jobmon = JobLog.Open(session);
         var options = new InstallOptions { Schema = session.Get(JobLog.Schema) };
         if (session.Get(Grant) is { } role)
