@@ -69,19 +69,34 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
     }
 
     /// <summary>A table for a person; for a program, lines of columns divided by tabs, without a head.</summary>
-    public void WriteTable(IReadOnlyList<string> head, IEnumerable<string?[]> rows)
+    public void WriteTable(IReadOnlyList<CliColumn> columns, IEnumerable<string?[]> rows)
     {
-        if (!host.IsTerminal)
+        if (host.IsTerminal)
+            WriteForPerson(columns, [.. rows]);
+        else
+            WriteLines(rows);
+    }
+
+    /// <summary>Lines of columns divided by tabs.</summary>
+    public void WriteLines(IEnumerable<string?[]> rows)
+    {
+        foreach (var row in rows)
+            Out.WriteLine(string.Join('\t', row.Select(CellText.Clean)));
+    }
+
+    private void WriteForPerson(IReadOnlyList<CliColumn> columns, List<string?[]> rows)
+    {
+        if (rows.Count == 0)
         {
-            foreach (var row in rows)
-                Out.WriteLine(string.Join('\t', row.Select(cell => (cell ?? "").ReplaceLineEndings(" ").Replace('\t', ' '))));
+            // Beside the output: a program that reads it finds none.
+            Error.WriteLine("Nothing found");
             return;
         }
         var table = new Table().Border(TableBorder.Rounded);
-        foreach (var title in head)
-            table.AddColumn(new TableColumn(Markup.Escape(title)));
+        foreach (var column in columns)
+            table.AddColumn(new TableColumn(Markup.Escape(column.Title)) { NoWrap = column.NoWrap, Alignment = column.Right ? Justify.Right : null });
         foreach (var row in rows)
-            table.AddRow(row.Select(cell => new Text(cell ?? "")));
+            table.AddRow(row.Select((cell, i) => new Text(CellText.Clean(cell), columns[i].StyleOf(cell))));
         host.Ansi.Write(table);
     }
 

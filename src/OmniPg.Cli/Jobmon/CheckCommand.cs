@@ -53,7 +53,7 @@ internal static class CheckCommand
                 WriteJson(session, report);
                 break;
             default:
-                session.WriteTable(["Level", "Status", "Job", "Text"], report.Alerts.Select(a => new[]
+                session.WriteTable([new CliColumn("Level", NoWrap: true, IsStatus: true), new CliColumn("Status", NoWrap: true), "Job", "Text"], report.Alerts.Select(a => new[]
                 {
                     LevelText(report, a.Level), a.AlertStatusText, a.JobName, JobText.Alert(a),
                 }));

@@ -7,9 +7,17 @@ namespace OmniPg.Cli;
 /// <summary>Runs and steps as table cells and JSON objects.</summary>
 internal static class JobText
 {
-    public static readonly string[] JobHead = ["Job id", "Job", "Status", "Started", "Duration", "Owner"];
+    public static readonly CliColumn[] JobHead =
+    [
+        new("Job id", Right: true, NoWrap: true), "Job", new("Status", NoWrap: true, IsStatus: true), new("Started", NoWrap: true),
+        new("Duration", Right: true, NoWrap: true), "Owner",
+    ];
 
-    public static readonly string[] StepHead = ["Job id", "Step id", "Action", "Status", "Started", "Duration", "Message"];
+    public static readonly CliColumn[] StepHead =
+    [
+        new("Job id", Right: true, NoWrap: true), new("Step id", Right: true, NoWrap: true), "Action", new("Status", NoWrap: true, IsStatus: true),
+        new("Started", NoWrap: true), new("Duration", Right: true, NoWrap: true), "Message",
+    ];
 
     public static string?[] Cells(JobRecord job) =>
     [

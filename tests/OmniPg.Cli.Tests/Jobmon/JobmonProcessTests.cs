@@ -24,7 +24,7 @@ public sealed class JobmonProcessTests(PgClusterFixture server)
         (await OmniPgAsync("exec", "load", "--", "sh", "-c", "echo to the log; exit 7")).Should().Be(new CliResult(7, "to the log\n", ""));
         (await OmniPgAsync("show", "load", "--limit", "2")).Output.Should().MatchRegex("^3\tLOAD\tCRITICAL\t[^\n]*\n2\tLOAD\tWARNING\t[^\n]*\n$");
         (await OmniPgAsync("detail", "1")).Output.Should().Contain("\tOK\t").And.EndWith("\tRows affected: 3\n");
-        (await OmniPgAsync("detail", "LOAD")).Output.Should().StartWith("3\t").And.Contain("Exit code 7 after 1 lines of output");
+        (await OmniPgAsync("detail", "LOAD")).Output.Should().StartWith("3\t").And.Contain("Exit code 7 after 1 line of output");
         (await OmniPgAsync("cancel", "3")).Should().Be(new CliResult(1, "The run has ended before\n", ""));
         (await OmniPgAsync("rule", "load", "--inactive")).Should().Be(new CliResult(0, "Rule for job 'load' is off\n", ""));
         (await OmniPgAsync("reap")).Should().Be(new CliResult(0, "Closed 0 dead runs\n", ""));

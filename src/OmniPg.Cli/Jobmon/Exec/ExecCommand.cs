@@ -36,7 +36,7 @@ internal static class ExecCommand
 
         await using var step = await job.StepAsync("Running program: " + program[0], cancellationToken);
         if (ProgramPath.Find(program[0], session.Host.Variable("PATH")) is not { } file)
-            return await RefuseAsync(session, job, step, $"program '{program[0]}' is in no folder of PATH", NotFound);
+            return await RefuseAsync(session, job, $"program '{program[0]}' is in no folder of PATH", NotFound);
 
         // With --json standard output holds one document and nothing else.
         using var run = new ProgramRun(file, program.Skip(1), session.Host, step) { Output = session.Json ? session.Host.ErrorStream : null };
@@ -51,33 +51,32 @@ internal static class ExecCommand
         catch (Win32Exception error)
         {
             var code = error.NativeErrorCode == 13 ? NotExecutable : NotFound;
-            return await RefuseAsync(session, job, step, $"program '{program[0]}' could not be started: {error.Message}", code);
+            return await RefuseAsync(session, job, $"program '{program[0]}' could not be started: {error.Message}", code);
         }
     }
 
-    private static async Task<int> RefuseAsync(CliSession session, IJob job, IStep step, string reason, int exitCode)
+    private static async Task<int> RefuseAsync(CliSession session, IJob job, string reason, int exitCode)
     {
-        var failure = new ProgramFailedException(reason);
-        await step.FailAsync(failure, CancellationToken.None);
-        await job.FailAsync(failure, cancellationToken: CancellationToken.None);
+        await FailAsync(job, reason);
         session.Error.WriteLine("omnipg: " + reason);
         return exitCode;
     }
 
     private static async Task EndAsync(IJob job, IStep step, ProgramRun run, int exitCode)
     {
-        var lines = $"Exit code {JobText.Number(exitCode)}{NativeSignals.Suffix(exitCode)} after {JobText.Number(run.Lines)} lines of output";
+        var text = $"Exit code {JobText.Number(exitCode)}{NativeSignals.Suffix(exitCode)} after {JobText.Number(run.Lines)} {(run.Lines == 1 ? "line" : "lines")} of output";
         if (exitCode == 0)
         {
-            await step.CompleteAsync(lines);
-            await job.CompleteAsync(lines);
+            await step.CompleteAsync(text);
+            await job.CompleteAsync(text);
             return;
         }
         var asked = job.CancellationToken.IsCancellationRequested ? "Cancelled. " : "";
-        var failure = new ProgramFailedException(asked + (run.LastError is { } last ? $"{lines}: {last}" : lines));
-        await step.FailAsync(failure);
-        await job.FailAsync(failure);
+        await FailAsync(job, asked + (run.LastError is { } last ? $"{text}: {last}" : text));
     }
+
+    // The open step gets the reason. There is no exception whose type and stack would tell an operator anything.
+    private static async Task FailAsync(IJob job, string reason) => await job.FailAsync("ERROR: " + reason, cancellationToken: CancellationToken.None);
 
     private static void WriteJson(CliSession session, IJob job, ProgramRun run, int exitCode) => session.WriteJson(json =>
     {

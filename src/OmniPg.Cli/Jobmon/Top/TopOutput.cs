@@ -31,13 +31,13 @@ internal static class TopOutput
 
     private static void WriteLines(CliSession session, TopSnapshot snapshot)
     {
-        session.WriteTable([], snapshot.Running.Select(run => new[]
+        session.WriteLines(snapshot.Running.Select(run => new[]
         {
             "running", JobText.Number(run.Job.JobId), run.Name, JobText.Age(snapshot.Now - run.Job.StartTime),
             run.Innermost?.Step.Action, run.Innermost?.Progress(20),
         }));
-        session.WriteTable([], snapshot.Recent.Select(job => JobText.Cells(job).Prepend("latest").ToArray()));
-        session.WriteTable([], snapshot.Report.Alerts.Select(alert => new[]
+        session.WriteLines(snapshot.Recent.Select(job => JobText.Cells(job).Prepend("latest").ToArray()));
+        session.WriteLines(snapshot.Report.Alerts.Select(alert => new[]
         {
             "alert", snapshot.Text(alert.Level), alert.AlertStatusText, alert.JobName, JobText.Alert(alert),
         }));
