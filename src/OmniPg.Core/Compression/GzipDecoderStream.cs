@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using OmniPg.IO;
 
 namespace OmniPg.Compression;
 

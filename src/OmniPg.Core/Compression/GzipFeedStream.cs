@@ -1,3 +1,5 @@
+using OmniPg.IO;
+
 namespace OmniPg.Compression;
 
 /// <summary>How far <see cref="System.IO.Compression.GZipStream"/> has asked for bytes.</summary>

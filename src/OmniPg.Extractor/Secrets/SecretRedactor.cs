@@ -45,13 +45,13 @@ internal static class SecretRedactor
         {
             if (token.Kind != SqlTokenKind.Literal || !previous.IsName)
                 continue;
-            var old = SqlText.Unquote(token.Text);
+            var old = DeparsedLiteral.Unquote(token.Text);
             var changed = previous.IsKeyword("CONNECTION") ? ConnectionText.Rewrite(old, replace)
                 : SecretNames.Contains(previous.Text) ? replace(previous.Text, old)
                 : old;
             if (changed == old)
                 continue;
-            result.Append(text, copied, token.Start - copied).Append(SqlText.Quote(changed));
+            result.Append(text, copied, token.Start - copied).Append(PgLiteral.Quote(changed));
             copied = token.End;
         }
         return copied == 0 ? text : result.Append(text, copied, text.Length - copied).ToString();

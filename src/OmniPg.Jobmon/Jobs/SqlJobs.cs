@@ -15,7 +15,7 @@ internal static class SqlJobs
         try
         {
             var rows = await run.StepAsync(
-                $"Running sql: {SqlText.QuoteLiteral(sql)}",
+                $"Running sql: {PgLiteral.Quote(sql)}",
                 (step, token) => ExecuteAsync(run, (StepRun)step, sql, options.DataSource ?? dataSource, options.CommandTimeout, token),
                 cancellationToken).ConfigureAwait(false);
             await run.CompleteAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Runs and quotes SQL given by users.</summary>
+/// <summary>Runs SQL given by users.</summary>
 internal static class SqlText
 {
     /// <summary>Runs all statements to the end; returns the rows the server counted, SELECT included.</summary>
@@ -26,14 +26,5 @@ internal static class SqlText
 #pragma warning disable CS0618 // The batch API takes one statement per command; this text may hold several, and only here SELECTs are counted.
         return reader.Statements.Sum(s => (long)s.Rows);
 #pragma warning restore CS0618
-    }
-
-    /// <summary>As <c>quote_literal()</c>.</summary>
-    public static string QuoteLiteral(string sql)
-    {
-        var quoted = sql.Replace("'", "''", StringComparison.Ordinal);
-        return quoted.Contains('\\', StringComparison.Ordinal)
-            ? $"E'{quoted.Replace("\\", "\\\\", StringComparison.Ordinal)}'"
-            : $"'{quoted}'";
     }
 }

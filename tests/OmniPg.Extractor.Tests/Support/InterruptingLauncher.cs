@@ -1,4 +1,4 @@
-using OmniPg.Extractor.Streams;
+using OmniPg.IO;
 using OmniPg.Processes;
 
 namespace OmniPg.Extractor.Tests;

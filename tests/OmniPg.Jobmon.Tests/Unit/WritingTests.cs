@@ -110,11 +110,5 @@ public sealed class WritingTests
     [MemberData(nameof(Failures), DisableDiscoveryEnumeration = true)]
     public void Failures_are_told_apart(Exception error, string expected) => WriteFailures.Classify(error).ToString().Should().Be(expected);
 
-    [Theory]
-    [InlineData("select 1", "'select 1'")]
-    [InlineData("it's", "'it''s'")]
-    [InlineData("a\\b", "E'a\\\\b'")]
-    public void Literals_are_quoted_as_the_server_does(string sql, string expected) => SqlText.QuoteLiteral(sql).Should().Be(expected);
-
     private static PostgresException Refusal(string state) => new("x", "ERROR", "ERROR", state);
 }

@@ -1,4 +1,4 @@
-using OmniPg.Extractor.Streams;
+using OmniPg.IO;
 
 namespace OmniPg.Extractor.Archives.Reading;
 

@@ -1,5 +1,5 @@
 using OmniPg.Compression;
-using OmniPg.Extractor.Streams;
+using OmniPg.IO;
 
 namespace OmniPg.Extractor.Archives.Reading;
 

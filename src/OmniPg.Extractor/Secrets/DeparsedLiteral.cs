@@ -2,17 +2,9 @@ using System.Text;
 
 namespace OmniPg.Extractor.Secrets;
 
-/// <summary>String constants as the server writes them: <c>'…'</c>, with <c>E'…'</c> when a backslash is inside.</summary>
-internal static class SqlText
+/// <summary>Reads string constants as the server writes them: <c>'…'</c>, with <c>E'…'</c> when a backslash is inside.</summary>
+internal static class DeparsedLiteral
 {
-    public static string Quote(string value)
-    {
-        var quoted = value.Replace("'", "''", StringComparison.Ordinal);
-        return quoted.Contains('\\', StringComparison.Ordinal)
-            ? "E'" + quoted.Replace("\\", "\\\\", StringComparison.Ordinal) + "'"
-            : "'" + quoted + "'";
-    }
-
     public static string Unquote(string literal)
     {
         var escapes = literal[0] is 'E' or 'e';
