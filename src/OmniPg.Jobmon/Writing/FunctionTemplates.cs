@@ -16,7 +16,7 @@ internal static class FunctionTemplates
         """
         SELECT t.job_id, true, pg_notify('omnipg_jobmon', 'start:' || t.job_id)::text
         FROM @dblink@.dblink(@schema@.auth(),
-            format('SELECT @schema.literal@._autonomous_add_job(%L, %L, %s)', current_user, $1, coalesce($3, pg_backend_pid())), true) AS t (job_id bigint)
+            format('SELECT %s._autonomous_add_job(%L, %L, %s)', '@schema.literal@', current_user, $1, coalesce($3, pg_backend_pid())), true) AS t (job_id bigint)
         """;
 
     // $1 job, $2 action, $3 time, $4 repeated.

@@ -78,12 +78,33 @@ public sealed class FunctionsOnlyTests : IAsyncLifetime
             "after the grant the run is written to the tables", cancellationToken: Stop);
     }
 
-    private static async Task<NpgsqlDataSource> RoleAsync(TestDatabase database, string mapping)
+    [Fact]
+    public async Task A_schema_with_a_hostile_name_is_reached_through_the_functions()
+    {
+        const string Odd = "100% \"odd\"";
+        var quoted = PgIdentifier.Create(Odd).Quoted;
+        await using var database = await OriginalExtension.CreateAsync(_cluster, Odd);
+        await using var app = await RoleAsync(
+            database, $"UPDATE {quoted}.dblink_mapping_jobmon SET username = 'logger', pwd = 'secret', host = NULL, hostaddr = '127.0.0.1'", quoted);
+        await using var jobmon = JobmonClient.Create(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+
+        using (var job = jobmon.Start("odd"))
+        {
+            using (var step = job.Step("one"))
+                step.Complete("done");
+            job.Complete();
+        }
+
+        (await database.ScalarAsync<string>($"SELECT job_name || ' ' || l.status || ' ' || d.message FROM {quoted}.job_log l JOIN {quoted}.job_detail d USING (job_id)", Stop))
+            .Should().Be("ODD OK done");
+    }
+
+    private static async Task<NpgsqlDataSource> RoleAsync(TestDatabase database, string mapping, string schema = "jobmon")
     {
         await database.ExecuteAsync(
-            "CREATE ROLE app LOGIN PASSWORD 'secret'; CREATE ROLE logger LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA jobmon TO app, logger;"
-            + "GRANT SELECT ON jobmon.dblink_mapping_jobmon TO app; GRANT ALL ON ALL TABLES IN SCHEMA jobmon TO logger; REVOKE ALL ON jobmon.dblink_mapping_jobmon FROM logger;"
-            + "GRANT USAGE ON ALL SEQUENCES IN SCHEMA jobmon TO logger;" + mapping, Stop);
+            $"CREATE ROLE app LOGIN PASSWORD 'secret'; CREATE ROLE logger LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA {schema} TO app, logger;"
+            + $"GRANT SELECT ON {schema}.dblink_mapping_jobmon TO app; GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO logger; REVOKE ALL ON {schema}.dblink_mapping_jobmon FROM logger;"
+            + $"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO logger;" + mapping, Stop);
         return NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Username = "app", Password = "secret" }.ConnectionString);
     }
 }
