@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace OmniPg.Jobmon;
 
 /// <content>What other threads ask of the control thread.</content>
@@ -73,6 +75,10 @@ internal sealed partial class ControlSession
         try
         {
             return await request.WaitAsync(async, options.ConnectTimeout + options.CommandTimeout, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege && target.Server is { } server)
+        {
+            throw await JobmonPermissions.ExplainAsync(async, connections.DataSource, server, "write", refusal, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (WriteFailures.IsExpected(error) && error is not JobmonException)
         {

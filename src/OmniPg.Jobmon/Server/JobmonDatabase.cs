@@ -72,9 +72,9 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
     }
 
     /// <summary>Finds the missing right behind a refusal with SQLSTATE 42501.</summary>
-    public Task<JobmonPermissionException> ExplainAsync(
+    public ValueTask<JobmonPermissionException> ExplainAsync(
         JobmonServer server, string operation, PostgresException refusal, CancellationToken cancellationToken) =>
-        JobmonPermissions.ExplainAsync(dataSource, server, operation, refusal, cancellationToken);
+        JobmonPermissions.ExplainAsync(async: true, dataSource, server, operation, refusal, cancellationToken);
 
     /// <summary>Opens a connection that takes no part in the caller's <see cref="TransactionScope"/>.</summary>
     public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)

@@ -16,15 +16,15 @@ internal static class JobmonPermissions
         FROM (VALUES
             ('job_log', 'SELECT', 'read'), ('job_detail', 'SELECT', 'read'), ('job_check_log', 'SELECT', 'read'),
             ('job_check_config', 'SELECT', 'read'), ('job_status_text', 'SELECT', 'read'),
-            ('session', 'SELECT', 'read'), ('run', 'SELECT', 'read'), ('step', 'SELECT', 'read'), ('check_rule', 'SELECT', 'read'),
+            ('schema_version', 'SELECT', 'read'), ('session', 'SELECT', 'read'), ('run', 'SELECT', 'read'), ('step', 'SELECT', 'read'), ('check_rule', 'SELECT', 'read'),
             ('job_log', 'INSERT', 'write'), ('job_log', 'UPDATE', 'write'), ('job_detail', 'INSERT', 'write'), ('job_detail', 'UPDATE', 'write'),
             ('session', 'INSERT', 'write'), ('session', 'UPDATE', 'write'), ('run', 'INSERT', 'write'), ('run', 'UPDATE', 'write'),
-            ('step', 'INSERT', 'write'), ('step', 'UPDATE', 'write'), ('log_line', 'INSERT', 'write'),
+            ('step', 'INSERT', 'write'), ('step', 'UPDATE', 'write'), ('log_line', 'INSERT', 'write'), ('log_line', 'SELECT', 'write'),
             -- The extension's triggers write the check log with the rights of whoever logs.
             ('job_check_log', 'INSERT', 'triggers'), ('job_check_log', 'DELETE', 'triggers'),
             ('job_log', 'DELETE', 'manage'), ('job_check_log', 'DELETE', 'manage'), ('job_check_config', 'INSERT', 'manage'),
             ('job_check_config', 'UPDATE', 'manage'), ('job_check_config', 'DELETE', 'manage'), ('job_status_text', 'INSERT', 'manage'),
-            ('job_status_text', 'UPDATE', 'manage'), ('run', 'DELETE', 'manage'), ('step', 'DELETE', 'manage'), ('log_line', 'DELETE', 'manage'),
+            ('job_status_text', 'UPDATE', 'manage'), ('session', 'DELETE', 'manage'), ('run', 'DELETE', 'manage'), ('step', 'DELETE', 'manage'), ('log_line', 'DELETE', 'manage'),
             ('check_rule', 'INSERT', 'manage'), ('check_rule', 'UPDATE', 'manage'), ('check_rule', 'DELETE', 'manage'),
             ('acknowledgement', 'INSERT', 'manage')) AS w (relname, privilege, access)
         JOIN pg_catalog.pg_namespace n ON n.nspname IN ($1, $2)
@@ -39,13 +39,14 @@ internal static class JobmonPermissions
         """;
 
     /// <summary>The exception for a refusal with SQLSTATE 42501: names the first missing right, and grants all that are missing.</summary>
+    /// <param name="async">Whether to use asynchronous I/O.</param>
     /// <param name="dataSource">Gives a fresh connection: the one that was refused may be inside an aborted transaction.</param>
     /// <param name="server">Where the log is.</param>
     /// <param name="operation">What was refused; <c>manage…</c>, <c>write…</c> or anything else for reading.</param>
     /// <param name="refusal">The server's answer.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
-    public static async Task<JobmonPermissionException> ExplainAsync(
-        NpgsqlDataSource dataSource, JobmonServer server, string operation, PostgresException refusal, CancellationToken cancellationToken)
+    public static async ValueTask<JobmonPermissionException> ExplainAsync(
+        bool async, NpgsqlDataSource dataSource, JobmonServer server, string operation, PostgresException refusal, CancellationToken cancellationToken)
     {
         string[] access = operation.StartsWith("manage", StringComparison.Ordinal) ? ["read", "write", "manage"]
             : operation.StartsWith("write", StringComparison.Ordinal) ? ["read", "write"] : ["read"];
@@ -55,20 +56,22 @@ internal static class JobmonPermissions
         command.Parameters.AddWithValue(server.Schema.Value);
         command.Parameters.AddWithValue(server.SideSchema.Value);
         command.Parameters.AddWithValue(access);
-        var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using var closingRows = rows.ConfigureAwait(false);
+        // Disposed synchronously in both worlds: the rows are read to their end by then.
+        using var rows = async ? await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false) : command.ExecuteReader();
 
         string? privilege = null, missing = null;
         var grants = new List<string>();
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+        while (async ? await rows.ReadAsync(cancellationToken).ConfigureAwait(false) : rows.Read())
         {
             privilege ??= rows.GetString(0);
             missing ??= rows.GetString(1);
             grants.Add(rows.GetString(2));
         }
+        // Only the log itself may go through the functions; history and administration never do.
+        var functionsFailed = server.ByFunctions && operation == "write";
         return privilege is null
             ? new JobmonPermissionException(server.Role, $"a right ({refusal.MessageText})", server.Schema.Value,
-                "the text of Admin.GrantScript() for this role", refusal, server.ByFunctions)
-            : new JobmonPermissionException(server.Role, privilege, missing!, string.Join(' ', grants), refusal, server.ByFunctions);
+                "the text of Admin.GrantScript() for this role", refusal, functionsFailed)
+            : new JobmonPermissionException(server.Role, privilege, missing!, string.Join(' ', grants), refusal, functionsFailed);
     }
 }

@@ -12,10 +12,7 @@ internal sealed class WriteErrors(LogTarget target, OwnConnections connections, 
             case JobmonException:
                 return error;
             case PostgresException refusal when target.Server is { } server && LacksRight(server, refusal):
-                return async
-                    ? await JobmonPermissions.ExplainAsync(connections.DataSource, server, "write", refusal, CancellationToken.None).ConfigureAwait(false)
-                    : new JobmonPermissionException(server.Role, "a right of a writer", server.Schema.Value,
-                        "the text of Admin.GrantScript() for this role", refusal, server.ByFunctions);
+                return await JobmonPermissions.ExplainAsync(async, connections.DataSource, server, "write", refusal, CancellationToken.None).ConfigureAwait(false);
             case PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName } refusal:
                 return new JobmonNotInstalledException(connections.DatabaseName, target.Server?.Schema.Value ?? options.Schema ?? "jobmon", refusal);
             case not null when WriteFailures.Classify(error) is WriteFailure.Refused or WriteFailure.Encoding:

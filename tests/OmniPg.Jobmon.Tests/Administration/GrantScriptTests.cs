@@ -1,0 +1,149 @@
+using System.Text.RegularExpressions;
+using Npgsql;
+using OmniPg.Jobmon.Tests.Interop;
+using OmniPg.Testing;
+
+namespace OmniPg.Jobmon.Tests.Administration;
+
+/// <summary>A role with exactly the rights of the script does everything in its part; without any single one of them it is told which one is missing.</summary>
+public sealed partial class GrantScriptTests(PgClusterFixture server)
+{
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(JobmonMode.Own, JobmonAccess.Read)]
+    [InlineData(JobmonMode.Own, JobmonAccess.Write)]
+    [InlineData(JobmonMode.Own, JobmonAccess.Manage)]
+    [InlineData(JobmonMode.Extension, JobmonAccess.Read)]
+    [InlineData(JobmonMode.Extension, JobmonAccess.Write)]
+    [InlineData(JobmonMode.Extension, JobmonAccess.Manage)]
+    public async Task Each_single_right_is_needed_and_the_refusal_holds_the_statement_that_gives_it_back(JobmonMode mode, JobmonAccess access)
+    {
+        await using var database = mode == JobmonMode.Own
+            ? await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop) : await OriginalExtension.CreateAsync(server.Cluster);
+        await using var owner = JobmonClient.Create(database.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await owner.Admin.InstallAsync(cancellationToken: Stop);
+        owner.Start("seen").Complete();
+        var role = $"{access} \"of\" {database.Name}";
+        var script = owner.Admin.GrantScript(role, access);
+        await database.ExecuteAsync($"CREATE ROLE {PgIdentifier.Create(role).Quoted} LOGIN; {script}", Stop);
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Username = role }.ConnectionString);
+
+        await EverythingAsync(source, access);
+        var silent = new List<string>();
+        foreach (var (privilege, on, target) in Rights(script))
+        {
+            await database.ExecuteAsync($"REVOKE {privilege} ON {on} FROM {PgIdentifier.Create(role).Quoted}", Stop);
+            JobmonPermissionException? refused = null;
+            try
+            {
+                await EverythingAsync(source, access);
+                silent.Add($"{privilege} {target}");
+            }
+            catch (JobmonPermissionException error)
+            {
+                refused = error;
+            }
+
+            if (refused is not null)
+            {
+                (refused.Role, refused.Privilege, refused.ObjectName).Should().Be((role, privilege, target));
+                refused.Code.Should().Be("jobmon.permission");
+                refused.Message.Should().StartWith($"Role '{role}' lacks {privilege} on '{target}'").And.EndWith($"Run as owner: {refused.Grant}");
+            }
+
+            await database.ExecuteAsync(refused?.Grant ?? $"GRANT {privilege} ON {on} TO {PgIdentifier.Create(role).Quoted}", Stop);
+            await EverythingAsync(source, access);
+        }
+
+        silent.Should().BeEquivalentTo(NotNeeded(mode, access));
+    }
+
+    /// <summary>Rights whose absence nothing here notices: those of people at work with psql, and those that only the other mode needs.</summary>
+    private static string[] NotNeeded(JobmonMode mode, JobmonAccess access) =>
+    [
+        "SELECT omnipg_jobmon.acknowledgement",
+        // Without the side schema the log works on with fewer features.
+        .. access == JobmonAccess.Manage ? Array.Empty<string>() : ["USAGE omnipg_jobmon", "SELECT omnipg_jobmon.schema_version"],
+        .. access == JobmonAccess.Read ? ["SELECT omnipg_jobmon.log_line"] : Array.Empty<string>(),
+        // The triggers of own mode have the rights of their owner.
+        .. (mode, access) switch
+        {
+            (JobmonMode.Own, JobmonAccess.Write) => ["INSERT jobmon.job_check_log", "DELETE jobmon.job_check_log"],
+            (JobmonMode.Own, JobmonAccess.Manage) => ["INSERT jobmon.job_check_log", "DELETE omnipg_jobmon.run", "DELETE omnipg_jobmon.step", "DELETE omnipg_jobmon.log_line"],
+            _ => Array.Empty<string>(),
+        },
+        .. access == JobmonAccess.Manage
+            ? ["UPDATE jobmon.job_check_log", "DELETE jobmon.job_check_config", "DELETE jobmon.job_status_text", "DELETE omnipg_jobmon.check_rule"] : Array.Empty<string>(),
+    ];
+
+    private static async Task EverythingAsync(NpgsqlDataSource source, JobmonAccess access)
+    {
+        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await ReadAsync(jobmon);
+        if (access >= JobmonAccess.Write)
+            await WriteAsync(jobmon, source);
+        if (access >= JobmonAccess.Manage)
+            await ManageAsync(jobmon);
+    }
+
+    private static async Task ReadAsync(JobmonClient jobmon)
+    {
+        var runs = await jobmon.History.ListAsync(new JobQuery { Limit = 1 }, Stop).ToListAsync(Stop);
+        await jobmon.History.RunningAsync(10, Stop).ToListAsync(Stop);
+        await jobmon.History.StepsAsync(runs[0].JobId, Stop).ToListAsync(Stop);
+        await jobmon.History.StatisticsAsync("seen", TimeSpan.FromHours(1), Stop);
+        await jobmon.Monitor.CheckAsync(cancellationToken: Stop);
+        await jobmon.Monitor.LintAsync(Stop);
+        await jobmon.Admin.StatusTextsAsync(Stop);
+        await jobmon.Admin.ExportAsync(Stream.Null, new JobQuery(), Stop);
+    }
+
+    private static async Task WriteAsync(JobmonClient jobmon, NpgsqlDataSource source)
+    {
+        await using var work = await source.OpenConnectionAsync(Stop);
+        using (var job = jobmon.Job("written").SingleInstance().Tag("t").Attach(work).Start())
+        {
+            using (var step = job.Step("one"))
+            {
+                step.Report(1, 2);
+                job.Log(Microsoft.Extensions.Logging.LogLevel.Information, "line");
+                step.Complete();
+            }
+
+            await job.SqlStepAsync("two", "SELECT 1", work, cancellationToken: Stop);
+            job.Complete();
+        }
+
+        await (await jobmon.StartAsync("written", cancellationToken: Stop)).FailAsync("reason", cancellationToken: Stop);
+        var open = await jobmon.StartAsync("cancelled", cancellationToken: Stop);
+        await jobmon.Admin.CancelAsync(open.JobId!.Value, null, Stop);
+        await open.DisposeAsync();
+        await jobmon.Admin.ReapAsync(Stop);
+    }
+
+    private static async Task ManageAsync(JobmonClient jobmon)
+    {
+        await jobmon.Admin.Check("written").Warn("1 h").Error("2 h").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
+        await jobmon.Admin.MuteAsync("written", DateTimeOffset.UtcNow.AddHours(1), "dba", null, Stop);
+        await jobmon.Admin.AcknowledgeAsync("written", "dba", null, Stop);
+        await jobmon.Admin.SetStatusTextAsync(AlertLevel.Ok, "OK", Stop);
+        await jobmon.Admin.PurgeAsync(new PurgeOptions { KeepPerJob = 1 }, null, Stop);
+    }
+
+    /// <summary>The rights of the script one by one: privilege, what to name in REVOKE, and how a refusal names it.</summary>
+    private static IEnumerable<(string Privilege, string On, string Target)> Rights(string script)
+    {
+        foreach (Match grant in GrantPattern().Matches(script))
+        {
+            foreach (var privilege in grant.Groups["privileges"].Value.Split(", "))
+            {
+                foreach (var target in grant.Groups["objects"].Value.Split(", "))
+                    yield return (privilege, grant.Groups["kind"].Value + target, target.Replace("\"", "", StringComparison.Ordinal));
+            }
+        }
+    }
+
+    [GeneratedRegex("GRANT (?<privileges>[A-Z, ]+) ON (?<kind>SCHEMA |SEQUENCE )?(?<objects>[a-z_.\", ]+) TO ")]
+    private static partial Regex GrantPattern();
+}
