@@ -64,7 +64,7 @@ public sealed class JobmonOptions
     /// </remarks>
     public string? SpoolDirectory { get; set; }
 
-    /// <summary>Lines of captured log per job. Default 10 000; later lines are counted and dropped.</summary>
+    /// <summary>Lines of captured log per job. Default 10 000, range 0 to 10 000 000; later lines are counted and dropped.</summary>
     public int MaxLogLines { get; set; } = 10_000;
 
     /// <summary>Name of this process in the log. Default null: entry assembly and host, <c>Etl@db7</c>.</summary>
