@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Npgsql;
 
 namespace OmniPg.Jobmon;
@@ -11,9 +12,12 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         return database.StreamAsync("list jobs", server => ListCommand(server, query), HistoryRows.Job, cancellationToken);
     }
 
-    public IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default) =>
-        database.StreamAsync("list running jobs", server => Command(server, JobHistorySql.Running,
-            SqlParameters.Integer(NotNegative(limit)), SqlParameters.Interval(deadAfter)), HistoryRows.Job, cancellationToken);
+    public IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default)
+    {
+        CheckLimit(limit);
+        return database.StreamAsync("list running jobs", server => Command(server, JobHistorySql.Running,
+            SqlParameters.Integer(limit), SqlParameters.Interval(deadAfter)), HistoryRows.Job, cancellationToken);
+    }
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) =>
         database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfRun, new NpgsqlParameter { Value = jobId }),
@@ -22,8 +26,9 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(string jobName, int? jobs = 1, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
+        CheckLimit(jobs);
         return database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfJob,
-            SqlParameters.Text(jobName), SqlParameters.Integer(NotNegative(jobs))), HistoryRows.Step, cancellationToken);
+            SqlParameters.Text(jobName), SqlParameters.Integer(jobs)), HistoryRows.Step, cancellationToken);
     }
 
     public async Task<JobStatistics> StatisticsAsync(string jobName, TimeSpan window, CancellationToken cancellationToken = default)
@@ -38,6 +43,13 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         return HistoryRows.Statistics(rows.Reader);
     }
 
+    /// <exception cref="ArgumentOutOfRangeException">The limit is negative.</exception>
+    public static void CheckLimit(int? limit, [CallerArgumentExpression(nameof(limit))] string? name = null)
+    {
+        if (limit < 0)
+            throw new ArgumentOutOfRangeException(name, limit, "A limit is zero or more, or null for all.");
+    }
+
     /// <summary>The query for <paramref name="query"/>; also lists what an export writes.</summary>
     public static NpgsqlCommand ListCommand(JobmonServer server, JobQuery query, string sql = JobHistorySql.List) => Command(server, sql,
         SqlParameters.Text(query.Name), SqlParameters.Text(query.NameMatches), SqlParameters.Text(query.Status), SqlParameters.Text(query.Tag),
@@ -50,7 +62,4 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
             command.Parameters.Add(parameter);
         return command;
     }
-
-    private static int? NotNegative(int? limit) =>
-        limit is >= 0 or null ? limit : throw new ArgumentOutOfRangeException(nameof(limit), limit, "A limit is zero or more, or null for all.");
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -128,10 +127,8 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>
     private JobRun NewRun(string jobName, JobOptions? options)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
+        JobName.Check(jobName, _options.MaxJobNameBytes);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (Encoding.UTF8.GetByteCount(jobName) is var bytes && bytes > _options.MaxJobNameBytes)
-            throw new ArgumentException($"The job name has '{bytes}' bytes, allowed are '{_options.MaxJobNameBytes}'.", nameof(jobName));
         return new JobRun(_runtime, jobName, options ?? new JobOptions());
     }
 

@@ -31,6 +31,13 @@ internal sealed class RunValues
         }
     }
 
+    /// <summary>What was set and counted so far.</summary>
+    public (IReadOnlyDictionary<string, string> Texts, IReadOnlyDictionary<string, long> Counters) Copy()
+    {
+        lock (_lock)
+            return (new Dictionary<string, string>(_texts), new Dictionary<string, long>(_counters));
+    }
+
     public string? Json(TextGuard texts)
     {
         lock (_lock)
