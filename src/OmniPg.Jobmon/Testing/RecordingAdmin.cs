@@ -1,0 +1,63 @@
+namespace OmniPg.Jobmon.Testing;
+
+/// <summary>The administration of a log in memory: cancelling, and the texts of levels.</summary>
+internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
+{
+    private const string OnServer = "test it with a JobmonClient on a server";
+
+    public CancelResult Cancel(long jobId, string? reason)
+    {
+        var found = log.Runs().Find(run => run.JobId == jobId);
+        return found?.Cancel(RecordingHistory.Owner + (reason is null ? "" : $": {reason}")) ?? CancelResult.NotFound;
+    }
+
+    public Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(Cancel(jobId, reason));
+    }
+
+    public Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return Task.FromResult(log.StatusTexts());
+    }
+
+    public Task SetStatusTextAsync(AlertLevel level, string text, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(text);
+        ArgumentOutOfRangeException.ThrowIfLessThan(level.Code, 1, nameof(level));
+        cancellationToken.ThrowIfCancellationRequested();
+        log.SetStatusText(level, text);
+        return Task.CompletedTask;
+    }
+
+    public Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default) =>
+        throw Refuse(nameof(InstallAsync));
+
+    public string Script(InstallOptions? options = null) => throw Refuse(nameof(Script));
+
+    public string GrantScript(string role, JobmonAccess access, InstallOptions? options = null) => throw Refuse(nameof(GrantScript));
+
+    public Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
+        throw Refuse(nameof(PurgeAsync));
+
+    public Task<int> ReapAsync(CancellationToken cancellationToken = default) => throw Refuse(nameof(ReapAsync));
+
+    public Task<int> ReapForeignAsync(CancellationToken cancellationToken = default) => throw Refuse(nameof(ReapForeignAsync));
+
+    public Task<int> AcknowledgeAsync(string jobName, string by, string? why = null, CancellationToken cancellationToken = default) =>
+        throw Refuse(nameof(AcknowledgeAsync));
+
+    public Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default) =>
+        throw Refuse(nameof(MuteAsync));
+
+    public CheckBuilder Check(string jobName) => throw Refuse(nameof(Check));
+
+    public Task ExportAsync(Stream jsonLines, JobQuery query, CancellationToken cancellationToken = default) => throw Refuse(nameof(ExportAsync));
+
+    public Task MigrateFromExtensionAsync(string? schema = null, CancellationToken cancellationToken = default) =>
+        throw Refuse(nameof(MigrateFromExtensionAsync));
+
+    private static NotSupportedException Refuse(string member) => Unsupported.For($"Admin.{member}", OnServer);
+}

@@ -1,0 +1,107 @@
+namespace OmniPg.Jobmon.Testing;
+
+/// <summary>A job log in memory, for unit tests: what the code under test logs can be read back as <see cref="Jobs"/>.</summary>
+/// <remarks>
+/// <para>
+/// No database, no thread, no I/O. The rules are those of <see cref="JobmonClient"/>: the first end wins, an open run that is disposed has
+/// failed, open steps end with their run, single-instance runs exclude each other, arguments are checked alike. Progress of an open step
+/// reads as if it had just been written. Thread-safe.
+/// </para>
+/// <para>What needs a server is refused with <see cref="NotSupportedException"/> that says what to use in its place.</para>
+/// </remarks>
+public sealed partial class RecordingJobmon : IJobmon, IDisposable
+{
+    private readonly RecordingLog _log;
+    private readonly RecordingHistory _history;
+    private readonly RecordingAdmin _admin;
+    private readonly JobmonOptions _defaults = new();
+    private readonly IJobMonitor? _monitor;
+    private volatile bool _disposed;
+
+    /// <summary>Creates an empty record.</summary>
+    /// <param name="timeProvider">Clock of all times and of the wait for a single-instance run; null means the system's.</param>
+    public RecordingJobmon(TimeProvider? timeProvider = null)
+    {
+        _log = new RecordingLog(timeProvider ?? TimeProvider.System);
+        _history = new RecordingHistory(_log);
+        _admin = new RecordingAdmin(_log);
+    }
+
+    /// <summary>As <see cref="JobmonOptions.DisposeBehavior"/>. Default <see cref="DisposeBehavior.FailUnlessCompleted"/>.</summary>
+    public DisposeBehavior DisposeBehavior
+    {
+        get => _log.DisposeBehavior;
+        init => _log.DisposeBehavior = value;
+    }
+
+    /// <summary>As <see cref="JobmonOptions.MessageFilter"/>: applied to every text before it is recorded. Default null.</summary>
+    public Func<string, string>? MessageFilter
+    {
+        get;
+        init => _log.Texts = new TextGuard(field = value, _defaults.MaxMessageBytes);
+    }
+
+    /// <summary>
+    /// Answers the SQL of <see cref="RunSqlAsync"/> and <see cref="IJob.SqlStepAsync"/>: gets the text and returns the rows affected, or
+    /// throws what the server would. Default null: the SQL is run for real, on the connection or data source that the code under test gave.
+    /// </summary>
+    public Func<string, long>? SqlAnswer
+    {
+        get => _log.SqlAnswer;
+        init => _log.SqlAnswer = value;
+    }
+
+    /// <summary>The recorded runs, oldest first, as they stand now; each call takes a new picture that does not change any more.</summary>
+    /// <remarks>A run of <see cref="RecordMode.ErrorsOnly"/> appears when the client would write it.</remarks>
+    public IReadOnlyList<RecordedJob> Jobs
+    {
+        get
+        {
+            var runs = _log.Runs();
+            lock (_log.Gate)
+                return [.. runs.Select(run => run.Entry.Snapshot())];
+        }
+    }
+
+    /// <inheritdoc/>
+    public IJob? Current => RecordingScope.Current(_log)?.Run;
+
+    /// <summary>Reads this record. A regular expression and statistics need a server.</summary>
+    public IJobHistory History => _history;
+
+    /// <summary>The monitor that the code under test gets: an own one, because rules are evaluated by a server. Default: none.</summary>
+    /// <exception cref="NotSupportedException">None was given.</exception>
+    public IJobMonitor Monitor
+    {
+        get => _monitor ?? throw Unsupported.For(nameof(Monitor), "set RecordingJobmon.Monitor to an IJobMonitor of the test");
+        init => _monitor = value;
+    }
+
+    /// <summary>Cancels runs of this record and keeps the texts of levels; the rest needs a server.</summary>
+    public IJobmonAdmin Admin => _admin;
+
+    /// <summary>Asks a run to stop: its <see cref="IJob.CancellationToken"/> has fired on return.</summary>
+    /// <param name="jobId">Id of the run, see <see cref="RecordedJob.JobId"/>.</param>
+    /// <returns><see cref="CancelResult.Requested"/>, <see cref="CancelResult.AlreadyFinished"/> or <see cref="CancelResult.NotFound"/>.</returns>
+    public CancelResult Cancel(long jobId) => _admin.Cancel(jobId, reason: null);
+
+    /// <summary>Not available: there is no server whose capabilities could be told.</summary>
+    /// <exception cref="NotSupportedException">Always.</exception>
+    public ValueTask<JobmonCapabilities> GetCapabilitiesAsync(CancellationToken cancellationToken = default) =>
+        throw Unsupported.For(nameof(GetCapabilitiesAsync), "ask a JobmonClient on a server");
+
+    /// <summary>Ends open runs as failed, as the client does; the record can still be read.</summary>
+    public void Dispose()
+    {
+        foreach (var run in _log.Open())
+            run.Abandon();
+        _disposed = true;
+    }
+
+    /// <inheritdoc cref="Dispose"/>
+    public ValueTask DisposeAsync()
+    {
+        Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

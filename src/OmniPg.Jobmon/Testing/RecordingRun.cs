@@ -1,0 +1,147 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace OmniPg.Jobmon.Testing;
+
+/// <summary>The handle of a recorded run: the rules of the client's handle, without its I/O.</summary>
+internal sealed partial class RecordingRun : IJob
+{
+    private readonly CancellationTokenSource _cancel = new();
+    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly RecordingScope _scope;
+    private volatile bool _disposed;
+
+    /// <summary>Makes the run the current one of the caller's flow.</summary>
+    public RecordingRun(RecordingLog record, string jobName, JobOptions options)
+    {
+        Record = record;
+        var parent = options.Parent as RecordingRun ?? RecordingScope.Current(record)?.Run;
+        Entry = new JobEntry(record, record.Texts.Clean(jobName)!, options, parent?.Entry);
+        _scope = RecordingScope.Enter(this);
+    }
+
+    public RecordingLog Record { get; }
+
+    public JobEntry Entry { get; }
+
+    /// <summary>Completes when the next run of the name may begin.</summary>
+    public Task Released => _released.Task;
+
+    public long? JobId => Read(entry => entry.Id);
+
+    public string Name => Entry.Name;
+
+    public JobState State => Read(entry => entry.State);
+
+    public bool Acquired => State != JobState.Skipped;
+
+    public CancellationToken CancellationToken => _cancel.Token;
+
+    public DisposeBehavior DisposeBehavior => Entry.Options.DisposeBehavior ?? Record.DisposeBehavior;
+
+    public async ValueTask<IJob> BeginAsync(bool async, CancellationToken cancellationToken)
+    {
+        var before = _scope.LastException;
+        try
+        {
+            if (Entry.Options.SingleInstance && !await Record.Holders.TakeAsync(async, this, cancellationToken).ConfigureAwait(false))
+            {
+                Skip();
+                return this;
+            }
+
+            Record.Add(this);
+            if (Entry.Options.WorkConnection is { } work)
+                Attach(work);
+        }
+        catch
+        {
+            (_scope.Ended, _disposed) = (true, true);
+            Release();
+            throw;
+        }
+
+        _scope.LastException = before;
+        return this;
+    }
+
+    public IStep Step(string action) => NewStep(action, null);
+
+    public ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Step(action));
+    }
+
+    public Task<T> StepAsync<T>(string action, Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        cancellationToken.ThrowIfCancellationRequested();
+        return NewStep(action, null).RunAsync(body, cancellationToken);
+    }
+
+    public Task<SqlStepResult> SqlStepAsync(
+        string action, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(sql);
+        ArgumentNullException.ThrowIfNull(connection);
+        cancellationToken.ThrowIfCancellationRequested();
+        return RecordingSql.StepAsync(NewStep(action, null), sql, connection, transaction, Record.SqlAnswer, cancellationToken);
+    }
+
+    /// <summary>Makes the step the current scope of the caller's flow.</summary>
+    public RecordingStep NewStep(string action, RecordingStep? parent)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(action);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        lock (Record.Gate)
+        {
+            if (Entry.State != JobState.Running)
+                throw new InvalidOperationException($"Job '{Name}' has ended as '{State}'; a step cannot be added.");
+            return new RecordingStep(this, parent, Entry.Begin(parent?.Entry, action));
+        }
+    }
+
+    public void Attach(NpgsqlConnection workConnection)
+    {
+        ArgumentNullException.ThrowIfNull(workConnection);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var pid = WorkBackend.Known(workConnection);
+        lock (Record.Gate)
+            Entry.WorkPid = pid;
+    }
+
+    public void SetResult(string name, string value)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(value);
+        Entry.Values.Set(name, value);
+    }
+
+    public void Count(string name, long by = 1)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        Entry.Values.Count(name, by);
+    }
+
+    public void Log(LogLevel level, string message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        lock (Record.Gate)
+            Entry.Write(RecordingScope.Current(Record) is { Step: { } step } scope && scope.Run == this ? step : null, level, message);
+    }
+
+    public ValueTask FlushAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Record.Release(this);
+        return ValueTask.CompletedTask;
+    }
+
+    private T Read<T>(Func<JobEntry, T> value)
+    {
+        lock (Record.Gate)
+            return value(Entry);
+    }
+}
