@@ -28,7 +28,7 @@ internal static class RecordingSql
         try
         {
             var rows = await run.StepAsync(
-                $"Running sql: {SqlText.QuoteLiteral(sql)}",
+                $"Running sql: {PgLiteral.Quote(sql)}",
                 async (step, token) => Counted((RecordingStep)step, answer is null
                     ? await ExecuteAsync(run, sql, options, token).ConfigureAwait(false)
                     : Answer(answer, sql, token)),
