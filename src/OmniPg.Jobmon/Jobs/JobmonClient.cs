@@ -127,7 +127,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>
     private JobRun NewRun(string jobName, JobOptions? options)
     {
-        JobName.Check(jobName, _options.MaxJobNameBytes);
+        JobNameRule.Check(jobName, _options.MaxJobNameBytes);
         ObjectDisposedException.ThrowIf(_disposed, this);
         return new JobRun(_runtime, jobName, options ?? new JobOptions());
     }

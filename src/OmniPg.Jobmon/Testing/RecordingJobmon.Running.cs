@@ -77,7 +77,7 @@ public sealed partial class RecordingJobmon
     /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>
     private RecordingRun NewRun(string jobName, JobOptions? options)
     {
-        JobName.Check(jobName, _defaults.MaxJobNameBytes);
+        JobNameRule.Check(jobName, _defaults.MaxJobNameBytes);
         ObjectDisposedException.ThrowIf(_disposed, this);
         return new RecordingRun(_log, jobName, options ?? new JobOptions());
     }

@@ -3,7 +3,7 @@ using System.Text;
 namespace OmniPg.Jobmon;
 
 /// <summary>What a job may be called.</summary>
-internal static class JobName
+internal static class JobNameRule
 {
     /// <exception cref="ArgumentException">The name is empty, blank or too long.</exception>
     public static void Check(string jobName, int maxBytes)
