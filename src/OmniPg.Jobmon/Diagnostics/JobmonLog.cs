@@ -50,8 +50,8 @@ internal static partial class JobmonLog
     [LoggerMessage(3107, LogLevel.Error, "The spool file was set aside as {Path}: {Reason}")]
     public static partial void SpoolUnreadable(ILogger logger, string path, string reason);
 
-    [LoggerMessage(3108, LogLevel.Error, "Reading spool files failed: {Reason}")]
-    public static partial void SpoolReplayFailed(ILogger logger, string reason, Exception error);
+    [LoggerMessage(3108, LogLevel.Error, "Reading spool file {Path} failed: {Reason}")]
+    public static partial void SpoolReplayFailed(ILogger logger, string path, string reason, Exception error);
 
     [LoggerMessage(3200, LogLevel.Debug, "Control session {SessionId} runs in backend {Pid} ({Liveness})")]
     public static partial void ControlStarted(ILogger logger, Guid sessionId, int pid, string liveness);

@@ -17,30 +17,20 @@ internal sealed class Housekeeping(JobmonRuntime runtime)
             runtime.Pump.Run(Run);
     }
 
-    /// <summary>A process that ends at once still writes what others left.</summary>
+    /// <summary>A process that ends at once still writes what others left, as far as that takes no longer than a statement may.</summary>
     public void Finish()
     {
-        if (!_spoolDone && !runtime.Writer.IsAway && runtime.Target.Server is not null)
-            ReplaySpool();
+        if (_spoolDone || runtime.Writer.IsAway || runtime.Target.Server is null)
+            return;
+        var begun = runtime.Time.GetTimestamp();
+        runtime.SpoolReplay?.Run(enough: () => runtime.Time.GetElapsedTime(begun) > runtime.Options.CommandTimeout);
     }
 
     private void Run()
     {
-        ReplaySpool();
+        if (runtime.SpoolReplay is { } replay)
+            _spoolDone = replay.Run(enough: () => runtime.Pump.IsStopping);
         Reap();
-    }
-
-    private void ReplaySpool()
-    {
-        try
-        {
-            if (runtime.SpoolReplay is { } replay)
-                _spoolDone = replay.Run();
-        }
-        catch (Exception error) when (error is System.IO.IOException or UnauthorizedAccessException)
-        {
-            JobmonLog.SpoolReplayFailed(runtime.Logger, error.Message, error);
-        }
     }
 
     private void Reap()

@@ -16,6 +16,8 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
     private volatile bool _stopping;
     private Action? _errand;
 
+    public bool IsStopping => _stopping;
+
     public void Add(IProgressSource source)
     {
         _sources[source] = 0;

@@ -15,7 +15,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
     private readonly ErrorThrottle _throttle = new(time);
     private readonly ArrayBufferWriter<byte> _line = new();
     private FileStream? _file;
-    private bool _unsynced;
+    private volatile bool _unsynced;
 
     public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetFullPath(folder), $"omnipg-jobmon-{header.Session:N}.jsonl");
 
@@ -36,11 +36,18 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
 
     public void Sync()
     {
+        FileStream? file;
         lock (_gate)
         {
-            if (_file is { } file && _unsynced)
-                _unsynced = !Guarded(() => DurableFile.FlushToDisk(file.SafeFileHandle));
+            if (!_unsynced)
+                return;
+            _unsynced = false;
+            file = _file;
         }
+
+        // Not under the lock: a slow disk must not hold up whoever logs meanwhile.
+        if (file is not null && !Guarded(() => DurableFile.FlushToDisk(file.SafeFileHandle)))
+            _unsynced = true;
     }
 
     public void Clear(Func<bool> nothingWaits)
@@ -120,7 +127,10 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
         if (!OperatingSystem.IsWindows())
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         var directory = System.IO.Path.GetDirectoryName(Path)!;
-        Directory.CreateDirectory(directory);
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(directory);
+        else
+            Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var file = new FileStream(Path, options);
         DurableFile.FlushDirectory(directory);
         return file;
@@ -133,7 +143,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
             work();
             return true;
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ObjectDisposedException)
         {
             if (_throttle.MayLog(error.GetType().Name))
                 JobmonLog.SpoolFailed(logger, Path, error.Message, error);

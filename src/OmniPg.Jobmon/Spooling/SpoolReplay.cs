@@ -16,28 +16,43 @@ internal sealed class SpoolReplay(
     // Texts were filtered and cut when they were written to the file: only what no server can store is still replaced.
     private static readonly TextGuard Plain = new(filter: null, maxBytes: int.MaxValue);
 
-    /// <summary>Adopts every file that waits for this job log. Returns early when the server goes away; the files stay.</summary>
+    /// <summary>Adopts every file that waits for this job log. Returns early when the server goes away or it takes too long; the files stay.</summary>
+    /// <param name="enough">Asked between batches: whether to stop here.</param>
     /// <returns>Whether all of them could be tried.</returns>
-    public bool Run()
+    public bool Run(Func<bool> enough)
     {
         var folder = Path.GetDirectoryName(ownPath)!;
-        if (!Directory.Exists(folder))
-            return true;
-        var files = Directory.GetFiles(folder, SpoolFile.Pattern).Where(file => file != ownPath).ToArray();
+        string[] files = [];
+        Guarded(folder, () => files = Directory.Exists(folder) ? Directory.GetFiles(folder, SpoolFile.Pattern) : []);
+        var left = files.Where(file => file != ownPath).ToArray();
         // Times in the files are the server's: its clock has to be known before they are read.
-        if (files.Length > 0 && !sender.Probe())
+        if (left.Length > 0 && !sender.Probe())
             return false;
-        foreach (var file in files)
+        var all = true;
+        foreach (var file in left)
         {
-            if (!Adopt(file))
-                return false;
+            if (all)
+                Guarded(file, () => all = Adopt(file, enough));
         }
 
-        return true;
+        return all;
     }
 
-    /// <summary>False when the server went away.</summary>
-    private bool Adopt(string path)
+    // A file that cannot be read, of another user, say, does not keep the others waiting.
+    private void Guarded(string path, Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            JobmonLog.SpoolReplayFailed(logger, path, error.Message, error);
+        }
+    }
+
+    /// <summary>False when the server went away, or it was enough.</summary>
+    private bool Adopt(string path, Func<bool> enough)
     {
         using var file = SpoolFile.TryTake(path);
         if (file is null)
@@ -54,7 +69,7 @@ internal sealed class SpoolReplay(
 
         if (!left.IsSameLog(header))
             return true;
-        if (Write(reader, left, File.GetLastWriteTimeUtc(path)) is not { } events)
+        if (Write(reader, left, File.GetLastWriteTimeUtc(path), enough) is not { } events)
             return false;
         if (reader.Unreadable > 0)
         {
@@ -69,8 +84,8 @@ internal sealed class SpoolReplay(
         return true;
     }
 
-    /// <summary>Number of events written; null when the server went away.</summary>
-    private int? Write(SpoolReader reader, SpoolHeader left, DateTime lastWrite)
+    /// <summary>Number of events written; null when the server went away, or it was enough.</summary>
+    private int? Write(SpoolReader reader, SpoolHeader left, DateTime lastWrite, Func<bool> enough)
     {
         if (!Register(left, context.Clock.At(context.Clock.MarkOfWall(lastWrite)) ?? lastWrite))
             return null;
@@ -83,11 +98,13 @@ internal sealed class SpoolReplay(
             events++;
             e.Job.Journal.Add(e, int.MaxValue);
             waiting.Add(e.Job);
-            if (e.Job.Journal.Count >= JobJournal.MaxBatch && !Drain(e.Job))
+            if (e.Job.Journal.Count >= JobJournal.MaxBatch && !Next(e.Job))
                 return null;
         }
 
-        return waiting.All(Drain) ? events : null;
+        return waiting.All(Next) ? events : null;
+
+        bool Next(JobRow job) => !enough() && Drain(job);
     }
 
     // Events that cannot be written now stay in their file, and nowhere else.

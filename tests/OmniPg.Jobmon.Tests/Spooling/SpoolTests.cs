@@ -245,10 +245,32 @@ public sealed class SpoolTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Thing_that_is_no_file_does_not_keep_the_files_waiting()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Named pipes stand in no folder there.");
+        await _cluster.StopAsync(cancellationToken: Stop);
+        await using (var offline = Client())
+            offline.Start("left").Complete();
+        var odd = Path.Combine(_folder.Path, "omnipg-jobmon-0.jsonl");
+        using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", odd))
+            await mkfifo.WaitForExitAsync(Stop);
+        await StartAgainAsync();
+        var lines = new ListLoggerFactory();
+
+        await using (var next = Client(lines))
+            next.Start("next").Complete();
+
+        (await _log.RowsAsync("SELECT status FROM S.job_log WHERE job_name = 'LEFT'")).Should().Equal("OK");
+        lines.Lines.Should().Contain(l => l.Id.Id == 3108 && l.Message.Contains(odd, StringComparison.Ordinal));
+        Files.Should().Equal(odd);
+    }
+
+    [Fact]
     public async Task File_holds_filtered_texts_for_this_user_only()
     {
         await _cluster.StopAsync(cancellationToken: Stop);
         var options = Options();
+        options.SpoolDirectory = Path.Combine(_folder.Path, "new");
         options.MessageFilter = text => $"<{text.Replace("hunter2", "***", StringComparison.Ordinal)}>";
         await using (var offline = JobmonClient.Create(_log.DataSource, options))
         {
@@ -258,13 +280,17 @@ public sealed class SpoolTests : IAsyncLifetime
             job.Fail(new InvalidOperationException("hunter2"));
         }
 
-        var file = Files.Single();
+        var file = Directory.GetFiles(options.SpoolDirectory).Single();
         if (!OperatingSystem.IsWindows())
+        {
             File.GetUnixFileMode(file).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            File.GetUnixFileMode(options.SpoolDirectory).Should().Be(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
         (await File.ReadAllTextAsync(file, Stop)).Should().NotContain("hunter2").And.NotContain("Password");
         File.ReadLines(file).Select(l => JsonDocument.Parse(l).RootElement.ValueKind).Should().OnlyContain(k => k == JsonValueKind.Object);
         await StartAgainAsync();
-        await using (var next = Client())
+        await using (var next = JobmonClient.Create(_log.DataSource, options))
             next.Start("next").Complete();
 
         (await _log.RowsAsync("SELECT action, message FROM S.job_detail ORDER BY step_id LIMIT 1")).Should().Equal("<log in as ***>|<*** \ufffd \ufffd> (recorded late)");
