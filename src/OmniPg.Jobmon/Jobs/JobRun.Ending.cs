@@ -107,10 +107,17 @@ internal sealed partial class JobRun
         Finish(AlertLevel.Warning, null, "SKIPPED");
     }
 
-    private async ValueTask AbortStartAsync(bool async)
+    private async ValueTask AbortStartAsync(bool async, Exception error)
     {
         _scope.Ended = true;
         _disposed = true;
+        // The row may be there, or on its way: nobody else could end a run whose handle the caller never got.
+        if (State == JobState.Running && (JobId is not null || Row.Journal.Count > 0))
+        {
+            await EndAsync(async, "Start", JobOutcome.Failure(error), mayThrow: false).ConfigureAwait(false);
+            return;
+        }
+
         await ReleaseLockAsync(async).ConfigureAwait(false);
         Finish(AlertLevel.Critical, null, "NOT STARTED");
     }

@@ -74,13 +74,16 @@ internal sealed partial class JobRun : IJob, IProgressSource
                 return this;
             }
 
-            await Writer.WriteAsync(async, Row, [StartEvent()], mayThrow: true).ConfigureAwait(false);
+            var start = StartEvent();
+            await Writer.WriteAsync(async, Row, [start], mayThrow: true).ConfigureAwait(false);
+            if (!start.SuccessHasText && _runtime.Options.ErrorPolicy == ErrorPolicy.Throw)
+                throw JobmonWriteException.NoSuccessText();
             if (_options.WorkConnection is { } work)
                 Attach(work);
         }
-        catch
+        catch (Exception error)
         {
-            await AbortStartAsync(async).ConfigureAwait(false);
+            await AbortStartAsync(async, error).ConfigureAwait(false);
             throw;
         }
 

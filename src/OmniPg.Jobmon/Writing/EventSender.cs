@@ -83,8 +83,8 @@ internal sealed class EventSender(
             var rows = await ExecuteAsync(async, batch).ConfigureAwait(false);
             for (var i = 0; i < events.Count; i++)
                 events[i].Accept(rows[silent + i]);
-            if (events[0] is JobStartedEvent { SuccessHasText: false })
-                MissingSuccessText();
+            if (events[0] is JobStartedEvent { SuccessHasText: false } && _throttle.MayLog("alert code 1"))
+                JobmonLog.NoSuccessText(logger);
         }
         finally
         {
@@ -131,13 +131,5 @@ internal sealed class EventSender(
         }
 
         return rows;
-    }
-
-    private void MissingSuccessText()
-    {
-        if (options.ErrorPolicy == ErrorPolicy.Throw)
-            throw new JobmonWriteException("job start", "Table 'job_status_text' has no row for alert code '1'.");
-        if (_throttle.MayLog("alert code 1"))
-            JobmonLog.NoSuccessText(logger);
     }
 }
