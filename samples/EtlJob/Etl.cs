@@ -1,4 +1,6 @@
+using System.Globalization;
 using Npgsql;
+using OmniPg;
 using OmniPg.Jobmon;
 
 namespace EtlJob;
@@ -9,39 +11,53 @@ internal static class Etl
     private const string LoadJob = "load orders";
     private const string RefreshJob = "refresh daily totals";
 
-    /// <summary>Returns the exit code of the check: 0 when all went well, 2 when a job failed.</summary>
-    public static async Task<int> RunAsync(NpgsqlDataSource dataSource, string file, CancellationToken cancellationToken)
+    /// <summary>Returns the exit code of the check: 0 when all went well, 2 when a job failed or nothing could be done.</summary>
+    public static async Task<int> RunAsync(NpgsqlDataSource dataSource, OrdersFile file, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobmonClient.Create(dataSource);
-        await jobmon.Admin.InstallAsync(cancellationToken: cancellationToken);
-        foreach (var name in new[] { LoadJob, RefreshJob })
-            await jobmon.Admin.Check(name).Warn("26 hours").Error("30 hours").ActivateAsync(cancellationToken);
-        await PrepareAsync(dataSource, cancellationToken);
-
         try
         {
-            Load(jobmon, dataSource, file);
-            await RefreshAsync(jobmon, dataSource, cancellationToken);
-        }
-        catch (Exception error) when (error is FormatException or NpgsqlException)
-        {
-            await Console.Error.WriteLineAsync($"The ETL failed: {error.Message}");
-        }
+            await using var jobmon = JobmonClient.Create(dataSource);
+            await jobmon.Admin.InstallAsync(cancellationToken: cancellationToken);
+            foreach (var name in new[] { LoadJob, RefreshJob })
+                await jobmon.Admin.Check(name).Warn("26 hours").Error("30 hours").ActivateAsync(cancellationToken);
+            var began = await PrepareAsync(dataSource, cancellationToken);
+            await RunJobsAsync(jobmon, dataSource, file, cancellationToken);
 
-        await Report.ShowAsync(jobmon, [LoadJob, RefreshJob], cancellationToken);
-        var nagios = (await jobmon.Monitor.CheckAsync(cancellationToken: cancellationToken)).ToNagios();
-        Console.WriteLine(nagios.Output);
-        return nagios.ExitCode;
+            await Report.ShowAsync(jobmon, began, CancellationToken.None);
+            var nagios = (await jobmon.Monitor.CheckAsync(cancellationToken: CancellationToken.None)).ToNagios();
+            Console.WriteLine(nagios.Output);
+            return nagios.ExitCode;
+        }
+        catch (Exception error) when (error is OmniPgException or NpgsqlException)
+        {
+            await Console.Error.WriteLineAsync(error.Message);
+            return 2;
+        }
     }
 
-    private static void Load(JobmonClient jobmon, NpgsqlDataSource dataSource, string file)
+    private static async Task RunJobsAsync(JobmonClient jobmon, NpgsqlDataSource dataSource, OrdersFile file, CancellationToken cancellationToken)
     {
-        using var job = jobmon.Job(LoadJob).SingleInstance(OnConflict.Throw).Argument("file", file).Start();
+        try
+        {
+            // On a thread of its own, because the loop never awaits: else Ctrl-C would not be heard before it ends.
+            await Task.Run(() => Load(jobmon, dataSource, file, cancellationToken), CancellationToken.None);
+            await RefreshAsync(jobmon, dataSource, cancellationToken);
+        }
+        catch (Exception error) when (error is FormatException or NpgsqlException or OperationCanceledException or JobAlreadyRunningException)
+        {
+            // Nothing to record: each job has logged its own failure. The report below shows it.
+            await Console.Error.WriteLineAsync($"The ETL failed: {error.Message}");
+        }
+    }
+
+    private static void Load(JobmonClient jobmon, NpgsqlDataSource dataSource, OrdersFile file, CancellationToken cancellationToken)
+    {
+        using var job = jobmon.Job(LoadJob).SingleInstance(OnConflict.Throw).Argument("file", file.Path).Start();
         long total;
         using (var count = job.Step("count rows"))
         {
-            total = OrdersFile.CountRows(file);
-            count.Complete($"Rows in file: {total}");
+            total = file.CountRows();
+            count.Complete(string.Create(CultureInfo.InvariantCulture, $"Rows in file: {total}"));
         }
 
         using (var step = job.Step("copy into table orders"))
@@ -49,8 +65,10 @@ internal static class Etl
             using var connection = dataSource.OpenConnection();
             job.Attach(connection);
             using var copy = connection.BeginBinaryImport("COPY orders (id, customer, day, amount) FROM STDIN (FORMAT binary)");
-            foreach (var order in OrdersFile.Read(file).WithProgress(step, total, "rows"))
+            foreach (var order in file.Read().WithProgress(step, total, "rows"))
             {
+                cancellationToken.ThrowIfCancellationRequested();          // Ctrl-C
+                job.CancellationToken.ThrowIfCancellationRequested();      // omnipg jobmon cancel
                 copy.WriteRow(order.Id, order.Customer, order.Day, order.Amount);
                 job.Count("rows_in");
             }
@@ -76,14 +94,17 @@ internal static class Etl
             },
             cancellationToken: cancellationToken);
 
-    private static async Task PrepareAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    /// <summary>Makes the tables, and returns the server's time: what starts from now on belongs to this program.</summary>
+    private static async Task<DateTimeOffset> PrepareAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand(
+        await using var tables = dataSource.CreateCommand(
             """
             CREATE TABLE IF NOT EXISTS orders (id int PRIMARY KEY, customer text NOT NULL, day date NOT NULL, amount numeric NOT NULL);
             CREATE TABLE IF NOT EXISTS daily_totals (day date PRIMARY KEY, amount numeric NOT NULL);
             TRUNCATE orders;
             """);
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        await tables.ExecuteNonQueryAsync(cancellationToken);
+        await using var clock = dataSource.CreateCommand("SELECT clock_timestamp()");
+        return (DateTime)(await clock.ExecuteScalarAsync(cancellationToken))!;
     }
 }

@@ -2,12 +2,16 @@ using System.Globalization;
 
 namespace EtlJob;
 
-/// <summary>The input: a generated CSV file, and its reader.</summary>
-internal static class OrdersFile
+/// <summary>The input: a CSV file, which is removed in the end if it was generated.</summary>
+internal sealed class OrdersFile(string path, bool generated) : IDisposable
 {
-    public static string Generate(int rows, bool broken)
+    public string Path => path;
+
+    public static OrdersFile Open(string path) => new(path, generated: false);
+
+    public static OrdersFile Generate(int rows, bool broken)
     {
-        var path = Path.Combine(Path.GetTempPath(), $"orders-{Guid.NewGuid():N}.csv");
+        var path = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"orders-{Guid.NewGuid():N}.csv");
         using var file = new StreamWriter(path);
         file.WriteLine("id,customer,day,amount");
         var random = new Random(1);
@@ -17,10 +21,10 @@ internal static class OrdersFile
             file.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{id},customer {id % 997},2026-{1 + (id % 12):00}-{1 + (id % 28):00},{amount}"));
         }
 
-        return path;
+        return new OrdersFile(path, generated: true);
     }
 
-    public static IEnumerable<Order> Read(string path)
+    public IEnumerable<Order> Read()
     {
         foreach (var line in File.ReadLines(path).Skip(1))
         {
@@ -31,7 +35,13 @@ internal static class OrdersFile
         }
     }
 
-    public static long CountRows(string path) => File.ReadLines(path).LongCount() - 1;
+    public long CountRows() => File.ReadLines(path).LongCount() - 1;
+
+    public void Dispose()
+    {
+        if (generated)
+            File.Delete(path);
+    }
 }
 
 /// <summary>One row of the file.</summary>

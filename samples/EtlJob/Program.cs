@@ -8,16 +8,19 @@ if (Console.IsOutputRedirected)
 
 var connection = new Option<string?>("--connection")
 {
-    Description = "Connection string. Default: the environment variable OMNIPG_CONNECTION, else a throw-away server.",
+    Description = "Npgsql connection string. Default: the variable OMNIPG_CONNECTION, else a throw-away server.", HelpName = "STRING",
 };
-var file = new Option<FileInfo?>("--file") { Description = "CSV file with id,customer,day,amount. Default: a generated one." };
-var rows = new Option<int>("--rows") { Description = "Rows of the generated file.", DefaultValueFactory = _ => 200_000 };
+var file = new Option<FileInfo>("--file") { Description = "CSV file with id,customer,day,amount. Default: a generated one.", HelpName = "FILE" };
+var rows = new Option<int>("--rows") { Description = "Rows of the generated file.", DefaultValueFactory = _ => 200_000, HelpName = "N" };
 var fail = new Option<bool>("--fail") { Description = "Put one broken row near the end of the generated file; the exit code is 2 then." };
+file.AcceptExistingOnly();
 var command = new RootCommand("A small ETL job whose every step is recorded with OmniPg.Jobmon.") { connection, file, rows, fail };
 command.SetAction(async (arguments, cancellationToken) =>
 {
     await using var server = await Server.OpenAsync(arguments.GetValue(connection), cancellationToken);
-    var input = arguments.GetValue(file)?.FullName ?? OrdersFile.Generate(arguments.GetValue(rows), arguments.GetValue(fail));
+    using var input = arguments.GetValue(file) is { } given ? OrdersFile.Open(given.FullName) : OrdersFile.Generate(arguments.GetValue(rows), arguments.GetValue(fail));
     return await Etl.RunAsync(server.DataSource, input, cancellationToken);
 });
-return await command.Parse(args).InvokeAsync();
+
+// Ctrl-C and SIGTERM cancel the token; the time is for ending the job and its transaction in order.
+return await command.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });

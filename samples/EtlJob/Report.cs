@@ -4,20 +4,21 @@ using Spectre.Console;
 
 namespace EtlJob;
 
-/// <summary>Shows the last run of each job with its steps.</summary>
+/// <summary>Shows the runs of this program with their steps.</summary>
 internal static class Report
 {
-    public static async Task ShowAsync(IJobmon jobmon, IReadOnlyList<string> names, CancellationToken cancellationToken)
+    /// <param name="jobmon">The job log.</param>
+    /// <param name="since">Runs that started earlier are left out.</param>
+    /// <param name="cancellationToken">Cancels the reading.</param>
+    public static async Task ShowAsync(IJobmon jobmon, DateTimeOffset since, CancellationToken cancellationToken)
     {
-        var table = new Table().AddColumns("Job", "Step", "Status", "Seconds", "Message");
-        foreach (var name in names)
+        var table = new Table().Border(TableBorder.Rounded).AddColumns("Job and steps", "Status");
+        table.AddColumn(new TableColumn("Seconds").RightAligned()).AddColumn("Message");
+        foreach (var run in await jobmon.History.ListAsync(new JobQuery { Since = since }, cancellationToken).Reverse().ToListAsync(cancellationToken))
         {
-            await foreach (var run in jobmon.History.ListAsync(new JobQuery { Name = name, Limit = 1 }, cancellationToken))
-            {
-                table.AddRow($"{run.JobId} {Markup.Escape(run.JobName)}", "", Status(run.Status), Seconds(run.EndTime - run.StartTime), "");
-                await foreach (var step in jobmon.History.StepsAsync(run.JobId, cancellationToken))
-                    table.AddRow("", Markup.Escape(step.Action), Status(step.Status), Seconds(step.Duration), Markup.Escape(step.Message ?? ""));
-            }
+            table.AddRow($"[bold]{run.JobId} {Markup.Escape(run.Run?.DisplayName ?? run.JobName)}[/]", Status(run.Status), Seconds(run.Duration), "");
+            await foreach (var step in jobmon.History.StepsAsync(run.JobId, cancellationToken))
+                table.AddRow("  " + Markup.Escape(step.Action), Status(step.Status), Seconds(step.Duration), Markup.Escape(FirstLine(step.Message)));
         }
 
         AnsiConsole.Write(table);
@@ -25,9 +26,12 @@ internal static class Report
 
     private static string Seconds(TimeSpan? time) => time?.TotalSeconds.ToString("0.000", CultureInfo.InvariantCulture) ?? "";
 
+    // Below the reason stands the type of the exception; omnipg jobmon detail shows both.
+    private static string FirstLine(string? message) => message?.Split('\n')[0] ?? "";
+
     private static string Status(string? status) => status switch
     {
-        null => "",
+        null => "unfinished",
         "OK" => "[green]OK[/]",
         _ => $"[red]{Markup.Escape(status)}[/]",
     };

@@ -96,9 +96,12 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
         foreach (var column in columns)
             table.AddColumn(new TableColumn(Markup.Escape(column.Title)) { NoWrap = column.NoWrap, Alignment = column.Right ? Justify.Right : null });
         foreach (var row in rows)
-            table.AddRow(row.Select((cell, i) => new Text(CellText.Clean(cell), columns[i].StyleOf(cell))));
+            table.AddRow(row.Select((cell, i) => new Text(CleanLines(cell), columns[i].StyleOf(cell))));
         host.Ansi.Write(table);
     }
+
+    // A message of several lines is easier to read as such; a line of its own costs nothing in a table.
+    private static string CleanLines(string? cell) => string.Join('\n', (cell ?? "").Split('\n').Select(CellText.Clean));
 
     public async ValueTask DisposeAsync()
     {

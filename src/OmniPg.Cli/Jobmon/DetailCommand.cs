@@ -27,6 +27,12 @@ internal static class DetailCommand
                 json.WriteEndArray();
             });
         }
+        else if (session.Host.IsTerminal && steps.Count > 0)
+        {
+            // All are of one run, and the message needs the room.
+            session.Out.WriteLine("Run " + JobText.Number(steps[0].JobId));
+            session.WriteTable(JobText.StepHead[1..], steps.Select(s => JobText.Cells(s)[1..]));
+        }
         else
         {
             session.WriteTable(JobText.StepHead, steps.Select(JobText.Cells));

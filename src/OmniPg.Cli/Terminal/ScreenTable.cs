@@ -9,7 +9,7 @@ internal sealed class ScreenTable(params ScreenColumn[] columns)
 
     public void Add(Ink ink, params IEnumerable<string?> cells) => _rows.Add(([.. cells.Select(CellText.Clean)], ink));
 
-    /// <summary>The head and the rows.</summary>
+    /// <summary>The head and the rows; nothing where there are none.</summary>
     public IEnumerable<ScreenLine> Lines(int width, bool head)
     {
         var shown = Enumerable.Range(0, columns.Length).ToList();
@@ -19,7 +19,7 @@ internal sealed class ScreenTable(params ScreenColumn[] columns)
             shown.Remove(shown.MaxBy(c => columns[c].Rank));
             widths = Widths(shown, width);
         }
-        if (head)
+        if (head && _rows.Count > 0)
             yield return Line([.. columns.Select(c => c.Title)], Ink.Faint, shown, widths);
         foreach (var (cells, ink) in _rows)
             yield return Line(cells, ink, shown, widths);
