@@ -1,31 +1,16 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
 using OmniPg.Jobmon;
+using Polly;
+using Polly.Retry;
 
 namespace Snippets;
 
 /// <summary>Code blocks of src/OmniPg.Jobmon/README.md and docs/jobmon.md.</summary>
 internal static class JobmonSnippets
 {
-    public static async Task First(IReadOnlyList<string> rows)
-    {
-        #region jobmon-first
-        await using var dataSource = NpgsqlDataSource.Create("Host=localhost;Database=shop");
-        await using var jobmon = JobmonClient.Create(dataSource);
-        await jobmon.Admin.InstallAsync();                    // once per database
-
-        using var job = jobmon.Start("nightly orders load");
-        using (var step = job.Step("extract"))
-        {
-            foreach (var row in rows.WithProgress(step))
-                Load(row);
-            step.Complete($"Rows affected: {rows.Count}");
-        }
-
-        job.Complete();                                       // forgotten, or an exception: CRITICAL
-        #endregion
-    }
-
     public static async Task Whole(JobmonClient jobmon, NpgsqlDataSource dataSource, CancellationToken stoppingToken)
     {
         #region jobmon-run
@@ -59,6 +44,31 @@ internal static class JobmonSnippets
         #endregion
     }
 
+    public static async Task Rules(JobmonClient jobmon, CancellationToken ct)
+    {
+        #region jobmon-rules
+        await jobmon.Admin.Check("nightly orders load")
+            .Warn("26 hours").Error("30 hours")               // MISSING: no start for so long
+            .Sensitivity(1)                                   // FAILED_RUN from the second failure since the last success on
+            .Schedule("30 2 * * *", "Europe/Berlin", startGrace: TimeSpan.FromMinutes(20))
+            .MaxRuntime(TimeSpan.FromHours(2))                // OVERDUE
+            .MinRuntime(TimeSpan.FromSeconds(10))             // TOO_FAST
+            .StallAfter(TimeSpan.FromMinutes(15))             // STALLED: the progress value stands still
+            .ActivateAsync(ct);
+        foreach (var finding in await jobmon.Monitor.LintAsync(ct))
+            Console.WriteLine($"{finding.JobName}: {finding.Message}");
+        #endregion
+    }
+
+    public static async Task Grant(JobmonClient jobmon)
+    {
+        #region jobmon-grant
+        await jobmon.Admin.InstallAsync(new InstallOptions { Schema = "jobmon" });                 // as the owner
+        Console.WriteLine(jobmon.Admin.GrantScript("etl", JobmonAccess.Write));                    // for psql, as the owner
+        Console.WriteLine(jobmon.Admin.GrantScript("nagios", JobmonAccess.Read));
+        #endregion
+    }
+
     public static void Register(IServiceCollection services, string connectionString)
     {
         #region jobmon-di
@@ -70,5 +80,74 @@ internal static class JobmonSnippets
         #endregion
     }
 
-    private static void Load(string row) => ArgumentNullException.ThrowIfNull(row);
+    public static void Configured(IServiceCollection services, IConfiguration configuration)
+    {
+        #region jobmon-settings
+        services.AddOmniPgJobmon(configuration.GetSection("Jobmon"));
+        #endregion
+    }
+
+    public static void Several(IServiceCollection services, NpgsqlDataSource shop, NpgsqlDataSource warehouse)
+    {
+        #region jobmon-keyed
+        services.AddOmniPgJobmon("shop").UseDataSource(shop);
+        services.AddOmniPgJobmon("warehouse", o => o.Schema = "etl_log").UseDataSource(warehouse).AddReaper();
+        services.AddSingleton<NightlyLoad>();                 // its constructor takes [FromKeyedServices("warehouse")] IJobmon jobmon
+        #endregion
+    }
+
+    public static void Healthy(IServiceCollection services)
+    {
+        #region jobmon-health
+        services.AddHealthChecks().AddOmniPgJobmon(
+            name: "jobs", failureStatus: HealthStatus.Degraded, tags: ["ready"], timeout: TimeSpan.FromSeconds(10));
+        #endregion
+    }
+
+    public static void Observed(IServiceCollection services)
+    {
+        #region jobmon-otel
+        services.AddOpenTelemetry()
+            .WithTracing(tracing => tracing.AddSource("OmniPg.Jobmon"))
+            .WithMetrics(metrics => metrics.AddMeter("OmniPg.Jobmon"));
+        #endregion
+    }
+
+    public static async Task Retried(JobmonClient jobmon, CancellationToken ct)
+    {
+        #region jobmon-polly
+        var retry = new ResiliencePipelineBuilder()
+            .AddRetry(new RetryStrategyOptions
+            {
+                ShouldHandle = new PredicateBuilder().Handle<JobmonException>(error => error.IsTransient),
+                BackoffType = DelayBackoffType.Exponential,
+                MaxRetryAttempts = 5,
+            })
+            .Build();
+
+        var report = await retry.ExecuteAsync(async token => await jobmon.Monitor.CheckAsync(cancellationToken: token), ct);
+        #endregion
+        Console.WriteLine(report.Worst);
+    }
+
+    public static async Task Ended(JobmonClient jobmon, int skipped)
+    {
+        #region jobmon-ends
+        using var job = jobmon.Start("import");
+        var step = job.Step("read file");
+        step = step.Next("load rows", "42 files");            // ends one step and begins the next in one round trip
+        job.Count("rows_in", 1_000);
+        job.SetResult("file", "orders.csv");
+        if (skipped > 0)
+        {
+            step.Warn($"{skipped} rows were skipped");        // the step is WARNING, the job goes on
+            job.Fail("not all rows were loaded", AlertLevel.Warning);
+        }
+        else
+        {
+            job.Complete("all of 42 files");                  // also ends the open step
+        }
+        #endregion
+        await Task.CompletedTask;
+    }
 }
