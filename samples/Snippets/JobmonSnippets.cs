@@ -3,6 +3,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
 using OmniPg.Jobmon;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Trace;
 using Polly;
 using Polly.Retry;
 
@@ -104,12 +107,11 @@ internal static class JobmonSnippets
         #endregion
     }
 
-    public static void Observed(IServiceCollection services)
+    public static void Observed()
     {
         #region jobmon-otel
-        services.AddOpenTelemetry()
-            .WithTracing(tracing => tracing.AddSource("OmniPg.Jobmon"))
-            .WithMetrics(metrics => metrics.AddMeter("OmniPg.Jobmon"));
+        using var traces = Sdk.CreateTracerProviderBuilder().AddSource("OmniPg.Jobmon").Build();
+        using var metrics = Sdk.CreateMeterProviderBuilder().AddMeter("OmniPg.Jobmon").Build();
         #endregion
     }
 
