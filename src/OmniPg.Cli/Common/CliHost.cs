@@ -41,12 +41,14 @@ internal sealed class CliHost
 
     public static CliHost Process(TerminationSignals signals) => new()
     {
+        // Text goes through the console's writer, which drops what nobody reads any more: "show | head" ends without an error.
         Out = Console.Out,
         Error = Console.Error,
         OutStream = StandardOutput.Output(),
         ErrorStream = StandardOutput.Error(),
         IsTerminal = !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
             && Environment.GetEnvironmentVariable("TERM") != "dumb",
+        // Asked anew each time: the runtime forgets the size it knew when the window changes.
         WindowSize = () => (Console.WindowWidth, Console.WindowHeight) is (> 0, > 0) and var size ? size : (80, 24),
         OnKey = ReadKeys,
         Variable = Environment.GetEnvironmentVariable,

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Npgsql;
 
 namespace OmniPg.Cli;
@@ -22,7 +21,7 @@ internal static class ConnectionResolver
             foreach (var (name, keyword) in Libpq)
             {
                 if (NotEmpty(variable(name)) is { } value)
-                    Set(settings, keyword, value, name);
+                    ConnectionSetting.Set(settings, keyword, value, name);
             }
             // libpq's default host is the socket directory, where a local server listens.
             settings.Host ??= Directory.Exists("/var/run/postgresql") ? "/var/run/postgresql" : "localhost";
@@ -46,20 +45,6 @@ internal static class ConnectionResolver
         {
             // The message names the keyword, never a value.
             throw new UsageException("The connection string is not understood: " + error.Message);
-        }
-    }
-
-    /// <summary>Sets one keyword; a value that it does not take is reported without being shown.</summary>
-    public static void Set(NpgsqlConnectionStringBuilder settings, string keyword, string value, string source)
-    {
-        try
-        {
-            settings[keyword] = keyword == "SSL Mode" ? value.Replace("-", "", StringComparison.Ordinal)
-                : keyword is "Port" or "Timeout" ? int.Parse(value, NumberStyles.None, CultureInfo.InvariantCulture) : value;
-        }
-        catch (Exception error) when (error is ArgumentException or FormatException or OverflowException or KeyNotFoundException)
-        {
-            throw new UsageException($"'{source}' has no valid value for a connection.");
         }
     }
 

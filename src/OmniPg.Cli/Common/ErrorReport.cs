@@ -8,6 +8,7 @@ internal static class ErrorReport
 {
     public static int Write(CliSession session, Exception error, CancellationToken cancellationToken)
     {
+        // Ended by a signal: the reader knows why, and a stack would hide it.
         if (error is OperationCanceledException && cancellationToken.IsCancellationRequested)
         {
             session.Error.WriteLine("omnipg: interrupted");

@@ -50,7 +50,7 @@ internal static class PostgresUri
         var colon = list[0].IndexOf(':', close < 0 ? 0 : close);
         settings.Host = (colon < 0 ? list[0] : list[0][..colon]).Trim('[', ']');
         if (colon >= 0)
-            ConnectionResolver.Set(settings, "Port", list[0][(colon + 1)..], "the port of the URI");
+            ConnectionSetting.Set(settings, "Port", list[0][(colon + 1)..], "the port of the URI");
     }
 
     private static void SetParameter(NpgsqlConnectionStringBuilder settings, string pair)
@@ -58,7 +58,7 @@ internal static class PostgresUri
         var (name, value) = Split(pair, '=');
         if (!Parameters.TryGetValue(name, out var keyword))
             throw new UsageException($"The connection URI has an unknown parameter '{name}'.");
-        ConnectionResolver.Set(settings, keyword, Decode(value ?? ""), name);
+        ConnectionSetting.Set(settings, keyword, Decode(value ?? ""), name);
     }
 
     private static (string Head, string? Tail) Split(string text, char mark) =>

@@ -27,6 +27,7 @@ internal static class CancelCommand
             _ => "This role may not cancel the backend of the run",
         };
         session.WriteResult(sentence, json => json.WriteString("result", result.ToString()));
+        // A run that ended by itself in the meantime is what the caller wanted, only not by this command.
         return result switch
         {
             CancelResult.AlreadyFinished => ExitCodes.Attention,

@@ -34,6 +34,8 @@ internal static class CheckCommand
         }
         catch (Exception error) when (error is OmniPgException or Npgsql.NpgsqlException or TimeoutException)
         {
+            // A check that could not be made is neither good nor bad news: monitoring must not page for a job because of it.
+            // Plugins speak on standard output only; nobody reads their standard error.
             if (format == CheckFormat.Nagios)
                 session.Out.WriteLine(NagiosResult.Unknown(error).Output);
             else

@@ -14,6 +14,7 @@ internal static class RunCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
+        // Unlike exec, SQL that cannot be logged does not run: server and log are the same, so it could not run anyway.
         await using var jobmon = JobLog.Open(session);
         var result = await jobmon.RunSqlAsync(session.Get(Name), session.Get(Sql)!, cancellationToken: cancellationToken);
         if (session.Json)

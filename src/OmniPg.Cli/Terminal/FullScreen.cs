@@ -12,16 +12,16 @@ internal sealed class FullScreen : IDisposable
 
     private const string LeaveCode = "\e[?7h\e[?25h\e[?1049l";
 
-    private readonly CliHost _host;
+    private readonly TextWriter _terminal;
     private readonly List<PosixSignalRegistration> _registrations = [];
     private readonly Lock _gate = new();
     private bool _entered;
 
-    /// <param name="host">The terminal.</param>
+    /// <param name="terminal">The terminal.</param>
     /// <param name="redraw">Called when the picture must be drawn again: the window has another size, or the program came back to the foreground.</param>
-    public FullScreen(CliHost host, Action redraw)
+    public FullScreen(TextWriter terminal, Action redraw)
     {
-        _host = host;
+        _terminal = terminal;
         Enter();
         if (OperatingSystem.IsWindows())
             return;
@@ -48,6 +48,7 @@ internal sealed class FullScreen : IDisposable
                 picture.Append("\e[K");
         }
         picture.Append("\e[J");
+        // One write, and none between leaving for the shell and coming back: it would land in the shell's screen.
         lock (_gate)
         {
             if (_entered)
@@ -94,8 +95,8 @@ internal sealed class FullScreen : IDisposable
     {
         try
         {
-            _host.Out.Write(text);
-            _host.Out.Flush();
+            _terminal.Write(text);
+            _terminal.Flush();
         }
         catch (IOException)
         {

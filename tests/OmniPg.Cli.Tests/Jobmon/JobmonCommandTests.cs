@@ -132,7 +132,7 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
         (await cli.RunAsync("jobmon", "rule", "load", "--warn", "1 day", "--error", "2 days", "--json")).Output.Should().Be("{\n  \"jobName\": \"load\",\n  \"active\": true\n}\n");
         (await cli.RunAsync("jobmon", "cancel", "1", "--json")).Should().Be(new CliResult(1, "{\n  \"result\": \"AlreadyFinished\"\n}\n", ""));
         (await cli.RunAsync("jobmon", "reap", "--json")).Output.Should().Be("{\n  \"reapedJobs\": 0\n}\n");
-        (await cli.RunAsync("jobmon", "purge", "--older-than", "0 s", "--json")).Output.Should().Be("{\n  \"deletedJobs\": 3\n}\n");
+        (await cli.RunAsync("jobmon", "purge", "--older-than", "0 s", "--json")).Output.Should().Be("{\n  \"deletedJobs\": 3,\n  \"anotherAtWork\": false\n}\n");
     }
 
     [Theory]

@@ -30,6 +30,7 @@ internal static class ExecCommand
         await using var job = await jobmon.StartAsync(session.Get(Name), new JobOptions { SingleInstance = session.Get(Single) }, cancellationToken);
         if (!job.Acquired)
         {
+            // Not the program's exit code, because it has none; a cron job that overlaps its last run is worth a look, no alarm.
             session.Error.WriteLine($"omnipg: job '{session.Get(Name)}' is at work already, so nothing was started");
             return ExitCodes.Attention;
         }

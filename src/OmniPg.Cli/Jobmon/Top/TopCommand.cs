@@ -36,6 +36,7 @@ internal static class TopCommand
         int Lines() => Math.Max(1, session.Host.WindowSize().Height);
         var first = await reader.ReadAsync(Lines(), Lines(), cancellationToken);
         var feed = new TopFeed(reader, TimeSpan.FromSeconds(session.Get(Seconds)), Lines);
+        // Leaving by Ctrl-C is how one leaves, so it is no failure: exit code 0.
         await new TopScreen(session.Host, server, feed).RunAsync(first, cancellationToken);
         return ExitCodes.Done;
     }

@@ -31,18 +31,19 @@ internal sealed class TopFeed(TopReader reader, TimeSpan interval, Func<int> run
                 target.TryWrite(new TopNews { Snapshot = await reading });
                 pause = interval;
             }
+            catch (Exception) when (cancellationToken.IsCancellationRequested)
+            {
+                // The reader has left, so nobody asks how the last question ended.
+                return;
+            }
             catch (Exception error) when (IsOfTheServer(error))
             {
                 // Each attempt ends within the client's timeouts; a server that is starting up is not asked ten times a second.
                 pause = interval > LongestPause ? interval : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
                 target.TryWrite(new TopNews { Trouble = ErrorReport.OneLine(error) });
             }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-            {
-                return;
-            }
         }
     }
 
-    private static bool IsOfTheServer(Exception error) => error is OmniPgException or NpgsqlException or TimeoutException or IOException;
+    private static bool IsOfTheServer(Exception error) => error is OmniPgException or NpgsqlException or TimeoutException or IOException or OperationCanceledException;
 }

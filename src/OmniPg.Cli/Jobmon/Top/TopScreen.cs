@@ -25,7 +25,7 @@ internal sealed class TopScreen(CliHost host, string server, TopFeed feed)
                 _news.Writer.TryWrite(TopNews.Leave);
         });
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(interrupted);
-        using var screen = new FullScreen(host, () => _news.Writer.TryWrite(TopNews.Redraw));
+        using var screen = new FullScreen(host.Out, () => _news.Writer.TryWrite(TopNews.Redraw));
         // When the feed ends, by cancellation or by an error that is not the server's, so does the stream of news.
         var reading = feed.RunAsync(_news.Writer, stop.Token).ContinueWith(
             task => _news.Writer.TryComplete(task.Exception?.InnerException), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);

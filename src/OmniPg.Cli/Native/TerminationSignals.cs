@@ -9,10 +9,12 @@ internal sealed class TerminationSignals : IDisposable
 
     private readonly CancellationTokenSource _cancellation = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
+    // Read by the runtime's signal thread while the command's thread sets it.
     private volatile Action<PosixSignal>? _handler;
 
     public TerminationSignals()
     {
+        // Before anything else runs: a signal that comes earlier ends the program, and nothing has begun then.
         foreach (var signal in Watched)
             _registrations.Add(PosixSignalRegistration.Create(signal, Handle));
     }
@@ -45,7 +47,10 @@ internal sealed class TerminationSignals : IDisposable
         // The second signal does what it does to any program: cancelling a question to a server that hangs can take long.
         context.Cancel = !_cancellation.IsCancellationRequested;
         if (context.Cancel)
+        {
+            // Not on the signal thread: what is registered for the token may block, and the next signal must still be heard.
             _cancellation.CancelAsync();
+        }
     }
 
     private sealed class Takeover(TerminationSignals signals) : IDisposable

@@ -86,6 +86,7 @@ internal static class JobText
 
     public static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
+    // UTC, as in the log's JSON: the reader's zone and the server's differ, and an hour is missing or doubled twice a year.
     public static string Instant(DateTimeOffset value) => value.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     public static string? Duration(TimeSpan? value) => value switch
