@@ -30,7 +30,15 @@ internal sealed class Housekeeping(JobmonRuntime runtime)
     {
         if (runtime.SpoolReplay is { } replay)
             _spoolDone = replay.Run(enough: () => runtime.Pump.IsStopping);
-        Reap();
+        try
+        {
+            Reap();
+        }
+        catch (Exception error) when (WriteFailures.IsExpected(error))
+        {
+            // Whoever starts the next job tries again, here or elsewhere.
+            JobmonLog.ReapFailed(runtime.Logger, error.Message, error);
+        }
     }
 
     private void Reap()
