@@ -80,6 +80,9 @@ internal sealed partial class JobRun
             if (Row.Withheld)
                 Row.Withheld = outcome.Level == AlertLevel.Ok && !IsLong && !Row.Journal.HasFailure && !events.Exists(e => e is StepEndedEvent { IsSuccess: false });
             await Writer.WriteAsync(async, Row, events, mayThrow).ConfigureAwait(false);
+            // It may have been the reaper, at this very moment: only a new statement sees its mark, and then writes the true end.
+            if (Row.EndedElsewhere)
+                await Writer.WriteAsync(async, Row, events, mayThrow).ConfigureAwait(false);
             if (Row.Withheld)
                 Row.Journal.Clear();
         }
