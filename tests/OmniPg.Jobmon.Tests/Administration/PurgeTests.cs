@@ -24,6 +24,8 @@ public sealed class PurgeTests(PgClusterFixture server)
         await using var worker = await log.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         for (var i = 0; i < 3; i++)
             await log.RowsAsync(worker, $"SELECT S.add_job('live {i}')");
+        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        using var process = jobmon.Start("live process");
         var progress = new List<long>();
 
         var result = await log.Admin.PurgeAsync(
@@ -32,11 +34,12 @@ public sealed class PurgeTests(PgClusterFixture server)
         result.DeletedJobs.Should().Be(10_000);
         result.Batches.Should().Be(2);
         progress.Should().Equal(5_000, 10_000);
-        (await log.RowsAsync("SELECT job_name FROM S.job_log ORDER BY job_id")).Should().Equal("LIVE 0", "LIVE 1", "LIVE 2", "PURGING PG_JOBMON JOB LOGS");
+        (await log.RowsAsync("SELECT job_name FROM S.job_log ORDER BY job_id")).Should().Equal("LIVE 0", "LIVE 1", "LIVE 2", "LIVE PROCESS", "PURGING PG_JOBMON JOB LOGS");
         (await log.RowsAsync("SELECT status, message FROM S.job_detail")).Should().Equal("OK|Deleted 10000 rows from job_log and associated rows in job_detail");
         (await log.RowsAsync("SELECT (SELECT count(*) FROM omnipg_jobmon.run), (SELECT count(*) FROM omnipg_jobmon.step), (SELECT count(*) FROM omnipg_jobmon.log_line)"))
-            .Should().Equal("0|0|0");
+            .Should().Equal("1|0|0");
         (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_check_log")).Should().Be(1);
+        process.Complete();
     }
 
     [Fact]

@@ -54,6 +54,32 @@ public sealed class CallerTransactionTests(PgClusterFixture server)
         (await log.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts")).Should().Be(0);
     }
 
+    [Theory]
+    [InlineData("COMMIT PREPARED", 1)]
+    [InlineData("ROLLBACK PREPARED", 0)]
+    public async Task Log_is_there_before_a_prepared_transaction_is_decided(string decision, int facts)
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        var cancellation = TestContext.Current.CancellationToken;
+        await log.ExecuteAsync("CREATE TABLE facts (n int)");
+
+        await using (var job = await jobmon.StartAsync("load", cancellationToken: cancellation))
+        await using (var connection = await log.DataSource.OpenConnectionAsync(cancellation))
+        {
+            await log.RowsAsync(connection, "BEGIN");
+            await job.SqlStepAsync("insert", "INSERT INTO facts VALUES (1)", connection, cancellationToken: cancellation);
+            await log.RowsAsync(connection, $"PREPARE TRANSACTION '{log.Name}'");
+            await job.CompleteAsync(cancellationToken: cancellation);
+        }
+
+        (await log.RowsAsync("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")).Should().Equal(log.Name);
+        (await log.RowsAsync("SELECT l.status, d.action, d.status FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("OK|insert|OK");
+        await log.ExecuteAsync($"{decision} '{log.Name}'");
+        (await log.ScalarAsync<long>("SELECT count(*) FROM facts")).Should().Be(facts);
+        (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_log")).Should().Be(1);
+    }
+
     [Fact]
     public async Task Failure_is_written_while_the_caller_sits_in_an_aborted_transaction()
     {

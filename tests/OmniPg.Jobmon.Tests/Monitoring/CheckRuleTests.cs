@@ -47,6 +47,19 @@ public sealed class CheckRuleTests(PgClusterFixture server)
             "error threshold plus 1 ms within a longer history", Config + "('A', '1 h', '2 h', true, 0), ('B', '3 h', '3 h', true, 0); " + Run("A", "2 h 0.001 s", "OK") + Run("B", "0 s", "OK"),
             "3|MISSING|A|Last completed run: END"
         },
+        {
+            "error threshold exactly within a longer history", Config + "('A', '1 h', '2 h', true, 0), ('B', '3 h', '3 h', true, 0); " + Run("A", "2 h", "OK") + Run("B", "0 s", "OK"),
+            "2|MISSING|A|Last completed run: END"
+        },
+        { "a warning threshold behind the error threshold rules alone", Config + "('A', '2 h', '1 h', true, 0); " + Run("A", "1 h 30 min", "OK"), "1|OK|~|All jobs run successfully" },
+        {
+            "a custom code of a configured job", "INSERT INTO S.job_status_text VALUES (4, 'FATAL'); " + Config + "('A', '1 h', '2 h', true, 0); " + Failed + "'A', 4 FROM generate_series(1, 2) g; " + Run("A", "0 s", "FATAL"),
+            "4|FAILED_RUN|A|2 FATAL run(s)"
+        },
+        {
+            "a code that the texts do not know", Config + "('A', '1 h', '2 h', true, 0); " + Failed + "'A', 9 FROM generate_series(1, 5) g; " + Run("A", "0 s", "OK"),
+            "1|OK|~|All jobs run successfully"
+        },
         { "a failed run resets the clock", Config + "('A', '1 h', '2 h', true, 0); " + Run("A", "30 min", "CRITICAL"), "1|OK|~|All jobs run successfully" },
         { "two runs with equal start give one row", Config + "('A', '1 h', '2 h', true, 0); " + Run("A", "90 min", "OK") + Run("A", "90 min", "OK"), "2|MISSING|A|Last completed run: END" },
         {
@@ -60,6 +73,18 @@ public sealed class CheckRuleTests(PgClusterFixture server)
         {
             "running below the threshold leaves the failure", Config + "('A', '1 h', '2 h', true, 0); " + Failed + "'A', 3 FROM generate_series(1, 1) g; " + Open("A", "10 min", "alive"),
             "3|FAILED_RUN|A|1 CRITICAL run(s)"
+        },
+        {
+            "running one ms below the lower threshold leaves the failure", Config + "('A', '1 h', '2 h', true, 0); " + Failed + "'A', 3 FROM generate_series(1, 1) g; " + Open("A", "59 min 59.999 s", "alive"),
+            "3|FAILED_RUN|A|1 CRITICAL run(s)"
+        },
+        {
+            "running for the lower threshold exactly", Config + "('A', '1 h', '2 h', true, 0); " + Failed + "'A', 3 FROM generate_series(1, 1) g; " + Open("A", "1 h", "alive"),
+            "3|RUNNING|A|Currently running. Job has not had a completed run within configured monitoring time period."
+        },
+        {
+            "the error threshold may be the lower one", Config + "('A', '2 h', '1 h', true, 0); " + Failed + "'A', 3 FROM generate_series(1, 1) g; " + Open("A", "1 h", "alive"),
+            "3|RUNNING|A|Currently running. Job has not had a completed run within configured monitoring time period."
         },
         { "a dead backend", Open("A", "10 min", "gone"), "3|DIED|A|Backend 1 of the run started START is gone" },
         { "a reused pid", Open("A", "3 d", "reused"), "3|DIED|A|Backend PID of the run started START is gone" },
