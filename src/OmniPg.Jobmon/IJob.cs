@@ -10,10 +10,14 @@ namespace OmniPg.Jobmon;
 /// </remarks>
 public interface IJob : IDisposable, IAsyncDisposable
 {
-    /// <summary>Id in <c>job_log</c>; null while the server is away.</summary>
+    /// <summary>
+    /// Id in <c>job_log</c>; null while the server is away, and for a run of <see cref="RecordMode.ErrorsOnly"/> until it is recorded.
+    /// </summary>
     long? JobId { get; }
 
-    /// <summary>Name as given by the caller.</summary>
+    /// <summary>
+    /// Name as given by the caller, after <see cref="JobmonOptions.MessageFilter"/>; the log holds it in upper case.
+    /// </summary>
     string Name { get; }
 
     /// <summary>Where the run stands, as this process knows it.</summary>
@@ -26,51 +30,70 @@ public interface IJob : IDisposable, IAsyncDisposable
     CancellationToken CancellationToken { get; }
 
     /// <summary>Begins a step with synchronous I/O. Stands for <c>add_step()</c>.</summary>
-    /// <param name="action">What the step does.</param>
+    /// <param name="action">
+    /// What the step does; not empty. Longer than <see cref="JobmonOptions.MaxMessageBytes"/> it is cut, as every text of the log.
+    /// </param>
+    /// <returns>The open step; the caller ends and disposes it. One that is left open ends with the run, at the run's level.</returns>
+    /// <exception cref="ArgumentException"><paramref name="action"/> is empty or blank.</exception>
+    /// <exception cref="InvalidOperationException">The run has ended or was skipped.</exception>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     IStep Step(string action);
 
-    /// <summary>Begins a step. Stands for <c>add_step()</c>.</summary>
-    /// <param name="action">What the step does.</param>
+    /// <inheritdoc cref="Step"/>
+    /// <param name="action">What the step does; not empty.</param>
     /// <param name="cancellationToken">Checked before the write; a write under way is finished.</param>
     ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default);
 
     /// <summary>Runs <paramref name="body"/> as a step: completes it, or records the exception and rethrows it unchanged.</summary>
     /// <param name="action">What the step does.</param>
-    /// <param name="body">The work.</param>
+    /// <param name="body">The work. It may end the step itself; otherwise its return is success.</param>
     /// <param name="cancellationToken">Passed to the work, joined with <see cref="CancellationToken"/>.</param>
+    /// <typeparam name="T">Type of the result.</typeparam>
+    /// <returns>What <paramref name="body"/> returned.</returns>
     Task<T> StepAsync<T>(string action, Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken = default);
 
     /// <summary>Runs one SQL text as a step with message <c>Rows affected: n</c>. Stands for <c>sql_step()</c>.</summary>
     /// <param name="action">What the step does.</param>
-    /// <param name="sql">The SQL.</param>
+    /// <param name="sql">The SQL, one statement or several; never a place for values that are not constants.</param>
     /// <param name="connection">Open connection of the caller; the SQL takes part in its transaction.</param>
     /// <param name="transaction">The transaction; a failure rolls back to the point before the SQL. Null for none.</param>
     /// <param name="cancellationToken">Cancels the SQL.</param>
-    /// <remarks>Unlike the original the job stays open, and a failure is recorded and rethrown instead of being a returned false.</remarks>
+    /// <returns>Id of the step and the rows that the server counted, SELECT included.</returns>
+    /// <exception cref="NpgsqlException">The server refused the SQL, or the connection broke; the step has ended as critical.</exception>
+    /// <remarks>
+    /// Unlike the original the job stays open, and a failure is recorded and rethrown instead of being a returned false. The SQL has no
+    /// limit of time but the server's.
+    /// </remarks>
     Task<SqlStepResult> SqlStepAsync(
         string action, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default);
 
     /// <summary>Records the backend the work runs on, so that blocking, cancellation and the process id concern the real work.</summary>
-    /// <param name="workConnection">Open connection of the caller. One query is run on it, with synchronous I/O.</param>
+    /// <param name="workConnection">Open connection of the caller, who keeps it. One query is run on it, with synchronous I/O.</param>
+    /// <remarks>A later call replaces the backend. Inside a failed transaction or beside an open reader only its pid is recorded.</remarks>
+    /// <exception cref="InvalidOperationException">The connection is closed.</exception>
     void Attach(NpgsqlConnection workConnection);
 
-    /// <summary>Stores a parameter, result value or counter with the run; written when the run ends.</summary>
-    /// <param name="name">Name, for example <c>rows_in</c>.</param>
-    /// <param name="value">Value; all values of a run together at most 64 KiB.</param>
+    /// <summary>Stores a result value with the run; no I/O, written when the run ends.</summary>
+    /// <param name="name">Name, for example <c>file</c>; not empty. A later value of the name wins, also over a counter.</param>
+    /// <param name="value">Value. Of more than 64 KiB in a run the rest is left out and counted in <c>omitted</c>.</param>
     void SetResult(string name, string value);
 
-    /// <summary>Adds to a counter of the run, for example <c>rows_out</c>; written when the run ends.</summary>
-    /// <param name="name">Name of the counter.</param>
-    /// <param name="by">Amount.</param>
+    /// <summary>Adds to a counter of the run; no I/O, written when the run ends.</summary>
+    /// <param name="name">Name of the counter, for example <c>rows_out</c>; not empty. It begins at 0, also after a value of the name.</param>
+    /// <param name="by">Amount; may be negative.</param>
     void Count(string name, long by = 1);
 
-    /// <summary>Stores a line of log with the run, below the current step; written with the next flush.</summary>
-    /// <param name="level">Level.</param>
-    /// <param name="message">The line.</param>
+    /// <summary>Stores a line of log with the run (side table <c>log_line</c>), below the current step; written with the next flush.</summary>
+    /// <param name="level">Level, stored as its number.</param>
+    /// <param name="message">The line. Lines beyond <see cref="JobmonOptions.MaxLogLines"/> are counted and dropped.</param>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
     void Log(LogLevel level, string message);
 
-    /// <summary>Ends the run with success. Stands for <c>close_job()</c>.</summary>
+    /// <summary>Ends the run with success, and its open steps with it. Stands for <c>close_job()</c>.</summary>
     /// <param name="message">Text of a last step <c>Finished</c>; null adds none.</param>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     void Complete(string? message = null);
 
     /// <inheritdoc cref="Complete"/>
@@ -78,14 +101,23 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Checked before the write.</param>
     ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Ends the run as failed with an exception. Stands for <c>fail_job()</c>.</summary>
-    /// <param name="error">What went wrong; stored with SQLSTATE, inner exceptions and stack.</param>
-    /// <param name="level">Severity; null means <see cref="AlertLevel.Critical"/>.</param>
+    /// <summary>Ends the run as failed with an exception, and its open steps with it. Stands for <c>fail_job()</c>.</summary>
+    /// <param name="error">
+    /// What went wrong; stored with SQLSTATE, inner exceptions and at most 32 KiB of stack. The innermost open step gets its text, or a
+    /// step of its own when none is open; nobody gets it twice when a step recorded the same exception before.
+    /// </param>
+    /// <param name="level">
+    /// Severity; null means <see cref="AlertLevel.Critical"/>. A level without a text in <c>job_status_text</c> is written as its number.
+    /// </param>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     void Fail(Exception error, AlertLevel? level = null);
 
-    /// <summary>Ends the run as failed with a reason. Stands for <c>fail_job()</c>.</summary>
-    /// <param name="reason">Why.</param>
+    /// <summary>Ends the run as failed with a reason, and its open steps with it. Stands for <c>fail_job()</c>.</summary>
+    /// <param name="reason">Why; not empty. It goes where the text of an exception would go.</param>
     /// <param name="level">Severity; null means <see cref="AlertLevel.Critical"/>.</param>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     void Fail(string reason, AlertLevel? level = null);
 
     /// <inheritdoc cref="Fail(Exception, AlertLevel?)"/>
@@ -100,8 +132,10 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Checked before the write.</param>
     ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Writes progress and buffered events now.</summary>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <summary>
+    /// Writes progress, log lines and buffered events now; a run of <see cref="RecordMode.ErrorsOnly"/> is recorded from now on.
+    /// </summary>
+    /// <param name="cancellationToken">Checked before the write, and ends the wait for another write of this run.</param>
     /// <exception cref="JobmonException">The server did not take them, whatever the <see cref="JobmonOptions.ErrorPolicy"/>.</exception>
     ValueTask FlushAsync(CancellationToken cancellationToken = default);
 }

@@ -7,17 +7,21 @@ namespace OmniPg.Jobmon;
 /// </remarks>
 public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
 {
-    /// <summary>Id in <c>job_detail</c>; null while the server is away.</summary>
+    /// <summary>Id in <c>job_detail</c>; null as long as <see cref="IJob.JobId"/> is, and while the server is away.</summary>
     long? StepId { get; }
 
     /// <summary>What the step does.</summary>
     string Action { get; }
 
-    /// <summary>Latest progress with rate and remaining time.</summary>
+    /// <summary>Latest progress with rate and remaining time; zero before the first report. Also readable after the end.</summary>
     StepProgress Progress { get; }
 
-    /// <summary>Begins a step below this one.</summary>
-    /// <param name="action">What the step does.</param>
+    /// <summary>Begins a step below this one. Stands for <c>add_step()</c>; only the side schema records what stands below what.</summary>
+    /// <param name="action">What the step does; not empty.</param>
+    /// <returns>The open step; the caller ends and disposes it.</returns>
+    /// <exception cref="ArgumentException"><paramref name="action"/> is empty or blank.</exception>
+    /// <exception cref="InvalidOperationException">The run has ended.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     IStep Step(string action);
 
     /// <inheritdoc cref="Step"/>
@@ -26,8 +30,11 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default);
 
     /// <summary>Completes this step and begins the next one beside it in one round trip.</summary>
-    /// <param name="action">What the next step does.</param>
-    /// <param name="message">Message of this step.</param>
+    /// <param name="action">What the next step does; not empty.</param>
+    /// <param name="message">Message of this step; null keeps the last progress text.</param>
+    /// <returns>The next step, open.</returns>
+    /// <exception cref="InvalidOperationException">This step or the run has ended.</exception>
+    /// <exception cref="ObjectDisposedException">This step was disposed.</exception>
     IStep Next(string action, string? message = null);
 
     /// <inheritdoc cref="Next"/>
@@ -36,27 +43,37 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Checked before the write.</param>
     ValueTask<IStep> NextAsync(string action, string? message = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Sets the progress; no I/O.</summary>
+    /// <summary>
+    /// Sets the progress; no I/O. Stands for <c>update_step()</c> called again and again; the row shows status <c>PENDING</c> meanwhile.
+    /// </summary>
     /// <param name="current">Units done so far.</param>
     /// <param name="total">Units to do; null leaves it as it is.</param>
     /// <param name="message">Text to show; null leaves it as it is.</param>
     void Report(long current, long? total = null, string? message = null);
 
     /// <summary>Adds to the progress; no I/O.</summary>
-    /// <param name="by">Units done since the last call.</param>
+    /// <param name="by">Units done since the last call; may be negative.</param>
     void Increment(long by = 1);
 
-    /// <summary>Ends the step with success. Stands for <c>update_step()</c>.</summary>
+    /// <summary>Ends the step with success. Stands for <c>update_step()</c>. The first end wins, as for <see cref="IJob"/>.</summary>
     /// <param name="message">Message; null keeps the last progress text.</param>
-    /// <param name="status">Status text; null means that of success.</param>
+    /// <param name="status">Status text of the caller's own; null means that of level 1. The step counts as good either way.</param>
+    /// <exception cref="ObjectDisposedException">The step was disposed.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     void Complete(string? message = null, string? status = null);
 
-    /// <summary>Ends the step with a warning.</summary>
+    /// <summary>Ends the step with a warning (level 2). The job stays open, and its own end does not change by it.</summary>
     /// <param name="message">Message.</param>
+    /// <exception cref="ObjectDisposedException">The step was disposed.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     void Warn(string message);
 
-    /// <summary>Ends the step as failed. The job stays open.</summary>
-    /// <param name="error">What went wrong; stored with SQLSTATE, inner exceptions and stack.</param>
+    /// <summary>Ends the step as failed (level 3). The job stays open.</summary>
+    /// <param name="error">
+    /// What went wrong; stored with SQLSTATE, inner exceptions and stack. The message is <c>ERROR: </c> and its text, then its type.
+    /// </param>
+    /// <exception cref="ObjectDisposedException">The step was disposed.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     void Fail(Exception error);
 
     /// <inheritdoc cref="Complete"/>

@@ -8,9 +8,10 @@ public sealed class JobBuilder
     private readonly IJobmon _jobmon;
     private readonly string _jobName;
 
-    /// <summary>Starts from the defaults.</summary>
-    /// <param name="jobmon">Client that will run the job.</param>
-    /// <param name="jobName">Name of the job.</param>
+    /// <summary>Starts from the defaults of <see cref="JobOptions"/>.</summary>
+    /// <param name="jobmon">Log that will run the job, a client or a fake.</param>
+    /// <param name="jobName">Name of the job; not empty.</param>
+    /// <exception cref="ArgumentException"><paramref name="jobName"/> is empty or blank.</exception>
     public JobBuilder(IJobmon jobmon, string jobName) : this(jobmon, jobName, new JobOptions())
     {
     }
@@ -25,38 +26,49 @@ public sealed class JobBuilder
     /// <summary>What has been set so far.</summary>
     public JobOptions Options { get; }
 
-    /// <summary>At most one active run of this name per database.</summary>
+    /// <summary>At most one active run of this name per database, in any process; names that differ in case only are the same.</summary>
+    /// <param name="onConflict">What to do when another run is active. Default <see cref="OnConflict.Skip"/>.</param>
     public JobBuilder SingleInstance(OnConflict onConflict = OnConflict.Skip) =>
         With(Options with { SingleInstance = true, OnConflict = onConflict });
 
     /// <summary>At most one active run of this name; waits at most <paramref name="timeout"/> for the other to end.</summary>
+    /// <param name="timeout">Longest wait; then <see cref="JobAlreadyRunningException"/>.</param>
     public JobBuilder SingleInstance(TimeSpan timeout) =>
         With(Options with { SingleInstance = true, OnConflict = OnConflict.Wait, WaitTimeout = timeout });
 
-    /// <summary>Run time after which the monitor reports the run as overdue.</summary>
+    /// <summary>Run time after which the monitor reports the run as <c>OVERDUE</c>; the run itself is not stopped.</summary>
+    /// <param name="maxRuntime">Longest run time.</param>
     public JobBuilder MaxRuntime(TimeSpan maxRuntime) => With(Options with { MaxRuntime = maxRuntime });
 
-    /// <summary>Adds a tag.</summary>
+    /// <summary>Adds a tag, to list runs by (<see cref="JobQuery.Tag"/>).</summary>
+    /// <param name="tag">The tag, with case.</param>
     public JobBuilder Tag(string tag) => With(Options with { Tags = [.. Options.Tags, tag] });
 
     /// <summary>Adds a parameter to the record of the run; a later value of the same name wins.</summary>
+    /// <param name="name">Name of the parameter.</param>
+    /// <param name="value">Value as text; no secret belongs here.</param>
     public JobBuilder Argument(string name, string value) =>
         With(Options with { Arguments = new Dictionary<string, string>(Options.Arguments) { [name] = value } });
 
-    /// <summary>Makes the run a child of <paramref name="parent"/>.</summary>
+    /// <summary>Makes the run a child of <paramref name="parent"/> in place of <see cref="IJobmon.Current"/>.</summary>
+    /// <param name="parent">An open or ended run of the same log.</param>
     public JobBuilder ChildOf(IJob parent) => With(Options with { Parent = parent });
 
-    /// <summary>Records the run only if it fails or, with <paramref name="orLongerThan"/>, lasts longer.</summary>
+    /// <summary>Records the run only if it or a step of it fails or, with <paramref name="orLongerThan"/>, lasts longer.</summary>
+    /// <param name="orLongerThan">Run time beyond which it is recorded all the same; null means never.</param>
     public JobBuilder ErrorsOnly(TimeSpan? orLongerThan = null) =>
         With(Options with { Record = RecordMode.ErrorsOnly, RecordWhenLongerThan = orLongerThan });
 
-    /// <summary>How the job and its steps end when disposed open.</summary>
+    /// <summary>How the job and its steps end when disposed open, in place of <see cref="JobmonOptions.DisposeBehavior"/>.</summary>
+    /// <param name="behavior">Failure or success.</param>
     public JobBuilder OnDispose(DisposeBehavior behavior) => With(Options with { DisposeBehavior = behavior });
 
-    /// <summary>Level of a run that ends by cancellation.</summary>
+    /// <summary>Level of a run that ends by cancellation. Default <see cref="AlertLevel.Critical"/>.</summary>
+    /// <param name="level">The level.</param>
     public JobBuilder WhenCancelled(AlertLevel level) => With(Options with { CancelledLevel = level });
 
-    /// <summary>Connection the work runs on, as by <see cref="IJob.Attach"/>.</summary>
+    /// <summary>Connection the work runs on, as by <see cref="IJob.Attach"/>; it must be open when the job starts.</summary>
+    /// <param name="workConnection">Connection of the caller, who keeps it.</param>
     public JobBuilder Attach(NpgsqlConnection workConnection) => With(Options with { WorkConnection = workConnection });
 
     /// <inheritdoc cref="IJobmon.Start"/>

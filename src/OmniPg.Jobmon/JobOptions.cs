@@ -12,19 +12,25 @@ public sealed record JobOptions
     /// <summary>What a single-instance job does when another run is active. Default <see cref="OnConflict.Skip"/>.</summary>
     public OnConflict OnConflict { get; init; } = OnConflict.Skip;
 
-    /// <summary>Longest wait of <see cref="OnConflict.Wait"/>. Default 1 min.</summary>
+    /// <summary>Longest wait of <see cref="OnConflict.Wait"/>, then <see cref="JobAlreadyRunningException"/>. Default 1 min; zero does not wait.</summary>
     public TimeSpan WaitTimeout { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Run time after which the monitor reports the run as overdue. Default null: never. The run itself is not stopped.</summary>
+    /// <summary>
+    /// Run time after which the monitor reports the run as <c>OVERDUE</c>; the run itself is not stopped. Default null: that of the job's
+    /// rule (<see cref="CheckBuilder.MaxRuntime"/>), if there is one. Needs the side schema.
+    /// </summary>
     public TimeSpan? MaxRuntime { get; init; }
 
-    /// <summary>Tags stored with the run. Default none.</summary>
+    /// <summary>Tags stored with the run, to list runs by (<see cref="JobQuery.Tag"/>). Default none. Needs the side schema.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
-    /// <summary>Parameters stored with the run. Default none.</summary>
+    /// <summary>
+    /// Parameters stored with the run as JSON; of more than 64 KiB the rest is left out and counted in <c>omitted</c>. Default none. Needs
+    /// the side schema.
+    /// </summary>
     public IReadOnlyDictionary<string, string> Arguments { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>The run this one belongs to. Default null: <see cref="IJobmon.Current"/>.</summary>
+    /// <summary>The run of the same log that this one belongs to. Default null: the innermost open run of the flow.</summary>
     public IJob? Parent { get; init; }
 
     /// <summary>Which runs are recorded. Default <see cref="RecordMode.Always"/>.</summary>
@@ -39,6 +45,6 @@ public sealed record JobOptions
     /// <summary>Level of a run that ends by cancellation. Default <see cref="AlertLevel.Critical"/>.</summary>
     public AlertLevel CancelledLevel { get; init; } = AlertLevel.Critical;
 
-    /// <summary>Connection the work runs on, as by <see cref="IJob.Attach"/>. Default null.</summary>
+    /// <summary>Connection the work runs on, open, as by <see cref="IJob.Attach"/>. Default null. The caller keeps it.</summary>
     public NpgsqlConnection? WorkConnection { get; init; }
 }

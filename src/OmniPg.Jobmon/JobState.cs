@@ -12,7 +12,7 @@ public enum JobState
     /// <summary>Ended with success.</summary>
     Completed,
 
-    /// <summary>Ended with a warning or an error.</summary>
+    /// <summary>Ended by <c>Fail</c> at any level, by an exception, or by a dispose without an end.</summary>
     Failed,
 
     /// <summary>Ended after a cancellation request or by the caller's token.</summary>

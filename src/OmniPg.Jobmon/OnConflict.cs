@@ -9,6 +9,6 @@ public enum OnConflict
     /// <summary>Waits for the other run to end, at most <see cref="JobOptions.WaitTimeout"/>, then throws.</summary>
     Wait,
 
-    /// <summary>Throws <see cref="JobAlreadyRunningException"/> at once.</summary>
+    /// <summary>Throws <see cref="JobAlreadyRunningException"/> at once; nothing is recorded.</summary>
     Throw,
 }

@@ -7,8 +7,8 @@ public enum RecordMode
     Always,
 
     /// <summary>
-    /// Only runs that matter: nothing is written until a step or the run ends with something else than success, the run lasts longer than
-    /// <see cref="JobOptions.RecordWhenLongerThan"/>, or <see cref="IJob.FlushAsync"/> is called. For jobs that run every second.
+    /// Only runs that matter: nothing is written until the run ends and it or one of its steps had something else than success, or lasts
+    /// longer than <see cref="JobOptions.RecordWhenLongerThan"/>, or <see cref="IJob.FlushAsync"/> is called. For jobs that run every second.
     /// </summary>
     /// <remarks>Until then the run has no id, no heartbeat covers it, and a killed process leaves no trace of it.</remarks>
     ErrorsOnly,

@@ -11,6 +11,6 @@ public sealed record SqlJobOptions
     /// <summary>Data source the SQL runs on. Default null: the one given to the client.</summary>
     public NpgsqlDataSource? DataSource { get; init; }
 
-    /// <summary>Longest run of the SQL. Default <see cref="TimeSpan.Zero"/>: no limit.</summary>
+    /// <summary>Longest run of the SQL, rounded up to seconds. Default <see cref="TimeSpan.Zero"/>: no limit.</summary>
     public TimeSpan CommandTimeout { get; init; } = TimeSpan.Zero;
 }

@@ -7,7 +7,7 @@ namespace OmniPg.Jobmon;
 /// <param name="Message">Text to show; null lets the package write one from the numbers.</param>
 public readonly record struct StepProgress(long Current, long? Total = null, string? Unit = null, string? Message = null)
 {
-    /// <summary>Units per second since the step began; 0 before the first report. Only set when read from a step.</summary>
+    /// <summary>Units per second, on average since the step began; 0 before the first report. Only set when read from a step.</summary>
     public double Rate { get; init; }
 
     /// <summary>Estimated time to the end at this rate; null without a total or a rate.</summary>

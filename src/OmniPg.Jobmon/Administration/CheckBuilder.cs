@@ -36,26 +36,39 @@ public sealed record CheckBuilder
 
     internal bool NeedsSideSchema => CronText is not null || Longest is not null || Shortest is not null || Anomaly is not null || Stall is not null;
 
-    /// <summary>Warns when the job has not started for this long, as PostgreSQL interval text.</summary>
+    /// <summary>Warns when the job has not started for this long (MISSING, level 2). Column <c>warn_threshold</c>.</summary>
+    /// <param name="interval">PostgreSQL interval text, for example <c>26 hours</c> or <c>1 month</c>; positive.</param>
     public CheckBuilder Warn(string interval) => this with { WarnThreshold = NotEmpty(interval) };
 
     /// <inheritdoc cref="Warn(string)"/>
+    /// <param name="interval">The time; positive.</param>
     public CheckBuilder Warn(TimeSpan interval) => this with { WarnThreshold = Text(interval) };
 
-    /// <summary>Makes it critical when the job has not started for this long, as PostgreSQL interval text. Not shorter than the warning.</summary>
+    /// <summary>Makes it critical when the job has not started for this long (MISSING, level 3). Column <c>error_threshold</c>.</summary>
+    /// <param name="interval">PostgreSQL interval text; positive and not shorter than the warning.</param>
     public CheckBuilder Error(string interval) => this with { ErrorThreshold = NotEmpty(interval) };
 
     /// <inheritdoc cref="Error(string)"/>
+    /// <param name="interval">The time; positive and not shorter than the warning.</param>
     public CheckBuilder Error(TimeSpan interval) => this with { ErrorThreshold = Text(interval) };
 
-    /// <summary>Failed runs since the last success that are tolerated. Default 0: the first failure is an alert.</summary>
+    /// <summary>Failed runs since the last success that are tolerated (FAILED_RUN), counted for each level. Column <c>sensitivity</c>.</summary>
+    /// <param name="failures">From 0. Default 0: the first failure is an alert.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
     public CheckBuilder Sensitivity(short failures) =>
         failures < 0 ? throw new ArgumentOutOfRangeException(nameof(failures), failures, "Zero or more.") : this with { SensitivityCount = failures };
 
-    /// <summary>Raises the level by one from this many failures at the highest level on; <see langword="null"/> turns it off. Default off.</summary>
+    /// <summary>Raises the level of a failure by one from this many failures at the highest level so far on. Column <c>escalate</c>.</summary>
+    /// <param name="failures">How many, the new one included, but never the first; <see langword="null"/> turns it off. Default off.</param>
     public CheckBuilder Escalate(int? failures) => this with { EscalateCount = failures, EscalateSet = true };
 
-    /// <summary>Expects starts by a cron schedule of five fields in an IANA time zone (default UTC); needs the side schema.</summary>
+    /// <summary>
+    /// Expects starts by a cron schedule (MISSING, level 3); needs the side schema. A local time that a change of clocks leaves out counts
+    /// at the first instant after the gap, one that comes twice counts once.
+    /// </summary>
+    /// <param name="cron">Five fields: minute, hour, day of month, month, day of week.</param>
+    /// <param name="timeZone">IANA name. Default UTC.</param>
+    /// <param name="startGrace">How late a start may be. Default null: not at all.</param>
     /// <exception cref="FormatException">The schedule is not of five fields.</exception>
     /// <exception cref="TimeZoneNotFoundException">The time zone is unknown.</exception>
     public CheckBuilder Schedule(string cron, string timeZone = "UTC", TimeSpan? startGrace = null)
@@ -65,20 +78,25 @@ public sealed record CheckBuilder
         return this with { CronText = cron, TimeZoneName = timeZone, Grace = startGrace };
     }
 
-    /// <summary>Reports runs that take longer (OVERDUE); needs the side schema.</summary>
+    /// <summary>Reports runs that take longer (OVERDUE, level 2); needs the side schema. <see cref="JobOptions.MaxRuntime"/> of a run goes first.</summary>
+    /// <param name="runtime">Longest run time; positive.</param>
     public CheckBuilder MaxRuntime(TimeSpan runtime) => this with { Longest = Positive(runtime) };
 
-    /// <summary>Reports successful runs that are shorter (TOO_FAST); needs the side schema.</summary>
+    /// <summary>Reports when the last run succeeded in less time (TOO_FAST, level 2); needs the side schema.</summary>
+    /// <param name="runtime">Shortest run time; positive.</param>
     public CheckBuilder MinRuntime(TimeSpan runtime) => this with { Shortest = Positive(runtime) };
 
     /// <summary>
     /// Reports runs longer than this multiple of the 95th percentile of the last 20 successful runs (OVERDUE), from three such runs on; needs
     /// the side schema.
     /// </summary>
+    /// <param name="factor">Greater than 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The factor is not greater than 1.</exception>
     public CheckBuilder LongerThanUsual(double factor) =>
         factor > 1 ? this with { Anomaly = factor } : throw new ArgumentOutOfRangeException(nameof(factor), factor, "Greater than 1.");
 
-    /// <summary>Reports steps whose progress value does not change for this long (STALLED); needs the side schema.</summary>
+    /// <summary>Reports running jobs whose progress is not written for this long (STALLED, level 2); needs the side schema.</summary>
+    /// <param name="time">Longest stand; positive.</param>
     public CheckBuilder StallAfter(TimeSpan time) => this with { Stall = Positive(time) };
 
     /// <summary>Saves the rule and turns it on. The name is upper-cased by the server.</summary>

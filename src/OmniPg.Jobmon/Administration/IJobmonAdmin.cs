@@ -12,19 +12,34 @@ public interface IJobmonAdmin
     /// may be repeated, waits for another installation, and needs no superuser: CREATE on the database, or existing schemas that the role
     /// may create objects in.
     /// </summary>
+    /// <param name="options">Where to install and for whom; null means all defaults.</param>
+    /// <param name="cancellationToken">Cancels the installation; nothing is changed then.</param>
+    /// <returns>What was found or made.</returns>
     /// <exception cref="JobmonConflictException">The schema holds the extension or foreign objects of the same names.</exception>
+    /// <exception cref="JobmonUnsupportedVersionException">A log of another package version is there.</exception>
     Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default);
 
-    /// <summary>The SQL that <see cref="InstallAsync"/> would run in own mode, for an administrator to read and run.</summary>
+    /// <summary>The SQL that <see cref="InstallAsync"/> would run in own mode, for an administrator to read and run. No I/O.</summary>
+    /// <param name="options">Where to install and for whom; null means all defaults.</param>
+    /// <returns>One transaction.</returns>
     string Script(InstallOptions? options = null);
 
-    /// <summary>The least rights a role needs, as SQL. Run it as the owner of the schemas.</summary>
+    /// <summary>The least rights a role needs, as SQL, on log and side schema. Run it as the owner of the schemas. No I/O.</summary>
+    /// <param name="role">Name of the role, as it stands in the catalogue; it is quoted here.</param>
+    /// <param name="access">What the role is to do.</param>
+    /// <param name="options">Only <see cref="InstallOptions.Schema"/> matters; null means the schema in use.</param>
+    /// <returns>GRANT statements.</returns>
+    /// <exception cref="ArgumentException"><paramref name="role"/> is no name of a role.</exception>
     string GrantScript(string role, JobmonAccess access, InstallOptions? options = null);
 
     /// <summary>
     /// Asks a running job to stop (<c>cancel_job</c>). A run of the SDK is flagged and its process told; a backend is signalled only when
     /// pid and start of the backend are those of the run. Finished runs are never rewritten.
     /// </summary>
+    /// <param name="jobId">Id of the run.</param>
+    /// <param name="reason">Why, for the record; null for none.</param>
+    /// <param name="cancellationToken">Cancels the request itself.</param>
+    /// <returns>What became of the request.</returns>
     Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -36,30 +51,55 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Stops after the current batch; what was deleted stays deleted.</param>
     Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Closes unfinished runs whose process is gone, as failed.</summary>
+    /// <summary>
+    /// Closes unfinished runs of the SDK whose process is gone, as critical with <c>DIED: …</c>. Any starting job does so at most once a
+    /// minute, and every check.
+    /// </summary>
+    /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many runs this call closed.</returns>
     Task<int> ReapAsync(CancellationToken cancellationToken = default);
 
     /// <summary>As <see cref="ReapAsync"/>, and also closes runs of SQL callers whose backend is gone.</summary>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>How many runs this call closed.</returns>
     Task<int> ReapForeignAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Clears the failures of a job from the check log and records who did it and why.</summary>
+    /// <summary>Clears the failures of a job from <c>job_check_log</c> and, with the side schema, records who did it and why.</summary>
+    /// <param name="jobName">Exact name in any case.</param>
+    /// <param name="by">Who takes note; not empty.</param>
+    /// <param name="why">Why; null for none.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many failures were cleared.</returns>
     Task<int> AcknowledgeAsync(string jobName, string by, string? why = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Shows a job's alerts as muted until an instant; <see langword="null"/> ends the muting.</summary>
+    /// <summary>Shows a job's alerts as muted until an instant: they do not count. Needs the side schema.</summary>
+    /// <param name="jobName">Exact name in any case.</param>
+    /// <param name="until">End of the muting; <see langword="null"/> ends it now.</param>
+    /// <param name="by">Who mutes; not empty.</param>
+    /// <param name="why">Why; null for none.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
     Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Begins a monitoring rule for one job (<c>job_check_config</c>).</summary>
+    /// <summary>Begins a monitoring rule for one job (<c>job_check_config</c>); nothing is written before it is activated.</summary>
+    /// <param name="jobName">Exact name in any case.</param>
     CheckBuilder Check(string jobName);
 
-    /// <summary>Texts of the alert codes (<c>job_status_text</c>).</summary>
+    /// <summary>Texts of the alert codes (<c>job_status_text</c>), ascending by code.</summary>
+    /// <param name="cancellationToken">Cancels the question.</param>
     Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Sets the text of an alert code, or adds the code. Code 1 stays "success" whatever its text.</summary>
+    /// <param name="level">The code, from 1.</param>
+    /// <param name="text">Its text from now on; rows of the past keep theirs.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <exception cref="ArgumentException">The text is empty, or stands for another code already.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The code is below 1.</exception>
     Task SetStatusTextAsync(AlertLevel level, string text, CancellationToken cancellationToken = default);
 
-    /// <summary>Writes runs with their steps as JSON lines, one object for each run, newest first.</summary>
+    /// <summary>Writes runs with their steps as JSON lines (UTF-8), one object for each run, newest first.</summary>
+    /// <param name="jsonLines">Where to write; it is not closed.</param>
+    /// <param name="query">Which runs; its <see cref="JobQuery.Limit"/> of 10 holds here, too.</param>
+    /// <param name="cancellationToken">Cancels the export; what was written stays.</param>
     Task ExportAsync(Stream jsonLines, JobQuery query, CancellationToken cancellationToken = default);
 
     /// <summary>

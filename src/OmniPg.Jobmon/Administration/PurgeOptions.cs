@@ -9,10 +9,10 @@ public sealed record PurgeOptions
     /// <summary>The same as PostgreSQL interval text, for months and years; used instead of <see cref="OlderThan"/> when set.</summary>
     public string? OlderThanInterval { get; init; }
 
-    /// <summary>Keeps this many newest runs of every job and deletes the others. Default <see langword="null"/>: no limit of count.</summary>
+    /// <summary>Keeps this many newest runs of every job and deletes the others, live ones excepted. Default <see langword="null"/>: no limit of count.</summary>
     public int? KeepPerJob { get; init; }
 
-    /// <summary>Keeps runs that did not succeed at least this long. Default <see langword="null"/>: like all others.</summary>
+    /// <summary>Keeps runs that did not succeed at least this long after their start. Default <see langword="null"/>: like all others.</summary>
     public TimeSpan? KeepFailuresFor { get; init; }
 
     /// <summary>Runs deleted in one transaction. Default 5000, range 1 to 100 000.</summary>

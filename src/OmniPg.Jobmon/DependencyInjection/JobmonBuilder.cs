@@ -18,7 +18,8 @@ public sealed class JobmonBuilder
     public string Name { get; }
 
     /// <summary>Uses this data source; it is not disposed with the log.</summary>
-    /// <param name="dataSource">Data source of the work.</param>
+    /// <param name="dataSource">Data source of the work, from which the own connections are derived.</param>
+    /// <returns>The same builder.</returns>
     public JobmonBuilder UseDataSource(NpgsqlDataSource dataSource)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
@@ -26,7 +27,8 @@ public sealed class JobmonBuilder
     }
 
     /// <summary>Uses the data source that the container gives.</summary>
-    /// <param name="dataSource">Called once.</param>
+    /// <param name="dataSource">Called once, when the log is first asked for; what it returns is not disposed with the log.</param>
+    /// <returns>The same builder.</returns>
     public JobmonBuilder UseDataSource(Func<IServiceProvider, NpgsqlDataSource> dataSource)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
@@ -34,8 +36,10 @@ public sealed class JobmonBuilder
         return this;
     }
 
-    /// <summary>Closes the runs of dead processes in the background.</summary>
-    /// <param name="interval">Time between two looks. Default 1 min.</param>
+    /// <summary>Closes the runs of dead processes in the background, as <see cref="IJobmonAdmin.ReapAsync"/>.</summary>
+    /// <param name="interval">Time between two looks; positive. Default 1 min; the first comes with the start.</param>
+    /// <returns>The same builder.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The interval is not positive.</exception>
     public JobmonBuilder AddReaper(TimeSpan? interval = null)
     {
         var every = Positive(interval ?? TimeSpan.FromMinutes(1), nameof(interval));
@@ -44,9 +48,11 @@ public sealed class JobmonBuilder
         return this;
     }
 
-    /// <summary>Deletes old runs in the background.</summary>
+    /// <summary>Deletes old runs in the background, as <see cref="IJobmonAdmin.PurgeAsync"/>.</summary>
     /// <param name="purge">What to delete.</param>
-    /// <param name="interval">Time between two purges. Default 1 day; the first comes a minute after the start.</param>
+    /// <param name="interval">Time between two purges; positive. Default 1 day; the first comes a minute after the start.</param>
+    /// <returns>The same builder.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The interval is not positive.</exception>
     public JobmonBuilder AddRetention(PurgeOptions purge, TimeSpan? interval = null)
     {
         ArgumentNullException.ThrowIfNull(purge);
@@ -58,6 +64,7 @@ public sealed class JobmonBuilder
 
     /// <summary>Stores what is logged inside a job with its run (table <c>log_line</c>), whatever the logger's category.</summary>
     /// <param name="minimum">Lowest level stored. Default <see cref="LogLevel.Information"/>.</param>
+    /// <returns>The same builder.</returns>
     /// <remarks>At most <see cref="JobmonOptions.MaxLogLines"/> lines per run. Lines of this package and of the driver are left out.</remarks>
     public JobmonBuilder AddLogCapture(LogLevel minimum = LogLevel.Information)
     {

@@ -24,14 +24,19 @@ public static class OmniPgJobmonServiceCollectionExtensions
 
     /// <summary>Registers <see cref="IJobmon"/> with options from configuration.</summary>
     /// <param name="services">The services.</param>
-    /// <param name="section">Section whose keys are the names of <see cref="JobmonOptions"/>.</param>
+    /// <param name="section">
+    /// Section whose keys are the names of <see cref="JobmonOptions"/>; times as <c>hh:mm:ss</c>. It is read once. What is no text
+    /// (<see cref="JobmonOptions.MessageFilter"/>, <see cref="JobmonOptions.WriterDataSource"/>) cannot stand there.
+    /// </param>
+    /// <returns>A builder for data source, background services and log capture.</returns>
     public static JobmonBuilder AddOmniPgJobmon(this IServiceCollection services, IConfiguration section) =>
         services.AddOmniPgJobmon(Options.Options.DefaultName, section);
 
     /// <summary>Registers a named log beside others, with options from configuration.</summary>
     /// <param name="services">The services.</param>
     /// <param name="name">Name and service key.</param>
-    /// <param name="section">Section whose keys are the names of <see cref="JobmonOptions"/>.</param>
+    /// <param name="section">Section whose keys are the names of <see cref="JobmonOptions"/>; times as <c>hh:mm:ss</c>.</param>
+    /// <returns>A builder for data source, background services and log capture.</returns>
     public static JobmonBuilder AddOmniPgJobmon(this IServiceCollection services, string name, IConfiguration section)
     {
         ArgumentNullException.ThrowIfNull(section);
@@ -42,6 +47,7 @@ public static class OmniPgJobmonServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="name">Name and service key.</param>
     /// <param name="configure">Sets options; null means all defaults.</param>
+    /// <returns>A builder for data source, background services and log capture of this log.</returns>
     public static JobmonBuilder AddOmniPgJobmon(this IServiceCollection services, string name, Action<JobmonOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);

@@ -7,24 +7,40 @@ namespace OmniPg.Jobmon;
 /// </remarks>
 public interface IJobHistory
 {
-    /// <summary>Lists runs, newest first.</summary>
+    /// <summary>Lists runs, newest first (highest id). Stands for <c>show_job</c>, <c>show_job_like</c> and <c>show_job_status</c>.</summary>
+    /// <param name="query">Conditions that must all hold, and how many runs at most; by default the latest 10.</param>
+    /// <param name="cancellationToken">Ends the listing.</param>
     /// <exception cref="ArgumentException"><see cref="JobQuery.NameMatches"/> is not a regular expression of the server.</exception>
     IAsyncEnumerable<JobRecord> ListAsync(JobQuery query, CancellationToken cancellationToken = default);
 
-    /// <summary>Lists the runs that are at work now, newest first: their process is alive, or their backend is not idle.</summary>
+    /// <summary>
+    /// Lists the runs that are at work now, newest first: their process is alive, or their backend is not idle. Stands for
+    /// <c>show_running</c>.
+    /// </summary>
     /// <param name="limit">How many at most; <see langword="null"/> means all.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="limit"/> is negative.</exception>
     IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default);
 
-    /// <summary>The steps of one run in their order.</summary>
+    /// <summary>The steps of one run in the order in which they began. Stands for <c>show_detail(id)</c>.</summary>
+    /// <param name="jobId">Id of the run; an unknown one has no steps.</param>
+    /// <param name="cancellationToken">Ends the listing.</param>
     IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default);
 
-    /// <summary>The steps of the latest runs of one job, the newest run first.</summary>
+    /// <summary>
+    /// The steps of the latest runs of one job: the newest run first, the steps of a run in the order in which they began. Stands for
+    /// <c>show_detail(name)</c>.
+    /// </summary>
     /// <param name="jobName">Exact name in any case.</param>
     /// <param name="jobs">How many runs; <see langword="null"/> means all.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="jobs"/> is negative.</exception>
     IAsyncEnumerable<JobStepRecord> StepsAsync(string jobName, int? jobs = 1, CancellationToken cancellationToken = default);
 
     /// <summary>Counts and durations of one job over the runs that started within <paramref name="window"/> before now.</summary>
+    /// <param name="jobName">Exact name in any case; an unknown job has counts of zero.</param>
+    /// <param name="window">How far back to look; positive.</param>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="window"/> is not positive.</exception>
     Task<JobStatistics> StatisticsAsync(string jobName, TimeSpan window, CancellationToken cancellationToken = default);
 }

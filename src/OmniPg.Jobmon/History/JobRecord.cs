@@ -3,7 +3,7 @@ namespace OmniPg.Jobmon;
 /// <summary>One run of a job: a row of <c>job_log</c>.</summary>
 public sealed record JobRecord
 {
-    /// <summary>Identity of the run.</summary>
+    /// <summary>Identity of the run, ascending with time.</summary>
     public required long JobId { get; init; }
 
     /// <summary>Role that started the run.</summary>
@@ -21,7 +21,7 @@ public sealed record JobRecord
     /// <summary>Text of the outcome, from table <c>job_status_text</c>; <see langword="null"/> while the run is unfinished.</summary>
     public string? Status { get; init; }
 
-    /// <summary>Backend that the run was logged for.</summary>
+    /// <summary>Backend at work: the attached one, else that of the process's own session, or of the SQL caller.</summary>
     public required int Pid { get; init; }
 
     /// <summary>What only the SDK records; <see langword="null"/> for runs of SQL callers and without the side schema.</summary>

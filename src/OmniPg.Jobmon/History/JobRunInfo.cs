@@ -18,36 +18,44 @@ public sealed record JobRunInfo
     /// <summary>Operating system's id of that process.</summary>
     public int? ProcessId { get; init; }
 
-    /// <summary>Last heartbeat of that process.</summary>
+    /// <summary>Last heartbeat of that process, by the server's clock, in UTC.</summary>
     public DateTimeOffset? LastSeen { get; init; }
 
-    /// <summary>Trace that the run belongs to, 32 hex digits.</summary>
+    /// <summary>Trace that the run belongs to, 32 hex digits; <see langword="null"/> when nothing was traced.</summary>
     public string? TraceId { get; init; }
 
-    /// <summary>Span of the run, 16 hex digits.</summary>
+    /// <summary>Span of the run, or that of its caller when runs are not traced, 16 hex digits; <see langword="null"/> without a trace.</summary>
     public string? SpanId { get; init; }
 
-    /// <summary>Backend of the work connection that the program attached.</summary>
+    /// <summary>Backend of the work connection that the program attached last; <see langword="null"/> for none.</summary>
     public int? WorkPid { get; init; }
 
     /// <summary>Tags of the run; empty when it has none.</summary>
     public IReadOnlyList<string> Tags { get; init; } = [];
 
-    /// <summary>Parameters of the run as JSON text.</summary>
+    /// <summary>Parameters of the run as the text of one JSON object of strings; <see langword="null"/> for none.</summary>
     public string? Arguments { get; init; }
 
-    /// <summary>Result values of the run as JSON text.</summary>
+    /// <summary>
+    /// Result values (strings) and counters (numbers) of the run as the text of one JSON object; <see langword="null"/> for none and while
+    /// the run is open.
+    /// </summary>
     public string? Result { get; init; }
 
-    /// <summary>The failure as JSON text: type, message, SQLSTATE and the rest.</summary>
+    /// <summary>
+    /// The failure as the text of one JSON object; <see langword="null"/> for none. Always with <c>message</c>; for an exception also
+    /// <c>type</c>, <c>stack</c>, <c>inner</c> of the same shape, <c>code</c> for one of these packages, and for one of the server
+    /// <c>sqlState</c>, <c>severity</c>, <c>detail</c>, <c>hint</c>, <c>where</c>, <c>schema</c>, <c>table</c>, <c>column</c>,
+    /// <c>constraint</c>, each only where it is known.
+    /// </summary>
     public string? Error { get; init; }
 
-    /// <summary>When cancellation was asked for; <see langword="null"/> when it was not.</summary>
+    /// <summary>When cancellation was asked for first, by the server's clock, in UTC; <see langword="null"/> when it was not.</summary>
     public DateTimeOffset? CancelRequestedAt { get; init; }
 
-    /// <summary>Who asked for cancellation.</summary>
+    /// <summary>Role that asked for cancellation first, and its reason; <see langword="null"/> for nobody.</summary>
     public string? CancelRequestedBy { get; init; }
 
-    /// <summary>When the run was declared dead and closed; <see langword="null"/> when it was not.</summary>
+    /// <summary>When the run was declared dead and closed, by the server's clock, in UTC; <see langword="null"/> when it was not.</summary>
     public DateTimeOffset? ReapedAt { get; init; }
 }

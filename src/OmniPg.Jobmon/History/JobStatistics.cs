@@ -15,24 +15,24 @@ public sealed record JobStatistics
     /// <summary>Ended runs with another outcome.</summary>
     public required long Failed { get; init; }
 
-    /// <summary>Runs without an end.</summary>
+    /// <summary>Runs without an end: at work, or dead and not yet closed.</summary>
     public required long Unfinished { get; init; }
 
     /// <summary>Mean duration of the successful runs; <see langword="null"/> without one.</summary>
     public TimeSpan? Mean { get; init; }
 
-    /// <summary>Median duration of the successful runs.</summary>
+    /// <summary>Median duration of the successful runs; <see langword="null"/> without one.</summary>
     public TimeSpan? Median { get; init; }
 
-    /// <summary>95th percentile of the durations of the successful runs.</summary>
+    /// <summary>95th percentile of the durations of the successful runs, interpolated; <see langword="null"/> without one.</summary>
     public TimeSpan? Percentile95 { get; init; }
 
-    /// <summary>Longest duration of the successful runs.</summary>
+    /// <summary>Longest duration of the successful runs; <see langword="null"/> without one.</summary>
     public TimeSpan? Longest { get; init; }
 
-    /// <summary>Start of the newest run.</summary>
+    /// <summary>Latest start of a run in the window, in UTC; <see langword="null"/> without one.</summary>
     public DateTimeOffset? LastStart { get; init; }
 
-    /// <summary>End of the newest successful run.</summary>
+    /// <summary>Latest end of a successful run of the window, in UTC; <see langword="null"/> without one.</summary>
     public DateTimeOffset? LastSuccess { get; init; }
 }

@@ -15,7 +15,10 @@ public sealed record JobStepRecord
     /// <summary>Start of the step by the server's clock, in UTC.</summary>
     public required DateTimeOffset StartTime { get; init; }
 
-    /// <summary>Last report or end of the step; <see langword="null"/> before the first.</summary>
+    /// <summary>
+    /// End of the step by the server's clock, in UTC; <see langword="null"/> while it is open. A step of a SQL caller has the time of its
+    /// last <c>update_step</c> here.
+    /// </summary>
     public DateTimeOffset? EndTime { get; init; }
 
     /// <summary>Column <c>elapsed_time</c>, in seconds with the precision of a <c>real</c>; <see cref="Duration"/> is exact.</summary>
@@ -24,12 +27,12 @@ public sealed record JobStepRecord
     /// <summary>Status text; <c>PENDING</c> while the step reports progress, <see langword="null"/> before the first report.</summary>
     public string? Status { get; init; }
 
-    /// <summary>Message of the last report or of the outcome.</summary>
+    /// <summary>Message of the last report or of the outcome; <see langword="null"/> for none.</summary>
     public string? Message { get; init; }
 
     /// <summary>What only the SDK records; <see langword="null"/> for steps of SQL callers and without the side schema.</summary>
     public StepInfo? Info { get; init; }
 
-    /// <summary>Time from start to the last report or end.</summary>
+    /// <summary>From <see cref="StartTime"/> to <see cref="EndTime"/>; <see langword="null"/> while the step is open.</summary>
     public TimeSpan? Duration => EndTime - StartTime;
 }

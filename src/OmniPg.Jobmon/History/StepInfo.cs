@@ -15,15 +15,15 @@ public sealed record StepInfo
     /// <summary>Value of <see cref="Current"/> at which the step is complete; <see langword="null"/> when unknown.</summary>
     public long? Total { get; init; }
 
-    /// <summary>Unit of the progress values, for example <c>rows</c>.</summary>
+    /// <summary>Unit of the progress values, for example <c>rows</c>; <see langword="null"/> for none.</summary>
     public string? Unit { get; init; }
 
-    /// <summary>When the progress value last changed.</summary>
+    /// <summary>When the progress was last written, by the server's clock, in UTC; <see langword="null"/> when none was.</summary>
     public DateTimeOffset? ProgressAt { get; init; }
 
-    /// <summary>Rows that the step affected.</summary>
+    /// <summary>Rows that the SQL of the step affected; <see langword="null"/> for a step that is no SQL.</summary>
     public long? RowsAffected { get; init; }
 
-    /// <summary>The failure as JSON text.</summary>
+    /// <summary>The failure as JSON text, in the shape of <see cref="JobRunInfo.Error"/>; <see langword="null"/> for none.</summary>
     public string? Error { get; init; }
 }

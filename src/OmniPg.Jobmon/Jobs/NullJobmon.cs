@@ -1,6 +1,8 @@
 namespace OmniPg.Jobmon;
 
-/// <summary>A job log that records nothing and needs no server: for tests, and where logging is optional.</summary>
+/// <summary>
+/// A job log that records nothing and needs no server: where logging is optional. For tests see <c>RecordingJobmon</c>.
+/// </summary>
 /// <remarks>Bodies run, exceptions pass through, progress can be read back; only the record is missing.</remarks>
 public sealed class NullJobmon : IJobmon
 {

@@ -3,10 +3,16 @@ namespace OmniPg.Jobmon;
 /// <summary>Watches the log: checks, change feed, and a look at the configuration. Thread-safe; checks work on a standby.</summary>
 public interface IJobMonitor
 {
-    /// <summary>Applies all rules (<c>check_job_status</c>) in one read-only statement, then closes runs whose process died.</summary>
+    /// <summary>
+    /// Applies all rules (<c>check_job_status</c>) reading only, then closes runs whose process died, if there are any and the role may.
+    /// </summary>
     /// <param name="history">How far back to look; at least the longest threshold of the active rules. Default: that threshold, or a week.</param>
     /// <param name="cancellationToken">Cancels the check.</param>
+    /// <returns>What was found, the worst first.</returns>
     /// <exception cref="ArgumentException"><paramref name="history"/> is shorter than the longest threshold.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
     Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="CheckAsync(TimeSpan?, CancellationToken)"/>
@@ -15,9 +21,19 @@ public interface IJobMonitor
     /// <exception cref="ArgumentException">The text is no interval, or shorter than the longest threshold.</exception>
     Task<JobCheckReport> CheckIntervalAsync(string history, CancellationToken cancellationToken = default);
 
-    /// <summary>Reports starts and ends of runs as they happen, from now on and in order; goes on after a lost connection.</summary>
+    /// <summary>
+    /// Reports starts and ends of runs as they happen, from now on, for ever, and ordered by their times among what is read at once; goes
+    /// on after a lost connection without losing any.
+    /// </summary>
+    /// <param name="cancellationToken">Ends the stream with <see cref="OperationCanceledException"/>.</param>
+    /// <remarks>
+    /// Holds one connection of the log's reading pool. Runs of SQL callers, which send no notification, arrive within 2 s. What is
+    /// missing when the stream begins (log, right, server) is thrown; later trouble of the connection is waited out.
+    /// </remarks>
     IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Lists rules that can never match or contradict themselves.</summary>
+    /// <summary>Lists rules that can never match, contradict themselves or are off, and status texts that mean nothing or two things.</summary>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    /// <returns>The findings; empty when all is well.</returns>
     Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default);
 }

@@ -15,12 +15,12 @@ public sealed record JobCheckReport
     /// <summary>Whether a standby answered: who is running, blocked or dead is not visible there.</summary>
     public required bool OnStandby { get; init; }
 
-    /// <summary>Texts of the alert codes, from table <c>job_status_text</c>.</summary>
+    /// <summary>Texts of the alert codes, from table <c>job_status_text</c>, ascending by code.</summary>
     public required IReadOnlyDictionary<int, string> StatusTexts { get; init; }
 
     /// <summary>Unfinished runs that are at work now.</summary>
     public required int RunningJobs { get; init; }
 
-    /// <summary>Line, performance data and exit code of a monitoring plugin.</summary>
+    /// <summary>Line, performance data and exit code of a monitoring plugin: 0 for level 1, 1 for level 2, 2 for all above.</summary>
     public NagiosResult ToNagios() => NagiosFormat.Of(this);
 }

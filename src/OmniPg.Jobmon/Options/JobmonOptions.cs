@@ -25,13 +25,19 @@ public sealed class JobmonOptions
     /// <summary>Schema of the SDK's side tables. Default <c>omnipg_jobmon</c>.</summary>
     public string SideSchema { get; set; } = "omnipg_jobmon";
 
-    /// <summary>What a failed log write does. Default <see cref="ErrorPolicy.LogAndContinue"/>.</summary>
+    /// <summary>
+    /// What a failed log write does. Default <see cref="ErrorPolicy.LogAndContinue"/>. Misuse, a single-instance lock that cannot be decided
+    /// and <see cref="IJob.FlushAsync"/> throw either way; dispose never does.
+    /// </summary>
     public ErrorPolicy ErrorPolicy { get; set; } = ErrorPolicy.LogAndContinue;
 
     /// <summary>How an open job or step ends on dispose. Default <see cref="DisposeBehavior.FailUnlessCompleted"/>.</summary>
     public DisposeBehavior DisposeBehavior { get; set; } = DisposeBehavior.FailUnlessCompleted;
 
-    /// <summary>Shortest time between two progress writes of one job. Default 1 s, range 50 ms to 1 min.</summary>
+    /// <summary>
+    /// Shortest time between two writes of the progress and log lines of one job. Default 1 s, range 50 ms to 1 min. So much is lost of
+    /// them when the process is killed.
+    /// </summary>
     public TimeSpan FlushInterval { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Time between two heartbeats of this process. Default 15 s, range 100 ms to 10 min.</summary>
@@ -67,13 +73,13 @@ public sealed class JobmonOptions
     /// <summary>Lines of captured log per job. Default 10 000, range 0 to 10 000 000; later lines are counted and dropped.</summary>
     public int MaxLogLines { get; set; } = 10_000;
 
-    /// <summary>Name of this process in the log. Default null: entry assembly and host, <c>Etl@db7</c>.</summary>
+    /// <summary>Name of this process in the side tables and in what is said of a dead run. Default null: entry assembly and host, <c>Etl@db7</c>.</summary>
     public string? ClientName { get; set; }
 
     /// <summary>Applied to every text before it leaves the process, for redaction. Default null. An exception from it replaces the text.</summary>
     public Func<string, string>? MessageFilter { get; set; }
 
-    /// <summary>Proof of life. Default <see cref="LivenessMode.Auto"/>.</summary>
+    /// <summary>How other processes know that this one is alive. Default <see cref="LivenessMode.Auto"/>.</summary>
     public LivenessMode Liveness { get; set; } = LivenessMode.Auto;
 
     /// <summary>Whether start and progress rows are committed without waiting for the WAL flush. Default false; ends always wait.</summary>

@@ -11,6 +11,7 @@ public static class ProgressEnumerableExtensions
     /// <param name="total">Number of elements; null asks the sequence if that costs nothing.</param>
     /// <param name="unit">Name of an element in the plural; null for none.</param>
     /// <typeparam name="T">Type of an element.</typeparam>
+    /// <returns>The same elements. Nothing is counted before they are enumerated; the step is not ended by it.</returns>
     public static IEnumerable<T> WithProgress<T>(this IEnumerable<T> source, IStep step, long? total = null, string? unit = null)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -19,6 +20,10 @@ public static class ProgressEnumerableExtensions
     }
 
     /// <inheritdoc cref="WithProgress{T}(IEnumerable{T}, IStep, long?, string?)"/>
+    /// <param name="source">The sequence.</param>
+    /// <param name="step">The step whose progress moves.</param>
+    /// <param name="total">Number of elements; null when not known.</param>
+    /// <param name="unit">Name of an element in the plural; null for none.</param>
     public static IAsyncEnumerable<T> WithProgress<T>(this IAsyncEnumerable<T> source, IStep step, long? total = null, string? unit = null)
     {
         ArgumentNullException.ThrowIfNull(source);
