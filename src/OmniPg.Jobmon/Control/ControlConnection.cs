@@ -13,6 +13,8 @@ internal readonly struct ControlConnection(NpgsqlConnection connection, TimeSpan
 
     public static NpgsqlParameter Uuid(Guid value) => new NpgsqlParameter<Guid> { TypedValue = value };
 
+    public static NpgsqlParameter BigInt(long value) => new NpgsqlParameter<long> { TypedValue = value };
+
     public static NpgsqlParameter BigInts(long[] values) => new NpgsqlParameter<long[]> { TypedValue = values };
 
     public void Execute(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) => Scalar<object?>(sql, parameters);

@@ -46,6 +46,24 @@ internal sealed partial class ControlSession
         }
     }
 
+    /// <summary>Whether somebody asked to cancel a run; false where the server cannot be asked.</summary>
+    public async ValueTask<bool> WasAskedToCancelAsync(bool async, long jobId)
+    {
+        FlowScope.StepAside();
+        if (target.Server is not { HasSide: true } server)
+            return false;
+        try
+        {
+            return await AskAsync(
+                async, connection => connection.Scalar<bool>(server.Render(ControlSql.WasAskedToCancel), ControlConnection.BigInt(jobId)),
+                CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception error) when (WriteFailures.IsExpected(error))
+        {
+            return false;
+        }
+    }
+
     /// <summary>Who holds the lock now, for the message of a refusal.</summary>
     public async ValueTask<JobAlreadyRunningException> ExplainConflictAsync(bool async, InstanceLock wanted)
     {

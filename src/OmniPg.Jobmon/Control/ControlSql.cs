@@ -49,6 +49,9 @@ internal static class ControlSql
         RETURNING ARRAY(SELECT r.job_id FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL)
         """;
 
+    // $1 job. Waits for a request that is not committed yet: it signals the backend of the work before its own end.
+    public const string WasAskedToCancel = "SELECT r.cancel_requested_at IS NOT NULL FROM @side@.run r WHERE r.job_id = $1 FOR SHARE";
+
     /// <summary>$1 session.</summary>
     public const string End = "UPDATE @side@.session SET ended_at = clock_timestamp(), heartbeat_at = clock_timestamp() WHERE session_id = $1";
 

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace OmniPg.Jobmon;
 
 /// <content>Every way in which a run ends; the first one wins.</content>
@@ -32,13 +34,14 @@ internal sealed partial class JobRun
     public ValueTask DisposeAsync() => DisposeAsync(async: true);
 
     /// <summary>Ends the run with what its body threw, without ever throwing in place of that exception.</summary>
-    public ValueTask EndWithAsync(Exception error, CancellationToken callersToken)
+    public async ValueTask EndWithAsync(Exception error, CancellationToken callersToken)
     {
         if (State != JobState.Running)
-            return ValueTask.CompletedTask;
+            return;
+        await LookForCancellationAsync(async: true, error).ConfigureAwait(false);
         var asked = _control.IsCancelled || (error is OperationCanceledException && callersToken.IsCancellationRequested);
         var outcome = asked ? JobOutcome.Cancelled(_options.CancelledLevel, error) : JobOutcome.Failure(error);
-        return EndAsync(async: true, "Fail", outcome, mayThrow: false);
+        await EndAsync(async: true, "Fail", outcome, mayThrow: false).ConfigureAwait(false);
     }
 
     /// <summary>Ends an open run because the client goes away.</summary>
@@ -53,13 +56,23 @@ internal sealed partial class JobRun
         // In this frame, because what an async method changes in the flow is undone when it returns.
         _disposed = true;
         _scope.Ended = true;
-        if (State != JobState.Running)
-            return ValueTask.CompletedTask;
+        return State == JobState.Running ? EndDisposedAsync(async, _scope.LastException) : ValueTask.CompletedTask;
+    }
+
+    private async ValueTask EndDisposedAsync(bool async, Exception? thrown)
+    {
+        await LookForCancellationAsync(async, thrown).ConfigureAwait(false);
         var cancelled = _control.IsCancelled && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
-        var outcome = cancelled
-            ? JobOutcome.Cancelled(_options.CancelledLevel, _scope.LastException)
-            : JobOutcome.Disposed(DisposeBehavior, _scope.LastException);
-        return EndAsync(async, "Dispose", outcome, mayThrow: false);
+        var outcome = cancelled ? JobOutcome.Cancelled(_options.CancelledLevel, thrown) : JobOutcome.Disposed(DisposeBehavior, thrown);
+        await EndAsync(async, "Dispose", outcome, mayThrow: false).ConfigureAwait(false);
+    }
+
+    // The signal that ends the statement of the work overtakes the word to its owner.
+    private async ValueTask LookForCancellationAsync(bool async, Exception? error)
+    {
+        if (error is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } && !_control.IsCancelled && JobId is { } id
+            && await _runtime.Control.WasAskedToCancelAsync(async, id).ConfigureAwait(false))
+            _control.OnCancelRequested();
     }
 
     private async ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true)
