@@ -72,6 +72,7 @@ public sealed class ErrorsOnlyTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
 
+        using var brief = jobmon.Job("not long yet").ErrorsOnly(TimeSpan.FromHours(1)).Start();
         using var job = jobmon.Job("long").ErrorsOnly(TimeSpan.FromMilliseconds(200)).Start();
         using (var step = job.Step("hang"))
         {
@@ -82,6 +83,8 @@ public sealed class ErrorsOnlyTests(PgClusterFixture server)
         }
 
         job.Complete();
+        brief.Complete();
+        (await log.RowsAsync("SELECT job_name FROM S.job_log")).Should().Equal("LONG");
         (await log.RowsAsync("SELECT l.status, d.status, d.message FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("OK|OK|done");
     }
 }
