@@ -15,9 +15,7 @@ internal static class ErrorReport
             return ExitCodes.Failed;
         }
         session.Error.WriteLine("omnipg: " + OneLine(MessageOf(error)));
-        // The library's hint speaks of its methods; here the same is a command.
-        var hint = error is JobmonNotInstalledException ? "omnipg jobmon install" : (error as OmniPgException)?.Hint;
-        if (hint is not null)
+        if (HintOf(error) is { } hint)
             session.Error.WriteLine("hint: " + OneLine(hint));
         if (session.Verbose)
             session.Error.WriteLine(error.ToString());
@@ -32,6 +30,10 @@ internal static class ErrorReport
         ArgumentException { ParamName: { } name } argument => argument.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
         _ => error.Message,
     };
+
+    /// <summary>What to do about it; null when there is nothing to say.</summary>
+    /// <remarks>The library's own hint speaks of its methods; here the same is a command.</remarks>
+    public static string? HintOf(Exception error) => error is JobmonNotInstalledException ? "omnipg jobmon install" : (error as OmniPgException)?.Hint;
 
     /// <summary>The message in one line, without its hint.</summary>
     public static string OneLine(Exception error) => OneLine(MessageOf(error));

@@ -37,11 +37,17 @@ internal static class CheckCommand
             // A check that could not be made is neither good nor bad news: monitoring must not page for a job because of it.
             // Plugins speak on standard output only; nobody reads their standard error.
             if (format == CheckFormat.Nagios)
-                session.Out.WriteLine(NagiosResult.Unknown(error).Output);
+                session.Out.WriteLine(Unknown(error));
             else
                 ErrorReport.Write(session, error, cancellationToken);
             return ExitCodes.Unknown;
         }
+    }
+
+    private static string Unknown(Exception error)
+    {
+        var hint = ErrorReport.HintOf(error) is { } text ? " Hint: " + text : "";
+        return NagiosResult.Unknown(new InvalidOperationException(ErrorReport.OneLine(error) + hint, error)).Output;
     }
 
     private static void Write(CliSession session, CheckFormat format, JobCheckReport report, NagiosResult nagios)

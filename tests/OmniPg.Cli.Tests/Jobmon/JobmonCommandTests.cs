@@ -158,6 +158,7 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
 
         var plain = await cli.RunAsync("jobmon", "show");
         var verbose = await cli.RunAsync("jobmon", "show", "--verbose");
+        var nagios = await cli.RunAsync("jobmon", "check", "--format", "nagios");
         var interval = await cli.RunAsync("jobmon", "install");
         interval = await cli.RunAsync("jobmon", "rule", "x", "--warn", "soon", "--error", "1 h");
 
@@ -165,6 +166,8 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
         plain.Error.Should().Be($"omnipg: Database '{cli.Database.Name}' has neither extension 'pg_jobmon' nor a job log in schema 'jobmon'.\n"
             + "hint: omnipg jobmon install\n");
         verbose.Error.Should().Contain("   at OmniPg.");
+        nagios.Should().Be(new CliResult(3,
+            $"UNKNOWN(Database '{cli.Database.Name}' has neither extension 'pg_jobmon' nor a job log in schema 'jobmon'. Hint: omnipg jobmon install)\n", ""));
         interval.ExitCode.Should().Be(64);
         interval.Error.Should().StartWith("omnipg: A threshold of job 'x' is not an interval");
     }
