@@ -6,40 +6,43 @@ internal sealed class InstanceHolders(TimeProvider time)
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, RecordingRun> _holders = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, JobEntry> _holders = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Takes the name for a run; false when the run is to be skipped.</summary>
     /// <exception cref="JobAlreadyRunningException">Another run has it, and the options ask for an exception.</exception>
-    public async ValueTask<bool> TakeAsync(bool async, RecordingRun wanted, CancellationToken cancellationToken)
+    public async ValueTask<bool> TakeAsync(bool async, JobEntry wanted, CancellationToken cancellationToken)
     {
         var begun = time.GetTimestamp();
-        var options = wanted.Entry.Options;
+        var options = wanted.Options;
         var wait = options.OnConflict == OnConflict.Wait ? options.WaitTimeout : TimeSpan.Zero;
         while (TryTake(wanted) is { } holder)
         {
             var left = wait - time.GetElapsedTime(begun);
             if (left <= TimeSpan.Zero)
                 return options.OnConflict == OnConflict.Skip ? false : throw new JobAlreadyRunningException(
-                    wanted.Name, holder.JobId, null, holder.Entry.StartTime);
+                    wanted.Name, holder.Id, null, holder.StartTime);
             if (async)
                 await PauseAsync(holder.Released, left, cancellationToken).ConfigureAwait(false);
             else
+                // In slices, because the clock may be one that only the test moves.
                 Task.WaitAny([holder.Released], Pause);
         }
 
         return true;
     }
 
-    public void Release(RecordingRun holder)
+    public void Release(JobEntry holder)
     {
         lock (_gate)
         {
             if (_holders.GetValueOrDefault(holder.Name) == holder)
                 _holders.Remove(holder.Name);
         }
+
+        holder.LetNextBegin();
     }
 
-    private RecordingRun? TryTake(RecordingRun wanted)
+    private JobEntry? TryTake(JobEntry wanted)
     {
         lock (_gate)
             return _holders.TryAdd(wanted.Name, wanted) ? null : _holders[wanted.Name];

@@ -44,12 +44,14 @@ internal sealed partial class JobEntry
             yield return progress;
     }
 
-    private void AddStep(string action, AlertLevel level, string? message) => Add(new StepEntry(log, null, null, action)).End(level, message);
+    private void AddStep(string action, AlertLevel level, string? message) => Add(new StepEntry(context, null, null, action)).End(level, message);
 
     private void Close(JobOutcome outcome)
     {
         Outcome = outcome;
-        Status = log.StatusText(outcome.Level);
-        EndTime = log.Time.GetUtcNow();
+        Status = context.StatusText(outcome.Level);
+        EndTime = context.Time.GetUtcNow();
+        if (Scope is not null)
+            Scope.Ended = true;
     }
 }

@@ -2,15 +2,17 @@ using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Jobmon.Testing;
 
-/// <summary>What is recorded of one run; changed and read under the lock of the <see cref="RecordingLog"/>.</summary>
-internal sealed partial class JobEntry(RecordingLog log, string name, JobOptions options, JobEntry? parent)
+/// <summary>What is recorded of one run; changed and read under the lock of the <see cref="RecordingContext"/>.</summary>
+internal sealed partial class JobEntry(RecordingContext context, string name, JobOptions options, JobEntry? parent)
 {
     private readonly List<RecordedLine> _lines = [];
-    private readonly long _begun = log.Time.GetTimestamp();
+    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly long _begun = context.Time.GetTimestamp();
+    private long _id;
     private int _steps;
 
     /// <summary>Null while the run is kept back.</summary>
-    public long? Id { get; set; }
+    public long? Id => Interlocked.Read(ref _id) is > 0 and var id ? id : null;
 
     public string Name { get; } = name;
 
@@ -20,13 +22,22 @@ internal sealed partial class JobEntry(RecordingLog log, string name, JobOptions
 
     public JobState State { get; private set; } = JobState.Running;
 
-    public DateTimeOffset StartTime { get; } = log.Time.GetUtcNow();
+    public DateTimeOffset StartTime { get; } = context.Time.GetUtcNow();
 
     public DateTimeOffset? EndTime { get; private set; }
 
     public string? Status { get; private set; }
 
     public JobOutcome? Outcome { get; private set; }
+
+    /// <summary>Where the run stands in the flow of its caller.</summary>
+    public FlowScope? Scope { get; set; }
+
+    /// <summary>Fires when somebody asks the run to stop.</summary>
+    public CancellationTokenSource Cancellation { get; } = new();
+
+    /// <summary>Completes when the next run of the name may begin.</summary>
+    public Task Released => _released.Task;
 
     public RunValues Values { get; } = new();
 
@@ -42,22 +53,40 @@ internal sealed partial class JobEntry(RecordingLog log, string name, JobOptions
     public Exception? LastStepError { get; set; }
 
     /// <summary>A run kept back is recorded once it lasts so long.</summary>
-    public bool IsLong => Options.RecordWhenLongerThan is { } limit && log.Time.GetElapsedTime(_begun) > limit;
+    public bool IsLong => Options.RecordWhenLongerThan is { } limit && context.Time.GetElapsedTime(_begun) > limit;
 
-    public StepEntry Begin(StepEntry? parent, string action) => Add(new StepEntry(log, parent, ++_steps, action));
+    /// <summary>The run gets its id, and its steps theirs.</summary>
+    public void Number(long id)
+    {
+        Interlocked.Exchange(ref _id, id);
+        Steps.ForEach(step => step.Id = context.NextStepId());
+    }
+
+    public void LetNextBegin() => _released.TrySetResult();
+
+    public StepEntry Begin(StepEntry? parent, string action) => Add(new StepEntry(context, parent, ++_steps, action));
 
     public void Write(StepEntry? step, LogLevel level, string message) => _lines.Add(new RecordedLine
     {
         Level = level,
-        Message = log.Texts.Clean(message)!,
-        Time = log.Time.GetUtcNow(),
+        Message = context.Texts.Clean(message)!,
+        Time = context.Time.GetUtcNow(),
         StepId = step?.Id,
     });
 
-    public void RequestCancel(string by)
+    /// <summary>Asks the run to stop: its token has fired on return, and the callbacks have run.</summary>
+    public CancelResult Cancel(string by)
     {
-        CancelRequestedAt ??= log.Time.GetUtcNow();
-        CancelRequestedBy ??= by;
+        lock (context.Gate)
+        {
+            if (State != JobState.Running)
+                return CancelResult.AlreadyFinished;
+            CancelRequestedAt ??= context.Time.GetUtcNow();
+            CancelRequestedBy ??= by;
+        }
+
+        Cancellation.Cancel();
+        return CancelResult.Requested;
     }
 
     public RecordedJob Snapshot()
@@ -70,14 +99,14 @@ internal sealed partial class JobEntry(RecordingLog log, string name, JobOptions
             State = State,
             Level = Outcome?.Level,
             Status = Status,
-            Message = log.Texts.Clean(Outcome?.Message),
+            Message = context.Texts.Clean(Outcome?.Message),
             Error = Outcome?.Error,
             StartTime = StartTime,
             EndTime = EndTime,
             ParentJobId = Parent?.Id,
             Steps = [.. Steps.Select(step => step.Snapshot())],
             Lines = [.. _lines],
-            Tags = [.. Options.Tags.Select(tag => log.Texts.Clean(tag)!)],
+            Tags = [.. Options.Tags.Select(tag => context.Texts.Clean(tag)!)],
             Arguments = Clean(Options.Arguments),
             Results = Clean(results),
             Counters = counters,
@@ -91,10 +120,10 @@ internal sealed partial class JobEntry(RecordingLog log, string name, JobOptions
     {
         Steps.Add(step);
         if (Id is not null)
-            log.Number(step);
+            step.Id = context.NextStepId();
         return step;
     }
 
     private Dictionary<string, string> Clean(IReadOnlyDictionary<string, string> values) =>
-        values.ToDictionary(pair => log.Texts.Clean(pair.Key)!, pair => log.Texts.Clean(pair.Value)!);
+        values.ToDictionary(pair => context.Texts.Clean(pair.Key)!, pair => context.Texts.Clean(pair.Value)!);
 }

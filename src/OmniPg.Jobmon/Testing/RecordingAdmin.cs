@@ -7,7 +7,7 @@ internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
 
     public CancelResult Cancel(long jobId, string? reason)
     {
-        var found = log.Runs().Find(run => run.JobId == jobId);
+        var found = log.Runs().Find(run => run.Id == jobId);
         return found?.Cancel(RecordingHistory.Owner + (reason is null ? "" : $": {reason}")) ?? CancelResult.NotFound;
     }
 
@@ -20,7 +20,7 @@ internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
     public Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult(log.StatusTexts());
+        return Task.FromResult(log.Context.StatusTexts());
     }
 
     public Task SetStatusTextAsync(AlertLevel level, string text, CancellationToken cancellationToken = default)
@@ -28,7 +28,7 @@ internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
         ArgumentException.ThrowIfNullOrWhiteSpace(text);
         ArgumentOutOfRangeException.ThrowIfLessThan(level.Code, 1, nameof(level));
         cancellationToken.ThrowIfCancellationRequested();
-        log.SetStatusText(level, text);
+        log.Context.SetStatusText(level, text);
         return Task.CompletedTask;
     }
 

@@ -46,13 +46,13 @@ internal sealed class RecordingHistory(RecordingLog log) : IJobHistory
     private static bool IsNamed(JobEntry run, string name) => string.Equals(run.Name, name, StringComparison.OrdinalIgnoreCase);
 
     private IAsyncEnumerable<JobRecord> Rows(int? limit, Func<JobEntry, bool> isWanted, CancellationToken cancellationToken) =>
-        Stream(() => Newest(limit, isWanted).Select(run => RecordingRows.Job(run, log)), cancellationToken);
+        Stream(() => Newest(limit, isWanted).Select(run => RecordingRows.Job(run, log.Context)), cancellationToken);
 
     private IAsyncEnumerable<JobStepRecord> Steps(Func<JobEntry, bool> isWanted, int? jobs, CancellationToken cancellationToken) =>
-        Stream(() => Newest(jobs, isWanted).SelectMany(run => run.Steps.Select(step => RecordingRows.Step(run, step, log))), cancellationToken);
+        Stream(() => Newest(jobs, isWanted).SelectMany(run => run.Steps.Select(step => RecordingRows.Step(run, step, log.Context))), cancellationToken);
 
     private IEnumerable<JobEntry> Newest(int? limit, Func<JobEntry, bool> isWanted) =>
-        log.Runs().Select(run => run.Entry).Reverse().Where(isWanted).Take(limit ?? int.MaxValue);
+        log.Runs().AsEnumerable().Reverse().Where(isWanted).Take(limit ?? int.MaxValue);
 
     private async IAsyncEnumerable<T> Stream<T>(
         Func<IEnumerable<T>> read, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)

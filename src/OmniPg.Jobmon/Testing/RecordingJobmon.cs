@@ -38,7 +38,7 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     public Func<string, string>? MessageFilter
     {
         get;
-        init => _log.Texts = new TextGuard(field = value, _defaults.MaxMessageBytes);
+        init => _log.Context.Texts = new TextGuard(field = value, _defaults.MaxMessageBytes);
     }
 
     /// <summary>
@@ -59,7 +59,7 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
         {
             var runs = _log.Runs();
             lock (_log.Gate)
-                return [.. runs.Select(run => run.Entry.Snapshot())];
+                return [.. runs.Select(run => run.Snapshot())];
         }
     }
 
@@ -94,7 +94,7 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     public void Dispose()
     {
         foreach (var run in _log.Open())
-            run.Abandon();
+            _log.End(run, JobOutcome.Failure("JobmonClient was disposed while the job was running"));
         _disposed = true;
     }
 

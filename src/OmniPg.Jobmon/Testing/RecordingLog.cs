@@ -1,16 +1,14 @@
 namespace OmniPg.Jobmon.Testing;
 
-/// <summary>The log in memory: its runs, the numbers it gives, and the texts of the levels.</summary>
+/// <summary>The log in memory: its runs, kept back or recorded, and the settings of whoever made it.</summary>
 internal sealed class RecordingLog(TimeProvider time)
 {
-    private readonly List<RecordingRun> _withheld = [];
-    private readonly List<RecordingRun> _recorded = [];
-    private readonly SortedDictionary<int, string> _statusTexts = [];
-    private long _steps;
+    private readonly List<JobEntry> _withheld = [];
+    private readonly List<JobEntry> _recorded = [];
 
-    public TimeProvider Time => time;
+    public RecordingContext Context { get; } = new(time);
 
-    public TextGuard Texts { get; set; } = new(null, new JobmonOptions().MaxMessageBytes);
+    public Lock Gate => Context.Gate;
 
     public DisposeBehavior DisposeBehavior { get; set; } = new JobmonOptions().DisposeBehavior;
 
@@ -18,14 +16,11 @@ internal sealed class RecordingLog(TimeProvider time)
 
     public InstanceHolders Holders { get; } = new(time);
 
-    /// <summary>Held for every change and every snapshot.</summary>
-    public Lock Gate { get; } = new();
-
-    public void Add(RecordingRun run)
+    public void Add(JobEntry run)
     {
         lock (Gate)
         {
-            if (run.Entry.Options.Record == RecordMode.ErrorsOnly)
+            if (run.Options.Record == RecordMode.ErrorsOnly)
                 _withheld.Add(run);
             else
                 Release(run);
@@ -33,58 +28,50 @@ internal sealed class RecordingLog(TimeProvider time)
     }
 
     /// <summary>Gives a run and its steps their ids: from now on it is in the record.</summary>
-    public void Release(RecordingRun run)
+    public void Release(JobEntry run)
     {
         lock (Gate)
         {
-            if (run.Entry.Id is not null)
+            if (run.Id is not null)
                 return;
             _withheld.Remove(run);
             _recorded.Add(run);
-            run.Entry.Id = _recorded.Count;
-            run.Entry.Steps.ForEach(Number);
+            run.Number(_recorded.Count);
         }
     }
 
-    public void Number(StepEntry step) => step.Id = ++_steps;
+    /// <summary>Ends a run, unless it has ended before, and lets the next one of its name begin.</summary>
+    public bool End(JobEntry run, JobOutcome outcome)
+    {
+        lock (Gate)
+        {
+            if (!run.End(outcome))
+                return false;
+            if (run.IsWorthRecording)
+                Release(run);
+        }
+
+        // Only now: whoever takes the name next must find this run ended.
+        Holders.Release(run);
+        return true;
+    }
 
     /// <summary>The recorded runs, oldest first.</summary>
-    public List<RecordingRun> Runs()
+    public List<JobEntry> Runs()
     {
         lock (Gate)
         {
             // The client notices on its own that a run has become long; here it is found when somebody looks.
-            foreach (var lasting in _withheld.FindAll(run => run.Entry is { State: JobState.Running, IsLong: true }))
+            foreach (var lasting in _withheld.FindAll(run => run is { State: JobState.Running, IsLong: true }))
                 Release(lasting);
             return [.. _recorded];
         }
     }
 
     /// <summary>Runs that have not ended, recorded or not.</summary>
-    public List<RecordingRun> Open()
+    public List<JobEntry> Open()
     {
         lock (Gate)
             return [.. _recorded.Concat(_withheld).Where(run => run.State == JobState.Running)];
-    }
-
-    public string StatusText(AlertLevel level) => _statusTexts.GetValueOrDefault(level.Code) ?? level.ToString();
-
-    public IReadOnlyDictionary<int, string> StatusTexts()
-    {
-        lock (Gate)
-        {
-            int[] fresh = [AlertLevel.Ok.Code, AlertLevel.Warning.Code, AlertLevel.Critical.Code];
-            return new SortedDictionary<int, string>(fresh.Union(_statusTexts.Keys).ToDictionary(code => code, code => StatusText(new AlertLevel(code))));
-        }
-    }
-
-    public void SetStatusText(AlertLevel level, string text)
-    {
-        lock (Gate)
-        {
-            if (StatusTexts().Any(known => known.Key != level.Code && known.Value == text))
-                throw new ArgumentException($"The text '{text}' stands for another code already, and a status must mean one code.", nameof(text));
-            _statusTexts[level.Code] = text;
-        }
     }
 }

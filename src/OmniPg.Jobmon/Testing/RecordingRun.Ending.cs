@@ -26,8 +26,8 @@ internal sealed partial class RecordingRun
         _scope.Ended = true;
         if (State != JobState.Running)
             return;
-        var cancelled = _cancel.IsCancellationRequested && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
-        TryEnd(cancelled
+        var cancelled = CancellationToken.IsCancellationRequested && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
+        Record.End(Entry, cancelled
             ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, _scope.LastException)
             : JobOutcome.Disposed(DisposeBehavior, _scope.LastException));
     }
@@ -41,30 +41,13 @@ internal sealed partial class RecordingRun
     /// <summary>Ends the run with what its body threw.</summary>
     public void EndWith(Exception error, CancellationToken callersToken)
     {
-        var asked = _cancel.IsCancellationRequested || (error is OperationCanceledException && callersToken.IsCancellationRequested);
-        TryEnd(asked ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, error) : JobOutcome.Failure(error));
-    }
-
-    /// <summary>Ends an open run because its record goes away.</summary>
-    public void Abandon() => TryEnd(JobOutcome.Failure("JobmonClient was disposed while the job was running"));
-
-    /// <summary>Fires the token of the run; its callbacks have run on return.</summary>
-    public CancelResult Cancel(string by)
-    {
-        lock (Record.Gate)
-        {
-            if (Entry.State != JobState.Running)
-                return CancelResult.AlreadyFinished;
-            Entry.RequestCancel(by);
-        }
-
-        _cancel.Cancel();
-        return CancelResult.Requested;
+        var asked = CancellationToken.IsCancellationRequested || (error is OperationCanceledException && callersToken.IsCancellationRequested);
+        Record.End(Entry, asked ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, error) : JobOutcome.Failure(error));
     }
 
     private void End(JobOutcome outcome)
     {
-        if (!TryEnd(outcome))
+        if (!Record.End(Entry, outcome))
             ObjectDisposedException.ThrowIf(_disposed, this);
     }
 
@@ -75,35 +58,12 @@ internal sealed partial class RecordingRun
         return ValueTask.CompletedTask;
     }
 
-    private bool TryEnd(JobOutcome outcome)
-    {
-        lock (Record.Gate)
-        {
-            if (!Entry.End(outcome))
-                return false;
-            if (Entry.IsWorthRecording)
-                Record.Release(this);
-        }
-
-        _scope.Ended = true;
-        Release();
-        return true;
-    }
-
     private void Skip()
     {
         lock (Record.Gate)
         {
-            Record.Release(this);
+            Record.Release(Entry);
             Entry.Skip();
         }
-
-        _scope.Ended = true;
-    }
-
-    private void Release()
-    {
-        Record.Holders.Release(this);
-        _released.TrySetResult();
     }
 }

@@ -6,8 +6,6 @@ namespace OmniPg.Jobmon.Testing;
 /// <summary>The handle of a recorded run: the rules of the client's handle, without its I/O.</summary>
 internal sealed partial class RecordingRun : IJob
 {
-    private readonly CancellationTokenSource _cancel = new();
-    private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly RecordingScope _scope;
     private volatile bool _disposed;
 
@@ -16,26 +14,30 @@ internal sealed partial class RecordingRun : IJob
     {
         Record = record;
         var parent = options.Parent as RecordingRun ?? RecordingScope.Current(record)?.Run;
-        Entry = new JobEntry(record, record.Texts.Clean(jobName)!, options, parent?.Entry);
-        _scope = RecordingScope.Enter(this);
+        Entry = new JobEntry(record.Context, record.Context.Texts.Clean(jobName)!, options, parent?.Entry);
+        Entry.Scope = _scope = RecordingScope.Enter(this);
     }
 
     public RecordingLog Record { get; }
 
     public JobEntry Entry { get; }
 
-    /// <summary>Completes when the next run of the name may begin.</summary>
-    public Task Released => _released.Task;
-
-    public long? JobId => Read(entry => entry.Id);
+    public long? JobId => Entry.Id;
 
     public string Name => Entry.Name;
 
-    public JobState State => Read(entry => entry.State);
+    public JobState State
+    {
+        get
+        {
+            lock (Record.Gate)
+                return Entry.State;
+        }
+    }
 
     public bool Acquired => State != JobState.Skipped;
 
-    public CancellationToken CancellationToken => _cancel.Token;
+    public CancellationToken CancellationToken => Entry.Cancellation.Token;
 
     public DisposeBehavior DisposeBehavior => Entry.Options.DisposeBehavior ?? Record.DisposeBehavior;
 
@@ -44,20 +46,20 @@ internal sealed partial class RecordingRun : IJob
         var before = _scope.LastException;
         try
         {
-            if (Entry.Options.SingleInstance && !await Record.Holders.TakeAsync(async, this, cancellationToken).ConfigureAwait(false))
+            if (Entry.Options.SingleInstance && !await Record.Holders.TakeAsync(async, Entry, cancellationToken).ConfigureAwait(false))
             {
                 Skip();
                 return this;
             }
 
-            Record.Add(this);
+            Record.Add(Entry);
             if (Entry.Options.WorkConnection is { } work)
                 Attach(work);
         }
         catch
         {
             (_scope.Ended, _disposed) = (true, true);
-            Release();
+            Record.Holders.Release(Entry);
             throw;
         }
 
@@ -135,13 +137,7 @@ internal sealed partial class RecordingRun : IJob
     public ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        Record.Release(this);
+        Record.Release(Entry);
         return ValueTask.CompletedTask;
-    }
-
-    private T Read<T>(Func<JobEntry, T> value)
-    {
-        lock (Record.Gate)
-            return value(Entry);
     }
 }

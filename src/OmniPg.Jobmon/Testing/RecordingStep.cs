@@ -143,6 +143,7 @@ internal sealed class RecordingStep : IStep
         {
             if (!Entry.IsOpen)
                 return false;
+            // A later good step does not make it forgotten: the run may still end with this exception.
             _run.Entry.LastStepError = error ?? _run.Entry.LastStepError;
             Entry.End(level, message ?? (error is null ? Entry.ProgressMessage : ErrorDocument.Message(error)), status, error, rows);
             return true;

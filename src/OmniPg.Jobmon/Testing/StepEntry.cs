@@ -1,7 +1,7 @@
 namespace OmniPg.Jobmon.Testing;
 
-/// <summary>What is recorded of one step; changed and read under the lock of the <see cref="RecordingLog"/>.</summary>
-internal sealed class StepEntry(RecordingLog log, StepEntry? parent, int? ordinal, string action)
+/// <summary>What is recorded of one step; changed and read under the lock of the <see cref="RecordingContext"/>.</summary>
+internal sealed class StepEntry(RecordingContext context, StepEntry? parent, int? ordinal, string action)
 {
     private StepProgress? _last;
 
@@ -16,11 +16,11 @@ internal sealed class StepEntry(RecordingLog log, StepEntry? parent, int? ordina
     public string Action { get; } = action;
 
     /// <summary>Where the step stands in the flow of its caller; null for one that the record adds itself.</summary>
-    public RecordingScope? Scope { get; set; }
+    public FlowScope? Scope { get; set; }
 
-    public ProgressCell Cell { get; } = new(log.Time);
+    public ProgressCell Cell { get; } = new(context.Time);
 
-    public DateTimeOffset StartTime { get; } = log.Time.GetUtcNow();
+    public DateTimeOffset StartTime { get; } = context.Time.GetUtcNow();
 
     public DateTimeOffset? EndTime { get; private set; }
 
@@ -44,9 +44,9 @@ internal sealed class StepEntry(RecordingLog log, StepEntry? parent, int? ordina
     public void End(AlertLevel level, string? message, string? status = null, Exception? error = null, long? rows = null)
     {
         _last = Progress;
-        (Level, Message, Error, RowsAffected) = (level, log.Texts.Clean(message), error, rows);
-        Status = log.Texts.Clean(status) ?? log.StatusText(level);
-        EndTime = log.Time.GetUtcNow();
+        (Level, Message, Error, RowsAffected) = (level, context.Texts.Clean(message), error, rows);
+        Status = context.Texts.Clean(status) ?? context.StatusText(level);
+        EndTime = context.Time.GetUtcNow();
         if (Scope is not null)
             Scope.Ended = true;
     }
@@ -54,7 +54,7 @@ internal sealed class StepEntry(RecordingLog log, StepEntry? parent, int? ordina
     public RecordedStep Snapshot() => new()
     {
         StepId = Id!.Value,
-        Action = log.Texts.Clean(Action)!,
+        Action = context.Texts.Clean(Action)!,
         ParentStepId = Parent?.Id,
         Depth = Depth(),
         StartTime = StartTime,
@@ -62,9 +62,9 @@ internal sealed class StepEntry(RecordingLog log, StepEntry? parent, int? ordina
         Level = Level,
         // What the background writer of the client would have written by now.
         Status = IsOpen && Progress is not null ? "PENDING" : Status,
-        Message = IsOpen ? log.Texts.Clean(ProgressMessage) : Message,
+        Message = IsOpen ? context.Texts.Clean(ProgressMessage) : Message,
         Progress = Progress is { } progress
-            ? progress with { Unit = log.Texts.Clean(progress.Unit), Message = log.Texts.Clean(progress.Message) } : null,
+            ? progress with { Unit = context.Texts.Clean(progress.Unit), Message = context.Texts.Clean(progress.Message) } : null,
         RowsAffected = RowsAffected,
         Error = Error,
     };
