@@ -30,7 +30,10 @@ public sealed record JobOptions
     /// </summary>
     public IReadOnlyDictionary<string, string> Arguments { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>The run of the same log that this one belongs to. Default null: the innermost open run of the flow.</summary>
+    /// <summary>
+    /// The run that this one belongs to. Default null: the innermost open run of the same client in this flow. A run of another log is
+    /// refused with <see cref="ArgumentException"/>: its id would mean another run here.
+    /// </summary>
     public IJob? Parent { get; init; }
 
     /// <summary>Which runs are recorded. Default <see cref="RecordMode.Always"/>.</summary>

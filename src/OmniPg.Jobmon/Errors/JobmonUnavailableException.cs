@@ -6,12 +6,12 @@ public sealed class JobmonUnavailableException : JobmonException
     internal JobmonUnavailableException(string operation, string server, string reason, Exception? innerException = null)
         : base(
             "jobmon.unavailable",
-            $"The job log on '{server}' did not take the event '{operation}': {reason}",
+            $"The job log on '{server}' could not be used for '{operation}': {reason}",
             "Check that the server is up, writable and has free connections and disk space.",
             innerException) =>
         Operation = operation;
 
-    /// <summary>Event that was not written, for example <c>job start</c>.</summary>
+    /// <summary>What was not done, for example <c>job start</c> or <c>check</c>.</summary>
     public string Operation { get; }
 
     /// <summary>Always true: the same call can succeed later.</summary>

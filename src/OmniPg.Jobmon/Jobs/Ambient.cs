@@ -14,6 +14,15 @@ internal sealed class Ambient : FlowScope
     /// <summary>The innermost open scope.</summary>
     public static Ambient? Current => Find<Ambient>();
 
+    /// <summary>The innermost open scope of a run of one client.</summary>
+    public static Ambient? CurrentOf(JobmonRuntime runtime)
+    {
+        var scope = Current;
+        while (scope is not null && scope.Job.Runtime != runtime)
+            scope = scope.Parent;
+        return scope;
+    }
+
     /// <summary>Makes a new scope the innermost one; to be called in the caller's own frame, not behind an await.</summary>
     public static Ambient Enter(JobRun job, StepRow? step = null) => new(job, step);
 }

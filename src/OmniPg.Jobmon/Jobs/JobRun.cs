@@ -30,7 +30,7 @@ internal sealed partial class JobRun : IJob, IProgressSource
         Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.Record == RecordMode.ErrorsOnly };
         _control = new RunControl(Row, runtime.Logger);
         _flusher = new RunFlusher(Row, _steps, runtime);
-        _parent = (options.Parent as JobRun ?? Ambient.Current?.Job)?.Row;
+        _parent = RunStart.Parent(options, runtime);
         _lock = options.SingleInstance ? new InstanceLock(_control) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
         _scope = Ambient.Enter(this);

@@ -55,19 +55,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     }
 
     /// <inheritdoc/>
-    public IJob? Current
-    {
-        get
-        {
-            for (var scope = Ambient.Current; scope is not null; scope = scope.Parent)
-            {
-                if (!scope.Ended && scope.Job.Runtime == _runtime)
-                    return scope.Job;
-            }
-
-            return null;
-        }
-    }
+    public IJob? Current => Ambient.CurrentOf(_runtime)?.Job;
 
     /// <inheritdoc/>
     public IJob Start(string jobName, JobOptions? options = null) =>

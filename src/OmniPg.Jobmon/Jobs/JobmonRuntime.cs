@@ -8,6 +8,10 @@ internal sealed record JobmonRuntime(
     JobmonOptions Options, OwnConnections Connections, LogTarget Target, AutonomousWriter Writer, WriteErrors Errors, ControlSession Control,
     BackgroundPump Pump, SpoolFile? Spool, SpoolReplay? SpoolReplay, TextGuard Texts, TimeProvider Time, ILogger Logger)
 {
+    /// <summary>Whether another client writes to the same tables, so that ids mean the same runs.</summary>
+    public bool IsSameLog(JobmonRuntime other) => ReferenceEquals(this, other)
+        || (Connections.ServerName == other.Connections.ServerName && Options.Schema == other.Options.Schema && Options.SideSchema == other.Options.SideSchema);
+
     public static JobmonRuntime Create(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)
     {
         var clock = new ServerClock(time);

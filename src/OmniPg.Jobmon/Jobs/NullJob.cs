@@ -18,23 +18,37 @@ internal sealed class NullJob(string name) : IJob
 
     public CancellationToken CancellationToken => CancellationToken.None;
 
-    public IStep Step(string action) => new NullStep(action);
+    public IStep Step(string action) => NullStep.Begin(action);
 
-    public ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default) => ValueTask.FromResult(Step(action));
+    public ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ValueTask.FromResult(Step(action));
+    }
 
     public Task<T> StepAsync<T>(string action, Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(body);
+        cancellationToken.ThrowIfCancellationRequested();
         return body(Step(action), cancellationToken);
     }
 
     public async Task<SqlStepResult> SqlStepAsync(
-        string action, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default) =>
-        new(null, await SqlText.ExecuteAsync(connection, transaction, sql, TimeSpan.Zero, cancellationToken).ConfigureAwait(false));
+        string action, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(action);
+        ArgumentException.ThrowIfNullOrWhiteSpace(sql);
+        ArgumentNullException.ThrowIfNull(connection);
+        return new SqlStepResult(null, await SqlSteps.ExecuteAsync(sql, connection, transaction, cancellationToken).ConfigureAwait(false));
+    }
 
     public void Attach(NpgsqlConnection workConnection) => ArgumentNullException.ThrowIfNull(workConnection);
 
-    public void SetResult(string name, string value) => ArgumentException.ThrowIfNullOrEmpty(name);
+    public void SetResult(string name, string value)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(value);
+    }
 
     public void Count(string name, long by = 1) => ArgumentException.ThrowIfNullOrEmpty(name);
 
@@ -44,13 +58,29 @@ internal sealed class NullJob(string name) : IJob
 
     public ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default) => EndAsync(JobState.Completed);
 
-    public void Fail(Exception error, AlertLevel? level = null) => End(JobState.Failed);
+    public void Fail(Exception error, AlertLevel? level = null)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        End(JobState.Failed);
+    }
 
-    public void Fail(string reason, AlertLevel? level = null) => End(JobState.Failed);
+    public void Fail(string reason, AlertLevel? level = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(reason);
+        End(JobState.Failed);
+    }
 
-    public ValueTask FailAsync(Exception error, AlertLevel? level = null, CancellationToken cancellationToken = default) => EndAsync(JobState.Failed);
+    public ValueTask FailAsync(Exception error, AlertLevel? level = null, CancellationToken cancellationToken = default)
+    {
+        Fail(error, level);
+        return ValueTask.CompletedTask;
+    }
 
-    public ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default) => EndAsync(JobState.Failed);
+    public ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default)
+    {
+        Fail(reason, level);
+        return ValueTask.CompletedTask;
+    }
 
     public ValueTask FlushAsync(CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
 

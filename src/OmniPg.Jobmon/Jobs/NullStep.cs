@@ -1,21 +1,29 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>A step that is recorded nowhere; its progress can be read.</summary>
-internal sealed class NullStep(string action) : IStep
+internal sealed class NullStep : IStep
 {
     private readonly ProgressCell _cell = new(TimeProvider.System);
 
+    private NullStep(string action) => Action = action;
+
     public long? StepId => null;
 
-    public string Action => action;
+    public string Action { get; }
 
     public StepProgress Progress => _cell.Read();
 
-    public IStep Step(string action) => new NullStep(action);
+    public static NullStep Begin(string action)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(action);
+        return new NullStep(action);
+    }
+
+    public IStep Step(string action) => Begin(action);
 
     public ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default) => ValueTask.FromResult(Step(action));
 
-    public IStep Next(string action, string? message = null) => new NullStep(action);
+    public IStep Next(string action, string? message = null) => Begin(action);
 
     public ValueTask<IStep> NextAsync(string action, string? message = null, CancellationToken cancellationToken = default) =>
         ValueTask.FromResult(Next(action));
@@ -34,19 +42,23 @@ internal sealed class NullStep(string action) : IStep
     {
     }
 
-    public void Warn(string message)
-    {
-    }
+    public void Warn(string message) => ArgumentNullException.ThrowIfNull(message);
 
-    public void Fail(Exception error)
-    {
-    }
+    public void Fail(Exception error) => ArgumentNullException.ThrowIfNull(error);
 
     public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
 
-    public ValueTask WarnAsync(string message, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+    public ValueTask WarnAsync(string message, CancellationToken cancellationToken = default)
+    {
+        Warn(message);
+        return ValueTask.CompletedTask;
+    }
 
-    public ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+    public ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default)
+    {
+        Fail(error);
+        return ValueTask.CompletedTask;
+    }
 
     public void Dispose()
     {

@@ -9,6 +9,19 @@ internal static class RunStart
 
     public static string ObtainingLock(string jobName) => $"Obtaining advisory lock for job: {jobName}";
 
+    /// <summary>The run that a new one belongs to: the one that is named, else the open one of the same client in this flow; null for none.</summary>
+    /// <exception cref="ArgumentException">The named one is recorded elsewhere: its id would mean another run here.</exception>
+    public static JobRow? Parent(JobOptions options, JobmonRuntime runtime) => options.Parent switch
+    {
+        null => Ambient.CurrentOf(runtime)?.Job.Row,
+        NullJob => null,
+        JobRun run when run.Runtime.IsSameLog(runtime) => run.Row,
+        var other => throw ForeignParent(other),
+    };
+
+    public static ArgumentException ForeignParent(IJob parent) =>
+        new($"Job '{parent.Name}' cannot be the parent: it is recorded in another log.", nameof(parent));
+
     /// <summary>Takes the single-instance lock; false when the run is to be skipped.</summary>
     /// <exception cref="JobAlreadyRunningException">Another run has the lock, and the options ask for an exception.</exception>
     public static async ValueTask<bool> TakeLockAsync(

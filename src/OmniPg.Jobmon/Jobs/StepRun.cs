@@ -139,6 +139,7 @@ internal sealed class StepRun : IStep
 
     private ValueTask<IStep> NextAsync(bool async, string action, string? message)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(action);
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (Interlocked.Exchange(ref _ended, 1) != 0)
             throw new InvalidOperationException($"Step '{Action}' has ended already.");

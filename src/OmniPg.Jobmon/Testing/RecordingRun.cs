@@ -13,7 +13,13 @@ internal sealed partial class RecordingRun : IJob
     public RecordingRun(RecordingLog record, string jobName, JobOptions options)
     {
         Record = record;
-        var parent = options.Parent as RecordingRun ?? RecordingScope.Current(record)?.Run;
+        var parent = options.Parent switch
+        {
+            null => RecordingScope.Current(record)?.Run,
+            NullJob => null,
+            RecordingRun run when run.Record == record => run,
+            var other => throw RunStart.ForeignParent(other),
+        };
         Entry = new JobEntry(record.Context, record.Context.Texts.Clean(jobName)!, options, parent?.Entry);
         Entry.Scope = _scope = RecordingScope.Enter(this);
     }

@@ -18,6 +18,7 @@ public sealed class CellTextTests
     [InlineData("👩‍👩‍👧", 2)]
     [InlineData("é", 1)]
     [InlineData("e\u0301", 1)]
+    [InlineData("a\u200Bb", 2)]
     [InlineData("\uFFFD█░…", 4)]
     public void A_text_is_as_wide_as_it_looks(string text, int width) => CellText.Width(text).Should().Be(width);
 

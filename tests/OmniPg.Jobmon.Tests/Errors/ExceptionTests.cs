@@ -82,10 +82,10 @@ public sealed class ExceptionTests(PgClusterFixture server)
         var checking = (await jobmon.Monitor.Awaiting(m => m.CheckAsync(cancellationToken: Stop)).Should().ThrowAsync<JobmonUnavailableException>()).Which;
 
         (error.Code, error.Operation, error.IsTransient, error.SqlState).Should().Be(("jobmon.unavailable", "job start", true, null));
-        error.Message.Should().StartWith("The job log on '127.0.0.1:1/shop' did not take the event 'job start': ")
+        error.Message.Should().StartWith("The job log on '127.0.0.1:1/shop' could not be used for 'job start': ")
             .And.EndWith(" Hint: Check that the server is up, writable and has free connections and disk space.");
         error.ToString().Should().NotContain("s3cret");
-        checking.Message.Should().StartWith("The job log on '127.0.0.1:1/shop' did not take the event 'check': ");
+        checking.Message.Should().StartWith("The job log on '127.0.0.1:1/shop' could not be used for 'check': ");
     }
 
     [Fact]

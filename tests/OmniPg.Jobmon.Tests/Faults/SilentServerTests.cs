@@ -30,7 +30,7 @@ public sealed class SilentServerTests : IDisposable
         var error = (await starting.Should().ThrowAsync<JobmonUnavailableException>()).Which;
 
         (error.Code, error.Operation, error.IsTransient).Should().Be(("jobmon.unavailable", "job start", true));
-        error.Message.Should().StartWith($"The job log on '127.0.0.1:{Port}/shop' did not take the event 'job start': ")
+        error.Message.Should().StartWith($"The job log on '127.0.0.1:{Port}/shop' could not be used for 'job start': ")
             .And.EndWith("Hint: Check that the server is up, writable and has free connections and disk space.").And.NotContain("s3cret");
     }
 
