@@ -3,6 +3,7 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>Settings of one run; <see cref="JobBuilder"/> is the fluent form.</summary>
+/// <remarks>Checked when the run starts: what is out of range is an <see cref="ArgumentException"/> that lists all of it, whatever the error policy.</remarks>
 public sealed record JobOptions
 {
     /// <summary>Whether at most one run of this name may be active per database. Default false.</summary>
@@ -12,12 +13,12 @@ public sealed record JobOptions
     /// <summary>What a single-instance job does when another run is active. Default <see cref="OnConflict.Skip"/>.</summary>
     public OnConflict OnConflict { get; init; } = OnConflict.Skip;
 
-    /// <summary>Longest wait of <see cref="OnConflict.Wait"/>, then <see cref="JobAlreadyRunningException"/>. Default 1 min; zero does not wait.</summary>
+    /// <summary>Longest wait of <see cref="OnConflict.Wait"/>, then <see cref="JobAlreadyRunningException"/>. Default 1 min, at least zero, which does not wait.</summary>
     public TimeSpan WaitTimeout { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// Run time after which the monitor reports the run as <c>OVERDUE</c>; the run itself is not stopped. Default null: that of the job's
-    /// rule (<see cref="CheckBuilder.MaxRuntime"/>), if there is one. Needs the side schema.
+    /// rule (<see cref="CheckBuilder.MaxRuntime"/>), if there is one; positive. Needs the side schema.
     /// </summary>
     public TimeSpan? MaxRuntime { get; init; }
 
@@ -45,7 +46,7 @@ public sealed record JobOptions
     /// <summary>How this job and its steps end when disposed open. Default null: <see cref="JobmonOptions.DisposeBehavior"/>.</summary>
     public DisposeBehavior? DisposeBehavior { get; init; }
 
-    /// <summary>Level of a run that ends by cancellation. Default <see cref="AlertLevel.Critical"/>.</summary>
+    /// <summary>Level of a run that ends by cancellation. Default <see cref="AlertLevel.Critical"/>; a code from 1.</summary>
     public AlertLevel CancelledLevel { get; init; } = AlertLevel.Critical;
 
     /// <summary>Connection the work runs on, open, as by <see cref="IJob.Attach"/>. Default null. The caller keeps it.</summary>

@@ -52,6 +52,7 @@ public sealed partial class JobmonClient
         ArgumentException.ThrowIfNullOrWhiteSpace(sql);
         cancellationToken.ThrowIfCancellationRequested();
         options ??= new SqlJobOptions();
+        JobOptionsValidator.Check(options);
         var run = NewRun(jobName, options.Job);
         await BeginAsync(async: true, run, cancellationToken).ConfigureAwait(false);
         return await SqlJobs.RunAsync(run, sql, _dataSource, options, cancellationToken).ConfigureAwait(false);

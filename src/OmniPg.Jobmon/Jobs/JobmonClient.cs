@@ -116,8 +116,10 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     private JobRun NewRun(string jobName, JobOptions? options)
     {
         JobNameRule.Check(jobName, _options.MaxJobNameBytes);
+        options ??= new JobOptions();
+        JobOptionsValidator.Check(options);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return new JobRun(_runtime, jobName, options ?? new JobOptions());
+        return new JobRun(_runtime, jobName, options);
     }
 
     private async ValueTask<IJob> BeginAsync(bool async, JobRun run, CancellationToken cancellationToken)

@@ -13,9 +13,9 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
     {
         var failures = new List<string>();
         Connection(failures, options.ConnectionString);
-        Choice(failures, nameof(options.ErrorPolicy), options.ErrorPolicy);
-        Choice(failures, nameof(options.DisposeBehavior), options.DisposeBehavior);
-        Choice(failures, nameof(options.Liveness), options.Liveness);
+        JobOptionsValidator.Defined(failures, nameof(options.ErrorPolicy), options.ErrorPolicy);
+        JobOptionsValidator.Defined(failures, nameof(options.DisposeBehavior), options.DisposeBehavior);
+        JobOptionsValidator.Defined(failures, nameof(options.Liveness), options.Liveness);
         Range(failures, nameof(options.FlushInterval), options.FlushInterval, TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(1));
         Range(failures, nameof(options.HeartbeatInterval), options.HeartbeatInterval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10));
         Range(failures, nameof(options.ConnectTimeout), options.ConnectTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5));
@@ -38,13 +38,6 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
     {
         if (value.CompareTo(least) < 0 || value.CompareTo(most) > 0)
             failures.Add($"{name} '{value}' must be between '{least}' and '{most}'.");
-    }
-
-    private static void Choice<T>(List<string> failures, string name, T value)
-        where T : struct, Enum
-    {
-        if (!Enum.IsDefined(value))
-            failures.Add($"{name} '{value}' must be one of '{string.Join("', '", Enum.GetNames<T>())}'.");
     }
 
     private static void Connection(List<string> failures, string? value)

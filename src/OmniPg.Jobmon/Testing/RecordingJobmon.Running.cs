@@ -64,6 +64,7 @@ public sealed partial class RecordingJobmon
         ArgumentException.ThrowIfNullOrWhiteSpace(sql);
         cancellationToken.ThrowIfCancellationRequested();
         options ??= new SqlJobOptions();
+        JobOptionsValidator.Check(options);
         if (SqlAnswer is null && options.DataSource is null)
             throw Unsupported.For(nameof(RunSqlAsync), "set RecordingJobmon.SqlAnswer, or SqlJobOptions.DataSource to run the SQL on a server");
         var run = NewRun(jobName, options.Job);
@@ -78,7 +79,9 @@ public sealed partial class RecordingJobmon
     private RecordingRun NewRun(string jobName, JobOptions? options)
     {
         JobNameRule.Check(jobName, _defaults.MaxJobNameBytes);
+        options ??= new JobOptions();
+        JobOptionsValidator.Check(options);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return new RecordingRun(_log, jobName, options ?? new JobOptions());
+        return new RecordingRun(_log, jobName, options);
     }
 }

@@ -26,7 +26,7 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
 
         var before = await jobmon.Monitor.CheckAsync(cancellationToken: Stop);
         var working = job.SqlStepAsync("read", "SELECT count(*) FROM work", worker, cancellationToken: Stop);
-        await WaitsAsync(log, worker);
+        var since = await WaitsAsync(log, worker);
         var blocked = await jobmon.Monitor.CheckAsync(cancellationToken: Stop);
         var rows = await log.RowsAsync("SELECT * FROM S.check_job_status()");
         await log.RowsAsync(holder, "ROLLBACK");
@@ -37,9 +37,9 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
         blocked.Alerts.Should().ContainSingle().Which.Should().BeEquivalentTo(new
         {
             Level = AlertLevel.Critical, Status = JobAlertStatus.Blocked, AlertStatusText = "BLOCKED", JobName = "LOAD",
-            AlertText = $"{Blocked} (blocked by pid {holder.ProcessID})",
+            AlertText = $"{Blocked} (blocked by pid {holder.ProcessID} since {since})",
         });
-        rows.Should().Equal($"3|BLOCKED|LOAD|{Blocked} (blocked by pid {holder.ProcessID})");
+        rows.Should().Equal($"3|BLOCKED|LOAD|{Blocked} (blocked by pid {holder.ProcessID} since {since})");
         after.Alerts.Should().ContainSingle().Which.AlertStatusText.Should().Be("FAILED_RUN");
         (await log.RowsAsync("SELECT l.pid = r.work_pid, r.work_pid, r.work_backend_start IS NOT NULL FROM S.job_log l JOIN omnipg_jobmon.run r USING (job_id)"))
             .Should().Equal($"t|{worker.ProcessID}|t");
@@ -63,9 +63,10 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
             var quiet = jobmon.Start("load");
             quiet.Attach(idle);
             var working = log.RowsAsync(waiting, "SELECT count(*) FROM work");
-            await WaitsAsync(log, waiting);
+            var since = await WaitsAsync(log, waiting);
 
-            (await jobmon.Monitor.CheckAsync(cancellationToken: Stop)).Alerts.Should().ContainSingle().Which.AlertText.Should().Be($"{Blocked} (blocked by pid {holder.ProcessID})");
+            (await jobmon.Monitor.CheckAsync(cancellationToken: Stop)).Alerts.Should().ContainSingle()
+                .Which.AlertText.Should().Be($"{Blocked} (blocked by pid {holder.ProcessID} since {since})");
 
             await log.RowsAsync(holder, "ROLLBACK");
             await working;
@@ -126,6 +127,13 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
         return log;
     }
 
-    private static Task WaitsAsync(JobLogDatabase log, NpgsqlConnection worker) => Eventually.TrueAsync(
-        () => log.ScalarAsync<bool>($"SELECT EXISTS (SELECT FROM pg_locks WHERE pid = {worker.ProcessID} AND NOT granted)"), "the worker waits", cancellationToken: Stop);
+    /// <summary>Waits until the worker waits; returns since when, as the server writes it.</summary>
+    private static async Task<string> WaitsAsync(JobLogDatabase log, NpgsqlConnection worker)
+    {
+        var since = "";
+        await Eventually.TrueAsync(
+            async () => (since = await log.ScalarAsync<string>($"SELECT coalesce(max(waitstart)::text, '') FROM pg_locks WHERE pid = {worker.ProcessID} AND NOT granted")).Length > 0,
+            "the worker waits", cancellationToken: Stop);
+        return since;
+    }
 }

@@ -15,6 +15,8 @@ internal static class MisuseScenarios
             stage.NoteThrow(() => jobmon.Start("  "));
             stage.NoteThrow(() => jobmon.Start(new string('ä', 501)));
             stage.NoteThrow(() => jobmon.Job(""));
+            stage.NoteThrow(() => jobmon.Start("x", new JobOptions { WaitTimeout = TimeSpan.FromTicks(-1) }));
+            await stage.NoteThrowAsync(() => jobmon.RunSqlAsync("x", "SELECT 1", new SqlJobOptions { CommandTimeout = TimeSpan.FromTicks(-1) }));
             await stage.NoteThrowAsync(() => jobmon.StartAsync("").AsTask());
             await stage.NoteThrowAsync(() => jobmon.RunAsync("x", (Func<IJob, CancellationToken, Task>)null!));
             await stage.NoteThrowAsync(() => jobmon.RunAsync("", (_, _) => Task.CompletedTask));

@@ -1,7 +1,10 @@
 WITH cfg AS MATERIALIZED (
     SELECT c.job_name, c.warn_threshold, c.error_threshold, c.sensitivity FROM @schema@.job_check_config c WHERE c.active
 ), locks AS MATERIALIZED (
-    SELECT l.pid, l.granted, l.locktype, l.database, l.classid, l.objid, l.objsubid FROM pg_catalog.pg_locks l
+    -- Column waitstart came with 14; by way of the whole row the same text runs on 13.
+    SELECT l.pid, l.granted, l.locktype, l.database, l.classid, l.objid, l.objsubid,
+        CASE WHEN NOT l.granted THEN (to_jsonb(l) ->> 'waitstart')::timestamptz END AS waitstart
+    FROM pg_catalog.pg_locks l
     WHERE NOT l.granted OR l.locktype = 'advisory'
 ), open_runs AS MATERIALIZED (
     -- Every unfinished run, found through the index on status, and whether its process is seen. A backend younger than the run has
@@ -52,10 +55,9 @@ WITH cfg AS MATERIALIZED (
       AND now() - o.start_time >= least(c.warn_threshold, c.error_threshold)
     GROUP BY o.job_name
 ), blocked AS (
-    SELECT o.job_name, max(o.work_pid) AS work_pid
-    FROM open_runs o
+    SELECT o.job_name, max(o.work_pid) AS work_pid, min(l.waitstart) AS since
+    FROM open_runs o JOIN locks l ON NOT l.granted AND l.pid IN (o.pid, o.work_pid)
     WHERE o.live AND o.start_time > now() - @history@ AND NOT pg_is_in_recovery()
-      AND EXISTS (SELECT FROM locks l WHERE NOT l.granted AND l.pid IN (o.pid, o.work_pid))
     GROUP BY o.job_name
 ), described AS (
     SELECT f.alert_code,
@@ -65,7 +67,7 @@ WITH cfg AS MATERIALIZED (
             WHEN r.unverified THEN 'RUNNING (unverified)' ELSE 'RUNNING' END AS alert_status,
         f.job_name,
         CASE WHEN b.job_name IS NOT NULL THEN 'Another transaction has a lock that blocking this job from completing'
-                || coalesce((SELECT ' (blocked by pid ' || string_agg(p::text, ', ') || ')' FROM unnest(pg_blocking_pids(b.work_pid)) p), '')
+                || coalesce((SELECT ' (blocked by pid ' || string_agg(p::text, ', ') || coalesce(' since ' || b.since, '') || ')' FROM unnest(pg_blocking_pids(b.work_pid)) p), '')
             WHEN r.job_name IS NULL THEN coalesce(f.alert_text, 'Last completed run: ' || e.max_end,
                 'Has not completed a run since highest configured monitoring time period')
             WHEN pg_is_in_recovery() THEN coalesce('Whether it runs cannot be seen on a standby. Last completed run: ' || e.max_end,

@@ -1,0 +1,35 @@
+using OmniPg.Jobmon.Testing;
+
+namespace OmniPg.Jobmon.Tests.Options;
+
+public sealed class JobOptionValidationTests
+{
+    [Fact]
+    public void All_that_is_wrong_with_a_run_is_said_at_once()
+    {
+        using var jobmon = new RecordingJobmon();
+        var options = new JobOptions
+        {
+            WaitTimeout = TimeSpan.FromSeconds(-1), RecordWhenLongerThan = TimeSpan.FromSeconds(-2), MaxRuntime = TimeSpan.Zero, CancelledLevel = new AlertLevel(0),
+            OnConflict = (OnConflict)9, Record = (RecordMode)8, DisposeBehavior = (DisposeBehavior)7,
+        };
+
+        jobmon.Invoking(j => j.Start("x", options)).Should().Throw<ArgumentException>().WithMessage(
+            "WaitTimeout '-00:00:01' must not be negative. RecordWhenLongerThan '-00:00:02' must not be negative. MaxRuntime '00:00:00' must be positive. "
+            + "CancelledLevel '0' must be a code from 1. OnConflict '9' must be one of 'Skip', 'Wait', 'Throw'. Record '8' must be one of 'Always', 'ErrorsOnly'. "
+            + "DisposeBehavior '7' must be one of 'FailUnlessCompleted', 'CompleteUnlessFailed'. (Parameter 'options')");
+        jobmon.Jobs.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Edges_of_the_ranges_are_taken()
+    {
+        await using var jobmon = new RecordingJobmon { SqlAnswer = _ => 0 };
+        var options = new JobOptions { WaitTimeout = TimeSpan.Zero, RecordWhenLongerThan = TimeSpan.Zero, MaxRuntime = TimeSpan.FromTicks(1), CancelledLevel = AlertLevel.Ok };
+
+        jobmon.Start("x", options).Complete();
+        await jobmon.RunSqlAsync("y", "SELECT 1", new SqlJobOptions { CommandTimeout = TimeSpan.Zero }, TestContext.Current.CancellationToken);
+
+        jobmon.Jobs.Select(j => j.Status).Should().Equal("OK", "OK");
+    }
+}
