@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using OmniPg.IO;
 
 namespace OmniPg.Cli;
 
@@ -7,7 +8,7 @@ namespace OmniPg.Cli;
 /// The console's own stream drops what it cannot write to a closed pipe, so a program behind it would run on for ever where
 /// <c>… | head</c> should end it. A file stream keeps an offset of its own and overwrites what others append to the same file.
 /// </remarks>
-internal sealed partial class StandardOutput : Stream
+internal sealed partial class StandardOutput : WriteOnlyStream
 {
     private const int Interrupted = 4;
     private const int TryAgain = 11;
@@ -15,16 +16,6 @@ internal sealed partial class StandardOutput : Stream
     private readonly int _descriptor;
 
     private StandardOutput(int descriptor) => _descriptor = descriptor;
-
-    public override bool CanRead => false;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => true;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
     public static Stream Output() => OperatingSystem.IsWindows() ? Console.OpenStandardOutput() : new StandardOutput(1);
 
@@ -49,17 +40,16 @@ internal sealed partial class StandardOutput : Stream
         }
     }
 
-    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Write(buffer.Span);
+        return ValueTask.CompletedTask;
+    }
 
     public override void Flush()
     {
     }
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     private static partial nint WriteTo(int descriptor, ReadOnlySpan<byte> buffer, nint count);

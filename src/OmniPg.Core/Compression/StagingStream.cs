@@ -1,4 +1,5 @@
 using System.Buffers;
+using OmniPg.IO;
 
 namespace OmniPg.Compression;
 
