@@ -33,7 +33,6 @@ internal sealed partial class JobRun
 
     public ValueTask DisposeAsync() => DisposeAsync(async: true);
 
-    /// <summary>Ends the run with what its body threw, without ever throwing in place of that exception.</summary>
     public async ValueTask EndWithAsync(Exception error, CancellationToken callersToken)
     {
         if (State != JobState.Running)

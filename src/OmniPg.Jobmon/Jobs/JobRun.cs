@@ -5,7 +5,7 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>One open run: its handle for the caller, and what the background threads see of it.</summary>
-internal sealed partial class JobRun : IJob, IProgressSource
+internal sealed partial class JobRun : IOwnedRun, IProgressSource
 {
     private readonly JobmonRuntime _runtime;
     private readonly JobOptions _options;

@@ -5,19 +5,8 @@ public sealed partial class JobmonClient
 {
     /// <inheritdoc/>
     public Task RunAsync(
-        string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        return RunAsync(
-            jobName,
-            async (job, token) =>
-            {
-                await body(job, token).ConfigureAwait(false);
-                return true;
-            },
-            options,
-            cancellationToken);
-    }
+        string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAsync(jobName, JobBodies.WithResult(body), options, cancellationToken);
 
     /// <inheritdoc/>
     public async Task<T?> RunAsync<T>(
@@ -27,22 +16,7 @@ public sealed partial class JobmonClient
         cancellationToken.ThrowIfCancellationRequested();
         var run = NewRun(jobName, options);
         await BeginAsync(async: true, run, cancellationToken).ConfigureAwait(false);
-        await using var ending = run.ConfigureAwait(false);
-        if (!run.Acquired)
-            return default;
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, run.CancellationToken);
-        try
-        {
-            var result = await body(run, either.Token).ConfigureAwait(false);
-            if (run.State == JobState.Running)
-                await run.CompleteAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);
-            return result;
-        }
-        catch (Exception error)
-        {
-            await run.EndWithAsync(error, cancellationToken).ConfigureAwait(false);
-            throw;
-        }
+        return await JobBodies.RunAsync(run, body, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -55,6 +29,15 @@ public sealed partial class JobmonClient
         JobOptionsValidator.Check(options);
         var run = NewRun(jobName, options.Job);
         await BeginAsync(async: true, run, cancellationToken).ConfigureAwait(false);
-        return await SqlJobs.RunAsync(run, sql, _dataSource, options, cancellationToken).ConfigureAwait(false);
+        return await SqlJobs.RunAsync(
+            run,
+            sql,
+            async (step, token) =>
+            {
+                var rows = await SqlJobs.ExecuteAsync(run, sql, options.DataSource ?? _dataSource, options.CommandTimeout, token).ConfigureAwait(false);
+                await ((StepRun)step).EndSqlAsync(rows).ConfigureAwait(false);
+                return rows;
+            },
+            cancellationToken).ConfigureAwait(false);
     }
 }

@@ -13,9 +13,9 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
     {
         var failures = new List<string>();
         Connection(failures, options.ConnectionString);
-        JobOptionsValidator.Defined(failures, nameof(options.ErrorPolicy), options.ErrorPolicy);
-        JobOptionsValidator.Defined(failures, nameof(options.DisposeBehavior), options.DisposeBehavior);
-        JobOptionsValidator.Defined(failures, nameof(options.Liveness), options.Liveness);
+        Defined(failures, nameof(options.ErrorPolicy), options.ErrorPolicy);
+        Defined(failures, nameof(options.DisposeBehavior), options.DisposeBehavior);
+        Defined(failures, nameof(options.Liveness), options.Liveness);
         Range(failures, nameof(options.FlushInterval), options.FlushInterval, TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(1));
         Range(failures, nameof(options.HeartbeatInterval), options.HeartbeatInterval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10));
         Range(failures, nameof(options.ConnectTimeout), options.ConnectTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5));
@@ -38,6 +38,13 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
     {
         if (value.CompareTo(least) < 0 || value.CompareTo(most) > 0)
             failures.Add($"{name} '{value}' must be between '{least}' and '{most}'.");
+    }
+
+    public static void Defined<T>(List<string> failures, string name, T value)
+        where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value))
+            failures.Add($"{name} '{value}' must be one of '{string.Join("', '", Enum.GetNames<T>())}'.");
     }
 
     private static void Connection(List<string> failures, string? value)

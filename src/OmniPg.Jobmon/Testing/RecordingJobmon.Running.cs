@@ -16,19 +16,8 @@ public sealed partial class RecordingJobmon
 
     /// <inheritdoc/>
     public Task RunAsync(
-        string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(body);
-        return RunAsync(
-            jobName,
-            async (job, token) =>
-            {
-                await body(job, token).ConfigureAwait(false);
-                return true;
-            },
-            options,
-            cancellationToken);
-    }
+        string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAsync(jobName, JobBodies.WithResult(body), options, cancellationToken);
 
     /// <inheritdoc/>
     public async Task<T?> RunAsync<T>(
@@ -38,22 +27,7 @@ public sealed partial class RecordingJobmon
         cancellationToken.ThrowIfCancellationRequested();
         var run = NewRun(jobName, options);
         await run.BeginAsync(async: true, cancellationToken).ConfigureAwait(false);
-        await using var ending = run.ConfigureAwait(false);
-        if (!run.Acquired)
-            return default;
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, run.CancellationToken);
-        try
-        {
-            var result = await body(run, either.Token).ConfigureAwait(false);
-            if (run.State == JobState.Running)
-                run.Complete();
-            return result;
-        }
-        catch (Exception error)
-        {
-            run.EndWith(error, cancellationToken);
-            throw;
-        }
+        return await JobBodies.RunAsync(run, body, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

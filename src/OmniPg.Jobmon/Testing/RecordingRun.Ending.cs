@@ -38,11 +38,11 @@ internal sealed partial class RecordingRun
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Ends the run with what its body threw.</summary>
-    public void EndWith(Exception error, CancellationToken callersToken)
+    public ValueTask EndWithAsync(Exception error, CancellationToken callersToken)
     {
         var asked = CancellationToken.IsCancellationRequested || (error is OperationCanceledException && callersToken.IsCancellationRequested);
         Record.End(Entry, asked ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, error) : JobOutcome.Failure(error));
+        return ValueTask.CompletedTask;
     }
 
     private void End(JobOutcome outcome)

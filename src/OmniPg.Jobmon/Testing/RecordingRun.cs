@@ -4,7 +4,7 @@ using Npgsql;
 namespace OmniPg.Jobmon.Testing;
 
 /// <summary>The handle of a recorded run: the rules of the client's handle, without its I/O.</summary>
-internal sealed partial class RecordingRun : IJob
+internal sealed partial class RecordingRun : IOwnedRun
 {
     private readonly RecordingScope _scope;
     private volatile bool _disposed;

@@ -156,7 +156,7 @@ internal sealed class AutonomousWriter(
         var limit = JobJournal.MaxBatch;
         while (true)
         {
-            DropPointless(job);
+            Dropped(job.Journal.RemovePointless(), "row missing");
             var batch = job.Journal.NextBatch(limit);
             if (batch.Count == 0)
                 return (false, refused);
@@ -179,17 +179,6 @@ internal sealed class AutonomousWriter(
                     OpenCircuit(batch[0].Operation, error!);
                     return (true, error);
             }
-        }
-    }
-
-    private static void DropPointless(JobRow job)
-    {
-        foreach (var e in job.Journal.Snapshot())
-        {
-            if (!e.IsPointless)
-                continue;
-            job.Journal.Remove(e);
-            Dropped(1, "row missing");
         }
     }
 

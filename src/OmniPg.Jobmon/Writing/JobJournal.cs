@@ -53,6 +53,13 @@ internal sealed class JobJournal
             _events.Remove(written);
     }
 
+    /// <summary>Removes events whose row does not exist and never will; returns how many.</summary>
+    public int RemovePointless()
+    {
+        lock (_lock)
+            return _events.RemoveAll(static e => e.IsPointless);
+    }
+
     public bool Contains(LogEvent candidate)
     {
         lock (_lock)

@@ -102,6 +102,17 @@ public sealed class InstallTests(PgClusterFixture server)
         (await log.ScalarAsync<bool>("SELECT S._dblink_probe()")).Should().BeTrue();
     }
 
+    [Fact]
+    public async Task Schema_name_that_would_end_the_quoting_of_the_script_is_refused()
+    {
+        await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+
+        var act = () => new JobmonInstaller(JobLogDatabase.AccessAs(database.DataSource))
+            .InstallAsync(new InstallOptions { Schema = "x$omnipg$; SELECT 1/0; --" }, TestContext.Current.CancellationToken);
+
+        await act.Should().ThrowAsync<ArgumentException>().WithMessage("*'$omnipg$'*");
+    }
+
     [Theory]
     [InlineData(13)]
     [InlineData(14)]

@@ -13,9 +13,9 @@ internal static class JobOptionsValidator
             failures.Add($"{nameof(options.MaxRuntime)} '{options.MaxRuntime}' must be positive.");
         if (options.CancelledLevel.Code < AlertLevel.Ok.Code)
             failures.Add($"{nameof(options.CancelledLevel)} '{options.CancelledLevel.Code}' must be a code from 1.");
-        Defined(failures, nameof(options.OnConflict), options.OnConflict);
-        Defined(failures, nameof(options.Record), options.Record);
-        Defined(failures, nameof(options.DisposeBehavior), options.DisposeBehavior ?? default);
+        JobmonOptionsValidator.Defined(failures, nameof(options.OnConflict), options.OnConflict);
+        JobmonOptionsValidator.Defined(failures, nameof(options.Record), options.Record);
+        JobmonOptionsValidator.Defined(failures, nameof(options.DisposeBehavior), options.DisposeBehavior ?? default);
         if (failures.Count > 0)
             throw new ArgumentException(string.Join(' ', failures), nameof(options));
     }
@@ -28,13 +28,6 @@ internal static class JobOptionsValidator
         NotNegative(failures, nameof(options.CommandTimeout), options.CommandTimeout);
         if (failures.Count > 0)
             throw new ArgumentException(string.Join(' ', failures), nameof(options));
-    }
-
-    public static void Defined<T>(List<string> failures, string name, T value)
-        where T : struct, Enum
-    {
-        if (!Enum.IsDefined(value))
-            failures.Add($"{name} '{value}' must be one of '{string.Join("', '", Enum.GetNames<T>())}'.");
     }
 
     private static void NotNegative(List<string> failures, string name, TimeSpan value)
