@@ -3,14 +3,13 @@ using System.Diagnostics.Metrics;
 
 namespace OmniPg.Jobmon.Benchmarks;
 
-/// <summary>Counts that are no times: write batches of ten million reports, statements of an idle job, bytes per run.</summary>
+/// <summary>Counts that are no times: write batches of ten million reports, bytes per run. A test counts the statements of an idle job.</summary>
 internal static class Facts
 {
     public static async Task<int> RunAsync()
     {
         await using var log = await BenchmarkLog.StartAsync();
         await ReportsAsync(log);
-        await IdleAsync(log);
         await BytesAsync(log);
         return 0;
     }
@@ -45,20 +44,6 @@ internal static class Facts
         await step.CompleteAsync();
         await job.CompleteAsync();
         Console.WriteLine($"10,000,000 reports in {elapsed.TotalSeconds:0.0} s: {batches} update batches (limit: elapsed seconds + 2)");
-    }
-
-    private static async Task IdleAsync(BenchmarkLog log)
-    {
-        await using var jobmon = JobmonClient.Create(
-            log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromSeconds(1), DeadAfter = TimeSpan.FromSeconds(3) });
-        var job = await jobmon.StartAsync("idle");
-        await Task.Delay(TimeSpan.FromSeconds(2.5));
-        const string Commits = "SELECT pg_stat_get_xact_tuples_updated('omnipg_jobmon.session'::regclass) + n_tup_upd FROM pg_stat_user_tables WHERE relid = 'omnipg_jobmon.session'::regclass";
-        var before = await log.ScalarAsync<long>(Commits);
-        await Task.Delay(TimeSpan.FromSeconds(10));
-        var after = await log.ScalarAsync<long>(Commits);
-        await job.CompleteAsync();
-        Console.WriteLine($"Idle job, heartbeat every second: {after - before} heartbeat updates in 10 s (the test counts that nothing else is sent)");
     }
 
     private static async Task BytesAsync(BenchmarkLog log)
