@@ -56,7 +56,7 @@ internal sealed class CliProcess : IDisposable
             RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
             Environment = { ["OMNIPG"] = "dotnet " + Program },
         };
-        foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PG", StringComparison.Ordinal) || k == "OMNIPG_CONNECTION").ToList())
+        foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PG", StringComparison.Ordinal) || k is "OMNIPG_CONNECTION" or "NO_COLOR").ToList())
             start.Environment.Remove(name);
         if (connection is not null)
             start.Environment["OMNIPG_CONNECTION"] = connection;
