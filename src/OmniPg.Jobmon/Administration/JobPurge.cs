@@ -9,11 +9,14 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
 {
     private const int LargestBatch = 100_000;
 
+    private string? Age => options.OlderThanInterval
+        ?? (options.OlderThan is { } age ? string.Create(CultureInfo.InvariantCulture, $"{age.TotalSeconds:0.######} seconds") : null);
+
     public async Task<PurgeResult> RunAsync(IProgress<long>? progress, CancellationToken cancellationToken)
     {
         Validate();
         // Nodes that all purge at the same hour would fill the log with runs that find nothing to do.
-        if (await ScalarAsync(JobPurgeSql.IsFree, cancellationToken).ConfigureAwait(false) is not true)
+        if (await ScalarAsync(JobPurgeSql.IsFree, cancellationToken, SqlParameters.Text(Age)).ConfigureAwait(false) is not true)
             return new PurgeResult(0, 0, null) { AnotherAtWork = true };
         long? jobId = options.LogAsJob ? (long)(await ScalarAsync(JobPurgeSql.LogStart, cancellationToken).ConfigureAwait(false))! : null;
         var stepId = jobId is { } id ? await ScalarAsync(JobPurgeSql.LogStep, cancellationToken, Number(id)).ConfigureAwait(false) : null;
@@ -61,14 +64,12 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
 
     private NpgsqlCommand BatchCommand(string[] names, long[] boundaries, long after, long? ownJob)
     {
-        var age = options.OlderThanInterval
-            ?? (options.OlderThan is { } a ? string.Create(CultureInfo.InvariantCulture, $"{a.TotalSeconds:0.######} seconds") : null);
         return new NpgsqlCommand(server.Render(JobPurgeSql.Batch(server.Mode)), connection)
         {
             CommandTimeout = 0,
             Parameters =
             {
-                SqlParameters.Text(age), new NpgsqlParameter { Value = names }, new NpgsqlParameter { Value = boundaries },
+                SqlParameters.Text(Age), new NpgsqlParameter { Value = names }, new NpgsqlParameter { Value = boundaries },
                 SqlParameters.Interval(options.KeepFailuresFor), SqlParameters.Integer(options.BatchSize), Number(after),
                 SqlParameters.Interval(deadAfter), Number(ownJob),
             },

@@ -13,8 +13,8 @@ internal static class JobPurgeSql
 
     private const string Lock = "pg_try_advisory_xact_lock(hashtextextended('omnipg_jobmon.purge @schema.literal@', 0))";
 
-    /// <summary>Whether nobody else is deleting just now.</summary>
-    public const string IsFree = "SELECT " + Lock;
+    // $1 age: one that is no interval is refused here, before a run is begun for it. Whether nobody else is deleting just now.
+    public const string IsFree = "SELECT " + Lock + ", $1::text::interval";
 
     public static string Batch(JobmonMode mode) => mode == JobmonMode.Extension ? Doomed + SideRows + Gone : Doomed + Gone;
 

@@ -89,7 +89,7 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
     public JobmonException? Translate(NpgsqlException error, string operation, JobmonServer? server)
     {
         if (error is not PostgresException refusal)
-            return new JobmonUnavailableException(operation, ServerName(), error.Message, error);
+            return new JobmonUnavailableException(operation, ServerText.Of(dataSource.ConnectionString), error.Message, error);
         switch (refusal.SqlState)
         {
             case PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName when server is not null:
@@ -97,7 +97,7 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
                 return new JobmonNotInstalledException(server.Database, server.Schema.Value, refusal);
             case PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.AdminShutdown
                 or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.LockNotAvailable:
-                return new JobmonUnavailableException(operation, ServerName(), refusal.MessageText, refusal);
+                return new JobmonUnavailableException(operation, ServerText.Of(dataSource.ConnectionString), refusal.MessageText, refusal);
             default:
                 return null;
         }
@@ -108,11 +108,5 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
         if (found.Mode != JobmonMode.NotInstalled)
             _server = found;
         return found;
-    }
-
-    private string ServerName()
-    {
-        var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
-        return $"{settings.Host}:{settings.Port}/{settings.Database}";
     }
 }

@@ -31,7 +31,7 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
         }
 
         var settings = new NpgsqlConnectionStringBuilder(_dataSource.ConnectionString);
-        ServerName = string.Create(null, $"{settings.Host}:{settings.Port}/{settings.Database ?? settings.Username}");
+        ServerName = ServerText.Of(_dataSource.ConnectionString);
         DatabaseName = settings.Database ?? settings.Username ?? "";
         UserName = settings.Username ?? "";
     }

@@ -98,6 +98,7 @@ public sealed class PurgeTests(PgClusterFixture server)
 
         await none.Should().ThrowAsync<ArgumentException>();
         await wrong.Should().ThrowAsync<ArgumentException>().WithMessage("*\"soon\"*");
+        (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_log")).Should().Be(0, "a mistake of the caller is no failed run");
     }
 
     private sealed class InlineProgress(Action<long> report) : IProgress<long>
