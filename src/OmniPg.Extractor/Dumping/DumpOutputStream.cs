@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using OmniPg.IO;
 
 namespace OmniPg.Extractor.Dumping;
@@ -13,6 +14,8 @@ internal sealed class DumpOutputStream(Stream output, Stream? copy, Func<Cancell
         return read;
     }
 
+    // Pooled here and along the way: how often a read has to wait depends on who is faster, and each wait would allocate.
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         var read = await output.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);

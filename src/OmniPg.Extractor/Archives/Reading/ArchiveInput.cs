@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace OmniPg.Extractor.Archives.Reading;
 
@@ -38,6 +39,7 @@ internal sealed class ArchiveInput(Stream stream, int bufferBytes, long position
     }
 
     /// <inheritdoc cref="Fill(int)"/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<bool> FillAsync(int missing, CancellationToken cancellationToken)
     {
         for (var wanted = (long)(_end - _start) + missing; _end - _start < wanted;)
@@ -59,6 +61,7 @@ internal sealed class ArchiveInput(Stream stream, int bufferBytes, long position
     }
 
     /// <inheritdoc cref="ReadThrough(Span{byte})"/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> ReadThroughAsync(Memory<byte> target, CancellationToken cancellationToken)
     {
         var read = await stream.ReadAsync(target, cancellationToken).ConfigureAwait(false);

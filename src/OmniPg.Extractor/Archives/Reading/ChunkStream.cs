@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using OmniPg.IO;
 
 namespace OmniPg.Extractor.Archives.Reading;
@@ -25,6 +26,7 @@ internal sealed class ChunkStream(ArchiveInput input, ArchiveNumbers numbers, in
         return copied;
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_closed, this);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using OmniPg.Compression;
 using OmniPg.IO;
 
@@ -18,6 +19,7 @@ internal sealed class DecodedStream(Stream decoder, Func<ArchiveLocation> locati
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         try
