@@ -38,9 +38,9 @@ public sealed class TopTerminalTests : IAsyncLifetime
         using var terminal = Start("$OMNIPG jobmon top");
         await SeeAsync(terminal, "EVIL");
 
-        await terminal.Process.StandardInput.WriteAsync(key);
-        await terminal.Process.StandardInput.FlushAsync(TestContext.Current.CancellationToken);
-        await SeeAsync(terminal, "exit code 0");
+        await PressAsync(terminal, key);
+
+        (await EndAsync(terminal)).Should().Be(0);
 
         var text = _seen.ToString();
         text.Should().Contain(Enter).And.Contain("EVIL \uFFFD[2J");
@@ -58,10 +58,9 @@ public sealed class TopTerminalTests : IAsyncLifetime
         await _cluster.StartAgainAsync(cancellationToken: TestContext.Current.CancellationToken);
         (await CliProcess.RunAsync(_database.ConnectionString, "jobmon", "run", "after the restart", "--sql", "SELECT 1")).ExitCode.Should().Be(0);
         await SeeAsync(terminal, "after the restart");
-        await terminal.Process.StandardInput.WriteAsync("q");
-        await terminal.Process.StandardInput.FlushAsync(TestContext.Current.CancellationToken);
-        await SeeAsync(terminal, "exit code 0");
+        await PressAsync(terminal, "q");
 
+        (await EndAsync(terminal)).Should().Be(0);
         _seen.ToString().Should().NotContain("   at ");
     }
 
@@ -70,13 +69,27 @@ public sealed class TopTerminalTests : IAsyncLifetime
     {
         using var terminal = Start("NO_COLOR=1 $OMNIPG jobmon top");
 
-        await SeeAsync(terminal, "exit code 0");
-
+        (await EndAsync(terminal)).Should().Be(0);
         _seen.ToString().Should().Contain("latest\t1\tEVIL \uFFFD[2J\tOK\t").And.NotContain(Enter).And.NotContain("\e[3");
     }
 
+    // The program takes the place of the shell: Ctrl-C goes to all in the foreground, and which shells outlive it differs.
     private CliProcess Start(string command) =>
-        CliProcess.StartShell(_database.ConnectionString, $"exec script -qfc 'TERM=xterm {command}; echo exit code $?' /dev/null");
+        CliProcess.StartShell(_database.ConnectionString, $"exec script -qefc 'exec env TERM=xterm {command}' /dev/null");
+
+    private static async Task PressAsync(CliProcess terminal, string key)
+    {
+        await terminal.Process.StandardInput.WriteAsync(key);
+        await terminal.Process.StandardInput.FlushAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Reads all that the terminal still shows and returns the exit code of the program in it.</summary>
+    private async Task<int> EndAsync(CliProcess terminal)
+    {
+        var result = await terminal.EndAsync();
+        _seen.Append(result.Output);
+        return result.ExitCode;
+    }
 
     /// <summary>Reads on until the terminal has shown a text that was not there before.</summary>
     private async Task SeeAsync(CliProcess terminal, string text)
