@@ -44,7 +44,7 @@ public sealed class TurmoilTests : IAsyncLifetime
 
         await Task.WhenAll(Enumerable.Range(0, Workers).Select(worker => Task.Run(() => WorkAsync(jobmon, worker), Stop)).Append(RestartAsync()));
         await done.CancelAsync();
-        await terminator;
+        (await terminator).Should().BeGreaterThan(20, "sessions were terminated again and again");
         _log.DataSource.Clear();
         await Eventually.TrueAsync(
             async () => await _log.ScalarAsync<long>("SELECT count(*) FROM S.job_log WHERE end_time IS NOT NULL") == Workers * JobsOfEach,
@@ -108,17 +108,27 @@ public sealed class TurmoilTests : IAsyncLifetime
         }
     }
 
-    private async Task TerminateSessionsAsync(CancellationToken stop)
+    // One session after each few steps that came through: by the clock alone, a busy machine would never get one through.
+    private async Task<int> TerminateSessionsAsync(CancellationToken stop)
     {
         const string Kill =
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'OmniPg.Jobmon' ORDER BY random() LIMIT 1";
+            """
+            WITH seen AS MATERIALIZED (SELECT count(*) AS steps FROM jobmon.job_detail)
+            SELECT seen.steps, pg_terminate_backend(victim.pid)
+            FROM seen LEFT JOIN (
+                SELECT pid FROM pg_stat_activity WHERE application_name = 'OmniPg.Jobmon' ORDER BY random() LIMIT 1) victim ON seen.steps > $1
+            """;
         await using var source = NpgsqlDataSource.Create(_log.ConnectionString);
+        var (steps, terminated) = (0L, 0);
         while (!stop.IsCancellationRequested)
         {
             try
             {
                 await using var command = source.CreateCommand(Kill);
-                await command.ExecuteNonQueryAsync(stop);
+                command.Parameters.AddWithValue(steps);
+                await using var reader = await command.ExecuteReaderAsync(stop);
+                await reader.ReadAsync(stop);
+                (steps, terminated) = (reader.GetInt64(0), terminated + (reader.IsDBNull(1) ? 0 : 1));
             }
             catch (Exception error) when (error is NpgsqlException or OperationCanceledException)
             {
@@ -127,5 +137,7 @@ public sealed class TurmoilTests : IAsyncLifetime
 
             await Task.Delay(TimeSpan.FromMilliseconds(20), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+
+        return terminated;
     }
 }
