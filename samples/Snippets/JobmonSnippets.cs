@@ -67,8 +67,8 @@ internal static class JobmonSnippets
     {
         #region jobmon-grant
         await jobmon.Admin.InstallAsync(new InstallOptions { Schema = "jobmon" });                 // as the owner
-        Console.WriteLine(jobmon.Admin.GrantScript("etl", JobmonAccess.Write));                    // for psql, as the owner
-        Console.WriteLine(jobmon.Admin.GrantScript("nagios", JobmonAccess.Read));
+        Console.WriteLine(await jobmon.Admin.GrantScriptAsync("etl", JobmonAccess.Write));         // for psql, as the owner
+        Console.WriteLine(await jobmon.Admin.GrantScriptAsync("nagios", JobmonAccess.Read));
         #endregion
     }
 

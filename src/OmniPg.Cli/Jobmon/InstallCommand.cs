@@ -7,7 +7,7 @@ internal static class InstallCommand
 {
     private static readonly Option<bool> Script = new("--script") { Description = "Print the SQL that would run, and change nothing" };
 
-    private static readonly Option<string?> Grant = new("--grant") { Description = "Print the least rights for this role as SQL", HelpName = "ROLE" };
+    private static readonly Option<string?> Grant = new("--grant") { Description = "Print the least rights on the log of this server for a role, as SQL", HelpName = "ROLE" };
 
     private static readonly Option<JobmonAccess> Access = new("--access")
     {
@@ -26,7 +26,7 @@ internal static class InstallCommand
         var options = new InstallOptions { Schema = session.Get(JobLog.Schema) };
         if (session.Get(Grant) is { } role)
         {
-            session.Out.Write(jobmon.Admin.GrantScript(role, session.Get(Access), options));
+            session.Out.Write(await jobmon.Admin.GrantScriptAsync(role, session.Get(Access), cancellationToken));
             return ExitCodes.Done;
         }
         if (session.Get(Script))

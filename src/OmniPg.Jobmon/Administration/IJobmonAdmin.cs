@@ -24,11 +24,25 @@ public interface IJobmonAdmin
     /// <returns>One transaction.</returns>
     string Script(InstallOptions? options = null);
 
-    /// <summary>The least rights a role needs, as SQL, on log and side schema. Run it as the owner of the schemas. No I/O.</summary>
+    /// <summary>
+    /// The least rights a role needs on the log of this server and on the side schema, as SQL. Looks at the server first: the extension's
+    /// triggers work with the rights of whoever logs, those of own mode do not. Before the installation: the rights of own mode.
+    /// </summary>
+    /// <param name="role">Name of the role, as it stands in the catalogue; it is quoted here.</param>
+    /// <param name="access">What the role is to do.</param>
+    /// <param name="cancellationToken">Cancels the look.</param>
+    /// <returns>GRANT statements. Run them after the installation, as the owner of the schemas.</returns>
+    /// <exception cref="ArgumentException"><paramref name="role"/> is no name of a role.</exception>
+    Task<string> GrantScriptAsync(string role, JobmonAccess access, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// As <see cref="GrantScriptAsync"/>, without I/O, to go with <see cref="Script"/>: for the log that this client has seen already, else
+    /// for own mode.
+    /// </summary>
     /// <param name="role">Name of the role, as it stands in the catalogue; it is quoted here.</param>
     /// <param name="access">What the role is to do.</param>
     /// <param name="options">Only <see cref="InstallOptions.Schema"/> matters; null means the schema in use.</param>
-    /// <returns>GRANT statements.</returns>
+    /// <returns>GRANT statements. Run them after the installation, as the owner of the schemas.</returns>
     /// <exception cref="ArgumentException"><paramref name="role"/> is no name of a role.</exception>
     string GrantScript(string role, JobmonAccess access, InstallOptions? options = null);
 

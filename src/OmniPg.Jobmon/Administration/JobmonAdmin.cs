@@ -17,8 +17,20 @@ internal sealed partial class JobmonAdmin(JobmonDatabase database, TimeSpan dead
             + JobmonSchemaScript.Side(schema, database.SideSchema) + "COMMIT;\n";
     }
 
-    public string GrantScript(string role, JobmonAccess access, InstallOptions? options = null) =>
-        Jobmon.GrantScript.For(PgIdentifier.Create(role), access, SchemaOf(options), database.SideSchema);
+    public Task<string> GrantScriptAsync(string role, JobmonAccess access, CancellationToken cancellationToken = default)
+    {
+        var name = PgIdentifier.Create(role);
+        return database.RunAsync("read rights", (_, server, _) =>
+            Task.FromResult(Jobmon.GrantScript.For(name, access, server.Mode, server.Schema, server.SideSchema)), cancellationToken);
+    }
+
+    public string GrantScript(string role, JobmonAccess access, InstallOptions? options = null)
+    {
+        var schema = SchemaOf(options);
+        // Another schema than the extension's can only hold a log of own mode.
+        var mode = database.Known is { } known && known.Schema == schema ? known.Mode : JobmonMode.Own;
+        return Jobmon.GrantScript.For(PgIdentifier.Create(role), access, mode, schema, database.SideSchema);
+    }
 
     public Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default) =>
         database.RunAsync("write: cancel", (connection, server, ct) =>
@@ -51,7 +63,7 @@ internal sealed partial class JobmonAdmin(JobmonDatabase database, TimeSpan dead
     }
 
     private PgIdentifier SchemaOf(InstallOptions? options) =>
-        options?.Schema is { } name ? PgIdentifier.Create(name) : database.KnownSchema ?? database.ConfiguredSchema ?? JobmonServerDetector.DefaultSchema;
+        options?.Schema is { } name ? PgIdentifier.Create(name) : database.Known?.Schema ?? database.ConfiguredSchema ?? JobmonServerDetector.DefaultSchema;
 
     private Task<T> RunAsync<T>(string operation, Func<NpgsqlConnection, JobmonServer, CancellationToken, Task<T>> work, CancellationToken cancellationToken) =>
         database.RunAsync(operation, (connection, server, ct) => work(connection, server.RequireInstalled(), ct), cancellationToken);

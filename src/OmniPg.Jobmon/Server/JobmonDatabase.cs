@@ -14,8 +14,8 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
 
     public PgIdentifier SideSchema => sideSchema;
 
-    /// <summary>Schema of the log, once it was detected.</summary>
-    public PgIdentifier? KnownSchema => _server?.Schema;
+    /// <summary>What was detected, once it was and something is installed.</summary>
+    public JobmonServer? Known => _server;
 
     public int CommandTimeoutSeconds => (int)Math.Max(1, Math.Ceiling(commandTimeout.TotalSeconds));
 

@@ -5,36 +5,21 @@ namespace OmniPg.Jobmon;
 /// <summary>Finds which right a role lacks, so that a refusal can name it together with the statement that gives it.</summary>
 internal static class JobmonPermissions
 {
-    // One row for each missing right, the schemas first: without them nothing inside is reachable. $1, $2: the schemas; $3: the access.
+    // One row for each missing right, the schemas first: without them nothing inside is reachable. $1, $2: the schemas; $3 to $5: whether in the
+    // second schema, relation and privilege.
     private const string Missing =
         """
         SELECT 'USAGE' AS privilege, n.nspname::text AS object, format('GRANT USAGE ON SCHEMA %I TO %I;', n.nspname, current_user) AS statement, 1 AS rank
         FROM pg_catalog.pg_namespace n
         WHERE n.nspname IN ($1, $2) AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         UNION ALL
-        SELECT w.privilege, format('%I.%I', n.nspname, c.relname), format('GRANT %s ON %I.%I TO %I;', w.privilege, n.nspname, c.relname, current_user), 2
-        FROM (VALUES
-            ('job_log', 'SELECT', 'read'), ('job_detail', 'SELECT', 'read'), ('job_check_log', 'SELECT', 'read'),
-            ('job_check_config', 'SELECT', 'read'), ('job_status_text', 'SELECT', 'read'),
-            ('schema_version', 'SELECT', 'read'), ('session', 'SELECT', 'read'), ('run', 'SELECT', 'read'), ('step', 'SELECT', 'read'), ('check_rule', 'SELECT', 'read'),
-            ('job_log', 'INSERT', 'write'), ('job_log', 'UPDATE', 'write'), ('job_detail', 'INSERT', 'write'), ('job_detail', 'UPDATE', 'write'),
-            ('session', 'INSERT', 'write'), ('session', 'UPDATE', 'write'), ('run', 'INSERT', 'write'), ('run', 'UPDATE', 'write'),
-            ('step', 'INSERT', 'write'), ('step', 'UPDATE', 'write'), ('log_line', 'INSERT', 'write'), ('log_line', 'SELECT', 'write'),
-            -- The extension's triggers write the check log with the rights of whoever logs.
-            ('job_check_log', 'INSERT', 'triggers'), ('job_check_log', 'DELETE', 'triggers'),
-            ('job_log', 'DELETE', 'manage'), ('job_check_log', 'DELETE', 'manage'), ('job_check_config', 'INSERT', 'manage'),
-            ('job_check_config', 'UPDATE', 'manage'), ('job_check_config', 'DELETE', 'manage'), ('job_status_text', 'INSERT', 'manage'),
-            ('job_status_text', 'UPDATE', 'manage'), ('session', 'DELETE', 'manage'), ('run', 'DELETE', 'manage'), ('step', 'DELETE', 'manage'), ('log_line', 'DELETE', 'manage'),
-            ('check_rule', 'INSERT', 'manage'), ('check_rule', 'UPDATE', 'manage'), ('check_rule', 'DELETE', 'manage'),
-            ('acknowledgement', 'INSERT', 'manage')) AS w (relname, privilege, access)
-        JOIN pg_catalog.pg_namespace n ON n.nspname IN ($1, $2)
-        JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relkind IN ('r', 'p')
-        WHERE w.access = ANY ($3) AND NOT pg_catalog.has_table_privilege(c.oid, w.privilege)
-        UNION ALL
-        SELECT 'USAGE', format('%I.%I', n.nspname, c.relname), format('GRANT USAGE ON SEQUENCE %I.%I TO %I;', n.nspname, c.relname, current_user), 3
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE 'write' = ANY ($3) AND n.nspname = $1 AND c.relname IN ('job_log_job_id_seq', 'job_detail_step_id_seq')
-          AND NOT pg_catalog.has_sequence_privilege(c.oid, 'USAGE')
+        SELECT w.privilege, format('%I.%I', n.nspname, c.relname),
+            format('GRANT %s ON %s%I.%I TO %I;', w.privilege, CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END, n.nspname, c.relname, current_user),
+            CASE c.relkind WHEN 'S' THEN 3 ELSE 2 END
+        FROM unnest($3::boolean[], $4::text[], $5::text[]) AS w (side, relname, privilege)
+        JOIN pg_catalog.pg_namespace n ON n.nspname = CASE WHEN w.side THEN $2 ELSE $1 END
+        JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relkind IN ('r', 'p', 'S')
+        WHERE NOT CASE c.relkind WHEN 'S' THEN pg_catalog.has_sequence_privilege(c.oid, w.privilege) ELSE pg_catalog.has_table_privilege(c.oid, w.privilege) END
         ORDER BY rank, object, privilege
         """;
 
@@ -48,14 +33,18 @@ internal static class JobmonPermissions
     public static async ValueTask<JobmonPermissionException> ExplainAsync(
         bool async, NpgsqlDataSource dataSource, JobmonServer server, string operation, PostgresException refusal, CancellationToken cancellationToken)
     {
-        string[] access = operation.StartsWith("manage", StringComparison.Ordinal) ? ["read", "write", "manage"]
-            : operation.StartsWith("write", StringComparison.Ordinal) ? ["read", "write"] : ["read"];
-        if (server.Mode == JobmonMode.Extension && access.Length > 1)
-            access = [.. access, "triggers"];
+        var access = operation.StartsWith("manage", StringComparison.Ordinal) ? JobmonAccess.Manage
+            : operation.StartsWith("write", StringComparison.Ordinal) ? JobmonAccess.Write : JobmonAccess.Read;
+        var rights = (from grant in JobmonRights.Used(server.Mode, access)
+                      from relation in grant.Relations
+                      from one in grant.Privileges
+                      select (grant.Side, Relation: relation, Privilege: one)).ToArray();
         using var command = dataSource.CreateCommand(Missing);
         command.Parameters.AddWithValue(server.Schema.Value);
         command.Parameters.AddWithValue(server.SideSchema.Value);
-        command.Parameters.AddWithValue(access);
+        command.Parameters.AddWithValue(Array.ConvertAll(rights, right => right.Side));
+        command.Parameters.AddWithValue(Array.ConvertAll(rights, right => right.Relation));
+        command.Parameters.AddWithValue(Array.ConvertAll(rights, right => right.Privilege));
         // Disposed synchronously in both worlds: the rows are read to their end by then.
         using var rows = async ? await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false) : command.ExecuteReader();
 
@@ -71,7 +60,7 @@ internal static class JobmonPermissions
         var functionsFailed = server.ByFunctions && operation == "write";
         return privilege is null
             ? new JobmonPermissionException(server.Role, $"a right ({refusal.MessageText})", server.Schema.Value,
-                "the text of Admin.GrantScript() for this role", refusal, functionsFailed)
+                "the text of Admin.GrantScriptAsync() for this role", refusal, functionsFailed)
             : new JobmonPermissionException(server.Role, privilege, missing!, string.Join(' ', grants), refusal, functionsFailed);
     }
 }

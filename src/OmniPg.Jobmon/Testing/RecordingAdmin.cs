@@ -39,6 +39,8 @@ internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
 
     public string GrantScript(string role, JobmonAccess access, InstallOptions? options = null) => throw Refuse(nameof(GrantScript));
 
+    public Task<string> GrantScriptAsync(string role, JobmonAccess access, CancellationToken cancellationToken = default) => throw Refuse(nameof(GrantScriptAsync));
+
     public Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
         throw Refuse(nameof(PurgeAsync));
 

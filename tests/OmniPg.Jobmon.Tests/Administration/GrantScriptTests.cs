@@ -25,20 +25,21 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
         await owner.Admin.InstallAsync(cancellationToken: Stop);
         owner.Start("seen").Complete();
         var role = $"{access} \"of\" {database.Name}";
-        var script = owner.Admin.GrantScript(role, access);
+        var script = await owner.Admin.GrantScriptAsync(role, access, Stop);
         await database.ExecuteAsync($"CREATE ROLE {PgIdentifier.Create(role).Quoted} LOGIN; {script}", Stop);
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Username = role }.ConnectionString);
 
         await EverythingAsync(source, access);
-        var silent = new List<string>();
+        if (mode == JobmonMode.Own)
+            await SqlCallersAsync(source, access);
+        var (silent, fewer) = (new List<string>(), new List<string>());
         foreach (var (privilege, on, target) in Rights(script))
         {
             await database.ExecuteAsync($"REVOKE {privilege} ON {on} FROM {PgIdentifier.Create(role).Quoted}", Stop);
             JobmonPermissionException? refused = null;
             try
             {
-                await EverythingAsync(source, access);
-                silent.Add($"{privilege} {target}");
+                (await EverythingAsync(source, access) ? silent : fewer).Add($"{privilege} {target}");
             }
             catch (JobmonPermissionException error)
             {
@@ -56,28 +57,37 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
             await EverythingAsync(source, access);
         }
 
-        silent.Should().BeEquivalentTo(NotNeeded(mode, access));
+        silent.Should().BeEquivalentTo(ForPeople(access));
+        // Without the side schema the log works on with fewer features; rules need it.
+        fewer.Should().Equal(access == JobmonAccess.Manage ? [] : ["USAGE omnipg_jobmon", "SELECT omnipg_jobmon.schema_version"]);
+        owner.Admin.GrantScript(role, access).Should().Be(script);
     }
 
-    /// <summary>Rights whose absence nothing here notices: those of people at work with psql, and those that only the other mode needs.</summary>
-    private static string[] NotNeeded(JobmonMode mode, JobmonAccess access) =>
+    [Fact]
+    public async Task Before_the_installation_the_script_is_that_of_own_mode_and_works_after_it()
+    {
+        await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
+        await using var owner = JobmonClient.Create(database.DataSource, new JobmonOptions { Schema = "my log", ErrorPolicy = ErrorPolicy.Throw });
+        var role = $"early {database.Name}";
+
+        var script = await owner.Admin.GrantScriptAsync(role, JobmonAccess.Write, Stop);
+        await owner.Admin.InstallAsync(cancellationToken: Stop);
+
+        script.Should().StartWith($"GRANT USAGE ON SCHEMA \"my log\", \"omnipg_jobmon\" TO \"{role}\";\n").And.NotContain("DELETE");
+        script.Should().Be(owner.Admin.GrantScript(role, JobmonAccess.Write)).And.Be(await owner.Admin.GrantScriptAsync(role, JobmonAccess.Write, Stop));
+        await database.ExecuteAsync($"CREATE ROLE {PgIdentifier.Create(role).Quoted}; {script}", Stop);
+    }
+
+    /// <summary>Rights that nothing here uses, because they are for people at work with psql.</summary>
+    private static string[] ForPeople(JobmonAccess access) =>
     [
         "SELECT omnipg_jobmon.acknowledgement",
-        // Without the side schema the log works on with fewer features.
-        .. access == JobmonAccess.Manage ? Array.Empty<string>() : ["USAGE omnipg_jobmon", "SELECT omnipg_jobmon.schema_version"],
         .. access == JobmonAccess.Read ? ["SELECT omnipg_jobmon.log_line"] : Array.Empty<string>(),
-        // The triggers of own mode have the rights of their owner.
-        .. (mode, access) switch
-        {
-            (JobmonMode.Own, JobmonAccess.Write) => ["INSERT jobmon.job_check_log", "DELETE jobmon.job_check_log"],
-            (JobmonMode.Own, JobmonAccess.Manage) => ["INSERT jobmon.job_check_log", "DELETE omnipg_jobmon.run", "DELETE omnipg_jobmon.step", "DELETE omnipg_jobmon.log_line"],
-            _ => Array.Empty<string>(),
-        },
-        .. access == JobmonAccess.Manage
-            ? ["UPDATE jobmon.job_check_log", "DELETE jobmon.job_check_config", "DELETE jobmon.job_status_text", "DELETE omnipg_jobmon.check_rule"] : Array.Empty<string>(),
+        .. access == JobmonAccess.Manage ? ["DELETE jobmon.job_check_config", "DELETE omnipg_jobmon.check_rule"] : Array.Empty<string>(),
     ];
 
-    private static async Task EverythingAsync(NpgsqlDataSource source, JobmonAccess access)
+    /// <summary>Uses each part of the API that the access allows; returns whether all features are on.</summary>
+    private static async Task<bool> EverythingAsync(NpgsqlDataSource source, JobmonAccess access)
     {
         await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await ReadAsync(jobmon);
@@ -85,6 +95,20 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
             await WriteAsync(jobmon, source);
         if (access >= JobmonAccess.Manage)
             await ManageAsync(jobmon);
+        return (await jobmon.GetCapabilitiesAsync(Stop)).HasSideSchema;
+    }
+
+    /// <summary>The same rights are enough for those who call the functions of own mode from SQL.</summary>
+    private static async Task SqlCallersAsync(NpgsqlDataSource source, JobmonAccess access)
+    {
+        string[] read = ["show_job('x')", "show_job_like('x')", "show_job_status('OK')", "show_job_status('x', 'OK')", "show_detail(1)", "show_detail('x')", "show_running()", "check_job_status()"];
+        string[] write = ["add_job('a')", "fail_job(1)", "close_job(1)", "add_step(1, 's')", "update_step(1, 'OK', 'm')", "sql_step(1, 's', 'SELECT 1')", "sql_job('x', 'SELECT 1')", "cancel_job(jobmon.add_job('c'))"];
+        string[] manage = ["job_log_clear('1 hour')"];
+        foreach (var call in read.Concat(access >= JobmonAccess.Write ? write : []).Concat(access >= JobmonAccess.Manage ? manage : []))
+        {
+            await using var command = source.CreateCommand($"SELECT * FROM jobmon.{call}");
+            await command.ExecuteNonQueryAsync(Stop);
+        }
     }
 
     private static async Task ReadAsync(JobmonClient jobmon)
@@ -128,6 +152,7 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
         await jobmon.Admin.MuteAsync("written", DateTimeOffset.UtcNow.AddHours(1), "dba", null, Stop);
         await jobmon.Admin.AcknowledgeAsync("written", "dba", null, Stop);
         await jobmon.Admin.SetStatusTextAsync(AlertLevel.Ok, "OK", Stop);
+        await jobmon.Admin.Check("written").DeactivateAsync(Stop);
         await jobmon.Admin.PurgeAsync(new PurgeOptions { KeepPerJob = 1 }, null, Stop);
     }
 
