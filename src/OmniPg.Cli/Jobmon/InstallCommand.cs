@@ -45,13 +45,14 @@ internal static class InstallCommand
                 json.WriteString("schema", result.Schema.Value);
                 json.WriteString("sideSchema", result.SideSchema.Value);
                 json.WriteBoolean("alreadyInstalled", result.AlreadyInstalled);
+                json.WriteBoolean("upgraded", result.Upgraded);
                 json.WriteString("sqlAutonomy", result.SqlAutonomy.ToString());
                 json.WriteEndObject();
             });
         }
         else
         {
-            session.Out.WriteLine($"{(result.AlreadyInstalled ? "Already installed" : "Installed")}: job log in schema {result.Schema}"
+            session.Out.WriteLine($"{(result.Upgraded ? "Upgraded" : result.AlreadyInstalled ? "Already installed" : "Installed")}: job log in schema {result.Schema}"
                 + $" ({(result.Mode == JobmonMode.Extension ? "extension pg_jobmon" : "own")}), side tables in {result.SideSchema}");
         }
         if (result.SqlAutonomy == SqlAutonomy.None)

@@ -30,6 +30,8 @@ internal static class CheckRuleWriter
     {
         if (server.HasSide)
             return;
+        if (server.FoundSide.IsOlder || server.FoundSide.IsNewer)
+            throw server.OtherSideVersion();
         try
         {
             // A side schema that this role may not read looks like none; the server's refusal tells which right is missing.

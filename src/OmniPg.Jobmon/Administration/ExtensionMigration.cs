@@ -57,6 +57,8 @@ internal static class ExtensionMigration
             throw new JobmonNotInstalledException(found.Database, "pg_jobmon");
         if (found.Schema == target)
             throw new JobmonConflictException(target.Value, "it holds the extension pg_jobmon");
+        var own = await JobmonServerDetector.DetectAnyVersionAsync(connection, target, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
+        own.RequireNothingNewer();
         await JobmonInstaller.RunScriptAsync(connection, found with { Schema = target },
             JobmonSchemaScript.Own(target, database.SideSchema), cancellationToken).ConfigureAwait(false);
         if (await ExistsAsync(connection, $"SELECT EXISTS (SELECT FROM {target.Quoted}.job_log)", cancellationToken).ConfigureAwait(false))

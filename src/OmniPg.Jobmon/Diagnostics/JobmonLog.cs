@@ -65,8 +65,8 @@ internal static partial class JobmonLog
     [LoggerMessage(3203, LogLevel.Error, "Background work of the job log failed: {Reason}")]
     public static partial void BackgroundFailed(ILogger logger, string reason, Exception error);
 
-    [LoggerMessage(3204, LogLevel.Warning, "The side schema {SideSchema} is missing: dead jobs, progress values, nesting and cancellation are not recorded")]
-    public static partial void NoSideSchema(ILogger logger, string sideSchema);
+    [LoggerMessage(3204, LogLevel.Warning, "The side schema {SideSchema} {Reason}: dead jobs, progress values, nesting and cancellation are not recorded. {NextStep}")]
+    public static partial void NoSideSchema(ILogger logger, string sideSchema, string reason, string nextStep);
 
     [LoggerMessage(3205, LogLevel.Warning, "Role {Role} may not write the tables of schema {Schema}: events go through the functions of the extension, without dead job detection, progress values and process ids of attached work")]
     public static partial void FunctionsOnly(ILogger logger, string role, string schema);

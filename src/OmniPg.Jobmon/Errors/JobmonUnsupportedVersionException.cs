@@ -1,13 +1,16 @@
 namespace OmniPg.Jobmon;
 
-/// <summary><c>jobmon.unsupported-version</c>: the installed extension or side schema has a version this package cannot work with.</summary>
+/// <summary>
+/// <c>jobmon.unsupported-version</c>: the extension, the job log or the side schema has a version that this package cannot work with.
+/// <see cref="IJobmonAdmin.InstallAsync"/> upgrades what is older; what is newer is never written to.
+/// </summary>
 public sealed class JobmonUnsupportedVersionException : JobmonException
 {
-    internal JobmonUnsupportedVersionException(string what, string found, string supported)
+    internal JobmonUnsupportedVersionException(string what, string found, string supported, string nextStep)
         : base(
             "jobmon.unsupported-version",
             $"Version '{found}' of {what} is not supported; supported is '{supported}'.",
-            $"Upgrade {what}, or use a package version that matches it.")
+            nextStep)
     {
         Found = found;
         Supported = supported;

@@ -15,6 +15,9 @@ public sealed record InstallResult
     /// <summary>Whether anything was there before; <see langword="false"/> on the first installation.</summary>
     public required bool AlreadyInstalled { get; init; }
 
+    /// <summary>Whether log or side tables were those of an older package version and were brought to this one; their rows stay.</summary>
+    public required bool Upgraded { get; init; }
+
     /// <summary>Whether SQL callers log outside their transaction.</summary>
     public required SqlAutonomy SqlAutonomy { get; init; }
 }

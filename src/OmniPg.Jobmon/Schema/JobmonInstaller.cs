@@ -32,7 +32,9 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await using var closingTransaction = transaction.ConfigureAwait(false);
         await BeginAsync(connection, options.LockTimeout, cancellationToken).ConfigureAwait(false);
-        var before = await JobmonServerDetector.DetectAsync(connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
+        // Looked at under the lock, so that what is judged here is what the scripts find.
+        var before = await JobmonServerDetector.DetectAnyVersionAsync(connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
+        before.RequireNothingNewer();
 
         if (before.Mode != JobmonMode.Extension)
         {
@@ -51,7 +53,8 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             Mode = before.Mode == JobmonMode.Extension ? JobmonMode.Extension : JobmonMode.Own,
             Schema = before.Schema,
             SideSchema = before.SideSchema,
-            AlreadyInstalled = before.Mode == JobmonMode.Own || before.HasSide,
+            AlreadyInstalled = before.Mode == JobmonMode.Own || before.HasSide || before.FoundSide.IsOlder,
+            Upgraded = before.HasOlderLog || before.FoundSide.IsOlder,
             SqlAutonomy = before.Mode == JobmonMode.Extension
                 ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(connection, before.Schema, cancellationToken).ConfigureAwait(false),
         };

@@ -4,7 +4,8 @@ namespace OmniPg.Jobmon;
 
 /// <summary>
 /// The texts that install the job log: the SDK's own tables and functions, and the side schema. Every statement may run again on an
-/// installed schema and changes nothing there.
+/// installed schema and changes nothing there. The same texts upgrade an older version: what a version adds must be added by a statement
+/// of its own where it is missing (<c>ADD COLUMN IF NOT EXISTS</c>), for <c>CREATE TABLE IF NOT EXISTS</c> passes by a table that exists.
 /// </summary>
 internal static class JobmonSchemaScript
 {

@@ -9,7 +9,7 @@ public sealed record JobmonCapabilities
     /// <summary>Schema of the log tables and functions; <see langword="null"/> when nothing is installed.</summary>
     public PgIdentifier? Schema { get; init; }
 
-    /// <summary>Schema of the SDK's side tables; <see langword="null"/> when they are missing or not readable.</summary>
+    /// <summary>Schema of the SDK's side tables; <see langword="null"/> when they are missing, not readable, or of another version.</summary>
     public PgIdentifier? SideSchema { get; init; }
 
     /// <summary>Version of the extension, or of the SDK's own schema; <see langword="null"/> when nothing is installed.</summary>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>What was found in one database: where the job log is, which version it has, and whether the side schema is there.</summary>
@@ -7,7 +9,9 @@ internal sealed record JobmonServer
     public static readonly Version OldestExtension = new(1, 3, 0);
 
     /// <summary>Version of the own-mode tables and functions, kept as the comment of <c>omnipg_jobmon_version()</c>.</summary>
-    public const string OwnVersion = "1";
+    public const int CurrentOwnVersion = 1;
+
+    public static readonly string OwnVersion = CurrentOwnVersion.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Version of the side schema, kept in its table <c>schema_version</c>.</summary>
     public const int CurrentSideVersion = 1;
@@ -33,7 +37,10 @@ internal sealed record JobmonServer
     /// <summary>The configured side schema, whether it exists or not.</summary>
     public required PgIdentifier SideSchema { get; init; }
 
-    /// <summary>Version of the side schema; <see langword="null"/> when it is missing or the role may not use it.</summary>
+    /// <summary>What is in the place of the side schema, whether it can be worked with or not.</summary>
+    public SideSchemaFind FoundSide { get; init; } = SideSchemaFind.Nothing;
+
+    /// <summary>Version of the side schema; <see langword="null"/> when it is missing or cannot be worked with.</summary>
     public int? SideVersion { get; init; }
 
     /// <summary>
@@ -47,9 +54,39 @@ internal sealed record JobmonServer
 
     public bool HasSide => SideVersion is not null;
 
+    /// <summary>Whether the own log is of an older version, which the installation upgrades.</summary>
+    public bool HasOlderLog => Mode == JobmonMode.Own && OwnLogVersion < CurrentOwnVersion;
+
+    private int? OwnLogVersion => int.TryParse(LogVersion, NumberStyles.None, CultureInfo.InvariantCulture, out var version) ? version : null;
+
     /// <summary>The schema of the log, or <see cref="JobmonNotInstalledException"/>.</summary>
     public JobmonServer RequireInstalled() =>
         Mode == JobmonMode.NotInstalled ? throw new JobmonNotInstalledException(Database, Schema.Value) : this;
+
+    /// <summary>The log, or <see cref="JobmonUnsupportedVersionException"/> when its tables are not those of this package.</summary>
+    public JobmonServer RequireOwnVersion() => Mode != JobmonMode.Own || LogVersion == OwnVersion ? this : throw OtherLogVersion();
+
+    /// <summary>The same for an installation, which upgrades what is older and never touches what is newer.</summary>
+    public JobmonServer RequireNothingNewer()
+    {
+        // Without a version the schema is not one of ours to change either.
+        if (Mode == JobmonMode.Own && OwnLogVersion is not <= CurrentOwnVersion)
+            throw OtherLogVersion();
+        if (FoundSide.IsNewer)
+            throw OtherSideVersion();
+        return this;
+    }
+
+    /// <summary>The refusal of what needs the side schema and finds one of another version.</summary>
+    public JobmonUnsupportedVersionException OtherSideVersion() => OtherVersion(
+        $"the side schema '{SideSchema.Value}'", FoundSide.Version?.ToString(CultureInfo.InvariantCulture),
+        CurrentSideVersion.ToString(CultureInfo.InvariantCulture), FoundSide.IsOlder);
+
+    private JobmonUnsupportedVersionException OtherLogVersion() => OtherVersion($"the job log in schema '{Schema.Value}'", LogVersion, OwnVersion, HasOlderLog);
+
+    private static JobmonUnsupportedVersionException OtherVersion(string what, string? found, string supported, bool older) => new(
+        what, found ?? "unknown", supported,
+        older ? "Admin.InstallAsync() upgrades it." : "Use the package version that installed it, or a later one; nothing was changed.");
 
     /// <summary>Fills the schema placeholders of a statement; <c>--side … --end</c> blocks stay only where the side schema is.</summary>
     public string Render(string template) => SqlTemplate.Render(template, Schema, SideSchema, HasSide, ("@dblink@", FunctionsThrough?.Quoted ?? ""));

@@ -8,12 +8,19 @@ internal static class JobmonServerDetector
 {
     public static readonly PgIdentifier DefaultSchema = PgIdentifier.Create("jobmon");
 
+    /// <summary>Finds a log of this package's version, or throws <see cref="JobmonUnsupportedVersionException"/>.</summary>
     /// <param name="connection">An open connection.</param>
     /// <param name="schema">The schema to look at, or <see langword="null"/> for the extension first, then the SDK's own.</param>
     /// <param name="side">The side schema.</param>
     /// <param name="seconds">Limit of a statement; what is found carries it on.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     public static async Task<JobmonServer> DetectAsync(
+        NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, int seconds, CancellationToken cancellationToken) =>
+        (await DetectAnyVersionAsync(connection, schema, side, seconds, cancellationToken).ConfigureAwait(false)).RequireOwnVersion();
+
+    /// <summary>Finds a log of any version, for an installation to judge.</summary>
+    /// <inheritdoc cref="DetectAsync"/>
+    public static async Task<JobmonServer> DetectAnyVersionAsync(
         NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, int seconds, CancellationToken cancellationToken)
     {
         JobmonServer found;
@@ -26,8 +33,8 @@ internal static class JobmonServerDetector
         }
         using (var readable = SideCommand(connection, side, seconds))
         {
-            if (await readable.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true)
-                return found;
+            if (await readable.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true and var answer)
+                return WithoutSide(found, answer);
         }
         using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection) { CommandTimeout = seconds };
         var row = await version.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -43,12 +50,12 @@ internal static class JobmonServerDetector
         using (var reader = command.ExecuteReader())
         {
             reader.Read();
-            found = Read(reader, schema, side) with { CommandTimeoutSeconds = seconds };
+            found = Read(reader, schema, side).RequireOwnVersion() with { CommandTimeoutSeconds = seconds };
         }
         using (var readable = SideCommand(connection, side, seconds))
         {
-            if (readable.ExecuteScalar() is not true)
-                return found;
+            if (readable.ExecuteScalar() is not true and var answer)
+                return WithoutSide(found, answer);
         }
         using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection) { CommandTimeout = seconds };
         using var row = version.ExecuteReader();
@@ -77,11 +84,9 @@ internal static class JobmonServerDetector
             throw new JobmonConflictException(own!, $"database '{database}' has '{row.GetInt32(8)}' job logs, so the schema must be named in the options");
 
         if (useExtension && Version.TryParse(row.GetString(5), out var version) && version < JobmonServer.OldestExtension)
-            throw new JobmonUnsupportedVersionException("extension pg_jobmon", row.GetString(5), $"{JobmonServer.OldestExtension} or later");
+            throw new JobmonUnsupportedVersionException("extension pg_jobmon", row.GetString(5), $"{JobmonServer.OldestExtension} or later",
+                "Upgrade it with ALTER EXTENSION pg_jobmon UPDATE.");
         var logVersion = useExtension ? row.GetString(5) : row.IsDBNull(7) ? null : row.GetString(7);
-        if (!useExtension && own is not null && logVersion != JobmonServer.OwnVersion)
-            throw new JobmonUnsupportedVersionException($"the job log in schema '{own}'", logVersion ?? "unknown", JobmonServer.OwnVersion);
-
         return new JobmonServer
         {
             Mode = useExtension ? JobmonMode.Extension : own is not null ? JobmonMode.Own : JobmonMode.NotInstalled,
@@ -96,7 +101,12 @@ internal static class JobmonServerDetector
         };
     }
 
-    // A side schema that describes another log than the one found must not be joined with it.
-    private static JobmonServer WithSide(JobmonServer found, NpgsqlDataReader row) =>
-        row.GetString(1) != found.Schema.Value || row.GetInt32(0) != JobmonServer.CurrentSideVersion ? found : found with { SideVersion = row.GetInt32(0) };
+    // Null: there is none; false: this role may not look.
+    private static JobmonServer WithoutSide(JobmonServer found, object? readable) => found with { FoundSide = new SideSchemaFind { Exists = readable is false } };
+
+    private static JobmonServer WithSide(JobmonServer found, NpgsqlDataReader row)
+    {
+        var side = new SideSchemaFind { Exists = true, Version = row.GetInt32(0), LogSchema = row.GetString(1) };
+        return found with { FoundSide = side, SideVersion = side.Trouble(found.Schema) is null ? side.Version : null };
+    }
 }

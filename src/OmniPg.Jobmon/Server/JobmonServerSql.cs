@@ -34,10 +34,10 @@ internal static class JobmonServerSql
                 WHERE n.nspname = e.nspname AND p.proname IN ('auth', 'add_step', 'update_step', 'close_job', 'fail_job'))) f ON true
         """;
 
-    // $1: name of the side schema.
+    // $1: name of the side schema. Null where there is none.
     public const string SideIsReadable =
         """
-        SELECT coalesce(bool_and(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')), false)
+        SELECT bool_and(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = $1 AND c.relname = 'schema_version'
         """;

@@ -32,9 +32,9 @@ internal sealed class LogTarget(JobmonOptions options, TimeProvider time, ILogge
             if (_throttle.MayLog("functions only"))
                 JobmonLog.FunctionsOnly(logger, found.Role, found.Schema.Value);
         }
-        else if (!found.HasSide && _throttle.MayLog("side schema"))
+        else if (found.FoundSide.Trouble(found.Schema) is { } trouble && _throttle.MayLog("side schema"))
         {
-            JobmonLog.NoSideSchema(logger, options.SideSchema);
+            JobmonLog.NoSideSchema(logger, options.SideSchema, trouble.Reason, trouble.NextStep);
         }
 
         _server = found;
