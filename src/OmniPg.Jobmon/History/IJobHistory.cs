@@ -28,6 +28,17 @@ public interface IJobHistory
     IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// The steps of several runs by one statement: the newest run first, the steps of a run in the order in which they began.
+    /// </summary>
+    /// <param name="jobIds">Ids of the runs; unknown ones have no steps.</param>
+    /// <param name="openOnly">
+    /// Only steps that have not ended: without a status, or <c>PENDING</c>. A step of a SQL caller that reports progress has an end time all
+    /// the same.
+    /// </param>
+    /// <param name="cancellationToken">Ends the listing.</param>
+    IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// The steps of the latest runs of one job: the newest run first, the steps of a run in the order in which they began. Stands for
     /// <c>show_detail(name)</c>.
     /// </summary>

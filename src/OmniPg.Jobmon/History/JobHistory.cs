@@ -23,6 +23,13 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfRun, new NpgsqlParameter { Value = jobId }),
             HistoryRows.Step, cancellationToken);
 
+    public IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(jobIds);
+        return database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfRuns,
+            new NpgsqlParameter { Value = jobIds.ToArray() }, SqlParameters.Flag(openOnly)), HistoryRows.Step, cancellationToken);
+    }
+
     public IAsyncEnumerable<JobStepRecord> StepsAsync(string jobName, int? jobs = 1, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);

@@ -79,6 +79,13 @@ internal static class JobHistorySql
 
     public const string StepsOfRun = Steps + "WHERE d.job_id = $1 ORDER BY d.step_id";
 
+    // $1 runs, $2 whether only open ones. Progress of a SQL caller moves end_time with each report, so that says nothing here.
+    public const string StepsOfRuns = Steps +
+        """
+        WHERE d.job_id = ANY ($1) AND (NOT $2 OR d.status IS NULL OR d.status = 'PENDING')
+        ORDER BY d.job_id DESC, d.step_id
+        """;
+
     public const string StepsOfJob = Steps +
         """
         WHERE d.job_id IN (SELECT j.job_id FROM @schema@.job_log j WHERE j.job_name = upper($1) ORDER BY j.job_id DESC LIMIT $2)

@@ -25,6 +25,13 @@ internal sealed class RecordingHistory(RecordingLog log) : IJobHistory
     public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) =>
         Steps(run => run.Id == jobId, null, cancellationToken);
 
+    public IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(jobIds);
+        var wanted = jobIds.ToHashSet();
+        return Steps(run => run.Id is { } id && wanted.Contains(id), null, cancellationToken, step => !openOnly || step.IsOpen);
+    }
+
     public IAsyncEnumerable<JobStepRecord> StepsAsync(string jobName, int? jobs = 1, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
@@ -48,8 +55,10 @@ internal sealed class RecordingHistory(RecordingLog log) : IJobHistory
     private IAsyncEnumerable<JobRecord> Rows(int? limit, Func<JobEntry, bool> isWanted, CancellationToken cancellationToken) =>
         Stream(() => Newest(limit, isWanted).Select(run => RecordingRows.Job(run, log.Context)), cancellationToken);
 
-    private IAsyncEnumerable<JobStepRecord> Steps(Func<JobEntry, bool> isWanted, int? jobs, CancellationToken cancellationToken) =>
-        Stream(() => Newest(jobs, isWanted).SelectMany(run => run.Steps.Select(step => RecordingRows.Step(run, step, log.Context))), cancellationToken);
+    private IAsyncEnumerable<JobStepRecord> Steps(
+        Func<JobEntry, bool> isWanted, int? jobs, CancellationToken cancellationToken, Func<StepEntry, bool>? isWantedStep = null) =>
+        Stream(() => Newest(jobs, isWanted).SelectMany(run => run.Steps.Where(isWantedStep ?? (_ => true)).Select(step => RecordingRows.Step(run, step, log.Context))),
+            cancellationToken);
 
     private IEnumerable<JobEntry> Newest(int? limit, Func<JobEntry, bool> isWanted) =>
         log.Runs().AsEnumerable().Reverse().Where(isWanted).Take(limit ?? int.MaxValue);

@@ -38,6 +38,23 @@ public sealed class HistoryTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Steps_of_several_runs_come_by_one_question_and_the_open_ones_alone_when_wanted()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await log.ExecuteAsync(
+            "SELECT S.add_step(S.add_job(n), n || ' ' || g) FROM unnest(ARRAY['a', 'b', 'c']) n, generate_series(1, 1) g; SELECT S.add_step(1, 'a 2'), S.add_step(3, 'c 2'), S.add_step(3, 'c 3');"
+            // A finished step, and one of a SQL caller that reports progress, with its end time.
+            + "SELECT S.update_step(1, 'OK', 'done'), S.update_step(5, 'PENDING', '10 rows')");
+
+        async Task<string[]> Of(long[] runs, bool openOnly) =>
+            await log.History.StepsAsync(runs, openOnly, Stop).Select(step => $"{step.JobId} {step.Action}").ToArrayAsync(Stop);
+
+        (await Of([1, 3, 99], false)).Should().Equal("3 c 1", "3 c 2", "3 c 3", "1 a 1", "1 a 2");
+        (await Of([1, 3], true)).Should().Equal("3 c 1", "3 c 2", "3 c 3", "1 a 2");
+        (await Of([], false)).Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task Steps_and_statistics_are_read_with_what_the_side_schema_knows()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);

@@ -54,6 +54,7 @@ internal static class MisuseScenarios
             stage.NoteThrow(() => stage.Jobmon.History.RunningAsync(-1));
             stage.NoteThrow(() => stage.Jobmon.History.StepsAsync("x", -1));
             stage.NoteThrow(() => stage.Jobmon.History.StepsAsync(" "));
+            stage.NoteThrow(() => stage.Jobmon.History.StepsAsync((long[])null!));
             step.Complete();
             job.Complete();
         }),

@@ -188,7 +188,9 @@ public sealed class RecordingJobmonTests
         _clock.Advance(TimeSpan.FromHours(1));
         jobmon.Start("B").Fail("no");
         _clock.Advance(TimeSpan.FromHours(1));
-        jobmon.Start("a").Step("open");
+        var last = jobmon.Start("a");
+        last.Step("over").Complete();
+        last.Step("open");
 
         (await IdsAsync(new JobQuery())).Should().Equal(3, 2, 1);
         (await IdsAsync(new JobQuery { Limit = 2 })).Should().Equal(3, 2);
@@ -199,7 +201,9 @@ public sealed class RecordingJobmonTests
         (await IdsAsync(new JobQuery { Before = Noon.AddHours(1) })).Should().Equal(1);
         (await IdsAsync(new JobQuery { Unfinished = true })).Should().Equal(3);
         (await IdsAsync(new JobQuery { Unfinished = false, Name = "a" })).Should().Equal(1);
-        (await jobmon.History.StepsAsync("A", 1, Stop).Select(step => step.Action).ToListAsync(Stop)).Should().Equal("open");
+        (await jobmon.History.StepsAsync("A", 1, Stop).Select(step => step.Action).ToListAsync(Stop)).Should().Equal("over", "open");
+        (await jobmon.History.StepsAsync([1, 2, 3], openOnly: true, Stop).Select(step => step.Action).ToListAsync(Stop)).Should().Equal("open");
+        (await jobmon.History.StepsAsync([3, 2], openOnly: false, Stop).Select(step => step.Action).ToListAsync(Stop)).Should().Equal("over", "open", "EXCEPTION before first step logged");
 
         async Task<List<long>> IdsAsync(JobQuery query) => await jobmon.History.ListAsync(query, Stop).Select(job => job.JobId).ToListAsync(Stop);
     }

@@ -20,9 +20,10 @@ internal sealed class TopReader(IJobmon jobmon, TimeSpan checkEvery)
             _report = await jobmon.Monitor.CheckAsync(cancellationToken: cancellationToken);
             _checkedAt = TimeProvider.System.GetTimestamp();
         }
-        var running = new List<TopRun>();
-        foreach (var job in await jobmon.History.RunningAsync(runs, cancellationToken).ToListAsync(cancellationToken))
-            running.Add(TopRun.Of(job, await jobmon.History.StepsAsync(job.JobId, cancellationToken).ToListAsync(cancellationToken)));
+        var jobs = await jobmon.History.RunningAsync(runs, cancellationToken).ToListAsync(cancellationToken);
+        var steps = await jobmon.History.StepsAsync([.. jobs.Select(job => job.JobId)], openOnly: true, cancellationToken).ToListAsync(cancellationToken);
+        var stepsOf = steps.ToLookup(step => step.JobId);
+        var running = jobs.ConvertAll(job => TopRun.Of(job, [.. stepsOf[job.JobId]]));
         var ended = await jobmon.History.ListAsync(new JobQuery { Unfinished = false, Limit = recent }, cancellationToken).ToListAsync(cancellationToken);
 
         // Ages are differences to the server's clock; this machine's may be wrong.

@@ -24,10 +24,9 @@ internal sealed record TopRun(JobRecord Job, IReadOnlyList<TopStep> Steps)
         }
     }
 
-    /// <summary>Keeps the steps that are open.</summary>
-    public static TopRun Of(JobRecord job, IReadOnlyList<JobStepRecord> steps)
+    /// <summary>Puts the open steps of a run in order.</summary>
+    public static TopRun Of(JobRecord job, IReadOnlyList<JobStepRecord> open)
     {
-        var open = steps.Where(IsOpen).ToList();
         var ordered = new List<TopStep>(open.Count);
         Append(open, ordered, parent: null, depth: 0);
         // A step whose outer step has ended already stands at the top.
@@ -36,10 +35,7 @@ internal sealed record TopRun(JobRecord Job, IReadOnlyList<TopStep> Steps)
         return new TopRun(job, ordered);
     }
 
-    // A step that reports progress has an end time when SQL wrote it: update_step moves it with each report.
-    private static bool IsOpen(JobStepRecord step) => step.Status is null or "PENDING";
-
-    private static void Append(List<JobStepRecord> open, List<TopStep> ordered, long? parent, int depth)
+    private static void Append(IReadOnlyList<JobStepRecord> open, List<TopStep> ordered, long? parent, int depth)
     {
         foreach (var step in open.Where(s => s.Info?.ParentStepId == parent))
         {
