@@ -2,7 +2,9 @@ using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Hands what is logged inside a job to its run. Knows runs only through the current flow, so it needs no client.</summary>
+/// <summary>
+/// Hands what is logged inside a job to its run, whoever keeps that: a client or a log in memory. Knows runs only through the current flow.
+/// </summary>
 internal sealed class JobmonLoggerProvider(LogLevel minimum) : ILoggerProvider
 {
     public ILogger CreateLogger(string categoryName) =>
@@ -20,14 +22,14 @@ internal sealed class JobmonLoggerProvider(LogLevel minimum) : ILoggerProvider
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= minimum && logLevel != LogLevel.None && Ambient.Current is not null;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= minimum && logLevel != LogLevel.None && FlowScope.InnermostOpen is not null;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (logLevel < minimum || logLevel == LogLevel.None || Ambient.Current is not { } scope)
+            if (logLevel < minimum || logLevel == LogLevel.None || FlowScope.InnermostOpen is not { } scope)
                 return;
             var message = formatter(state, exception);
-            scope.Job.Capture(scope.Step, logLevel, category, exception is null ? message : $"{message}\n{exception}");
+            scope.Capture(logLevel, category, exception is null ? message : $"{message}\n{exception}");
         }
     }
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace OmniPg.Jobmon;
@@ -22,6 +23,12 @@ internal abstract class FlowScope
     public bool Ended { get; set; }
 
     protected FlowScope? Outer { get; }
+
+    /// <summary>The innermost open scope of any kind.</summary>
+    public static FlowScope? InnermostOpen => Open<FlowScope>(Innermost.Value);
+
+    /// <summary>Keeps a line of log with the run that the scope belongs to, below the step where it is one.</summary>
+    public abstract void Capture(LogLevel level, string? category, string message);
 
     /// <summary>Leaves all scopes until the calling asynchronous method returns: what the log itself throws is not the reason of any run.</summary>
     public static void StepAside() => Innermost.Value = null;

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>What runs in this asynchronous flow: a chain of open jobs and steps, innermost first.</summary>
@@ -22,6 +24,8 @@ internal sealed class Ambient : FlowScope
             scope = scope.Parent;
         return scope;
     }
+
+    public override void Capture(LogLevel level, string? category, string message) => Job.Capture(Step, level, category, message);
 
     /// <summary>Makes a new scope the innermost one; to be called in the caller's own frame, not behind an await.</summary>
     public static Ambient Enter(JobRun job, StepRow? step = null) => new(job, step);

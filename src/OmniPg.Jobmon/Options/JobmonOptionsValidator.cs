@@ -6,6 +6,8 @@ namespace OmniPg.Jobmon;
 /// <summary>Checks every option and reports all that is wrong at once.</summary>
 internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
 {
+    public const int MostLogLines = 10_000_000;
+
     public ValidateOptionsResult Validate(string? name, JobmonOptions options) =>
         Check(options) is { Count: > 0 } failures ? ValidateOptionsResult.Fail(failures) : ValidateOptionsResult.Success;
 
@@ -23,7 +25,7 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
         Range(failures, nameof(options.MaxMessageBytes), options.MaxMessageBytes, 64, 16 * 1024 * 1024);
         Range(failures, nameof(options.MaxJobNameBytes), options.MaxJobNameBytes, 1, 2_600);
         Range(failures, nameof(options.MaxBufferedEvents), options.MaxBufferedEvents, 16, 1_000_000);
-        Range(failures, nameof(options.MaxLogLines), options.MaxLogLines, 0, 10_000_000);
+        Range(failures, nameof(options.MaxLogLines), options.MaxLogLines, 0, MostLogLines);
         if (options.DeadAfter < options.HeartbeatInterval * 3)
             failures.Add($"DeadAfter '{options.DeadAfter}' must be at least three times HeartbeatInterval '{options.HeartbeatInterval}'.");
         if (options.SpoolDirectory is { } folder && (string.IsNullOrWhiteSpace(folder) || folder.Contains('\0', StringComparison.Ordinal)))

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace OmniPg.Jobmon.Testing;
 
 /// <content>What the end of a run does to it and to its open steps.</content>
@@ -51,6 +53,8 @@ internal sealed partial class JobEntry
         Outcome = outcome;
         Status = context.StatusText(outcome.Level);
         EndTime = context.Time.GetUtcNow();
+        if (_droppedLines > 0)
+            _lines.Add((null, Line(LogLevel.Warning, LogLineBuffer.OwnCategory, LogLineBuffer.Dropped(_droppedLines))));
         if (Scope is not null)
             Scope.Ended = true;
     }

@@ -5,11 +5,13 @@ namespace OmniPg.Jobmon.Testing;
 /// <summary>What is recorded of one run; changed and read under the lock of the <see cref="RecordingContext"/>.</summary>
 internal sealed partial class JobEntry(RecordingContext context, string name, JobOptions options, JobEntry? parent)
 {
-    private readonly List<RecordedLine> _lines = [];
+    // With the step itself: it has no id yet while the run is kept back.
+    private readonly List<(StepEntry? Step, RecordedLine Line)> _lines = [];
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly long _begun = context.Time.GetTimestamp();
     private long _id;
     private int _steps;
+    private int _droppedLines;
 
     /// <summary>Null while the run is kept back.</summary>
     public long? Id => Interlocked.Read(ref _id) is > 0 and var id ? id : null;
@@ -66,13 +68,16 @@ internal sealed partial class JobEntry(RecordingContext context, string name, Jo
 
     public StepEntry Begin(StepEntry? parent, string action) => Add(new StepEntry(context, parent, ++_steps, action));
 
-    public void Write(StepEntry? step, LogLevel level, string message) => _lines.Add(new RecordedLine
+    public void Write(StepEntry? step, LogLevel level, string? category, string message)
     {
-        Level = level,
-        Message = context.Texts.Clean(message)!,
-        Time = context.Time.GetUtcNow(),
-        StepId = step?.Id,
-    });
+        // What comes after the end is nobody's any more: the lines of the run are complete.
+        if (State != JobState.Running)
+            return;
+        if (_lines.Count >= context.MaxLogLines)
+            _droppedLines++;
+        else
+            _lines.Add((step, Line(level, category, message)));
+    }
 
     /// <summary>Asks the run to stop: its token has fired on return, and the callbacks have run.</summary>
     public CancelResult Cancel(string by)
@@ -105,7 +110,7 @@ internal sealed partial class JobEntry(RecordingContext context, string name, Jo
             EndTime = EndTime,
             ParentJobId = Parent?.Id,
             Steps = [.. Steps.Select(step => step.Snapshot())],
-            Lines = [.. _lines],
+            Lines = [.. _lines.Select(line => line.Line with { StepId = line.Step?.Id })],
             Tags = [.. Options.Tags.Select(tag => context.Texts.Clean(tag)!)],
             Arguments = Clean(Options.Arguments),
             Results = Clean(results),
@@ -115,6 +120,14 @@ internal sealed partial class JobEntry(RecordingContext context, string name, Jo
             Options = Options,
         };
     }
+
+    private RecordedLine Line(LogLevel level, string? category, string message) => new()
+    {
+        Level = level,
+        Category = context.Texts.Clean(category),
+        Message = context.Texts.Clean(message)!,
+        Time = context.Time.GetUtcNow(),
+    };
 
     private StepEntry Add(StepEntry step)
     {

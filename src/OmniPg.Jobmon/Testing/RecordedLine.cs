@@ -2,13 +2,16 @@ using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Jobmon.Testing;
 
-/// <summary>A line that a run logged by <see cref="IJob.Log"/>.</summary>
+/// <summary>A line that a run logged by <see cref="IJob.Log"/>, or that was captured from a logger.</summary>
 public sealed record RecordedLine
 {
     /// <summary>Level of the line.</summary>
     public required LogLevel Level { get; init; }
 
-    /// <summary>Text of the line.</summary>
+    /// <summary>Category of the logger; null for a line of <see cref="IJob.Log"/>.</summary>
+    public string? Category { get; init; }
+
+    /// <summary>Text of the line, for a captured one with its exception.</summary>
     public required string Message { get; init; }
 
     /// <summary>When it was logged, by the clock of the <see cref="RecordingJobmon"/>.</summary>

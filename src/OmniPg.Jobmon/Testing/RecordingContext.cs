@@ -10,6 +10,8 @@ internal sealed class RecordingContext(TimeProvider time)
 
     public TextGuard Texts { get; set; } = new(null, new JobmonOptions().MaxMessageBytes);
 
+    public int MaxLogLines { get; set; } = new JobmonOptions().MaxLogLines;
+
     /// <summary>Held for every change and every snapshot.</summary>
     public Lock Gate { get; } = new();
 

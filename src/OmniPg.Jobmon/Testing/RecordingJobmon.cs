@@ -5,7 +5,8 @@ namespace OmniPg.Jobmon.Testing;
 /// <para>
 /// No database, no thread, no I/O. The rules are those of <see cref="JobmonClient"/>: the first end wins, an open run that is disposed has
 /// failed, open steps end with their run, single-instance runs exclude each other, arguments are checked alike. Progress of an open step
-/// reads as if it had just been written. Thread-safe.
+/// reads as if it had just been written. What is logged inside a run arrives where <see cref="JobmonBuilder.AddLogCapture"/> is registered.
+/// Thread-safe.
 /// </para>
 /// <para>What needs a server is refused with <see cref="NotSupportedException"/> that says what to use in its place.</para>
 /// </remarks>
@@ -39,6 +40,22 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     {
         get;
         init => _log.Context.Texts = new TextGuard(field = value, _defaults.MaxMessageBytes);
+    }
+
+    /// <summary>
+    /// As <see cref="JobmonOptions.MaxLogLines"/>: lines of log per run, those of <see cref="IJob.Log"/> and those captured from loggers.
+    /// Default 10 000, range 0 to 10 000 000; later lines are counted, and their number is the last line of the run.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is outside the range.</exception>
+    public int MaxLogLines
+    {
+        get => _log.Context.MaxLogLines;
+        init
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value, nameof(MaxLogLines));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, JobmonOptionsValidator.MostLogLines, nameof(MaxLogLines));
+            _log.Context.MaxLogLines = value;
+        }
     }
 
     /// <summary>

@@ -136,8 +136,13 @@ internal sealed partial class RecordingRun : IOwnedRun
     {
         ArgumentNullException.ThrowIfNull(message);
         ObjectDisposedException.ThrowIf(_disposed, this);
+        Capture(RecordingScope.Current(Record) is { Step: { } step } scope && scope.Run == this ? step : null, level, null, message);
+    }
+
+    public void Capture(StepEntry? step, LogLevel level, string? category, string message)
+    {
         lock (Record.Gate)
-            Entry.Write(RecordingScope.Current(Record) is { Step: { } step } scope && scope.Run == this ? step : null, level, message);
+            Entry.Write(step, level, category, message);
     }
 
     public ValueTask FlushAsync(CancellationToken cancellationToken = default)

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging;
+
 namespace OmniPg.Jobmon.Testing;
 
 /// <summary>An open run or step of a <see cref="RecordingJobmon"/> in this asynchronous flow.</summary>
@@ -17,6 +19,8 @@ internal sealed class RecordingScope : FlowScope
             scope = Open<RecordingScope>(scope.Outer);
         return scope;
     }
+
+    public override void Capture(LogLevel level, string? category, string message) => Run.Capture(Step, level, category, message);
 
     /// <summary>Makes a new scope the innermost one; to be called in the caller's own frame, not behind an await.</summary>
     public static RecordingScope Enter(RecordingRun run, StepEntry? step = null) => new(run, step);

@@ -3,12 +3,18 @@ namespace OmniPg.Jobmon;
 /// <summary>Captured lines of one run, bounded: the lines beyond the limit are counted, and the count is the last line.</summary>
 internal sealed class LogLineBuffer(int limit)
 {
+    /// <summary>Category of the line that counts the dropped ones.</summary>
+    public const string OwnCategory = "OmniPg.Jobmon";
+
     private const int MaxBatch = 1_000;
     private readonly Lock _lock = new();
     private readonly Queue<LogLine> _lines = new();
     private int _accepted;
     private int _dropped;
     private long _written;
+
+    /// <summary>Text of that line.</summary>
+    public static string Dropped(int count) => string.Create(null, $"{count} lines dropped");
 
     public void Add(LogLine line)
     {
@@ -48,7 +54,7 @@ internal sealed class LogLineBuffer(int limit)
         lock (_lock)
         {
             if (_dropped > 0)
-                _lines.Enqueue(new LogLine(null, mark, 3, "OmniPg.Jobmon", string.Create(null, $"{_dropped} lines dropped")));
+                _lines.Enqueue(new LogLine(null, mark, 3, OwnCategory, Dropped(_dropped)));
             return _dropped;
         }
     }

@@ -38,7 +38,7 @@ public sealed class RecordingEqualsClientTests(PgClusterFixture server)
         }
 
         var lines = await log.RowsAsync(
-            "SELECT r.display_name, d.action, l.level, l.message FROM omnipg_jobmon.log_line l JOIN omnipg_jobmon.run r USING (job_id) LEFT JOIN S.job_detail d ON d.step_id = l.step_id ORDER BY l.job_id, l.seq");
+            "SELECT r.display_name, d.action, l.level, l.category, l.message FROM omnipg_jobmon.log_line l JOIN omnipg_jobmon.run r USING (job_id) LEFT JOIN S.job_detail d ON d.step_id = l.step_id ORDER BY l.job_id, l.seq");
         return (stage.Notes, await Portrait.OfHistoryAsync(log.History), lines);
     }
 
@@ -46,6 +46,6 @@ public sealed class RecordingEqualsClientTests(PgClusterFixture server)
     [
         .. from job in recording.Jobs
            from line in job.Lines
-           select $"{job.Name}|{job.Steps.SingleOrDefault(step => step.StepId == line.StepId)?.Action ?? "~"}|{(int)line.Level}|{line.Message}",
+           select $"{job.Name}|{job.Steps.SingleOrDefault(step => step.StepId == line.StepId)?.Action ?? "~"}|{(int)line.Level}|{line.Category ?? "~"}|{line.Message}",
     ];
 }

@@ -10,14 +10,17 @@ internal sealed record Scenario(string Name, Func<Stage, Task> Play)
 
     public Func<string, string>? MessageFilter { get; init; }
 
+    public int MaxLogLines { get; init; } = 10_000;
+
     public IJobmon OnServer(NpgsqlDataSource dataSource) => JobmonClient.Create(dataSource, new JobmonOptions
     {
         ErrorPolicy = ErrorPolicy.Throw,
         DisposeBehavior = DisposeBehavior,
         MessageFilter = MessageFilter,
+        MaxLogLines = MaxLogLines,
     });
 
-    public RecordingJobmon InMemory() => new() { DisposeBehavior = DisposeBehavior, MessageFilter = MessageFilter };
+    public RecordingJobmon InMemory() => new() { DisposeBehavior = DisposeBehavior, MessageFilter = MessageFilter, MaxLogLines = MaxLogLines };
 
     /// <summary>Plays in a flow of its own, so that no exception and no open run of another play is around.</summary>
     public Task RunAsync(Stage stage) => Task.Run(() => Play(stage), stage.Stop);

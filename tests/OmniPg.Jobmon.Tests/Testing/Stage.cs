@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace OmniPg.Jobmon.Tests.Testing;
@@ -10,6 +12,9 @@ internal sealed class Stage(IJobmon jobmon, NpgsqlDataSource dataSource)
     public IJobmon Jobmon => jobmon;
 
     public NpgsqlDataSource DataSource => dataSource;
+
+    /// <summary>The loggers of a program that captures what is logged inside a job, whichever log it uses.</summary>
+    public ILoggerFactory Loggers { get; } = MakeLoggers();
 
     public CancellationToken Stop { get; } = TestContext.Current.CancellationToken;
 
@@ -54,6 +59,13 @@ internal sealed class Stage(IJobmon jobmon, NpgsqlDataSource dataSource)
         var fired = new TaskCompletionSource();
         await using var registration = (token ?? job.CancellationToken).Register(fired.SetResult);
         await fired.Task.WaitAsync(TimeSpan.FromSeconds(30), Stop);
+    }
+
+    private static ILoggerFactory MakeLoggers()
+    {
+        var services = new ServiceCollection().AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace));
+        services.AddOmniPgJobmon().AddLogCapture();
+        return services.BuildServiceProvider().GetRequiredService<ILoggerFactory>();
     }
 
     private void NoteError(Exception error) => Note(error switch

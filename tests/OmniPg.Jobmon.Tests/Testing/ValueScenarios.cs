@@ -41,6 +41,72 @@ internal static class ValueScenarios
             job.Log(LogLevel.Information, "ends");
             job.Complete();
         }),
+        new("captured lines stand below their step", async stage =>
+        {
+            var log = stage.Loggers.CreateLogger("Etl.Orders");
+            log.LogInformation("before any run");
+            await stage.Jobmon.RunAsync("captured", async (job, ct) =>
+            {
+                log.LogInformation("begins with {Count} files", 3);
+                log.LogDebug("too fine");
+                stage.Loggers.CreateLogger("Npgsql.Command").LogWarning("of the driver");
+                await job.StepAsync("extract", (_, _) =>
+                {
+                    log.LogError(new InvalidTimeZoneException("bad"), "row {Row} is odd", 7);
+                    job.Log(LogLevel.Trace, "between");
+                    return Task.FromResult(0);
+                }, ct);
+                await stage.Jobmon.RunAsync("child", (_, _) =>
+                {
+                    log.LogCritical("in the child");
+                    return Task.CompletedTask;
+                }, cancellationToken: ct);
+                job.Complete();
+                log.LogWarning("after the end");
+                job.Log(LogLevel.Warning, "by the run after its end");
+            }, cancellationToken: stage.Stop);
+            log.LogInformation("after all runs");
+        }),
+        new("lines beyond the limit are counted", stage =>
+        {
+            var log = stage.Loggers.CreateLogger("Etl.Orders");
+            using var job = stage.Jobmon.Start("talks");
+            for (var i = 0; i < 3; i++)
+            {
+                job.Log(LogLevel.Information, $"line {i}");
+                log.LogInformation("captured line {I}", i);
+            }
+
+            job.Fail("too much");
+            using var other = stage.Jobmon.Start("terse");
+            other.Log(LogLevel.Information, "the only line");
+            other.Complete();
+            return Task.CompletedTask;
+        })
+        { MaxLogLines = 3 },
+        new("no lines at all", stage =>
+        {
+            using var job = stage.Jobmon.Start("mute");
+            job.Log(LogLevel.Information, "line");
+            job.Complete();
+            return Task.CompletedTask;
+        })
+        { MaxLogLines = 0 },
+        new("lines of runs that are kept back", stage =>
+        {
+            using var good = stage.Jobmon.Job("good").ErrorsOnly().Start();
+            stage.Loggers.CreateLogger("Etl").LogInformation("for nobody");
+            good.Complete();
+            using var bad = stage.Jobmon.Job("bad").ErrorsOnly().Start();
+            using (var step = bad.Step("load"))
+            {
+                stage.Loggers.CreateLogger("Etl").LogInformation("worth it");
+                step.Complete();
+            }
+
+            bad.Fail("no");
+            return Task.CompletedTask;
+        }),
         new("odd and long texts", stage =>
         {
             using var job = stage.Jobmon.Job("Robert'); DROP TABLE job_log;--").Tag("a\0b").Argument("k", "lone \ud800 half").Start();
@@ -64,6 +130,7 @@ internal static class ValueScenarios
 
             job.SetResult("result", "secret result");
             job.Log(LogLevel.Information, "secret line");
+            stage.Loggers.CreateLogger("Etl.secret").LogInformation(new InvalidTimeZoneException("secret cause"), "secret captured");
             job.Fail("secret reason");
         })
         { MessageFilter = text => text.Replace("secret", "***", StringComparison.Ordinal) },
