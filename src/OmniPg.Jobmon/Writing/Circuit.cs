@@ -26,16 +26,17 @@ internal sealed class Circuit(TimeProvider time)
         }
     }
 
-    /// <summary>A try failed: fail fast from now on. Returns whether the circuit was closed before.</summary>
-    public bool Open()
+    /// <summary>A try failed: fail fast from now on.</summary>
+    public void Open()
     {
         lock (_lock)
         {
-            var first = !_isOpen;
-            _pause = first ? Shortest : Min(_pause * 2, Longest);
+            // Before the pause is over nobody tries on purpose: this one had set out before the first failure, and says nothing new.
+            if (_isOpen && time.GetElapsedTime(_openedAt) < _pause)
+                return;
+            _pause = _isOpen ? Min(_pause * 2, Longest) : Shortest;
             _openedAt = time.GetTimestamp();
             _isOpen = true;
-            return first;
         }
     }
 

@@ -43,13 +43,30 @@ public sealed class WritingTests
     [Fact]
     public void Circuit_waits_twice_as_long_after_each_failure_up_to_half_a_minute()
     {
-        var circuit = new Circuit(new ManualTimeProvider());
+        var time = new ManualTimeProvider();
+        var circuit = new Circuit(time);
 
-        var waits = Enumerable.Range(0, 10).Select(_ => { circuit.Open(); return circuit.Remaining.TotalSeconds; }).ToArray();
+        var waits = Enumerable.Range(0, 10).Select(_ =>
+        {
+            time.Advance(circuit.Remaining);
+            circuit.Open();
+            return circuit.Remaining.TotalSeconds;
+        }).ToArray();
         circuit.Close();
 
         waits.Should().Equal(0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30);
         circuit.IsOpen.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Jobs_that_fail_to_write_at_the_same_moment_are_one_outage()
+    {
+        var time = new ManualTimeProvider();
+        var circuit = new Circuit(time);
+
+        await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(circuit.Open, TestContext.Current.CancellationToken)));
+
+        circuit.Remaining.Should().Be(TimeSpan.FromMilliseconds(200), "the background tries again after the shortest pause");
     }
 
     [Fact]
