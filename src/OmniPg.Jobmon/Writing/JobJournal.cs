@@ -103,8 +103,11 @@ internal sealed class JobJournal
         {
             if (end is not StepEndedEvent { IsSuccess: true } success)
                 continue;
-            if (success.Step.StepId is null && _events.Find(e => e is StepStartedEvent start && start.Step == success.Step) is not { } begun)
+            var begin = _events.Find(e => e is StepStartedEvent start && start.Step == success.Step);
+            if (success.Step.StepId is null && begin is null)
                 continue;
+            // Steps inside it wait for its id, and everything behind them: they must know that it will never come.
+            success.Step.Lost = begin is not null;
             return _events.RemoveAll(e => e is StepStartedEvent s && s.Step == success.Step || e == success);
         }
 

@@ -100,6 +100,33 @@ public sealed class WritingTests
     }
 
     [Fact]
+    public void Start_comes_first_although_the_end_was_quicker()
+    {
+        var job = new JobRow("x");
+
+        job.Journal.Add(new JobEndedEvent(job, 0, AlertLevel.Critical), 100);
+        job.Journal.Add(new JobStartedEvent(job, 0), 100);
+
+        job.Journal.NextBatch().Should().ContainSingle().Which.Should().BeOfType<JobStartedEvent>();
+    }
+
+    [Fact]
+    public void Step_inside_a_dropped_one_is_written_all_the_same()
+    {
+        var job = new JobRow("x") { JobId = 7 };
+        var outer = new StepRow(job, null, 1, "outer");
+        var inner = new StepRow(job, outer, 2, "inner");
+        foreach (var e in new LogEvent[] { new StepStartedEvent(outer, 0), new StepStartedEvent(inner, 0), new StepEndedEvent(inner, 0, AlertLevel.Critical) })
+            job.Journal.Add(e, 3);
+
+        job.Journal.Add(new StepEndedEvent(outer, 0, AlertLevel.Ok), 3).Should().Be(2);
+
+        job.Journal.NextBatch().Should().ContainSingle().Which.Should().BeOfType<StepStartedEvent>().Which.Step.Should().Be(inner);
+        inner.StepId = 9;
+        job.Journal.NextBatch().Should().HaveCount(2);
+    }
+
+    [Fact]
     public void Batch_ends_before_an_event_whose_id_is_not_known_yet()
     {
         var job = new JobRow("x");
