@@ -89,13 +89,14 @@ internal sealed partial class JobRun
         {
             var events = EndRecord.Events(Row, outcome, _steps, _flusher, _values, _runtime);
             // A run kept in memory in which anything went wrong, or that took long, is written after all.
-            if (Row.Withheld)
-                Row.Withheld = outcome.Level == AlertLevel.Ok && !IsLong && !Row.Journal.HasFailure && !events.Exists(e => e is StepEndedEvent { IsSuccess: false });
+            if (Row.Withheld && (outcome.Level != AlertLevel.Ok || IsLong || Row.Journal.HasFailure || events.Exists(e => e is StepEndedEvent { IsSuccess: false })))
+                Row.Release();
             await Writer.WriteAsync(async, Row, events, mayThrow).ConfigureAwait(false);
             // It may have been the reaper, at this very moment: only a new statement sees its mark, and then writes the true end.
             if (Row.EndedElsewhere)
                 await Writer.WriteAsync(async, Row, events, mayThrow).ConfigureAwait(false);
-            if (Row.Withheld)
+            // Whoever releases it at this moment writes the end, too.
+            if (Row.TryForget())
                 Row.Journal.Clear();
         }
         finally
@@ -115,7 +116,7 @@ internal sealed partial class JobRun
     private async ValueTask SkipAsync(bool async)
     {
         Volatile.Write(ref _state, (int)JobState.Skipped);
-        Row.Withheld = false;
+        Row.Release();
         _scope.Ended = true;
         await Writer.WriteAsync(async, Row, RunStart.Skipped(StartEvent()), mayThrow: true).ConfigureAwait(false);
         JobmonLog.JobSkipped(_runtime.Logger, Name);

@@ -189,7 +189,7 @@ internal sealed partial class JobRun : IOwnedRun, IProgressSource
     /// <summary>Writes what was kept back; returns what stopped it.</summary>
     private ValueTask<Exception?> ReleaseAsync(bool async, CancellationToken cancellationToken)
     {
-        Row.Withheld = false;
+        Row.Release();
         return Writer.DrainAsync(async, Row, cancellationToken);
     }
 }

@@ -3,7 +3,12 @@ namespace OmniPg.Jobmon;
 /// <summary>What the writer knows about one run: its identity on both sides.</summary>
 internal sealed class JobRow(string name)
 {
+    private const int Written = 0;
+    private const int KeptBack = 1;
+    private const int Forgotten = 2;
+
     private long _jobId;
+    private int _record;
 
     /// <summary>Name as typed by the caller.</summary>
     public string Name { get; } = name;
@@ -28,7 +33,17 @@ internal sealed class JobRow(string name)
     public bool Lost { get; set; }
 
     /// <summary>Nothing is written until it is known whether this run is worth a record.</summary>
-    public bool Withheld { get; set; }
+    public bool Withheld
+    {
+        get => Volatile.Read(ref _record) != Written;
+        init => _record = value ? KeptBack : Written;
+    }
+
+    /// <summary>The run is worth a record, from now on.</summary>
+    public void Release() => Interlocked.CompareExchange(ref _record, Written, KeptBack);
+
+    /// <summary>The run is over and not worth a record; false when somebody has released it before.</summary>
+    public bool TryForget() => Interlocked.CompareExchange(ref _record, Forgotten, KeptBack) == KeptBack;
 
     /// <summary>The end found the row ended by somebody else.</summary>
     public bool EndedElsewhere { get; set; }

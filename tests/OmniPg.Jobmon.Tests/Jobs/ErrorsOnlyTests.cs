@@ -1,3 +1,4 @@
+using OmniPg.Jobmon.Tests.Faults;
 using OmniPg.Testing;
 
 namespace OmniPg.Jobmon.Tests.Jobs;
@@ -86,5 +87,20 @@ public sealed class ErrorsOnlyTests(PgClusterFixture server)
         brief.Complete();
         (await log.RowsAsync("SELECT job_name FROM S.job_log")).Should().Equal("LONG");
         (await log.RowsAsync("SELECT l.status, d.status, d.message FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("OK|OK|done");
+    }
+
+    [Fact]
+    public async Task Run_kept_in_memory_ends_although_it_is_released_while_it_ends()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        var time = new InterposedTime();
+        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, timeProvider: time);
+        await using var job = await jobmon.Job("released").ErrorsOnly(TimeSpan.FromHours(1)).StartAsync(Stop);
+        time.WhenReadBy("get_IsLong", () => job.FlushAsync(Stop).AsTask().GetAwaiter().GetResult());
+
+        job.Complete();
+
+        time.Fired.Should().BeTrue();
+        (await log.RowsAsync("SELECT job_name, status FROM S.job_log")).Should().Equal("RELEASED|OK");
     }
 }
