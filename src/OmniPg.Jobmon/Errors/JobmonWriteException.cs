@@ -15,6 +15,10 @@ public sealed class JobmonWriteException : JobmonException
         "job start", "No job can succeed: table 'job_status_text' has no text for alert code '1'.",
         "Give it one by Admin.SetStatusTextAsync(AlertLevel.Ok, \"OK\").", null);
 
+    internal static JobmonWriteException NoRow(string operation) => new(
+        operation, $"The server took the event '{operation}' and has no row of it.",
+        "Look for a trigger, a rule or a policy on the tables of the job log that keeps rows out.", null);
+
     /// <summary>Event that was refused, for example <c>step start</c>.</summary>
     public string Operation { get; }
 }

@@ -51,23 +51,11 @@ internal sealed class AutonomousWriter(
         }
 
         var (away, error) = await TryDrainAsync(async, job, CancellationToken.None).ConfigureAwait(false);
-        if (error is not null && throws)
-        {
-            var first = events.FirstOrDefault(job.Journal.Contains) ?? events[0];
-            foreach (var e in events)
-            {
-                // The caller learns of it now: written later as well it would record what he may have undone meanwhile.
-                job.Journal.Remove(e);
-                e.Abandon();
-            }
-
-            error = await errors.ExplainAsync(async, error, first.Operation).ConfigureAwait(false);
-        }
-
+        var failed = throws ? Withdraw(job, events, away ? error : null) : null;
         if (away && job.Journal.Count > 0)
             Postpone(job);
-        if (error is not null && throws)
-            throw error;
+        if (failed is not null)
+            throw await errors.ExplainAsync(async, failed.Refusal!, failed.Operation).ConfigureAwait(false);
     }
 
     /// <summary>Sends the waiting events of one run, and keeps those that the server cannot take now; returns what stopped it.</summary>
@@ -164,8 +152,13 @@ internal sealed class AutonomousWriter(
             switch (failure)
             {
                 case null:
-                    batch.ForEach(job.Journal.Remove);
                     _circuit.Close();
+                    foreach (var e in batch)
+                    {
+                        refused ??= e.Refusal;
+                        Settle(job, e);
+                    }
+
                     break;
                 case WriteFailure.Refused or WriteFailure.Encoding when batch.Count > 1:
                     // One by one from here, so that the bad event alone is given up.
@@ -173,7 +166,8 @@ internal sealed class AutonomousWriter(
                     break;
                 case WriteFailure.Refused or WriteFailure.Encoding:
                     refused ??= error;
-                    Refuse(job, batch[0], error!);
+                    batch[0].Refusal = error;
+                    Settle(job, batch[0]);
                     break;
                 default:
                     OpenCircuit(batch[0].Operation, error!);
@@ -182,12 +176,33 @@ internal sealed class AutonomousWriter(
         }
     }
 
-    private void Refuse(JobRow job, LogEvent e, Exception error)
+    /// <summary>The server has answered: nothing more is to be done for this event.</summary>
+    private void Settle(JobRow job, LogEvent e)
     {
         job.Journal.Remove(e);
+        if (e.Refusal is not { } refusal)
+            return;
         e.Abandon();
         Dropped(1, "refused");
-        JobmonLog.EventRefused(logger, e.Operation, job.Name, error.Message, error);
+        JobmonLog.EventRefused(logger, e.Operation, job.Name, refusal.Message, refusal);
+    }
+
+    /// <summary>The first event of a caller that was not written, with its reason; null when all were.</summary>
+    /// <remarks>
+    /// A batch may hold events of several callers, and another caller's drain may have sent these: only what happened to these counts.
+    /// </remarks>
+    private static LogEvent? Withdraw(JobRow job, IReadOnlyList<LogEvent> events, Exception? unavailable)
+    {
+        foreach (var e in events)
+        {
+            // The caller learns of it now: written later as well it would record what he may have undone meanwhile.
+            if (unavailable is null || !job.Journal.Remove(e))
+                continue;
+            e.Refusal = unavailable;
+            e.Abandon();
+        }
+
+        return events.FirstOrDefault(e => e.Refusal is not null);
     }
 
     private void Postpone(JobRow job)

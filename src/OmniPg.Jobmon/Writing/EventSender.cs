@@ -82,7 +82,14 @@ internal sealed class EventSender(
 
             var rows = await ExecuteAsync(async, batch).ConfigureAwait(false);
             for (var i = 0; i < events.Count; i++)
-                events[i].Accept(rows[silent + i]);
+            {
+                // A trigger or rule of somebody else may have put the row elsewhere.
+                if (rows[silent + i] is [not (null or DBNull), ..] row)
+                    events[i].Accept(row);
+                else
+                    events[i].Refusal = JobmonWriteException.NoRow(events[i].Operation);
+            }
+
             if (events[0] is JobStartedEvent { SuccessHasText: false } && _throttle.MayLog("alert code 1"))
                 JobmonLog.NoSuccessText(logger);
         }

@@ -47,10 +47,11 @@ internal sealed class JobJournal
         }
     }
 
-    public void Remove(LogEvent written)
+    /// <summary>Takes an event out; returns whether it was still there.</summary>
+    public bool Remove(LogEvent settled)
     {
         lock (_lock)
-            _events.Remove(written);
+            return _events.Remove(settled);
     }
 
     /// <summary>Removes events whose row does not exist and never will; returns how many.</summary>
@@ -58,12 +59,6 @@ internal sealed class JobJournal
     {
         lock (_lock)
             return _events.RemoveAll(static e => e.IsPointless);
-    }
-
-    public bool Contains(LogEvent candidate)
-    {
-        lock (_lock)
-            return _events.Contains(candidate);
     }
 
     /// <summary>Whether a step that waits ended with something else than success.</summary>

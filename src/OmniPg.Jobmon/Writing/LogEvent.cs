@@ -23,6 +23,9 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// <summary>It stands in the spool file of this process.</summary>
     public bool Spooled { get; set; }
 
+    /// <summary>Why the server will never take it; null for nothing. Set under the gate of its run.</summary>
+    public Exception? Refusal { get; set; }
+
     /// <summary>For messages and metrics, for example <c>job start</c>.</summary>
     public abstract string Operation { get; }
 
