@@ -12,8 +12,8 @@ internal static class EndRecord
         var begun = steps.Any;
         var (open, recorded) = steps.Close();
         var known = outcome.Cause is { } cause && ReferenceEquals(cause, recorded);
-        // The innermost step is where the work stood: it gets the reason.
-        var culprit = outcome.IsFailure && open.Length > 0 && !known ? open[^1] : null;
+        // The innermost step is where the work stood: it gets the reason, if there is a row that can carry it.
+        var culprit = outcome.IsFailure && !known ? Array.FindLast(open, step => !step.Row.Lost) : null;
 
         var events = new List<LogEvent>(open.Length + 1);
         foreach (var step in open.AsEnumerable().Reverse())

@@ -88,7 +88,16 @@ internal sealed class StepRun : IStep
 
     public async ValueTask<IStep> BeginAsync(bool async)
     {
-        await WriteAsync(async, [new StepStartedEvent(Row, _job.Runtime.Writer.Mark())], mayThrow: true).ConfigureAwait(false);
+        try
+        {
+            await WriteAsync(async, [new StepStartedEvent(Row, _job.Runtime.Writer.Mark())], mayThrow: true).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            GiveUp(error);
+            throw;
+        }
+
         return this;
     }
 
@@ -151,12 +160,33 @@ internal sealed class StepRun : IStep
     private async ValueTask<IStep> NextCoreAsync(bool async, StepRun next, string? message)
     {
         _job.Steps.Ended(this, null);
-        await WriteAsync(
-            async,
-            [EndEvent(AlertLevel.Ok, message ?? LastText(), null, null), new StepStartedEvent(next.Row, _job.Runtime.Writer.Mark())],
-            mayThrow: true).ConfigureAwait(false);
-        JobmonTelemetry.EndActivity(_activity, _job.JobId, AlertLevel.Ok, null);
+        try
+        {
+            await WriteAsync(
+                async,
+                [EndEvent(AlertLevel.Ok, message ?? LastText(), null, null), new StepStartedEvent(next.Row, _job.Runtime.Writer.Mark())],
+                mayThrow: true).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            next.GiveUp(error);
+            throw;
+        }
+        finally
+        {
+            JobmonTelemetry.EndActivity(_activity, _job.JobId, AlertLevel.Ok, null);
+        }
+
         return next;
+    }
+
+    /// <summary>The caller never gets this handle: nothing else could end it.</summary>
+    private void GiveUp(Exception error)
+    {
+        Volatile.Write(ref _ended, 1);
+        _scope.Ended = true;
+        _job.Steps.Ended(this, null);
+        JobmonTelemetry.EndActivity(_activity, _job.JobId, AlertLevel.Critical, error);
     }
 
     private ValueTask DisposeAsync(bool async)
@@ -186,7 +216,7 @@ internal sealed class StepRun : IStep
         }
 
         _scope.Ended = true;
-        _job.Steps.Ended(this, error);
+        _job.Steps.Ended(this, Row.Lost ? null : error);
         var text = message ?? (error is null ? LastText() : ErrorDocument.Message(error));
         await WriteAsync(async, [EndEvent(level, text, status, error, rows)], mayThrow).ConfigureAwait(false);
         JobmonTelemetry.EndActivity(_activity, _job.JobId, level, error);
