@@ -36,14 +36,18 @@ internal sealed class RunFlusher(JobRow job, OpenSteps steps, JobmonRuntime runt
     {
         if (job.JobId is null)
             return true;
-        var moved = steps.TakeMoved();
-        if (moved.Count == 0)
-            return true;
-        var progress = new ProgressEvent(job, runtime.Writer.Mark(), moved.ConvertAll(step => (step.Row, step.Cell.Read())));
-        if (await runtime.Writer.TrySendAsync(async, job, progress).ConfigureAwait(false))
+        List<StepRun> moved = [];
+        // A step leaves the list before its end is written: what is found there under the gate has not ended for the server, either.
+        if (await runtime.Writer.TrySendAsync(async, job, Moved).ConfigureAwait(false))
             return true;
         moved.ForEach(step => step.Cell.PutBack());
         return false;
+
+        ProgressEvent? Moved()
+        {
+            moved = steps.TakeMoved();
+            return moved.Count == 0 ? null : new ProgressEvent(job, runtime.Writer.Mark(), moved.ConvertAll(step => (step.Row, step.Cell.Read())));
+        }
     }
 
     private async ValueTask<bool> FlushLinesAsync(bool async)
@@ -53,7 +57,7 @@ internal sealed class RunFlusher(JobRow job, OpenSteps steps, JobmonRuntime runt
         while (lines.Next() is { Lines.Length: > 0 } batch)
         {
             var written = new LogLinesEvent(job, runtime.Writer.Mark(), batch.First, batch.Lines);
-            if (!await runtime.Writer.TrySendAsync(async, job, written).ConfigureAwait(false))
+            if (!await runtime.Writer.TrySendAsync(async, job, () => written).ConfigureAwait(false))
                 return false;
             lines.Written(batch.First, batch.Lines.Length);
         }

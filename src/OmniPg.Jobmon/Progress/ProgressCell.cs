@@ -41,10 +41,11 @@ internal sealed class ProgressCell(TimeProvider time)
     /// <summary>Whether something was reported since the last call; the caller is about to write it.</summary>
     public bool TakeChange()
     {
-        if (Interlocked.Exchange(ref _changed, 0) == 0)
+        if (Volatile.Read(ref _changed) == 0)
             return false;
+        // Before the change is taken: who takes a snapshot in between must not find that nothing was ever reported.
         Volatile.Write(ref _reported, 1);
-        return true;
+        return Interlocked.Exchange(ref _changed, 0) != 0;
     }
 
     /// <summary>The write failed: it is still to be done.</summary>

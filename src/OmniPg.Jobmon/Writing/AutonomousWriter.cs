@@ -9,6 +9,9 @@ namespace OmniPg.Jobmon;
 internal sealed class AutonomousWriter(
     EventSender sender, WriteErrors errors, OwnConnections connections, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
 {
+    // One run whose writer is stuck, say in a starved thread pool, must not keep the progress of all others from being seen.
+    private static readonly TimeSpan BackgroundPatience = TimeSpan.FromMilliseconds(500);
+
     private readonly ConcurrentDictionary<JobRow, byte> _pending = new();
     private readonly Circuit _circuit = new(time);
     private readonly ErrorThrottle _throttle = new(time);
@@ -88,18 +91,25 @@ internal sealed class AutonomousWriter(
     }
 
     /// <summary>Sends something that is not worth keeping, such as progress; returns whether the server has it.</summary>
-    public async ValueTask<bool> TrySendAsync(bool async, JobRow job, LogEvent transient)
+    /// <param name="async">Whether to use asynchronous I/O.</param>
+    /// <param name="job">The run.</param>
+    /// <param name="make">Makes it once no other event of the run can be written, so that it is not older than one that is; null for nothing to send.</param>
+    public async ValueTask<bool> TrySendAsync(bool async, JobRow job, Func<LogEvent?> make)
     {
         FlowScope.StepAside();
-        if (_circuit.IsOpen || !transient.IsReady || transient.IsPointless)
+        if (_circuit.IsOpen)
             return false;
         var gate = job.Journal.Gate;
         if (async)
             await gate.WaitAsync().ConfigureAwait(false);
-        else
-            gate.Wait();
+        else if (!gate.Wait(BackgroundPatience))
+            return false;
         try
         {
+            if (make() is not { } transient)
+                return true;
+            if (!transient.IsReady || transient.IsPointless)
+                return false;
             var (failure, error) = await sender.SendAsync(async, [transient]).ConfigureAwait(false);
             if (failure is WriteFailure.Broken or WriteFailure.Unavailable)
                 OpenCircuit(transient.Operation, error!);

@@ -31,6 +31,38 @@ public sealed class ProgressCellTests
     }
 
     [Fact]
+    public async Task What_was_reported_once_is_never_seen_as_unreported_while_the_flusher_takes_it()
+    {
+        var cell = Reported();
+        using var stop = new CancellationTokenSource();
+        var unreported = 0;
+        var looking = Task.Run(
+            () =>
+            {
+                while (!stop.IsCancellationRequested)
+                    unreported += cell.Snapshot().Reported ? 0 : 1;
+            },
+            TestContext.Current.CancellationToken);
+
+        for (var i = 0; i < 200_000; i++)
+        {
+            Volatile.Write(ref cell, Reported());
+            cell.TakeChange();
+        }
+
+        await stop.CancelAsync();
+        await looking;
+        unreported.Should().Be(0);
+    }
+
+    private static ProgressCell Reported()
+    {
+        var cell = new ProgressCell(TimeProvider.System);
+        cell.Report(1, null, null);
+        return cell;
+    }
+
+    [Fact]
     public void Report_allocates_nothing()
     {
         var cell = new ProgressCell(TimeProvider.System);
