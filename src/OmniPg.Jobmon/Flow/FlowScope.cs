@@ -14,6 +14,9 @@ internal abstract class FlowScope
     protected FlowScope()
     {
         Outer = Open<FlowScope>(Innermost.Value);
+        // Scopes that begin before the one ahead of them ends would else form a chain that grows as long as the flow lives.
+        for (var scope = Outer; scope is not null; scope = scope.Outer)
+            scope.Outer = Open<FlowScope>(scope.Outer);
         Innermost.Value = this;
     }
 
@@ -22,7 +25,7 @@ internal abstract class FlowScope
 
     public bool Ended { get; set; }
 
-    protected FlowScope? Outer { get; }
+    protected FlowScope? Outer { get; private set; }
 
     /// <summary>The innermost open scope of any kind.</summary>
     public static FlowScope? InnermostOpen => Open<FlowScope>(Innermost.Value);
