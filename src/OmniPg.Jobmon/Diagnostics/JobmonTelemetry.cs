@@ -8,6 +8,8 @@ internal static class JobmonTelemetry
 {
     public const string Name = "OmniPg.Jobmon";
 
+    private const string StepSpan = "job.step";
+
     private static readonly ActivitySource Source = new(Name);
     private static readonly Meter Meter = new(Name);
     private static readonly double[] WriteSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
@@ -33,8 +35,29 @@ internal static class JobmonTelemetry
         return Source.StartActivity("job", ActivityKind.Internal)?.SetTag("omnipg.job.name", jobName);
     }
 
-    public static Activity? StartStep(string jobName, string action) =>
-        Source.StartActivity("job.step", ActivityKind.Internal)?.SetTag("omnipg.job.name", jobName).SetTag("omnipg.job.step", action);
+    /// <summary>The span of a step; to be called in the caller's own frame, whose current span it becomes.</summary>
+    /// <param name="jobName">Name of the job.</param>
+    /// <param name="action">Action of the step.</param>
+    /// <param name="parent">Span of the step it belongs to; null for none.</param>
+    public static Activity? StartStep(string jobName, string action, Activity? parent)
+    {
+        if (!Source.HasListeners())
+            return null;
+        // A step that is still open beside the new one is no parent of it.
+        while (Activity.Current is { OperationName: StepSpan } beside && beside.Source == Source && beside != parent)
+            Activity.Current = OpenParent(beside);
+        return Source.StartActivity(StepSpan, ActivityKind.Internal)?.SetTag("omnipg.job.name", jobName).SetTag("omnipg.job.step", action);
+    }
+
+    /// <summary>
+    /// Makes the span around an own one the current one again. To be called in the caller's own frame: where the span is stopped, behind
+    /// an await, the change would be undone on return, and every later span of the caller would hang on a stopped one.
+    /// </summary>
+    public static void Leave(Activity? activity)
+    {
+        if (activity is not null && Activity.Current == activity)
+            Activity.Current = OpenParent(activity);
+    }
 
     public static void EndJob(string jobName, TimeSpan duration, string status)
     {
@@ -66,6 +89,14 @@ internal static class JobmonTelemetry
     }
 
     public static void Dropped(int count, string reason) => EventsDropped.Add(count, Tag("reason", reason));
+
+    private static Activity? OpenParent(Activity activity)
+    {
+        var parent = activity.Parent;
+        while (parent is { IsStopped: true })
+            parent = parent.Parent;
+        return parent;
+    }
 
     private static KeyValuePair<string, object?> Tag(string key, object? value) => new(key, value);
 }

@@ -55,6 +55,7 @@ internal sealed partial class JobRun
         // In this frame, because what an async method changes in the flow is undone when it returns.
         _disposed = true;
         _scope.Ended = true;
+        JobmonTelemetry.Leave(_activity);
         return State == JobState.Running ? EndDisposedAsync(async, _scope.LastException) : ValueTask.CompletedTask;
     }
 
@@ -74,7 +75,13 @@ internal sealed partial class JobRun
             _control.OnCancelRequested();
     }
 
-    private async ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true)
+    private ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true)
+    {
+        JobmonTelemetry.Leave(_activity);
+        return EndCoreAsync(async, operation, outcome, mayThrow);
+    }
+
+    private async ValueTask EndCoreAsync(bool async, string operation, JobOutcome outcome, bool mayThrow)
     {
         if (Interlocked.CompareExchange(ref _state, (int)outcome.State, (int)JobState.Running) != (int)JobState.Running)
         {

@@ -17,7 +17,7 @@ internal sealed class StepRun : IStep
         (_job, _parent) = (job, parent);
         Row = new StepRow(job.Row, parent?.Row, ordinal, action);
         Cell = new ProgressCell(job.Runtime.Time);
-        _activity = JobmonTelemetry.StartStep(job.Name, action);
+        _activity = JobmonTelemetry.StartStep(job.Name, action, parent?._activity);
         _scope = Ambient.Enter(job, Row);
     }
 
@@ -153,6 +153,7 @@ internal sealed class StepRun : IStep
         if (Interlocked.Exchange(ref _ended, 1) != 0)
             throw new InvalidOperationException($"Step '{Action}' has ended already.");
         _scope.Ended = true;
+        JobmonTelemetry.Leave(_activity);
         var next = _job.NewStep(action, _parent);
         return NextCoreAsync(async, next, message);
     }
@@ -195,6 +196,7 @@ internal sealed class StepRun : IStep
             return ValueTask.CompletedTask;
         _disposed = true;
         _scope.Ended = true;
+        JobmonTelemetry.Leave(_activity);
         if (Volatile.Read(ref _ended) != 0)
             return ValueTask.CompletedTask;
         if (_job.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
@@ -205,8 +207,15 @@ internal sealed class StepRun : IStep
                 _scope.LastException, mayThrow: false);
     }
 
-    private async ValueTask EndAsync(
+    private ValueTask EndAsync(
         bool async, string operation, AlertLevel level, string? message, string? status, Exception? error, bool mayThrow = true, long? rows = null)
+    {
+        JobmonTelemetry.Leave(_activity);
+        return EndCoreAsync(async, operation, level, message, status, error, mayThrow, rows);
+    }
+
+    private async ValueTask EndCoreAsync(
+        bool async, string operation, AlertLevel level, string? message, string? status, Exception? error, bool mayThrow, long? rows)
     {
         if (Interlocked.Exchange(ref _ended, 1) != 0)
         {

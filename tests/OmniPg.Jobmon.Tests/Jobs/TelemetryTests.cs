@@ -1,9 +1,12 @@
+using System.Diagnostics;
 using OmniPg.Testing;
 
 namespace OmniPg.Jobmon.Tests.Jobs;
 
 public sealed class TelemetryTests(PgClusterFixture server)
 {
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task Job_and_step_are_spans_and_the_run_keeps_the_trace()
     {
@@ -31,5 +34,39 @@ public sealed class TelemetryTests(PgClusterFixture server)
         measured.Should().ContainSingle(m => m.Instrument == "omnipg.job.completed").Which.Tags["status"].Should().Be("CRITICAL");
         measured.Should().ContainSingle(m => m.Instrument == "omnipg.job.duration").Which.Value.Should().BePositive();
         meter.All.Should().Contain(m => m.Instrument == "omnipg.jobmon.write.duration");
+    }
+
+    [Fact]
+    public async Task Steps_one_after_the_other_are_siblings_and_the_flow_keeps_the_span_it_had()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource);
+        using var spans = new ActivityRecorder("OmniPg.Jobmon");
+        using var outer = new Activity("outer").Start();
+        var name = $"traced {Guid.NewGuid()}";
+
+        var job = await jobmon.StartAsync(name, cancellationToken: Stop);
+        await (await job.StepAsync("async", Stop)).CompleteAsync(cancellationToken: Stop);
+        job.Step("sync").Complete();
+        await job.StepAsync("body", (_, _) => Task.FromResult(1), Stop);
+        using (job.Step("disposed"))
+        {
+        }
+
+        var over = await job.StepAsync("overlapping", Stop);
+        var under = await job.StepAsync("overlapped", Stop);
+        await over.CompleteAsync(cancellationToken: Stop);
+        await (await under.NextAsync("next", cancellationToken: Stop)).CompleteAsync(cancellationToken: Stop);
+        var between = Activity.Current;
+        await job.CompleteAsync(cancellationToken: Stop);
+        await job.DisposeAsync();
+
+        between!.OperationName.Should().Be("job");
+        Activity.Current.Should().BeSameAs(outer);
+        var mine = spans.Ended.Where(a => (string?)a.GetTagItem("omnipg.job.name") == name).ToList();
+        mine.Should().HaveCount(8);
+        mine[^1].ParentSpanId.Should().Be(outer.SpanId);
+        mine.SkipLast(1).Select(a => (a.GetTagItem("omnipg.job.step"), a.ParentSpanId)).Should().Equal(
+            new[] { "async", "sync", "body", "disposed", "overlapping", "overlapped", "next" }.Select(step => ((object?)step, mine[^1].SpanId)));
     }
 }
