@@ -3,7 +3,7 @@ using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Short statements on one connection, each within a limit, with synchronous I/O.</summary>
+/// <summary>Short statements on one connection, each within a limit, with synchronous I/O unless said otherwise.</summary>
 /// <remarks>A data source given by the user may wait for ever; a control thread that does takes all locks and heartbeats with it.</remarks>
 internal readonly struct ControlConnection(NpgsqlConnection connection, TimeSpan limit)
 {
@@ -18,6 +18,16 @@ internal readonly struct ControlConnection(NpgsqlConnection connection, TimeSpan
     public static NpgsqlParameter BigInts(long[] values) => new NpgsqlParameter<long[]> { TypedValue = values };
 
     public void Execute(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) => Scalar<object?>(sql, parameters);
+
+    /// <summary>The same for other threads than the control thread, on connections of their own.</summary>
+    public async ValueTask ExecuteAsync(bool async, string sql, NpgsqlParameter parameter)
+    {
+        using var command = Command(sql, [parameter]);
+        if (async)
+            await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+        else
+            command.ExecuteNonQuery();
+    }
 
     /// <summary>The first value of the result; the default where there is none or it is null.</summary>
     public T? Scalar<T>(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)

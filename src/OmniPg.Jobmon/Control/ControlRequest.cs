@@ -1,18 +1,24 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>Work for the control thread, which alone uses the control connection.</summary>
-internal sealed class ControlRequest(Func<ControlConnection, bool> work)
+/// <param name="work">The work; its result is the answer.</param>
+/// <param name="undo">Takes back a positive answer that nobody waits for any more; null where nothing has to be.</param>
+/// <param name="always">Whether to do the work even then.</param>
+internal sealed class ControlRequest(Func<ControlConnection, bool> work, Action<ControlConnection>? undo = null, bool always = false)
 {
     private readonly TaskCompletionSource<bool> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Execute(ControlConnection connection)
     {
         // Whoever asked has given up: a lock taken for him now would be held by nobody until the process ends.
-        if (_done.Task.IsCompleted)
+        if (_done.Task.IsCompleted && !always)
             return;
         try
         {
-            _done.TrySetResult(work(connection));
+            var answer = work(connection);
+            // He may also have given up while the server took its time.
+            if (!_done.TrySetResult(answer) && answer)
+                undo?.Invoke(connection);
         }
         catch (JobmonException refusal)
         {

@@ -15,7 +15,8 @@ internal sealed partial class ControlSession
         var begun = time.GetTimestamp();
         while (true)
         {
-            if (await AskAsync(async, connection => TryLock(connection, wanted), cancellationToken).ConfigureAwait(false))
+            var taking = new ControlRequest(connection => TryLock(connection, wanted), undo: connection => _instanceLocks.Release(connection, wanted));
+            if (await AskAsync(async, taking, cancellationToken).ConfigureAwait(false))
                 return true;
             var left = wait - time.GetElapsedTime(begun);
             if (left <= TimeSpan.Zero)
@@ -36,13 +37,15 @@ internal sealed partial class ControlSession
         if (_leaving)
             return;
 
+        held.IsUnwanted = true;
         try
         {
-            await AskAsync(async, connection => _instanceLocks.Release(connection, held), CancellationToken.None).ConfigureAwait(false);
+            await AskAsync(async, new ControlRequest(connection => _instanceLocks.Release(connection, held), always: true), CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception error) when (WriteFailures.IsExpected(error))
         {
-            _instanceLocks.Forget(held);
+            // A server that is slow to answer still gets the request, which stays with the control thread. Without a connection the
+            // lock is gone, and an unwanted one is not taken again.
         }
     }
 
@@ -55,7 +58,7 @@ internal sealed partial class ControlSession
         try
         {
             return await AskAsync(
-                async, connection => connection.Scalar<bool>(server.Render(ControlSql.WasAskedToCancel), ControlConnection.BigInt(jobId)),
+                async, new ControlRequest(connection => connection.Scalar<bool>(server.Render(ControlSql.WasAskedToCancel), ControlConnection.BigInt(jobId))),
                 CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception error) when (WriteFailures.IsExpected(error))
@@ -69,27 +72,26 @@ internal sealed partial class ControlSession
     {
         int? pid = null;
         (long JobId, DateTime Since)? run = null;
-        await AskAsync(
-            async,
-            connection =>
-            {
-                pid = InstanceLocks.Holder(connection, wanted.Keys);
-                var open = connection.Rows(
-                    target.Server!.Render(ControlSql.OpenRun), row => (row.GetInt64(0), row.GetDateTime(1)), ControlConnection.Text(wanted.JobName));
-                run = open.Count == 0 ? null : open[0];
-                return true;
-            },
-            CancellationToken.None).ConfigureAwait(false);
+        var asking = new ControlRequest(connection =>
+        {
+            pid = InstanceLocks.Holder(connection, wanted.Keys);
+            var open = connection.Rows(
+                target.Server!.Render(ControlSql.OpenRun), row => (row.GetInt64(0), row.GetDateTime(1)), ControlConnection.Text(wanted.JobName));
+            run = open.Count == 0 ? null : open[0];
+            return true;
+        });
+        await AskAsync(async, asking, CancellationToken.None).ConfigureAwait(false);
         return new JobAlreadyRunningException(wanted.JobName, run?.JobId, pid, run?.Since);
     }
 
-    private async ValueTask<bool> AskAsync(bool async, Func<ControlConnection, bool> work, CancellationToken cancellationToken)
+    private async ValueTask<bool> AskAsync(bool async, ControlRequest request, CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(_stopping, this);
-        var request = new ControlRequest(work);
         _requests.Enqueue(request);
         Start();
-        Wake();
+        await WakeAsync(async).ConfigureAwait(false);
+        // Asked after the request was put in: the thread may have looked for the last time before.
+        if (_stopping)
+            request.Fail(Gone());
         try
         {
             return await request.WaitAsync(async, options.ConnectTimeout + options.CommandTimeout, time, cancellationToken).ConfigureAwait(false);
@@ -98,7 +100,7 @@ internal sealed partial class ControlSession
         {
             throw await JobmonPermissions.ExplainAsync(async, connections.DataSource, server, "write", refusal, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error) when (WriteFailures.IsExpected(error) && error is not JobmonException)
+        catch (Exception error) when (WriteFailures.IsExpected(error) && error is not (JobmonException or ObjectDisposedException))
         {
             throw new JobmonUnavailableException("single-instance lock", connections.ServerName, error.Message, error);
         }

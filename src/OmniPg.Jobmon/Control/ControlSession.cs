@@ -46,10 +46,14 @@ internal sealed partial class ControlSession(
     public void Dispose()
     {
         _stopping = true;
-        if (_thread is not { } thread)
-            return;
-        Wake();
-        thread.Join(options.CommandTimeout);
+        if (_thread is { } thread)
+        {
+            SyncCall.Run(WakeAsync(async: false));
+            thread.Join(options.CommandTimeout);
+        }
+
+        // The thread may be stuck in a statement: nobody waits for it any longer.
+        FailRequests(Gone());
     }
 
     private void Start()
@@ -75,7 +79,7 @@ internal sealed partial class ControlSession(
             {
                 using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
                 Serve(connection, () => retry = ShortestRetry);
-                return;
+                break;
             }
 #pragma warning disable CA1031 // An exception that leaves a thread ends the process, and the log must never end the work.
             catch (Exception error)
@@ -89,7 +93,7 @@ internal sealed partial class ControlSession(
             retry = retry * 2 < LongestRetry ? retry * 2 : LongestRetry;
         }
 
-        Lose(new ObjectDisposedException(nameof(ControlSession)));
+        FailRequests(Gone());
     }
 
     /// <summary>One life of the connection; returns when the client is disposed.</summary>
@@ -177,10 +181,17 @@ internal sealed partial class ControlSession(
         Volatile.Write(ref _pid, 0);
     }
 
-    private void Lose(Exception error)
+    private void FailRequests(Exception error)
     {
         while (_requests.TryDequeue(out var request))
             request.Fail(error);
+    }
+
+    private static ObjectDisposedException Gone() => new(typeof(JobmonClient).FullName);
+
+    private void Lose(Exception error)
+    {
+        FailRequests(error);
         if (_stopping)
             return;
         connections.Clear();
@@ -189,15 +200,23 @@ internal sealed partial class ControlSession(
     }
 
     /// <summary>Ends the wait of the control thread: by a notification to its connection, which is the one thing that thread waits for.</summary>
-    private void Wake()
+    private async ValueTask WakeAsync(bool async)
     {
         _wake.Set();
         if (Pid is null)
             return;
         try
         {
-            using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-            new ControlConnection(connection, options.CommandTimeout).Execute(ControlSql.Notify, ControlConnection.Text("wake"));
+            var connection = await connections.OpenAsync(async, CancellationToken.None).ConfigureAwait(false);
+            try
+            {
+                await new ControlConnection(connection, options.CommandTimeout)
+                    .ExecuteAsync(async, ControlSql.Notify, ControlConnection.Text("wake")).ConfigureAwait(false);
+            }
+            finally
+            {
+                await SyncCall.CloseAsync(async, connection).ConfigureAwait(false);
+            }
         }
         catch (Exception error) when (WriteFailures.IsExpected(error))
         {

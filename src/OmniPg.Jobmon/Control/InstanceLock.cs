@@ -11,4 +11,7 @@ internal sealed class InstanceLock(IControlled run)
     public int[] Keys { get; set; } = [];
 
     public bool Held { get; set; }
+
+    /// <summary>Its run is over: not to be taken again on a new connection. Set by the run.</summary>
+    public bool IsUnwanted { get; set; }
 }

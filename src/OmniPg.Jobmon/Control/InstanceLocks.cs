@@ -1,13 +1,12 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>The single-instance locks of this process: session locks of the control connection, so they die with the process.</summary>
-/// <remarks>Changed by the control thread; only <see cref="Forget"/> comes from others, when that thread cannot answer.</remarks>
+/// <remarks>Used by the control thread alone, so nothing here is locked.</remarks>
 internal sealed class InstanceLocks
 {
     private const int ReleaseChecks = 20;
     private static readonly TimeSpan ReleasePause = TimeSpan.FromMilliseconds(50);
 
-    private readonly Lock _gate = new();
     private readonly List<InstanceLock> _held = [];
 
     /// <summary>Takes all keys of a run or none; false when another run, here or elsewhere, has one of them.</summary>
@@ -16,36 +15,22 @@ internal sealed class InstanceLocks
         if (wanted.Keys.Length == 0)
             wanted.Keys = [.. connection.Rows(ControlSql.InstanceKeys, row => row.GetInt32(0), ControlConnection.Text(wanted.JobName))];
         // To the server a session may take its own lock twice: runs of the same process must be told apart here.
-        lock (_gate)
-        {
-            if (_held.Exists(held => held.Keys.Intersect(wanted.Keys).Any()))
-                return false;
-        }
-
-        if (!TakeAll(connection, wanted.Keys))
+        if (_held.Exists(held => held.Keys.Intersect(wanted.Keys).Any()) || !TakeAll(connection, wanted.Keys))
             return false;
         wanted.Held = true;
-        lock (_gate)
-            _held.Add(wanted);
+        _held.Add(wanted);
         return true;
     }
 
     /// <summary>Gives the keys of a run back; false when it had lost them before.</summary>
     public bool Release(ControlConnection connection, InstanceLock held)
     {
-        if (!Forget(held))
+        if (!_held.Remove(held))
             return false;
         foreach (var key in held.Keys)
             connection.Execute(ControlSql.InstanceUnlock, ControlConnection.Int(key));
         held.Held = false;
         return true;
-    }
-
-    /// <summary>The lock is gone with its connection, or no longer wanted; returns whether it was held.</summary>
-    public bool Forget(InstanceLock held)
-    {
-        lock (_gate)
-            return _held.Remove(held);
     }
 
     /// <summary>Takes all locks again on a new connection; a run whose lock somebody else has meanwhile is told so.</summary>
@@ -54,14 +39,12 @@ internal sealed class InstanceLocks
     /// <param name="stop">Ends the wait for that backend.</param>
     public void Retake(ControlConnection connection, int lastPid, WaitHandle stop)
     {
-        InstanceLock[] before;
-        lock (_gate)
-            before = [.. _held];
-        foreach (var held in before)
+        _held.RemoveAll(static held => held.IsUnwanted);
+        foreach (var held in _held.ToArray())
         {
             if (TakeAll(connection, held.Keys) || (EndOldHolder(connection, held.Keys, lastPid, stop) && TakeAll(connection, held.Keys)))
                 continue;
-            Forget(held);
+            _held.Remove(held);
             held.Held = false;
             held.Run.OnInstanceLockLost();
         }

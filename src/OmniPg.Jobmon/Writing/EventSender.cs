@@ -95,10 +95,7 @@ internal sealed class EventSender(
         }
         finally
         {
-            if (async)
-                await connection.DisposeAsync().ConfigureAwait(false);
-            else
-                connection.Dispose();
+            await SyncCall.CloseAsync(async, connection).ConfigureAwait(false);
         }
     }
 
