@@ -44,9 +44,13 @@ internal sealed partial class JobRun
     }
 
     /// <summary>Ends an open run because the client goes away.</summary>
-    public ValueTask AbandonAsync(bool async) => State == JobState.Running
-        ? EndAsync(async, "Dispose", JobOutcome.Failure("JobmonClient was disposed while the job was running"), mayThrow: false)
-        : ValueTask.CompletedTask;
+    public ValueTask AbandonAsync(bool async)
+    {
+        // A run that still waits for its lock has nothing to end; should it get the lock, it must not begin without a client.
+        if (State != JobState.Running || Interlocked.CompareExchange(ref _start, StartGivenUp, StartOpen) == StartOpen)
+            return ValueTask.CompletedTask;
+        return EndAsync(async, "Dispose", JobOutcome.Failure("JobmonClient was disposed while the job was running"), mayThrow: false);
+    }
 
     private ValueTask DisposeAsync(bool async)
     {
@@ -85,7 +89,8 @@ internal sealed partial class JobRun
     {
         if (Interlocked.CompareExchange(ref _state, (int)outcome.State, (int)JobState.Running) != (int)JobState.Running)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            // Not where it would replace the caller's exception, or stop a dispose halfway.
+            ObjectDisposedException.ThrowIf(_disposed && mayThrow, this);
             JobmonLog.EndedTwice(_runtime.Logger, operation, Name, JobId, State);
             return;
         }

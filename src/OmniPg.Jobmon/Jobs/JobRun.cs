@@ -7,6 +7,10 @@ namespace OmniPg.Jobmon;
 /// <summary>One open run: its handle for the caller, and what the background threads see of it.</summary>
 internal sealed partial class JobRun : IOwnedRun, IProgressSource
 {
+    private const int StartOpen = 0;
+    private const int StartMade = 1;
+    private const int StartGivenUp = 2;
+
     private readonly JobmonRuntime _runtime;
     private readonly JobOptions _options;
     private readonly RunValues _values = new();
@@ -19,6 +23,7 @@ internal sealed partial class JobRun : IOwnedRun, IProgressSource
     private readonly JobRow? _parent;
     private readonly long _begun;
     private int _state = (int)JobState.Running;
+    private int _start = StartOpen;
     private volatile bool _disposed;
 
     /// <summary>Creates the handle without any I/O and makes it the current job of the caller's flow.</summary>
@@ -74,6 +79,7 @@ internal sealed partial class JobRun : IOwnedRun, IProgressSource
                 return this;
             }
 
+            ObjectDisposedException.ThrowIf(Interlocked.CompareExchange(ref _start, StartMade, StartOpen) != StartOpen, typeof(JobmonClient));
             var start = StartEvent();
             await Writer.WriteAsync(async, Row, [start], mayThrow: true).ConfigureAwait(false);
             if (!start.SuccessHasText && _runtime.Options.ErrorPolicy == ErrorPolicy.Throw)
@@ -89,6 +95,9 @@ internal sealed partial class JobRun : IOwnedRun, IProgressSource
 
         _runtime.Control.Watch(_control);
         _runtime.Pump.Add(this);
+        // By the caller's other threads, which know it as the current one, or by the client's dispose.
+        if (State != JobState.Running)
+            LeaveBackground();
         JobmonLog.JobStarted(_runtime.Logger, Name, JobId);
         return this;
     }
@@ -182,6 +191,12 @@ internal sealed partial class JobRun : IOwnedRun, IProgressSource
         var (pid, backendStart) = WorkBackend.Identify(workConnection, reason => JobmonLog.AttachFailed(_runtime.Logger, Name, reason));
         var attached = new WorkerAttachedEvent(Row, Writer.Mark(), pid, backendStart);
         await Writer.WriteAsync(async, Row, [attached], mayThrow: true).ConfigureAwait(false);
+    }
+
+    private void LeaveBackground()
+    {
+        _runtime.Pump.Remove(this);
+        _runtime.Control.Unwatch(_control);
     }
 
     private JobStartedEvent StartEvent() => RunStart.Event(Row, _parent, _options, _activity, _runtime);

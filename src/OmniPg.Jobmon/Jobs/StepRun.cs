@@ -219,7 +219,7 @@ internal sealed class StepRun : IStep
     {
         if (Interlocked.Exchange(ref _ended, 1) != 0)
         {
-            ObjectDisposedException.ThrowIf(_disposed && operation != "Dispose", this);
+            ObjectDisposedException.ThrowIf(_disposed && mayThrow, this);
             JobmonLog.EndedTwice(_job.Runtime.Logger, operation, $"{_job.Name}: {Action}", _job.JobId, _job.State);
             return;
         }

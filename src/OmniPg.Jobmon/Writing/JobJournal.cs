@@ -25,7 +25,8 @@ internal sealed class JobJournal
     {
         lock (_lock)
         {
-            _events.Add(added);
+            // The client's dispose may end a run whose start is only being written.
+            _events.Insert(added is JobStartedEvent ? 0 : _events.Count, added);
             return _events.Count > capacity ? DropOldestHarmlessStep() : 0;
         }
     }
