@@ -80,7 +80,7 @@ internal sealed class EventSender(
             foreach (var e in events)
                 batch.BatchCommands.Add(e.ToCommand(sql, writing));
 
-            var rows = await ExecuteAsync(async, batch).ConfigureAwait(false);
+            var rows = await ExecuteAsync(async, batch, events).ConfigureAwait(false);
             for (var i = 0; i < events.Count; i++)
             {
                 // A trigger or rule of somebody else may have put the row elsewhere.
@@ -111,12 +111,13 @@ internal sealed class EventSender(
     }
 
     /// <summary>Runs the batch to its very end: only then the implicit transaction is known to be committed.</summary>
-    private static async ValueTask<List<object[]>> ExecuteAsync(bool async, NpgsqlBatch batch)
+    private static async ValueTask<List<object[]>> ExecuteAsync(bool async, NpgsqlBatch batch, List<LogEvent> events)
     {
         var rows = new List<object[]>();
-        var reader = async ? await batch.ExecuteReaderAsync().ConfigureAwait(false) : batch.ExecuteReader();
+        NpgsqlDataReader? reader = null;
         try
         {
+            reader = async ? await batch.ExecuteReaderAsync().ConfigureAwait(false) : batch.ExecuteReader();
             do
             {
                 var row = new object[reader.FieldCount];
@@ -126,12 +127,17 @@ internal sealed class EventSender(
             }
             while (async ? await reader.NextResultAsync().ConfigureAwait(false) : reader.NextResult());
         }
+        catch (Exception error) when (error is not PostgresException)
+        {
+            // No answer is no refusal: the server may have committed, even if that took it longer than the limit. The statements look
+            // for its rows by their tokens.
+            events.ForEach(e => e.Repeated = true);
+            throw;
+        }
         finally
         {
-            if (async)
-                await reader.DisposeAsync().ConfigureAwait(false);
-            else
-                reader.Dispose();
+            if (reader is not null)
+                await SyncCall.CloseAsync(async, reader).ConfigureAwait(false);
         }
 
         return rows;

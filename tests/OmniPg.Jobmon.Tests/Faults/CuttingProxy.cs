@@ -15,6 +15,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
     private readonly int _serverPort;
     private readonly Task _accepting;
     private int _armed;
+    private volatile bool _silently;
 
     public CuttingProxy(int serverPort)
     {
@@ -30,6 +31,13 @@ internal sealed class CuttingProxy : IAsyncDisposable
 
     /// <summary>The next answer of the server never arrives.</summary>
     public void CutNextAnswer() => Volatile.Write(ref _armed, 1);
+
+    /// <summary>The next answer of the server never arrives, and the connection stays as it is.</summary>
+    public void SwallowNextAnswer()
+    {
+        _silently = true;
+        CutNextAnswer();
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -90,7 +98,9 @@ internal sealed class CuttingProxy : IAsyncDisposable
             else if (message[0] == ReadyForQuery && Interlocked.Exchange(ref _armed, 0) == 1)
             {
                 Cuts++;
-                return;
+                if (!_silently)
+                    return;
+                _silently = false;
             }
         }
     }

@@ -48,4 +48,30 @@ public sealed class UnknownCommitTests(PgClusterFixture server)
         if (sideTables)
             (await log.RowsAsync("SELECT (SELECT count(*) FROM omnipg_jobmon.run), (SELECT count(*) FROM omnipg_jobmon.step)")).Should().Equal("2|2");
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Write_that_was_committed_behind_the_limit_is_there_once(bool sideTables)
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        if (!sideTables)
+            await log.ExecuteAsync("DROP SCHEMA omnipg_jobmon CASCADE");
+        await using var proxy = new CuttingProxy(server.Cluster.Port);
+        var through = new NpgsqlConnectionStringBuilder(log.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port, SslMode = SslMode.Disable, GssEncryptionMode = GssEncryptionMode.Disable };
+        await using var source = NpgsqlDataSource.Create(through.ConnectionString);
+        var options = new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(1), HeartbeatInterval = TimeSpan.FromMinutes(10), DeadAfter = TimeSpan.FromMinutes(30) };
+        await using var jobmon = JobmonClient.Create(source, options);
+        await jobmon.Job("before").SingleInstance().Start().CompleteAsync(cancellationToken: Stop);
+        await Eventually.TrueAsync(
+            () => log.ScalarAsync<bool>("SELECT bool_and(state = 'idle') FROM pg_stat_activity WHERE application_name = 'OmniPg.Jobmon' AND datname = current_database()"), "all is quiet", cancellationToken: Stop);
+
+        proxy.SwallowNextAnswer();
+        var job = await jobmon.StartAsync("slow", cancellationToken: Stop);
+        await Eventually.TrueAsync(() => job.JobId is not null, "the start is written again", cancellationToken: Stop);
+        await job.CompleteAsync(cancellationToken: Stop);
+
+        proxy.Cuts.Should().Be(1);
+        (await log.RowsAsync("SELECT job_name, status FROM S.job_log ORDER BY job_id")).Should().Equal("BEFORE|OK", "SLOW|OK");
+    }
 }
