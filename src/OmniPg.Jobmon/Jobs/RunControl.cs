@@ -30,5 +30,7 @@ internal sealed class RunControl(JobRow row, ILogger logger) : IControlled
     }
 
     // Callbacks of the token are the user's code: they must not run on the thread that keeps this process alive for others.
-    private void CancelOffThread() => _ = _cancel.CancelAsync();
+    private void CancelOffThread() => _ = _cancel.CancelAsync().ContinueWith(
+        static (cancelled, log) => JobmonLog.BackgroundFailed((ILogger)log!, cancelled.Exception!.InnerException!.Message, cancelled.Exception),
+        logger, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 }

@@ -117,4 +117,20 @@ public sealed class CancellationTests(PgClusterFixture server)
         (await log.RowsAsync("SELECT action, status, message FROM S.job_detail ORDER BY step_id")).Should().Equal(
             "long pause|OK|all rows (recovered after being declared dead)", "Finished|OK|(recovered after being declared dead)");
     }
+
+    [Fact]
+    public async Task Callback_of_the_token_that_throws_is_reported()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        var lines = new ListLoggerFactory();
+        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(100) }, lines);
+        await using var job = await jobmon.StartAsync("throws when cancelled", cancellationToken: Cancellation);
+        await using var callback = job.CancellationToken.Register(() => throw new InvalidDataException("bad callback"));
+
+        await log.ExecuteAsync("SELECT omnipg_jobmon.request_cancel((SELECT job_id FROM S.job_log), 'tester')");
+
+        await Eventually.TrueAsync(() => lines.Lines.Any(l => l.Id.Id == 3203), "the failure is in the log of the program", cancellationToken: Cancellation);
+        lines.Lines.Should().Contain(l => l.Id.Id == 3203 && l.Message.Contains("bad callback", StringComparison.Ordinal));
+        await job.FailAsync("cancelled", cancellationToken: Cancellation);
+    }
 }
