@@ -59,8 +59,11 @@ public sealed record CheckBuilder
         failures < 0 ? throw new ArgumentOutOfRangeException(nameof(failures), failures, "Zero or more.") : this with { SensitivityCount = failures };
 
     /// <summary>Raises the level of a failure by one from this many failures at the highest level so far on. Column <c>escalate</c>.</summary>
-    /// <param name="failures">How many, the new one included, but never the first; <see langword="null"/> turns it off. Default off.</param>
-    public CheckBuilder Escalate(int? failures) => this with { EscalateCount = failures, EscalateSet = true };
+    /// <param name="failures">From 0: how many, the new one included, but never the first; <see langword="null"/> turns it off. Default off.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
+    public CheckBuilder Escalate(int? failures) => failures < 0
+        ? throw new ArgumentOutOfRangeException(nameof(failures), failures, "Zero or more, or null for never.")
+        : this with { EscalateCount = failures, EscalateSet = true };
 
     /// <summary>
     /// Expects starts by a cron schedule (MISSING, level 3); needs the side schema. A local time that a change of clocks leaves out counts

@@ -19,7 +19,9 @@ internal static class CheckRuleWriter
         if (warn is not null && error is not null)
             await SaveThresholdsAsync(connection, server, rule, active, (warn, error), cancellationToken).ConfigureAwait(false);
         else if (hasThresholds || !rule.NeedsSideSchema)
-            throw new ArgumentException($"The rule for job '{rule.JobName}' needs both a warning and an error threshold.");
+            throw new ArgumentException(active || hasThresholds
+                ? $"The rule for job '{rule.JobName}' needs both a warning and an error threshold."
+                : $"Job '{rule.JobName}' has no rule to turn off; a new one that is off needs both a warning and an error threshold, too.");
         if (server.HasSide)
             await SaveScheduleAsync(connection, server, rule, active, cancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);

@@ -16,7 +16,10 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
     {
         Validate();
         // Nodes that all purge at the same hour would fill the log with runs that find nothing to do.
-        if (await ScalarAsync(JobPurgeSql.IsFree, cancellationToken, SqlParameters.Text(Age)).ConfigureAwait(false) is not true)
+        var isFree = await ScalarAsync(JobPurgeSql.IsFree, cancellationToken, SqlParameters.Text(Age)).ConfigureAwait(false);
+        if (isFree is DBNull)
+            throw new ArgumentException($"Runs cannot be older than '{Age}': the age must not be negative.");
+        if (isFree is not true)
             return new PurgeResult(0, 0, null) { AnotherAtWork = true };
         long? jobId = options.LogAsJob ? (long)(await ScalarAsync(JobPurgeSql.LogStart, cancellationToken).ConfigureAwait(false))! : null;
         var stepId = jobId is { } id ? await ScalarAsync(JobPurgeSql.LogStep, cancellationToken, Number(id)).ConfigureAwait(false) : null;

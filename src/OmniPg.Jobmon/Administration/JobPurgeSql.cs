@@ -13,8 +13,9 @@ internal static class JobPurgeSql
 
     private const string Lock = "pg_try_advisory_xact_lock(hashtextextended('omnipg_jobmon.purge @schema.literal@', 0))";
 
-    // $1 age: one that is no interval is refused here, before a run is begun for it. Whether nobody else is deleting just now.
-    public const string IsFree = "SELECT " + Lock + ", $1::text::interval";
+    // $1 age: one that is no interval is refused here, before a run is begun for it, and a negative one, which would mean the whole log, gives
+    // null. Else whether nobody else is deleting just now.
+    public const string IsFree = "SELECT CASE WHEN $1::text::interval < '0' THEN NULL ELSE " + Lock + " END";
 
     public static string Batch(JobmonMode mode) => mode == JobmonMode.Extension ? Doomed + SideRows + Gone : Doomed + Gone;
 

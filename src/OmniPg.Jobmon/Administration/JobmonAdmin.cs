@@ -13,7 +13,7 @@ internal sealed partial class JobmonAdmin(JobmonDatabase database, TimeSpan dead
         var schema = SchemaOf(options);
         var visibility = options?.ReaderRole is { } reader
             ? JobmonSchemaScript.Visibility(schema, database.SideSchema, PgIdentifier.Create(reader)) : "";
-        return "BEGIN;\n" + JobmonSchemaScript.Lock + JobmonSchemaScript.Own(schema, database.SideSchema) + visibility
+        return "BEGIN;\n" + JobmonSchemaScript.Begin + JobmonSchemaScript.Own(schema, database.SideSchema) + visibility
             + JobmonSchemaScript.Side(schema, database.SideSchema) + "COMMIT;\n";
     }
 

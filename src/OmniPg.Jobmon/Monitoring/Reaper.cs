@@ -10,8 +10,10 @@ internal static class Reaper
     public static Task<int> ReapAsync(JobmonDatabase database, TimeSpan deadAfter, bool foreign, CancellationToken cancellationToken) =>
         database.RunAsync("write: reap", async (connection, server, ct) =>
         {
-            if (!server.RequireInstalled().HasSide)
+            if (!server.RequireInstalled().FoundSide.Exists)
                 return 0;
+            // To have closed nothing would be the wrong answer of a role that cannot see what there is to close.
+            await CheckRuleWriter.RequireSideAsync(connection, server, ct).ConfigureAwait(false);
             using var command = new NpgsqlCommand(server.Render(Reap), connection)
             {
                 CommandTimeout = server.CommandTimeoutSeconds,

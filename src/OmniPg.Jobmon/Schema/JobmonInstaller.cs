@@ -81,7 +81,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
     public static Task BeginAsync(NpgsqlConnection connection, TimeSpan lockTimeout, CancellationToken cancellationToken)
     {
         var milliseconds = ((long)lockTimeout.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return ExecuteAsync(connection, $"SET LOCAL lock_timeout = {milliseconds};\n{JobmonSchemaScript.Lock}", cancellationToken);
+        return ExecuteAsync(connection, $"SET LOCAL lock_timeout = {milliseconds};\n{JobmonSchemaScript.Begin}", cancellationToken);
     }
 
     public static async Task ExecuteAsync(NpgsqlConnection connection, string script, CancellationToken cancellationToken)

@@ -36,8 +36,11 @@ internal static class JobmonSchemaScript
 
     private static readonly string[] SideParts = ["side-tables.sql", "side-functions.sql"];
 
-    /// <summary>Lets two installers follow each other. Part of the installation's transaction.</summary>
-    public const string Lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('omnipg_jobmon.install', 0));\n";
+    /// <summary>
+    /// Lets two installers follow each other, and reads strings as these texts write them, whatever the database is set to. Part of the
+    /// installation's transaction.
+    /// </summary>
+    public const string Begin = "SET LOCAL standard_conforming_strings = on;\nSELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('omnipg_jobmon.install', 0));\n";
 
     /// <summary>Guard, tables, functions and triggers of own mode.</summary>
     public static string Own(PgIdentifier schema, PgIdentifier side) => Fill("guard.sql", "schema", OwnParts, schema, side);

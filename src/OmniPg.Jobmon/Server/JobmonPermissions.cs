@@ -9,12 +9,11 @@ internal static class JobmonPermissions
     // second schema, relation and privilege.
     private const string Missing =
         """
-        SELECT 'USAGE' AS privilege, n.nspname::text AS object, format('GRANT USAGE ON SCHEMA %I TO %I;', n.nspname, current_user) AS statement, 1 AS rank
+        SELECT 'USAGE' AS privilege, format('%I', n.nspname) AS object, 'SCHEMA ' AS kind, quote_ident(current_user) AS role, 1 AS rank
         FROM pg_catalog.pg_namespace n
         WHERE n.nspname IN ($1, $2) AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
         UNION ALL
-        SELECT w.privilege, format('%I.%I', n.nspname, c.relname),
-            format('GRANT %s ON %s%I.%I TO %I;', w.privilege, CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END, n.nspname, c.relname, current_user),
+        SELECT w.privilege, format('%I.%I', n.nspname, c.relname), CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END, quote_ident(current_user),
             CASE c.relkind WHEN 'S' THEN 3 ELSE 2 END
         FROM unnest($3::boolean[], $4::text[], $5::text[]) AS w (side, relname, privilege)
         JOIN pg_catalog.pg_namespace n ON n.nspname = CASE WHEN w.side THEN $2 ELSE $1 END
@@ -48,19 +47,21 @@ internal static class JobmonPermissions
         // Disposed synchronously in both worlds: the rows are read to their end by then.
         using var rows = async ? await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false) : command.ExecuteReader();
 
-        string? privilege = null, missing = null;
-        var grants = new List<string>();
+        var lacking = new List<(string Privilege, string Object, string Kind, string Role)>();
         while (async ? await rows.ReadAsync(cancellationToken).ConfigureAwait(false) : rows.Read())
-        {
-            privilege ??= rows.GetString(0);
-            missing ??= rows.GetString(1);
-            grants.Add(rows.GetString(2));
-        }
+            lacking.Add((rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetString(3)));
         // Only the log itself may go through the functions; history and administration never do.
         var functionsFailed = server.ByFunctions && operation == "write";
-        return privilege is null
-            ? new JobmonPermissionException(server.Role, $"a right ({refusal.MessageText})", server.Schema.Value,
-                "the text of Admin.GrantScriptAsync() for this role", refusal, functionsFailed)
-            : new JobmonPermissionException(server.Role, privilege, missing!, string.Join(' ', grants), refusal, functionsFailed);
+        return lacking is [var first, ..]
+            ? new JobmonPermissionException(server.Role, first.Privilege, first.Object, Grants(lacking), refusal, functionsFailed)
+            : new JobmonPermissionException(server.Role, $"a right ({refusal.MessageText})", server.Schema.Value,
+                "the text of Admin.GrantScriptAsync() for this role", refusal, functionsFailed);
     }
+
+    // One statement for all objects that lack the same: somebody has to read them before they are run.
+    private static string Grants(List<(string Privilege, string Object, string Kind, string Role)> lacking) => string.Join(' ',
+        from right in lacking
+        group right.Privilege by (right.Kind, right.Object, right.Role) into one
+        group one.Key.Object by (one.Key.Kind, one.Key.Role, Privileges: string.Join(", ", one)) into alike
+        select $"GRANT {alike.Key.Privileges} ON {alike.Key.Kind}{string.Join(", ", alike)} TO {alike.Key.Role};");
 }

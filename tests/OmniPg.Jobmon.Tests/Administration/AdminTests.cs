@@ -37,6 +37,18 @@ public sealed class AdminTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task A_rule_that_is_not_there_cannot_be_turned_off_and_counts_are_not_negative()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+
+        var off = () => log.Admin.Check("nobody").DeactivateAsync(Stop);
+
+        await off.Should().ThrowAsync<ArgumentException>().WithMessage("Job 'nobody' has no rule to turn off; a new one that is off needs both a warning and an error threshold, too.");
+        log.Admin.Invoking(a => a.Check("x").Escalate(-1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("Zero or more, or null for never.*");
+        log.Admin.Invoking(a => a.Check("x").Sensitivity(-1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("Zero or more.*");
+    }
+
+    [Fact]
     public async Task Acknowledge_clears_the_failures_and_remembers_who_and_why()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);

@@ -91,6 +91,38 @@ public sealed class PermissionTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task A_refusal_gives_alike_rights_by_one_statement()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        var role = $"late_{log.Name}";
+        await log.ExecuteAsync($"CREATE ROLE {role} LOGIN; {log.Admin.GrantScript(role, JobmonAccess.Read)}");
+        await using var source = As(log.ConnectionString, role);
+        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+
+        var refused = jobmon.Invoking(j => j.Start("x")).Should().Throw<JobmonPermissionException>().Which;
+
+        refused.Grant.Should().Be($"GRANT INSERT, UPDATE ON jobmon.job_detail, jobmon.job_log, omnipg_jobmon.run, omnipg_jobmon.session, omnipg_jobmon.step TO {role}; "
+            + $"GRANT INSERT ON omnipg_jobmon.log_line TO {role}; GRANT USAGE ON SEQUENCE jobmon.job_detail_step_id_seq, jobmon.job_log_job_id_seq TO {role};");
+        await log.ExecuteAsync(refused.Grant);
+        jobmon.Start("x").Complete();
+    }
+
+    [Fact]
+    public async Task A_role_that_cannot_see_who_died_is_not_told_that_nobody_did()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await log.ExecuteAsync($"CREATE ROLE blind_{log.Name} LOGIN");
+        await using var source = As(log.ConnectionString, $"blind_{log.Name}");
+        var admin = new JobmonAdmin(JobLogDatabase.AccessAs(source), TimeSpan.FromSeconds(60));
+
+        var reap = () => admin.ReapAsync(Stop);
+
+        (await reap.Should().ThrowAsync<JobmonPermissionException>()).Which.Privilege.Should().Be("USAGE");
+        await log.ExecuteAsync("DROP SCHEMA omnipg_jobmon CASCADE");
+        (await log.Admin.ReapAsync(Stop)).Should().Be(0, "without side tables there is nobody to close a run for");
+    }
+
+    [Fact]
     public async Task With_a_reader_role_others_see_only_their_own_runs()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);

@@ -94,9 +94,11 @@ public sealed class PurgeTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
 
         var none = () => log.Admin.PurgeAsync(new PurgeOptions(), null, TestContext.Current.CancellationToken);
+        var negative = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "-90 days" }, null, TestContext.Current.CancellationToken);
         var wrong = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "soon" }, null, TestContext.Current.CancellationToken);
 
         await none.Should().ThrowAsync<ArgumentException>();
+        await negative.Should().ThrowAsync<ArgumentException>().WithMessage("Runs cannot be older than '-90 days': the age must not be negative.");
         await wrong.Should().ThrowAsync<ArgumentException>().WithMessage("*\"soon\"*");
         (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_log")).Should().Be(0, "a mistake of the caller is no failed run");
     }

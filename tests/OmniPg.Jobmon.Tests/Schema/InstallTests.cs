@@ -1,3 +1,4 @@
+using Npgsql;
 using OmniPg.Testing;
 
 namespace OmniPg.Jobmon.Tests.Schema;
@@ -100,6 +101,23 @@ public sealed class InstallTests(PgClusterFixture server)
         report.Alerts.Should().ContainSingle().Which.AlertText.Should().Be("1 CRITICAL run(s)");
         (await log.RowsAsync("SELECT alert_text FROM S.check_job_status()")).Should().Equal("1 CRITICAL run(s)");
         (await log.ScalarAsync<bool>("SELECT S._dblink_probe()")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task The_settings_of_the_database_do_not_change_what_is_installed()
+    {
+        await using var database = await server.Cluster.CreateDatabaseAsync($"old 'strings' {Guid.NewGuid():N}", cancellationToken: TestContext.Current.CancellationToken);
+        await database.ExecuteAsync($"CREATE EXTENSION dblink; ALTER DATABASE {PgIdentifier.Create(database.Name).Quoted} SET standard_conforming_strings = off", TestContext.Current.CancellationToken);
+        await using var source = NpgsqlDataSource.Create(database.ConnectionString);
+        var admin = new JobmonAdmin(JobLogDatabase.AccessAs(source), TimeSpan.FromSeconds(60));
+
+        var result = await admin.InstallAsync(null, TestContext.Current.CancellationToken);
+
+        // The probe finds this database only if its name is quoted right.
+        result.SqlAutonomy.Should().Be(SqlAutonomy.Dblink);
+        await using var command = source.CreateCommand("SELECT jobmon.close_job(jobmon.add_job('x'))");
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        (await database.ScalarAsync<string>("SELECT job_name || status FROM jobmon.job_log", TestContext.Current.CancellationToken)).Should().Be("XOK");
     }
 
     [Fact]

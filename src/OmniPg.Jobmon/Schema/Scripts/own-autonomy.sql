@@ -22,7 +22,7 @@ BEGIN
         END;
     END IF;
 
-    SELECT string_agg(p.key || '=''' || replace(replace(p.value, '\', '\\'), '''', '\''') || '''', ' ' ORDER BY p.pos) INTO v_out
+    SELECT string_agg(p.key || '=''' || replace(replace(p.value, E'\\', E'\\\\'), '''', E'\\''') || '''', ' ' ORDER BY p.pos) INTO v_out
     FROM (VALUES
         (1, 'port', coalesce(v_map.port, current_setting('port'))), (2, 'dbname', current_database()::text),
         (3, 'user', v_map.username), (4, 'password', CASE WHEN p_with_password THEN v_map.pwd END),
