@@ -12,6 +12,9 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
 {
     private static readonly JsonWriterOptions JsonFormat = new() { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>Cells that a column of a table must have at least.</summary>
+    private const int LeastWidth = 10;
+
     private readonly List<NpgsqlDataSource> _owned = [];
     private NpgsqlDataSource? _dataSource;
 
@@ -40,6 +43,16 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
 
     /// <summary>An argument that may be left out.</summary>
     public T? Find<T>(Argument<T> argument) => parse.GetValue(argument);
+
+    /// <summary>Whether the command line has the option, whatever its value.</summary>
+    public bool Has(Option option) => parse.GetResult(option) is { Implicit: false };
+
+    /// <summary>An argument that must say something: an unset variable in a script must not pass for a name.</summary>
+    public string NotEmpty(Argument<string> argument) => NotEmpty(Get(argument), argument.Name)!;
+
+    /// <inheritdoc cref="NotEmpty(Argument{string})"/>
+    public static string? NotEmpty(string? value, string name) => value is null || !string.IsNullOrWhiteSpace(value) ? value
+        : throw new UsageException($"{name} must not be empty.");
 
     public T Get<T>(Argument<T> argument) => parse.GetRequiredValue(argument);
 
@@ -92,12 +105,45 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
             Error.WriteLine("Nothing found");
             return;
         }
+        if (!Fits(columns, rows))
+        {
+            WriteRecords(columns, rows);
+            return;
+        }
         var table = new Table().Border(TableBorder.Rounded);
         foreach (var column in columns)
             table.AddColumn(new TableColumn(Markup.Escape(column.Title)) { NoWrap = column.NoWrap, Alignment = column.Right ? Justify.Right : null });
         foreach (var row in rows)
             table.AddRow(row.Select((cell, i) => new Text(CleanLines(cell), columns[i].StyleOf(cell))));
         host.Ansi.Write(table);
+    }
+
+    // A column that may wrap needs room for a word; else its letters stand one below the other. A border and two spaces belong to each.
+    private bool Fits(IReadOnlyList<CliColumn> columns, List<string?[]> rows)
+    {
+        var needed = 1;
+        foreach (var (i, column) in columns.Index())
+        {
+            var width = Math.Max(column.Title.Length, rows.Max(row => CellText.Width(CellText.Clean(row[i]))));
+            needed += 3 + (column.NoWrap ? width : Math.Min(width, LeastWidth));
+        }
+        return needed <= host.WindowSize().Width;
+    }
+
+    /// <summary>One line for each cell, as <c>psql</c> has it in a narrow window.</summary>
+    private void WriteRecords(IReadOnlyList<CliColumn> columns, List<string?[]> rows)
+    {
+        var head = columns.Max(column => column.Title.Length);
+        foreach (var (number, row) in rows.Index())
+        {
+            if (number > 0)
+                Out.WriteLine();
+            foreach (var (i, column) in columns.Index())
+            {
+                if (!string.IsNullOrEmpty(row[i]))
+                    Out.WriteLine($"{column.Title.PadRight(head)}  {CellText.Clean(row[i])}");
+            }
+        }
     }
 
     // A message of several lines is easier to read as such; a line of its own costs nothing in a table.

@@ -18,7 +18,7 @@ internal static class ParseErrors
             return wrong;
         if (parse.UnmatchedTokens.Count > 0)
             return [Unknown(parse.UnmatchedTokens[0], parse.CommandResult.Command)];
-        return [.. parse.Errors.Select(e => e.Message)];
+        return [.. parse.Errors.Select(e => e.SymbolResult is ArgumentResult { Tokens.Count: 0 } missing ? $"{missing.Argument.Name} is missing." : e.Message).Distinct()];
     }
 
     /// <summary>An option that does not exist and was taken for a name; null when there is none.</summary>

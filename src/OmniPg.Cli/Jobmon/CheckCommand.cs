@@ -32,7 +32,7 @@ internal static class CheckCommand
             Write(session, format, report, nagios);
             return nagios.ExitCode;
         }
-        catch (Exception error) when (error is OmniPgException or Npgsql.NpgsqlException or TimeoutException)
+        catch (Exception error) when (format == CheckFormat.Nagios || error is not (ArgumentException or UsageException))
         {
             // A check that could not be made is neither good nor bad news: monitoring must not page for a job because of it.
             // Plugins speak on standard output only; nobody reads their standard error.

@@ -13,7 +13,7 @@ internal static class DetailCommand
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         await using var jobmon = JobLog.Open(session);
-        var job = session.Get(Job);
+        var job = session.NotEmpty(Job);
         var steps = await (long.TryParse(job, NumberStyles.None, CultureInfo.InvariantCulture, out var id)
             ? jobmon.History.StepsAsync(id, cancellationToken)
             : jobmon.History.StepsAsync(job, 1, cancellationToken)).ToListAsync(cancellationToken);

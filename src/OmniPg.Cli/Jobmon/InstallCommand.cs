@@ -22,9 +22,13 @@ internal static class InstallCommand
     {
         if (session.Json && (session.Get(Script) || session.Get(Grant) is not null))
             throw new UsageException("--script and --grant print SQL, so --json does not go with them.");
+        if (session.Get(Script) && session.Has(Grant))
+            throw new UsageException("--script and --grant are two questions: ask one at a time.");
+        if (session.Has(Access) && !session.Has(Grant))
+            throw new UsageException("--access goes with --grant.");
         await using var jobmon = JobLog.Open(session);
         var options = new InstallOptions { Schema = session.Get(JobLog.Schema) };
-        if (session.Get(Grant) is { } role)
+        if (CliSession.NotEmpty(session.Get(Grant), Grant.Name) is { } role)
         {
             session.Out.Write(await jobmon.Admin.GrantScriptAsync(role, session.Get(Access), cancellationToken));
             return ExitCodes.Done;

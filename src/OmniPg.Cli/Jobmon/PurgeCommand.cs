@@ -16,11 +16,13 @@ internal static class PurgeCommand
     {
         if (session.Get(OlderThan) is null && session.Get(Keep) is null)
             throw new UsageException("Say what to delete: --older-than or --keep.");
+        if (session.Get(Keep) < 1)
+            throw new UsageException("--keep takes one or more.");
         await using var jobmon = JobLog.Open(session);
         var result = await jobmon.Admin.PurgeAsync(
             new PurgeOptions { OlderThanInterval = session.Get(OlderThan), KeepPerJob = session.Get(Keep) }, cancellationToken: cancellationToken);
         session.WriteResult(
-            $"Deleted {JobText.Number(result.DeletedJobs)} runs{(result.AnotherAtWork ? "; another purge is at work" : "")}",
+            $"Deleted {JobText.Counted(result.DeletedJobs, "run")}{(result.AnotherAtWork ? "; another purge is at work" : "")}",
             json =>
             {
                 json.WriteNumber("deletedJobs", result.DeletedJobs);

@@ -13,7 +13,7 @@ internal static class ReapCommand
     {
         await using var jobmon = JobLog.Open(session);
         var reaped = await (session.Get(Foreign) ? jobmon.Admin.ReapForeignAsync(cancellationToken) : jobmon.Admin.ReapAsync(cancellationToken));
-        session.WriteResult($"Closed {JobText.Number(reaped)} dead runs", json => json.WriteNumber("reapedJobs", reaped));
+        session.WriteResult($"Closed {JobText.Counted(reaped, "dead run")}", json => json.WriteNumber("reapedJobs", reaped));
         return ExitCodes.Done;
     }
 }

@@ -22,8 +22,12 @@ internal static class RuleCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
+        if (session.Get(Sensitivity) < 0)
+            throw new UsageException("--sensitivity takes zero or more.");
+        if (session.Get(Escalate) < 0)
+            throw new UsageException("--escalate takes zero or more.");
         await using var jobmon = JobLog.Open(session);
-        var rule = jobmon.Admin.Check(session.Get(Name));
+        var rule = jobmon.Admin.Check(session.NotEmpty(Name));
         if (session.Get(Warn) is { } warn)
             rule = rule.Warn(warn);
         if (session.Get(Error) is { } error)

@@ -16,7 +16,7 @@ internal static class RunCommand
     {
         // Unlike exec, SQL that cannot be logged does not run: server and log are the same, so it could not run anyway.
         await using var jobmon = JobLog.Open(session);
-        var result = await jobmon.RunSqlAsync(session.Get(Name), session.Get(Sql)!, cancellationToken: cancellationToken);
+        var result = await jobmon.RunSqlAsync(session.NotEmpty(Name), CliSession.NotEmpty(session.Get(Sql), Sql.Name)!, cancellationToken: cancellationToken);
         if (session.Json)
         {
             session.WriteJson(json =>

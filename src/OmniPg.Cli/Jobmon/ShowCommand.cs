@@ -24,7 +24,7 @@ internal static class ShowCommand
         var limit = session.Get(Limit) ?? 10;
         if (limit < 0)
             throw new UsageException("--limit takes zero or more.");
-        var name = session.Find(Name);
+        var name = CliSession.NotEmpty(session.Find(Name), Name.Name);
         if (session.Get(Running) && (name ?? session.Get(Like) ?? session.Get(Status)) is not null)
             throw new UsageException("--running takes no name, --like or --status.");
 

@@ -16,7 +16,8 @@ public sealed class ExecCommandTests(PgClusterFixture server)
         good.Should().Be(new CliResult(0, "one\n--two\n", ""));
         bad.Should().Be(new CliResult(5, "out\n", "wrong\n"));
         (await cli.RunAsync("jobmon", "show", "nightly import", "--status", "OK")).Output.Should().StartWith("1\tNIGHTLY IMPORT\tOK\t");
-        (await cli.RunAsync("jobmon", "detail", "1")).Output.Should().Contain("\tRunning program: /bin/sh\tOK\t").And.EndWith("\tExit code 0 after 2 lines of output\n");
+        (await cli.RunAsync("jobmon", "detail", "1")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().ContainSingle("the outcome is told once")
+            .Which.Should().Contain("\tRunning program: /bin/sh\tOK\t").And.EndWith("\tExit code 0 after 2 lines of output");
         (await cli.RunAsync("jobmon", "detail", "2")).Output.Should().Contain("\tCRITICAL\t").And.Contain("Exit code 5 after 2 lines of output: wrong");
     }
 
@@ -43,6 +44,19 @@ public sealed class ExecCommandTests(PgClusterFixture server)
 
         result.ExitCode.Should().Be(0);
         result.Output.Should().Be("done\n");
+        result.Error.Should().StartWith("omnipg: The job log on 127.0.0.1:1/u did not take the event ").And.EndWith(
+            "omnipg: Lost 4 events of the job log at shutdown: the server could not be reached\n").And.NotContain("   at ");
+    }
+
+    [Fact]
+    public async Task The_program_runs_and_it_is_said_that_nothing_is_installed_to_log_to()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+
+        var result = await cli.RunAsync("jobmon", "exec", "x", "--", "sh", "-c", "echo done");
+
+        (result.ExitCode, result.Output).Should().Be((0, "done\n"));
+        result.Error.Should().Contain($"Database '{cli.Database.Name}' has neither extension 'pg_jobmon' nor a job log in schema 'jobmon'.");
     }
 
     [Fact]

@@ -116,7 +116,7 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
         (await cli.RunAsync("jobmon", "cancel", "99")).Should().Be(new CliResult(2, "There is no such run\n", ""));
         (await cli.RunAsync("jobmon", "cancel", "4")).Should().Be(new CliResult(0, "Nobody was at work on the run; it was marked as cancelled\n", ""));
         (await cli.RunAsync("jobmon", "reap")).Should().Be(new CliResult(0, "Closed 0 dead runs\n", ""));
-        (await cli.RunAsync("jobmon", "reap", "--foreign")).Should().Be(new CliResult(0, "Closed 1 dead runs\n", ""));
+        (await cli.RunAsync("jobmon", "reap", "--foreign")).Should().Be(new CliResult(0, "Closed 1 dead run\n", ""));
         var top = await cli.RunAsync("jobmon", "top", "--once");
         top.ExitCode.Should().Be(0);
         top.Output.Should().Contain("latest\t3\tFACTS\tOK\t2026-01-03 10:00:00Z\t2d 1:00:00\tdba\n").And.EndWith("alert\tOK\tOK\t\tAll jobs run successfully\n");
@@ -138,7 +138,22 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
     [Theory]
     [InlineData("omnipg: Required command was not provided.\nhint: omnipg --help\n")]
     [InlineData("omnipg: Required command was not provided.\nhint: omnipg jobmon --help\n", "jobmon")]
-    [InlineData("omnipg: Required argument missing for command: 'cancel'.\nhint: omnipg jobmon cancel --help\n", "jobmon", "cancel")]
+    [InlineData("omnipg: JOB_ID is missing.\nhint: omnipg jobmon cancel --help\n", "jobmon", "cancel")]
+    [InlineData("omnipg: NAME is missing.\nomnipg: PROGRAM ARGS is missing.\nhint: omnipg jobmon exec --help\n", "jobmon", "exec")]
+    [InlineData("omnipg: NAME must not be empty.\n", "jobmon", "show", "")]
+    [InlineData("omnipg: NAME must not be empty.\n", "jobmon", "rule", " ", "--warn", "1 h", "--error", "2 h")]
+    [InlineData("omnipg: NAME must not be empty.\n", "jobmon", "exec", "", "--", "true")]
+    [InlineData("omnipg: JOB_ID|NAME must not be empty.\n", "jobmon", "detail", "")]
+    [InlineData("omnipg: --sql must not be empty.\n", "jobmon", "run", "x", "--sql", "")]
+    [InlineData("omnipg: --schema must not be empty.\n", "jobmon", "install", "--schema", "")]
+    [InlineData("omnipg: --access goes with --grant.\n", "jobmon", "install", "--access", "read")]
+    [InlineData("omnipg: --script and --grant are two questions: ask one at a time.\n", "jobmon", "install", "--script", "--grant", "etl")]
+    [InlineData("omnipg: --grant must not be empty.\n", "jobmon", "install", "--grant", "")]
+    [InlineData("omnipg: --interval takes a number, not '1,5'.\nhint: omnipg jobmon top --help\n", "jobmon", "top", "--interval", "1,5")]
+    [InlineData("omnipg: --interval takes 0.1 to 3600 seconds.\n", "jobmon", "top", "--interval", "1e9")]
+    [InlineData("omnipg: --keep takes one or more.\n", "jobmon", "purge", "--keep", "0")]
+    [InlineData("omnipg: --sensitivity takes zero or more.\n", "jobmon", "rule", "x", "--sensitivity", "-1")]
+    [InlineData("omnipg: --escalate takes zero or more.\n", "jobmon", "rule", "x", "--escalate", "-1")]
     [InlineData("omnipg: Say what to delete: --older-than or --keep.\n", "jobmon", "purge")]
     [InlineData("omnipg: --limit takes zero or more.\n", "jobmon", "show", "--limit", "-1")]
     [InlineData("omnipg: The connection URI has an unknown parameter 'colour'.\n", "jobmon", "show", "--connection", "postgresql://u:secret@h/d?colour=red")]
@@ -168,6 +183,9 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
         verbose.Error.Should().Contain("   at OmniPg.");
         nagios.Should().Be(new CliResult(3,
             $"UNKNOWN(Database '{cli.Database.Name}' has neither extension 'pg_jobmon' nor a job log in schema 'jobmon'. Hint: omnipg jobmon install)\n", ""));
+        (await cli.RunAsync("jobmon", "check", "--format", "nagios", "--history", "soon")).Should().Be(new CliResult(3,
+            "UNKNOWN(The server does not take the interval: invalid input syntax for type interval: \"soon\")\n", ""), "a plugin speaks on standard output only");
+        (await cli.RunAsync("jobmon", "check", "--history", "soon")).ExitCode.Should().Be(64);
         interval.ExitCode.Should().Be(64);
         interval.Error.Should().StartWith("omnipg: A threshold of job 'x' is not an interval");
     }

@@ -11,11 +11,13 @@ internal static class JobLog
         Description = "Schema of the job log. Default: the extension's, else jobmon", HelpName = "S", Recursive = true,
     };
 
-    /// <summary>A client for the server and schema of this command line.</summary>
-    /// <param name="session">The command line.</param>
-    /// <param name="policy">
-    /// What happens when the log cannot be written. A command that exists for the log says so; only one that exists for other work goes on.
-    /// </param>
-    public static JobmonClient Open(CliSession session, ErrorPolicy policy = ErrorPolicy.Throw) =>
-        JobmonClient.Create(session.DataSource, new JobmonOptions { Schema = session.Get(Schema), ErrorPolicy = policy });
+    /// <summary>A client for the server and schema of this command line; what it cannot write is an error of the command.</summary>
+    public static JobmonClient Open(CliSession session) => JobmonClient.Create(session.DataSource, Options(session, ErrorPolicy.Throw));
+
+    /// <summary>A client for a command that exists for other work: that goes on without the log, and standard error says what is missing there.</summary>
+    public static JobmonClient OpenForOtherWork(CliSession session) =>
+        JobmonClient.Create(session.DataSource, Options(session, ErrorPolicy.LogAndContinue), new JobLogMessages(session.Error));
+
+    private static JobmonOptions Options(CliSession session, ErrorPolicy policy) =>
+        new() { Schema = CliSession.NotEmpty(session.Get(Schema), Schema.Name), ErrorPolicy = policy };
 }

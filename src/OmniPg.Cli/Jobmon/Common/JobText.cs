@@ -86,6 +86,8 @@ internal static class JobText
 
     public static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 
+    public static string Counted(long count, string thing) => $"{Number(count)} {thing}{(count == 1 ? "" : "s")}";
+
     // UTC, as in the log's JSON: the reader's zone and the server's differ, and an hour is missing or doubled twice a year.
     public static string Instant(DateTimeOffset value) => value.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 

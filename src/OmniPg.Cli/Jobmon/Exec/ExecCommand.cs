@@ -25,13 +25,13 @@ internal static class ExecCommand
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         // The program matters more than its log: an unreachable server must not keep it from running.
-        await using var jobmon = JobLog.Open(session, ErrorPolicy.LogAndContinue);
-        var program = session.Get(Program);
-        await using var job = await jobmon.StartAsync(session.Get(Name), new JobOptions { SingleInstance = session.Get(Single) }, cancellationToken);
+        await using var jobmon = JobLog.OpenForOtherWork(session);
+        var (name, program) = (session.NotEmpty(Name), session.Get(Program));
+        await using var job = await jobmon.StartAsync(name, new JobOptions { SingleInstance = session.Get(Single) }, cancellationToken);
         if (!job.Acquired)
         {
             // Not the program's exit code, because it has none; a cron job that overlaps its last run is worth a look, no alarm.
-            session.Error.WriteLine($"omnipg: job '{session.Get(Name)}' is at work already, so nothing was started");
+            session.Error.WriteLine($"omnipg: job '{name}' is at work already, so nothing was started");
             return ExitCodes.Attention;
         }
 
@@ -65,11 +65,11 @@ internal static class ExecCommand
 
     private static async Task EndAsync(IJob job, IStep step, ProgramRun run, int exitCode)
     {
-        var text = $"Exit code {JobText.Number(exitCode)}{NativeSignals.Suffix(exitCode)} after {JobText.Number(run.Lines)} {(run.Lines == 1 ? "line" : "lines")} of output";
+        var text = $"Exit code {JobText.Number(exitCode)}{NativeSignals.Suffix(exitCode)} after {JobText.Counted(run.Lines, "line")} of output";
         if (exitCode == 0)
         {
             await step.CompleteAsync(text);
-            await job.CompleteAsync(text);
+            await job.CompleteAsync();
             return;
         }
         var asked = job.CancellationToken.IsCancellationRequested ? "Cancelled. " : "";

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace OmniPg.Cli;
 
@@ -13,7 +15,10 @@ internal static class TopCommand
 
     private static readonly Option<bool> Once = new("--once") { Description = "Print it once and end" };
 
-    private static readonly Option<double> Seconds = new("--interval") { Description = "Seconds between two looks", DefaultValueFactory = _ => 1, HelpName = "SEC" };
+    private static readonly Option<double> Seconds = new("--interval")
+    {
+        Description = "Seconds between two looks", DefaultValueFactory = _ => 1, HelpName = "SEC", CustomParser = ReadSeconds,
+    };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "top", "What runs now with its progress, the newest runs and the alerts, live; q or Ctrl-C ends it", "omnipg jobmon top --once",
@@ -39,6 +44,14 @@ internal static class TopCommand
         // Leaving by Ctrl-C is how one leaves, so it is no failure: exit code 0.
         await new TopScreen(session.Host, server, feed).RunAsync(first, cancellationToken);
         return ExitCodes.Done;
+    }
+
+    // The parser's own way takes 1,5 for fifteen: a comma stands between thousands there.
+    private static double ReadSeconds(ArgumentResult result)
+    {
+        if (!double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds))
+            result.AddError("not a number");
+        return seconds;
     }
 
     private static string ConnectionName(CliSession session)
