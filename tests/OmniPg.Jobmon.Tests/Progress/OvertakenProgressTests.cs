@@ -52,14 +52,21 @@ public sealed class OvertakenProgressTests(PgClusterFixture server)
         var gate = ((JobRun)stuck).Row.Journal.Gate;
 
         await gate.WaitAsync(Stop);
-        for (var value = 1; value <= 3; value++)
+        try
         {
-            step.Report(value);
-            await Eventually.TrueAsync(
-                async () => await log.ScalarAsync<long?>($"SELECT current FROM omnipg_jobmon.step WHERE step_id = {step.StepId}") == value, "the progress arrives", cancellationToken: Stop);
+            for (var value = 1; value <= 3; value++)
+            {
+                step.Report(value);
+                await Eventually.TrueAsync(
+                    async () => await log.ScalarAsync<long?>($"SELECT current FROM omnipg_jobmon.step WHERE step_id = {step.StepId}") == value,
+                    "the progress arrives", cancellationToken: Stop);
+            }
+        }
+        finally
+        {
+            gate.Release();
         }
 
-        gate.Release();
         await step.CompleteAsync(cancellationToken: Stop);
         await other.CompleteAsync(cancellationToken: Stop);
         await stuck.CompleteAsync(cancellationToken: Stop);
