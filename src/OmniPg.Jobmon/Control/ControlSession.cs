@@ -187,7 +187,7 @@ internal sealed partial class ControlSession(
             request.Fail(error);
     }
 
-    private static ObjectDisposedException Gone() => new(typeof(JobmonClient).FullName);
+    private static ObjectDisposedException Gone() => new("OmniPg.Jobmon.JobmonClient");
 
     private void Lose(Exception error)
     {

@@ -5,9 +5,9 @@ namespace OmniPg.Jobmon;
 /// <summary>What runs in this asynchronous flow: a chain of open jobs and steps, innermost first.</summary>
 internal sealed class Ambient : FlowScope
 {
-    private Ambient(JobRun job, StepRow? step) => (Job, Step) = (job, step);
+    private Ambient(ILoggedRun job, StepRow? step) => (Job, Step) = (job, step);
 
-    public JobRun Job { get; }
+    public ILoggedRun Job { get; }
 
     public StepRow? Step { get; }
 
@@ -28,5 +28,5 @@ internal sealed class Ambient : FlowScope
     public override void Capture(LogLevel level, string? category, string message) => Job.Capture(Step, level, category, message);
 
     /// <summary>Makes a new scope the innermost one; to be called in the caller's own frame, not behind an await.</summary>
-    public static Ambient Enter(JobRun job, StepRow? step = null) => new(job, step);
+    public static Ambient Enter(ILoggedRun job, StepRow? step = null) => new(job, step);
 }

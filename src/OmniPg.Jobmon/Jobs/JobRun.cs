@@ -5,7 +5,7 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>One open run: its handle for the caller, and what the background threads see of it.</summary>
-internal sealed partial class JobRun : IOwnedRun, IProgressSource
+internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
 {
     private const int StartOpen = 0;
     private const int StartMade = 1;
@@ -79,7 +79,7 @@ internal sealed partial class JobRun : IOwnedRun, IProgressSource
                 return this;
             }
 
-            ObjectDisposedException.ThrowIf(Interlocked.CompareExchange(ref _start, StartMade, StartOpen) != StartOpen, typeof(JobmonClient));
+            ObjectDisposedException.ThrowIf(Interlocked.CompareExchange(ref _start, StartMade, StartOpen) != StartOpen, typeof(IJobmon));
             var start = StartEvent();
             await Writer.WriteAsync(async, Row, [start], mayThrow: true).ConfigureAwait(false);
             if (!start.SuccessHasText && _runtime.Options.ErrorPolicy == ErrorPolicy.Throw)
@@ -123,7 +123,7 @@ internal sealed partial class JobRun : IOwnedRun, IProgressSource
         ArgumentException.ThrowIfNullOrWhiteSpace(sql);
         ArgumentNullException.ThrowIfNull(connection);
         cancellationToken.ThrowIfCancellationRequested();
-        return SqlSteps.RunAsync(NewStep(action, null), sql, connection, transaction, cancellationToken);
+        return NewStep(action, null).RunSqlAsync(sql, connection, transaction, cancellationToken);
     }
 
     /// <summary>Creates the handle without any I/O and makes it the current scope of the caller's flow.</summary>
@@ -165,7 +165,6 @@ internal sealed partial class JobRun : IOwnedRun, IProgressSource
         Capture(Ambient.Current?.Step is { } step && step.Job == Row ? step : null, level, null, message);
     }
 
-    /// <summary>Keeps a line for the next flush; no I/O.</summary>
     public void Capture(StepRow? step, LogLevel level, string? category, string message) => _flusher.Capture(step, level, category, message);
 
     public async ValueTask FlushAsync(CancellationToken cancellationToken = default)

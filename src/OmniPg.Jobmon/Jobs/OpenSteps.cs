@@ -4,7 +4,7 @@ namespace OmniPg.Jobmon;
 internal sealed class OpenSteps
 {
     private readonly Lock _gate = new();
-    private readonly List<StepRun> _open = [];
+    private readonly List<IOpenStep> _open = [];
     private int _begun;
     private Exception? _recorded;
 
@@ -14,14 +14,14 @@ internal sealed class OpenSteps
     /// <summary>Position of the next step among all steps of the run, from 1.</summary>
     public int NextOrdinal() => Interlocked.Increment(ref _begun);
 
-    public void Add(StepRun step)
+    public void Add(IOpenStep step)
     {
         lock (_gate)
             _open.Add(step);
     }
 
     /// <summary>A step ended; its exception need not be recorded again when it ends the run, too.</summary>
-    public void Ended(StepRun step, Exception? error)
+    public void Ended(IOpenStep step, Exception? error)
     {
         lock (_gate)
         {
@@ -32,7 +32,7 @@ internal sealed class OpenSteps
 
     /// <summary>Empties the list for the end of the run.</summary>
     /// <returns>The steps, innermost last, and the exception that was recorded last with a step.</returns>
-    public (StepRun[] Open, Exception? Recorded) Close()
+    public (IOpenStep[] Open, Exception? Recorded) Close()
     {
         lock (_gate)
         {
@@ -43,14 +43,14 @@ internal sealed class OpenSteps
     }
 
     /// <summary>Steps with progress that the server does not have, each marked as being written.</summary>
-    public List<StepRun> TakeMoved()
+    public List<IOpenStep> TakeMoved()
     {
-        var moved = new List<StepRun>();
+        var moved = new List<IOpenStep>();
         lock (_gate)
         {
             foreach (var step in _open)
             {
-                if (step.StepId is not null && step.Cell.TakeChange())
+                if (step.Row.StepId is not null && step.Cell.TakeChange())
                     moved.Add(step);
             }
         }

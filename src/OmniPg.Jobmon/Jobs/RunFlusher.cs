@@ -36,7 +36,7 @@ internal sealed class RunFlusher(JobRow job, OpenSteps steps, JobmonRuntime runt
     {
         if (job.JobId is null)
             return true;
-        List<StepRun> moved = [];
+        List<IOpenStep> moved = [];
         // A step leaves the list before its end is written: what is found there under the gate has not ended for the server, either.
         if (await runtime.Writer.TrySendAsync(async, job, Moved).ConfigureAwait(false))
             return true;

@@ -15,7 +15,7 @@ internal static class RunStart
     {
         null => Ambient.CurrentOf(runtime)?.Job.Row,
         NullJob => null,
-        JobRun run when run.Runtime.IsSameLog(runtime) => run.Row,
+        ILoggedRun run when run.Runtime.IsSameLog(runtime) => run.Row,
         var other => throw ForeignParent(other),
     };
 

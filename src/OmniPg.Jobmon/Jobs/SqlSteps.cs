@@ -7,22 +7,6 @@ internal static class SqlSteps
 {
     private const string Savepoint = "omnipg_jobmon_step";
 
-    public static async Task<SqlStepResult> RunAsync(
-        StepRun step, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken)
-    {
-        long rows = 0;
-        await using var ended = step.ConfigureAwait(false);
-        await step.RunAsync(
-            async (_, token) =>
-            {
-                rows = await ExecuteAsync(sql, connection, transaction, token).ConfigureAwait(false);
-                await step.EndSqlAsync(rows).ConfigureAwait(false);
-                return rows;
-            },
-            cancellationToken).ConfigureAwait(false);
-        return new SqlStepResult(step.StepId, rows);
-    }
-
     /// <summary>Runs the text, and with a transaction so that a failure undoes this text only; returns the rows the server counted.</summary>
     public static Task<long> ExecuteAsync(
         string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken) => transaction is null

@@ -6,9 +6,6 @@ namespace OmniPg.Jobmon;
 /// <summary>Writes a report as the line of a monitoring plugin.</summary>
 internal static class NagiosFormat
 {
-    /// <summary>Plugins may cut longer lines, so the report does it where it hurts least: in the middle, before the performance data.</summary>
-    private const int MaxBytes = 4096;
-
     public static NagiosResult Of(JobCheckReport report)
     {
         var text = new StringBuilder();
@@ -26,38 +23,11 @@ internal static class NagiosFormat
                 text.Append(" [muted]");
         }
         text.Append(')');
-        return new NagiosResult(ExitCode(report.Worst), Line(text.ToString(), PerformanceData(report)));
+        return new NagiosResult(ExitCode(report.Worst), NagiosLine.Of(text.ToString(), PerformanceData(report)));
     }
 
     /// <summary>0 for level 1, 1 for level 2, 2 for all above.</summary>
     public static int ExitCode(AlertLevel level) => Math.Clamp(level.Code - 1, 0, 2);
-
-    /// <summary>One line without control characters, cut to 4 KiB of UTF-8.</summary>
-    public static string Line(string text, string performanceData)
-    {
-        var line = string.Create(text.Length, text, static (target, source) =>
-        {
-            for (var i = 0; i < source.Length; i++)
-                target[i] = char.IsControl(source[i]) ? ' ' : source[i] == '|' ? '/' : source[i];
-        });
-        var room = MaxBytes - Encoding.UTF8.GetByteCount(performanceData);
-        if (Encoding.UTF8.GetByteCount(line) > room)
-            line = Cut(line, room - "...".Length) + "...";
-        return line + performanceData;
-    }
-
-    private static string Cut(string line, int bytes)
-    {
-        var taken = 0;
-        foreach (var rune in line.EnumerateRunes())
-        {
-            bytes -= rune.Utf8SequenceLength;
-            if (bytes < 0)
-                break;
-            taken += rune.Utf16SequenceLength;
-        }
-        return line[..taken];
-    }
 
     private static string Text(JobCheckReport report, AlertLevel level) =>
         report.StatusTexts.TryGetValue(level.Code, out var text) ? text : level.ToString();

@@ -10,6 +10,6 @@ public sealed record NagiosResult(int ExitCode, string Output)
     public static NagiosResult Unknown(Exception error)
     {
         ArgumentNullException.ThrowIfNull(error);
-        return new NagiosResult(3, NagiosFormat.Line($"UNKNOWN({error.Message})", ""));
+        return new NagiosResult(3, NagiosLine.Of($"UNKNOWN({error.Message})", ""));
     }
 }

@@ -26,13 +26,13 @@ internal sealed class JobEndedEvent(JobRow job, long mark, AlertLevel level) : L
 
     public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
     {
-        var at = context.TimeOf(this);
+        var at = Time(context);
         var command = new NpgsqlBatchCommand(sql.EndJob)
         {
             Parameters =
             {
                 BigInt(Job.JobId), Int(Level.Code), Text(Level.ToString()), Moment(at), Text(OpenStepMessage),
-                Text(FinalAction), Text(context.Message(this, FinalMessage)),
+                Text(FinalAction), Text(Marked(FinalMessage, context)),
             },
         };
         if (sql.HasSide)

@@ -31,7 +31,7 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
 
     public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
     {
-        var at = context.TimeOf(this);
+        var at = Time(context);
         var command = new NpgsqlBatchCommand(at is null ? sql.StartJob : sql.StartJobLate)
         {
             Parameters = { Text(Job.Name), Moment(at), Int(context.ControlPid()) },

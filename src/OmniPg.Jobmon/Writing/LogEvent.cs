@@ -6,6 +6,8 @@ namespace OmniPg.Jobmon;
 /// <summary>One thing that happened and must reach the server, as one statement.</summary>
 internal abstract class LogEvent(JobRow job, long mark)
 {
+    private const string LateSuffix = " (recorded late)";
+
     public JobRow Job { get; } = job;
 
     /// <summary>When it happened, on the monotonic clock.</summary>
@@ -49,6 +51,13 @@ internal abstract class LogEvent(JobRow job, long mark)
     public virtual void Abandon()
     {
     }
+
+    /// <summary>Server time of what is not written as it happens; null lets the server take its own now.</summary>
+    protected DateTime? Time(WriteContext context) => Late || Withheld ? context.Clock.At(Mark) : null;
+
+    /// <summary>The message as it may leave the process; null stays null, unless the event is late.</summary>
+    protected string? Marked(string? message, WriteContext context) =>
+        context.Texts.Clean(Late ? string.Concat(message, message is null ? LateSuffix.AsSpan(1) : LateSuffix) : message);
 
     protected static NpgsqlParameter Text(string? value) => Value(NpgsqlDbType.Text, value);
 

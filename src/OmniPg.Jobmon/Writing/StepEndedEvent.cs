@@ -31,13 +31,13 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
 
     public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
     {
-        var at = context.TimeOf(this);
+        var at = Time(context);
         var command = new NpgsqlBatchCommand(at is null ? sql.EndStep : sql.EndStepLate)
         {
             Parameters =
             {
                 BigInt(Step.StepId), Int(Level.Code), Text(context.Texts.Clean(Status)), Text(Level.ToString()),
-                Text(context.Message(this, Message)), Moment(at),
+                Text(Marked(Message, context)), Moment(at),
             },
         };
         if (sql.HasSide)

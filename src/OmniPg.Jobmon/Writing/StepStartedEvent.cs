@@ -15,7 +15,7 @@ internal sealed class StepStartedEvent(StepRow step, long mark) : LogEvent(step.
 
     public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
     {
-        var at = context.TimeOf(this);
+        var at = Time(context);
         var command = new NpgsqlBatchCommand(at is null ? sql.StartStep : sql.StartStepLate)
         {
             Parameters = { BigInt(Job.JobId), Text(context.Texts.Clean(Step.Action)), Moment(at) },

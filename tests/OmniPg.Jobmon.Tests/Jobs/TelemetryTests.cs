@@ -48,7 +48,8 @@ public sealed class TelemetryTests(PgClusterFixture server)
         var job = await jobmon.StartAsync(name, cancellationToken: Stop);
         await (await job.StepAsync("async", Stop)).CompleteAsync(cancellationToken: Stop);
         job.Step("sync").Complete();
-        await job.StepAsync("body", (_, _) => Task.FromResult(1), Stop);
+        var inBody = await job.StepAsync("body", (_, _) => Task.FromResult(Activity.Current!.OperationName), Stop);
+        var afterBody = Activity.Current;
         using (job.Step("disposed"))
         {
         }
@@ -61,7 +62,7 @@ public sealed class TelemetryTests(PgClusterFixture server)
         await job.CompleteAsync(cancellationToken: Stop);
         await job.DisposeAsync();
 
-        between!.OperationName.Should().Be("job");
+        (inBody, afterBody!.OperationName, between!.OperationName).Should().Be(("job.step", "job", "job"));
         Activity.Current.Should().BeSameAs(outer);
         var mine = spans.Ended.Where(a => (string?)a.GetTagItem("omnipg.job.name") == name).ToList();
         mine.Should().HaveCount(8);
