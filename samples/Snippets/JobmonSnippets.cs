@@ -99,6 +99,20 @@ internal static class JobmonSnippets
         #endregion
     }
 
+    public static void WithPgCron(IServiceCollection services, NpgsqlDataSource shop, NpgsqlDataSource postgres)
+    {
+        #region jobmon-pgcron
+        services.AddOmniPgJobmon().UseDataSource(shop).AddPgCron(postgres);
+        #endregion
+    }
+
+    public static async Task PgCronRules(IJobmon jobmon, CancellationToken ct)
+    {
+        #region jobmon-pgcron-rule
+        await jobmon.Admin.Check("pg_cron: nightly vacuum").Warn("26 hours").Error("30 hours").Sensitivity(0).MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(ct);
+        #endregion
+    }
+
     public static void Healthy(IServiceCollection services)
     {
         #region jobmon-health

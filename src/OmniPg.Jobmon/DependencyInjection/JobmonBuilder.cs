@@ -62,6 +62,22 @@ public sealed class JobmonBuilder
         return this;
     }
 
+    /// <summary>Makes check, health check and history tell of the jobs of pg_cron, too: <see cref="JobmonOptions.PgCron"/>.</summary>
+    /// <param name="dataSource">
+    /// Data source of the database that <c>cron.database_name</c> names; it is not disposed with the log. Default null: that of the log, or
+    /// <see cref="JobmonOptions.PgCronConnectionString"/>.
+    /// </param>
+    /// <returns>The same builder.</returns>
+    public JobmonBuilder AddPgCron(NpgsqlDataSource? dataSource = null)
+    {
+        Services.Configure<JobmonOptions>(Name, options =>
+        {
+            options.PgCron = true;
+            options.PgCronDataSource = dataSource ?? options.PgCronDataSource;
+        });
+        return this;
+    }
+
     /// <summary>Stores what is logged inside a job with its run (table <c>log_line</c>), whatever the logger's category.</summary>
     /// <param name="minimum">Lowest level stored. Default <see cref="LogLevel.Information"/>.</param>
     /// <returns>The same builder.</returns>

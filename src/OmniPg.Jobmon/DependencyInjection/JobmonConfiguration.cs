@@ -14,6 +14,7 @@ internal static class JobmonConfiguration
         Text(section, nameof(options.SideSchema), value => options.SideSchema = value);
         Text(section, nameof(options.SpoolDirectory), value => options.SpoolDirectory = value);
         Text(section, nameof(options.ClientName), value => options.ClientName = value);
+        Text(section, nameof(options.PgCronConnectionString), value => options.PgCronConnectionString = value);
         Choice<ErrorPolicy>(section, nameof(options.ErrorPolicy), value => options.ErrorPolicy = value);
         Choice<DisposeBehavior>(section, nameof(options.DisposeBehavior), value => options.DisposeBehavior = value);
         Choice<LivenessMode>(section, nameof(options.Liveness), value => options.Liveness = value);
@@ -22,11 +23,13 @@ internal static class JobmonConfiguration
         Time(section, nameof(options.DeadAfter), value => options.DeadAfter = value);
         Time(section, nameof(options.ConnectTimeout), value => options.ConnectTimeout = value);
         Time(section, nameof(options.CommandTimeout), value => options.CommandTimeout = value);
+        Time(section, nameof(options.PgCronStartGrace), value => options.PgCronStartGrace = value);
         Number(section, nameof(options.MaxMessageBytes), value => options.MaxMessageBytes = value);
         Number(section, nameof(options.MaxJobNameBytes), value => options.MaxJobNameBytes = value);
         Number(section, nameof(options.MaxBufferedEvents), value => options.MaxBufferedEvents = value);
         Number(section, nameof(options.MaxLogLines), value => options.MaxLogLines = value);
-        Parsed(section, nameof(options.RelaxedStartDurability), static (string text, out bool value) => bool.TryParse(text, out value), value => options.RelaxedStartDurability = value);
+        Flag(section, nameof(options.RelaxedStartDurability), value => options.RelaxedStartDurability = value);
+        Flag(section, nameof(options.PgCron), value => options.PgCron = value);
     }
 
     private delegate bool Parser<T>(string text, out T value);
@@ -39,6 +42,9 @@ internal static class JobmonConfiguration
 
     private static void Choice<T>(IConfiguration section, string key, Action<T> set)
         where T : struct, Enum => Parsed(section, key, static (string text, out T value) => Enum.TryParse(text, ignoreCase: true, out value), set);
+
+    private static void Flag(IConfiguration section, string key, Action<bool> set) =>
+        Parsed(section, key, static (string text, out bool value) => bool.TryParse(text, out value), set);
 
     private static void Time(IConfiguration section, string key, Action<TimeSpan> set) =>
         Parsed(section, key, static (string text, out TimeSpan value) => TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out value), set);

@@ -26,7 +26,7 @@ public static class OmniPgJobmonServiceCollectionExtensions
     /// <param name="services">The services.</param>
     /// <param name="section">
     /// Section whose keys are the names of <see cref="JobmonOptions"/>; times as <c>hh:mm:ss</c>. It is read once. What is no text
-    /// (<see cref="JobmonOptions.MessageFilter"/>, <see cref="JobmonOptions.WriterDataSource"/>) cannot stand there.
+    /// (<see cref="JobmonOptions.MessageFilter"/> and the data sources) cannot stand there.
     /// </param>
     /// <returns>A builder for data source, background services and log capture.</returns>
     public static JobmonBuilder AddOmniPgJobmon(this IServiceCollection services, IConfiguration section) =>

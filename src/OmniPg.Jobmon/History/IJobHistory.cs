@@ -3,7 +3,8 @@ namespace OmniPg.Jobmon;
 /// <summary>Reads the log (<c>show_job</c>, <c>show_detail</c>, <c>show_running</c> and relatives). Thread-safe; works on a standby.</summary>
 /// <remarks>
 /// Every method throws <see cref="JobmonNotInstalledException"/>, <see cref="JobmonPermissionException"/> or
-/// <see cref="JobmonUnavailableException"/> when the log cannot be read. Rows are streamed.
+/// <see cref="JobmonUnavailableException"/> when the log cannot be read. Rows are streamed. With <see cref="JobmonOptions.PgCron"/>, <see cref="ListAsync"/> and
+/// <see cref="RunningAsync"/> have the runs of pg_cron among those of the log, by their starts; the other methods know the log alone.
 /// </remarks>
 public interface IJobHistory
 {

@@ -4,19 +4,23 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <inheritdoc cref="IJobHistory"/>
-internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : IJobHistory
+internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter, PgCronSource? pgCron = null) : IJobHistory
 {
     public IAsyncEnumerable<JobRecord> ListAsync(JobQuery query, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
-        return database.StreamAsync("list jobs", server => ListCommand(server, query), HistoryRows.Job, cancellationToken);
+        var runs = database.StreamAsync("list jobs", server => ListCommand(server, query), HistoryRows.Job, cancellationToken);
+        return pgCron is null ? runs
+            : PgCronHistory.MergeAsync(runs, new PgCronHistory(pgCron, database).ListAsync(query, cancellationToken), query.Limit, cancellationToken);
     }
 
     public IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default)
     {
         CheckLimit(limit);
-        return database.StreamAsync("list running jobs", server => Command(server, JobHistorySql.Running,
+        var runs = database.StreamAsync("list running jobs", server => Command(server, JobHistorySql.Running,
             SqlParameters.Integer(limit), SqlParameters.Interval(deadAfter)), HistoryRows.Job, cancellationToken);
+        return pgCron is null ? runs
+            : PgCronHistory.MergeAsync(runs, new PgCronHistory(pgCron, database).RunningAsync(limit, cancellationToken), limit, cancellationToken);
     }
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) =>

@@ -1,9 +1,9 @@
 namespace OmniPg.Jobmon;
 
-/// <summary>One run of a job: a row of <c>job_log</c>.</summary>
+/// <summary>One run of a job: a row of <c>job_log</c>, or one of pg_cron.</summary>
 public sealed record JobRecord
 {
-    /// <summary>Identity of the run, ascending with time.</summary>
+    /// <summary>Identity of the run, ascending with time. Negative for a run of pg_cron: its <see cref="PgCronRun.RunId"/> below zero.</summary>
     public required long JobId { get; init; }
 
     /// <summary>Role that started the run.</summary>
@@ -26,6 +26,9 @@ public sealed record JobRecord
 
     /// <summary>What only the SDK records; <see langword="null"/> for runs of SQL callers and without the side schema.</summary>
     public JobRunInfo? Run { get; init; }
+
+    /// <summary>What pg_cron records; <see langword="null"/> for a run of the log.</summary>
+    public PgCronRun? PgCron { get; init; }
 
     /// <summary>Time from start to end; <see langword="null"/> while the run is unfinished.</summary>
     public TimeSpan? Duration => EndTime - StartTime;

@@ -7,13 +7,15 @@ public sealed partial class JobmonClient
 {
     private readonly Lock _servicesGate = new();
     private NpgsqlDataSource? _ownServicesSource;
+    private NpgsqlDataSource? _ownCronSource;
     private JobmonDatabase? _services;
+    private PgCronSource? _pgCron;
 
     /// <inheritdoc/>
-    public IJobHistory History => new JobHistory(Services, _options.DeadAfter);
+    public IJobHistory History => new JobHistory(Services, _options.DeadAfter, PgCron);
 
     /// <inheritdoc/>
-    public IJobMonitor Monitor => new JobMonitor(Services, _options.DeadAfter, _runtime.Time);
+    public IJobMonitor Monitor => new JobMonitor(Services, _options.DeadAfter, _runtime.Time, PgCron);
 
     /// <inheritdoc/>
     public IJobmonAdmin Admin => new JobmonAdmin(Services, _options.DeadAfter);
@@ -39,10 +41,30 @@ public sealed partial class JobmonClient
                     if (_options.ConnectionString is { } other)
                         _ownServicesSource = NpgsqlDataSource.Create(other);
                     _services = new JobmonDatabase(
-                        _options.WriterDataSource ?? _ownServicesSource ?? _dataSource, _options.Schema is { } name ? PgIdentifier.Create(name) : null,
+                        ServicesSource, _options.Schema is { } name ? PgIdentifier.Create(name) : null,
                         PgIdentifier.Create(_options.SideSchema), _options.CommandTimeout);
                 }
                 return _services;
+            }
+        }
+    }
+
+    private NpgsqlDataSource ServicesSource => _options.WriterDataSource ?? _ownServicesSource ?? _dataSource;
+
+    private PgCronSource? PgCron
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            lock (_servicesGate)
+            {
+                if (_options.PgCron && _pgCron is null)
+                {
+                    if (_options.PgCronDataSource is null && _options.PgCronConnectionString is { } other)
+                        _ownCronSource = NpgsqlDataSource.Create(other);
+                    _pgCron = new PgCronSource(_options.PgCronDataSource ?? _ownCronSource ?? ServicesSource, _options.CommandTimeout, _options.PgCronStartGrace);
+                }
+                return _pgCron;
             }
         }
     }

@@ -91,7 +91,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         _housekeeping.Finish();
         _runtime.Control.Dispose();
         LeaveBacklog();
-        foreach (var owned in new IAsyncDisposable?[] { _runtime.Connections, _ownServicesSource, _ownedSource })
+        foreach (var owned in new IAsyncDisposable?[] { _runtime.Connections, _ownServicesSource, _ownCronSource, _ownedSource })
         {
             if (async && owned is not null)
                 await owned.DisposeAsync().ConfigureAwait(false);

@@ -13,9 +13,10 @@ internal sealed class CronSchedule
     private const int SearchDays = 366 * 9;
 
     private readonly CronField _minute, _hour, _day, _month, _weekday;
+    private readonly bool _lastDay, _bothDays;
 
-    private CronSchedule(CronField minute, CronField hour, CronField day, CronField month, CronField weekday) =>
-        (_minute, _hour, _day, _month, _weekday) = (minute, hour, day, month, weekday);
+    private CronSchedule(CronField minute, CronField hour, CronField day, CronField month, CronField weekday, bool lastDay, bool bothDays) =>
+        (_minute, _hour, _day, _month, _weekday, _lastDay, _bothDays) = (minute, hour, day, month, weekday, lastDay, bothDays);
 
     public static CronSchedule Parse(string text)
     {
@@ -23,10 +24,20 @@ internal sealed class CronSchedule
         var fields = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         if (fields.Length != 5)
             throw new FormatException($"A cron schedule has five fields; '{text}' has '{fields.Length}'.");
+        return Parse(fields, CronField.Parse(fields[2], 1, 31, []));
+    }
+
+    /// <param name="fields">At least five fields, of which the third is not looked at.</param>
+    /// <param name="day">The third one.</param>
+    /// <param name="lastDay">Whether the last day of a month is due, too.</param>
+    /// <param name="bothDays">Whether a day must match both day fields, where cron takes either when both are restricted.</param>
+    public static CronSchedule Parse(string[] fields, CronField day, bool lastDay = false, bool bothDays = false)
+    {
         var weekday = CronField.Parse(fields[4], 0, 7, Days);
         return new CronSchedule(
-            CronField.Parse(fields[0], 0, 59, []), CronField.Parse(fields[1], 0, 23, []), CronField.Parse(fields[2], 1, 31, []),
-            CronField.Parse(fields[3], 1, 12, Months), weekday.Has(7) ? weekday with { Bits = weekday.Bits | 1 } : weekday);
+            CronField.Parse(fields[0], 0, 59, []), CronField.Parse(fields[1], 0, 23, []), day,
+            CronField.Parse(fields[3], 1, 12, Months), weekday.Has(7) ? weekday with { Bits = weekday.Bits | 1 } : weekday,
+            lastDay, bothDays);
     }
 
     /// <summary>The last due instant at or before <paramref name="instant"/>; <see langword="null"/> if the schedule never fires.</summary>
@@ -67,14 +78,16 @@ internal sealed class CronSchedule
         }
     }
 
+    public bool IsDue(TimeOnly time) => _hour.Has(time.Hour) && _minute.Has(time.Minute);
+
     // As in cron: when both day fields are restricted, either may match.
-    private bool IsDue(DateOnly day)
+    public bool IsDue(DateOnly day)
     {
         if (!_month.Has(day.Month))
             return false;
-        var dayOfMonth = _day.Has(day.Day);
+        var dayOfMonth = _day.Has(day.Day) || (_lastDay && day.AddDays(1).Day == 1);
         var dayOfWeek = _weekday.Has((int)day.DayOfWeek);
-        return _day.IsStar || _weekday.IsStar ? dayOfMonth && dayOfWeek : dayOfMonth || dayOfWeek;
+        return _bothDays || _day.IsStar || _weekday.IsStar ? dayOfMonth && dayOfWeek : dayOfMonth || dayOfWeek;
     }
 
     private static DateTimeOffset ToInstant(DateOnly day, int minute, TimeZoneInfo zone)

@@ -13,6 +13,7 @@ public interface IJobMonitor
     /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
     /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
     /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
+    /// <exception cref="PgCronNotInstalledException"><see cref="JobmonOptions.PgCron"/> is set, and its database has no pg_cron.</exception>
     Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="CheckAsync(TimeSpan?, CancellationToken)"/>

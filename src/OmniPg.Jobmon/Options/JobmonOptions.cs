@@ -84,4 +84,21 @@ public sealed class JobmonOptions
 
     /// <summary>Whether start and progress rows are committed without waiting for the WAL flush. Default false; ends always wait.</summary>
     public bool RelaxedStartDurability { get; set; }
+
+    /// <summary>
+    /// Whether check, health check and history tell of the jobs of pg_cron, too. Default false. They are only read; nothing is installed.
+    /// </summary>
+    /// <remarks>Reads the database of this log, unless <see cref="PgCronDataSource"/> or <see cref="PgCronConnectionString"/> names another one.</remarks>
+    public bool PgCron { get; set; }
+
+    /// <summary>Data source of the database that <c>cron.database_name</c> names. Default null: that of the log. It is never disposed here.</summary>
+    public NpgsqlDataSource? PgCronDataSource { get; set; }
+
+    /// <summary>Connection string of that database, where no <see cref="PgCronDataSource"/> is given. Default null: the log's own.</summary>
+    public string? PgCronConnectionString { get; set; }
+
+    /// <summary>
+    /// How late a job of pg_cron may start before it is missing. Default 2 min, range 0 to 1 day. A rule with a schedule has a grace of its own.
+    /// </summary>
+    public TimeSpan PgCronStartGrace { get; set; } = TimeSpan.FromMinutes(2);
 }

@@ -14,7 +14,8 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
     public static List<string> Check(JobmonOptions options)
     {
         var failures = new List<string>();
-        Connection(failures, options.ConnectionString);
+        Connection(failures, nameof(options.ConnectionString), options.ConnectionString);
+        Connection(failures, nameof(options.PgCronConnectionString), options.PgCronConnectionString);
         Defined(failures, nameof(options.ErrorPolicy), options.ErrorPolicy);
         Defined(failures, nameof(options.DisposeBehavior), options.DisposeBehavior);
         Defined(failures, nameof(options.Liveness), options.Liveness);
@@ -26,6 +27,9 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
         Range(failures, nameof(options.MaxJobNameBytes), options.MaxJobNameBytes, 1, 2_600);
         Range(failures, nameof(options.MaxBufferedEvents), options.MaxBufferedEvents, 16, 1_000_000);
         Range(failures, nameof(options.MaxLogLines), options.MaxLogLines, 0, MostLogLines);
+        Range(failures, nameof(options.PgCronStartGrace), options.PgCronStartGrace, TimeSpan.Zero, TimeSpan.FromDays(1));
+        if (!options.PgCron && (options.PgCronConnectionString is not null || options.PgCronDataSource is not null))
+            failures.Add("PgCronConnectionString and PgCronDataSource mean nothing while PgCron is false.");
         if (options.DeadAfter < options.HeartbeatInterval * 3)
             failures.Add($"DeadAfter '{options.DeadAfter}' must be at least three times HeartbeatInterval '{options.HeartbeatInterval}'.");
         if (options.SpoolDirectory is { } folder && (string.IsNullOrWhiteSpace(folder) || folder.Contains('\0', StringComparison.Ordinal)))
@@ -49,7 +53,7 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
             failures.Add($"{name} '{value}' must be one of '{string.Join("', '", Enum.GetNames<T>())}'.");
     }
 
-    private static void Connection(List<string> failures, string? value)
+    private static void Connection(List<string> failures, string name, string? value)
     {
         try
         {
@@ -58,7 +62,7 @@ internal sealed class JobmonOptionsValidator : IValidateOptions<JobmonOptions>
         catch (Exception error) when (error is ArgumentException or FormatException)
         {
             // Neither the text nor the driver's words about it: both may hold a password.
-            failures.Add("ConnectionString is not a connection string that the driver can read.");
+            failures.Add($"{name} is not a connection string that the driver can read.");
         }
     }
 

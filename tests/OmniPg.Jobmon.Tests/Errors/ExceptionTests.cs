@@ -27,6 +27,19 @@ public sealed class ExceptionTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task A_database_without_pg_cron()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { PgCron = true });
+
+        var error = (await jobmon.Monitor.Awaiting(m => m.CheckAsync(cancellationToken: Stop)).Should().ThrowAsync<PgCronNotInstalledException>()).Which;
+
+        (error.Code, error.Database, error.IsTransient).Should().Be(("jobmon.pg-cron-not-installed", log.Name, false));
+        error.Message.Should().Be($"Database '{log.Name}' has no extension 'pg_cron'. Hint: pg_cron lives in the one database of the server that its setting "
+            + "cron.database_name names; point PgCronConnectionString or PgCronDataSource there, or turn PgCron off.");
+    }
+
+    [Fact]
     public async Task A_schema_that_holds_something_else()
     {
         await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
@@ -127,7 +140,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
 
         typeof(JobmonException).Assembly.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(JobmonException))).Select(t => t.Name).Should().BeEquivalentTo(
             "JobmonNotInstalledException", "JobmonConflictException", "JobmonUnsupportedVersionException", "JobmonPermissionException",
-            "JobmonUnavailableException", "JobAlreadyRunningException", "JobmonWriteException");
-        thrown.Count(n => n.StartsWith("A_", StringComparison.Ordinal) || n.StartsWith("An_", StringComparison.Ordinal)).Should().Be(7);
+            "JobmonUnavailableException", "JobAlreadyRunningException", "JobmonWriteException", "PgCronNotInstalledException");
+        thrown.Count(n => n.StartsWith("A_", StringComparison.Ordinal) || n.StartsWith("An_", StringComparison.Ordinal)).Should().Be(8);
     }
 }

@@ -14,6 +14,7 @@ public sealed class OptionDefaultTests
         ["ConnectTimeout"] = TimeSpan.FromSeconds(5), ["CommandTimeout"] = TimeSpan.FromSeconds(5),
         ["MaxMessageBytes"] = 65_536, ["MaxJobNameBytes"] = 1_000, ["MaxBufferedEvents"] = 1_024, ["SpoolDirectory"] = null, ["MaxLogLines"] = 10_000,
         ["ClientName"] = null, ["MessageFilter"] = null, ["Liveness"] = LivenessMode.Auto, ["RelaxedStartDurability"] = false,
+        ["PgCron"] = false, ["PgCronDataSource"] = null, ["PgCronConnectionString"] = null, ["PgCronStartGrace"] = TimeSpan.FromMinutes(2),
     };
 
     // What null means is told in words.

@@ -13,6 +13,7 @@ public sealed class OptionValidationTests
     private static readonly string[] EveryFailure =
     [
         "ConnectionString is not a connection string that the driver can read.",
+        "PgCronConnectionString is not a connection string that the driver can read.",
         "ErrorPolicy '7' must be one of 'LogAndContinue', 'Throw'.",
         "DisposeBehavior '8' must be one of 'FailUnlessCompleted', 'CompleteUnlessFailed'.",
         "Liveness '9' must be one of 'Auto', 'Lock', 'Heartbeat'.",
@@ -24,6 +25,8 @@ public sealed class OptionValidationTests
         "MaxJobNameBytes '2601' must be between '1' and '2600'.",
         "MaxBufferedEvents '15' must be between '16' and '1000000'.",
         "MaxLogLines '-1' must be between '0' and '10000000'.",
+        "PgCronStartGrace '1.00:00:01' must be between '00:00:00' and '1.00:00:00'.",
+        "PgCronConnectionString and PgCronDataSource mean nothing while PgCron is false.",
         "DeadAfter '00:30:00' must be at least three times HeartbeatInterval '00:10:00.0010000'.",
         "SpoolDirectory ' ' is not a path.",
     ];
@@ -78,6 +81,7 @@ public sealed class OptionValidationTests
         o => o.MaxMessageBytes = 64, o => o.MaxMessageBytes = 16 << 20, o => o.MaxJobNameBytes = 1, o => o.MaxJobNameBytes = 2_600,
         o => o.MaxBufferedEvents = 16, o => o.MaxBufferedEvents = 1_000_000, o => o.MaxLogLines = 0, o => o.MaxLogLines = 10_000_000,
         o => o.Schema = new string('x', 63), o => o.SideSchema = "x", o => o.Schema = null,
+        o => o.PgCronStartGrace = TimeSpan.Zero, o => o.PgCronStartGrace = TimeSpan.FromDays(1),
     };
 
     [Fact]
@@ -89,6 +93,7 @@ public sealed class OptionValidationTests
             ["ErrorPolicy"] = "Throw", ["DisposeBehavior"] = "CompleteUnlessFailed", ["Liveness"] = "Heartbeat", ["FlushInterval"] = "00:00:02",
             ["HeartbeatInterval"] = "00:00:20", ["DeadAfter"] = "00:01:30", ["ConnectTimeout"] = "00:00:03", ["CommandTimeout"] = "00:00:04",
             ["MaxMessageBytes"] = "100", ["MaxJobNameBytes"] = "200", ["MaxBufferedEvents"] = "300", ["MaxLogLines"] = "400", ["RelaxedStartDurability"] = "True",
+            ["PgCron"] = "True", ["PgCronConnectionString"] = "Host=b", ["PgCronStartGrace"] = "00:05:00",
         };
         var section = new ConfigurationBuilder().AddInMemoryCollection(texts.ToDictionary(t => "J:" + t.Key, t => t.Value)).Build().GetSection("J");
         using var provider = new ServiceCollection().AddOmniPgJobmon(section).Services.BuildServiceProvider();
@@ -116,6 +121,8 @@ public sealed class OptionValidationTests
     private static void MakeAllWrong(JobmonOptions options)
     {
         options.ConnectionString = "Host=a;Password=;s3cret";
+        options.PgCronConnectionString = "Host=a;Password=;s3cret";
+        options.PgCronStartGrace = TimeSpan.FromSeconds(86_401);
         options.ErrorPolicy = (ErrorPolicy)7;
         options.DisposeBehavior = (DisposeBehavior)8;
         options.Liveness = (LivenessMode)9;

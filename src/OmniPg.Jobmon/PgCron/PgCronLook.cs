@@ -1,0 +1,34 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>All jobs of pg_cron that the role may see, as they stand at one instant.</summary>
+internal sealed record PgCronLook(PgCronServer Server, IReadOnlyList<PgCronJob> Jobs)
+{
+    /// <summary>Jobs whose newest run is at work now.</summary>
+    public int AtWork => Jobs.Count(j => j.IsAtWork(Server) && !Server.IsStandby);
+
+    public static async Task<PgCronLook> ReadAsync(NpgsqlConnection connection, int timeoutSeconds, CancellationToken cancellationToken)
+    {
+        using var batch = new NpgsqlBatch(connection)
+        {
+            Timeout = timeoutSeconds,
+            BatchCommands =
+            {
+                new NpgsqlBatchCommand(JobMonitorSql.NoCompilation), new NpgsqlBatchCommand(PgCronSql.Server),
+                new NpgsqlBatchCommand(PgCronSql.Jobs) { Parameters = { SqlParameters.Integer(PgCronSql.RecentRuns), SqlParameters.Integer(PgCronSql.MostFailures) } },
+            },
+        };
+        var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = rows.ConfigureAwait(false);
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
+        var server = PgCronServer.Read(rows);
+
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        var jobs = new List<PgCronJob>();
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+            jobs.Add(PgCronJob.Read(rows));
+        return new PgCronLook(server, jobs);
+    }
+}

@@ -1,0 +1,74 @@
+using Npgsql;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>What the database of pg_cron says of itself when a check looks.</summary>
+internal sealed record PgCronServer
+{
+    /// <summary>Oldest extension that records its runs.</summary>
+    public static readonly Version OldestExtension = new(1, 3);
+
+    public required string Database { get; init; }
+
+    public required string Role { get; init; }
+
+    public required DateTimeOffset Now { get; init; }
+
+    public required bool IsStandby { get; init; }
+
+    /// <summary>Whether the launcher that starts the jobs of this database is there.</summary>
+    public required bool SchedulerRuns { get; init; }
+
+    /// <summary>Zone of the schedules; <see langword="null"/> where this machine does not know <see cref="ZoneName"/>.</summary>
+    public TimeZoneInfo? Zone { get; init; }
+
+    public required string ZoneName { get; init; }
+
+    /// <summary>Whether runs are recorded (<c>cron.log_run</c>).</summary>
+    public required bool RecordsRuns { get; init; }
+
+    /// <summary>Whether active jobs are started at all (<c>cron.launch_active_jobs</c>, from 1.6 on).</summary>
+    public required bool StartsJobs { get; init; }
+
+    /// <summary>Whether a day must match both day fields of a schedule, where cron takes either (<c>cron.match_dom_and_dow</c>).</summary>
+    public required bool BothDays { get; init; }
+
+    /// <exception cref="PgCronNotInstalledException">The database has no pg_cron.</exception>
+    /// <exception cref="JobmonUnsupportedVersionException">It records no runs.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read its tables, or not the settings that schedules depend on.</exception>
+    public static PgCronServer Read(NpgsqlDataReader row)
+    {
+        var (database, role) = (row.GetString(0), row.GetString(1));
+        if (row.IsDBNull(4))
+            throw new PgCronNotInstalledException(database);
+        RequireVersion(row.GetString(4));
+        var grantee = PgIdentifier.Create(role).Quoted;
+        if (!row.GetBoolean(5))
+            throw new JobmonPermissionException(role, "USAGE", "schema cron", $"GRANT USAGE ON SCHEMA cron TO {grantee};");
+        if (!row.GetBoolean(6))
+            throw new JobmonPermissionException(role, "SELECT", "cron.job, cron.job_run_details", $"GRANT SELECT ON cron.job, cron.job_run_details TO {grantee};");
+        // Everything pg_cron can be set to is hidden from roles without this right, the time zone of the schedules too.
+        if (!row.GetBoolean(8))
+            throw new JobmonPermissionException(role, "the right to read", "cron.timezone, cron.log_run", $"GRANT pg_read_all_settings TO {grantee};");
+        var zone = HistoryRows.Text(row, 9) ?? "GMT";
+        return new PgCronServer
+        {
+            Database = database, Role = role, Now = row.GetFieldValue<DateTimeOffset>(2), IsStandby = row.GetBoolean(3),
+            SchedulerRuns = row.GetBoolean(7), Zone = FindZone(zone), ZoneName = zone,
+            RecordsRuns = HistoryRows.Text(row, 10) != "off", StartsJobs = HistoryRows.Text(row, 11) != "off", BothDays = HistoryRows.Text(row, 12) == "on",
+        };
+    }
+
+    private static void RequireVersion(string found)
+    {
+        // Versions look like 1.4-1: an update of the scripts alone.
+        var number = found.Split('-')[0];
+        if (Version.TryParse(number, out var version) && version < OldestExtension)
+            throw new JobmonUnsupportedVersionException("extension pg_cron", found, $"{OldestExtension} or later", "Update pg_cron, then run ALTER EXTENSION pg_cron UPDATE.");
+    }
+
+    private static TimeZoneInfo? FindZone(string name) =>
+        // The default, and all there is where a machine has no time zone data.
+        name.ToUpperInvariant() is "GMT" or "UTC" ? TimeZoneInfo.Utc
+            : TimeZoneInfo.TryFindSystemTimeZoneById(name, out var zone) ? zone : null;
+}
