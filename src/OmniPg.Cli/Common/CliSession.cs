@@ -29,8 +29,19 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
     public bool Verbose => parse.GetValue(CommonOptions.Verbose);
 
     /// <summary>The server that the command line, the environment or libpq's variables name; opened at first use.</summary>
-    public NpgsqlDataSource DataSource => _dataSource ??= NpgsqlDataSource.Create(
-        ConnectionResolver.Resolve(parse.GetValue(CommonOptions.Connection), host.Variable).ConnectionString);
+    public NpgsqlDataSource DataSource => _dataSource ??= NpgsqlDataSource.Create(Connection.ConnectionString);
+
+    private NpgsqlConnectionStringBuilder Connection => ConnectionResolver.Resolve(parse.GetValue(CommonOptions.Connection), host.Variable);
+
+    /// <summary>Another database of the same server, or the server of a connection string or URI; disposed together with this session.</summary>
+    public NpgsqlDataSource OpenOther(string where)
+    {
+        var isConnection = where.Contains('=', StringComparison.Ordinal) || where.Contains("://", StringComparison.Ordinal);
+        var settings = isConnection ? ConnectionResolver.Resolve(where, host.Variable) : Connection;
+        if (!isConnection)
+            settings.Database = where;
+        return Own(NpgsqlDataSource.Create(settings.ConnectionString));
+    }
 
     /// <summary>Disposes a data source together with this session.</summary>
     public NpgsqlDataSource Own(NpgsqlDataSource dataSource)

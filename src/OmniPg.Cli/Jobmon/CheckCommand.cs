@@ -17,14 +17,14 @@ internal static class CheckCommand
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "check", "Which jobs failed, are missing, blocked, running or dead; exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
-        "omnipg jobmon check --format nagios", RunAsync, History, Format);
+        "omnipg jobmon check --format nagios", RunAsync, History, Format, JobLog.PgCron);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         var format = session.Json ? CheckFormat.Json : session.Get(Format);
         try
         {
-            await using var jobmon = JobLog.Open(session);
+            await using var jobmon = JobLog.OpenWithPgCron(session);
             var report = session.Get(History) is { } history
                 ? await jobmon.Monitor.CheckIntervalAsync(history, cancellationToken)
                 : await jobmon.Monitor.CheckAsync(cancellationToken: cancellationToken);

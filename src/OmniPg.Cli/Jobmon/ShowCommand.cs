@@ -16,11 +16,12 @@ internal static class ShowCommand
     private static readonly Option<int?> Limit = new("--limit") { Description = "How many runs. Default 10", HelpName = "N" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
-        host, "show", "Lists runs, the newest first", "omnipg jobmon show \"nightly orders load\" --limit 3", RunAsync, Name, Like, Status, Running, Limit);
+        host, "show", "Lists runs, the newest first", "omnipg jobmon show \"nightly orders load\" --limit 3", RunAsync, Name, Like, Status, Running, Limit,
+        JobLog.PgCron);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        await using var jobmon = JobLog.Open(session);
+        await using var jobmon = JobLog.OpenWithPgCron(session);
         var limit = session.Get(Limit) ?? 10;
         if (limit < 0)
             throw new UsageException("--limit takes zero or more.");

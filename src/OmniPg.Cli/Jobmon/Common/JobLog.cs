@@ -11,6 +11,11 @@ internal static class JobLog
         Description = "Schema of the job log. Default: the extension's, else jobmon", HelpName = "S", Recursive = true,
     };
 
+    public static readonly Option<string?> PgCron = new("--pg-cron")
+    {
+        Description = "Tell of the jobs of pg_cron, too; it lives in this database of the server, or at this connection", HelpName = "DATABASE|STRING",
+    };
+
     /// <summary>A client for the server and schema of this command line; what it cannot write is an error of the command.</summary>
     public static JobmonClient Open(CliSession session) => JobmonClient.Create(session.DataSource, Options(session, ErrorPolicy.Throw));
 
@@ -20,4 +25,13 @@ internal static class JobLog
 
     private static JobmonOptions Options(CliSession session, ErrorPolicy policy) =>
         new() { Schema = CliSession.NotEmpty(session.Get(Schema), Schema.Name), ErrorPolicy = policy };
+
+    /// <summary>A client as <see cref="Open"/> makes it that also reads pg_cron, where <see cref="PgCron"/> says so.</summary>
+    public static JobmonClient OpenWithPgCron(CliSession session)
+    {
+        var options = Options(session, ErrorPolicy.Throw);
+        if (CliSession.NotEmpty(session.Get(PgCron), PgCron.Name) is { } where)
+            (options.PgCron, options.PgCronDataSource) = (true, session.OpenOther(where));
+        return JobmonClient.Create(session.DataSource, options);
+    }
 }

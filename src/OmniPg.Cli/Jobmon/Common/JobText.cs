@@ -61,6 +61,16 @@ internal static class JobText
         json.WriteString("startTime", job.StartTime);
         WriteInstant(json, "endTime", job.EndTime);
         json.WriteNumber("pid", job.Pid);
+        if (job.PgCron is { } cron)
+        {
+            json.WriteStartObject("pgCron");
+            json.WriteNumber("runId", cron.RunId);
+            json.WriteNumber("jobId", cron.JobId);
+            json.WriteString("database", cron.Database);
+            json.WriteString("command", cron.Command);
+            json.WriteString("message", cron.Message);
+            json.WriteEndObject();
+        }
         more?.Invoke();
         json.WriteEndObject();
     }
