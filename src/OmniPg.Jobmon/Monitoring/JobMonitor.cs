@@ -18,8 +18,10 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     public IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default) =>
         new JobWatcher(database, time).WatchAsync(cancellationToken);
 
-    public async Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default) =>
-        await database.RunAsync("lint", async (connection, server, ct) =>
+    public async Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default)
+    {
+        var look = pgCron is null ? null : await pgCron.LookAsync(cancellationToken).ConfigureAwait(false);
+        return await database.RunAsync("lint", async (connection, server, ct) =>
         {
             var findings = new List<ConfigFinding>();
             using (var command = new NpgsqlCommand(server.RequireInstalled().Render(JobMonitorSql.Lint), connection) { CommandTimeout = server.CommandTimeoutSeconds })
@@ -34,8 +36,14 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
                 if (rule.WhyInvalid() is { } reason)
                     findings.Add(new ConfigFinding(rule.JobName, "schedule-invalid", reason));
             }
+            if (look is not null)
+            {
+                var cron = await PgCronCheck.CreateAsync(connection, server, look, pgCron!.StartGrace, ct).ConfigureAwait(false);
+                findings.RemoveAll(f => f.Code == "never-ran" && cron.HasRun(f.JobName));
+            }
             return findings;
         }, cancellationToken).ConfigureAwait(false);
+    }
 
     private async Task<JobCheckReport> CheckTextAsync(string? history, CancellationToken cancellationToken)
     {

@@ -21,6 +21,8 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
     /// <summary>Whether a name is that of a job of pg_cron, so that the log itself, which has no runs of it, must not miss it.</summary>
     public bool Knows(string? jobName) => rules.Skip(1).Any(r => r.JobName == jobName);
 
+    public bool HasRun(string? jobName) => look.Jobs.Where((job, i) => job.LastRun is not null && rules[i + 1].JobName == jobName).Any();
+
     /// <summary>The report of the log without what it misses only because it has no runs of pg_cron, and with the jobs of pg_cron at work.</summary>
     public JobCheckReport Join(JobCheckReport report) => report with
     {

@@ -70,19 +70,21 @@ internal static class PgCronSql
                 WHERE (g.name, g.setting) IN (('cron.host', j.nodename), ('cron.use_background_workers', 'on'))),
             (SELECT min(m.end_time) FROM mark m WHERE m.age < age(j.xmin)),
             l.runid, l.status, l.job_pid,
-            coalesce(l.start_time, l.end_time, CASE WHEN l.status = 'failed' THEN (SELECT min(m.end_time) FROM mark m WHERE m.age < age(l.xmin)) END,
+            coalesce(l.start_time, l.end_time, CASE WHEN l.status = 'failed' THEN (SELECT min(m.end_time) FROM mark m WHERE m.age < age(l.xid)) END,
                 CASE WHEN l.runid IS NOT NULL THEN now() END),
             l.end_time,
-            coalesce((SELECT min(m.end_time) FROM mark m WHERE m.age < age(l.xmin)) < now() - interval '1 minute', false),
+            coalesce((SELECT min(m.end_time) FROM mark m WHERE m.age < age(l.xid)) < now() - interval '1 minute', false),
             a.pid IS NOT NULL,
             CASE WHEN a.pid IS NOT NULL THEN (SELECT string_agg(b::text, ', ') FROM unnest(pg_catalog.pg_blocking_pids(l.job_pid)) b) END,
             coalesce(s.failures, 0)::integer, split_part(f.return_message, E'\n', 1), o.end_time,
             u.usual
         FROM cron.job j
         LEFT JOIN state s ON s.jobid = j.jobid
-        LEFT JOIN cron.job_run_details l ON l.runid = s.last_run
-        LEFT JOIN cron.job_run_details f ON f.runid = s.last_bad
-        LEFT JOIN cron.job_run_details o ON o.runid = s.last_good
+        -- The limits keep these three what they are, one row each by the primary key: joined, the whole table would be hashed twice.
+        LEFT JOIN LATERAL (SELECT r.runid, r.xmin AS xid, r.status, r.job_pid, r.start_time, r.end_time FROM cron.job_run_details r
+            WHERE r.runid = s.last_run LIMIT 1) l ON true
+        LEFT JOIN LATERAL (SELECT r.return_message FROM cron.job_run_details r WHERE r.runid = s.last_bad LIMIT 1) f ON true
+        LEFT JOIN LATERAL (SELECT r.end_time FROM cron.job_run_details r WHERE r.runid = s.last_good LIMIT 1) o ON true
         -- A backend younger than the run has inherited the pid. A background worker may be told of before its own start is noted.
         LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.job_pid AND l.status NOT IN ('succeeded', 'failed')
             AND (a.backend_start IS NULL OR l.start_time IS NULL OR a.backend_start <= l.start_time + interval '5 seconds')

@@ -292,4 +292,18 @@ public sealed class PgCronCheckTests(PgCronFixture server)
         report.ToNagios().ExitCode.Should().Be(2);
         report.ToNagios().Output.Should().StartWith("CRITICAL(PG_CRON: NIGHTLY(MISSING): Expected start at ").And.Contain("missing=2;;1");
     }
+
+    [Fact]
+    public async Task A_rule_for_a_job_that_pg_cron_has_run_is_not_one_that_matches_nothing()
+    {
+        await using var cron = await PgCronDatabase.CreateAsync(server);
+        await cron.RunAsync(await cron.JobAsync("ran", "0 0 31 2 *"), "succeeded", 100, 99);
+        await cron.JobAsync("new", "0 0 31 2 *");
+        await cron.Log.Admin.Check("pg_cron: ran").Warn("1 h").Error("2 h").ActivateAsync(Stop);
+        await cron.Log.Admin.Check("pg_cron: new").Warn("1 h").Error("2 h").ActivateAsync(Stop);
+
+        var findings = await cron.Monitor.LintAsync(Stop);
+
+        findings.Select(f => (f.JobName, f.Code)).Should().Equal(("PG_CRON: NEW", "never-ran"));
+    }
 }
