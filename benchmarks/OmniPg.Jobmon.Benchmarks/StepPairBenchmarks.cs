@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace OmniPg.Jobmon.Benchmarks;
 
@@ -85,5 +86,26 @@ public class StepPairBenchmarks
             Parameters = { new NpgsqlParameter<long> { TypedValue = stepId } },
         };
         await update.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>What the driver takes of it: two batches with as many parameters as the two events have, each on a connection of the pool.</summary>
+    [Benchmark]
+    public async Task RawBatches()
+    {
+        await RawBatchAsync(6);
+        await RawBatchAsync(11);
+    }
+
+    private async Task RawBatchAsync(int parameters)
+    {
+        await using var connection = await _log.DataSource.OpenConnectionAsync();
+        await using var batch = new NpgsqlBatch(connection);
+        var command = new NpgsqlBatchCommand(parameters == 6 ? "SELECT $1, $2, $3, $4, $5, $6" : "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11");
+        for (var i = 0; i < parameters; i++)
+            command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Bigint, Value = DBNull.Value });
+        batch.BatchCommands.Add(command);
+        await using var reader = await batch.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        await reader.NextResultAsync();
     }
 }

@@ -1,11 +1,15 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace OmniPg.Jobmon;
 
 /// <summary>Decides what happens to an event: written now, written later in order, or given up. Every wait is bounded by the options' timeouts.</summary>
-/// <remarks>Events that pile up behind one write go out together in the next batch.</remarks>
+/// <remarks>
+/// Events that pile up behind one write go out together in the next batch. Every event passes through these methods and those of the
+/// sender, and each of their results is awaited once, at once: that is why their state is pooled.
+/// </remarks>
 internal sealed class AutonomousWriter(
     EventSender sender, WriteErrors errors, OwnConnections connections, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
 {
@@ -35,6 +39,7 @@ internal sealed class AutonomousWriter(
     /// <param name="job">The run.</param>
     /// <param name="events">What happened, in order.</param>
     /// <param name="mayThrow">False where an exception would hide the caller's own, as in dispose.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask WriteAsync(bool async, JobRow job, IReadOnlyList<LogEvent> events, bool mayThrow)
     {
         FlowScope.StepAside();
@@ -73,6 +78,7 @@ internal sealed class AutonomousWriter(
 
     /// <summary>Sends the waiting events of one run.</summary>
     /// <returns>Whether the server is away, so that the rest could not be sent; and what went wrong first.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(bool Away, Exception? Error)> TryDrainAsync(bool async, JobRow job, CancellationToken cancellationToken)
     {
         var gate = job.Journal.Gate;
@@ -148,6 +154,7 @@ internal sealed class AutonomousWriter(
     /// <summary>Events that wait, of all runs.</summary>
     public IEnumerable<LogEvent> Backlogged() => _pending.Keys.SelectMany(job => job.Journal.Snapshot());
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(bool Away, Exception? Error)> DrainInOrderAsync(bool async, JobRow job)
     {
         Exception? refused = null;

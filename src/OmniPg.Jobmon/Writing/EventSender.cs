@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -13,6 +14,7 @@ internal sealed class EventSender(
     public Func<NpgsqlBatchCommand?>? Register { get; set; }
 
     /// <summary>Sends events of one run; returns what went wrong, null for nothing.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(WriteFailure? Failure, Exception? Error)> SendAsync(bool async, List<LogEvent> events)
     {
         var started = time.GetTimestamp();
@@ -68,6 +70,7 @@ internal sealed class EventSender(
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask SendOnceAsync(bool async, List<LogEvent> events, WriteContext writing)
     {
         var connection = await connections.OpenAsync(async, CancellationToken.None).ConfigureAwait(false);
@@ -111,9 +114,10 @@ internal sealed class EventSender(
     }
 
     /// <summary>Runs the batch to its very end: only then the implicit transaction is known to be committed.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<List<object[]>> ExecuteAsync(bool async, NpgsqlBatch batch, List<LogEvent> events)
     {
-        var rows = new List<object[]>();
+        var rows = new List<object[]>(batch.BatchCommands.Count);
         NpgsqlDataReader? reader = null;
         try
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Transactions;
 using Npgsql;
 
@@ -46,6 +47,7 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
     /// <summary>The own pool, for readers that must not queue behind the caller's connections.</summary>
     public NpgsqlDataSource DataSource => _dataSource;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<NpgsqlConnection> OpenAsync(bool async, CancellationToken cancellationToken)
     {
         // A given data source may enlist; the own one has Enlist=false already.
