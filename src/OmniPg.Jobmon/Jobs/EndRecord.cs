@@ -16,6 +16,7 @@ internal static class EndRecord
         var culprit = outcome.IsFailure && !known ? Array.FindLast(open, step => !step.Row.Lost) : null;
 
         var events = new List<LogEvent>(open.Length + 1);
+        // Inner steps first, as they would have ended by themselves.
         foreach (var step in open.AsEnumerable().Reverse())
             events.Add(step.EndWithJob(outcome.Level, step == culprit ? outcome.Message : null, step == culprit ? outcome.Error : null));
         events.AddRange(flusher.LastLines());

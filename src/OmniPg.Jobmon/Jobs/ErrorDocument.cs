@@ -8,6 +8,7 @@ namespace OmniPg.Jobmon;
 /// <summary>An exception as JSON for column <c>error</c> and as text for the step's message.</summary>
 internal static class ErrorDocument
 {
+    // Of a recursion that ran away the head of the stack says all there is to say.
     private const int MaxStackBytes = 32 * 1024;
     private const int MaxInner = 10;
 

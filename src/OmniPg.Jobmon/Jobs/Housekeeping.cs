@@ -13,6 +13,7 @@ internal sealed class Housekeeping(JobmonRuntime runtime)
 
     public void ComeBy()
     {
+        // Of several starts in one minute one is enough, and none of them waits for it.
         if (_throttle.MayLog("come by"))
             runtime.Pump.Run(Run);
     }

@@ -6,6 +6,7 @@ internal static class JobBodies
     /// <summary>The result of the body; the default when the run was skipped.</summary>
     public static async Task<T?> RunAsync<T>(IOwnedRun run, Func<IJob, CancellationToken, Task<T>> body, CancellationToken cancellationToken)
     {
+        // Also for a run that was skipped: its scope has to leave the flow.
         await using var ending = run.ConfigureAwait(false);
         if (!run.Acquired)
             return default;
@@ -13,6 +14,7 @@ internal static class JobBodies
         try
         {
             var result = await body(run, either.Token).ConfigureAwait(false);
+            // Without the token: the body is done, and a request that comes now does not turn its success into something else.
             if (run.State == JobState.Running)
                 await run.CompleteAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);
             return result;

@@ -96,6 +96,7 @@ internal sealed partial class JobRun
         }
 
         _scope.Ended = true;
+        // What the background is writing already is waited for at the gate of the journal; nothing new begins.
         _runtime.Pump.Remove(this);
         try
         {

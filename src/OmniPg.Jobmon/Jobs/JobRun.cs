@@ -38,6 +38,7 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
         _parent = RunStart.Parent(options, runtime);
         _lock = options.SingleInstance ? new InstanceLock(_control) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
+        // Last: what throws before leaves the caller's flow as it was.
         _scope = Ambient.Enter(this);
     }
 
@@ -73,6 +74,7 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
     {
         try
         {
+            // The lock first: a run that is skipped must never be seen running.
             if (_lock is not null && !await RunStart.TakeLockAsync(async, _lock, _options, _runtime.Control, cancellationToken).ConfigureAwait(false))
             {
                 await SkipAsync(async).ConfigureAwait(false);
@@ -93,6 +95,7 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
             throw;
         }
 
+        // Only now: others name a run by the id that the server has given.
         _runtime.Control.Watch(_control);
         _runtime.Pump.Add(this);
         // By the caller's other threads, which know it as the current one, or by the client's dispose.
@@ -133,6 +136,7 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (State != JobState.Running)
             throw new InvalidOperationException($"Job '{Name}' has ended as '{State}'; a step cannot be added.");
+        // Should the run end at this very moment, its end may miss the step: the server then has it open until its own handle ends it.
         var step = new StepRun(this, parent, _steps.NextOrdinal(), action);
         _steps.Add(step);
         return step;
@@ -162,6 +166,7 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
     {
         ArgumentNullException.ThrowIfNull(message);
         ObjectDisposedException.ThrowIf(_disposed, this);
+        // The innermost step of the flow may be one of a run that began inside this one.
         Capture(Ambient.Current?.Step is { } step && step.Job == Row ? step : null, level, null, message);
     }
 

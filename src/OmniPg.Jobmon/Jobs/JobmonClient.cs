@@ -81,6 +81,8 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     {
         if (Interlocked.Exchange(ref _disposing, 1) != 0)
             return;
+        // The order matters. Runs end while the writer still works; the pump stops before the last replay, so that no two of them send for
+        // the same run; the control session goes after all writes, because its lock says that this process lives.
         _runtime.Control.BeginLeave();
         foreach (var (run, _) in _open)
             await run.AbandonAsync(async).ConfigureAwait(false);
@@ -103,6 +105,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     private void LeaveBacklog()
     {
         var waiting = _runtime.Writer.Backlogged().ToList();
+        // What waits belongs to the next process that finds the file.
         _runtime.Spool?.Clear(() => waiting.Count == 0);
         _runtime.Spool?.Dispose();
         var spooled = waiting.Count(e => e.Spooled);
@@ -125,6 +128,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     private async ValueTask<IJob> BeginAsync(bool async, JobRun run, CancellationToken cancellationToken)
     {
         run.Ended += Forget;
+        // Before its first write: a dispose in between has to find it.
         _open[run] = 0;
         await run.BeginAsync(async, cancellationToken).ConfigureAwait(false);
         _housekeeping.ComeBy();

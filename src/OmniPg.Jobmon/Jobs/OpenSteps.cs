@@ -3,6 +3,7 @@ namespace OmniPg.Jobmon;
 /// <summary>The open steps of one run, in the order in which they began.</summary>
 internal sealed class OpenSteps
 {
+    // A leaf among the locks: nothing is awaited or locked under it.
     private readonly Lock _gate = new();
     private readonly List<IOpenStep> _open = [];
     private int _begun;

@@ -59,6 +59,7 @@ internal sealed class RunFlusher(JobRow job, OpenSteps steps, JobmonRuntime runt
             var written = new LogLinesEvent(job, runtime.Writer.Mark(), batch.First, batch.Lines);
             if (!await runtime.Writer.TrySendAsync(async, job, () => written).ConfigureAwait(false))
                 return false;
+            // By number: the end of the run may have written some of them meanwhile.
             lines.Written(batch.First, batch.Lines.Length);
         }
 

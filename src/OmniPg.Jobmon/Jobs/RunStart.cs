@@ -39,6 +39,7 @@ internal static class RunStart
     {
         // Without a listener for our own spans the run belongs to the caller's.
         var span = activity ?? Activity.Current;
+        // Marked where it happens, not where it is sent: an event that has to wait keeps its time.
         return new JobStartedEvent(job, runtime.Writer.Mark())
         {
             Parent = parent,

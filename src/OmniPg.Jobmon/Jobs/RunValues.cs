@@ -9,6 +9,7 @@ namespace OmniPg.Jobmon;
 internal sealed class RunValues
 {
     private const int MaxBytes = 64 * 1024;
+    // Any thread of the work sets and counts; the end reads once.
     private readonly Lock _lock = new();
     private readonly Dictionary<string, string> _texts = [];
     private readonly Dictionary<string, long> _counters = [];

@@ -25,6 +25,7 @@ internal static class SqlJobs
         catch (Exception error)
         {
             await run.EndWithAsync(error, cancellationToken).ConfigureAwait(false);
+            // The original answers errors of the SQL with a text; what the caller did wrong is no answer.
             if (error is not NpgsqlException)
                 throw;
             return new SqlJobResult(run.JobId, Succeeded: false, 0, Skipped: false, error);

@@ -26,6 +26,7 @@ internal static class SqlSteps
         }
         catch
         {
+            // On a broken connection the rollback would throw in place of the reason.
             if (connection.FullState == System.Data.ConnectionState.Open)
                 await transaction.RollbackAsync(Savepoint, CancellationToken.None).ConfigureAwait(false);
             throw;

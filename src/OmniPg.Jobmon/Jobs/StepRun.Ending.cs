@@ -63,6 +63,7 @@ internal sealed partial class StepRun
         JobmonTelemetry.Leave(_activity);
         if (Volatile.Read(ref _ended) != 0)
             return ValueTask.CompletedTask;
+        // The last exception of this flow, not the one that is on its way now: a dispose cannot see that.
         if (_job.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
             return EndAsync(async, "Dispose", AlertLevel.Ok, null, null, null, mayThrow: false);
         return _job.CancellationToken.IsCancellationRequested

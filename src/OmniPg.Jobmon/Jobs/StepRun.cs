@@ -10,6 +10,7 @@ internal sealed partial class StepRun : IStep, IOpenStep
     private readonly StepRun? _parent;
     private readonly Ambient _scope;
     private readonly Activity? _activity;
+    // Decided without a lock: whoever sets it first ends the step, all others are late.
     private int _ended;
     private volatile bool _disposed;
 
@@ -137,6 +138,7 @@ internal sealed partial class StepRun : IStep, IOpenStep
 
     private async ValueTask<IStep> NextCoreAsync(bool async, StepRun next, string? message)
     {
+        // Out of the list before the end is written: the background must not write progress after it.
         _job.Steps.Ended(this, null);
         try
         {

@@ -6,6 +6,8 @@ namespace OmniPg.Jobmon;
 /// <summary>Finds out which backend a connection of the caller runs on.</summary>
 internal static class WorkBackend
 {
+    // Asked on the server: behind a pooler the driver knows the number of the pooler only. The start tells a process id that is used
+    // again from the one that was meant.
     private const string Sql = "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a";
 
     /// <summary>Pid and start of the backend; in a broken transaction or while a reader is open only the pid that the driver knows.</summary>

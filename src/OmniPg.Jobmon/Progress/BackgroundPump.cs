@@ -10,6 +10,7 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<IProgressSource, byte> _sources = new();
+    // A signal that comes while the thread works is kept until it waits again.
     private readonly AutoResetEvent _wake = new(false);
     private readonly Lock _lock = new();
     private Thread? _thread;
@@ -54,6 +55,7 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
     {
         _stopping = true;
         _wake.Set();
+        // A statement that hangs ends by its own limit; whoever disposes need not wait for that.
         _thread?.Join(StopLimit);
     }
 
@@ -65,6 +67,7 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
         {
             if (_thread is not null || _stopping)
                 return;
+            // The flow of whoever starts the thread, with its job and its span, would stay with it for ever.
             using var flow = ExecutionContext.SuppressFlow();
             _thread = new Thread(Loop) { IsBackground = true, Name = "OmniPg.Jobmon writer" };
             _thread.Start();
@@ -97,6 +100,7 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
         var wait = options.FlushInterval - sinceFlush;
         if (writer.HasBacklog && writer.UntilRetry < wait)
             wait = writer.UntilRetry;
+        // Work that is due and cannot be done must not make a busy loop.
         return wait > TimeSpan.FromMilliseconds(10) ? wait : TimeSpan.FromMilliseconds(10);
     }
 
@@ -104,6 +108,7 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
     {
         foreach (var (source, _) in _sources)
         {
+            // All others would meet the same server.
             if (!source.FlushProgress() && writer.IsAway)
                 return;
         }

@@ -38,6 +38,7 @@ internal static class ProcessEnd
         foreach (var flush in Pumps.Keys.Select(pump => pump.BeginLastFlush()).OfType<Thread>().ToArray())
         {
             var left = Limit - Stopwatch.GetElapsedTime(begun);
+            // All clients write at the same time, and share what time there is.
             flush.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero);
         }
     }

@@ -54,6 +54,7 @@ internal sealed class ProgressCell(TimeProvider time)
     public ProgressSnapshot Snapshot()
     {
         var total = Volatile.Read(ref _total);
+        // In this order: who takes a change sets the second before the first is cleared.
         var reported = Volatile.Read(ref _changed) != 0 || Volatile.Read(ref _reported) != 0;
         return new ProgressSnapshot(reported, Volatile.Read(ref _current), total == Unknown ? null : total, Volatile.Read(ref _unit));
     }

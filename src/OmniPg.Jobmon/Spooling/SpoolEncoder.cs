@@ -62,5 +62,6 @@ internal sealed class SpoolEncoder(ServerClock clock, TextGuard texts)
         return new SpoolLine(at, serverTime, line.Step?.Token, line.Step?.StepId, line.Level, texts.Clean(line.Category), texts.Clean(line.Message)!);
     }
 
+    // Without a first contact there is only the clock of this machine; the reader takes the difference of both into account.
     private (DateTime At, bool ServerTime) TimeOf(long mark) => clock.At(mark) is { } known ? (known, true) : (clock.WallAt(mark), false);
 }

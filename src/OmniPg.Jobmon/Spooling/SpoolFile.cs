@@ -29,6 +29,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
                     continue;
                 if (!Guarded(() => Append(e)))
                     return;
+                // Only now: an event that did not get in is tried again with the next one that waits.
                 e.Spooled = true;
             }
         }
@@ -55,6 +56,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
         lock (_gate)
         {
             if (_file is { Length: > 0 } file && nothingWaits())
+                // Emptied, not removed: the next event that has to wait finds it open and locked.
                 Guarded(() => file.SetLength(0));
         }
     }
@@ -71,6 +73,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
             {
                 var empty = file.Length == 0;
                 if (!empty)
+                    // Before the lock is given up: from then on another process may write and remove it.
                     DurableFile.FlushToDisk(file.SafeFileHandle);
                 file.Dispose();
                 if (empty)
@@ -123,6 +126,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
 
     private FileStream Create()
     {
+        // Not shared, which is a lock (flock on Unix): by it others see that the writer lives. Not buffered: what is written outlives a kill.
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0 };
         if (!OperatingSystem.IsWindows())
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -132,6 +136,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
         else
             Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var file = new FileStream(Path, options);
+        // The name has to survive a crash of the machine, too.
         DurableFile.FlushDirectory(directory);
         return file;
     }

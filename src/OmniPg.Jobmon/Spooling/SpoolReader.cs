@@ -6,6 +6,7 @@ namespace OmniPg.Jobmon;
 internal sealed class SpoolReader : IDisposable
 {
     private readonly StreamReader _lines;
+    // Looked at before the first line is read: afterwards the reader has buffered past it.
     private readonly bool _endsInLine;
 
     public SpoolReader(FileStream file)

@@ -98,6 +98,7 @@ internal sealed class SpoolReplay(
             events++;
             e.Job.Journal.Add(e, int.MaxValue);
             waiting.Add(e.Job);
+            // A file may hold a weekend of events: no run has more than one batch of them in memory.
             if (e.Job.Journal.Count >= JobJournal.MaxBatch && !Next(e.Job))
                 return null;
         }

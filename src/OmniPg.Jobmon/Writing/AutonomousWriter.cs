@@ -52,12 +52,14 @@ internal sealed class AutonomousWriter(
 
         if (job.Withheld)
             return;
+        // Who wants to be told has to try; all others are spared the wait.
         if (_circuit.IsOpen && !throws)
         {
             Postpone(job);
             return;
         }
 
+        // Without a token: an end that is cancelled halfway would be neither written nor kept.
         var (away, error) = await TryDrainAsync(async, job, CancellationToken.None).ConfigureAwait(false);
         var failed = throws ? Withdraw(job, events, away ? error : null) : null;
         if (away && job.Journal.Count > 0)
@@ -88,6 +90,7 @@ internal sealed class AutonomousWriter(
             gate.Wait(cancellationToken);
         try
         {
+            // Whoever has the gate sends for all who wait for it: they find nothing left to do.
             return await DrainInOrderAsync(async, job).ConfigureAwait(false);
         }
         finally
@@ -130,6 +133,7 @@ internal sealed class AutonomousWriter(
     /// <summary>Tries every waiting run once; for the background.</summary>
     public void Replay()
     {
+        // A statement that is worth nothing goes ahead: the backlog is not sent to a standby or into a dead network.
         if (_circuit.IsOpen && !sender.Probe())
         {
             _circuit.Open();

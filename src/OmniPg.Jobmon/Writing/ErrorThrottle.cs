@@ -6,6 +6,7 @@ namespace OmniPg.Jobmon;
 internal sealed class ErrorThrottle(TimeProvider time)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
+    // Never swept: causes are SQLSTATEs and names of types, of which there are few.
     private readonly ConcurrentDictionary<string, long> _last = new();
 
     public bool MayLog(string cause)

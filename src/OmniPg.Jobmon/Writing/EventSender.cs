@@ -18,6 +18,7 @@ internal sealed class EventSender(
     public async ValueTask<(WriteFailure? Failure, Exception? Error)> SendAsync(bool async, List<LogEvent> events)
     {
         var started = time.GetTimestamp();
+        // A batch holds events of one run only.
         var writing = events[0].Job.Origin ?? context;
         for (var repeated = false; ; repeated = true)
         {

@@ -20,6 +20,7 @@ internal static class FunctionTemplates
         """;
 
     // $1 job, $2 action, $3 time, $4 repeated.
+    // Not repeatable: the function gives no way to find the row of a first try.
     public const string StartStep = "SELECT @schema@.add_step($1, $2)::bigint";
 
     // $1 step, $2 level, $3 status or null, $4 text of the level, $5 message, $6 time. A null argument makes the original fail.

@@ -5,6 +5,7 @@ internal sealed class JobJournal
 {
     public const int MaxBatch = 64;
 
+    // A leaf among the locks: taken under the gate, never the other way round.
     private readonly Lock _lock = new();
     private readonly List<LogEvent> _events = [];
 

@@ -7,6 +7,7 @@ internal sealed class JobRow(string name)
     private const int KeptBack = 1;
     private const int Forgotten = 2;
 
+    // 0 for none: the sequences of the log begin at 1. Set by whoever drains the journal, read by the threads of the work.
     private long _jobId;
     private int _record;
 

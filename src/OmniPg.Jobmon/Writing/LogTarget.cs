@@ -37,6 +37,7 @@ internal sealed class LogTarget(JobmonOptions options, TimeProvider time, ILogge
             JobmonLog.NoSideSchema(logger, options.SideSchema, trouble.Reason, trouble.NextStep);
         }
 
+        // Before the statements: whoever finds those finds what they are for.
         _server = found;
         return _sql = new WriterSql(found);
     }

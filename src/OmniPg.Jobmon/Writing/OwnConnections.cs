@@ -11,6 +11,7 @@ namespace OmniPg.Jobmon;
 /// </remarks>
 internal sealed class OwnConnections : IAsyncDisposable, IDisposable
 {
+    // One for the control session as long as it lives, one for the callers, one for the background.
     public const int MaxPoolSize = 3;
     public const string ApplicationName = "OmniPg.Jobmon";
 
@@ -106,6 +107,7 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
         TcpKeepAlive = true,
         // The session settings below must survive the return to the pool; nothing else is left behind in a session.
         NoResetOnClose = true,
+        // Behind a transaction pooler the next backend does not know what this one has prepared.
         MaxAutoPrepare = options.Liveness == LivenessMode.Heartbeat ? 0 : 20,
         AutoPrepareMinUsages = 2,
         PersistSecurityInfo = false,

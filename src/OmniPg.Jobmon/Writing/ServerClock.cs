@@ -4,6 +4,7 @@ namespace OmniPg.Jobmon;
 /// <remarks>Steps of either wall clock between event and anchor do not matter: only the monotonic distance counts.</remarks>
 internal sealed class ServerClock(TimeProvider time)
 {
+    // One object: a reader never sees half of a new anchor.
     private volatile Anchor? _anchor;
 
     /// <summary>Monotonic mark of now, to be given to <see cref="At"/> later.</summary>

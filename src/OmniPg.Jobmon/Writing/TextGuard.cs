@@ -37,6 +37,7 @@ internal sealed class TextGuard(Func<string, string>? filter, int maxBytes, bool
     /// <summary>Cuts on a character boundary, so that text and mark together have at most <paramref name="maxBytes"/> bytes of UTF-8.</summary>
     public static string Truncate(string text, int maxBytes)
     {
+        // A UTF-16 unit takes at most three bytes of UTF-8.
         if (text.Length <= maxBytes / 3)
             return text;
         var bytes = Encoding.UTF8.GetByteCount(text);
