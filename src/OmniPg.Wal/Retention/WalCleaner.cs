@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
+using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal;
 
@@ -10,24 +11,31 @@ internal sealed class WalCleaner(IWalStore store, CleanupOptions options, ILogge
 
     public async Task<CleanupResult> RunAsync(WalFileName keepFrom, CancellationToken cancellationToken)
     {
-        if (options.PauseTrigger is { } trigger && File.Exists(trigger))
-        {
-            if (!_pauseLogged)
-                RetentionLog.Paused(log, trigger);
-            _pauseLogged = true;
+        if (IsPaused())
             return new CleanupResult([], Paused: true);
-        }
 
-        _pauseLogged = false;
         var removed = ImmutableArray.CreateBuilder<WalArchivedFile>();
         foreach (var file in await FindAsync(keepFrom, cancellationToken).ConfigureAwait(false))
         {
+            // Looked at before every file: a backup that begins during a long cleanup needs what is left.
+            if (IsPaused())
+                return new CleanupResult(removed.ToImmutable(), Paused: true);
             if (!options.DryRun)
                 await RemoveAsync(file, keepFrom, cancellationToken).ConfigureAwait(false);
             removed.Add(file);
         }
 
         return new CleanupResult(removed.ToImmutable(), Paused: false);
+    }
+
+    private bool IsPaused()
+    {
+        // Whether the trigger is there must be known; File.Exists would answer "no" to every trouble.
+        var isPaused = options.PauseTrigger is { } path && FileStat.TryGet(path, out _);
+        if (isPaused && !_pauseLogged)
+            RetentionLog.Paused(log, options.PauseTrigger!);
+        _pauseLogged = isPaused;
+        return isPaused;
     }
 
     private async Task<IEnumerable<WalArchivedFile>> FindAsync(WalFileName keepFrom, CancellationToken cancellationToken)

@@ -81,6 +81,39 @@ public sealed class CleanupTests : IDisposable
         Left().Should().HaveCount(Names.Length + 1);
     }
 
+    [Fact]
+    public async Task Archives_below_the_archive_are_left_alone()
+    {
+        string[] foreign = [_archive.Combine("other-cluster", "000000010000000000000001"), _archive.Combine("0000000200000000", "000000010000000000000001")];
+        Directory.CreateDirectory(_archive.Combine("other-cluster"));
+        foreach (var path in foreign)
+            await File.WriteAllTextAsync(path, "x", TestContext.Current.CancellationToken);
+
+        var result = await CleanAsync("00000002000000000000000C");
+
+        result.Removed.Should().HaveCount(6);
+        foreign.Should().OnlyContain(f => File.Exists(f));
+    }
+
+    [Fact]
+    public async Task A_pause_trigger_that_comes_during_a_cleanup_keeps_the_rest()
+    {
+        var options = new CleanupOptions { PauseTrigger = _archive.Combine("pause") };
+        options.Hook = new PausingHook(options.PauseTrigger);
+
+        var result = await CleanAsync("00000002000000000000000C", options);
+
+        result.Paused.Should().BeTrue();
+        result.Removed.Select(f => f.Key).Should().Equal("0000000200000000/000000020000000000000008.zst");
+        Left().Should().HaveCount(Names.Length);
+    }
+
+    private sealed class PausingHook(string trigger) : IWalRemovalHook
+    {
+        public Task OnRemovingAsync(WalArchivedFile file, Stream content, CancellationToken cancellationToken) =>
+            File.WriteAllTextAsync(trigger, "", cancellationToken);
+    }
+
     private async Task<CleanupResult> CleanAsync(string limit, CleanupOptions? options = null) =>
         await new WalRepository(new DirectoryWalStore(_archive.Path)).CleanupAsync(WalFileName.Parse(limit), options, TestContext.Current.CancellationToken);
 
