@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal;
 
@@ -48,9 +49,11 @@ internal sealed class UnneededRemoval
         {
             var control = await PgControlFile.ReadAsync(_options.DataDirectory, cancellationToken: cancellationToken).ConfigureAwait(false);
             // A restart of the recovery begins at the REDO position of the last restart point, so its segment is the first that is still needed.
-            return WalFileName.ForLsn(control.Timeline, control.Redo, WalSegmentSize.FromBytes(control.SegmentSize));
+            var redo = WalFileName.ForLsn(control.Timeline, control.Redo, WalSegmentSize.FromBytes(control.SegmentSize));
+            return await FindBackupStartAsync(cancellationToken).ConfigureAwait(false) is { } start && start.Position < redo.Position ? start : redo;
         }
-        catch (WalControlFileException e) when (_options.ControlFileErrors != ControlFileErrorPolicy.Fail)
+        catch (Exception e) when ((e is WalControlFileException or WalValidationException or IOException or UnauthorizedAccessException)
+            && _options.ControlFileErrors != ControlFileErrorPolicy.Fail)
         {
             RestoreLog.RemovalFailed(_log, e.Message, e);
             if (_options.ControlFileErrors == ControlFileErrorPolicy.Hang)
@@ -58,5 +61,13 @@ internal sealed class UnneededRemoval
             _pausedSince = _time.GetTimestamp();
             return null;
         }
+    }
+
+    // A backup copies pg_control last, so its REDO position may lie behind the backup's start. Until the server has removed backup_label,
+    // the recovery begins where that says.
+    private async Task<WalFileName?> FindBackupStartAsync(CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(_options.DataDirectory, "backup_label");
+        return FileStat.TryGet(path, out _) ? BackupLabel.Parse(await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false)).StartSegment : null;
     }
 }

@@ -1,4 +1,5 @@
 using OmniPg.Compression;
+using OmniPg.Wal.Tests.Archiving;
 using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Restoring;
@@ -85,6 +86,29 @@ public sealed class RemovalTests(WalWorkloads workloads) : IDisposable
         var act = () => _fixture.RestoreAsync(segments[2], options);
 
         await act.Should().ThrowAsync<WalControlFileException>();
+    }
+
+    [Fact]
+    public async Task A_backup_label_keeps_the_segments_that_the_recovery_begins_with()
+    {
+        var workload = await workloads.SmallSegmentsAsync();
+        Assert.SkipUnless(workload.Major == 15, "The control file of this test is that of PostgreSQL 15.");
+        var segments = await FillAsync(6);
+        using var scene = new ArchiveScene(workload);
+        scene.WriteControlFile(workload.SystemIdentifier, (ulong)segments[4].StartLsn(workload.SegmentSize) + 40);
+        var label = $"START WAL LOCATION: {segments[2].StartLsn(workload.SegmentSize)} (file {segments[2]})\n";
+        await File.WriteAllTextAsync(Path.Combine(scene.DataDirectory, "backup_label"), label, TestContext.Current.CancellationToken);
+        var options = _fixture.Options();
+        options.DataDirectory = scene.DataDirectory;
+        (options.Removal, options.RemoveBefore, options.Cleanup) = (WalRemoval.ByControlFile, true, new CleanupOptions());
+
+        await _fixture.Restorer(options).RestoreAsync(segments[2].ToString(), "pg_wal/RECOVERYXLOG", TestContext.Current.CancellationToken);
+        var withLabel = Left().ToList();
+        File.Delete(Path.Combine(scene.DataDirectory, "backup_label"));
+        await _fixture.Restorer(options).RestoreAsync(segments[4].ToString(), "pg_wal/RECOVERYXLOG", TestContext.Current.CancellationToken);
+
+        withLabel.Should().Equal(segments[2..].Select(s => s.ToString()));
+        Left().Should().Equal(segments[4..].Select(s => s.ToString()));
     }
 
     private IEnumerable<string> Left() => Directory.EnumerateFiles(_fixture.First).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal);
