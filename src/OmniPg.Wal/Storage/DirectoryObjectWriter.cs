@@ -1,7 +1,7 @@
 namespace OmniPg.Wal.Storage;
 
 /// <summary>One new file of a <see cref="DirectoryWalStore"/>. The order of <see cref="CommitAsync"/> is what the package's promise rests on.</summary>
-internal sealed class DirectoryObjectWriter(StoreFileSystem files, FileStream file, string temporaryPath, string finalPath, DateTimeOffset? modified)
+internal sealed class DirectoryObjectWriter(StoreFileSystem files, FileStream file, string temporaryPath, string finalPath, DateTimeOffset? modified, Action flushName)
     : IWalStoreWriter
 {
     private long _length;
@@ -27,7 +27,7 @@ internal sealed class DirectoryObjectWriter(StoreFileSystem files, FileStream fi
         if (!files.PublishNew(temporaryPath, finalPath))
             return WalCommitOutcome.AlreadyExists;
         _hasTemporary = false;
-        files.FlushDirectory(Path.GetDirectoryName(finalPath)!);
+        flushName();
         return WalCommitOutcome.Created;
     }
 

@@ -26,7 +26,7 @@ public sealed class DirectoryWalStore : IWalStore
     internal DirectoryWalStore(string path, UnixFileMode fileMode, StoreFileSystem files)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        Root = Path.GetFullPath(path);
+        Root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         _fileMode = fileMode;
         _files = files;
     }
@@ -56,7 +56,7 @@ public sealed class DirectoryWalStore : IWalStore
         }
 
         var temporary = DurableFile.TemporaryNameFor(path);
-        return new ValueTask<IWalStoreWriter>(new DirectoryObjectWriter(_files, _files.CreateNew(temporary, _fileMode), temporary, path, info.Modified));
+        return new ValueTask<IWalStoreWriter>(new DirectoryObjectWriter(_files, _files.CreateNew(temporary, _fileMode), temporary, path, info.Modified, () => FlushNameOf(path)));
     }
 
     /// <inheritdoc/>
@@ -91,7 +91,7 @@ public sealed class DirectoryWalStore : IWalStore
         cancellationToken.ThrowIfCancellationRequested();
         var path = PathOf(key);
         _files.FlushExisting(path);
-        _files.FlushDirectory(Path.GetDirectoryName(path)!);
+        FlushNameOf(path);
         return Task.CompletedTask;
     }
 
@@ -133,6 +133,17 @@ public sealed class DirectoryWalStore : IWalStore
     /// <summary>Nothing is held open.</summary>
     /// <returns>A completed task.</returns>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    // Up to the root: another writer may have made the directory a moment ago, and may have been killed before it made that durable.
+    private void FlushNameOf(string path)
+    {
+        for (var directory = Path.GetDirectoryName(path)!; directory.Length >= Root.Length; directory = Path.GetDirectoryName(directory)!)
+        {
+            _files.FlushDirectory(directory);
+            if (directory.Length == Root.Length)
+                return;
+        }
+    }
 
     private string PathOf(string key)
     {

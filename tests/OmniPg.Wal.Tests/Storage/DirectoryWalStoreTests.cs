@@ -26,7 +26,23 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
             "set time 0000000100000000/.TEMP",
             "fsync 0000000100000000/.TEMP",
             "publish 0000000100000000/.TEMP as 0000000100000000/" + Segment,
-            "fsync directory 0000000100000000");
+            "fsync directory 0000000100000000",
+            "fsync directory ");
+    }
+
+    [Fact]
+    public async Task A_directory_that_another_writer_has_made_is_durable_before_a_file_in_it_counts()
+    {
+        Directory.CreateDirectory(_directory.Combine("0000000100000000"));
+        var files = new RecordingFileSystem(_directory.Path);
+        await using var store = new DirectoryWalStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+        await store.PutAsync("0000000100000000/" + Segment, new byte[3], Token);
+        var stored = files.Calls[^2..];
+
+        await store.EnsureDurableAsync("0000000100000000/" + Segment, Token);
+
+        stored.Should().Equal("fsync directory 0000000100000000", "fsync directory ");
+        files.Calls[^2..].Should().Equal("fsync directory 0000000100000000", "fsync directory ");
     }
 
     [Theory]
