@@ -54,7 +54,7 @@ internal sealed class ArchiveDestination
     /// <summary>Whether the marker is kept here: a directory that only collects WAL during a base backup gets none.</summary>
     public bool IsBound => IsReadable && !_options.WhenExists && _archive.Binding != ArchiveBinding.None;
 
-    /// <summary>Whether <see cref="IsBound"/> was satisfied once; an archive does not change hands under a running process.</summary>
+    /// <summary>Whether the marker was seen here once: from then on its absence means that the archive is not there, and not that it is new.</summary>
     public bool IsProven { get; set; }
 
     public string KeyOf(WalFileName file) => WalObjectKey.For(file, Layout, Codec);

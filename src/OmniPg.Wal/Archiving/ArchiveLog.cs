@@ -41,4 +41,10 @@ internal sealed partial class ArchiveLog(ILogger logger)
 
     [LoggerMessage(2006, LogLevel.Warning, "{File} is archived without validation.")]
     public partial void NotValidated(string file);
+
+    [LoggerMessage(2007, LogLevel.Warning, "The delivery state of {File} could not be kept, so the next call compares what is stored: {Reason}")]
+    public partial void StateNotKept(string file, string reason);
+
+    [LoggerMessage(2008, LogLevel.Warning, "Abandoned temporary files could not be removed: {Reason}")]
+    public partial void NotTidied(string reason);
 }

@@ -1,4 +1,5 @@
 using OmniPg.Wal.Copying;
+using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal.Archiving;
 
@@ -10,6 +11,8 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     private readonly DeliveryState _state = new(setup.Options.StateDirectory, file);
     private readonly StoredCopies _storedCopies = new(setup.Copier);
 
+    private IReadOnlyCollection<string> _done = [];
+
     private IEnumerable<DeliverySlot> Open => _slots.Where(static s => s.IsOpen);
 
     public async Task<WalArchiveResult> ExecuteAsync(CancellationToken cancellationToken)
@@ -19,65 +22,87 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         var cluster = setup.ReadControlFile();
         // Without a state nothing was left half done, and the second read that comparing with it needs is saved.
         if (_state.Exists)
-            await SkipDoneAsync(cancellationToken).ConfigureAwait(false);
+            await ReadStateAsync(cancellationToken).ConfigureAwait(false);
         await Task.WhenAll(Open.ToArray().Select(s => LookAsync(s, cluster, cancellationToken))).ConfigureAwait(false);
 
-        var outcome = await CopyAsync(cluster, cancellationToken).ConfigureAwait(false);
+        var outcome = await CopyAsync(cluster, null, cancellationToken).ConfigureAwait(false);
         while (await ReopenAsync(cancellationToken).ConfigureAwait(false))
         {
             await Task.WhenAll(Open.ToArray().Select(s => LookAsync(s, cluster, cancellationToken))).ConfigureAwait(false);
-            outcome = await CopyAsync(cluster, cancellationToken).ConfigureAwait(false);
+            outcome = await CopyAsync(cluster, outcome.Content, cancellationToken).ConfigureAwait(false);
         }
 
         return await FinishAsync(outcome, cancellationToken).ConfigureAwait(false);
     }
 
     // The state counts for this content only, so the file is read once more before it may be skipped anywhere.
-    private async Task SkipDoneAsync(CancellationToken cancellationToken)
+    private async Task ReadStateAsync(CancellationToken cancellationToken)
     {
         var source = FileCopySource.Open(path);
         await using var closing = source.ConfigureAwait(false);
         var read = await setup.Copier.CopyAsync(new CopyRequest { Source = source, Targets = [] }, cancellationToken).ConfigureAwait(false);
-        var done = _state.DoneFor(read.Content.Sha256, out var wasDamaged);
+        _done = _state.DoneFor(read.Content.Sha256, out var wasDamaged);
         if (wasDamaged)
             setup.Log.StateDiscarded(file.ToString());
-        foreach (var slot in Open.Where(s => done.Contains(s.Destination.StateId)))
-        {
-            slot.Close(WalDeliveryStatus.SkippedDone);
-            setup.Log.AlreadySent(path, slot.Destination.Id);
-        }
     }
 
     private async Task LookAsync(DeliverySlot slot, PgControlFile? cluster, CancellationToken cancellationToken)
     {
         var destination = slot.Destination;
-        using var limit = new CancellationTokenSource(destination.TargetFor(file).Timeout, setup.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
         {
-            if (cluster is not null)
-                await new ClusterBinding(cluster, setup.Options.Binding, setup.Time).EnsureAsync(destination, either.Token).ConfigureAwait(false);
-            slot.Existing = destination.IsReadable ? await StoredCopies.FindAsync(destination, file, either.Token).ConfigureAwait(false) : null;
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            slot.Fail(WalDestinationException.TimedOut(destination.Id, file.ToString(), destination.TargetFor(file).Timeout), file);
+            slot.Existing = await WithinTimeAsync(
+                slot,
+                async token =>
+                {
+                    if (cluster is not null)
+                        await new ClusterBinding(cluster, setup.Options.Binding, setup.Time).EnsureAsync(destination, token).ConfigureAwait(false);
+                    return destination.IsReadable ? await StoredCopies.FindAsync(destination, file, token).ConfigureAwait(false) : null;
+                },
+                cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is not (OperationCanceledException or WalArchiveMismatchException))
         {
             slot.Fail(error, file);
+            return;
+        }
+
+        // The state says what was done, the destination whether it is still there: a disk may have been swapped or emptied since.
+        if (_done.Contains(destination.StateId) && (slot.Existing is not null || !destination.IsReadable))
+        {
+            slot.Close(WalDeliveryStatus.SkippedDone);
+            setup.Log.AlreadySent(path, destination.Id);
         }
     }
 
-    private async Task<CopyOutcome> CopyAsync(PgControlFile? cluster, CancellationToken cancellationToken)
+    // On a thread of its own, because a look at a mount whose server is gone blocks in the kernel and hears no cancellation.
+    private async Task<T> WithinTimeAsync<T>(DeliverySlot slot, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var allowed = slot.Destination.TargetFor(file).Timeout;
+        using var limit = new CancellationTokenSource(allowed, setup.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        var token = either.Token;
+        var running = OwnThread.RunAsync(() => work(token)).Unwrap();
+        try
+        {
+            return await running.WaitAsync(token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            _ = running.ContinueWith(static late => late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            throw WalDestinationException.TimedOut(slot.Destination.Id, file.ToString(), allowed);
+        }
+    }
+
+    private async Task<CopyOutcome> CopyAsync(PgControlFile? cluster, WalObjectContent? before, CancellationToken cancellationToken)
     {
         DeliverySlot[] pending = [.. Open.Where(static s => s.Existing is null)];
         if (setup.Options.MaxParallelism is not { } limit || pending.Length <= limit)
-            return await CopyAsync(pending, cluster, null, cancellationToken).ConfigureAwait(false);
+            return await CopyAsync(pending, cluster, before, cancellationToken).ConfigureAwait(false);
         CopyOutcome? outcome = null;
         // By codec, so that destinations of one codec fall into one group and share its pass.
         foreach (var group in pending.OrderBy(static s => s.Destination.Codec.Name, StringComparer.Ordinal).Chunk(limit))
-            outcome = await CopyAsync(group, cluster, outcome?.Content, cancellationToken).ConfigureAwait(false);
+            outcome = await CopyAsync(group, cluster, outcome?.Content ?? before, cancellationToken).ConfigureAwait(false);
         return outcome!;
     }
 
@@ -118,9 +143,17 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     {
         try
         {
-            await _storedCopies.RequireEqualAsync(slot.Destination, slot.Existing!.Value, file, content, cancellationToken).ConfigureAwait(false);
-            // Whoever published it may have been killed before its name was on disk.
-            await slot.Destination.Store.EnsureDurableAsync(slot.Existing.Value.Key, cancellationToken).ConfigureAwait(false);
+            var existing = slot.Existing!.Value;
+            await WithinTimeAsync(
+                slot,
+                async token =>
+                {
+                    await _storedCopies.RequireEqualAsync(slot.Destination, existing, file, content, token).ConfigureAwait(false);
+                    // Whoever published it may have been killed before its name was on disk.
+                    await slot.Destination.Store.EnsureDurableAsync(existing.Key, token).ConfigureAwait(false);
+                    return true;
+                },
+                cancellationToken).ConfigureAwait(false);
             slot.Close(WalDeliveryStatus.AlreadyPresent);
             setup.Log.AlreadyPresent(file.ToString(), slot.Destination.Id);
         }
@@ -174,10 +207,19 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             outcome.Summary,
             [.. _slots.Select(static s => s.ToResult())]);
         // After every required copy is durable, never before: a crash in between costs one comparison, the other order a copy.
-        if (result.IsArchived)
-            _state.Delete();
-        else if (_slots.Any(static s => s.Holds))
-            await _state.SaveAsync(outcome.Content, _slots.Where(static s => s.Holds), setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (result.IsArchived)
+                _state.Delete();
+            else if (_slots.Any(static s => s.Holds))
+                await _state.SaveAsync(outcome.Content, _slots.Where(static s => s.Holds), setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            // The state only saves work: without it the next call compares what is there.
+            setup.Log.StateNotKept(file.ToString(), refused.Message);
+        }
+
         return result;
     }
 }

@@ -6,12 +6,15 @@ internal sealed class ClusterBinding(PgControlFile cluster, ArchiveBinding bindi
     /// <exception cref="WalArchiveMismatchException">It belongs to another cluster, or cannot prove to which.</exception>
     public async Task EnsureAsync(ArchiveDestination destination, CancellationToken cancellationToken)
     {
-        if (!destination.IsBound || destination.IsProven)
+        // At every call: disks are swapped and clusters restored in place under a process that lives for months.
+        if (!destination.IsBound)
             return;
         var store = destination.Store;
         var wanted = MarkerFor(destination);
         if (await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false) is not { } found)
         {
+            if (destination.IsProven)
+                throw new DirectoryNotFoundException($"The marker '{WalArchiveMarker.Key}' has vanished from '{store.Id}'. Is the archive still mounted?");
             await RequireEmptyAsync(store, cancellationToken).ConfigureAwait(false);
             // Two clusters may begin the archive at the same time: the store lets one marker through, and the loser compares with it.
             found = await wanted.WriteAsync(store, cancellationToken).ConfigureAwait(false)

@@ -20,7 +20,7 @@ internal sealed class DeliveryState(string? directory, WalFileName file)
             var document = JsonSerializer.Deserialize(File.ReadAllBytes(_path!), ArchiveJson.Default.DeliveryStateDocument);
             return document?.Sha256 == sha256 && document.Done is { } done ? done.Keys : [];
         }
-        catch (Exception damage) when (damage is JsonException or IOException)
+        catch (Exception damage) when (damage is JsonException or IOException or UnauthorizedAccessException)
         {
             wasDamaged = true;
             return [];

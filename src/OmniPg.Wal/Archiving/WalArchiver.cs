@@ -61,7 +61,7 @@ public sealed class WalArchiver : IWalArchiver
             throw new ArgumentException($"'{path}' is not the path of a WAL file.", nameof(path));
         cancellationToken.ThrowIfCancellationRequested();
         if (file.SegmentPart % SegmentsBetweenCleanings == 0)
-            RemoveAbandonedFiles();
+            TryRemoveAbandonedFiles();
         using var call = new ArchiveCall(file);
         var located = Path.Combine(_setup.Options.DataDirectory, path);
         var result = await call.ObserveAsync(new ArchiveRun(_setup, file, located).ExecuteAsync(cancellationToken)).ConfigureAwait(false);
@@ -75,6 +75,19 @@ public sealed class WalArchiver : IWalArchiver
     {
         var limit = _setup.Time.GetUtcNow() - TimeSpan.FromHours(1);
         return _setup.Destinations.Select(static d => d.Store).OfType<DirectoryWalStore>().Sum(s => s.RemoveAbandonedFiles(limit));
+    }
+
+    // Tidying up must never keep a segment from being archived.
+    internal void TryRemoveAbandonedFiles()
+    {
+        try
+        {
+            RemoveAbandonedFiles();
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            _setup.Log.NotTidied(refused.Message);
+        }
     }
 
     /// <summary>Releases what the archiver opened; stores that were handed in stay open.</summary>

@@ -17,7 +17,7 @@ internal sealed class TargetWriter : IAsyncDisposable
     private Task _work = Task.CompletedTask;
     private WalCommitOutcome? _outcome;
     private TimeSpan? _elapsed;
-    private long _lastSeen = -1;
+    private long _busySince;
 
     public TargetWriter(CopyTarget target, int queueCapacity, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -77,9 +77,10 @@ internal sealed class TargetWriter : IAsyncDisposable
     /// <summary>Called once per grace time: gives up an optional target that had work all the time and did none of it.</summary>
     public void CheckProgress()
     {
-        if (Target.Grace is { } grace && IsLive && Queue.Count > 0 && StoredBytes == _lastSeen)
+        // Not by what is queued: it may be the last buffer that hangs.
+        var since = Interlocked.Read(ref _busySince);
+        if (Target.Grace is { } grace && IsLive && since != 0 && _time.GetElapsedTime(since) >= grace)
             Abandon(WalDestinationException.TooSlow(Target.Id, Target.Key, grace));
-        _lastSeen = StoredBytes;
     }
 
     /// <summary>Removes what was not published. A store call that hangs is left behind; it cleans up when it returns.</summary>
@@ -95,12 +96,16 @@ internal sealed class TargetWriter : IAsyncDisposable
     {
         try
         {
+            Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
             _writer = await Target.Store.CreateAsync(Target.Key, info, _stop.Token).ConfigureAwait(false);
+            Interlocked.Exchange(ref _busySince, 0);
             while (await Queue.DequeueAsync().ConfigureAwait(false) is { } buffer)
             {
                 try
                 {
+                    Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
                     await _writer.WriteAsync(buffer.Filled, _stop.Token).ConfigureAwait(false);
+                    Interlocked.Exchange(ref _busySince, 0);
                     StoredBytes += buffer.Length;
                 }
                 finally

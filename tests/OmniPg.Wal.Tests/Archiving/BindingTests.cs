@@ -77,4 +77,32 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
         (await act.Should().ThrowAsync<WalValidationException>()).Which.Problem.Should().Be(WalValidationProblem.ForeignCluster);
         (await store.ListAsync("", Token).Select(e => e.Key).ToListAsync(Token)).Should().Equal(WalArchiveMarker.Key);
     }
+
+    [Fact]
+    public async Task A_cluster_that_was_replaced_under_a_running_archiver_is_refused()
+    {
+        await using var store = new MemoryWalStore();
+        await using var archiver = Scene.Archiver().To(d => d.Store(store)).Validate(WalValidation.None).Build();
+        await archiver.ArchiveAsync(Scene.Add(), Token);
+        Scene.WriteControlFile(4711);
+
+        var act = () => archiver.ArchiveAsync(Scene.Add(Scene.Segments[2]), Token);
+
+        await act.Should().ThrowAsync<WalArchiveMismatchException>().WithMessage("*system identifier*'4711'*");
+    }
+
+    [Fact]
+    public async Task An_archive_whose_marker_vanished_under_a_running_archiver_is_not_begun_anew()
+    {
+        var archive = Scene.MakeDirectory("archive");
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
+        await archiver.ArchiveAsync(Scene.Add(), Token);
+        Directory.Delete(archive, recursive: true);
+        Directory.CreateDirectory(archive);
+
+        var act = () => archiver.ArchiveAsync(Scene.Add(Scene.Segments[2]), Token);
+
+        (await act.Should().ThrowAsync<WalDeliveryException>()).WithMessage("*mounted*");
+        Directory.EnumerateFileSystemEntries(archive).Should().BeEmpty();
+    }
 }

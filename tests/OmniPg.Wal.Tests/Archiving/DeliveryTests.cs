@@ -1,3 +1,4 @@
+using OmniPg.Wal.Storage;
 using OmniPg.Compression;
 using OmniPg.Wal.Tests.Segments;
 using OmniPg.Wal.Tests.Storage;
@@ -191,6 +192,72 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
         ArchiveScene.FilesIn(Path.Combine(Scene.Root, "state")).Should().BeEmpty();
     }
 
+    [Fact]
+    public async Task A_state_does_not_stand_for_a_copy_that_the_destination_has_lost()
+    {
+        var path = Scene.Add();
+        var one = Scene.MakeDirectory("one");
+        var two = new FaultyStore("two", FaultAt.Write);
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state")).To(d => d.Directory(one)).To(d => d.Store(two)).Build();
+        await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalDeliveryException>();
+        File.Delete(Path.Combine(one, Scene.Segment.ToString()));
+        two.Fault = FaultAt.Nothing;
+
+        var result = await archiver.ArchiveAsync(path, Token);
+
+        result.Destinations.Select(d => d.Status).Should().Equal(WalDeliveryStatus.Stored, WalDeliveryStatus.Stored);
+        File.ReadAllBytes(Path.Combine(one, Scene.Segment.ToString())).Should().Equal(Scene.Original(Scene.Segment));
+    }
+
+    [Fact]
+    public async Task A_state_that_cannot_be_written_does_not_hide_why_the_delivery_failed()
+    {
+        var state = Scene.MakeDirectory("state");
+        var two = new FaultyStore("two", FaultAt.Write);
+        await using var archiver = Scene.Archiver().WithState(state).To(d => d.Store(new MemoryWalStore("one"))).To(d => d.Store(two)).Build();
+        Directory.Delete(state);
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        failure.Failures.Should().ContainSingle().Which.Destination.Should().Be("memory:two");
+    }
+
+    [Fact]
+    public async Task A_second_try_with_other_content_is_refused()
+    {
+        var path = Scene.AddText("00000002.history", "1\t0/3000000\tfirst\n");
+        await using var one = new MemoryWalStore("one");
+        var two = new FaultyStore("two", FaultAt.CommitBefore);
+        two.BeforeFault = () =>
+        {
+            two.Fault = FaultAt.Nothing;
+            Scene.AddText("00000002.history", "1\t0/3000000\tother\n");
+        };
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
+            .To(d => d.Store(one)).To(d => d.Store(two).Retry(new WalRetry(2, TimeSpan.Zero))).Build();
+
+        await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalInputException>();
+
+        (await two.ListAsync("", Token).Select(e => e.Key).ToListAsync(Token)).Should().Equal(WalArchiveMarker.Key);
+    }
+
+    [Fact]
+    public async Task Temporary_files_that_cannot_be_removed_do_not_stop_the_archiving()
+    {
+        var path = Scene.AddText("00000002.history", "1\t0/3000000\tno recovery target specified\n");
+        var archive = Scene.MakeDirectory("archive");
+        var abandoned = Path.Combine(archive, $".{Scene.Segment}.abc.tmp");
+        File.WriteAllText(abandoned, "");
+        File.SetLastWriteTimeUtc(abandoned, DateTime.UtcNow.AddHours(-2));
+        await using var store = new DirectoryWalStore(archive, UnixFileMode.UserRead | UnixFileMode.UserWrite, new UndeletingFileSystem());
+        await using var archiver = Scene.Archiver().To(d => d.Store(store)).Build();
+
+        var result = await archiver.ArchiveAsync(path, Token);
+
+        result.IsArchived.Should().BeTrue();
+        File.Exists(abandoned).Should().BeTrue();
+    }
+
     [Theory]
     [InlineData("{")]
     [InlineData("""{"sha256":"0000","size":1,"done":{}}""")]
@@ -295,5 +362,10 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
 
         summaries[0].EdgesUnchecked.Should().BeTrue();
         summaries.Skip(1).Should().OnlyContain(s => !s.EdgesUnchecked);
+    }
+
+    private sealed class UndeletingFileSystem : StoreFileSystem
+    {
+        public override void Delete(string path) => throw new UnauthorizedAccessException($"Access to '{path}' is denied.");
     }
 }

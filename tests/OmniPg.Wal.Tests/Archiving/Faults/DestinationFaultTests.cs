@@ -146,4 +146,41 @@ public sealed class DestinationFaultTests(WalWorkloads workloads) : ArchiveTests
         failure.Message.Should().Contain($"The directory '{archive}' does not exist or cannot be reached.");
         Directory.Exists(archive).Should().BeFalse();
     }
+
+    [Fact]
+    public async Task An_optional_destination_that_hangs_with_the_last_bytes_is_left_behind()
+    {
+        var path = Scene.AddText("00000002.history", "1\t0/3000000\tno recovery target specified\n");
+        var hanging = new FaultyStore("hanging", FaultAt.HangInWrite);
+        await using var archiver = Scene.Archiver().OptionalGrace(TimeSpan.FromMilliseconds(100))
+            .To(d => d.Store(new MemoryWalStore("good"))).To(d => d.Store(hanging).Optional()).Build();
+
+        var result = await archiver.ArchiveAsync(path, Token).WaitAsync(TimeSpan.FromSeconds(30), Token);
+
+        result.Destinations.Select(d => d.Status).Should().Equal(WalDeliveryStatus.Stored, WalDeliveryStatus.Failed);
+        result.Destinations[1].Error!.Code.Should().Be("wal.destination.too-slow");
+        hanging.Hanging.SetResult();
+    }
+
+    [Theory]
+    [InlineData(nameof(FaultAt.HangInStat))]
+    [InlineData(nameof(FaultAt.HangInDurable))]
+    public async Task A_destination_that_hangs_before_the_copy_keeps_nobody_longer_than_its_time(string step)
+    {
+        var path = Scene.Add();
+        var hanging = new FaultyStore("hanging");
+        await using var good = new MemoryWalStore("good");
+        await using (var before = Scene.Archiver().To(d => d.Store(hanging)).Build())
+            await before.ArchiveAsync(path, Token);
+        hanging.Fault = Enum.Parse<FaultAt>(step);
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state")).Timeout(TimeSpan.FromMilliseconds(500))
+            .To(d => d.Store(good).Timeout(TimeSpan.FromMinutes(1))).To(d => d.Store(hanging)).Build();
+
+        var call = Task.Run(() => archiver.ArchiveAsync(path, Token), Token);
+        var failure = (await FluentActions.Awaiting(() => call.WaitAsync(TimeSpan.FromSeconds(30), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+
+        failure.Failures.Should().ContainSingle().Which.Code.Should().Be("wal.destination.timeout");
+        (await good.StatAsync(Scene.Segment.ToString(), Token)).Should().NotBeNull();
+        hanging.Hanging.SetResult();
+    }
 }

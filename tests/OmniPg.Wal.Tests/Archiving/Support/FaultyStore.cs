@@ -12,6 +12,8 @@ internal enum FaultAt
     Read,
     HangInWrite,
     HangInCommit,
+    HangInStat,
+    HangInDurable,
 }
 
 /// <summary>A store in memory that fails at one step, after a number of bytes where that makes sense.</summary>
@@ -24,6 +26,12 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
     public int Creations { get; private set; }
 
     public TaskCompletionSource Hanging { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Called before each failure that was told.</summary>
+    public Action? BeforeFault { get; set; }
+
+    /// <summary>Called when an object has been published.</summary>
+    public Action? AfterCommit { get; set; }
 
     public string Id => _inner.Id;
 
@@ -47,8 +55,14 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
     public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default)
     {
         FailIf(FaultAt.Stat, false);
+        // Blocks its thread, as a look at a mount whose server is gone does.
+        if (Fault == FaultAt.HangInStat)
+            Hanging.Task.Wait(CancellationToken.None);
         return _inner.StatAsync(key, cancellationToken);
     }
+
+    public Task EnsureDurableAsync(string key, CancellationToken cancellationToken = default) =>
+        Fault == FaultAt.HangInDurable ? Hanging.Task : Task.CompletedTask;
 
     public IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => _inner.ListAsync(prefix, cancellationToken);
 
@@ -58,8 +72,10 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
 
     private void FailIf(FaultAt step, bool isMarker)
     {
-        if (Fault == step && !isMarker)
-            throw new IOException($"{step} failed as told");
+        if (Fault != step || isMarker)
+            return;
+        BeforeFault?.Invoke();
+        throw new IOException($"{step} failed as told");
     }
 
     private sealed class Writer(FaultyStore store, IWalStoreWriter inner, bool isMarker) : IWalStoreWriter
@@ -86,6 +102,7 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
                 await store.Hanging.Task;
             var outcome = await inner.CommitAsync(content, cancellationToken);
             store.FailIf(FaultAt.CommitAfter, isMarker);
+            store.AfterCommit?.Invoke();
             return outcome;
         }
 
