@@ -22,7 +22,7 @@ internal sealed class ArchiveVerb : Verb
     {
         arguments.RequireOperands(1, "the one argument %p");
         var path = arguments.Operands[0];
-        if (arguments.Get(ArchiveOptions.Socket) is { } socket && await WalResidentClient.TryArchiveAsync(socket, path, cancellationToken) is { } answer)
+        if (arguments.Get(ArchiveOptions.Socket) is { } socket && await WalResidentClient.TryArchiveAsync(socket, Path.Combine(arguments.Get(CommonOptions.DataDirectory) ?? "", path), cancellationToken) is { } answer)
             return Report(answer, path, context);
         await using var archiver = new WalArchiver(ArchiveOptions.Read(arguments), context.Logs, context.Time);
         await archiver.ArchiveAsync(path, cancellationToken);

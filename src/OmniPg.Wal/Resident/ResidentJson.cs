@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal.Resident;
 
@@ -27,4 +28,8 @@ internal sealed record PushAnswer
 }
 
 /// <summary>The one line that a client sends.</summary>
-internal sealed record ResidentRequest(string Archive);
+internal sealed record ResidentRequest(string Archive, ulong? Inode = null, long? Size = null)
+{
+    /// <summary>Whether the client means this very file. Clients that do not see it send the name alone.</summary>
+    public bool IsAbout(FileStat file) => (Inode is null || Inode == file.Inode) && (Size is null || Size == file.Bytes);
+}

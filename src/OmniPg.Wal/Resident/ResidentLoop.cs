@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Threading.Channels;
 
 namespace OmniPg.Wal.Resident;
@@ -17,10 +18,12 @@ internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions opti
         {
             _spool.Create();
             using var single = SingleInstanceLock.Acquire(Path.Combine(options.SpoolDirectory, "resident.lock"));
+            // Answers of an earlier run say nothing about the destinations of this one; a file that is there already costs one comparison.
+            _spool.KeepOnly(ImmutableHashSet<string>.Empty);
             using var workUntil = new CancellationTokenSource();
             using var onStop = stop.Register(() => workUntil.CancelAfter(options.StopGrace));
             using var work = new ResidentWork(archiver, _spool, options.ProcessMax, ReportAsync);
-            archiver.RemoveAbandonedFiles();
+            archiver.TryRemoveAbandonedFiles();
             using var socket = options.SocketPath is { } path ? new ResidentSocket(path, work, _spool) : null;
             var serving = socket?.RunAsync(stop, workUntil.Token) ?? Task.CompletedTask;
             await LookAheadAsync(work, stop, workUntil.Token).ConfigureAwait(false);

@@ -98,6 +98,9 @@ internal sealed class ResidentSocket : IDisposable
 
         if (!WalFileName.TryParse(Path.GetFileName(request?.Archive), out var file))
             return new ResidentAnswer(false, "wal.resident.request", "The request names no WAL file.");
+        if (FileStat.TryGet(_work.PathOf(file), out var own) && !request!.IsAbout(own))
+            return new ResidentAnswer(
+                false, "wal.archive.mismatch", $"The file '{file}' of the request is not that of the cluster which this process serves, '{_work.PathOf(file)}'.");
         return _spool.IsArchived(_work.PathOf(file)) ? new ResidentAnswer(true) : _work.ArchiveAsync(file, cancellationToken).GetAwaiter().GetResult();
     }
 }

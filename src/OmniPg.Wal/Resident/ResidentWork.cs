@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal.Resident;
 
@@ -38,9 +39,11 @@ internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int
         await _places.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            var isThere = FileStat.TryGet(PathOf(file), out var before);
             var result = await Task.Run(() => archiver.ArchiveAsync(Path.Combine("pg_wal", file.ToString()), cancellationToken), cancellationToken).ConfigureAwait(false);
             _failures.TryRemove(file, out _);
-            Spool(file, () => spool.WriteOk(PathOf(file), file, result.Sha256));
+            if (isThere)
+                Spool(file, () => spool.WriteOk(before, file, result.Sha256));
             await report(ArchiveEventKind.Archived, file, result, null).ConfigureAwait(false);
             return new ResidentAnswer(true);
         }

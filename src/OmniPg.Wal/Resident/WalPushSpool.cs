@@ -35,10 +35,9 @@ public sealed class WalPushSpool(string directory)
     public (string Code, string Message)? FindError(WalFileName file) =>
         Read(file + ErrorSuffix) is { Code: { } code, Message: { } message } ? (code, message) : null;
 
-    internal void WriteOk(string path, WalFileName file, string sha256)
+    // The file as it was before it was read: one that was replaced since has no answer.
+    internal void WriteOk(FileStat stat, WalFileName file, string sha256)
     {
-        if (!FileStat.TryGet(path, out var stat))
-            return;
         Write(file + OkSuffix, new PushAnswer { Sha256 = sha256, Size = stat.Bytes, Modified = stat.Modified, Inode = stat.Inode });
         File.Delete(Path.Combine(_push, file + ErrorSuffix));
     }

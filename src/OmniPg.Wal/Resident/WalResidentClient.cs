@@ -28,7 +28,7 @@ public static class WalResidentClient
         try
         {
             socket.Connect(new UnixDomainSocketEndPoint(socketPath));
-            SocketLine.Send(socket, JsonSerializer.SerializeToUtf8Bytes(new ResidentRequest(path), ResidentJson.Default.ResidentRequest));
+            SocketLine.Send(socket, JsonSerializer.SerializeToUtf8Bytes(RequestFor(path), ResidentJson.Default.ResidentRequest));
             var line = SocketLine.Receive(socket);
             return line is null ? null : JsonSerializer.Deserialize(line, ResidentJson.Default.ResidentAnswer);
         }
@@ -39,6 +39,19 @@ public static class WalResidentClient
         catch (Exception absent) when (absent is SocketException or JsonException)
         {
             return null;
+        }
+    }
+
+    // By its inode, not by its path: the process may see the data directory elsewhere, and one that serves another cluster must not answer for it.
+    private static ResidentRequest RequestFor(string path)
+    {
+        try
+        {
+            return FileStat.TryGet(path, out var stat) ? new ResidentRequest(path, stat.Inode, stat.Bytes) : new ResidentRequest(path);
+        }
+        catch (IOException)
+        {
+            return new ResidentRequest(path);
         }
     }
 }

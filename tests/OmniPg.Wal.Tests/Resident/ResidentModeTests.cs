@@ -111,6 +111,60 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
     }
 
     [Fact]
+    public async Task Answers_of_an_earlier_run_do_not_count_for_other_destinations()
+    {
+        MakeReady(Scene.Add());
+        var spool = new WalPushSpool(Options.SpoolDirectory);
+        await using (var before = Scene.Archiver().To(d => d.Directory(Scene.MakeDirectory("one"))).Build())
+        await using (await RunningResident.StartAsync(before, Options, Token))
+            await Eventually.TrueAsync(() => spool.IsArchived(Scene.Located(Scene.Segment)), "it is archived", cancellationToken: Token);
+        var two = Scene.MakeDirectory("two");
+        await using var archiver = Scene.Archiver().To(d => d.Directory(two)).Build();
+
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+        var answer = await WalResidentClient.TryArchiveAsync(Options.SocketPath!, Scene.Located(Scene.Segment), Token);
+
+        answer.Should().Be(new ResidentAnswer(true));
+        ArchiveScene.FilesIn(two).Should().Equal(Scene.Segment.ToString());
+    }
+
+    [Fact]
+    public async Task A_file_that_was_replaced_after_it_was_read_has_no_answer()
+    {
+        MakeReady(Scene.Add());
+        var store = new FaultyStore("archive");
+        store.AfterCommit = () =>
+        {
+            store.AfterCommit = null;
+            store.Fault = FaultAt.Write;
+            File.WriteAllBytes(Scene.Located(Scene.Segment), Scene.Original(Scene.Segments[2]));
+        };
+        await using var archiver = Scene.Archiver().BindTo(ArchiveBinding.None).To(d => d.Store(store)).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+
+        await Eventually.TrueAsync(() => resident.Events.Any(e => e.Kind == ArchiveEventKind.Archived), "the old content is archived", cancellationToken: Token);
+
+        new WalPushSpool(Options.SpoolDirectory).IsArchived(Scene.Located(Scene.Segment)).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_file_of_the_same_name_in_another_cluster_is_not_acknowledged()
+    {
+        MakeReady(Scene.Add());
+        var other = Path.Combine(Scene.MakeDirectory("other/pg_wal"), Scene.Segment.ToString());
+        File.Copy(Scene.Located(Scene.Segment), other);
+        await using var archiver = Scene.Archiver().To(d => d.Directory(Scene.MakeDirectory("archive"))).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+
+        var own = await WalResidentClient.TryArchiveAsync(Options.SocketPath!, Scene.Located(Scene.Segment), Token);
+        var foreign = await WalResidentClient.TryArchiveAsync(Options.SocketPath!, other, Token);
+
+        own.Should().Be(new ResidentAnswer(true));
+        foreign!.Ok.Should().BeFalse();
+        foreign.Code.Should().Be("wal.archive.mismatch");
+    }
+
+    [Fact]
     public async Task A_client_is_answered_from_the_spool_while_every_pool_thread_is_busy()
     {
         var path = Scene.Add();
