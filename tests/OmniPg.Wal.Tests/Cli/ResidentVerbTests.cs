@@ -20,7 +20,7 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
 
         using var resident = WalProgram.Start(null, ["resident", .. common, "--spool", spool]);
         await Eventually.TrueAsync(() => File.Exists(socket) || resident.HasExited, "the resident process listens", cancellationToken: TestContext.Current.CancellationToken);
-        var asked = await WalProgram.RunAsync(["archive", .. common, segments[0]]);
+        var asked = await WalProgram.RunAsync(["archive", .. common, "pg_wal/" + Path.GetFileName(segments[0])]);
         ServerAccount.Signal(resident.Id, 15);
         var ended = await WalProgram.EndAsync(resident);
         var alone = await WalProgram.RunAsync(["archive", .. common, segments[1]]);
@@ -53,7 +53,7 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
         var stranger = await scene.Program.RunAsync(
             ["archive", .. common, "--dst-local", own, segments[0]], cancellationToken: TestContext.Current.CancellationToken);
         var stored = Directory.GetFiles(archive);
-        var root = await WalProgram.RunAsync(["archive", .. common, "--dst-local", own, segments[0]]);
+        var root = await WalProgram.RunAsync(["archive", .. common, "--dst-local", own, "pg_wal/" + Path.GetFileName(segments[0])]);
         ServerAccount.Signal(resident.Id, 15);
         await WalProgram.EndAsync(resident);
 
