@@ -10,7 +10,7 @@ internal static class CheckRuleWriter
         NpgsqlConnection connection, JobmonServer server, CheckBuilder rule, bool active, CancellationToken cancellationToken)
     {
         if (rule.NeedsSideSchema)
-            await RequireSideAsync(connection, server, cancellationToken).ConfigureAwait(false);
+            await SideSchema.RequireAsync(connection, server, cancellationToken).ConfigureAwait(false);
         var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = transaction.ConfigureAwait(false);
 
@@ -26,26 +26,6 @@ internal static class CheckRuleWriter
             await SaveScheduleAsync(connection, server, rule, active, cancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         return true;
-    }
-
-    public static async Task RequireSideAsync(NpgsqlConnection connection, JobmonServer server, CancellationToken cancellationToken)
-    {
-        if (server.HasSide)
-            return;
-        if (server.FoundSide.IsOlder || server.FoundSide.IsNewer)
-            throw server.OtherSideVersion();
-        try
-        {
-            // A side schema that this role may not read looks like none; the server's refusal tells which right is missing.
-            using var look = new NpgsqlCommand(server.Render("SELECT FROM @side@.schema_version"), connection) { CommandTimeout = server.CommandTimeoutSeconds };
-            await look.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (PostgresException absent) when (absent.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
-        {
-            throw new JobmonNotInstalledException(server.Database, server.SideSchema.Value, absent);
-        }
-
-        throw new JobmonNotInstalledException(server.Database, server.SideSchema.Value);
     }
 
     private static async Task<(string? Warn, string? Error)> JudgeAsync(

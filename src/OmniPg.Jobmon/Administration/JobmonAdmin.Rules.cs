@@ -33,7 +33,7 @@ internal sealed partial class JobmonAdmin
         ArgumentException.ThrowIfNullOrWhiteSpace(by);
         return RunAsync("manage: mute", async (connection, server, ct) =>
         {
-            await CheckRuleWriter.RequireSideAsync(connection, server, ct).ConfigureAwait(false);
+            await SideSchema.RequireAsync(connection, server, ct).ConfigureAwait(false);
             using var command = new NpgsqlCommand(server.Render(JobmonAdminSql.Mute), connection)
             {
                 CommandTimeout = server.CommandTimeoutSeconds,

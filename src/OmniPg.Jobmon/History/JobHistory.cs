@@ -4,23 +4,19 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <inheritdoc cref="IJobHistory"/>
-internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter, PgCronSource? pgCron = null) : IJobHistory
+internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : IJobHistory
 {
     public IAsyncEnumerable<JobRecord> ListAsync(JobQuery query, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
-        var runs = database.StreamAsync("list jobs", server => ListCommand(server, query), HistoryRows.Job, cancellationToken);
-        return pgCron is null ? runs
-            : PgCronHistory.MergeAsync(runs, new PgCronHistory(pgCron, database).ListAsync(query, cancellationToken), query.Limit, cancellationToken);
+        return database.StreamAsync("list jobs", server => ListCommand(server, query), HistoryRows.Job, cancellationToken);
     }
 
     public IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default)
     {
         CheckLimit(limit);
-        var runs = database.StreamAsync("list running jobs", server => Command(server, JobHistorySql.Running,
+        return database.StreamAsync("list running jobs", server => Command(server, JobHistorySql.Running,
             SqlParameters.Integer(limit), SqlParameters.Interval(deadAfter)), HistoryRows.Job, cancellationToken);
-        return pgCron is null ? runs
-            : PgCronHistory.MergeAsync(runs, new PgCronHistory(pgCron, database).RunningAsync(limit, cancellationToken), limit, cancellationToken);
     }
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) =>

@@ -12,10 +12,24 @@ public sealed partial class JobmonClient
     private PgCronSource? _pgCron;
 
     /// <inheritdoc/>
-    public IJobHistory History => new JobHistory(Services, _options.DeadAfter, PgCron);
+    public IJobHistory History
+    {
+        get
+        {
+            var log = new JobHistory(Services, _options.DeadAfter);
+            return PgCron is { } cron ? new PgCronHistory(log, new PgCronRunReader(cron, Services)) : log;
+        }
+    }
 
     /// <inheritdoc/>
-    public IJobMonitor Monitor => new JobMonitor(Services, _options.DeadAfter, _runtime.Time, PgCron);
+    public IJobMonitor Monitor
+    {
+        get
+        {
+            var log = new JobMonitor(Services, _options.DeadAfter, _runtime.Time);
+            return PgCron is { } cron ? new PgCronMonitor(log, Services, cron) : log;
+        }
+    }
 
     /// <inheritdoc/>
     public IJobmonAdmin Admin => new JobmonAdmin(Services, _options.DeadAfter);

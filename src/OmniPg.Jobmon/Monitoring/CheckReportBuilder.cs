@@ -20,12 +20,12 @@ internal static class CheckReportBuilder
         };
     }
 
-    /// <summary>Adds the alerts of the schedules, the all-clear row where nothing was found, and the worst level.</summary>
-    public static JobCheckReport Finish(JobCheckReport report, IEnumerable<JobAlert> schedules)
+    /// <summary>Adds more alerts, the all-clear row where there are none at all, and the worst level.</summary>
+    public static JobCheckReport Finish(JobCheckReport report, IEnumerable<JobAlert> more)
     {
         var alerts = report.Alerts.ToList();
         var found = alerts.Count;
-        alerts.AddRange(schedules);
+        alerts.AddRange(more);
         if (alerts.Count > found)
         {
             // A stable sort: what the server sorted with its own collation stays in its order within a level.

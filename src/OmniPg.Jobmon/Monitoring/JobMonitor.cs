@@ -4,7 +4,7 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <inheritdoc cref="IJobMonitor"/>
-internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, TimeProvider time, PgCronSource? pgCron = null) : IJobMonitor
+internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, TimeProvider time) : IJobMonitor
 {
     public Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default) => CheckTextAsync(
         history is { } h ? string.Create(CultureInfo.InvariantCulture, $"{h.TotalSeconds:0.######} seconds") : null, cancellationToken);
@@ -18,10 +18,8 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     public IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default) =>
         new JobWatcher(database, time).WatchAsync(cancellationToken);
 
-    public async Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default)
-    {
-        var look = pgCron is null ? null : await pgCron.LookAsync(cancellationToken).ConfigureAwait(false);
-        return await database.RunAsync("lint", async (connection, server, ct) =>
+    public async Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default) =>
+        await database.RunAsync("lint", async (connection, server, ct) =>
         {
             var findings = new List<ConfigFinding>();
             using (var command = new NpgsqlCommand(server.RequireInstalled().Render(JobMonitorSql.Lint), connection) { CommandTimeout = server.CommandTimeoutSeconds })
@@ -36,19 +34,12 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
                 if (rule.WhyInvalid() is { } reason)
                     findings.Add(new ConfigFinding(rule.JobName, "schedule-invalid", reason));
             }
-            if (look is not null)
-            {
-                var cron = await PgCronCheck.CreateAsync(connection, server, look, pgCron!.StartGrace, ct).ConfigureAwait(false);
-                findings.RemoveAll(f => f.Code == "never-ran" && cron.HasRun(f.JobName));
-            }
             return findings;
         }, cancellationToken).ConfigureAwait(false);
-    }
 
     private async Task<JobCheckReport> CheckTextAsync(string? history, CancellationToken cancellationToken)
     {
-        var look = pgCron is null ? null : await pgCron.LookAsync(cancellationToken).ConfigureAwait(false);
-        var (report, mayReap) = await database.RunAsync("check", (c, s, ct) => CheckAsync(c, s.RequireInstalled(), history, look, ct), cancellationToken)
+        var (report, mayReap) = await database.RunAsync("check", (c, s, ct) => CheckAsync(c, s.RequireInstalled(), history, ct), cancellationToken)
             .ConfigureAwait(false);
         if (mayReap && report.Alerts.Any(a => a.Status == JobAlertStatus.Died))
             await Reaper.ReapAsync(database, deadAfter, foreign: false, cancellationToken).ConfigureAwait(false);
@@ -56,7 +47,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     }
 
     private async Task<(JobCheckReport Report, bool MayReap)> CheckAsync(
-        NpgsqlConnection connection, JobmonServer server, string? history, PgCronLook? look, CancellationToken cancellationToken)
+        NpgsqlConnection connection, JobmonServer server, string? history, CancellationToken cancellationToken)
     {
         using var prepare = new NpgsqlCommand(server.Render(JobMonitorSql.Prepare), connection)
         {
@@ -82,14 +73,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         Add(batch, server.Render(JobMonitorSql.CountRunning), SqlParameters.Integer(null), SqlParameters.Interval(deadAfter));
         var report = await ReadAsync(batch, checkedAt, standby, cancellationToken).ConfigureAwait(false);
         var schedules = server.HasSide ? await ScheduleRule.ReadAsync(connection, server, cancellationToken).ConfigureAwait(false) : [];
-        var late = schedules.Select(rule => rule.Check(checkedAt)).OfType<JobAlert>();
-        if (look is not null)
-        {
-            var cron = await PgCronCheck.CreateAsync(connection, server, look, pgCron!.StartGrace, cancellationToken).ConfigureAwait(false);
-            report = cron.Join(report);
-            late = late.Where(a => !cron.Knows(a.JobName)).Concat(cron.Alerts());
-        }
-        return (CheckReportBuilder.Finish(report, late), mayReap && server.HasSide && !standby);
+        return (CheckReportBuilder.Finish(report, schedules.Select(rule => rule.Check(checkedAt)).OfType<JobAlert>()), mayReap && server.HasSide && !standby);
     }
 
     private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<NpgsqlParameter> parameters)

@@ -13,7 +13,7 @@ internal static class Reaper
             if (!server.RequireInstalled().FoundSide.Exists)
                 return 0;
             // To have closed nothing would be the wrong answer of a role that cannot see what there is to close.
-            await CheckRuleWriter.RequireSideAsync(connection, server, ct).ConfigureAwait(false);
+            await SideSchema.RequireAsync(connection, server, ct).ConfigureAwait(false);
             using var command = new NpgsqlCommand(server.Render(Reap), connection)
             {
                 CommandTimeout = server.CommandTimeoutSeconds,

@@ -18,17 +18,21 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         NpgsqlConnection connection, JobmonServer server, PgCronLook look, TimeSpan startGrace, CancellationToken cancellationToken) =>
         new(look, await PgCronRule.ReadAsync(connection, server, Scheduler, look, cancellationToken).ConfigureAwait(false), startGrace);
 
-    /// <summary>Whether a name is that of a job of pg_cron, so that the log itself, which has no runs of it, must not miss it.</summary>
-    public bool Knows(string? jobName) => rules.Skip(1).Any(r => r.JobName == jobName);
-
     public bool HasRun(string? jobName) => look.Jobs.Where((job, i) => job.LastRun is not null && rules[i + 1].JobName == jobName).Any();
 
-    /// <summary>The report of the log without what it misses only because it has no runs of pg_cron, and with the jobs of pg_cron at work.</summary>
-    public JobCheckReport Join(JobCheckReport report) => report with
+    /// <summary>The report with these alerts and the jobs at work, and without what the log misses only because it has no runs of pg_cron.</summary>
+    public JobCheckReport Join(JobCheckReport report)
     {
-        Alerts = [.. report.Alerts.Where(a => a.Status != JobAlertStatus.Missing || !Knows(a.JobName))],
-        RunningJobs = report.RunningJobs + look.AtWork,
-    };
+        var names = rules.Skip(1).Select(r => r.JobName).ToHashSet();
+        var alerts = report.Alerts.Where(a => a.Status switch
+        {
+            JobAlertStatus.Missing => !names.Contains(a.JobName!),
+            // Whether all is clear shows only with both together.
+            JobAlertStatus.Ok => false,
+            _ => true,
+        });
+        return CheckReportBuilder.Finish(report with { Alerts = [.. alerts], RunningJobs = report.RunningJobs + look.AtWork }, Alerts());
+    }
 
     public IEnumerable<JobAlert> Alerts() => SchedulerAlerts().Concat(look.Jobs.SelectMany((job, i) => Alerts(job, rules[i + 1])));
 

@@ -14,8 +14,7 @@ public sealed class PgCronAccessTests(PgCronFixture server)
         await using var cron = await PgCronDatabase.CreateAsync(server);
 
         var check = () => cron.MonitorAs(cron.Log.DataSource).CheckAsync(cancellationToken: Stop);
-        var list = async () => await new JobHistory(cron.Log.Access, TimeSpan.FromSeconds(60), PgCronDatabase.Source(cron.Log.DataSource))
-            .ListAsync(new JobQuery(), Stop).ToListAsync(Stop);
+        var list = async () => await cron.HistoryAs(cron.Log.DataSource).ListAsync(new JobQuery(), Stop).ToListAsync(Stop);
 
         (await check.Should().ThrowAsync<PgCronNotInstalledException>()).Which.Database.Should().Be(cron.Log.Name);
         (await list.Should().ThrowAsync<PgCronNotInstalledException>()).WithMessage($"Database '{cron.Log.Name}' has no extension 'pg_cron'. Hint: *cron.database_name*");

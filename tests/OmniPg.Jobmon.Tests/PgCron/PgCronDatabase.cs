@@ -20,7 +20,7 @@ internal sealed class PgCronDatabase : IAsyncDisposable
 
     public IJobMonitor Monitor => MonitorAs(DataSource);
 
-    public IJobHistory History => new JobHistory(Log.Access, TimeSpan.FromSeconds(60), Source(DataSource));
+    public IJobHistory History => HistoryAs(DataSource);
 
     /// <param name="fixture">The server.</param>
     /// <param name="scheduler">
@@ -40,9 +40,11 @@ internal sealed class PgCronDatabase : IAsyncDisposable
     }
 
     public IJobMonitor MonitorAs(NpgsqlDataSource dataSource, TimeSpan? grace = null) =>
-        new JobMonitor(Log.Access, TimeSpan.FromSeconds(60), TimeProvider.System, Source(dataSource, grace));
+        new PgCronMonitor(Log.Monitor, Log.Access, Source(dataSource, grace));
 
-    public static PgCronSource Source(NpgsqlDataSource dataSource, TimeSpan? grace = null) => new(dataSource, TimeSpan.FromSeconds(30), grace ?? TimeSpan.FromMinutes(2));
+    public IJobHistory HistoryAs(NpgsqlDataSource dataSource) => new PgCronHistory(Log.History, new PgCronRunReader(Source(dataSource), Log.Access));
+
+    private static PgCronSource Source(NpgsqlDataSource dataSource, TimeSpan? grace = null) => new(dataSource, TimeSpan.FromSeconds(30), grace ?? TimeSpan.FromMinutes(2));
 
     public Task ExecuteAsync(string sql) => _database.ExecuteAsync(sql, TestContext.Current.CancellationToken);
 

@@ -1,0 +1,30 @@
+namespace OmniPg.Jobmon;
+
+/// <summary>The monitor of a job log that judges the jobs of pg_cron as well.</summary>
+internal sealed class PgCronMonitor(IJobMonitor log, JobmonDatabase database, PgCronSource cron) : IJobMonitor
+{
+    public async Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default) =>
+        await JoinAsync(await log.CheckAsync(history, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+
+    public async Task<JobCheckReport> CheckIntervalAsync(string history, CancellationToken cancellationToken = default) =>
+        await JoinAsync(await log.CheckIntervalAsync(history, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+
+    public IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default) => log.WatchAsync(cancellationToken);
+
+    public async Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default)
+    {
+        var findings = await log.LintAsync(cancellationToken).ConfigureAwait(false);
+        var check = await JudgeAsync(cancellationToken).ConfigureAwait(false);
+        return [.. findings.Where(f => f.Code != "never-ran" || !check.HasRun(f.JobName))];
+    }
+
+    private async Task<JobCheckReport> JoinAsync(JobCheckReport report, CancellationToken cancellationToken) =>
+        (await JudgeAsync(cancellationToken).ConfigureAwait(false)).Join(report);
+
+    private async Task<PgCronCheck> JudgeAsync(CancellationToken cancellationToken)
+    {
+        var look = await cron.LookAsync(cancellationToken).ConfigureAwait(false);
+        return await database.RunAsync(
+            "check", (connection, server, ct) => PgCronCheck.CreateAsync(connection, server, look, cron.StartGrace, ct), cancellationToken).ConfigureAwait(false);
+    }
+}
