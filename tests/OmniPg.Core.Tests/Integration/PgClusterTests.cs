@@ -35,6 +35,20 @@ public sealed class PgClusterTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_database_on_somebody_elses_server_is_dropped_too()
+    {
+        string name;
+        await using (var attached = await PgCluster.AttachAsync(fixture.Cluster.ConnectionString, Token))
+        await using (var database = await attached.CreateDatabaseAsync(cancellationToken: Token))
+        {
+            name = database.Name;
+            (await database.ScalarAsync<int>("SELECT 1", Token)).Should().Be(1);
+        }
+
+        (await fixture.Cluster.ScalarAsync<bool>($"SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{name}')", Token)).Should().BeFalse();
+    }
+
+    [Fact]
     public async Task A_server_that_cannot_start_shows_its_log()
     {
         var start = () => PgCluster.StartAsync(new PgClusterOptions { Settings = new Dictionary<string, string> { ["shared_buffers"] = "rubbish" } }, Token);

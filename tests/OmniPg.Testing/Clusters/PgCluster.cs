@@ -6,7 +6,7 @@ namespace OmniPg.Testing;
 /// <summary>A throw-away PostgreSQL server for tests, samples and benchmarks; everything of it is gone after disposal.</summary>
 /// <remarks>
 /// Order of discovery: the server of <c>OMNIPG_TEST_CONNECTION</c>; programs named by <c>OMNIPG_PG_BIN</c>; installed programs, highest version
-/// first; programs fetched with the npm client; a container when built with <c>-p:Testcontainers=true</c>; else an error that says what to install.
+/// first; programs fetched with the npm client; a container where a container engine runs; else an error that says what to install.
 /// Members that need the server as a process of this machine throw <see cref="InvalidOperationException"/> for the first and the last kind.
 /// </remarks>
 public sealed class PgCluster : IAsyncDisposable
@@ -35,8 +35,8 @@ public sealed class PgCluster : IAsyncDisposable
     /// <summary>Process id of the postmaster.</summary>
     public int ProcessId => Local.ProcessId;
 
-    /// <summary>Whether the server process runs.</summary>
-    public bool IsRunning => Local.IsRunning;
+    /// <summary>Whether the server runs; one that is no process of this machine counts as running.</summary>
+    public bool IsRunning => _server.Process?.IsRunning ?? true;
 
     /// <summary>The data directory.</summary>
     public string DataDirectory => Local.DataDirectory;
@@ -61,11 +61,15 @@ public sealed class PgCluster : IAsyncDisposable
     public static async Task<PgCluster> StartAsync(PgClusterOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new PgClusterOptions();
-        var server = await DiscoverAsync(options, cancellationToken);
-        await using var probe = NpgsqlDataSource.Create(server.ConnectionString);
-        await using var connection = await probe.OpenConnectionAsync(cancellationToken);
-        return new PgCluster(server, connection.PostgreSqlVersion.Major);
+        return await FirstConnectionAsync(await DiscoverAsync(options, cancellationToken), cancellationToken);
     }
+
+    /// <summary>Uses a server that somebody else runs and leaves it as it is, without the databases made here.</summary>
+    /// <param name="connectionString">Connection string of a superuser of it.</param>
+    /// <param name="cancellationToken">Cancels the first connection.</param>
+    /// <returns>The server.</returns>
+    public static Task<PgCluster> AttachAsync(string connectionString, CancellationToken cancellationToken = default) =>
+        FirstConnectionAsync(new ExternalServer(connectionString), cancellationToken);
 
     /// <summary>Starts a server of one major version with default options.</summary>
     /// <param name="majorVersion">Such as 17.</param>
@@ -176,6 +180,21 @@ public sealed class PgCluster : IAsyncDisposable
         await _server.DisposeAsync();
     }
 
+    private static async Task<PgCluster> FirstConnectionAsync(IPgServer server, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var probe = NpgsqlDataSource.Create(server.ConnectionString);
+            await using var connection = await probe.OpenConnectionAsync(cancellationToken);
+            return new PgCluster(server, connection.PostgreSqlVersion.Major);
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
     private static async Task<IPgServer> DiscoverAsync(PgClusterOptions options, CancellationToken cancellationToken)
     {
         if (options.Version is null && Environment.GetEnvironmentVariable("OMNIPG_TEST_CONNECTION") is { Length: > 0 } connectionString)
@@ -185,12 +204,6 @@ public sealed class PgCluster : IAsyncDisposable
             : PgInstallations.Find() is [var best, ..] ? best : await PgInstallations.TryGetAsync(17, cancellationToken);
         if (installation is not null)
             return await ProcessServer.StartAsync(installation, options, cancellationToken);
-#if TESTCONTAINERS
         return await ContainerServer.StartAsync(options, cancellationToken);
-#else
-        throw new InvalidOperationException(
-            $"No PostgreSQL {options.Version?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "server"} here. Install the server programs "
-            + "(Debian: apt-get install postgresql), or name their directory in OMNIPG_PG_BIN, or a server in OMNIPG_TEST_CONNECTION.");
-#endif
     }
 }

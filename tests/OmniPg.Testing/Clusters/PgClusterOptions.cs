@@ -23,4 +23,21 @@ public sealed record PgClusterOptions
 
     /// <summary>A data directory to run instead of a fresh one, such as a restored backup; it must be initialised. It is deleted in the end too.</summary>
     public string? ExistingDataDirectory { get; init; }
+
+    /// <summary>The server settings of these options, the same for every kind of server; a name in <see cref="Settings"/> wins.</summary>
+    internal Dictionary<string, string> ServerSettings()
+    {
+        var settings = new Dictionary<string, string>
+        {
+            ["wal_level"] = "logical",
+            ["max_wal_senders"] = "10",
+            ["max_prepared_transactions"] = "10",
+            ["timezone"] = "UTC",
+        };
+        if (!Durable)
+            (settings["fsync"], settings["synchronous_commit"], settings["full_page_writes"]) = ("off", "off", "off");
+        foreach (var (name, value) in Settings)
+            settings[name] = value;
+        return settings;
+    }
 }

@@ -160,18 +160,10 @@ internal sealed class ProcessServer : IPgServer
 
     private List<string> Arguments(IReadOnlyDictionary<string, string> extraSettings)
     {
-        var settings = new Dictionary<string, string>
-        {
-            ["listen_addresses"] = "127.0.0.1",
-            ["unix_socket_directories"] = Root,
-            ["wal_level"] = "logical",
-            ["max_wal_senders"] = "10",
-            ["max_prepared_transactions"] = "10",
-            ["timezone"] = "UTC",
-        };
-        if (!_options.Durable)
-            (settings["fsync"], settings["synchronous_commit"], settings["full_page_writes"]) = ("off", "off", "off");
-        foreach (var (name, value) in _options.Settings.Concat(extraSettings))
+        var settings = _options.ServerSettings();
+        settings["listen_addresses"] = "127.0.0.1";
+        settings["unix_socket_directories"] = Root;
+        foreach (var (name, value) in extraSettings)
             settings[name] = value;
         List<string> arguments = ["-D", DataDirectory, "-p", Port.ToString(CultureInfo.InvariantCulture)];
         foreach (var (name, value) in settings)
