@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using OmniPg.Shared;
 
 namespace OmniPg.IO;
 
@@ -22,7 +23,7 @@ public static class DurableFile
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!OperatingSystem.IsWindows())
-            PosixFile.FlushDirectory(path);
+            Posix.FlushDirectory(path);
     }
 
     /// <summary>Gives a flushed temporary file its final name; never replaces. The caller flushes the directory afterwards.</summary>
@@ -35,7 +36,7 @@ public static class DurableFile
         ArgumentException.ThrowIfNullOrEmpty(temporaryPath);
         ArgumentException.ThrowIfNullOrEmpty(finalPath);
         if (!OperatingSystem.IsWindows())
-            return PosixFile.RenameNew(temporaryPath, finalPath);
+            return Posix.RenameNew(temporaryPath, finalPath);
         try
         {
             File.Move(temporaryPath, finalPath, overwrite: false);

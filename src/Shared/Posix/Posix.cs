@@ -1,0 +1,178 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace OmniPg.Shared;
+
+/// <summary>Every system call and every flag of the operating system that the SDK uses where the base class library has nothing to offer.</summary>
+/// <remarks>Not for Windows, where callers take the base class library's way.</remarks>
+internal static partial class Posix
+{
+    public const int NotFound = 2;              // ENOENT, the same on Linux and macOS, as are all but EAGAIN
+    public const int Interrupted = 4;           // EINTR
+    public const int Exists = 17;               // EEXIST
+    public const int NotADirectory = 20;        // ENOTDIR
+    public const int Invalid = 22;              // EINVAL
+    private const int AtCurrentDirectory = -100; // AT_FDCWD of Linux
+    private const uint RenameNoReplace = 1;      // RENAME_NOREPLACE, include/uapi/linux/fs.h
+
+    /// <summary>EAGAIN, which is EWOULDBLOCK too.</summary>
+    public static int TryAgain => OperatingSystem.IsMacOS() ? 35 : 11;
+
+    /// <summary>SIGSTOP, which cannot be caught.</summary>
+    public static int StopSignal => OperatingSystem.IsMacOS() ? 17 : 19;
+
+    /// <summary>
+    /// O_DIRECTORY. Linux gives it another value on ARM and POWER (arch/arm64/include/uapi/asm/fcntl.h), where the common value
+    /// (include/uapi/asm-generic/fcntl.h) means O_DIRECT.
+    /// </summary>
+    public static int DirectoryOnly(bool isMacOS, Architecture architecture) => (isMacOS, architecture) switch
+    {
+        (true, _) => 0x100000,
+        (_, Architecture.Arm or Architecture.Arm64 or Architecture.Armv6 or Architecture.Ppc64le) => 0x4000,
+        _ => 0x10000,
+    };
+
+    /// <summary>O_CLOEXEC: the file does not leak into programs that are started meanwhile.</summary>
+    public static int CloseOnExec(bool isMacOS) => isMacOS ? 0x1000000 : 0x80000;
+
+    /// <summary>fsync of a directory: makes the names in it durable.</summary>
+    public static void FlushDirectory(string path)
+    {
+        using var directory = Open(path, DirectoryOnly(OperatingSystem.IsMacOS(), RuntimeInformation.ProcessArchitecture), "open directory");
+        while (fsync(directory) != 0)
+        {
+            var error = Marshal.GetLastPInvokeError();
+            // A signal came before the disk answered: nothing was lost, ask again.
+            if (error == Interrupted)
+                continue;
+            // EINVAL: this file system has no fsync for directories, so there is nothing to wait for.
+            if (error == Invalid)
+                return;
+            throw Failure("fsync directory", path, error);
+        }
+    }
+
+    /// <summary>Makes everything written so far to the file system of a directory durable; Linux only.</summary>
+    public static void FlushFileSystem(string directory)
+    {
+        using var handle = Open(directory, DirectoryOnly(OperatingSystem.IsMacOS(), RuntimeInformation.ProcessArchitecture), "open directory");
+        if (syncfs(handle) != 0)
+            throw Failure("flush the file system of", directory);
+    }
+
+    /// <summary>Gives the file its final name unless that name is taken; returns false when it is.</summary>
+    public static bool RenameNew(string source, string target)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            if (renameat2(AtCurrentDirectory, source, AtCurrentDirectory, target, RenameNoReplace) == 0)
+                return true;
+            var error = Marshal.GetLastPInvokeError();
+            if (error == Exists)
+                return false;
+            // Old network file systems know no flags (EINVAL): a hard link gives the same guarantee in two steps.
+            if (error != Invalid)
+                throw Failure("rename", target, error);
+        }
+        return LinkNew(source, target);
+    }
+
+    /// <summary>Gives the file its final name; replaces a file, never a directory. <see cref="File.Move(string, string, bool)"/> would copy across file systems, half visible.</summary>
+    public static void RenameOver(string source, string target)
+    {
+        if (rename(source, target) != 0)
+            throw Failure("rename", target);
+    }
+
+    /// <summary>Opens a file for reading without the shared lock that <see cref="FileStream"/> takes; the handle is invalid when it cannot be opened.</summary>
+    public static SafeFileHandle OpenUnlocked(string path) => open(path, CloseOnExec(OperatingSystem.IsMacOS()));
+
+    /// <summary>Writes all bytes to a descriptor, which somebody else may have made non-blocking.</summary>
+    /// <exception cref="IOException">The other end is closed, or the disk is full; the errno is its <see cref="Exception.HResult"/>.</exception>
+    public static void WriteAll(int descriptor, ReadOnlySpan<byte> bytes)
+    {
+        while (bytes.Length > 0)
+        {
+            var written = write(descriptor, bytes, bytes.Length);
+            if (written >= 0)
+            {
+                bytes = bytes[(int)written..];
+                continue;
+            }
+            var error = Marshal.GetLastPInvokeError();
+            if (error == TryAgain)
+                Thread.Yield();
+            else if (error != Interrupted)
+                throw new IOException(Marshal.GetPInvokeErrorMessage(error), error);
+        }
+    }
+
+    /// <summary>The failure of the last call as an exception whose <see cref="Exception.HResult"/> is the errno, as in the base class library on Unix.</summary>
+    public static IOException Failure(string operation, string path, int? error = null)
+    {
+        var number = error ?? Marshal.GetLastPInvokeError();
+        var message = $"Cannot {operation} '{path}': {Marshal.GetPInvokeErrorMessage(number)} (errno {number}).";
+        return number == NotFound ? new DirectoryNotFoundException(message) : new IOException(message, number);
+    }
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    public static partial uint EffectiveUser();
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    public static partial nint HandleSignal(int signal, nint handler);
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    public static partial int Kill(int processId, int signal);
+
+    [LibraryImport("libc", EntryPoint = "tcgetpgrp")]
+    public static partial int ForegroundGroup(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "getpgrp")]
+    public static partial int OwnGroup();
+
+    private static SafeFileHandle Open(string path, int flags, string operation)
+    {
+        var handle = open(path, flags | CloseOnExec(OperatingSystem.IsMacOS()));
+        if (!handle.IsInvalid)
+            return handle;
+        var failure = Failure(operation, path);
+        handle.Dispose();
+        throw failure;
+    }
+
+    private static bool LinkNew(string source, string target)
+    {
+        if (link(source, target) != 0)
+        {
+            var error = Marshal.GetLastPInvokeError();
+            return error == Exists ? false : throw Failure("link", target, error);
+        }
+        if (unlink(source) != 0 && Marshal.GetLastPInvokeError() != NotFound)
+            throw Failure("unlink", source);
+        return true;
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial SafeFileHandle open(string path, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fsync(SafeFileHandle descriptor);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int syncfs(SafeFileHandle descriptor);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int link(string source, string target);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int unlink(string path);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int rename(string source, string target);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int renameat2(int sourceDirectory, string source, int targetDirectory, string target, uint flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint write(int descriptor, ReadOnlySpan<byte> buffer, nint count);
+}
