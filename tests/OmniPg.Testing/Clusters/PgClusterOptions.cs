@@ -24,6 +24,9 @@ public sealed record PgClusterOptions
     /// <summary>A data directory to run instead of a fresh one, such as a restored backup; it must be initialised. It is deleted in the end too.</summary>
     public string? ExistingDataDirectory { get; init; }
 
+    /// <summary>The mount namespace that the server and its commands run in; <see langword="null"/> (default) is that of this process.</summary>
+    public MountNamespace? Mounts { get; init; }
+
     /// <summary>The server settings of these options, the same for every kind of server; a name in <see cref="Settings"/> wins.</summary>
     internal Dictionary<string, string> ServerSettings()
     {

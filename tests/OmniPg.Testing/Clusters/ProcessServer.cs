@@ -77,7 +77,7 @@ internal sealed class ProcessServer : IPgServer
             if (Port == 0)
                 Port = FreePort();
             var mark = _log.Length;
-            _process = ServerProcess.Start(Installation.Program("postgres"), Arguments(extraSettings), DataDirectory, _log);
+            _process = ServerProcess.Start(Installation.Program("postgres"), Arguments(extraSettings), DataDirectory, _log, _options.Mounts);
             if (await AnswersAsync(_process, cancellationToken))
                 return;
             var text = _log.Read(mark);

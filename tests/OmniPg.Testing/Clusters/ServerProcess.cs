@@ -16,11 +16,11 @@ internal sealed class ServerProcess
 
     public bool HasExited => _ended.Task.IsCompleted;
 
-    public static ServerProcess Start(string program, IEnumerable<string> arguments, string workingDirectory, ServerLog log)
+    public static ServerProcess Start(string program, IEnumerable<string> arguments, string workingDirectory, ServerLog log, MountNamespace? mounts = null)
     {
         var server = new ServerProcess();
         var started = new TaskCompletionSource();
-        var thread = new Thread(() => server.Run(program, arguments, workingDirectory, log, started)) { IsBackground = true, Name = "postgres" };
+        var thread = new Thread(() => server.Run(program, arguments, workingDirectory, log, mounts, started)) { IsBackground = true, Name = "postgres" };
         thread.Start();
         started.Task.GetAwaiter().GetResult();
         return server;
@@ -40,13 +40,13 @@ internal sealed class ServerProcess
         _ended.Task.GetAwaiter().GetResult();
     }
 
-    private void Run(string program, IEnumerable<string> arguments, string workingDirectory, ServerLog log, TaskCompletionSource started)
+    private void Run(string program, IEnumerable<string> arguments, string workingDirectory, ServerLog log, MountNamespace? mounts, TaskCompletionSource started)
     {
         try
         {
             var info = ServerAccount.StartInfo(program, arguments, dieWithParentThread: true);
             info.WorkingDirectory = workingDirectory;
-            _process = Process.Start(info)!;
+            _process = Process.Start(mounts?.Enter(info) ?? info)!;
             Id = _process.Id;
         }
         catch (Exception error)

@@ -11,11 +11,28 @@ public static class ServerProgram
     /// <param name="workingDirectory">A directory that the server's account can enter; <see langword="null"/> takes <c>/tmp</c> or its like.</param>
     /// <param name="cancellationToken">Kills the program.</param>
     /// <returns>Exit code and both outputs, whole.</returns>
-    public static async Task<ProgramResult> RunAsync(
+    public static Task<ProgramResult> RunAsync(
         string program, IEnumerable<string> arguments, string? workingDirectory = null, CancellationToken cancellationToken = default)
     {
         var info = ServerAccount.StartInfo(program, arguments);
         info.WorkingDirectory = workingDirectory ?? Path.GetTempPath();
+        return RunAsync(info, cancellationToken);
+    }
+
+    /// <summary>Runs a program to its end in a mount namespace; its working directory is the root.</summary>
+    /// <param name="mounts">The namespace.</param>
+    /// <param name="program">Path of the program.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="cancellationToken">Kills the program.</param>
+    /// <returns>Exit code and both outputs, whole.</returns>
+    public static Task<ProgramResult> RunAsync(MountNamespace mounts, string program, IEnumerable<string> arguments, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(mounts);
+        return RunAsync(mounts.Enter(ServerAccount.StartInfo(program, arguments)), cancellationToken);
+    }
+
+    private static async Task<ProgramResult> RunAsync(ProcessStartInfo info, CancellationToken cancellationToken)
+    {
         using var process = Process.Start(info)!;
         process.StandardInput.Close();
         try
