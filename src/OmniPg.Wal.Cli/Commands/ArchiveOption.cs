@@ -2,16 +2,18 @@ using OmniPg.Wal.Cli.CommandLine;
 
 namespace OmniPg.Wal.Cli.Commands;
 
-/// <summary>The archive that cleanup, verify and show work on.</summary>
+/// <summary>The archive that init, cleanup, verify and show work on.</summary>
 internal static class ArchiveOption
 {
     public static readonly Option One = Option.Value("--archive", "[CODEC=]DIR", "the archive", "-a");
 
-    public static IWalStore Open(Arguments arguments)
+    public static IWalStore Open(Arguments arguments) => new DirectoryWalStore(Location(arguments).Path);
+
+    public static WalLocation Location(Arguments arguments)
     {
         try
         {
-            return new DirectoryWalStore(WalLocation.Parse(arguments.Require(One)).Path);
+            return WalLocation.Parse(arguments.Require(One));
         }
         catch (FormatException e)
         {

@@ -6,6 +6,7 @@ namespace OmniPg.Wal.Cli.Commands;
 internal static class ArchiveOptions
 {
     public static readonly Option Socket = Option.Value("--socket", "PATH", "ask the resident process at PATH first; work alone when there is none");
+    public static readonly Option Layout = Option.Value("--layout", "WORD", "flat (default) or sharded");
 
     private static readonly Option State = Option.Value("--state-dir", "DIR", "remember what is delivered; needed with several destinations", "-s");
     private static readonly Option Local = Option.Many("--dst-local", "[CODEC[:LEVEL]=]DIR", "store into a directory", "-dl");
@@ -14,9 +15,9 @@ internal static class ArchiveOptions
     private static readonly Option Backup = Option.Many("--dst-backup", "DIR", "store plain into DIR while it exists; failures are ignored", "-db");
     private static readonly Option Optional = Option.Many("--optional", "LOCATION", "this destination's failures are only warnings");
     private static readonly Option Validate = Option.Value("--validate", "LEVEL", "none, header or full (default)");
-    private static readonly Option Layout = Option.Value("--layout", "WORD", "flat (default) or sharded");
     private static readonly Option Timeout = Option.Value("--timeout", "SEC", "time for one file at one destination (default 300)");
     private static readonly Option Adopt = Option.Flag("--adopt", "make an archive of another tool or version this cluster's own");
+    private static readonly Option Begin = Option.Flag("--begin", "begin a new archive where none is, once (see init); not for archive_command");
     private static readonly Option Force = Option.Flag("--force-data-dir", "accept a data directory without PG_VERSION", "-f");
 
     private static readonly Option ParallelJobs = Option.Value("--parallel-jobs", "N", "write to N destinations at a time (default: all, with one read)", "-PJ");
@@ -25,7 +26,7 @@ internal static class ArchiveOptions
 
     private static readonly Option[] Own =
     [
-        CommonOptions.DataDirectory, State, Local, Remote, Pipe, Backup, Optional, Validate, Layout, Timeout, Adopt, Force, Socket,
+        CommonOptions.DataDirectory, State, Local, Remote, Pipe, Backup, Optional, Validate, Layout, Timeout, Adopt, Begin, Force, Socket,
         ParallelJobs, RsyncPath, TempDirectory,
     ];
 
@@ -39,14 +40,14 @@ internal static class ArchiveOptions
             RequireDataDirectory = !arguments.Has(Force),
             StateDirectory = arguments.Get(State),
             Validation = ValidationLevel.Read(arguments, Validate),
-            Binding = arguments.Has(Adopt) ? ArchiveBinding.Adopt : ArchiveBinding.Cluster,
+            Binding = Binding(arguments),
         };
         CodecOptions.Apply(arguments, isNice: true);
         options.MaxParallelism = arguments.Integer(ParallelJobs, 1);
         options.TemporaryDirectory = arguments.Get(TempDirectory);
         options.RsyncProgram = arguments.Get(RsyncPath) ?? options.RsyncProgram;
         options.Timeout = arguments.Seconds(Timeout) ?? options.Timeout;
-        var layout = arguments.Choice(Layout, WalLayout.Flat, ("flat", WalLayout.Flat), ("sharded", WalLayout.Sharded));
+        var layout = LayoutOf(arguments);
         var optional = arguments.All(Optional);
         foreach (var text in arguments.All(Local))
             options.Destinations.Add(Destination(text, Local, optional, d => (d.Layout, d.Directory) = (layout, Place(text))));
@@ -60,6 +61,17 @@ internal static class ArchiveOptions
             throw new UsageException($"The option {Optional.Name} names '{unknown}', which is no destination; repeat its location as given.");
         return options;
     }
+
+    public static WalLayout LayoutOf(Arguments arguments) =>
+        arguments.Choice(Layout, WalLayout.Flat, ("flat", WalLayout.Flat), ("sharded", WalLayout.Sharded));
+
+    private static ArchiveBinding Binding(Arguments arguments) => (arguments.Has(Adopt), arguments.Has(Begin)) switch
+    {
+        (true, true) => throw new UsageException($"The options {Adopt.Name} and {Begin.Name} exclude each other: one takes what is there, the other begins anew."),
+        (true, false) => ArchiveBinding.Adopt,
+        (false, true) => ArchiveBinding.Begin,
+        _ => ArchiveBinding.Cluster,
+    };
 
     private static string Place(string text) => WalLocation.Parse(text).Path;
 

@@ -9,6 +9,7 @@ internal static class VerbTable
         ("resident", () => new ResidentVerb()),
         ("restore", () => new RestoreVerb()),
         ("prefetch", () => new PrefetchVerb()),
+        ("init", () => new InitVerb()),
         ("cleanup", () => new CleanupVerb()),
         ("verify", () => new VerifyVerb()),
         ("show", () => new ShowVerb()),

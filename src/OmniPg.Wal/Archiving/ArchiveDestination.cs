@@ -59,8 +59,9 @@ internal sealed class ArchiveDestination
 
     public string KeyOf(WalFileName file) => WalObjectKey.For(file, Layout, Codec);
 
-    public CopyTarget TargetFor(WalFileName file) => new()
+    public CopyTarget TargetFor(WalFileName file, Func<CancellationToken, Task>? beforeCommit = null) => new()
     {
+        BeforeCommit = beforeCommit,
         Store = Store,
         Key = KeyOf(file),
         Codec = WalObjectKey.CodecFor(file, Layout, Codec),

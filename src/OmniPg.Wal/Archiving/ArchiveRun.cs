@@ -1,5 +1,6 @@
 using OmniPg.Wal.Copying;
 using OmniPg.Wal.Internal;
+using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal.Archiving;
 
@@ -32,7 +33,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             outcome = await CopyAsync(cluster, outcome.Content, cancellationToken).ConfigureAwait(false);
         }
 
-        return await FinishAsync(outcome, cancellationToken).ConfigureAwait(false);
+        return await FinishAsync(outcome, cluster, cancellationToken).ConfigureAwait(false);
     }
 
     // The state counts for this content only, so the file is read once more before it may be skipped anywhere.
@@ -55,8 +56,9 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
                 slot,
                 async token =>
                 {
+                    slot.Presence = await ArchivePresence.BeginAsync(destination.Store, token).ConfigureAwait(false);
                     if (cluster is not null)
-                        await new ClusterBinding(cluster, setup.Options.Binding, setup.Time).EnsureAsync(destination, token).ConfigureAwait(false);
+                        slot.Claim = await new ClusterBinding(cluster, setup.Options, setup.Time).CheckAsync(destination, token).ConfigureAwait(false);
                     return destination.IsReadable ? await StoredCopies.FindAsync(destination, file, token).ConfigureAwait(false) : null;
                 },
                 cancellationToken).ConfigureAwait(false);
@@ -115,7 +117,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             new CopyRequest
             {
                 Source = source,
-                Targets = [.. group.Select(s => s.Destination.TargetFor(file))],
+                Targets = [.. group.Select(s => s.Destination.TargetFor(file, s.SecureAsync))],
                 Validator = setup.ValidatorFor(cluster, file),
                 BeforePublish = (content, token) => RequireSame(before, content) is { } changed
                     ? Task.FromException(changed)
@@ -151,6 +153,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
                     await _storedCopies.RequireEqualAsync(slot.Destination, existing, file, content, token).ConfigureAwait(false);
                     // Whoever published it may have been killed before its name was on disk.
                     await slot.Destination.Store.EnsureDurableAsync(existing.Key, token).ConfigureAwait(false);
+                    await slot.SecureAsync(token).ConfigureAwait(false);
                     return true;
                 },
                 cancellationToken).ConfigureAwait(false);
@@ -197,7 +200,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         return again.Length > 0;
     }
 
-    private async Task<WalArchiveResult> FinishAsync(CopyOutcome outcome, CancellationToken cancellationToken)
+    private async Task<WalArchiveResult> FinishAsync(CopyOutcome outcome, PgControlFile? cluster, CancellationToken cancellationToken)
     {
         var result = new WalArchiveResult(
             file,
@@ -210,7 +213,12 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         try
         {
             if (result.IsArchived)
+            {
                 _state.Delete();
+                // Not before all of it succeeded: a first call that failed half must not keep the other half from beginning its archive.
+                if (cluster is not null)
+                    await new ArchivedBefore(setup.Options, cluster).RememberAsync(file, setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+            }
             else if (_slots.Any(static s => s.Holds))
                 await _state.SaveAsync(outcome.Content, _slots.Where(static s => s.Holds), setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
         }

@@ -1,30 +1,57 @@
 namespace OmniPg.Wal.Archiving;
 
-/// <summary>Makes sure that an archive belongs to the cluster before anything is written into it.</summary>
-internal sealed class ClusterBinding(PgControlFile cluster, ArchiveBinding binding, TimeProvider time)
+/// <summary>Makes sure that an archive is there and belongs to the cluster before anything is written into it.</summary>
+internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions options, TimeProvider time)
 {
+    /// <summary>Looks whose archive it is; changes nothing.</summary>
+    /// <returns>What makes it this cluster's, to be called when a file was found good; null when it is this cluster's already.</returns>
     /// <exception cref="WalArchiveMismatchException">It belongs to another cluster, or cannot prove to which.</exception>
-    public async Task EnsureAsync(ArchiveDestination destination, CancellationToken cancellationToken)
+    /// <exception cref="WalArchiveAbsentException">It was there before, or another one was, and nobody asked for a new one.</exception>
+    public async Task<Func<CancellationToken, Task>?> CheckAsync(ArchiveDestination destination, CancellationToken cancellationToken)
     {
         // At every call: disks are swapped and clusters restored in place under a process that lives for months.
         if (!destination.IsBound)
-            return;
+            return null;
         var store = destination.Store;
         var wanted = MarkerFor(destination);
-        if (await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false) is not { } found)
+        var found = await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false);
+        if (found is null)
         {
-            if (destination.IsProven)
-                throw new DirectoryNotFoundException($"The marker '{WalArchiveMarker.Key}' has vanished from '{store.Id}'. Is the archive still mounted?");
-            await RequireEmptyAsync(store, cancellationToken).ConfigureAwait(false);
-            // Two clusters may begin the archive at the same time: the store lets one marker through, and the loser compares with it.
-            found = await wanted.WriteAsync(store, cancellationToken).ConfigureAwait(false)
-                ? wanted
-                : await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false) ?? wanted;
+            await RequireMayBeginAsync(destination, cancellationToken).ConfigureAwait(false);
+            return token => BeginAsync(destination, wanted, token);
         }
 
-        if (!await AdoptedAsync(store, found, wanted, cancellationToken).ConfigureAwait(false))
-            Compare(store.Id, found, wanted);
+        if (options.Binding == ArchiveBinding.Adopt && found with { Created = wanted.Created } != wanted)
+            return token => AdoptAsync(destination, wanted, token);
+        Compare(store.Id, found, wanted);
         destination.IsProven = true;
+        return null;
+    }
+
+    /// <summary>Begins an archive on request; one that is there stays as it is.</summary>
+    /// <exception cref="WalArchiveMismatchException">It belongs to another cluster, or holds files but no marker.</exception>
+    /// <exception cref="WalDestinationException">The store failed.</exception>
+    public async Task<WalArchiveMarker> BeginAsync(ArchiveDestination destination, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var wanted = MarkerFor(destination);
+            var found = await WalArchiveMarker.ReadAsync(destination.Store, cancellationToken).ConfigureAwait(false);
+            if (found is null)
+            {
+                if (await FirstEntryAsync(destination.Store, cancellationToken).ConfigureAwait(false) is { } entry)
+                    throw WalArchiveMismatchException.NotEmpty(destination.Store.Id, entry);
+                await BeginAsync(destination, wanted, cancellationToken).ConfigureAwait(false);
+                return wanted;
+            }
+
+            Compare(destination.Store.Id, found, wanted);
+            return found;
+        }
+        catch (Exception error) when (error is not (OperationCanceledException or WalException))
+        {
+            throw WalDestinationException.Failed(destination.Id, WalArchiveMarker.Key, error);
+        }
     }
 
     private static void Compare(string store, WalArchiveMarker found, WalArchiveMarker wanted)
@@ -39,22 +66,50 @@ internal sealed class ClusterBinding(PgControlFile cluster, ArchiveBinding bindi
             throw WalArchiveMismatchException.OtherCluster(store, "layout", found.Layout, wanted.Layout);
     }
 
-    private async Task<bool> AdoptedAsync(IWalStore store, WalArchiveMarker found, WalArchiveMarker wanted, CancellationToken cancellationToken)
+    private static async Task BeginAsync(ArchiveDestination destination, WalArchiveMarker wanted, CancellationToken cancellationToken)
     {
-        if (binding != ArchiveBinding.Adopt || found with { Created = wanted.Created } == wanted)
-            return false;
-        // Stores never replace. A crash between the two calls leaves an archive without a marker, which refuses every cluster until it is adopted again.
-        await store.DeleteAsync(WalArchiveMarker.Key, cancellationToken).ConfigureAwait(false);
-        return await wanted.WriteAsync(store, cancellationToken).ConfigureAwait(false);
+        // Two clusters may begin the archive at the same time: the store lets one marker through, and the loser compares with it.
+        if (!await wanted.WriteAsync(destination.Store, cancellationToken).ConfigureAwait(false))
+        {
+            var winner = await WalArchiveMarker.ReadAsync(destination.Store, cancellationToken).ConfigureAwait(false);
+            Compare(destination.Store.Id, winner ?? throw WalArchiveAbsentException.Nothing(destination.Store.Id), wanted);
+        }
+
+        destination.IsProven = true;
     }
 
-    private async Task RequireEmptyAsync(IWalStore store, CancellationToken cancellationToken)
+    // Stores never replace. A crash between the two calls leaves an archive without a marker, which refuses every cluster until it is adopted again.
+    private static async Task AdoptAsync(ArchiveDestination destination, WalArchiveMarker wanted, CancellationToken cancellationToken)
     {
-        if (binding == ArchiveBinding.Adopt || !store.Capabilities.HasFlag(WalStoreCapabilities.Listable))
+        await destination.Store.DeleteAsync(WalArchiveMarker.Key, cancellationToken).ConfigureAwait(false);
+        await BeginAsync(destination, wanted, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task RequireMayBeginAsync(ArchiveDestination destination, CancellationToken cancellationToken)
+    {
+        var store = destination.Store;
+        if (await FirstEntryAsync(store, cancellationToken).ConfigureAwait(false) is { } entry)
+        {
+            if (options.Binding != ArchiveBinding.Adopt)
+                throw WalArchiveMismatchException.NotEmpty(store.Id, entry);
             return;
+        }
+
+        if (options.Binding == ArchiveBinding.Begin)
+            return;
+        var proof = destination.IsProven ? "this process has seen its marker" : new ArchivedBefore(options, cluster).FindProof();
+        if (proof is not null)
+            throw WalArchiveAbsentException.NotBegun(store.Id, options.DataDirectory, proof);
+    }
+
+    private static async Task<string?> FirstEntryAsync(IWalStore store, CancellationToken cancellationToken)
+    {
+        if (!store.Capabilities.HasFlag(WalStoreCapabilities.Listable))
+            return null;
         await foreach (var entry in store.ListAsync("", cancellationToken).ConfigureAwait(false))
             if (entry.Key != WalArchiveMarker.Key)
-                throw WalArchiveMismatchException.NotEmpty(store.Id, entry.Key);
+                return entry.Key;
+        return null;
     }
 
     private WalArchiveMarker MarkerFor(ArchiveDestination destination) => new()

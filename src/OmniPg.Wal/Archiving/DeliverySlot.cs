@@ -1,5 +1,6 @@
 using OmniPg.Compression;
 using OmniPg.Wal.Copying;
+using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal.Archiving;
 
@@ -14,6 +15,12 @@ internal sealed class DeliverySlot(ArchiveDestination destination)
     /// <summary>Key and codec of a file that is there already and has to be compared; null when the place is free.</summary>
     public (string Key, Codec Codec)? Existing { get; set; }
 
+    /// <summary>Makes the archive this cluster's; null when it is already.</summary>
+    public Func<CancellationToken, Task>? Claim { get; set; }
+
+    /// <summary>The place as it was looked at first.</summary>
+    public ArchivePresence? Presence { get; set; }
+
     public WalDeliveryStatus? Status { get; private set; }
 
     public WalException? Error { get; private set; }
@@ -23,6 +30,16 @@ internal sealed class DeliverySlot(ArchiveDestination destination)
     public bool IsOpen => Status is null;
 
     public bool Holds => Status is WalDeliveryStatus.Stored or WalDeliveryStatus.AlreadyPresent or WalDeliveryStatus.SkippedDone;
+
+    /// <summary>The last step before a copy counts: the place is still the one that was looked at, and it is this cluster's from now on.</summary>
+    public async Task SecureAsync(CancellationToken cancellationToken)
+    {
+        if (Presence is { } presence)
+            await presence.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
+        if (Claim is { } claim)
+            await claim(cancellationToken).ConfigureAwait(false);
+        Claim = null;
+    }
 
     public void Close(WalDeliveryStatus status) => Status = status;
 

@@ -69,6 +69,24 @@ public sealed class WalArchiver : IWalArchiver
         return result.IsArchived ? result : throw new WalDeliveryException(result);
     }
 
+    /// <summary>Begins the archive of every destination that has none yet, although the cluster has archived before. The verb <c>init</c>.</summary>
+    /// <param name="cancellationToken">Cancels; a marker is there complete or not at all.</param>
+    /// <returns>The marker of each destination that keeps one, in the order of the options; an archive that this cluster had begun keeps its own.</returns>
+    /// <exception cref="WalConfigurationException">The data directory is none, or no destination can keep a marker.</exception>
+    /// <exception cref="WalArchiveMismatchException">An archive belongs to another cluster, or holds files but no marker.</exception>
+    /// <exception cref="WalDestinationException">A destination could not be read or written.</exception>
+    public async Task<IReadOnlyList<WalArchiveMarker>> BeginAsync(CancellationToken cancellationToken = default)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var bound = _setup.Destinations.Where(static d => d.IsBound).ToArray();
+        if (bound.Length == 0 || _setup.ReadControlFile() is not { } cluster)
+            throw new WalConfigurationException("Nothing can be begun: no destination keeps a marker, or there is no pg_control.", "Name a directory or a store that can be read.");
+        var markers = new List<WalArchiveMarker>();
+        foreach (var destination in bound)
+            markers.Add(await new ClusterBinding(cluster, _setup.Options, _setup.Time).BeginAsync(destination, cancellationToken).ConfigureAwait(false));
+        return markers;
+    }
+
     /// <summary>Removes temporary files that killed processes left in directory destinations more than an hour ago.</summary>
     /// <returns>How many were removed.</returns>
     public int RemoveAbandonedFiles()

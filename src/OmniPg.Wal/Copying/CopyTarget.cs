@@ -16,6 +16,9 @@ internal sealed record CopyTarget
     /// <summary>Name of the destination in errors.</summary>
     public required string Id { get; init; }
 
+    /// <summary>Called when the content is known to be good and this target has all of it, right before it is published; an exception fails this target alone.</summary>
+    public Func<CancellationToken, Task>? BeforeCommit { get; init; }
+
     /// <summary>How long this target may take from its first byte to its durable end.</summary>
     public TimeSpan Timeout { get; init; } = System.Threading.Timeout.InfiniteTimeSpan;
 

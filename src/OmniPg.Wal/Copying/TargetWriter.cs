@@ -125,6 +125,8 @@ internal sealed class TargetWriter : IAsyncDisposable
     {
         try
         {
+            if (Target.BeforeCommit is { } beforeCommit)
+                await beforeCommit(_stop.Token).ConfigureAwait(false);
             _outcome = await writer.CommitAsync(content, _stop.Token).ConfigureAwait(false);
             _elapsed = _time.GetElapsedTime(_started);
         }

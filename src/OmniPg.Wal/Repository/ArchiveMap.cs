@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 
@@ -7,8 +8,10 @@ internal sealed class ArchiveMap
 {
     private readonly SortedDictionary<uint, SortedDictionary<ulong, List<WalArchivedFile>>> _segments = [];
 
-    private ArchiveMap(WalSegmentSize size, List<WalArchivedFile> others, Dictionary<uint, TimelineHistory> histories) =>
-        (Size, Others, Histories) = (size, others, histories);
+    private readonly ArchivePresence _presence;
+
+    private ArchiveMap(ArchivePresence presence, WalSegmentSize size, List<WalArchivedFile> others, Dictionary<uint, TimelineHistory> histories) =>
+        (_presence, Size, Others, Histories) = (presence, size, others, histories);
 
     public WalSegmentSize Size { get; }
 
@@ -23,8 +26,10 @@ internal sealed class ArchiveMap
 
     public long Files => Others.Count + _segments.Values.Sum(t => t.Values.Sum(c => (long)c.Count));
 
+    /// <exception cref="WalArchiveAbsentException">There is no archive.</exception>
     public static async Task<ArchiveMap> LoadAsync(IWalStore store, CancellationToken cancellationToken)
     {
+        var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         var segments = new List<WalArchivedFile>();
         var others = new List<WalArchivedFile>();
         await foreach (var entry in store.ListAsync("", cancellationToken).ConfigureAwait(false))
@@ -33,14 +38,19 @@ internal sealed class ArchiveMap
                 (file.Name.Kind == WalFileKind.Segment ? segments : others).Add(file);
         }
 
+        await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
         others.Sort(static (a, b) => string.CompareOrdinal(a.Key, b.Key));
         var size = await ArchiveFacts.SegmentSizeAsync(store, segments, cancellationToken).ConfigureAwait(false);
         var histories = await ArchiveFacts.HistoriesAsync(store, others, cancellationToken).ConfigureAwait(false);
-        var map = new ArchiveMap(size, others, histories);
+        var map = new ArchiveMap(presence, size, others, histories);
         foreach (var file in segments)
             map.Add(file);
         return map;
     }
+
+    /// <summary>To be called after the last look at a file: one that vanished was cleaned up only if the archive is still there.</summary>
+    /// <exception cref="WalArchiveAbsentException">The archive has vanished since it was listed.</exception>
+    public Task RequireStillThereAsync(CancellationToken cancellationToken) => _presence.RequireAsync(null, cancellationToken);
 
     public TimelineHistory HistoryOf(uint timeline) => Histories.GetValueOrDefault(timeline) ?? TimelineHistory.Root(timeline);
 
@@ -56,6 +66,25 @@ internal sealed class ArchiveMap
     public uint TimelineOf(ulong number, TimelineHistory path) =>
         path.TimelineAt(new(((number + 1) * (uint)Size.Bytes) - 1));
 
+    /// <summary>Which timeline's segments lead to a timeline, oldest first, up to its last archived segment, or to where it begins when it has none.</summary>
+    public IReadOnlyList<Stretch> PathTo(uint timeline)
+    {
+        var path = new List<Stretch>();
+        var begin = 0UL;
+        foreach (var ancestor in HistoryOf(timeline).Ancestors)
+        {
+            // The segment in which the switch lies is a file of the newer timeline.
+            var end = (ulong)ancestor.SwitchLsn / (uint)Size.Bytes;
+            if (end > begin)
+                path.Add(new Stretch(ancestor.Timeline, begin, end - 1));
+            begin = Math.Max(begin, end);
+        }
+
+        if (_segments.GetValueOrDefault(timeline) is { } own && own.Keys.Last() >= begin)
+            path.Add(new Stretch(timeline, begin, own.Keys.Last()));
+        return path;
+    }
+
     private void Add(WalArchivedFile file)
     {
         // A name that cannot be a segment of this size is an invalid file; verification would only stumble over it here.
@@ -69,3 +98,6 @@ internal sealed class ArchiveMap
         copies.Add(file);
     }
 }
+
+/// <summary>Consecutive segments of one timeline, by number, both ends included.</summary>
+internal readonly record struct Stretch(uint Timeline, ulong From, ulong To);

@@ -27,6 +27,7 @@ internal sealed class ArchiveVerifier(IWalStore store, ArchiveMap map, WalVerify
 
         foreach (var file in map.Others)
             await CheckAsync(file, null, cancellationToken).ConfigureAwait(false);
+        await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
         return new WalVerification(_files, _bytes, _records, map.Timelines(), _problems.ToImmutable(), GapFinder.Find(map));
     }
 

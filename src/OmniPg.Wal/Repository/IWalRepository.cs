@@ -1,6 +1,10 @@
 namespace OmniPg.Wal;
 
 /// <summary>An archive as a whole: what is in it, whether it is whole, and to which moment it can restore. <see cref="WalRepository"/> is the implementation.</summary>
+/// <remarks>
+/// Every member throws <see cref="WalArchiveAbsentException"/> where there is neither a marker nor an archived file, because that is what storage
+/// looks like that is not mounted; and when the storage is unmounted before the member ends.
+/// </remarks>
 public interface IWalRepository
 {
     /// <summary>Lists the WAL files, in no particular order.</summary>

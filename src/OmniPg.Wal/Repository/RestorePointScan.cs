@@ -25,6 +25,8 @@ internal sealed class RestorePointScan(IWalStore store, ArchiveMap map, IProgres
                     yield return point;
             }
         }
+
+        await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<WalChainState?> ReadAsync(

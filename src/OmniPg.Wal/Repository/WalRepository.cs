@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 
@@ -24,11 +25,14 @@ public sealed class WalRepository : IWalRepository
     /// <inheritdoc/>
     public async IAsyncEnumerable<WalArchivedFile> ListAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        var presence = await ArchivePresence.BeginAsync(_store, cancellationToken).ConfigureAwait(false);
         await foreach (var entry in _store.ListAsync("", cancellationToken).ConfigureAwait(false))
         {
             if (WalArchivedFile.TryParse(entry) is { } file)
                 yield return file;
         }
+
+        await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

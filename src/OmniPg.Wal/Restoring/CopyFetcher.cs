@@ -2,13 +2,14 @@ using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 using OmniPg.Compression;
 using OmniPg.Wal.Copying;
+using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 
 /// <summary>Asks the sources in their order for a file and takes the first copy that is valid to its last byte.</summary>
 internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, ILogger log)
 {
-    /// <returns>The copy; null when every source answered and none has the file.</returns>
+    /// <returns>The copy; null when every source proved to be an archive and none has the file.</returns>
     /// <exception cref="WalSourceException">No valid copy, and at least one source did not answer.</exception>
     /// <exception cref="WalCorruptCopyException">No valid copy, but invalid ones.</exception>
     public async Task<FetchedCopy?> FetchAsync(WalFileName name, string path, WalExpectations expectations, CancellationToken cancellationToken)
@@ -51,26 +52,31 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
     private async Task<FetchedCopy?> TrySourceAsync(
         WalRestoreSource source, WalFileName name, string path, WalExpectations expectations, List<WalSourceFailure> failures, CancellationToken cancellationToken)
     {
-        foreach (var key in ArchiveKeys.For(name, source.Preferred))
+        try
         {
-            try
+            var presence = await ArchivePresence.BeginAsync(source.Store, cancellationToken).ConfigureAwait(false);
+            foreach (var key in ArchiveKeys.For(name, source.Preferred))
             {
-                if (await TryKeyAsync(source, key, name, path, expectations, cancellationToken).ConfigureAwait(false) is { } copy)
-                    return copy;
+                try
+                {
+                    if (await TryKeyAsync(source, key, name, path, expectations, cancellationToken).ConfigureAwait(false) is { } copy)
+                        return copy;
+                }
+                catch (Exception e) when (e is WalValidationException or CorruptCompressedDataException)
+                {
+                    RestoreLog.CorruptCopy(log, key, source.Name, e.Message);
+                    // The same source may hold a good copy under another codec's name.
+                    failures.Add(new WalSourceFailure(source.Name, key, IsCorrupt: true, e));
+                }
             }
-            catch (Exception e) when (e is WalValidationException or CorruptCompressedDataException)
-            {
-                RestoreLog.CorruptCopy(log, key, source.Name, e.Message);
-                // The same source may hold a good copy under another codec's name.
-                failures.Add(new WalSourceFailure(source.Name, key, IsCorrupt: true, e));
-            }
-            catch (Exception e) when (e is not (OperationCanceledException or WalRestoreTargetException))
-            {
-                RestoreLog.SourceFailed(log, name, source.Name, e.Message);
-                // It is not asked for the other names: each would run into the same trouble, one time-out after the other.
-                failures.Add(new WalSourceFailure(source.Name, null, IsCorrupt: false, e));
-                return null;
-            }
+
+            await presence.RequireAsync(expectations.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not (OperationCanceledException or WalRestoreTargetException))
+        {
+            RestoreLog.SourceFailed(log, name, source.Name, e.Message);
+            // It is not asked for the other names: each would run into the same trouble, one time-out after the other.
+            failures.Add(new WalSourceFailure(source.Name, null, IsCorrupt: false, e));
         }
 
         return null;

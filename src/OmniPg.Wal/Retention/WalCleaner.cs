@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using OmniPg.Wal.Internal;
+using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 
@@ -41,6 +42,7 @@ internal sealed class WalCleaner(IWalStore store, CleanupOptions options, ILogge
     private async Task<IEnumerable<WalArchivedFile>> FindAsync(WalFileName keepFrom, CancellationToken cancellationToken)
     {
         var limit = new RetentionLimit(keepFrom, options);
+        var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         var found = new List<WalArchivedFile>();
         await foreach (var entry in store.ListAsync("", cancellationToken).ConfigureAwait(false))
         {
@@ -48,6 +50,7 @@ internal sealed class WalCleaner(IWalStore store, CleanupOptions options, ILogge
                 found.Add(file);
         }
 
+        await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
         // Oldest first, so that whatever stops the removal leaves a run of WAL without a hole.
         found.Sort(static (a, b) => Compare(a, b));
         return found.Take(options.MaxFiles ?? int.MaxValue);

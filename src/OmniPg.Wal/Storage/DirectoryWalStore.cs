@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using OmniPg.IO;
 using OmniPg.Wal.Internal;
@@ -40,6 +41,16 @@ public sealed class DirectoryWalStore : IWalStore
     /// <inheritdoc/>
     public WalStoreCapabilities Capabilities =>
         WalStoreCapabilities.Listable | WalStoreCapabilities.Readable | WalStoreCapabilities.ConditionalCreate | WalStoreCapabilities.Deletable;
+
+    /// <inheritdoc/>
+    public Task<string> IdentifyAsync(CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        // With the dot it is the directory itself, where the name is a symbolic link to it.
+        if (FileStat.TryGet(Path.Combine(Root, "."), out var stat))
+            return Task.FromResult(string.Create(CultureInfo.InvariantCulture, $"device {stat.Device >> 32}:{(uint)stat.Device} inode {stat.Inode}"));
+        throw NotThere();
+    }
 
     /// <inheritdoc/>
     /// <exception cref="DirectoryNotFoundException">The directory is gone, for example because it is not mounted.</exception>
@@ -157,6 +168,8 @@ public sealed class DirectoryWalStore : IWalStore
     private void RequireRoot()
     {
         if (!Directory.Exists(Root))
-            throw new DirectoryNotFoundException($"The directory '{Root}' does not exist or cannot be reached.");
+            throw NotThere();
     }
+
+    private DirectoryNotFoundException NotThere() => new($"The directory '{Root}' does not exist or cannot be reached.");
 }

@@ -5,7 +5,8 @@ namespace OmniPg.Wal;
 /// <para>Keys are relative paths with <c>/</c>, made by <see cref="WalObjectKey"/>. Implementations are thread safe.</para>
 /// <para>The contract that recovery rests on: <see cref="OpenReadAsync"/> and <see cref="StatAsync"/> answer <see langword="null"/> only when the store
 /// itself said that the object is not there. An unreachable host, a missing mount, a refused permission or a time-out throws: PostgreSQL ends a
-/// recovery when it is told "not there".</para>
+/// recovery when it is told "not there". A store that holds neither a <see cref="WalArchiveMarker"/> nor a WAL file is never believed: its callers
+/// take it for storage that is not mounted (<see cref="WalArchiveAbsentException"/>).</para>
 /// <para>Failures are thrown as they come (<see cref="IOException"/>, <see cref="UnauthorizedAccessException"/>, the client's own); callers add
 /// which destination and which file. Derive the test class <c>WalStoreContract</c> to check an own store.</para>
 /// </remarks>
@@ -16,6 +17,12 @@ public interface IWalStore : IAsyncDisposable
 
     /// <summary>What the store can do beyond writing.</summary>
     WalStoreCapabilities Capabilities { get; }
+
+    /// <summary>Tells the place that answers now from another one that answers under the same <see cref="Id"/> at another time.</summary>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>For a directory its device and inode, which change when something is mounted there or unmounted. Without secrets.</returns>
+    /// <remarks>Default: <see cref="Id"/>, which is right where a name cannot come to mean another place, as with a bucket.</remarks>
+    Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => Task.FromResult(Id);
 
     /// <summary>Begins a new object. Nothing is visible under its key before <see cref="IWalStoreWriter.CommitAsync"/>.</summary>
     /// <param name="key">Key of the object.</param>

@@ -113,7 +113,7 @@ public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
         var archive = Directory.CreateDirectory(_root.Combine("a")).FullName;
         var begun = _root.Combine("begun");
         var slow = TestScript.Write(_root.Combine("slow"), $"touch '{begun}'; exec sleep 600");
-        string[] words = ["archive", "-D", scene.Primary.DataDirectory, "-s", _root.Path, "-dl", "zstd=" + archive, "-dp", slow, Segment()];
+        string[] words = ["archive", "--begin", "-D", scene.Primary.DataDirectory, "-s", _root.Path, "-dl", "zstd=" + archive, "-dp", slow, Segment()];
         using var process = WalProgram.Start(null, words);
         await Eventually.TrueAsync(() => File.Exists(begun), "the destination has begun", cancellationToken: TestContext.Current.CancellationToken);
 
@@ -121,11 +121,41 @@ public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
         var result = await WalProgram.EndAsync(process);
 
         result.ExitCode.Should().Be(expected, result.Error);
-        Directory.GetFiles(archive).Select(Path.GetFileName).Should().Equal(WalArchiveMarker.Key);
+        Directory.GetFileSystemEntries(archive).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Beginning_and_adopting_at_once_is_wrong_use()
+    {
+        var result = await ArchiveAsync("--adopt", "--dst-local", _root.Path, Segment());
+
+        result.ExitCode.Should().Be(20);
+        result.Error.Should().Contain("exclude each other");
+    }
+
+    [Fact]
+    public async Task Init_begins_an_archive_once_and_takes_nobody_elses()
+    {
+        string[] words = ["init", "-D", scene.Primary.DataDirectory, "--layout", "sharded", "--archive"];
+        var (own, foreign) = (Directory.CreateDirectory(_root.Combine("own")).FullName, Directory.CreateDirectory(_root.Combine("foreign")).FullName);
+        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(new DirectoryWalStore(foreign), TestContext.Current.CancellationToken);
+
+        var first = await WalProgram.RunAsync([.. words, own]);
+        var marker = await WalArchiveMarker.ReadAsync(new DirectoryWalStore(own), TestContext.Current.CancellationToken);
+        var second = await WalProgram.RunAsync([.. words, own]);
+
+        (first.ExitCode, first.Output).Should().Be((0, second.Output), first.Error);
+        first.Output.Should().StartWith($"archive '{own}': cluster {marker!.SystemIdentifier}, PostgreSQL {scene.Primary.MajorVersion}, segments of 1048576 bytes, begun 20");
+        marker.Layout.Should().Be(WalLayout.Sharded);
+        (await WalArchiveMarker.ReadAsync(new DirectoryWalStore(own), TestContext.Current.CancellationToken)).Should().Be(marker);
+        (await WalProgram.RunAsync([.. words, foreign])).ExitCode.Should().Be(10);
+        (await WalProgram.RunAsync([.. words, _root.Combine("missing")])).ExitCode.Should().Be(10);
+        Directory.Exists(_root.Combine("missing")).Should().BeFalse();
+        (await WalProgram.RunAsync(words[..^1])).ExitCode.Should().Be(64);
     }
 
     private string Segment() => Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).First();
 
     private Task<ProgramResult> ArchiveAsync(params string[] words) =>
-        WalProgram.RunInAsync(null, "", ["archive", "--data-dir", scene.Primary.DataDirectory, .. words]);
+        WalProgram.RunInAsync(null, "", ["archive", "--data-dir", scene.Primary.DataDirectory, "--begin", .. words]);
 }

@@ -33,7 +33,7 @@ public sealed class OmniPitrOptionTests(RecoveryScene scene) : IDisposable
             ("--log", "-l", _root.Combine("log-^Y-^m")), ("--force-data-dir", "-f", null), ("--verbose", "-v", null),
         ];
 
-        var result = await WalProgram.RunAsync("archive", "--cfg", Configuration(options, isShort), Segments[0]);
+        var result = await WalProgram.RunAsync("archive", "--begin", "--cfg", Configuration(options, isShort), Segments[0]);
 
         result.ExitCode.Should().Be(0, result.Error + string.Concat(Directory.GetFiles(_root.Path, "log-*").Select(File.ReadAllText)));
         var original = await File.ReadAllBytesAsync(Segments[0], TestContext.Current.CancellationToken);
@@ -53,7 +53,7 @@ public sealed class OmniPitrOptionTests(RecoveryScene scene) : IDisposable
     [InlineData("-nn")]
     public async Task Without_nice_the_program_runs_as_it_is(string option)
     {
-        string[] words = ["archive", "-D", scene.Primary.DataDirectory, "-dl", "xz=" + MakeDirectory("a"), "-np", Wrapper("nice"), "-xz", Wrapper("xz"), option, Segments[0]];
+        string[] words = ["archive", "--begin", "-D", scene.Primary.DataDirectory, "-dl", "xz=" + MakeDirectory("a"), "-np", Wrapper("nice"), "-xz", Wrapper("xz"), option, Segments[0]];
 
         var result = await WalProgram.RunAsync(words);
 

@@ -15,7 +15,7 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
     {
         var (archive, spool) = (Directory.CreateDirectory(_root.Combine("a")).FullName, Directory.CreateDirectory(_root.Combine("s")).FullName);
         var socket = _root.Combine("r.sock");
-        string[] common = ["--data-dir", scene.Primary.DataDirectory, "--dst-local", "zstd=" + archive, "--socket", socket, "--verbose"];
+        string[] common = ["--data-dir", scene.Primary.DataDirectory, "--dst-local", "zstd=" + archive, "--socket", socket, "--verbose", "--begin"];
         var segments = Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).ToArray();
 
         using var resident = WalProgram.Start(null, ["resident", .. common, "--spool", spool]);
@@ -42,7 +42,7 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
             Directory.CreateDirectory(directory);
         ServerAccount.Own(own);
         var socket = _root.Combine("r.sock");
-        string[] common = ["--data-dir", scene.Primary.DataDirectory, "--socket", socket, "--verbose"];
+        string[] common = ["--data-dir", scene.Primary.DataDirectory, "--socket", socket, "--verbose", "--begin"];
         var segments = Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).ToArray();
         using var resident = WalProgram.Start(null, ["resident", .. common, "--dst-local", archive, "--spool", spool]);
         await Eventually.TrueAsync(() => File.Exists(socket) || resident.HasExited, "the resident process listens", cancellationToken: TestContext.Current.CancellationToken);

@@ -48,6 +48,47 @@ public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
         File.Exists(_data.Combine("target")).Should().BeFalse();
     }
 
+    [Theory]
+    [InlineData(false, "", 255)]
+    [InlineData(true, "", 10)]
+    [InlineData(false, "no WAL", 255)]
+    [InlineData(false, "marker", 1)]
+    [InlineData(true, "marker", 1)]
+    [InlineData(false, "00000002.history", 1)]
+    public async Task Directory_without_marker_and_archived_files_proves_nothing(bool standby, string content, int expected)
+    {
+        var archive = Directory.CreateDirectory(_data.Combine("archive")).FullName;
+        if (standby)
+            await File.WriteAllTextAsync(_data.Combine("standby.signal"), "", TestContext.Current.CancellationToken);
+        if (content == "marker")
+            File.Copy(Path.Combine(scene.Archive, WalArchiveMarker.Key), Path.Combine(archive, WalArchiveMarker.Key));
+        else if (content.Length > 0)
+            await File.WriteAllTextAsync(Path.Combine(archive, content), "1\t0/2000000\tx\n", TestContext.Current.CancellationToken);
+
+        foreach (var name in (string[])[Segment(), "00000009.history"])
+        {
+            var result = await RestoreAsync("--timeout", "0", "--source", archive, name, "target");
+            result.ExitCode.Should().Be(expected, result.Error);
+            result.Error.Contains("There is no archive at", StringComparison.Ordinal).Should().Be(expected != 1);
+        }
+    }
+
+    [Fact]
+    public async Task Archive_of_another_cluster_proves_no_absence()
+    {
+        Directory.CreateDirectory(_data.Combine("global"));
+        File.Copy(Path.Combine(scene.Primary.DataDirectory, "global", "pg_control"), _data.Combine("global", "pg_control"));
+        var archive = Directory.CreateDirectory(_data.Combine("archive")).FullName;
+        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }
+            .WriteAsync(new DirectoryWalStore(archive), TestContext.Current.CancellationToken);
+
+        var foreign = await RestoreAsync("--timeout", "0", "--source", archive, Missing, "target");
+        var own = await RestoreAsync("--timeout", "0", "--source", scene.Archive, Missing, "target");
+
+        (foreign.ExitCode, own.ExitCode).Should().Be((255, 1), foreign.Error);
+        foreign.Error.Should().Contain("belongs to a cluster with system identifier '42'");
+    }
+
     [Fact]
     public async Task Unknown_option_stops_a_recovery_instead_of_ending_it()
     {

@@ -111,7 +111,7 @@ public sealed class RemovalTests(WalWorkloads workloads) : IDisposable
         Left().Should().Equal(segments[4..].Select(s => s.ToString()));
     }
 
-    private IEnumerable<string> Left() => Directory.EnumerateFiles(_fixture.First).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal);
+    private IEnumerable<string> Left() => Directory.EnumerateFiles(_fixture.First).Select(f => Path.GetFileName(f)!).Where(f => f != WalArchiveMarker.Key).Order(StringComparer.Ordinal);
 
     private async Task<WalFileName[]> FillAsync(int count, Codec? codec = null)
     {

@@ -10,8 +10,9 @@ internal sealed class RestoreFixture : IDisposable
 
     public RestoreFixture()
     {
-        foreach (var name in (string[])["first", "second", "data/pg_wal"])
-            Directory.CreateDirectory(_root.Combine(name));
+        Directory.CreateDirectory(_root.Combine("data", "pg_wal"));
+        foreach (var archive in (string[])[First, Second])
+            Begin(archive);
         File.WriteAllText(_root.Combine("data", "PG_VERSION"), "15\n");
     }
 
@@ -43,6 +44,15 @@ internal sealed class RestoreFixture : IDisposable
 
     public Task<WalRestoreOutcome> RestoreAsync(WalFileName name, WalRestoreOptions? options = null) =>
         Restorer(options ?? Options()).RestoreAsync(name.ToString(), "pg_wal/RECOVERYXLOG", TestContext.Current.CancellationToken);
+
+    /// <summary>An archive that holds nothing but its marker.</summary>
+    public static string Begin(string directory)
+    {
+        Directory.CreateDirectory(directory);
+        var marker = new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 };
+        marker.WriteAsync(new DirectoryWalStore(directory), TestContext.Current.CancellationToken).GetAwaiter().GetResult();
+        return directory;
+    }
 
     /// <summary>Puts a file into an archive, compressed.</summary>
     public static string Put(string directory, WalFileName name, byte[] content, Codec codec, WalLayout layout = WalLayout.Flat)

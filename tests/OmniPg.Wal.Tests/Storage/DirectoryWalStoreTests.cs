@@ -133,4 +133,65 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
 
         (await store.ReadAllAsync(Segment, Token)).Should().Equal(1, 2);
     }
+
+    [Fact]
+    public async Task A_directory_that_another_one_has_taken_the_place_of_is_not_the_same()
+    {
+        await using var store = new DirectoryWalStore(Directory.CreateDirectory(_directory.Combine("archive")).FullName);
+        var before = await store.IdentifyAsync(Token);
+        Directory.Move(store.Root, store.Root + ".gone");
+        Directory.CreateDirectory(store.Root);
+
+        (await store.IdentifyAsync(Token)).Should().NotBe(before);
+        Directory.Delete(store.Root);
+        await store.Awaiting(s => s.IdentifyAsync(Token)).Should().ThrowAsync<DirectoryNotFoundException>();
+    }
+
+    [Fact]
+    public async Task Storage_that_is_replaced_during_a_look_proves_nothing_even_if_the_other_one_is_an_archive()
+    {
+        var root = Directory.CreateDirectory(_directory.Combine("archive")).FullName;
+        await PutMarkerAsync(root);
+        await using var store = new ReplacedStore(new DirectoryWalStore(root), () =>
+        {
+            Directory.Move(root, root + Path.GetRandomFileName());
+            Directory.CreateDirectory(root);
+            PutMarkerAsync(root).GetAwaiter().GetResult();
+        });
+
+        await RequireAbsentAsync(store);
+    }
+
+    private static async Task PutMarkerAsync(string root)
+    {
+        await using var store = new DirectoryWalStore(root);
+        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
+    }
+
+    /// <summary>A directory under which somebody puts another one after each look, before the next.</summary>
+    private sealed class ReplacedStore(DirectoryWalStore inner, Action replace) : IWalStore
+    {
+        public string Id => inner.Id;
+
+        public WalStoreCapabilities Capabilities => inner.Capabilities;
+
+        public async Task<string> IdentifyAsync(CancellationToken cancellationToken = default)
+        {
+            var identity = await inner.IdentifyAsync(cancellationToken);
+            replace();
+            return identity;
+        }
+
+        public ValueTask<IWalStoreWriter> CreateAsync(string key, WalObjectInfo info, CancellationToken cancellationToken = default) => inner.CreateAsync(key, info, cancellationToken);
+
+        public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default) => inner.OpenReadAsync(key, cancellationToken);
+
+        public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => inner.StatAsync(key, cancellationToken);
+
+        public IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => inner.ListAsync(prefix, cancellationToken);
+
+        public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => inner.DeleteAsync(key, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
 }

@@ -1,8 +1,11 @@
+using OmniPg.Compression;
+
 namespace OmniPg.Wal.Tests.Storage;
 
 /// <summary>What every store promises. Derive, make an empty store, and the whole contract runs over it.</summary>
 public abstract class WalStoreContract
 {
+    private static readonly WalFileName Absent = WalFileName.Parse("0000000100000000000000FE");
     private const string Key = "0000000100000000/000000010000000000000001.zst";
 
     protected static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -100,6 +103,44 @@ public abstract class WalStoreContract
     }
 
     [Fact]
+    public async Task An_empty_store_proves_nothing()
+    {
+        await using var store = CreateEmptyStore();
+        await store.PutAsync("lost+found.txt", "no WAL"u8.ToArray(), Token);
+
+        await RequireAbsentAsync(store);
+    }
+
+    [Fact]
+    public async Task A_marker_alone_proves_the_archive()
+    {
+        await using var store = CreateEmptyStore();
+        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
+
+        await RequirePresentAsync(store);
+    }
+
+    [Fact]
+    public async Task A_single_archived_file_proves_the_archive()
+    {
+        await using var store = CreateEmptyStore();
+        await store.PutAsync("00000002.history", "1\t0/2000000\tno recovery target specified\n"u8.ToArray(), Token);
+
+        await RequirePresentAsync(store);
+    }
+
+    [Fact]
+    public async Task A_place_keeps_its_identity_whatever_is_stored_in_it()
+    {
+        await using var store = CreateEmptyStore();
+        var before = await store.IdentifyAsync(Token);
+
+        await store.PutAsync(Key, "content"u8.ToArray(), Token);
+
+        (await store.IdentifyAsync(Token)).Should().Be(before).And.NotBeEmpty();
+    }
+
+    [Fact]
     public async Task A_cancelled_commit_publishes_nothing()
     {
         await using var store = CreateEmptyStore();
@@ -113,5 +154,38 @@ public abstract class WalStoreContract
         }
 
         (await store.StatAsync(Key, Token)).Should().BeNull();
+    }
+
+    /// <summary>Whoever would say "not there" or "nothing wrong" says that there is no archive instead.</summary>
+    private protected static async Task RequireAbsentAsync(IWalStore store)
+    {
+        var repository = new WalRepository(store);
+        await repository.Awaiting(r => r.VerifyAsync(cancellationToken: Token)).Should().ThrowAsync<WalArchiveAbsentException>();
+        await repository.Awaiting(r => r.GetRecoveryWindowAsync(Token)).Should().ThrowAsync<WalArchiveAbsentException>();
+        await repository.Awaiting(r => r.GetTimelinesAsync(Token)).Should().ThrowAsync<WalArchiveAbsentException>();
+        await repository.Awaiting(r => r.CleanupAsync(Absent, cancellationToken: Token)).Should().ThrowAsync<WalArchiveAbsentException>();
+        await repository.Awaiting(r => r.ListAsync(Token).ToListAsync(Token).AsTask()).Should().ThrowAsync<WalArchiveAbsentException>();
+        await repository.Awaiting(r => r.GetRestorePointsAsync(cancellationToken: Token).ToListAsync(Token).AsTask()).Should().ThrowAsync<WalArchiveAbsentException>();
+        foreach (var name in (string[])[Absent.ToString(), "00000009.history"])
+        {
+            var restoring = () => RestoreAsync(store, name);
+            (await restoring.Should().ThrowAsync<WalSourceException>()).Which.Failures.Single().Error.Should().BeOfType<WalArchiveAbsentException>();
+        }
+    }
+
+    private static async Task RequirePresentAsync(IWalStore store)
+    {
+        var repository = new WalRepository(store);
+        (await repository.VerifyAsync(cancellationToken: Token)).IsGood.Should().BeTrue();
+        (await repository.CleanupAsync(Absent, cancellationToken: Token)).Removed.Should().BeEmpty();
+        (await RestoreAsync(store, Absent.ToString())).Status.Should().Be(WalRestoreStatus.NotFound);
+        (await RestoreAsync(store, "00000009.history")).Status.Should().Be(WalRestoreStatus.NotFound);
+    }
+
+    private static Task<WalRestoreOutcome> RestoreAsync(IWalStore store, string name)
+    {
+        var options = new WalRestoreOptions { DataDirectory = Path.GetTempPath(), RequireDataDirectory = false, RetryTimeout = TimeSpan.Zero };
+        options.Sources.Add(new WalRestoreSource(store, Codec.None));
+        return new WalRestorer(options).RestoreAsync(name, "omnipg-nothing", Token);
     }
 }

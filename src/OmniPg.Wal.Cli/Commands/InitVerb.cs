@@ -1,0 +1,36 @@
+using System.Globalization;
+using OmniPg.Wal.Cli.CommandLine;
+using OmniPg.Wal.Cli.Running;
+
+namespace OmniPg.Wal.Cli.Commands;
+
+/// <summary>Begins an archive: says once, by hand, what archive_command never assumes.</summary>
+internal sealed class InitVerb : Verb
+{
+    // Exit codes of the verbs that PostgreSQL does not call.
+    private const int WrongUse = 64;
+
+    public override string Name => "init";
+
+    public override string Summary => "begin an archive: write the marker that ties it to a cluster";
+
+    public override string Example => "omnipg-wal init --data-dir /var/lib/postgresql/15/main --archive /mnt/archive";
+
+    public override IReadOnlyList<Option> Options { get; } = [CommonOptions.DataDirectory, ArchiveOption.One, ArchiveOptions.Layout];
+
+    public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        arguments.RequireOperands(0, "no arguments");
+        var options = new WalArchiveOptions { DataDirectory = arguments.Get(CommonOptions.DataDirectory) ?? "." };
+        var path = ArchiveOption.Location(arguments).Path;
+        options.Destinations.Add(new WalDestinationOptions { Name = path, Directory = path, Layout = ArchiveOptions.LayoutOf(arguments) });
+        await using var archiver = new WalArchiver(options, context.Logs, context.Time);
+        var marker = (await archiver.BeginAsync(cancellationToken))[0];
+        await context.Output.WriteLineAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"archive '{OneLine.Of(path)}': cluster {marker.SystemIdentifier}, PostgreSQL {marker.PgVersion}, segments of {marker.WalSegmentSize} bytes, begun {ListingJson.Text(marker.Created)}"));
+        return ExitCodes.Done;
+    }
+
+    public override int ExitCodeOf(Arguments? arguments, Exception error) => error is UsageException or ArgumentException ? WrongUse : ExitCodes.DestinationFailed;
+}

@@ -1,0 +1,60 @@
+namespace OmniPg.Wal.Storage;
+
+/// <summary>
+/// Proves that a store is an archive and not the empty place below one that is not mounted. Whoever is about to say "not there" asks here, after
+/// the look, so that storage which vanishes during the look is noticed.
+/// </summary>
+internal sealed class ArchivePresence
+{
+    private readonly IWalStore _store;
+    private readonly string _identity;
+
+    private ArchivePresence(IWalStore store, string identity) => (_store, _identity) = (store, identity);
+
+    /// <summary>Remembers which place answers now.</summary>
+    public static async Task<ArchivePresence> BeginAsync(IWalStore store, CancellationToken cancellationToken) =>
+        new(store, await store.IdentifyAsync(cancellationToken).ConfigureAwait(false));
+
+    /// <summary>Requires that the place is an archive, that it is still the same place, and that no other cluster owns it.</summary>
+    /// <param name="systemIdentifier">The cluster that asks; null when any will do.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <exception cref="WalArchiveAbsentException">There is neither a marker nor an archived file, or another place than at the beginning.</exception>
+    /// <exception cref="WalArchiveMismatchException">The marker is another cluster's or cannot be read: what is not in there proves nothing.</exception>
+    public async Task RequireAsync(ulong? systemIdentifier, CancellationToken cancellationToken)
+    {
+        if (systemIdentifier is { } own)
+        {
+            if (await WalArchiveMarker.ReadAsync(_store, cancellationToken).ConfigureAwait(false) is not { } marker)
+                await RequireFileAsync(cancellationToken).ConfigureAwait(false);
+            else if (marker.SystemIdentifier != own)
+                throw WalArchiveMismatchException.OtherCluster(_store.Id, "system identifier", marker.SystemIdentifier, own);
+        }
+        else if (await _store.StatAsync(WalArchiveMarker.Key, cancellationToken).ConfigureAwait(false) is null)
+        {
+            await RequireFileAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        await RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <exception cref="WalArchiveAbsentException">Another place answers than at the beginning.</exception>
+    public async Task RequireSamePlaceAsync(CancellationToken cancellationToken)
+    {
+        var now = await _store.IdentifyAsync(cancellationToken).ConfigureAwait(false);
+        if (now != _identity)
+            throw WalArchiveAbsentException.Replaced(_store.Id, _identity, now);
+    }
+
+    // An archive of another tool has no marker; one from which anybody recovers is never empty.
+    private async Task RequireFileAsync(CancellationToken cancellationToken)
+    {
+        if (_store.Capabilities.HasFlag(WalStoreCapabilities.Listable))
+        {
+            await foreach (var entry in _store.ListAsync("", cancellationToken).ConfigureAwait(false))
+                if (WalArchivedFile.TryParse(entry) is not null)
+                    return;
+        }
+
+        throw WalArchiveAbsentException.Nothing(_store.Id);
+    }
+}
