@@ -51,6 +51,7 @@ internal sealed class ShowVerb : Verb
         foreach (var gap in window.Gaps)
             output.WriteLine($"gap on timeline {gap.Timeline}: {gap.From} to {gap.To} ({gap.Count} segments)");
         output.WriteLine($"window: {Time(window.Earliest)} to {Time(window.LatestCommit)} on timeline {window.Timeline}");
+        output.WriteLine("recoverable: only with a base backup from before the wanted moment; the window is that of the WAL");
         foreach (var point in points)
             output.WriteLine($"restore point '{OneLine.Of(point.Name)}': {Time(point.Time)} at {point.Lsn} on timeline {point.Timeline}");
     }
@@ -64,6 +65,9 @@ internal sealed class ShowVerb : Verb
         ListingJson.WriteTime(json, "latestCommit", window.LatestCommit);
         json.WriteNumber("timeline", window.Timeline);
         json.WriteEndObject();
+        // Without a base backup nothing is; the window is that of the WAL.
+        json.WriteStartArray("recoverable");
+        json.WriteEndArray();
         json.WriteStartArray("restorePoints");
         foreach (var point in points)
         {

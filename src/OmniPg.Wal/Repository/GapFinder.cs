@@ -2,45 +2,65 @@ using System.Collections.Immutable;
 
 namespace OmniPg.Wal;
 
-/// <summary>Finds missing segments: inside each timeline, and where one timeline goes over into the next.</summary>
+/// <summary>
+/// Finds missing segments on the path of each timeline: from its end back through all ancestors, with or without segments of their own, to the first
+/// segment that is archived. A timeline that is known by its history alone ends where it begins.
+/// </summary>
 internal static class GapFinder
 {
     public static ImmutableArray<WalGap> Find(ArchiveMap map)
     {
-        var gaps = ImmutableArray.CreateBuilder<WalGap>();
-        foreach (var (timeline, segments) in map.Segments)
-        {
-            AddInside(map, timeline, segments.Keys, gaps);
-            AddBefore(map, timeline, segments.Keys.First(), gaps);
-        }
-
-        return [.. gaps.Distinct().OrderBy(g => g.Timeline).ThenBy(g => g.From.Position)];
+        var missing = map.Segments.Keys.Union(map.Histories.Keys).SelectMany(t => OnPath(map, map.PathTo(t)));
+        return [.. missing.GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(t => Merged(t).Select(m => Gap(map, m)))];
     }
 
-    private static void AddInside(ArchiveMap map, uint timeline, IEnumerable<ulong> numbers, ImmutableArray<WalGap>.Builder gaps)
+    private static IEnumerable<Stretch> OnPath(ArchiveMap map, IReadOnlyList<Stretch> path)
     {
         ulong? last = null;
-        foreach (var number in numbers)
+        foreach (var stretch in path)
         {
-            if (last is { } before && number > before + 1)
-                gaps.Add(Gap(map, timeline, before + 1, number - 1));
-            last = number;
+            if (map.Segments.GetValueOrDefault(stretch.Timeline) is { } segments)
+            {
+                foreach (var number in segments.Keys.Where(n => n >= stretch.From && n <= stretch.To))
+                {
+                    if (last is { } before && number > before + 1)
+                    {
+                        foreach (var hole in Between(path, before + 1, number - 1))
+                            yield return hole;
+                    }
+
+                    last = number;
+                }
+            }
+        }
+
+        // Archived up to here, and the last timeline begins later.
+        if (last is { } end && path.Count > 0 && path[^1].To > end)
+        {
+            foreach (var hole in Between(path, end + 1, path[^1].To))
+                yield return hole;
         }
     }
 
-    /// <summary>A timeline begins with the segment of its switch position; the one before it must reach up to there.</summary>
-    private static void AddBefore(ArchiveMap map, uint timeline, ulong first, ImmutableArray<WalGap>.Builder gaps)
+    private static IEnumerable<Stretch> Between(IReadOnlyList<Stretch> path, ulong from, ulong to) => path
+        .Where(s => s.From <= to && s.To >= from)
+        .Select(s => s with { From = Math.Max(s.From, from), To = Math.Min(s.To, to) });
+
+    // The paths of several timelines share their ancestors, and with them the holes.
+    private static List<Stretch> Merged(IEnumerable<Stretch> holes)
     {
-        if (map.HistoryOf(timeline).Ancestors is not [.., var parent])
-            return;
-        var begin = (ulong)parent.SwitchLsn / (uint)map.Size.Bytes;
-        if (first > begin)
-            gaps.Add(Gap(map, timeline, begin, first - 1));
-        // Without any segment of the parent the archive was begun, or cleaned up, after the switch.
-        if (map.Segments.GetValueOrDefault(parent.Timeline) is { Count: > 0 } segments && segments.Keys.Last() + 1 < begin)
-            gaps.Add(Gap(map, parent.Timeline, segments.Keys.Last() + 1, begin - 1));
+        var merged = new List<Stretch>();
+        foreach (var hole in holes.OrderBy(h => h.From))
+        {
+            if (merged is [.., var last] && hole.From <= last.To + 1)
+                merged[^1] = last with { To = Math.Max(last.To, hole.To) };
+            else
+                merged.Add(hole);
+        }
+
+        return merged;
     }
 
-    private static WalGap Gap(ArchiveMap map, uint timeline, ulong from, ulong to) =>
-        new(timeline, map.NameOf(timeline, from), map.NameOf(timeline, to), (long)(to - from + 1));
+    private static WalGap Gap(ArchiveMap map, Stretch hole) =>
+        new(hole.Timeline, map.NameOf(hole.Timeline, hole.From), map.NameOf(hole.Timeline, hole.To), (long)(hole.To - hole.From + 1));
 }

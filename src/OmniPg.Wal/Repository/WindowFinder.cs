@@ -9,26 +9,40 @@ internal sealed class WindowFinder(IWalStore store, ArchiveMap map)
     public async Task<RecoveryWindow> FindAsync(CancellationToken cancellationToken)
     {
         var gaps = GapFinder.Find(map);
-        if (map.Segments.Count == 0)
+        // The newest timeline that anything archived leads to: one that is known by its history alone counts, because recovery follows it.
+        var timeline = map.Segments.Keys.Union(map.Histories.Keys).OrderDescending().FirstOrDefault(t => UnbrokenRun(t).Count > 0);
+        if (timeline == 0)
             return new RecoveryWindow(null, null, 0, null, null, gaps);
-        var timeline = map.Segments.Keys.Last();
-        var run = UnbrokenRun(map.HistoryOf(timeline));
+        var run = UnbrokenRun(timeline);
         var latest = await FirstTimeAsync(Enumerable.Reverse(run), s => s.LastCommit, cancellationToken).ConfigureAwait(false);
         var earliest = await OldestBackupAsync(run, cancellationToken).ConfigureAwait(false)
             ?? await FirstTimeAsync(run, s => s.FirstCommit, cancellationToken).ConfigureAwait(false);
+        // Nothing was committed behind the backup: its end and the last commit are one and the same state.
+        if (latest < earliest)
+            earliest = latest;
+        await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
         return new RecoveryWindow(earliest, latest, timeline, run[0][0].Name, run[^1][0].Name, gaps);
     }
 
     /// <summary>The copies of each segment on the way to the timeline, backwards from its last one until one is missing.</summary>
-    private List<List<WalArchivedFile>> UnbrokenRun(TimelineHistory history)
+    private List<List<WalArchivedFile>> UnbrokenRun(uint timeline)
     {
         var run = new List<List<WalArchivedFile>>();
-        var number = map.Segments[history.Timeline].Keys.Last();
-        while (map.Segments.GetValueOrDefault(map.TimelineOf(number, history))?.GetValueOrDefault(number) is { } copies)
+        foreach (var stretch in map.PathTo(timeline).Reverse())
         {
-            run.Add(copies);
-            if (number-- == 0)
-                break;
+            var segments = map.Segments.GetValueOrDefault(stretch.Timeline);
+            for (var number = stretch.To; ; number--)
+            {
+                if (segments?.GetValueOrDefault(number) is not { } copies)
+                {
+                    run.Reverse();
+                    return run;
+                }
+
+                run.Add(copies);
+                if (number == stretch.From)
+                    break;
+            }
         }
 
         run.Reverse();

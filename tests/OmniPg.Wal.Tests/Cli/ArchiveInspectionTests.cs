@@ -81,6 +81,7 @@ public sealed class ArchiveInspectionTests(WalWorkloads workloads) : IDisposable
         window.GetProperty("timeline").GetUInt32().Should().Be(1);
         window.GetProperty("latestCommit").GetDateTimeOffset().Should().BeOnOrAfter(workload.Commits[^1].Time);
         window.GetProperty("earliest").GetDateTimeOffset().Should().BeBefore(window.GetProperty("latestCommit").GetDateTimeOffset());
+        json.GetProperty("recoverable").EnumerateArray().Should().BeEmpty("an archive of WAL alone restores nothing");
         json.GetProperty("restorePoints").EnumerateArray().Select(p => p.GetProperty("name").GetString()).Should().Equal(workload.RestorePoints.Select(p => p.Name));
     }
 
