@@ -1,5 +1,8 @@
+using System.ComponentModel;
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using OmniPg.Wal.Cli.CommandLine;
+using OmniPg.Wal.Cli.Running;
 
 namespace OmniPg.Wal.Cli.Commands;
 
@@ -10,7 +13,20 @@ internal static class PrefetchProcess
     /// The same program with the same options and the verb <c>prefetch</c>. It shares the process group, so the server's shutdown reaches it too,
     /// but none of the standard streams: it must not hold the server's log open.
     /// </summary>
-    public static void Start(Arguments arguments)
+    public static void TryStart(Arguments arguments, ILogger log)
+    {
+        try
+        {
+            Start(arguments);
+        }
+        catch (Exception e) when (e is Win32Exception or IOException or InvalidOperationException)
+        {
+            // It only saves time; the restore goes on without.
+            ProgramLog.NoPrefetch(log, e.Message);
+        }
+    }
+
+    private static void Start(Arguments arguments)
     {
         var words = Environment.GetCommandLineArgs();
         var program = Environment.ProcessPath!;

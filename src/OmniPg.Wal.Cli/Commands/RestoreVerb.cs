@@ -7,6 +7,7 @@ namespace OmniPg.Wal.Cli.Commands;
 /// <summary>restore_command: omnipitr-restore.</summary>
 internal sealed class RestoreVerb : Verb
 {
+    private const int SegmentNameLength = 24;
     private const int Sigusr1 = 10;
     private const int Sigusr1Mac = 30;
 
@@ -27,8 +28,8 @@ internal sealed class RestoreVerb : Verb
         arguments.RequireOperands(2, "the two arguments %f and %p");
         var options = RestoreOptions.Read(arguments);
         var restorer = new WalRestorer(options, context.Logs, context.Time);
-        if (options.Prefetch is not null && !restorer.IsPrefetchRunning)
-            PrefetchProcess.Start(arguments);
+        if (options.Prefetch is not null && arguments.Operands[0].Length == SegmentNameLength && !restorer.IsPrefetchRunning)
+            PrefetchProcess.TryStart(arguments, context.Logs.CreateLogger(Name));
         using var finish = OperatingSystem.IsWindows()
             ? null
             : PosixSignalRegistration.Create((PosixSignal)(OperatingSystem.IsMacOS() ? Sigusr1Mac : Sigusr1), signal =>

@@ -25,4 +25,7 @@ internal static partial class ProgramLog
 
     [LoggerMessage(2908, LogLevel.Debug, "The resident process archived {Path}.")]
     public static partial void ResidentDone(ILogger log, string path);
+
+    [LoggerMessage(2909, LogLevel.Warning, "The process that fetches ahead could not be started, so segments come from the sources alone: {Reason}")]
+    public static partial void NoPrefetch(ILogger log, string reason);
 }

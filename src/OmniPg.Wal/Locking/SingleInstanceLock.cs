@@ -29,17 +29,26 @@ public sealed class SingleInstanceLock : IDisposable
         while (true)
         {
             var file = Open(path);
-            // The previous holder removes its file when it ends: a lock on a removed file would protect nothing.
-            if (!IsStillThere(path, file))
+            try
             {
-                file.Dispose();
-                continue;
-            }
+                // The previous holder removes its file when it ends: a lock on a removed file would protect nothing.
+                if (!IsStillThere(path, file))
+                {
+                    file.Dispose();
+                    continue;
+                }
 
-            file.SetLength(0);
-            file.Write(Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n"));
-            file.Flush(flushToDisk: true);
-            return new SingleInstanceLock(path, file);
+                file.SetLength(0);
+                file.Write(Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n"));
+                file.Flush(flushToDisk: true);
+                return new SingleInstanceLock(path, file);
+            }
+            catch
+            {
+                // A full disk, say: the lock would be held by nobody until the collector comes.
+                file.Dispose();
+                throw;
+            }
         }
     }
 

@@ -4,7 +4,7 @@ namespace OmniPg.Wal;
 
 /// <summary>Keeps the next segments ready in the spool, several at a time, until the server asks for nothing new any more.</summary>
 internal sealed class Prefetcher(
-    WalPrefetchOptions options, WalSpool spool, CopyFetcher fetcher, WalExpectations expectations, TimeProvider time, ILogger log)
+    WalPrefetchOptions options, WalSpool.Folder spool, CopyFetcher fetcher, WalExpectations expectations, TimeProvider time, ILogger log)
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan PauseAfterMiss = TimeSpan.FromSeconds(1);
@@ -16,7 +16,7 @@ internal sealed class Prefetcher(
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        spool.Clean(below: 0, temporaryToo: true);
+        spool.Inherit();
         try
         {
             while (Follow() is { } size)
@@ -28,7 +28,7 @@ internal sealed class Prefetcher(
             }
 
             // The recovery is over or pauses for long: nobody fetches what is left here.
-            spool.Clean(below: ulong.MaxValue, temporaryToo: false);
+            spool.Clean(below: ulong.MaxValue);
         }
         finally
         {
@@ -44,7 +44,7 @@ internal sealed class Prefetcher(
         if (asked.Name != _position)
         {
             (_position, _lastAsked, _missedAt) = (asked.Name, time.GetTimestamp(), null);
-            spool.Clean(asked.Name.Position, temporaryToo: false);
+            spool.Clean(asked.Name.Position);
         }
 
         return time.GetElapsedTime(_lastAsked) < options.IdleTimeout ? asked.Size : null;

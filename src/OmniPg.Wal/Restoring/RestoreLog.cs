@@ -40,4 +40,7 @@ internal static partial class RestoreLog
 
     [LoggerMessage(2211, LogLevel.Debug, "{Name} was not prefetched: {Reason}")]
     public static partial void PrefetchFailed(ILogger log, WalFileName name, string reason);
+
+    [LoggerMessage(2212, LogLevel.Warning, "The spool {Folder} cannot be used, so segments come from the sources alone: {Reason}")]
+    public static partial void SpoolUnusable(ILogger log, string folder, string reason);
 }

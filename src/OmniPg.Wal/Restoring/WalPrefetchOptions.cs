@@ -4,6 +4,10 @@ namespace OmniPg.Wal;
 public sealed class WalPrefetchOptions
 {
     /// <summary>The spool; prefetched files lie in its folder <c>get</c>. One spool per server. Made when missing. Best in the file system of the data directory.</summary>
+    /// <remarks>
+    /// Bound to the data directory, its cluster and the sources: what was fetched for others is never used. While another server's run holds the spool this
+    /// one does without. A spool that cannot be used costs one warning, never the restore.
+    /// </remarks>
     public required string Spool { get; set; }
 
     /// <summary>How many segments are fetched at the same time.</summary>

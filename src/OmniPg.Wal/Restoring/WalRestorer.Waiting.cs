@@ -37,11 +37,13 @@ public sealed partial class WalRestorer
     private async Task<(string? Source, long Bytes, bool FromSpool)> ServeAsync(
         WalFileName file, string path, WalExpectations expectations, CancellationToken cancellationToken)
     {
-        var spool = file.Kind == WalFileKind.Segment ? _spool : null;
+        var spool = file.Kind == WalFileKind.Segment && _spool is { } any
+            ? any.Open(await SpoolBinding.OfAsync(_options, expectations, cancellationToken).ConfigureAwait(false))
+            : null;
         if (expectations.SegmentSize is { } size)
             spool?.WritePosition(file, size);
         if (spool is not null && await TryTakeAsync(spool, file, path, expectations, cancellationToken).ConfigureAwait(false) is { } bytes)
-            return (spool.Folder, bytes, true);
+            return (spool.FolderPath, bytes, true);
 
         var copy = await _fetcher.FetchAsync(file, path, expectations, cancellationToken).ConfigureAwait(false);
         if (copy is null)
@@ -58,7 +60,7 @@ public sealed partial class WalRestorer
     }
 
     private async Task<long?> TryTakeAsync(
-        WalSpool spool, WalFileName file, string path, WalExpectations expectations, CancellationToken cancellationToken)
+        WalSpool.Folder spool, WalFileName file, string path, WalExpectations expectations, CancellationToken cancellationToken)
     {
         // A delayed restore must know the archived file's time, which the spool does not keep.
         if (_options.RecoveryDelay > TimeSpan.Zero)

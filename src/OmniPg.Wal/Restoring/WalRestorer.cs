@@ -41,7 +41,7 @@ public sealed partial class WalRestorer : IWalRestorer
         _spool = options.Prefetch is { } prefetch ? new WalSpool(prefetch, _log) : null;
     }
 
-    /// <summary>Whether a prefetch run works on the spool, in this process or another.</summary>
+    /// <summary>Whether a prefetch run works on the spool, in this process or another, for this server or another.</summary>
     public bool IsPrefetchRunning => _spool?.IsLocked ?? false;
 
     /// <summary>Ends the recovery at once: waiting and later calls answer not found. The original's SIGUSR1.</summary>
@@ -68,18 +68,29 @@ public sealed partial class WalRestorer : IWalRestorer
     }
 
     /// <summary>Fetches ahead until the server asks for nothing new any more, for as long as <see cref="WalPrefetchOptions.IdleTimeout"/>.</summary>
-    /// <param name="cancellationToken">Ends the run; the spool keeps complete files only.</param>
-    /// <returns>Whether this call did the run; false when another one was under way already.</returns>
+    /// <param name="cancellationToken">Ends the run; what is in the spool then counts no more.</param>
+    /// <returns>Whether this call did the run; false when another one was under way already, for whichever server, or when the spool cannot be used.</returns>
     /// <exception cref="InvalidOperationException">The options have no <see cref="WalRestoreOptions.Prefetch"/>.</exception>
     public async Task<bool> RunPrefetchAsync(CancellationToken cancellationToken = default)
     {
         if (_spool is null)
             throw new InvalidOperationException("The restorer was made without prefetch options.");
-        using var single = await _spool.TryLockAsync(_time, cancellationToken).ConfigureAwait(false);
-        if (single is null)
-            return false;
         var expectations = await ExpectationsAsync(cancellationToken).ConfigureAwait(false);
-        await new Prefetcher(_options.Prefetch!, _spool, _fetcher, expectations, _time, _log).RunAsync(cancellationToken).ConfigureAwait(false);
+        var binding = await SpoolBinding.OfAsync(_options, expectations, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_spool.Open(binding) is not { } folder)
+                return false;
+            using var single = await _spool.TryLockAsync(_time, cancellationToken).ConfigureAwait(false);
+            if (single is null)
+                return false;
+            await new Prefetcher(_options.Prefetch!, folder, _fetcher, expectations, _time, _log).RunAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (WalSpool.IsTrouble(e))
+        {
+            _spool.Warn(e);
+        }
+
         return true;
     }
 

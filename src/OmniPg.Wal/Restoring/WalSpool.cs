@@ -5,8 +5,9 @@ using OmniPg.IO;
 namespace OmniPg.Wal;
 
 /// <summary>
-/// The folder <c>get</c> of a spool: prefetched segments under their names, the server's position in a file, a lock for the one run that fills it.
-/// Nothing in it is believed without validation, so nothing in it is flushed to disk.
+/// The folder <c>get</c> of a spool: a lock for the one run that fills it, and one folder per <see cref="SpoolBinding"/> with the server's position and the
+/// prefetched segments under their names. Nothing in it is believed without validation, so nothing in it is flushed to disk. A spool only saves
+/// time: whatever is wrong with it costs a warning.
 /// </summary>
 internal sealed class WalSpool
 {
@@ -15,25 +16,27 @@ internal sealed class WalSpool
     private static readonly TimeSpan LongestInFlight = TimeSpan.FromSeconds(10);
 
     private readonly ILogger _log;
+    private int _warned;
 
-    public WalSpool(WalPrefetchOptions options, ILogger log)
-    {
-        _log = log;
-        Folder = Path.Combine(Path.GetFullPath(options.Spool), "get");
-        Directory.CreateDirectory(Folder);
-    }
+    public WalSpool(WalPrefetchOptions options, ILogger log) => (_log, Root) = (log, Path.Combine(Path.GetFullPath(options.Spool), "get"));
 
-    public string Folder { get; }
+    /// <summary>The folder of all bindings.</summary>
+    public string Root { get; }
 
-    public bool IsLocked => SingleInstanceLock.IsHeld(LockPath);
+    /// <summary>Whether a run fills the spool, for whomever. A spool that cannot be looked at has none.</summary>
+    public bool IsLocked => Try(() => SingleInstanceLock.IsHeld(LockPath), false);
 
-    private string LockPath => Path.Combine(Folder, ".lock");
+    private string LockPath => Path.Combine(Root, ".lock");
 
-    private string PositionPath => Path.Combine(Folder, ".position");
-
-    public string PathOf(WalFileName name) => Path.Combine(Folder, name.ToString());
-
-    public bool Holds(WalFileName name) => File.Exists(PathOf(name));
+    /// <summary>The part of the spool that belongs to a binding; null when the spool cannot be used.</summary>
+    public Folder? Open(string binding) => Try(
+        () =>
+        {
+            var path = Path.Combine(Root, binding);
+            Directory.CreateDirectory(path);
+            return new Folder(this, path);
+        },
+        null);
 
     /// <summary>Becomes the one run that fills the spool. Tried more than once, because a look at <see cref="IsLocked"/> holds the lock for a moment too.</summary>
     public async Task<SingleInstanceLock?> TryLockAsync(TimeProvider time, CancellationToken cancellationToken)
@@ -48,79 +51,171 @@ internal sealed class WalSpool
             {
                 await Task.Delay(InFlightPoll, time, cancellationToken).ConfigureAwait(false);
             }
+            catch (Exception e) when (IsTrouble(e))
+            {
+                Warn(e);
+                return null;
+            }
         }
 
         return null;
     }
 
-    /// <summary>Tells the prefetch run what the server asked for last.</summary>
-    public void WritePosition(WalFileName name, int segmentBytes)
+    /// <summary>Does something with the spool; its trouble is worth one warning and the other answer.</summary>
+    public T Try<T>(Func<T> work, T otherwise)
     {
-        // Renamed into place: the prefetch run in the other process reads it at any moment.
-        var temporary = DurableFile.TemporaryNameFor(PositionPath);
-        File.WriteAllText(temporary, string.Create(CultureInfo.InvariantCulture, $"{name} {segmentBytes}"));
-        File.Move(temporary, PositionPath, overwrite: true);
-    }
-
-    /// <summary>What the server asked for last, and the segment size of its cluster; null when it asked for nothing yet.</summary>
-    public (WalFileName Name, WalSegmentSize Size)? ReadPosition()
-    {
-        if (!File.Exists(PositionPath))
-            return null;
-        var parts = File.ReadAllText(PositionPath).Split(' ');
-        return parts.Length == 2
-            && WalFileName.TryParse(parts[0], out var name)
-            && long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var bytes)
-            && WalSegmentSize.IsValid(bytes)
-                ? (name, WalSegmentSize.FromBytes(bytes))
-                : null;
-    }
-
-    /// <summary>Moves a prefetched segment to the server, after it was validated once more: a crash may have torn it.</summary>
-    /// <returns>Its size, or null when there is no valid one.</returns>
-    public async Task<long?> TryTakeAsync(
-        WalFileName name, string path, WalExpectations expectations, TimeProvider time, CancellationToken cancellationToken)
-    {
-        await WaitForInFlightAsync(name, time, cancellationToken).ConfigureAwait(false);
-        var spooled = PathOf(name);
-        if (!File.Exists(spooled))
-            return null;
         try
         {
-            var bytes = await SpooledFile.ValidateAsync(spooled, name, expectations, cancellationToken).ConfigureAwait(false);
-            SpooledFile.MoveTo(spooled, path);
-            return bytes;
+            return work();
         }
-        catch (WalValidationException e)
+        catch (Exception e) when (IsTrouble(e))
         {
-            RestoreLog.SpoolDiscarded(_log, name, e.Message);
-            File.Delete(spooled);
-        }
-        catch (IOException e)
-        {
-            // Cleaned away by the run meanwhile, or the spool's disk is bad: the sources decide.
-            RestoreLog.SpoolDiscarded(_log, name, e.Message);
-        }
-
-        return null;
-    }
-
-    /// <summary>Removes what the server is past already and what no run will finish.</summary>
-    public void Clean(ulong below, bool temporaryToo)
-    {
-        foreach (var path in Directory.EnumerateFiles(Folder))
-        {
-            var file = Path.GetFileName(path);
-            if (WalFileName.TryParse(file, out var name) ? name.Position < below : temporaryToo && file.EndsWith(".tmp", StringComparison.Ordinal))
-                File.Delete(path);
+            Warn(e);
+            return otherwise;
         }
     }
 
-    /// <summary>When the segment is being fetched right now, its end is nearer than that of a second fetch.</summary>
-    private async Task WaitForInFlightAsync(WalFileName name, TimeProvider time, CancellationToken cancellationToken)
+    public static bool IsTrouble(Exception error) => error is IOException or UnauthorizedAccessException or WalConfigurationException;
+
+    /// <summary>Says once what is wrong with the spool.</summary>
+    public void Warn(Exception error)
     {
-        var started = time.GetTimestamp();
-        while (!Holds(name) && Directory.EnumerateFiles(Folder, $".{name}.*.tmp").Any() && IsLocked && time.GetElapsedTime(started) < LongestInFlight)
-            await Task.Delay(InFlightPoll, time, cancellationToken).ConfigureAwait(false);
+        if (Interlocked.Exchange(ref _warned, 1) == 0)
+            RestoreLog.SpoolUnusable(_log, Root, error.Message);
+    }
+
+    /// <summary>What one binding has in the spool.</summary>
+    internal sealed class Folder(WalSpool spool, string path)
+    {
+        private const string Position = ".position";
+
+        public string FolderPath => path;
+
+        private string PositionPath => Path.Combine(path, Position);
+
+        public string PathOf(WalFileName name) => Path.Combine(path, name.ToString());
+
+        public bool Holds(WalFileName name) => File.Exists(PathOf(name));
+
+        /// <summary>Tells the prefetch run what the server asked for last.</summary>
+        public void WritePosition(WalFileName name, int segmentBytes) => spool.Try(
+            () =>
+            {
+                // Renamed into place: the prefetch run in the other process reads it at any moment.
+                var temporary = DurableFile.TemporaryNameFor(PositionPath);
+                try
+                {
+                    File.WriteAllText(temporary, string.Create(CultureInfo.InvariantCulture, $"{name} {segmentBytes}"));
+                    File.Move(temporary, PositionPath, overwrite: true);
+                }
+                catch
+                {
+                    File.Delete(temporary);
+                    throw;
+                }
+
+                return true;
+            },
+            false);
+
+        /// <summary>What the server asked for last, and the segment size of its cluster; null when it asked for nothing yet.</summary>
+        public (WalFileName Name, WalSegmentSize Size)? ReadPosition()
+        {
+            if (!File.Exists(PositionPath))
+                return null;
+            var parts = File.ReadAllText(PositionPath).Split(' ');
+            return parts.Length == 2
+                && WalFileName.TryParse(parts[0], out var name)
+                && long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var bytes)
+                && WalSegmentSize.IsValid(bytes)
+                    ? (name, WalSegmentSize.FromBytes(bytes))
+                    : null;
+        }
+
+        /// <summary>Moves a prefetched segment to the server, after it was validated once more: a crash may have torn it.</summary>
+        /// <returns>Its size, or null when there is no valid one.</returns>
+        public async Task<long?> TryTakeAsync(
+            WalFileName name, string target, WalExpectations expectations, TimeProvider time, CancellationToken cancellationToken)
+        {
+            try
+            {
+                // What lies here while no run is at work is left of one that was killed.
+                if (!spool.IsLocked)
+                    return null;
+                await WaitForInFlightAsync(name, time, cancellationToken).ConfigureAwait(false);
+                return Holds(name) ? await TakeAsync(name, target, expectations, cancellationToken).ConfigureAwait(false) : null;
+            }
+            catch (Exception e) when (IsTrouble(e))
+            {
+                // Cleaned away by the run meanwhile, or the spool's disk is bad: the sources decide.
+                RestoreLog.SpoolDiscarded(spool._log, name, e.Message);
+                return null;
+            }
+        }
+
+        /// <summary>Removes what the server is past already.</summary>
+        public void Clean(ulong below)
+        {
+            foreach (var file in Directory.EnumerateFiles(path))
+                if (WalFileName.TryParse(Path.GetFileName(file), out var name) && name.Position < below)
+                    File.Delete(file);
+        }
+
+        /// <summary>
+        /// Removes, at the beginning of a run, whatever others left: its files and folders but this binding's position. A run that ends in order
+        /// leaves none, so these are of one that was killed, of another data directory, of other sources or of another version.
+        /// </summary>
+        public void Inherit()
+        {
+            Directory.CreateDirectory(path);
+            Empty(path, keep: PositionPath);
+            Empty(spool.Root, keep: spool.LockPath);
+            foreach (var other in Directory.EnumerateDirectories(spool.Root))
+            {
+                if (other == path || !IsBinding(Path.GetFileName(other)))
+                    continue;
+                Empty(other, keep: "");
+                if (!Directory.EnumerateFileSystemEntries(other).Any())
+                    Directory.Delete(other);
+            }
+        }
+
+        // Only what a spool holds: the directory may be somebody else's by mistake.
+        private static void Empty(string folder, string keep)
+        {
+            foreach (var file in Directory.EnumerateFiles(folder))
+            {
+                var name = Path.GetFileName(file);
+                if (file != keep && (name == Position || WalFileName.TryParse(name, out _) || (name.StartsWith('.') && name.EndsWith(".tmp", StringComparison.Ordinal))))
+                    File.Delete(file);
+            }
+        }
+
+        private static bool IsBinding(string name) => name.Length == SpoolBinding.Length && name.All(char.IsAsciiHexDigitLower);
+
+        private async Task<long?> TakeAsync(WalFileName name, string target, WalExpectations expectations, CancellationToken cancellationToken)
+        {
+            var spooled = PathOf(name);
+            try
+            {
+                var bytes = await SpooledFile.ValidateAsync(spooled, name, expectations, cancellationToken).ConfigureAwait(false);
+                SpooledFile.MoveTo(spooled, target);
+                return bytes;
+            }
+            catch (WalValidationException e)
+            {
+                RestoreLog.SpoolDiscarded(spool._log, name, e.Message);
+                File.Delete(spooled);
+                return null;
+            }
+        }
+
+        /// <summary>When the segment is being fetched right now, its end is nearer than that of a second fetch.</summary>
+        private async Task WaitForInFlightAsync(WalFileName name, TimeProvider time, CancellationToken cancellationToken)
+        {
+            var started = time.GetTimestamp();
+            while (!Holds(name) && Directory.EnumerateFiles(path, $".{name}.*.tmp").Any() && spool.IsLocked && time.GetElapsedTime(started) < LongestInFlight)
+                await Task.Delay(InFlightPoll, time, cancellationToken).ConfigureAwait(false);
+        }
     }
 }

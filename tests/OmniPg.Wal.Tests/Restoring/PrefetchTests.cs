@@ -1,4 +1,6 @@
+using Microsoft.Extensions.Logging;
 using OmniPg.Compression;
+using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Restoring;
@@ -55,7 +57,8 @@ public sealed class PrefetchTests(WalWorkloads workloads) : IDisposable
     {
         var workload = await FillAsync(3);
         var restorer = _fixture.Restorer(Options());
-        Directory.CreateDirectory(Path.GetDirectoryName(SpoolFile(workload.Segments[1]))!);
+        await TakeAsync(restorer, workload.Segments[0]);
+        using var run = SingleInstanceLock.Acquire(Path.Combine(_fixture.Spool, "get", ".lock"));
         await File.WriteAllBytesAsync(SpoolFile(workload.Segments[1]), workload.Read(workload.Segments[1]).With(b => b[^9000] ^= 4), TestContext.Current.CancellationToken);
 
         var fromSpool = await TakeAsync(restorer, workload.Segments[1]);
@@ -73,14 +76,14 @@ public sealed class PrefetchTests(WalWorkloads workloads) : IDisposable
         var restorer = _fixture.Restorer(Options());
         await TakeAsync(restorer, workload.Segments[3]);
         await File.WriteAllBytesAsync(SpoolFile(workload.Segments[1]), workload.Read(workload.Segments[1]), TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(_fixture.Spool, "get", $".{workload.Segments[2]}.abc.tmp"), "torn", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(Folder, $".{workload.Segments[2]}.abc.tmp"), "torn", TestContext.Current.CancellationToken);
         using var stop = new CancellationTokenSource();
 
         var run = restorer.RunPrefetchAsync(stop.Token);
         await RestoreFixture.UntilAsync(() => File.Exists(SpoolFile(workload.Segments[5])), "the run works");
 
         Spooled().Should().NotContain(workload.Segments[1].ToString());
-        Directory.EnumerateFiles(Path.Combine(_fixture.Spool, "get"), $".{workload.Segments[2]}.*").Should().BeEmpty();
+        Directory.EnumerateFiles(Folder, $".{workload.Segments[2]}.*").Should().BeEmpty();
         await stop.CancelAsync();
         await run.Invoking(r => r).Should().ThrowAsync<OperationCanceledException>();
     }
@@ -118,16 +121,152 @@ public sealed class PrefetchTests(WalWorkloads workloads) : IDisposable
         Spooled().Should().BeEmpty();
     }
 
-    private WalRestoreOptions Options()
+    [Fact]
+    public async Task Files_of_a_run_that_was_killed_are_not_handed_out_and_go_with_the_next_run()
     {
-        var options = _fixture.Options();
+        var workload = await FillAsync(3);
+        var restorer = _fixture.Restorer(Options());
+        await TakeAsync(restorer, workload.Segments[0]);
+        await File.WriteAllBytesAsync(SpoolFile(workload.Segments[1]), workload.Read(workload.Segments[1]), TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(SpoolFile(workload.Segments[9]), workload.Read(workload.Segments[9]), TestContext.Current.CancellationToken);
+        var version0 = Path.Combine(_fixture.Spool, "get", workload.Segments[2].ToString());
+        await File.WriteAllBytesAsync(version0, workload.Read(workload.Segments[2]), TestContext.Current.CancellationToken);
+        using var stop = new CancellationTokenSource();
+
+        (await TakeAsync(restorer, workload.Segments[1])).Should().BeFalse();
+        var run = restorer.RunPrefetchAsync(stop.Token);
+        await RestoreFixture.UntilAsync(() => File.Exists(SpoolFile(workload.Segments[2])), "the run works");
+
+        File.Exists(SpoolFile(workload.Segments[9])).Should().BeFalse();
+        File.Exists(version0).Should().BeFalse();
+        await stop.CancelAsync();
+        await run.Invoking(r => r).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    [Theory]
+    [InlineData("source")]
+    [InlineData("source under the same path")]
+    [InlineData("data directory under the same path")]
+    [InlineData("order of the sources")]
+    public async Task What_was_fetched_for_another_server_or_from_other_sources_is_never_handed_out(string other)
+    {
+        var workload = await FillAsync(3);
+        foreach (var segment in workload.Segments.Take(3))
+            RestoreFixture.Put(_fixture.Second, segment, workload.Read(segment), Codec.Zstd);
+        using var stop = new CancellationTokenSource();
+        var first = _fixture.Restorer(Options(_fixture.First, _fixture.Second));
+        await TakeAsync(first, workload.Segments[0]);
+        var run = first.RunPrefetchAsync(stop.Token);
+        await RestoreFixture.UntilAsync(() => File.Exists(SpoolFile(workload.Segments[1])), "the run has fetched");
+        if (other == "source under the same path")
+            Replace(_fixture.First);
+        if (other == "data directory under the same path")
+            Replace(_fixture.Data);
+        string[] sources = other switch { "source" => [_fixture.Second], "order of the sources" => [_fixture.Second, _fixture.First], _ => [_fixture.First, _fixture.Second] };
+
+        (await TakeAsync(_fixture.Restorer(Options(sources)), workload.Segments[1])).Should().BeFalse();
+
+        run.IsCompleted.Should().BeFalse("the other run holds the spool all the time");
+        await stop.CancelAsync();
+        await run.Invoking(r => r).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    [Theory]
+    [InlineData("file")]
+    [InlineData("proc")]
+    [InlineData("get")]
+    [InlineData("lock")]
+    public async Task Spool_that_cannot_be_used_costs_one_warning_and_nothing_else(string trouble)
+    {
+        var workload = await FillAsync(3);
+        var options = Options();
+        Break(options.Prefetch!, trouble);
+        var restorer = _fixture.Restorer(options);
+
+        foreach (var segment in workload.Segments.Take(3))
+            (await TakeAsync(restorer, segment)).Should().BeFalse();
+        (await restorer.RunPrefetchAsync(TestContext.Current.CancellationToken)).Should().BeFalse();
+        restorer.IsPrefetchRunning.Should().BeFalse();
+
+        _fixture.Logs.Lines.Where(l => l.Level >= LogLevel.Warning && l.Id.Id != 2209).Should().ContainSingle().Which.Id.Id.Should().Be(2212);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Spool_on_a_disk_that_is_full_or_read_only_costs_one_warning_and_nothing_else(bool full)
+    {
+        using var disk = TmpfsMount.TryCreate(40 << 10);
+        Assert.SkipWhen(disk is null, "This process may not mount a file system.");
+        var workload = await FillAsync(3);
+        var options = Options();
+        options.Prefetch!.Spool = Directory.CreateDirectory(Path.Combine(disk.Path, "spool")).FullName;
+        if (full)
+            Fill(Path.Combine(disk.Path, "ballast"));
+        else
+            disk.Remount(readOnly: true);
+        var restorer = _fixture.Restorer(options);
+
+        foreach (var segment in workload.Segments.Take(3))
+            (await TakeAsync(restorer, segment)).Should().BeFalse();
+        await restorer.RunPrefetchAsync(TestContext.Current.CancellationToken);
+
+        _fixture.Logs.Lines.Where(l => l.Level >= LogLevel.Warning && l.Id.Id != 2209).Should().ContainSingle().Which.Id.Id.Should().Be(2212);
+    }
+
+    private static void Fill(string path)
+    {
+        using var ballast = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        try
+        {
+            while (true)
+                ballast.Write(new byte[1024]);
+        }
+        catch (IOException)
+        {
+            // That was the aim.
+        }
+    }
+
+    private void Break(WalPrefetchOptions prefetch, string trouble)
+    {
+        if (trouble == "proc")
+        {
+            prefetch.Spool = "/proc/omnipg";
+            return;
+        }
+
+        Directory.CreateDirectory(Path.GetDirectoryName(_fixture.Spool)!);
+        if (trouble == "file")
+            File.WriteAllText(_fixture.Spool, "");
+        else if (trouble == "get")
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(_fixture.Spool).FullName, "get"), "");
+        else
+            Directory.CreateDirectory(Path.Combine(_fixture.Spool, "get", ".lock"));
+    }
+
+    private static void Replace(string directory)
+    {
+        Directory.Move(directory, directory + ".old");
+        foreach (var folder in Directory.GetDirectories(directory + ".old", "*", SearchOption.AllDirectories).Prepend(directory + ".old"))
+            Directory.CreateDirectory(directory + folder[(directory.Length + 4)..]);
+        foreach (var file in Directory.GetFiles(directory + ".old", "*", SearchOption.AllDirectories))
+            File.Copy(file, directory + file[(directory.Length + 4)..]);
+    }
+
+    private WalRestoreOptions Options(params string[] sources)
+    {
+        var options = _fixture.Options(sources);
         options.Prefetch = new WalPrefetchOptions { Spool = _fixture.Spool, MaxParallelism = 2, QueueMaxBytes = 4 << 20 };
         return options;
     }
 
-    private string SpoolFile(WalFileName name) => Path.Combine(_fixture.Spool, "get", name.ToString());
+    /// <summary>The folder of the one binding that has used the spool.</summary>
+    private string Folder => Directory.GetDirectories(Path.Combine(_fixture.Spool, "get")).Single();
 
-    private IEnumerable<string> Spooled() => Directory.EnumerateFiles(Path.Combine(_fixture.Spool, "get"))
+    private string SpoolFile(WalFileName name) => Path.Combine(Folder, name.ToString());
+
+    private IEnumerable<string> Spooled() => Directory.EnumerateFiles(Folder)
         .Select(f => Path.GetFileName(f)!).Where(f => f[0] != '.').Order(StringComparer.Ordinal);
 
     private async Task<bool> TakeAsync(WalRestorer restorer, WalFileName name)
