@@ -13,12 +13,12 @@ public enum ArchiveBinding
     /// <summary>The archive becomes this cluster's, whatever it held: for archives of other tools, and once after <c>pg_upgrade</c>. An empty place is treated as by <see cref="Cluster"/>.</summary>
     Adopt,
 
+    /// <summary>Markers are neither looked at nor written.</summary>
+    None,
+
     /// <summary>
     /// As <see cref="Cluster"/>, but an empty place becomes a new archive although the cluster has archived before (<c>--begin</c>). For one call: kept on, it
     /// takes the directory below storage that is not mounted for a new archive. <see cref="WalArchiver.BeginAsync"/> does the same without a file.
     /// </summary>
     Begin,
-
-    /// <summary>Markers are neither looked at nor written.</summary>
-    None,
 }

@@ -17,8 +17,15 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
         var found = await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false);
         if (found is null)
         {
-            await RequireMayBeginAsync(destination, cancellationToken).ConfigureAwait(false);
-            return token => BeginAsync(destination, wanted, token);
+            var entry = await FirstEntryAsync(store, cancellationToken).ConfigureAwait(false);
+            // Between the two looks another call may have begun the archive and stored into it.
+            if (entry is not null)
+                found = await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false);
+            if (found is null)
+            {
+                RequireMayBegin(destination, entry);
+                return token => BeginAsync(destination, wanted, token);
+            }
         }
 
         if (options.Binding == ArchiveBinding.Adopt && found with { Created = wanted.Created } != wanted)
@@ -85,13 +92,13 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
         await BeginAsync(destination, wanted, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task RequireMayBeginAsync(ArchiveDestination destination, CancellationToken cancellationToken)
+    private void RequireMayBegin(ArchiveDestination destination, string? entry)
     {
-        var store = destination.Store;
-        if (await FirstEntryAsync(store, cancellationToken).ConfigureAwait(false) is { } entry)
+        var store = destination.Store.Id;
+        if (entry is not null)
         {
             if (options.Binding != ArchiveBinding.Adopt)
-                throw WalArchiveMismatchException.NotEmpty(store.Id, entry);
+                throw WalArchiveMismatchException.NotEmpty(store, entry);
             return;
         }
 
@@ -99,7 +106,7 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
             return;
         var proof = destination.IsProven ? "this process has seen its marker" : new ArchivedBefore(options, cluster).FindProof();
         if (proof is not null)
-            throw WalArchiveAbsentException.NotBegun(store.Id, options.DataDirectory, proof);
+            throw WalArchiveAbsentException.NotBegun(store, options.DataDirectory, proof);
     }
 
     private static async Task<string?> FirstEntryAsync(IWalStore store, CancellationToken cancellationToken)

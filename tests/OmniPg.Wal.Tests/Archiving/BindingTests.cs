@@ -246,10 +246,53 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
         Directory.EnumerateFiles(archive).Should().BeEmpty();
     }
 
+    [Fact]
+    public async Task An_archive_that_another_call_begins_between_two_looks_is_used()
+    {
+        var system = PgControlFile.Read(Scene.DataDirectory).SystemIdentifier;
+        await using var store = new MemoryWalStore();
+        await using var archiver = Scene.Archiver().To(d => d.Store(new OvertakenStore(store, async () =>
+        {
+            await new WalArchiveMarker { SystemIdentifier = system, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
+            await store.PutAsync(Scene.Segments[2].ToString(), [1], Token);
+        }))).Build();
+
+        (await archiver.ArchiveAsync(Scene.Add(), Token)).IsArchived.Should().BeTrue();
+    }
+
     private string MarkDone(string name)
     {
         var path = Path.Combine(Scene.DataDirectory, "pg_wal", "archive_status", name + ".done");
         File.WriteAllText(path, "");
         return path;
+    }
+
+    /// <summary>Somebody else begins the archive right after it was first looked for.</summary>
+    private sealed class OvertakenStore(MemoryWalStore inner, Func<Task> begin) : IWalStore
+    {
+        private bool _begun;
+
+        public string Id => inner.Id;
+
+        public WalStoreCapabilities Capabilities => inner.Capabilities;
+
+        public async Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default)
+        {
+            var found = await inner.OpenReadAsync(key, cancellationToken);
+            if (!_begun)
+                await begin();
+            _begun = true;
+            return found;
+        }
+
+        public ValueTask<IWalStoreWriter> CreateAsync(string key, WalObjectInfo info, CancellationToken cancellationToken = default) => inner.CreateAsync(key, info, cancellationToken);
+
+        public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => inner.StatAsync(key, cancellationToken);
+
+        public IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => inner.ListAsync(prefix, cancellationToken);
+
+        public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => inner.DeleteAsync(key, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }
