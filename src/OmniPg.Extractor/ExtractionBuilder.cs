@@ -1,3 +1,4 @@
+using OmniPg.Extractor.Archives.Reading;
 using OmniPg.Extractor.Extraction;
 
 namespace OmniPg.Extractor;
@@ -131,7 +132,7 @@ public sealed class ExtractionBuilder
     /// <returns>This builder.</returns>
     public ExtractionBuilder StrictNames() => With(static options => options.StrictNames = true);
 
-    /// <summary>Makes it an error that pg_dump leaves objects out.</summary>
+    /// <summary>Makes it an error that objects, or parts of them, are missing for want of rights.</summary>
     /// <returns>This builder.</returns>
     public ExtractionBuilder RequireComplete() => With(static options => options.RequireComplete = true);
 
@@ -150,7 +151,11 @@ public sealed class ExtractionBuilder
     public ExtractionBuilder WithOptionsOf(SchemaSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        return new ExtractionBuilder(_source, _context, OptionText.Read(snapshot.Options));
+        var options = OptionText.Read(snapshot.Options);
+        // Text that nobody can decode must be read the same way on both sides.
+        if (_source is DumpArchiveSource && snapshot.Environment.Encoding is { } encoding && ArchiveEncodings.IsRaw(encoding))
+            options.Encoding = encoding;
+        return new ExtractionBuilder(_source, _context, options);
     }
 
     /// <summary>Sets the directory that <see cref="RunAsync"/> writes.</summary>

@@ -69,6 +69,9 @@ public enum TocKind
     /// <summary><c>EVENT TRIGGER</c>: an event trigger.</summary>
     EventTrigger,
 
+    /// <summary><c>EXTENDED STATISTICS DATA</c>: optimizer statistics of an extended statistics object, values of columns among them (pg_dump 19 and newer).</summary>
+    ExtendedStatisticsData,
+
     /// <summary><c>EXTENSION</c>: an extension.</summary>
     Extension,
 

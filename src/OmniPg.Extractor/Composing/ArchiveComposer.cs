@@ -12,12 +12,14 @@ internal sealed class ArchiveComposer
     private readonly EntrySelection _selection;
     private readonly EntrySqlWriter _writer;
     private readonly StringBuilder _sql = new();
+    private readonly bool _rewrites;
 
     public ArchiveComposer(PgArchive archive, ComposeOptions options, IScript script)
     {
         _archive = archive;
         _options = options;
         _script = script;
+        _rewrites = !archive.Session.StandardConformingStrings && options.TargetMajor >= ScriptPrologue.KnowsOnlyOn;
         _selection = new EntrySelection(options);
         _writer = new EntrySqlWriter(options, archive.Header.DumpVersion, archive.FindEntry, archive.Session.SearchPathStatement is null);
     }
@@ -25,10 +27,12 @@ internal sealed class ArchiveComposer
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         ScriptPrologue.AppendTitle(_sql, _archive.Header);
-        ScriptPrologue.AppendSettings(_sql, _archive.Header, _archive.Session);
+        if (_rewrites)
+            RefuseEscapedRows();
+        ScriptPrologue.AppendSettings(_sql, _archive.Header, _archive.Session, _options.TargetMajor);
         if (_options.Clean)
             AppendDrops();
-        var data = new ScriptData(_archive, _script);
+        var data = new ScriptData(_archive, _script, _rewrites || _archive.Session.StandardConformingStrings);
         await using (data.ConfigureAwait(false))
         {
             foreach (var pass in Enum.GetValues<TocPass>())
@@ -37,6 +41,14 @@ internal sealed class ArchiveComposer
         ScriptPrologue.AppendEnd(_sql);
         await WriteOutAsync(0, cancellationToken).ConfigureAwait(false);
         await _script.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private void RefuseEscapedRows()
+    {
+        if (_archive.Entries.FirstOrDefault(entry => entry.HasData && entry.Kind == TocKind.TableData && string.IsNullOrEmpty(entry.CopyStatement) && _selection.WantsData(entry)) is { } rows)
+            throw new ExtractorOptionException("TargetMajor",
+                $"The rows of '{rows.Namespace}.{rows.Tag}' are INSERT statements written with standard_conforming_strings off; PostgreSQL {_options.TargetMajor} knows on only.",
+                "Dump the rows as COPY, or compose the definitions only.");
     }
 
     private void AppendDrops()
@@ -59,7 +71,7 @@ internal sealed class ArchiveComposer
             cancellationToken.ThrowIfCancellationRequested();
             var wantsData = _selection.WantsData(entry);
             if (_selection.WantsDefinition(entry) || (wantsData && !entry.HasData))
-                _writer.AppendDefinition(_sql, entry);
+                _writer.AppendDefinition(_sql, _rewrites && entry.Definition is { } text ? entry with { Definition = StandardStrings.Conforming(text) } : entry);
             if (wantsData && entry.HasData)
             {
                 _writer.AppendDataHead(_sql, entry);

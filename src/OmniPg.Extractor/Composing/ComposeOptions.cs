@@ -30,6 +30,12 @@ public sealed record ComposeOptions
     /// <summary>Data only, no definitions (<c>--data-only</c>). Default false.</summary>
     public bool DataOnly { get; init; }
 
+    /// <summary>
+    /// Major version of the server that the script is for. From 19 on, which knows no <c>standard_conforming_strings = off</c>, the definitions of an archive
+    /// that was written under it are rewritten. Null, the default, writes what pg_restore writes, which servers before 19 take.
+    /// </summary>
+    public int? TargetMajor { get; init; }
+
     /// <summary>Entries for which this returns false are left out (<c>--use-list</c>). Null, the default, takes all.</summary>
     public Func<TocEntry, bool>? Include { get; init; }
 

@@ -23,7 +23,7 @@ internal static class EntryHeader
 
     private static string Prefix(TocEntry entry, bool isData) => (entry.Kind, isData) switch
     {
-        (TocKind.StatisticsData, _) => "Statistics for ",
+        (TocKind.StatisticsData or TocKind.ExtendedStatisticsData, _) => "Statistics for ",
         (_, true) => "Data for ",
         _ => "",
     };

@@ -17,6 +17,7 @@ public static class PgArchiveComposeExtensions
     /// <exception cref="ArchiveFormatException">Data is damaged, missing or ends too early.</exception>
     /// <exception cref="CompressionNotSupportedException">Data is wanted and no decoder is available for it.</exception>
     /// <exception cref="ArgumentException">Options exclude each other.</exception>
+    /// <exception cref="ExtractorOptionException">The rows cannot be run by <see cref="ComposeOptions.TargetMajor"/>.</exception>
     public static Task ComposeSqlAsync(this PgArchive archive, Stream output, ComposeOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(archive);
@@ -32,6 +33,7 @@ public static class PgArchiveComposeExtensions
     /// <exception cref="ArchiveFormatException">Data is damaged, missing or ends too early.</exception>
     /// <exception cref="CompressionNotSupportedException">Data is wanted and no decoder is available for it.</exception>
     /// <exception cref="ArgumentException">Options exclude each other.</exception>
+    /// <exception cref="ExtractorOptionException">The rows cannot be run by <see cref="ComposeOptions.TargetMajor"/>.</exception>
     public static Task ComposeSqlAsync(this PgArchive archive, TextWriter output, ComposeOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(archive);

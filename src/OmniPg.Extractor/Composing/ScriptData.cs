@@ -1,7 +1,7 @@
 namespace OmniPg.Extractor.Composing;
 
 /// <summary>Feeds the data of entries into a script, in the order in which the archive holds it.</summary>
-internal sealed class ScriptData(PgArchive archive, IScript script) : IAsyncDisposable
+internal sealed class ScriptData(PgArchive archive, IScript script, bool standardStrings) : IAsyncDisposable
 {
     private IAsyncEnumerator<ArchiveDataBlock>? _blocks;
     private bool _hasCurrent;
@@ -42,7 +42,7 @@ internal sealed class ScriptData(PgArchive archive, IScript script) : IAsyncDisp
         await LargeObjectScript.BeginAsync(script, cancellationToken).ConfigureAwait(false);
         while (_hasCurrent && _blocks!.Current.Entry.DumpId == entry.DumpId)
         {
-            await LargeObjectScript.WriteAsync(script, _blocks.Current, archive.Session.StandardConformingStrings, cancellationToken).ConfigureAwait(false);
+            await LargeObjectScript.WriteAsync(script, _blocks.Current, standardStrings, cancellationToken).ConfigureAwait(false);
             await MoveAsync().ConfigureAwait(false);
         }
         await LargeObjectScript.EndAsync(script, cancellationToken).ConfigureAwait(false);

@@ -13,4 +13,7 @@ internal static partial class ExtractorLog
 
     [LoggerMessage(6002, LogLevel.Warning, "{Program} lost a race with concurrent DDL and is started again: {Reason}")]
     public static partial void DumpStartsAgain(ILogger logger, string program, string reason);
+
+    [LoggerMessage(6003, LogLevel.Warning, "The pooler of {Source} refused start-up options; the dump's session follows the settings of role and database.")]
+    public static partial void SessionNotPinned(ILogger logger, string source);
 }

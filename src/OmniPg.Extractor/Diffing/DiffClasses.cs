@@ -27,4 +27,7 @@ public enum DiffClasses
 
     /// <summary>The installed version of an extension.</summary>
     Version = 64,
+
+    /// <summary>Nothing but carriage returns: a checkout or an editor converted the line ends.</summary>
+    LineEnds = 128,
 }

@@ -16,6 +16,12 @@ internal static class OwnerText
         return header + WithoutStatement(sql[headerEnd..]);
     }
 
+    public static string WithoutHeader(string sql)
+    {
+        var headerEnd = sql.IndexOf("\n--\n", StringComparison.Ordinal);
+        return headerEnd < 0 ? sql : sql[headerEnd..];
+    }
+
     // The owner comes behind the definition; after it at most an access method. A body ends before, with its quote and semicolon.
     private static string WithoutStatement(string body)
     {

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OmniPg.Extractor.Diffing;
 
 /// <summary>Compares two snapshots entry by entry and sums the differences up per object.</summary>
@@ -23,6 +25,8 @@ internal sealed class SnapshotComparison(SchemaSnapshot from, SchemaSnapshot to,
             .OrderBy(static diff => diff.SchemaObject.Kind, StringComparer.Ordinal)
             .ThenBy(static diff => diff.SchemaObject.Identity, StringComparer.Ordinal)
             .ToList();
+        if (objects.Count(static diff => diff.Classes.HasFlag(DiffClasses.LineEnds)) is > 0 and var converted)
+            _notes.Add($"{converted.ToString(CultureInfo.InvariantCulture)} objects differ in carriage returns: something converted line ends. With git, '* -text' in .gitattributes prevents it.");
         return new SchemaDiff(objects, _notes, Mismatch());
     }
 
@@ -49,7 +53,7 @@ internal sealed class SnapshotComparison(SchemaSnapshot from, SchemaSnapshot to,
     }
 
     private bool IsCompared(SchemaEntry entry) => entry.Section != TocSection.Data
-        && entry.Desc is not ("MATERIALIZED VIEW DATA" or "STATISTICS DATA")
+        && !entry.Desc.EndsWith(" DATA", StringComparison.Ordinal)
         && (_compareLargeObjects || entry.SchemaObject.Kind != "LARGE OBJECT")
         && (_compareDatabase || entry.SchemaObject.Kind != "DATABASE")
         && !(options.IgnoreAcl && ClassOf(entry) == DiffClasses.Acl)
@@ -57,7 +61,9 @@ internal sealed class SnapshotComparison(SchemaSnapshot from, SchemaSnapshot to,
 
     private ObjectDiff? Compare(SchemaObjectId id, List<SchemaEntry> left, List<SchemaEntry> right)
     {
-        if (left.Count == 0 || right.Count == 0)
+        // Grants and comments alone, as on schema public or a built-in function: the object is there on both sides.
+        var isThere = left.Concat(right).All(static entry => ClassOf(entry) != DiffClasses.Definition);
+        if ((left.Count == 0 || right.Count == 0) && !isThere)
         {
             var entries = left.Count == 0 ? right : left;
             return new ObjectDiff(left.Count == 0 ? DiffStatus.Added : DiffStatus.Removed, id, DiffClasses.None,
@@ -90,11 +96,20 @@ internal sealed class SnapshotComparison(SchemaSnapshot from, SchemaSnapshot to,
         var moved = _compareFiles && left.File != right.File ? DiffClasses.Moved : DiffClasses.None;
         if (left.Sha256 == right.Sha256)
             return moved;
+        if (WithoutReturns(left.Sql) == WithoutReturns(right.Sql))
+            return moved | DiffClasses.LineEnds;
+        // The header of a grant or a comment names the owner, too; it is the object's own entry that gives it away.
         var owner = left.Owner != right.Owner && !options.IgnoreOwners ? DiffClasses.Owner : DiffClasses.None;
         var (a, b) = (OwnerText.Without(left.Sql), OwnerText.Without(right.Sql));
         // With equal owners the texts may still differ in nothing but the owner's place, as after an edit by hand.
+        if (a == b && !(HasOwner(left) || HasOwner(right)))
+            return moved | (OwnerText.WithoutHeader(left.Sql) == OwnerText.WithoutHeader(right.Sql) ? DiffClasses.None : ClassOf(left));
         return moved | owner | (a == b ? DiffClasses.None : ClassOf(left));
     }
+
+    private static bool HasOwner(SchemaEntry entry) => entry.Sql.Contains(" OWNER TO ", StringComparison.Ordinal);
+
+    private static string WithoutReturns(string sql) => sql.Replace("\r", "", StringComparison.Ordinal).TrimEnd('\n');
 
     private static DiffClasses ClassOf(SchemaEntry entry) => entry.Desc switch
     {

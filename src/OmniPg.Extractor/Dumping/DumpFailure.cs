@@ -15,6 +15,10 @@ internal static class DumpFailure
     public static bool IsRace(ExtractorException error) => error is PgDumpFailedException { StderrTail: var stderr }
         && (stderr.Contains("cache lookup failed", StringComparison.Ordinal) || stderr.Contains("could not open relation with OID", StringComparison.Ordinal));
 
+    /// <summary>Whether a pooler refused options at the start of the session (PgBouncer without <c>ignore_startup_parameters = options</c>).</summary>
+    public static bool RefusesOptions(ExtractorException error) => error is PgDumpFailedException { StderrTail: var stderr }
+        && stderr.Contains("unsupported startup parameter", StringComparison.Ordinal) && stderr.Contains("options", StringComparison.Ordinal);
+
     private static PgServerVersion? ServerVersionIn(string stderr)
     {
         // pg_dump: error: aborting because of server version mismatch / pg_dump: detail: server version: 17.2; pg_dump version: 15.18
@@ -39,6 +43,8 @@ internal static class DumpFailure
     {
         if (exit.StderrTail.Contains("no password supplied", StringComparison.Ordinal))
             return "A data source hides its password: use PgDumpSource with a password provider, 'Persist Security Info=true', or a password file.";
+        if (exit.StderrTail.Contains("invalid byte sequence for encoding", StringComparison.Ordinal))
+            return "The database does not say how its text is encoded (SQL_ASCII): dump it in the encoding SQL_ASCII, which takes the bytes as they are.";
         return exit.ExitCode > 128 ? "The program was killed by a signal: look for the out-of-memory killer or an operator." : null;
     }
 }

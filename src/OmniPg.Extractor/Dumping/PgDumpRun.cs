@@ -10,6 +10,7 @@ public sealed class PgDumpRun : IAsyncDisposable
     private readonly StderrReader _stderr;
     private readonly DumpOutputStream _output;
     private readonly TimeSpan _lockTimeout;
+    private readonly List<PgDumpWarning> _own = [];
     private PgDumpExit? _exit;
 
     internal PgDumpRun(PgTool tool, IPgDumpProcess process, StderrReader stderr, Stream? copy, PgDumpOptions options, TimeProvider time)
@@ -28,6 +29,8 @@ public sealed class PgDumpRun : IAsyncDisposable
     /// <summary>The program that runs.</summary>
     public PgTool Tool { get; }
 
+    internal bool IsPinned { get; init; }
+
     /// <summary>Reads what is left of the archive and waits for the end of pg_dump.</summary>
     /// <param name="cancellationToken">Ends pg_dump and throws.</param>
     /// <returns>What pg_dump warned of, at most 1000 warnings.</returns>
@@ -37,7 +40,7 @@ public sealed class PgDumpRun : IAsyncDisposable
     {
         if (_exit is null)
             await _output.CopyToAsync(Stream.Null, cancellationToken).ConfigureAwait(false);
-        return _stderr.Warnings();
+        return [.. _own, .. _stderr.Warnings()];
     }
 
     /// <inheritdoc/>
@@ -45,6 +48,20 @@ public sealed class PgDumpRun : IAsyncDisposable
     {
         Archive?.Dispose();
         await _process.DisposeAsync().ConfigureAwait(false);
+    }
+
+    internal void WarnOf(PgServerVersion? server)
+    {
+        if (!IsPinned)
+            _own.Add(new PgDumpWarning(PgDumpWarningKind.SessionNotPinned,
+                "The server's pooler takes no start-up options: settings of the role and the database can change the text.",
+                ["Connect past the pooler, or add 'options' to its ignore_startup_parameters."]));
+        // The archive names the server's exact version, whoever asked for the dump.
+        var dumped = PgServerVersion.TryParse(Archive.Header.ServerVersion, null, out var version) ? version : server;
+        if (dumped is { } found && found.Major == Tool.Version.Major && found > Tool.Version)
+            _own.Add(new PgDumpWarning(PgDumpWarningKind.OlderThanServer,
+                $"'{Tool.Path}' is version '{Tool.Version}', the server is '{found}': a pg_dump older than its server can write what the server's own would not.",
+                ["Install the client programs of the server's minor release, or name their directory."]));
     }
 
     internal async Task OpenArchiveAsync(PgArchiveOptions? options, CancellationToken cancellationToken) =>

@@ -8,8 +8,10 @@ namespace OmniPg.Extractor;
 
 /// <summary>Runs pg_dump and pg_dumpall and streams what they write.</summary>
 /// <remarks>
-/// Thread-safe; keep one instance. Time zone, locale and encoding are pinned (<c>PGTZ=UTC</c>, <c>LC_ALL=C</c>), so that the text depends on
-/// the database only. Standard error is read at all times; passwords go through the environment, never the command line.
+/// Thread-safe; keep one instance. Time zone, locale and encoding are pinned (<c>PGTZ=UTC</c>, <c>LC_ALL=C</c>), and by <c>PGOPTIONS</c>, ahead of
+/// the connection's own options, <c>standard_conforming_strings</c>, <c>quote_all_identifiers</c>, <c>bytea_output</c>, <c>xmlbinary</c> and
+/// <c>lc_monetary</c>: the text depends on the database only, not on settings of the role. A pooler that refuses start-up options gets none, which is
+/// warned of. Standard error is read at all times; passwords go through the environment, never the command line.
 /// </remarks>
 public sealed class PgDumpRunner
 {
@@ -54,11 +56,20 @@ public sealed class PgDumpRunner
         options.Validate();
         var tool = await Tools.FindPgDumpAsync(serverVersion, cancellationToken).ConfigureAwait(false);
         using var activity = ExtractorTelemetry.Source.StartActivity("extractor.dump");
+        var pinned = true;
         for (var attempt = 0; ; attempt++)
         {
             try
             {
-                return await StartOnceAsync(tool, source, options, copyTo, cancellationToken).ConfigureAwait(false);
+                var run = await StartOnceAsync(tool, source, options, copyTo, pinned, cancellationToken).ConfigureAwait(false);
+                run.WarnOf(serverVersion);
+                return run;
+            }
+            catch (ExtractorException error) when (pinned && DumpFailure.RefusesOptions(error))
+            {
+                pinned = false;
+                attempt--;
+                ExtractorLog.SessionNotPinned(_logger, source.ToString());
             }
             catch (ExtractorException error) when (attempt < options.Retries && copyTo is null && DumpFailure.IsRace(error))
             {
@@ -89,7 +100,20 @@ public sealed class PgDumpRunner
         List<string> arguments = ["--roles-only", "--no-password", "--encoding=UTF8"];
         if (!includePasswords)
             arguments.Add("--no-role-passwords");
-        var command = await CommandAsync(tool, source, new PgDumpOptions(), arguments, new StderrReader(), cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await DumpRolesAsync(tool, source, arguments, pinned: true, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ExtractorException error) when (DumpFailure.RefusesOptions(error))
+        {
+            ExtractorLog.SessionNotPinned(_logger, source.ToString());
+            return await DumpRolesAsync(tool, source, arguments, pinned: false, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<string> DumpRolesAsync(PgTool tool, PgDumpSource source, List<string> arguments, bool pinned, CancellationToken cancellationToken)
+    {
+        var command = await CommandAsync(tool, source, new PgDumpOptions(), arguments, new StderrReader(), pinned, cancellationToken).ConfigureAwait(false);
         var process = await _launcher.StartAsync(command, cancellationToken).ConfigureAwait(false);
         await using (process.ConfigureAwait(false))
         {
@@ -100,13 +124,14 @@ public sealed class PgDumpRunner
         }
     }
 
-    private async Task<PgDumpRun> StartOnceAsync(PgTool tool, PgDumpSource source, PgDumpOptions options, Stream? copyTo, CancellationToken cancellationToken)
+    private async Task<PgDumpRun> StartOnceAsync(
+        PgTool tool, PgDumpSource source, PgDumpOptions options, Stream? copyTo, bool pinned, CancellationToken cancellationToken)
     {
         var stderr = new StderrReader();
-        var command = await CommandAsync(tool, source, options, DumpArguments.Of(options), stderr, cancellationToken).ConfigureAwait(false);
+        var command = await CommandAsync(tool, source, options, DumpArguments.Of(options), stderr, pinned, cancellationToken).ConfigureAwait(false);
         ExtractorLog.DumpStarts(_logger, tool.Path, tool.Version.ToString(), source.ToString());
         var process = await _launcher.StartAsync(command, cancellationToken).ConfigureAwait(false);
-        var run = new PgDumpRun(tool, process, stderr, copyTo, options, _time);
+        var run = new PgDumpRun(tool, process, stderr, copyTo, options, _time) { IsPinned = pinned };
         try
         {
             await run.OpenArchiveAsync(null, cancellationToken).ConfigureAwait(false);
@@ -121,12 +146,14 @@ public sealed class PgDumpRunner
     }
 
     private static async ValueTask<PgDumpCommand> CommandAsync(
-        PgTool tool, PgDumpSource source, PgDumpOptions options, IReadOnlyList<string> arguments, StderrReader stderr, CancellationToken cancellationToken)
+        PgTool tool, PgDumpSource source, PgDumpOptions options, IReadOnlyList<string> arguments, StderrReader stderr, bool pinned, CancellationToken cancellationToken)
     {
         var variables = await source.GetVariablesAsync(cancellationToken).ConfigureAwait(false);
         variables.TryAdd("PGAPPNAME", ExtractorTelemetry.Name);
         // Not fixed by pg_dump itself: timestamps in partition bounds and data would depend on the client's zone.
         variables["PGTZ"] = "UTC";
+        if (pinned)
+            SessionPins.Add(variables);
         variables["PGCLIENTENCODING"] = null;
         variables["LC_ALL"] = "C";
         variables["LANGUAGE"] = null;

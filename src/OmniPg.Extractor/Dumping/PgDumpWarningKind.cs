@@ -17,4 +17,13 @@ public enum PgDumpWarningKind
 
     /// <summary>An object's owner does not exist.</summary>
     InvalidOwner,
+
+    /// <summary>Options of user mappings that the user may not see, so that they look as if they had none: the dump is incomplete.</summary>
+    UserMappingsHidden,
+
+    /// <summary>pg_dump is an older minor release than the server: it may print what the server's own pg_dump hides.</summary>
+    OlderThanServer,
+
+    /// <summary>The connection goes through a pooler that takes no start-up options, so settings of roles and databases can change the text.</summary>
+    SessionNotPinned,
 }

@@ -7,7 +7,7 @@ namespace OmniPg.Extractor;
 /// <summary>Finds pg_dump and pg_dumpall and asks each program for its version, once.</summary>
 /// <remarks>
 /// Thread-safe; keep one instance. An explicit path or directory is taken alone. Otherwise <c>PATH</c> and the usual directories are looked
-/// through, and the lowest major that is not older than the server wins, because it writes the text that fits the server best. Debian's
+/// through, and of the lowest major that is not older than the server the newest program wins, because it writes the text that fits the server best. Debian's
 /// <c>/usr/bin/pg_dump</c>, a script that picks a cluster by itself, is passed over.
 /// </remarks>
 /// <param name="options">Where to look; null for the defaults.</param>
@@ -53,7 +53,7 @@ public sealed class PgToolLocator(PgToolOptions? options = null)
         var newest = found.MaxBy(tool => tool.Version)!;
         if (server is not { } version)
             return newest;
-        return found.Where(tool => tool.Version.Major >= version.Major).OrderBy(tool => tool.Version.Major).FirstOrDefault()
+        return found.Where(tool => tool.Version.Major >= version.Major).OrderBy(tool => tool.Version.Major).ThenByDescending(tool => tool.Version).FirstOrDefault()
             ?? throw new PgToolVersionException(newest.Path, newest.Version, version);
     }
 

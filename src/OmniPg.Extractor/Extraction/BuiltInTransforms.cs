@@ -1,3 +1,4 @@
+using OmniPg.Extractor.Composing;
 using OmniPg.Extractor.Secrets;
 using OmniPg.Extractor.Transforms;
 
@@ -9,8 +10,11 @@ internal sealed class BuiltInTransforms
     private readonly ExtractionOptions _options;
     private readonly int _serverMajor;
 
-    public BuiltInTransforms(ExtractionOptions options, int serverMajor)
+    private readonly bool _standardStrings;
+
+    public BuiltInTransforms(ExtractionOptions options, int serverMajor, bool standardStrings)
     {
+        _standardStrings = standardStrings;
         _options = options;
         _serverMajor = serverMajor;
     }
@@ -18,6 +22,9 @@ internal sealed class BuiltInTransforms
     /// <returns>The entry to write, and whether secrets were taken out of it; null when a transform leaves it out.</returns>
     public (TocEntry Entry, bool Redacted)? Apply(TocEntry entry)
     {
+        entry = InstanceNumbers.Remove(entry);
+        if (!_standardStrings && entry.Definition is { } definition)
+            entry = entry with { Definition = StandardStrings.Conforming(definition) };
         foreach (var transform in _options.Transforms)
         {
             if (transform.Transform(entry) is not { } changed)

@@ -27,7 +27,7 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
                     continue;
                 progress(planned.Key);
                 var file = await OpenAsync(planned, directory, cancellationToken).ConfigureAwait(false);
-                await file.AppendAsync(block, archive.Session.StandardConformingStrings, cancellationToken).ConfigureAwait(false);
+                await file.AppendAsync(block, cancellationToken).ConfigureAwait(false);
             }
             foreach (var planned in _wanted.Values)
             {
@@ -90,11 +90,11 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
                 await LargeObjectScript.BeginAsync(_script, cancellationToken).ConfigureAwait(false);
         }
 
-        public async Task AppendAsync(ArchiveDataBlock block, bool standardStrings, CancellationToken cancellationToken)
+        public async Task AppendAsync(ArchiveDataBlock block, CancellationToken cancellationToken)
         {
             if (_largeObjects)
             {
-                await LargeObjectScript.WriteAsync(_script, block, standardStrings, cancellationToken).ConfigureAwait(false);
+                await LargeObjectScript.WriteAsync(_script, block, standardStrings: true, cancellationToken).ConfigureAwait(false);
                 return;
             }
             var content = block.OpenRead();

@@ -16,7 +16,7 @@ internal static class DriverFiles
     public static (IReadOnlyList<PlannedEntry> Entries, string Script) Split(IReadOnlyList<PlannedEntry> entries)
     {
         var stages = Stages(entries);
-        var script = new StringBuilder($"-- Builds the schema in an empty database: psql -X -d DATABASE -f {Name}\n\\set ON_ERROR_STOP on\n\n{TreePrologue.Settings}");
+        var script = new StringBuilder($"-- Builds the schema in an empty database: psql -X -d DATABASE -f {Name}\n\\set ON_ERROR_STOP on\n\n{TreePrologue.Settings()}");
         var fileOf = new Dictionary<int, string>();
         foreach (var stage in Enum.GetValues<Stage>())
         {

@@ -1,4 +1,6 @@
+using System.Globalization;
 using Npgsql;
+using OmniPg.Extractor.Dumping;
 using OmniPg.Extractor.References;
 using OmniPg.Extractor.Trees;
 
@@ -29,7 +31,8 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
             var extensions = dataSource is null
                 ? new Dictionary<string, string>()
                 : await ServerFacts.ExtensionsAsync(dataSource, cancellationToken).ConfigureAwait(false);
-            return new Opened(run, references, kept, extensions, RolesAsync);
+            var hidden = await HiddenMappingsAsync(options, run.Archive, cancellationToken).ConfigureAwait(false);
+            return new Opened(run, references, kept, extensions, hidden, RolesAsync);
         }
         catch
         {
@@ -46,6 +49,20 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
             await runner.DumpRolesAsync(source, includePasswords, version, token).ConfigureAwait(false);
     }
 
+    // A mapping whose options may not be seen looks like one that has none.
+    private async Task<PgDumpWarning?> HiddenMappingsAsync(ExtractionOptions options, PgArchive archive, CancellationToken cancellationToken)
+    {
+        if (!options.Kinds.HasFlag(ObjectKinds.UserMappings)
+            || !archive.Entries.Any(static e => e.Kind == TocKind.UserMapping && e.Definition?.Contains("OPTIONS (", StringComparison.Ordinal) != true))
+            return null;
+        if (dataSource is null)
+            return new PgDumpWarning(PgDumpWarningKind.UserMappingsHidden,
+                "User mappings have no options, or have options that the user may not see; nobody could be asked.", ["Give the data source beside the PgDumpSource."]);
+        var hidden = await ServerFacts.HiddenUserMappingsAsync(dataSource, cancellationToken).ConfigureAwait(false);
+        return hidden.Count == 0 ? null : new PgDumpWarning(PgDumpWarningKind.UserMappingsHidden,
+            $"The user may not see the options of {hidden.Count.ToString(CultureInfo.InvariantCulture)} user mappings; they are written without:", hidden);
+    }
+
     private PgDumpOptions OptionsOf(ExtractionOptions options) => new()
     {
         SchemaOnly = options.Data is null,
@@ -58,14 +75,14 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
         MaxBytesPerSecond = options.MaxBytesPerSecond,
         LockTimeout = settings.LockTimeout,
         Retries = settings.Retries,
-        Encoding = settings.Encoding,
+        Encoding = options.Encoding ?? settings.Encoding,
         Service = settings.Service,
         PassFile = settings.PassFile,
     };
 
     private sealed class Opened(
         PgDumpRun run, ReferenceSession? references, KeptArchive? kept,
-        IReadOnlyDictionary<string, string> extensions, Func<bool, CancellationToken, Task<string?>> roles) : IOpenArchive
+        IReadOnlyDictionary<string, string> extensions, PgDumpWarning? hidden, Func<bool, CancellationToken, Task<string?>> roles) : IOpenArchive
     {
         public PgArchive Archive => run.Archive;
 
@@ -73,13 +90,14 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
 
         public IReadOnlyDictionary<string, string> Extensions => extensions;
 
-        public async Task<(IReadOnlyList<string> Warnings, bool IsComplete)> CompleteAsync(CancellationToken cancellationToken)
+        public IReadOnlyDictionary<string, string> Session => run.IsPinned ? SessionPins.Recorded : new Dictionary<string, string>();
+
+        public async Task<IReadOnlyList<PgDumpWarning>> CompleteAsync(CancellationToken cancellationToken)
         {
             var warnings = await run.CompleteAsync(cancellationToken).ConfigureAwait(false);
             if (kept is not null)
                 await kept.PublishAsync(cancellationToken).ConfigureAwait(false);
-            return ([.. warnings.Select(static w => string.Join(' ', w.Details.Prepend(w.Message)))],
-                !warnings.Any(static w => w.Kind == PgDumpWarningKind.SubscriptionsSkipped));
+            return hidden is null ? warnings : [.. warnings, hidden];
         }
 
         public Task<string?> DumpRolesAsync(bool includePasswords, CancellationToken cancellationToken) => roles(includePasswords, cancellationToken);

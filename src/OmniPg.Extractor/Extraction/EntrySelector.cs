@@ -24,8 +24,11 @@ internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObject
 
     private bool AdmitsData(TocEntry entry, SchemaObjectId root)
     {
-        if (entry.Kind == TocKind.StatisticsData)
+        if (entry.Kind is TocKind.StatisticsData or TocKind.ExtendedStatisticsData)
             return options.StatisticsData;
+        // A kind of a later pg_dump that calls itself data is not schema, whatever it is.
+        if (entry.Kind == TocKind.Other && entry.Desc.EndsWith(" DATA", StringComparison.Ordinal))
+            return options.Data is not null;
         if (root.Kind == RootResolver.LargeObjectKind)
             return options.Data is { IncludeLargeObjects: true };
         if (entry.Kind == TocKind.TableData && !options.Filter.TableData.IsEmpty && !AdmitsRows(entry))

@@ -25,10 +25,15 @@ public sealed record ExtractionReport
     /// <summary>What somebody should look at: warnings of pg_dump, cycles, unknown kinds, files in the way.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
+    /// <summary>What pg_dump, and the look at the server around it, warned of: the typed part of <see cref="Warnings"/>.</summary>
+    public IReadOnlyList<PgDumpWarning> DumpWarnings { get; init; } = [];
+
     /// <summary>Filter items that matched nothing, as <c>table: app.missing</c>.</summary>
     public IReadOnlyList<string> UnmatchedFilters { get; init; } = [];
 
-    /// <summary>False when pg_dump had to leave objects out, for example subscriptions for want of rights.</summary>
+    /// <summary>
+    /// False when objects or parts of them are missing for want of rights: subscriptions, or the options of user mappings. <see cref="DumpWarnings"/> says which.
+    /// </summary>
     public bool IsComplete { get; init; } = true;
 
     /// <summary>Time until the archive's table of contents was read: pg_dump's catalogue queries, mostly.</summary>

@@ -11,6 +11,8 @@ internal sealed class FileArchiveSource(string path) : IArchiveSource
             throw new ExtractorOptionException("Roles", "Roles cannot be extracted from an archive, which holds none.", "Extract from a server.");
         if (options.ReferenceTables.Count > 0)
             throw new ExtractorOptionException("ReferenceTables", "Reference data is read from a server; an archive that exists already holds what it holds.", "Extract from a server.");
+        if (options.Encoding is not null)
+            throw new ExtractorOptionException("Encoding", "The encoding of an archive that exists already is in it.");
         if (options.KeepArchive is not null)
             throw new ExtractorOptionException("KeepArchive", "KeepArchive has no meaning for an archive that exists already.", "Copy the file.");
         if (options.MaxBytesPerSecond is not null)
@@ -30,8 +32,9 @@ internal sealed class FileArchiveSource(string path) : IArchiveSource
 
         public IReadOnlyDictionary<string, string> Extensions { get; } = new Dictionary<string, string>();
 
-        public Task<(IReadOnlyList<string> Warnings, bool IsComplete)> CompleteAsync(CancellationToken cancellationToken) =>
-            Task.FromResult<(IReadOnlyList<string>, bool)>(([], true));
+        public IReadOnlyDictionary<string, string> Session { get; } = new Dictionary<string, string>();
+
+        public Task<IReadOnlyList<PgDumpWarning>> CompleteAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<PgDumpWarning>>([]);
 
         public Task<string?> DumpRolesAsync(bool includePasswords, CancellationToken cancellationToken) => Task.FromResult<string?>(null);
 

@@ -35,7 +35,8 @@ internal sealed class FileText(PgArchive archive, ExtractionOptions options)
         if (prologue == FilePrologue.None)
             return "";
         var text = new StringBuilder();
-        ScriptPrologue.AppendSettings(text, archive.Header, archive.Session);
+        // The text was rewritten, whatever the archive's session was.
+        ScriptPrologue.AppendSettings(text, archive.Header, archive.Session with { StandardConformingStrings = true }, targetMajor: null);
         return text.Replace($"SET client_encoding = '{archive.Session.EncodingName}';", "SET client_encoding = 'UTF8';").ToString();
     }
 }

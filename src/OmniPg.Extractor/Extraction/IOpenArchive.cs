@@ -10,12 +10,15 @@ internal interface IOpenArchive : IAsyncDisposable
     /// <summary>Extensions with versions; empty when nobody can be asked.</summary>
     IReadOnlyDictionary<string, string> Extensions { get; }
 
+    /// <summary>Settings of the session that wrote the archive, as far as they are known and matter to a replay.</summary>
+    IReadOnlyDictionary<string, string> Session { get; }
+
     /// <summary>Rows that are read beside the archive; null for none.</summary>
     ReferenceSession? References { get; }
 
     /// <summary>Reads the rest and makes sure that whoever wrote the archive ended well.</summary>
-    /// <returns>Warnings, and whether they mean that objects are missing.</returns>
-    Task<(IReadOnlyList<string> Warnings, bool IsComplete)> CompleteAsync(CancellationToken cancellationToken);
+    /// <returns>Warnings.</returns>
+    Task<IReadOnlyList<PgDumpWarning>> CompleteAsync(CancellationToken cancellationToken);
 
     /// <summary>The script of <c>pg_dumpall --roles-only</c>; null when there is no server.</summary>
     Task<string?> DumpRolesAsync(bool includePasswords, CancellationToken cancellationToken);

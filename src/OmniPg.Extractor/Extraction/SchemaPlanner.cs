@@ -1,3 +1,5 @@
+using System.Text;
+using OmniPg.Extractor.Archives.Reading;
 using OmniPg.Extractor.Kinds;
 using OmniPg.Extractor.Layout;
 using OmniPg.Extractor.Ordering;
@@ -36,7 +38,7 @@ internal sealed class SchemaPlanner
     public SchemaPlan Plan()
     {
         var selector = new EntrySelector(_options, _own.GetValueOrDefault, new TableAncestors(_archive.Entries));
-        var transforms = new BuiltInTransforms(_options, VersionText.Major(_archive.Header.ServerVersion));
+        var transforms = new BuiltInTransforms(_options, VersionText.Major(_archive.Header.ServerVersion), _archive.Session.StandardConformingStrings);
         var paths = new PathPlanner(_options.Layout);
         var keys = new EntryKeys();
         var planned = new List<PlannedEntry>(_archive.Entries.Count + _rows.Count);
@@ -74,6 +76,8 @@ internal sealed class SchemaPlanner
             _warnings.Add($"{unknown} entries have types unknown to this version; they are in 'other/'.");
         var total = _archive.Entries.Count + _rows.Count;
         var placed = planned.Select(entry => entry with { File = paths.Final(entry.File) }).ToList();
+        if (_options.PsqlDriver)
+            RefuseUnscriptable(placed);
         var (entries, script) = _options.PsqlDriver ? DriverFiles.Split(placed) : (placed, null);
         return new SchemaPlan(
             entries,
@@ -81,6 +85,17 @@ internal sealed class SchemaPlanner
             new EntryAccount(total, planned.Count, consumed, total - planned.Count - consumed, unknown),
             _warnings,
             script);
+    }
+
+    // psql reads the files in one session: neither single bytes nor two string syntaxes go into that.
+    private void RefuseUnscriptable(List<PlannedEntry> entries)
+    {
+        var session = _archive.Session;
+        if (ArchiveEncodings.IsRaw(session.EncodingName) && entries.Exists(static e => e.HasData || !Ascii.IsValid(e.Entry.Definition ?? "")))
+            throw new ExtractorOptionException("PsqlDriver", $"The files hold text in '{session.EncodingName}', which psql cannot be told to send.", "Replay the tree without PsqlDriver.");
+        if (!session.StandardConformingStrings && entries.Exists(EscapedRows.Holds))
+            throw new ExtractorOptionException("PsqlDriver", "Rows as INSERT of an archive with standard_conforming_strings off cannot be part of the script.",
+                "Replay the tree without PsqlDriver.");
     }
 
     private IReadOnlyList<TocEntry> Ordered() => ArchiveOrder.IsStable(_archive.Header.DumpVersion)
@@ -98,7 +113,7 @@ internal sealed class SchemaPlanner
     {
         TocKind.TableData => paths.AddAttached("DATA", entry.Namespace, entry.Tag ?? ""),
         TocKind.Blobs => paths.AddAttached("DATA", null, "large_objects", entry.Tag == "BLOBS" ? null : entry.Tag),
-        TocKind.StatisticsData => paths.AddAttached("STATISTICS DATA", entry.Namespace, entry.Tag ?? ""),
+        TocKind.StatisticsData or TocKind.ExtendedStatisticsData => paths.AddAttached("STATISTICS DATA", entry.Namespace, entry.Tag ?? ""),
         _ => paths.Add(root, _own.GetValueOrDefault(root)),
     };
 

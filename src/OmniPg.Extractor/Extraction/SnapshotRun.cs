@@ -1,3 +1,5 @@
+using OmniPg.Extractor.Replaying;
+
 namespace OmniPg.Extractor.Extraction;
 
 /// <summary>An extraction into memory: definitions without rows.</summary>
@@ -13,21 +15,27 @@ internal static class SnapshotRun
             var plan = new SchemaPlanner(open.Archive, options).Plan();
             var texts = new EntryTexts(open.Archive, plan.Entries);
             var entries = new ManifestBuilder(plan.Entries).Describe(planned => (texts.Of(planned), EntryText.Hash(texts.Of(planned))));
-            var (warnings, _) = await open.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            var warnings = await open.CompleteAsync(cancellationToken).ConfigureAwait(false);
+            if (options.RequireComplete && warnings.Any(static w => w.MeansMissing))
+                throw new IncompleteExtractionException(PgDumpWarning.Texts(warnings));
             return new SchemaSnapshot
             {
-                Environment = EnvironmentOf(open),
+                Environment = EnvironmentOf(open, plan),
                 Entries = entries,
-                Warnings = [.. plan.Warnings, .. warnings],
+                Warnings = [.. plan.Warnings, .. PgDumpWarning.Texts(warnings)],
                 Options = OptionText.Write(options),
             };
         }
     }
 
-    public static SchemaEnvironment EnvironmentOf(IOpenArchive open)
+    public static SchemaEnvironment EnvironmentOf(IOpenArchive open, SchemaPlan plan)
     {
         var header = open.Archive.Header;
+        var session = open.Session.ToDictionary();
+        // Definitions are rewritten on their way; rows pass through.
+        if (!open.Archive.Session.StandardConformingStrings && plan.Entries.Any(EscapedRows.Holds))
+            session[SessionText.StandardStrings] = "off";
         return new SchemaEnvironment(VersionText.Short(header.ServerVersion), VersionText.Short(header.DumpVersion),
-            $"{header.Version.Major}.{header.Version.Minor}", open.Archive.Session.EncodingName, open.Extensions);
+            $"{header.Version.Major}.{header.Version.Minor}", open.Archive.Session.EncodingName, open.Extensions) { Session = session };
     }
 }

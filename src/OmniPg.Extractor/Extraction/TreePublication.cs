@@ -174,6 +174,7 @@ internal sealed class TreePublication
             Options = OptionText.Write(_options) is { Count: > 0 } options ? options : null,
             PgDump = environment.PgDump,
             Server = environment.Server,
+            Session = environment.Session.Count == 0 ? null : new SortedDictionary<string, string>(environment.Session.ToDictionary(), StringComparer.Ordinal),
             Stale = stale.Length == 0 ? null : stale,
             Entries = [.. _entries.Select(ManifestBuilder.ToManifest)],
         };

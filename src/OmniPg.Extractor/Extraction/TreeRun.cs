@@ -46,10 +46,11 @@ internal sealed class TreeRun(IArchiveSource source, ExtractionOptions options, 
         var roles = options.Roles ? await open.DumpRolesAsync(options.IncludeRolePasswords, cancellationToken).ConfigureAwait(false) : null;
         if (roles is not null)
             publication.AddRoles(roles);
-        var (warnings, isComplete) = await open.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        var warnings = await open.CompleteAsync(cancellationToken).ConfigureAwait(false);
+        var isComplete = !warnings.Any(static w => w.MeansMissing);
         if (options.RequireComplete && !isComplete)
-            throw new IncompleteExtractionException(warnings);
-        var environment = SnapshotRun.EnvironmentOf(open);
+            throw new IncompleteExtractionException(PgDumpWarning.Texts(warnings));
+        var environment = SnapshotRun.EnvironmentOf(open, plan);
         await publication.PublishAsync(environment, cancellationToken).ConfigureAwait(false);
         return new ExtractionReport
         {
@@ -58,7 +59,8 @@ internal sealed class TreeRun(IArchiveSource source, ExtractionOptions options, 
             ManagedPaths = publication.ManagedPaths,
             Account = plan.Account,
             Environment = environment,
-            Warnings = [.. plan.Warnings, .. warnings, .. publication.Warnings],
+            Warnings = [.. plan.Warnings, .. PgDumpWarning.Texts(warnings), .. publication.Warnings],
+            DumpWarnings = warnings,
             UnmatchedFilters = unmatched,
             IsComplete = isComplete,
         };

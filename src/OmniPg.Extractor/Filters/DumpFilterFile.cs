@@ -16,7 +16,7 @@ internal static class DumpFilterFile
             if (text.Length == 0)
                 continue;
             var words = text.Split((char[]?)null, 3, StringSplitOptions.RemoveEmptyEntries);
-            if (words.Length < 3 || words[0] is not ("include" or "exclude") || HasOpenQuote(text))
+            if (words.Length < 3 || words[0] is not ("include" or "exclude") || HasOpenQuote(text) || !IsOneName(words))
                 throw Wrong(path, number, text);
             var include = words[0] == "include";
             if (words[1] is "table_data" or "table_data_and_children" && include || words[1] == "foreign_data" && !include)
@@ -68,6 +68,28 @@ internal static class DumpFilterFile
                 return at;
         }
         return -1;
+    }
+
+    // As in pg_dump's read_pattern: a blank ends a name unless a dot stands beside it. Arguments of routines and expressions may hold blanks.
+    private static bool IsOneName(string[] words)
+    {
+        if (words[1] is "routine" or "name")
+            return true;
+        var (quoted, parentheses) = (false, 0);
+        var pattern = words[2].Trim();
+        for (var at = 0; at < pattern.Length; at++)
+        {
+            var c = pattern[at];
+            if (c == '"')
+                quoted = !quoted;
+            else if (!quoted && c is '(' or '[')
+                parentheses++;
+            else if (!quoted && c is ')' or ']')
+                parentheses--;
+            else if (!quoted && parentheses == 0 && char.IsWhiteSpace(c) && !pattern.AsSpan(0, at).TrimEnd().EndsWith(".") && !pattern.AsSpan(at).TrimStart().StartsWith("."))
+                return false;
+        }
+        return true;
     }
 
     private static bool HasOpenQuote(string text) => text.Count(static c => c == '"') % 2 == 1;

@@ -15,7 +15,7 @@ internal static class ObjectNames
         or TocKind.CheckConstraint or TocKind.Index or TocKind.IndexAttach or TocKind.Statistics or TocKind.Trigger or TocKind.Rule or TocKind.Policy
         or TocKind.RowSecurity or TocKind.TableAttach or TocKind.TableData or TocKind.MaterializedViewData or TocKind.SequenceOwnedBy
         or TocKind.SequenceSet or TocKind.PublicationTable or TocKind.PublicationTablesInSchema or TocKind.SubscriptionTable
-        or TocKind.StatisticsData or TocKind.Encoding or TocKind.StandardStrings or TocKind.SearchPath or TocKind.Warning);
+        or TocKind.StatisticsData or TocKind.ExtendedStatisticsData or TocKind.Encoding or TocKind.StandardStrings or TocKind.SearchPath or TocKind.Warning);
 
     public static string KindOf(TocEntry entry) => entry.Kind switch
     {

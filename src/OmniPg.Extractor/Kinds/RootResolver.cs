@@ -47,7 +47,7 @@ internal sealed class RootResolver
         TocKind.Comment or TocKind.SecurityLabel or TocKind.Acl or TocKind.AclLanguage => OfAnnotation(entry),
         TocKind.Sequence => OfSequence(entry),
         TocKind.SequenceOwnedBy or TocKind.SequenceSet => OfNamedRelation(entry, "SEQUENCE"),
-        TocKind.TableAttach or TocKind.TableData or TocKind.StatisticsData => OfNamedRelation(entry, "TABLE"),
+        TocKind.TableAttach or TocKind.TableData or TocKind.StatisticsData or TocKind.ExtendedStatisticsData => OfNamedRelation(entry, "TABLE"),
         TocKind.MaterializedViewData => OfNamedRelation(entry, "MATERIALIZED VIEW"),
         TocKind.Default or TocKind.Constraint or TocKind.ForeignKey or TocKind.CheckConstraint or TocKind.Index or TocKind.Statistics
             or TocKind.Trigger or TocKind.Rule or TocKind.Policy or TocKind.RowSecurity => OfTarget(entry),

@@ -64,7 +64,7 @@ public sealed class ExtractionOptions
     /// <summary>Whether a filter item that matches nothing is an error. Default false: it is reported.</summary>
     public bool StrictNames { get; set; }
 
-    /// <summary>Whether warnings of pg_dump that mean missing objects are errors. Default false: they are reported.</summary>
+    /// <summary>Whether warnings that mean missing objects, or parts of them, are errors (<see cref="PgDumpWarning.MeansMissing"/>). Default false: they are reported.</summary>
     public bool RequireComplete { get; set; }
 
     /// <summary>What stands at the top of each file. Default: nothing.</summary>
@@ -76,10 +76,13 @@ public sealed class ExtractionOptions
     /// </summary>
     public bool PsqlDriver { get; set; }
 
+    /// <summary>Encoding of the dump, as PostgreSQL names it; null (default) for that of <see cref="ExtractorOptions.Encoding"/>. Not for archives that exist already.</summary>
+    public string? Encoding { get; set; }
+
     /// <summary>Where partitions go. Default: own files.</summary>
     public PartitionFiles Partitions { get; set; }
 
-    /// <summary>Whether optimizer statistics of PostgreSQL 18 dumps are written, to <c>statistics/</c>. Default false.</summary>
+    /// <summary>Whether optimizer statistics of PostgreSQL 18 dumps and newer are written, to <c>statistics/</c>. Default false.</summary>
     public bool StatisticsData { get; set; }
 
     /// <summary>Changes to entries on their way into files, in order. Default: none.</summary>

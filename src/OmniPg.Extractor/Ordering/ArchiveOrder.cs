@@ -14,11 +14,12 @@ internal static class ArchiveOrder
 
     public static bool IsStable(string dumpVersion)
     {
-        var match = Regex.Match(dumpVersion, @"^(\d{1,4})\.(\d{1,4})", RegexOptions.None, TimeSpan.FromSeconds(1));
+        var match = Regex.Match(dumpVersion, @"^(\d{1,4})(?:\.(\d{1,4}))?", RegexOptions.None, TimeSpan.FromSeconds(1));
         if (!match.Success)
             return false;
         var major = int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
-        var minor = int.Parse(match.Groups[2].ValueSpan, CultureInfo.InvariantCulture);
+        // Before its release a major has no minor: 19rc1, 20devel.
+        var minor = match.Groups[2].Success ? int.Parse(match.Groups[2].ValueSpan, CultureInfo.InvariantCulture) : 0;
         return major > 18 || (FirstStableMinor.TryGetValue(major, out var first) && minor >= first);
     }
 }

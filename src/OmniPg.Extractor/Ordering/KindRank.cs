@@ -13,7 +13,7 @@ internal static class KindRank
         [TocKind.ForeignDataWrapper], [TocKind.Server], [TocKind.UserMapping],
         [TocKind.Table, TocKind.ForeignTable, TocKind.View, TocKind.MaterializedView, TocKind.Sequence, TocKind.SequenceOwnedBy],
         [TocKind.TableAttach], [TocKind.Default], [TocKind.TableData], [TocKind.SequenceSet], [TocKind.Blob, TocKind.BlobMetadata], [TocKind.Blobs],
-        [TocKind.StatisticsData], [TocKind.Constraint, TocKind.CheckConstraint], [TocKind.Index], [TocKind.IndexAttach], [TocKind.Statistics],
+        [TocKind.StatisticsData], [TocKind.ExtendedStatisticsData], [TocKind.Constraint, TocKind.CheckConstraint], [TocKind.Index], [TocKind.IndexAttach], [TocKind.Statistics],
         [TocKind.Rule], [TocKind.Trigger], [TocKind.ForeignKey], [TocKind.RowSecurity, TocKind.Policy], [TocKind.Publication],
         [TocKind.PublicationTable], [TocKind.PublicationTablesInSchema], [TocKind.Subscription], [TocKind.SubscriptionTable], [TocKind.DefaultAcl],
         [TocKind.EventTrigger], [TocKind.MaterializedViewData],

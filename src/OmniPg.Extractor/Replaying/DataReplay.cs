@@ -5,7 +5,7 @@ using OmniPg.Extractor.Splitting;
 namespace OmniPg.Extractor.Replaying;
 
 /// <summary>Loads the rows of one data file: COPY text is passed through, INSERT statements and large objects are run one by one.</summary>
-internal sealed class DataReplay(NpgsqlConnection connection, string? directory, SchemaEntry entry, bool inTransaction)
+internal sealed class DataReplay(NpgsqlConnection connection, string? directory, SchemaEntry entry, bool inTransaction, bool isRaw)
 {
     private const int BufferChars = 64 * 1024;
 
@@ -22,6 +22,9 @@ internal sealed class DataReplay(NpgsqlConnection connection, string? directory,
         {
             cancellationToken.ThrowIfCancellationRequested();
             line++;
+            if (line == 1 && text.EndsWith('\r'))
+                throw new TreeConflictException(entry.File, $"'{entry.File}' has CRLF line ends, which a checkout gave it: its rows are no longer those that were extracted.",
+                    "With git, put '* -text' into .gitattributes and check the tree out again.");
             if (statement.Length == 0 && (text.Length == 0 || text.StartsWith("--", StringComparison.Ordinal)))
                 continue;
             if (statement.Length == 0)
@@ -70,7 +73,14 @@ internal sealed class DataReplay(NpgsqlConnection connection, string? directory,
         {
             var import = await connection.BeginTextImportAsync(statement, cancellationToken).ConfigureAwait(false);
             await using (import.ConfigureAwait(false))
-                return await CopyRows.RunAsync(reader, import, cancellationToken).ConfigureAwait(false);
+            {
+                if (!isRaw)
+                    return await CopyRows.RunAsync(reader, import, cancellationToken).ConfigureAwait(false);
+                // The import's own writer gives UTF-8 whatever the connection's encoding is.
+                var bytes = new StreamWriter(import.BaseStream, Encoding.Latin1, BufferChars, leaveOpen: true);
+                await using (bytes.ConfigureAwait(false))
+                    return await CopyRows.RunAsync(reader, bytes, cancellationToken).ConfigureAwait(false);
+            }
         }
         catch (PostgresException error)
         {
@@ -86,9 +96,7 @@ internal sealed class DataReplay(NpgsqlConnection connection, string? directory,
             return;
         try
         {
-            var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
-            await using (command.ConfigureAwait(false))
-                await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            await PlainStatements.ExecuteAsync(connection, [sql], cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException error)
         {

@@ -20,7 +20,8 @@ internal sealed class DatabaseCreation(SchemaSnapshot snapshot, string? director
         var created = await UseAsync(
             admin, run => run.RunAsync(cancellationToken), ownEntries,
             options with { Kinds = ObjectKinds.Database, AllowNonEmpty = true, SingleTransaction = false, ContinueOnError = false }, cancellationToken).ConfigureAwait(false);
-        var target = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Database = name, Pooling = false });
+        var settings = new NpgsqlConnectionStringBuilder(admin.ConnectionString) { Database = name, Pooling = false };
+        var target = NpgsqlDataSource.Create(SessionText.RawEncoding(snapshot) is { } raw ? SessionText.ForBytes(settings, raw) : settings);
         await using (target.ConfigureAwait(false))
         {
             var filled = await UseAsync(

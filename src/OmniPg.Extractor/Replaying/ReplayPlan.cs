@@ -28,7 +28,8 @@ internal static class ReplayPlan
     {
         if (options.NoPrivileges && entry.Desc is "ACL" or "DEFAULT ACL" or "ACL LANGUAGE")
             return false;
-        if (options.SchemaOnly && (entry.HasData || entry.Section == TocSection.Data || entry.Desc == "MATERIALIZED VIEW DATA"))
+        // Comments and grants of large objects go with them: since 17 pg_dump counts the objects themselves as data.
+        if (options.SchemaOnly && (entry.SchemaObject.Kind == RootResolver.LargeObjectKind || entry.HasData || entry.Section == TocSection.Data || entry.Desc.EndsWith(" DATA", StringComparison.Ordinal)))
             return false;
         var kind = ObjectKindMap.OfObject(entry.SchemaObject.Kind);
         return kind == ObjectKinds.None || options.Kinds.HasFlag(kind);

@@ -6,13 +6,16 @@ namespace OmniPg.Extractor.Replaying;
 /// <summary>Runs the entries of a schema on one connection.</summary>
 internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snapshot, string? directory, ReplayOptions options)
 {
-    private const string PrologueSql = """
-        SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
-        SET standard_conforming_strings = on; SET search_path = ''; SET check_function_bodies = false; SET xmloption = content;
-        SET client_min_messages = warning; SET row_security = off; SET default_tablespace = ''; SET default_table_access_method = heap
-        """;
+    private static readonly string[] Defaults = ["SET default_tablespace = ''", "SET default_table_access_method = heap"];
 
-    private const string DefaultsSql = "SET default_tablespace = ''; SET default_table_access_method = heap";
+    // transaction_timeout came with 17, and a setting that is not there cannot be SET.
+    private static readonly string[] Prologue =
+    [
+        "SET statement_timeout = 0", "SET lock_timeout = 0", "SET idle_in_transaction_session_timeout = 0",
+        "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'",
+        "SET standard_conforming_strings = on", "SET search_path = ''", "SET check_function_bodies = false", "SET xmloption = content",
+        "SET client_min_messages = warning", "SET row_security = off", .. Defaults,
+    ];
 
     private readonly List<string> _skipped = [];
     private readonly List<ReplayEntry> _outside = [];
@@ -28,8 +31,9 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
         using var activity = ExtractorTelemetry.Source.StartActivity("extractor.replay");
         var plan = await ReplayPlan.CreateAsync(snapshot, options, cancellationToken).ConfigureAwait(false);
         await RefuseNonEmptyAsync(cancellationToken).ConfigureAwait(false);
+        RefuseEscapedRows(plan);
         var missing = await FindMissingRolesAsync(plan, cancellationToken).ConfigureAwait(false);
-        await ExecuteAsync(PrologueSql, cancellationToken).ConfigureAwait(false);
+        await PlainStatements.ExecuteAsync(connection, [.. Prologue, .. SessionText.Statements(snapshot.Environment)], cancellationToken).ConfigureAwait(false);
         if (options.SingleTransaction)
             await RunInTransactionAsync(plan, missing, cancellationToken).ConfigureAwait(false);
         else
@@ -83,6 +87,17 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
                 "Replay into a fresh database, or set AllowNonEmpty.");
     }
 
+    private void RefuseEscapedRows(IReadOnlyList<ReplayEntry> plan)
+    {
+        if (connection.PostgreSqlVersion.Major < 19 || !SessionText.HasEscapedRows(snapshot.Environment))
+            return;
+        var rows = plan.Where(static entry => entry.Entry is { HasData: true, Desc: "TABLE DATA" }).Select(static entry => entry.Entry.Key).ToList();
+        if (rows.Count > 0)
+            throw new ReplayRefusedException("extractor.replay.strings",
+                $"The INSERT statements of '{string.Join("', '", rows)}' were written with standard_conforming_strings off; the target, PostgreSQL {connection.PostgreSqlVersion}, knows on only.",
+                rows, "Extract the rows as COPY, or leave them out with SchemaOnly.");
+    }
+
     private async Task<IReadOnlyList<string>> FindMissingRolesAsync(IReadOnlyList<ReplayEntry> plan, CancellationToken cancellationToken)
     {
         var named = plan.SelectMany(static entry => entry.Statements.SelectMany(s => RoleNames.In(entry.Entry.Desc, s.Text), static (s, role) => (s.Text, role)))
@@ -115,7 +130,7 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
         try
         {
             if (entry.Entry.HasData)
-                _statements += await new DataReplay(connection, directory, entry.Entry, inTransaction: mayDefer).RunAsync(cancellationToken).ConfigureAwait(false);
+                await RunRowsAsync(entry, mayDefer, cancellationToken).ConfigureAwait(false);
             else
                 await RunStatementsAsync(entry, cancellationToken).ConfigureAwait(false);
             _entries++;
@@ -124,6 +139,16 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
         {
             _errors.Add(error);
         }
+    }
+
+    private async Task RunRowsAsync(ReplayEntry entry, bool inTransaction, CancellationToken cancellationToken)
+    {
+        var escaped = entry.Entry.Desc == "TABLE DATA" && SessionText.HasEscapedRows(snapshot.Environment);
+        if (escaped)
+            await ExecuteAsync("SET standard_conforming_strings = off", cancellationToken).ConfigureAwait(false);
+        _statements += await new DataReplay(connection, directory, entry.Entry, inTransaction, SessionText.RawEncoding(snapshot) is not null).RunAsync(cancellationToken).ConfigureAwait(false);
+        if (escaped)
+            await ExecuteAsync("SET standard_conforming_strings = on", cancellationToken).ConfigureAwait(false);
     }
 
     private async Task RunStatementsAsync(ReplayEntry entry, CancellationToken cancellationToken)
@@ -148,13 +173,8 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
             }
         }
         if (entry.ChangesDefaults)
-            await ExecuteAsync(DefaultsSql, cancellationToken).ConfigureAwait(false);
+            await PlainStatements.ExecuteAsync(connection, Defaults, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
-    {
-        var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
-        await using (command.ConfigureAwait(false))
-            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
+    private Task ExecuteAsync(string sql, CancellationToken cancellationToken) => PlainStatements.ExecuteAsync(connection, [sql], cancellationToken);
 }

@@ -17,7 +17,7 @@ internal static class RoleNames
         var reader = new SqlTokenReader(statement);
         var first = reader.Next();
         if (first.IsKeyword("ALTER"))
-            return IsOwnerChange(statement) ? AfterLast(statement, "TO") : desc == "DEFAULT ACL" ? DefaultPrivileges(ref reader) : [];
+            return NewOwner(statement) is { } owner ? One(owner) : desc == "DEFAULT ACL" ? DefaultPrivileges(ref reader) : [];
         if (first.IsKeyword("GRANT"))
             return Grantees(ref reader, "TO");
         if (first.IsKeyword("REVOKE"))
@@ -33,11 +33,20 @@ internal static class RoleNames
     }
 
     /// <summary>Whether a statement does nothing but give an object to another owner.</summary>
-    public static bool IsOwnerChange(string statement)
+    public static bool IsOwnerChange(string statement) => NewOwner(statement) is not null;
+
+    // ALTER … OWNER TO role: read as tokens, because names may hold these words.
+    private static SqlToken? NewOwner(string statement)
     {
-        var at = statement.LastIndexOf(" OWNER TO ", StringComparison.Ordinal);
-        return at > 0 && statement.StartsWith("ALTER ", StringComparison.Ordinal) && !statement.AsSpan(at + 10).Contains('\n')
-            && new SqlTokenCount(statement[(at + 10)..]).IsOneName;
+        if (!statement.StartsWith("ALTER ", StringComparison.Ordinal) || !statement.Contains(" OWNER TO ", StringComparison.Ordinal))
+            return null;
+        var reader = new SqlTokenReader(statement);
+        while (reader.SkipTo("OWNER"))
+        {
+            if (reader.Next().IsKeyword("TO") && reader.Next() is { IsName: true } role)
+                return reader.Next() is { Kind: SqlTokenKind.End } or { Kind: SqlTokenKind.Symbol, Text: ";" } ? role : null;
+        }
+        return null;
     }
 
     // ALTER DEFAULT PRIVILEGES FOR ROLE r IN SCHEMA s GRANT … TO m
@@ -86,13 +95,6 @@ internal static class RoleNames
         do
             names.AddRange(One(reader.Next()));
         while (reader.Next().IsSymbol(','));
-    }
-
-    private static string[] AfterLast(string statement, string keyword)
-    {
-        var at = statement.LastIndexOf($" {keyword} ", StringComparison.Ordinal);
-        var reader = new SqlTokenReader(statement[(at + keyword.Length + 2)..]);
-        return One(reader.Next());
     }
 
     private static string[] One(SqlToken token) =>

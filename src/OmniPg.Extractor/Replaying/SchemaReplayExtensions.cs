@@ -8,7 +8,10 @@ public static class SchemaReplayExtensions
 {
     /// <summary>Runs a tree's statements in a database, in the order in which they can be run.</summary>
     /// <param name="tree">The tree.</param>
-    /// <param name="target">The database, empty unless the options allow otherwise. One connection is used; run as a superuser to keep owners.</param>
+    /// <param name="target">
+    /// The database, empty unless the options allow otherwise. One connection is used; run as a superuser to keep owners. For a schema in an encoding
+    /// without decoder, such as SQL_ASCII, its connection string is used, which with a password needs <c>Persist Security Info=true</c>.
+    /// </param>
     /// <param name="options">How; null for the defaults.</param>
     /// <param name="cancellationToken">Ends the replay; with a single transaction nothing remains.</param>
     /// <returns>What was done.</returns>
@@ -46,8 +49,12 @@ public static class SchemaReplayExtensions
     /// <param name="output">Target; stays open. Line ends are LF.</param>
     /// <param name="cancellationToken">Ends the writing.</param>
     /// <returns>A task that ends with the last line written.</returns>
-    /// <remarks>Redacted entries are written with their mask. Entries about the database itself are left out.</remarks>
+    /// <remarks>
+    /// Redacted entries are written with their mask. Entries about the database itself are left out. Runs on every major that knows the objects; only rows
+    /// as INSERT of an archive with <c>standard_conforming_strings</c> off need a target before 19.
+    /// </remarks>
     /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
+    /// <exception cref="ExtractorOptionException">The tree holds bytes of an encoding such as SQL_ASCII, and the writer would write others.</exception>
     public static async Task ComposeSqlAsync(this SchemaTree tree, TextWriter output, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(tree);
@@ -62,6 +69,22 @@ public static class SchemaReplayExtensions
         options ??= new ReplayOptions();
         if (options.CreateDatabase)
             return await new DatabaseCreation(snapshot, directory, target, options).RunAsync(cancellationToken).ConfigureAwait(false);
+        if (SessionText.RawEncoding(snapshot) is { } raw)
+            return await RunRawAsync(snapshot, directory, target, options, raw, cancellationToken).ConfigureAwait(false);
+        return await RunOnAsync(snapshot, directory, target, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<ReplayReport> RunRawAsync(
+        SchemaSnapshot snapshot, string? directory, NpgsqlDataSource target, ReplayOptions options, string encoding, CancellationToken cancellationToken)
+    {
+        var raw = NpgsqlDataSource.Create(SessionText.ForBytes(new NpgsqlConnectionStringBuilder(target.ConnectionString) { Pooling = false }, encoding));
+        await using (raw.ConfigureAwait(false))
+            return await RunOnAsync(snapshot, directory, raw, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<ReplayReport> RunOnAsync(
+        SchemaSnapshot snapshot, string? directory, NpgsqlDataSource target, ReplayOptions options, CancellationToken cancellationToken)
+    {
         var connection = await target.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using (connection.ConfigureAwait(false))
             return await new ReplayRun(connection, snapshot, directory, options).RunAsync(cancellationToken).ConfigureAwait(false);

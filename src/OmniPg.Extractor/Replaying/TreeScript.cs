@@ -8,11 +8,23 @@ internal sealed class TreeScript(SchemaSnapshot snapshot, string directory, Text
 {
     public async Task WriteAsync(CancellationToken cancellationToken)
     {
-        await output.WriteAsync((TreePrologue.Settings + "\n").AsMemory(), cancellationToken).ConfigureAwait(false);
+        var encoding = SessionText.RawEncoding(snapshot);
+        if (encoding is not null && output.Encoding.CodePage != Encoding.Latin1.CodePage)
+            throw new ExtractorOptionException("output", $"The tree holds text in '{encoding}', byte by byte; the writer's encoding is '{output.Encoding.WebName}'.",
+                "Give a writer with Encoding.Latin1, which writes these bytes again.");
+        var hasEscapedRows = SessionText.HasEscapedRows(snapshot.Environment);
+        await output.WriteAsync((TreePrologue.Settings(encoding ?? "UTF8") + "\n").AsMemory(), cancellationToken).ConfigureAwait(false);
         foreach (var entry in snapshot.Entries.Where(static entry => entry.SchemaObject.Kind != "DATABASE"))
         {
             if (entry.HasData)
+            {
+                var escaped = hasEscapedRows && entry.Desc == "TABLE DATA";
+                if (escaped)
+                    await output.WriteAsync("SET standard_conforming_strings = off;\nSET escape_string_warning = off;\n\n".AsMemory(), cancellationToken).ConfigureAwait(false);
                 await CopyFileAsync(entry, cancellationToken).ConfigureAwait(false);
+                if (escaped)
+                    await output.WriteAsync("SET standard_conforming_strings = on;\n\n".AsMemory(), cancellationToken).ConfigureAwait(false);
+            }
             else
                 await output.WriteAsync((entry.Sql + "\n\n").AsMemory(), cancellationToken).ConfigureAwait(false);
             if (new ReplayEntry(entry, entry.Sql).ChangesDefaults)

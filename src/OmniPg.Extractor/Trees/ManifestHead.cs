@@ -20,6 +20,9 @@ internal record ManifestHead
 
     public string? Server { get; init; }
 
+    /// <summary>Settings under which the text was written and must be replayed.</summary>
+    public SortedDictionary<string, string>? Session { get; init; }
+
     /// <summary>Files of earlier runs whose objects are gone and which nobody asked to delete: no longer part of the schema.</summary>
     public IReadOnlyList<string>? Stale { get; init; }
 }

@@ -11,4 +11,11 @@ public sealed record SchemaEnvironment(
     string? PgDump,
     string? ArchiveVersion,
     string? Encoding,
-    IReadOnlyDictionary<string, string> Extensions);
+    IReadOnlyDictionary<string, string> Extensions)
+{
+    /// <summary>
+    /// Settings of the session that wrote the text, where a replay must know them: <c>lc_monetary</c> of a dump by this package, and
+    /// <c>standard_conforming_strings = off</c> of an archive with rows as INSERT. Empty, the default, when none matters.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Session { get; init; } = new Dictionary<string, string>();
+}

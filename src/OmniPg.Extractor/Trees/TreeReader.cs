@@ -9,6 +9,7 @@ namespace OmniPg.Extractor.Trees;
 internal sealed class TreeReader(TreePaths paths)
 {
     private readonly List<string> _warnings = [];
+    private readonly HashSet<string> _converted = new(StringComparer.Ordinal);
 
     public async Task<SchemaSnapshot> ReadAsync(CancellationToken cancellationToken)
     {
@@ -25,10 +26,16 @@ internal sealed class TreeReader(TreePaths paths)
             _warnings.Add($"'{path}' is not in the manifest; its entries come after those of the same section.");
             await ReadFileAsync(path, [], entries, added, cancellationToken).ConfigureAwait(false);
         }
+        if (_converted.Count > 0)
+            _warnings.Add($"{_converted.Count.ToString(CultureInfo.InvariantCulture)} files have CRLF line ends, which a checkout gave them; the manifest proves the text behind, "
+                + "which is used. With git, '* -text' in .gitattributes prevents it.");
         return new SchemaSnapshot
         {
             Environment = new SchemaEnvironment(manifest.Server, manifest.PgDump, manifest.ArchiveVersion, manifest.Encoding,
-                (IReadOnlyDictionary<string, string>?)manifest.Extensions ?? new Dictionary<string, string>()),
+                (IReadOnlyDictionary<string, string>?)manifest.Extensions ?? new Dictionary<string, string>())
+            {
+                Session = (IReadOnlyDictionary<string, string>?)manifest.Session ?? new Dictionary<string, string>(),
+            },
             Entries = Merge([.. manifest.Entries.Where(entry => entries.ContainsKey(entry.Key)).Select(entry => entries[entry.Key])], added),
             Warnings = _warnings,
             Options = (IReadOnlyDictionary<string, string>?)manifest.Options ?? new Dictionary<string, string>(),
@@ -67,7 +74,15 @@ internal sealed class TreeReader(TreePaths paths)
             var match = waiting.FindIndex(entry => Matches(entry, block.Header!));
             if (match >= 0)
             {
-                entries[waiting[match].Key] = Entry(waiting[match], text);
+                var entry = Entry(waiting[match], text);
+                if (entry.IsEdited && text.Contains('\r', StringComparison.Ordinal)
+                    && Entry(waiting[match], text.Replace("\r\n", "\n", StringComparison.Ordinal).TrimEnd('\r', '\n')) is { IsEdited: false } original)
+                {
+                    // The manifest's hash proves what the text was before the conversion.
+                    entry = original;
+                    _converted.Add(path);
+                }
+                entries[entry.Key] = entry;
                 waiting.RemoveAt(match);
             }
             else

@@ -20,11 +20,14 @@ internal sealed class ScratchDatabase : IAsyncDisposable
 
     /// <param name="admin">A connection to any database of the server, as a role that may create databases.</param>
     /// <param name="connect">Makes a data source for a database of that server.</param>
+    /// <param name="encoding">Encoding of the database; null for that of the template.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public static async Task<ScratchDatabase> CreateAsync(NpgsqlDataSource admin, Func<string, NpgsqlDataSource> connect, CancellationToken cancellationToken)
+    public static async Task<ScratchDatabase> CreateAsync(
+        NpgsqlDataSource admin, Func<string, NpgsqlDataSource> connect, string? encoding, CancellationToken cancellationToken)
     {
         var name = "omnipg_verify_" + Guid.NewGuid().ToString("N")[..12];
-        await ExecuteAsync(admin, $"CREATE DATABASE {PgIdentifier.Create(name).Quoted} TEMPLATE template0", cancellationToken).ConfigureAwait(false);
+        var like = encoding is null ? "" : $" ENCODING {PgLiteral.Quote(encoding)} LC_COLLATE 'C' LC_CTYPE 'C'";
+        await ExecuteAsync(admin, $"CREATE DATABASE {PgIdentifier.Create(name).Quoted} TEMPLATE template0{like}", cancellationToken).ConfigureAwait(false);
         return new ScratchDatabase(admin, name, connect(name));
     }
 

@@ -1,17 +1,20 @@
 using Npgsql;
+using OmniPg.Extractor.Kinds;
+using OmniPg.Extractor.Replaying;
 
 namespace OmniPg.Extractor.Verifying;
 
 /// <summary>The round trip: replay into a scratch database, extract that, compare.</summary>
-internal sealed class Verification(IPgExtractor extractor, NpgsqlDataSource admin, Func<string, NpgsqlDataSource> connect)
+internal sealed class Verification(IPgExtractor extractor, NpgsqlDataSource admin, Func<string, NpgsqlDataSource> connect, VerifyOptions options)
 {
-    private static readonly ReplayOptions Replay = new() { Secrets = new MaskResolver(), SchemaOnly = true, Roles = MissingRoles.Fail };
-    private static readonly DiffOptions Diff = new() { IgnoreDatabase = true };
+    private readonly ReplayOptions _replay = new() { Secrets = new MaskResolver(), SchemaOnly = true, Roles = options.Roles, Kinds = options.Kinds & ~ObjectKinds.Database };
+    private readonly DiffOptions _diff = new() { IgnoreDatabase = true, IgnoreOwners = options.Roles == MissingRoles.Skip, IgnoreAcl = options.Roles == MissingRoles.Skip };
 
     public async Task<VerifyReport> RunAsync(SchemaSnapshot first, CancellationToken cancellationToken)
     {
+        first = Wanted(first);
         var (second, replay) = await GenerationAfterAsync(first, cancellationToken).ConfigureAwait(false);
-        var diff = SchemaDiff.Between(first, second, Diff);
+        var diff = SchemaDiff.Between(first, second, _diff);
         var reworded = diff.Objects.Where(static o => o.Status == DiffStatus.Changed && o.Classes == DiffClasses.Definition).ToList();
         if (reworded.Count > 0 && !await IsFixedAsync(second, cancellationToken).ConfigureAwait(false))
             reworded.Clear();
@@ -23,8 +26,14 @@ internal sealed class Verification(IPgExtractor extractor, NpgsqlDataSource admi
     private async Task<bool> IsFixedAsync(SchemaSnapshot second, CancellationToken cancellationToken)
     {
         var (third, _) = await GenerationAfterAsync(second, cancellationToken).ConfigureAwait(false);
-        return SchemaDiff.Between(second, third, Diff).IsEmpty;
+        return SchemaDiff.Between(second, third, _diff).IsEmpty;
     }
+
+    private SchemaSnapshot Wanted(SchemaSnapshot snapshot) => snapshot with
+    {
+        Entries = [.. snapshot.Entries.Where(entry => ObjectKindMap.OfObject(entry.SchemaObject.Kind) is var kind
+            && (kind is ObjectKinds.None or ObjectKinds.Database || options.Kinds.HasFlag(kind)))],
+    };
 
     private static bool HasSameEntries(SchemaObjectId id, SchemaSnapshot first, SchemaSnapshot second) =>
         Keys(id, first).SetEquals(Keys(id, second));
@@ -34,12 +43,12 @@ internal sealed class Verification(IPgExtractor extractor, NpgsqlDataSource admi
 
     private async Task<(SchemaSnapshot Next, ReplayReport Replay)> GenerationAfterAsync(SchemaSnapshot snapshot, CancellationToken cancellationToken)
     {
-        var scratch = await ScratchDatabase.CreateAsync(admin, connect, cancellationToken).ConfigureAwait(false);
+        var scratch = await ScratchDatabase.CreateAsync(admin, connect, SessionText.RawEncoding(snapshot), cancellationToken).ConfigureAwait(false);
         await using (scratch.ConfigureAwait(false))
         {
-            var replay = await snapshot.ReplayAsync(scratch.DataSource, Replay, cancellationToken).ConfigureAwait(false);
+            var replay = await snapshot.ReplayAsync(scratch.DataSource, _replay, cancellationToken).ConfigureAwait(false);
             var next = await extractor.From(scratch.DataSource).WithOptionsOf(snapshot).ToSnapshotAsync(cancellationToken).ConfigureAwait(false);
-            return (next, replay);
+            return (Wanted(next), replay);
         }
     }
 }

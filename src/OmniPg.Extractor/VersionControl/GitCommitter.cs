@@ -1,10 +1,13 @@
 using System.Globalization;
+using OmniPg.Extractor.Trees;
 using OmniPg.Extractor.VersionControl;
 
 namespace OmniPg.Extractor;
 
 /// <summary>Commits a tree with git: exactly the managed files, whatever else is changed or staged. Stands for <c>--git</c> and <c>--gitpush</c>.</summary>
-/// <remarks>Thread-safe. Author and signing follow the configuration of git; credentials stay with git.</remarks>
+/// <remarks>
+/// Thread-safe. A tree without <c>.gitattributes</c> gets one with <c>* -text</c>, unless the repository says so already: no checkout converts its line ends. Author and signing follow the configuration of git; credentials stay with git.
+/// </remarks>
 /// <param name="options">Program and push; null for the defaults.</param>
 /// <param name="timeProvider">Clock for messages; null for the system's.</param>
 public sealed class GitCommitter(GitOptions? options = null, TimeProvider? timeProvider = null) : IVersionControl
@@ -20,6 +23,7 @@ public sealed class GitCommitter(GitOptions? options = null, TimeProvider? timeP
         ["GIT_WORK_TREE"] = null,
     };
 
+    private const string Attributes = ".gitattributes";
     private readonly GitOptions _options = options ?? new GitOptions();
     private readonly TimeProvider _time = timeProvider ?? TimeProvider.System;
 
@@ -29,7 +33,9 @@ public sealed class GitCommitter(GitOptions? options = null, TimeProvider? timeP
         ArgumentNullException.ThrowIfNull(report);
         ArgumentException.ThrowIfNullOrEmpty(message);
         var git = new ToolRunner(_options.Program, report.Directory, Environment);
-        var changed = await ChangedAsync(git, report, cancellationToken).ConfigureAwait(false);
+        var prefix = (await git.RunAsync(["rev-parse", "--show-prefix"], cancellationToken: cancellationToken).ConfigureAwait(false)).TrimEnd('\n');
+        await ProtectLineEndsAsync(git, report.Directory, cancellationToken).ConfigureAwait(false);
+        var changed = await ChangedAsync(git, report, prefix, cancellationToken).ConfigureAwait(false);
         if (changed.Count == 0)
             return null;
         using var list = new PathList(changed, '\0');
@@ -44,10 +50,21 @@ public sealed class GitCommitter(GitOptions? options = null, TimeProvider? timeP
         return new VersionControlCommit(id.Trim(), changed);
     }
 
-    // Status paths are relative to the repository's root; "-- ." keeps them below the tree.
-    private static async Task<List<string>> ChangedAsync(ToolRunner git, ExtractionReport report, CancellationToken cancellationToken)
+    // A tree is exact to the byte: conversion of line ends (core.autocrlf) would change bodies, names and comments. Nothing is written where the
+    // repository forbids it already.
+    private static async Task ProtectLineEndsAsync(ToolRunner git, string directory, CancellationToken cancellationToken)
     {
-        var prefix = (await git.RunAsync(["rev-parse", "--show-prefix"], cancellationToken: cancellationToken).ConfigureAwait(false)).TrimEnd('\n');
+        var path = Path.Combine(directory, Attributes);
+        if (File.Exists(path))
+            return;
+        var attribute = await git.RunAsync(["check-attr", "text", "--", TreePaths.ManifestName], cancellationToken: cancellationToken).ConfigureAwait(false);
+        if (!attribute.TrimEnd().EndsWith(": text: unset", StringComparison.Ordinal))
+            await File.WriteAllTextAsync(path, "* -text\n", cancellationToken).ConfigureAwait(false);
+    }
+
+    // Status paths are relative to the repository's root; "-- ." keeps them below the tree.
+    private static async Task<List<string>> ChangedAsync(ToolRunner git, ExtractionReport report, string prefix, CancellationToken cancellationToken)
+    {
         var status = await git.RunAsync(
             ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored=matching", "--no-renames", "--", "."], cancellationToken: cancellationToken).ConfigureAwait(false);
         var managed = report.ManagedPaths.ToHashSet(StringComparer.Ordinal);
@@ -56,7 +73,7 @@ public sealed class GitCommitter(GitOptions? options = null, TimeProvider? timeP
             .Select(line => line[3..])
             .Where(path => path.StartsWith(prefix, StringComparison.Ordinal))
             .Select(path => path[prefix.Length..])
-            .Where(managed.Contains)
+            .Where(path => managed.Contains(path) || path == Attributes)
             .Order(StringComparer.Ordinal)];
     }
 }

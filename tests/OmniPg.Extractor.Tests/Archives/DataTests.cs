@@ -201,6 +201,38 @@ public sealed class DataTests(AllKindsDatabase all) : IClassFixture<AllKindsData
         found.Should().Equal(" 1\n\\.\n\n\n", "5 five", "77 plain");
     }
 
+    [Theory]
+    [InlineData("blob_5.dat.zst")]
+    [InlineData("blob_5.dat.lz4")]
+    public async Task An_empty_file_of_zstd_or_lz4_is_an_empty_large_object_but_no_empty_table(string file)
+    {
+        SkipWithout(file.EndsWith("zst", StringComparison.Ordinal) ? ArchiveCompression.Zstd : ArchiveCompression.Lz4);
+        var builder = new ArchiveBuilder { FormatCode = 3, Version = new ArchiveVersion(1, 16), Compression = ArchiveCompression.Zstd };
+        builder.Entries.AddRange([ArchiveBuilder.EncodingEntry(), new(2, "TABLE DATA", "t") { FileName = "2.dat" }, new(3, "BLOBS", "BLOBS") { FileName = "blobs_3.toc" }]);
+        await File.WriteAllBytesAsync(_directory.Combine("toc.dat"), builder.Build(), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(_directory.Combine("blobs_3.toc"), "5 blob_5.dat\n", TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(_directory.Combine(file), [], TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(_directory.Combine(file.Replace("blob_5", "2", StringComparison.Ordinal)), [], TestContext.Current.CancellationToken);
+        await using var archive = await PgArchive.OpenAsync(_directory.Path, cancellationToken: TestContext.Current.CancellationToken);
+        var found = new List<string>();
+        var refused = new List<string>();
+
+        await foreach (var block in archive.ReadDataAsync(TestContext.Current.CancellationToken))
+        {
+            try
+            {
+                found.Add($"{block.LargeObjectOid} '{await block.OpenText().ReadToEndAsync(TestContext.Current.CancellationToken)}'");
+            }
+            catch (ArchiveFormatException error)
+            {
+                refused.Add(error.Message);
+            }
+        }
+
+        found.Should().Equal("5 ''");
+        refused.Should().ContainSingle().Which.Should().Contain("the compressed data is damaged");
+    }
+
     public void Dispose() => _directory.Dispose();
 
     private async Task CompressAsync(Codec codec, string name, string text)

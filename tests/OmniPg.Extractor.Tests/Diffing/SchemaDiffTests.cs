@@ -73,4 +73,38 @@ public sealed class SchemaDiffTests(PgClusterFixture fixture)
             .And.Contain("- SELECT 1 AS one;\n+ SELECT 2 AS one;\n");
         diff.Notes.Should().ContainSingle().Which.Should().Be("'tables/public.extra.sql' is not in the manifest; its entries come after those of the same section.");
     }
+
+    [Fact]
+    public async Task First_grant_on_what_is_not_dumped_itself_is_a_change_of_its_class()
+    {
+        using var work = new ExtractionCase();
+        await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await work.ExtractAsync(database.DataSource, "tree");
+        await database.ExecuteAsync("GRANT CREATE ON SCHEMA public TO pg_monitor; GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_reset() TO pg_monitor; "
+            + "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO pg_monitor", TestContext.Current.CancellationToken);
+
+        var diff = await work.Tree("tree").DiffAsync(database.DataSource, cancellationToken: TestContext.Current.CancellationToken);
+
+        diff.Objects.Where(static o => o.SchemaObject.Kind != "SCHEMA" || o.SchemaObject.Name == "public").Select(static o => (o.Status, o.Classes)).Should()
+            .HaveCount(3).And.AllBeEquivalentTo((DiffStatus.Changed, DiffClasses.Acl));
+        await database.ExecuteAsync("COMMENT ON SCHEMA public IS 'ours'", TestContext.Current.CancellationToken);
+        (await work.Tree("tree").DiffAsync(database.DataSource, cancellationToken: TestContext.Current.CancellationToken)).Objects
+            .Single(static o => o.SchemaObject.Kind == "SCHEMA").Classes.Should().Be(DiffClasses.Acl | DiffClasses.Comment);
+    }
+
+    [Fact]
+    public async Task Owner_that_no_statement_sets_is_no_difference()
+    {
+        using var work = new ExtractionCase();
+        await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var role = "owner_" + database.Name;
+        await database.ExecuteAsync($"CREATE ROLE {role}; ALTER FUNCTION pg_catalog.pg_stat_reset() OWNER TO {role}; GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_reset() TO pg_monitor", TestContext.Current.CancellationToken);
+        await work.ExtractAsync(database.DataSource, "tree");
+
+        var verified = await work.Extractor.VerifyAsync(work.Tree("tree"), fixture.Cluster.DataSource, TestContext.Current.CancellationToken);
+
+        File.ReadAllText(work.Path("tree/grants/pg_catalog.FUNCTION,20,pg_stat_reset,28,,29,.sql")).Should().Contain($"Owner: {role}");
+        verified.Differences.Select(static d => d.UnifiedText).Should().BeEmpty();
+        await database.ExecuteAsync($"ALTER FUNCTION pg_catalog.pg_stat_reset() OWNER TO postgres; DROP ROLE {role}", TestContext.Current.CancellationToken);
+    }
 }

@@ -2,22 +2,24 @@ namespace OmniPg.Extractor.Tests.Dumping;
 
 public sealed class PgDumpSourceTests
 {
+    private const string Pins = "-c standard_conforming_strings=on -c quote_all_identifiers=off -c bytea_output=hex -c xmlbinary=base64 -c lc_monetary=C";
+
     [Theory]
     [InlineData("Host=db;Username=ann;Database=shop", "PGHOST=db PGPORT=5432 PGUSER=ann PGDATABASE=shop PGCONNECT_TIMEOUT=15")]
     [InlineData("Host=a:6001,b;Port=6000;Username=ann", "PGHOST=a,b PGPORT=6001,6000 PGUSER=ann PGDATABASE=ann PGCONNECT_TIMEOUT=15")]
     [InlineData("Host=/run/postgresql;Username=ann;Timeout=7", "PGHOST=/run/postgresql PGPORT=5432 PGUSER=ann PGDATABASE=ann PGCONNECT_TIMEOUT=7")]
     [InlineData("Host=[::1]:5433;Username=ann", "PGHOST=::1 PGPORT=5433 PGUSER=ann PGDATABASE=ann PGCONNECT_TIMEOUT=15")]
     [InlineData("Host=h;Username=u;SSL Mode=VerifyFull;Root Certificate=/c/root.pem;SSL Certificate=/c/c.pem;SSL Key=/c/k.pem", "PGHOST=h PGPORT=5432 PGUSER=u PGDATABASE=u PGSSLMODE=verify-full PGSSLROOTCERT=/c/root.pem PGSSLCERT=/c/c.pem PGSSLKEY=/c/k.pem PGCONNECT_TIMEOUT=15")]
-    [InlineData("Host=h;Username=u;SSL Mode=VerifyCA;Options=-c geqo=off;Application Name=nightly;Target Session Attributes=prefer-standby;Passfile=/p", "PGHOST=h PGPORT=5432 PGUSER=u PGDATABASE=u PGSSLMODE=verify-ca PGOPTIONS=-c geqo=off PGAPPNAME=nightly PGTARGETSESSIONATTRS=prefer-standby PGPASSFILE=/p PGCONNECT_TIMEOUT=15")]
+    [InlineData("Host=h;Username=u;SSL Mode=VerifyCA;Options=-c geqo=off;Application Name=nightly;Target Session Attributes=prefer-standby;Passfile=/p", "PGHOST=h PGPORT=5432 PGUSER=u PGDATABASE=u PGSSLMODE=verify-ca PGOPTIONS=PINS -c geqo=off PGAPPNAME=nightly PGTARGETSESSIONATTRS=prefer-standby PGPASSFILE=/p PGCONNECT_TIMEOUT=15")]
     [InlineData("Host=h;Username=u;SSL Mode=Disable;Search Path=app", "PGHOST=h PGPORT=5432 PGUSER=u PGDATABASE=u PGSSLMODE=disable PGCONNECT_TIMEOUT=15")]
     public async Task Settings_become_variables_of_libpq(string connectionString, string expected)
     {
         var command = await CaptureAsync(PgDumpSource.FromConnectionString(connectionString));
 
         command.Environment
-            .Where(variable => variable.Value is not null && variable.Key is not ("PGTZ" or "LC_ALL") && (variable.Key != "PGAPPNAME" || variable.Value != "OmniPg.Extractor"))
-            .Select(variable => $"{variable.Key}={variable.Value}")
-            .Should().BeEquivalentTo(expected.Replace("-c geqo", "-c\u00a0geqo", StringComparison.Ordinal).Split(' ').Select(text => text.Replace('\u00a0', ' ')));
+            .Where(variable => variable.Value is not null && variable.Key is not ("PGTZ" or "LC_ALL") && variable.Value != Pins && (variable.Key != "PGAPPNAME" || variable.Value != "OmniPg.Extractor"))
+            .Select(variable => $"{variable.Key}={variable.Value}".Replace(Pins + " ", "PINS ", StringComparison.Ordinal))
+            .Should().BeEquivalentTo(expected.Replace("PINS -c geqo", "PINS\u00a0-c\u00a0geqo", StringComparison.Ordinal).Split(' ').Select(text => text.Replace('\u00a0', ' ')));
     }
 
     [Fact]
@@ -26,7 +28,7 @@ public sealed class PgDumpSourceTests
         var command = await CaptureAsync(PgDumpSource.FromConnectionString("Host=h;Username=u"));
 
         command.Environment.Should().Contain("PGTZ", "UTC").And.Contain("LC_ALL", "C").And.Contain("PGAPPNAME", "OmniPg.Extractor");
-        command.Environment.Should().Contain("LANGUAGE", null).And.Contain("PGCLIENTENCODING", null).And.Contain("PGSERVICE", null).And.Contain("PGHOSTADDR", null);
+        command.Environment.Should().Contain("LANGUAGE", null).And.Contain("PGCLIENTENCODING", null).And.Contain("PGSERVICE", null).And.Contain("PGHOSTADDR", null).And.Contain("PGOPTIONS", Pins);
         command.Arguments.Should().Equal("--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=30000", "--encoding=UTF8");
     }
 

@@ -54,6 +54,26 @@ public sealed class PgToolLocatorTests(PgClusterFixture fixture) : IDisposable
     }
 
     [Fact]
+    public async Task Among_equal_majors_the_newest_minor_wins()
+    {
+        var path = Environment.GetEnvironmentVariable("PATH");
+        foreach (var minor in new[] { 4, 12, 9 })
+            FakeProgram.Create(_directory.Combine($"{minor}"), "pg_dumpall", $"31.{minor}", "exit 3");
+        try
+        {
+            Environment.SetEnvironmentVariable("PATH", string.Join(':', new[] { 4, 12, 9 }.Select(minor => _directory.Combine($"{minor}"))) + ":" + path);
+
+            var fitting = await new PgToolLocator().FindPgDumpAllAsync(PgServerVersion.Of(31, 12), TestContext.Current.CancellationToken);
+
+            fitting.Version.Should().Be(PgServerVersion.Of(31, 12));
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("PATH", path);
+        }
+    }
+
+    [Fact]
     public async Task A_missing_program_is_reported_with_every_place_tried()
     {
         var path = _directory.Combine("nowhere", "pg_dump");

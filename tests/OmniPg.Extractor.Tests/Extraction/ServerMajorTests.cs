@@ -39,6 +39,67 @@ public sealed class ServerMajorTests
     [InlineData(16)]
     [InlineData(17)]
     [InlineData(18)]
+    [InlineData(19)]
+    public async Task Newer_servers_are_extracted_verified_replayed_and_compared(int major)
+    {
+        await using var cluster = await StartAsync(major);
+        Assert.SkipUnless(cluster.Installation.Has("pg_dump"), $"'{cluster.BinDirectory}' has no pg_dump.");
+        await using var database = await cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await using var target = await cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await AllKindsDatabase.FillAsync(cluster, database, TestContext.Current.CancellationToken);
+        await database.ExecuteAsync("ANALYZE", TestContext.Current.CancellationToken);
+        if (major >= 19)
+            await database.ExecuteAsync("CREATE PUBLICATION nineteen FOR ALL TABLES EXCEPT (TABLE ONLY app.hashed, app.other_heap), ALL SEQUENCES", TestContext.Current.CancellationToken);
+        using var work = new ExtractionCase();
+        var extractor = ExtractionCase.With(cluster.BinDirectory);
+        var replay = new ReplayOptions { Kinds = ObjectKinds.All & ~(ObjectKinds.Database | ObjectKinds.Subscriptions), Secrets = new MaskAsSecret() };
+        try
+        {
+            var report = await extractor.From(database.DataSource).With(o => (o.Data, o.PsqlDriver) = (new DataOptions { IncludeLargeObjects = true }, true))
+                .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+            var tree = extractor.OpenTree(work.Path("tree"));
+            var replayed = await tree.ReplayAsync(target.DataSource, replay, TestContext.Current.CancellationToken);
+            var verified = await extractor.VerifyAsync(tree, cluster.DataSource, TestContext.Current.CancellationToken);
+            var diff = await tree.DiffAsync(target.DataSource, cancellationToken: TestContext.Current.CancellationToken);
+
+            report.Warnings.Should().BeEmpty();
+            report.Account.Unknown.Should().Be(0);
+            replayed.Entries.Should().BeGreaterThan(100);
+            verified.Differences.Select(static d => d.UnifiedText).Should().BeEmpty();
+            diff.Objects.Select(static o => o.SchemaObject.ToString()).Should().Equal("SUBSCRIPTION incoming");
+        }
+        finally
+        {
+            await database.ExecuteAsync("DROP SUBSCRIPTION IF EXISTS incoming", TestContext.Current.CancellationToken);
+        }
+    }
+
+    [Theory]
+    [InlineData(18)]
+    [InlineData(19)]
+    public async Task Statistics_of_archives_are_data(int major)
+    {
+        await using var cluster = await StartAsync(major);
+        Assert.SkipUnless(cluster.Installation.Has("pg_dump"), $"'{cluster.BinDirectory}' has no pg_dump.");
+        await using var database = await cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await database.ExecuteAsync("CREATE TABLE t (a text, b text); INSERT INTO t SELECT 'secret', 'value' FROM generate_series(1, 100); "
+            + "CREATE STATISTICS s (mcv) ON a, b FROM t; ANALYZE t", TestContext.Current.CancellationToken);
+        using var work = new ExtractionCase();
+        var archive = await work.DumpAsync(cluster, database.Name, "all.dump", "--no-data", "--statistics");
+
+        var plain = await work.ExtractAsync(archive, "plain");
+        var wanted = await work.ExtractAsync(archive, "wanted", o => o.StatisticsData = true);
+
+        plain.Account.Unknown.Should().Be(0);
+        plain.Files.Select(static f => f.Path).Should().Equal("database.sql", "tables/public.t.sql");
+        wanted.Files.Select(static f => f.Path).Should().Equal(["database.sql", .. major >= 19 ? ["statistics/public.s.sql"] : Array.Empty<string>(), "statistics/public.t.sql", "tables/public.t.sql"]);
+        (await work.Tree("wanted").DiffAsync(work.Tree("plain"), cancellationToken: TestContext.Current.CancellationToken)).ToUnifiedText().Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(16)]
+    [InlineData(17)]
+    [InlineData(18)]
     public async Task Server_newer_than_every_pg_dump_is_named_before_a_file_is_touched(int major)
     {
         await using var cluster = await StartAsync(major);

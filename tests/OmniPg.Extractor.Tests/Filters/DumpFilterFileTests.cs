@@ -103,6 +103,8 @@ public sealed class DumpFilterFileTests(PgClusterFixture fixture) : IAsyncLifeti
     [InlineData("include table \"a\nb\"\nonly table x", "Line 3 of the filter file '*' is not understood: 'only table x'.*")]
     [InlineData("include table", "Line 1 of the filter file '*' is not understood: 'include table'.*")]
     [InlineData("include table \"open\nmore", "Line 1 of the filter file '*' is not understood: 'include table \"open\nmore'.*")]
+    [InlineData("include table s.t1 junk", "Line 1 of the filter file '*' is not understood: 'include table s.t1 junk'.*")]
+    [InlineData("exclude schema a b", "Line 1 of the filter file '*' is not understood: 'exclude schema a b'.*")]
     [InlineData("include table_data x", "Line 1 of the filter file '*' cannot be: 'include' is not allowed for 'table_data'.*")]
     [InlineData("exclude foreign_data x", "Line 1 of the filter file '*' cannot be: 'exclude' is not allowed for 'foreign_data'.*")]
     public void Wrong_line_is_named(string rules, string message)

@@ -1,3 +1,4 @@
+using Npgsql;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests;
@@ -18,8 +19,19 @@ public sealed class AllKindsDatabase(PgClusterFixture fixture) : IAsyncLifetime
     public static async Task FillAsync(PgCluster cluster, TestDatabase database, CancellationToken cancellationToken = default)
     {
         await database.ExecuteAsync(Sql("all-kinds.sql"), cancellationToken);
+        if (cluster.MajorVersion >= 14)
+            await RunAsItIsAsync(database, Sql("all-kinds-14.sql").Split("\n\n"), cancellationToken);
         if (cluster.MajorVersion >= 15)
             await database.ExecuteAsync(Sql("all-kinds-15.sql"), cancellationToken);
+    }
+
+    // A command without parameters would be cut at the semicolons of the bodies.
+    private static async Task RunAsItIsAsync(TestDatabase database, IEnumerable<string> statements, CancellationToken cancellationToken)
+    {
+        await using var batch = database.DataSource.CreateBatch();
+        foreach (var statement in statements)
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(statement));
+        await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 
     public async ValueTask InitializeAsync()

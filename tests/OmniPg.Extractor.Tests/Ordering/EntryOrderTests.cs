@@ -36,7 +36,9 @@ public sealed class EntryOrderTests
     [InlineData("15.14", false)]
     [InlineData("13.22", false)]
     [InlineData("18.1", true)]
-    [InlineData("19devel", false)]
+    [InlineData("18beta2", false)]
+    [InlineData("19devel", true)]
+    [InlineData("19rc1 (Debian 19~rc1-1)", true)]
     public void Archive_order_is_trusted_from_the_fixed_releases_on(string version, bool expected)
     {
         ArchiveOrder.IsStable(version).Should().Be(expected);

@@ -12,6 +12,9 @@ public sealed class SecretRedactorTests
     [InlineData("CONNECTION 'password = ''a b'' host=h'", "CONNECTION 'password = ******** host=h'")]
     [InlineData("CONNECTION 'postgresql://u:p%40w@h/d?sslpassword=s&x=1'", "CONNECTION 'postgresql://u:********@h/d?sslpassword=********&x=1'")]
     [InlineData("OPTIONS (host 'password', port '1')", "OPTIONS (host 'password', port '1')")]
+    [InlineData("OPTIONS (password 'p', password_required 'false')", "OPTIONS (password '********', password_required 'false')")]
+    [InlineData("OPTIONS (use_password_auth 'on', token_lifetime '60', password_file '/etc/p')", "OPTIONS (use_password_auth 'on', token_lifetime '60', password_file '/etc/p')")]
+    [InlineData("OPTIONS (scram_client_key 'k', session_token 't')", "OPTIONS (scram_client_key '********', session_token '********')")]
     public void Secrets_are_masked_and_nothing_else(string definition, string expected)
     {
         SecretRedactor.Redact(definition).Should().Be(expected);

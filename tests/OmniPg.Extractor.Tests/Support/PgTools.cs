@@ -17,6 +17,10 @@ internal static class PgTools
     public static Task<byte[]> ListAsync(PgCluster cluster, string archive) =>
         RunAsync(cluster.Installation.Program("pg_restore"), ["-l", archive]);
 
+    public static Task<byte[]> PsqlAsync(PgCluster cluster, string database, string file) => RunAsync(
+        cluster.Installation.Program("psql"),
+        ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", cluster.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), "-U", "postgres", "-d", database, "-f", file]);
+
     public static async Task<byte[]> RunAsync(string program, IReadOnlyList<string> arguments)
     {
         var process = ExternalProcess.Start(new ExternalProcessOptions

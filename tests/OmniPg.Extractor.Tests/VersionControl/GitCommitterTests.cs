@@ -27,7 +27,7 @@ public sealed class GitCommitterTests(PgClusterFixture fixture)
         var second = await git.CommitAsync(
             await work.ExtractAsync(database.DataSource, "repo/schema", o => o.StaleFiles = StaleFiles.Delete), "drop", TestContext.Current.CancellationToken);
 
-        first!.Paths.Should().Contain(["omnipg.manifest.json", "tables/public.a.sql", "tables/public.b.sql"]);
+        first!.Paths.Should().Contain([".gitattributes", "omnipg.manifest.json", "tables/public.a.sql", "tables/public.b.sql"]);
         none.Should().BeNull();
         second!.Paths.Should().Equal("omnipg.manifest.json", "tables/public.a.sql", "tables/public.b.sql");
         (await GitAsync(work, "log", "--format=%s")).Should().Be("drop\nschema of 2026-03-04\n");

@@ -16,6 +16,9 @@ internal static class ArchiveEncodings
         return CodePageOf(name) is { } codePage ? Strict(codePage) : Encoding.Latin1;
     }
 
+    /// <summary>Whether nobody can decode it: its bytes stand one by one in .NET text.</summary>
+    public static bool IsRaw(string name) => name is not ("UTF8" or "UNICODE" or "LATIN1") && CodePageOf(name) is null;
+
     private static Encoding Strict(string name)
     {
         var provider = CodePagesEncodingProvider.Instance;

@@ -36,7 +36,7 @@ internal sealed class DirectoryArchiveData(string directory, ArchiveToc toc) : A
 
     private async IAsyncEnumerable<ArchiveDataBlock> Yield(TocEntry entry, string fileName, uint? oid)
     {
-        var content = DirectoryFile.Open(directory, fileName, entry.Index);
+        var content = DirectoryFile.Open(directory, fileName, entry.Index, mayBeEmpty: oid is not null);
         await using (content.ConfigureAwait(false))
         {
             var block = new ArchiveDataBlock(entry, oid, content, toc.Session.Encoding);

@@ -28,6 +28,7 @@ internal static class TocKinds
         ["DOMAIN"] = TocKind.Domain,
         ["ENCODING"] = TocKind.Encoding,
         ["EVENT TRIGGER"] = TocKind.EventTrigger,
+        ["EXTENDED STATISTICS DATA"] = TocKind.ExtendedStatisticsData,
         ["EXTENSION"] = TocKind.Extension,
         ["FK CONSTRAINT"] = TocKind.ForeignKey,
         ["FOREIGN DATA WRAPPER"] = TocKind.ForeignDataWrapper,

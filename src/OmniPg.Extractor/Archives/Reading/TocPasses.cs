@@ -9,7 +9,7 @@ internal static class TocPasses
     {
         TocKind.Acl or TocKind.AclLanguage or TocKind.DefaultAcl => TocPass.Acl,
         TocKind.EventTrigger or TocKind.MaterializedViewData => TocPass.PostAcl,
-        TocKind.StatisticsData when section == TocSection.PostData => TocPass.PostAcl,
+        TocKind.StatisticsData or TocKind.ExtendedStatisticsData when section == TocSection.PostData => TocPass.PostAcl,
         TocKind.Comment or TocKind.SecurityLabel when tag?.StartsWith(EventTriggerPrefix, StringComparison.Ordinal) == true => TocPass.PostAcl,
         _ => TocPass.Main,
     };
