@@ -17,7 +17,7 @@ internal static class ExtractCommand
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         var archive = session.Get(FromArchive);
-        var extractor = ExtractOptions.Extractor(session);
+        var extractor = ExtractorSettings.Extractor(session);
         var builder = (archive is null ? SchemaSide.FromServer(session, extractor, null) : extractor.FromArchive(archive))
             .With(options => ExtractOptions.Apply(session, options))
             .ToDirectory(session.Get(Directory));

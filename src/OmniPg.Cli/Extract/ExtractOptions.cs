@@ -16,6 +16,7 @@ internal static class ExtractOptions
     private static readonly Option<bool> SchemaDirectories = Flag("--schema-dir", "A folder per schema above those per kind");
     private static readonly Option<LayoutPreset> Preset = new("--layout") { Description = "PerKind, Ssdt, PerSchema, PerObjectType or Flat" };
     private static readonly Option<string[]> Kinds = Many("--kind", "Kinds to write, for example Tables; default all");
+    private static readonly Option<string[]> ExcludeKinds = Many("--exclude-kind", "Kinds to leave out, for example Database");
     private static readonly Option<string[]> IncludeSchema = Many("--include-schema", "Schemas by psql pattern");
     private static readonly Option<string[]> ExcludeSchema = Many("--exclude-schema", "Schemas to leave out");
     private static readonly Option<string[]> IncludeTable = Many("--include-table", "Tables by regular expression on schema.name");
@@ -43,25 +44,16 @@ internal static class ExtractOptions
     private static readonly Option<bool> Overwrite = Flag("--overwrite-unmanaged", "Replace foreign files that are in the way");
     private static readonly Option<bool> Strict = Flag("--strict-names", "A filter that matches nothing is an error");
     private static readonly Option<string?> Keep = new("--keep-archive") { Description = "Keep the dump in this file", HelpName = "FILE" };
-    private static readonly Option<string?> Bin = new("--pg-bin") { Description = "Directory of pg_dump", HelpName = "DIR" };
-    private static readonly Option<double> LockTimeout = new("--lock-timeout")
-    {
-        Description = "Seconds to wait for a locked table", HelpName = "SEC", DefaultValueFactory = static _ => 30,
-    };
+    private static readonly Option<string?> Encoding = new("--encoding") { Description = "Encoding of the dump; SQL_ASCII for databases that do not know theirs", HelpName = "NAME" };
+    private static readonly Option<bool> RequireComplete = Flag("--require-complete", "Missing rights that hide something are an error");
 
     public static IReadOnlyList<Symbol> All { get; } =
     [
         HostDirectory, DatabaseDirectory, SchemaDirectories, Preset, Kinds, IncludeSchema, ExcludeSchema, IncludeTable, ExcludeTable, IncludeOwner,
         ExcludeOwner, FilterFile, Data, ReferenceData, Inserts, ColumnInserts, RowsPerInsert, OnConflictDoNothing, LargeObjects, Roles, RoleFiles,
         RolePasswords, Throttle, Clean, OrReplace, NoOwner, NoAcl, Secrets, DeleteStale, Overwrite, Strict, Keep,
-        Bin, LockTimeout, Git, GitPush, Svn, Message,
+        Encoding, RequireComplete, ExcludeKinds, .. ExtractorSettings.All, Git, GitPush, Svn, Message,
     ];
-
-    public static SchemaExtractor Extractor(CliSession session) => new(new ExtractorOptions
-    {
-        Tools = new PgToolOptions { BinDirectory = session.Get(Bin) ?? session.Host.Variable("OMNIPG_PGBIN") },
-        LockTimeout = TimeSpan.FromSeconds(session.Get(LockTimeout)),
-    });
 
     public static void Apply(CliSession session, ExtractionOptions options)
     {
@@ -83,6 +75,8 @@ internal static class ExtractOptions
         options.StaleFiles = session.Get(DeleteStale) ? StaleFiles.Delete : StaleFiles.Keep;
         options.OverwriteUnmanaged = session.Get(Overwrite);
         options.StrictNames = session.Get(Strict);
+        options.Encoding = session.Get(Encoding);
+        options.RequireComplete = session.Get(RequireComplete);
         options.KeepArchive = session.Get(Keep);
         ApplyData(session, options);
         foreach (var table in session.Get(ReferenceData) ?? [])
@@ -108,12 +102,9 @@ internal static class ExtractOptions
 
     private static void ApplyKinds(CliSession session, ExtractionOptions options)
     {
-        if (session.Get(Kinds) is not { Length: > 0 } names)
-            return;
-        options.Kinds = ObjectKinds.None;
-        foreach (var name in names)
-            options.Kinds |= Enum.TryParse<ObjectKinds>(name, ignoreCase: true, out var kind) ? kind
-                : throw new UsageException($"'{name}' is no kind of objects; there are {string.Join(", ", Enum.GetNames<ObjectKinds>())}.");
+        if (session.Get(Kinds) is { Length: > 0 } names)
+            options.Kinds = names.Aggregate(ObjectKinds.None, static (kinds, name) => kinds | ExtractorSettings.Kind(name));
+        options.Kinds = ExtractorSettings.Without(options.Kinds, session.Get(ExcludeKinds));
     }
 
     private static void ApplyFilter(CliSession session, ExtractionFilter filter)

@@ -36,6 +36,15 @@ internal static class ExtractOutput
         json.WriteNumber("filtered", report.Account.Filtered);
         json.WriteNumber("files", report.Files.Count);
         json.WriteBoolean("complete", report.IsComplete);
+        json.WriteStartArray("warnings");
+        foreach (var warning in report.DumpWarnings)
+        {
+            json.WriteStartObject();
+            json.WriteString("kind", warning.Kind.ToString());
+            json.WriteString("message", warning.Message);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
         json.WriteStartArray("changed");
         foreach (var file in report.Changed)
         {

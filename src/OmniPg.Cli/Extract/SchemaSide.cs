@@ -8,6 +8,9 @@ internal static class SchemaSide
 {
     public static bool IsTree(string side) => File.Exists(Path.Combine(side, "omnipg.manifest.json"));
 
+    public static bool IsArchiveOrConnection(string side) => File.Exists(side) || File.Exists(Path.Combine(side, "toc.dat"))
+        || (!Directory.Exists(side) && (side.Contains('=', StringComparison.Ordinal) || side.Contains("://", StringComparison.Ordinal)));
+
     /// <summary>The side that is no tree.</summary>
     public static ExtractionBuilder Builder(CliSession session, SchemaExtractor extractor, string side)
     {

@@ -3,11 +3,14 @@ using OmniPg.Extractor;
 
 namespace OmniPg.Cli;
 
-/// <summary><c>omnipg schema diff A B</c>.</summary>
+/// <summary><c>omnipg schema diff A [B]</c>.</summary>
 internal static class SchemaDiffCommand
 {
     private static readonly Argument<string> A = new("A") { Description = "A tree, an archive file or a connection" };
-    private static readonly Argument<string> B = new("B") { Description = "A tree, an archive file or a connection" };
+    private static readonly Argument<string?> B = new("B")
+    {
+        Description = "A tree, an archive file or a connection; default: --connection", Arity = ArgumentArity.ZeroOrOne,
+    };
     private static readonly Option<bool> Summary = new("--summary") { Description = "Objects only, without their text" };
     private static readonly Option<bool> IgnoreOwners = new("--ignore-owners") { Description = "Leave owners aside" };
     private static readonly Option<bool> IgnoreAcl = new("--ignore-acl") { Description = "Leave grants aside" };
@@ -15,7 +18,7 @@ internal static class SchemaDiffCommand
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "diff", "Compares two schemas; exit code 1 when they differ", "omnipg schema diff schema \"Host=db;Database=shop\" --json",
-        RunAsync, A, B, Summary, IgnoreOwners, IgnoreAcl, IgnoreComments);
+        RunAsync, [A, B, Summary, IgnoreOwners, IgnoreAcl, IgnoreComments, .. ExtractorSettings.All]);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -35,12 +38,12 @@ internal static class SchemaDiffCommand
     // A database or an archive is read with the options of the tree on the other side, so that like is compared with like.
     private static async Task<(SchemaSnapshot From, SchemaSnapshot To)> ReadAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var (a, b) = (session.Get(A), session.Get(B));
-        var extractor = new SchemaExtractor(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = session.Host.Variable("OMNIPG_PGBIN") } });
+        var (a, b) = (session.Get(A), session.Find(B));
+        var extractor = ExtractorSettings.Extractor(session);
         var from = SchemaSide.IsTree(a) ? await extractor.OpenTree(a).ReadAsync(cancellationToken) : null;
-        var to = SchemaSide.IsTree(b) ? await extractor.OpenTree(b).ReadAsync(cancellationToken) : null;
+        var to = b is not null && SchemaSide.IsTree(b) ? await extractor.OpenTree(b).ReadAsync(cancellationToken) : null;
         from ??= await ReadAsync(SchemaSide.Builder(session, extractor, a), to, cancellationToken);
-        to ??= await ReadAsync(SchemaSide.Builder(session, extractor, b), from, cancellationToken);
+        to ??= await ReadAsync(b is null ? SchemaSide.FromServer(session, extractor, null) : SchemaSide.Builder(session, extractor, b), from, cancellationToken);
         return (from, to);
     }
 

@@ -14,12 +14,12 @@ internal static class SchemaGraphCommand
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "graph", "Prints which object needs which other one, or what breaks when one is changed",
-        "omnipg schema graph schema --of app.orders --format dot", RunAsync, A, Of, Format);
+        "omnipg schema graph schema --of app.orders --format dot", RunAsync, [A, Of, Format, .. ExtractorSettings.All]);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         var side = session.Get(A);
-        var extractor = new SchemaExtractor(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = session.Host.Variable("OMNIPG_PGBIN") } });
+        var extractor = ExtractorSettings.Extractor(session);
         var snapshot = SchemaSide.IsTree(side)
             ? await extractor.OpenTree(side).ReadAsync(cancellationToken)
             : await SchemaSide.Builder(session, extractor, side).ToSnapshotAsync(cancellationToken);

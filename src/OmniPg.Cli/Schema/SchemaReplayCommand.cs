@@ -7,7 +7,7 @@ namespace OmniPg.Cli;
 /// <summary><c>omnipg schema replay DIR --into CS</c>.</summary>
 internal static class SchemaReplayCommand
 {
-    private static readonly Argument<string> Tree = new("DIR") { Description = "The tree" };
+    private static readonly Argument<string> Tree = new("DIR") { Description = "The tree; or the definitions of an archive or a connection" };
     private static readonly Option<string?> Into = new("--into") { Description = "The database to build; default: --connection", HelpName = "CS" };
     private static readonly Option<bool> SingleTransaction = new("--single-transaction") { Description = "All or nothing" };
     private static readonly Option<bool> CreateDatabase = new("--create-database") { Description = "Create the database first; --into names any other one of the server" };
@@ -20,11 +20,15 @@ internal static class SchemaReplayCommand
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "replay", "Builds a database from a tree", "omnipg schema replay schema --into \"Host=db;Database=empty\" --single-transaction",
-        RunAsync, Tree, Into, SingleTransaction, CreateDatabase, NoOwner, NoAcl, SchemaOnly, AllowNonEmpty, Roles, Exclude);
+        RunAsync, [Tree, Into, SingleTransaction, CreateDatabase, NoOwner, NoAcl, SchemaOnly, AllowNonEmpty, Roles, Exclude, .. ExtractorSettings.All]);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var report = await new SchemaExtractor().OpenTree(session.Get(Tree)).ReplayAsync(SchemaSide.Target(session, session.Get(Into)), Options(session), cancellationToken);
+        var (source, extractor) = (session.Get(Tree), ExtractorSettings.Extractor(session));
+        var target = SchemaSide.Target(session, session.Get(Into));
+        var report = SchemaSide.IsArchiveOrConnection(source)
+            ? await (await SchemaSide.Builder(session, extractor, source).ToSnapshotAsync(cancellationToken)).ReplayAsync(target, Options(session), cancellationToken)
+            : await extractor.OpenTree(source).ReplayAsync(target, Options(session), cancellationToken);
         foreach (var warning in report.Warnings.Concat(report.Skipped.Select(static s => "left out: " + s)))
             session.Error.WriteLine("warning: " + warning.ReplaceLineEndings(" "));
         if (session.Json)
@@ -43,9 +47,6 @@ internal static class SchemaReplayCommand
 
     private static ReplayOptions Options(CliSession session)
     {
-        var kinds = new ReplayOptions().Kinds;
-        foreach (var name in session.Get(Exclude) ?? [])
-            kinds &= Enum.TryParse<ObjectKinds>(name, ignoreCase: true, out var kind) ? ~kind : throw new UsageException($"'{name}' is no kind of objects.");
         return new ReplayOptions
         {
             SingleTransaction = session.Get(SingleTransaction),
@@ -55,7 +56,7 @@ internal static class SchemaReplayCommand
             SchemaOnly = session.Get(SchemaOnly),
             AllowNonEmpty = session.Get(AllowNonEmpty),
             Roles = session.Get(Roles),
-            Kinds = kinds,
+            Kinds = ExtractorSettings.Without(new ReplayOptions().Kinds, session.Get(Exclude)),
         };
     }
 }

@@ -7,15 +7,19 @@ namespace OmniPg.Cli;
 internal static class SchemaVerifyCommand
 {
     private static readonly Argument<string> Tree = new("DIR") { Description = "The tree" };
+    private static readonly Option<MissingRoles> Roles = new("--missing-roles") { Description = "Fail, or Skip: owners and grants are not compared then" };
+    private static readonly Option<string[]> Exclude = new("--exclude-kind") { Description = "Kinds to leave out, for example Subscriptions", HelpName = "K" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "verify", "Replays a tree into a scratch database, compares and drops it; exit code 1 when something was lost",
-        "omnipg schema verify schema --connection \"Host=db;Database=postgres\"", RunAsync, Tree);
+        "omnipg schema verify schema --connection \"Host=db;Database=postgres\"", RunAsync, [Tree, Roles, Exclude, .. ExtractorSettings.All]);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var extractor = new SchemaExtractor(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = session.Host.Variable("OMNIPG_PGBIN") } });
-        var report = await extractor.VerifyAsync(extractor.OpenTree(session.Get(Tree)), SchemaSide.Target(session, null), cancellationToken);
+        var extractor = ExtractorSettings.Extractor(session);
+        var options = new VerifyOptions();
+        options = options with { Kinds = ExtractorSettings.Without(options.Kinds, session.Get(Exclude)), Roles = session.Get(Roles) };
+        var report = await extractor.VerifyAsync(extractor.OpenTree(session.Get(Tree)), SchemaSide.Target(session, null), options, cancellationToken);
         if (session.Json)
             session.WriteJson(json =>
             {

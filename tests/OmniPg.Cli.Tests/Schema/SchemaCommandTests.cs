@@ -101,6 +101,86 @@ public sealed class SchemaCommandTests(PgClusterFixture fixture) : IClassFixture
     }
 
     [Fact]
+    public async Task Second_side_of_a_comparison_is_the_connection_by_default()
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE a (id integer)", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(source.ConnectionString);
+
+        (await cli.RunAsync("extract", cli.Path("tree"))).Should().Be(0, cli.Error);
+        (await cli.RunAsync("schema", "diff", cli.Path("tree"))).Should().Be(0, cli.Error);
+        await source.ExecuteAsync("CREATE TABLE b (id integer)", TestContext.Current.CancellationToken);
+        (await cli.RunAsync("schema", "diff", cli.Path("tree"), "--connection", source.ConnectionString, "--summary")).Should().Be(1, cli.Error);
+        cli.Out.Should().Contain("public.b");
+    }
+
+    [Theory]
+    [InlineData("extract {tree}")]
+    [InlineData("schema diff {tree}")]
+    [InlineData("schema graph {cs}")]
+    [InlineData("schema verify {tree}")]
+    [InlineData("schema replay {cs} --into {empty}")]
+    public async Task Directory_of_the_programs_can_be_named_wherever_pg_dump_runs(string command)
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await using var empty = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE a (id integer)", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(source.ConnectionString);
+        (await cli.RunAsync("extract", cli.Path("tree"))).Should().Be(0, cli.Error);
+        var arguments = command.Split(' ').Select(word => word switch
+        {
+            "{tree}" => cli.Path("tree"), "{cs}" => source.ConnectionString, "{empty}" => empty.ConnectionString, _ => word,
+        }).ToArray();
+
+        (await cli.RunAsync([.. arguments, "--pg-bin", fixture.Cluster.BinDirectory])).Should().Be(0, cli.Error);
+        if (command.Contains("replay", StringComparison.Ordinal))
+            await empty.ExecuteAsync("DROP TABLE a", TestContext.Current.CancellationToken);
+        (await cli.RunAsync([.. arguments, "--pg-bin", cli.Path("nowhere")])).Should().Be(2, cli.Out);
+        cli.Error.Should().Contain(cli.Path("nowhere"));
+    }
+
+    [Fact]
+    public async Task Kinds_and_missing_roles_can_be_left_out_of_a_verification()
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var role = "gone_" + source.Name;
+        await source.ExecuteAsync($"CREATE ROLE {role}; CREATE TABLE a (id integer); ALTER TABLE a OWNER TO {role}; CREATE VIEW v AS SELECT 1 AS x; GRANT SELECT ON v TO {role}", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(source.ConnectionString);
+        var tree = cli.Path("tree");
+        (await cli.RunAsync("extract", tree, "--exclude-kind", "Database")).Should().Be(0, cli.Error);
+        File.Exists(System.IO.Path.Combine(tree, "database.sql")).Should().BeFalse();
+        await source.ExecuteAsync($"ALTER TABLE a OWNER TO postgres; DROP OWNED BY {role}; DROP ROLE {role}", TestContext.Current.CancellationToken);
+
+        (await cli.RunAsync("schema", "verify", tree)).Should().Be(2);
+        cli.Error.Should().Contain(role);
+        (await cli.RunAsync("schema", "verify", tree, "--missing-roles", "skip")).Should().Be(0, cli.Error);
+        (await cli.RunAsync("schema", "verify", tree, "--missing-roles", "create")).Should().Be(2);
+        (await cli.RunAsync("schema", "verify", tree, "--exclude-kind", "Tables", "--exclude-kind", "Views", "--json")).Should().Be(0, cli.Error);
+        (await cli.RunAsync("schema", "verify", tree, "--exclude-kind", "Nonsense")).Should().Be(64);
+    }
+
+    [Fact]
+    public async Task Warnings_are_typed_and_completeness_can_be_required()
+    {
+        await using var source = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var role = "blind_" + source.Name;
+        await source.ExecuteAsync($"CREATE ROLE {role} LOGIN; CREATE EXTENSION postgres_fdw; CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw; "
+            + "CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (user 'u', password_required 'false')", TestContext.Current.CancellationToken);
+        using var cli = new SchemaCli(fixture.Cluster.GetConnectionString(source.Name, role));
+
+        (await cli.RunAsync("extract", cli.Path("tree"), "--json")).Should().Be(1, cli.Error);
+        var report = System.Text.Json.JsonDocument.Parse(cli.Out).RootElement;
+        report.GetProperty("complete").GetBoolean().Should().BeFalse();
+        report.GetProperty("warnings")[0].GetProperty("kind").GetString().Should().Be("UserMappingsHidden");
+        (await cli.RunAsync("extract", cli.Path("other"), "--require-complete")).Should().Be(2);
+        cli.Error.Should().StartWith("omnipg: The extraction is incomplete: ");
+        (await cli.RunAsync("extract", cli.Path("all"), "--connection", source.ConnectionString, "--require-complete", "--encoding", "LATIN1")).Should().Be(0, cli.Error);
+        File.ReadAllText(cli.Path("all/user_mappings/public_s.sql")).Should().Contain("password_required 'false'");
+        (await cli.RunAsync("schema", "verify", cli.Path("all"), "--connection", source.ConnectionString)).Should().Be(0, cli.Error);
+        await source.ExecuteAsync($"DROP ROLE {role}", TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task Errors_are_one_line_and_an_exit_code()
     {
         using var cli = new SchemaCli(fixture.Cluster.ConnectionString);
