@@ -61,7 +61,7 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
         var time = new ManualTimeProvider();
         var start = time.GetUtcNow();
 
-        var run = new SchemaExtractor(timeProvider: time).From(database.DataSource).WithData().Throttle(50_000)
+        var run = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, timeProvider: time).From(database.DataSource).WithData().Throttle(50_000)
             .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(() =>
         {
@@ -77,8 +77,8 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
     [Fact]
     public async Task Rate_has_no_meaning_for_an_archive_and_none_below_one()
     {
-        var archive = () => new SchemaExtractor().FromArchive("/nowhere").Throttle(1).ToDirectory("/nowhere/tree").RunAsync(cancellationToken: TestContext.Current.CancellationToken);
-        var zero = () => new SchemaExtractor().From(fixture.Cluster.DataSource).Throttle(0).ToDirectory("/nowhere/tree").RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var archive = () => new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).FromArchive("/nowhere").Throttle(1).ToDirectory("/nowhere/tree").RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var zero = () => new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).From(fixture.Cluster.DataSource).Throttle(0).ToDirectory("/nowhere/tree").RunAsync(cancellationToken: TestContext.Current.CancellationToken);
 
         (await archive.Should().ThrowAsync<ExtractorOptionException>()).Which.Option.Should().Be("MaxBytesPerSecond");
         (await zero.Should().ThrowAsync<ExtractorOptionException>()).WithMessage("MaxBytesPerSecond is '0', it must be at least '1'.");

@@ -104,7 +104,7 @@ public sealed class ServerMajorTests
     {
         await using var cluster = await StartAsync(major);
         using var work = new ExtractionCase();
-        var tool = await new PgToolLocator().FindPgDumpAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var tool = await new PgToolLocator(PgTools.Tools).FindPgDumpAsync(cancellationToken: TestContext.Current.CancellationToken);
         Assert.SkipWhen(tool.Version.Major >= major, $"pg_dump {tool.Version} can dump PostgreSQL {major}.");
 
         var known = () => work.ExtractAsync(cluster.DataSource, "tree");

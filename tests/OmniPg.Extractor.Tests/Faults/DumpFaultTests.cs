@@ -126,7 +126,7 @@ public sealed class DumpFaultTests(PgClusterFixture fixture)
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         await using (var command = new Npgsql.NpgsqlCommand("LOCK TABLE kept", connection))
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
-        var impatient = new SchemaExtractor(new ExtractorOptions { LockTimeout = TimeSpan.FromMilliseconds(100) });
+        var impatient = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools, LockTimeout = TimeSpan.FromMilliseconds(100) });
 
         var act = () => impatient.From(database.DataSource).ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
 
@@ -160,7 +160,7 @@ public sealed class DumpFaultTests(PgClusterFixture fixture)
     }
 
     private static Task<ExtractionReport> RunAsync(IPgDumpLauncher launcher, TestDatabase database, string tree, CancellationToken? cancellationToken = null) =>
-        new SchemaExtractor(launcher: launcher).From(database.DataSource).WithData().DeleteStale().ToDirectory(tree)
+        new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, launcher: launcher).From(database.DataSource).WithData().DeleteStale().ToDirectory(tree)
             .RunAsync(cancellationToken: cancellationToken ?? TestContext.Current.CancellationToken);
 
     private static async Task ShouldBeAsBeforeAsync(ExtractionCase work, SortedDictionary<string, string> before, InterruptingLauncher? launcher)

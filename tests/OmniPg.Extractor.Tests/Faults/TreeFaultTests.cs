@@ -82,7 +82,7 @@ public sealed class TreeFaultTests(PgClusterFixture fixture)
         await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
         await database.ExecuteAsync("CREATE TABLE locked (id integer)", TestContext.Current.CancellationToken);
         var without = new SchemaExtractor(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = work.Path("nowhere") } });
-        var impatient = new SchemaExtractor(new ExtractorOptions { LockTimeout = TimeSpan.FromMilliseconds(100) });
+        var impatient = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools, LockTimeout = TimeSpan.FromMilliseconds(100) });
 
         var missing = () => without.From(database.DataSource).ToDirectory(work.Path("a/tree")).RunAsync();
         await missing.Should().ThrowAsync<PgToolNotFoundException>();

@@ -19,7 +19,7 @@ public sealed class SchemaGraphTests(PgClusterFixture fixture) : IAsyncLifetime
             CREATE VIEW w AS SELECT id FROM v;
             CREATE FUNCTION f(mood) RETURNS integer LANGUAGE sql AS 'SELECT 1';
             """");
-        _graph = SchemaGraph.Of(await new SchemaExtractor().From(database.DataSource).ToSnapshotAsync());
+        _graph = SchemaGraph.Of(await new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).From(database.DataSource).ToSnapshotAsync());
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -112,7 +112,7 @@ public sealed class ReferenceDataTests(PgClusterFixture fixture)
     {
         using var work = new ExtractionCase();
         await using var database = await DatabaseAsync();
-        var extractor = new SchemaExtractor(launcher: new BeforeStart(() => database.ExecuteAsync(
+        var extractor = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, launcher: new BeforeStart(() => database.ExecuteAsync(
             "INSERT INTO app.event VALUES (5, 'late'); CREATE TABLE app.late ()", TestContext.Current.CancellationToken)));
 
         await extractor.From(database.DataSource).ReferenceData("app.event").ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);

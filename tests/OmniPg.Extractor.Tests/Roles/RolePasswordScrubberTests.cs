@@ -40,7 +40,7 @@ public sealed class RolePasswordScrubberTests(PgClusterFixture fixture)
         try
         {
             var source = PgDumpSource.FromConnectionString(fixture.Cluster.ConnectionString);
-            var runner = new PgDumpRunner();
+            var runner = new PgDumpRunner(new PgToolLocator(PgTools.Tools));
 
             var with = await runner.DumpRolesAsync(source, includePasswords: true, cancellationToken: TestContext.Current.CancellationToken);
             var without = await runner.DumpRolesAsync(source, includePasswords: false, cancellationToken: TestContext.Current.CancellationToken);

@@ -8,11 +8,10 @@ internal sealed class ExtractionCase : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
-    /// <summary>Uses the client programs that <c>OMNIPG_PG_BIN</c> names first, those of the test server; else what it finds.</summary>
-    public SchemaExtractor Extractor { get; } = With(Environment.GetEnvironmentVariable("OMNIPG_PG_BIN")?.Split(System.IO.Path.PathSeparator)[0]);
+    public SchemaExtractor Extractor { get; } = new(new ExtractorOptions { Tools = PgTools.Tools });
 
     public static SchemaExtractor With(string? binDirectory) =>
-        new(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = string.IsNullOrEmpty(binDirectory) ? null : binDirectory } });
+        new(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = binDirectory } });
 
     public string Path(string name) => System.IO.Path.Combine(_directory.Path, name);
 

@@ -6,6 +6,9 @@ namespace OmniPg.Extractor.Tests;
 /// <summary>Runs the real pg_dump and pg_restore of the test cluster.</summary>
 internal static class PgTools
 {
+    /// <summary>The client programs that <c>OMNIPG_PG_BIN</c> names first, those of the test server; without it whatever is found.</summary>
+    public static PgToolOptions Tools => new() { BinDirectory = Environment.GetEnvironmentVariable("OMNIPG_PG_BIN")?.Split(Path.PathSeparator)[0] is { Length: > 0 } named ? named : null };
+
     public static Task<byte[]> DumpAsync(PgCluster cluster, string database, params string[] arguments) =>
         RunAsync(
             cluster.Installation.Program("pg_dump"),
