@@ -69,9 +69,6 @@ public enum TocKind
     /// <summary><c>EVENT TRIGGER</c>: an event trigger.</summary>
     EventTrigger,
 
-    /// <summary><c>EXTENDED STATISTICS DATA</c>: optimizer statistics of an extended statistics object, values of columns among them (pg_dump 19 and newer).</summary>
-    ExtendedStatisticsData,
-
     /// <summary><c>EXTENSION</c>: an extension.</summary>
     Extension,
 
@@ -212,4 +209,7 @@ public enum TocKind
 
     /// <summary><c>WARNING</c>: a warning that pg_dump left in the archive.</summary>
     Warning,
+
+    /// <summary><c>EXTENDED STATISTICS DATA</c>: optimizer statistics of an extended statistics object, values of columns among them (pg_dump 19 and newer).</summary>
+    ExtendedStatisticsData,
 }
