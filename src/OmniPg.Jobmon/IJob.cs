@@ -68,9 +68,25 @@ public interface IJob : IDisposable, IAsyncDisposable
     Task<SqlStepResult> SqlStepAsync(
         string action, string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction = null, CancellationToken cancellationToken = default);
 
+    /// <summary>
+    /// Runs a SQL text as a step on the attached connection, in its transaction if it is in one; there a failure leaves the transaction
+    /// aborted, while the other form with the transaction named undoes this SQL only.
+    /// </summary>
+    /// <param name="action">What the step does; not empty.</param>
+    /// <param name="sql">One or more statements of the caller's own; not empty.</param>
+    /// <param name="cancellationToken">Cancels the SQL.</param>
+    /// <returns>Id of the step and the rows that the server counted, SELECT included.</returns>
+    /// <exception cref="InvalidOperationException">No connection is attached, or it was closed.</exception>
+    /// <exception cref="NpgsqlException">The server refused the SQL, or the connection broke; the step has ended as critical.</exception>
+    Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default);
+
     /// <summary>Records the backend the work runs on, so that blocking, cancellation and the process id concern the real work.</summary>
     /// <param name="workConnection">Open connection of the caller, who keeps it. One query is run on it, with synchronous I/O.</param>
-    /// <remarks>A later call replaces the backend. Inside a failed transaction or beside an open reader only its pid is recorded.</remarks>
+    /// <remarks>
+    /// A later call replaces the backend. When the connection is closed the backend goes back to its pool and is forgotten before the
+    /// close returns, with one statement of the log: nobody cancels the next work on it. Inside a failed transaction or beside an open
+    /// reader only its pid is recorded; behind a pooler, where every transaction may have another backend, nothing.
+    /// </remarks>
     /// <exception cref="InvalidOperationException">The connection is closed.</exception>
     void Attach(NpgsqlConnection workConnection);
 

@@ -76,6 +76,13 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     void Fail(Exception error);
 
+    /// <summary>Ends the step as failed (level 3) for a reason that is no exception. The job stays open.</summary>
+    /// <param name="reason">Message of the step; not empty.</param>
+    /// <exception cref="ArgumentException"><paramref name="reason"/> is empty.</exception>
+    /// <exception cref="ObjectDisposedException">The step was disposed.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    void Fail(string reason);
+
     /// <inheritdoc cref="Complete"/>
     /// <param name="message">Message.</param>
     /// <param name="status">Status text; null means that of success.</param>
@@ -87,8 +94,13 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Checked before the write.</param>
     ValueTask WarnAsync(string message, CancellationToken cancellationToken = default);
 
-    /// <inheritdoc cref="Fail"/>
+    /// <inheritdoc cref="Fail(Exception)"/>
     /// <param name="error">What went wrong.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
     ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default);
+
+    /// <inheritdoc cref="Fail(string)"/>
+    /// <param name="reason">Message of the step.</param>
+    /// <param name="cancellationToken">Checked before the write.</param>
+    ValueTask FailAsync(string reason, CancellationToken cancellationToken = default);
 }

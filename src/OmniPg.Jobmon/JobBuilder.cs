@@ -67,6 +67,10 @@ public sealed class JobBuilder
     /// <param name="level">The level.</param>
     public JobBuilder WhenCancelled(AlertLevel level) => With(Options with { CancelledLevel = level });
 
+    /// <summary>Token of the host: a job that is disposed open because of it was cancelled, not failed (<see cref="JobOptions.StoppingToken"/>).</summary>
+    /// <param name="stoppingToken">The token.</param>
+    public JobBuilder StopWith(CancellationToken stoppingToken) => With(Options with { StoppingToken = stoppingToken });
+
     /// <summary>Connection the work runs on, as by <see cref="IJob.Attach"/>; it must be open when the job starts.</summary>
     /// <param name="workConnection">Connection of the caller, who keeps it.</param>
     public JobBuilder Attach(NpgsqlConnection workConnection) => With(Options with { WorkConnection = workConnection });

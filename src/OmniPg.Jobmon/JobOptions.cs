@@ -49,6 +49,13 @@ public sealed record JobOptions
     /// <summary>Level of a run that ends by cancellation. Default <see cref="AlertLevel.Critical"/>; a code from 1.</summary>
     public AlertLevel CancelledLevel { get; init; } = AlertLevel.Critical;
 
+    /// <summary>
+    /// Token of the host, for a job that is begun with <c>using</c>: <see cref="IJob.CancellationToken"/> fires with it, too, and a job
+    /// that is disposed open by an <see cref="OperationCanceledException"/> after it has fired was cancelled, not failed, as in
+    /// <see cref="IJobmon.RunAsync(string, Func{IJob, CancellationToken, Task}, JobOptions?, CancellationToken)"/>. Default none.
+    /// </summary>
+    public CancellationToken StoppingToken { get; init; }
+
     /// <summary>Connection the work runs on, open, as by <see cref="IJob.Attach"/>. Default null. The caller keeps it.</summary>
     public NpgsqlConnection? WorkConnection { get; init; }
 }

@@ -3,7 +3,7 @@ using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Saves a rule in one transaction, after the server has judged its intervals.</summary>
+/// <summary>Saves a rule in the transaction of its caller, after the server has judged its intervals.</summary>
 internal static class CheckRuleWriter
 {
     public static async Task<bool> SaveAsync(
@@ -11,9 +11,6 @@ internal static class CheckRuleWriter
     {
         if (rule.NeedsSideSchema)
             await SideSchema.RequireAsync(connection, server, cancellationToken).ConfigureAwait(false);
-        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = transaction.ConfigureAwait(false);
-
         var hasThresholds = rule.WarnThreshold is not null || rule.ErrorThreshold is not null || rule.SensitivityCount is not null || rule.EscalateSet;
         var (warn, error) = await JudgeAsync(connection, server, rule, cancellationToken).ConfigureAwait(false);
         if (warn is not null && error is not null)
@@ -24,7 +21,6 @@ internal static class CheckRuleWriter
                 : $"Job '{rule.JobName}' has no rule to turn off; a new one that is off needs both a warning and an error threshold, too.");
         if (server.HasSide)
             await SaveScheduleAsync(connection, server, rule, active, cancellationToken).ConfigureAwait(false);
-        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         return true;
     }
 

@@ -48,7 +48,7 @@ internal static class ExtensionMigration
     {
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
-        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        var transaction = await SessionSettings.BeginAsync(async: true, connection, mayWrite: true, cancellationToken).ConfigureAwait(false);
         await using var ending = transaction.ConfigureAwait(false);
         await JobmonInstaller.BeginAsync(connection, new InstallOptions().LockTimeout, cancellationToken).ConfigureAwait(false);
 

@@ -44,15 +44,14 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
         for (var batches = 0; ; batches++)
         {
             using var command = BatchCommand(names, boundaries, after, ownJob);
-            var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-            long count;
-            bool mine;
-            await using (row.ConfigureAwait(false))
+            var (count, last, mine) = await JobmonDatabase.InTransactionAsync(connection, async () =>
             {
+                var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                await using var closing = row.ConfigureAwait(false);
                 await row.ReadAsync(cancellationToken).ConfigureAwait(false);
-                (count, mine) = (row.GetInt64(0), row.GetBoolean(2));
-                after = row.IsDBNull(1) ? after : row.GetInt64(1);
-            }
+                return (row.GetInt64(0), row.IsDBNull(1) ? (long?)null : row.GetInt64(1), row.GetBoolean(2));
+            }, cancellationToken).ConfigureAwait(false);
+            after = last ?? after;
             if (count == 0)
             {
                 if (mine && server.HasSide)
@@ -88,16 +87,19 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
             CommandTimeout = 0,
             Parameters = { SqlParameters.Integer(keep) },
         };
-        var names = new List<string>();
-        var boundaries = new List<long>();
-        var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = rows.ConfigureAwait(false);
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+        return await JobmonDatabase.InTransactionAsync<(string[], long[])>(connection, async () =>
         {
-            names.Add(rows.GetString(0));
-            boundaries.Add(rows.GetInt64(1));
-        }
-        return ([.. names], [.. boundaries]);
+            var names = new List<string>();
+            var boundaries = new List<long>();
+            var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using var closing = rows.ConfigureAwait(false);
+            while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                names.Add(rows.GetString(0));
+                boundaries.Add(rows.GetInt64(1));
+            }
+            return ([.. names], [.. boundaries]);
+        }, cancellationToken).ConfigureAwait(false);
     }
 
     private void Validate()
@@ -136,7 +138,8 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
         using var command = new NpgsqlCommand(server.Render(sql), connection);
         foreach (var parameter in parameters)
             command.Parameters.Add(parameter);
-        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
+        return await JobmonDatabase.InTransactionAsync(
+            connection, () => command.ExecuteScalarAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     private static NpgsqlParameter Number(long? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Bigint };

@@ -39,7 +39,7 @@ internal sealed partial class JobmonAdmin(JobmonDatabase database, TimeSpan dead
     public Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return database.RunAsync("manage: purge", (connection, server, ct) =>
+        return database.RunEachAsync("manage: purge", (connection, server, ct) =>
             new JobPurge(connection, server.RequireInstalled(), options, deadAfter).RunAsync(progress, ct), cancellationToken);
     }
 

@@ -4,8 +4,11 @@ using NpgsqlTypes;
 namespace OmniPg.Jobmon;
 
 /// <summary>Short statements on one connection, each within a limit, with synchronous I/O unless said otherwise.</summary>
-/// <remarks>A data source given by the user may wait for ever; a control thread that does takes all locks and heartbeats with it.</remarks>
-internal readonly struct ControlConnection(NpgsqlConnection connection, TimeSpan limit)
+/// <remarks>
+/// A data source given by the user may wait for ever; a control thread that does takes all locks and heartbeats with it. In a session
+/// that is not ours each statement is a transaction with its own settings.
+/// </remarks>
+internal readonly struct ControlConnection(NpgsqlConnection connection, TimeSpan limit, bool borrowed)
 {
     public static NpgsqlParameter Int(int value) => new NpgsqlParameter<int> { TypedValue = value };
 
@@ -17,41 +20,55 @@ internal readonly struct ControlConnection(NpgsqlConnection connection, TimeSpan
 
     public static NpgsqlParameter BigInts(long[] values) => new NpgsqlParameter<long[]> { TypedValue = values };
 
-    public void Execute(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) => Scalar<object?>(sql, parameters);
+    public static NpgsqlParameter Number(double value) => new NpgsqlParameter<double> { TypedValue = value };
+
+    public void Execute(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+    {
+        using var batch = Batch(sql, parameters);
+        batch.ExecuteNonQuery();
+    }
 
     /// <summary>The same for other threads than the control thread, on connections of their own.</summary>
     public async ValueTask ExecuteAsync(bool async, string sql, NpgsqlParameter parameter)
     {
-        using var command = Command(sql, [parameter]);
+        using var batch = Batch(sql, [parameter]);
         if (async)
-            await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+            await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
         else
-            command.ExecuteNonQuery();
+            batch.ExecuteNonQuery();
     }
 
     /// <summary>The first value of the result; the default where there is none or it is null.</summary>
-    public T? Scalar<T>(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
-    {
-        using var command = Command(sql, parameters);
-        return command.ExecuteScalar() is T value ? value : default;
-    }
+    public T? Scalar<T>(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
+        Rows(sql, static row => row.GetValue(0), parameters) is [T value, ..] ? value : default;
 
     /// <summary>Every row of the result, each read by <paramref name="read"/>.</summary>
     public List<T> Rows<T>(string sql, Func<NpgsqlDataReader, T> read, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        using var command = Command(sql, parameters);
-        using var row = command.ExecuteReader();
+        using var batch = Batch(sql, parameters);
+        using var row = batch.ExecuteReader();
+        // The settings answer first.
+        if (borrowed)
+            row.NextResult();
         var rows = new List<T>();
         while (row.Read())
             rows.Add(read(row));
+        // To the very end: only then the transaction is known to be committed.
+        row.NextResult();
         return rows;
     }
 
-    private NpgsqlCommand Command(string sql, ReadOnlySpan<NpgsqlParameter> parameters)
+    private NpgsqlBatch Batch(string sql, ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var command = new NpgsqlCommand(sql, connection) { CommandTimeout = OwnConnections.Seconds(limit) };
+        var batch = new NpgsqlBatch(connection) { Timeout = OwnConnections.Seconds(limit) };
+        if (borrowed)
+            SessionSettings.Open(batch, limit);
+        var command = new NpgsqlBatchCommand(sql);
         foreach (var parameter in parameters)
             command.Parameters.Add(parameter);
-        return command;
+        batch.BatchCommands.Add(command);
+        if (borrowed)
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(SessionSettings.Commit));
+        return batch;
     }
 }

@@ -100,7 +100,7 @@ internal sealed partial class ControlSession(
     private void Serve(NpgsqlConnection connection, Action established)
     {
         var side = SyncCall.Run(target.SqlAsync(async: false, connection)).HasSide;
-        var statements = new ControlConnection(connection, options.CommandTimeout);
+        var statements = connections.Statements(connection);
         Establish(statements, reportedPid: connection.ProcessID, side);
         connection.Notification += OnNotification;
         established();
@@ -156,7 +156,13 @@ internal sealed partial class ControlSession(
     private void Beat(ControlConnection connection)
     {
         var open = _runs.Keys.Select(r => r.JobId).OfType<long>().ToArray();
-        var asked = registration.Beat(connection, open, _holdsLocks);
+        var (asked, pid) = registration.Beat(connection, open, _holdsLocks);
+        if (_holdsLocks && pid is not null && pid != _lastPid)
+        {
+            connections.NotePooler();
+            throw new JobmonUnavailableException("heartbeat", connections.ServerName, $"the backend changed from '{_lastPid}' to '{pid}': a transaction pooler stands in between.");
+        }
+
         foreach (var (row, run) in _runs)
         {
             if (row.JobId is { } id && asked.Contains(id))
@@ -177,7 +183,11 @@ internal sealed partial class ControlSession(
         if (side)
             registration.Leave(connection);
         if (_holdsLocks)
-            connection.Execute(ControlSql.LeaveClean);
+        {
+            connection.Execute(ControlSql.UnlockAll);
+            connection.Execute(ControlSql.UnlistenAll);
+        }
+
         Volatile.Write(ref _pid, 0);
     }
 
@@ -210,8 +220,7 @@ internal sealed partial class ControlSession(
             var connection = await connections.OpenAsync(async, CancellationToken.None).ConfigureAwait(false);
             try
             {
-                await new ControlConnection(connection, options.CommandTimeout)
-                    .ExecuteAsync(async, ControlSql.Notify, ControlConnection.Text("wake")).ConfigureAwait(false);
+                await connections.Statements(connection).ExecuteAsync(async, ControlSql.Notify, ControlConnection.Text("wake")).ConfigureAwait(false);
             }
             finally
             {

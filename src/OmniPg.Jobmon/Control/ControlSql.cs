@@ -16,7 +16,10 @@ internal static class ControlSql
     public const string SessionLock = "SELECT pg_try_advisory_lock(hashtext('omnipg_jobmon'), $1)";
 
     /// <summary>Everything this session holds, before it goes back to the pool.</summary>
-    public const string LeaveClean = "UNLISTEN *; SELECT pg_advisory_unlock_all()::text";
+    public const string UnlockAll = "SELECT pg_advisory_unlock_all()::text";
+
+    /// <inheritdoc cref="UnlockAll"/>
+    public const string UnlistenAll = "UNLISTEN *";
 
     // $1 session, $2 lock key, $3 client, $4 host, $5 os pid, $6 process start, $7 liveness, $8 version, $9 whether this is the session
     // itself: a registration ahead of it, in the first write of the process, has no backend yet.
@@ -42,11 +45,12 @@ internal static class ControlSql
         VALUES ($1, $2, $3, $4, $5, 'heartbeat', $5, $6) ON CONFLICT (session_id) DO NOTHING
         """;
 
-    // $1 session, $2 open runs of this process; returns those that are to be cancelled.
+    // $1 session, $2 open runs of this process; returns those that are to be cancelled, and the backend.
     public const string Heartbeat =
         """
         UPDATE @side@.session SET heartbeat_at = clock_timestamp() WHERE session_id = $1
-        RETURNING ARRAY(SELECT r.job_id FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL)
+        RETURNING ARRAY(SELECT r.job_id FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL),
+            pg_backend_pid()
         """;
 
     // $1 job. Waits for a request that is not committed yet: it signals the backend of the work before its own end.

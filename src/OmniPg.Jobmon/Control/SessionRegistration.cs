@@ -33,16 +33,17 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
     }
 
     /// <summary>The heartbeat.</summary>
-    /// <returns>Those of the open runs that somebody asked to cancel.</returns>
-    public long[] Beat(ControlConnection connection, long[] open, bool holdsLocks)
+    /// <returns>Those of the open runs that somebody asked to cancel, and the backend; null for the backend that was registered anew.</returns>
+    public (long[] Asked, int? Pid) Beat(ControlConnection connection, long[] open, bool holdsLocks)
     {
-        var asked = connection.Scalar<long[]?>(
-            target.Server!.Render(ControlSql.Heartbeat), ControlConnection.Uuid(identity.Id), ControlConnection.BigInts(open));
-        if (asked is not null)
-            return asked;
+        var answer = connection.Rows<(long[], int?)>(
+            target.Server!.Render(ControlSql.Heartbeat), row => (row.GetFieldValue<long[]>(0), row.GetInt32(1)),
+            ControlConnection.Uuid(identity.Id), ControlConnection.BigInts(open));
+        if (answer is [var one])
+            return one;
         // No row: somebody swept the table while this process was away.
         Enter(connection, holdsLocks);
-        return [];
+        return ([], null);
     }
 
     public void Leave(ControlConnection connection) =>

@@ -35,8 +35,8 @@ internal static partial class JobmonLog
     [LoggerMessage(3102, LogLevel.Warning, "Table job_status_text has no row for alert code 1; success is written as OK")]
     public static partial void NoSuccessText(ILogger logger);
 
-    [LoggerMessage(3103, LogLevel.Error, "Lost {Count} events of the job log at shutdown: the server could not be reached")]
-    public static partial void EventsLost(ILogger logger, int count);
+    [LoggerMessage(3103, LogLevel.Error, "Lost {Count} events of the job log at shutdown. The last reason: {Reason}")]
+    public static partial void EventsLost(ILogger logger, int count, string reason);
 
     [LoggerMessage(3104, LogLevel.Error, "The spool file {Path} cannot be written: {Reason} Waiting events are kept in memory only")]
     public static partial void SpoolFailed(ILogger logger, string path, string reason, Exception error);

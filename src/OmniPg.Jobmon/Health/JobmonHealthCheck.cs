@@ -5,6 +5,8 @@ namespace OmniPg.Jobmon;
 /// <summary>Reports the check of the job log as the health of the application.</summary>
 internal sealed class JobmonHealthCheck(Func<IJobMonitor> monitor) : IHealthCheck
 {
+    public const string WaitingEvents = "waiting events";
+
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         try
@@ -14,7 +16,16 @@ internal sealed class JobmonHealthCheck(Func<IJobMonitor> monitor) : IHealthChec
                 .GroupBy(a => a.JobName!, StringComparer.Ordinal)
                 .ToDictionary(g => g.Key, g => (object)string.Join("; ", g.Select(Describe)), StringComparer.Ordinal);
             var status = report.Worst.Code switch { <= 1 => HealthStatus.Healthy, 2 => HealthStatus.Degraded, _ => HealthStatus.Unhealthy };
-            return new HealthCheckResult(status, string.Join("; ", report.Alerts.Where(a => !a.Muted).Take(5).Select(WithName)), null, data);
+            var texts = report.Alerts.Where(a => !a.Muted).Take(5).Select(WithName);
+            if (report.WaitingEvents > 0)
+            {
+                // What these events say is in no alert: all clear would be more than is known.
+                data[WaitingEvents] = report.WaitingEvents;
+                texts = texts.Prepend(string.Create(null, $"The log is offline for this process: {report.WaitingEvents} events wait"));
+                status = status == HealthStatus.Healthy ? HealthStatus.Degraded : status;
+            }
+
+            return new HealthCheckResult(status, string.Join("; ", texts), null, data);
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {

@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>
@@ -47,9 +45,8 @@ internal sealed class Housekeeping(JobmonRuntime runtime)
         if (runtime.Target.Server is not { HasSide: true } server)
             return;
         using var connection = SyncCall.Run(runtime.Connections.OpenAsync(async: false, CancellationToken.None));
-        using var command = new NpgsqlCommand(server.Render(ControlSql.Reap), connection) { CommandTimeout = server.CommandTimeoutSeconds };
-        command.Parameters.Add(new NpgsqlParameter<double> { TypedValue = runtime.Options.DeadAfter.TotalSeconds });
-        if (command.ExecuteScalar() is int closed and > 0)
+        var closed = runtime.Connections.Statements(connection).Scalar<int>(server.Render(ControlSql.Reap), ControlConnection.Number(runtime.Options.DeadAfter.TotalSeconds));
+        if (closed > 0)
             JobmonLog.Reaped(runtime.Logger, closed);
     }
 }

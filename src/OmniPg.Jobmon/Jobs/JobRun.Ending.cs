@@ -38,7 +38,7 @@ internal sealed partial class JobRun
         if (State != JobState.Running)
             return;
         await LookForCancellationAsync(async: true, error).ConfigureAwait(false);
-        var asked = _control.IsCancelled || (error is OperationCanceledException && callersToken.IsCancellationRequested);
+        var asked = IsCancelledBy(error) || (error is OperationCanceledException && callersToken.IsCancellationRequested);
         var outcome = asked ? JobOutcome.Cancelled(_options.CancelledLevel, error) : JobOutcome.Failure(error);
         await EndAsync(async: true, "Fail", outcome, mayThrow: false).ConfigureAwait(false);
     }
@@ -66,10 +66,18 @@ internal sealed partial class JobRun
     private async ValueTask EndDisposedAsync(bool async, Exception? thrown)
     {
         await LookForCancellationAsync(async, thrown).ConfigureAwait(false);
-        var cancelled = _control.IsCancelled && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
+        var asked = IsCancelledBy(thrown);
+        var cancelled = asked && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
         var outcome = cancelled ? JobOutcome.Cancelled(_options.CancelledLevel, thrown) : JobOutcome.Disposed(DisposeBehavior, thrown);
         await EndAsync(async, "Dispose", outcome, mayThrow: false).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// Whether what ends by this exception was cancelled: somebody asked for it, or the host stops. An exception of another kind has come
+    /// meanwhile by itself.
+    /// </summary>
+    public bool IsCancelledBy(Exception? error) =>
+        _control.IsCancelled || (error is OperationCanceledException && _options.StoppingToken.IsCancellationRequested);
 
     // The signal that ends the statement of the work overtakes the word to its owner.
     private async ValueTask LookForCancellationAsync(bool async, Exception? error)
@@ -159,6 +167,8 @@ internal sealed partial class JobRun
 
     private void Finish(AlertLevel level, Exception? cause, string status)
     {
+        ForgetWork(_work);
+        _control.Leave();
         JobmonTelemetry.EndJob(Name, _runtime.Time.GetElapsedTime(_begun), status);
         JobmonTelemetry.EndActivity(_activity, JobId, level, cause);
         JobmonLog.JobEnded(_runtime.Logger, Name, JobId, status);

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -22,6 +23,7 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
     private readonly InstanceLock? _lock;
     private readonly JobRow? _parent;
     private readonly long _begun;
+    private NpgsqlConnection? _work;
     private int _state = (int)JobState.Running;
     private int _start = StartOpen;
     private volatile bool _disposed;
@@ -33,7 +35,7 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
         _options = options;
         _begun = runtime.Time.GetTimestamp();
         Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.Record == RecordMode.ErrorsOnly };
-        _control = new RunControl(Row, runtime.Logger);
+        _control = new RunControl(Row, runtime.Logger, options.StoppingToken);
         _flusher = new RunFlusher(Row, _steps, runtime);
         _parent = RunStart.Parent(options, runtime);
         _lock = options.SingleInstance ? new InstanceLock(_control) : null;
@@ -129,6 +131,12 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
         return NewStep(action, null).RunSqlAsync(sql, connection, transaction, cancellationToken);
     }
 
+    public Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default) =>
+        SqlStepAsync(action, sql, Volatile.Read(ref _work) ?? throw NoWork(Name), null, cancellationToken);
+
+    public static InvalidOperationException NoWork(string name) =>
+        new($"Job '{name}' has no open work connection: attach one, or name the connection of this step.");
+
     /// <summary>Creates the handle without any I/O and makes it the current scope of the caller's flow.</summary>
     public StepRun NewStep(string action, StepRun? parent)
     {
@@ -193,8 +201,38 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
     {
         FlowScope.StepAside();
         var (pid, backendStart) = WorkBackend.Identify(workConnection, reason => JobmonLog.AttachFailed(_runtime.Logger, Name, reason));
+        var before = Interlocked.Exchange(ref _work, workConnection);
+        if (before is not null)
+            before.StateChange -= OnWorkStateChange;
+        workConnection.StateChange += OnWorkStateChange;
+        if (pid is null && before is null)
+            return;
         var attached = new WorkerAttachedEvent(Row, Writer.Mark(), pid, backendStart);
         await Writer.WriteAsync(async, Row, [attached], mayThrow: true).ConfigureAwait(false);
+    }
+
+    /// <summary>A backend that went back to its pool works for others: before the caller goes on it is no longer the one to cancel.</summary>
+    private void OnWorkStateChange(object sender, StateChangeEventArgs change)
+    {
+        if (change.CurrentState is not (ConnectionState.Closed or ConnectionState.Broken) || !ForgetWork((NpgsqlConnection)sender) || State != JobState.Running)
+            return;
+        try
+        {
+            SyncCall.Run(Writer.WriteAsync(async: false, Row, [new WorkerAttachedEvent(Row, Writer.Mark(), null, null)], mayThrow: false));
+        }
+        catch (Exception error) when (WriteFailures.IsExpected(error))
+        {
+            // Never into the caller's close.
+            JobmonLog.BackgroundFailed(_runtime.Logger, error.Message, error);
+        }
+    }
+
+    private bool ForgetWork(NpgsqlConnection? connection)
+    {
+        if (connection is null || Interlocked.CompareExchange(ref _work, null, connection) != connection)
+            return false;
+        connection.StateChange -= OnWorkStateChange;
+        return true;
     }
 
     private void LeaveBackground()

@@ -26,7 +26,7 @@ public sealed partial class JobmonClient
     {
         get
         {
-            var log = new JobMonitor(Services, _options.DeadAfter, _runtime.Time);
+            var log = new JobMonitor(Services, _options.DeadAfter, _runtime.Time, () => _runtime.Writer.Backlogged().Count());
             return PgCron is { } cron ? new PgCronMonitor(log, Services, cron) : log;
         }
     }

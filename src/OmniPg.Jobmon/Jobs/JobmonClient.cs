@@ -112,7 +112,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         if (spooled > 0)
             JobmonLog.SpoolLeft(_runtime.Logger, spooled, _runtime.Spool!.Path);
         if (waiting.Count > spooled)
-            JobmonLog.EventsLost(_runtime.Logger, waiting.Count - spooled);
+            JobmonLog.EventsLost(_runtime.Logger, waiting.Count - spooled, _runtime.Writer.LastTrouble ?? "they came after the last write.");
     }
 
     /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>

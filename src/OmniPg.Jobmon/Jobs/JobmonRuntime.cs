@@ -18,7 +18,7 @@ internal sealed record JobmonRuntime(
         var texts = new TextGuard(options.MessageFilter, options.MaxMessageBytes);
         var identity = new SessionIdentity(options);
         var connections = new OwnConnections(dataSource, options, clock);
-        var target = new LogTarget(options, time, logger);
+        var target = new LogTarget(connections, options, time, logger);
         var registration = new SessionRegistration(identity, target);
         var control = new ControlSession(registration, connections, target, options, time, logger);
         var context = new WriteContext(clock, texts, identity.Id, () => control.Pid);
@@ -37,7 +37,7 @@ internal sealed record JobmonRuntime(
                 return (null, null);
             var header = SpoolHeader.Of(identity, connections.ServerName, options);
             var own = new SpoolFile(folder, header, new SpoolEncoder(clock, texts), time, logger);
-            return (own, new SpoolReplay(own.Path, header, writer, sender, connections, target, context, options, logger));
+            return (own, new SpoolReplay(own.Path, header, writer, sender, connections, target, context, logger));
         }
     }
 }

@@ -4,8 +4,9 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>A run that is recorded nowhere.</summary>
-internal sealed class NullJob(string name) : IJob
+internal sealed class NullJob(string name, CancellationToken stoppingToken) : IJob
 {
+    private NpgsqlConnection? _work;
     private int _state = (int)JobState.Running;
 
     public long? JobId => null;
@@ -16,7 +17,7 @@ internal sealed class NullJob(string name) : IJob
 
     public bool Acquired => true;
 
-    public CancellationToken CancellationToken => CancellationToken.None;
+    public CancellationToken CancellationToken => stoppingToken;
 
     public IStep Step(string action) => NullStep.Begin(action);
 
@@ -42,7 +43,14 @@ internal sealed class NullJob(string name) : IJob
         return new SqlStepResult(null, await SqlSteps.ExecuteAsync(sql, connection, transaction, cancellationToken).ConfigureAwait(false));
     }
 
-    public void Attach(NpgsqlConnection workConnection) => ArgumentNullException.ThrowIfNull(workConnection);
+    public Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default) =>
+        SqlStepAsync(action, sql, _work is { State: not System.Data.ConnectionState.Closed } work ? work : throw JobRun.NoWork(Name), null, cancellationToken);
+
+    public void Attach(NpgsqlConnection workConnection)
+    {
+        ArgumentNullException.ThrowIfNull(workConnection);
+        _work = workConnection;
+    }
 
     public void SetResult(string name, string value)
     {

@@ -34,7 +34,7 @@ public sealed class NullJobmon : IJobmon
     public IJob Start(string jobName, JobOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
-        return new NullJob(jobName);
+        return new NullJob(jobName, options?.StoppingToken ?? CancellationToken.None);
     }
 
     /// <inheritdoc/>

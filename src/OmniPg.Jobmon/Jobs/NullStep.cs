@@ -46,6 +46,8 @@ internal sealed class NullStep : IStep
 
     public void Fail(Exception error) => ArgumentNullException.ThrowIfNull(error);
 
+    public void Fail(string reason) => ArgumentException.ThrowIfNullOrEmpty(reason);
+
     public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
 
     public ValueTask WarnAsync(string message, CancellationToken cancellationToken = default)
@@ -57,6 +59,12 @@ internal sealed class NullStep : IStep
     public ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default)
     {
         Fail(error);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask FailAsync(string reason, CancellationToken cancellationToken = default)
+    {
+        Fail(reason);
         return ValueTask.CompletedTask;
     }
 

@@ -4,33 +4,48 @@ namespace OmniPg.Jobmon;
 
 /// <summary>How others end a run: a request to cancel it, or the loss of its single-instance lock, fires the token of the job.</summary>
 #pragma warning disable CA1001 // Never disposed: the caller may keep the token longer than the job, and a source without a timer holds nothing.
-internal sealed class RunControl(JobRow row, ILogger logger) : IControlled
+internal sealed class RunControl : IControlled
 #pragma warning restore CA1001
 {
     private readonly CancellationTokenSource _cancel = new();
+    private readonly ILogger _logger;
+    private readonly CancellationTokenRegistration _stopping;
+    private volatile bool _asked;
 
-    public JobRow Row => row;
+    public RunControl(JobRow row, ILogger logger, CancellationToken stoppingToken)
+    {
+        (Row, _logger) = (row, logger);
+        _stopping = stoppingToken.UnsafeRegister(static control => ((RunControl)control!).CancelOffThread(), this);
+    }
+
+    public JobRow Row { get; }
 
     public CancellationToken Token => _cancel.Token;
 
-    public bool IsCancelled => _cancel.IsCancellationRequested;
+    /// <summary>Whether somebody asked to end this run, in contrast to a host that stops.</summary>
+    public bool IsCancelled => _asked;
+
+    /// <summary>The run is over: the host's token, which lives longer, forgets it.</summary>
+    public void Leave() => _stopping.Unregister();
 
     public void OnCancelRequested()
     {
-        if (IsCancelled)
+        if (_asked)
             return;
-        JobmonLog.CancelRequested(logger, row.Name, row.JobId);
+        _asked = true;
+        JobmonLog.CancelRequested(_logger, Row.Name, Row.JobId);
         CancelOffThread();
     }
 
     public void OnInstanceLockLost()
     {
-        JobmonLog.InstanceLockLost(logger, row.Name, row.JobId);
+        _asked = true;
+        JobmonLog.InstanceLockLost(_logger, Row.Name, Row.JobId);
         CancelOffThread();
     }
 
     // Callbacks of the token are the user's code: they must not run on the thread that keeps this process alive for others.
     private void CancelOffThread() => _ = _cancel.CancelAsync().ContinueWith(
         static (cancelled, log) => JobmonLog.BackgroundFailed((ILogger)log!, cancelled.Exception!.InnerException!.Message, cancelled.Exception),
-        logger, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+        _logger, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 }

@@ -10,6 +10,8 @@ internal sealed partial class StepRun
 
     public void Fail(Exception error) => SyncCall.Run(EndAsync(async: false, "Fail", AlertLevel.Critical, null, null, Required(error)));
 
+    public void Fail(string reason) => SyncCall.Run(EndAsync(async: false, "Fail", AlertLevel.Critical, RequiredText(reason), null, null));
+
     public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -26,6 +28,12 @@ internal sealed partial class StepRun
     {
         cancellationToken.ThrowIfCancellationRequested();
         return EndAsync(async: true, "Fail", AlertLevel.Critical, null, null, Required(error));
+    }
+
+    public ValueTask FailAsync(string reason, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return EndAsync(async: true, "Fail", AlertLevel.Critical, RequiredText(reason), null, null);
     }
 
     public void Dispose() => SyncCall.Run(DisposeAsync(async: false));
@@ -66,7 +74,7 @@ internal sealed partial class StepRun
         // The last exception of this flow, not the one that is on its way now: a dispose cannot see that.
         if (_job.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
             return EndAsync(async, "Dispose", AlertLevel.Ok, null, null, null, mayThrow: false);
-        return _job.CancellationToken.IsCancellationRequested
+        return _job.IsCancelledBy(_scope.LastException)
             ? EndAsync(async, "Dispose", _job.Options.CancelledLevel, "Cancelled", null, _scope.LastException, mayThrow: false)
             : EndAsync(async, "Dispose", AlertLevel.Critical, _scope.LastException is null ? "Disposed without Complete()" : null, null,
                 _scope.LastException, mayThrow: false);
@@ -109,6 +117,12 @@ internal sealed partial class StepRun
         };
 
     private static string Joined(string first, string? second) => second is null ? first : $"{first}\n{second}";
+
+    private static string RequiredText(string reason)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(reason);
+        return reason;
+    }
 
     private static T Required<T>(T value, [System.Runtime.CompilerServices.CallerArgumentExpression(nameof(value))] string? name = null)
         where T : class

@@ -10,8 +10,11 @@ internal static class WorkBackend
     // again from the one that was meant.
     private const string Sql = "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a";
 
-    /// <summary>Pid and start of the backend; in a broken transaction or while a reader is open only the pid that the driver knows.</summary>
-    public static (int Pid, DateTime? BackendStart) Identify(NpgsqlConnection connection, Action<string> onFailure)
+    /// <summary>
+    /// Pid and start of the backend; in a broken transaction or while a reader is open only the pid that the driver knows; nothing behind
+    /// a pooler, where the next statement may run on another backend and this one work for somebody else.
+    /// </summary>
+    public static (int? Pid, DateTime? BackendStart) Identify(NpgsqlConnection connection, Action<string> onFailure)
     {
         if (connection.FullState != ConnectionState.Open)
             return (Known(connection), null);
@@ -19,7 +22,12 @@ internal static class WorkBackend
         {
             using var command = new NpgsqlCommand(Sql, connection);
             using var row = command.ExecuteReader();
-            return row.Read() && !row.IsDBNull(1) ? (row.GetInt32(0), row.GetDateTime(1)) : (connection.ProcessID, null);
+            if (!row.Read() || row.IsDBNull(1))
+                return (connection.ProcessID, null);
+            if (row.GetInt32(0) == connection.ProcessID)
+                return (row.GetInt32(0), row.GetDateTime(1));
+            onFailure("a pooler stands between here and the server.");
+            return (null, null);
         }
         catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
         {

@@ -21,6 +21,12 @@ public sealed record JobCheckReport
     /// <summary>Unfinished runs that are at work now.</summary>
     public required int RunningJobs { get; init; }
 
+    /// <summary>
+    /// Events of jobs of this very client that wait for the server because the log could not be written; 0 for none. What they say is in
+    /// no alert yet.
+    /// </summary>
+    public int WaitingEvents { get; init; }
+
     /// <summary>Line, performance data and exit code of a monitoring plugin: 0 for level 1, 1 for level 2, 2 for all above.</summary>
     public NagiosResult ToNagios() => NagiosFormat.Of(this);
 }

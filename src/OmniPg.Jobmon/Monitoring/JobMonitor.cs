@@ -4,7 +4,11 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <inheritdoc cref="IJobMonitor"/>
-internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, TimeProvider time) : IJobMonitor
+/// <param name="database">Where the log is.</param>
+/// <param name="deadAfter">Age of a dead heartbeat.</param>
+/// <param name="time">Clock of the waits.</param>
+/// <param name="waiting">Counts the events of the own client that the log does not have yet; null where none can be.</param>
+internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, TimeProvider time, Func<int>? waiting = null) : IJobMonitor
 {
     public Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default) => CheckTextAsync(
         history is { } h ? string.Create(CultureInfo.InvariantCulture, $"{h.TotalSeconds:0.######} seconds") : null, cancellationToken);
@@ -43,7 +47,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
             .ConfigureAwait(false);
         if (mayReap && report.Alerts.Any(a => a.Status == JobAlertStatus.Died))
             await Reaper.ReapAsync(database, deadAfter, foreign: false, cancellationToken).ConfigureAwait(false);
-        return report;
+        return report with { WaitingEvents = waiting?.Invoke() ?? 0 };
     }
 
     private async Task<(JobCheckReport Report, bool MayReap)> CheckAsync(

@@ -11,6 +11,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
 
     private readonly WatchState _state = new();
     private bool _begun;
+    private bool _listens;
 
     public async IAsyncEnumerable<JobEvent> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -50,7 +51,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
         finally
         {
             if (connection is not null)
-                await connection.DisposeAsync().ConfigureAwait(false);
+                await LeaveAsync(connection).ConfigureAwait(false);
         }
     }
 
@@ -59,8 +60,15 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            using var listen = new NpgsqlCommand("LISTEN omnipg_jobmon", connection) { CommandTimeout = database.CommandTimeoutSeconds };
-            await listen.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            // Behind a pooler the backend would go on listening for somebody else; there the table is looked at from time to time.
+            using var who = new NpgsqlCommand("SELECT pg_catalog.pg_backend_pid()", connection) { CommandTimeout = database.CommandTimeoutSeconds };
+            if (await who.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is int pid && pid == connection.ProcessID)
+            {
+                using var listen = new NpgsqlCommand("LISTEN omnipg_jobmon", connection) { CommandTimeout = database.CommandTimeoutSeconds };
+                await listen.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+                _listens = true;
+            }
+
             return connection;
         }
         catch
@@ -70,7 +78,27 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
         }
     }
 
-    private async Task<IReadOnlyList<JobEvent>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    // The connection goes back to the user's pool, which may not reset it.
+    private async ValueTask LeaveAsync(NpgsqlConnection connection)
+    {
+        try
+        {
+            using var unlisten = new NpgsqlCommand("UNLISTEN omnipg_jobmon", connection) { CommandTimeout = database.CommandTimeoutSeconds };
+            if (_listens)
+                await unlisten.ExecuteNonQueryAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
+        {
+            // Broken: it never goes back.
+        }
+
+        await connection.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private Task<IReadOnlyList<JobEvent>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        JobmonDatabase.InTransactionAsync(connection, () => ReadInTransactionAsync(connection, cancellationToken), cancellationToken);
+
+    private async Task<IReadOnlyList<JobEvent>> ReadInTransactionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         var server = (await database.GetServerAsync(connection, cancellationToken).ConfigureAwait(false)).RequireInstalled();
         if (!_begun)

@@ -50,6 +50,9 @@ internal sealed class PgCronRunReader(PgCronSource source, JobmonDatabase log)
                 new NpgsqlParameter { Value = (object?)runs ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint },
             },
         };
+        var transaction = await source.GuardAsync(
+            operation, () => SessionSettings.BeginAsync(async: true, connection, mayWrite: false, cancellationToken).AsTask(), cancellationToken).ConfigureAwait(false);
+        await using var closingTransaction = transaction.ConfigureAwait(false);
         var rows = await source.GuardAsync(operation, () => command.ExecuteReaderAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
         await using var closing = rows.ConfigureAwait(false);
         while (await source.GuardAsync(operation, () => rows.ReadAsync(cancellationToken), cancellationToken).ConfigureAwait(false))

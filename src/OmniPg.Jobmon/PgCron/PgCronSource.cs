@@ -19,10 +19,13 @@ internal sealed class PgCronSource(NpgsqlDataSource dataSource, TimeSpan command
     {
         var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
-        var look = await PgCronLook.ReadAsync(connection, CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
-        if (look.Jobs.Count == 0)
-            await RefuseBlindnessAsync(connection, look.Server, cancellationToken).ConfigureAwait(false);
-        return look;
+        return await JobmonDatabase.InTransactionAsync(connection, async () =>
+        {
+            var look = await PgCronLook.ReadAsync(connection, CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
+            if (look.Jobs.Count == 0)
+                await RefuseBlindnessAsync(connection, look.Server, cancellationToken).ConfigureAwait(false);
+            return look;
+        }, cancellationToken).ConfigureAwait(false);
     }, cancellationToken);
 
     /// <summary>Runs a piece of work and turns what the server or the network refuse into typed exceptions that name this database.</summary>

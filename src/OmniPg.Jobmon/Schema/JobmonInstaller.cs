@@ -29,7 +29,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         PgIdentifier? readerRole = options.ReaderRole is { } role ? PgIdentifier.Create(role) : null;
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closingConnection = connection.ConfigureAwait(false);
-        var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        var transaction = await SessionSettings.BeginAsync(async: true, connection, mayWrite: true, cancellationToken).ConfigureAwait(false);
         await using var closingTransaction = transaction.ConfigureAwait(false);
         await BeginAsync(connection, options.LockTimeout, cancellationToken).ConfigureAwait(false);
         // Looked at under the lock, so that what is judged here is what the scripts find.

@@ -29,8 +29,16 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
     /// <inheritdoc cref="GetServerAsync"/>
     public JobmonServer GetServer(NpgsqlConnection connection) => _server ?? Remember(JobmonServerDetector.Detect(connection, schema, sideSchema, CommandTimeoutSeconds));
 
-    /// <summary>Runs one piece of work on a connection of its own and turns the server's refusals into typed exceptions.</summary>
-    public async Task<T> RunAsync<T>(
+    /// <summary>Runs one piece of work in a transaction on a connection of its own and turns the server's refusals into typed exceptions.</summary>
+    public Task<T> RunAsync<T>(
+        string operation, Func<NpgsqlConnection, JobmonServer, CancellationToken, Task<T>> work, CancellationToken cancellationToken) =>
+        RunEachAsync(
+            operation,
+            (connection, server, ct) => InTransactionAsync(connection, () => work(connection, server, ct), ct),
+            cancellationToken);
+
+    /// <summary>The same for work that commits more than once: each of its transactions goes through <see cref="InTransactionAsync"/>.</summary>
+    public async Task<T> RunEachAsync<T>(
         string operation, Func<NpgsqlConnection, JobmonServer, CancellationToken, Task<T>> work, CancellationToken cancellationToken)
     {
         JobmonServer? server = null;
@@ -40,7 +48,8 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
             await using var closingConnection = connection.ConfigureAwait(false);
             try
             {
-                server = await GetServerAsync(connection, cancellationToken).ConfigureAwait(false);
+                server = _server ?? await InTransactionAsync(
+                    connection, () => GetServerAsync(connection, cancellationToken).AsTask(), cancellationToken).ConfigureAwait(false);
                 return await work(connection, server, cancellationToken).ConfigureAwait(false);
             }
             catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege && server is not null)
@@ -57,6 +66,16 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
         {
             throw typed;
         }
+    }
+
+    /// <summary>Runs a piece of work in one transaction that brings its settings: the session belongs to the user's pool.</summary>
+    public static async Task<T> InTransactionAsync<T>(NpgsqlConnection connection, Func<Task<T>> work, CancellationToken cancellationToken)
+    {
+        var transaction = await SessionSettings.BeginAsync(async: true, connection, mayWrite: true, cancellationToken).ConfigureAwait(false);
+        await using var closing = transaction.ConfigureAwait(false);
+        var result = await work().ConfigureAwait(false);
+        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        return result;
     }
 
     /// <summary>Streams rows of one query on a connection of its own.</summary>
@@ -96,7 +115,9 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
                 Forget();
                 return new JobmonNotInstalledException(server.Database, server.Schema.Value, refusal);
             case PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.AdminShutdown
-                or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.LockNotAvailable:
+                or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.LockNotAvailable
+                // A pooler has given the connection another backend.
+                or PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement:
                 return new JobmonUnavailableException(operation, ServerText.Of(dataSource.ConnectionString), refusal.MessageText, refusal);
             default:
                 return null;

@@ -6,6 +6,7 @@ namespace OmniPg.Jobmon;
 internal sealed class RowStream(JobmonDatabase database, string operation) : IAsyncDisposable
 {
     private NpgsqlConnection? _connection;
+    private NpgsqlTransaction? _transaction;
     private NpgsqlDataReader? _reader;
     private JobmonServer? _server;
 
@@ -16,6 +17,7 @@ internal sealed class RowStream(JobmonDatabase database, string operation) : IAs
     public Task OpenAsync(Func<JobmonServer, NpgsqlCommand> makeCommand, CancellationToken cancellationToken) => GuardAsync(async () =>
     {
         _connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+        _transaction = await SessionSettings.BeginAsync(async: true, _connection, mayWrite: false, cancellationToken).ConfigureAwait(false);
         _server = await database.GetServerAsync(_connection, cancellationToken).ConfigureAwait(false);
         using var command = makeCommand(_server.RequireInstalled());
         command.Connection = _connection;
@@ -30,6 +32,8 @@ internal sealed class RowStream(JobmonDatabase database, string operation) : IAs
     {
         if (_reader is not null)
             await _reader.DisposeAsync().ConfigureAwait(false);
+        if (_transaction is not null)
+            await _transaction.DisposeAsync().ConfigureAwait(false);
         if (_connection is not null)
             await _connection.DisposeAsync().ConfigureAwait(false);
     }

@@ -39,7 +39,8 @@ internal sealed class SpoolDecoder(WriteContext origin, ServerClock clock)
                 ErrorJson = record.Error,
                 ResultJson = record.Result,
             },
-            "worker attach" => new WorkerAttachedEvent(job, mark, record.Pid ?? throw Missing(record, "pid"), record.BackendStart),
+            WorkerAttachedEvent.Detach => new WorkerAttachedEvent(job, mark, null, null),
+            WorkerAttachedEvent.Attach => new WorkerAttachedEvent(job, mark, record.Pid ?? throw Missing(record, "pid"), record.BackendStart),
             "log lines" => new LogLinesEvent(job, mark, record.First ?? throw Missing(record, "first"), Array.ConvertAll(record.Lines ?? [], l => Line(job, l))),
             _ => throw new FormatException($"'{record.Event}' is no event."),
         };

@@ -11,7 +11,7 @@ namespace OmniPg.Jobmon;
 /// </remarks>
 internal sealed class SpoolReplay(
     string ownPath, SpoolHeader header, AutonomousWriter writer, EventSender sender, OwnConnections connections, LogTarget target,
-    WriteContext context, JobmonOptions options, ILogger logger)
+    WriteContext context, ILogger logger)
 {
     // Texts were filtered and cut when they were written to the file: only what no server can store is still replaced.
     private static readonly TextGuard Plain = new(filter: null, maxBytes: int.MaxValue);
@@ -119,7 +119,7 @@ internal sealed class SpoolReplay(
             using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
             if (!SyncCall.Run(target.SqlAsync(async: false, connection)).HasSide)
                 return true;
-            new ControlConnection(connection, options.CommandTimeout).Execute(
+            connections.Statements(connection).Execute(
                 target.Server!.Render(ControlSql.RegisterDead), ControlConnection.Uuid(left.Session), ControlConnection.Text(left.Client),
                 ControlConnection.Text(left.Host), ControlConnection.Int(left.Process), Moment(left.ProcessStart), Moment(lastSeen));
             return true;

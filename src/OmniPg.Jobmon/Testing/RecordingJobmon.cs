@@ -59,7 +59,7 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     }
 
     /// <summary>
-    /// Answers the SQL of <see cref="RunSqlAsync"/> and <see cref="IJob.SqlStepAsync"/>: gets the text and returns the rows affected, or
+    /// Answers the SQL of <see cref="RunSqlAsync"/> and <see cref="IJob.SqlStepAsync(string, string, Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction?, CancellationToken)"/>: gets the text and returns the rows affected, or
     /// throws what the server would. Default null: the SQL is run for real, on the connection or data source that the code under test gave.
     /// </summary>
     public Func<string, long>? SqlAnswer

@@ -26,7 +26,7 @@ internal sealed partial class RecordingRun
         _scope.Ended = true;
         if (State != JobState.Running)
             return;
-        var cancelled = CancellationToken.IsCancellationRequested && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
+        var cancelled = IsCancelledBy(_scope.LastException) && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
         Record.End(Entry, cancelled
             ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, _scope.LastException)
             : JobOutcome.Disposed(DisposeBehavior, _scope.LastException));
@@ -40,9 +40,15 @@ internal sealed partial class RecordingRun
 
     public ValueTask EndWithAsync(Exception error, CancellationToken callersToken)
     {
-        var asked = CancellationToken.IsCancellationRequested || (error is OperationCanceledException && callersToken.IsCancellationRequested);
+        var asked = IsCancelledBy(error) || (error is OperationCanceledException && callersToken.IsCancellationRequested);
         Record.End(Entry, asked ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, error) : JobOutcome.Failure(error));
         return ValueTask.CompletedTask;
+    }
+
+    public bool IsCancelledBy(Exception? error)
+    {
+        lock (Record.Gate)
+            return Entry.CancelRequestedAt is not null || (error is OperationCanceledException && Entry.Options.StoppingToken.IsCancellationRequested);
     }
 
     private void End(JobOutcome outcome)

@@ -7,6 +7,7 @@ namespace OmniPg.Jobmon.Testing;
 internal sealed partial class RecordingRun : IOwnedRun
 {
     private readonly RecordingScope _scope;
+    private volatile NpgsqlConnection? _work;
     private volatile bool _disposed;
 
     /// <summary>Makes the run the current one of the caller's flow.</summary>
@@ -21,6 +22,8 @@ internal sealed partial class RecordingRun : IOwnedRun
             var other => throw RunStart.ForeignParent(other),
         };
         Entry = new JobEntry(record.Context, record.Context.Texts.Clean(jobName)!, options, parent?.Entry);
+        // A test's token: it lives no longer than the record.
+        options.StoppingToken.Register(Entry.Cancellation.Cancel);
         Entry.Scope = _scope = RecordingScope.Enter(this);
     }
 
@@ -97,6 +100,10 @@ internal sealed partial class RecordingRun : IOwnedRun
         return RecordingSql.StepAsync(NewStep(action, null), sql, connection, transaction, Record.SqlAnswer, cancellationToken);
     }
 
+    public Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default) =>
+        SqlStepAsync(
+            action, sql, _work is { State: not System.Data.ConnectionState.Closed } work ? work : throw JobRun.NoWork(Name), null, cancellationToken);
+
     /// <summary>Makes the step the current scope of the caller's flow.</summary>
     public RecordingStep NewStep(string action, RecordingStep? parent)
     {
@@ -115,6 +122,7 @@ internal sealed partial class RecordingRun : IOwnedRun
         ArgumentNullException.ThrowIfNull(workConnection);
         ObjectDisposedException.ThrowIf(_disposed, this);
         var pid = WorkBackend.Known(workConnection);
+        _work = workConnection;
         lock (Record.Gate)
             Entry.WorkPid = pid;
     }

@@ -74,6 +74,12 @@ internal sealed class RecordingStep : IStep
         End(AlertLevel.Critical, null, error: error);
     }
 
+    public void Fail(string reason)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(reason);
+        End(AlertLevel.Critical, reason);
+    }
+
     public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -95,6 +101,13 @@ internal sealed class RecordingStep : IStep
         return ValueTask.CompletedTask;
     }
 
+    public ValueTask FailAsync(string reason, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Fail(reason);
+        return ValueTask.CompletedTask;
+    }
+
     public void Dispose()
     {
         if (_disposed)
@@ -104,7 +117,7 @@ internal sealed class RecordingStep : IStep
         var thrown = Entry.Scope.LastException;
         if (_run.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
             TryEnd(AlertLevel.Ok, null);
-        else if (_run.CancellationToken.IsCancellationRequested)
+        else if (_run.IsCancelledBy(thrown))
             TryEnd(_run.Entry.Options.CancelledLevel, "Cancelled", error: thrown);
         else
             TryEnd(AlertLevel.Critical, thrown is null ? JobOutcome.DisposedOpen : null, error: thrown);

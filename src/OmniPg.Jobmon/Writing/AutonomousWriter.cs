@@ -20,6 +20,9 @@ internal sealed class AutonomousWriter(
     private readonly Circuit _circuit = new(time);
     private readonly ErrorThrottle _throttle = new(time);
 
+    /// <summary>What kept events from being written last; null for nothing so far.</summary>
+    public string? LastTrouble { get; private set; }
+
     /// <summary>Called when events wait for the background.</summary>
     public Action? Backlog { get; set; }
 
@@ -238,6 +241,7 @@ internal sealed class AutonomousWriter(
     {
         _circuit.Open();
         Backlog?.Invoke();
+        LastTrouble = error.Message;
         var cause = error is PostgresException refusal ? refusal.SqlState : error.GetType().Name;
         if (_throttle.MayLog(cause))
             JobmonLog.LogUnavailable(logger, connections.ServerName, operation, cause, error.Message, error);

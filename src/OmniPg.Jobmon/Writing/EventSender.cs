@@ -8,6 +8,9 @@ namespace OmniPg.Jobmon;
 internal sealed class EventSender(
     OwnConnections connections, LogTarget target, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
 {
+    // Is the server there and writable, and what time is it?
+    private const string ServerState = "SELECT pg_catalog.clock_timestamp(), pg_catalog.pg_is_in_recovery()";
+
     private readonly ErrorThrottle _throttle = new(time);
 
     /// <summary>Asked inside the first write of the process, so that it is registered in the same round trip.</summary>
@@ -57,7 +60,7 @@ internal sealed class EventSender(
         try
         {
             using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-            using var command = new NpgsqlCommand(OwnConnectionsSql.Probe, connection) { CommandTimeout = OwnConnections.Seconds(options.CommandTimeout) };
+            using var command = new NpgsqlCommand(ServerState, connection) { CommandTimeout = OwnConnections.Seconds(options.CommandTimeout) };
             var before = context.Clock.Mark();
             using var reader = command.ExecuteReader();
             reader.Read();
@@ -80,9 +83,12 @@ internal sealed class EventSender(
             var sql = await target.SqlAsync(async, connection).ConfigureAwait(false);
             // Said here and not only in the connection string: a data source given by the user may wait for ever.
             using var batch = new NpgsqlBatch(connection) { Timeout = OwnConnections.Seconds(options.CommandTimeout) };
-            var silent = AddPreamble(batch, sql, events);
+            var borrowed = connections.Borrows;
+            var silent = AddPreamble(batch, sql, events, borrowed);
             foreach (var e in events)
                 batch.BatchCommands.Add(e.ToCommand(sql, writing));
+            if (borrowed)
+                batch.BatchCommands.Add(new NpgsqlBatchCommand(SessionSettings.Commit));
 
             var rows = await ExecuteAsync(async, batch, events).ConfigureAwait(false);
             for (var i = 0; i < events.Count; i++)
@@ -103,15 +109,30 @@ internal sealed class EventSender(
         }
     }
 
-    /// <summary>Commands before the events; each returns one row.</summary>
-    private int AddPreamble(NpgsqlBatch batch, WriterSql sql, List<LogEvent> events)
+    /// <summary>Commands before the events; returns how many of them give a row.</summary>
+    private int AddPreamble(NpgsqlBatch batch, WriterSql sql, List<LogEvent> events, bool borrowed)
     {
-        // Local to the implicit transaction of the batch.
-        if (options.RelaxedStartDurability && events.TrueForAll(e => e.MayCommitRelaxed))
+        var silent = 0;
+        var relaxed = options.RelaxedStartDurability && events.TrueForAll(e => e.MayCommitRelaxed);
+        if (borrowed)
+        {
+            SessionSettings.Open(batch, options.CommandTimeout, relaxed ? "off" : null);
+            silent++;
+        }
+        else if (relaxed)
+        {
+            // Local to the implicit transaction of the batch.
             batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT set_config('synchronous_commit', 'off', true)"));
+            silent++;
+        }
+
         if (sql.HasSide && events[0] is JobStartedEvent && Register?.Invoke() is { } register)
+        {
             batch.BatchCommands.Add(register);
-        return batch.BatchCommands.Count;
+            silent++;
+        }
+
+        return silent;
     }
 
     /// <summary>Runs the batch to its very end: only then the implicit transaction is known to be committed.</summary>

@@ -4,7 +4,7 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>The job log of the database as the writer found it, looked for once and again after a failure.</summary>
-internal sealed class LogTarget(JobmonOptions options, TimeProvider time, ILogger logger)
+internal sealed class LogTarget(OwnConnections connections, JobmonOptions options, TimeProvider time, ILogger logger)
 {
     private readonly ErrorThrottle _throttle = new(time);
     private volatile JobmonServer? _server;
@@ -21,9 +21,21 @@ internal sealed class LogTarget(JobmonOptions options, TimeProvider time, ILogge
         var schema = options.Schema is null ? (PgIdentifier?)null : PgIdentifier.Create(options.Schema);
         var side = PgIdentifier.Create(options.SideSchema);
         var limit = OwnConnections.Seconds(options.CommandTimeout);
-        var found = async
-            ? await JobmonServerDetector.DetectAsync(connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false)
-            : JobmonServerDetector.Detect(connection, schema, side, limit);
+        var transaction = connections.Borrows
+            ? await SessionSettings.BeginAsync(async, connection, mayWrite: false, CancellationToken.None).ConfigureAwait(false) : null;
+        JobmonServer found;
+        try
+        {
+            found = async
+                ? await JobmonServerDetector.DetectAsync(connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false)
+                : JobmonServerDetector.Detect(connection, schema, side, limit);
+        }
+        finally
+        {
+            if (transaction is not null)
+                await SyncCall.CloseAsync(async, transaction).ConfigureAwait(false);
+        }
+
         found.RequireInstalled();
         if (found.ByFunctions)
         {

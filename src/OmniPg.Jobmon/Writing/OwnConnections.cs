@@ -6,6 +6,8 @@ namespace OmniPg.Jobmon;
 
 /// <summary>The few connections of the job log: never the caller's, never enlisted in a transaction.</summary>
 /// <remarks>
+/// They go straight to the server until the first answer shows a pooler in between; from then on another pool is used, which prepares
+/// nothing.
 /// A data source hides its password, but a connection made by it can be cloned with another connection string and keeps the credentials:
 /// that is how the own pool is derived. The credentials are asked for again at every physical connect, so rotating passwords work.
 /// </remarks>
@@ -15,25 +17,25 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
     public const int MaxPoolSize = 3;
     public const string ApplicationName = "OmniPg.Jobmon";
 
-    private readonly NpgsqlDataSource _dataSource;
-    private readonly NpgsqlDataSource? _owned;
+    private const int DefaultMaxAutoPrepare = 20;
+
+    private readonly System.Collections.Concurrent.ConcurrentBag<NpgsqlDataSource> _built = [];
+    private readonly NpgsqlDataSource _direct;
+    private readonly NpgsqlDataSource? _given;
+    private readonly Lazy<NpgsqlDataSource> _pooled;
+    private readonly JobmonOptions _options;
     private readonly ServerClock _clock;
+    private volatile bool _behindPooler;
 
     public OwnConnections(NpgsqlDataSource source, JobmonOptions options, ServerClock clock)
     {
-        _clock = clock;
-        if (options.WriterDataSource is { } given)
-        {
-            _dataSource = given;
-        }
-        else
-        {
-            _owned = Build(source, options);
-            _dataSource = Writable(_owned);
-        }
+        (_options, _clock, _given) = (options, clock, options.WriterDataSource);
+        _behindPooler = options.Liveness == LivenessMode.Heartbeat;
+        _direct = _given ?? Build(source, pooled: false);
+        _pooled = new Lazy<NpgsqlDataSource>(() => Build(source, pooled: true));
 
-        var settings = new NpgsqlConnectionStringBuilder(_dataSource.ConnectionString);
-        ServerName = ServerText.Of(_dataSource.ConnectionString);
+        var settings = new NpgsqlConnectionStringBuilder(_direct.ConnectionString);
+        ServerName = ServerText.Of(_direct.ConnectionString);
         DatabaseName = settings.Database ?? settings.Username ?? "";
         UserName = settings.Username ?? "";
     }
@@ -46,7 +48,16 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
     public string UserName { get; }
 
     /// <summary>The own pool, for readers that must not queue behind the caller's connections.</summary>
-    public NpgsqlDataSource DataSource => _dataSource;
+    public NpgsqlDataSource DataSource => _given ?? (_behindPooler ? _pooled.Value : _direct);
+
+    /// <summary>Whether the sessions belong to somebody else as well, so that each transaction brings its settings and leaves none.</summary>
+    public bool Borrows => _behindPooler || _given is not null;
+
+    /// <summary>A pooler stands between here and the server: its backends were never ours alone.</summary>
+    public void NotePooler() => _behindPooler = true;
+
+    /// <summary>Short statements on an open connection of this pool.</summary>
+    public ControlConnection Statements(NpgsqlConnection connection) => new(connection, _options.CommandTimeout, Borrows);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<NpgsqlConnection> OpenAsync(bool async, CancellationToken cancellationToken)
@@ -55,26 +66,37 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
         using var outside = Transaction.Current is null
             ? null
             : new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
-        return async
-            ? await _dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false)
-            : _dataSource.OpenConnection();
+        while (true)
+        {
+            var source = DataSource;
+            var connection = async ? await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false) : source.OpenConnection();
+            // It was opened in the belief that the backend is ours, and would prepare statements there.
+            if (source == DataSource)
+                return connection;
+            await SyncCall.CloseAsync(async, connection).ConfigureAwait(false);
+            source.Clear();
+        }
     }
 
     /// <summary>Forgets pooled connections, after one of them turned out to be broken.</summary>
-    public void Clear() => _dataSource.Clear();
+    public void Clear() => DataSource.Clear();
 
-    public void Dispose() => _owned?.Dispose();
+    public void Dispose()
+    {
+        foreach (var owned in _built)
+            owned.Dispose();
+    }
 
     public async ValueTask DisposeAsync()
     {
-        if (_owned is not null)
-            await _owned.DisposeAsync().ConfigureAwait(false);
+        foreach (var owned in _built)
+            await owned.DisposeAsync().ConfigureAwait(false);
     }
 
-    private NpgsqlDataSource Build(NpgsqlDataSource source, JobmonOptions options)
+    private NpgsqlDataSource Build(NpgsqlDataSource source, bool pooled)
     {
-        var settings = Settings(options.ConnectionString ?? source.ConnectionString, options);
-        using var template = options.ConnectionString is null ? source.CreateConnection() : new NpgsqlConnection(options.ConnectionString);
+        var settings = Settings(_options.ConnectionString ?? source.ConnectionString, _options, pooled);
+        using var template = _options.ConnectionString is null ? source.CreateConnection() : new NpgsqlConnection(_options.ConnectionString);
         var complete = new NpgsqlConnectionStringBuilder(template.CloneWith(settings.ConnectionString).ConnectionString);
 
         var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString);
@@ -83,37 +105,46 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
         {
             builder.ConnectionStringBuilder.Password = null;
             builder.UsePasswordProvider(
-                _ => Password(source, options, settings),
-                (_, _) => ValueTask.FromResult(Password(source, options, settings)));
+                _ => Password(source, _options, settings),
+                (_, _) => ValueTask.FromResult(Password(source, _options, settings)));
         }
 
         builder.UsePhysicalConnectionInitializer(
-            connection => SyncCall.Run(PrepareSessionAsync(connection, options, async: false)),
-            async connection => await PrepareSessionAsync(connection, options, async: true).ConfigureAwait(false));
-        return builder.ConnectionStringBuilder.Host?.Contains(',', StringComparison.Ordinal) == true ? builder.BuildMultiHost() : builder.Build();
+            connection => SyncCall.Run(BeginSessionAsync(connection, pooled, async: false)),
+            async connection => await BeginSessionAsync(connection, pooled, async: true).ConfigureAwait(false));
+        NpgsqlDataSource built = builder.ConnectionStringBuilder.Host?.Contains(',', StringComparison.Ordinal) == true ? builder.BuildMultiHost() : builder.Build();
+        _built.Add(built);
+        return built is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.ReadWrite) : built;
     }
 
-    private static NpgsqlConnectionStringBuilder Settings(string connectionString, JobmonOptions options) => new(connectionString)
+    private static NpgsqlConnectionStringBuilder Settings(string connectionString, JobmonOptions options, bool pooled)
     {
-        ApplicationName = ApplicationName,
-        Pooling = true,
-        MinPoolSize = 0,
-        MaxPoolSize = MaxPoolSize,
-        Enlist = false,
-        Multiplexing = false,
-        Timeout = Seconds(options.ConnectTimeout),
-        CommandTimeout = Seconds(options.CommandTimeout),
-        CancellationTimeout = 1000,
-        TcpKeepAlive = true,
-        // The session settings below must survive the return to the pool; nothing else is left behind in a session.
-        NoResetOnClose = true,
+        var settings = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            ApplicationName = ApplicationName,
+            Pooling = true,
+            MinPoolSize = 0,
+            MaxPoolSize = MaxPoolSize,
+            Enlist = false,
+            Multiplexing = false,
+            Timeout = Seconds(options.ConnectTimeout),
+            CommandTimeout = Seconds(options.CommandTimeout),
+            CancellationTimeout = 1000,
+            TcpKeepAlive = true,
+            // The settings of an own session must survive the return to the pool; in any other nothing is left that would have to be reset.
+            NoResetOnClose = true,
+            AutoPrepareMinUsages = 2,
+            PersistSecurityInfo = false,
+            TargetSessionAttributes = null,
+            LoadBalanceHosts = false,
+        };
         // Behind a transaction pooler the next backend does not know what this one has prepared.
-        MaxAutoPrepare = options.Liveness == LivenessMode.Heartbeat ? 0 : 20,
-        AutoPrepareMinUsages = 2,
-        PersistSecurityInfo = false,
-        TargetSessionAttributes = null,
-        LoadBalanceHosts = false,
-    };
+        if (pooled)
+            settings.MaxAutoPrepare = 0;
+        else if (!settings.Keys.Contains("Max Auto Prepare", StringComparer.OrdinalIgnoreCase))
+            settings.MaxAutoPrepare = DefaultMaxAutoPrepare;
+        return settings;
+    }
 
     /// <summary>A limit as the driver takes it: whole seconds, and never zero, which would mean none.</summary>
     public static int Seconds(TimeSpan time) => Math.Max(1, (int)Math.Ceiling(time.TotalSeconds));
@@ -124,17 +155,19 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
         return new NpgsqlConnectionStringBuilder(template.CloneWith(settings.ConnectionString).ConnectionString).Password ?? "";
     }
 
-    private static NpgsqlDataSource Writable(NpgsqlDataSource source) =>
-        source is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.ReadWrite) : source;
-
-    /// <summary>Overrides what a role or database may have set; names unknown to an older server are passed over.</summary>
-    private async ValueTask PrepareSessionAsync(NpgsqlConnection connection, JobmonOptions options, bool async)
+    /// <summary>The first statement of a connection, before anything is written: whose session is it? It also tells the server's time.</summary>
+    private async ValueTask BeginSessionAsync(NpgsqlConnection connection, bool pooled, bool async)
     {
-        using var command = new NpgsqlCommand(OwnConnectionsSql.PrepareSession, connection);
-        var limit = ((long)options.CommandTimeout.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        using var command = new NpgsqlCommand(SessionSettings.Own, connection);
+        var limit = ((long)_options.CommandTimeout.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = limit });
+        // No backend has the process id 0: where a pooler is known to be, nothing is taken for ours.
+        command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = pooled ? 0 : connection.ProcessID });
         var before = _clock.Mark();
-        var now = async ? await command.ExecuteScalarAsync().ConfigureAwait(false) : command.ExecuteScalar();
-        _clock.Set((DateTime)now!, before, _clock.Mark());
+        using var row = async ? await command.ExecuteReaderAsync().ConfigureAwait(false) : command.ExecuteReader();
+        _ = async ? await row.ReadAsync().ConfigureAwait(false) : row.Read();
+        _clock.Set(row.GetDateTime(0), before, _clock.Mark());
+        if (!row.GetBoolean(1))
+            NotePooler();
     }
 }

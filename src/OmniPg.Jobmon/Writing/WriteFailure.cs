@@ -40,14 +40,16 @@ internal static class WriteFailures
     /// <summary>dblink connects nobody but a superuser to a server that asks for no password.</summary>
     public const string NoPasswordForDblink = "2F003";
 
-    // A unique violation is the token of a first try that was committed after all: the repeat finds its row. 26000 is a prepared statement
-    // that a pooler has left with another session, 0A000 a plan whose table was altered (plancache.c): on a fresh connection both are gone.
+    // A unique violation is the token of a first try that was committed after all: the repeat finds its row. 26000 and 42P05 are prepared
+    // statements that a pooler has left with another session, 0A000 a plan whose table was altered (plancache.c): on a fresh connection
+    // they are gone.
     // Classes: 08 connection, 53 resources, 57 operator, 58 system, 28 login, 25 read-only after a failover, XX and F0 the server itself.
     private static WriteFailure ClassifyState(string state) => state switch
     {
         PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.AdminShutdown
             or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.IdleSessionTimeout
-            or PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.UniqueViolation or "0A000" => WriteFailure.Broken,
+            or PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement
+            or PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.FeatureNotSupported => WriteFailure.Broken,
         PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InsufficientPrivilege or PostgresErrorCodes.UndefinedTable
             or PostgresErrorCodes.UndefinedColumn or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName
             or PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.QueryCanceled

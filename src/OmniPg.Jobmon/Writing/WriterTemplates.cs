@@ -220,15 +220,15 @@ internal static class WriterTemplates
         SELECT count(*) FROM moved
         """;
 
-    // $1 job, $2 pid; side: $3 backend start.
+    // $1 job, $2 pid or null; side: $3 attached pid, null for none, $4 backend start.
     public const string AttachWorker =
         """
         WITH log AS (
-            UPDATE @schema@.job_log SET pid = $2 WHERE job_id = $1 AND end_time IS NULL RETURNING job_id
+            UPDATE @schema@.job_log SET pid = coalesce($2, pg_backend_pid()) WHERE job_id = $1 AND end_time IS NULL RETURNING job_id
         )
         --side
         , side AS (
-            UPDATE @side@.run r SET work_pid = $2, work_backend_start = $3 FROM log WHERE r.job_id = log.job_id
+            UPDATE @side@.run r SET work_pid = $3, work_backend_start = $4 FROM log WHERE r.job_id = log.job_id
         )
         --end
         SELECT count(*) FROM log

@@ -32,6 +32,7 @@ public sealed class OptionDefaultTests
         ["SingleInstance"] = false, ["OnConflict"] = OnConflict.Skip, ["WaitTimeout"] = TimeSpan.FromMinutes(1), ["MaxRuntime"] = null,
         ["Tags"] = Array.Empty<string>(), ["Arguments"] = new Dictionary<string, string>(), ["Parent"] = null, ["Record"] = RecordMode.Always,
         ["RecordWhenLongerThan"] = null, ["DisposeBehavior"] = null, ["CancelledLevel"] = AlertLevel.Critical, ["WorkConnection"] = null,
+        ["StoppingToken"] = CancellationToken.None,
     });
 
     [Fact]

@@ -92,6 +92,31 @@ internal static class FailureScenarios
             stage.Note(await stage.Jobmon.Admin.CancelAsync(job.JobId!.Value, cancellationToken: stage.Stop));
             stage.Note(await stage.Jobmon.Admin.CancelAsync(4711, cancellationToken: stage.Stop));
         }),
+        new("a step fails for a reason that is no exception", async stage =>
+        {
+            using var job = stage.Jobmon.Start("reasons");
+            job.Step("first").Fail("no file");
+            await (await job.StepAsync("second", stage.Stop)).FailAsync("no folder", stage.Stop);
+            job.Complete();
+        }),
+        new("a host stops while a using block is open", async stage =>
+        {
+            using var host = new CancellationTokenSource();
+            await stage.NoteThrowAsync(async () =>
+            {
+                await using var job = await stage.Jobmon.Job("stopped").StopWith(host.Token).WhenCancelled(AlertLevel.Warning).StartAsync(stage.Stop);
+                await using var step = await job.StepAsync("wait", stage.Stop);
+                await host.CancelAsync();
+                host.Token.ThrowIfCancellationRequested();
+            });
+            await stage.NoteThrowAsync(async () =>
+            {
+                await using var job = await stage.Jobmon.Job("breaks meanwhile").StopWith(host.Token).StartAsync(stage.Stop);
+                throw new InvalidDataException("end of file");
+            });
+            using (var job = stage.Jobmon.Job("finishes").StopWith(host.Token).Start())
+                job.Complete();
+        }),
         new("cancelled by the caller", async stage =>
         {
             using var caller = new CancellationTokenSource();

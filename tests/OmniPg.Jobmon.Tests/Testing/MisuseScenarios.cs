@@ -48,7 +48,11 @@ internal static class MisuseScenarios
             using var step = job.Step("step");
             stage.NoteThrow(() => step.Step(""));
             stage.NoteThrow(() => step.Warn(null!));
-            stage.NoteThrow(() => step.Fail(null!));
+            stage.NoteThrow(() => step.Fail((Exception)null!));
+            stage.NoteThrow(() => step.Fail((string)null!));
+            stage.NoteThrow(() => step.Fail(""));
+            await stage.NoteThrowAsync(() => step.FailAsync("").AsTask());
+            await stage.NoteThrowAsync(() => job.SqlStepAsync("nothing attached", "SELECT 1"));
             await stage.NoteThrowAsync(() => step.WarnAsync(null!).AsTask());
             stage.NoteThrow(() => stage.Jobmon.History.ListAsync(null!));
             stage.NoteThrow(() => stage.Jobmon.History.RunningAsync(-1));

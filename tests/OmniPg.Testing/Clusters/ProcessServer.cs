@@ -131,7 +131,8 @@ internal sealed class ProcessServer : IPgServer
             : Path.GetTempPath();
     }
 
-    private static int FreePort()
+    /// <summary>A port that was free a moment ago.</summary>
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

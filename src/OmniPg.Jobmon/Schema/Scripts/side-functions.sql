@@ -13,7 +13,8 @@ AS $omnipg$
 $omnipg$;
 
 -- Flags a run of an SDK process for cancellation, wakes the process, and cancels the attached work backend if it is still the one
--- that was attached. 1: backend signalled, 0: only flagged, NULL: no living process is known for the run.
+-- that was attached. Behind a pooler a backend works for many: there, and for the one that asks, nothing is signalled.
+-- 1: backend signalled, 0: only flagged, NULL: no living process is known for the run.
 CREATE OR REPLACE FUNCTION @side@.request_cancel(p_job_id bigint, p_by text) RETURNS integer
 LANGUAGE plpgsql SET search_path = @side@, pg_temp
 AS $omnipg$
@@ -30,7 +31,8 @@ BEGIN
     PERFORM pg_notify('omnipg_jobmon', 'cancel:' || p_job_id);
     BEGIN
         SELECT count(*) FILTER (WHERE pg_cancel_backend(a.pid)) INTO v_hits FROM pg_stat_activity a
-        WHERE a.pid = v_run.work_pid AND a.backend_start = v_run.work_backend_start;
+        WHERE a.pid = v_run.work_pid AND a.backend_start = v_run.work_backend_start AND a.pid <> pg_backend_pid()
+          AND EXISTS (SELECT FROM session s WHERE s.session_id = v_run.session_id AND s.liveness = 'lock');
     EXCEPTION WHEN insufficient_privilege THEN
         -- The flag is enough: the process cancels its own backend.
         v_hits := 0;
