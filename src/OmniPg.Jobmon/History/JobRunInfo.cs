@@ -27,7 +27,7 @@ public sealed record JobRunInfo
     /// <summary>Span of the run, or that of its caller when runs are not traced, 16 hex digits; <see langword="null"/> without a trace.</summary>
     public string? SpanId { get; init; }
 
-    /// <summary>Backend of the work connection that the program attached last; <see langword="null"/> for none.</summary>
+    /// <summary>Backend of the work connection that the program attached last; <see langword="null"/> for none, and when that was closed before the run ended.</summary>
     public int? WorkPid { get; init; }
 
     /// <summary>Tags of the run; empty when it has none.</summary>

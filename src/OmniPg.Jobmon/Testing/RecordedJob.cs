@@ -62,7 +62,7 @@ public sealed record RecordedJob
     /// <summary>When cancellation was asked for; null when it was not.</summary>
     public DateTimeOffset? CancelRequestedAt { get; init; }
 
-    /// <summary>Backend of the work connection that was attached last; null for none.</summary>
+    /// <summary>Backend of the work connection that was attached last; null for none, and when that was closed before the run ended.</summary>
     public int? WorkPid { get; init; }
 
     /// <summary>The settings that the run was started with.</summary>

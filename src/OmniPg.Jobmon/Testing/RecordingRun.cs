@@ -1,3 +1,4 @@
+using System.Data;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -102,7 +103,7 @@ internal sealed partial class RecordingRun : IOwnedRun
 
     public Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default) =>
         SqlStepAsync(
-            action, sql, _work is { State: not System.Data.ConnectionState.Closed } work ? work : throw JobRun.NoWork(Name), null, cancellationToken);
+            action, sql, _work is { State: not ConnectionState.Closed } work ? work : throw JobRun.NoWork(Name), null, cancellationToken);
 
     /// <summary>Makes the step the current scope of the caller's flow.</summary>
     public RecordingStep NewStep(string action, RecordingStep? parent)
@@ -123,8 +124,21 @@ internal sealed partial class RecordingRun : IOwnedRun
         ObjectDisposedException.ThrowIf(_disposed, this);
         var pid = WorkBackend.Known(workConnection);
         _work = workConnection;
+        workConnection.StateChange += OnWorkStateChange;
         lock (Record.Gate)
             Entry.WorkPid = pid;
+    }
+
+    private void OnWorkStateChange(object sender, StateChangeEventArgs change)
+    {
+        if (change.CurrentState is not (ConnectionState.Closed or ConnectionState.Broken))
+            return;
+        ((NpgsqlConnection)sender).StateChange -= OnWorkStateChange;
+        lock (Record.Gate)
+        {
+            if (sender == _work && Entry.State == JobState.Running)
+                Entry.WorkPid = null;
+        }
     }
 
     public void SetResult(string name, string value)

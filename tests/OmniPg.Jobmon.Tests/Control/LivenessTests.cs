@@ -84,7 +84,7 @@ public sealed class LivenessTests(PgClusterFixture server)
         await using var jobmon = JobmonClient.Create(
             log.DataSource, new JobmonOptions { WriterDataSource = spied, HeartbeatInterval = TimeSpan.FromMilliseconds(200) });
         using var job = jobmon.Start("idle");
-        OmniPg.Testing.LogLine[] Executed() => [.. lines.Lines.Where(l => l.Id.Name == "CommandExecutionCompleted")];
+        OmniPg.Testing.LogLine[] Executed() => [.. lines.Lines.Where(l => l.Id.Name is "CommandExecutionCompleted" or "BatchExecutionCompleted")];
         static bool IsBeat(OmniPg.Testing.LogLine line) => line.Message.Contains("heartbeat_at = clock_timestamp() WHERE", StringComparison.Ordinal);
         await Eventually.TrueAsync(
             () => Executed().Any(IsBeat) && Executed().Any(l => l.Message.Contains("reap_dead_jobs", StringComparison.Ordinal)),

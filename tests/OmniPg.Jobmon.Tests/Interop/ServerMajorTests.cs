@@ -24,6 +24,9 @@ public sealed class ServerMajorTests
         await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, lines);
         await using var events = jobmon.Monitor.WatchAsync(Stop).GetAsyncEnumerator(Stop);
         var first = events.MoveNextAsync();
+        await Eventually.TrueAsync(
+            () => log.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT' AND pid <> pg_backend_pid() AND state = 'idle')"),
+            "the watcher has begun", cancellationToken: Stop);
 
         await jobmon.Admin.Check("load").Warn("1 hour").Error("2 hours").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
         await using var work = await log.DataSource.OpenConnectionAsync(Stop);

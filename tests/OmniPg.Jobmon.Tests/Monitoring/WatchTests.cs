@@ -19,7 +19,7 @@ public sealed class WatchTests(PgClusterFixture server)
                     seen.Add($"{e.Kind} {e.Job.JobName}");
             }
         }, TestContext.Current.CancellationToken);
-        await Eventually.TrueAsync(() => log.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%array_agg(job_id)%' AND pid <> pg_backend_pid() AND state = 'idle')"),
+        await Eventually.TrueAsync(() => log.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT' AND pid <> pg_backend_pid() AND state = 'idle')"),
             "the watcher has begun", cancellationToken: TestContext.Current.CancellationToken);
 
         await log.ExecuteAsync("SELECT S.add_job('one'), pg_notify('omnipg_jobmon', 'start:2')");
