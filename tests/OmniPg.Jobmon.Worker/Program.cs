@@ -3,6 +3,8 @@ using OmniPg.Jobmon;
 
 // A process for tests to kill: worker MODE CONNECTION JOB. Says "ready" when there is something to lose.
 var (mode, connection, name) = (args[0], args[1], args[2]);
+if (mode == "runs")
+    return await ManyRuns.RunAsync(connection, name, args[3..]);
 await using var dataSource = NpgsqlDataSource.Create(connection);
 // The third argument is the spool folder then: the job begins when the test says that the server is away.
 var spool = mode == "spool";
