@@ -49,21 +49,24 @@ internal sealed partial class ControlSession
         }
     }
 
-    /// <summary>Whether somebody asked to cancel a run; false where the server cannot be asked.</summary>
-    public async ValueTask<bool> WasAskedToCancelAsync(bool async, long jobId)
+    /// <summary>Who asked to cancel a run; null where nobody did or the server cannot be asked.</summary>
+    public async ValueTask<string?> WhoAskedToCancelAsync(bool async, long jobId)
     {
         FlowScope.StepAside();
         if (target.Server is not { HasSide: true } server)
-            return false;
+            return null;
+        string? by = null;
         try
         {
-            return await AskAsync(
-                async, new ControlRequest(connection => connection.Scalar<bool>(server.Render(ControlSql.WasAskedToCancel), ControlConnection.BigInt(jobId))),
+            await AskAsync(
+                async,
+                new ControlRequest(connection => (by = connection.Scalar<string>(server.Render(ControlSql.WhoAskedToCancel), ControlConnection.BigInt(jobId))) is not null),
                 CancellationToken.None).ConfigureAwait(false);
+            return by;
         }
         catch (Exception error) when (WriteFailures.IsExpected(error))
         {
-            return false;
+            return null;
         }
     }
 

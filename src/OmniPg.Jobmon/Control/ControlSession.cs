@@ -156,7 +156,7 @@ internal sealed partial class ControlSession(
     private void Beat(ControlConnection connection)
     {
         var open = _runs.Keys.Select(r => r.JobId).OfType<long>().ToArray();
-        var (asked, pid) = registration.Beat(connection, open, _holdsLocks);
+        var (asked, by, pid) = registration.Beat(connection, open, _holdsLocks);
         if (_holdsLocks && pid is not null && pid != _lastPid)
         {
             connections.NotePooler();
@@ -165,8 +165,8 @@ internal sealed partial class ControlSession(
 
         foreach (var (row, run) in _runs)
         {
-            if (row.JobId is { } id && asked.Contains(id))
-                run.OnCancelRequested();
+            if (row.JobId is { } id && Array.IndexOf(asked, id) is >= 0 and var at)
+                run.OnCancelRequested(by[at]);
         }
     }
 

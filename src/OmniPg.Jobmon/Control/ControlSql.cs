@@ -45,16 +45,19 @@ internal static class ControlSql
         VALUES ($1, $2, $3, $4, $5, 'heartbeat', $5, $6) ON CONFLICT (session_id) DO NOTHING
         """;
 
-    // $1 session, $2 open runs of this process; returns those that are to be cancelled, and the backend.
+    // $1 session, $2 open runs of this process; returns those that are to be cancelled, by whom, and the backend.
     public const string Heartbeat =
         """
         UPDATE @side@.session SET heartbeat_at = clock_timestamp() WHERE session_id = $1
-        RETURNING ARRAY(SELECT r.job_id FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL),
+        RETURNING ARRAY(SELECT r.job_id FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL ORDER BY r.job_id),
+            ARRAY(SELECT r.cancel_requested_by FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL ORDER BY r.job_id),
             pg_backend_pid()
         """;
 
-    // $1 job. Waits for a request that is not committed yet: it signals the backend of the work before its own end.
-    public const string WasAskedToCancel = "SELECT r.cancel_requested_at IS NOT NULL FROM @side@.run r WHERE r.job_id = $1 FOR SHARE";
+    // $1 job; no row where nobody asked. Waits for a request that is not committed yet: it signals the backend of the work before its own
+    // end, and the row that was waited for is looked at anew.
+    public const string WhoAskedToCancel =
+        "SELECT coalesce(r.cancel_requested_by, '') FROM (SELECT * FROM @side@.run WHERE job_id = $1 FOR SHARE) AS r WHERE r.cancel_requested_at IS NOT NULL";
 
     /// <summary>$1 session.</summary>
     public const string End = "UPDATE @side@.session SET ended_at = clock_timestamp(), heartbeat_at = clock_timestamp() WHERE session_id = $1";

@@ -6,7 +6,8 @@ internal interface IControlled
     JobRow Row { get; }
 
     /// <summary>Somebody asked for cancellation.</summary>
-    void OnCancelRequested();
+    /// <param name="by">Who, and why.</param>
+    void OnCancelRequested(string? by);
 
     /// <summary>Another process took the single-instance lock while the connection was away.</summary>
     void OnInstanceLockLost();

@@ -33,17 +33,17 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
     }
 
     /// <summary>The heartbeat.</summary>
-    /// <returns>Those of the open runs that somebody asked to cancel, and the backend; null for the backend that was registered anew.</returns>
-    public (long[] Asked, int? Pid) Beat(ControlConnection connection, long[] open, bool holdsLocks)
+    /// <returns>Those of the open runs that somebody asked to cancel, who, and the backend; null for the backend that was registered anew.</returns>
+    public (long[] Asked, string?[] By, int? Pid) Beat(ControlConnection connection, long[] open, bool holdsLocks)
     {
-        var answer = connection.Rows<(long[], int?)>(
-            target.Server!.Render(ControlSql.Heartbeat), row => (row.GetFieldValue<long[]>(0), row.GetInt32(1)),
+        var answer = connection.Rows<(long[], string?[], int?)>(
+            target.Server!.Render(ControlSql.Heartbeat), row => (row.GetFieldValue<long[]>(0), row.GetFieldValue<string?[]>(1), row.GetInt32(2)),
             ControlConnection.Uuid(identity.Id), ControlConnection.BigInts(open));
         if (answer is [var one])
             return one;
         // No row: somebody swept the table while this process was away.
         Enter(connection, holdsLocks);
-        return ([], null);
+        return ([], [], null);
     }
 
     public void Leave(ControlConnection connection) =>

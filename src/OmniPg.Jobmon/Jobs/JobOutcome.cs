@@ -31,7 +31,11 @@ internal sealed record JobOutcome(AlertLevel Level, JobState State, string? Mess
         return new JobOutcome(level ?? AlertLevel.Critical, JobState.Failed, reason, null);
     }
 
-    public static JobOutcome Cancelled(AlertLevel level, Exception? error) => new(level, JobState.Cancelled, "Cancelled", null) { Cause = error };
+    public static JobOutcome Cancelled(AlertLevel level, Exception? error, string? by) =>
+        new(level, JobState.Cancelled, CancelledText(by), null) { Cause = error };
+
+    /// <summary>Message of what was cancelled: by whom, when somebody asked for it through the log, else by the program itself.</summary>
+    public static string CancelledText(string? by) => by is null ? "Cancelled" : $"Cancelled by {by}";
 
     /// <summary>The handle was disposed while the run was open: what was thrown meanwhile is the likely reason.</summary>
     public static JobOutcome Disposed(DisposeBehavior behavior, Exception? thrown) =>

@@ -39,7 +39,7 @@ internal sealed partial class JobRun
             return;
         await LookForCancellationAsync(async: true, error).ConfigureAwait(false);
         var asked = IsCancelledBy(error) || (error is OperationCanceledException && callersToken.IsCancellationRequested);
-        var outcome = asked ? JobOutcome.Cancelled(_options.CancelledLevel, error) : JobOutcome.Failure(error);
+        var outcome = asked ? JobOutcome.Cancelled(_options.CancelledLevel, error, CancelledBy) : JobOutcome.Failure(error);
         await EndAsync(async: true, "Fail", outcome, mayThrow: false).ConfigureAwait(false);
     }
 
@@ -68,9 +68,11 @@ internal sealed partial class JobRun
         await LookForCancellationAsync(async, thrown).ConfigureAwait(false);
         var asked = IsCancelledBy(thrown);
         var cancelled = asked && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
-        var outcome = cancelled ? JobOutcome.Cancelled(_options.CancelledLevel, thrown) : JobOutcome.Disposed(DisposeBehavior, thrown);
+        var outcome = cancelled ? JobOutcome.Cancelled(_options.CancelledLevel, thrown, CancelledBy) : JobOutcome.Disposed(DisposeBehavior, thrown);
         await EndAsync(async, "Dispose", outcome, mayThrow: false).ConfigureAwait(false);
     }
+
+    public string? CancelledBy => _control.CancelledBy;
 
     /// <summary>
     /// Whether what ends by this exception was cancelled: somebody asked for it, or the host stops. An exception of another kind has come
@@ -80,11 +82,11 @@ internal sealed partial class JobRun
         _control.IsCancelled || (error is OperationCanceledException && _options.StoppingToken.IsCancellationRequested);
 
     // The signal that ends the statement of the work overtakes the word to its owner.
-    private async ValueTask LookForCancellationAsync(bool async, Exception? error)
+    public async ValueTask LookForCancellationAsync(bool async, Exception? error)
     {
         if (error is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } && !_control.IsCancelled && JobId is { } id
-            && await _runtime.Control.WasAskedToCancelAsync(async, id).ConfigureAwait(false))
-            _control.OnCancelRequested();
+            && await _runtime.Control.WhoAskedToCancelAsync(async, id).ConfigureAwait(false) is { } by)
+            _control.OnCancelRequested(by);
     }
 
     private ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true)

@@ -22,16 +22,20 @@ internal sealed class RunControl : IControlled
 
     public CancellationToken Token => _cancel.Token;
 
+    /// <summary>Who asked, and why; null where nobody did or it is not recorded.</summary>
+    public string? CancelledBy { get; private set; }
+
     /// <summary>Whether somebody asked to end this run, in contrast to a host that stops.</summary>
     public bool IsCancelled => _asked;
 
     /// <summary>The run is over: the host's token, which lives longer, forgets it.</summary>
     public void Leave() => _stopping.Unregister();
 
-    public void OnCancelRequested()
+    public void OnCancelRequested(string? by)
     {
         if (_asked)
             return;
+        CancelledBy = by;
         _asked = true;
         JobmonLog.CancelRequested(_logger, Row.Name, Row.JobId);
         CancelOffThread();

@@ -75,7 +75,7 @@ internal sealed partial class StepRun
         if (_job.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
             return EndAsync(async, "Dispose", AlertLevel.Ok, null, null, null, mayThrow: false);
         return _job.IsCancelledBy(_scope.LastException)
-            ? EndAsync(async, "Dispose", _job.Options.CancelledLevel, "Cancelled", null, _scope.LastException, mayThrow: false)
+            ? EndAsync(async, "Dispose", _job.Options.CancelledLevel, JobOutcome.CancelledText(_job.CancelledBy), null, _scope.LastException, mayThrow: false)
             : EndAsync(async, "Dispose", AlertLevel.Critical, _scope.LastException is null ? "Disposed without Complete()" : null, null,
                 _scope.LastException, mayThrow: false);
     }

@@ -115,13 +115,23 @@ internal sealed partial class StepRun : IStep, IOpenStep
         }
         catch (Exception error) when (Volatile.Read(ref _ended) == 0)
         {
-            await EndAsync(async: true, "Fail", AlertLevel.Critical, null, null, error, mayThrow: false).ConfigureAwait(false);
+            await EndWithAsync(error).ConfigureAwait(false);
             throw;
         }
         finally
         {
             _disposed = true;
         }
+    }
+
+    private async ValueTask EndWithAsync(Exception error)
+    {
+        // "Canceled due to user request" does not say by whom; the log knows.
+        await _job.LookForCancellationAsync(async: true, error).ConfigureAwait(false);
+        var signalled = error is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } && _job.CancelledBy is not null;
+        await EndAsync(
+            async: true, "Fail", signalled ? _job.Options.CancelledLevel : AlertLevel.Critical, signalled ? JobOutcome.CancelledText(_job.CancelledBy) : null, null,
+            error, mayThrow: false).ConfigureAwait(false);
     }
 
     private ValueTask<IStep> NextAsync(bool async, string action, string? message)

@@ -28,7 +28,7 @@ internal sealed partial class RecordingRun
             return;
         var cancelled = IsCancelledBy(_scope.LastException) && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
         Record.End(Entry, cancelled
-            ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, _scope.LastException)
+            ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, _scope.LastException, Entry.CancelRequestedBy)
             : JobOutcome.Disposed(DisposeBehavior, _scope.LastException));
     }
 
@@ -41,7 +41,7 @@ internal sealed partial class RecordingRun
     public ValueTask EndWithAsync(Exception error, CancellationToken callersToken)
     {
         var asked = IsCancelledBy(error) || (error is OperationCanceledException && callersToken.IsCancellationRequested);
-        Record.End(Entry, asked ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, error) : JobOutcome.Failure(error));
+        Record.End(Entry, asked ? JobOutcome.Cancelled(Entry.Options.CancelledLevel, error, Entry.CancelRequestedBy) : JobOutcome.Failure(error));
         return ValueTask.CompletedTask;
     }
 

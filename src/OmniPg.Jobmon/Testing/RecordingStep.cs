@@ -118,7 +118,7 @@ internal sealed class RecordingStep : IStep
         if (_run.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
             TryEnd(AlertLevel.Ok, null);
         else if (_run.IsCancelledBy(thrown))
-            TryEnd(_run.Entry.Options.CancelledLevel, "Cancelled", error: thrown);
+            TryEnd(_run.Entry.Options.CancelledLevel, JobOutcome.CancelledText(_run.Entry.CancelRequestedBy), error: thrown);
         else
             TryEnd(AlertLevel.Critical, thrown is null ? JobOutcome.DisposedOpen : null, error: thrown);
     }

@@ -34,7 +34,7 @@ public sealed class CancellationTests(PgClusterFixture server)
         (await log.ScalarAsync<int>($"SELECT omnipg_jobmon.request_cancel({jobId}, 'tester')")).Should().Be(1);
 
         await running.Awaiting(r => r).Should().ThrowAsync<Exception>().Where(e => e is OperationCanceledException || e is PostgresException);
-        (await log.RowsAsync("SELECT status FROM S.job_log")).Should().Equal("CRITICAL");
+        (await log.RowsAsync("SELECT l.status, d.status, d.message FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("CRITICAL|CRITICAL|Cancelled by tester");
         (await log.RowsAsync("SELECT cancel_requested_by FROM omnipg_jobmon.run")).Should().Equal("tester");
     }
 
@@ -59,7 +59,7 @@ public sealed class CancellationTests(PgClusterFixture server)
 
         await running.Awaiting(r => r).Should().ThrowAsync<OperationCanceledException>();
         seen!.State.Should().Be(JobState.Cancelled);
-        (await log.RowsAsync("SELECT l.status, d.status, d.message FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("WARNING|WARNING|Cancelled");
+        (await log.RowsAsync("SELECT l.status, d.status, d.message FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("WARNING|WARNING|Cancelled by tester");
     }
 
     [Fact]

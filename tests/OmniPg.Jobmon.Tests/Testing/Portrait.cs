@@ -54,7 +54,9 @@ internal static partial class Portrait
     private static string Line(params object?[] fields) => string.Join('|', fields.Select(field => field switch
     {
         null => "~",
-        string text => text.Replace("\n", "\\n", StringComparison.Ordinal),
+        // The fake has no roles: its owner stands for the one of the server.
+        string text => text.Replace("\n", "\\n", StringComparison.Ordinal)
+            .Replace("Cancelled by " + RecordingHistory.Owner, "Cancelled by postgres", StringComparison.Ordinal),
         _ => Text(field),
     }));
 

@@ -104,7 +104,7 @@ public sealed class RecordingJobmonTests
 
         hasFired.Should().BeTrue();
         (result, again, jobmon.Cancel(99)).Should().Be((CancelResult.Requested, CancelResult.AlreadyFinished, CancelResult.NotFound));
-        jobmon.Jobs.Single().Should().Match<RecordedJob>(j => j.State == JobState.Cancelled && j.Message == "Cancelled" && j.CancelRequestedAt == Noon);
+        jobmon.Jobs.Single().Should().Match<RecordedJob>(j => j.State == JobState.Cancelled && j.Message == "Cancelled by recording" && j.CancelRequestedAt == Noon);
     }
 
     [Fact]
