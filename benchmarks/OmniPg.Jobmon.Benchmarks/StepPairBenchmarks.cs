@@ -11,6 +11,8 @@ public class StepPairBenchmarks
     private BenchmarkLog _log = null!;
     private NpgsqlConnection _caller = null!;
     private IJob _job = null!;
+    private JobmonClient _borrowing = null!;
+    private IJob _borrowed = null!;
     private IStep _chain = null!;
     private long _jobId;
     private string _baseline = "";
@@ -28,6 +30,8 @@ public class StepPairBenchmarks
         _caller = await _log.DataSource.OpenConnectionAsync();
         _job = await _log.Jobmon.StartAsync("benchmark");
         _chain = await _job.StepAsync("first");
+        _borrowing = JobmonClient.Create(_log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, Liveness = LivenessMode.Heartbeat });
+        _borrowed = await _borrowing.StartAsync("borrowed");
         _jobId = _log.HasOriginal ? await _log.ScalarAsync<long>("SELECT original.add_job('benchmark')") : _job.JobId!.Value;
         _baseline = _log.HasOriginal
             ? $"SELECT original.update_step(original.add_step({_jobId}, 'step'), 'OK', 'done')"
@@ -40,6 +44,8 @@ public class StepPairBenchmarks
     private async Task CleanupAsync()
     {
         _job.Complete();
+        _borrowed.Complete();
+        await _borrowing.DisposeAsync();
         await _caller.DisposeAsync();
         await _log.DisposeAsync();
     }
@@ -56,6 +62,14 @@ public class StepPairBenchmarks
     public async Task StepAsync()
     {
         var step = await _job.StepAsync("step");
+        await step.CompleteAsync("done");
+    }
+
+    /// <summary>The same as behind a pooler: every write brings its settings with it and prepares nothing.</summary>
+    [Benchmark]
+    public async Task StepBorrowedAsync()
+    {
+        var step = await _borrowed.StepAsync("step");
         await step.CompleteAsync("done");
     }
 

@@ -21,7 +21,7 @@ internal sealed class JobmonHealthCheck(Func<IJobMonitor> monitor) : IHealthChec
             {
                 // What these events say is in no alert: all clear would be more than is known.
                 data[WaitingEvents] = report.WaitingEvents;
-                texts = texts.Prepend(string.Create(null, $"The log is offline for this process: {report.WaitingEvents} events wait"));
+                texts = texts.Prepend(string.Create(null, $"The log is offline for this process; events that wait: {report.WaitingEvents}"));
                 status = status == HealthStatus.Healthy ? HealthStatus.Degraded : status;
             }
 

@@ -12,7 +12,8 @@ public sealed class JobmonOptions
     /// <summary>Dedicated data source for the own connections, used as it is. Default null.</summary>
     /// <remarks>
     /// Needed only where TLS callbacks are configured on the data source itself; these cannot be copied. It must not be the one the
-    /// work runs on: a caller holding all its connections would then block the log. It is never disposed here.
+    /// work runs on: a caller holding all its connections would then block the log. It is never disposed here. Each write brings its
+    /// settings and leaves none, so it may go through a pooler; there it needs <c>No Reset On Close=true</c> and no <c>Max Auto Prepare</c>.
     /// </remarks>
     public NpgsqlDataSource? WriterDataSource { get; set; }
 

@@ -101,7 +101,7 @@ public sealed class StoppingTests(PgClusterFixture server)
                 report.WaitingEvents.Should().Be(1);
                 var health = await new JobmonHealthCheck(() => jobmon.Monitor).CheckHealthAsync(new() { Registration = null! }, Stop);
                 health.Status.Should().Be(Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Degraded);
-                health.Description.Should().StartWith("The log is offline for this process: 1 events wait");
+                health.Description.Should().StartWith("The log is offline for this process; events that wait: 1");
                 health.Data.Should().Contain("waiting events", 1);
             }
         }
