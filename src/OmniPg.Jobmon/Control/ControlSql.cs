@@ -54,10 +54,10 @@ internal static class ControlSql
             pg_backend_pid()
         """;
 
-    // $1 job; no row where nobody asked. Waits for a request that is not committed yet: it signals the backend of the work before its own
-    // end, and the row that was waited for is looked at anew.
+    // $1 job; null where nobody asked. Waits for a request that is not committed yet: it signals the backend of the work before its own
+    // end. Not in a WHERE: only what is selected is computed from the row that was waited for.
     public const string WhoAskedToCancel =
-        "SELECT coalesce(r.cancel_requested_by, '') FROM (SELECT * FROM @side@.run WHERE job_id = $1 FOR SHARE) AS r WHERE r.cancel_requested_at IS NOT NULL";
+        "SELECT CASE WHEN r.cancel_requested_at IS NOT NULL THEN coalesce(r.cancel_requested_by, '') END FROM @side@.run r WHERE r.job_id = $1 FOR SHARE";
 
     /// <summary>$1 session.</summary>
     public const string End = "UPDATE @side@.session SET ended_at = clock_timestamp(), heartbeat_at = clock_timestamp() WHERE session_id = $1";
