@@ -95,8 +95,21 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
         await connection.DisposeAsync().ConfigureAwait(false);
     }
 
-    private Task<IReadOnlyList<JobEvent>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
-        JobmonDatabase.InTransactionAsync(connection, () => ReadInTransactionAsync(connection, cancellationToken), cancellationToken);
+    private async Task<IReadOnlyList<JobEvent>> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var transaction = await SessionSettings.BeginAsync(async: true, connection, mayWrite: false, cancellationToken).ConfigureAwait(false);
+        var events = await ReadInTransactionAsync(connection, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (NpgsqlException)
+        {
+            // What was read is not read again: it must not be lost with the connection, which the next look finds broken.
+        }
+
+        return events;
+    }
 
     private async Task<IReadOnlyList<JobEvent>> ReadInTransactionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
