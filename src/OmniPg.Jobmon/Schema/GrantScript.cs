@@ -12,8 +12,8 @@ internal static class GrantScript
         var script = new StringBuilder($"GRANT USAGE ON SCHEMA {schema.Quoted}, {side.Quoted} TO {role.Quoted};\n");
         foreach (var grant in JobmonRights.Given(mode, access))
         {
-            var relations = grant.Relations.Select(relation => $"{(grant.Side ? side : schema).Quoted}.{relation}");
-            script.Append("GRANT ").AppendJoin(", ", grant.Privileges).Append(grant.Sequences ? " ON SEQUENCE " : " ON ").AppendJoin(", ", relations)
+            var objects = grant.Objects.Select(name => $"{(grant.Side ? side : schema).Quoted}.{name}");
+            script.Append("GRANT ").AppendJoin(", ", grant.Privileges).Append(" ON ").Append(grant.Kind).AppendJoin(", ", objects)
                 .Append(" TO ").Append(role.Quoted).Append(";\n");
         }
 

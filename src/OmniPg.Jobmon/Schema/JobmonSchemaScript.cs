@@ -34,6 +34,9 @@ internal static class JobmonSchemaScript
         "own-run.sql", "own-show.sql", "own-check.sql", "own-manage.sql",
     ];
 
+    // Last: it takes from PUBLIC what every new function begins with. The transaction is not committed before it.
+    private const string Rights = "rights.sql";
+
     private static readonly string[] SideParts = ["side-tables.sql", "side-functions.sql"];
 
     /// <summary>
@@ -63,8 +66,12 @@ internal static class JobmonSchemaScript
     private static string Fill(string? guard, string which, string[] parts, PgIdentifier schema, PgIdentifier side)
     {
         var check = EmbeddedSql.Read("check-rows.sql");
-        var template = (guard is null ? "" : EmbeddedSql.Read(guard)) + CreateSchema.Replace("NAME", which, StringComparison.Ordinal) + string.Join('\n', parts.Select(EmbeddedSql.Read));
+        var template = (guard is null ? "" : EmbeddedSql.Read(guard)) + CreateSchema.Replace("NAME", which, StringComparison.Ordinal) + string.Join('\n', parts.Append(Rights).Select(EmbeddedSql.Read));
+        var isSide = which == "side";
         var whole = template
+            .Replace("@functions@", JobmonRights.FunctionRows(isSide), StringComparison.Ordinal)
+            .Replace("@which.literal@", $"@{which}.literal@", StringComparison.Ordinal)
+            .Replace("@table@", isSide ? "run" : "job_log", StringComparison.Ordinal)
             .Replace("@check.with.side@", SqlTemplate.SelectSide(check, withSide: true), StringComparison.Ordinal)
             .Replace("@check.without.side@", SqlTemplate.SelectSide(check, withSide: false), StringComparison.Ordinal);
         return SqlTemplate.Render(whole, schema, side, withSide: true,

@@ -6,7 +6,7 @@ namespace OmniPg.Jobmon;
 internal static class JobmonPermissions
 {
     // One row for each missing right, the schemas first: without them nothing inside is reachable. $1, $2: the schemas; $3 to $5: whether in the
-    // second schema, relation and privilege.
+    // second schema, relation or function, and privilege.
     private const string Missing =
         """
         SELECT 'USAGE' AS privilege, format('%I', n.nspname) AS object, 'SCHEMA ' AS kind, quote_ident(current_user) AS role, 1 AS rank
@@ -19,6 +19,13 @@ internal static class JobmonPermissions
         JOIN pg_catalog.pg_namespace n ON n.nspname = CASE WHEN w.side THEN $2 ELSE $1 END
         JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname AND c.relkind IN ('r', 'p', 'S')
         WHERE NOT CASE c.relkind WHEN 'S' THEN pg_catalog.has_sequence_privilege(c.oid, w.privilege) ELSE pg_catalog.has_table_privilege(c.oid, w.privilege) END
+        UNION ALL
+        SELECT 'EXECUTE', format('%I.%s', n.nspname, w.relname), 'FUNCTION ', quote_ident(current_user), 4
+        FROM unnest($3::boolean[], $4::text[]) AS w (side, relname)
+        JOIN pg_catalog.pg_namespace n ON n.nspname = CASE WHEN w.side THEN $2 ELSE $1 END
+        JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid
+            AND w.relname = p.proname || '(' || replace(pg_catalog.oidvectortypes(p.proargtypes), ', ', ',') || ')'
+        WHERE NOT pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
         ORDER BY rank, object, privilege
         """;
 
@@ -35,7 +42,7 @@ internal static class JobmonPermissions
         var access = operation.StartsWith("manage", StringComparison.Ordinal) ? JobmonAccess.Manage
             : operation.StartsWith("write", StringComparison.Ordinal) ? JobmonAccess.Write : JobmonAccess.Read;
         var rights = (from grant in JobmonRights.Used(server.Mode, access)
-                      from relation in grant.Relations
+                      from relation in grant.Objects
                       from one in grant.Privileges
                       select (grant.Side, Relation: relation, Privilege: one)).ToArray();
         using var command = dataSource.CreateCommand(Missing);

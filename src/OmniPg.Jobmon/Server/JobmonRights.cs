@@ -3,6 +3,8 @@ namespace OmniPg.Jobmon;
 /// <summary>The least rights for each kind of access: what scripts give and what refusals name.</summary>
 internal static class JobmonRights
 {
+    private const string FunctionKind = "FUNCTION ";
+
     private static readonly JobmonGrant[] All =
     [
         Log(JobmonAccess.Read, "SELECT", "job_log", "job_detail", "job_check_log", "job_check_config", "job_status_text"),
@@ -12,7 +14,7 @@ internal static class JobmonRights
         Side(JobmonAccess.Read, "SELECT", "acknowledgement") with { UsedFrom = null },
 
         Log(JobmonAccess.Write, "INSERT, UPDATE", "job_log", "job_detail"),
-        Log(JobmonAccess.Write, "USAGE", "job_log_job_id_seq", "job_detail_step_id_seq") with { Sequences = true },
+        Log(JobmonAccess.Write, "USAGE", "job_log_job_id_seq", "job_detail_step_id_seq") with { Kind = "SEQUENCE " },
         Side(JobmonAccess.Write, "INSERT, UPDATE", "session", "run", "step"),
         Side(JobmonAccess.Write, "INSERT", "log_line"),
         // The extension's triggers write the check log with the rights of whoever logs; those of own mode have the rights of their owner.
@@ -29,6 +31,30 @@ internal static class JobmonRights
         // No method removes a rule, only turns it off: removing it is for people.
         Log(JobmonAccess.Manage, "DELETE", "job_check_config") with { UsedFrom = null },
         Side(JobmonAccess.Manage, "DELETE", "check_rule") with { UsedFrom = null },
+
+        // The client asks the catalogue and the tables themselves; what it calls stands apart from what only SQL calls.
+        Functions(JobmonAccess.Read, false, "_dblink_probe()"),
+        Functions(JobmonAccess.Read, true, "session_is_live(uuid,interval)"),
+        Functions(JobmonAccess.Read, false, "omnipg_jobmon_version()", "_is_live(bigint,integer,timestamp with time zone,boolean)", "show_job(text,integer)",
+            "show_job_like(text,integer)", "show_job_status(text,integer)", "show_job_status(text,text,integer)", "show_detail(bigint)", "show_detail(text,integer)",
+            "show_running(integer)", "check_job_status(interval)", "check_job_status()") with { UsedFrom = null },
+
+        Functions(JobmonAccess.Write, true, "request_cancel(bigint,text)", "reap_dead_jobs(interval,boolean)"),
+        Functions(JobmonAccess.Write, false, "_autonomous_add_job(text,text,integer)", "_autonomous_add_step(bigint,text)",
+            "_autonomous_update_step(bigint,text,text)", "_autonomous_fail_job(bigint,integer)") with { UsedFrom = JobmonAccess.Manage },
+        Functions(JobmonAccess.Write, false, "_autonomous_close_job(bigint)", "_lent_add_step(text,bigint,text)", "_lent_update_step(text,bigint,text,text)",
+            "_lent_fail_job(text,bigint,integer)", "_is_owner(text,text)", "_dblink_add_job(text,text)", "_dblink_add_step(bigint,text)",
+            "_dblink_update_step(bigint,text,text)", "_dblink_fail_job(bigint,integer)", "_sql_autonomy(text)", "_can_write(text)", "_refuse_foreign(text,text)",
+            "_end_job(text,bigint,integer)", "add_job(text)", "add_step(bigint,text)", "update_step(bigint,text,text)", "close_job(bigint)",
+            "fail_job(bigint,integer)", "cancel_job(bigint)", "sql_job(text,text)", "sql_step(bigint,text,text)") with { UsedFrom = null },
+
+        Functions(JobmonAccess.Manage, false, "job_log_clear(interval)", "auth()") with { UsedFrom = null },
+    ];
+
+    // Called by triggers and by functions with the rights of the owner, so nobody else needs the right to.
+    private static readonly string[] OfTheOwner =
+    [
+        "_dblink_conninfo(boolean)", "_dblink_run(text)", "job_monitor()", "job_check_log_escalate_trig()", "dblink_limit_trig()", "_sweep_side_rows()",
     ];
 
     /// <summary>What a role with this access gets; where nothing is installed yet, what own mode will ask for.</summary>
@@ -37,10 +63,30 @@ internal static class JobmonRights
     /// <summary>What the package itself needs for work of this kind.</summary>
     public static IEnumerable<JobmonGrant> Used(JobmonMode mode, JobmonAccess access) => All.Where(grant => grant.UsedFrom <= access && IsIn(grant, mode));
 
+    /// <summary>
+    /// Rows of SQL, <c>(function, privilege on the tables)</c>, for all functions of a schema: whoever had that privilege when everybody could still
+    /// execute the functions keeps them.
+    /// </summary>
+    public static string FunctionRows(bool side)
+    {
+        var given = from grant in All
+                    where grant.Kind == FunctionKind && grant.Side == side
+                    from function in grant.Objects
+                    select $"('{function}', '{grant.Access switch { JobmonAccess.Read => "SELECT", JobmonAccess.Write => "INSERT", _ => "DELETE" }}')";
+        return string.Join(",\n        ", given.Concat(side ? [] : OfTheOwner.Select(function => $"('{function}', NULL)")));
+    }
+
     private static bool IsIn(JobmonGrant grant, JobmonMode mode) =>
         grant.Only is not { } only || (only == JobmonMode.Extension) == (mode == JobmonMode.Extension);
 
-    private static JobmonGrant Log(JobmonAccess access, string privileges, params string[] relations) => new(access, false, privileges.Split(", "), relations);
+    private static JobmonGrant Log(JobmonAccess access, string privileges, params string[] tables) => new(access, false, privileges.Split(", "), tables);
 
-    private static JobmonGrant Side(JobmonAccess access, string privileges, params string[] relations) => new(access, true, privileges.Split(", "), relations);
+    private static JobmonGrant Side(JobmonAccess access, string privileges, params string[] tables) => new(access, true, privileges.Split(", "), tables);
+
+    private static JobmonGrant Functions(JobmonAccess access, bool side, params string[] functions) => new(access, side, ["EXECUTE"], functions)
+    {
+        Kind = FunctionKind,
+        // The extension's own functions are open to everybody, and never altered here.
+        Only = side ? null : JobmonMode.Own,
+    };
 }

@@ -9,12 +9,12 @@ internal sealed record JobmonServer
     public static readonly Version OldestExtension = new(1, 3, 0);
 
     /// <summary>Version of the own-mode tables and functions, kept as the comment of <c>omnipg_jobmon_version()</c>.</summary>
-    public const int CurrentOwnVersion = 1;
+    public const int CurrentOwnVersion = 2;
 
     public static readonly string OwnVersion = CurrentOwnVersion.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Version of the side schema, kept in its table <c>schema_version</c>.</summary>
-    public const int CurrentSideVersion = 1;
+    public const int CurrentSideVersion = 2;
 
     public required JobmonMode Mode { get; init; }
 

@@ -57,7 +57,10 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
             await EverythingAsync(source, access);
         }
 
-        silent.Should().BeEquivalentTo(ForPeople(access));
+        silent.Where(right => !right.StartsWith("EXECUTE", StringComparison.Ordinal)).Should().BeEquivalentTo(ForPeople(access));
+        // Of the functions the client needs these; the others are for SQL callers, who are refused by name.
+        Rights(script).Where(right => right.Privilege == "EXECUTE").Select(right => right.Target).Except(silent.Select(right => right[(right.IndexOf(' ', StringComparison.Ordinal) + 1)..]))
+            .Should().BeEquivalentTo(Called(mode, access));
         // Without the side schema the log works on with fewer features; rules need it, and so does reaping.
         fewer.Should().Equal(access != JobmonAccess.Read ? [] : ["USAGE omnipg_jobmon", "SELECT omnipg_jobmon.schema_version"]);
         owner.Admin.GrantScript(role, access).Should().Be(script);
@@ -85,6 +88,23 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
         .. access == JobmonAccess.Read ? ["SELECT omnipg_jobmon.log_line"] : Array.Empty<string>(),
         .. access == JobmonAccess.Manage ? ["DELETE jobmon.job_check_config", "DELETE omnipg_jobmon.check_rule"] : Array.Empty<string>(),
     ];
+
+    private static IEnumerable<string> Called(JobmonMode mode, JobmonAccess access)
+    {
+        if (mode == JobmonMode.Own)
+            yield return "jobmon._dblink_probe()";
+        yield return "omnipg_jobmon.session_is_live(uuid,interval)";
+        if (access >= JobmonAccess.Write)
+        {
+            yield return "omnipg_jobmon.request_cancel(bigint,text)";
+            yield return "omnipg_jobmon.reap_dead_jobs(interval,boolean)";
+        }
+        if (mode == JobmonMode.Own && access == JobmonAccess.Manage)
+        {
+            foreach (var function in new[] { "add_job(text,text,integer)", "add_step(bigint,text)", "update_step(bigint,text,text)", "fail_job(bigint,integer)" })
+                yield return "jobmon._autonomous_" + function;
+        }
+    }
 
     /// <summary>Uses each part of the API that the access allows; returns whether all features are on.</summary>
     private static async Task<bool> EverythingAsync(NpgsqlDataSource source, JobmonAccess access)
@@ -169,6 +189,6 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
         }
     }
 
-    [GeneratedRegex("GRANT (?<privileges>[A-Z, ]+) ON (?<kind>SCHEMA |SEQUENCE )?(?<objects>[a-z_.\", ]+) TO ")]
+    [GeneratedRegex("GRANT (?<privileges>[A-Z, ]+) ON (?<kind>SCHEMA |SEQUENCE |FUNCTION )?(?<objects>[a-z_.\", ()]+) TO ")]
     private static partial Regex GrantPattern();
 }

@@ -102,7 +102,8 @@ public sealed class PermissionTests(PgClusterFixture server)
         var refused = jobmon.Invoking(j => j.Start("x")).Should().Throw<JobmonPermissionException>().Which;
 
         refused.Grant.Should().Be($"GRANT INSERT, UPDATE ON jobmon.job_detail, jobmon.job_log, omnipg_jobmon.run, omnipg_jobmon.session, omnipg_jobmon.step TO {role}; "
-            + $"GRANT INSERT ON omnipg_jobmon.log_line TO {role}; GRANT USAGE ON SEQUENCE jobmon.job_detail_step_id_seq, jobmon.job_log_job_id_seq TO {role};");
+            + $"GRANT INSERT ON omnipg_jobmon.log_line TO {role}; GRANT USAGE ON SEQUENCE jobmon.job_detail_step_id_seq, jobmon.job_log_job_id_seq TO {role}; "
+            + $"GRANT EXECUTE ON FUNCTION omnipg_jobmon.reap_dead_jobs(interval,boolean), omnipg_jobmon.request_cancel(bigint,text) TO {role};");
         await log.ExecuteAsync(refused.Grant);
         jobmon.Start("x").Complete();
     }

@@ -33,10 +33,45 @@ public sealed class VersionTests(PgClusterFixture server)
         if (byScript)
             await log.ExecuteAsync(log.Admin.Script());
 
-        (await log.RowsAsync(State)).Should().Equal("1|omnipg_jobmon.acknowledgement|omnipg_jobmon.run_tags_idx|t|KEPT");
+        (await log.RowsAsync(State)).Should().Equal("2|omnipg_jobmon.acknowledgement|omnipg_jobmon.run_tags_idx|t|KEPT");
         if (result is not null)
             (result.Upgraded, result.AlreadyInstalled).Should().Be((true, true));
         (await log.Admin.InstallAsync(null, Stop)).Upgraded.Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Log_of_version_1_takes_its_functions_from_everybody_and_leaves_them_to_those_with_rights_on_the_tables(bool byScript)
+    {
+        await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
+        await database.ExecuteAsync(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Schema", "version-1.sql"), Stop), Stop);
+        string reader = $"reader_{database.Name}", writer = $"writer \"of\" {database.Name}", nobody = $"nobody_{database.Name}";
+        await database.ExecuteAsync(
+            $"""
+            CREATE ROLE {reader}; GRANT SELECT ON jobmon.job_log, omnipg_jobmon.run TO {reader};
+            CREATE ROLE {PgIdentifier.Create(writer).Quoted}; GRANT SELECT, INSERT, UPDATE ON jobmon.job_log, omnipg_jobmon.run TO {PgIdentifier.Create(writer).Quoted};
+            CREATE ROLE {nobody}; SELECT jobmon.fail_job(jobmon.add_job('kept'));
+            """, Stop);
+        await using var jobmon = JobmonClient.Create(database.DataSource);
+
+        if (byScript)
+            await database.ExecuteAsync(jobmon.Admin.Script(), Stop);
+        var result = await jobmon.Admin.InstallAsync(cancellationToken: Stop);
+
+        result.Upgraded.Should().Be(!byScript);
+        (await database.ScalarAsync<string>("SELECT jobmon.omnipg_jobmon_version() || '|' || (SELECT version FROM omnipg_jobmon.schema_version) || '|' || (SELECT string_agg(job_name || ' ' || status, ',') FROM jobmon.job_log)", Stop))
+            .Should().Be("2|2|KEPT CRITICAL");
+        (await database.ScalarAsync<string>("SELECT coalesce(string_agg(p.oid::regprocedure::text, ', '), '') FROM pg_proc p WHERE pronamespace IN ('jobmon'::regnamespace, 'omnipg_jobmon'::regnamespace) AND has_function_privilege('public', p.oid, 'EXECUTE')", Stop))
+            .Should().BeEmpty();
+        async Task<string> MayAsync(string role) => await database.ScalarAsync<string>(
+            $"""
+            SELECT concat_ws(' ', CASE WHEN has_function_privilege(r, 'jobmon.show_job(text, integer)', 'EXECUTE') THEN 'read' END,
+                CASE WHEN has_function_privilege(r, 'jobmon.add_job(text)', 'EXECUTE') AND has_function_privilege(r, 'omnipg_jobmon.request_cancel(bigint, text)', 'EXECUTE') THEN 'write' END,
+                CASE WHEN has_function_privilege(r, 'jobmon.job_log_clear(interval)', 'EXECUTE') THEN 'manage' END) FROM (SELECT '{role}'::name) AS x (r)
+            """, Stop);
+        (await MayAsync(nobody), await MayAsync(reader), await MayAsync(writer)).Should().Be(("", "read", "read write"));
+        (await database.ScalarAsync<bool>("SELECT to_regprocedure('jobmon._dblink_add_job(text,text,integer)') IS NULL", Stop)).Should().BeTrue("it took an owner's name from anybody");
     }
 
     [Fact]
@@ -62,16 +97,16 @@ public sealed class VersionTests(PgClusterFixture server)
         var result = await jobmon.Admin.InstallAsync(cancellationToken: Stop);
         jobmon.Start("x").Complete();
 
-        (refused.Found, refused.Supported).Should().Be(("0", "1"));
-        refused.Message.Should().Be("Version '0' of the job log in schema 'jobmon' is not supported; supported is '1'. Hint: Admin.InstallAsync() upgrades it.");
+        (refused.Found, refused.Supported).Should().Be(("0", "2"));
+        refused.Message.Should().Be("Version '0' of the job log in schema 'jobmon' is not supported; supported is '2'. Hint: Admin.InstallAsync() upgrades it.");
         (result.Upgraded, result.AlreadyInstalled).Should().Be((true, true));
         (await log.RowsAsync("SELECT job_name FROM S.show_running(NULL) UNION ALL SELECT job_name FROM S.show_job('x')")).Should().Contain("X");
         (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_log WHERE job_name = 'KEPT'")).Should().Be(1);
     }
 
     [Theory]
-    [InlineData("UPDATE omnipg_jobmon.schema_version SET version = 2", "the side schema 'omnipg_jobmon'", "2")]
-    [InlineData("COMMENT ON FUNCTION S.omnipg_jobmon_version() IS '2'", "the job log in schema 'jobmon'", "2")]
+    [InlineData("UPDATE omnipg_jobmon.schema_version SET version = 3", "the side schema 'omnipg_jobmon'", "3")]
+    [InlineData("COMMENT ON FUNCTION S.omnipg_jobmon_version() IS '3'", "the job log in schema 'jobmon'", "3")]
     [InlineData("COMMENT ON FUNCTION S.omnipg_jobmon_version() IS NULL", "the job log in schema 'jobmon'", "unknown")]
     public async Task Newer_version_is_never_written_to_by_an_installation(string change, string what, string version)
     {
@@ -83,10 +118,10 @@ public sealed class VersionTests(PgClusterFixture server)
         var script = () => log.ExecuteAsync(log.Admin.Script());
 
         var refused = (await install.Should().ThrowAsync<JobmonUnsupportedVersionException>()).Which;
-        (refused.Found, refused.Supported).Should().Be((version, "1"));
-        refused.Message.Should().Be($"Version '{version}' of {what} is not supported; supported is '1'. Hint: Use the package version that installed it, or a later one; nothing was changed.");
+        (refused.Found, refused.Supported).Should().Be((version, "2"));
+        refused.Message.Should().Be($"Version '{version}' of {what} is not supported; supported is '2'. Hint: Use the package version that installed it, or a later one; nothing was changed.");
         (await script.Should().ThrowAsync<PostgresException>()).Which.MessageText.Should().Be(
-            $"{what.Replace("'", "", StringComparison.Ordinal)} has version {version}, newer than 1 of this script");
+            $"{what.Replace("'", "", StringComparison.Ordinal)} has version {version}, newer than 2 of this script");
         (await log.ScalarAsync<bool>("SELECT to_regprocedure('S.show_running(integer)') IS NULL AND (SELECT prosrc = 'SELECT true' FROM pg_proc WHERE proname = 'session_is_live')"))
             .Should().BeTrue();
     }
@@ -97,17 +132,17 @@ public sealed class VersionTests(PgClusterFixture server)
         await using var original = await Interop.OriginalExtension.CreateAsync(server.Cluster);
         await using var jobmon = JobmonClient.Create(original.DataSource);
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
-        await original.ExecuteAsync("UPDATE omnipg_jobmon.schema_version SET version = 2", Stop);
+        await original.ExecuteAsync("UPDATE omnipg_jobmon.schema_version SET version = 3", Stop);
 
         var act = () => jobmon.Admin.MigrateFromExtensionAsync("own", Stop);
 
-        (await act.Should().ThrowAsync<JobmonUnsupportedVersionException>()).Which.Message.Should().StartWith("Version '2' of the side schema 'omnipg_jobmon' is not supported; supported is '1'.");
-        (await original.ScalarAsync<string>("SELECT version || log_schema || (to_regnamespace('own') IS NULL) FROM omnipg_jobmon.schema_version", Stop)).Should().Be("2jobmontrue");
+        (await act.Should().ThrowAsync<JobmonUnsupportedVersionException>()).Which.Message.Should().StartWith("Version '3' of the side schema 'omnipg_jobmon' is not supported; supported is '2'.");
+        (await original.ScalarAsync<string>("SELECT version || log_schema || (to_regnamespace('own') IS NULL) FROM omnipg_jobmon.schema_version", Stop)).Should().Be("3jobmontrue");
     }
 
     [Theory]
-    [InlineData("UPDATE omnipg_jobmon.schema_version SET version = 0", "has version 0, older than 1 of this package", "Admin.InstallAsync() upgrades it.")]
-    [InlineData("UPDATE omnipg_jobmon.schema_version SET version = 2", "has version 2, newer than 1 of this package", "Use the package version that installed it, or a later one.")]
+    [InlineData("UPDATE omnipg_jobmon.schema_version SET version = 0", "has version 0, older than 2 of this package", "Admin.InstallAsync() upgrades it.")]
+    [InlineData("UPDATE omnipg_jobmon.schema_version SET version = 3", "has version 3, newer than 2 of this package", "Use the package version that installed it, or a later one.")]
     [InlineData("UPDATE omnipg_jobmon.schema_version SET log_schema = 'other'", "belongs to the log in schema 'other'", "Name another JobmonOptions.SideSchema for this log.")]
     [InlineData("DROP SCHEMA omnipg_jobmon CASCADE", "is missing", "Admin.InstallAsync() adds it.")]
     public async Task Jobs_are_logged_without_a_side_schema_that_does_not_fit_and_the_warning_says_why(string change, string reason, string nextStep)
@@ -139,7 +174,7 @@ public sealed class VersionTests(PgClusterFixture server)
         var mute = () => log.Admin.MuteAsync("x", DateTimeOffset.UtcNow.AddHours(1), "dba", null, Stop);
 
         (await mute.Should().ThrowAsync<JobmonUnsupportedVersionException>()).WithMessage(
-            "Version '0' of the side schema 'omnipg_jobmon' is not supported; supported is '1'. Hint: Admin.InstallAsync() upgrades it.");
+            "Version '0' of the side schema 'omnipg_jobmon' is not supported; supported is '2'. Hint: Admin.InstallAsync() upgrades it.");
     }
 
     [Fact]

@@ -31,7 +31,6 @@ BEGIN
     RETURN v_out;
 END
 $omnipg$;
-REVOKE ALL ON FUNCTION @schema@._dblink_conninfo(boolean) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION @schema@.auth() RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = @schema@, pg_temp
@@ -57,30 +56,34 @@ BEGIN
     RETURN v_result;
 END
 $omnipg$;
-REVOKE ALL ON FUNCTION @schema@._dblink_run(text) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION @schema@._dblink_add_job(p_owner text, p_job_name text, p_pid integer) RETURNS bigint
+-- These lend the rights of the mapping to whoever may execute them, so they say themselves for whom they work: the login of the session,
+-- which no caller can choose. A run belongs to the role that the session acts as, if the login may act as that role, else to the login.
+DROP FUNCTION IF EXISTS @schema@._dblink_add_job(text, text, integer);
+CREATE OR REPLACE FUNCTION @schema@._dblink_add_job(p_acting_as text, p_job_name text) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = @schema@, pg_temp
 AS $omnipg$
-    SELECT _dblink_run(format('SELECT %I._autonomous_add_job(%L, %L, %s)', current_schema(), p_owner, p_job_name, p_pid))
+    SELECT _dblink_run(format('SELECT %I._autonomous_add_job(%L, %L, %s)', current_schema(),
+        coalesce((SELECT r.rolname FROM pg_roles r WHERE r.rolname = p_acting_as AND pg_has_role(session_user, r.oid, 'MEMBER')), session_user),
+        p_job_name, pg_backend_pid()))
 $omnipg$;
 
 CREATE OR REPLACE FUNCTION @schema@._dblink_add_step(p_job_id bigint, p_action text) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = @schema@, pg_temp
 AS $omnipg$
-    SELECT _dblink_run(format('SELECT %I._autonomous_add_step(%L, %L)', current_schema(), p_job_id, p_action))
+    SELECT _dblink_run(format('SELECT %I._lent_add_step(%L, %L, %L)', current_schema(), session_user, p_job_id, p_action))
 $omnipg$;
 
 CREATE OR REPLACE FUNCTION @schema@._dblink_update_step(p_step_id bigint, p_status text, p_message text) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = @schema@, pg_temp
 AS $omnipg$
-    SELECT _dblink_run(format('SELECT %I._autonomous_update_step(%L, %L, %L)', current_schema(), p_step_id, p_status, p_message))
+    SELECT _dblink_run(format('SELECT %I._lent_update_step(%L, %L, %L, %L)', current_schema(), session_user, p_step_id, p_status, p_message))
 $omnipg$;
 
 CREATE OR REPLACE FUNCTION @schema@._dblink_fail_job(p_job_id bigint, p_fail_level integer) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = @schema@, pg_temp
 AS $omnipg$
-    SELECT _dblink_run(format('SELECT %I._autonomous_fail_job(%L, %L)', current_schema(), p_job_id, p_fail_level))
+    SELECT _dblink_run(format('SELECT %I._lent_fail_job(%L, %L, %L)', current_schema(), session_user, p_job_id, p_fail_level))
 $omnipg$;
 
 -- Whether a connection through dblink reaches this very server and database.

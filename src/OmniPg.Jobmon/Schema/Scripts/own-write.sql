@@ -73,3 +73,36 @@ LANGUAGE sql SET search_path = @schema@, pg_temp
 AS $omnipg$
     SELECT _autonomous_fail_job(p_job_id, 1)
 $omnipg$;
+
+-- Whether a role is the owner of a run, may act as its owner, or manages the log. A run that is not found belongs to nobody, unless row
+-- security may be hiding it.
+CREATE OR REPLACE FUNCTION @schema@._is_owner(p_role text, p_owner text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = @schema@, pg_temp
+AS $omnipg$
+    SELECT coalesce(p_owner = p_role
+        OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_owner AND pg_has_role(p_role::name, r.oid, 'MEMBER'))
+        OR has_table_privilege(p_role::name, '@schema.literal@.job_log', 'DELETE'), NOT row_security_active('@schema.literal@.job_log'))
+$omnipg$;
+
+-- The same writes for somebody who borrows the rights of dblink's mapping: only to runs of his own. -1 where the run is another's. They
+-- run behind dblink, because the caller's snapshot may be older than the run.
+CREATE OR REPLACE FUNCTION @schema@._lent_add_step(p_role text, p_job_id bigint, p_action text) RETURNS bigint
+LANGUAGE sql SET search_path = @schema@, pg_temp
+AS $omnipg$
+    SELECT CASE WHEN NOT _is_owner(p_role, (SELECT owner FROM job_log WHERE job_id = p_job_id)) THEN -1
+        ELSE _autonomous_add_step(p_job_id, p_action) END
+$omnipg$;
+
+CREATE OR REPLACE FUNCTION @schema@._lent_update_step(p_role text, p_step_id bigint, p_status text, p_message text) RETURNS bigint
+LANGUAGE sql SET search_path = @schema@, pg_temp
+AS $omnipg$
+    SELECT CASE WHEN NOT _is_owner(p_role, (SELECT j.owner FROM job_detail d JOIN job_log j USING (job_id) WHERE d.step_id = p_step_id)) THEN -1
+        ELSE _autonomous_update_step(p_step_id, p_status, p_message)::bigint END
+$omnipg$;
+
+CREATE OR REPLACE FUNCTION @schema@._lent_fail_job(p_role text, p_job_id bigint, p_fail_level integer) RETURNS bigint
+LANGUAGE sql SET search_path = @schema@, pg_temp
+AS $omnipg$
+    SELECT CASE WHEN NOT _is_owner(p_role, (SELECT owner FROM job_log WHERE job_id = p_job_id)) THEN -1
+        ELSE _autonomous_fail_job(p_job_id, p_fail_level)::bigint END
+$omnipg$;
