@@ -123,7 +123,7 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// step of its own when none is open; nobody gets it twice when a step recorded the same exception before.
     /// </param>
     /// <param name="level">
-    /// Severity; null means <see cref="AlertLevel.Critical"/>. A level without a text in <c>job_status_text</c> is written as its number.
+    /// Severity; null means <see cref="AlertLevel.Critical"/>. A level without a text in <c>job_status_text</c> ends as the highest that has one.
     /// </param>
     /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
     /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>

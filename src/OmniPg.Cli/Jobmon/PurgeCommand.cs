@@ -5,12 +5,12 @@ namespace OmniPg.Cli;
 
 internal static class PurgeCommand
 {
-    private static readonly Option<string?> OlderThan = new("--older-than") { Description = "Delete runs that started longer ago", HelpName = "INTERVAL" };
+    private static readonly Option<string?> OlderThan = new("--older-than") { Description = "Delete runs that started longer ago than this", HelpName = "INTERVAL" };
 
-    private static readonly Option<int?> Keep = new("--keep") { Description = "Keep only this many newest runs of every job", HelpName = "N" };
+    private static readonly Option<int?> Keep = new("--keep") { Description = "Also delete, however young, all but this many newest runs of every job; it protects none from --older-than", HelpName = "N" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
-        host, "purge", "Deletes old runs in batches; runs at work and alerts stay", "omnipg jobmon purge --older-than \"90 days\"", RunAsync, OlderThan, Keep);
+        host, "purge", "Deletes old runs in batches; runs at work, alerts, and the newest and newest ended run of a job with an active rule stay", "omnipg jobmon purge --older-than \"90 days\"", RunAsync, OlderThan, Keep);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {

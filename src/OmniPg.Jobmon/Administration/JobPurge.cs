@@ -105,7 +105,7 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
     private void Validate()
     {
         if (options.OlderThan is null && options.OlderThanInterval is null && options.KeepPerJob is null)
-            throw new ArgumentException("A purge needs an age or a number of runs to keep.");
+            throw new ArgumentException("The purge says of no run that it goes: set PurgeOptions.OlderThan, OlderThanInterval or KeepPerJob.");
         if (options.OlderThan < TimeSpan.Zero || options.KeepPerJob < 1 || options.KeepFailuresFor < TimeSpan.Zero)
             throw new ArgumentException("Ages must not be negative, and at least one run is kept for each job.");
         if (options.BatchSize is < 1 or > LargestBatch)

@@ -30,6 +30,18 @@ internal static class JobPurgeSql
             SELECT 
         """ + Lock + """
          AS mine
+        ), watched AS (
+            SELECT c.job_name FROM @schema@.job_check_config c WHERE c.active
+            --side
+            UNION SELECT u.job_name FROM @side@.check_rule u WHERE u.active
+            --end
+        ), needed AS MATERIALIZED (
+            -- Without its newest start a job with a rule looks missing, without its newest end like one that never ended.
+            SELECT n.job_id FROM watched w, LATERAL (
+                (SELECT j.job_id FROM @schema@.job_log j WHERE j.job_name = w.job_name ORDER BY j.start_time DESC, j.job_id DESC LIMIT 1)
+                UNION ALL
+                (SELECT j.job_id FROM @schema@.job_log j WHERE j.job_name = w.job_name AND j.end_time IS NOT NULL
+                    ORDER BY j.start_time DESC, j.job_id DESC LIMIT 1)) n
         ), doomed AS (
             SELECT j.job_id FROM @schema@.job_log j
             --side
@@ -37,6 +49,7 @@ internal static class JobPurgeSql
             LEFT JOIN @side@.session s ON s.session_id = r.session_id
             --end
             WHERE (SELECT t.mine FROM turn t) AND j.job_id > $6 AND j.job_id IS DISTINCT FROM $8
+              AND NOT EXISTS (SELECT FROM needed n WHERE n.job_id = j.job_id)
               AND (j.start_time <= now() - $1::text::interval
                   OR EXISTS (SELECT FROM unnest($2::text[], $3::bigint[]) AS k (job_name, job_id) WHERE k.job_name = j.job_name AND j.job_id < k.job_id))
               AND ($4::interval IS NULL OR j.start_time <= now() - $4

@@ -1,6 +1,11 @@
 namespace OmniPg.Jobmon;
 
-/// <summary>Which runs a purge deletes. A run goes when <see cref="OlderThan"/> or <see cref="KeepPerJob"/> says so.</summary>
+/// <summary>Which runs a purge deletes.</summary>
+/// <remarks>
+/// At least one of <see cref="OlderThan"/>, <see cref="OlderThanInterval"/> and <see cref="KeepPerJob"/> must be set. Each of them deletes by itself:
+/// a run goes when it is too old <em>or</em> beyond the number. What always stays: runs at work, and for every job with an active rule the newest run
+/// and the newest one that has ended, because without them the rule would call the job missing.
+/// </remarks>
 public sealed record PurgeOptions
 {
     /// <summary>Deletes runs that started longer ago than this. Default <see langword="null"/>: no limit of age.</summary>
@@ -9,7 +14,10 @@ public sealed record PurgeOptions
     /// <summary>The same as PostgreSQL interval text, for months and years; used instead of <see cref="OlderThan"/> when set.</summary>
     public string? OlderThanInterval { get; init; }
 
-    /// <summary>Keeps this many newest runs of every job and deletes the others, live ones excepted. Default <see langword="null"/>: no limit of count.</summary>
+    /// <summary>
+    /// Deletes all runs of a job but this many newest, however young they are; at least 1. It protects nothing from the age. Default
+    /// <see langword="null"/>: no limit of count.
+    /// </summary>
     public int? KeepPerJob { get; init; }
 
     /// <summary>Keeps runs that did not succeed at least this long after their start. Default <see langword="null"/>: like all others.</summary>

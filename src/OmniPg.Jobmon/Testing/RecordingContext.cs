@@ -17,7 +17,12 @@ internal sealed class RecordingContext(TimeProvider time)
 
     public long NextStepId() => ++_steps;
 
-    public string StatusText(AlertLevel level) => _statusTexts.GetValueOrDefault(level.Code) ?? level.ToString();
+    public string StatusText(AlertLevel level)
+    {
+        var highest = Math.Max(AlertLevel.Critical.Code, _statusTexts.Keys.DefaultIfEmpty().Max());
+        var known = _statusTexts.ContainsKey(level.Code) || level.Code is >= 1 and <= 3 ? level : new AlertLevel(highest);
+        return _statusTexts.GetValueOrDefault(known.Code) ?? known.ToString();
+    }
 
     public IReadOnlyDictionary<int, string> StatusTexts()
     {

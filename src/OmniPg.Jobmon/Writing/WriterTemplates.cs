@@ -7,6 +7,14 @@ namespace OmniPg.Jobmon;
 /// </remarks>
 internal static class WriterTemplates
 {
+    // A level that has no text would end as a status that no trigger knows, and nobody would be told: it ends as the highest one that has.
+    private const string TextOfLevel =
+        """
+
+                (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = $2 ORDER BY 1 LIMIT 1),
+                (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code > 1 AND $2 <> 1 ORDER BY t.alert_code DESC LIMIT 1)
+        """;
+
     // $1 name, $2 time or null, $3 pid or null; side: $4 token, $5 session, $6 parent, $7 trace, $8 span, $9 arguments, $10 tags, $11 max
     // runtime; no side: $4 repeated.
     public const string StartJob =
@@ -109,7 +117,9 @@ internal static class WriterTemplates
     private const string EndStepHead =
         """
         WITH v AS (
-            SELECT coalesce($3, (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = $2 ORDER BY 1 LIMIT 1), $4) AS status,
+            SELECT coalesce($3,
+        """ + TextOfLevel + """
+                , $4) AS status,
                    coalesce($6, clock_timestamp()) AS at
         )
         --side
@@ -165,7 +175,9 @@ internal static class WriterTemplates
     public const string EndJob =
         """
         WITH v AS (
-            SELECT coalesce((SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = $2 ORDER BY 1 LIMIT 1), $3) AS status,
+            SELECT coalesce(
+        """ + TextOfLevel + """
+                , $3) AS status,
                    coalesce($4, clock_timestamp()) AS at
         ), ended AS (
             UPDATE @schema@.job_log j SET end_time = greatest(v.at, j.start_time), status = v.status

@@ -58,6 +58,35 @@ public sealed class PurgeTests(PgClusterFixture server)
             "A|2|CRITICAL", "A|4|OK", "A|5|OK", "B|7|CRITICAL", "B|9|OK", "B|10|OK");
     }
 
+    [Theory]
+    [InlineData("rule", false)]
+    [InlineData("rule", true)]
+    [InlineData("schedule", false)]
+    [InlineData("schedule", true)]
+    public async Task What_an_active_rule_looks_at_is_never_purged(string kind, bool bySql)
+    {
+        var stop = TestContext.Current.CancellationToken;
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await log.ExecuteAsync(
+            """
+            INSERT INTO S.job_log (owner, job_name, start_time, end_time, status, pid) SELECT 'me', n, now() - a, now() - a + e, CASE WHEN e IS NOT NULL THEN 'OK' END, 1
+            FROM (VALUES ('DAILY', interval '40 h', interval '1 h'), ('DAILY', '20 h', '1 h'), ('DAILY', '19 h', NULL),
+                ('OFF', '20 h', '1 h'), ('PLAIN', '20 h', '1 h')) AS r (n, a, e)
+            """);
+        await (kind == "rule" ? log.Admin.Check("daily").Warn("26 hours").Error("30 hours") : log.Admin.Check("daily").Schedule("* * * * *")).ActivateAsync(stop);
+        await log.Admin.Check("off").Warn("26 hours").Error("30 hours").DeactivateAsync(stop);
+
+        if (bySql)
+            await log.ExecuteAsync("SELECT S.job_log_clear('12 hours')");
+        else
+            await log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "12 hours", KeepPerJob = 50, LogAsJob = false }, null, stop);
+
+        (await log.RowsAsync("SELECT job_name, (extract(epoch FROM now() - start_time) / 3600)::int FROM S.job_log WHERE job_name NOT LIKE 'PURGING%' ORDER BY 1, 2"))
+            .Should().Equal("DAILY|19", "DAILY|20");
+        if (kind == "rule")
+            (await log.Monitor.CheckAsync(cancellationToken: stop)).Alerts.Should().NotContain(a => a.Status == JobAlertStatus.Missing);
+    }
+
     [Fact]
     public async Task Of_two_purges_at_once_one_deletes_and_the_other_says_so()
     {
@@ -97,7 +126,7 @@ public sealed class PurgeTests(PgClusterFixture server)
         var negative = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "-90 days" }, null, TestContext.Current.CancellationToken);
         var wrong = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "soon" }, null, TestContext.Current.CancellationToken);
 
-        await none.Should().ThrowAsync<ArgumentException>();
+        await none.Should().ThrowAsync<ArgumentException>().WithMessage("The purge says of no run that it goes: set PurgeOptions.OlderThan, OlderThanInterval or KeepPerJob.");
         await negative.Should().ThrowAsync<ArgumentException>().WithMessage("Runs cannot be older than '-90 days': the age must not be negative.");
         await wrong.Should().ThrowAsync<ArgumentException>().WithMessage("*\"soon\"*");
         (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_log")).Should().Be(0, "a mistake of the caller is no failed run");

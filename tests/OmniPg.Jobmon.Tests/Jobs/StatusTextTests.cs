@@ -26,9 +26,45 @@ public sealed class StatusTextTests(PgClusterFixture server)
         jobmon.Start("c").Fail("no", new AlertLevel(4));
         jobmon.Start("d").Fail("no", new AlertLevel(5));
 
-        (await log.RowsAsync("SELECT job_name, status FROM S.job_log ORDER BY job_id")).Should().Equal("A|good", "B|bad", "C|FATAL", "D|5");
+        (await log.RowsAsync("SELECT job_name, status FROM S.job_log ORDER BY job_id")).Should().Equal("A|good", "B|bad", "C|FATAL", "D|FATAL");
         (await log.RowsAsync("SELECT action, status FROM S.job_detail WHERE job_id = 1 ORDER BY step_id")).Should().Equal("one|good", "two|HALF");
-        (await log.RowsAsync("SELECT job_name, alert_code FROM S.job_check_log ORDER BY job_id")).Should().Equal("B|3", "C|4");
+        (await log.RowsAsync("SELECT job_name, alert_code FROM S.job_check_log ORDER BY job_id")).Should().Equal("B|3", "C|4", "D|4");
+    }
+
+    [Theory]
+    [InlineData(42)]
+    [InlineData(0)]
+    [InlineData(-1)]
+    public async Task Level_without_a_text_alerts_as_the_highest_that_has_one(int code)
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await jobmon.Admin.Check("x").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
+
+        using (var job = jobmon.Start("x"))
+        {
+            job.Step("culprit");
+            job.Fail("no", new AlertLevel(code));
+        }
+
+        var report = await jobmon.Monitor.CheckAsync(cancellationToken: Stop);
+        report.Alerts.Select(a => $"{a.Level.Code} {a.AlertStatusText} {a.JobName} {a.AlertText}").Should().Equal("3 FAILED_RUN X 1 CRITICAL run(s)");
+        (await log.RowsAsync("SELECT l.status, d.status FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("CRITICAL|CRITICAL");
+    }
+
+    [Fact]
+    public async Task Status_or_level_that_no_text_knows_still_alerts()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await log.Admin.Check("x").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
+        await log.Admin.Check("y").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
+        await log.ExecuteAsync("SELECT S.add_job('x'), S.add_job('y'); UPDATE S.job_log SET status = 'BROKEN', end_time = now() WHERE job_name = 'X'");
+        await log.ExecuteAsync("INSERT INTO S.job_status_text VALUES (9, 'MELTDOWN'); SELECT S.fail_job(2, 9); DELETE FROM S.job_status_text WHERE alert_code = 9");
+
+        var report = await log.Monitor.CheckAsync(cancellationToken: Stop);
+
+        report.Alerts.Select(a => $"{a.Level.Code} {a.AlertStatusText} {a.JobName} {a.AlertText}").Should().Equal("9 FAILED_RUN Y 1 level 9 run(s)", "3 FAILED_RUN X 1 CRITICAL run(s)");
+        (await log.RowsAsync("SELECT alert_text FROM S.check_job_status()")).Should().Equal("1 level 9 run(s)", "1 CRITICAL run(s)");
     }
 
     [Fact]

@@ -58,7 +58,7 @@ public sealed class CheckRuleTests(PgClusterFixture server)
         },
         {
             "a code that the texts do not know", Config + "('A', '1 h', '2 h', true, 0); " + Failed + "'A', 9 FROM generate_series(1, 5) g; " + Run("A", "0 s", "OK"),
-            "1|OK|~|All jobs run successfully"
+            "9|FAILED_RUN|A|5 level 9 run(s)"
         },
         { "a failed run resets the clock", Config + "('A', '1 h', '2 h', true, 0); " + Run("A", "30 min", "CRITICAL"), "1|OK|~|All jobs run successfully" },
         { "two runs with equal start give one row", Config + "('A', '1 h', '2 h', true, 0); " + Run("A", "90 min", "OK") + Run("A", "90 min", "OK"), "2|MISSING|A|Last completed run: END" },

@@ -16,7 +16,7 @@ public sealed class InstallTests(PgClusterFixture server)
         found.Mode.Should().Be(JobmonMode.Own);
         found.Schema.Value.Should().Be("jobmon");
         found.LogVersion.Should().Be("2");
-        found.SideVersion.Should().Be(1);
+        found.SideVersion.Should().Be(2);
         (await log.RowsAsync("SELECT alert_code, alert_text FROM S.job_status_text ORDER BY 1")).Should().Equal("1|OK", "2|WARNING", "3|CRITICAL");
     }
 

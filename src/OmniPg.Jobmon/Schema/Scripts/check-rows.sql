@@ -38,13 +38,13 @@ WITH cfg AS MATERIALIZED (
         WHERE j.job_name = c.job_name AND j.start_time > now() - @history@) n ON true
     WHERE n.max_start IS NULL OR now() - n.max_start > c.warn_threshold
 ), found AS (
-    SELECT l.alert_code, 'FAILED_RUN' AS alert_status, l.job_name, format('3 consecutive %s runs', t.alert_text) AS alert_text
-    FROM @schema@.job_check_log l JOIN @schema@.job_status_text t ON t.alert_code = l.alert_code
+    SELECT l.alert_code, 'FAILED_RUN' AS alert_status, l.job_name, format('3 consecutive %s runs', coalesce(t.alert_text, 'level ' || l.alert_code)) AS alert_text
+    FROM @schema@.job_check_log l LEFT JOIN @schema@.job_status_text t ON t.alert_code = l.alert_code
     WHERE NOT EXISTS (SELECT FROM @schema@.job_check_config c WHERE c.job_name = l.job_name)
     GROUP BY l.job_name, l.alert_code, t.alert_text HAVING count(*) > 2
     UNION ALL
-    SELECT l.alert_code, 'FAILED_RUN', l.job_name, format('%s %s run(s)', count(*), t.alert_text)
-    FROM @schema@.job_check_log l JOIN cfg c ON c.job_name = l.job_name JOIN @schema@.job_status_text t ON t.alert_code = l.alert_code
+    SELECT l.alert_code, 'FAILED_RUN', l.job_name, format('%s %s run(s)', count(*), coalesce(t.alert_text, 'level ' || l.alert_code))
+    FROM @schema@.job_check_log l JOIN cfg c ON c.job_name = l.job_name LEFT JOIN @schema@.job_status_text t ON t.alert_code = l.alert_code
     GROUP BY l.job_name, l.alert_code, t.alert_text, c.sensitivity HAVING count(*) > c.sensitivity
     UNION ALL
     SELECT m.code, 'MISSING', m.job_name, NULL FROM missing m

@@ -43,12 +43,23 @@ DECLARE
     v_step_id  bigint;
     v_rows     bigint;
     v_message  text;
+    v_watched  text[];
 BEGIN
     v_job_id := add_job('Purging pg_jobmon job logs');
     v_step_id := add_step(v_job_id, 'Purging pg_jobmon job logs older than ' || v_boundary);
     BEGIN
+        SELECT array_agg(c.job_name) INTO v_watched FROM job_check_config c WHERE c.active;
+        IF to_regclass('@side.literal@.check_rule') IS NOT NULL THEN
+            SELECT array_agg(u.job_name) || v_watched INTO v_watched FROM @side@.check_rule u WHERE u.active;
+        END IF;
+        -- The newest run and the newest ended run of a job with an active rule stay, or the rule would call it missing.
         DELETE FROM job_log j
         WHERE j.start_time <= v_boundary AND j.job_id IS DISTINCT FROM v_job_id
+          AND NOT EXISTS (SELECT FROM unnest(v_watched) AS w (job_name), LATERAL (
+                  (SELECT n.job_id FROM job_log n WHERE n.job_name = w.job_name ORDER BY n.start_time DESC, n.job_id DESC LIMIT 1)
+                  UNION ALL
+                  (SELECT n.job_id FROM job_log n WHERE n.job_name = w.job_name AND n.end_time IS NOT NULL
+                      ORDER BY n.start_time DESC, n.job_id DESC LIMIT 1)) k WHERE k.job_id = j.job_id)
           AND NOT (j.status IS NULL AND j.end_time IS NULL AND _is_live(j.job_id, j.pid, j.start_time, false));
         GET DIAGNOSTICS v_rows = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN

@@ -7,9 +7,13 @@ BEGIN
     SELECT t.alert_code INTO v_code
     FROM job_status_text t WHERE t.alert_text = NEW.status ORDER BY t.alert_code LIMIT 1;
 
-    IF v_code IS NULL THEN
+    -- A run that was opened again, and what the escalation writes after it has counted the failure.
+    IF NEW.status IS NULL OR NEW.status = 'ESCALATED' THEN
         RETURN NULL;
-    ELSIF v_code = 1 THEN
+    END IF;
+    -- A status that nobody has named is no success, and somebody has to look at it.
+    v_code := coalesce(v_code, (SELECT max(t.alert_code) FROM job_status_text t WHERE t.alert_code > 1), 3);
+    IF v_code = 1 THEN
         DELETE FROM job_check_log WHERE job_name = NEW.job_name;
         RETURN NULL;
     END IF;
