@@ -19,7 +19,7 @@ internal static class Etl
             await using var jobmon = JobmonClient.Create(dataSource);
             await jobmon.Admin.InstallAsync(cancellationToken: cancellationToken);
             foreach (var name in new[] { LoadJob, RefreshJob })
-                await jobmon.Admin.Check(name).Warn("26 hours").Error("30 hours").ActivateAsync(cancellationToken);
+                await jobmon.Admin.Rule(name).Warn("26 hours").Error("30 hours").ActivateAsync(cancellationToken);
             var began = await PrepareAsync(dataSource, cancellationToken);
             await RunJobsAsync(jobmon, dataSource, file, cancellationToken);
 

@@ -40,7 +40,7 @@ internal static class JobmonSnippets
     public static async Task<int> Check(JobmonClient jobmon, CancellationToken ct)
     {
         #region jobmon-check
-        await jobmon.Admin.Check("nightly orders load").Warn("26 hours").Error("30 hours").ActivateAsync(ct);
+        await jobmon.Admin.Rule("nightly orders load").Warn("26 hours").Error("30 hours").ActivateAsync(ct);
         var nagios = (await jobmon.Monitor.CheckAsync(cancellationToken: ct)).ToNagios();
         Console.WriteLine(nagios.Output);
         return nagios.ExitCode;
@@ -50,7 +50,7 @@ internal static class JobmonSnippets
     public static async Task Rules(JobmonClient jobmon, CancellationToken ct)
     {
         #region jobmon-rules
-        await jobmon.Admin.Check("nightly orders load")
+        await jobmon.Admin.Rule("nightly orders load")
             .Warn("26 hours").Error("30 hours")               // MISSING: no start for so long
             .Sensitivity(1)                                   // FAILED_RUN from the second failure since the last success on
             .Schedule("30 2 * * *", "Europe/Berlin", startGrace: TimeSpan.FromMinutes(20))
@@ -109,7 +109,7 @@ internal static class JobmonSnippets
     public static async Task PgCronRules(IJobmon jobmon, CancellationToken ct)
     {
         #region jobmon-pgcron-rule
-        await jobmon.Admin.Check("pg_cron: nightly vacuum").Warn("26 hours").Error("30 hours").Sensitivity(0).MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(ct);
+        await jobmon.Admin.Rule("pg_cron: nightly vacuum").Warn("26 hours").Error("30 hours").Sensitivity(0).MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(ct);
         #endregion
     }
 
@@ -117,9 +117,21 @@ internal static class JobmonSnippets
     {
         #region jobmon-health
         services.AddHealthChecks().AddOmniPgJobmon(
-            name: "jobs", failureStatus: HealthStatus.Degraded, tags: ["ready"], timeout: TimeSpan.FromSeconds(10));
+            name: "jobs", failureStatus: HealthStatus.Degraded, tags: ["jobs"], timeout: TimeSpan.FromSeconds(10));
         #endregion
     }
+
+    public static async Task Linked(IJobmon jobmon, CancellationToken stoppingToken)
+    {
+        #region jobmon-tokens
+        await using var job = await jobmon.StartAsync("import", cancellationToken: stoppingToken);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, job.CancellationToken);
+        await LoadAsync(both.Token);                          // ends when the host stops, and on "omnipg jobmon cancel"
+        await job.CompleteAsync(cancellationToken: CancellationToken.None);
+        #endregion
+    }
+
+    private static Task LoadAsync(CancellationToken cancellationToken) => Task.Delay(1, cancellationToken);
 
     public static void Observed()
     {

@@ -26,6 +26,12 @@ internal static class Shell
 
         // A word with @ is a word, not a file of further words: it may be a name, SQL, or somebody's address.
         var parse = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        // Nothing was asked, so this answers what can be asked. No success all the same: a script's command may be an empty variable.
+        if (args.Length == 0)
+        {
+            await root.Parse("--help").InvokeAsync(new InvocationConfiguration { Output = host.Out, Error = host.Error }, cancellationToken);
+            return ExitCodes.Usage;
+        }
         if (ParseErrors.Of(parse) is { Count: > 0 } errors)
         {
             foreach (var error in errors)

@@ -18,7 +18,7 @@ public sealed record JobOptions
 
     /// <summary>
     /// Run time after which the monitor reports the run as <c>OVERDUE</c>; the run itself is not stopped. Default null: that of the job's
-    /// rule (<see cref="CheckBuilder.MaxRuntime"/>), if there is one; positive. Needs the side schema.
+    /// rule (<see cref="CheckBuilder.MaxRuntime(TimeSpan)"/>), if there is one; positive. Needs the side schema.
     /// </summary>
     public TimeSpan? MaxRuntime { get; init; }
 

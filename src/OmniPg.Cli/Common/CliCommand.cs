@@ -16,21 +16,21 @@ internal static class CliCommand
             if (symbol is Option option)
             {
                 command.Options.Add(option);
-                Complete(option.CompletionSources, option.ValueType);
+                CompleteNames(option.CompletionSources, option.ValueType);
             }
             else
             {
                 var argument = (Argument)symbol;
                 command.Arguments.Add(argument);
-                Complete(argument.CompletionSources, argument.ValueType);
+                CompleteNames(argument.CompletionSources, argument.ValueType);
             }
         }
         command.SetAction((parse, token) => RunAsync(new CliSession(parse, host), run, token));
         return command;
     }
 
-    // The parser would offer the names as C# writes them.
-    private static void Complete(List<Func<CompletionContext, IEnumerable<CompletionItem>>> sources, Type type)
+    /// <summary>Offers the values of an enum in lower case; the parser would offer them as C# writes them.</summary>
+    public static void CompleteNames(List<Func<CompletionContext, IEnumerable<CompletionItem>>> sources, Type type)
     {
         if (!type.IsEnum)
             return;

@@ -31,6 +31,19 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
     /// <summary>The server that the command line, the environment or libpq's variables name; opened at first use.</summary>
     public NpgsqlDataSource DataSource => _dataSource ??= NpgsqlDataSource.Create(Connection.ConnectionString);
 
+    /// <summary>Where this session has connected to, as <c>db1:5432/shop</c>; null when that is no place or several, so that none is blamed by mistake.</summary>
+    public string? OnlyServer
+    {
+        get
+        {
+            NpgsqlDataSource[] opened = _dataSource is null ? [.. _owned] : [.. _owned, _dataSource];
+            if (opened is not [{ } one])
+                return null;
+            var settings = new NpgsqlConnectionStringBuilder(one.ConnectionString);
+            return string.Create(null, $"{settings.Host}:{settings.Port}/{settings.Database ?? settings.Username}");
+        }
+    }
+
     private NpgsqlConnectionStringBuilder Connection => ConnectionResolver.Resolve(parse.GetValue(CommonOptions.Connection), host.Variable);
 
     /// <summary>Another database of the same server, or the server of a connection string or URI; disposed together with this session.</summary>

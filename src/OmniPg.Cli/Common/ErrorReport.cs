@@ -14,7 +14,7 @@ internal static class ErrorReport
             session.Error.WriteLine("omnipg: interrupted");
             return ExitCodes.Failed;
         }
-        session.Error.WriteLine("omnipg: " + OneLine(MessageOf(error)));
+        session.Error.WriteLine("omnipg: " + OneLine(MessageOf(error)) + (IsLogin(error) && session.OnlyServer is { } server ? $" on '{server}'" : ""));
         if (HintOf(error) is { } hint)
             session.Error.WriteLine("hint: " + OneLine(hint));
         if (session.Verbose)
@@ -33,7 +33,11 @@ internal static class ErrorReport
 
     /// <summary>What to do about it; null when there is nothing to say.</summary>
     /// <remarks>The library's own hint speaks of its methods; here the same is a command.</remarks>
-    public static string? HintOf(Exception error) => error is JobmonNotInstalledException ? "omnipg jobmon install" : (error as OmniPgException)?.Hint;
+    public static string? HintOf(Exception error) => error is JobmonNotInstalledException ? "omnipg jobmon install" : (error as OmniPgException)?.Hint
+        ?? (IsLogin(error) ? "Check user, password and database of the connection: the command line, OMNIPG_CONNECTION, or PGUSER, PGPASSWORD and PGDATABASE." : null);
+
+    // The server was reached and lets nobody in: classes 28 (login) and 3D (database).
+    private static bool IsLogin(Exception error) => error is PostgresException { SqlState: ['2', '8', ..] or ['3', 'D', ..] };
 
     /// <summary>The message in one line, without its hint.</summary>
     public static string OneLine(Exception error) => OneLine(MessageOf(error));

@@ -10,14 +10,14 @@ internal static class ParseErrors
     public static IReadOnlyList<string> Of(ParseResult parse)
     {
         if (MistypedOption(parse) is { } option)
-            return [$"There is no option '{option}'."];
+            return [NoOption(option, parse.CommandResult)];
         if (parse.Errors.Count == 0)
             return [];
         var wrong = parse.Errors.Where(e => IsOfAValue(e.SymbolResult)).Select(e => WrongValue(e.SymbolResult!)).ToList();
         if (wrong.Count > 0)
             return wrong;
         if (parse.UnmatchedTokens.Count > 0)
-            return [Unknown(parse.UnmatchedTokens[0], parse.CommandResult.Command)];
+            return [Unknown(parse.UnmatchedTokens[0], parse.CommandResult)];
         return [.. parse.Errors.Select(e => e.SymbolResult is ArgumentResult { Tokens.Count: 0 } missing ? $"{missing.Argument.Name} is missing." : e.Message).Distinct()];
     }
 
@@ -56,10 +56,22 @@ internal static class ParseErrors
         return $"{string.Join(", ", lower[..^1])} or {lower[^1]}";
     }
 
-    private static string Unknown(string word, Command command)
+    private static string NoOption(string word, CommandResult result)
+    {
+        // What stands behind the sign is a value.
+        var name = word.Split('=', 2)[0];
+        var known = new List<string>();
+        for (var at = result; at is not null; at = at.Parent as CommandResult)
+            known.AddRange(at.Command.Options.Where(o => !o.Hidden && (at == result || o.Recursive)).Select(o => o.Name));
+        var near = known.Where(n => Distance(n, name) <= 2).Distinct().ToList();
+        return near.Count == 0 ? $"There is no option '{word}'." : $"There is no option '{word}'. Is '{string.Join("' or '", near)}' meant?";
+    }
+
+    private static string Unknown(string word, CommandResult result)
     {
         if (word.StartsWith('-'))
-            return $"There is no option '{word}'.";
+            return NoOption(word, result);
+        var command = result.Command;
         var near = command.Subcommands.Select(c => c.Name).Where(n => Distance(n, word) <= 2).ToList();
         if (near.Count == 0 && command.Subcommands.Count > 0)
             return $"There is no command '{word}'.";

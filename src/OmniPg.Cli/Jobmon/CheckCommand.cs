@@ -61,10 +61,12 @@ internal static class CheckCommand
                 WriteJson(session, report);
                 break;
             default:
-                session.WriteTable([new CliColumn("Level", NoWrap: true, IsStatus: true), new CliColumn("Status", NoWrap: true), "Job", "Text"], report.Alerts.Select(a => new[]
-                {
-                    LevelText(report, a.Level), a.AlertStatusText, a.JobName, JobText.Alert(a),
-                }));
+                var alerts = report.Alerts.Select(a => new[] { LevelText(report, a.Level), a.AlertStatusText, a.JobName, JobText.Alert(a) });
+                // What a standby cannot see must not pass for what is not there.
+                string?[][] standby = report.OnStandby
+                    ? [[LevelText(report, AlertLevel.Ok), "STANDBY", null, "Answered by a standby, where nobody is seen to run, wait or be dead"]] : [];
+                session.WriteTable(
+                    [new CliColumn("Level", NoWrap: true, IsStatus: true), new CliColumn("Status", NoWrap: true), "Job", "Text"], alerts.Concat(standby));
                 break;
         }
     }

@@ -51,6 +51,7 @@ internal static class InstallCommand
                 json.WriteBoolean("alreadyInstalled", result.AlreadyInstalled);
                 json.WriteBoolean("upgraded", result.Upgraded);
                 json.WriteString("sqlAutonomy", result.SqlAutonomy.ToString());
+                json.WriteString("whyNotAutonomous", result.WhyNotAutonomous);
                 json.WriteEndObject();
             });
         }
@@ -60,7 +61,7 @@ internal static class InstallCommand
                 + $" ({(result.Mode == JobmonMode.Extension ? "extension pg_jobmon" : "own")}), side tables in {result.SideSchema}");
         }
         if (result.SqlAutonomy == SqlAutonomy.None)
-            session.Error.WriteLine("note: functions called from SQL log inside their caller's transaction, because dblink cannot connect");
+            session.Error.WriteLine($"note: functions called from SQL log inside their caller's transaction, because {result.WhyNotAutonomous}");
         return ExitCodes.Done;
     }
 }

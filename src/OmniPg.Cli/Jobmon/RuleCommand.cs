@@ -1,4 +1,5 @@
 using System.CommandLine;
+using OmniPg.Jobmon;
 
 namespace OmniPg.Cli;
 
@@ -14,11 +15,23 @@ internal static class RuleCommand
 
     private static readonly Option<int?> Escalate = new("--escalate") { Description = "Failures from which on the level rises; 0 turns it off", HelpName = "N" };
 
+    private static readonly Option<string?> Schedule = new("--schedule") { Description = "Cron schedule of the expected starts; CRITICAL when one did not happen", HelpName = "CRON" };
+
+    private static readonly Option<string?> TimeZone = new("--time-zone") { Description = "IANA name of the schedule's time zone. Default UTC", HelpName = "TZ" };
+
+    private static readonly Option<string?> Grace = new("--grace") { Description = "How late a start of the schedule may be. Default not at all", HelpName = "INTERVAL" };
+
+    private static readonly Option<string?> MinRuntime = new("--min-runtime") { Description = "WARNING when the last run succeeded in less time", HelpName = "INTERVAL" };
+
+    private static readonly Option<string?> MaxRuntime = new("--max-runtime") { Description = "WARNING when a run takes longer", HelpName = "INTERVAL" };
+
+    private static readonly Option<string?> Stall = new("--stall") { Description = "WARNING when a run makes no progress for this long", HelpName = "INTERVAL" };
+
     private static readonly Option<bool> Inactive = new("--inactive") { Description = "Turn the rule off" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
-        host, "rule", "Sets when a job counts as missing or failing", "omnipg jobmon rule \"nightly orders load\" --warn \"26 hours\" --error \"30 hours\"",
-        RunAsync, Name, Warn, Error, Sensitivity, Escalate, Inactive);
+        host, "rule", "Sets when a job counts as missing, failing, too slow or stalled; what is not named keeps its value", "omnipg jobmon rule \"nightly orders load\" --warn \"26 hours\" --error \"30 hours\"",
+        RunAsync, Name, Warn, Error, Sensitivity, Escalate, Schedule, TimeZone, Grace, MinRuntime, MaxRuntime, Stall, Inactive);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -26,8 +39,10 @@ internal static class RuleCommand
             throw new UsageException("--sensitivity takes zero or more.");
         if (session.Get(Escalate) < 0)
             throw new UsageException("--escalate takes zero or more.");
+        if (!session.Has(Schedule) && (session.Has(Grace) || session.Has(TimeZone)))
+            throw new UsageException("--grace and --time-zone go with --schedule.");
         await using var jobmon = JobLog.Open(session);
-        var rule = jobmon.Admin.Check(session.NotEmpty(Name));
+        var rule = jobmon.Admin.Rule(session.NotEmpty(Name));
         if (session.Get(Warn) is { } warn)
             rule = rule.Warn(warn);
         if (session.Get(Error) is { } error)
@@ -36,6 +51,7 @@ internal static class RuleCommand
             rule = rule.Sensitivity(sensitivity);
         if (session.Get(Escalate) is { } escalate)
             rule = rule.Escalate(escalate == 0 ? null : escalate);
+        rule = WithLimits(session, rule);
 
         var inactive = session.Get(Inactive);
         await (inactive ? rule.DeactivateAsync(cancellationToken) : rule.ActivateAsync(cancellationToken));
@@ -45,5 +61,21 @@ internal static class RuleCommand
             json.WriteBoolean("active", !inactive);
         });
         return ExitCodes.Done;
+    }
+
+    private static CheckBuilder WithLimits(CliSession session, CheckBuilder rule)
+    {
+        if (CliSession.NotEmpty(session.Get(Schedule), Schedule.Name) is { } cron)
+        {
+            var zone = CliSession.NotEmpty(session.Get(TimeZone), TimeZone.Name) ?? "UTC";
+            rule = session.Get(Grace) is { } grace ? rule.Schedule(cron, zone, grace) : rule.Schedule(cron, zone);
+        }
+        if (session.Get(MinRuntime) is { } least)
+            rule = rule.MinRuntime(least);
+        if (session.Get(MaxRuntime) is { } most)
+            rule = rule.MaxRuntime(most);
+        if (session.Get(Stall) is { } stall)
+            rule = rule.StallAfter(stall);
+        return rule;
     }
 }

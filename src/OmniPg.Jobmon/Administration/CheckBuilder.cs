@@ -24,15 +24,15 @@ public sealed record CheckBuilder
 
     internal string? TimeZoneName { get; private init; }
 
-    internal TimeSpan? Grace { get; private init; }
+    internal string? Grace { get; private init; }
 
-    internal TimeSpan? Longest { get; private init; }
+    internal string? Longest { get; private init; }
 
-    internal TimeSpan? Shortest { get; private init; }
+    internal string? Shortest { get; private init; }
 
     internal double? Anomaly { get; private init; }
 
-    internal TimeSpan? Stall { get; private init; }
+    internal string? Stall { get; private init; }
 
     internal bool NeedsSideSchema => CronText is not null || Longest is not null || Shortest is not null || Anomaly is not null || Stall is not null;
 
@@ -72,22 +72,53 @@ public sealed record CheckBuilder
     /// <param name="cron">Five fields: minute, hour, day of month, month, day of week.</param>
     /// <param name="timeZone">IANA name. Default UTC.</param>
     /// <param name="startGrace">How late a start may be. Default null: not at all.</param>
-    /// <exception cref="FormatException">The schedule is not of five fields.</exception>
-    /// <exception cref="TimeZoneNotFoundException">The time zone is unknown.</exception>
+    /// <exception cref="ArgumentException">The schedule is not of five fields, the time zone is unknown, or the grace is negative.</exception>
     public CheckBuilder Schedule(string cron, string timeZone = "UTC", TimeSpan? startGrace = null)
     {
-        CronSchedule.Parse(cron);
-        TimeZoneInfo.FindSystemTimeZoneById(timeZone);
-        return this with { CronText = cron, TimeZoneName = timeZone, Grace = startGrace };
+        if (startGrace < TimeSpan.Zero)
+            throw new ArgumentOutOfRangeException(nameof(startGrace), startGrace, "Zero or more.");
+        return WithSchedule(cron, timeZone, startGrace is { } grace ? Seconds(grace) : null);
+    }
+
+    /// <inheritdoc cref="Schedule(string, string, TimeSpan?)"/>
+    /// <param name="cron">Five fields: minute, hour, day of month, month, day of week.</param>
+    /// <param name="timeZone">IANA name.</param>
+    /// <param name="startGrace">How late a start may be, as PostgreSQL interval text, for example <c>20 minutes</c>; not negative.</param>
+    public CheckBuilder Schedule(string cron, string timeZone, string startGrace) => WithSchedule(cron, timeZone, NotEmpty(startGrace));
+
+    private CheckBuilder WithSchedule(string cron, string timeZone, string? grace)
+    {
+        ArgumentNullException.ThrowIfNull(timeZone);
+        try
+        {
+            CronSchedule.Parse(cron);
+        }
+        catch (FormatException error)
+        {
+            throw new ArgumentException(error.Message, nameof(cron), error);
+        }
+        if (!TimeZoneInfo.TryFindSystemTimeZoneById(timeZone, out _))
+            throw new ArgumentException($"Time zone '{timeZone}' is unknown on this machine.", nameof(timeZone));
+        return this with { CronText = cron, TimeZoneName = timeZone, Grace = grace };
     }
 
     /// <summary>Reports runs that take longer (OVERDUE, level 2); needs the side schema. <see cref="JobOptions.MaxRuntime"/> of a run goes first.</summary>
     /// <param name="runtime">Longest run time; positive.</param>
-    public CheckBuilder MaxRuntime(TimeSpan runtime) => this with { Longest = Positive(runtime) };
+    public CheckBuilder MaxRuntime(TimeSpan runtime) => this with { Longest = Text(runtime) };
+
+    /// <inheritdoc cref="MaxRuntime(TimeSpan)"/>
+    /// <param name="runtime">Longest run time as PostgreSQL interval text, for example <c>2 hours</c>; positive.</param>
+    /// <exception cref="ArgumentException">The text is empty. One that is no interval is refused when the rule is saved.</exception>
+    public CheckBuilder MaxRuntime(string runtime) => this with { Longest = NotEmpty(runtime) };
 
     /// <summary>Reports when the last run succeeded in less time (TOO_FAST, level 2); needs the side schema.</summary>
     /// <param name="runtime">Shortest run time; positive.</param>
-    public CheckBuilder MinRuntime(TimeSpan runtime) => this with { Shortest = Positive(runtime) };
+    public CheckBuilder MinRuntime(TimeSpan runtime) => this with { Shortest = Text(runtime) };
+
+    /// <inheritdoc cref="MinRuntime(TimeSpan)"/>
+    /// <param name="runtime">Shortest run time as PostgreSQL interval text, for example <c>2 hours</c>; positive.</param>
+    /// <exception cref="ArgumentException">The text is empty. One that is no interval is refused when the rule is saved.</exception>
+    public CheckBuilder MinRuntime(string runtime) => this with { Shortest = NotEmpty(runtime) };
 
     /// <summary>
     /// Reports runs longer than this multiple of the 95th percentile of the last 20 successful runs (OVERDUE), from three such runs on; needs
@@ -100,14 +131,23 @@ public sealed record CheckBuilder
 
     /// <summary>Reports running jobs whose progress is not written for this long (STALLED, level 2); needs the side schema.</summary>
     /// <param name="time">Longest stand; positive.</param>
-    public CheckBuilder StallAfter(TimeSpan time) => this with { Stall = Positive(time) };
+    public CheckBuilder StallAfter(TimeSpan time) => this with { Stall = Text(time) };
+
+    /// <inheritdoc cref="StallAfter(TimeSpan)"/>
+    /// <param name="time">Longest stand as PostgreSQL interval text, for example <c>2 hours</c>; positive.</param>
+    /// <exception cref="ArgumentException">The text is empty. One that is no interval is refused when the rule is saved.</exception>
+    public CheckBuilder StallAfter(string time) => this with { Stall = NotEmpty(time) };
 
     /// <summary>Saves the rule and turns it on. The name is upper-cased by the server.</summary>
-    /// <exception cref="ArgumentException">A threshold is missing, not an interval, not positive, or the warning is longer than the error.</exception>
+    /// <param name="cancellationToken">Cancels the saving; nothing is changed then.</param>
+    /// <exception cref="ArgumentException">A threshold or limit is missing, not an interval, not positive, or the warning is longer than the error.</exception>
+    /// <exception cref="JobmonNotInstalledException">There is no log, or a schedule or limit needs a side schema that is not there.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not change rules.</exception>
     public Task ActivateAsync(CancellationToken cancellationToken = default) => _save(this, true, cancellationToken);
 
     /// <summary>Saves the rule and turns it off: the job is not watched at all.</summary>
-    /// <exception cref="ArgumentException">As for <see cref="ActivateAsync"/>.</exception>
+    /// <param name="cancellationToken">Cancels the saving; nothing is changed then.</param>
+    /// <exception cref="ArgumentException">As for <see cref="ActivateAsync"/>, or there is no rule to turn off.</exception>
     public Task DeactivateAsync(CancellationToken cancellationToken = default) => _save(this, false, cancellationToken);
 
     private static string NotEmpty(string interval)
@@ -119,6 +159,8 @@ public sealed record CheckBuilder
     private static TimeSpan Positive(TimeSpan value) =>
         value > TimeSpan.Zero ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "Longer than zero.");
 
-    private static string Text(TimeSpan interval) =>
-        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{Positive(interval).TotalSeconds:0.######} seconds");
+    private static string Text(TimeSpan interval) => Seconds(Positive(interval));
+
+    private static string Seconds(TimeSpan interval) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{interval.TotalSeconds:0.######} seconds");
 }

@@ -19,6 +19,8 @@ internal static class CheckRuleWriter
             throw new ArgumentException(active || hasThresholds
                 ? $"The rule for job '{rule.JobName}' needs both a warning and an error threshold."
                 : $"Job '{rule.JobName}' has no rule to turn off; a new one that is off needs both a warning and an error threshold, too.");
+        if (rule.NeedsSideSchema)
+            await JudgeLimitsAsync(connection, server, rule, cancellationToken).ConfigureAwait(false);
         if (server.HasSide)
             await SaveScheduleAsync(connection, server, rule, active, cancellationToken).ConfigureAwait(false);
         return true;
@@ -44,12 +46,34 @@ internal static class CheckRuleWriter
                 throw new ArgumentException($"The thresholds '{warn}' and '{error}' of job '{rule.JobName}' must be longer than zero.");
             return (warn, error);
         }
-        catch (PostgresException refusal) when (refusal.SqlState is PostgresErrorCodes.InvalidDatetimeFormat or PostgresErrorCodes.IntervalFieldOverflow
-            or PostgresErrorCodes.DatetimeFieldOverflow)
+        catch (PostgresException refusal) when (IsNoInterval(refusal))
         {
             throw new ArgumentException($"A threshold of job '{rule.JobName}' is not an interval: {refusal.MessageText}", refusal);
         }
     }
+
+    private static async Task JudgeLimitsAsync(NpgsqlConnection connection, JobmonServer server, CheckBuilder rule, CancellationToken cancellationToken)
+    {
+        using var command = new NpgsqlCommand(JobmonAdminSql.JudgeLimits, connection)
+        {
+            CommandTimeout = server.CommandTimeoutSeconds,
+            Parameters = { SqlParameters.Text(rule.Grace), SqlParameters.Text(rule.Longest), SqlParameters.Text(rule.Shortest), SqlParameters.Text(rule.Stall) },
+        };
+        try
+        {
+            var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using var closing = row.ConfigureAwait(false);
+            if (await row.ReadAsync(cancellationToken).ConfigureAwait(false))
+                throw new ArgumentException($"The {row.GetString(0)} of job '{rule.JobName}' cannot be '{row.GetString(1)}': it must be longer than zero.");
+        }
+        catch (PostgresException refusal) when (IsNoInterval(refusal))
+        {
+            throw new ArgumentException($"A limit of job '{rule.JobName}' is not an interval: {refusal.MessageText}", refusal);
+        }
+    }
+
+    private static bool IsNoInterval(PostgresException refusal) => refusal.SqlState is PostgresErrorCodes.InvalidDatetimeFormat
+        or PostgresErrorCodes.IntervalFieldOverflow or PostgresErrorCodes.DatetimeFieldOverflow;
 
     private static async Task SaveThresholdsAsync(
         NpgsqlConnection connection, JobmonServer server, CheckBuilder rule, bool active, (string Warn, string Error) thresholds, CancellationToken cancellationToken)
@@ -81,11 +105,11 @@ internal static class CheckRuleWriter
         {
             save.Parameters.Add(SqlParameters.Text(rule.CronText));
             save.Parameters.Add(SqlParameters.Text(rule.TimeZoneName));
-            save.Parameters.Add(SqlParameters.Interval(rule.Grace));
-            save.Parameters.Add(SqlParameters.Interval(rule.Longest));
-            save.Parameters.Add(SqlParameters.Interval(rule.Shortest));
+            save.Parameters.Add(SqlParameters.Text(rule.Grace));
+            save.Parameters.Add(SqlParameters.Text(rule.Longest));
+            save.Parameters.Add(SqlParameters.Text(rule.Shortest));
             save.Parameters.Add(new NpgsqlParameter { Value = (object?)rule.Anomaly ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Double });
-            save.Parameters.Add(SqlParameters.Interval(rule.Stall));
+            save.Parameters.Add(SqlParameters.Text(rule.Stall));
         }
         await save.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }

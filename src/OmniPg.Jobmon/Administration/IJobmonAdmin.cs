@@ -16,7 +16,9 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the installation; nothing is changed then.</param>
     /// <returns>What was found or made.</returns>
     /// <exception cref="JobmonConflictException">The schema holds the extension or foreign objects of the same names.</exception>
-    /// <exception cref="JobmonUnsupportedVersionException">A log of another package version is there.</exception>
+    /// <exception cref="JobmonUnsupportedVersionException">A log or side schema of a newer package version is there; an older one is upgraded.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not create a schema, or the schemas are another's.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, is a standby, or a lock was not given in time.</exception>
     Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>The SQL that <see cref="InstallAsync"/> would run in own mode, for an administrator to read and run. No I/O.</summary>
@@ -53,16 +55,21 @@ public interface IJobmonAdmin
     /// <param name="jobId">Id of the run.</param>
     /// <param name="reason">Why, for the record; null for none.</param>
     /// <param name="cancellationToken">Cancels the request itself.</param>
-    /// <returns>What became of the request.</returns>
+    /// <returns>What became of the request; a run that ended before or is unknown is no exception.</returns>
+    /// <exception cref="JobmonPermissionException">The role may not read or write the log.</exception>
     Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Deletes old runs with their steps and side rows in batches (<c>job_log_clear</c>). Live runs and the check log stay. One purge of
-    /// a log at a time: the second says so in its result and leaves the work to the first.
+    /// Deletes old runs with their steps and side rows in batches (<c>job_log_clear</c>). What stays in any case: runs at work, the check log, and for
+    /// every job with an active rule the newest run and the newest that has ended. One purge of a log at a time: the second says so in its result and
+    /// leaves the work to the first.
     /// </summary>
     /// <param name="options">What to delete.</param>
     /// <param name="progress">Gets the number of runs deleted so far after every batch.</param>
     /// <param name="cancellationToken">Stops after the current batch; what was deleted stays deleted.</param>
+    /// <returns>How many runs were deleted.</returns>
+    /// <exception cref="ArgumentException">The options say of no run that it goes, or hold a negative age or an interval that is none.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not delete runs.</exception>
     Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -71,6 +78,7 @@ public interface IJobmonAdmin
     /// </summary>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many runs this call closed.</returns>
+    /// <exception cref="JobmonPermissionException">The role may not end runs, or not see who died.</exception>
     Task<int> ReapAsync(CancellationToken cancellationToken = default);
 
     /// <summary>As <see cref="ReapAsync"/>, and also closes runs of SQL callers whose backend is gone.</summary>
@@ -84,19 +92,51 @@ public interface IJobmonAdmin
     /// <param name="why">Why; null for none.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many failures were cleared.</returns>
+    /// <exception cref="ArgumentException">A name is empty.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not delete from <c>job_check_log</c>.</exception>
     Task<int> AcknowledgeAsync(string jobName, string by, string? why = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Shows a job's alerts as muted until an instant: they do not count. Needs the side schema.</summary>
+    /// <summary>The same for the failure of one run; other failures of its job stay.</summary>
+    /// <param name="jobId">Id of the run.</param>
+    /// <param name="by">Who takes note; not empty.</param>
+    /// <param name="why">Why; null for none.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>1, or 0 when that run is no failure that still counts.</returns>
+    /// <exception cref="ArgumentException"><paramref name="by"/> is empty.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not delete from <c>job_check_log</c>.</exception>
+    Task<int> AcknowledgeAsync(long jobId, string by, string? why = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Shows a job's alerts as muted until an instant: they do not count. Needs the side schema. See <see cref="MuteForAsync"/>.</summary>
     /// <param name="jobName">Exact name in any case.</param>
     /// <param name="until">End of the muting; <see langword="null"/> ends it now.</param>
     /// <param name="by">Who mutes; not empty.</param>
     /// <param name="why">Why; null for none.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <exception cref="ArgumentException">A name is empty.</exception>
+    /// <exception cref="JobmonNotInstalledException">There is no log, or no side schema.</exception>
     Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Mutes a job's alerts for some time from now on, by the server's clock. Needs the side schema.</summary>
+    /// <param name="jobName">Exact name in any case.</param>
+    /// <param name="interval">How long, as PostgreSQL interval text, for example <c>2 hours</c>; positive.</param>
+    /// <param name="by">Who mutes; not empty.</param>
+    /// <param name="why">Why; null for none.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    /// <returns>End of the muting.</returns>
+    /// <exception cref="ArgumentException">A name is empty, or the text is no interval or not positive.</exception>
+    /// <exception cref="JobmonNotInstalledException">There is no log, or no side schema.</exception>
+    Task<DateTimeOffset> MuteForAsync(string jobName, string interval, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>Begins a monitoring rule for one job (<c>job_check_config</c>); nothing is written before it is activated.</summary>
     /// <param name="jobName">Exact name in any case.</param>
-    CheckBuilder Check(string jobName);
+    /// <exception cref="ArgumentException">The name is empty.</exception>
+    CheckBuilder Rule(string jobName);
+
+    /// <summary>The rules of all jobs, with what is muted, in the order of their names. <see cref="IJobMonitor.LintAsync"/> says which cannot work.</summary>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    Task<IReadOnlyList<JobRule>> ListRulesAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Texts of the alert codes (<c>job_status_text</c>), ascending by code.</summary>
     /// <param name="cancellationToken">Cancels the question.</param>

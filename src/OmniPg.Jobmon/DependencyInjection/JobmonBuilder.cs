@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace OmniPg.Jobmon;
@@ -36,10 +37,27 @@ public sealed class JobmonBuilder
         return this;
     }
 
+    /// <summary>Installs or upgrades the log before the first hosted service starts, as <see cref="IJobmonAdmin.InstallAsync"/>.</summary>
+    /// <param name="install">Where and for whom; null means all defaults.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// Hosts that start at once follow each other. Needs a role that may create the schemas, or that owns them; where the application has none, leave
+    /// this out and let the owner run <c>omnipg jobmon install</c>. With <see cref="ErrorPolicy.LogAndContinue"/> a failure is logged (event 3304) and the
+    /// host starts all the same; with <see cref="ErrorPolicy.Throw"/> it does not start.
+    /// </remarks>
+    public JobmonBuilder AddInstall(InstallOptions? install = null)
+    {
+        Services.AddSingleton<IHostedService>(provider => new InstallService(
+            provider.GetRequiredKeyedService<IJobmon>(Name), install ?? new InstallOptions(),
+            provider.GetRequiredService<IOptionsMonitor<JobmonOptions>>().Get(Name).ErrorPolicy, Logger(provider)));
+        return this;
+    }
+
     /// <summary>Closes the runs of dead processes in the background, as <see cref="IJobmonAdmin.ReapAsync"/>.</summary>
     /// <param name="interval">Time between two looks; positive. Default 1 min; the first comes with the start.</param>
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The interval is not positive.</exception>
+    /// <remarks>Before the log is installed each look is an error in the program's log (event 3301), and the next one tries again.</remarks>
     public JobmonBuilder AddReaper(TimeSpan? interval = null)
     {
         var every = Positive(interval ?? TimeSpan.FromMinutes(1), nameof(interval));
@@ -53,6 +71,7 @@ public sealed class JobmonBuilder
     /// <param name="interval">Time between two purges; positive. Default 1 day; the first comes a minute after the start.</param>
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The interval is not positive.</exception>
+    /// <remarks>Before the log is installed a purge is an error in the program's log (event 3303), and the next one tries again.</remarks>
     public JobmonBuilder AddRetention(PurgeOptions purge, TimeSpan? interval = null)
     {
         ArgumentNullException.ThrowIfNull(purge);

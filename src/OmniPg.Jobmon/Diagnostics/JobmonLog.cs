@@ -82,4 +82,10 @@ internal static partial class JobmonLog
 
     [LoggerMessage(3303, LogLevel.Error, "Purging by retention failed: {Reason}")]
     public static partial void PurgeFailed(ILogger logger, string reason, Exception error);
+
+    [LoggerMessage(3304, LogLevel.Error, "Installing the job log failed: {Reason}")]
+    public static partial void InstallFailed(ILogger logger, string reason, Exception error);
+
+    [LoggerMessage(3305, LogLevel.Information, "{Verb} the job log in schema {Schema}, side tables in {SideSchema}")]
+    public static partial void Installed(ILogger logger, string verb, string schema, string sideSchema);
 }

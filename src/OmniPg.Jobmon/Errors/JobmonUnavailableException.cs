@@ -1,19 +1,34 @@
+using Npgsql;
+
 namespace OmniPg.Jobmon;
 
-/// <summary><c>jobmon.unavailable</c>: the server could not be reached, is read-only, or refused the write for want of resources.</summary>
+/// <summary><c>jobmon.unavailable</c>: the server could not be reached, does not let the user in, is read-only, or refused the write for want of resources.</summary>
 public sealed class JobmonUnavailableException : JobmonException
 {
     internal JobmonUnavailableException(string operation, string server, string reason, Exception? innerException = null, string subject = "job log")
         : base(
             "jobmon.unavailable",
             $"The {subject} on '{server}' could not be used for '{operation}': {reason}",
-            "Check that the server is up, writable and has free connections and disk space.",
+            HintOf(innerException),
             innerException) =>
         Operation = operation;
+
+    /// <summary>Whether the server was reached and does not let this user or this database in; that lasts until somebody changes something.</summary>
+    internal static bool IsLogin(Exception? error) => error is PostgresException
+    {
+        SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.InvalidCatalogName
+    };
+
+    private static string HintOf(Exception? error) => error switch
+    {
+        PostgresException { SqlState: PostgresErrorCodes.InvalidCatalogName } => "Name a database of that server in the connection.",
+        _ when IsLogin(error) => "Check user and password of the connection, and the server's pg_hba.conf.",
+        _ => "Check that the server is up, writable and has free connections and disk space.",
+    };
 
     /// <summary>What was not done, for example <c>job start</c> or <c>check</c>.</summary>
     public string Operation { get; }
 
-    /// <summary>Always true: the same call can succeed later.</summary>
-    public override bool IsTransient => true;
+    /// <summary>True: the same call can succeed later; false where the server knows user, password or database not.</summary>
+    public override bool IsTransient => !IsLogin(InnerException);
 }

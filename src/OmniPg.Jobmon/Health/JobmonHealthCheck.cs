@@ -35,5 +35,5 @@ internal sealed class JobmonHealthCheck(Func<IJobMonitor> monitor) : IHealthChec
 
     private static string WithName(JobAlert alert) => alert.JobName is null ? alert.AlertText : $"{alert.JobName}: {Describe(alert)}";
 
-    private static string Describe(JobAlert alert) => $"{alert.AlertStatusText}: {alert.AlertText}{(alert.Muted ? " (muted)" : "")}";
+    private static string Describe(JobAlert alert) => $"{alert.AlertStatusText}: {alert.AlertText}{(alert.Lateness is { } late ? ". " + late : "")}{(alert.Muted ? " (muted)" : "")}";
 }

@@ -17,6 +17,9 @@ internal static class CheckReportBuilder
             AlertText = row.GetString(3),
             Muted = mutedUntil is not null,
             MutedUntil = mutedUntil,
+            LastStart = HistoryRows.Instant(row, 5),
+            Threshold = HistoryRows.Text(row, 6),
+            Late = row.IsDBNull(7) ? null : TimeSpan.FromSeconds(row.GetDouble(7)),
         };
     }
 

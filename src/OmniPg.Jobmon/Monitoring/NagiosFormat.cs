@@ -6,6 +6,8 @@ namespace OmniPg.Jobmon;
 /// <summary>Writes a report as the line of a monitoring plugin.</summary>
 internal static class NagiosFormat
 {
+    private const string OfStandby = "answered by a standby, where nobody is seen to run, wait or be dead";
+
     public static NagiosResult Of(JobCheckReport report)
     {
         var text = new StringBuilder();
@@ -19,9 +21,13 @@ internal static class NagiosFormat
             if (alert.JobName is not null)
                 text.Append(alert.JobName).Append('(').Append(alert.AlertStatusText).Append("): ");
             text.Append(alert.AlertText);
+            if (alert.Lateness is { } lateness)
+                text.Append(". ").Append(lateness);
             if (alert.Muted)
                 text.Append(" [muted]");
         }
+        if (report.OnStandby)
+            text.Append(";; ").Append(OfStandby);
         text.Append(')');
         return new NagiosResult(ExitCode(report.Worst), NagiosLine.Of(text.ToString(), PerformanceData(report)));
     }

@@ -32,7 +32,10 @@ internal sealed record ScheduleRule(
             return null;
         var last = LastStart is { } start ? string.Create(CultureInfo.InvariantCulture, $"{start.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z") : "never";
         return Alert(AlertLevel.Critical, string.Create(CultureInfo.InvariantCulture,
-            $"Expected start at {due.Value.UtcDateTime:yyyy-MM-dd HH:mm}Z ({Cron} {TimeZone}) did not happen. Last start: {last}"));
+            $"Expected start at {due.Value.UtcDateTime:yyyy-MM-dd HH:mm}Z ({Cron} {TimeZone}) did not happen. Last start: {last}")) with
+        {
+            LastStart = LastStart, Late = now - due,
+        };
     }
 
     /// <summary>What is wrong with a rule that was written past the builder.</summary>

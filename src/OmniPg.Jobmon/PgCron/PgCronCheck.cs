@@ -103,7 +103,10 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         if (job.KnownSince is not { } known || schedule.Missed(_server.Now - startGrace, job.LastStart, known, zone) is not { } due)
             return null;
         return Alert(rule, AlertLevel.Critical, JobAlertStatus.Missing,
-            $"Expected start at {Text(due)} ({job.Schedule} {_server.ZoneName}) did not happen. Last start: {(job.LastStart is null ? "never" : Text(job.LastStart))}");
+            $"Expected start at {Text(due)} ({job.Schedule} {_server.ZoneName}) did not happen. Last start: {(job.LastStart is null ? "never" : Text(job.LastStart))}") with
+        {
+            LastStart = job.LastStart, Late = _server.Now - due,
+        };
     }
 
     // pg_cron never runs a job twice at once: a start that is due meanwhile waits for the end of the run at work, and is not lost.

@@ -121,7 +121,7 @@ internal static class PgCronSql
         """
         SELECT upper(n.name), c.job_name IS NOT NULL, c.sensitivity::integer, $5 - n.last_start > c.warn_threshold, $5 - n.last_start > c.error_threshold,
         --side
-            NOT coalesce(c.active, true) OR NOT coalesce(u.active, true), u.cron, u.time_zone, u.start_grace, u.created_at,
+            NOT coalesce(c.active, true) OR NOT coalesce(u.active, true), u.cron, u.time_zone, make_interval(secs => extract(epoch FROM u.start_grace)::double precision), u.created_at,
             CASE WHEN u.muted_until > now() THEN u.muted_until END,
             CASE WHEN $5 - n.open_since > u.max_runtime THEN format('Running for %s, longer than the allowed %s', date_trunc('second', $5 - n.open_since), u.max_runtime)
                 WHEN extract(epoch FROM $5 - n.open_since) > n.usual * u.anomaly_factor THEN format('Running for %s, longer than %s times the usual %s',

@@ -20,4 +20,10 @@ public sealed record InstallResult
 
     /// <summary>Whether SQL callers log outside their transaction.</summary>
     public required SqlAutonomy SqlAutonomy { get; init; }
+
+    /// <summary>
+    /// Why SQL callers log inside their transaction, as the end of a sentence: the extension dblink is missing, or its connection does not reach
+    /// this database. <see langword="null"/> when they log outside of it.
+    /// </summary>
+    public string? WhyNotAutonomous { get; init; }
 }

@@ -48,6 +48,8 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
 
         database.Forget();
+        var autonomy = before.Mode == JobmonMode.Extension
+            ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(connection, before.Schema, cancellationToken).ConfigureAwait(false);
         return new InstallResult
         {
             Mode = before.Mode == JobmonMode.Extension ? JobmonMode.Extension : JobmonMode.Own,
@@ -55,8 +57,9 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             SideSchema = before.SideSchema,
             AlreadyInstalled = before.Mode == JobmonMode.Own || before.HasSide || before.FoundSide.IsOlder,
             Upgraded = before.HasOlderLog || before.FoundSide.IsOlder,
-            SqlAutonomy = before.Mode == JobmonMode.Extension
-                ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(connection, before.Schema, cancellationToken).ConfigureAwait(false),
+            SqlAutonomy = autonomy,
+            WhyNotAutonomous = autonomy == SqlAutonomy.Dblink
+                ? null : await CapabilityProbe.WhyNoneAsync(connection, cancellationToken).ConfigureAwait(false),
         };
     }
 

@@ -28,4 +28,12 @@ internal static class CapabilityProbe
         using var probe = new NpgsqlCommand($"SELECT {schema.Quoted}._dblink_probe()", connection);
         return await probe.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true ? SqlAutonomy.Dblink : SqlAutonomy.None;
     }
+
+    /// <summary>Why they cannot, as the end of a sentence.</summary>
+    public static async Task<string> WhyNoneAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        using var look = new NpgsqlCommand("SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'dblink')", connection);
+        return await look.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true
+            ? "the connection of dblink does not reach this database" : "the extension dblink is not installed";
+    }
 }

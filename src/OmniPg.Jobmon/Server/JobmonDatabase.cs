@@ -120,7 +120,8 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
                 or PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement:
                 return new JobmonUnavailableException(operation, ServerText.Of(dataSource.ConnectionString), refusal.MessageText, refusal);
             default:
-                return null;
+                return JobmonUnavailableException.IsLogin(refusal)
+                    ? new JobmonUnavailableException(operation, ServerText.Of(dataSource.ConnectionString), refusal.MessageText, refusal) : null;
         }
     }
 

@@ -54,7 +54,15 @@ internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
     public Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default) =>
         throw Refuse(nameof(MuteAsync));
 
-    public CheckBuilder Check(string jobName) => throw Refuse(nameof(Check));
+    public Task<int> AcknowledgeAsync(long jobId, string by, string? why = null, CancellationToken cancellationToken = default) =>
+        throw Refuse(nameof(AcknowledgeAsync));
+
+    public Task<DateTimeOffset> MuteForAsync(string jobName, string interval, string by, string? why = null, CancellationToken cancellationToken = default) =>
+        throw Refuse(nameof(MuteForAsync));
+
+    public CheckBuilder Rule(string jobName) => throw Refuse(nameof(Rule));
+
+    public Task<IReadOnlyList<JobRule>> ListRulesAsync(CancellationToken cancellationToken = default) => throw Refuse(nameof(ListRulesAsync));
 
     public Task ExportAsync(Stream jsonLines, JobQuery query, CancellationToken cancellationToken = default) => throw Refuse(nameof(ExportAsync));
 

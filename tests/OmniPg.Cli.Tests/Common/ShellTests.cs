@@ -7,9 +7,12 @@ public sealed class ShellTests
     [Theory]
     [InlineData("There is no command 'chek'. Is 'check' meant?", "jobmon", "chek")]
     [InlineData("There is no command 'nonsense'.", "nonsense")]
-    [InlineData("There is no option '--lik'.", "jobmon", "show", "--lik")]
-    [InlineData("There is no option '--sinlge'.", "jobmon", "exec", "--sinlge", "x", "--", "true")]
+    [InlineData("There is no option '--lik'. Is '--like' meant?", "jobmon", "show", "--lik")]
+    [InlineData("There is no option '--sinlge'. Is '--single' meant?", "jobmon", "exec", "--sinlge", "x", "--", "true")]
     [InlineData("There is no option '--version'.", "jobmon", "--version")]
+    [InlineData("There is no option '--conection=x'. Is '--connection' meant?", "jobmon", "check", "--conection=x")]
+    [InlineData("There is no option '--schemo'. Is '--schema' meant?", "jobmon", "reap", "--schemo", "s")]
+    [InlineData("--liveness takes auto, lock or heartbeat, not 'none'.", "jobmon", "check", "--liveness", "none")]
     [InlineData("'2' is one word too many.", "jobmon", "cancel", "1", "2")]
     [InlineData("JOB_ID takes a whole number, not 'abc'.", "jobmon", "cancel", "abc")]
     [InlineData("--limit takes a whole number, not 'abc'.", "jobmon", "show", "--limit", "abc")]
@@ -26,6 +29,17 @@ public sealed class ShellTests
         result.Output.Should().BeEmpty();
         result.Error.Should().StartWith($"omnipg: {error}\nhint: omnipg ").And.EndWith(" --help\n");
         result.Error.Should().NotContain("System.").And.NotContain("OmniPg.");
+    }
+
+    [Fact]
+    public async Task Without_a_word_the_help_is_printed_and_the_exit_code_is_that_of_wrong_use()
+    {
+        await using var cli = new CliRunner(null);
+
+        var bare = await cli.RunAsync();
+
+        (bare.ExitCode, bare.Error).Should().Be((64, ""));
+        bare.Output.Should().Be((await cli.RunAsync("--help")).Output).And.Contain("Example: omnipg jobmon check --format nagios");
     }
 
     [Fact]
@@ -59,6 +73,7 @@ public sealed class ShellTests
     [InlineData("omnipg jobmon c", "cancel check")]
     [InlineData("omnipg jobmon check --f", "--format")]
     [InlineData("omnipg jobmon check --format n", "nagios")]
+    [InlineData("omnipg jobmon check --liveness h", "heartbeat")]
     [InlineData("omnipg completion ", "bash fish zsh")]
     public async Task Bash_completes_commands_options_and_values(string line, string completed)
     {

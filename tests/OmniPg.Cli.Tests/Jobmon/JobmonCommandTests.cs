@@ -26,7 +26,7 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
         var json = await cli.RunAsync("jobmon", "install", "--json");
 
         first.Should().Be(new CliResult(0, "Installed: job log in schema log (own), side tables in omnipg_jobmon\n",
-            "note: functions called from SQL log inside their caller's transaction, because dblink cannot connect\n"));
+            "note: functions called from SQL log inside their caller's transaction, because the extension dblink is not installed\n"));
         second.Output.Should().Be("Already installed: job log in schema log (own), side tables in omnipg_jobmon\n");
         JsonDocument.Parse(json.Output).RootElement.GetProperty("alreadyInstalled").GetBoolean().Should().BeTrue();
     }
@@ -93,6 +93,121 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Rules_are_set_listed_and_linted()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+
+        (await cli.RunAsync("jobmon", "rules")).Should().Be(new CliResult(0, "", ""));
+        (await cli.RunAsync("jobmon", "rule", "load", "--warn", "26 hours", "--error", "1 mon", "--sensitivity", "1", "--escalate", "3", "--schedule", "30 2 * * *", "--time-zone",
+            "Europe/Berlin", "--grace", "20 minutes", "--min-runtime", "10 s", "--max-runtime", "2 hours", "--stall", "15 min")).Should().Be(new CliResult(0, "Rule for job 'load' is on\n", ""));
+        (await cli.RunAsync("jobmon", "rule", "off", "--warn", "1 h", "--error", "1 h", "--inactive")).Output.Should().Be("Rule for job 'off' is off\n");
+        var rules = await cli.RunAsync("jobmon", "rules");
+        var json = JsonDocument.Parse((await cli.RunAsync("jobmon", "rules", "--json")).Output).RootElement;
+        var lint = await cli.RunAsync("jobmon", "lint");
+
+        rules.Should().Be(new CliResult(0, "LOAD\ton\t26:00:00\t1 mon\t1\t3\t30 2 * * * Europe/Berlin, up to 00:20:00 late\tat least 00:00:10, at most 02:00:00, progress every 00:15:00\t\n"
+            + "OFF\toff\t01:00:00\t01:00:00\t0\t\t\t\t\n", ""));
+        (json[0].GetProperty("jobName").GetString(), json[0].GetProperty("active").GetBoolean(), json[0].GetProperty("error").GetString(), json[0].GetProperty("escalate").GetInt32(),
+            json[0].GetProperty("grace").GetString(), json[1].GetProperty("schedule").ValueKind).Should().Be(("LOAD", true, "1 mon", 3, "00:20:00", JsonValueKind.Null));
+        lint.ExitCode.Should().Be(1);
+        lint.Output.Should().Be("LOAD\tnever-ran\tNo run of that name is in the log.\n"
+            + "OFF\tinactive\tThe rule is off, and an inactive rule also silences the default rule of three failed runs.\n");
+        foreach (var (option, value, message) in new[]
+        {
+            ("--schedule", "@daily", "A cron schedule has five fields; '@daily' has '1'."), ("--max-runtime", "soon", "A limit of job 'load' is not an interval: invalid input syntax for type interval: \"soon\""),
+            ("--stall", "0 s", "The time without progress of job 'load' cannot be '00:00:00': it must be longer than zero."),
+        })
+            (await cli.RunAsync("jobmon", "rule", "load", option, value)).Should().Be(new CliResult(64, "", $"omnipg: {message}\n"));
+        (await cli.RunAsync("jobmon", "rule", "load", "--schedule", "* * * * *", "--time-zone", "Mars/Base")).Error.Should().Be("omnipg: Time zone 'Mars/Base' is unknown on this machine.\n");
+        (await cli.RunAsync("jobmon", "rules")).Output.Should().Be(rules.Output, "what was refused has changed nothing");
+    }
+
+    [Fact]
+    public async Task Failures_are_acknowledged_by_run_or_name_and_jobs_muted_for_a_time()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+        await cli.RunAsync("jobmon", "rule", "load", "--warn", "1 day", "--error", "2 days");
+        await cli.Database.ExecuteAsync("SELECT jobmon.fail_job(jobmon.add_job('load')) FROM generate_series(1, 3)", TestContext.Current.CancellationToken);
+        async Task<string> CheckAsync() => (await cli.RunAsync("jobmon", "check")).Output;
+
+        (await cli.RunAsync("jobmon", "ack", "2", "-m", "known")).Should().Be(new CliResult(0, "Took note of 1 failure\n", ""));
+        (await CheckAsync()).Should().Be("CRITICAL\tFAILED_RUN\tLOAD\t2 CRITICAL run(s)\n");
+        (await cli.RunAsync("jobmon", "mute", "load", "--for", "soon")).ExitCode.Should().Be(64);
+        (await cli.RunAsync("jobmon", "mute", "load", "--for", "0 s")).Should().Be(new CliResult(64, "", "omnipg: A job is muted for longer than zero, not for '0 s'.\n"));
+        (await cli.RunAsync("jobmon", "mute", "Load", "--for", "2 hours", "-m", "disk")).Output.Should().MatchRegex("^Job 'Load' is muted until ....-..-.. ..:..:..Z\n$");
+        (await cli.RunAsync("jobmon", "check", "--format", "nagios")).Output.Should().StartWith("OK(LOAD(FAILED_RUN): 2 CRITICAL run(s) [muted])|");
+        (await cli.RunAsync("jobmon", "rules")).Output.Should().MatchRegex($"LOAD\ton\t1 day\t2 days\t0\t\t\t\tuntil ....-..-.. ..:..:..Z by {Environment.UserName}: disk\n$");
+        (await cli.RunAsync("jobmon", "unmute", "load")).Should().Be(new CliResult(0, "Job 'load' is not muted\n", ""));
+        (await cli.RunAsync("jobmon", "unmute", "nobody")).ExitCode.Should().Be(0);
+        (await cli.RunAsync("jobmon", "ack", "load", "--json")).Should().Be(new CliResult(0, "{\n  \"acknowledged\": 2\n}\n", ""));
+        (await cli.RunAsync("jobmon", "ack", "load")).Should().Be(new CliResult(1, "No failure of 'load' is there to take note of\n", ""));
+        (await CheckAsync()).Should().Be("OK\tOK\t\tAll jobs run successfully\n");
+        (await cli.Database.ScalarAsync<string>("SELECT string_agg(job_name || ' ' || job_ids::text || ' ' || acknowledged_by || ' ' || coalesce(why, '~'), ', ' ORDER BY acknowledged_at) FROM omnipg_jobmon.acknowledgement", TestContext.Current.CancellationToken))
+            .Should().Be($"LOAD {{2}} {Environment.UserName} known, LOAD {{1,3}} {Environment.UserName} ~");
+        (await cli.RunAsync("jobmon", "rules")).Output.Should().Be("LOAD\ton\t1 day\t2 days\t0\t\t\t\t\n", "unmuting makes no rule");
+    }
+
+    [Fact]
+    public async Task Missing_job_is_told_with_last_start_threshold_and_how_late()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+        await cli.RunAsync("jobmon", "rule", "late", "--warn", "26 hours", "--error", "30 hours");
+        await cli.RunAsync("jobmon", "rule", "never", "--warn", "1 hour", "--error", "2 hours");
+        await cli.Database.ExecuteAsync("INSERT INTO jobmon.job_log (owner, job_name, start_time, end_time, status, pid) VALUES ('me', 'LATE', now() - interval '3 days 12:00', now() - interval '3 days 11:00', 'OK', 1)",
+            TestContext.Current.CancellationToken);
+        const string Late = @"Has not completed a run since highest configured monitoring time period\. Last start: ....-..-.. ..:..:..Z; allowed without a start: 30:00:00; late by 2d 6:00:\d\d";
+        const string Never = @"Has not completed a run since highest configured monitoring time period\. Never started; allowed without a start: 02:00:00";
+
+        var table = await cli.RunAsync("jobmon", "check");
+        var nagios = await cli.RunAsync("jobmon", "check", "--format", "nagios");
+        var json = JsonDocument.Parse((await cli.RunAsync("jobmon", "check", "--json")).Output).RootElement.GetProperty("alerts");
+
+        table.Output.Should().MatchRegex($"^CRITICAL\tMISSING\tLATE\t{Late}\nCRITICAL\tMISSING\tNEVER\t{Never}\n$");
+        nagios.Output.Should().MatchRegex($@"^CRITICAL\(LATE\(MISSING\): {Late};; NEVER\(MISSING\): {Never}\)\|");
+        (json[0].GetProperty("threshold").GetString(), json[1].GetProperty("threshold").GetString()).Should().Be(("30:00:00", "02:00:00"));
+        json[0].GetProperty("lateSeconds").GetDouble().Should().BeInRange(54 * 3600, (54 * 3600) + 600);
+        json[0].GetProperty("lastStart").GetDateTimeOffset().Should().BeBefore(DateTimeOffset.UtcNow.AddDays(-3));
+        (json[1].GetProperty("lastStart").ValueKind, json[1].GetProperty("lateSeconds").ValueKind).Should().Be((JsonValueKind.Null, JsonValueKind.Null));
+    }
+
+    [Fact]
+    public async Task Two_logs_of_one_database_are_served_by_their_side_schemas()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster);
+        string[] second = ["--schema", "log2", "--side-schema", "side2"];
+
+        var install = await cli.RunAsync(["jobmon", "install", .. second]);
+        var grant = await cli.RunAsync(["jobmon", "install", "--grant", "some one", .. second]);
+        var exec = await cli.RunAsync(["jobmon", "exec", .. second, "--liveness", "heartbeat", "hello", "--", "true"]);
+        var locked = await cli.RunAsync(["jobmon", "exec", "--liveness", "lock", .. second, "hello", "--", "true"]);
+        var mute = await cli.RunAsync(["jobmon", "mute", "hello", "--for", "1 h", .. second]);
+
+        install.Output.Should().Be("Installed: job log in schema log2 (own), side tables in side2\n");
+        grant.Output.Should().StartWith("GRANT USAGE ON SCHEMA \"log2\", \"side2\" TO \"some one\";\n").And.NotContain("omnipg_jobmon\"");
+        (exec, locked).Should().Be((new CliResult(0, "", ""), new CliResult(0, "", "")));
+        mute.ExitCode.Should().Be(0);
+        (await cli.Database.ScalarAsync<string>("SELECT string_agg(s.liveness || ' ' || r.display_name, ', ' ORDER BY r.job_id) || ' ' || (SELECT count(*) FROM omnipg_jobmon.run) FROM side2.run r JOIN side2.session s USING (session_id)", TestContext.Current.CancellationToken))
+            .Should().Be("heartbeat hello, lock hello 0");
+    }
+
+    [Fact]
+    public async Task Login_that_is_refused_names_server_database_and_what_to_look_at()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        var nobody = new Npgsql.NpgsqlConnectionStringBuilder(cli.Database.ConnectionString) { Username = "nobody_knows" };
+        var nowhere = new Npgsql.NpgsqlConnectionStringBuilder(cli.Database.ConnectionString) { Database = "no such" };
+
+        var user = await cli.RunAsync("jobmon", "show", "--connection", nobody.ConnectionString);
+        var database = await cli.RunAsync("jobmon", "check", "--connection", nowhere.ConnectionString);
+        var schema = await cli.RunAsync("schema", "diff", nobody.ConnectionString, Path.GetTempPath());
+
+        var at = $"{nobody.Host}:{nobody.Port}/{cli.Database.Name}";
+        user.Error.Should().Be($"omnipg: The job log on '{at}' could not be used for 'list jobs': role \"nobody_knows\" does not exist\nhint: Check user and password of the connection, and the server's pg_hba.conf.\n");
+        (database.ExitCode, database.Error).Should().Be((3, $"omnipg: The job log on '{nobody.Host}:{nobody.Port}/no such' could not be used for 'check': database \"no such\" does not exist\nhint: Name a database of that server in the connection.\n"));
+        schema.Should().Be(new CliResult(2, "", $"omnipg: role \"nobody_knows\" does not exist (28000) on '{at}'\nhint: Check user, password and database of the connection: the command line, OMNIPG_CONNECTION, or PGUSER, PGPASSWORD and PGDATABASE.\n"));
+    }
+
+    [Fact]
     public async Task Run_logs_sql_and_tells_its_outcome()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster);
@@ -136,7 +251,6 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
     }
 
     [Theory]
-    [InlineData("omnipg: Required command was not provided.\nhint: omnipg --help\n")]
     [InlineData("omnipg: Required command was not provided.\nhint: omnipg jobmon --help\n", "jobmon")]
     [InlineData("omnipg: JOB_ID is missing.\nhint: omnipg jobmon cancel --help\n", "jobmon", "cancel")]
     [InlineData("omnipg: NAME is missing.\nomnipg: PROGRAM ARGS is missing.\nhint: omnipg jobmon exec --help\n", "jobmon", "exec")]
@@ -156,6 +270,9 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
     [InlineData("omnipg: --escalate takes zero or more.\n", "jobmon", "rule", "x", "--escalate", "-1")]
     [InlineData("omnipg: Say what to delete: --older-than or --keep.\n", "jobmon", "purge")]
     [InlineData("omnipg: --limit takes zero or more.\n", "jobmon", "show", "--limit", "-1")]
+    [InlineData("omnipg: --grace and --time-zone go with --schedule.\n", "jobmon", "rule", "x", "--grace", "1 h")]
+    [InlineData("omnipg: --side-schema must not be empty.\n", "jobmon", "check", "--side-schema", "")]
+    [InlineData("omnipg: --message must not be empty.\n", "jobmon", "ack", "x", "-m", "")]
     [InlineData("omnipg: The connection URI has an unknown parameter 'colour'.\n", "jobmon", "show", "--connection", "postgresql://u:secret@h/d?colour=red")]
     public async Task A_wrong_command_line_exits_64_with_one_line(string error, params string[] args)
     {
@@ -201,6 +318,11 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
     [InlineData("cancel")]
     [InlineData("purge")]
     [InlineData("reap")]
+    [InlineData("rules")]
+    [InlineData("ack")]
+    [InlineData("mute")]
+    [InlineData("unmute")]
+    [InlineData("lint")]
     [InlineData("top")]
     public async Task Every_command_has_help_with_an_example(string command)
     {

@@ -13,8 +13,8 @@ public sealed class AdminTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
 
-        await log.Admin.Check("Nightly Größe").Warn("1 mon").Error(TimeSpan.FromDays(40)).Sensitivity(2).Escalate(3).ActivateAsync(Stop);
-        await log.Admin.Check("NIGHTLY GRößE").Warn("26 hours").DeactivateAsync(Stop);
+        await log.Admin.Rule("Nightly Größe").Warn("1 mon").Error(TimeSpan.FromDays(40)).Sensitivity(2).Escalate(3).ActivateAsync(Stop);
+        await log.Admin.Rule("NIGHTLY GRößE").Warn("26 hours").DeactivateAsync(Stop);
 
         (await log.RowsAsync("SELECT job_name = upper('Nightly Größe'), warn_threshold, extract(epoch from error_threshold)::int, active, sensitivity, escalate FROM S.job_check_config"))
             .Should().Equal("t|26:00:00|3456000|f|2|3");
@@ -28,7 +28,7 @@ public sealed class AdminTests(PgClusterFixture server)
     public async Task A_rule_that_makes_no_sense_is_refused(string warn, string? error, string message)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        var rule = log.Admin.Check("x").Warn(warn);
+        var rule = log.Admin.Rule("x").Warn(warn);
 
         var act = () => (error is null ? rule : rule.Error(error)).ActivateAsync(Stop);
 
@@ -41,11 +41,37 @@ public sealed class AdminTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
 
-        var off = () => log.Admin.Check("nobody").DeactivateAsync(Stop);
+        var off = () => log.Admin.Rule("nobody").DeactivateAsync(Stop);
 
         await off.Should().ThrowAsync<ArgumentException>().WithMessage("Job 'nobody' has no rule to turn off; a new one that is off needs both a warning and an error threshold, too.");
-        log.Admin.Invoking(a => a.Check("x").Escalate(-1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("Zero or more, or null for never.*");
-        log.Admin.Invoking(a => a.Check("x").Sensitivity(-1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("Zero or more.*");
+        log.Admin.Invoking(a => a.Rule("x").Escalate(-1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("Zero or more, or null for never.*");
+        log.Admin.Invoking(a => a.Rule("x").Sensitivity(-1)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("Zero or more.*");
+    }
+
+    [Fact]
+    public async Task Every_mistake_of_a_rule_is_an_argument_exception_and_intervals_may_have_months()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        var rule = log.Admin.Rule("x");
+
+        foreach (var wrong in new Action[]
+        {
+            () => rule.Schedule("@daily"), () => rule.Schedule("61 * * * *"), () => rule.Schedule("* * * * *", "Mars/Base"),
+            () => rule.Schedule("* * * * *", startGrace: TimeSpan.FromSeconds(-1)), () => rule.MaxRuntime(" "), () => rule.MinRuntime(TimeSpan.Zero), () => rule.Warn(""),
+        })
+            wrong.Should().Throw<ArgumentException>();
+        foreach (var wrong in new[] { rule.MaxRuntime("soon"), rule.MaxRuntime("-1 h"), rule.Schedule("* * * * *", "UTC", "-1 s"), rule.Warn("soon").Error("1 h") })
+            await wrong.Awaiting(r => r.ActivateAsync(Stop)).Should().ThrowAsync<ArgumentException>();
+        await rule.Schedule("0 0 1 * *", "UTC", "1 mon").MaxRuntime("1 mon 1 day").ActivateAsync(Stop);
+
+        (await log.Admin.ListRulesAsync(Stop)).Should().Equal(new JobRule
+        {
+            JobName = "X", Active = true, Cron = "0 0 1 * *", TimeZone = "UTC", StartGrace = "1 mon", MaxRuntime = "1 mon 1 day",
+        });
+        (await log.Monitor.CheckAsync(cancellationToken: Stop)).Worst.Should().Be(AlertLevel.Ok);
+        await log.ExecuteAsync("DROP SCHEMA omnipg_jobmon CASCADE; INSERT INTO S.job_check_config VALUES ('Y', '1 h', '2 h', true, 1)");
+        await using var without = JobmonClient.Create(log.DataSource);
+        (await without.Admin.ListRulesAsync(Stop)).Should().Equal(new JobRule { JobName = "Y", Active = true, WarnThreshold = "01:00:00", ErrorThreshold = "02:00:00", Sensitivity = 1 });
     }
 
     [Fact]

@@ -168,11 +168,11 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
 
     private static async Task ManageAsync(JobmonClient jobmon)
     {
-        await jobmon.Admin.Check("written").Warn("1 h").Error("2 h").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
+        await jobmon.Admin.Rule("written").Warn("1 h").Error("2 h").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
         await jobmon.Admin.MuteAsync("written", DateTimeOffset.UtcNow.AddHours(1), "dba", null, Stop);
         await jobmon.Admin.AcknowledgeAsync("written", "dba", null, Stop);
         await jobmon.Admin.SetStatusTextAsync(AlertLevel.Ok, "OK", Stop);
-        await jobmon.Admin.Check("written").DeactivateAsync(Stop);
+        await jobmon.Admin.Rule("written").DeactivateAsync(Stop);
         await jobmon.Admin.PurgeAsync(new PurgeOptions { KeepPerJob = 1 }, null, Stop);
     }
 

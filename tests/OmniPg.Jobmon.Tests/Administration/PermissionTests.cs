@@ -54,7 +54,7 @@ public sealed class PermissionTests(PgClusterFixture server)
         };
         Func<Task> manage = async () =>
         {
-            await admin.Check("x").Warn("1 h").Error("2 h").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
+            await admin.Rule("x").Warn("1 h").Error("2 h").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
             await admin.AcknowledgeAsync("x", "me", null, Stop);
             await admin.SetStatusTextAsync(AlertLevel.Ok, "OK", Stop);
             await admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.FromDays(1) }, null, Stop);

@@ -73,8 +73,8 @@ public sealed class PurgeTests(PgClusterFixture server)
             FROM (VALUES ('DAILY', interval '40 h', interval '1 h'), ('DAILY', '20 h', '1 h'), ('DAILY', '19 h', NULL),
                 ('OFF', '20 h', '1 h'), ('PLAIN', '20 h', '1 h')) AS r (n, a, e)
             """);
-        await (kind == "rule" ? log.Admin.Check("daily").Warn("26 hours").Error("30 hours") : log.Admin.Check("daily").Schedule("* * * * *")).ActivateAsync(stop);
-        await log.Admin.Check("off").Warn("26 hours").Error("30 hours").DeactivateAsync(stop);
+        await (kind == "rule" ? log.Admin.Rule("daily").Warn("26 hours").Error("30 hours") : log.Admin.Rule("daily").Schedule("* * * * *")).ActivateAsync(stop);
+        await log.Admin.Rule("off").Warn("26 hours").Error("30 hours").DeactivateAsync(stop);
 
         if (bySql)
             await log.ExecuteAsync("SELECT S.job_log_clear('12 hours')");

@@ -122,7 +122,7 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
     private async Task<JobLogDatabase> WithFailuresOfAsync(string job)
     {
         var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await log.Admin.Check(job).Warn("1 d").Error("2 d").ActivateAsync(Stop);
+        await log.Admin.Rule(job).Warn("1 d").Error("2 d").ActivateAsync(Stop);
         await log.ExecuteAsync($"CREATE TABLE work (i int); INSERT INTO S.job_check_log (job_id, job_name, alert_code) VALUES (0, upper('{job}'), 3)");
         return log;
     }

@@ -45,6 +45,8 @@ public sealed class StandbyTests : IAsyncLifetime
         var there = await _log.Monitor.CheckAsync(cancellationToken: Stop);
 
         report.OnStandby.Should().BeTrue();
+        report.ToNagios().Output.Should().Contain(";; answered by a standby, where nobody is seen to run, wait or be dead)|");
+        there.ToNagios().Output.Should().NotContain("standby");
         report.Alerts.Should().NotContain(a => a.Status == JobAlertStatus.Died || a.Status == JobAlertStatus.Blocked);
         there.Alerts.Should().Contain(a => a.Status == JobAlertStatus.Died);
         report.Alerts.Select(a => $"{a.Level} {a.AlertStatusText} {a.JobName} {a.AlertText}")

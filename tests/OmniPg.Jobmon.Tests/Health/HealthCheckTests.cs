@@ -13,7 +13,7 @@ public sealed class HealthCheckTests(PgClusterFixture server)
     public async Task Health_follows_the_worst_alert_and_lists_the_jobs()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await log.Admin.Check("load").Warn("1 d").Error("2 d").ActivateAsync(Stop);
+        await log.Admin.Rule("load").Warn("1 d").Error("2 d").ActivateAsync(Stop);
         await using var services = Services(log.DataSource);
         var health = services.GetRequiredService<HealthCheckService>();
 

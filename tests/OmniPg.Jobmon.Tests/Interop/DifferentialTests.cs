@@ -65,7 +65,7 @@ public sealed class DifferentialTests(PgClusterFixture server)
 
         (await monitor.CheckAsync(cancellationToken: Stop)).Worst.Should().Be(AlertLevel.Ok);
         var installed = await admin.InstallAsync(null, Stop);
-        await admin.Check("load").Warn("1 d").Error("2 d").ActivateAsync(Stop);
+        await admin.Rule("load").Warn("1 d").Error("2 d").ActivateAsync(Stop);
         await original.ExecuteAsync("SELECT jobmon.fail_job(jobmon.add_job('load'))", Stop);
         var report = await monitor.CheckAsync(cancellationToken: Stop);
         var purged = await admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.Zero }, null, Stop);

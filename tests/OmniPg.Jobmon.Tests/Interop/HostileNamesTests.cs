@@ -25,7 +25,7 @@ public sealed class HostileNamesTests(PgClusterFixture server)
         await using var jobmon = JobmonClient.Create(database.DataSource, options);
 
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
-        await jobmon.Admin.Check(hostile).Warn("1 d").Error("2 d").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
+        await jobmon.Admin.Rule(hostile).Warn("1 d").Error("2 d").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
         using (var good = jobmon.Job(hostile).SingleInstance().Tag(hostile).Argument(hostile, hostile).Start())
         {
             using (var step = good.Step(hostile))

@@ -28,7 +28,7 @@ public sealed class ServerMajorTests
             () => log.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT' AND pid <> pg_backend_pid() AND state = 'idle')"),
             "the watcher has begun", cancellationToken: Stop);
 
-        await jobmon.Admin.Check("load").Warn("1 hour").Error("2 hours").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
+        await jobmon.Admin.Rule("load").Warn("1 hour").Error("2 hours").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
         await using var work = await log.DataSource.OpenConnectionAsync(Stop);
         var job = await jobmon.Job("load").SingleInstance().StartAsync(Stop);
         job.Attach(work);

@@ -59,6 +59,63 @@ public sealed class RegistrationTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Log_is_installed_before_the_first_service_starts_by_several_hosts_at_once()
+    {
+        await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Cancellation);
+        var lines = new ListLoggerFactory();
+        IHost Build()
+        {
+            var builder = Host.CreateEmptyApplicationBuilder(null);
+            builder.Services.AddSingleton<ILoggerFactory>(lines);
+            builder.Services.AddHostedService<StartsAJob>();
+            builder.Services.AddOmniPgJobmon(o => o.ErrorPolicy = ErrorPolicy.Throw).UseDataSource(database.DataSource).AddReaper().AddInstall();
+            return builder.Build();
+        }
+
+        using var first = Build();
+        using var second = Build();
+        await Task.WhenAll(first.StartAsync(Cancellation), second.StartAsync(Cancellation));
+        await first.StopAsync(Cancellation);
+        await second.StopAsync(Cancellation);
+
+        (await database.ScalarAsync<string>("SELECT string_agg(job_name || ' ' || status, ',') FROM jobmon.job_log", Cancellation)).Should().Be("AT START OK,AT START OK");
+        lines.Lines.Where(l => l.Id.Id is 3304 or 3305 or 3301).Select(l => l.Message).Should().Equal("Installed the job log in schema jobmon, side tables in omnipg_jobmon");
+    }
+
+    [Theory]
+    [InlineData(ErrorPolicy.LogAndContinue)]
+    [InlineData(ErrorPolicy.Throw)]
+    public async Task Installation_that_fails_stops_the_host_only_under_Throw(ErrorPolicy policy)
+    {
+        await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Cancellation);
+        await database.ExecuteAsync("CREATE SCHEMA jobmon; CREATE TABLE jobmon.job_log (mine int)", Cancellation);
+        var lines = new ListLoggerFactory();
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddSingleton<ILoggerFactory>(lines);
+        builder.Services.AddOmniPgJobmon(o => o.ErrorPolicy = policy).UseDataSource(database.DataSource).AddInstall();
+        using var host = builder.Build();
+
+        var start = () => host.StartAsync(Cancellation);
+
+        if (policy == ErrorPolicy.Throw)
+        {
+            await start.Should().ThrowAsync<JobmonConflictException>();
+            return;
+        }
+
+        await start();
+        await host.StopAsync(Cancellation);
+        lines.Lines.Where(l => l.Id.Id == 3304).Should().ContainSingle().Which.Message.Should().StartWith("Installing the job log failed: ").And.Contain("it holds foreign objects of the same names: job_log");
+    }
+
+    private sealed class StartsAJob(IJobmon jobmon) : IHostedService
+    {
+        public async Task StartAsync(CancellationToken cancellationToken) => await (await jobmon.StartAsync("at start", cancellationToken: cancellationToken)).CompleteAsync(cancellationToken: cancellationToken);
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    [Fact]
     public async Task Named_logs_stand_side_by_side()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);

@@ -39,7 +39,7 @@ public sealed class StatusTextTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
-        await jobmon.Admin.Check("x").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
+        await jobmon.Admin.Rule("x").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
 
         using (var job = jobmon.Start("x"))
         {
@@ -56,8 +56,8 @@ public sealed class StatusTextTests(PgClusterFixture server)
     public async Task Status_or_level_that_no_text_knows_still_alerts()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await log.Admin.Check("x").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
-        await log.Admin.Check("y").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
+        await log.Admin.Rule("x").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
+        await log.Admin.Rule("y").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
         await log.ExecuteAsync("SELECT S.add_job('x'), S.add_job('y'); UPDATE S.job_log SET status = 'BROKEN', end_time = now() WHERE job_name = 'X'");
         await log.ExecuteAsync("INSERT INTO S.job_status_text VALUES (9, 'MELTDOWN'); SELECT S.fail_job(2, 9); DELETE FROM S.job_status_text WHERE alert_code = 9");
 

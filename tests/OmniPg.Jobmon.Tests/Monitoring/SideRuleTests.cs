@@ -89,8 +89,8 @@ public sealed class SideRuleTests(PgClusterFixture server)
             + "INSERT INTO S.job_log (owner, job_name, start_time, end_time, status, pid) VALUES ('me', 'B', now() - interval '2 s', now(), 'OK', 1);"
             + "INSERT INTO S.job_log (owner, job_name, start_time, end_time, status, pid) SELECT 'me', 'A', now() - interval '1 d', now() - interval '1 d' + interval '3 min', 'OK', 1 FROM generate_series(1, 5)");
         var stop = TestContext.Current.CancellationToken;
-        await log.Admin.Check("a").MaxRuntime(TimeSpan.FromMinutes(9)).StallAfter(TimeSpan.FromMinutes(5)).LongerThanUsual(3).ActivateAsync(stop);
-        await log.Admin.Check("b").MinRuntime(TimeSpan.FromSeconds(10)).ActivateAsync(stop);
+        await log.Admin.Rule("a").MaxRuntime(TimeSpan.FromMinutes(9)).StallAfter(TimeSpan.FromMinutes(5)).LongerThanUsual(3).ActivateAsync(stop);
+        await log.Admin.Rule("b").MinRuntime(TimeSpan.FromSeconds(10)).ActivateAsync(stop);
 
         var report = await log.Monitor.CheckAsync(cancellationToken: stop);
 
@@ -108,7 +108,7 @@ public sealed class SideRuleTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         var stop = TestContext.Current.CancellationToken;
-        await log.Admin.Check("nightly").Schedule("* * * * *", "Europe/Berlin").ActivateAsync(stop);
+        await log.Admin.Rule("nightly").Schedule("* * * * *", "Europe/Berlin").ActivateAsync(stop);
         // What was due before the rule was made is nobody's fault. An hour ahead, because a minute may end between the two.
         await log.ExecuteAsync("UPDATE omnipg_jobmon.check_rule SET created_at = now() + interval '1 h'");
         var fresh = await log.Monitor.CheckAsync(cancellationToken: stop);

@@ -35,9 +35,9 @@ public sealed class PgCronCheckTests(PgCronFixture server)
         var two = await cron.CheckAsync();
         await cron.RunAsync(job, "failed", 60, 59, @"ERROR:  third\nCONTEXT:  here");
         var three = await cron.CheckAsync();
-        await cron.Log.Admin.Check("pg_cron: Nightly").Warn("1 hour").Error("2 hours").Sensitivity(3).ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("pg_cron: Nightly").Warn("1 hour").Error("2 hours").Sensitivity(3).ActivateAsync(Stop);
         var tolerated = await cron.CheckAsync();
-        await cron.Log.Admin.Check("pg_cron: Nightly").Sensitivity(2).ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("pg_cron: Nightly").Sensitivity(2).ActivateAsync(Stop);
         var beyond = await cron.CheckAsync();
 
         two.Should().Equal(Well);
@@ -191,9 +191,9 @@ public sealed class PgCronCheckTests(PgCronFixture server)
             await cron.RunAsync(unusual, "succeeded", ago, ago - 0.5);
         await cron.RunAsync(unusual, "running", 4, null, pid: worker.ProcessID);
         await cron.RunAsync(fast, "succeeded", 100, 99);
-        await cron.Log.Admin.Check("PG_CRON: SLOW").MaxRuntime(TimeSpan.FromSeconds(3)).ActivateAsync(Stop);
-        await cron.Log.Admin.Check("PG_CRON: UNUSUAL").LongerThanUsual(4).ActivateAsync(Stop);
-        await cron.Log.Admin.Check("PG_CRON: FAST").MinRuntime(TimeSpan.FromSeconds(2)).ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("PG_CRON: SLOW").MaxRuntime(TimeSpan.FromSeconds(3)).ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("PG_CRON: UNUSUAL").LongerThanUsual(4).ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("PG_CRON: FAST").MinRuntime(TimeSpan.FromSeconds(2)).ActivateAsync(Stop);
 
         var alerts = await cron.CheckAsync();
 
@@ -209,7 +209,7 @@ public sealed class PgCronCheckTests(PgCronFixture server)
         await using var cron = await PgCronDatabase.CreateAsync(server);
         var job = await cron.JobAsync("monthly", "0 0 31 2 *");
         await cron.RunAsync(job, "succeeded", 100, 99);
-        var rule = cron.Log.Admin.Check("PG_CRON: MONTHLY");
+        var rule = cron.Log.Admin.Rule("PG_CRON: MONTHLY");
 
         await rule.Warn("1 hour").Error("2 hours").ActivateAsync(Stop);
         var early = await cron.CheckAsync();
@@ -236,10 +236,10 @@ public sealed class PgCronCheckTests(PgCronFixture server)
         await using var cron = await PgCronDatabase.CreateAsync(server);
         var job = await cron.JobAsync("nightly", "* * * * *");
         await cron.RunAsync(job, "succeeded", 600, 599);
-        await cron.Log.Admin.Check("PG_CRON: NIGHTLY").Schedule("0 0 31 2 *").ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("PG_CRON: NIGHTLY").Schedule("0 0 31 2 *").ActivateAsync(Stop);
 
         var never = await cron.CheckAsync();
-        await cron.Log.Admin.Check("PG_CRON: NIGHTLY").Schedule("* * * * *", startGrace: TimeSpan.FromMinutes(1)).ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("PG_CRON: NIGHTLY").Schedule("* * * * *", startGrace: TimeSpan.FromMinutes(1)).ActivateAsync(Stop);
         await cron.Log.ExecuteAsync("UPDATE omnipg_jobmon.check_rule SET created_at = now() - interval '1 hour'");
         var late = await cron.CheckAsync();
         await cron.Log.Admin.MuteAsync("pg_cron: nightly", DateTimeOffset.UtcNow.AddHours(1), "me", cancellationToken: Stop);
@@ -283,7 +283,7 @@ public sealed class PgCronCheckTests(PgCronFixture server)
         await using var cron = await PgCronDatabase.CreateAsync(server);
         var job = await cron.JobAsync("nightly", "* * * * *");
         await cron.RunAsync(job, "succeeded", 600, 599);
-        await cron.Log.Admin.Check("b").Warn("1 hour").Error("3 days").ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("b").Warn("1 hour").Error("3 days").ActivateAsync(Stop);
         await cron.Log.ExecuteAsync("INSERT INTO S.job_log (owner, job_name, start_time, end_time, status, pid) VALUES ('me', 'B', now() - interval '1 day', now() - interval '1 day', 'OK', 1)");
 
         var report = await cron.Monitor.CheckAsync(cancellationToken: Stop);
@@ -299,8 +299,8 @@ public sealed class PgCronCheckTests(PgCronFixture server)
         await using var cron = await PgCronDatabase.CreateAsync(server);
         await cron.RunAsync(await cron.JobAsync("ran", "0 0 31 2 *"), "succeeded", 100, 99);
         await cron.JobAsync("new", "0 0 31 2 *");
-        await cron.Log.Admin.Check("pg_cron: ran").Warn("1 h").Error("2 h").ActivateAsync(Stop);
-        await cron.Log.Admin.Check("pg_cron: new").Warn("1 h").Error("2 h").ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("pg_cron: ran").Warn("1 h").Error("2 h").ActivateAsync(Stop);
+        await cron.Log.Admin.Rule("pg_cron: new").Warn("1 h").Error("2 h").ActivateAsync(Stop);
 
         var findings = await cron.Monitor.LintAsync(Stop);
 

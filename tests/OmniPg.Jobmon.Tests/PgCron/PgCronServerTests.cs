@@ -25,7 +25,7 @@ public sealed class PgCronServerTests(PgCronFixture server)
         foreach (var (name, command) in new[] { ("good", "SELECT 1"), ("bad", "SELECT 1/0"), ("hang", "SELECT pg_sleep(3600)") })
         {
             await cluster.ExecuteAsync($"SELECT cron.schedule('{name}', '* * * * *', '{command}')", Stop);
-            await jobmon.Admin.Check("pg_cron: " + name).Warn("1 day").Error("2 days").Sensitivity(0).ActivateAsync(Stop);
+            await jobmon.Admin.Rule("pg_cron: " + name).Warn("1 day").Error("2 days").Sensitivity(0).ActivateAsync(Stop);
         }
 
         // pg_cron starts jobs when a minute begins.

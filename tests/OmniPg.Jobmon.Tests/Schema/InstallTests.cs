@@ -93,7 +93,7 @@ public sealed class InstallTests(PgClusterFixture server)
             command.Parameters.AddWithValue(job);
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         }
-        await log.Admin.Check(job).Warn("1 h").Error("2 h").ActivateAsync(TestContext.Current.CancellationToken);
+        await log.Admin.Rule(job).Warn("1 h").Error("2 h").ActivateAsync(TestContext.Current.CancellationToken);
         var report = await log.Monitor.CheckAsync(cancellationToken: TestContext.Current.CancellationToken);
         var found = await log.History.ListAsync(new JobQuery { Name = job }, TestContext.Current.CancellationToken).ToListAsync(TestContext.Current.CancellationToken);
 

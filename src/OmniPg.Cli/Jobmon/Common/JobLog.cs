@@ -11,6 +11,17 @@ internal static class JobLog
         Description = "Schema of the job log. Default: the extension's, else jobmon", HelpName = "S", Recursive = true,
     };
 
+    public static readonly Option<string?> SideSchema = new("--side-schema")
+    {
+        Description = "Schema of its side tables. Default omnipg_jobmon", HelpName = "S", Recursive = true,
+    };
+
+    public static readonly Option<LivenessMode> Liveness = new("--liveness")
+    {
+        Description = "How others see that this process lives: by a session lock and a heartbeat, or by the heartbeat alone behind a pooler. Default auto",
+        HelpName = "auto|lock|heartbeat", Recursive = true,
+    };
+
     public static readonly Option<string?> PgCron = new("--pg-cron")
     {
         Description = "Tell of the jobs of pg_cron, too; it lives in this database of the server, or at this connection", HelpName = "DATABASE|STRING",
@@ -23,8 +34,18 @@ internal static class JobLog
     public static JobmonClient OpenForOtherWork(CliSession session) =>
         JobmonClient.Create(session.DataSource, Options(session, ErrorPolicy.LogAndContinue), new JobLogMessages(session.Error));
 
-    private static JobmonOptions Options(CliSession session, ErrorPolicy policy) =>
-        new() { Schema = CliSession.NotEmpty(session.Get(Schema), Schema.Name), ErrorPolicy = policy };
+    private static JobmonOptions Options(CliSession session, ErrorPolicy policy)
+    {
+        var options = new JobmonOptions
+        {
+            Schema = CliSession.NotEmpty(session.Get(Schema), Schema.Name), Liveness = session.Get(Liveness), ErrorPolicy = policy,
+        };
+        options.SideSchema = CliSession.NotEmpty(session.Get(SideSchema), SideSchema.Name) ?? options.SideSchema;
+        return options;
+    }
+
+    /// <summary>Who acknowledges or mutes.</summary>
+    public static string Operator => Environment.UserName;
 
     /// <summary>A client as <see cref="Open"/> makes it that also reads pg_cron, where <see cref="PgCron"/> says so.</summary>
     public static JobmonClient OpenWithPgCron(CliSession session)

@@ -29,8 +29,9 @@ internal static class JobText
         Number(step.JobId), Number(step.StepId), step.Action, step.Status ?? "unfinished", Instant(step.StartTime), Duration(step.Duration), step.Message,
     ];
 
-    /// <summary>The alert's text, and that it does not count.</summary>
-    public static string Alert(JobAlert alert) => alert.Muted ? alert.AlertText + " [muted]" : alert.AlertText;
+    /// <summary>The alert's text, how late a missing job is, and that it does not count.</summary>
+    public static string Alert(JobAlert alert) =>
+        $"{alert.AlertText}{(alert.Lateness is { } lateness ? ". " + lateness : "")}{(alert.Muted ? " [muted]" : "")}";
 
     public static void Write(Utf8JsonWriter json, string name, IReadOnlyList<JobAlert> alerts)
     {
@@ -43,6 +44,12 @@ internal static class JobText
             json.WriteString("jobName", alert.JobName);
             json.WriteString("text", alert.AlertText);
             json.WriteBoolean("muted", alert.Muted);
+            if (alert.Status == JobAlertStatus.Missing)
+            {
+                WriteInstant(json, "lastStart", alert.LastStart);
+                json.WriteString("threshold", alert.Threshold);
+                WriteNumber(json, "lateSeconds", alert.Late is { } late ? Math.Round(late.TotalSeconds, 3) : null);
+            }
             json.WriteEndObject();
         }
         json.WriteEndArray();
@@ -116,7 +123,15 @@ internal static class JobText
         return whole.ToString(whole.TotalDays >= 1 ? @"d'd 'h\:mm\:ss" : @"h\:mm\:ss", CultureInfo.InvariantCulture);
     }
 
-    private static void WriteInstant(Utf8JsonWriter json, string name, DateTimeOffset? value)
+    public static void WriteNumber(Utf8JsonWriter json, string name, double? value)
+    {
+        if (value is { } number)
+            json.WriteNumber(name, number);
+        else
+            json.WriteNull(name);
+    }
+
+    public static void WriteInstant(Utf8JsonWriter json, string name, DateTimeOffset? value)
     {
         if (value is { } instant)
             json.WriteString(name, instant);

@@ -31,23 +31,26 @@ WITH cfg AS MATERIALIZED (
     WHERE j.status IS NULL AND j.end_time IS NULL
         --end
 ), missing AS (
-    SELECT c.job_name, n.max_start, CASE WHEN now() - n.max_start <= c.error_threshold THEN 2 ELSE 3 END AS code
+    SELECT c.job_name, n.max_start, CASE WHEN now() - n.max_start <= c.error_threshold THEN 2 ELSE 3 END AS code,
+        CASE WHEN now() - n.max_start <= c.error_threshold THEN c.warn_threshold ELSE c.error_threshold END AS threshold,
+        coalesce(n.max_start, (SELECT max(j.start_time) FROM @schema@.job_log j WHERE j.job_name = c.job_name)) AS last_start
     FROM cfg c
     LEFT JOIN LATERAL (
         SELECT max(j.start_time) AS max_start FROM @schema@.job_log j
         WHERE j.job_name = c.job_name AND j.start_time > now() - @history@) n ON true
     WHERE n.max_start IS NULL OR now() - n.max_start > c.warn_threshold
 ), found AS (
-    SELECT l.alert_code, 'FAILED_RUN' AS alert_status, l.job_name, format('3 consecutive %s runs', coalesce(t.alert_text, 'level ' || l.alert_code)) AS alert_text
+    SELECT l.alert_code, 'FAILED_RUN' AS alert_status, l.job_name, format('3 consecutive %s runs', coalesce(t.alert_text, 'level ' || l.alert_code)) AS alert_text,
+        NULL::timestamp with time zone AS last_start, NULL::interval AS threshold
     FROM @schema@.job_check_log l LEFT JOIN @schema@.job_status_text t ON t.alert_code = l.alert_code
     WHERE NOT EXISTS (SELECT FROM @schema@.job_check_config c WHERE c.job_name = l.job_name)
     GROUP BY l.job_name, l.alert_code, t.alert_text HAVING count(*) > 2
     UNION ALL
-    SELECT l.alert_code, 'FAILED_RUN', l.job_name, format('%s %s run(s)', count(*), coalesce(t.alert_text, 'level ' || l.alert_code))
+    SELECT l.alert_code, 'FAILED_RUN', l.job_name, format('%s %s run(s)', count(*), coalesce(t.alert_text, 'level ' || l.alert_code)), NULL, NULL
     FROM @schema@.job_check_log l JOIN cfg c ON c.job_name = l.job_name LEFT JOIN @schema@.job_status_text t ON t.alert_code = l.alert_code
     GROUP BY l.job_name, l.alert_code, t.alert_text, c.sensitivity HAVING count(*) > c.sensitivity
     UNION ALL
-    SELECT m.code, 'MISSING', m.job_name, NULL FROM missing m
+    SELECT m.code, 'MISSING', m.job_name, NULL, m.last_start, m.threshold FROM missing m
 ), running AS (
     SELECT o.job_name, bool_and(o.unverified) AS unverified
     FROM open_runs o JOIN cfg c ON c.job_name = o.job_name
@@ -73,7 +76,8 @@ WITH cfg AS MATERIALIZED (
             WHEN pg_is_in_recovery() THEN coalesce('Whether it runs cannot be seen on a standby. Last completed run: ' || e.max_end,
                 'Whether it runs cannot be seen on a standby. Job has not had a completed run within configured monitoring time period.')
             ELSE coalesce('Currently running. Last completed run: ' || e.max_end,
-                'Currently running. Job has not had a completed run within configured monitoring time period.') END AS alert_text
+                'Currently running. Job has not had a completed run within configured monitoring time period.') END AS alert_text,
+        f.last_start, f.threshold
     FROM found f
     LEFT JOIN running r ON r.job_name = f.job_name
     LEFT JOIN blocked b ON b.job_name = f.job_name
@@ -84,14 +88,14 @@ WITH cfg AS MATERIALIZED (
     UNION ALL
     SELECT 3, 'DIED', o.job_name,
         (array_agg(coalesce(o.last_seen, format('Backend %s of the run started %s is gone', o.pid, o.start_time))
-            ORDER BY o.start_time DESC))[1] || CASE WHEN count(*) > 1 THEN format(' (%s runs)', count(*)) ELSE '' END
+            ORDER BY o.start_time DESC))[1] || CASE WHEN count(*) > 1 THEN format(' (%s runs)', count(*)) ELSE '' END, NULL, NULL
     FROM open_runs o
     WHERE NOT o.live AND NOT pg_is_in_recovery() AND (o.known OR o.start_time > now() - @history@)
     GROUP BY o.job_name
     --side
     UNION ALL
     SELECT 2, 'OVERDUE', o.job_name, format('Running for %s, longer than the allowed %s',
-        date_trunc('second', now() - min(o.start_time)), min(coalesce(n.max_runtime, u.max_runtime)))
+        date_trunc('second', now() - min(o.start_time)), min(coalesce(n.max_runtime, u.max_runtime))), NULL, NULL
     FROM open_runs o
     LEFT JOIN @side@.run n ON n.job_id = o.job_id
     LEFT JOIN @side@.check_rule u ON u.job_name = o.job_name AND u.active
@@ -99,7 +103,7 @@ WITH cfg AS MATERIALIZED (
     GROUP BY o.job_name
     UNION ALL
     SELECT 2, 'OVERDUE', o.job_name, format('Running for %s, longer than %s times the usual %s',
-        date_trunc('second', now() - min(o.start_time)), u.anomaly_factor, make_interval(secs => h.p95))
+        date_trunc('second', now() - min(o.start_time)), u.anomaly_factor, make_interval(secs => h.p95)), NULL, NULL
     FROM open_runs o
     JOIN @side@.check_rule u ON u.job_name = o.job_name AND u.active AND u.anomaly_factor IS NOT NULL
     JOIN LATERAL (
@@ -111,14 +115,14 @@ WITH cfg AS MATERIALIZED (
     WHERE o.live AND extract(epoch FROM now() - o.start_time) > h.p95 * u.anomaly_factor
     GROUP BY o.job_name, u.anomaly_factor, h.p95
     UNION ALL
-    SELECT 2, 'TOO_FAST', u.job_name, format('The last run took %s, less than the expected %s', p.end_time - p.start_time, u.min_runtime)
+    SELECT 2, 'TOO_FAST', u.job_name, format('The last run took %s, less than the expected %s', p.end_time - p.start_time, u.min_runtime), NULL, NULL
     FROM @side@.check_rule u
     JOIN LATERAL (SELECT j.start_time, j.end_time, j.status FROM @schema@.job_log j
         WHERE j.job_name = u.job_name AND j.end_time IS NOT NULL ORDER BY j.start_time DESC LIMIT 1) p ON true
     JOIN @schema@.job_status_text t ON t.alert_code = 1 AND t.alert_text = p.status
     WHERE u.active AND p.end_time - p.start_time < u.min_runtime
     UNION ALL
-    SELECT 2, 'STALLED', o.job_name, format('No progress since %s in step: %s', max(s.progress_at), max(d.action))
+    SELECT 2, 'STALLED', o.job_name, format('No progress since %s in step: %s', max(s.progress_at), max(d.action)), NULL, NULL
     FROM open_runs o
     JOIN @side@.step s ON s.job_id = o.job_id
     JOIN @schema@.job_detail d ON d.step_id = s.step_id AND (d.end_time IS NULL OR d.status = 'PENDING')
@@ -130,10 +134,11 @@ WITH cfg AS MATERIALIZED (
 )
 SELECT DISTINCT d.alert_code, d.alert_status, d.job_name, d.alert_text,
     --noside
-    NULL::timestamp with time zone AS muted_until
+    NULL::timestamp with time zone AS muted_until,
     --side
-    u.muted_until
+    u.muted_until,
     --end
+    d.last_start, d.threshold::text AS threshold, extract(epoch FROM now() - d.last_start - d.threshold)::double precision AS late
 FROM described d
 --side
 LEFT JOIN @side@.check_rule u ON u.job_name = d.job_name AND u.muted_until > now()
