@@ -46,7 +46,7 @@ public sealed class RoleSettingTests(PgClusterFixture server)
                 await job.CompleteAsync(cancellationToken: Stop);
             }
 
-            await jobmon.Admin.Check("load").Warn("1 day 02:00").Error("2 days").Sensitivity(0).StallAfter(TimeSpan.FromMinutes(90)).ActivateAsync(Stop);
+            await jobmon.Admin.Rule("load").Warn("1 day 02:00").Error("2 days").Sensitivity(0).StallAfter(TimeSpan.FromMinutes(90)).ActivateAsync(Stop);
             await jobmon.Admin.SetStatusTextAsync(new AlertLevel(4), "FATAL", Stop);
             await jobmon.Admin.MuteAsync("other", DateTimeOffset.UtcNow.AddHours(1), "me", "why", Stop);
             await jobmon.Admin.AcknowledgeAsync("load", "me", "why", Stop);

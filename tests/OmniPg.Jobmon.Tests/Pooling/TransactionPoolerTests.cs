@@ -45,7 +45,7 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
 
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
         await jobmon.RunAsync("load", (job, _) => Task.CompletedTask, cancellationToken: Stop);
-        await jobmon.Admin.Check("load").Warn("1 day").Error("2 days").ActivateAsync(Stop);
+        await jobmon.Admin.Rule("load").Warn("1 day").Error("2 days").ActivateAsync(Stop);
         await jobmon.Admin.ReapAsync(Stop);
         var report = await jobmon.Monitor.CheckAsync(cancellationToken: Stop);
         using (var enough = CancellationTokenSource.CreateLinkedTokenSource(Stop))
