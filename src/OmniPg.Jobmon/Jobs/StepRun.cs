@@ -128,7 +128,9 @@ internal sealed partial class StepRun : IStep, IOpenStep
     {
         // "Canceled due to user request" does not say by whom; the log knows.
         await _job.LookForCancellationAsync(async: true, error).ConfigureAwait(false);
-        var signalled = error is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } && _job.CancelledBy is not null;
+        // The driver hides the server's refusal behind its own exception when the token has fired before the answer came.
+        var signalled = error is OperationCanceledException or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled }
+            && _job.CancelledBy is not null;
         await EndAsync(
             async: true, "Fail", signalled ? _job.Options.CancelledLevel : AlertLevel.Critical, signalled ? JobOutcome.CancelledText(_job.CancelledBy) : null, null,
             error, mayThrow: false).ConfigureAwait(false);

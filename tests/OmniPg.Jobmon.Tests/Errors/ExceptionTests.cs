@@ -61,8 +61,8 @@ public sealed class ExceptionTests(PgClusterFixture server)
 
         var error = jobmon.Invoking(j => j.Start("x")).Should().Throw<JobmonUnsupportedVersionException>().Which;
 
-        (error.Code, error.Found, error.Supported, error.IsTransient).Should().Be(("jobmon.unsupported-version", "99", "1", false));
-        error.Message.Should().Be("Version '99' of the job log in schema 'jobmon' is not supported; supported is '1'. Hint: Use the package version that installed it, or a later one; nothing was changed.");
+        (error.Code, error.Found, error.Supported, error.IsTransient).Should().Be(("jobmon.unsupported-version", "99", "2", false));
+        error.Message.Should().Be("Version '99' of the job log in schema 'jobmon' is not supported; supported is '2'. Hint: Use the package version that installed it, or a later one; nothing was changed.");
     }
 
     [Theory]

@@ -65,9 +65,11 @@ public sealed class DifferentialTests(PgClusterFixture server)
 
         (await monitor.CheckAsync(cancellationToken: Stop)).Worst.Should().Be(AlertLevel.Ok);
         var installed = await admin.InstallAsync(null, Stop);
-        await admin.Rule("load").Warn("1 d").Error("2 d").ActivateAsync(Stop);
+        var rule = admin.Rule("load").Warn("1 d").Error("2 d");
+        await rule.ActivateAsync(Stop);
         await original.ExecuteAsync("SELECT jobmon.fail_job(jobmon.add_job('load'))", Stop);
         var report = await monitor.CheckAsync(cancellationToken: Stop);
+        await rule.DeactivateAsync(Stop);                     // what an active rule looks at would stay
         var purged = await admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.Zero }, null, Stop);
 
         installed.Mode.Should().Be(JobmonMode.Extension);

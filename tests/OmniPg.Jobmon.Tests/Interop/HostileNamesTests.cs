@@ -25,7 +25,8 @@ public sealed class HostileNamesTests(PgClusterFixture server)
         await using var jobmon = JobmonClient.Create(database.DataSource, options);
 
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
-        await jobmon.Admin.Rule(hostile).Warn("1 d").Error("2 d").MaxRuntime(TimeSpan.FromHours(1)).ActivateAsync(Stop);
+        var rule = jobmon.Admin.Rule(hostile).Warn("1 d").Error("2 d").MaxRuntime(TimeSpan.FromHours(1));
+        await rule.ActivateAsync(Stop);
         using (var good = jobmon.Job(hostile).SingleInstance().Tag(hostile).Argument(hostile, hostile).Start())
         {
             using (var step = good.Step(hostile))
@@ -47,6 +48,7 @@ public sealed class HostileNamesTests(PgClusterFixture server)
         var steps = await jobmon.History.StepsAsync(runs[0].JobId, Stop).ToListAsync(Stop);
         var acknowledged = await jobmon.Admin.AcknowledgeAsync(hostile, hostile, hostile, Stop);
         var after = await jobmon.Monitor.CheckAsync(cancellationToken: Stop);
+        await rule.DeactivateAsync(Stop);                     // what an active rule looks at would stay
         var purged = await jobmon.Admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.Zero, LogAsJob = false }, null, Stop);
 
         var capabilities = await jobmon.GetCapabilitiesAsync(Stop);

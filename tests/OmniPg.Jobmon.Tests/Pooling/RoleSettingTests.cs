@@ -46,7 +46,8 @@ public sealed class RoleSettingTests(PgClusterFixture server)
                 await job.CompleteAsync(cancellationToken: Stop);
             }
 
-            await jobmon.Admin.Rule("load").Warn("1 day 02:00").Error("2 days").Sensitivity(0).StallAfter(TimeSpan.FromMinutes(90)).ActivateAsync(Stop);
+            var rule = jobmon.Admin.Rule("load").Warn("1 day 02:00").Error("2 days").Sensitivity(0).StallAfter(TimeSpan.FromMinutes(90));
+            await rule.ActivateAsync(Stop);
             await jobmon.Admin.SetStatusTextAsync(new AlertLevel(4), "FATAL", Stop);
             await jobmon.Admin.MuteAsync("other", DateTimeOffset.UtcNow.AddHours(1), "me", "why", Stop);
             await jobmon.Admin.AcknowledgeAsync("load", "me", "why", Stop);
@@ -56,6 +57,8 @@ public sealed class RoleSettingTests(PgClusterFixture server)
             await foreach (var run in jobmon.History.ListAsync(new JobQuery(), Stop))
                 run.Status.Should().Be("OK");
             (await jobmon.History.StatisticsAsync("load", TimeSpan.FromDays(1), Stop)).Runs.Should().Be(1);
+            (await jobmon.Admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.Zero, LogAsJob = false }, cancellationToken: Stop)).DeletedJobs.Should().Be(0, "an active rule looks at it");
+            await rule.DeactivateAsync(Stop);
             (await jobmon.Admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.Zero }, cancellationToken: Stop)).DeletedJobs.Should().Be(1);
         }
 
