@@ -1,3 +1,6 @@
+using OmniPg.IO;
 using OmniPg.Wal.Cli;
 
+StandardDescriptors.HoldClosed();
+AppDomain.CurrentDomain.UnhandledException += (_, _) => Environment.Exit(ProgramRunner.LastResort(args));
 return await ProgramRunner.RunAsync(args);

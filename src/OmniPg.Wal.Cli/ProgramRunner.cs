@@ -1,29 +1,49 @@
 using System.Collections;
+using OmniPg.Text;
 using OmniPg.Wal.Cli.CommandLine;
 using OmniPg.Wal.Cli.Commands;
 using OmniPg.Wal.Cli.Running;
 
 namespace OmniPg.Wal.Cli;
 
-/// <summary>From the words of the command line to the exit code.</summary>
+/// <summary>From the words of the command line to the exit code. The work decides the code; what can be reported of it does not.</summary>
 internal static class ProgramRunner
 {
     public static async Task<int> RunAsync(string[] words)
     {
         using var context = new ProgramContext();
-        if (words is ["--debug", ..])
+        try
         {
-            Dump(words, context);
-            words = words[1..];
-        }
+            if (words is ["--debug", ..])
+            {
+                Dump(words, context);
+                words = words[1..];
+            }
 
+            var exitCode = await ChooseAsync(words, context);
+            context.Output.Flush();
+            return exitCode;
+        }
+        catch (OutputLostException lost)
+        {
+            return Refuse(context, lost.Message, ExitCodes.DestinationFailed);
+        }
+    }
+
+    /// <summary>The exit code when nothing is left that could find out more: never one that PostgreSQL takes for success or, in a recovery, for absence.</summary>
+    public static int LastResort(string[] words) =>
+        words is [var name, ..] && VerbTable.Find(name) is RestoreVerb ? RestoreExitCode.OfTrouble(null) : ExitCodes.DestinationFailed;
+
+    private static Task<int> ChooseAsync(string[] words, ProgramContext context)
+    {
         if (words.Length == 0 || words[0] is "--help" or "-?" or "help")
-            return PrintHelp(words, context);
+            return Task.FromResult(PrintHelp(words, context));
         if (words[0] is "--version" or "-V")
-            return Print(context.Output, VersionText.Value + "\n", ExitCodes.Done);
-        if (VerbTable.Find(words[0]) is not { } verb)
-            return Print(context.Error, $"omnipg-wal: ERROR: The verb '{OneLine.Of(words[0])}' is not known; see omnipg-wal --help.\n", ExitCodes.Usage);
-        return await RunAsync(verb, words[1..], context);
+            return Task.FromResult(Print(context.Output, VersionText.Value + "\n", ExitCodes.Done));
+        return VerbTable.Find(words[0]) is { } verb
+            ? RunAsync(verb, words[1..], context)
+            : Task.FromResult(Refuse(
+                context, $"The verb '{words[0]}' is not known.{EditDistance.Question(words[0], VerbTable.Visible.Select(v => v.Name))} Hint: omnipg-wal --help", ExitCodes.WrongUse));
     }
 
     private static async Task<int> RunAsync(Verb verb, string[] words, ProgramContext context)
@@ -45,9 +65,10 @@ internal static class ProgramRunner
         {
             return signals.ExitCode;
         }
-        catch (Exception e)
+        catch (Exception e) when (e is not OutputLostException)
         {
-            ProgramLog.Failed(context.Logs.CreateLogger(verb.Name), e.Message, e is OmniPgException or UsageException ? null : e);
+            var message = e is UsageException ? $"{e.Message} Hint: omnipg-wal {verb.Name} --help" : e.Message;
+            ProgramLog.Failed(context.Logs.CreateLogger(verb.Name), message, e is OmniPgException or UsageException ? null : e);
             return signals.ExitCode != 0 ? signals.ExitCode : verb.ExitCodeOf(arguments, e);
         }
     }
@@ -57,13 +78,13 @@ internal static class ProgramRunner
         var verbose = arguments.Has(CommonOptions.Verbose);
         if (arguments.Get(CommonOptions.Log) is { } template)
         {
-            var output = template == "-" ? Console.OpenStandardOutput() : null;
+            var output = template == "-" ? GuardedStream.Results() : null;
             var options = new OmniPitrLogOptions { PathTemplate = template, ProgramName = verb.LogName, Verbose = verbose, StandardOutput = output };
             context.LogTo(new OmniPitrLogFile(options, context.Time));
         }
         else if (verbose)
         {
-            context.LogTo(new StderrLoggerProvider(() => context.Error, verbose: true));
+            context.LogTo(new StderrLoggerProvider(context.Error, verbose: true));
         }
 
         if (verbose)
@@ -75,12 +96,19 @@ internal static class ProgramRunner
         if (words is ["help", var name] && VerbTable.Find(name) is { } verb)
             return Print(context.Output, verb.Help, ExitCodes.Done);
         var text = HelpText.ForProgram(VerbTable.Visible.Select(v => (v.Name, v.Summary)));
-        return words.Length == 0 ? Print(context.Error, text, ExitCodes.Usage) : Print(context.Output, text, ExitCodes.Done);
+        // A setting of the server that lost its words must not pass for success.
+        return words.Length == 0 ? Print(context.Error, text, ExitCodes.WrongUse) : Print(context.Output, text, ExitCodes.Done);
     }
 
     private static int Print(TextWriter target, string text, int exitCode)
     {
         target.Write(text);
+        return exitCode;
+    }
+
+    private static int Refuse(ProgramContext context, string message, int exitCode)
+    {
+        StderrLoggerProvider.Write(context.Error, message);
         return exitCode;
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using OmniPg.Text;
 
 namespace OmniPg.Cli;
 
@@ -63,8 +64,7 @@ internal static class ParseErrors
         var known = new List<string>();
         for (var at = result; at is not null; at = at.Parent as CommandResult)
             known.AddRange(at.Command.Options.Where(o => !o.Hidden && (at == result || o.Recursive)).Select(o => o.Name));
-        var near = known.Where(n => Distance(n, name) <= 2).Distinct().ToList();
-        return near.Count == 0 ? $"There is no option '{word}'." : $"There is no option '{word}'. Is '{string.Join("' or '", near)}' meant?";
+        return $"There is no option '{word}'.{EditDistance.Question(name, known)}";
     }
 
     private static string Unknown(string word, CommandResult result)
@@ -72,26 +72,8 @@ internal static class ParseErrors
         if (word.StartsWith('-'))
             return NoOption(word, result);
         var command = result.Command;
-        var near = command.Subcommands.Select(c => c.Name).Where(n => Distance(n, word) <= 2).ToList();
-        if (near.Count == 0 && command.Subcommands.Count > 0)
-            return $"There is no command '{word}'.";
-        return near.Count == 0 ? $"'{word}' is one word too many." : $"There is no command '{word}'. Is '{string.Join("' or '", near)}' meant?";
-    }
-
-    /// <summary>How many letters must be added, removed or replaced to make one word of the other.</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var (diagonal, _) = (row[0], row[0] = i);
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var above = row[j];
-                row[j] = Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                diagonal = above;
-            }
-        }
-        return row[^1];
+        return command.Subcommands.Count == 0
+            ? $"'{word}' is one word too many."
+            : $"There is no command '{word}'.{EditDistance.Question(word, command.Subcommands.Select(c => c.Name))}";
     }
 }

@@ -1,3 +1,5 @@
+using OmniPg.Text;
+
 namespace OmniPg.Wal.Cli.CommandLine;
 
 /// <summary>Turns words into <see cref="Arguments"/> by a table of options. No reflection, no patterns: it runs before every segment.</summary>
@@ -86,6 +88,6 @@ internal static class CommandLineParser
                 return option;
         }
 
-        throw new UsageException($"The option '{name}' is not known here.");
+        throw new UsageException($"The option '{name}' is not known here.{EditDistance.Question(name, options.Where(o => o.Refusal is null).SelectMany(o => o.Aliases.Prepend(o.Name)))}");
     }
 }

@@ -10,6 +10,8 @@ internal static class ExitCodes
 
     /// <summary>Done, but there is something to look at: gaps in an archive, a name in no source.</summary>
     public const int Attention = 1;
+
+    /// <summary>A destination failed; for the other verbs: something cannot be read, or standard output takes not what was asked for.</summary>
     public const int DestinationFailed = 10;
     public const int TimedOut = 11;
     public const int Locked = 12;
@@ -18,6 +20,9 @@ internal static class ExitCodes
     public const int Conflict = 22;
     public const int InvalidSegment = 23;
     public const int CodecOrKeyUnavailable = 24;
+
+    /// <summary>Wrong use of a verb that PostgreSQL does not call, as in <c>omnipg</c> (<c>EX_USAGE</c> of sysexits.h).</summary>
+    public const int WrongUse = 64;
     public const int Interrupted = 130;
     public const int Terminated = 143;
 

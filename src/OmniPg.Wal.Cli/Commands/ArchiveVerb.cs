@@ -18,6 +18,8 @@ internal sealed class ArchiveVerb : Verb
 
     public override IReadOnlyList<Option> Options => ArchiveOptions.All;
 
+    protected override int UsageCode => ExitCodes.Usage;
+
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(1, "the one argument %p");

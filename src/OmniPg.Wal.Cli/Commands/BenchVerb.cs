@@ -26,10 +26,10 @@ internal sealed class BenchVerb : Verb
         arguments.RequireOperands(0, "no arguments");
         var directory = arguments.Get(Segments) ?? Path.Combine(arguments.Get(CommonOptions.DataDirectory) ?? ".", "pg_wal");
         if (!Directory.Exists(directory))
-            throw new UsageException($"The directory '{directory}' does not exist; name one with {Segments.Name}.");
+            throw new DirectoryNotFoundException($"The directory '{directory}' does not exist; name one with {Segments.Name}.");
         var segments = await WalCodecTrial.FindSegmentsAsync(directory, arguments.Integer(Count, 1) ?? 20, cancellationToken);
         if (segments.Count == 0)
-            throw new UsageException($"The directory '{directory}' holds no complete segment.");
+            throw new FileNotFoundException($"The directory '{directory}' holds no complete segment.");
         var results = WalCodecTrial.RunAsync(segments, Chosen(arguments), ValidationLevel.Read(arguments, Validate), context.Time, cancellationToken);
         if (arguments.Has(CommonOptions.Json))
             await WriteJsonAsync(results, context);

@@ -23,6 +23,8 @@ internal sealed class CleanupVerb : Verb
 
     public override IReadOnlyList<Option> Options { get; } = [ArchiveOption.One, PauseTrigger, DryRun, KeepBackups, Compatible];
 
+    protected override int UsageCode => ExitCodes.Usage;
+
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(1, "the one argument %r");

@@ -40,7 +40,7 @@ internal sealed class DumpVerb : Verb
         };
         await using var store = new DirectoryWalStore(Path.GetDirectoryName(Path.GetFullPath(path))!);
         await using var content = await WalContent.OpenReadAsync(store, Path.GetFileName(path), cancellationToken)
-            ?? throw new UsageException($"The file '{path}' does not exist.");
+            ?? throw new FileNotFoundException($"The file '{path}' does not exist.");
         var json = arguments.Has(CommonOptions.Json);
         await foreach (var record in WalSegmentReader.ReadAsync(content, options, cancellationToken))
             await context.Output.WriteLineAsync(json ? RecordJson.Format(record) : WalRecordFormatter.Format(record));

@@ -20,6 +20,8 @@ internal sealed class ResidentVerb : Verb
 
     public override IReadOnlyList<Option> Options { get; } = [.. ArchiveOptions.All, Spool, ProcessMax];
 
+    protected override int UsageCode => ExitCodes.Usage;
+
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");

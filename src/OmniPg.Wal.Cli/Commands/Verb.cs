@@ -31,7 +31,10 @@ internal abstract class Verb
     /// <summary>The exit code of a failure that was reported already.</summary>
     /// <param name="arguments">The parsed command line; null when it could not be parsed.</param>
     /// <param name="error">The failure.</param>
-    public virtual int ExitCodeOf(Arguments? arguments, Exception error) => ExitCodes.Of(error);
+    public virtual int ExitCodeOf(Arguments? arguments, Exception error) => ExitCodes.Of(error) is var code and not ExitCodes.Usage ? code : UsageCode;
+
+    /// <summary>The exit code of a wrong command line or configuration.</summary>
+    protected virtual int UsageCode => ExitCodes.WrongUse;
 
     public string Help => HelpText.ForVerb(Name, Summary, Operands, Example, AllOptions);
 }

@@ -16,6 +16,7 @@ internal static class VerbTable
         ("bench", () => new BenchVerb()),
         ("dump", () => new DumpVerb()),
         ("checksum", () => new ChecksumVerb()),
+        ("completion", () => new CompletionVerb()),
     ];
 
     public static Verb? Find(string name)

@@ -6,22 +6,17 @@ namespace OmniPg.Wal.Cli.Running;
 /// <summary>What a verb may touch of the world: its streams, its logs, the clock. Opened late, because most runs print nothing.</summary>
 internal sealed class ProgramContext : IDisposable
 {
-    private readonly Lazy<TextWriter> _output;
-    private readonly Lazy<TextWriter> _error;
-
     public ProgramContext(TimeProvider? time = null)
     {
-        _output = Writer(Console.OpenStandardOutput);
-        _error = Writer(Console.OpenStandardError);
         Time = time ?? TimeProvider.System;
-        Logs = new ProgramLoggerFactory(new StderrLoggerProvider(() => Error, verbose: false));
+        Logs = new ProgramLoggerFactory(new StderrLoggerProvider(Error, verbose: false));
     }
 
-    /// <summary>Results only.</summary>
-    public TextWriter Output => _output.Value;
+    /// <summary>Results only. Throws <see cref="OutputLostException"/> where they cannot be written.</summary>
+    public TextWriter Output { get; } = Writer(GuardedStream.Results());
 
-    /// <summary>Messages; lands in PostgreSQL's log.</summary>
-    public TextWriter Error => _error.Value;
+    /// <summary>Messages; lands in PostgreSQL's log. Never throws.</summary>
+    public TextWriter Error { get; } = Writer(GuardedStream.Messages());
 
     public TimeProvider Time { get; }
 
@@ -37,11 +32,9 @@ internal sealed class ProgramContext : IDisposable
     public void Dispose()
     {
         Logs.Dispose();
-        if (_output.IsValueCreated)
-            _output.Value.Flush();
-        if (_error.IsValueCreated)
-            _error.Value.Flush();
+        Error.Flush();
     }
 
-    private static Lazy<TextWriter> Writer(Func<Stream> open) => new(() => new StreamWriter(open(), new UTF8Encoding(false), 4096));
+    // The size of a line: a smaller buffer would cost a system call per piece of it.
+    private static StreamWriter Writer(GuardedStream stream) => new(stream, new UTF8Encoding(false), 4096);
 }

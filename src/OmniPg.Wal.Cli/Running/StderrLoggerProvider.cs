@@ -2,9 +2,11 @@ using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Wal.Cli.Running;
 
-/// <summary>Short lines for PostgreSQL's log: warnings and worse, everything when verbose.</summary>
-internal sealed class StderrLoggerProvider(Func<TextWriter> error, bool verbose) : ILoggerProvider, ILogger
+/// <summary>Short lines for PostgreSQL's log: warnings and worse, everything when verbose. Never throws, because its writer does not.</summary>
+internal sealed class StderrLoggerProvider(TextWriter error, bool verbose) : ILoggerProvider, ILogger
 {
+    private const string HintMark = " Hint: ";
+
     private readonly Lock _gate = new();
 
     public ILogger CreateLogger(string categoryName) => this;
@@ -22,10 +24,19 @@ internal sealed class StderrLoggerProvider(Func<TextWriter> error, bool verbose)
         if (exception is not null && !text.Contains(exception.Message, StringComparison.Ordinal))
             text = $"{text} {exception.Message}";
         lock (_gate)
-        {
-            error().WriteLine($"omnipg-wal: {Word(logLevel)}: {OneLine.Of(text)}");
-            error().Flush();
-        }
+            Write(error, Word(logLevel) + text);
+    }
+
+    /// <summary>One message in the look of both programs: the program's name, and the hint on a line of its own.</summary>
+    public static void Write(TextWriter error, string text)
+    {
+        // Several destinations may have failed, each with its hint; only that of a whole message stands at the end.
+        var hint = text.IndexOf(HintMark, StringComparison.Ordinal);
+        var isWhole = hint >= 0 && text.IndexOf(HintMark, hint + 1, StringComparison.Ordinal) < 0;
+        error.WriteLine($"omnipg-wal: {OneLine.Of(isWhole ? text[..hint] : text)}");
+        if (isWhole)
+            error.WriteLine($"hint: {OneLine.Of(text[(hint + HintMark.Length)..])}");
+        error.Flush();
     }
 
     public void Dispose()
@@ -34,10 +45,9 @@ internal sealed class StderrLoggerProvider(Func<TextWriter> error, bool verbose)
 
     private static string Word(LogLevel level) => level switch
     {
-        LogLevel.Critical => "FATAL",
-        LogLevel.Error => "ERROR",
-        LogLevel.Warning => "WARNING",
-        LogLevel.Information => "LOG",
-        _ => "DEBUG",
+        LogLevel.Critical or LogLevel.Error => "",
+        LogLevel.Warning => "warning: ",
+        LogLevel.Information => "log: ",
+        _ => "debug: ",
     };
 }

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OmniPg.IO;
 using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal;
@@ -12,6 +13,8 @@ namespace OmniPg.Wal;
 /// are written as <c>\xNN</c>, so a file name cannot forge a line. Information becomes LOG, Warning and Error become ERROR, Critical
 /// becomes FATAL; Debug and Trace become LOG and are written only when <see cref="OmniPitrLogOptions.Verbose"/> is set.
 /// The file name is computed at most once per second and the directory is made when missing. Thread-safe.
+/// Never throws into its user: lines that the file does not take go to standard error, after one that says why, and when that is closed or full
+/// too they are dropped. The file is tried again with every message.
 /// </remarks>
 public sealed class OmniPitrLogFile : ILoggerProvider
 {
@@ -22,6 +25,7 @@ public sealed class OmniPitrLogFile : ILoggerProvider
     private FileStream? _file;
     private string? _path;
     private long _second = long.MinValue;
+    private bool _isLost;
 
     /// <summary>Checks the template; the file is opened by the first message.</summary>
     /// <param name="options">Path, program name and verbosity; read once.</param>
@@ -38,13 +42,19 @@ public sealed class OmniPitrLogFile : ILoggerProvider
     /// <summary>A logger for this file; the category is not part of the format and does not matter.</summary>
     public ILogger CreateLogger(string categoryName) => new OmniPitrLogger(this, _options.Verbose);
 
-    /// <summary>Closes the file. Messages after this open it again.</summary>
+    /// <summary>Closes the file; does not throw. Messages after this open it again.</summary>
     public void Dispose()
     {
         lock (_gate)
         {
-            _file?.Dispose();
-            (_file, _path, _second) = (null, null, long.MinValue);
+            try
+            {
+                Close();
+            }
+            catch (IOException)
+            {
+                // What was flushed is there, and what was not was reported.
+            }
         }
     }
 
@@ -54,17 +64,60 @@ public sealed class OmniPitrLogFile : ILoggerProvider
         var bytes = OmniPitrLogLine.Encode(now, _options.ProgramName, level, text);
         lock (_gate)
         {
-            if (_options.PathTemplate == "-")
+            try
             {
-                _options.StandardOutput!.Write(bytes);
-                _options.StandardOutput.Flush();
-                return;
+                WriteToLog(now, bytes);
+                _isLost = false;
             }
-
-            Open(now);
-            _file!.Write(bytes);
-            _file.Flush(flushToDisk: true);
+            catch (Exception refused)
+            {
+                // Whatever it is, the caller's work is worth more than the report of it.
+                WriteToStandardError(now, refused, bytes);
+            }
         }
+    }
+
+    private void WriteToLog(DateTimeOffset now, byte[] bytes)
+    {
+        if (_options.PathTemplate == "-")
+        {
+            _options.StandardOutput!.Write(bytes);
+            _options.StandardOutput.Flush();
+            return;
+        }
+
+        Open(now);
+        _file!.Write(bytes);
+        _file.Flush(flushToDisk: true);
+    }
+
+    private void WriteToStandardError(DateTimeOffset now, Exception refused, byte[] bytes)
+    {
+        try
+        {
+            Close();
+            if (!StandardDescriptors.IsGiven(StandardDescriptors.Error))
+                return;
+#pragma warning disable RS0030 // A log that cannot be written has nobody else to tell.
+            using var error = Console.OpenStandardError();
+#pragma warning restore RS0030
+            if (!_isLost)
+                error.Write(OmniPitrLogLine.Encode(now, _options.ProgramName, LogLevel.Error, $"The log '{_options.PathTemplate}' cannot be written, so its lines follow here: {refused.Message}"));
+            _isLost = true;
+            error.Write(bytes);
+        }
+        catch (Exception)
+        {
+            // Nobody is left who could be told.
+        }
+    }
+
+    private void Close()
+    {
+        // Set first: closing fails where writing did.
+        var file = _file;
+        (_file, _path, _second) = (null, null, long.MinValue);
+        file?.Dispose();
     }
 
     private void Open(DateTimeOffset now)

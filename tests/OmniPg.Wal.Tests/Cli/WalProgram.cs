@@ -16,9 +16,18 @@ internal static class WalProgram
 
     public static Task<ProgramResult> RunAsync(params IEnumerable<string> words) => RunInAsync(null, "", words);
 
-    public static Process Start(string? workingDirectory, IEnumerable<string> words)
+    /// <summary>Runs it with its standard streams as a shell redirects them, such as <c>2&gt;/dev/full</c> or <c>&gt;&amp;-</c>.</summary>
+    public static async Task<ProgramResult> RunShellAsync(string? workingDirectory, string redirection, params IEnumerable<string> words)
     {
-        var info = new ProcessStartInfo(Location, words)
+        using var process = Start(workingDirectory, "/bin/sh", ["-c", $"exec \"$0\" \"$@\" {redirection}", Location, .. words]);
+        return await EndAsync(process);
+    }
+
+    public static Process Start(string? workingDirectory, IEnumerable<string> words) => Start(workingDirectory, Location, words);
+
+    private static Process Start(string? workingDirectory, string program, IEnumerable<string> words)
+    {
+        var info = new ProcessStartInfo(program, words)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
