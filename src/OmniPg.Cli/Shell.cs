@@ -1,4 +1,5 @@
 using System.CommandLine;
+using OmniPg.IO;
 
 namespace OmniPg.Cli;
 
@@ -26,28 +27,34 @@ internal static class Shell
 
         // A word with @ is a word, not a file of further words: it may be a name, SQL, or somebody's address.
         var parse = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        // Nothing was asked, so this answers what can be asked. No success all the same: a script's command may be an empty variable.
-        if (args.Length == 0)
+        var configuration = new InvocationConfiguration
         {
-            await root.Parse("--help").InvokeAsync(new InvocationConfiguration { Output = host.Out, Error = host.Error }, cancellationToken);
-            return ExitCodes.Usage;
-        }
-        if (ParseErrors.Of(parse) is { Count: > 0 } errors)
+            Output = host.Out,
+            Error = host.Error,
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+        };
+        try
         {
+            // Nothing was asked, so this answers what can be asked. No success all the same: a script's command may be an empty variable.
+            if (args.Length == 0)
+            {
+                await root.Parse("--help").InvokeAsync(configuration, cancellationToken);
+                return ExitCodes.Usage;
+            }
+
+            if (ParseErrors.Of(parse) is not { Count: > 0 } errors)
+                return await parse.InvokeAsync(configuration, cancellationToken);
             foreach (var error in errors)
                 host.Error.WriteLine("omnipg: " + error);
             host.Error.WriteLine($"hint: {CommandPath(parse)} --help");
             return ExitCodes.Usage;
         }
-        return await parse.InvokeAsync(
-            new InvocationConfiguration
-            {
-                Output = host.Out,
-                Error = host.Error,
-                EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null,
-            },
-            cancellationToken);
+        catch (OutputLostException lost)
+        {
+            host.Error.WriteLine("omnipg: " + lost.Message);
+            return ExitCodes.Failed;
+        }
     }
 
     private static string CommandPath(ParseResult parse)

@@ -1,4 +1,4 @@
-namespace OmniPg.Text;
+namespace OmniPg;
 
 /// <summary>Which known words a misspelt one may have meant.</summary>
 internal static class EditDistance
@@ -8,7 +8,7 @@ internal static class EditDistance
     /// <summary>A question to put behind a refusal: the known words that are at most two letters away; empty when there is none.</summary>
     public static string Question(string word, IEnumerable<string> known)
     {
-        var near = known.Where(k => Math.Abs(k.Length - word.Length) <= Near && k.Length > Near + 1 && Between(k, word) <= Near).Distinct().ToList();
+        var near = known.Where(k => (k[0] != '-' || k.Length > Near) && Between(k, word) <= Near).Distinct().ToList();
         return near.Count == 0 ? "" : $" Is '{string.Join("' or '", near)}' meant?";
     }
 

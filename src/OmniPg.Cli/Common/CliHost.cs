@@ -1,3 +1,4 @@
+using OmniPg.IO;
 using Spectre.Console;
 
 namespace OmniPg.Cli;
@@ -41,9 +42,9 @@ internal sealed class CliHost
 
     public static CliHost Process(TerminationSignals signals) => new()
     {
-        // Text goes through the console's writer, which drops what nobody reads any more: "show | head" ends without an error.
-        Out = Console.Out,
-        Error = Console.Error,
+        // Text goes through the console's stream, which drops what nobody reads any more: "show | head" ends without an error.
+        Out = Console.IsOutputRedirected ? Writer(GuardedStream.Results()) : Console.Out,
+        Error = Writer(GuardedStream.Messages()),
         OutStream = StandardOutput.Output(),
         ErrorStream = StandardOutput.Error(),
         IsTerminal = !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
@@ -54,6 +55,8 @@ internal sealed class CliHost
         Variable = Environment.GetEnvironmentVariable,
         Signals = signals,
     };
+
+    private static StreamWriter Writer(GuardedStream stream) => new(stream, Console.OutputEncoding) { AutoFlush = true };
 
     // The thread has no end of its own: nothing can wake it from the terminal, so it must not keep the process alive.
     private static void ReadKeys(Action<char> pressed)

@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json;
 using Npgsql;
+using OmniPg.IO;
 using Spectre.Console;
 
 namespace OmniPg.Cli;
@@ -179,7 +180,15 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
             await _dataSource.DisposeAsync();
         foreach (var owned in _owned)
             await owned.DisposeAsync();
-        await Out.FlushAsync();
+        try
+        {
+            await Out.FlushAsync();
+        }
+        catch (OutputLostException)
+        {
+            // Reported by the write that met it first.
+        }
+
         await Error.FlushAsync();
     }
 }

@@ -1,5 +1,3 @@
-using OmniPg.Text;
-
 namespace OmniPg.Wal.Cli.CommandLine;
 
 /// <summary>Turns words into <see cref="Arguments"/> by a table of options. No reflection, no patterns: it runs before every segment.</summary>

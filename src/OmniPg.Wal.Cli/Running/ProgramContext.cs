@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
+using OmniPg.IO;
 
 namespace OmniPg.Wal.Cli.Running;
 

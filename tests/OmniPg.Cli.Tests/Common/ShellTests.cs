@@ -42,6 +42,29 @@ public sealed class ShellTests
         bare.Output.Should().Be((await cli.RunAsync("--help")).Output).And.Contain("Example: omnipg jobmon check --format nagios");
     }
 
+    [Theory]
+    [InlineData("--version >/dev/full", 2)]
+    [InlineData("--version >&-", 2)]
+    [InlineData("--help >/dev/full", 2)]
+    [InlineData("completion bash >/dev/full", 2)]
+    [InlineData("jobmon install --script >/dev/full", 2)]
+    [InlineData("jobmon install --script >&-", 2)]
+    [InlineData("nonsense 2>/dev/full", 64)]
+    [InlineData("nonsense 2>&-", 64)]
+    [InlineData("nonsense <&- >&- 2>&-", 64)]
+    [InlineData("jobmon show --connection Host=127.0.0.1;Port=1;Username=u;Timeout=1 2>/dev/full", 2)]
+    [InlineData("jobmon show --connection Host=127.0.0.1;Port=1;Username=u;Timeout=1 2>&-", 2)]
+    public async Task Output_that_is_lost_is_a_line_and_messages_that_are_lost_decide_nothing(string line, int exitCode)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a shell.");
+        using var shell = CliProcess.StartShell(null, $"exec $OMNIPG {line.Replace(";", "\\;", StringComparison.Ordinal)}");
+
+        var result = await shell.EndAsync();
+
+        result.ExitCode.Should().Be(exitCode, result.Error);
+        result.Error.Should().MatchRegex(line.Contains("2>", StringComparison.Ordinal) ? "^$" : "^omnipg: Standard output cannot be written: [^\n]+\n$");
+    }
+
     [Fact]
     public async Task A_word_with_an_at_sign_is_no_file_of_further_words()
     {

@@ -1,13 +1,11 @@
-using OmniPg.IO;
-
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.IO;
 
 /// <summary>Standard output or standard error, opened at the first write, whose failures are decided here once for the whole program.</summary>
 internal sealed class GuardedStream : WriteOnlyStream
 {
     private readonly Lazy<Stream> _stream;
     private readonly bool _isMessages;
-    private bool _isLost;
+    private Exception? _lost;
 
     private GuardedStream(int descriptor, Func<Stream> open, bool isMessages) => (_stream, _isMessages) = (
         new Lazy<Stream>(() => StandardDescriptors.IsGiven(descriptor) ? open() : throw new IOException("It is closed.")), isMessages);
@@ -20,18 +18,18 @@ internal sealed class GuardedStream : WriteOnlyStream
 
     public override void Write(ReadOnlySpan<byte> buffer)
     {
-        if (_isLost || buffer.IsEmpty)
-            return;
         try
         {
-            _stream.Value.Write(buffer);
+            if (_lost is null && !buffer.IsEmpty)
+                _stream.Value.Write(buffer);
         }
         catch (Exception refused)
         {
-            _isLost = true;
-            if (!_isMessages)
-                throw new OutputLostException(refused);
+            _lost = refused;
         }
+
+        if (_lost is not null && !_isMessages)
+            throw new OutputLostException(_lost);
     }
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
