@@ -1,5 +1,5 @@
 using System.Collections;
-using OmniPg.Text;
+using OmniPg.IO;
 using OmniPg.Wal.Cli.CommandLine;
 using OmniPg.Wal.Cli.Commands;
 using OmniPg.Wal.Cli.Running;
@@ -67,8 +67,15 @@ internal static class ProgramRunner
         }
         catch (Exception e) when (e is not OutputLostException)
         {
-            var message = e is UsageException ? $"{e.Message} Hint: omnipg-wal {verb.Name} --help" : e.Message;
-            ProgramLog.Failed(context.Logs.CreateLogger(verb.Name), message, e is OmniPgException or UsageException ? null : e);
+            var message = e switch
+            {
+                UsageException => $"{e.Message} Hint: omnipg-wal {verb.Name} --help",
+                ArgumentException { ParamName: { } name } => e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+                // What no text can hold arrives as this character, and the file of that name is not the one that was meant.
+                _ when Array.Exists(words, w => w.Contains('\uFFFD', StringComparison.Ordinal)) => $"{e.Message} A word of the command line holds bytes that are not UTF-8, so no path can be named by it.",
+                _ => e.Message,
+            };
+            ProgramLog.Failed(context.Logs.CreateLogger(verb.Name), message, e is OmniPgException or UsageException or ArgumentException ? null : e);
             return signals.ExitCode != 0 ? signals.ExitCode : verb.ExitCodeOf(arguments, e);
         }
     }

@@ -26,7 +26,7 @@ internal static class ArchiveOptions
 
     private static readonly Option[] Own =
     [
-        CommonOptions.DataDirectory, State, Local, Remote, Pipe, Backup, Optional, Validate, Layout, Timeout, Adopt, Begin, Force, Socket,
+        CommonOptions.DataDirectory, State, Local, Remote, Pipe, Backup, Optional, Validate, CommonOptions.UnknownVersion, Layout, Timeout, Adopt, Begin, Force, Socket,
         ParallelJobs, RsyncPath, TempDirectory,
     ];
 
@@ -40,6 +40,7 @@ internal static class ArchiveOptions
             RequireDataDirectory = !arguments.Has(Force),
             StateDirectory = arguments.Get(State),
             Validation = ValidationLevel.Read(arguments, Validate),
+            AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments),
             Binding = Binding(arguments),
         };
         CodecOptions.Apply(arguments, isNice: true);

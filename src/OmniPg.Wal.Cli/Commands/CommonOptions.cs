@@ -13,5 +13,10 @@ internal static class CommonOptions
     public static readonly Option DataDirectory = Option.Value("--data-dir", "DIR", "data directory of the server (default: the current directory)", "-D");
     public static readonly Option Json = Option.Flag("--json", "print JSON");
 
+    public static readonly Option UnknownVersion = Option.Value(
+        "--unknown-version", "WORD", "WAL of a server newer than this program: accept (default; only its headers are checked) or refuse");
+
     public static readonly Option[] All = [ConfigFile, Log, Verbose, PidFile, Help];
+
+    public static bool AllowsUnknownVersion(Arguments arguments) => arguments.Choice(UnknownVersion, true, ("accept", true), ("refuse", false));
 }

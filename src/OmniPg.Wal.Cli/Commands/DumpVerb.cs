@@ -16,7 +16,7 @@ internal sealed class DumpVerb : Verb
 
     public override string Example => "omnipg-wal dump /mnt/archive/000000010000000000000003.zst";
 
-    public override IReadOnlyList<Option> Options { get; } = [CommonOptions.Json, Short];
+    public override IReadOnlyList<Option> Options { get; } = [CommonOptions.Json, Short, CommonOptions.UnknownVersion];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -35,22 +35,29 @@ internal sealed class DumpVerb : Verb
         var options = new WalReadOptions
         {
             Name = WalObjectKey.TryParse(path, out var name, out _) ? name : null,
-            Expectations = new WalExpectations { AllowShort = arguments.Has(Short), Previous = previous },
+            Expectations = new WalExpectations { AllowShort = arguments.Has(Short), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments), Previous = previous },
             OnSegmentEnd = s => summary = s,
         };
         await using var store = new DirectoryWalStore(Path.GetDirectoryName(Path.GetFullPath(path))!);
         await using var content = await WalContent.OpenReadAsync(store, Path.GetFileName(path), cancellationToken)
             ?? throw new FileNotFoundException($"The file '{path}' does not exist.");
         var json = arguments.Has(CommonOptions.Json);
+        var isKnown = true;
         await foreach (var record in WalSegmentReader.ReadAsync(content, options, cancellationToken))
+        {
+            if (record.PgMajor == 0 && isKnown)
+                ProgramLog.UnknownVersion(context.Logs.CreateLogger("dump"), $"The records of {Path.GetFileName(path)}", "they are read like those of the newest version it knows");
+            isKnown = record.PgMajor != 0;
             await context.Output.WriteLineAsync(json ? RecordJson.Format(record) : WalRecordFormatter.Format(record));
+        }
+
         if (!json)
             await context.Error.WriteLineAsync(Summarize(path, summary!));
         return summary?.Next;
     }
 
     private static string Summarize(string path, WalSegmentSummary s) =>
-        $"{Path.GetFileName(path)}: {s.Records} records, PostgreSQL {s.PgMajor}, system {s.SystemIdentifier}, timeline {s.LastTli}, valid to {s.EndOfValid}"
+        $"{Path.GetFileName(path)}: {s.Records} records, {(s.PgMajor == 0 ? "unknown version of PostgreSQL" : $"PostgreSQL {s.PgMajor}")}, system {s.SystemIdentifier}, timeline {s.LastTli}, valid to {s.EndOfValid}"
         + (s.LastCommit is { } last ? $", last commit {last:yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'}" : "")
         + (s.EndsWithSwitch ? ", ends with a switch" : "")
         + (s.ContinuesInNextBytes > 0 ? $", {s.ContinuesInNextBytes} bytes of the last record are in the next segment" : "");

@@ -32,7 +32,7 @@ internal static class RestoreOptions
 
     private static readonly Option[] Own =
     [
-        CommonOptions.DataDirectory, Source, OnError, Timeout, Validate, Force, Streaming, Wait, Delay, DelayFrom, Finish, UsePartial,
+        CommonOptions.DataDirectory, Source, OnError, Timeout, Validate, CommonOptions.UnknownVersion, Force, Streaming, Wait, Delay, DelayFrom, Finish, UsePartial,
         Spool, ProcessMax, QueueMax, Remove, RemoveAtATime, RemoveBefore, PauseTrigger, Hook, ControlErrors,
         TempDirectory, Option.Refused("--pgcontroldata-path", "pg_control is read directly", "-pp"),
     ];
@@ -48,6 +48,7 @@ internal static class RestoreOptions
             DataDirectory = arguments.Get(CommonOptions.DataDirectory) ?? ".",
             RequireDataDirectory = !arguments.Has(Force),
             Validation = ValidationLevel.Read(arguments, Validate),
+            AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments),
             Missing = Missing(arguments),
             RecoveryDelay = arguments.Seconds(Delay) ?? TimeSpan.Zero,
             DelayBasis = arguments.Choice(DelayFrom, DelayBasis.ArchiveTime, ("archive", DelayBasis.ArchiveTime), ("commit", DelayBasis.LastCommit)),

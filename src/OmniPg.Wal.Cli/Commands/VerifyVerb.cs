@@ -15,20 +15,25 @@ internal sealed class VerifyVerb : Verb
 
     public override string Example => "omnipg-wal verify --archive /mnt/archive";
 
-    public override IReadOnlyList<Option> Options { get; } = [ArchiveOption.One, Validate, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [ArchiveOption.One, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
         var repository = new WalRepository(ArchiveOption.Open(arguments), context.Logs);
         using var progress = ProgressLine.Start(context);
-        var options = new WalVerifyOptions { Validation = ValidationLevel.Read(arguments, Validate), Progress = progress };
+        var options = new WalVerifyOptions
+        {
+            Validation = ValidationLevel.Read(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments), Progress = progress,
+        };
         var result = await repository.VerifyAsync(options, cancellationToken);
         progress?.Dispose();
         if (arguments.Has(CommonOptions.Json))
             JsonDocumentWriter.Write(context, json => WriteJson(json, result));
         else
             WriteText(context.Output, result);
+        if (result.UnknownVersions > 0)
+            ProgramLog.UnknownVersion(context.Logs.CreateLogger(Name), $"{result.UnknownVersions} segments", "only their headers were checked");
         return !result.Problems.IsEmpty ? ExitCodes.InvalidSegment : result.Gaps.IsEmpty ? ExitCodes.Done : ExitCodes.Attention;
     }
 
@@ -49,6 +54,7 @@ internal sealed class VerifyVerb : Verb
         json.WriteNumber("files", result.Files);
         json.WriteNumber("rawBytes", result.RawBytes);
         json.WriteNumber("records", result.Records);
+        json.WriteNumber("unknownVersions", result.UnknownVersions);
         json.WriteStartArray("invalid");
         foreach (var problem in result.Problems)
         {
@@ -56,6 +62,8 @@ internal sealed class VerifyVerb : Verb
             json.WriteString("file", problem.File.Key);
             json.WriteString("code", (problem.Error as OmniPgException)?.Code);
             json.WriteString("message", problem.Error.Message);
+            if (problem.Error is WalValidationException { BeginsIn: { } begins })
+                json.WriteString("beginsIn", begins);
             json.WriteEndObject();
         }
 

@@ -47,4 +47,13 @@ internal sealed partial class ArchiveLog(ILogger logger)
 
     [LoggerMessage(2008, LogLevel.Warning, "Abandoned temporary files could not be removed: {Reason}")]
     public partial void NotTidied(string reason);
+
+    [LoggerMessage(2020, LogLevel.Warning, "{File} was written by a server that is newer than this package: it is archived with its header checked and nothing else. Update OmniPg.")]
+    public partial void UnknownVersion(string file);
+
+    [LoggerMessage(2021, LogLevel.Information, "The bytes of {File} up to {End} belong to a record that begins in a segment that is not here any more; they were not checked.")]
+    public partial void NotWhollyChecked(string file, string end);
+
+    [LoggerMessage(2022, LogLevel.Information, "{File} was in {Destination} before this run, with equal content.")]
+    public partial void WasArchived(string file, string destination);
 }

@@ -118,7 +118,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             {
                 Source = source,
                 Targets = [.. group.Select(s => s.Destination.TargetFor(file, s.SecureAsync))],
-                Validator = setup.ValidatorFor(cluster, file),
+                Validator = setup.ValidatorFor(cluster, file, path),
                 BeforePublish = (content, token) => RequireSame(before, content) is { } changed
                     ? Task.FromException(changed)
                     : CompareExistingAsync(content, token),
@@ -127,6 +127,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             cancellationToken).ConfigureAwait(false);
         foreach (var (slot, target) in group.Zip(outcome.Targets))
             await SettleAsync(slot, target, outcome.Content, cancellationToken).ConfigureAwait(false);
+        setup.WarnOfVersion(cluster, file, outcome.Summary);
         setup.Chain.Add(file, outcome.Summary?.Next);
         return outcome;
     }
@@ -158,7 +159,10 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
                 },
                 cancellationToken).ConfigureAwait(false);
             slot.Close(WalDeliveryStatus.AlreadyPresent);
-            setup.Log.AlreadyPresent(file.ToString(), slot.Destination.Id);
+            if (setup.IsLookingAhead)
+                setup.Log.WasArchived(file.ToString(), slot.Destination.Id);
+            else
+                setup.Log.AlreadyPresent(file.ToString(), slot.Destination.Id);
         }
         catch (Exception error) when (error is not (OperationCanceledException or WalConflictException))
         {
@@ -215,6 +219,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             if (result.IsArchived)
             {
                 _state.Delete();
+                setup.ChainFile.Write(outcome.Summary?.Next);
                 // Not before all of it succeeded: a first call that failed half must not keep the other half from beginning its archive.
                 if (cluster is not null)
                     await new ArchivedBefore(setup.Options, cluster).RememberAsync(file, setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
@@ -228,6 +233,8 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             setup.Log.StateNotKept(file.ToString(), refused.Message);
         }
 
+        if (outcome.Summary?.UncheckedUntil is { } end)
+            setup.Log.NotWhollyChecked(file.ToString(), end.ToString());
         return result;
     }
 }

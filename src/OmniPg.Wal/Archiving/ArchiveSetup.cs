@@ -1,4 +1,5 @@
 using OmniPg.Wal.Copying;
+using OmniPg.Wal.Segments;
 
 namespace OmniPg.Wal.Archiving;
 
@@ -16,6 +17,7 @@ internal sealed class ArchiveSetup
             if (!codec.IsAvailable(out _))
                 codec.Compress(Stream.Null).Dispose();
         Copier = new WalCopier(time);
+        ChainFile = new ChainFile(options.StateDirectory);
     }
 
     public WalArchiveOptions Options { get; }
@@ -32,6 +34,21 @@ internal sealed class ArchiveSetup
 
     public ChainStates Chain { get; } = new();
 
+    public ChainFile ChainFile { get; }
+
+    /// <summary>Whether files are looked for that a run before may have archived: then finding them there is nothing to warn of.</summary>
+    public bool IsLookingAhead { get; set; }
+
+    private bool _saidUnknownVersion;
+
+    /// <summary>Says once that files of a newer server are stored without being understood.</summary>
+    public void WarnOfVersion(PgControlFile? cluster, WalFileName file, WalSegmentSummary? summary)
+    {
+        var isUnknown = cluster is { IsKnownVersion: false } || summary is { IsUnknownVersion: true };
+        if (isUnknown && !Interlocked.Exchange(ref _saidUnknownVersion, true))
+            Log.UnknownVersion(file.ToString());
+    }
+
     /// <summary>The cluster's identity; null when the check of the data directory is off and there is no control file.</summary>
     public PgControlFile? ReadControlFile()
     {
@@ -40,7 +57,9 @@ internal sealed class ArchiveSetup
             throw new WalConfigurationException(
                 $"'{Options.DataDirectory}' is no PostgreSQL data directory: it holds no 'PG_VERSION'.", "Give the cluster's data directory, or switch the check off.");
         var hasControlFile = Options.RequireDataDirectory || File.Exists(Path.Combine(Options.DataDirectory, PgControlFile.RelativePath));
-        return hasControlFile ? PgControlFile.Read(Options.DataDirectory, Time) : null;
+        return !hasControlFile ? null
+            : Options.AllowUnknownVersion ? PgControlFile.ReadNewer(Options.DataDirectory, Time)
+            : PgControlFile.Read(Options.DataDirectory, Time);
     }
 
     public static void RequireSegmentSize(PgControlFile? cluster, WalFileName file, long bytes)
@@ -50,7 +69,7 @@ internal sealed class ArchiveSetup
                 WalValidationProblem.WrongSize, $"the file has '{bytes}' bytes, a segment of this cluster has '{cluster.SegmentSize}'", file.ToString(), bytes);
     }
 
-    public WalSegmentValidator? ValidatorFor(PgControlFile? cluster, WalFileName file)
+    public WalSegmentValidator? ValidatorFor(PgControlFile? cluster, WalFileName file, string path)
     {
         if (Options.Validation == WalValidation.None)
         {
@@ -59,8 +78,26 @@ internal sealed class ArchiveSetup
         }
 
         var expectations = cluster?.ToExpectations() ?? WalExpectations.Any;
-        if (cluster is not null)
-            expectations = expectations with { Previous = Chain.Before(file, cluster.SegmentSize) };
+        if (Options.AllowUnknownVersion)
+            expectations = expectations.WithUnknownVersions();
+        if (cluster is not null && file.Kind == WalFileKind.Segment && Options.Validation == WalValidation.Full)
+            expectations = expectations with { Previous = StateBefore(cluster, file, path) };
         return new WalSegmentValidator(file, Options.Validation, expectations);
+    }
+
+    /// <summary>How the segment before ended: as this process saw it, as the segment beside it says, as the process before left it behind.</summary>
+    private WalChainState? StateBefore(PgControlFile cluster, WalFileName file, string path)
+    {
+        if (!file.Fits(WalSegmentSize.FromBytes(cluster.SegmentSize)))
+            return null;
+        return Chain.Before(file, cluster.SegmentSize) ?? NeighbourState.Find(path, file) ?? ReadChainFile(cluster, file) ?? NeighbourState.FindByReading(path, file);
+    }
+
+    private WalChainState? ReadChainFile(PgControlFile cluster, WalFileName file)
+    {
+        var state = ChainFile.Read((ulong)file.StartLsn(WalSegmentSize.FromBytes(cluster.SegmentSize)), cluster.SystemIdentifier, out var wasDamaged);
+        if (wasDamaged)
+            Log.StateDiscarded(Archiving.ChainFile.FileName);
+        return state;
     }
 }

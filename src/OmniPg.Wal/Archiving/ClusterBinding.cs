@@ -67,7 +67,8 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
             throw WalArchiveMismatchException.OtherCluster(store, "system identifier", found.SystemIdentifier, wanted.SystemIdentifier);
         if (found.WalSegmentSize != wanted.WalSegmentSize)
             throw WalArchiveMismatchException.OtherCluster(store, "segment size", found.WalSegmentSize, wanted.WalSegmentSize);
-        if (found.PgVersion != wanted.PgVersion)
+        // 0 was written where nobody knew it.
+        if (found.PgVersion != wanted.PgVersion && found.PgVersion != 0 && wanted.PgVersion != 0)
             throw WalArchiveMismatchException.OtherCluster(store, "PostgreSQL version", found.PgVersion, wanted.PgVersion);
         if (found.Layout != wanted.Layout)
             throw WalArchiveMismatchException.OtherCluster(store, "layout", found.Layout, wanted.Layout);

@@ -19,6 +19,14 @@ public sealed class WalArchiveOptions
     /// <value>Default <see cref="WalValidation.Full"/>.</value>
     public WalValidation Validation { get; set; } = WalValidation.Full;
 
+    /// <summary>
+    /// Whether the WAL of a server that is newer than this package is archived. Only the first page header of a segment is checked then (cluster, timeline,
+    /// address, sizes), the summary says <see cref="WalValidation.Header"/>, and a warning is logged once per archiver. Otherwise such files are refused,
+    /// and archiving stands still until the package is updated.
+    /// </summary>
+    /// <value>Default <see langword="true"/>.</value>
+    public bool AllowUnknownVersion { get; set; } = true;
+
     /// <summary>How archives are tied to the cluster. Needs a readable <c>pg_control</c>; destinations that cannot be read are never bound.</summary>
     /// <value>Default <see cref="ArchiveBinding.Cluster"/>.</value>
     public ArchiveBinding Binding { get; set; }

@@ -46,13 +46,6 @@ public sealed class WalArchiver : IWalArchiver
     }
 
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The path does not end in the name of a WAL file.</exception>
-    /// <exception cref="WalConfigurationException">The data directory is none.</exception>
-    /// <exception cref="WalInputException">The file is missing, no regular file, unreadable, or changed while it was read.</exception>
-    /// <exception cref="WalValidationException">The file is not what its name says, or damaged. Nothing was published.</exception>
-    /// <exception cref="WalArchiveMismatchException">An archive belongs to another cluster. Nothing was published.</exception>
-    /// <exception cref="WalConflictException">A destination holds the name with other content. Nothing was published.</exception>
-    /// <exception cref="WalDeliveryException">A required destination failed; the others hold the file.</exception>
     public async Task<WalArchiveResult> ArchiveAsync(string path, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

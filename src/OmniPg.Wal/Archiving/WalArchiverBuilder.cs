@@ -104,6 +104,14 @@ public sealed class WalArchiverBuilder
         return this;
     }
 
+    /// <summary>Refuses the WAL of a server that is newer than this package, instead of archiving it with its header checked (<see cref="WalArchiveOptions.AllowUnknownVersion"/>).</summary>
+    /// <returns>This builder.</returns>
+    public WalArchiverBuilder RefuseUnknownVersion()
+    {
+        _options.AllowUnknownVersion = false;
+        return this;
+    }
+
     /// <summary>Takes the time from another clock than the system's.</summary>
     /// <param name="timeProvider">The clock.</param>
     /// <returns>This builder.</returns>

@@ -1,13 +1,14 @@
 using System.Buffers.Binary;
 using NpgsqlTypes;
-using OmniPg.Wal.ControlFile;
 using OmniPg.Wal.Segments;
+using OmniPg.Wal.Versions;
 
 namespace OmniPg.Wal;
 
 public sealed partial class PgControlFile
 {
     private const string DamagedCode = "wal.control.damaged";
+    private const string UnknownVersionCode = "wal.control.unknown-version";
 
     /// <summary>Reads the content of the file.</summary>
     /// <param name="bytes">The content, at least up to the CRC.</param>
@@ -23,14 +24,14 @@ public sealed partial class PgControlFile
         }
 
         var version = UInt32(bytes, 8);
-        var layout = ControlFileLayout.Find(version) ?? throw UnknownVersion(path, version);
+        var layout = Versions.PgMajor.LayoutOf(version) ?? throw UnknownVersion(path, version);
         CheckIntegrity(bytes, layout, path);
         return new PgControlFile
         {
             SystemIdentifier = UInt64(bytes, 0),
             ControlVersion = version,
             CatalogVersion = UInt32(bytes, 12),
-            PgMajor = layout.MajorOf(UInt32(bytes, 12)),
+            PgMajor = Versions.PgMajor.OfControlFile(version, UInt32(bytes, 12)),
             State = (PgClusterState)UInt32(bytes, 16),
             Checkpoint = new NpgsqlLogSequenceNumber(UInt64(bytes, 32)),
             Redo = new NpgsqlLogSequenceNumber(UInt64(bytes, 40)),
@@ -69,11 +70,11 @@ public sealed partial class PgControlFile
 
     private static WalControlFileException UnknownVersion(string path, uint version) =>
         BinaryPrimitives.ReverseEndianness(version) is > 0 and < 100_000 && version > 100_000
-            ? new WalControlFileException("wal.control.unknown-version", $"'{path}' was written by a machine of the other byte order.", "Read it on such a machine.")
+            ? new WalControlFileException(UnknownVersionCode, $"'{path}' was written by a machine of the other byte order.", "Read it on such a machine.")
             : new WalControlFileException(
-                "wal.control.unknown-version",
-                $"'{path}' has the version '{version}' but '1300' (PostgreSQL 13 to 16), '1700', '1800' or '1902' is expected.",
-                "This package reads the control files of PostgreSQL 13 to 19.");
+                UnknownVersionCode,
+                $"'{path}' has the version '{version}' but one of {Versions.PgMajor.ControlVersions} is expected.",
+                $"This package reads the control files of PostgreSQL {Versions.PgMajor.Range}; a later one may know more.");
 
     private static uint UInt32(ReadOnlySpan<byte> bytes, int offset) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[offset..]);
 

@@ -4,7 +4,7 @@ namespace OmniPg.Wal;
 
 /// <summary>
 /// What <c>global/pg_control</c> says about a cluster: identity, timeline, last checkpoint. Reads the file itself, so no <c>pg_controldata</c> is needed.
-/// PostgreSQL 13 to 19. Immutable.
+/// Of the versions that the table in <c>docs/wal-reader.md</c> names. Immutable.
 /// </summary>
 public sealed partial class PgControlFile
 {
@@ -62,5 +62,8 @@ public sealed partial class PgControlFile
 
     /// <summary>What a WAL file of this cluster must look like.</summary>
     /// <returns>Expectations with system identifier, segment size and, when known, the major version.</returns>
-    public WalExpectations ToExpectations() => new() { SystemIdentifier = SystemIdentifier, SegmentSize = SegmentSize, PgMajor = PgMajor };
+    public WalExpectations ToExpectations() => new() { SystemIdentifier = SystemIdentifier, SegmentSize = SegmentSize, PgMajor = IsKnownVersion ? PgMajor : null };
+
+    /// <summary>Whether the layout of the file is known; else only what never moved was read (<see cref="ReadNewer"/>).</summary>
+    internal bool IsKnownVersion { get; private init; } = true;
 }

@@ -35,6 +35,12 @@ public sealed class WalValidationException : WalException
     /// <summary>WAL position of the page or record that is wrong, or <see langword="null"/> when the file has none or it was not known yet.</summary>
     public NpgsqlLogSequenceNumber? Lsn { get; }
 
+    /// <summary>
+    /// Name of the segment in which the record begins that is wrong, when that is an earlier one than <see cref="WalException.File"/>: the damage may lie in
+    /// either, so check both before one is replaced. <see langword="null"/> for everything else.
+    /// </summary>
+    public string? BeginsIn { get; init; }
+
     private static string Describe(string reason, string? file, long offset, NpgsqlLogSequenceNumber? lsn)
     {
         var name = file is null ? "WAL content" : $"WAL file '{file}'";
@@ -71,7 +77,7 @@ public sealed class WalValidationException : WalException
         WalValidationProblem.WrongSize or WalValidationProblem.UnexpectedEnd =>
             "The file is incomplete or was never finished; fetch it again, or use a '.partial' name for an unfinished segment.",
         WalValidationProblem.WrongVersion or WalValidationProblem.UnknownVersion =>
-            "Check which PostgreSQL version wrote the file, or allow unknown versions explicitly.",
+            $"This package reads the WAL of PostgreSQL {Versions.PgMajor.Range}; check which version wrote the file.",
         WalValidationProblem.ForeignByteOrder =>
             "Read the file on a machine of the byte order that wrote it.",
         WalValidationProblem.BrokenChain =>

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using OmniPg.Compression;
-using OmniPg.Wal.Segments;
+using OmniPg.Wal.Versions;
 
 namespace OmniPg.Wal;
 
@@ -15,6 +15,10 @@ public static class WalContent
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>The content, to be disposed; <see langword="null"/> when the store proves that the key is absent.</returns>
     /// <exception cref="CodecUnavailableException">The library or program of its codec is missing.</exception>
+    /// <exception cref="IOException">The store cannot say whether the file is there, or not read it.</exception>
+    /// <exception cref="UnauthorizedAccessException">The account may not read it.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <remarks>Reading the stream throws <see cref="CorruptCompressedDataException"/> for a damaged or truncated file.</remarks>
     public static async Task<Stream?> OpenReadAsync(IWalStore store, string key, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
@@ -41,7 +45,7 @@ public static class WalContent
     // The long header flag stands on the first page of every segment, so these four bytes tell WAL from brotli and lzma, which have no magic.
     private static bool IsPlainSegment(ReadOnlySpan<byte> head) =>
         head.Length >= 2 * sizeof(ushort)
-        && WalFormat.Find(BinaryPrimitives.ReadUInt16LittleEndian(head)) is { } format
-        && (BinaryPrimitives.ReadUInt16LittleEndian(head[sizeof(ushort)..]) & ~format.KnownFlags) == 0
-        && (head[sizeof(ushort)] & WalFormat.LongHeader) != 0;
+        && PgMajor.OfMagic(BinaryPrimitives.ReadUInt16LittleEndian(head)) is { } major
+        && (BinaryPrimitives.ReadUInt16LittleEndian(head[sizeof(ushort)..]) & ~major.PageFlags) == 0
+        && (head[sizeof(ushort)] & PgMajor.LongHeader) != 0;
 }

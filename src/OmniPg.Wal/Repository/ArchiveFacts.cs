@@ -67,7 +67,7 @@ internal static class ArchiveFacts
 
     private static async Task<WalSegmentSize> SegmentSizeAsync(Stream content, WalFileName name, CancellationToken cancellationToken)
     {
-        var summary = await WalSegmentReader.ValidateAsync(content, name, null, cancellationToken).ConfigureAwait(false);
+        var summary = await WalSegmentReader.ValidateAsync(content, name, WalExpectations.Any.WithUnknownVersions(), cancellationToken).ConfigureAwait(false);
         return WalSegmentSize.FromBytes(summary.SegmentSize);
     }
 }

@@ -11,6 +11,7 @@ internal sealed class ArchiveVerifier(IWalStore store, ArchiveMap map, WalVerify
     private long _files;
     private long _bytes;
     private long _records;
+    private long _unknownVersions;
 
     public async Task<WalVerification> RunAsync(CancellationToken cancellationToken)
     {
@@ -28,7 +29,7 @@ internal sealed class ArchiveVerifier(IWalStore store, ArchiveMap map, WalVerify
         foreach (var file in map.Others)
             await CheckAsync(file, null, cancellationToken).ConfigureAwait(false);
         await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
-        return new WalVerification(_files, _bytes, _records, map.Timelines(), _problems.ToImmutable(), GapFinder.Find(map));
+        return new WalVerification(_files, _bytes, _records, map.Timelines(), _problems.ToImmutable(), GapFinder.Find(map)) { UnknownVersions = _unknownVersions };
     }
 
     private async Task<WalChainState?> CheckCopiesAsync(List<WalArchivedFile> copies, WalChainState? before, CancellationToken cancellationToken)
@@ -49,8 +50,11 @@ internal sealed class ArchiveVerifier(IWalStore store, ArchiveMap map, WalVerify
                 return null;
             await using (content.ConfigureAwait(false))
             {
-                var summary = await ContentCheck.RunAsync(
-                    content, file.Name, options.Validation, new WalExpectations { Previous = before, SegmentSize = map.Size.Bytes }, cancellationToken).ConfigureAwait(false);
+                var expectations = new WalExpectations { Previous = before, SegmentSize = map.Size.Bytes };
+                if (options.AllowUnknownVersion)
+                    expectations = expectations.WithUnknownVersions();
+                var summary = await ContentCheck.RunAsync(content, file.Name, options.Validation, expectations, cancellationToken).ConfigureAwait(false);
+                _unknownVersions += summary.IsUnknownVersion ? 1 : 0;
                 _bytes += summary.Bytes;
                 _records += summary.Records;
                 return summary.Next;

@@ -61,7 +61,7 @@ internal sealed class RestorePointScan(IWalStore store, ArchiveMap map, IProgres
             var options = new WalReadOptions
             {
                 Name = file.Name,
-                Expectations = new WalExpectations { Previous = previous },
+                Expectations = new WalExpectations { Previous = previous, AllowUnknownVersion = true },
                 OnSegmentEnd = s => summary = s,
             };
             await foreach (var record in WalSegmentReader.ReadAsync(content, options, cancellationToken).ConfigureAwait(false))

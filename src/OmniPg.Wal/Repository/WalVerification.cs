@@ -17,6 +17,9 @@ public sealed record WalVerification(
     ImmutableArray<WalFileProblem> Problems,
     ImmutableArray<WalGap> Gaps)
 {
+    /// <summary>Segments of a version newer than this package, of which only the first page header was checked.</summary>
+    public long UnknownVersions { get; init; }
+
     /// <summary>Whether every file is valid and none is missing.</summary>
     public bool IsGood => Problems.IsEmpty && Gaps.IsEmpty;
 }

@@ -69,7 +69,7 @@ internal sealed class WindowFinder(IWalStore store, ArchiveMap map)
             if (content is null)
                 return null;
             await using (content.ConfigureAwait(false))
-                return await ContentCheck.RunAsync(content, file.Name, WalValidation.Full, WalExpectations.Any, cancellationToken).ConfigureAwait(false);
+                return await ContentCheck.RunAsync(content, file.Name, WalValidation.Full, WalExpectations.Any.WithUnknownVersions(), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is WalValidationException or CorruptCompressedDataException)
         {

@@ -28,6 +28,7 @@ public static class WalResident
         var events = Channel.CreateBounded<ArchiveEvent>(new BoundedChannelOptions(FilesPerLook) { SingleReader = true });
         using var abandoned = new CancellationTokenSource();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, abandoned.Token);
+        archiver.Setup.IsLookingAhead = true;
         var loop = new ResidentLoop(archiver, options, events.Writer);
         var running = Task.Run(() => loop.RunAsync(stop.Token), CancellationToken.None);
         try

@@ -13,6 +13,8 @@ public static class WalResidentClient
     /// <param name="path">Path of the file as PostgreSQL passes it (<c>%p</c>).</param>
     /// <param name="cancellationToken">Stops waiting; the resident process goes on.</param>
     /// <returns>The answer, or <see langword="null"/> when nobody listens or the process went away before it answered: then do the work oneself.</returns>
+    /// <exception cref="ArgumentException">A path is empty.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the resident process goes on.</exception>
     public static Task<ResidentAnswer?> TryArchiveAsync(string socketPath, string path, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(socketPath);

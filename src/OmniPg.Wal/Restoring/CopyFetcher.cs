@@ -9,6 +9,8 @@ namespace OmniPg.Wal;
 /// <summary>Asks the sources in their order for a file and takes the first copy that is valid to its last byte.</summary>
 internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, ILogger log)
 {
+    private bool _saidUnknownVersion;
+
     /// <returns>The copy; null when every source proved to be an archive and none has the file.</returns>
     /// <exception cref="WalSourceException">No valid copy, and at least one source did not answer.</exception>
     /// <exception cref="WalCorruptCopyException">No valid copy, but invalid ones.</exception>
@@ -95,6 +97,8 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             {
                 var summary = await CopyAsync(content, target, name, expectations, cancellationToken).ConfigureAwait(false);
                 RestoreLog.Fetched(log, key, source.Name, summary.Bytes);
+                if (summary.IsUnknownVersion && !Interlocked.Exchange(ref _saidUnknownVersion, true))
+                    RestoreLog.UnknownVersion(log, key);
                 return new FetchedCopy(target, source.Store, key, summary);
             }
             catch

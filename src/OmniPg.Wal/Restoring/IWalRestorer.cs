@@ -11,5 +11,8 @@ public interface IWalRestorer
     /// <exception cref="ArgumentException"><paramref name="name"/> is not the name of a WAL file.</exception>
     /// <exception cref="WalSourceException">A source did not answer and no other one has a valid copy, until the retry time was over.</exception>
     /// <exception cref="WalCorruptCopyException">The file is in the archive, but no copy of it is valid.</exception>
+    /// <exception cref="WalRestoreTargetException">The file for the server cannot be written.</exception>
+    /// <exception cref="WalControlFileException"><c>pg_control</c> cannot tell what may be removed, and <see cref="WalRestoreOptions.ControlFileErrors"/> is <see cref="ControlFileErrorPolicy.Fail"/>.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; no file is left.</exception>
     Task<WalRestoreOutcome> RestoreAsync(string name, string targetPath, CancellationToken cancellationToken = default);
 }

@@ -43,4 +43,7 @@ internal static partial class RestoreLog
 
     [LoggerMessage(2212, LogLevel.Warning, "The spool {Folder} cannot be used, so segments come from the sources alone: {Reason}")]
     public static partial void SpoolUnusable(ILogger log, string folder, string reason);
+
+    [LoggerMessage(2220, LogLevel.Warning, "{Key} was written by a server that is newer than this package: it is handed out with its header checked and nothing else. Update OmniPg.")]
+    public static partial void UnknownVersion(ILogger log, string key);
 }

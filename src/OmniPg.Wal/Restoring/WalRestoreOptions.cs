@@ -18,6 +18,10 @@ public sealed class WalRestoreOptions
     /// <value>Default <see cref="WalValidation.Full"/>.</value>
     public WalValidation Validation { get; set; } = WalValidation.Full;
 
+    /// <summary>Whether segments of a server that is newer than this package are handed out, with only their first page header checked and a warning.</summary>
+    /// <value>Default true.</value>
+    public bool AllowUnknownVersion { get; set; } = true;
+
     /// <summary>How long trouble (a source that does not answer) is retried before the restore fails. Absence and corrupt copies are not retried.</summary>
     /// <value>Default 60 s; zero never retries.</value>
     public TimeSpan RetryTimeout { get; set; } = TimeSpan.FromSeconds(60);

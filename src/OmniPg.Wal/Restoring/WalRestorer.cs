@@ -99,13 +99,17 @@ public sealed partial class WalRestorer : IWalRestorer
     {
         try
         {
-            var control = await PgControlFile.ReadAsync(_options.DataDirectory, _time, cancellationToken).ConfigureAwait(false);
-            return control.ToExpectations();
+            var control = _options.AllowUnknownVersion
+                ? await PgControlFile.ReadNewerAsync(_options.DataDirectory, _time, cancellationToken).ConfigureAwait(false)
+                : await PgControlFile.ReadAsync(_options.DataDirectory, _time, cancellationToken).ConfigureAwait(false);
+            return WithVersions(control.ToExpectations());
         }
         catch (WalControlFileException e)
         {
             RestoreLog.UnknownCluster(_log, e.Message);
-            return WalExpectations.Any;
+            return WithVersions(WalExpectations.Any);
         }
     }
+
+    private WalExpectations WithVersions(WalExpectations expectations) => _options.AllowUnknownVersion ? expectations.WithUnknownVersions() : expectations;
 }

@@ -197,6 +197,8 @@ public sealed class PgCluster : IAsyncDisposable
 
     private static async Task<IPgServer> DiscoverAsync(PgClusterOptions options, CancellationToken cancellationToken)
     {
+        if (options.Installation is { } given)
+            return await ProcessServer.StartAsync(given, options, cancellationToken);
         if (options.Version is null && Environment.GetEnvironmentVariable("OMNIPG_TEST_CONNECTION") is { Length: > 0 } connectionString)
             return new ExternalServer(connectionString);
         var installation = options.Version is { } version

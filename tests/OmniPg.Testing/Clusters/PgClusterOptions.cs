@@ -6,6 +6,9 @@ public sealed record PgClusterOptions
     /// <summary>Major version; <see langword="null"/> (default) takes the highest installed one.</summary>
     public int? Version { get; init; }
 
+    /// <summary>The programs to run; <see langword="null"/> (default) finds them by <see cref="Version"/>.</summary>
+    public PgInstallation? Installation { get; init; }
+
     /// <summary>Server settings on top of the defaults, name to value as in postgresql.conf.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 

@@ -14,6 +14,15 @@ public static class PgInstallations
     /// <returns>The installations; empty when there are none.</returns>
     public static IReadOnlyList<PgInstallation> Find() => Installed.Value;
 
+    /// <summary>Further servers to test with, any version and number, whose bin directories <c>OMNIPG_TEST_PGBINS</c> names (joined with the path separator).</summary>
+    /// <returns>The installations in the order given; empty when none is named.</returns>
+    /// <exception cref="InvalidOperationException">A named directory holds no server: a test that passes it over would say nothing.</exception>
+    public static IReadOnlyList<PgInstallation> FromEnvironment() =>
+    [
+        .. (Environment.GetEnvironmentVariable("OMNIPG_TEST_PGBINS") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            .Select(bin => Describe(bin) ?? throw new InvalidOperationException($"OMNIPG_TEST_PGBINS names '{bin}', which holds no server programs.")),
+    ];
+
     /// <summary>One major version: installed, else fetched with the npm client.</summary>
     /// <param name="major">Major version, such as 17.</param>
     /// <param name="cancellationToken">Cancels the download.</param>

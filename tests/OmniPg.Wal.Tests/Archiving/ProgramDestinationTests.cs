@@ -48,7 +48,7 @@ public sealed class ProgramDestinationTests(WalWorkloads workloads) : ArchiveTes
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a shell to write the test program.");
         var path = Scene.Add();
         var bytes = Scene.Original(Scene.Segment);
-        bytes[900_000] ^= 1;
+        bytes[await Segments.RecordBytes.InBodyAsync(bytes, 900_000)] ^= 1;
         await File.WriteAllBytesAsync(Scene.Located(Scene.Segment), bytes, Token);
         var finished = Path.Combine(Scene.Root, "finished");
         await using var archiver = Scene.Archiver().To(d => d.Pipe("/bin/sh", "-c", "cat > /dev/null; touch \"$0\"", finished)).Build();

@@ -1,5 +1,6 @@
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Recovery;
+using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Cli;
 
@@ -69,7 +70,7 @@ public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
     {
         var damaged = _root.Combine(Path.GetFileName(Segment()));
         var bytes = await File.ReadAllBytesAsync(Segment(), TestContext.Current.CancellationToken);
-        bytes[5000] ^= 0x10;
+        bytes[await RecordBytes.InBodyAsync(bytes, 5000)] ^= 0x10;
         await File.WriteAllBytesAsync(damaged, bytes, TestContext.Current.CancellationToken);
         var archive = Directory.CreateDirectory(_root.Combine("a")).FullName;
 

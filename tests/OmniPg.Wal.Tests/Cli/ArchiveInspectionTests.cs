@@ -55,7 +55,9 @@ public sealed class ArchiveInspectionTests(WalWorkloads workloads) : IDisposable
         var good = await WalProgram.RunAsync("verify", "--archive", _fixture.First);
         File.Delete(PathOf(workload.Segments[4]));
         var gap = await WalProgram.RunAsync("verify", "--archive", _fixture.First);
-        RestoreFixture.Put(_fixture.First, workload.Segments[7], workload.Read(workload.Segments[7]).With(b => b[70_000] ^= 1), Codec.Zstd);
+        var content = workload.Read(workload.Segments[7]);
+        content[await RecordBytes.InBodyAsync(content, 70_000)] ^= 1;
+        RestoreFixture.Put(_fixture.First, workload.Segments[7], content, Codec.Zstd);
         var damage = await WalProgram.RunAsync("verify", "--archive", _fixture.First, "--json");
 
         good.ExitCode.Should().Be(0, good.Output);
@@ -64,6 +66,22 @@ public sealed class ArchiveInspectionTests(WalWorkloads workloads) : IDisposable
         damage.ExitCode.Should().Be(23);
         var json = JsonDocument.Parse(damage.Output).RootElement;
         json.GetProperty("invalid").EnumerateArray().Single().GetProperty("file").GetString().Should().Be($"{workload.Segments[7]}.zst");
+    }
+
+    [Fact]
+    public async Task Verify_names_both_segments_when_the_damage_may_lie_in_either()
+    {
+        var workload = await FillAsync();
+        var index = Enumerable.Range(0, workload.Segments.Count - 1).First(i => workload.StateBefore(i + 1) is { ContinuesInNextBytes: > 0, Split.IsHeaderComplete: true });
+        var (damaged, after) = (workload.Segments[index], workload.Segments[index + 1]);
+        RestoreFixture.Put(_fixture.First, damaged, workload.Read(damaged).With(b => b[^1] ^= 1), Codec.Zstd);
+
+        var text = await WalProgram.RunAsync("verify", "--archive", _fixture.First);
+        var json = await WalProgram.RunAsync("verify", "--archive", _fixture.First, "--json");
+
+        text.ExitCode.Should().Be(23);
+        text.Output.Should().Contain($"INVALID {after}.zst: ").And.Contain($"the record begins in '{damaged}', and either segment may be damaged");
+        JsonDocument.Parse(json.Output).RootElement.GetProperty("invalid").EnumerateArray().First().GetProperty("beginsIn").GetString().Should().Be(damaged.ToString());
     }
 
     [Fact]

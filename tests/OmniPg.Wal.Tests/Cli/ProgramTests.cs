@@ -71,7 +71,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData(new[] { "verify", "--archiv", "/tmp" }, "The option '--archiv' is not known here. Is '--archive' meant?\nhint: omnipg-wal verify --help")]
     [InlineData(new[] { "show", "--validate", "full" }, "The option '--validate' is not known here.\nhint: omnipg-wal show --help")]
     [InlineData(new[] { "dump" }, "Expected the path of a segment.")]
-    [InlineData(new[] { "bench", "--count", "0" }, "The option --count wants a whole number of at least 1, not '0'.")]
+    [InlineData(new[] { "bench", "--segments", "/tmp", "--count", "0" }, "The option --count wants a whole number of at least 1, not '0'.")]
     [InlineData(new[] { "checksum", "-d", "CRC" }, "The digest 'CRC' is not known.\nhint: Use one of MD5, SHA-1, SHA-256, SHA-384, SHA-512.")]
     [InlineData(new[] { "completion", "tcsh" }, "'tcsh' is none of bash, fish, zsh.")]
     [InlineData(new string[0], "Usage: omnipg-wal VERB")]

@@ -88,7 +88,9 @@ public sealed class PgControlFileTests(PgControlFileTests.StoppedServer server) 
         var unknown = () => PgControlFile.Parse(content.With(b => BinaryPrimitives.WriteUInt32LittleEndian(b.AsSpan(8), 9900)), "f");
         var swapped = () => PgControlFile.Parse(content.With(b => BinaryPrimitives.WriteUInt32BigEndian(b.AsSpan(8), version)), "f");
 
-        unknown.Should().Throw<WalControlFileException>().WithMessage("'f' has the version '9900' but '1300' (PostgreSQL 13 to 16), '1700', '1800' or '1902' is expected.*");
+        unknown.Should().Throw<WalControlFileException>().WithMessage(
+            "'f' has the version '9900' but one of '1300' (PostgreSQL 13 to 16), '1700' (PostgreSQL 17), '1800' (PostgreSQL 18), '1905' (PostgreSQL 19) is expected."
+            + " Hint: This package reads the control files of PostgreSQL 13 to 18, 19 as a preview; a later one may know more.");
         swapped.Should().Throw<WalControlFileException>().WithMessage("'f' was written by a machine of the other byte order.*")
             .Which.Code.Should().Be("wal.control.unknown-version");
     }

@@ -18,6 +18,9 @@ public sealed class RecoveryScene : IAsyncLifetime
 
     private readonly TemporaryDirectory _root = new(Directory.Exists("/dev/shm") ? "/dev/shm" : null, forServer: true);
 
+    /// <summary>The server programs; <see langword="null"/> takes the ones that are found.</summary>
+    public PgInstallation? Installation { get; init; }
+
     public PgCluster Primary { get; private set; } = null!;
 
     public ServerCommand Program { get; } = ServerCommand.Prepare("omnipg-wal");
@@ -45,6 +48,7 @@ public sealed class RecoveryScene : IAsyncLifetime
         Primary = await PgCluster.StartAsync(
             new PgClusterOptions
             {
+                Installation = Installation,
                 InitDbArguments = ["--wal-segsize=1"],
                 Settings = new Dictionary<string, string>
                 {
@@ -81,13 +85,16 @@ public sealed class RecoveryScene : IAsyncLifetime
 
     /// <summary>Unpacks the backup and starts a server on it that recovers to a target and opens for writing.</summary>
     public async Task<PgCluster> RecoverAsync(string restoreCommand, params (string Name, string Value)[] settings) => await StartAsync(
-        await FileBackup.UnpackAsync(Backup, Root, "recovery.signal", TestContext.Current.CancellationToken), restoreCommand, settings);
+        await FileBackup.UnpackAsync(Backup, Root, "recovery.signal", TestContext.Current.CancellationToken), restoreCommand, Installation, settings);
 
     /// <summary>Starts a server on an unpacked backup and waits until its recovery is over.</summary>
-    public static async Task<PgCluster> StartAsync(string data, string restoreCommand, params (string Name, string Value)[] settings)
+    public static Task<PgCluster> StartAsync(string data, string restoreCommand, params (string Name, string Value)[] settings) =>
+        StartAsync(data, restoreCommand, null, settings);
+
+    private static async Task<PgCluster> StartAsync(string data, string restoreCommand, PgInstallation? installation, params (string Name, string Value)[] settings)
     {
         var token = TestContext.Current.CancellationToken;
-        var cluster = await PgCluster.StartAsync(new PgClusterOptions { ExistingDataDirectory = data, Settings = Settings(restoreCommand, settings) }, token);
+        var cluster = await PgCluster.StartAsync(new PgClusterOptions { Installation = installation, ExistingDataDirectory = data, Settings = Settings(restoreCommand, settings) }, token);
         await Eventually.TrueAsync(
             () => cluster.ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()", token), "the recovery ends", TimeSpan.FromSeconds(120), token);
         return cluster;

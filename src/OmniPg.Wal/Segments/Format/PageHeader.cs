@@ -1,3 +1,5 @@
+using OmniPg.Wal.Versions;
+
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace OmniPg.Wal.Segments;
@@ -15,7 +17,7 @@ internal readonly struct PageHeader(ReadOnlySpan<byte> bytes)
     public readonly uint Remaining = ReadUInt32LittleEndian(bytes[16..]);
     public readonly uint Padding = ReadUInt32LittleEndian(bytes[20..]);
 
-    public bool IsContinuation => (Info & WalFormat.FirstIsContinuation) != 0;
+    public bool IsContinuation => (Info & PgMajor.FirstIsContinuation) != 0;
 
-    public bool IsLong => (Info & WalFormat.LongHeader) != 0;
+    public bool IsLong => (Info & PgMajor.LongHeader) != 0;
 }

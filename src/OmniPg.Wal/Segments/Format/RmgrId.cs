@@ -5,8 +5,10 @@ internal static class RmgrId
 {
     public const byte Xlog = 0;
     public const byte Transaction = 1;
+    public const byte Database = 4;
     public const byte Heap2 = 9;
     public const byte Heap = 10;
+    public const byte Gist = 14;
     public const byte Brin = 17;
     public const byte FirstCustom = 128;
 }

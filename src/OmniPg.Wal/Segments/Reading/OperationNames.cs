@@ -2,8 +2,8 @@ namespace OmniPg.Wal.Segments;
 
 /// <summary>Names of operations as <c>pg_waldump</c> shows them (server sources, <c>src/backend/access/rmgrdesc</c>).</summary>
 /// <remarks>
-/// Only what means the same in PostgreSQL 13 to 18. Left out are database creation (renumbered in 15) and the pruning of heap pages (renumbered in 14
-/// and again in 17): a wrong name would be worse than the flag byte.
+/// The table holds what means the same in every version since 13, <see cref="Renumbered"/> what does not. Where the version is not known, what was ever
+/// renumbered has no name: a wrong one would be worse than the flag byte.
 /// </remarks>
 internal static class OperationNames
 {
@@ -23,7 +23,7 @@ internal static class OperationNames
         ["ZERO_OFF_PAGE", "ZERO_MEM_PAGE", "CREATE_ID", "TRUNCATE_ID"],
         ["UPDATE"],
         ["LOCK", "RUNNING_XACTS", "INVALIDATIONS"],
-        ["REWRITE", None, None, None, "VISIBLE", "MULTI_INSERT", "LOCK_UPDATED", "NEW_CID"],
+        ["REWRITE", None, None, None, None, "MULTI_INSERT", "LOCK_UPDATED", "NEW_CID"],
         ["INSERT", "DELETE", "UPDATE", "TRUNCATE", "HOT_UPDATE", "HEAP_CONFIRM", "LOCK", "INPLACE"],
         ["INSERT_LEAF", "INSERT_UPPER", "INSERT_META", "SPLIT_L", "SPLIT_R", "INSERT_POST", "DEDUP", "DELETE", "UNLINK_PAGE", "UNLINK_PAGE_META",
             "NEWROOT", "MARK_PAGE_HALFDEAD", "VACUUM", "REUSE_PAGE", "META_CLEANUP"],
@@ -31,7 +31,7 @@ internal static class OperationNames
             "SQUEEZE_PAGE", "DELETE", "SPLIT_CLEANUP", "UPDATE_META_PAGE", "VACUUM_ONE_PAGE"],
         [None, "CREATE_PTREE", "INSERT", "SPLIT", "VACUUM_PAGE", "DELETE_PAGE", "UPDATE_META_PAGE", "INSERT_LISTPAGE", "DELETE_LISTPAGE",
             "VACUUM_DATA_LEAF_PAGE"],
-        ["PAGE_UPDATE", "DELETE", "PAGE_REUSE", "PAGE_SPLIT", None, None, "PAGE_DELETE", "ASSIGN_LSN"],
+        ["PAGE_UPDATE", "DELETE", "PAGE_REUSE", "PAGE_SPLIT", None, None, "PAGE_DELETE"],
         ["LOG"],
         [None, "ADD_LEAF", "MOVE_LEAFS", "ADD_NODE", "SPLIT_TUPLE", "PICKSPLIT", "VACUUM_LEAF", "VACUUM_ROOT", "VACUUM_REDIRECT"],
         ["CREATE_INDEX", "INSERT", "UPDATE", "SAMEPAGE_UPDATE", "REVMAP_EXTEND", "DESUMMARIZE"],
@@ -42,15 +42,42 @@ internal static class OperationNames
     ];
 
     /// <returns>The name, or <see langword="null"/> when it is not known.</returns>
-    public static string? Find(byte rmgr, byte info)
+    public static string? Find(byte rmgr, byte info, int major)
     {
         if (rmgr >= Names.Length)
             return null;
         var mask = rmgr == RmgrId.Transaction ? TransactionOperation.Mask : HasInitBit(rmgr) ? 0x70 : 0xF0;
         var operation = (info & mask) >> 4;
-        var name = operation < Names[rmgr].Length ? Names[rmgr][operation] : null;
+        var name = (operation < Names[rmgr].Length ? Names[rmgr][operation] : null) ?? Renumbered(rmgr, operation, major);
         return name is not null && HasInitBit(rmgr) && (info & InitBit) != 0 ? name + "+INIT" : name;
     }
+
+    private static string? Renumbered(byte rmgr, int operation, int major) => (rmgr, operation) switch
+    {
+        // pg_control.h
+        (RmgrId.Xlog, 0xC) when major >= 19 => "ASSIGN_LSN",
+        (RmgrId.Xlog, 0xF) when major >= 19 => "LOGICAL_DECODING_STATUS_CHANGE",
+        // dbcommands_xlog.h
+        (RmgrId.Database, 0x0) when major >= 15 => "CREATE_FILE_COPY",
+        (RmgrId.Database, 0x1) when major >= 15 => "CREATE_WAL_LOG",
+        (RmgrId.Database, 0x2) when major >= 15 => "DROP",
+        (RmgrId.Database, 0x0) when major is 13 or 14 => "CREATE",
+        (RmgrId.Database, 0x1) when major is 13 or 14 => "DROP",
+        // heapam_xlog.h
+        (RmgrId.Heap2, 0x1) when major >= 17 => "PRUNE_ON_ACCESS",
+        (RmgrId.Heap2, 0x2) when major >= 17 => "PRUNE_VACUUM_SCAN",
+        (RmgrId.Heap2, 0x3) when major >= 17 => "PRUNE_VACUUM_CLEANUP",
+        (RmgrId.Heap2, 0x1) when major is >= 14 and < 17 => "PRUNE",
+        (RmgrId.Heap2, 0x2) when major is >= 14 and < 17 => "VACUUM",
+        (RmgrId.Heap2, 0x3) when major is >= 14 and < 17 => "FREEZE_PAGE",
+        (RmgrId.Heap2, 0x1) when major == 13 => "CLEAN",
+        (RmgrId.Heap2, 0x2) when major == 13 => "FREEZE_PAGE",
+        (RmgrId.Heap2, 0x3) when major == 13 => "CLEANUP_INFO",
+        (RmgrId.Heap2, 0x4) when major is >= 13 and < 19 => "VISIBLE",
+        // gistxlog.h
+        (RmgrId.Gist, 0x7) when major is >= 13 and < 19 => "ASSIGN_LSN",
+        _ => null,
+    };
 
     // These managers use the highest bit for "the page was made anew", whatever the operation.
     private static bool HasInitBit(byte rmgr) => rmgr is RmgrId.Heap2 or RmgrId.Heap or RmgrId.Brin;

@@ -1,16 +1,17 @@
 using NpgsqlTypes;
+using OmniPg.Wal.Versions;
 
 namespace OmniPg.Wal.Segments;
 
 /// <summary>Observer that turns verified records into <see cref="WalRecord"/> values until the reader fetches them.</summary>
 internal sealed class RecordCollector(WalReadOptions options) : IRecordObserver
 {
-    private WalFormat? _format;
+    private PgMajor? _major;
 
     /// <summary>Records since the last fetch.</summary>
     public List<WalRecord> Records { get; } = [];
 
-    public void OnSegmentStart(WalFormat format) => _format = format;
+    public void OnSegmentStart(PgMajor major) => _major = major;
 
     public int BytesNeeded(in RecordHeader header) => options.IncludeData || RecordDecoder.Wants(header) ? int.MaxValue : 0;
 
@@ -23,7 +24,8 @@ internal sealed class RecordCollector(WalReadOptions options) : IRecordObserver
         Rmgr = header.Rmgr,
         Info = header.Info,
         TotalLength = (int)header.TotalLength,
-        Detail = RecordDecoder.Decode(header, body, _format!.Major),
+        Detail = RecordDecoder.Decode(header, body, _major!.Number),
+        PgMajor = _major.Number,
         Data = options.IncludeData ? body.ToArray() : default(ReadOnlyMemory<byte>),
     });
 }

@@ -26,6 +26,9 @@ public readonly record struct WalRecord
     /// <summary>Flag byte; the upper half (for transactions bits 4 to 6) is the operation of the resource manager.</summary>
     public byte Info { get; init; }
 
+    /// <summary>Major version of the server that wrote it, which decides what <see cref="Info"/> means; 0 when it is not known.</summary>
+    public int PgMajor { get; init; }
+
     /// <summary>Bytes of the record with its header, without page headers that lie in it.</summary>
     public int TotalLength { get; init; }
 

@@ -5,7 +5,7 @@ using OmniPg.Wal.Segments;
 namespace OmniPg.Wal;
 
 /// <summary>
-/// Reads the records of WAL segments of PostgreSQL 13 to 19 (10 to 12 as far as their format is the same), or only validates them.
+/// Reads the records of WAL segments of every version that the table in <c>docs/wal-reader.md</c> names, or only validates them.
 /// Every check of <see cref="WalValidation.Full"/> is always made: a record that is handed out was verified.
 /// </summary>
 /// <remarks>Thread-safe. Holds one pooled buffer of 128 KiB and the records of one such buffer; a record that is split over pages is assembled in memory.</remarks>
@@ -19,6 +19,8 @@ public static class WalSegmentReader
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <returns>The records in WAL order.</returns>
     /// <exception cref="WalValidationException">The content is wrong. Thrown after all records before the fault were handed out.</exception>
+    /// <exception cref="IOException">A stream cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static async IAsyncEnumerable<WalRecord> ReadAsync(
         Stream segment, WalReadOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
@@ -39,6 +41,8 @@ public static class WalSegmentReader
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <returns>The records in WAL order.</returns>
     /// <exception cref="WalValidationException">A segment is wrong or does not continue the one before. Thrown after all records before the fault were handed out.</exception>
+    /// <exception cref="IOException">A stream cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static async IAsyncEnumerable<WalRecord> ReadChainAsync(
         IEnumerable<WalSegmentSource> segments, WalReadOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
@@ -76,6 +80,8 @@ public static class WalSegmentReader
     /// <param name="cancellationToken">Ends the validation.</param>
     /// <returns>What the file holds.</returns>
     /// <exception cref="WalValidationException">The content is wrong.</exception>
+    /// <exception cref="IOException">The stream cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static async Task<WalSegmentSummary> ValidateAsync(
         Stream file, WalFileName? name = null, WalExpectations? expectations = null, CancellationToken cancellationToken = default)
     {

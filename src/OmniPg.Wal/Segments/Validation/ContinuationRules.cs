@@ -1,3 +1,5 @@
+using OmniPg.Wal.Versions;
+
 namespace OmniPg.Wal.Segments;
 
 /// <summary>Rules for the length and the flags with which a page header announces the rest of a split record.</summary>
@@ -18,7 +20,7 @@ internal static class ContinuationRules
 
         // Without the segment before, nothing is known about what its last page left unfinished.
         var isUnchained = position == segment.Start && segment.Previous is null;
-        if (GivesUp(segment.Format, page, open))
+        if (GivesUp(segment.Major, page, open))
         {
             return page.IsContinuation || (open is null && !isUnchained)
                 ? throw segment.Fault(WalValidationProblem.BadPage, position, $"the page flags '{page.Info:X4}' give up a record, but none is unfinished")
@@ -33,15 +35,23 @@ internal static class ContinuationRules
         }
 
         var expected = open?.Remaining ?? 0;
-        return page.Remaining == (uint)expected
-            ? Continuation.Regular
-            : throw segment.Fault(
-                position == segment.Start ? WalValidationProblem.BrokenChain : WalValidationProblem.BadPage,
-                position,
-                $"the page continues a record with '{page.Remaining}' bytes but '{expected}' are expected");
+        if (page.Remaining == (uint)expected)
+        {
+            return Continuation.Regular;
+        }
+
+        var reason = $"the page continues a record with '{page.Remaining}' bytes but '{expected}' are expected";
+        if (position != segment.Start)
+        {
+            throw segment.Fault(WalValidationProblem.BadPage, position, reason);
+        }
+
+        throw open is { IsKnown: true }
+            ? segment.EdgeFault(WalValidationProblem.BrokenChain, position, open.Start, reason)
+            : segment.Fault(WalValidationProblem.BrokenChain, position, reason);
     }
 
     // The bit had another meaning before PostgreSQL 19; in an unknown version it counts only where giving up is the only reading.
-    private static bool GivesUp(WalFormat format, in PageHeader page, SplitRecord? open) =>
-        (page.Info & format.OverwriteFlag) != 0 && (!format.IsAssumed || (open is not null && !page.IsContinuation));
+    private static bool GivesUp(PgMajor major, in PageHeader page, SplitRecord? open) =>
+        (page.Info & major.OverwriteFlag) != 0 && (!major.IsAssumed || (open is not null && !page.IsContinuation));
 }

@@ -1,3 +1,5 @@
+using OmniPg.Wal.Versions;
+
 namespace OmniPg.Wal.Segments;
 
 /// <summary>What must be true of the first page header of a segment, before anything else of it is believed.</summary>
@@ -7,7 +9,7 @@ internal static class FirstPageRules
     public static void Establish(SegmentIdentity segment, ReadOnlySpan<byte> bytes)
     {
         var page = new PageHeader(bytes);
-        var format = FindFormat(segment, page.Magic);
+        var major = FindMajor(segment, page.Magic);
         if (!page.IsLong)
         {
             throw segment.FaultAt(WalValidationProblem.BadHeader, 2, $"the flags of the first page are '{page.Info:X4}' and lack '0002' (long header)");
@@ -17,36 +19,36 @@ internal static class FirstPageRules
         CheckSizes(segment, first);
         CheckCluster(segment, first);
         CheckAddress(segment, page, (int)first.SegmentSize);
-        segment.Establish(format, page, first);
+        segment.Establish(major, page, first);
         CheckChain(segment);
     }
 
-    private static WalFormat FindFormat(SegmentIdentity segment, ushort magic)
+    private static PgMajor FindMajor(SegmentIdentity segment, ushort magic)
     {
-        if (WalFormat.Find(magic) is not { } format)
+        if (PgMajor.OfMagic(magic) is not { } major)
         {
             if (magic == 0)
             {
                 throw segment.FaultAt(WalValidationProblem.BadHeader, 0, "the page magic is '0000', the segment was never written");
             }
 
-            if (WalFormat.IsForeignByteOrder(magic))
+            if (PgMajor.IsForeignByteOrder(magic))
             {
                 throw segment.FaultAt(WalValidationProblem.ForeignByteOrder, 0, $"the page magic is '{magic:X4}', that of a machine of the other byte order");
             }
 
             return segment.Expectations.AllowUnknownVersion
-                ? WalFormat.Assume(magic)
+                ? PgMajor.Assume(magic)
                 : throw segment.FaultAt(WalValidationProblem.UnknownVersion, 0, $"the page magic '{magic:X4}' belongs to no known version");
         }
 
-        if (segment.Expectations.PgMajor is { } expected && expected != format.Major)
+        if (segment.Expectations.PgMajor is { } expected && expected != major.Number)
         {
             throw segment.FaultAt(
-                WalValidationProblem.WrongVersion, 0, $"the page magic '{magic:X4}' is that of PostgreSQL '{format.Major}' but '{expected}' is expected");
+                WalValidationProblem.WrongVersion, 0, $"the page magic '{magic:X4}' is that of PostgreSQL '{major.Number}' but '{expected}' is expected");
         }
 
-        return format;
+        return major;
     }
 
     private static void CheckSizes(SegmentIdentity segment, in LongPageHeader first)

@@ -1,11 +1,13 @@
+using OmniPg.Wal.Versions;
+
 namespace OmniPg.Wal.Segments;
 
 /// <summary>Sees each record once its CRC was verified.</summary>
 internal interface IRecordObserver
 {
     /// <summary>Tells the version of the segment, before its first record.</summary>
-    /// <param name="format">The version.</param>
-    void OnSegmentStart(WalFormat format);
+    /// <param name="major">The version.</param>
+    void OnSegmentStart(PgMajor major);
 
     /// <summary>How many bytes behind the record header the observer needs of a record that is split over pages. A contiguous record is always shown whole.</summary>
     /// <param name="header">Header of the record.</param>

@@ -75,7 +75,7 @@ internal sealed class PageReader(SegmentIdentity segment, RecordAssembler record
     private int TakeTail(ReadOnlySpan<byte> bytes)
     {
         var tail = bytes[..(int)Math.Min(segment.Size - _offset, bytes.Length)];
-        var stray = segment.Format.ZerosFollowSwitch ? tail.IndexOfAnyExcept((byte)0) : -1;
+        var stray = segment.Major.ZerosFollowSwitch ? tail.IndexOfAnyExcept((byte)0) : -1;
         return stray < 0
             ? tail.Length
             : throw segment.FaultAt(

@@ -6,14 +6,14 @@ internal static class PageRules
     /// <summary>Checks a page header against the segment and its place in it, and notes its timeline.</summary>
     public static void Check(SegmentIdentity segment, in PageHeader page, ulong position)
     {
-        var format = segment.Format;
+        var major = segment.Major;
         var isFirst = position == segment.Start;
-        if (page.Magic != format.Magic)
+        if (page.Magic != major.Magic)
         {
             throw WrongMagic(segment, page, position);
         }
 
-        if ((page.Info & ~format.KnownFlags) != 0 || page.IsLong != isFirst)
+        if ((page.Info & ~major.PageFlags) != 0 || page.IsLong != isFirst)
         {
             throw segment.Fault(WalValidationProblem.BadPage, position, $"the page flags '{page.Info:X4}' are not possible here");
         }
@@ -50,7 +50,7 @@ internal static class PageRules
     private static WalValidationException WrongMagic(SegmentIdentity segment, in PageHeader page, ulong position) => page.Magic == 0
         ? segment.Fault(WalValidationProblem.UnexpectedEnd, position, "the page is empty, but the records before do not end with a segment switch")
         : segment.Fault(
-            WalValidationProblem.BadPage, position, $"the page magic is '{page.Magic:X4}' but that of the first page is '{segment.Format.Magic:X4}'");
+            WalValidationProblem.BadPage, position, $"the page magic is '{page.Magic:X4}' but that of the first page is '{segment.Major.Magic:X4}'");
 
     // A recycled segment keeps its old content until it is overwritten: well-formed pages of an earlier position.
     private static WalValidationException WrongAddress(SegmentIdentity segment, in PageHeader page, ulong position) => segment.Fault(

@@ -16,6 +16,9 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
     /// <summary>End of the last verified record, aligned.</summary>
     public ulong EndOfValid { get; private set; }
 
+    /// <summary>End of the record that began before and whose beginning is not known.</summary>
+    public ulong? UncheckedUntil { get; private set; }
+
     public ulong? LastRecord => _rules.LastRecord;
 
     /// <summary>The record in which the payload ended, or <see langword="null"/> between records.</summary>
@@ -26,7 +29,7 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
     {
         EndOfValid = segment.Start;
         _rules.StartSegment();
-        observer.OnSegmentStart(segment.Format);
+        observer.OnSegmentStart(segment.Major);
         if (segment.Previous?.Split is { } split)
         {
             _split.CopyFrom(split);
@@ -144,6 +147,7 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
         else
         {
             _padding = (int)(WalFormat.Align(end) - end);
+            UncheckedUntil = end;
         }
     }
 

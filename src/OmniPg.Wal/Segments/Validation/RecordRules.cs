@@ -42,7 +42,7 @@ internal sealed class RecordRules(SegmentIdentity segment)
     {
         // The first record known of a segment points to one before the segment: whatever starts in the segment was seen.
         var isPreviousRight = _isLastKnown ? header.Previous == _last : header.Previous < segment.Start;
-        if (!isPreviousRight || !segment.Format.IsPossibleRmgr(header.Rmgr))
+        if (!isPreviousRight || !segment.Major.IsPossibleRmgr(header.Rmgr))
         {
             throw BadHeader(header, position, isPreviousRight);
         }

@@ -9,14 +9,16 @@ internal sealed class SegmentContentCheck : IWalContentCheck
     private readonly RecordAssembler _records;
     private readonly PageReader _pages;
     private readonly SegmentTally _tally;
-    private readonly WalValidation _level;
+    private readonly bool _isHeaderEnough;
     private readonly bool _mayEndEarly;
+    private WalValidation _level;
     private string? _endReason;
     private long _bytes;
 
     public SegmentContentCheck(WalFileName? name, WalValidation level, WalExpectations expectations, IRecordObserver? observer)
     {
         _level = level;
+        _isHeaderEnough = expectations.UnknownVersionByHeader && observer is null;
         _mayEndEarly = expectations.AllowShort || name is { Kind: WalFileKind.Partial };
         _segment = new SegmentIdentity(name, expectations);
         _tally = new SegmentTally(_segment, observer);
@@ -26,8 +28,13 @@ internal sealed class SegmentContentCheck : IWalContentCheck
 
     public void Append(ReadOnlySpan<byte> bytes)
     {
+        if (!_pages.IsEstablished)
+        {
+            bytes = AppendHeader(bytes);
+        }
+
         _bytes += bytes.Length;
-        if (_endReason is null && (_level == WalValidation.Full || !_pages.IsEstablished))
+        if (_endReason is null && _level == WalValidation.Full)
         {
             AppendToPages(bytes);
         }
@@ -64,7 +71,7 @@ internal sealed class SegmentContentCheck : IWalContentCheck
     {
         try
         {
-            _pages.Append(_level == WalValidation.Full ? bytes : FirstHeaderOf(bytes));
+            _pages.Append(bytes);
         }
         catch (WalValidationException error) when (_mayEndEarly && _pages.IsEstablished && error.Problem != WalValidationProblem.WrongSize)
         {
@@ -72,10 +79,18 @@ internal sealed class SegmentContentCheck : IWalContentCheck
         }
     }
 
-    private ReadOnlySpan<byte> FirstHeaderOf(ReadOnlySpan<byte> bytes)
+    /// <returns>The bytes behind the first page header.</returns>
+    private ReadOnlySpan<byte> AppendHeader(ReadOnlySpan<byte> bytes)
     {
-        var before = _bytes - bytes.Length;
-        return bytes[..(int)Math.Clamp(PageHeader.LongLength - before, 0, bytes.Length)];
+        var header = bytes[..(int)Math.Min(PageHeader.LongLength - _bytes, bytes.Length)];
+        _bytes += header.Length;
+        AppendToPages(header);
+        if (_pages.IsEstablished && _segment.Major.IsAssumed && _isHeaderEnough)
+        {
+            _level = WalValidation.Header;
+        }
+
+        return bytes[header.Length..];
     }
 
     private WalSegmentSummary Summarize()
@@ -90,8 +105,8 @@ internal sealed class SegmentContentCheck : IWalContentCheck
             Kind = _segment.Name?.Kind ?? WalFileKind.Segment,
             Level = _level,
             Bytes = _bytes,
-            Magic = _segment.Format.Magic,
-            PgMajor = _segment.Format.Major,
+            Magic = _segment.Major.Magic,
+            PgMajor = _segment.Major.Number,
             SystemIdentifier = _segment.SystemIdentifier,
             FirstTli = _segment.FirstTimeline,
             LastTli = _segment.LastTimeline,
@@ -105,6 +120,7 @@ internal sealed class SegmentContentCheck : IWalContentCheck
             End = end,
             EndReason = isRead ? _endReason : null,
             ContinuesInNextBytes = end == WalSegmentEnd.Segment ? _records.Open?.Remaining ?? 0 : 0,
+            UncheckedUntil = isRead ? AsLsn(_records.Open is { IsKnown: false } ? _segment.End : _records.UncheckedUntil) : null,
             EdgesUnchecked = !isRead || _segment.Previous is null,
             Next = end is WalSegmentEnd.Segment or WalSegmentEnd.Switch ? ChainState() : null,
         };

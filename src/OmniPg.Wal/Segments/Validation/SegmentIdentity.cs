@@ -1,4 +1,5 @@
 using NpgsqlTypes;
+using OmniPg.Wal.Versions;
 
 namespace OmniPg.Wal.Segments;
 
@@ -11,7 +12,7 @@ internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expecta
 
     public WalExpectations Expectations => expectations;
 
-    public WalFormat Format { get; private set; } = null!;
+    public PgMajor Major { get; private set; } = null!;
 
     public ulong SystemIdentifier { get; private set; }
 
@@ -31,9 +32,9 @@ internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expecta
     /// <summary>State of the segment before, when it was given and really lies before this one on the same timeline.</summary>
     public WalChainState? Previous { get; private set; }
 
-    public void Establish(WalFormat format, in PageHeader page, in LongPageHeader segment)
+    public void Establish(PgMajor major, in PageHeader page, in LongPageHeader segment)
     {
-        Format = format;
+        Major = major;
         Start = page.Address;
         FirstTimeline = LastTimeline = page.Timeline;
         SystemIdentifier = segment.SystemIdentifier;
@@ -45,8 +46,20 @@ internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expecta
     /// <param name="problem">What is wrong.</param>
     /// <param name="position">Where; the start of a record may lie in the segment before, then the offset is 0.</param>
     /// <param name="reason">The mismatch in words.</param>
-    public WalValidationException Fault(WalValidationProblem problem, ulong position, string reason) =>
-        new(problem, reason, name?.ToString(), position < Start ? 0 : (long)(position - Start), new NpgsqlLogSequenceNumber(position));
+    public WalValidationException Fault(WalValidationProblem problem, ulong position, string reason) => position < Start
+        ? EdgeFault(problem, position, position, reason)
+        : new(problem, reason, name?.ToString(), (long)(position - Start), new NpgsqlLogSequenceNumber(position));
+
+    /// <summary>A fault of a record that lies in two segments: nobody can tell which of them is damaged.</summary>
+    public WalValidationException EdgeFault(WalValidationProblem problem, ulong position, ulong recordStart, string reason)
+    {
+        var begins = name is not null ? WalFileName.ForLsn(FirstTimeline, new NpgsqlLogSequenceNumber(recordStart), WalSegmentSize.FromBytes(Size)).ToString() : null;
+        var where = begins is null ? "in the segment before" : $"in '{begins}'";
+        return new(problem, $"{reason}; the record begins {where}, and either segment may be damaged", name?.ToString(), position < Start ? 0 : (long)(position - Start), new NpgsqlLogSequenceNumber(position))
+        {
+            BeginsIn = begins,
+        };
+    }
 
     public WalValidationException FaultAt(WalValidationProblem problem, long offset, string reason) =>
         new(problem, reason, name?.ToString(), offset, _known ? new NpgsqlLogSequenceNumber(Start + (ulong)offset) : null);

@@ -1,10 +1,13 @@
+using OmniPg.Wal.Versions;
+
 namespace OmniPg.Wal.Segments;
 
 /// <summary>Observer that counts records and remembers the first and the last commit; passes each record on when somebody else wants to see it.</summary>
 internal sealed class SegmentTally(SegmentIdentity segment, IRecordObserver? next) : IRecordObserver
 {
+    /// <summary>Bytes behind the header that tell the time of a commit.</summary>
     // Origin (3) + top-level xid (5) + main data header (5) + time (8), rounded up.
-    private const int EnoughForTime = 32;
+    public const int EnoughForTime = 32;
 
     private long _firstCommit;
     private long _lastCommit;
@@ -21,7 +24,7 @@ internal sealed class SegmentTally(SegmentIdentity segment, IRecordObserver? nex
 
     public DateTimeOffset? LastCommit => _hasCommit ? PgTimestamp.ToDateTimeOffset(_lastCommit) : null;
 
-    public void OnSegmentStart(WalFormat format) => next?.OnSegmentStart(format);
+    public void OnSegmentStart(PgMajor major) => next?.OnSegmentStart(major);
 
     public int BytesNeeded(in RecordHeader header) => next?.BytesNeeded(header) ?? EnoughForTime;
 

@@ -94,6 +94,30 @@ internal sealed class SplitRecord
         return copy;
     }
 
+    public void Write(BinaryWriter target)
+    {
+        target.Write(IsKnown);
+        target.Write(Start);
+        target.Write(Remaining);
+        target.Write(_headerBytes);
+        target.Write(_header);
+        target.Write(_bodyLimit);
+        target.Write(_crc);
+        target.Write(BodyBytes);
+        target.Write(Body);
+    }
+
+    public static SplitRecord Read(BinaryReader source)
+    {
+        var record = new SplitRecord { IsOpen = true, IsKnown = source.ReadBoolean(), Start = source.ReadUInt64(), Remaining = source.ReadInt32(), _headerBytes = source.ReadInt32() };
+        source.BaseStream.ReadExactly(record._header);
+        record._bodyLimit = source.ReadInt32();
+        record._crc = source.ReadUInt32();
+        record.BodyBytes = source.ReadInt32();
+        record._body = source.ReadBytes(record.BodyBytes);
+        return record;
+    }
+
     public void CopyFrom(SplitRecord other)
     {
         other._header.CopyTo(_header.AsSpan());

@@ -18,6 +18,12 @@ public sealed record WalExpectations
     /// <summary>Whether a page magic unknown to this package is read like the newest known format instead of being refused. Default <see langword="false"/>.</summary>
     public bool AllowUnknownVersion { get; init; }
 
+    /// <summary>Whether only the first page header of a segment of an unknown version is checked: a format that changed must not make a good segment look damaged.</summary>
+    internal bool UnknownVersionByHeader { get; init; }
+
+    /// <summary>These, with segments of unknown versions checked as far as that is possible.</summary>
+    internal WalExpectations WithUnknownVersions() => this with { AllowUnknownVersion = true, UnknownVersionByHeader = true };
+
     /// <summary>
     /// State at the end of the segment before (<see cref="WalSegmentSummary.Next"/>). Needed to check a record split over the edge.
     /// Ignored when it does not end where this segment starts, or on the timeline of its first page; <see cref="WalSegmentSummary.EdgesUnchecked"/> then says so.

@@ -32,6 +32,9 @@ public sealed record WalSegmentSummary
     /// <summary>Segment size in bytes.</summary>
     public int SegmentSize { get; init; }
 
+    /// <summary>Whether the file is a segment of a version unknown to this package, whose header was read all the same.</summary>
+    internal bool IsUnknownVersion => Magic != 0 && PgMajor == 0;
+
     /// <summary>Number of records that end in the segment and whose CRC was verified.</summary>
     public long Records { get; init; }
 
@@ -67,6 +70,12 @@ public sealed record WalSegmentSummary
     /// the content of a record that was begun there. The bytes of a record split over the end are checked with the next segment.
     /// </summary>
     public bool EdgesUnchecked { get; init; }
+
+    /// <summary>
+    /// End of the bytes that were not checked: from the start of the segment up to here they belong to a record that begins in a segment before, and its
+    /// beginning was not given. <see langword="null"/> when every byte was checked, and when <see cref="Level"/> is not <see cref="WalValidation.Full"/>.
+    /// </summary>
+    public NpgsqlLogSequenceNumber? UncheckedUntil { get; init; }
 
     /// <summary>State to give to the validation of the next segment (<see cref="WalExpectations.Previous"/>); <see langword="null"/> unless the segment was fully validated to its end.</summary>
     public WalChainState? Next { get; init; }

@@ -115,7 +115,7 @@ public sealed class InputFaultTests(WalWorkloads workloads) : ArchiveTests(workl
     {
         var path = Scene.Add();
         var bytes = Scene.Original(Scene.Segment);
-        bytes[300_000] ^= 1;
+        bytes[await RecordBytes.InBodyAsync(bytes, 300_000)] ^= 1;
         await File.WriteAllBytesAsync(Scene.Located(Scene.Segment), bytes, Token);
         string[] archives = [Scene.MakeDirectory("one"), Scene.MakeDirectory("two")];
         await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
@@ -133,7 +133,7 @@ public sealed class InputFaultTests(WalWorkloads workloads) : ArchiveTests(workl
     {
         var path = Scene.Add();
         var bytes = Scene.Original(Scene.Segment);
-        bytes[300_000] ^= 1;
+        bytes[await RecordBytes.InBodyAsync(bytes, 300_000)] ^= 1;
         await File.WriteAllBytesAsync(Scene.Located(Scene.Segment), bytes, Token);
         await using var archiver = Scene.Archiver().To(d => d.Directory(Scene.MakeDirectory("archive"))).Validate(WalValidation.None).Build();
 

@@ -71,11 +71,11 @@ internal sealed class ArchiveScene : IDisposable
     }
 
     /// <summary>A control file of PostgreSQL 15 with the fields that identify a cluster.</summary>
-    public void WriteControlFile(ulong systemIdentifier, ulong redo = 0)
+    public void WriteControlFile(ulong systemIdentifier, ulong redo = 0, uint version = 1300)
     {
         var bytes = new byte[8192];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, systemIdentifier);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(8), 1300);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(8), version);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), 202209061);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(16), 6);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(40), redo);

@@ -66,7 +66,8 @@ public sealed class WalWorkload : IDisposable
         return state;
     }
 
-    public static async Task<WalWorkload> CreateAsync(int? major, int segmentMegabytes, int rounds, CancellationToken cancellationToken)
+    public static async Task<WalWorkload> CreateAsync(
+        int? major, int segmentMegabytes, int rounds, CancellationToken cancellationToken, PgInstallation? installation = null)
     {
         var workload = new WalWorkload(new TemporaryDirectory(Directory.Exists("/dev/shm") ? "/dev/shm" : null, forServer: true));
         var archive = Directory.CreateDirectory(workload.ArchiveDirectory).FullName;
@@ -75,6 +76,7 @@ public sealed class WalWorkload : IDisposable
             new PgClusterOptions
             {
                 Version = major,
+                Installation = installation,
                 InitDbArguments = [$"--wal-segsize={segmentMegabytes}"],
                 Settings = new Dictionary<string, string>
                 {
