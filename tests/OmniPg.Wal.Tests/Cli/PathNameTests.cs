@@ -34,4 +34,16 @@ public sealed class PathNameTests(WalWorkloads workloads) : ArchiveTests(workloa
         ArchiveScene.FilesIn(archives[1]).Should().BeEmpty();
         File.ReadAllText(log).Should().Contain("successfully sent to all destinations.");
     }
+
+    [Fact]
+    public async Task A_path_with_bytes_that_are_not_UTF_8_is_told_as_such()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Needs a shell.");
+
+        var result = await WalProgram.RunShellAsync(
+            null, $"\"$(printf 'caf\\351/{Scene.Segment}')\"", "archive", "-D", Scene.DataDirectory, "--dst-local", Scene.MakeDirectory("archive"));
+
+        result.ExitCode.Should().Be(23, result.Error);
+        result.Error.Should().Contain("does not exist.").And.Contain("A word of the command line holds bytes that are not UTF-8, so no path can be named by it.");
+    }
 }
