@@ -56,10 +56,10 @@ internal sealed class ArchiveScene : IDisposable
 
     public WalArchiverBuilder Archiver() => WalArchiver.Create(DataDirectory);
 
-    /// <summary>Everything below a directory except the marker and the record that a cluster has archived, temporary files included.</summary>
+    /// <summary>Everything below a directory except the marker and what a state directory keeps of the cluster and its last segment, temporary files included.</summary>
     public static string[] FilesIn(string directory) =>
         [.. Directory.EnumerateFiles(directory, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
-            .Select(f => Path.GetRelativePath(directory, f)).Where(f => f != WalArchiveMarker.Key && !f.EndsWith(".archived", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+            .Select(f => Path.GetRelativePath(directory, f)).Where(f => f != WalArchiveMarker.Key && !f.EndsWith(".archived", StringComparison.Ordinal) && f != OmniPg.Wal.Archiving.ChainFile.FileName).Order(StringComparer.Ordinal)];
 
     public static byte[] Decode(string path)
     {
