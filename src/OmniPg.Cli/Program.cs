@@ -1,5 +1,5 @@
 using OmniPg.Cli;
-using OmniPg.IO;
+using OmniPg.Shared;
 
 StandardDescriptors.HoldClosed();
 AppDomain.CurrentDomain.UnhandledException += (_, _) => Environment.Exit(ExitCodes.Failed);

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using OmniPg.IO;
+using OmniPg.Shared;
 
 namespace OmniPg.Cli;
 

@@ -1,4 +1,4 @@
-using OmniPg.IO;
+using OmniPg.Shared;
 using OmniPg.Wal.Cli;
 
 StandardDescriptors.HoldClosed();

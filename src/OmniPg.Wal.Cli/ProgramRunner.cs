@@ -1,5 +1,5 @@
 using System.Collections;
-using OmniPg.IO;
+using OmniPg.Shared;
 using OmniPg.Wal.Cli.CommandLine;
 using OmniPg.Wal.Cli.Commands;
 using OmniPg.Wal.Cli.Running;

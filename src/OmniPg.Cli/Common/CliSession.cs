@@ -3,7 +3,7 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json;
 using Npgsql;
-using OmniPg.IO;
+using OmniPg.Shared;
 using Spectre.Console;
 
 namespace OmniPg.Cli;

@@ -1,3 +1,5 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Wal.Cli.CommandLine;
 
 /// <summary>Turns words into <see cref="Arguments"/> by a table of options. No reflection, no patterns: it runs before every segment.</summary>

@@ -1,6 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Logging;
-using OmniPg.IO;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal.Cli.Running;
 

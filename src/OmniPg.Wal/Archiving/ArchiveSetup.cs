@@ -6,6 +6,8 @@ namespace OmniPg.Wal.Archiving;
 /// <summary>What all calls of one archiver share.</summary>
 internal sealed class ArchiveSetup
 {
+    private bool _saidUnknownVersion;
+
     public ArchiveSetup(WalArchiveOptions options, ArchiveLog log, TimeProvider time, IProgress<WalProgress>? progress)
     {
         (Options, Log, Time, Progress) = (options, log, time, progress);
@@ -38,8 +40,6 @@ internal sealed class ArchiveSetup
 
     /// <summary>Whether files are looked for that a run before may have archived: then finding them there is nothing to warn of.</summary>
     public bool IsLookingAhead { get; set; }
-
-    private bool _saidUnknownVersion;
 
     /// <summary>Says once that files of a newer server are stored without being understood.</summary>
     public void WarnOfVersion(PgControlFile? cluster, WalFileName file, WalSegmentSummary? summary)

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Logging;
-using OmniPg.IO;
+using OmniPg.Shared;
 using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal;

@@ -12,6 +12,8 @@ internal static partial class Posix
     public const int Exists = 17;               // EEXIST
     public const int NotADirectory = 20;        // ENOTDIR
     public const int Invalid = 22;              // EINVAL
+    public const int GetDescriptorFlags = 1;    // F_GETFD
+    public const int DescriptorClosesOnExec = 1; // FD_CLOEXEC
     private const int AtCurrentDirectory = -100; // AT_FDCWD of Linux
     private const uint RenameNoReplace = 1;      // RENAME_NOREPLACE, include/uapi/linux/fs.h
 
@@ -123,6 +125,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "kill")]
     public static partial int Kill(int processId, int signal);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    public static partial int ControlDescriptor(int descriptor, int command);
 
     [LibraryImport("libc", EntryPoint = "tcgetpgrp")]
     public static partial int ForegroundGroup(int descriptor);

@@ -32,7 +32,7 @@ public sealed class MissingLibraryTests(WalWorkloads workloads) : ArchiveTests(w
         await process.WaitForExitAsync(Token);
 
         Assert.SkipWhen(process.ExitCode == 77 || words.Contains("unshare failed", StringComparison.Ordinal), "Mount namespaces are not permitted here.");
-        words.Should().Contain("Codec 'zstd' needs 'libzstd.so.1', which is not on this machine. Hint: Install the package 'libzstd1'");
+        words.Should().Contain("Codec 'zstd' needs 'libzstd.so.1', which is not on this machine.\nhint: Install the package 'libzstd1'");
         process.ExitCode.Should().Be(24);
         ArchiveScene.FilesIn(archive).Should().BeEmpty();
     }

@@ -1,4 +1,4 @@
-namespace OmniPg;
+namespace OmniPg.Shared;
 
 /// <summary>Which known words a misspelt one may have meant.</summary>
 internal static class EditDistance

@@ -1,4 +1,6 @@
-namespace OmniPg.IO;
+using OmniPg.IO;
+
+namespace OmniPg.Shared;
 
 /// <summary>Standard output or standard error, opened at the first write, whose failures are decided here once for the whole program.</summary>
 internal sealed class GuardedStream : WriteOnlyStream
