@@ -7,9 +7,6 @@ namespace OmniPg.Wal.Cli.Commands;
 /// <summary>Begins an archive: says once, by hand, what archive_command never assumes.</summary>
 internal sealed class InitVerb : Verb
 {
-    // Exit codes of the verbs that PostgreSQL does not call.
-    private const int WrongUse = 64;
-
     public override string Name => "init";
 
     public override string Summary => "begin an archive: write the marker that ties it to a cluster";
@@ -32,5 +29,5 @@ internal sealed class InitVerb : Verb
         return ExitCodes.Done;
     }
 
-    public override int ExitCodeOf(Arguments? arguments, Exception error) => error is UsageException or ArgumentException ? WrongUse : ExitCodes.DestinationFailed;
+    public override int ExitCodeOf(Arguments? arguments, Exception error) => error is UsageException or ArgumentException ? ExitCodes.WrongUse : ExitCodes.DestinationFailed;
 }
