@@ -90,7 +90,7 @@ public sealed class EdgeTests(WalWorkloads workloads) : ArchiveTests(workloads)
 
     private WalArchiver Archiver(string archive, string? states, Testing.ListLoggerFactory? logs = null)
     {
-        var builder = Scene.Archiver().To(d => d.Directory(archive));
+        var builder = Scene.Archiver().To(d => d.Directory(archive)).BindTo(ArchiveBinding.Begin);
         builder = states is null ? builder : builder.WithState(states);
         return (logs is null ? builder : builder.UseLogger(logs)).Build();
     }

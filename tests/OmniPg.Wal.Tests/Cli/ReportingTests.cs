@@ -29,9 +29,9 @@ public sealed class ReportingTests(RecoveryScene scene) : IDisposable
         var archive = Make("a");
         var template = Log(log);
 
-        var archived = await WalProgram.RunAsync(["archive", "-D", Data, "--log", template, "--dst-local", archive, Segment()]);
+        var archived = await WalProgram.RunAsync(["archive", "--begin", "-D", Data, "--log", template, "--dst-local", archive, Segment()]);
         var restored = await RestoreAsync("", "--log", template, "--source", archive, Name(), "target");
-        var failed = await WalProgram.RunAsync(["archive", "-D", Data, "--log", template, "--dst-local", _root.Combine("gone"), Segment()]);
+        var failed = await WalProgram.RunAsync(["archive", "--begin", "-D", Data, "--log", template, "--dst-local", _root.Combine("gone"), Segment()]);
 
         archived.ExitCode.Should().Be(0, archived.Error);
         archived.Error.Should().Contain($"The log '{template}' cannot be written, so its lines follow here: ").And.Contain("successfully sent to all destinations.");
@@ -51,11 +51,11 @@ public sealed class ReportingTests(RecoveryScene scene) : IDisposable
     {
         var archive = Make("a");
 
-        var first = await ShellAsync(redirection, "archive", "-v", "-D", Data, "--dst-local", archive, Segment());
-        var present = await ShellAsync(redirection, "archive", "-D", Data, "--dst-local", archive, Segment());
-        var failed = await ShellAsync(redirection, "archive", "-D", Data, "--dst-local", _root.Combine("gone"), Segment());
+        var first = await ShellAsync(redirection, "archive", "--begin", "-v", "-D", Data, "--dst-local", archive, Segment());
+        var present = await ShellAsync(redirection, "archive", "--begin", "-D", Data, "--dst-local", archive, Segment());
+        var failed = await ShellAsync(redirection, "archive", "--begin", "-D", Data, "--dst-local", _root.Combine("gone"), Segment());
         var misuse = await ShellAsync(redirection, "archive", "--fly", Segment());
-        var logged = await ShellAsync(redirection, "archive", "-D", Data, "--log", _root.Path, "--dst-local", archive, Segment());
+        var logged = await ShellAsync(redirection, "archive", "--begin", "-D", Data, "--log", _root.Path, "--dst-local", archive, Segment());
 
         (first.ExitCode, present.ExitCode, failed.ExitCode, misuse.ExitCode, logged.ExitCode).Should().Be((0, 0, 10, 20, 0));
         Stored(archive).Should().Equal(await File.ReadAllBytesAsync(Segment(), Token), "no message may get into a file that has the number of a closed stream");
@@ -116,7 +116,7 @@ public sealed class ReportingTests(RecoveryScene scene) : IDisposable
     {
         var archive = Make("a");
 
-        var archived = await ShellAsync(redirection, "archive", "-D", Data, "--log", "-", "--dst-local", archive, Segment());
+        var archived = await ShellAsync(redirection, "archive", "--begin", "-D", Data, "--log", "-", "--dst-local", archive, Segment());
         var restored = await RestoreAsync(redirection, "--log", "-", "--source", archive, Name(), "target");
         var cleaned = await ShellAsync(redirection, "cleanup", "--log", "-", "--archive", archive, Name()[..16] + "000000FE");
 
