@@ -5,7 +5,7 @@ internal static class EditDistance
 {
     private const int Near = 2;
 
-    /// <summary>A question to put behind a refusal: the known words that are at most two letters away; empty when there is none.</summary>
+    /// <summary>A question to put behind a refusal: the known words that are at most two letters away, short spellings of options left out; empty when there is none.</summary>
     public static string Question(string word, IEnumerable<string> known)
     {
         var near = known.Where(k => (k[0] != '-' || k.Length > Near) && Between(k, word) <= Near).Distinct().ToList();
