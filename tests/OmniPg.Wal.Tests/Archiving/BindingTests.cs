@@ -131,7 +131,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
             await first.ArchiveAsync(Scene.Add(), Token);
         Directory.Delete(archive, recursive: true);
         Directory.CreateDirectory(archive);
-        var record = Directory.GetFiles(state).Should().ContainSingle().Subject;
+        var record = Directory.GetFiles(state, "*.archived").Should().ContainSingle().Subject;
         await using var second = Scene.Archiver().WithState(state).To(d => d.Directory(archive)).Build();
         var act = () => second.ArchiveAsync(Scene.Add(Scene.Segments[2]), Token);
 
