@@ -18,6 +18,8 @@ public sealed partial class SessionStateTests
         ["set for session: OmniPg.Extractor/Composing/TreePrologue.cs"] = "as above",
         ["set for session: OmniPg.Extractor/Extraction/FileText.cs"] = "reads that text",
         ["set for session: OmniPg.Extractor/Replaying/ReplayRun.cs"] = "the one session of a replay, which needs a direct connection, as a restore does",
+        ["set for session: OmniPg.Extractor/Replaying/SessionText.cs"] = "statements for that session, from the manifest",
+        ["set for session: OmniPg.Extractor/Replaying/TreeScript.cs"] = "text of a script, as above",
         ["advisory lock: OmniPg.Jobmon/Control/ControlSql.cs"] = "taken by the control session only where Establish has proven the backend",
         ["advisory lock: OmniPg.Jobmon/Schema/Scripts/own-run.sql"] = "sql_job() of the original: taken and given back within one call",
         ["listen: OmniPg.Jobmon/Control/ControlSql.cs"] = "as the advisory lock there",
