@@ -44,7 +44,7 @@ public sealed class OmniPitrOptionTests(RecoveryScene scene) : IDisposable
             .And.Contain(c => c.StartsWith("lzma --stdout", StringComparison.Ordinal));
         host.Calls.Should().Contain(c => c.Contains(_root.Combine("temp") + "/", StringComparison.Ordinal));
         host.Hosts.Should().OnlyContain(h => h == "wal@db.example");
-        File.ReadAllText(Directory.GetFiles(_root.Path, "log-*").Single()).Should().Contain("successfully sent to all destinations.").And.Contain("Called with parameters: --cfg");
+        File.ReadAllText(Directory.GetFiles(_root.Path, "log-*").Single()).Should().Contain("successfully sent to all destinations.").And.Contain("Called with parameters: --begin --cfg");
         File.Exists(_root.Combine("pid")).Should().BeFalse();
     }
 

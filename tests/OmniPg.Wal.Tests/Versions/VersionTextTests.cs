@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using OmniPg.Wal.Versions;
 
 namespace OmniPg.Wal.Tests.Versions;
@@ -23,5 +22,12 @@ public sealed class VersionTextTests
         }
     }
 
-    private static string Root([CallerFilePath] string path = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, "..", "..", ".."));
+    // By the solution, not by the path of this file: a reproducible build writes another one into the assembly.
+    private static string Root()
+    {
+        var at = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(at, "OmniPg.Sdk.sln")))
+            at = Path.GetDirectoryName(at) ?? throw new InvalidOperationException("The tests run outside of the repository.");
+        return at;
+    }
 }
