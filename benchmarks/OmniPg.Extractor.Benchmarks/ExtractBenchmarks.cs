@@ -1,7 +1,6 @@
 using System.Globalization;
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Engines;
-using OmniPg.Processes;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Benchmarks;

@@ -1,4 +1,3 @@
-using OmniPg.Processes;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Benchmarks;

@@ -1,6 +1,6 @@
 using Npgsql;
+using OmniPg;
 using OmniPg.Extractor;
-using OmniPg.Processes;
 using Spectre.Console;
 
 namespace SchemaToGit;

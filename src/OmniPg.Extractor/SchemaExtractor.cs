@@ -18,7 +18,7 @@ public sealed class SchemaExtractor : IPgExtractor
     /// <param name="loggerFactory">Takes what happens; null for none.</param>
     /// <param name="timeProvider">Clock for durations; null for the system's.</param>
     public SchemaExtractor(
-        ExtractorOptions? options = null, IPgDumpLauncher? launcher = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+        ExtractorOptions? options = null, IProcessLauncher? launcher = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
     {
         _options = options ?? new ExtractorOptions();
         loggerFactory ??= NullLoggerFactory.Instance;

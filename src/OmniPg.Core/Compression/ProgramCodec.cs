@@ -1,5 +1,3 @@
-using OmniPg.Processes;
-
 namespace OmniPg.Compression;
 
 /// <summary>A format that only an external program reads and writes: its arguments one by one, no shell.</summary>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using OmniPg.IO;
-using OmniPg.Processes;
 
 namespace OmniPg.Compression;
 

@@ -1,5 +1,4 @@
 using OmniPg.IO;
-using OmniPg.Processes;
 
 namespace OmniPg.Compression;
 

@@ -1,14 +1,15 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text;
 
-namespace OmniPg.Processes;
+namespace OmniPg;
 
 /// <summary>A running external program with its pipes: argument list, no shell, standard error drained at all times, the whole tree killed on demand.</summary>
 /// <remarks>
 /// Not thread-safe. Read <see cref="StandardOutput"/> to its end before <see cref="WaitAsync"/>, or the program may block on a full pipe.
 /// Disposal kills what still runs and waits until it is gone, so no child is left behind.
 /// </remarks>
-public sealed class ExternalProcess : IAsyncDisposable
+public sealed class ExternalProcess : IExternalProcess
 {
     private readonly Process _process;
     private readonly Task<string> _errorTail;
@@ -20,13 +21,16 @@ public sealed class ExternalProcess : IAsyncDisposable
         _errorTail = ErrorTail.ReadAsync(process.StandardError, options);
     }
 
+    /// <summary>Starts programs as children of this process.</summary>
+    public static IProcessLauncher Launcher { get; } = new ChildLauncher();
+
     /// <summary>Process id.</summary>
     public int Id => _process.Id;
 
-    /// <summary>What the program reads. Dispose it to signal the end. Valid only with <see cref="ExternalProcessOptions.RedirectInput"/>.</summary>
+    /// <inheritdoc/>
     public Stream StandardInput => _process.StandardInput.BaseStream;
 
-    /// <summary>What the program writes, as bytes.</summary>
+    /// <inheritdoc/>
     public Stream StandardOutput => _process.StandardOutput.BaseStream;
 
     /// <summary>Starts a program.</summary>
@@ -56,22 +60,10 @@ public sealed class ExternalProcess : IAsyncDisposable
     /// <param name="cancellationToken">Kills the process tree.</param>
     /// <returns>Everything it wrote to standard output.</returns>
     /// <exception cref="ExternalProcessException">It could not be started or ended with another exit code than 0.</exception>
-    public static async Task<string> RunAsync(ExternalProcessOptions options, CancellationToken cancellationToken = default)
-    {
-        var process = Start(options);
-        await using (process.ConfigureAwait(false))
-        {
-            using var reader = new StreamReader(process.StandardOutput);
-            var output = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-            var result = await process.WaitAsync(cancellationToken).ConfigureAwait(false);
-            return result.ExitCode == 0 ? output : throw new ExternalProcessException(options.FileName, result);
-        }
-    }
+    public static Task<string> RunAsync(ExternalProcessOptions options, CancellationToken cancellationToken = default) =>
+        Launcher.RunAsync(options, cancellationToken: cancellationToken);
 
-    /// <summary>Waits until the program has ended.</summary>
-    /// <param name="cancellationToken">Kills the process tree and then throws.</param>
-    /// <returns>Exit code and the end of standard error.</returns>
-    /// <exception cref="OperationCanceledException">Cancelled; the program is gone.</exception>
+    /// <inheritdoc/>
     public async Task<ExternalProcessResult> WaitAsync(CancellationToken cancellationToken = default)
     {
         try
@@ -139,5 +131,74 @@ public sealed class ExternalProcess : IAsyncDisposable
                 info.Environment[name] = value;
         }
         return info;
+    }
+
+    private sealed class ChildLauncher : IProcessLauncher
+    {
+        public ValueTask<IExternalProcess> StartAsync(ExternalProcessOptions options, CancellationToken cancellationToken = default)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return new ValueTask<IExternalProcess>(Start(options));
+        }
+    }
+
+    /// <summary>Drains standard error so that the program never blocks on it, and keeps its end for error messages, in bounded memory.</summary>
+    private sealed class ErrorTail(ExternalProcessOptions options)
+    {
+        private readonly StringBuilder _tail = new();
+        private readonly StringBuilder _line = new();
+
+        public static async Task<string> ReadAsync(StreamReader reader, ExternalProcessOptions options)
+        {
+            var tail = new ErrorTail(options);
+            var buffer = new char[4096];
+            try
+            {
+                int read;
+                while ((read = await reader.ReadAsync(buffer).ConfigureAwait(false)) > 0)
+                    tail.Take(buffer.AsSpan(0, read));
+            }
+            catch (Exception error) when (error is IOException or ObjectDisposedException)
+            {
+                // The pipe broke because the program was killed: what was read so far is all there is.
+            }
+            tail.EndLine();
+            return tail._tail.ToString().Trim();
+        }
+
+        private void Take(ReadOnlySpan<char> text)
+        {
+            _tail.Append(text);
+            if (_tail.Length > options.ErrorTailLimit)
+                _tail.Remove(0, _tail.Length - options.ErrorTailLimit);
+            if (options.OnErrorLine is not null)
+                TakeLines(text);
+        }
+
+        private void TakeLines(ReadOnlySpan<char> text)
+        {
+            while (text.IndexOf('\n') is >= 0 and var end)
+            {
+                _line.Append(text[..end]);
+                PassLine();
+                text = text[(end + 1)..];
+            }
+            _line.Append(text);
+            // A program that never ends its line must not fill the memory: what came so far counts as one.
+            if (_line.Length > options.ErrorTailLimit)
+                PassLine();
+        }
+
+        private void EndLine()
+        {
+            if (_line.Length > 0)
+                PassLine();
+        }
+
+        private void PassLine()
+        {
+            options.OnErrorLine?.Invoke(_line.ToString().TrimEnd('\r'));
+            _line.Clear();
+        }
     }
 }

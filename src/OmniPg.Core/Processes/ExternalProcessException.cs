@@ -1,4 +1,4 @@
-namespace OmniPg.Processes;
+namespace OmniPg;
 
 /// <summary>An external program could not be started, or ended with an error.</summary>
 public sealed class ExternalProcessException : OmniPgException

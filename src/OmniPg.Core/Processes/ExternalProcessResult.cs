@@ -1,4 +1,4 @@
-namespace OmniPg.Processes;
+namespace OmniPg;
 
 /// <summary>How an external program ended.</summary>
 /// <param name="ExitCode">Its exit code; on Unix 128 + n when signal n ended it.</param>

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using OmniPg;
 using OmniPg.Extractor;
 using OmniPg.Extractor.DependencyInjection;
 
@@ -22,7 +23,7 @@ public static class OmniPgExtractorServiceCollectionExtensions
         services.AddOptions<ExtractorOptions>().Configure(options => configure?.Invoke(options)).ValidateOnStart();
         services.TryAddSingleton(static provider => new SchemaExtractor(
             provider.GetRequiredService<IOptions<ExtractorOptions>>().Value,
-            provider.GetService<IPgDumpLauncher>(),
+            provider.GetService<IProcessLauncher>(),
             provider.GetService<ILoggerFactory>(),
             provider.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<IPgExtractor>(static provider => provider.GetRequiredService<SchemaExtractor>());

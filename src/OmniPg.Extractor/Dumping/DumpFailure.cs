@@ -3,12 +3,16 @@ namespace OmniPg.Extractor.Dumping;
 /// <summary>Turns the end of a failed run into the error that says most.</summary>
 internal static class DumpFailure
 {
-    public static ExtractorException From(PgTool tool, PgDumpExit exit, TimeSpan lockTimeout)
+    public static ExtractorException From(PgTool tool, ExternalProcessException error, TimeSpan lockTimeout) => error.Result is { } exit
+        ? From(tool, exit, lockTimeout)
+        : new PgDumpFailedException(tool.Path, null, error.Message, innerException: error);
+
+    public static ExtractorException From(PgTool tool, ExternalProcessResult exit, TimeSpan lockTimeout)
     {
-        if (ServerVersionIn(exit.StderrTail) is { } server)
+        if (ServerVersionIn(exit.ErrorTail) is { } server)
             return new PgToolVersionException(tool.Path, tool.Version, server);
-        var failure = new PgDumpFailedException(tool.Path, exit.ExitCode, exit.StderrTail, Hint(exit));
-        return LockedTableIn(exit.StderrTail) is { } table ? new PgDumpLockTimeoutException(table, lockTimeout, failure) : failure;
+        var failure = new PgDumpFailedException(tool.Path, exit.ExitCode, exit.ErrorTail, Hint(exit));
+        return LockedTableIn(exit.ErrorTail) is { } table ? new PgDumpLockTimeoutException(table, lockTimeout, failure) : failure;
     }
 
     /// <summary>Whether the dump lost a race with concurrent DDL and may succeed when started again.</summary>
@@ -39,11 +43,11 @@ internal static class DumpFailure
         return to < 0 ? null : stderr[(from + Start.Length)..to];
     }
 
-    private static string? Hint(PgDumpExit exit)
+    private static string? Hint(ExternalProcessResult exit)
     {
-        if (exit.StderrTail.Contains("no password supplied", StringComparison.Ordinal))
+        if (exit.ErrorTail.Contains("no password supplied", StringComparison.Ordinal))
             return "A data source hides its password: use PgDumpSource with a password provider, 'Persist Security Info=true', or a password file.";
-        if (exit.StderrTail.Contains("invalid byte sequence for encoding", StringComparison.Ordinal))
+        if (exit.ErrorTail.Contains("invalid byte sequence for encoding", StringComparison.Ordinal))
             return "The database does not say how its text is encoded (SQL_ASCII): dump it in the encoding SQL_ASCII, which takes the bytes as they are.";
         return exit.ExitCode > 128 ? "The program was killed by a signal: look for the out-of-memory killer or an operator." : null;
     }

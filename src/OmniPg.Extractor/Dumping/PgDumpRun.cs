@@ -6,20 +6,20 @@ namespace OmniPg.Extractor;
 /// <remarks>Not thread-safe. Disposal ends pg_dump with everything it started. Call <see cref="CompleteAsync"/> to learn whether all went well.</remarks>
 public sealed class PgDumpRun : IAsyncDisposable
 {
-    private readonly IPgDumpProcess _process;
+    private readonly IExternalProcess _process;
     private readonly StderrReader _stderr;
     private readonly DumpOutputStream _output;
     private readonly TimeSpan _lockTimeout;
     private readonly List<PgDumpWarning> _own = [];
-    private PgDumpExit? _exit;
+    private ExternalProcessResult? _exit;
 
-    internal PgDumpRun(PgTool tool, IPgDumpProcess process, StderrReader stderr, Stream? copy, PgDumpOptions options, TimeProvider time)
+    internal PgDumpRun(PgTool tool, IExternalProcess process, StderrReader stderr, Stream? copy, PgDumpOptions options, TimeProvider time)
     {
         Tool = tool;
         _process = process;
         _stderr = stderr;
         _lockTimeout = options.LockTimeout;
-        var output = options.MaxBytesPerSecond is { } rate ? new PacedStream(process.Output, rate, time) : process.Output;
+        var output = options.MaxBytesPerSecond is { } rate ? new PacedStream(process.StandardOutput, rate, time) : process.StandardOutput;
         _output = new DumpOutputStream(output, copy, CheckExitAsync);
     }
 
@@ -70,7 +70,7 @@ public sealed class PgDumpRun : IAsyncDisposable
     private async ValueTask CheckExitAsync(CancellationToken cancellationToken)
     {
         _exit ??= await _process.WaitAsync(cancellationToken).ConfigureAwait(false);
-        if (_exit.Value.ExitCode != 0)
-            throw DumpFailure.From(Tool, _exit.Value, _lockTimeout);
+        if (_exit.ExitCode != 0)
+            throw DumpFailure.From(Tool, _exit, _lockTimeout);
     }
 }

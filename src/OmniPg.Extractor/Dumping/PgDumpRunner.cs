@@ -15,7 +15,7 @@ namespace OmniPg.Extractor;
 /// </remarks>
 public sealed class PgDumpRunner
 {
-    private readonly IPgDumpLauncher _launcher;
+    private readonly IProcessLauncher _launcher;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
 
@@ -25,10 +25,10 @@ public sealed class PgDumpRunner
     /// <param name="logger">Takes what happens; null for none.</param>
     /// <param name="timeProvider">Clock for <see cref="PgDumpOptions.MaxBytesPerSecond"/>; null for the system's.</param>
     public PgDumpRunner(
-        PgToolLocator? tools = null, IPgDumpLauncher? launcher = null, ILogger<PgDumpRunner>? logger = null, TimeProvider? timeProvider = null)
+        PgToolLocator? tools = null, IProcessLauncher? launcher = null, ILogger<PgDumpRunner>? logger = null, TimeProvider? timeProvider = null)
     {
         Tools = tools ?? new PgToolLocator();
-        _launcher = launcher ?? new LocalPgDumpLauncher();
+        _launcher = launcher ?? ExternalProcess.Launcher;
         _logger = logger ?? NullLogger<PgDumpRunner>.Instance;
         _time = timeProvider ?? TimeProvider.System;
     }
@@ -114,13 +114,13 @@ public sealed class PgDumpRunner
     private async Task<string> DumpRolesAsync(PgTool tool, PgDumpSource source, List<string> arguments, bool pinned, CancellationToken cancellationToken)
     {
         var command = await CommandAsync(tool, source, new PgDumpOptions(), arguments, new StderrReader(), pinned, cancellationToken).ConfigureAwait(false);
-        var process = await _launcher.StartAsync(command, cancellationToken).ConfigureAwait(false);
-        await using (process.ConfigureAwait(false))
+        try
         {
-            using var reader = new StreamReader(process.Output);
-            var script = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
-            var exit = await process.WaitAsync(cancellationToken).ConfigureAwait(false);
-            return exit.ExitCode == 0 ? script : throw DumpFailure.From(tool, exit, Timeout.InfiniteTimeSpan);
+            return await _launcher.RunAsync(command, cancellationToken: cancellationToken).ConfigureAwait(false);
+        }
+        catch (ExternalProcessException error)
+        {
+            throw DumpFailure.From(tool, error, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -130,7 +130,7 @@ public sealed class PgDumpRunner
         var stderr = new StderrReader();
         var command = await CommandAsync(tool, source, options, DumpArguments.Of(options), stderr, pinned, cancellationToken).ConfigureAwait(false);
         ExtractorLog.DumpStarts(_logger, tool.Path, tool.Version.ToString(), source.ToString());
-        var process = await _launcher.StartAsync(command, cancellationToken).ConfigureAwait(false);
+        var process = await LaunchAsync(tool, command, cancellationToken).ConfigureAwait(false);
         var run = new PgDumpRun(tool, process, stderr, copyTo, options, _time) { IsPinned = pinned };
         try
         {
@@ -145,7 +145,19 @@ public sealed class PgDumpRunner
         }
     }
 
-    private static async ValueTask<PgDumpCommand> CommandAsync(
+    private async ValueTask<IExternalProcess> LaunchAsync(PgTool tool, ExternalProcessOptions command, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _launcher.StartAsync(command, cancellationToken).ConfigureAwait(false);
+        }
+        catch (ExternalProcessException error)
+        {
+            throw DumpFailure.From(tool, error, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private static async ValueTask<ExternalProcessOptions> CommandAsync(
         PgTool tool, PgDumpSource source, PgDumpOptions options, IReadOnlyList<string> arguments, StderrReader stderr, bool pinned, CancellationToken cancellationToken)
     {
         var variables = await source.GetVariablesAsync(cancellationToken).ConfigureAwait(false);
@@ -161,6 +173,6 @@ public sealed class PgDumpRunner
             variables["PGSERVICE"] = options.Service;
         if (options.PassFile is not null)
             variables["PGPASSFILE"] = options.PassFile;
-        return new PgDumpCommand { Program = tool.Path, Arguments = arguments, Environment = variables, OnErrorLine = stderr.Add };
+        return new ExternalProcessOptions { FileName = tool.Path, Arguments = arguments, Environment = variables, OnErrorLine = stderr.Add };
     }
 }

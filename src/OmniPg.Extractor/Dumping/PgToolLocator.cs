@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using OmniPg.Extractor.Dumping;
-using OmniPg.Processes;
 
 namespace OmniPg.Extractor;
 

@@ -9,8 +9,9 @@ namespace OmniPg.Extractor;
 /// Thread-safe. A tree without <c>.gitattributes</c> gets one with <c>* -text</c>, unless the repository says so already: no checkout converts its line ends. Author and signing follow the configuration of git; credentials stay with git.
 /// </remarks>
 /// <param name="options">Program and push; null for the defaults.</param>
+/// <param name="launcher">Starts git; null for child processes of this one.</param>
 /// <param name="timeProvider">Clock for messages; null for the system's.</param>
-public sealed class GitCommitter(GitOptions? options = null, TimeProvider? timeProvider = null) : IVersionControl
+public sealed class GitCommitter(GitOptions? options = null, IProcessLauncher? launcher = null, TimeProvider? timeProvider = null) : IVersionControl
 {
     private static readonly Dictionary<string, string?> Environment = new()
     {
@@ -25,6 +26,7 @@ public sealed class GitCommitter(GitOptions? options = null, TimeProvider? timeP
 
     private const string Attributes = ".gitattributes";
     private readonly GitOptions _options = options ?? new GitOptions();
+    private readonly IProcessLauncher _launcher = launcher ?? ExternalProcess.Launcher;
     private readonly TimeProvider _time = timeProvider ?? TimeProvider.System;
 
     /// <inheritdoc/>
@@ -32,7 +34,7 @@ public sealed class GitCommitter(GitOptions? options = null, TimeProvider? timeP
     {
         ArgumentNullException.ThrowIfNull(report);
         ArgumentException.ThrowIfNullOrEmpty(message);
-        var git = new ToolRunner(_options.Program, report.Directory, Environment);
+        var git = new ToolRunner(_launcher, _options.Program, report.Directory, Environment);
         var prefix = (await git.RunAsync(["rev-parse", "--show-prefix"], cancellationToken: cancellationToken).ConfigureAwait(false)).TrimEnd('\n');
         await ProtectLineEndsAsync(git, report.Directory, cancellationToken).ConfigureAwait(false);
         var changed = await ChangedAsync(git, report, prefix, cancellationToken).ConfigureAwait(false);

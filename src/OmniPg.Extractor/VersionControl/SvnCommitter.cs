@@ -6,11 +6,13 @@ namespace OmniPg.Extractor;
 /// <summary>Commits a tree with Subversion: adds, deletes and commits exactly the managed files. Stands for <c>--svn</c> and <c>--svndel</c>.</summary>
 /// <remarks>Thread-safe. Credentials come from svn's own store; none is ever an argument.</remarks>
 /// <param name="options">Program and configuration; null for the defaults.</param>
+/// <param name="launcher">Starts svn; null for child processes of this one.</param>
 /// <param name="timeProvider">Clock for messages; null for the system's.</param>
-public sealed class SvnCommitter(SvnOptions? options = null, TimeProvider? timeProvider = null) : IVersionControl
+public sealed class SvnCommitter(SvnOptions? options = null, IProcessLauncher? launcher = null, TimeProvider? timeProvider = null) : IVersionControl
 {
     private static readonly Dictionary<string, string?> Environment = new() { ["LC_ALL"] = "C.UTF-8", ["LC_MESSAGES"] = "C" };
     private readonly SvnOptions _options = options ?? new SvnOptions();
+    private readonly IProcessLauncher _launcher = launcher ?? ExternalProcess.Launcher;
     private readonly TimeProvider _time = timeProvider ?? TimeProvider.System;
 
     /// <inheritdoc/>
@@ -18,7 +20,7 @@ public sealed class SvnCommitter(SvnOptions? options = null, TimeProvider? timeP
     {
         ArgumentNullException.ThrowIfNull(report);
         ArgumentException.ThrowIfNullOrEmpty(message);
-        var svn = new ToolRunner(_options.Program, report.Directory, Environment);
+        var svn = new ToolRunner(_launcher, _options.Program, report.Directory, Environment);
         var managed = report.ManagedPaths.ToHashSet(StringComparer.Ordinal);
         var status = await StatusAsync(svn, cancellationToken).ConfigureAwait(false);
         var fresh = Fresh(status, managed, report.Directory);

@@ -1,5 +1,3 @@
-using OmniPg.Processes;
-
 namespace OmniPg.Wal;
 
 /// <summary>

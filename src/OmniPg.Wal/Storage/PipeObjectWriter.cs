@@ -1,5 +1,3 @@
-using OmniPg.Processes;
-
 namespace OmniPg.Wal.Storage;
 
 /// <summary>Feeds one object to a program. Only exit code 0 after the end of all bytes counts; without commit the program is ended before it sees an end.</summary>

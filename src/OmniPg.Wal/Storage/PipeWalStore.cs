@@ -1,5 +1,3 @@
-using OmniPg.Processes;
-
 namespace OmniPg.Wal.Storage;
 
 /// <summary>Hands each object to a program: payload on standard input, file name as the last argument, no shell.</summary>

@@ -1,5 +1,3 @@
-using OmniPg.Processes;
-
 namespace OmniPg.Wal.Storage;
 
 /// <summary>Calls of rsync. <c>-s</c> keeps blanks and quotes of remote paths out of the remote shell's hands.</summary>

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text;
-using OmniPg.Processes;
 using OmniPg.Testing;
 
 namespace OmniPg.Core.Tests.Unit;
@@ -27,6 +26,31 @@ public sealed class ExternalProcessTests
 
         (await reading).Should().Be("through");
         (await process.WaitAsync(Token)).Should().Be(new ExternalProcessResult(0, ""));
+    }
+
+    [Fact]
+    public async Task A_launcher_hands_text_to_the_program_and_returns_what_it_wrote()
+    {
+        var output = await ExternalProcess.Launcher.RunAsync(new() { FileName = "tr", Arguments = ["a-z", "A-Z"], RedirectInput = true }, "text ü", Token);
+
+        output.Should().Be("TEXT ü");
+    }
+
+    [Fact]
+    public async Task A_program_that_ends_without_reading_its_input_is_reported_with_its_own_words()
+    {
+        var run = () => ExternalProcess.Launcher.RunAsync(
+            new() { FileName = "sh", Arguments = ["-c", "exec <&-; echo refused >&2; exit 3"], RedirectInput = true }, new string('x', 1024 * 1024), Token);
+
+        (await run.Should().ThrowAsync<ExternalProcessException>()).Which.Result.Should().Be(new ExternalProcessResult(3, "refused"));
+    }
+
+    [Fact]
+    public void The_text_of_a_command_holds_no_variables()
+    {
+        var options = new ExternalProcessOptions { FileName = "pg_dump", Arguments = ["--schema-only"], Environment = new Dictionary<string, string?> { ["PGPASSWORD"] = "secret" } };
+
+        options.ToString().Should().Be("pg_dump --schema-only");
     }
 
     [Fact]

@@ -113,7 +113,7 @@ public sealed class PgDumpSourceTests
         await timeout.Should().ThrowAsync<ArgumentOutOfRangeException>();
     }
 
-    private static async Task<PgDumpCommand> CaptureAsync(PgDumpSource source, PgDumpOptions? options = null)
+    private static async Task<ExternalProcessOptions> CaptureAsync(PgDumpSource source, PgDumpOptions? options = null)
     {
         var launcher = new CapturingLauncher();
         try
@@ -127,22 +127,24 @@ public sealed class PgDumpSourceTests
         return launcher.Command!;
     }
 
-    private sealed class CapturingLauncher : IPgDumpLauncher
+    private sealed class CapturingLauncher : IProcessLauncher
     {
-        public PgDumpCommand? Command { get; private set; }
+        public ExternalProcessOptions? Command { get; private set; }
 
-        public ValueTask<IPgDumpProcess> StartAsync(PgDumpCommand command, CancellationToken cancellationToken = default)
+        public ValueTask<IExternalProcess> StartAsync(ExternalProcessOptions options, CancellationToken cancellationToken = default)
         {
-            Command = command;
-            return new ValueTask<IPgDumpProcess>(new EndedProcess());
+            Command = options;
+            return new ValueTask<IExternalProcess>(new EndedProcess());
         }
     }
 
-    private sealed class EndedProcess : IPgDumpProcess
+    private sealed class EndedProcess : IExternalProcess
     {
-        public Stream Output => Stream.Null;
+        public Stream StandardInput => Stream.Null;
 
-        public Task<PgDumpExit> WaitAsync(CancellationToken cancellationToken = default) => Task.FromResult(new PgDumpExit(1, "not started"));
+        public Stream StandardOutput => Stream.Null;
+
+        public Task<ExternalProcessResult> WaitAsync(CancellationToken cancellationToken = default) => Task.FromResult(new ExternalProcessResult(1, "not started"));
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Npgsql;
-using OmniPg.Processes;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Extraction;

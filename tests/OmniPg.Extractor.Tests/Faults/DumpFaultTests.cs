@@ -159,7 +159,7 @@ public sealed class DumpFaultTests(PgClusterFixture fixture)
         return work.Content("tree");
     }
 
-    private static Task<ExtractionReport> RunAsync(IPgDumpLauncher launcher, TestDatabase database, string tree, CancellationToken? cancellationToken = null) =>
+    private static Task<ExtractionReport> RunAsync(IProcessLauncher launcher, TestDatabase database, string tree, CancellationToken? cancellationToken = null) =>
         new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, launcher: launcher).From(database.DataSource).WithData().DeleteStale().ToDirectory(tree)
             .RunAsync(cancellationToken: cancellationToken ?? TestContext.Current.CancellationToken);
 

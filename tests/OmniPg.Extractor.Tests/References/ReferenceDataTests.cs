@@ -185,14 +185,14 @@ public sealed class ReferenceDataTests(PgClusterFixture fixture)
         return database;
     }
 
-    private sealed class BeforeStart(Func<Task> action) : IPgDumpLauncher
+    private sealed class BeforeStart(Func<Task> action) : IProcessLauncher
     {
         private readonly InterruptingLauncher _launcher = new(long.MaxValue, static _ => Task.CompletedTask);
 
-        public async ValueTask<IPgDumpProcess> StartAsync(PgDumpCommand command, CancellationToken cancellationToken = default)
+        public async ValueTask<IExternalProcess> StartAsync(ExternalProcessOptions options, CancellationToken cancellationToken = default)
         {
             await action();
-            return await _launcher.StartAsync(command, cancellationToken);
+            return await _launcher.StartAsync(options, cancellationToken);
         }
     }
 }

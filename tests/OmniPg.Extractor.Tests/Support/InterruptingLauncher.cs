@@ -1,37 +1,28 @@
 using OmniPg.IO;
-using OmniPg.Processes;
 
 namespace OmniPg.Extractor.Tests;
 
 /// <summary>Runs the real pg_dump and lets something happen when a number of bytes of its output have been read.</summary>
-internal sealed class InterruptingLauncher(long afterBytes, Func<ExternalProcess, Task> interrupt) : IPgDumpLauncher
+internal sealed class InterruptingLauncher(long afterBytes, Func<ExternalProcess, Task> interrupt) : IProcessLauncher
 {
     public int ProcessId { get; private set; }
 
     public bool HasInterrupted { get; private set; }
 
-    public ValueTask<IPgDumpProcess> StartAsync(PgDumpCommand command, CancellationToken cancellationToken = default)
+    public ValueTask<IExternalProcess> StartAsync(ExternalProcessOptions options, CancellationToken cancellationToken = default)
     {
-        var process = ExternalProcess.Start(new ExternalProcessOptions
-        {
-            FileName = command.Program,
-            Arguments = command.Arguments,
-            Environment = command.Environment,
-            OnErrorLine = command.OnErrorLine,
-        });
+        var process = ExternalProcess.Start(options);
         ProcessId = process.Id;
-        return new ValueTask<IPgDumpProcess>(new Running(process, new Output(process, this, afterBytes, interrupt)));
+        return new ValueTask<IExternalProcess>(new Running(process, new Output(process, this, afterBytes, interrupt)));
     }
 
-    private sealed class Running(ExternalProcess process, Output output) : IPgDumpProcess
+    private sealed class Running(ExternalProcess process, Output output) : IExternalProcess
     {
-        public Stream Output => output;
+        public Stream StandardInput => process.StandardInput;
 
-        public async Task<PgDumpExit> WaitAsync(CancellationToken cancellationToken = default)
-        {
-            var result = await process.WaitAsync(cancellationToken);
-            return new PgDumpExit(result.ExitCode, result.ErrorTail);
-        }
+        public Stream StandardOutput => output;
+
+        public Task<ExternalProcessResult> WaitAsync(CancellationToken cancellationToken = default) => process.WaitAsync(cancellationToken);
 
         public ValueTask DisposeAsync() => process.DisposeAsync();
     }

@@ -60,7 +60,7 @@ public sealed class GitCommitterTests(PgClusterFixture fixture)
         await GitAsync(work, "config", "user.email", "dba@example.org");
         await GitAsync(work, "config", "user.name", "DBA");
         await GitAsync(work, "config", "push.default", "current");
-        var git = new GitCommitter(new GitOptions { Push = true }, _time);
+        var git = new GitCommitter(new GitOptions { Push = true }, timeProvider: _time);
 
         var first = await git.CommitAsync(await work.ExtractAsync(database.DataSource, "repo/schema"), "first", TestContext.Current.CancellationToken);
         var none = await git.CommitAsync(await work.ExtractAsync(database.DataSource, "repo/schema"), "again", TestContext.Current.CancellationToken);
