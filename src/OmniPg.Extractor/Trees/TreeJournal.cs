@@ -1,12 +1,17 @@
 using System.Text.Json;
 using OmniPg.IO;
+using OmniPg.Shared;
 
 namespace OmniPg.Extractor.Trees;
 
 /// <summary>What a writer has decided to do, made durable before it does the first of it: whoever finds it can finish the work.</summary>
+/// <remarks>The order of durability of a tree: staged files, <see cref="Flush"/>, the journal, renames, deletions, the manifest, <see cref="Flush"/>.</remarks>
 internal sealed record TreeJournal(IReadOnlyList<string> Replace, IReadOnlyList<string> Delete)
 {
     private const string FileName = "journal.json";
+
+    /// <summary>Whether many small files become durable by one call instead of one fsync each.</summary>
+    public static bool FlushesWholeFileSystem => OperatingSystem.IsLinux();
 
     public static string FilesOf(string staging) => Path.Combine(staging, "files");
 
@@ -34,9 +39,40 @@ internal sealed record TreeJournal(IReadOnlyList<string> Replace, IReadOnlyList<
         foreach (var relative in Delete)
             Remove(paths, relative);
         Publish(paths, files, TreePaths.ManifestName);
-        NativeTreeFiles.Flush(paths.Root);
+        Flush(paths.Root);
         File.Delete(Path.Combine(staging, FileName));
         Directory.Delete(staging, recursive: true);
+    }
+
+    /// <summary>Finishes or sweeps away what writers left that were killed: with a journal forward to the new tree, without one back to the old.</summary>
+    /// <remarks>To be called under the tree's lock only, so that no staging directory belongs to a running writer.</remarks>
+    public static void Recover(TreePaths paths)
+    {
+        foreach (var staging in paths.FindStaging())
+        {
+            if (TryRead(staging) is { } journal)
+                journal.Apply(paths, staging);
+            else
+                Directory.Delete(staging, recursive: true);
+        }
+    }
+
+    /// <summary>Makes everything written so far to the directory's file system durable (Linux), or just the directory's names elsewhere.</summary>
+    public static void Flush(string directory)
+    {
+        if (FlushesWholeFileSystem)
+            Posix.FlushFileSystem(directory);
+        else
+            DurableFile.FlushDirectory(directory);
+    }
+
+    /// <summary>Gives a staged file its final name; replaces a file, never a directory.</summary>
+    public static void Rename(string source, string target)
+    {
+        if (OperatingSystem.IsWindows())
+            File.Move(source, target, overwrite: true);
+        else
+            Posix.RenameOver(source, target);
     }
 
     private static void Publish(TreePaths paths, string files, string relative)
@@ -46,8 +82,8 @@ internal sealed record TreeJournal(IReadOnlyList<string> Replace, IReadOnlyList<
             return;
         var target = paths.Full(relative);
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-        NativeTreeFiles.Rename(staged, target);
-        if (!NativeTreeFiles.FlushesWholeFileSystem)
+        Rename(staged, target);
+        if (!FlushesWholeFileSystem)
             DurableFile.FlushDirectory(Path.GetDirectoryName(target)!);
     }
 

@@ -1,3 +1,5 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Extractor.Trees;
 
 /// <summary>Where a tree and its helpers live. Lock and staging stand beside the root, or inside it when the place beside it is not usable.</summary>
@@ -23,7 +25,20 @@ internal sealed class TreePaths
     /// <summary>Start of the names of lock and staging beside the root; inside the root they start with <c>.omnipg-</c>.</summary>
     public string HelperPrefix { get; }
 
-    public string LockIn(string directory) => Path.Combine(directory, PrefixIn(directory) + "lock");
+    /// <summary>Takes the exclusive right to write the tree.</summary>
+    /// <returns>Null when another writer holds it.</returns>
+    public FileLock? TryLock()
+    {
+        try
+        {
+            return FileLock.TryAcquire(Path.Combine(Parent, HelperPrefix + "lock"));
+        }
+        catch (UnauthorizedAccessException) when (Directory.Exists(Root))
+        {
+            // The place beside the tree is not ours; inside the tree is the next best.
+            return FileLock.TryAcquire(Path.Combine(Root, PrefixIn(Root) + "lock"));
+        }
+    }
 
     public string NewStagingIn(string directory) =>
         Path.Combine(directory, PrefixIn(directory) + "tmp-" + Path.GetRandomFileName().Replace(".", "", StringComparison.Ordinal));

@@ -44,11 +44,11 @@ internal sealed class TreeReader(TreePaths paths)
 
     private void FinishInterruptedWriter()
     {
-        if (!TreeRecovery.IsPending(paths))
+        if (paths.FindStaging().Count == 0)
             return;
-        using var held = TreeLock.TryAcquire(paths)
+        using var held = paths.TryLock()
             ?? throw new TreeConflictException(paths.Root, $"An extraction is writing the tree '{paths.Root}'.", "Read it again when that has ended.");
-        TreeRecovery.Run(paths);
+        TreeJournal.Recover(paths);
     }
 
     private IEnumerable<string> NewFiles(TreeManifest manifest)

@@ -1,4 +1,5 @@
 using OmniPg.IO;
+using OmniPg.Shared;
 
 namespace OmniPg.Extractor.Trees;
 
@@ -6,12 +7,12 @@ namespace OmniPg.Extractor.Trees;
 /// <remarks>Staging calls are thread-safe; the rest is not. Disposal without <see cref="CommitAsync"/> leaves the tree as it was.</remarks>
 internal sealed class TreeTransaction : IDisposable
 {
-    private readonly TreeLock _lock;
+    private readonly FileLock _lock;
     private readonly Lazy<string> _staging;
     private readonly Stack<string> _createdFolders = [];
     private bool _journalled;
 
-    private TreeTransaction(TreePaths paths, TreeLock heldLock)
+    private TreeTransaction(TreePaths paths, FileLock heldLock)
     {
         Paths = paths;
         _lock = heldLock;
@@ -33,11 +34,11 @@ internal sealed class TreeTransaction : IDisposable
     {
         var paths = new TreePaths(root);
         DurableFile.CreateDirectory(paths.Parent);
-        var held = TreeLock.TryAcquire(paths) ?? throw new TreeConflictException(paths.Root,
+        var held = paths.TryLock() ?? throw new TreeConflictException(paths.Root,
             $"Another extraction is writing the tree '{paths.Root}'.", "Wait until it has ended; a lock of a dead process does not block.");
         try
         {
-            TreeRecovery.Run(paths);
+            TreeJournal.Recover(paths);
             return new TreeTransaction(paths, held);
         }
         catch
@@ -62,14 +63,14 @@ internal sealed class TreeTransaction : IDisposable
     {
         using var file = File.OpenHandle(PathForStaged(relative), FileMode.Create, FileAccess.Write, FileShare.None, FileOptions.None, content.Length);
         RandomAccess.Write(file, content, 0);
-        if (!NativeTreeFiles.FlushesWholeFileSystem)
+        if (!TreeJournal.FlushesWholeFileSystem)
             RandomAccess.FlushToDisk(file);
     }
 
     /// <summary>Moves a finished file of <see cref="Staging"/> among those to publish.</summary>
     public void StageFile(string relative, string path)
     {
-        if (!NativeTreeFiles.FlushesWholeFileSystem)
+        if (!TreeJournal.FlushesWholeFileSystem)
         {
             using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
             RandomAccess.FlushToDisk(file);
@@ -86,7 +87,7 @@ internal sealed class TreeTransaction : IDisposable
         // Directories first: a disk that has no room for them must say so while nothing has happened yet.
         foreach (var relative in replace)
             CreateFolder(Path.GetDirectoryName(Target(relative))!);
-        NativeTreeFiles.Flush(Staging);
+        TreeJournal.Flush(Staging);
         var journal = new TreeJournal(replace, delete);
         cancellationToken.ThrowIfCancellationRequested();
         await journal.WriteAsync(Staging, CancellationToken.None).ConfigureAwait(false);
@@ -159,7 +160,7 @@ internal sealed class TreeTransaction : IDisposable
         try
         {
             Directory.CreateDirectory(TreeJournal.FilesOf(beside));
-            if (NativeTreeFiles.CanRenameBetween(beside, paths.Root))
+            if (CanRenameBetween(beside, paths.Root))
                 return beside;
             Directory.Delete(beside, recursive: true);
         }
@@ -170,5 +171,25 @@ internal sealed class TreeTransaction : IDisposable
         var inside = paths.NewStagingIn(paths.Root);
         Directory.CreateDirectory(TreeJournal.FilesOf(inside));
         return inside;
+    }
+
+    // Found by renaming a file: two directories can lie in one file system and still refuse it.
+    private static bool CanRenameBetween(string source, string target)
+    {
+        var name = Path.GetRandomFileName();
+        var from = Path.Combine(source, name);
+        var to = Path.Combine(target, ".omnipg-probe-" + name);
+        File.WriteAllBytes(from, []);
+        try
+        {
+            TreeJournal.Rename(from, to);
+            File.Delete(to);
+            return true;
+        }
+        catch (IOException)
+        {
+            File.Delete(from);
+            return false;
+        }
     }
 }

@@ -68,7 +68,7 @@ public sealed class TreeTransactionTests : IDisposable
 
         Parallel.For(0, 400, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
         {
-            using var held = TreeLock.TryAcquire(new TreePaths(Root));
+            using var held = new TreePaths(Root).TryLock();
             if (held is null)
                 return;
             if (Interlocked.Increment(ref inside) != 1)
