@@ -26,7 +26,7 @@ public class ExtractBenchmarks
         await _database.ExecuteAsync($"DO $$ BEGIN FOR i IN 1..{Tables} LOOP EXECUTE format('CREATE TABLE public.t%s (id serial PRIMARY KEY, "
             + "customer_id integer NOT NULL, amount numeric(12,2), note text, created_at timestamptz DEFAULT now()); COMMENT ON TABLE public.t%s IS ''table''', i, i); END LOOP; END $$");
         _directory = Directory.CreateTempSubdirectory("omnipg-bench-").FullName;
-        var report = await _extractor.From(_database.DataSource).ToDirectory(In("warm")).RunAsync();
+        var report = await _extractor.From(_database.DataSource).RunAsync(In("warm"));
         Console.WriteLine($"// {report.Account.Total} entries, {report.Files.Count} files");
         _objects = [.. Enumerable.Range(1, Tables).Select(i => $"t{i}")];
         await DumpAsync(In("all.dump"));
@@ -44,10 +44,10 @@ public class ExtractBenchmarks
     public Task PgDump() => DumpAsync(In("alone.dump"));
 
     [Benchmark(Description = "extract, new tree")]
-    public Task ExtractNew() => _extractor.From(_database.DataSource).ToDirectory(In($"new{_run++}")).RunAsync();
+    public Task ExtractNew() => _extractor.From(_database.DataSource).RunAsync(In($"new{_run++}"));
 
     [Benchmark(Description = "extract, unchanged tree")]
-    public Task ExtractUnchanged() => _extractor.From(_database.DataSource).ToDirectory(In("warm")).RunAsync();
+    public Task ExtractUnchanged() => _extractor.From(_database.DataSource).RunAsync(In("warm"));
 
     [Benchmark(Description = "pg_dump, then one pg_restore per object")]
     public async Task OneRestorePerObject()

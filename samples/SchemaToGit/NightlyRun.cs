@@ -35,17 +35,14 @@ internal sealed class NightlyRun(string repository)
         return 0;
     }
 
-    private static async Task<ExtractionReport> ExtractAsync(SchemaExtractor extractor, NpgsqlDataSource dataSource, string tree, CancellationToken cancellationToken)
+    private static async Task<ExtractionResult> ExtractAsync(SchemaExtractor extractor, NpgsqlDataSource dataSource, string tree, CancellationToken cancellationToken)
     {
         #region extract
-        var report = await extractor.From(dataSource)
-            .Roles()
-            .Where(f => f.Tables.ExcludeRegex(@"_p\d{4}_\d{2}$"))
-            .ToDirectory(tree)
-            .DeleteStale()
-            .RunAsync(cancellationToken: cancellationToken);
+        var options = new ExtractionOptions { Roles = true, StaleFiles = StaleFiles.Delete };
+        options.Filter.Tables.ExcludeRegex(@"_p\d{4}_\d{2}$");
+        var result = await extractor.From(dataSource).RunAsync(tree, options, cancellationToken: cancellationToken);
         #endregion
-        return report;
+        return result;
     }
 
     private static Task<string> GitAsync(string directory, string[] arguments, CancellationToken cancellationToken) =>

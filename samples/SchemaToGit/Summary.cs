@@ -6,7 +6,7 @@ namespace SchemaToGit;
 /// <summary>What a person wants to know in the morning.</summary>
 internal static class Summary
 {
-    public static void Print(ExtractionReport report, VersionControlCommit? commit, SchemaDiff? diff)
+    public static void Print(ExtractionResult report, VersionControlCommit? commit, SchemaDiff? diff)
     {
         AnsiConsole.MarkupLineInterpolated($"[bold]{report.Account.InFiles}[/] entries in [bold]{report.Files.Count}[/] files, {report.Changed.Count} changed.");
         if (diff is { IsEmpty: false })

@@ -18,28 +18,28 @@ internal static class ExtractCommand
     {
         var archive = session.Get(FromArchive);
         var extractor = ExtractorSettings.Extractor(session);
-        var builder = (archive is null ? SchemaSide.FromServer(session, extractor, null) : extractor.FromArchive(archive))
-            .With(options => ExtractOptions.Apply(session, options))
-            .ToDirectory(session.Get(Directory));
-        var report = await RunWithProgressAsync(session, builder, cancellationToken);
+        var extraction = archive is null ? SchemaSide.FromServer(session, extractor, null) : extractor.FromArchive(archive);
+        var options = new ExtractionOptions();
+        ExtractOptions.Apply(session, options);
+        var report = await RunWithProgressAsync(session, extraction, options, cancellationToken);
         var commit = await CommitAsync(session, report, cancellationToken);
         ExtractOutput.Write(session, report, commit);
         return report.IsComplete ? ExitCodes.Done : ExitCodes.Attention;
     }
 
-    private static async Task<ExtractionReport> RunWithProgressAsync(CliSession session, ExtractionBuilder builder, CancellationToken cancellationToken)
+    private static async Task<ExtractionResult> RunWithProgressAsync(CliSession session, Extraction extraction, ExtractionOptions options, CancellationToken cancellationToken)
     {
         if (!session.Host.IsTerminal || session.Json)
-            return await builder.RunAsync(null, cancellationToken);
+            return await extraction.RunAsync(session.Get(Directory), options, null, cancellationToken);
         return await session.Host.Ansi.Status().StartAsync("pg_dump …", async status =>
         {
             var progress = new Progress<ExtractionProgress>(p => status.Status(Markup.Escape(
                 p.Total > 0 ? $"{p.Phase} {p.Done}/{p.Total} {p.Item}" : $"{p.Phase} {p.Item}")));
-            return await builder.RunAsync(progress, cancellationToken);
+            return await extraction.RunAsync(session.Get(Directory), options, progress, cancellationToken);
         });
     }
 
-    private static async Task<VersionControlCommit?> CommitAsync(CliSession session, ExtractionReport report, CancellationToken cancellationToken)
+    private static async Task<VersionControlCommit?> CommitAsync(CliSession session, ExtractionResult report, CancellationToken cancellationToken)
     {
         IVersionControl? tool = session.Get(ExtractOptions.Git) ? new GitCommitter(new GitOptions { Push = session.Get(ExtractOptions.GitPush) })
             : session.Get(ExtractOptions.Svn) ? new SvnCommitter()

@@ -87,16 +87,15 @@ internal static class ExtractOptions
 
     private static void ApplyData(CliSession session, ExtractionOptions options)
     {
-        var data = new DataOptions
-        {
-            Format = session.Get(ColumnInserts) ? DataFormat.ColumnInserts : session.Get(Inserts) ? DataFormat.Inserts : DataFormat.Copy,
-            RowsPerInsert = session.Get(RowsPerInsert),
-            OnConflictDoNothing = session.Get(OnConflictDoNothing),
-            IncludeLargeObjects = session.Get(LargeObjects),
-        };
         if (session.Get(Data))
-            options.Data = data;
-        else if (data != new DataOptions())
+            options.Data = new DataOptions
+            {
+                Format = session.Get(ColumnInserts) ? DataFormat.ColumnInserts : session.Get(Inserts) ? DataFormat.Inserts : DataFormat.Copy,
+                RowsPerInsert = session.Get(RowsPerInsert),
+                OnConflictDoNothing = session.Get(OnConflictDoNothing),
+                IncludeLargeObjects = session.Get(LargeObjects),
+            };
+        else if (session.Get(ColumnInserts) || session.Get(Inserts) || session.Get(RowsPerInsert) is not null || session.Get(OnConflictDoNothing) || session.Get(LargeObjects))
             throw new UsageException("--inserts, --column-inserts, --rows-per-insert, --on-conflict-do-nothing and --large-objects need --data.");
     }
 

@@ -6,7 +6,7 @@ namespace OmniPg.Cli;
 /// <summary>What an extraction tells its user.</summary>
 internal static class ExtractOutput
 {
-    public static void Write(CliSession session, ExtractionReport report, VersionControlCommit? commit)
+    public static void Write(CliSession session, ExtractionResult report, VersionControlCommit? commit)
     {
         foreach (var warning in report.Warnings)
             session.Error.WriteLine("warning: " + warning.ReplaceLineEndings(" "));
@@ -18,7 +18,7 @@ internal static class ExtractOutput
             WriteText(session, report, commit);
     }
 
-    private static void WriteText(CliSession session, ExtractionReport report, VersionControlCommit? commit)
+    private static void WriteText(CliSession session, ExtractionResult report, VersionControlCommit? commit)
     {
         session.WriteTable(["", "File"], report.Files.Where(static f => f.Status != FileStatus.Unchanged).Select(static f => new[] { Word(f.Status), f.Path }));
         session.Out.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -27,7 +27,7 @@ internal static class ExtractOutput
             session.Out.WriteLine($"Committed {commit.Paths.Count} files as {commit.Id}");
     }
 
-    private static void WriteJson(CliSession session, ExtractionReport report, VersionControlCommit? commit) => session.WriteJson(json =>
+    private static void WriteJson(CliSession session, ExtractionResult report, VersionControlCommit? commit) => session.WriteJson(json =>
     {
         json.WriteStartObject();
         json.WriteString("directory", report.Directory);

@@ -12,7 +12,7 @@ internal static class SchemaSide
         || (!Directory.Exists(side) && (side.Contains('=', StringComparison.Ordinal) || side.Contains("://", StringComparison.Ordinal)));
 
     /// <summary>The side that is no tree.</summary>
-    public static ExtractionBuilder Builder(CliSession session, SchemaExtractor extractor, string side)
+    public static Extraction Extraction(CliSession session, SchemaExtractor extractor, string side)
     {
         if (File.Exists(side) || File.Exists(Path.Combine(side, "toc.dat")))
             return extractor.FromArchive(side);
@@ -23,7 +23,7 @@ internal static class SchemaSide
             : throw new UsageException($"'{side}' is no tree, no archive and no connection.");
     }
 
-    public static ExtractionBuilder FromServer(CliSession session, SchemaExtractor extractor, string? connection)
+    public static Extraction FromServer(CliSession session, SchemaExtractor extractor, string? connection)
     {
         var settings = Settings(session, connection);
         return extractor.From(PgDumpSource.FromConnectionString(settings.ConnectionString), session.Own(NpgsqlDataSource.Create(settings)));

@@ -42,13 +42,13 @@ internal static class SchemaDiffCommand
         var extractor = ExtractorSettings.Extractor(session);
         var from = SchemaSide.IsTree(a) ? await extractor.OpenTree(a).ReadAsync(cancellationToken) : null;
         var to = b is not null && SchemaSide.IsTree(b) ? await extractor.OpenTree(b).ReadAsync(cancellationToken) : null;
-        from ??= await ReadAsync(SchemaSide.Builder(session, extractor, a), to, cancellationToken);
-        to ??= await ReadAsync(b is null ? SchemaSide.FromServer(session, extractor, null) : SchemaSide.Builder(session, extractor, b), from, cancellationToken);
+        from ??= await ReadAsync(SchemaSide.Extraction(session, extractor, a), to, cancellationToken);
+        to ??= await ReadAsync(b is null ? SchemaSide.FromServer(session, extractor, null) : SchemaSide.Extraction(session, extractor, b), from, cancellationToken);
         return (from, to);
     }
 
-    private static Task<SchemaSnapshot> ReadAsync(ExtractionBuilder builder, SchemaSnapshot? other, CancellationToken cancellationToken) =>
-        (other is null ? builder : builder.WithOptionsOf(other)).ToSnapshotAsync(cancellationToken);
+    private static Task<SchemaSnapshot> ReadAsync(Extraction side, SchemaSnapshot? other, CancellationToken cancellationToken) =>
+        side.ToSnapshotAsync(other is null ? null : side.OptionsOf(other), cancellationToken);
 
     private static void WriteText(CliSession session, SchemaDiff diff)
     {

@@ -22,7 +22,7 @@ internal static class SchemaGraphCommand
         var extractor = ExtractorSettings.Extractor(session);
         var snapshot = SchemaSide.IsTree(side)
             ? await extractor.OpenTree(side).ReadAsync(cancellationToken)
-            : await SchemaSide.Builder(session, extractor, side).ToSnapshotAsync(cancellationToken);
+            : await SchemaSide.Extraction(session, extractor, side).ToSnapshotAsync(cancellationToken: cancellationToken);
         var graph = SchemaGraph.Of(snapshot);
         if (session.Get(Of) is { } name)
             graph = graph.Around(One(graph, name));

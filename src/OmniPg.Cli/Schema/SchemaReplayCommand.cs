@@ -27,7 +27,7 @@ internal static class SchemaReplayCommand
         var (source, extractor) = (session.Get(Tree), ExtractorSettings.Extractor(session));
         var target = SchemaSide.Target(session, session.Get(Into));
         var report = SchemaSide.IsArchiveOrConnection(source)
-            ? await (await SchemaSide.Builder(session, extractor, source).ToSnapshotAsync(cancellationToken)).ReplayAsync(target, Options(session), cancellationToken)
+            ? await (await SchemaSide.Extraction(session, extractor, source).ToSnapshotAsync(cancellationToken: cancellationToken)).ReplayAsync(target, Options(session), cancellationToken)
             : await extractor.OpenTree(source).ReplayAsync(target, Options(session), cancellationToken);
         foreach (var warning in report.Warnings.Concat(report.Skipped.Select(static s => "left out: " + s)))
             session.Error.WriteLine("warning: " + warning.ReplaceLineEndings(" "));
@@ -51,7 +51,7 @@ internal static class SchemaReplayCommand
         {
             SingleTransaction = session.Get(SingleTransaction),
             CreateDatabase = session.Get(CreateDatabase),
-            Owners = session.Get(NoOwner) ? OwnerMode.Skip : OwnerMode.Keep,
+            NoOwner = session.Get(NoOwner),
             NoPrivileges = session.Get(NoAcl),
             SchemaOnly = session.Get(SchemaOnly),
             AllowNonEmpty = session.Get(AllowNonEmpty),

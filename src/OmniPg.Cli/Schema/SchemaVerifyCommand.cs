@@ -18,7 +18,7 @@ internal static class SchemaVerifyCommand
     {
         var extractor = ExtractorSettings.Extractor(session);
         var options = new VerifyOptions();
-        options = options with { Kinds = ExtractorSettings.Without(options.Kinds, session.Get(Exclude)), Roles = session.Get(Roles) };
+        (options.Kinds, options.Roles) = (ExtractorSettings.Without(options.Kinds, session.Get(Exclude)), session.Get(Roles));
         var report = await extractor.VerifyAsync(extractor.OpenTree(session.Get(Tree)), SchemaSide.Target(session, null), options, cancellationToken);
         if (session.Json)
             session.WriteJson(json =>
@@ -40,7 +40,7 @@ internal static class SchemaVerifyCommand
         return report.IsProven ? ExitCodes.Done : ExitCodes.Attention;
     }
 
-    private static void WriteText(CliSession session, VerifyReport report)
+    private static void WriteText(CliSession session, VerifyResult report)
     {
         foreach (var item in report.Differences)
             session.Out.Write(item.UnifiedText);

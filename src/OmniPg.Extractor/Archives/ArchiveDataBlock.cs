@@ -40,3 +40,15 @@ public sealed class ArchiveDataBlock
 
     internal void Close() => _content = null;
 }
+
+/// <summary>The data part of an archive, whichever its shape.</summary>
+internal abstract class ArchiveData : IDisposable
+{
+    /// <summary>Every data block in archive order.</summary>
+    public abstract IAsyncEnumerable<ArchiveDataBlock> ReadAsync(CancellationToken cancellationToken);
+
+    /// <summary>The decompressed data of one entry; the caller disposes the stream.</summary>
+    public abstract Stream Open(TocEntry entry);
+
+    public abstract void Dispose();
+}

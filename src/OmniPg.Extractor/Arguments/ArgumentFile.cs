@@ -1,4 +1,4 @@
-namespace OmniPg.Extractor.Arguments;
+namespace OmniPg.Extractor;
 
 /// <summary>Puts the lines of <c>@file</c> arguments in their place, files within files too.</summary>
 internal static class ArgumentFile

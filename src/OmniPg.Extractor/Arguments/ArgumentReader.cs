@@ -1,4 +1,4 @@
-namespace OmniPg.Extractor.Arguments;
+namespace OmniPg.Extractor;
 
 /// <summary>Reads arguments by the table of the original's options.</summary>
 internal sealed class ArgumentReader(IEnumerable<string> arguments)

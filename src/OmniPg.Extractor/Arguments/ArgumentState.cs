@@ -1,7 +1,7 @@
 using System.Globalization;
 using Npgsql;
 
-namespace OmniPg.Extractor.Arguments;
+namespace OmniPg.Extractor;
 
 /// <summary>What has been read so far.</summary>
 internal sealed class ArgumentState

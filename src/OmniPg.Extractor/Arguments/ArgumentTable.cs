@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace OmniPg.Extractor.Arguments;
+namespace OmniPg.Extractor;
 
 /// <summary>The options of the original: their names, and what they set here.</summary>
 internal static class ArgumentTable
@@ -42,7 +42,7 @@ internal static class ArgumentTable
         ["--orreplace"] = static s => s.Extraction.OrReplace = true,
         ["--delete"] = static s => s.Extraction.StaleFiles = StaleFiles.DeleteAllSql,
         ["--git"] = static s => s.Git ??= new GitOptions(),
-        ["--gitpush"] = static s => s.Git = (s.Git ?? new GitOptions()) with { Push = true },
+        ["--gitpush"] = static s => (s.Git ??= new GitOptions()).Push = true,
         ["--gitdel"] = static s => s.Extraction.StaleFiles = StaleFiles.Delete,
         ["--svn"] = static s => s.Svn ??= new SvnOptions(),
         ["--svndel"] = static s => s.Extraction.StaleFiles = StaleFiles.Delete,
@@ -96,10 +96,10 @@ internal static class ArgumentTable
         ["--owner_exclude_file"] = static (s, v) => s.Extraction.Filter.Owners.ExcludeFile(v),
         ["--regex_include_file"] = static (s, v) => Expressions(v, e => s.Extraction.Filter.Names.IncludeRegex(e)),
         ["--regex_exclude_file"] = static (s, v) => Expressions(v, e => s.Extraction.Filter.Names.ExcludeRegex(e)),
-        ["--gitcmd"] = static (s, v) => s.Git = (s.Git ?? new GitOptions()) with { Program = v },
-        ["--svncmd"] = static (s, v) => s.Svn = (s.Svn ?? new SvnOptions()) with { Program = v },
+        ["--gitcmd"] = static (s, v) => (s.Git ??= new GitOptions()).Program = v,
+        ["--svncmd"] = static (s, v) => (s.Svn ??= new SvnOptions()).Program = v,
         ["--commitmsg"] = static (s, v) => s.Message = v.Replace("{", "{{", StringComparison.Ordinal).Replace("}", "}}", StringComparison.Ordinal),
-        ["--commitmsgfn"] = static (s, v) => s.Message = string.Join('\n', Filters.FilterFile.Read(v, "--commitmsgfn"))
+        ["--commitmsgfn"] = static (s, v) => s.Message = string.Join('\n', NameFilter.ReadItems(v, "--commitmsgfn"))
             .Replace("{", "{{", StringComparison.Ordinal).Replace("}", "}}", StringComparison.Ordinal),
     };
 
@@ -128,7 +128,7 @@ internal static class ArgumentTable
 
     private static void Expressions(string path, Func<string, NameFilter> add)
     {
-        foreach (var expression in Filters.FilterFile.Read(path, "expression"))
+        foreach (var expression in NameFilter.ReadItems(path, "expression"))
             add(expression);
     }
 }

@@ -1,5 +1,3 @@
-using OmniPg.Extractor.Arguments;
-
 namespace OmniPg.Extractor;
 
 /// <summary>What a command line of PG Extractor asks for, in terms of this package.</summary>

@@ -4,41 +4,65 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OmniPg;
 using OmniPg.Extractor;
-using OmniPg.Extractor.DependencyInjection;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Registration of OmniPg.Extractor.</summary>
 public static class OmniPgExtractorServiceCollectionExtensions
 {
-    /// <summary>Registers <see cref="IPgExtractor"/> and <see cref="SchemaExtractor"/> as singletons.</summary>
+    /// <summary>Registers an extractor as keyed singletons <see cref="IPgExtractor"/> and <see cref="SchemaExtractor"/>; the first one is the default, too.</summary>
     /// <param name="services">The services.</param>
+    /// <param name="name">Name of the extractor and of its options; empty for the only one.</param>
     /// <param name="configure">Sets options; null for the defaults. They are checked when the host starts.</param>
-    /// <returns>The services.</returns>
-    public static IServiceCollection AddOmniPgExtractor(this IServiceCollection services, Action<ExtractorOptions>? configure = null)
+    /// <returns>A builder with the same name.</returns>
+    public static OmniPgExtractorBuilder AddOmniPgExtractor(this IServiceCollection services, string name, Action<ExtractorOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(name);
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ExtractorOptions>, ExtractorOptionsValidator>());
-        services.AddOptions<ExtractorOptions>().Configure(options => configure?.Invoke(options)).ValidateOnStart();
-        services.TryAddSingleton(static provider => new SchemaExtractor(
-            provider.GetRequiredService<IOptions<ExtractorOptions>>().Value,
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ExtractorOptions>, AtHostStart>());
+        services.AddOptions<ExtractorOptions>(name).Configure(options => configure?.Invoke(options)).ValidateOnStart();
+        services.TryAddKeyedSingleton(name, static (provider, key) => new SchemaExtractor(
+            provider.GetRequiredService<IOptionsMonitor<ExtractorOptions>>().Get((string)key!),
             provider.GetService<IProcessLauncher>(),
             provider.GetService<ILoggerFactory>(),
             provider.GetRequiredService<TimeProvider>()));
-        services.TryAddSingleton<IPgExtractor>(static provider => provider.GetRequiredService<SchemaExtractor>());
-        return services;
+        services.TryAddKeyedSingleton<IPgExtractor>(name, static (provider, key) => provider.GetRequiredKeyedService<SchemaExtractor>(key));
+        services.TryAddSingleton(provider => provider.GetRequiredKeyedService<SchemaExtractor>(name));
+        services.TryAddSingleton<IPgExtractor>(provider => provider.GetRequiredKeyedService<SchemaExtractor>(name));
+        return new OmniPgExtractorBuilder(services, name);
     }
 
-    /// <summary>Registers the extractor with options from a configuration section, for example <c>OmniPg:Extractor</c>.</summary>
+    /// <summary>Registers the only extractor.</summary>
     /// <param name="services">The services.</param>
+    /// <param name="configure">Sets options; null for the defaults. They are checked when the host starts.</param>
+    /// <returns>A builder.</returns>
+    public static OmniPgExtractorBuilder AddOmniPgExtractor(this IServiceCollection services, Action<ExtractorOptions>? configure = null) =>
+        services.AddOmniPgExtractor("", configure);
+
+    /// <summary>Registers an extractor with options from a configuration section, for example <c>OmniPg:Extractor</c>.</summary>
+    /// <param name="services">The services.</param>
+    /// <param name="name">Name of the extractor and of its options; empty for the only one.</param>
     /// <param name="section">Section with the properties of <see cref="ExtractorOptions"/>.</param>
-    /// <returns>The services.</returns>
-    public static IServiceCollection AddOmniPgExtractor(this IServiceCollection services, IConfiguration section)
+    /// <returns>A builder with the same name.</returns>
+    public static OmniPgExtractorBuilder AddOmniPgExtractor(this IServiceCollection services, string name, IConfiguration section)
     {
         ArgumentNullException.ThrowIfNull(section);
-        services.AddOmniPgExtractor();
-        services.AddOptions<ExtractorOptions>().Bind(section);
-        return services;
+        var builder = services.AddOmniPgExtractor(name);
+        services.AddOptions<ExtractorOptions>(name).Bind(section);
+        return builder;
+    }
+
+    /// <summary>Registers the only extractor with options from a configuration section, for example <c>OmniPg:Extractor</c>.</summary>
+    /// <param name="services">The services.</param>
+    /// <param name="section">Section with the properties of <see cref="ExtractorOptions"/>.</param>
+    /// <returns>A builder.</returns>
+    public static OmniPgExtractorBuilder AddOmniPgExtractor(this IServiceCollection services, IConfiguration section) =>
+        services.AddOmniPgExtractor("", section);
+
+    private sealed class AtHostStart : IValidateOptions<ExtractorOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, ExtractorOptions options) =>
+            OptionsCheck.FailuresOf(options) is { Count: > 0 } failures ? ValidateOptionsResult.Fail(failures) : ValidateOptionsResult.Success;
     }
 }

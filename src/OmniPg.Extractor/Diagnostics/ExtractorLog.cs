@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging;
 
-namespace OmniPg.Extractor.Diagnostics;
+namespace OmniPg.Extractor;
 
-/// <summary>Log messages about reading archives and running pg_dump: event ids 6000 to 6099.</summary>
+/// <summary>Log messages of the package: reading archives and running pg_dump from 6000 on, trees from 6100 on.</summary>
 internal static partial class ExtractorLog
 {
     [LoggerMessage(6000, LogLevel.Information, "Started {Program} {Version} on {Source}.")]
@@ -16,4 +16,7 @@ internal static partial class ExtractorLog
 
     [LoggerMessage(6003, LogLevel.Warning, "The pooler of {Source} refused start-up options; the dump's session follows the settings of role and database.")]
     public static partial void SessionNotPinned(ILogger logger, string source);
+
+    [LoggerMessage(6100, LogLevel.Information, "Wrote the schema tree {Directory}: {Files} files, {Changed} of them changed.")]
+    public static partial void TreeWritten(ILogger logger, string directory, int files, int changed);
 }

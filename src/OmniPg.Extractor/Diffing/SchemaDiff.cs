@@ -1,5 +1,3 @@
-using OmniPg.Extractor.Diffing;
-
 namespace OmniPg.Extractor;
 
 /// <summary>The difference of two schemas, object by object.</summary>
@@ -31,7 +29,7 @@ public sealed record SchemaDiff
     {
         ArgumentNullException.ThrowIfNull(from);
         ArgumentNullException.ThrowIfNull(to);
-        return new SnapshotComparison(from, to, options ?? DiffOptions.Default).Run();
+        return new SnapshotComparison(from, to, OptionsCheck.Require(options ?? new DiffOptions())).Run();
     }
 
     /// <summary>All differences as unified text, for people and for review tools.</summary>
@@ -43,4 +41,57 @@ public sealed record SchemaDiff
         ? "no differences"
         : $"{Objects.Count(static o => o.Status == DiffStatus.Added)} added, {Objects.Count(static o => o.Status == DiffStatus.Removed)} removed, "
             + $"{Objects.Count(static o => o.Status == DiffStatus.Changed)} changed";
+}
+
+/// <summary>One object that differs.</summary>
+/// <param name="Status">Added, removed or changed.</param>
+/// <param name="SchemaObject">The object.</param>
+/// <param name="Classes">In what way it changed; <see cref="DiffClasses.None"/> for added and removed ones.</param>
+/// <param name="Entries">Keys of the entries that differ.</param>
+/// <param name="UnifiedText">The difference as unified text.</param>
+public sealed record ObjectDiff(DiffStatus Status, SchemaObjectId SchemaObject, DiffClasses Classes, IReadOnlyList<string> Entries, string UnifiedText);
+
+/// <summary>What became of an object between two schemas.</summary>
+public enum DiffStatus
+{
+    /// <summary>Only the second schema has it.</summary>
+    Added,
+
+    /// <summary>Only the first schema has it.</summary>
+    Removed,
+
+    /// <summary>Both have it, and it differs.</summary>
+    Changed,
+}
+
+/// <summary>In what way an object changed; combined with <c>|</c>.</summary>
+[Flags]
+public enum DiffClasses
+{
+    /// <summary>Nothing changed.</summary>
+    None = 0,
+
+    /// <summary>Its definition, or that of something that belongs to it: an index, a constraint, a trigger.</summary>
+    Definition = 1,
+
+    /// <summary>Its owner.</summary>
+    Owner = 2,
+
+    /// <summary>Grants on it.</summary>
+    Acl = 4,
+
+    /// <summary>Comments on it.</summary>
+    Comment = 8,
+
+    /// <summary>Security labels on it.</summary>
+    Label = 16,
+
+    /// <summary>Its file: same text in another place.</summary>
+    Moved = 32,
+
+    /// <summary>The installed version of an extension.</summary>
+    Version = 64,
+
+    /// <summary>Nothing but carriage returns: a checkout or an editor converted the line ends.</summary>
+    LineEnds = 128,
 }

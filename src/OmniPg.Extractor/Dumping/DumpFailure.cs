@@ -1,4 +1,4 @@
-namespace OmniPg.Extractor.Dumping;
+namespace OmniPg.Extractor;
 
 /// <summary>Turns the end of a failed run into the error that says most.</summary>
 internal static class DumpFailure

@@ -1,6 +1,6 @@
 using OmniPg.IO;
 
-namespace OmniPg.Extractor.Dumping;
+namespace OmniPg.Extractor;
 
 /// <summary>Hands bytes on no faster than a rate: the pipe fills, and whoever writes into it waits.</summary>
 /// <remarks>The average counts from the first read, so a time without bytes earns no burst longer than one buffer's worth.</remarks>

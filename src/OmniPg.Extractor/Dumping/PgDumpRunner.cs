@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using OmniPg.Extractor.Diagnostics;
-using OmniPg.Extractor.Dumping;
+using Microsoft.Extensions.Options;
 
 namespace OmniPg.Extractor;
 
@@ -15,26 +14,28 @@ namespace OmniPg.Extractor;
 /// </remarks>
 public sealed class PgDumpRunner
 {
+    // Settings of pg_dump's session that change its text and that pg_dump itself leaves to roles and databases (setup_connection in pg_dump.c). Options of
+    // the client beat ALTER ROLE … SET and ALTER DATABASE … SET (manual, section 20.1.3).
+    private const string Pins = "-c standard_conforming_strings=on -c quote_all_identifiers=off -c bytea_output=hex -c xmlbinary=base64 -c lc_monetary=C";
+
+    private readonly PgToolLocator _tools;
     private readonly IProcessLauncher _launcher;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
 
     /// <summary>Creates a runner.</summary>
-    /// <param name="tools">Finds the programs; null for the defaults.</param>
+    /// <param name="tools">Where the programs are looked for; null for the defaults.</param>
     /// <param name="launcher">Starts them; null for child processes of this one.</param>
-    /// <param name="logger">Takes what happens; null for none.</param>
+    /// <param name="loggerFactory">Takes what happens; null for none.</param>
     /// <param name="timeProvider">Clock for <see cref="PgDumpOptions.MaxBytesPerSecond"/>; null for the system's.</param>
     public PgDumpRunner(
-        PgToolLocator? tools = null, IProcessLauncher? launcher = null, ILogger<PgDumpRunner>? logger = null, TimeProvider? timeProvider = null)
+        PgToolOptions? tools = null, IProcessLauncher? launcher = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
     {
-        Tools = tools ?? new PgToolLocator();
+        _tools = new PgToolLocator(tools);
         _launcher = launcher ?? ExternalProcess.Launcher;
-        _logger = logger ?? NullLogger<PgDumpRunner>.Instance;
+        _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<PgDumpRunner>();
         _time = timeProvider ?? TimeProvider.System;
     }
-
-    /// <summary>Finds the programs.</summary>
-    public PgToolLocator Tools { get; }
 
     /// <summary>Starts pg_dump and reads its archive up to the end of the table of contents.</summary>
     /// <param name="source">The database.</param>
@@ -47,14 +48,13 @@ public sealed class PgDumpRunner
     /// <exception cref="PgToolVersionException">The server is newer than pg_dump.</exception>
     /// <exception cref="PgDumpFailedException">pg_dump failed, for example could not connect.</exception>
     /// <exception cref="PgDumpLockTimeoutException">A table stayed locked.</exception>
-    /// <exception cref="ExtractorOptionException">Options exclude each other.</exception>
+    /// <exception cref="OptionsValidationException">Options cannot work: all failures at once.</exception>
     public async Task<PgDumpRun> StartAsync(
         PgDumpSource source, PgDumpOptions? options = null, PgServerVersion? serverVersion = null, Stream? copyTo = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        options ??= new PgDumpOptions();
-        options.Validate();
-        var tool = await Tools.FindPgDumpAsync(serverVersion, cancellationToken).ConfigureAwait(false);
+        options = OptionsCheck.Require(options ?? new PgDumpOptions());
+        var tool = await _tools.FindPgDumpAsync(serverVersion, cancellationToken).ConfigureAwait(false);
         using var activity = ExtractorTelemetry.Source.StartActivity("extractor.dump");
         var pinned = true;
         for (var attempt = 0; ; attempt++)
@@ -96,7 +96,7 @@ public sealed class PgDumpRunner
         PgDumpSource source, bool includePasswords = false, PgServerVersion? serverVersion = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        var tool = await Tools.FindPgDumpAllAsync(serverVersion, cancellationToken).ConfigureAwait(false);
+        var tool = await _tools.FindPgDumpAllAsync(serverVersion, cancellationToken).ConfigureAwait(false);
         List<string> arguments = ["--roles-only", "--no-password", "--encoding=UTF8"];
         if (!includePasswords)
             arguments.Add("--no-role-passwords");
@@ -128,7 +128,7 @@ public sealed class PgDumpRunner
         PgTool tool, PgDumpSource source, PgDumpOptions options, Stream? copyTo, bool pinned, CancellationToken cancellationToken)
     {
         var stderr = new StderrReader();
-        var command = await CommandAsync(tool, source, options, DumpArguments.Of(options), stderr, pinned, cancellationToken).ConfigureAwait(false);
+        var command = await CommandAsync(tool, source, options, options.ToArguments(), stderr, pinned, cancellationToken).ConfigureAwait(false);
         ExtractorLog.DumpStarts(_logger, tool.Path, tool.Version.ToString(), source.ToString());
         var process = await LaunchAsync(tool, command, cancellationToken).ConfigureAwait(false);
         var run = new PgDumpRun(tool, process, stderr, copyTo, options, _time) { IsPinned = pinned };
@@ -143,6 +143,13 @@ public sealed class PgDumpRunner
             await run.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    // Before the user's own options, which therefore win.
+    private static void Pin(Dictionary<string, string?> variables)
+    {
+        var own = variables.TryGetValue("PGOPTIONS", out var given) ? given : Environment.GetEnvironmentVariable("PGOPTIONS");
+        variables["PGOPTIONS"] = string.IsNullOrEmpty(own) ? Pins : $"{Pins} {own}";
     }
 
     private async ValueTask<IExternalProcess> LaunchAsync(PgTool tool, ExternalProcessOptions command, CancellationToken cancellationToken)
@@ -165,7 +172,7 @@ public sealed class PgDumpRunner
         // Not fixed by pg_dump itself: timestamps in partition bounds and data would depend on the client's zone.
         variables["PGTZ"] = "UTC";
         if (pinned)
-            SessionPins.Add(variables);
+            Pin(variables);
         variables["PGCLIENTENCODING"] = null;
         variables["LC_ALL"] = "C";
         variables["LANGUAGE"] = null;

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using OmniPg.Extractor.Dumping;
 
 namespace OmniPg.Extractor;
 
@@ -10,7 +9,7 @@ namespace OmniPg.Extractor;
 /// <c>/usr/bin/pg_dump</c>, a script that picks a cluster by itself, is passed over.
 /// </remarks>
 /// <param name="options">Where to look; null for the defaults.</param>
-public sealed class PgToolLocator(PgToolOptions? options = null)
+internal sealed class PgToolLocator(PgToolOptions? options = null)
 {
     private const string DumpName = "pg_dump";
     private const string DumpAllName = "pg_dumpall";
@@ -72,4 +71,72 @@ public sealed class PgToolLocator(PgToolOptions? options = null)
             return new ToolProbe(null, error.Message.TrimEnd('.'));
         }
     }
+
+    /// <summary>Every path at which a client program may be, the most wanted first.</summary>
+    private static class ToolPaths
+    {
+        // Parent, pattern of the version's directory, directory of the programs in it.
+        private static readonly (string Parent, string Pattern, string Bin)[] UsualPlaces =
+        [
+            ("/usr/lib/postgresql", "*", "bin"),
+            ("/usr", "pgsql-*", "bin"),
+            ("/opt/homebrew/opt", "postgresql@*", "bin"),
+            ("/opt/homebrew/opt", "libpq", "bin"),
+            ("/usr/local/opt", "postgresql@*", "bin"),
+            ("/usr/local/opt", "libpq", "bin"),
+            ("/usr/local/pgsql", "bin", ""),
+            ("/Library/PostgreSQL", "*", "bin"),
+            ("/Applications/Postgres.app/Contents/Versions", "*", "bin"),
+        ];
+
+        public static IReadOnlyList<string> Candidates(string name, string? explicitPath, string? binDirectory)
+        {
+            if (!string.IsNullOrEmpty(explicitPath))
+                return [Path.GetFullPath(explicitPath)];
+            var fileName = OperatingSystem.IsWindows() ? name + ".exe" : name;
+            if (!string.IsNullOrEmpty(binDirectory))
+                return [Path.Combine(Path.GetFullPath(binDirectory), fileName)];
+            return [.. PathDirectories().Concat(UsualDirectories())
+                .Select(directory => Path.Combine(directory, fileName))
+                .Where(path => File.Exists(path) && !IsDebianWrapper(path))
+                .Distinct(StringComparer.Ordinal)];
+        }
+
+        private static IEnumerable<string> PathDirectories() =>
+            (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).Where(Path.IsPathFullyQualified);
+
+        private static IEnumerable<string> UsualDirectories()
+        {
+            (string Parent, string Pattern, string Bin)[] places = OperatingSystem.IsWindows()
+                ? [(Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.ProgramFiles), "PostgreSQL"), "*", "bin")]
+                : UsualPlaces;
+            return places
+                .Where(place => Directory.Exists(place.Parent))
+                .SelectMany(place => Directory.GetDirectories(place.Parent, place.Pattern).Order(StringComparer.Ordinal).Select(directory => Path.Combine(directory, place.Bin)));
+        }
+
+        private static bool IsDebianWrapper(string path) =>
+            new FileInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.Name == "pg_wrapper";
+    }
+
+    /// <summary>What calling a program with <c>--version</c> told.</summary>
+    private sealed record ToolProbe(PgTool? Tool, string Finding);
+}
+
+/// <summary>A client program of PostgreSQL that was found.</summary>
+/// <param name="Path">Full path.</param>
+/// <param name="Version">Its version.</param>
+public sealed record PgTool(string Path, PgServerVersion Version);
+
+/// <summary>Where the client programs are looked for.</summary>
+public sealed class PgToolOptions
+{
+    /// <summary>Directory of the programs. Null, the default: <c>PATH</c>, then the usual directories of the operating system.</summary>
+    public string? BinDirectory { get; set; }
+
+    /// <summary>Path of pg_dump. Null, the default: found as <see cref="BinDirectory"/> says. Nothing else is tried when set.</summary>
+    public string? PgDumpPath { get; set; }
+
+    /// <summary>Path of pg_dumpall. Null, the default: found as <see cref="BinDirectory"/> says. Nothing else is tried when set.</summary>
+    public string? PgDumpAllPath { get; set; }
 }

@@ -25,3 +25,11 @@ public sealed class ArchiveFormatException : ExtractorException
     /// <summary>Name of the field as the format description calls it, for example <c>namespace</c>.</summary>
     public string Field { get; }
 }
+
+/// <summary>Where in an archive a value stands: what every complaint about an archive names.</summary>
+internal readonly record struct ArchiveLocation(long Offset, int? EntryIndex, string Field)
+{
+    public override string ToString() => EntryIndex is { } index
+        ? $"byte '{Offset}', entry '{index}', field '{Field}'"
+        : $"byte '{Offset}', field '{Field}'";
+}

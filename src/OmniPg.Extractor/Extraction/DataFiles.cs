@@ -1,8 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
-using OmniPg.Extractor.Composing;
 
-namespace OmniPg.Extractor.Extraction;
+namespace OmniPg.Extractor;
 
 /// <summary>Streams the archive's data blocks into staged files; memory does not depend on their size.</summary>
 internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> entries, EntryText texts)
@@ -60,7 +59,7 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
             await other.CloseAsync(cancellationToken).ConfigureAwait(false);
         file = new OpenFile(Path.Combine(directory, $"data-{planned.Entry.DumpId}"), planned.Entry.Kind == TocKind.Blobs, archive.Session.Encoding);
         _open.Add(planned.Entry.DumpId, file);
-        await file.BeginAsync(texts.Of(planned.Entry, withData: true), cancellationToken).ConfigureAwait(false);
+        await file.BeginAsync(texts.Of(planned), cancellationToken).ConfigureAwait(false);
         return file;
     }
 
@@ -87,14 +86,14 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
         {
             await _script.WriteAsync(new StringBuilder(head), cancellationToken).ConfigureAwait(false);
             if (_largeObjects)
-                await LargeObjectScript.BeginAsync(_script, cancellationToken).ConfigureAwait(false);
+                await LargeObjectSql.BeginAsync(_script, cancellationToken).ConfigureAwait(false);
         }
 
         public async Task AppendAsync(ArchiveDataBlock block, CancellationToken cancellationToken)
         {
             if (_largeObjects)
             {
-                await LargeObjectScript.WriteAsync(_script, block, standardStrings: true, cancellationToken).ConfigureAwait(false);
+                await LargeObjectSql.WriteAsync(_script, block, standardStrings: true, cancellationToken).ConfigureAwait(false);
                 return;
             }
             var content = block.OpenRead();
@@ -107,7 +106,7 @@ internal sealed class DataFiles(PgArchive archive, IReadOnlyList<PlannedEntry> e
             if (_closed)
                 return;
             if (_largeObjects)
-                await LargeObjectScript.EndAsync(_script, cancellationToken).ConfigureAwait(false);
+                await LargeObjectSql.EndAsync(_script, cancellationToken).ConfigureAwait(false);
             await _script.FlushAsync(cancellationToken).ConfigureAwait(false);
             await _writer.DisposeAsync().ConfigureAwait(false);
             await _file.FlushAsync(cancellationToken).ConfigureAwait(false);

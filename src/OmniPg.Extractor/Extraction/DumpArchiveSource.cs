@@ -1,20 +1,15 @@
 using System.Globalization;
 using Npgsql;
-using OmniPg.Extractor.Dumping;
-using OmniPg.Extractor.References;
-using OmniPg.Extractor.Trees;
+using OmniPg.IO;
 
-namespace OmniPg.Extractor.Extraction;
+namespace OmniPg.Extractor;
 
 /// <summary>A database, read by one pg_dump into a pipe.</summary>
 internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source, ExtractorOptions settings, NpgsqlDataSource? dataSource) : IArchiveSource
 {
-    public void Check(ExtractionOptions options)
-    {
-        if (options.ReferenceTables.Count > 0 && dataSource is null)
-            throw new ExtractorOptionException("ReferenceTables", "Reference data is read by Npgsql, and no data source is known.",
-                "Give the data source beside the PgDumpSource.");
-    }
+    public IEnumerable<string> Refusals(ExtractionOptions options) => options.ReferenceTables.Count > 0 && dataSource is null
+        ? ["ReferenceTables are read by Npgsql, and no data source is known: give it beside the PgDumpSource."]
+        : [];
 
     public async Task<IOpenArchive> OpenAsync(ExtractionOptions options, CancellationToken cancellationToken)
     {
@@ -26,7 +21,7 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
         {
             if (dataSource is not null && options.ReferenceTables.Count > 0)
                 references = await ReferenceSession.BeginAsync(dataSource, options.ReferenceTables, settings.LockTimeout, cancellationToken).ConfigureAwait(false);
-            run = await runner.StartAsync(source, OptionsOf(options) with { Snapshot = references?.Snapshot }, version, kept?.Stream, cancellationToken).ConfigureAwait(false);
+            run = await runner.StartAsync(source, OptionsOf(options, references?.Snapshot), version, kept?.Stream, cancellationToken).ConfigureAwait(false);
             // Within the dump: what is installed can hardly change between the two readings, and nothing but the manifest depends on it.
             var extensions = dataSource is null
                 ? new Dictionary<string, string>()
@@ -63,7 +58,7 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
             $"The user may not see the options of {hidden.Count.ToString(CultureInfo.InvariantCulture)} user mappings; they are written without:", hidden);
     }
 
-    private PgDumpOptions OptionsOf(ExtractionOptions options) => new()
+    private PgDumpOptions OptionsOf(ExtractionOptions options, string? snapshot) => new()
     {
         SchemaOnly = options.Data is null,
         DataFormat = options.Data?.Format ?? DataFormat.Copy,
@@ -72,6 +67,7 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
         LargeObjects = options.Data is null ? null : options.Data.IncludeLargeObjects,
         // pg_dump alone can read foreign tables' rows; every other filter is evaluated here.
         ForeignData = options.Data is null ? [] : options.Filter.ForeignData.IncludedItems,
+        Snapshot = snapshot,
         MaxBytesPerSecond = options.MaxBytesPerSecond,
         LockTimeout = settings.LockTimeout,
         Retries = settings.Retries,
@@ -90,7 +86,7 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
 
         public IReadOnlyDictionary<string, string> Extensions => extensions;
 
-        public IReadOnlyDictionary<string, string> Session => run.IsPinned ? SessionPins.Recorded : new Dictionary<string, string>();
+        public IReadOnlyDictionary<string, string> Session => run.Session;
 
         public async Task<IReadOnlyList<PgDumpWarning>> CompleteAsync(CancellationToken cancellationToken)
         {
@@ -109,6 +105,45 @@ internal sealed class DumpArchiveSource(PgDumpRunner runner, PgDumpSource source
                 await references.DisposeAsync().ConfigureAwait(false);
             if (kept is not null)
                 await kept.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The copy of the dump: written beside its final name and published when the dump is complete.</summary>
+    private sealed class KeptArchive : IAsyncDisposable
+    {
+        private readonly string _path;
+        private readonly string _temporary;
+        private readonly FileStream _file;
+        private bool _published;
+
+        public KeptArchive(string path)
+        {
+            _path = Path.GetFullPath(path);
+            DurableFile.CreateDirectory(Path.GetDirectoryName(_path)!);
+            _temporary = DurableFile.TemporaryNameFor(_path);
+            // It holds every secret of the database: only its owner may read it.
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 64 * 1024 };
+            if (!OperatingSystem.IsWindows())
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            _file = new FileStream(_temporary, options);
+        }
+
+        public Stream Stream => _file;
+
+        public async Task PublishAsync(CancellationToken cancellationToken)
+        {
+            await _file.FlushAsync(cancellationToken).ConfigureAwait(false);
+            DurableFile.FlushToDisk(_file.SafeFileHandle);
+            await _file.DisposeAsync().ConfigureAwait(false);
+            DurableFile.Replace(_temporary, _path);
+            _published = true;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _file.DisposeAsync().ConfigureAwait(false);
+            if (!_published)
+                File.Delete(_temporary);
         }
     }
 }

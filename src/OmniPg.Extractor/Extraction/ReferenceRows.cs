@@ -1,7 +1,6 @@
 using System.Text;
-using OmniPg.Extractor.References;
 
-namespace OmniPg.Extractor.Extraction;
+namespace OmniPg.Extractor;
 
 /// <summary>Reference tables as entries among those of an archive, and their files.</summary>
 internal sealed class ReferenceRows

@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace OmniPg.Extractor.Extraction;
+namespace OmniPg.Extractor;
 
 /// <summary>The little that is asked of a server directly, in read-only queries.</summary>
 internal static class ServerFacts

@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
-using OmniPg.Extractor.Roles;
-using OmniPg.Extractor.Trees;
 
-namespace OmniPg.Extractor.Extraction;
+namespace OmniPg.Extractor;
 
 /// <summary>Collects the files of a new tree, stages those that differ from the old one, and publishes all at once.</summary>
 internal sealed class TreePublication
@@ -18,29 +16,27 @@ internal sealed class TreePublication
     private readonly List<string> _attached = [];
     private IReadOnlyList<SchemaEntry> _entries = [];
 
-    private TreePublication(TreeTransaction tree, ExtractionOptions options, RunContext context, IProgress<ExtractionProgress>? progress, TreeManifest? previous)
+    private TreePublication(TreeTransaction tree, ExtractionOptions options, TimeProvider time, IProgress<ExtractionProgress>? progress, TreeManifest? previous)
     {
         _tree = tree;
         _options = options;
         _progress = progress;
         _previous = previous;
         _earlier = [.. previous?.Files ?? [], .. previous?.Stale ?? []];
-        _gate = new ProgressGate(context.Time);
+        _gate = new ProgressGate(time);
     }
 
     public IReadOnlyList<TreeFile> Files { get; private set; } = [];
 
     public IReadOnlyList<string> ManagedPaths { get; private set; } = [];
 
-    public List<string> Warnings { get; } = [];
-
     public static async Task<TreePublication> CreateAsync(
-        TreeTransaction tree, ExtractionOptions options, RunContext context, IProgress<ExtractionProgress>? progress, CancellationToken cancellationToken) =>
-        new(tree, options, context, progress, await TreeManifest.TryReadAsync(tree.Paths, cancellationToken).ConfigureAwait(false));
+        TreeTransaction tree, ExtractionOptions options, TimeProvider time, IProgress<ExtractionProgress>? progress, CancellationToken cancellationToken) =>
+        new(tree, options, time, progress, await TreeManifest.TryReadAsync(tree.Paths, cancellationToken).ConfigureAwait(false));
 
     public async Task AddAsync(IOpenArchive open, SchemaPlan plan, ReferenceRows? reference, CancellationToken cancellationToken)
     {
-        var texts = new EntryTexts(open.Archive, plan.Entries);
+        var texts = new EntryText(open.Archive);
         var rows = await AddDataAsync(open.Archive, plan, texts, cancellationToken).ConfigureAwait(false);
         if (reference is not null)
             await AddReferenceAsync(reference, plan, texts, rows, cancellationToken).ConfigureAwait(false);
@@ -101,13 +97,13 @@ internal sealed class TreePublication
         ManagedPaths = [.. _earlier.Union(current).Append(TreePaths.ManifestName).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
 
-    private async Task<Dictionary<PlannedEntry, string>> AddDataAsync(PgArchive archive, SchemaPlan plan, EntryTexts texts, CancellationToken cancellationToken)
+    private async Task<Dictionary<PlannedEntry, string>> AddDataAsync(PgArchive archive, SchemaPlan plan, EntryText texts, CancellationToken cancellationToken)
     {
         var hashes = new Dictionary<PlannedEntry, string>(ReferenceEqualityComparer.Instance);
         if (_options.Data is null || !plan.Entries.Any(static entry => entry.HasData))
             return hashes;
         var done = 0;
-        var data = new DataFiles(archive, plan.Entries, texts.Writer);
+        var data = new DataFiles(archive, plan.Entries, texts);
         var written = await data.WriteAsync(_tree.Staging, item => Report(ExtractionPhase.Data, ++done, 0, item), cancellationToken).ConfigureAwait(false);
         foreach (var (planned, (path, hash)) in written)
         {
@@ -118,7 +114,7 @@ internal sealed class TreePublication
     }
 
     private async Task AddReferenceAsync(
-        ReferenceRows reference, SchemaPlan plan, EntryTexts texts, Dictionary<PlannedEntry, string> hashes, CancellationToken cancellationToken)
+        ReferenceRows reference, SchemaPlan plan, EntryText texts, Dictionary<PlannedEntry, string> hashes, CancellationToken cancellationToken)
     {
         var entries = plan.Entries.Where(reference.Contains).ToList();
         for (var i = 0; i < entries.Count; i++)
@@ -134,7 +130,7 @@ internal sealed class TreePublication
 
     private void AddFile(string path, string staged)
     {
-        _files[path] = StatusOf(path, FileComparison.Same(_tree.Paths.Full(path), staged));
+        _files[path] = StatusOf(path, _tree.Holds(path, staged));
         if (_files[path] == FileStatus.Unchanged)
             File.Delete(staged);
         else
@@ -184,5 +180,18 @@ internal sealed class TreePublication
     {
         if (_progress is not null && (done == total || _gate.Opens()))
             _progress.Report(new ExtractionProgress(phase, done, total, item));
+    }
+
+    /// <summary>Lets about ten reports a second through.</summary>
+    private sealed class ProgressGate(TimeProvider time)
+    {
+        private long _last;
+
+        public bool Opens()
+        {
+            var last = Interlocked.Read(ref _last);
+            return (last == 0 || time.GetElapsedTime(last) > TimeSpan.FromMilliseconds(100))
+                && Interlocked.CompareExchange(ref _last, time.GetTimestamp(), last) == last;
+        }
     }
 }

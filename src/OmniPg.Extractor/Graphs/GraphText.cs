@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
-namespace OmniPg.Extractor.Graphs;
+namespace OmniPg.Extractor;
 
 /// <summary>Text forms of a graph. Nodes are numbers, so that no name has to be a valid identifier of the format.</summary>
 internal static class GraphText

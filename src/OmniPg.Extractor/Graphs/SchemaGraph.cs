@@ -1,5 +1,3 @@
-using OmniPg.Extractor.Graphs;
-
 namespace OmniPg.Extractor;
 
 /// <summary>Which object of a schema needs which other one, as pg_dump saw it. Immutable, thread-safe.</summary>
@@ -90,3 +88,8 @@ public sealed class SchemaGraph
     private static IReadOnlyList<SchemaObjectId> Sorted(IEnumerable<SchemaObjectId> objects) =>
         [.. objects.Distinct().OrderBy(static item => item.Kind, StringComparer.Ordinal).ThenBy(static item => item.Identity, StringComparer.Ordinal)];
 }
+
+/// <summary>One edge of a <see cref="SchemaGraph"/>.</summary>
+/// <param name="Dependent">The object that needs the other, for example a view.</param>
+/// <param name="Needed">The object that must exist first, for example its table.</param>
+public sealed record SchemaDependency(SchemaObjectId Dependent, SchemaObjectId Needed);

@@ -1,7 +1,4 @@
-using OmniPg.Extractor.Kinds;
-using OmniPg.Extractor.Secrets;
-
-namespace OmniPg.Extractor.Replaying;
+namespace OmniPg.Extractor;
 
 /// <summary>Which entries are replayed, and with which texts.</summary>
 internal static class ReplayPlan
@@ -31,7 +28,7 @@ internal static class ReplayPlan
         // Comments and grants of large objects go with them: since 17 pg_dump counts the objects themselves as data.
         if (options.SchemaOnly && (entry.SchemaObject.Kind == RootResolver.LargeObjectKind || entry.HasData || entry.Section == TocSection.Data || entry.Desc.EndsWith(" DATA", StringComparison.Ordinal)))
             return false;
-        var kind = ObjectKindMap.OfObject(entry.SchemaObject.Kind);
+        var kind = entry.SchemaObject.Kinds;
         return kind == ObjectKinds.None || options.Kinds.HasFlag(kind);
     }
 
@@ -47,5 +44,50 @@ internal static class ReplayPlan
             values.Add(value);
         }
         return SecretRedactor.Restore(entry.Sql, values);
+    }
+}
+
+/// <summary>An entry with its statements, secrets put in.</summary>
+internal sealed record ReplayEntry(SchemaEntry Entry, string Sql)
+{
+    public IReadOnlyList<SqlStatement> Statements { get; } = StatementSplitter.Split(Sql);
+
+    /// <summary>Whether the server refuses one of the statements inside a transaction.</summary>
+    public bool RunsOutsideTransaction => Statements.Any(static s => RunsOutside(s.Text));
+
+    public bool ChangesDefaults => Statements.Any(static s => s.Text.StartsWith("SET default_table", StringComparison.Ordinal));
+
+    private static bool RunsOutside(string statement)
+    {
+        var reader = new SqlTokenReader(statement);
+        var (first, second) = (reader.Next(), reader.Next());
+        if (first.IsKeyword("ALTER"))
+            return second.IsKeyword("SYSTEM");
+        if (first.IsKeyword("VACUUM"))
+            return true;
+        if (first.IsKeyword("CREATE") && second.IsKeyword("SUBSCRIPTION"))
+            return CreatesSlot(statement);
+        if (first.IsKeyword("CREATE") && (second.IsKeyword("DATABASE") || second.IsKeyword("TABLESPACE")))
+            return true;
+        return first.IsKeyword("CREATE") && (second.IsKeyword("INDEX") || second.IsKeyword("UNIQUE")) && IsConcurrent(second, ref reader);
+    }
+
+    private static bool IsConcurrent(SqlToken second, ref SqlTokenReader reader) =>
+        (second.IsKeyword("UNIQUE") ? reader.SkipTo("INDEX") : true) && reader.Next().IsKeyword("CONCURRENTLY");
+
+    // pg_dump writes connect = false, with which no slot is created; an edited file may say otherwise.
+    private static bool CreatesSlot(string statement)
+    {
+        var reader = new SqlTokenReader(statement);
+        while (reader.SkipTo("WITH"))
+        {
+            for (var token = reader.Next(); token.Kind != SqlTokenKind.End; token = reader.Next())
+            {
+                var isOff = token.IsKeyword("connect") || token.IsKeyword("create_slot");
+                if (isOff && reader.Next().IsSymbol('=') && reader.Next() is var value && (value.IsKeyword("false") || value.Text is "'false'" or "'off'"))
+                    return false;
+            }
+        }
+        return true;
     }
 }

@@ -1,7 +1,7 @@
+using System.Text;
 using Npgsql;
-using OmniPg.Extractor.Diagnostics;
 
-namespace OmniPg.Extractor.Replaying;
+namespace OmniPg.Extractor;
 
 /// <summary>Runs the entries of a schema on one connection.</summary>
 internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snapshot, string? directory, ReplayOptions options)
@@ -24,10 +24,8 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
     private int _entries;
     private int _statements;
 
-    public async Task<ReplayReport> RunAsync(CancellationToken cancellationToken)
+    public async Task<ReplayResult> RunAsync(CancellationToken cancellationToken)
     {
-        if (options.ContinueOnError && options.SingleTransaction)
-            throw new ExtractorOptionException("ContinueOnError", "ContinueOnError and SingleTransaction exclude each other.");
         using var activity = ExtractorTelemetry.Source.StartActivity("extractor.replay");
         var plan = await ReplayPlan.CreateAsync(snapshot, options, cancellationToken).ConfigureAwait(false);
         await RefuseNonEmptyAsync(cancellationToken).ConfigureAwait(false);
@@ -44,7 +42,7 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
         }
         foreach (var entry in _outside)
             await RunEntryAsync(entry, mayDefer: false, cancellationToken).ConfigureAwait(false);
-        return new ReplayReport
+        return new ReplayResult
         {
             Entries = _entries,
             Statements = _statements,
@@ -101,7 +99,7 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
     private async Task<IReadOnlyList<string>> FindMissingRolesAsync(IReadOnlyList<ReplayEntry> plan, CancellationToken cancellationToken)
     {
         var named = plan.SelectMany(static entry => entry.Statements.SelectMany(s => RoleNames.In(entry.Entry.Desc, s.Text), static (s, role) => (s.Text, role)))
-            .Where(item => options.Owners == OwnerMode.Keep || !RoleNames.IsOwnerChange(item.Text))
+            .Where(item => !options.NoOwner || !RoleNames.IsOwnerChange(item.Text))
             .Select(static item => item.role).ToHashSet(StringComparer.Ordinal);
         var missing = await TargetFacts.MissingRolesAsync(connection, named, cancellationToken).ConfigureAwait(false);
         if (missing.Count > 0 && options.Roles == MissingRoles.Fail)
@@ -122,7 +120,7 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
 
     private async Task RunEntryAsync(ReplayEntry entry, bool mayDefer, CancellationToken cancellationToken)
     {
-        if (mayDefer && entry.Statements.Any(static s => TransactionRules.RunsOutside(s.Text)))
+        if (mayDefer && entry.RunsOutsideTransaction)
         {
             _outside.Add(entry);
             return;
@@ -155,7 +153,7 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
     {
         foreach (var statement in entry.Statements)
         {
-            if (options.Owners == OwnerMode.Skip && RoleNames.IsOwnerChange(statement.Text))
+            if (options.NoOwner && RoleNames.IsOwnerChange(statement.Text))
                 continue;
             if (_missing.Count > 0 && RoleNames.In(entry.Entry.Desc, statement.Text).Any(_missing.Contains))
             {
@@ -177,4 +175,32 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
     }
 
     private Task ExecuteAsync(string sql, CancellationToken cancellationToken) => PlainStatements.ExecuteAsync(connection, [sql], cancellationToken);
+
+    /// <summary>Finds the line of a file at which a statement failed, so that an editor can jump there.</summary>
+    private static class EntryLines
+    {
+        /// <param name="directory">The tree; null when the schema is in memory, lines then count within the entry.</param>
+        /// <param name="entry">The entry.</param>
+        /// <param name="offset">Where the statement begins in the entry.</param>
+        /// <param name="statement">The statement.</param>
+        /// <param name="position">The server's error position in the statement, from 1; 0 when it has none.</param>
+        public static int LineOf(string? directory, SchemaEntry entry, int offset, string statement, int position)
+        {
+            var within = Lines(entry.Sql.AsSpan(0, Math.Min(offset, entry.Sql.Length)))
+                + Lines(statement.AsSpan(0, Math.Clamp(position - 1, 0, statement.Length)));
+            return 1 + LinesAbove(directory, entry) + within;
+        }
+
+        private static int LinesAbove(string? directory, SchemaEntry entry)
+        {
+            if (directory is null)
+                return 0;
+            var path = Path.Combine(directory, entry.File);
+            var text = File.Exists(path) ? File.ReadAllText(path, Encoding.UTF8) : "";
+            var at = text.IndexOf(entry.Sql, StringComparison.Ordinal);
+            return at < 0 ? 0 : Lines(text.AsSpan(0, at));
+        }
+
+        private static int Lines(ReadOnlySpan<char> text) => text.Count('\n');
+    }
 }

@@ -1,6 +1,4 @@
-using OmniPg.Extractor.Splitting;
-
-namespace OmniPg.Extractor.Replaying;
+namespace OmniPg.Extractor;
 
 /// <summary>Finds the roles that a statement of pg_dump names.</summary>
 internal static class RoleNames

@@ -1,8 +1,7 @@
 using System.Text;
 using Npgsql;
-using OmniPg.Extractor.Archives.Reading;
 
-namespace OmniPg.Extractor.Replaying;
+namespace OmniPg.Extractor;
 
 /// <summary>What a tree's manifest says about the session in which its text must be run.</summary>
 internal static class SessionText

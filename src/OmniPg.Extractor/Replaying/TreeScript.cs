@@ -1,7 +1,6 @@
 using System.Text;
-using OmniPg.Extractor.Composing;
 
-namespace OmniPg.Extractor.Replaying;
+namespace OmniPg.Extractor;
 
 /// <summary>A tree as one psql script.</summary>
 internal sealed class TreeScript(SchemaSnapshot snapshot, string directory, TextWriter output)
@@ -13,7 +12,7 @@ internal sealed class TreeScript(SchemaSnapshot snapshot, string directory, Text
             throw new ExtractorOptionException("output", $"The tree holds text in '{encoding}', byte by byte; the writer's encoding is '{output.Encoding.WebName}'.",
                 "Give a writer with Encoding.Latin1, which writes these bytes again.");
         var hasEscapedRows = SessionText.HasEscapedRows(snapshot.Environment);
-        await output.WriteAsync((TreePrologue.Settings(encoding ?? "UTF8") + "\n").AsMemory(), cancellationToken).ConfigureAwait(false);
+        await output.WriteAsync((ScriptPrologue.TreeSettings(encoding ?? "UTF8") + "\n").AsMemory(), cancellationToken).ConfigureAwait(false);
         foreach (var entry in snapshot.Entries.Where(static entry => entry.SchemaObject.Kind != "DATABASE"))
         {
             if (entry.HasData)
@@ -28,7 +27,7 @@ internal sealed class TreeScript(SchemaSnapshot snapshot, string directory, Text
             else
                 await output.WriteAsync((entry.Sql + "\n\n").AsMemory(), cancellationToken).ConfigureAwait(false);
             if (new ReplayEntry(entry, entry.Sql).ChangesDefaults)
-                await output.WriteAsync(TreePrologue.Defaults.AsMemory(), cancellationToken).ConfigureAwait(false);
+                await output.WriteAsync(ScriptPrologue.TreeDefaults.AsMemory(), cancellationToken).ConfigureAwait(false);
         }
         await output.FlushAsync(cancellationToken).ConfigureAwait(false);
     }

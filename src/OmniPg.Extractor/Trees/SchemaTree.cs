@@ -1,5 +1,5 @@
+using Microsoft.Extensions.Options;
 using Npgsql;
-using OmniPg.Extractor.Trees;
 
 namespace OmniPg.Extractor;
 
@@ -7,11 +7,15 @@ namespace OmniPg.Extractor;
 /// <remarks>When the last writer was killed in the middle of its work, the first reading finishes or undoes that work.</remarks>
 public sealed class SchemaTree
 {
+    private readonly IPgExtractor _extractor;
+
     /// <summary>Names a tree; nothing is read yet.</summary>
     /// <param name="directory">The directory with <c>omnipg.manifest.json</c>.</param>
-    public SchemaTree(string directory)
+    /// <param name="extractor">Reads the databases that the tree is compared with; null for an extractor with the default options.</param>
+    public SchemaTree(string directory, IPgExtractor? extractor = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
+        _extractor = extractor ?? new SchemaExtractor();
         Paths = new TreePaths(directory);
     }
 
@@ -20,12 +24,90 @@ public sealed class SchemaTree
 
     internal TreePaths Paths { get; }
 
-    /// <summary>How the extractor that opened the tree reads a database with the options of a snapshot; null for an extractor with the defaults.</summary>
-    internal Func<NpgsqlDataSource, SchemaSnapshot, CancellationToken, Task<SchemaSnapshot>>? ReadDatabase { get; init; }
-
     /// <summary>Reads manifest and files. Rows of data are not read.</summary>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <returns>All entries in replay order. Edited texts are marked, files without manifest entry are included with a warning.</returns>
     /// <exception cref="TreeConflictException">There is no manifest, a file of it is missing, or a writer is at work.</exception>
     public Task<SchemaSnapshot> ReadAsync(CancellationToken cancellationToken = default) => new TreeReader(Paths).ReadAsync(cancellationToken);
+
+    /// <summary>Compares the tree with another one; what only this one has is removed.</summary>
+    /// <param name="other">The second one: what only it has is added.</param>
+    /// <param name="options">What to look at; null for everything.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <returns>The difference.</returns>
+    /// <exception cref="TreeConflictException">A tree cannot be read.</exception>
+    public async Task<SchemaDiff> DiffAsync(
+        SchemaTree other, DiffOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        var from = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        return SchemaDiff.Between(from, await other.ReadAsync(cancellationToken).ConfigureAwait(false), options);
+    }
+
+    /// <summary>Compares a tree with a database, which is extracted with the options of the tree: the drift check.</summary>
+    /// <param name="database">The database: what only it has is added.</param>
+    /// <param name="options">What to look at; null for everything.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <returns>The difference.</returns>
+    /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
+    /// <exception cref="ExtractorException">The database cannot be dumped.</exception>
+    public async Task<SchemaDiff> DiffAsync(
+        NpgsqlDataSource database, DiffOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        return await DiffAsync(_extractor.From(database), options, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Compares a tree with whatever an extraction reads, with the options of the tree.</summary>
+    /// <param name="source">An archive or a database, for example <c>extractor.FromArchive(path)</c>.</param>
+    /// <param name="options">What to look at; null for everything.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <returns>The difference.</returns>
+    /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
+    /// <exception cref="ExtractorException">The source cannot be read.</exception>
+    public async Task<SchemaDiff> DiffAsync(
+        Extraction source, DiffOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var from = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        var to = await source.ToSnapshotAsync(source.OptionsOf(from), cancellationToken).ConfigureAwait(false);
+        return SchemaDiff.Between(from, to, options);
+    }
+
+    /// <summary>Runs a tree's statements in a database, in the order in which they can be run.</summary>
+    /// <param name="target">
+    /// The database, empty unless the options allow otherwise. One connection is used; run as a superuser to keep owners. For a schema in an encoding
+    /// without decoder, such as SQL_ASCII, its connection string is used, which with a password needs <c>Persist Security Info=true</c>.
+    /// </param>
+    /// <param name="options">How; null for the defaults.</param>
+    /// <param name="cancellationToken">Ends the replay; with a single transaction nothing remains.</param>
+    /// <returns>What was done.</returns>
+    /// <exception cref="ReplayRefusedException">Roles or secrets are missing, or the target is not empty; nothing was changed.</exception>
+    /// <exception cref="ReplayException">A statement failed; the message names entry, file and line.</exception>
+    /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
+    /// <exception cref="OptionsValidationException">Options exclude each other.</exception>
+    public async Task<ReplayResult> ReplayAsync(
+        NpgsqlDataSource target, ReplayOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var snapshot = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        return await new SchemaReplay(snapshot, Directory, target, options ?? new ReplayOptions()).RunAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes a tree as one script for psql, in replay order.</summary>
+    /// <param name="output">Target; stays open. Line ends are LF.</param>
+    /// <param name="cancellationToken">Ends the writing.</param>
+    /// <returns>A task that ends with the last line written.</returns>
+    /// <remarks>
+    /// Redacted entries are written with their mask. Entries about the database itself are left out. Runs on every major that knows the objects; only rows
+    /// as INSERT of an archive with <c>standard_conforming_strings</c> off need a target before 19.
+    /// </remarks>
+    /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
+    /// <exception cref="ExtractorOptionException">The tree holds bytes of an encoding such as SQL_ASCII, and the writer would write others.</exception>
+    public async Task ComposeSqlAsync(TextWriter output, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(output);
+        var snapshot = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        await new TreeScript(snapshot, Directory, output).WriteAsync(cancellationToken).ConfigureAwait(false);
+    }
 }

@@ -1,7 +1,6 @@
 using System.Text;
-using OmniPg.Extractor.Splitting;
 
-namespace OmniPg.Extractor.Trees;
+namespace OmniPg.Extractor;
 
 /// <summary>Finds <c>.sql</c> files of the tree that the current run does not write, and says whose they are.</summary>
 internal static class StaleScan

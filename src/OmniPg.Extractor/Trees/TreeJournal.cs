@@ -2,7 +2,7 @@ using System.Text.Json;
 using OmniPg.IO;
 using OmniPg.Shared;
 
-namespace OmniPg.Extractor.Trees;
+namespace OmniPg.Extractor;
 
 /// <summary>What a writer has decided to do, made durable before it does the first of it: whoever finds it can finish the work.</summary>
 /// <remarks>The order of durability of a tree: staged files, <see cref="Flush"/>, the journal, renames, deletions, the manifest, <see cref="Flush"/>.</remarks>

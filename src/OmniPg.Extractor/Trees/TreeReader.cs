@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using OmniPg.Extractor.Splitting;
 
-namespace OmniPg.Extractor.Trees;
+namespace OmniPg.Extractor;
 
 /// <summary>Reads a tree: what the manifest names, in its order, and files it does not know.</summary>
 internal sealed class TreeReader(TreePaths paths)

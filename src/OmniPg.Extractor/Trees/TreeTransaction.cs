@@ -1,12 +1,13 @@
 using OmniPg.IO;
 using OmniPg.Shared;
 
-namespace OmniPg.Extractor.Trees;
+namespace OmniPg.Extractor;
 
 /// <summary>One change of a tree, all or nothing: staged beside it, made durable, then renamed into place file by file with a journal.</summary>
 /// <remarks>Staging calls are thread-safe; the rest is not. Disposal without <see cref="CommitAsync"/> leaves the tree as it was.</remarks>
 internal sealed class TreeTransaction : IDisposable
 {
+    private const int CompareBytes = 128 * 1024;
     private readonly FileLock _lock;
     private readonly Lazy<string> _staging;
     private readonly Stack<string> _createdFolders = [];
@@ -55,6 +56,24 @@ internal sealed class TreeTransaction : IDisposable
         if (!target.Exists || target.Length != content.Length)
             return false;
         return File.ReadAllBytes(target.FullName).AsSpan().SequenceEqual(content);
+    }
+
+    /// <summary>Whether the tree holds exactly the content of a file under the name already; in constant memory.</summary>
+    public bool Holds(string relative, string path)
+    {
+        var (held, staged) = (new FileInfo(Target(relative)), new FileInfo(path));
+        if (!held.Exists || held.Length != staged.Length)
+            return false;
+        using var a = File.OpenHandle(held.FullName);
+        using var b = File.OpenHandle(path);
+        var (one, two) = (new byte[CompareBytes], new byte[CompareBytes]);
+        for (long at = 0; at < held.Length; at += CompareBytes)
+        {
+            var read = RandomAccess.Read(a, one, at);
+            if (RandomAccess.Read(b, two, at) != read || !one.AsSpan(0, read).SequenceEqual(two.AsSpan(0, read)))
+                return false;
+        }
+        return true;
     }
 
     public bool Exists(string relative) => File.Exists(Target(relative));

@@ -1,6 +1,4 @@
 using System.Globalization;
-using OmniPg.Extractor.Trees;
-using OmniPg.Extractor.VersionControl;
 
 namespace OmniPg.Extractor;
 
@@ -25,12 +23,12 @@ public sealed class GitCommitter(GitOptions? options = null, IProcessLauncher? l
     };
 
     private const string Attributes = ".gitattributes";
-    private readonly GitOptions _options = options ?? new GitOptions();
+    private readonly GitOptions _options = OptionsCheck.Require(options ?? new GitOptions());
     private readonly IProcessLauncher _launcher = launcher ?? ExternalProcess.Launcher;
     private readonly TimeProvider _time = timeProvider ?? TimeProvider.System;
 
     /// <inheritdoc/>
-    public async Task<VersionControlCommit?> CommitAsync(ExtractionReport report, string message, CancellationToken cancellationToken = default)
+    public async Task<VersionControlCommit?> CommitAsync(ExtractionResult report, string message, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(report);
         ArgumentException.ThrowIfNullOrEmpty(message);
@@ -65,7 +63,7 @@ public sealed class GitCommitter(GitOptions? options = null, IProcessLauncher? l
     }
 
     // Status paths are relative to the repository's root; "-- ." keeps them below the tree.
-    private static async Task<List<string>> ChangedAsync(ToolRunner git, ExtractionReport report, string prefix, CancellationToken cancellationToken)
+    private static async Task<List<string>> ChangedAsync(ToolRunner git, ExtractionResult report, string prefix, CancellationToken cancellationToken)
     {
         var status = await git.RunAsync(
             ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored=matching", "--no-renames", "--", "."], cancellationToken: cancellationToken).ConfigureAwait(false);
@@ -78,4 +76,16 @@ public sealed class GitCommitter(GitOptions? options = null, IProcessLauncher? l
             .Where(path => managed.Contains(path) || path == Attributes)
             .Order(StringComparer.Ordinal)];
     }
+}
+
+/// <summary>How git is used.</summary>
+public sealed class GitOptions : ICheckedOptions
+{
+    /// <summary>Name or path of the program (<c>--gitcmd</c>). Default <c>git</c>.</summary>
+    public string Program { get; set; } = "git";
+
+    /// <summary>Whether the commit is pushed to the branch's upstream (<c>--gitpush</c>). Default false.</summary>
+    public bool Push { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check) => check.NotEmpty(Program, nameof(Program));
 }

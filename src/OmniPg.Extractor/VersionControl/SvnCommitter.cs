@@ -1,5 +1,5 @@
 using System.Globalization;
-using OmniPg.Extractor.VersionControl;
+using System.Xml;
 
 namespace OmniPg.Extractor;
 
@@ -11,12 +11,12 @@ namespace OmniPg.Extractor;
 public sealed class SvnCommitter(SvnOptions? options = null, IProcessLauncher? launcher = null, TimeProvider? timeProvider = null) : IVersionControl
 {
     private static readonly Dictionary<string, string?> Environment = new() { ["LC_ALL"] = "C.UTF-8", ["LC_MESSAGES"] = "C" };
-    private readonly SvnOptions _options = options ?? new SvnOptions();
+    private readonly SvnOptions _options = OptionsCheck.Require(options ?? new SvnOptions());
     private readonly IProcessLauncher _launcher = launcher ?? ExternalProcess.Launcher;
     private readonly TimeProvider _time = timeProvider ?? TimeProvider.System;
 
     /// <inheritdoc/>
-    public async Task<VersionControlCommit?> CommitAsync(ExtractionReport report, string message, CancellationToken cancellationToken = default)
+    public async Task<VersionControlCommit?> CommitAsync(ExtractionResult report, string message, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(report);
         ArgumentException.ThrowIfNullOrEmpty(message);
@@ -51,7 +51,7 @@ public sealed class SvnCommitter(SvnOptions? options = null, IProcessLauncher? l
             .Order(StringComparer.Ordinal)];
     }
 
-    private async Task<IReadOnlyList<SvnItem>> StatusAsync(ToolRunner svn, CancellationToken cancellationToken) =>
+    private async Task<List<SvnItem>> StatusAsync(ToolRunner svn, CancellationToken cancellationToken) =>
         SvnItem.ParseStatus(await svn.RunAsync([.. Common(), "status", "--xml", "--no-ignore", "."], cancellationToken: cancellationToken).ConfigureAwait(false));
 
     private async Task<string> RunWithAsync(ToolRunner svn, IReadOnlyList<string> command, List<string> paths, CancellationToken cancellationToken)
@@ -70,4 +70,37 @@ public sealed class SvnCommitter(SvnOptions? options = null, IProcessLauncher? l
         var start = output.LastIndexOf("Committed revision ", StringComparison.Ordinal);
         return start < 0 ? "" : output[(start + 19)..].TrimEnd('\n', '.');
     }
+
+    /// <summary>One line of <c>svn status --xml</c>.</summary>
+    private sealed record SvnItem(string Path, string State)
+    {
+        public static List<SvnItem> ParseStatus(string xml)
+        {
+            var items = new List<SvnItem>();
+            using var reader = XmlReader.Create(new StringReader(xml), new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit });
+            string? path = null;
+            while (reader.Read())
+            {
+                if (reader.NodeType != XmlNodeType.Element)
+                    continue;
+                if (reader.Name == "entry")
+                    path = reader.GetAttribute("path")?.Replace('\\', '/');
+                else if (reader.Name == "wc-status" && path is not null && reader.GetAttribute("item") is { } state)
+                    items.Add(new SvnItem(path.StartsWith("./", StringComparison.Ordinal) ? path[2..] : path, state));
+            }
+            return items;
+        }
+    }
+}
+
+/// <summary>How Subversion is used.</summary>
+public sealed class SvnOptions : ICheckedOptions
+{
+    /// <summary>Name or path of the program (<c>--svncmd</c>). Default <c>svn</c>.</summary>
+    public string Program { get; set; } = "svn";
+
+    /// <summary>Configuration directory with stored credentials (<c>--config-dir</c>). Default: that of the user.</summary>
+    public string? ConfigDirectory { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check) => check.NotEmpty(Program, nameof(Program));
 }

@@ -1,4 +1,6 @@
-namespace OmniPg.Extractor.VersionControl;
+using System.Text;
+
+namespace OmniPg.Extractor;
 
 /// <summary>Runs a version control program in the tree's directory: no shell, no questions, no translation.</summary>
 internal sealed class ToolRunner(IProcessLauncher launcher, string program, string directory, IReadOnlyDictionary<string, string?> environment)
@@ -25,4 +27,18 @@ internal sealed class ToolRunner(IProcessLauncher launcher, string program, stri
                 : new VersionControlException(program, command, error.Message, error);
         }
     }
+}
+
+/// <summary>A temporary file with paths, for programs that read long lists from files.</summary>
+internal sealed class PathList : IDisposable
+{
+    public PathList(IEnumerable<string> paths, char separator)
+    {
+        Path = System.IO.Path.GetTempFileName();
+        File.WriteAllText(Path, string.Concat(paths.Select(path => path + separator)), new UTF8Encoding(false));
+    }
+
+    public string Path { get; }
+
+    public void Dispose() => File.Delete(Path);
 }

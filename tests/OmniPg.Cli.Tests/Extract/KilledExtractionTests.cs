@@ -16,7 +16,7 @@ public sealed class KilledExtractionTests(PgClusterFixture fixture) : IClassFixt
         var contents = new List<SortedDictionary<string, string>>();
         foreach (var archive in archives)
         {
-            await new SchemaExtractor().FromArchive(archive).ToDirectory(work.Combine("expected", Path.GetFileName(archive))).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+            await new SchemaExtractor().FromArchive(archive).RunAsync(work.Combine("expected", Path.GetFileName(archive)), cancellationToken: TestContext.Current.CancellationToken);
             contents.Add(Content(work.Combine("expected", Path.GetFileName(archive))));
         }
         var tree = work.Combine("work", "tree");
@@ -75,7 +75,7 @@ public sealed class KilledExtractionTests(PgClusterFixture fixture) : IClassFixt
         {
             await database.ExecuteAsync("DO $$ BEGIN FOR i IN 1..150 LOOP EXECUTE format('CREATE TABLE %I (id integer)', gen_random_uuid()); END LOOP; "
                 + "FOR i IN 1..50 LOOP EXECUTE format('DROP TABLE %s', (SELECT oid::regclass FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LIMIT 1)); END LOOP; END $$", TestContext.Current.CancellationToken);
-            await new SchemaExtractor().From(database.DataSource).KeepArchive(archive).ToDirectory(work.Combine("scratch")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+            await new SchemaExtractor().From(database.DataSource).RunAsync(work.Combine("scratch"), new ExtractionOptions { KeepArchive = archive }, cancellationToken: TestContext.Current.CancellationToken);
         }
         return archives;
     }

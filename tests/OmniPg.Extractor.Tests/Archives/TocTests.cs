@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.Extensions.Options;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Archives;
@@ -94,7 +95,7 @@ public sealed class TocTests(AllKindsDatabase all) : IClassFixture<AllKindsDatab
         entries.Should().Throw<ArchiveFormatException>().WithMessage("*field 'entry count': the entry count '14' is not between '0' and the limit of '13'*");
         text.Should().Throw<ArchiveFormatException>().WithMessage("*entry '0', field 'defn': the text is '30' bytes long, more than the limit of '20'*");
         toc.Should().Throw<ArchiveFormatException>().WithMessage("*the table of contents is larger than the limit of '500' bytes*");
-        buffer.Should().Throw<ArgumentOutOfRangeException>();
+        buffer.Should().Throw<OptionsValidationException>().WithMessage("BufferBytes '16' must be between '256' and '16777216'.");
     }
 
     [Fact]

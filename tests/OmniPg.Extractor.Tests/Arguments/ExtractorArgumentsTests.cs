@@ -10,7 +10,7 @@ public sealed class ExtractorArgumentsTests
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory.Combine("args"), "--host=db.example.org\n-p\n5433\n-N\naudit,old_*\n");
 
-        var arguments = ExtractorOptions.ParseArguments(
+        var arguments = ExtractorArguments.Parse(
             ["@" + directory.Combine("args"), "-d", "shop", "--getall", "--getsequences", "--gettriggers", "--delete", "--schemadir", "-j", "3", "--orreplace", "--gitpush", "--commitmsg", "a {b}"]);
 
         arguments.ConnectionString.Should().Be("Host=db.example.org;Port=5433;Database=shop");
@@ -32,7 +32,7 @@ public sealed class ExtractorArgumentsTests
     [InlineData("@/nowhere", "The argument file '/nowhere' cannot be read:*")]
     public void Wrong_arguments_are_named(string argument, string message)
     {
-        var act = () => ExtractorOptions.ParseArguments([argument]);
+        var act = () => ExtractorArguments.Parse([argument]);
 
         act.Should().Throw<ExtractorOptionException>().WithMessage(message);
     }
@@ -62,11 +62,11 @@ public sealed class ExtractorArgumentsTests
             ("-Rf", list), ("--regex_exclude_file", list),
         ];
 
-        var act = () => ExtractorOptions.ParseArguments([.. flags, .. values.SelectMany(option => new[] { option.Name, option.Value })]);
+        var act = () => ExtractorArguments.Parse([.. flags, .. values.SelectMany(option => new[] { option.Name, option.Value })]);
 
         act.Should().NotThrow();
         foreach (var (name, value) in values.Where(option => option.Name.StartsWith("--", StringComparison.Ordinal)))
-            FluentActions.Invoking(() => ExtractorOptions.ParseArguments(["--getall", $"{name}={value}"])).Should().NotThrow();
+            FluentActions.Invoking(() => ExtractorArguments.Parse(["--getall", $"{name}={value}"])).Should().NotThrow();
     }
 
     [Fact]
@@ -75,7 +75,7 @@ public sealed class ExtractorArgumentsTests
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory.Combine("list"), "# one\napp.f(integer, text)\n");
 
-        var options = ExtractorOptions.ParseArguments(["--getall", "-napp,other", "-T", "app.a, app.b", "-pf", directory.Combine("list"), "-Oann"]).Extraction;
+        var options = ExtractorArguments.Parse(["--getall", "-napp,other", "-T", "app.a, app.b", "-pf", directory.Combine("list"), "-Oann"]).Extraction;
 
         options.Filter.Schemas.Admits("other").Should().BeTrue();
         options.Filter.Schemas.Admits("third").Should().BeFalse();
@@ -88,13 +88,13 @@ public sealed class ExtractorArgumentsTests
     [Fact]
     public void Options_for_the_program_and_those_without_effect_are_handed_on()
     {
-        var arguments = ExtractorOptions.ParseArguments(["--getall", "--quiet", "--debug", "--temp", "/scratch", "-w", "1.5", "-j", "0", "--basedir", "/trees", "--keep_dump"]);
+        var arguments = ExtractorArguments.Parse(["--getall", "--quiet", "--debug", "--temp", "/scratch", "-w", "1.5", "-j", "0", "--basedir", "/trees", "--keep_dump"]);
 
         (arguments.Quiet, arguments.Debug).Should().Be((true, true));
         arguments.WithoutEffect.Should().Equal("--temp", "--wait");
         arguments.Extraction.MaxDegreeOfParallelism.Should().Be(1);
         arguments.Extraction.KeepArchive.Should().Be(Path.Combine("/trees", "dump", "pg_extractor_dump.pgr"));
-        ExtractorOptions.ParseArguments(["--getall", "--wait=0"]).WithoutEffect.Should().BeEmpty();
+        ExtractorArguments.Parse(["--getall", "--wait=0"]).WithoutEffect.Should().BeEmpty();
     }
 
     [Theory]
@@ -108,7 +108,7 @@ public sealed class ExtractorArgumentsTests
     [InlineData("stray", "The option 'stray' is not known.")]
     public void Options_that_cannot_be_followed_are_refused_by_name(string argument, string message)
     {
-        var act = () => ExtractorOptions.ParseArguments(["--gettables", argument]);
+        var act = () => ExtractorArguments.Parse(["--gettables", argument]);
 
         act.Should().Throw<ExtractorOptionException>().WithMessage(message);
     }

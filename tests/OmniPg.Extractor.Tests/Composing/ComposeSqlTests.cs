@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.Extensions.Options;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Composing;
@@ -140,7 +141,7 @@ public sealed class ComposeSqlTests(AllKindsDatabase all) : IClassFixture<AllKin
 
         var act = () => archive.ComposeSqlAsync(TextWriter.Null, new ComposeOptions { SchemaOnly = true, DataOnly = true });
 
-        (await act.Should().ThrowAsync<ArgumentException>()).WithMessage("SchemaOnly and DataOnly exclude each other.");
+        (await act.Should().ThrowAsync<OptionsValidationException>()).WithMessage("SchemaOnly and DataOnly exclude each other.");
     }
 
     public void Dispose() => _directory.Dispose();

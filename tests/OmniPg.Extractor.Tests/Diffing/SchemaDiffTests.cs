@@ -101,7 +101,7 @@ public sealed class SchemaDiffTests(PgClusterFixture fixture)
         await database.ExecuteAsync($"CREATE ROLE {role}; ALTER FUNCTION pg_catalog.pg_stat_reset() OWNER TO {role}; GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_reset() TO pg_monitor", TestContext.Current.CancellationToken);
         await work.ExtractAsync(database.DataSource, "tree");
 
-        var verified = await work.Extractor.VerifyAsync(work.Tree("tree"), fixture.Cluster.DataSource, TestContext.Current.CancellationToken);
+        var verified = await work.Extractor.VerifyAsync(work.Tree("tree"), fixture.Cluster.DataSource, cancellationToken: TestContext.Current.CancellationToken);
 
         File.ReadAllText(work.Path("tree/grants/pg_catalog.FUNCTION,20,pg_stat_reset,28,,29,.sql")).Should().Contain($"Owner: {role}");
         verified.Differences.Select(static d => d.UnifiedText).Should().BeEmpty();

@@ -1,4 +1,3 @@
-using OmniPg.Extractor.Diffing;
 
 namespace OmniPg.Extractor.Tests.Diffing;
 
@@ -36,7 +35,7 @@ public sealed class UnifiedDiffTests
             var left = Lines(random);
             var right = Lines(random);
 
-            var edits = LineDiff.Run(left, right);
+            var edits = UnifiedDiff.LineDiff.Run(left, right);
 
             edits.Where(e => e.Mark != '+').Select(e => left[e.Left]).Should().Equal(left);
             edits.Where(e => e.Mark != '-').Select(e => e.Mark == ' ' ? left[e.Left] : right[e.Right]).Should().Equal(right);
@@ -49,7 +48,7 @@ public sealed class UnifiedDiffTests
         var left = Enumerable.Range(0, 5000).Select(i => $"l{i}").ToArray();
         var right = Enumerable.Range(0, 5000).Select(i => $"r{i}").ToArray();
 
-        LineDiff.Run(left, right).Should().HaveCount(10000);
+        UnifiedDiff.LineDiff.Run(left, right).Should().HaveCount(10000);
     }
 
     private static string[] Lines(Random random) => [.. Enumerable.Range(0, random.Next(30)).Select(_ => ((char)('a' + random.Next(5))).ToString())];

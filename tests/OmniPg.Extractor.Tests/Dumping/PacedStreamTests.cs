@@ -1,4 +1,4 @@
-using OmniPg.Extractor.Dumping;
+using Microsoft.Extensions.Options;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Dumping;
@@ -61,8 +61,8 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
         var time = new ManualTimeProvider();
         var start = time.GetUtcNow();
 
-        var run = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, timeProvider: time).From(database.DataSource).WithData().Throttle(50_000)
-            .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var run = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, timeProvider: time).From(database.DataSource)
+            .RunAsync(work.Path("tree"), new ExtractionOptions { Data = new DataOptions(), MaxBytesPerSecond = 50_000 }, cancellationToken: TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(() =>
         {
             if (time.WaitingTimers > 0)
@@ -77,10 +77,10 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
     [Fact]
     public async Task Rate_has_no_meaning_for_an_archive_and_none_below_one()
     {
-        var archive = () => new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).FromArchive("/nowhere").Throttle(1).ToDirectory("/nowhere/tree").RunAsync(cancellationToken: TestContext.Current.CancellationToken);
-        var zero = () => new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).From(fixture.Cluster.DataSource).Throttle(0).ToDirectory("/nowhere/tree").RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var archive = () => new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).FromArchive("/nowhere").RunAsync("/nowhere/tree", new ExtractionOptions { MaxBytesPerSecond = 1 }, cancellationToken: TestContext.Current.CancellationToken);
+        var zero = () => new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).From(fixture.Cluster.DataSource).RunAsync("/nowhere/tree", new ExtractionOptions { MaxBytesPerSecond = 0 }, cancellationToken: TestContext.Current.CancellationToken);
 
-        (await archive.Should().ThrowAsync<ExtractorOptionException>()).Which.Option.Should().Be("MaxBytesPerSecond");
-        (await zero.Should().ThrowAsync<ExtractorOptionException>()).WithMessage("MaxBytesPerSecond is '0', it must be at least '1'.");
+        (await archive.Should().ThrowAsync<OptionsValidationException>()).WithMessage("MaxBytesPerSecond slows a pg_dump down; an archive that exists already has none.");
+        (await zero.Should().ThrowAsync<OptionsValidationException>()).WithMessage("MaxBytesPerSecond is '0', it must be at least '1'.");
     }
 }

@@ -14,7 +14,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
     {
         var file = _directory.Combine("same.dump");
         await PgTools.DumpAsync(all.Cluster, all.Name, "-Fc", "-f", file);
-        await using var run = await new PgDumpRunner(new PgToolLocator(PgTools.Tools)).StartAsync(Source, serverVersion: PgServerVersion.Of(all.Cluster.MajorVersion), cancellationToken: TestContext.Current.CancellationToken);
+        await using var run = await new PgDumpRunner(PgTools.Tools).StartAsync(Source, serverVersion: PgServerVersion.Of(all.Cluster.MajorVersion), cancellationToken: TestContext.Current.CancellationToken);
 
         var script = await ArchiveScript.ComposeAsync(run.Archive);
         var warnings = await run.CompleteAsync(TestContext.Current.CancellationToken);
@@ -28,7 +28,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
     public async Task A_copy_of_the_archive_can_be_kept()
     {
         using var copy = new MemoryStream();
-        await using (var run = await new PgDumpRunner(new PgToolLocator(PgTools.Tools)).StartAsync(Source, new PgDumpOptions { SchemaOnly = true }, copyTo: copy, cancellationToken: TestContext.Current.CancellationToken))
+        await using (var run = await new PgDumpRunner(PgTools.Tools).StartAsync(Source, new PgDumpOptions { SchemaOnly = true }, copyTo: copy, cancellationToken: TestContext.Current.CancellationToken))
             await run.CompleteAsync(TestContext.Current.CancellationToken);
         var file = _directory.Combine("kept.dump");
         await File.WriteAllBytesAsync(file, copy.ToArray(), TestContext.Current.CancellationToken);
@@ -43,7 +43,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
     {
         await using var database = await all.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
         await database.ExecuteAsync("CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY REFERENCES a); ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b", TestContext.Current.CancellationToken);
-        await using var run = await new PgDumpRunner(new PgToolLocator(PgTools.Tools)).StartAsync(PgDumpSource.FromConnectionString(database.ConnectionString), new PgDumpOptions { ExtraArguments = ["--data-only"] }, cancellationToken: TestContext.Current.CancellationToken);
+        await using var run = await new PgDumpRunner(PgTools.Tools).StartAsync(PgDumpSource.FromConnectionString(database.ConnectionString), new PgDumpOptions { ExtraArguments = ["--data-only"] }, cancellationToken: TestContext.Current.CancellationToken);
 
         var warnings = await run.CompleteAsync(TestContext.Current.CancellationToken);
 
@@ -60,7 +60,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         await new Npgsql.NpgsqlCommand("LOCK TABLE app.cache IN ACCESS EXCLUSIVE MODE", connection, transaction).ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
 
-        var act = () => new PgDumpRunner(new PgToolLocator(PgTools.Tools)).StartAsync(Source, new PgDumpOptions { LockTimeout = TimeSpan.FromMilliseconds(100) }, cancellationToken: TestContext.Current.CancellationToken);
+        var act = () => new PgDumpRunner(PgTools.Tools).StartAsync(Source, new PgDumpOptions { LockTimeout = TimeSpan.FromMilliseconds(100) }, cancellationToken: TestContext.Current.CancellationToken);
 
         var error = (await act.Should().ThrowAsync<PgDumpLockTimeoutException>()).Which;
         error.Code.Should().Be("extractor.dump.lock-timeout");
@@ -75,7 +75,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
     {
         var source = PgDumpSource.FromConnectionString($"{all.Cluster.GetConnectionString()};{setting}={value}");
 
-        var act = () => new PgDumpRunner(new PgToolLocator(PgTools.Tools)).StartAsync(source, cancellationToken: TestContext.Current.CancellationToken);
+        var act = () => new PgDumpRunner(PgTools.Tools).StartAsync(source, cancellationToken: TestContext.Current.CancellationToken);
 
         var error = (await act.Should().ThrowAsync<PgDumpFailedException>()).Which;
         error.Code.Should().Be("extractor.dump.failed");
@@ -88,8 +88,8 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
     {
         await all.Cluster.ExecuteAsync("DO $$ BEGIN CREATE ROLE roles_test LOGIN PASSWORD 'roles-secret'; EXCEPTION WHEN duplicate_object THEN NULL; END $$", TestContext.Current.CancellationToken);
 
-        var without = await new PgDumpRunner(new PgToolLocator(PgTools.Tools)).DumpRolesAsync(Source, cancellationToken: TestContext.Current.CancellationToken);
-        var with = await new PgDumpRunner(new PgToolLocator(PgTools.Tools)).DumpRolesAsync(Source, includePasswords: true, cancellationToken: TestContext.Current.CancellationToken);
+        var without = await new PgDumpRunner(PgTools.Tools).DumpRolesAsync(Source, cancellationToken: TestContext.Current.CancellationToken);
+        var with = await new PgDumpRunner(PgTools.Tools).DumpRolesAsync(Source, includePasswords: true, cancellationToken: TestContext.Current.CancellationToken);
 
         without.Should().Contain("CREATE ROLE roles_test;").And.NotContain("PASSWORD");
         with.Should().Contain("PASSWORD 'SCRAM-SHA-256$");
@@ -177,7 +177,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
     {
         await using var cluster = await PgCluster.StartAsync(cancellationToken: TestContext.Current.CancellationToken);
         await cluster.ExecuteAsync("CREATE TABLE big AS SELECT repeat('x', 900) AS t FROM generate_series(1, 20000)", TestContext.Current.CancellationToken);
-        await using var run = await new PgDumpRunner(new PgToolLocator(PgTools.Tools)).StartAsync(PgDumpSource.FromConnectionString(cluster.ConnectionString), cancellationToken: TestContext.Current.CancellationToken);
+        await using var run = await new PgDumpRunner(PgTools.Tools).StartAsync(PgDumpSource.FromConnectionString(cluster.ConnectionString), cancellationToken: TestContext.Current.CancellationToken);
         cluster.KillHard();
 
         var act = () => run.CompleteAsync(TestContext.Current.CancellationToken);
@@ -190,7 +190,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
     private PgDumpRunner Fake(string body)
     {
         FakeProgram.Create(_directory.Combine("bin"), "pg_dump", "15.3", body);
-        return new PgDumpRunner(new PgToolLocator(new PgToolOptions { BinDirectory = _directory.Combine("bin") }));
+        return new PgDumpRunner(new PgToolOptions { BinDirectory = _directory.Combine("bin") });
     }
 
     private static bool IsRunning(int processId)

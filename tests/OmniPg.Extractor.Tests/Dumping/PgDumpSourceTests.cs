@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Options;
+
 namespace OmniPg.Extractor.Tests.Dumping;
 
 public sealed class PgDumpSourceTests
@@ -108,9 +110,9 @@ public sealed class PgDumpSourceTests
         var schema = () => CaptureAsync(PgDumpSource.FromEnvironment(), new PgDumpOptions { SchemaOnly = true, DataFormat = DataFormat.Inserts });
         var timeout = () => CaptureAsync(PgDumpSource.FromEnvironment(), new PgDumpOptions { LockTimeout = TimeSpan.Zero });
 
-        await inserts.Should().ThrowAsync<ExtractorOptionException>();
-        await schema.Should().ThrowAsync<ExtractorOptionException>();
-        await timeout.Should().ThrowAsync<ArgumentOutOfRangeException>();
+        await inserts.Should().ThrowAsync<OptionsValidationException>();
+        await schema.Should().ThrowAsync<OptionsValidationException>();
+        await timeout.Should().ThrowAsync<OptionsValidationException>();
     }
 
     private static async Task<ExternalProcessOptions> CaptureAsync(PgDumpSource source, PgDumpOptions? options = null)

@@ -52,7 +52,7 @@ public sealed class AllKindsExtractionTests(AllKindsDatabase database) : IClassF
     [InlineData("COMMENT EVENT TRIGGER watch_ddl", "event_triggers/watch_ddl.sql")]
     public async Task Entry_is_in_the_file_of_its_object(string key, string file)
     {
-        var snapshot = await new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).From(database.Database.DataSource).ToSnapshotAsync(TestContext.Current.CancellationToken);
+        var snapshot = await new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).From(database.Database.DataSource).ToSnapshotAsync(cancellationToken: TestContext.Current.CancellationToken);
 
         snapshot.Entries.Should().ContainSingle(entry => entry.Key == key).Which.File.Should().Be(file);
     }
@@ -108,8 +108,8 @@ public sealed class AllKindsExtractionTests(AllKindsDatabase database) : IClassF
         using var log = new ListLoggerFactory();
         using var activities = new ActivityRecorder("OmniPg.Extractor");
 
-        await new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, loggerFactory: log).From(database.Database.DataSource).Roles().WithData()
-            .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, loggerFactory: log).From(database.Database.DataSource)
+            .RunAsync(work.Path("tree"), new ExtractionOptions { Roles = true, Data = new DataOptions() }, cancellationToken: TestContext.Current.CancellationToken);
 
         string[] secrets = ["hunter2-secret", "s secret", "subscription-secret", "SCRAM-SHA-256"];
         string.Concat(work.Content("tree").Values).Should().NotContainAny(secrets);

@@ -22,9 +22,9 @@ public sealed class CompletenessTests(PgClusterFixture fixture)
 
         var all = await work.ExtractAsync(database.DataSource, "all");
         var report = await work.ExtractAsync(blind, "hidden");
-        var unasked = await work.Extractor.From(PgDumpSource.FromConnectionString(blind.ConnectionString)).ToDirectory(work.Path("unasked")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var unasked = await work.Extractor.From(PgDumpSource.FromConnectionString(blind.ConnectionString)).RunAsync(work.Path("unasked"), cancellationToken: TestContext.Current.CancellationToken);
         var required = () => work.ExtractAsync(blind, "required", o => o.RequireComplete = true);
-        var snapshot = () => work.Extractor.From(blind).RequireComplete().ToSnapshotAsync(TestContext.Current.CancellationToken);
+        var snapshot = () => work.Extractor.From(blind).ToSnapshotAsync(new ExtractionOptions { RequireComplete = true }, cancellationToken: TestContext.Current.CancellationToken);
         var elsewhere = await work.ExtractAsync(blind, "elsewhere", o => o.Kinds = ObjectKinds.Servers);
 
         all.IsComplete.Should().BeTrue();

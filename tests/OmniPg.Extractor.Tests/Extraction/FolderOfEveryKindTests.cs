@@ -82,7 +82,7 @@ public sealed class FolderOfEveryKindTests(AllKindsDatabase database) : IClassFi
     [Fact]
     public async Task Comments_and_grants_are_in_the_file_of_their_object_or_among_the_grants()
     {
-        var snapshot = await new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).From(database.Database.DataSource).ToSnapshotAsync(TestContext.Current.CancellationToken);
+        var snapshot = await new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }).From(database.Database.DataSource).ToSnapshotAsync(cancellationToken: TestContext.Current.CancellationToken);
 
         var homes = snapshot.Entries.Where(static e => e.Desc is not ("ACL" or "COMMENT" or "SECURITY LABEL")).Select(static e => e.File).ToHashSet(StringComparer.Ordinal);
         var elsewhere = snapshot.Entries.Where(e => !homes.Contains(e.File)).Select(static e => $"{e.Desc} in {FolderOf(e)}").Distinct();

@@ -1,5 +1,4 @@
 using System.Globalization;
-using OmniPg.Extractor.Transforms;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Extraction;
@@ -37,7 +36,7 @@ public sealed class InstanceNumberTests(PgClusterFixture fixture)
         await database.ExecuteAsync("CREATE TABLE t (a integer, b text); ALTER TABLE t ADD c integer DEFAULT 5; ALTER TABLE t ALTER a SET (n_distinct = 7)", TestContext.Current.CancellationToken);
 
         var own = await work.ExtractAsync(database.DataSource, "own");
-        var report = await ExtractionCase.With(older).From(database.DataSource).ToDirectory(work.Path("older")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var report = await ExtractionCase.With(older).From(database.DataSource).RunAsync(work.Path("older"), cancellationToken: TestContext.Current.CancellationToken);
 
         own.DumpWarnings.Should().BeEmpty();
         report.DumpWarnings.Select(static w => w.Kind).Should().Equal(PgDumpWarningKind.OlderThanServer);

@@ -70,7 +70,7 @@ public sealed class LeastRightsTests(PgClusterFixture fixture)
         await work.ExtractAsync(database.DataSource, "tree", static o => o.Data = new DataOptions());
         await using var owner = NpgsqlDataSource.Create(fixture.Cluster.GetConnectionString(target.Name, "least_" + database.Name));
 
-        await work.Tree("tree").ReplayAsync(owner, new ReplayOptions { Owners = OwnerMode.Skip }, TestContext.Current.CancellationToken);
+        await work.Tree("tree").ReplayAsync(owner, new ReplayOptions { NoOwner = true }, TestContext.Current.CancellationToken);
 
         (await target.ScalarAsync<string>("SELECT v FROM app.t", TestContext.Current.CancellationToken)).Should().Be("x");
         await fixture.Cluster.ExecuteAsync($"ALTER DATABASE {target.Name} OWNER TO postgres", TestContext.Current.CancellationToken);

@@ -15,7 +15,7 @@ public sealed class OptionalPartsTests(PgClusterFixture fixture)
             """, TestContext.Current.CancellationToken);
 
         var together = await work.ExtractAsync(database.DataSource, "together", o => o.Kinds = ObjectKinds.Routines);
-        var apart = await work.ExtractAsync(database.DataSource, "apart", o => (o.Kinds, o.Layout.Routines) = (ObjectKinds.Routines, RoutineFiles.PerSignature));
+        var apart = await work.ExtractAsync(database.DataSource, "apart", o => (o.Kinds, o.Layout.FilePerSignature) = (ObjectKinds.Routines, true));
 
         together.Files.Select(file => file.Path).Should().Equal("functions/public.f.sql", "procedures/public.p.sql");
         apart.Files.Select(file => file.Path).Should().Equal(
@@ -88,7 +88,7 @@ public sealed class OptionalPartsTests(PgClusterFixture fixture)
         var told = new Told();
 
         await work.ExtractAsync(database.DataSource, "one", o => o.MaxDegreeOfParallelism = 1);
-        await work.Extractor.From(database.DataSource).With(o => o.MaxDegreeOfParallelism = 8).ToDirectory(work.Path("eight")).RunAsync(told, TestContext.Current.CancellationToken);
+        await work.Extractor.From(database.DataSource).RunAsync(work.Path("eight"), new ExtractionOptions { MaxDegreeOfParallelism = 8 }, told, TestContext.Current.CancellationToken);
 
         work.Content("eight").Should().Equal(work.Content("one"));
         told.Phases.Should().StartWith([ExtractionPhase.Dumping]).And.EndWith([ExtractionPhase.Done]).And.Contain(ExtractionPhase.Publishing).And.BeInAscendingOrder();

@@ -55,11 +55,11 @@ public sealed class ServerMajorTests
         var replay = new ReplayOptions { Kinds = ObjectKinds.All & ~(ObjectKinds.Database | ObjectKinds.Subscriptions), Secrets = new MaskAsSecret() };
         try
         {
-            var report = await extractor.From(database.DataSource).With(o => (o.Data, o.PsqlDriver) = (new DataOptions { IncludeLargeObjects = true }, true))
-                .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+            var report = await extractor.From(database.DataSource)
+                .RunAsync(work.Path("tree"), new ExtractionOptions { Data = new DataOptions { IncludeLargeObjects = true }, PsqlDriver = true }, cancellationToken: TestContext.Current.CancellationToken);
             var tree = extractor.OpenTree(work.Path("tree"));
             var replayed = await tree.ReplayAsync(target.DataSource, replay, TestContext.Current.CancellationToken);
-            var verified = await extractor.VerifyAsync(tree, cluster.DataSource, TestContext.Current.CancellationToken);
+            var verified = await extractor.VerifyAsync(tree, cluster.DataSource, cancellationToken: TestContext.Current.CancellationToken);
             var diff = await tree.DiffAsync(target.DataSource, cancellationToken: TestContext.Current.CancellationToken);
 
             report.Warnings.Should().BeEmpty();
@@ -109,7 +109,7 @@ public sealed class ServerMajorTests
 
         var known = () => work.ExtractAsync(cluster.DataSource, "tree");
         var unknown = () => work.Extractor.From(PgDumpSource.FromConnectionString(cluster.ConnectionString))
-            .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+            .RunAsync(work.Path("tree"), cancellationToken: TestContext.Current.CancellationToken);
 
         foreach (var run in new[] { known, unknown })
         {

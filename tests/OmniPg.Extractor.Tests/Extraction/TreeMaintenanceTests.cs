@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Extraction;
@@ -143,7 +144,7 @@ public sealed class TreeMaintenanceTests(PgClusterFixture fixture)
         File.ReadAllText(work.Path("routines/functions/app.f.sql")).Should().Contain("f(text)").And.NotContain("f(integer)");
         routines.UnmatchedFilters.Should().Equal("routine: app.g()");
         (await strict.Should().ThrowAsync<ExtractorOptionException>()).WithMessage("*match nothing: 'table: app.zzz'*");
-        (await pointless.Should().ThrowAsync<ExtractorOptionException>()).WithMessage("There is a filter on tables, but tables are not extracted.");
+        (await pointless.Should().ThrowAsync<OptionsValidationException>()).WithMessage("There is a filter on tables, but tables are not extracted.");
     }
 
     [Fact]

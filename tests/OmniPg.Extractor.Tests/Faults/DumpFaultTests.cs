@@ -128,7 +128,7 @@ public sealed class DumpFaultTests(PgClusterFixture fixture)
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         var impatient = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools, LockTimeout = TimeSpan.FromMilliseconds(100) });
 
-        var act = () => impatient.From(database.DataSource).ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var act = () => impatient.From(database.DataSource).RunAsync(work.Path("tree"), cancellationToken: TestContext.Current.CancellationToken);
 
         (await act.Should().ThrowAsync<PgDumpLockTimeoutException>()).Which.Tables.Should().Contain("public.kept");
         await ShouldBeAsBeforeAsync(work, before, launcher: null);
@@ -145,7 +145,7 @@ public sealed class DumpFaultTests(PgClusterFixture fixture)
             $"i=0; while [ $i -lt 20000 ]; do echo \"pg_dump: warning: line $i that says little, again and again\"; i=$((i+1)); done >&2; cat '{archive}'");
         var extractor = new SchemaExtractor(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = work.Path("bin") } });
 
-        var report = await extractor.From(database.DataSource).ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var report = await extractor.From(database.DataSource).RunAsync(work.Path("tree"), cancellationToken: TestContext.Current.CancellationToken);
 
         report.Changed.Should().Contain(new TreeFile("tables/public.t.sql", FileStatus.Created));
         report.Warnings.Should().HaveCount(1000);
@@ -159,9 +159,9 @@ public sealed class DumpFaultTests(PgClusterFixture fixture)
         return work.Content("tree");
     }
 
-    private static Task<ExtractionReport> RunAsync(IProcessLauncher launcher, TestDatabase database, string tree, CancellationToken? cancellationToken = null) =>
-        new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, launcher: launcher).From(database.DataSource).WithData().DeleteStale().ToDirectory(tree)
-            .RunAsync(cancellationToken: cancellationToken ?? TestContext.Current.CancellationToken);
+    private static Task<ExtractionResult> RunAsync(IProcessLauncher launcher, TestDatabase database, string tree, CancellationToken? cancellationToken = null) =>
+        new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, launcher: launcher).From(database.DataSource)
+            .RunAsync(tree, new ExtractionOptions { Data = new DataOptions(), StaleFiles = StaleFiles.Delete }, cancellationToken: cancellationToken ?? TestContext.Current.CancellationToken);
 
     private static async Task ShouldBeAsBeforeAsync(ExtractionCase work, SortedDictionary<string, string> before, InterruptingLauncher? launcher)
     {

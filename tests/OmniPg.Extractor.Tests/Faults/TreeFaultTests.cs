@@ -26,7 +26,7 @@ public sealed class TreeFaultTests(PgClusterFixture fixture)
             using var stop = new CancellationTokenSource(whole * random.NextDouble());
             try
             {
-                await work.Extractor.FromArchive(next).DeleteStale().ToDirectory(work.Path("tree")).RunAsync(null, stop.Token);
+                await work.Extractor.FromArchive(next).RunAsync(work.Path("tree"), new ExtractionOptions { StaleFiles = StaleFiles.Delete }, null, stop.Token);
             }
             catch (OperationCanceledException)
             {
@@ -47,18 +47,18 @@ public sealed class TreeFaultTests(PgClusterFixture fixture)
         using var work = new ExtractionCase();
         var (old, next) = await ArchivesAsync(work);
         var tree = Path.Combine(mount!.Path, "tree");
-        await work.Extractor.FromArchive(old).ToDirectory(tree).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await work.Extractor.FromArchive(old).RunAsync(tree, cancellationToken: TestContext.Current.CancellationToken);
         var before = Directory.EnumerateFiles(tree, "*", SearchOption.AllDirectories).ToDictionary(f => f, File.ReadAllText);
         var filler = Path.Combine(mount.Path, "filler");
         Fill(filler);
 
-        var act = () => work.Extractor.FromArchive(next).ToDirectory(tree).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var act = () => work.Extractor.FromArchive(next).RunAsync(tree, cancellationToken: TestContext.Current.CancellationToken);
 
         await act.Should().ThrowAsync<IOException>();
         Directory.EnumerateFiles(tree, "*", SearchOption.AllDirectories).ToDictionary(f => f, File.ReadAllText).Should().Equal(before);
         File.Delete(filler);
         Directory.GetFileSystemEntries(mount.Path).Should().Equal(tree);
-        (await work.Extractor.FromArchive(next).ToDirectory(tree).RunAsync(cancellationToken: TestContext.Current.CancellationToken)).Changed.Should().NotBeEmpty();
+        (await work.Extractor.FromArchive(next).RunAsync(tree, cancellationToken: TestContext.Current.CancellationToken)).Changed.Should().NotBeEmpty();
     }
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed class TreeFaultTests(PgClusterFixture fixture)
         using var work = new ExtractionCase();
         var (old, next) = await ArchivesAsync(work);
         await work.ExtractAsync(old, "tree");
-        using var held = OmniPg.Extractor.Trees.TreeTransaction.Begin(work.Path("tree"));
+        using var held = TreeTransaction.Begin(work.Path("tree"));
 
         var same = () => work.ExtractAsync(next, "tree");
         await work.ExtractAsync(next, "other");
@@ -84,13 +84,13 @@ public sealed class TreeFaultTests(PgClusterFixture fixture)
         var without = new SchemaExtractor(new ExtractorOptions { Tools = new PgToolOptions { BinDirectory = work.Path("nowhere") } });
         var impatient = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools, LockTimeout = TimeSpan.FromMilliseconds(100) });
 
-        var missing = () => without.From(database.DataSource).ToDirectory(work.Path("a/tree")).RunAsync();
+        var missing = () => without.From(database.DataSource).RunAsync(work.Path("a/tree"));
         await missing.Should().ThrowAsync<PgToolNotFoundException>();
         await using var connection = await database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         await using (var command = new Npgsql.NpgsqlCommand("LOCK TABLE locked", connection))
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
-        var locked = () => impatient.From(database.DataSource).ToDirectory(work.Path("a/tree")).RunAsync();
+        var locked = () => impatient.From(database.DataSource).RunAsync(work.Path("a/tree"));
 
         await locked.Should().ThrowAsync<PgDumpLockTimeoutException>();
         Directory.GetFileSystemEntries(work.Path(".")).Should().BeEmpty();
@@ -111,7 +111,7 @@ public sealed class TreeFaultTests(PgClusterFixture fixture)
         }
 
         var report = await work.ExtractAsync(database.DataSource, "tree");
-        var verified = await work.Extractor.VerifyAsync(work.Tree("tree"), fixture.Cluster.DataSource, TestContext.Current.CancellationToken);
+        var verified = await work.Extractor.VerifyAsync(work.Tree("tree"), fixture.Cluster.DataSource, cancellationToken: TestContext.Current.CancellationToken);
 
         Directory.GetFileSystemEntries(work.Path(".")).Should().Equal(work.Path("./tree"));
         report.Files.Count(f => f.Path.StartsWith("tables/", StringComparison.Ordinal)).Should().Be(names.Length);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Filters;
@@ -93,9 +94,9 @@ public sealed class DumpFilterFileTests(PgClusterFixture fixture) : IAsyncLifeti
         var servers = () => ExtractAsync("include foreign_data s");
         var extensions = () => ExtractAsync("include extension hstore", options => options.Kinds = ObjectKinds.Tables);
 
-        (await rows.Should().ThrowAsync<ExtractorOptionException>()).WithMessage("There is a filter on rows, but rows are not extracted.").Which.Option.Should().Be("Filter.TableData");
-        (await servers.Should().ThrowAsync<ExtractorOptionException>()).Which.Option.Should().Be("Filter.ForeignData");
-        (await extensions.Should().ThrowAsync<ExtractorOptionException>()).WithMessage("There is a filter on extensions, but extensions are not extracted.");
+        (await rows.Should().ThrowAsync<OptionsValidationException>()).WithMessage("There is a filter on rows, but rows are not extracted.");
+        (await servers.Should().ThrowAsync<OptionsValidationException>()).WithMessage("There is a filter on foreign servers, but rows are not extracted.");
+        (await extensions.Should().ThrowAsync<OptionsValidationException>()).WithMessage("There is a filter on extensions, but extensions are not extracted.");
     }
 
     [Theory]
@@ -116,7 +117,7 @@ public sealed class DumpFilterFileTests(PgClusterFixture fixture) : IAsyncLifeti
         act.Should().Throw<ExtractorOptionException>().WithMessage(message);
     }
 
-    private Task<ExtractionReport> ExtractAsync(string rules, Action<ExtractionOptions>? configure = null)
+    private Task<ExtractionResult> ExtractAsync(string rules, Action<ExtractionOptions>? configure = null)
     {
         File.WriteAllText(_work.Path("rules"), rules);
         return _work.ExtractAsync(_database.DataSource, "tree", options =>
@@ -127,6 +128,6 @@ public sealed class DumpFilterFileTests(PgClusterFixture fixture) : IAsyncLifeti
         });
     }
 
-    private static IEnumerable<string> Names(ExtractionReport report, string folder) => report.Files
+    private static IEnumerable<string> Names(ExtractionResult report, string folder) => report.Files
         .Where(file => file.Status != FileStatus.Deleted && file.Path.StartsWith(folder, StringComparison.Ordinal)).Select(file => file.Path[folder.Length..^".sql".Length]);
 }

@@ -59,7 +59,7 @@ public sealed class ArchiveShapeTests(AllKindsDatabase source) : IClassFixture<A
 
         var live = await work.ExtractAsync(database.DataSource, "live");
         await work.ExtractAsync(work.Path("older.dump"), "archive");
-        var verified = await work.Extractor.VerifyAsync(work.Tree("live"), cluster.DataSource, TestContext.Current.CancellationToken);
+        var verified = await work.Extractor.VerifyAsync(work.Tree("live"), cluster.DataSource, cancellationToken: TestContext.Current.CancellationToken);
 
         live.Environment.Server.Should().StartWith($"{major}.");
         live.Account.IsClosed.Should().BeTrue();

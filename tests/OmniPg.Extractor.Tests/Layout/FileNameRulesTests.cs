@@ -1,5 +1,4 @@
 using System.Text;
-using OmniPg.Extractor.Layout;
 
 namespace OmniPg.Extractor.Tests.Layout;
 
@@ -14,25 +13,25 @@ public sealed class FileNameRulesTests
     [InlineData("", "~")]
     public void Reserved_names_of_windows_are_evaded(string name, string expected)
     {
-        FileNameRules.Apply(name).Should().Be(expected);
+        FileNames.Apply(name).Should().Be(expected);
     }
 
     [Fact]
     public void Long_names_are_cut_at_a_whole_code_point_and_told_apart_by_hash()
     {
-        var first = FileNameRules.Apply(new string('ü', 101));
-        var second = FileNameRules.Apply(new string('ü', 102));
+        var first = FileNames.Apply(new string('ü', 101));
+        var second = FileNames.Apply(new string('ü', 102));
 
         first.Should().StartWith(new string('ü', 90) + "~").And.HaveLength(90 + 17);
         Encoding.UTF8.GetByteCount(first).Should().BeLessThanOrEqualTo(200);
         second.Should().NotBe(first);
-        FileNameRules.Apply(new string('a', 200)).Should().HaveLength(200);
+        FileNames.Apply(new string('a', 200)).Should().HaveLength(200);
     }
 
     [Fact]
     public void Twins_by_letter_case_get_a_suffix_from_their_identity()
     {
-        var result = TwinNames.Resolve([("t/a.orders", "TABLE a.orders"), ("t/a.Orders", "TABLE a.Orders"), ("t/a.Lonely", "TABLE a.Lonely")]);
+        var result = FileNames.Resolve([("t/a.orders", "TABLE a.orders"), ("t/a.Orders", "TABLE a.Orders"), ("t/a.Lonely", "TABLE a.Lonely")]);
 
         result["t/a.orders"].Should().Be("t/a.orders");
         result["t/a.Orders"].Should().MatchRegex("^t/a\\.Orders~[0-9a-f]{6}$");

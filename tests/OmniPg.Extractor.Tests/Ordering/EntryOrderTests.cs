@@ -1,4 +1,3 @@
-using OmniPg.Extractor.Ordering;
 
 namespace OmniPg.Extractor.Tests.Ordering;
 
@@ -41,7 +40,7 @@ public sealed class EntryOrderTests
     [InlineData("19rc1 (Debian 19~rc1-1)", true)]
     public void Archive_order_is_trusted_from_the_fixed_releases_on(string version, bool expected)
     {
-        ArchiveOrder.IsStable(version).Should().Be(expected);
+        EntryOrder.IsStable(version).Should().Be(expected);
     }
 
     private static TocEntry Entry(int id, TocKind kind, string tag, params int[] needs) => new()

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using System.Globalization;
 using OmniPg.Testing;
 
@@ -57,7 +58,7 @@ public sealed class PsqlDriverTests(AllKindsDatabase source) : IClassFixture<All
 
         var act = () => work.ExtractAsync(source.Database.DataSource, "tree", o => (o.PsqlDriver, o.Clean) = (true, true));
 
-        (await act.Should().ThrowAsync<ExtractorOptionException>()).WithMessage("PsqlDriver and Clean exclude each other*");
+        (await act.Should().ThrowAsync<OptionsValidationException>()).WithMessage("PsqlDriver and Clean exclude each other*");
     }
 
     private Task<byte[]> PsqlAsync(TestDatabase database, string script) => PgTools.RunAsync(source.Cluster.Installation.Program("psql"),

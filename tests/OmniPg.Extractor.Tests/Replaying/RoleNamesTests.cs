@@ -1,4 +1,3 @@
-using OmniPg.Extractor.Replaying;
 
 namespace OmniPg.Extractor.Tests.Replaying;
 

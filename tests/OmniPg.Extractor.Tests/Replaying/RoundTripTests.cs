@@ -5,7 +5,7 @@ namespace OmniPg.Extractor.Tests.Replaying;
 
 public sealed class RoundTripTests(AllKindsDatabase source) : IClassFixture<AllKindsDatabase>
 {
-    private static readonly ReplayOptions Options = new() { Secrets = new FixedSecrets(), Kinds = ObjectKinds.All & ~(ObjectKinds.Database | ObjectKinds.Subscriptions) };
+    private static ReplayOptions Options => new() { Secrets = new FixedSecrets(), Kinds = ObjectKinds.All & ~(ObjectKinds.Database | ObjectKinds.Subscriptions) };
 
     [Theory]
     [InlineData(true)]
@@ -18,7 +18,9 @@ public sealed class RoundTripTests(AllKindsDatabase source) : IClassFixture<AllK
         await using var replayed = await source.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
         await using var restored = await source.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
 
-        var report = await work.Tree("tree").ReplayAsync(replayed.DataSource, Options with { SingleTransaction = singleTransaction }, TestContext.Current.CancellationToken);
+        var options = Options;
+        options.SingleTransaction = singleTransaction;
+        var report = await work.Tree("tree").ReplayAsync(replayed.DataSource, options, TestContext.Current.CancellationToken);
         await RestoreAsync(archive, restored.Name, work.Path("list"));
 
         report.Skipped.Should().BeEmpty();
@@ -53,7 +55,7 @@ public sealed class RoundTripTests(AllKindsDatabase source) : IClassFixture<AllK
         using var work = new ExtractionCase();
         await work.ExtractAsync(source.Database.DataSource, "tree");
 
-        var report = await work.Extractor.VerifyAsync(work.Tree("tree"), source.Cluster.DataSource, TestContext.Current.CancellationToken);
+        var report = await work.Extractor.VerifyAsync(work.Tree("tree"), source.Cluster.DataSource, cancellationToken: TestContext.Current.CancellationToken);
 
         report.Differences.Select(d => d.UnifiedText).Should().BeEmpty();
         (await source.Cluster.ScalarAsync<long>("SELECT count(*) FROM pg_database WHERE datname LIKE 'omnipg_verify_%'", TestContext.Current.CancellationToken)).Should().Be(0);

@@ -25,7 +25,7 @@ public sealed class SqlAsciiTests(PgClusterFixture fixture)
             await work.ExtractAsync(source.DataSource, "tree", options + (o => o.Encoding = "SQL_ASCII"));
 
         await work.Tree("tree").ReplayAsync(target.DataSource, cancellationToken: TestContext.Current.CancellationToken);
-        var verified = await work.Extractor.VerifyAsync(work.Tree("tree"), fixture.Cluster.DataSource, TestContext.Current.CancellationToken);
+        var verified = await work.Extractor.VerifyAsync(work.Tree("tree"), fixture.Cluster.DataSource, cancellationToken: TestContext.Current.CancellationToken);
         await using (var script = new StreamWriter(work.Path("all.sql"), false, Encoding.Latin1))
             await work.Tree("tree").ComposeSqlAsync(script, TestContext.Current.CancellationToken);
         await PgTools.PsqlAsync(fixture.Cluster, scripted.Name, work.Path("all.sql"));

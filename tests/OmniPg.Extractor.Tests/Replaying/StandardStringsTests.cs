@@ -1,5 +1,4 @@
 using System.Text;
-using OmniPg.Extractor.Composing;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Replaying;
@@ -44,7 +43,7 @@ public sealed class StandardStringsTests(PgClusterFixture fixture)
 
         await work.ExtractAsync(archive, "off", o => (o.Data, o.Kinds) = (new DataOptions { Format = format }, ObjectKinds.All & ~ObjectKinds.Database));
         await work.Tree("off").ReplayAsync(target.DataSource, cancellationToken: TestContext.Current.CancellationToken);
-        var verified = await work.Extractor.VerifyAsync(work.Tree("off"), fixture.Cluster.DataSource, TestContext.Current.CancellationToken);
+        var verified = await work.Extractor.VerifyAsync(work.Tree("off"), fixture.Cluster.DataSource, cancellationToken: TestContext.Current.CancellationToken);
         await using (var script = new StreamWriter(work.Path("all.sql"), false, new UTF8Encoding(false)))
             await work.Tree("off").ComposeSqlAsync(script, TestContext.Current.CancellationToken);
         await PgTools.PsqlAsync(fixture.Cluster, scripted.Name, work.Path("all.sql"));

@@ -40,7 +40,7 @@ public sealed class RolePasswordScrubberTests(PgClusterFixture fixture)
         try
         {
             var source = PgDumpSource.FromConnectionString(fixture.Cluster.ConnectionString);
-            var runner = new PgDumpRunner(new PgToolLocator(PgTools.Tools));
+            var runner = new PgDumpRunner(PgTools.Tools);
 
             var with = await runner.DumpRolesAsync(source, includePasswords: true, cancellationToken: TestContext.Current.CancellationToken);
             var without = await runner.DumpRolesAsync(source, includePasswords: false, cancellationToken: TestContext.Current.CancellationToken);
@@ -61,8 +61,8 @@ public sealed class RolePasswordScrubberTests(PgClusterFixture fixture)
         await fixture.Cluster.ExecuteAsync("CREATE ROLE one_of_two LOGIN PASSWORD 'hidden'", TestContext.Current.CancellationToken);
         try
         {
-            await work.Extractor.From(fixture.Cluster.DataSource).Kinds(ObjectKinds.None).RoleFiles().IncludeRolePasswords()
-                .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+            await work.Extractor.From(fixture.Cluster.DataSource).RunAsync(
+                work.Path("tree"), new ExtractionOptions { Kinds = ObjectKinds.None, Roles = true, RoleFiles = true, IncludeRolePasswords = true }, cancellationToken: TestContext.Current.CancellationToken);
 
             File.ReadAllText(work.Path("tree/roles/one_of_two.sql")).Should()
                 .StartWith("CREATE ROLE one_of_two;\nALTER ROLE one_of_two WITH").And.Contain(" LOGIN ").And.Contain("PASSWORD 'SCRAM-SHA-256$");

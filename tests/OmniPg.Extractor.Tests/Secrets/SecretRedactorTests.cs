@@ -1,4 +1,3 @@
-using OmniPg.Extractor.Secrets;
 
 namespace OmniPg.Extractor.Tests.Secrets;
 

@@ -1,5 +1,4 @@
 using System.Text;
-using OmniPg.Extractor.Splitting;
 
 namespace OmniPg.Extractor.Tests.Splitting;
 

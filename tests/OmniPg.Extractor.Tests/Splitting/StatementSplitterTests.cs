@@ -1,4 +1,3 @@
-using OmniPg.Extractor.Splitting;
 
 namespace OmniPg.Extractor.Tests.Splitting;
 

@@ -23,10 +23,10 @@ internal sealed class ExtractionCase : IDisposable
         return Path(name);
     }
 
-    public Task<ExtractionReport> ExtractAsync(string archive, string tree, Action<ExtractionOptions>? configure = null) =>
+    public Task<ExtractionResult> ExtractAsync(string archive, string tree, Action<ExtractionOptions>? configure = null) =>
         RunAsync(Extractor.FromArchive(archive), tree, configure);
 
-    public Task<ExtractionReport> ExtractAsync(NpgsqlDataSource database, string tree, Action<ExtractionOptions>? configure = null) =>
+    public Task<ExtractionResult> ExtractAsync(NpgsqlDataSource database, string tree, Action<ExtractionOptions>? configure = null) =>
         RunAsync(Extractor.From(database), tree, configure);
 
     public SchemaTree Tree(string tree) => Extractor.OpenTree(Path(tree));
@@ -42,6 +42,10 @@ internal sealed class ExtractionCase : IDisposable
             .Where(static file => !file.Contains("/.git/", StringComparison.Ordinal) && !file.Contains("/.svn/", StringComparison.Ordinal))
             .ToDictionary(file => System.IO.Path.GetRelativePath(Path(tree), file), read), StringComparer.Ordinal);
 
-    private Task<ExtractionReport> RunAsync(ExtractionBuilder builder, string tree, Action<ExtractionOptions>? configure) =>
-        builder.With(configure ?? (static _ => { })).ToDirectory(Path(tree)).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+    private Task<ExtractionResult> RunAsync(Extractor.Extraction extraction, string tree, Action<ExtractionOptions>? configure)
+    {
+        var options = new ExtractionOptions();
+        configure?.Invoke(options);
+        return extraction.RunAsync(Path(tree), options, cancellationToken: TestContext.Current.CancellationToken);
+    }
 }

@@ -16,12 +16,17 @@ public sealed class EntryTransformTests(PgClusterFixture fixture)
         await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
         await database.ExecuteAsync(Schema, TestContext.Current.CancellationToken);
 
-        var report = await work.Extractor.From(database.DataSource)
-            .Transform(new Change(static entry => entry.Owner == "postgres" ? entry with { Owner = "app_owner" } : entry))
-            .Transform(new Change(static entry => entry.Owner == "app_owner" ? entry with { Owner = "renamed twice" } : entry))
-            .Transform(new Change(static entry => entry.Kind == TocKind.Index ? null : entry))
-            .Transform(new Change(static entry => entry with { Definition = entry.Definition?.Replace("host-7", "host", StringComparison.Ordinal) }))
-            .ToDirectory(work.Path("tree")).RunAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var options = new ExtractionOptions
+        {
+            Transforms =
+            {
+                new Change(static entry => entry.Owner == "postgres" ? entry with { Owner = "app_owner" } : entry),
+                new Change(static entry => entry.Owner == "app_owner" ? entry with { Owner = "renamed twice" } : entry),
+                new Change(static entry => entry.Kind == TocKind.Index ? null : entry),
+                new Change(static entry => entry with { Definition = entry.Definition?.Replace("host-7", "host", StringComparison.Ordinal) }),
+            },
+        };
+        var report = await work.Extractor.From(database.DataSource).RunAsync(work.Path("tree"), options, cancellationToken: TestContext.Current.CancellationToken);
 
         var table = File.ReadAllText(work.Path("tree/tables/app.t.sql"));
         table.Should().Contain("ALTER TABLE app.t OWNER TO \"renamed twice\";").And.NotContain("noise").And.Contain("t_pkey");
@@ -41,8 +46,11 @@ public sealed class EntryTransformTests(PgClusterFixture fixture)
 
         var again = await work.ExtractAsync(database.DataSource, "tree", options);
         var tree = await work.Tree("tree").ReadAsync(TestContext.Current.CancellationToken);
-        var with = await work.Extractor.From(database.DataSource).WithOptionsOf(tree).With(options).ToSnapshotAsync(TestContext.Current.CancellationToken);
-        var without = await work.Extractor.From(database.DataSource).WithOptionsOf(tree).ToSnapshotAsync(TestContext.Current.CancellationToken);
+        var extraction = work.Extractor.From(database.DataSource);
+        var same = extraction.OptionsOf(tree);
+        options(same);
+        var with = await extraction.ToSnapshotAsync(same, TestContext.Current.CancellationToken);
+        var without = await extraction.ToSnapshotAsync(extraction.OptionsOf(tree), TestContext.Current.CancellationToken);
 
         again.Changed.Should().BeEmpty();
         SchemaDiff.Between(tree, with).IsEmpty.Should().BeTrue();

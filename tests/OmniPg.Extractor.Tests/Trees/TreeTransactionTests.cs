@@ -1,5 +1,4 @@
 using System.Text;
-using OmniPg.Extractor.Trees;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Trees;
