@@ -65,18 +65,18 @@ public sealed record TocEntry
     /// <summary>Position of the entry in the table of contents, from 0.</summary>
     public required int Index { get; init; }
 
-    /// <summary>Where the data is: <see cref="TocDataLocation.Unknown"/> for archives that were written to a pipe.</summary>
-    internal TocDataLocation Data { get; init; }
+    /// <summary>Where the data is: <see cref="DataLocation.Unknown"/> for archives that were written to a pipe.</summary>
+    internal DataLocation Data { get; init; }
 
     /// <summary>Short form for logs and debuggers, in the order of <c>pg_restore -l</c>.</summary>
     public override string ToString() => $"{DumpId}; {CatalogTableOid} {CatalogOid} {Desc} {Namespace ?? "-"} {Tag} {Owner}";
-}
 
-/// <summary>Where the data of an entry is stored: a position in a custom archive, or a file of a directory archive.</summary>
-internal readonly record struct TocDataLocation(long Position, string? FileName)
-{
-    /// <summary>Not recorded, because the archive was written to a pipe; or there is no data.</summary>
-    public static TocDataLocation Unknown { get; } = new(0, null);
+    /// <summary>Where the data of an entry is stored: a position in a custom archive, or a file of a directory archive.</summary>
+    internal readonly record struct DataLocation(long Position, string? FileName)
+    {
+        /// <summary>Not recorded, because the archive was written to a pipe; or there is no data.</summary>
+        public static DataLocation Unknown { get; } = new(0, null);
+    }
 }
 
 /// <summary>Part of a restore to which an entry belongs (<c>pg_restore --section</c>).</summary>

@@ -19,7 +19,7 @@ internal sealed class TocEntryParser(ArchiveHeader header, TextDecoder decoder)
         return cursor.IsIncomplete ? null : Build(ref fields, location, index);
     }
 
-    private TocEntry Build(ref Fields fields, TocDataLocation location, int index)
+    private TocEntry Build(ref Fields fields, TocEntry.DataLocation location, int index)
     {
         if (fields.DumpId <= 0)
             throw new ArchiveFormatException(new ArchiveLocation(fields.Start, index, "dumpId"), $"the id '{fields.DumpId}' is not positive");
@@ -67,14 +67,14 @@ internal sealed class TocEntryParser(ArchiveHeader header, TextDecoder decoder)
         return !cursor.IsIncomplete;
     }
 
-    private TocDataLocation ReadLocation(ref ArchiveCursor cursor, int index)
+    private TocEntry.DataLocation ReadLocation(ref ArchiveCursor cursor, int index)
     {
         if (header.Format == ArchiveFormat.Custom)
-            return new TocDataLocation(cursor.DataPosition("data offset"), null);
+            return new TocEntry.DataLocation(cursor.DataPosition("data offset"), null);
         var name = cursor.Text("file name");
         if (name.IsNull || name.Bytes.IsEmpty || cursor.IsIncomplete)
-            return TocDataLocation.Unknown;
-        return new TocDataLocation(0, DirectoryFile.CheckName(decoder.Decode(name, "file name", index)!, new ArchiveLocation(name.Offset, index, "file name")));
+            return TocEntry.DataLocation.Unknown;
+        return new TocEntry.DataLocation(0, DirectoryFile.CheckName(decoder.Decode(name, "file name", index)!, new ArchiveLocation(name.Offset, index, "file name")));
     }
 
     private static uint Oid(ArchiveText text, string field, int index)

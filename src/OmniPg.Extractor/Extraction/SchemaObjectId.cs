@@ -6,6 +6,10 @@ namespace OmniPg.Extractor;
 /// <param name="Name">Its name, unquoted; for routines with the argument types: <c>total(integer, text)</c>.</param>
 public sealed record SchemaObjectId(string Kind, string? Schema, string Name)
 {
+    internal const string DatabaseKind = "DATABASE";
+    internal const string LargeObjectKind = "LARGE OBJECT";
+    internal const string GrantKind = "GRANT";
+
     /// <summary><c>schema.name</c>, or the bare name outside schemas. Unquoted, so for display and filters rather than for SQL.</summary>
     public string Identity => Schema is null ? Name : $"{Schema}.{Name}";
 
@@ -33,9 +37,9 @@ public sealed record SchemaObjectId(string Kind, string? Schema, string Name)
         "PUBLICATION" => ObjectKinds.Publications,
         "SUBSCRIPTION" => ObjectKinds.Subscriptions,
         "DATABASE" => ObjectKinds.Database,
-        RootResolver.GrantKind => ObjectKinds.Grants,
+        GrantKind => ObjectKinds.Grants,
         // Large objects are asked for with the data, not as a kind.
-        RootResolver.LargeObjectKind => ObjectKinds.None,
+        LargeObjectKind => ObjectKinds.None,
         _ => ObjectKinds.Other,
     };
 

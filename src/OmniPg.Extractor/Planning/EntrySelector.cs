@@ -27,7 +27,7 @@ internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObject
         // A kind of a later pg_dump that calls itself data is not schema, whatever it is.
         if (entry.Kind == TocKind.Other && entry.Desc.EndsWith(" DATA", StringComparison.Ordinal))
             return options.Data is not null;
-        if (root.Kind == RootResolver.LargeObjectKind)
+        if (root.Kind == SchemaObjectId.LargeObjectKind)
             return options.Data is { IncludeLargeObjects: true };
         if (entry.Kind == TocKind.TableData && !options.Filter.TableData.IsEmpty && !AdmitsRows(entry))
             return false;
@@ -71,7 +71,7 @@ internal sealed class EntrySelector(ExtractionOptions options, Func<SchemaObject
     }
 
     private bool AdmitsOwner(SchemaObjectId root, TocEntry? own) => options.Filter.Owners.IsEmpty
-        || root.Kind == RootResolver.DatabaseKind
+        || root.Kind == SchemaObjectId.DatabaseKind
         || options.Filter.Owners.Admits(own?.Owner ?? "");
 
     // Routines carry their arguments in the name; expressions are about the name alone.

@@ -4,7 +4,7 @@ namespace OmniPg.Extractor;
 internal static class ObjectNames
 {
     // The database has one object whatever its name, so that trees of equal databases with different names are equal in shape.
-    public static SchemaObjectId Database { get; } = new(RootResolver.DatabaseKind, null, "database");
+    public static SchemaObjectId Database { get; } = new(SchemaObjectId.DatabaseKind, null, "database");
 
     public static bool IsAboutDatabase(TocEntry entry) => entry.Tag?.StartsWith("DATABASE ", StringComparison.Ordinal) == true
         && entry.Kind is TocKind.Comment or TocKind.SecurityLabel or TocKind.Acl;
@@ -20,8 +20,8 @@ internal static class ObjectNames
     public static string KindOf(TocEntry entry) => entry.Kind switch
     {
         TocKind.ShellType => "TYPE",
-        TocKind.Blob or TocKind.BlobMetadata or TocKind.Blobs or TocKind.BlobComments or TocKind.LargeObjectCatalog => RootResolver.LargeObjectKind,
-        TocKind.DatabaseProperties => RootResolver.DatabaseKind,
+        TocKind.Blob or TocKind.BlobMetadata or TocKind.Blobs or TocKind.BlobComments or TocKind.LargeObjectCatalog => SchemaObjectId.LargeObjectKind,
+        TocKind.DatabaseProperties => SchemaObjectId.DatabaseKind,
         TocKind.DefaultAcl => "DEFAULT PRIVILEGES",
         _ => entry.Desc,
     };

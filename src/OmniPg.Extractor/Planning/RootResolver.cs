@@ -3,10 +3,6 @@ namespace OmniPg.Extractor;
 /// <summary>Says for every entry of an archive to which object, hence to which file, it belongs.</summary>
 internal sealed class RootResolver
 {
-    public const string DatabaseKind = "DATABASE";
-    public const string LargeObjectKind = "LARGE OBJECT";
-    public const string GrantKind = "GRANT";
-
     private readonly Dictionary<int, TocEntry> _byId = [];
     private readonly Dictionary<(string?, string), TocEntry> _relations = [];
     private readonly Dictionary<(string?, string), TocEntry> _domains = [];
@@ -67,7 +63,7 @@ internal sealed class RootResolver
             if (_byId.TryGetValue(id, out var parent))
                 return Of(parent);
         }
-        return AnnotatedNames.Find(entry, _relations) is { } found ? found : new SchemaObjectId(GrantKind, entry.Namespace, entry.Tag ?? "");
+        return AnnotatedNames.Find(entry, _relations) is { } found ? found : new SchemaObjectId(SchemaObjectId.GrantKind, entry.Namespace, entry.Tag ?? "");
     }
 
     private SchemaObjectId OfSequence(TocEntry entry)
@@ -137,7 +133,7 @@ internal sealed class RootResolver
             if (After(tag, "SCHEMA ") is { } schema)
                 return new SchemaObjectId("SCHEMA", null, schema);
             if (After(tag, "LARGE OBJECT ") is not null || After(tag, "LARGE OBJECTS ") is not null)
-                return new SchemaObjectId(RootResolver.LargeObjectKind, null, "large objects");
+                return new SchemaObjectId(SchemaObjectId.LargeObjectKind, null, "large objects");
             if (After(tag, "TABLE ") is { } table && relations.TryGetValue((entry.Namespace, table), out var found))
                 return new SchemaObjectId(found.Desc, found.Namespace, table);
             return After(tag, "EXTENSION ") is { } extension ? new SchemaObjectId("EXTENSION", null, extension) : null;

@@ -11,7 +11,7 @@ internal sealed class FileBlockReader
 
     private readonly SqlScanner _scanner = new();
     private readonly ArrayBufferWriter<byte> _line = new();
-    private readonly List<FileBlock> _blocks = [];
+    private readonly List<Block> _blocks = [];
     private BlockHeader? _header;
     private BlockHeader? _candidate;
     private long _blockStart;
@@ -22,7 +22,7 @@ internal sealed class FileBlockReader
     private bool _hasRows;
     private bool _lineStartsInCode = true;
 
-    public static async Task<IReadOnlyList<FileBlock>> ReadAsync(Stream stream, CancellationToken cancellationToken)
+    public static async Task<IReadOnlyList<Block>> ReadAsync(Stream stream, CancellationToken cancellationToken)
     {
         var reader = new FileBlockReader();
         var buffer = ArrayPool<byte>.Shared.Rent(64 * 1024);
@@ -39,7 +39,7 @@ internal sealed class FileBlockReader
         return reader.Complete();
     }
 
-    public static IReadOnlyList<FileBlock> Read(ReadOnlySpan<byte> content)
+    public static IReadOnlyList<Block> Read(ReadOnlySpan<byte> content)
     {
         var reader = new FileBlockReader();
         reader.Append(content);
@@ -117,21 +117,21 @@ internal sealed class FileBlockReader
     private void EndBlock(long end)
     {
         if (end > _blockStart)
-            _blocks.Add(new FileBlock(_blockStart, end - _blockStart, _header, _hasRows));
+            _blocks.Add(new Block(_blockStart, end - _blockStart, _header, _hasRows));
         _hasRows = false;
     }
 
-    private List<FileBlock> Complete()
+    private List<Block> Complete()
     {
         if (_position > _lineStart)
             EndLine();
         EndBlock(_position);
         return _blocks;
     }
-}
 
-/// <summary>One entry's stretch of a file, in bytes; a block without header is text above the first marker.</summary>
-internal sealed record FileBlock(long Offset, long Length, BlockHeader? Header, bool HasRows);
+    /// <summary>One entry's stretch of a file, in bytes; a block without header is text above the first marker.</summary>
+    internal sealed record Block(long Offset, long Length, BlockHeader? Header, bool HasRows);
+}
 
 /// <summary>The comment line that pg_dump writes above every entry: <c>-- Name: t; Type: TABLE; Schema: app; Owner: joe</c>.</summary>
 internal sealed record BlockHeader(string Name, string Type, string? Namespace, string? Owner, string? Tablespace)

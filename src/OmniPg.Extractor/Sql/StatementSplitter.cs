@@ -9,7 +9,7 @@ internal sealed class StatementSplitter
 {
     private readonly string _text;
     private readonly SqlScanner _scanner = new();
-    private readonly List<SqlStatement> _statements = [];
+    private readonly List<Statement> _statements = [];
     private int _start;
     private int _wordStart = -1;
     private int _parentheses;
@@ -18,7 +18,7 @@ internal sealed class StatementSplitter
 
     private StatementSplitter(string text) => _text = text;
 
-    public static IReadOnlyList<SqlStatement> Split(string text)
+    public static IReadOnlyList<Statement> Split(string text)
     {
         var splitter = new StatementSplitter(text);
         splitter.Run();
@@ -83,7 +83,7 @@ internal sealed class StatementSplitter
         var start = SkipBlank(_start, end);
         var text = _text[start..end].TrimEnd();
         if (text.Length > 0)
-            _statements.Add(new SqlStatement(start, text));
+            _statements.Add(new Statement(start, text));
         _start = end + 1;
         _parentheses = 0;
         _atomicDepth = 0;
@@ -110,7 +110,7 @@ internal sealed class StatementSplitter
         }
         return at;
     }
-}
 
-/// <summary>One statement of a text, without its semicolon.</summary>
-internal readonly record struct SqlStatement(int Offset, string Text);
+    /// <summary>One statement of a text, without its semicolon.</summary>
+    internal readonly record struct Statement(int Offset, string Text);
+}

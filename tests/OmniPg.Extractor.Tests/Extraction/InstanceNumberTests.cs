@@ -21,7 +21,7 @@ public sealed class InstanceNumberTests(PgClusterFixture fixture)
             Index = 0, DumpId = 1, Kind = TocKind.Table, Desc = "TABLE", Tag = "t", Section = TocSection.PreData, Pass = TocPass.Main, Definition = Table + behind,
         };
 
-        InstanceNumbers.Remove(entry).Definition.Should().Be(Table + expected);
+        EntryTransforms.InstanceNumbers.Remove(entry).Definition.Should().Be(Table + expected);
     }
 
     [Fact]

@@ -35,7 +35,7 @@ public sealed class StatementSplitterTests
     {
         const string Text = "-- c\nSELECT 1;\n  SELECT 2;";
 
-        StatementSplitter.Split(Text).Should().Equal(new SqlStatement(5, "SELECT 1"), new SqlStatement(17, "SELECT 2"));
+        StatementSplitter.Split(Text).Should().Equal(new StatementSplitter.Statement(5, "SELECT 1"), new StatementSplitter.Statement(17, "SELECT 2"));
     }
 
     [Fact]

@@ -1,9 +1,17 @@
 namespace OmniPg.Extractor;
 
-/// <summary>Which entries are replayed, and with which texts.</summary>
-internal static class ReplayPlan
+/// <summary>An entry with its statements, secrets put in.</summary>
+internal sealed record ReplayEntry(SchemaEntry Entry, string Sql)
 {
-    public static async Task<IReadOnlyList<ReplayEntry>> CreateAsync(SchemaSnapshot snapshot, ReplayOptions options, CancellationToken cancellationToken)
+    public IReadOnlyList<StatementSplitter.Statement> Statements { get; } = StatementSplitter.Split(Sql);
+
+    /// <summary>Whether the server refuses one of the statements inside a transaction.</summary>
+    public bool RunsOutsideTransaction => Statements.Any(static s => RunsOutside(s.Text));
+
+    public bool ChangesDefaults => Statements.Any(static s => s.Text.StartsWith("SET default_table", StringComparison.Ordinal));
+
+    /// <summary>Which entries are replayed, and with which texts.</summary>
+    public static async Task<IReadOnlyList<ReplayEntry>> PlanAsync(SchemaSnapshot snapshot, ReplayOptions options, CancellationToken cancellationToken)
     {
         var entries = snapshot.Entries.Where(entry => IsWanted(entry, options)).ToList();
         var plan = new List<ReplayEntry>(entries.Count);
@@ -26,7 +34,7 @@ internal static class ReplayPlan
         if (options.NoPrivileges && entry.Desc is "ACL" or "DEFAULT ACL" or "ACL LANGUAGE")
             return false;
         // Comments and grants of large objects go with them: since 17 pg_dump counts the objects themselves as data.
-        if (options.SchemaOnly && (entry.SchemaObject.Kind == RootResolver.LargeObjectKind || entry.HasData || entry.Section == TocSection.Data || entry.Desc.EndsWith(" DATA", StringComparison.Ordinal)))
+        if (options.SchemaOnly && (entry.SchemaObject.Kind == SchemaObjectId.LargeObjectKind || entry.HasData || entry.Section == TocSection.Data || entry.Desc.EndsWith(" DATA", StringComparison.Ordinal)))
             return false;
         var kind = entry.SchemaObject.Kinds;
         return kind == ObjectKinds.None || options.Kinds.HasFlag(kind);
@@ -45,17 +53,6 @@ internal static class ReplayPlan
         }
         return SecretRedactor.Restore(entry.Sql, values);
     }
-}
-
-/// <summary>An entry with its statements, secrets put in.</summary>
-internal sealed record ReplayEntry(SchemaEntry Entry, string Sql)
-{
-    public IReadOnlyList<SqlStatement> Statements { get; } = StatementSplitter.Split(Sql);
-
-    /// <summary>Whether the server refuses one of the statements inside a transaction.</summary>
-    public bool RunsOutsideTransaction => Statements.Any(static s => RunsOutside(s.Text));
-
-    public bool ChangesDefaults => Statements.Any(static s => s.Text.StartsWith("SET default_table", StringComparison.Ordinal));
 
     private static bool RunsOutside(string statement)
     {
