@@ -23,7 +23,7 @@ public sealed class BenchmarkLog : IAsyncDisposable
         var cluster = await PgCluster.StartAsync();
         await using (var command = cluster.DataSource.CreateCommand("CREATE EXTENSION dblink; CREATE SCHEMA original"))
             await command.ExecuteNonQueryAsync();
-        var jobmon = JobmonClient.Create(cluster.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        var jobmon = new JobmonClient(cluster.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await jobmon.Admin.InstallAsync();
         var sources = Environment.GetEnvironmentVariable("OMNIPG_PG_JOBMON_SQL");
         if (sources is not null)

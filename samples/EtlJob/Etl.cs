@@ -16,7 +16,7 @@ internal static class Etl
     {
         try
         {
-            await using var jobmon = JobmonClient.Create(dataSource);
+            await using var jobmon = new JobmonClient(dataSource);
             await jobmon.Admin.InstallAsync(cancellationToken: cancellationToken);
             foreach (var name in new[] { LoadJob, RefreshJob })
                 await jobmon.Admin.Rule(name).Warn("26 hours").Error("30 hours").ActivateAsync(cancellationToken);

@@ -3,7 +3,7 @@ using Npgsql;
 using OmniPg.Jobmon;
 
 await using var dataSource = NpgsqlDataSource.Create("Host=localhost;Database=postgres;Username=postgres;Password=postgres");
-await using var jobmon = JobmonClient.Create(dataSource);
+await using var jobmon = new JobmonClient(dataSource);
 await jobmon.Admin.InstallAsync();                        // once per database; may be repeated
 
 using (var job = jobmon.Start("nightly orders load"))

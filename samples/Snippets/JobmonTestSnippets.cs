@@ -1,5 +1,4 @@
 using OmniPg.Jobmon;
-using OmniPg.Jobmon.Testing;
 
 namespace Snippets;
 

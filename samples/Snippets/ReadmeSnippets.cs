@@ -12,7 +12,7 @@ internal static class ReadmeSnippets
     {
         #region readme-first-minute
         await using var dataSource = NpgsqlDataSource.Create(connectionString);
-        await using var jobmon = JobmonClient.Create(dataSource);
+        await using var jobmon = new JobmonClient(dataSource);
         await jobmon.Admin.InstallAsync();
 
         using var job = jobmon.Start("nightly orders load");

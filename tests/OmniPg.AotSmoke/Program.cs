@@ -21,7 +21,7 @@ foreach (var codec in Codec.All.Where(c => c.IsAvailable(out _)))
 
 // The server is not there: the job must run all the same, which is the promise of the job log.
 await using var dataSource = Npgsql.NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
-await using (var jobmon = JobmonClient.Create(dataSource))
+await using (var jobmon = new JobmonClient(dataSource))
 {
     using var job = jobmon.Start("aot smoke");
     job.Complete();

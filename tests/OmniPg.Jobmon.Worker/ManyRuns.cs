@@ -16,7 +16,7 @@ internal static class ManyRuns
         var tag = $"runs {seed.ToString(CultureInfo.InvariantCulture)} {Guid.NewGuid()}";
         await using var source = NpgsqlDataSource.Create(connection);
         int failed = 0, steps = 0;
-        await using (var jobmon = JobmonClient.Create(source))
+        await using (var jobmon = new JobmonClient(source))
         {
             await jobmon.Admin.InstallAsync();
             for (var run = 0; run < runs; run++)
@@ -42,7 +42,7 @@ internal static class ManyRuns
             }
         }
 
-        await using var asking = JobmonClient.Create(source);
+        await using var asking = new JobmonClient(source);
         var found = new List<JobRecord>();
         await foreach (var record in asking.History.ListAsync(new JobQuery { Tag = tag, Limit = null }))
             found.Add(record);

@@ -8,7 +8,7 @@ if (mode == "runs")
 await using var dataSource = NpgsqlDataSource.Create(connection);
 // The third argument is the spool folder then: the job begins when the test says that the server is away.
 var spool = mode == "spool";
-var jobmon = JobmonClient.Create(dataSource, new JobmonOptions
+var jobmon = new JobmonClient(dataSource, new JobmonOptions
 {
     ClientName = "worker",
     SpoolDirectory = spool ? name : null,

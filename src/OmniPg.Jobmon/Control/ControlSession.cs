@@ -10,12 +10,12 @@ namespace OmniPg.Jobmon;
 /// the thread waits on the connection without asking the server anything; other threads end that wait by a notification.
 /// </remarks>
 internal sealed partial class ControlSession(
-    SessionRegistration registration, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger) : IDisposable
+    SessionRegistration registration, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger) : IControl
 {
     private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
 
-    private readonly ConcurrentDictionary<JobRow, IControlled> _runs = new();
+    private readonly ConcurrentDictionary<JobRow, RunControl> _runs = new();
     private readonly ConcurrentQueue<ControlRequest> _requests = new();
     private readonly AutoResetEvent _wake = new(false);
     private readonly ErrorThrottle _throttle = new(time);
@@ -31,17 +31,15 @@ internal sealed partial class ControlSession(
     /// <summary>Backend of the control session; null while there is none.</summary>
     public int? Pid => Volatile.Read(ref _pid) is not 0 and var pid ? pid : null;
 
-    /// <summary>Looks after a run until <see cref="Unwatch"/>.</summary>
-    public void Watch(IControlled run)
+    public void Watch(RunControl run)
     {
         _runs[run.Row] = run;
         Start();
     }
 
-    /// <summary>From now on a lock is given back by the end of the session, all at once, and not one by one.</summary>
     public void BeginLeave() => _leaving = true;
 
-    public void Unwatch(IControlled run) => _runs.TryRemove(run.Row, out _);
+    public void Unwatch(RunControl run) => _runs.TryRemove(run.Row, out _);
 
     public void Dispose()
     {

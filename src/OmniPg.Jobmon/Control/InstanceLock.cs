@@ -1,9 +1,9 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>The advisory locks of one single-instance run; changed only by the control thread.</summary>
-internal sealed class InstanceLock(IControlled run)
+internal sealed class InstanceLock(RunControl run)
 {
-    public IControlled Run { get; } = run;
+    public RunControl Run { get; } = run;
 
     public string JobName => Run.Row.Name;
 

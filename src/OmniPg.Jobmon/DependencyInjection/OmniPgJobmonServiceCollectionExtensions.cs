@@ -67,7 +67,7 @@ public static class OmniPgJobmonServiceCollectionExtensions
         var source = provider.GetKeyedService<JobmonDataSource>(name)?.Get(provider)
             ?? (options.DataSourceKey is { } key ? provider.GetRequiredKeyedService<NpgsqlDataSource>(key) : provider.GetService<NpgsqlDataSource>());
         var owned = source is null && options.ConnectionString is { } text ? NpgsqlDataSource.Create(text) : null;
-        return JobmonClient.Create(
+        return new JobmonClient(
             source ?? owned ?? throw new InvalidOperationException(
                 "The job log has no data source: register a NpgsqlDataSource, call UseDataSource, or set JobmonOptions.ConnectionString."),
             options, provider.GetService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>(), owned);

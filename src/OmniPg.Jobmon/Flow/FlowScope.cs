@@ -4,49 +4,62 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>A job or step that is open in an asynchronous flow. The scopes of one flow form a chain, innermost first.</summary>
-internal abstract class FlowScope
+internal sealed class FlowScope
 {
     private static readonly AsyncLocal<FlowScope?> Innermost = new();
 
     static FlowScope() => AppDomain.CurrentDomain.FirstChanceException += static (_, thrown) => Note(thrown.Exception);
 
-    /// <summary>Makes the new scope the innermost one; to be called in the caller's own frame, not behind an await.</summary>
-    protected FlowScope()
+    private FlowScope(JobRun job, StepRow? step)
     {
-        Outer = Open<FlowScope>(Innermost.Value);
+        (Job, Step) = (job, step);
+        Outer = Open(Innermost.Value);
         // Scopes that begin before the one ahead of them ends would else form a chain that grows as long as the flow lives.
         for (var scope = Outer; scope is not null; scope = scope.Outer)
-            scope.Outer = Open<FlowScope>(scope.Outer);
+            scope.Outer = Open(scope.Outer);
         Innermost.Value = this;
     }
 
+    public JobRun Job { get; }
+
+    /// <summary>The step, if it is one; null for the run itself.</summary>
+    public StepRow? Step { get; }
+
     /// <summary>The last exception thrown in this flow since the scope began: the likely reason why it is disposed without an end.</summary>
-    public Exception? LastException { get; set; }
+    public Exception? LastException { get; private set; }
 
     public bool Ended { get; set; }
 
-    protected FlowScope? Outer { get; private set; }
+    private FlowScope? Outer { get; set; }
 
-    /// <summary>The innermost open scope of any kind.</summary>
-    public static FlowScope? InnermostOpen => Open<FlowScope>(Innermost.Value);
+    /// <summary>The innermost open scope of a run that is recorded anywhere.</summary>
+    public static FlowScope? Current => Find(static (job, _) => job.Runtime.Log is not null, 0);
 
-    /// <summary>Keeps a line of log with the run that the scope belongs to, below the step where it is one.</summary>
-    public abstract void Capture(LogLevel level, string? category, string message);
+    /// <summary>The innermost open scope of a run of one client.</summary>
+    public static FlowScope? CurrentOf(JobmonRuntime runtime) => Find(static (job, wanted) => job.Runtime == wanted, runtime);
+
+    /// <summary>Makes a new scope the innermost one; to be called in the caller's own frame, not behind an await.</summary>
+    public static FlowScope Enter(JobRun job, StepRow? step = null) => new(job, step);
 
     /// <summary>Leaves all scopes until the calling asynchronous method returns: what the log itself throws is not the reason of any run.</summary>
     public static void StepAside() => Innermost.Value = null;
 
-    /// <summary>The innermost open scope of one kind.</summary>
-    protected static T? Find<T>()
-        where T : FlowScope => Open<T>(Innermost.Value);
+    /// <summary>Keeps a line of log with the run that the scope belongs to, below the step where it is one.</summary>
+    public void Capture(LogLevel level, string? category, string message) => Job.Capture(Step, level, category, message);
 
-    /// <summary>The first open scope of one kind, from <paramref name="scope"/> outwards.</summary>
-    protected static T? Open<T>(FlowScope? scope)
-        where T : FlowScope
+    private static FlowScope? Find<T>(Func<JobRun, T, bool> isWanted, T argument)
     {
-        while (scope is { Ended: true } or not (null or T))
+        var scope = Open(Innermost.Value);
+        while (scope is not null && !isWanted(scope.Job, argument))
+            scope = Open(scope.Outer);
+        return scope;
+    }
+
+    private static FlowScope? Open(FlowScope? scope)
+    {
+        while (scope is { Ended: true })
             scope = scope.Outer;
-        return (T?)scope;
+        return scope;
     }
 
     private static void Note(Exception error)

@@ -1,34 +1,37 @@
+using Microsoft.Extensions.Logging;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>
 /// What a starting job does for others in passing, at most once a minute and in the background: it writes what dead processes left in
 /// their spool files, and closes the runs that they left open.
 /// </summary>
-internal sealed class Housekeeping(JobmonRuntime runtime)
+internal sealed class Housekeeping(
+    AutonomousWriter writer, SpoolReplay? spool, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger)
 {
-    private readonly ErrorThrottle _throttle = new(runtime.Time);
+    private readonly ErrorThrottle _throttle = new(time);
     private volatile bool _spoolDone;
 
     public void ComeBy()
     {
         // Of several starts in one minute one is enough, and none of them waits for it.
         if (_throttle.MayLog("come by"))
-            runtime.Pump.Run(Run);
+            writer.Pump.Run(Run);
     }
 
     /// <summary>A process that ends at once still writes what others left, as far as that takes no longer than a statement may.</summary>
     public void Finish()
     {
-        if (_spoolDone || runtime.Writer.IsAway || runtime.Target.Server is null)
+        if (_spoolDone || writer.IsAway || target.Server is null)
             return;
-        var begun = runtime.Time.GetTimestamp();
-        runtime.SpoolReplay?.Run(enough: () => runtime.Time.GetElapsedTime(begun) > runtime.Options.CommandTimeout);
+        var begun = time.GetTimestamp();
+        spool?.Run(enough: () => time.GetElapsedTime(begun) > options.CommandTimeout);
     }
 
     private void Run()
     {
-        if (runtime.SpoolReplay is { } replay)
-            _spoolDone = replay.Run(enough: () => runtime.Pump.IsStopping);
+        if (spool is not null)
+            _spoolDone = spool.Run(enough: () => writer.Pump.IsStopping);
         try
         {
             Reap();
@@ -36,17 +39,17 @@ internal sealed class Housekeeping(JobmonRuntime runtime)
         catch (Exception error) when (WriteFailures.IsExpected(error))
         {
             // Whoever starts the next job tries again, here or elsewhere.
-            JobmonLog.ReapFailed(runtime.Logger, error.Message, error);
+            JobmonLog.ReapFailed(logger, error.Message, error);
         }
     }
 
     private void Reap()
     {
-        if (runtime.Target.Server is not { HasSide: true } server)
+        if (target.Server is not { HasSide: true } server)
             return;
-        using var connection = SyncCall.Run(runtime.Connections.OpenAsync(async: false, CancellationToken.None));
-        var closed = runtime.Connections.Statements(connection).Scalar<int>(server.Render(ControlSql.Reap), ControlConnection.Number(runtime.Options.DeadAfter.TotalSeconds));
+        using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
+        var closed = connections.Statements(connection).Scalar<int>(server.Render(ControlSql.Reap), ControlConnection.Number(options.DeadAfter.TotalSeconds));
         if (closed > 0)
-            JobmonLog.Reaped(runtime.Logger, closed);
+            JobmonLog.Reaped(logger, closed);
     }
 }

@@ -4,7 +4,7 @@ namespace OmniPg.Jobmon;
 internal static class JobBodies
 {
     /// <summary>The result of the body; the default when the run was skipped.</summary>
-    public static async Task<T?> RunAsync<T>(IOwnedRun run, Func<IJob, CancellationToken, Task<T>> body, CancellationToken cancellationToken)
+    public static async Task<T?> RunAsync<T>(JobRun run, Func<IJob, CancellationToken, Task<T>> body, CancellationToken cancellationToken)
     {
         // Also for a run that was skipped: its scope has to leave the flow.
         await using var ending = run.ConfigureAwait(false);

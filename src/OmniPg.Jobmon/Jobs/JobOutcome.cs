@@ -17,6 +17,9 @@ internal sealed record JobOutcome(AlertLevel Level, JobState State, string? Mess
     /// <summary>For metrics and the log.</summary>
     public string StatusName => State == JobState.Cancelled ? "CANCELLED" : Level.ToString();
 
+    /// <summary>What a level alone tells.</summary>
+    public static JobOutcome Of(AlertLevel level) => new(level, level == AlertLevel.Ok ? JobState.Completed : JobState.Failed, null, null);
+
     public static JobOutcome Success(string? message = null) => new(AlertLevel.Ok, JobState.Completed, message, null);
 
     public static JobOutcome Failure(Exception error, AlertLevel? level = null)

@@ -6,12 +6,8 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>One open run: its handle for the caller, and what the background threads see of it.</summary>
-internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
+internal sealed partial class JobRun : IJob
 {
-    private const int StartOpen = 0;
-    private const int StartMade = 1;
-    private const int StartGivenUp = 2;
-
     private readonly JobmonRuntime _runtime;
     private readonly JobOptions _options;
     private readonly RunValues _values = new();
@@ -19,7 +15,7 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
     private readonly RunFlusher _flusher;
     private readonly RunControl _control;
     private readonly Activity? _activity;
-    private readonly Ambient _scope;
+    private readonly FlowScope _scope;
     private readonly InstanceLock? _lock;
     private readonly JobRow? _parent;
     private readonly long _begun;
@@ -37,11 +33,11 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
         Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.Record == RecordMode.ErrorsOnly };
         _control = new RunControl(Row, runtime.Logger, options.StoppingToken);
         _flusher = new RunFlusher(Row, _steps, runtime);
-        _parent = RunStart.Parent(options, runtime);
+        _parent = ParentOf(options.Parent, runtime);
         _lock = options.SingleInstance ? new InstanceLock(_control) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
         // Last: what throws before leaves the caller's flow as it was.
-        _scope = Ambient.Enter(this);
+        _scope = FlowScope.Enter(this);
     }
 
     /// <summary>Raised once, when nothing more will be written for this run by its owner.</summary>
@@ -70,42 +66,6 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
     private AutonomousWriter Writer => _runtime.Writer;
 
     private bool IsLong => _options.RecordWhenLongerThan is { } limit && _runtime.Time.GetElapsedTime(_begun) > limit;
-
-    /// <summary>Takes the lock, if one is wanted, and writes the start.</summary>
-    public async ValueTask<IJob> BeginAsync(bool async, CancellationToken cancellationToken)
-    {
-        try
-        {
-            // The lock first: a run that is skipped must never be seen running.
-            if (_lock is not null && !await RunStart.TakeLockAsync(async, _lock, _options, _runtime.Control, cancellationToken).ConfigureAwait(false))
-            {
-                await SkipAsync(async).ConfigureAwait(false);
-                return this;
-            }
-
-            ObjectDisposedException.ThrowIf(Interlocked.CompareExchange(ref _start, StartMade, StartOpen) != StartOpen, typeof(IJobmon));
-            var start = StartEvent();
-            await Writer.WriteAsync(async, Row, [start], mayThrow: true).ConfigureAwait(false);
-            if (!start.SuccessHasText && _runtime.Options.ErrorPolicy == ErrorPolicy.Throw)
-                throw JobmonWriteException.NoSuccessText();
-            if (_options.WorkConnection is { } work)
-                Attach(work);
-        }
-        catch (Exception error)
-        {
-            await AbortStartAsync(async, error).ConfigureAwait(false);
-            throw;
-        }
-
-        // Only now: others name a run by the id that the server has given.
-        _runtime.Control.Watch(_control);
-        _runtime.Pump.Add(this);
-        // By the caller's other threads, which know it as the current one, or by the client's dispose.
-        if (State != JobState.Running)
-            LeaveBackground();
-        JobmonLog.JobStarted(_runtime.Logger, Name, JobId);
-        return this;
-    }
 
     public IStep Step(string action) => SyncCall.Run(NewStep(action, null).BeginAsync(async: false));
 
@@ -175,20 +135,22 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
         ArgumentNullException.ThrowIfNull(message);
         ObjectDisposedException.ThrowIf(_disposed, this);
         // The innermost step of the flow may be one of a run that began inside this one.
-        Capture(Ambient.Current?.Step is { } step && step.Job == Row ? step : null, level, null, message);
+        Capture(FlowScope.Current?.Step is { } step && step.Job == Row ? step : null, level, null, message);
     }
 
+    /// <summary>Keeps a line for the next flush; no I/O.</summary>
     public void Capture(StepRow? step, LogLevel level, string? category, string message) => _flusher.Capture(step, level, category, message);
 
     public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (await ReleaseAsync(async: true, cancellationToken).ConfigureAwait(false) is { } error)
-            throw await _runtime.Errors.ExplainAsync(async: true, error, "flush").ConfigureAwait(false);
+            throw await Writer.ExplainAsync(async: true, error, "flush").ConfigureAwait(false);
         if (!await _flusher.FlushAsync(async: true).ConfigureAwait(false))
-            throw new JobmonUnavailableException("progress", _runtime.Connections.ServerName, "the write failed.");
+            throw new JobmonUnavailableException("progress", _runtime.Sink.Name, "the write failed.");
     }
 
+    /// <summary>Writes what changed, with synchronous I/O; false when it was not taken.</summary>
     public bool FlushProgress()
     {
         // A run kept in memory that has become long is written while it still runs, so that it can be seen hanging.
@@ -234,14 +196,6 @@ internal sealed partial class JobRun : IOwnedRun, ILoggedRun, IProgressSource
         connection.StateChange -= OnWorkStateChange;
         return true;
     }
-
-    private void LeaveBackground()
-    {
-        _runtime.Pump.Remove(this);
-        _runtime.Control.Unwatch(_control);
-    }
-
-    private JobStartedEvent StartEvent() => RunStart.Event(Row, _parent, _options, _activity, _runtime);
 
     /// <summary>Writes what was kept back; returns what stopped it.</summary>
     private ValueTask<Exception?> ReleaseAsync(bool async, CancellationToken cancellationToken)

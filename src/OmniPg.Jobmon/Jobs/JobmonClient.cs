@@ -11,25 +11,15 @@ namespace OmniPg.Jobmon;
 /// process is alive, the others write. The caller's connections and transactions are never touched. Starts two threads with the first
 /// job; nothing before.
 /// </remarks>
-public sealed partial class JobmonClient : IJobmon, IDisposable
+public sealed class JobmonClient : IJobmon, IDisposable
 {
-    private readonly NpgsqlDataSource _dataSource;
+    private readonly LogServices? _services;
+    private readonly NpgsqlDataSource? _dataSource;
     private readonly NpgsqlDataSource? _ownedSource;
-    private readonly JobmonOptions _options;
     private readonly JobmonRuntime _runtime;
     private readonly ConcurrentDictionary<JobRun, byte> _open = new();
-    private readonly Housekeeping _housekeeping;
     private int _disposing;
     private volatile bool _disposed;
-
-    private JobmonClient(NpgsqlDataSource dataSource, JobmonOptions options, ILoggerFactory loggers, TimeProvider time, NpgsqlDataSource? owned)
-    {
-        (_dataSource, _ownedSource) = (dataSource, owned);
-        _options = options;
-        _runtime = JobmonRuntime.Create(dataSource, options, loggers.CreateLogger("OmniPg.Jobmon"), time);
-        _housekeeping = new Housekeeping(_runtime);
-        ProcessEnd.Watch(_runtime.Pump);
-    }
 
     /// <summary>Creates a client. No I/O happens before the first job.</summary>
     /// <param name="dataSource">
@@ -40,22 +30,63 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     /// <param name="loggerFactory">For failures of the log itself; null logs nothing.</param>
     /// <param name="timeProvider">Clock for intervals; null means the system's. Recorded times are always the server's.</param>
     /// <exception cref="ArgumentException">Options out of range; the message lists all of them.</exception>
-    public static JobmonClient Create(
-        NpgsqlDataSource dataSource, JobmonOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null) =>
-        Create(dataSource, options ?? new JobmonOptions(), loggerFactory, timeProvider, owned: null);
+    public JobmonClient(
+        NpgsqlDataSource dataSource, JobmonOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+        : this(dataSource, options ?? new JobmonOptions(), loggerFactory, timeProvider, owned: null)
+    {
+    }
 
-    internal static JobmonClient Create(
+    internal JobmonClient(
         NpgsqlDataSource dataSource, JobmonOptions options, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, NpgsqlDataSource? owned)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
         var failures = JobmonOptionsValidator.Check(options);
         if (failures.Count > 0)
             throw new ArgumentException(string.Join(' ', failures), nameof(options));
-        return new JobmonClient(dataSource, options, loggerFactory ?? NullLoggerFactory.Instance, timeProvider ?? TimeProvider.System, owned);
+        (_dataSource, _ownedSource) = (dataSource, owned);
+        _runtime = JobmonRuntime.OnServer(
+            dataSource, options, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("OmniPg.Jobmon"), timeProvider ?? TimeProvider.System);
+        _services = new LogServices(dataSource, _runtime);
+        ProcessEnd.Watch(_runtime.Writer.Pump);
+    }
+
+    /// <summary>A client whose runs go elsewhere than to a server.</summary>
+    internal JobmonClient(JobmonRuntime runtime) => _runtime = runtime;
+
+    /// <summary>
+    /// Records nothing and needs no server: for code where logging is optional. Bodies run, exceptions pass through, progress can be read
+    /// back; no run has an id, and none is in the way of another. For tests see <c>RecordingJobmon</c>.
+    /// </summary>
+    /// <remarks>
+    /// History, monitor, administration and capabilities are refused with <see cref="InvalidOperationException"/>, as is
+    /// <see cref="RunSqlAsync"/> without a data source. Disposing it does nothing: it is shared by all.
+    /// </remarks>
+    public static JobmonClient Null { get; } = new(JobmonRuntime.Nowhere());
+
+    /// <inheritdoc/>
+    public IJob? Current => FlowScope.CurrentOf(_runtime)?.Job;
+
+    /// <inheritdoc/>
+    public IJobHistory History => Services.History;
+
+    /// <inheritdoc/>
+    public IJobMonitor Monitor => Services.Monitor;
+
+    /// <inheritdoc/>
+    public IJobmonAdmin Admin => Services.Admin;
+
+    private LogServices Services
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _services ?? throw new InvalidOperationException("JobmonClient.Null has no log to read or administer.");
+        }
     }
 
     /// <inheritdoc/>
-    public IJob? Current => Ambient.CurrentOf(_runtime)?.Job;
+    public async ValueTask<JobmonCapabilities> GetCapabilitiesAsync(CancellationToken cancellationToken = default) =>
+        await Services.GetCapabilitiesAsync(cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public IJob Start(string jobName, JobOptions? options = null) =>
@@ -71,6 +102,38 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
     /// <inheritdoc/>
     public JobBuilder Job(string jobName) => new(this, jobName);
 
+    /// <inheritdoc/>
+    public Task RunAsync(
+        string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunAsync(jobName, JobBodies.WithResult(body), options, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<T?> RunAsync<T>(
+        string jobName, Func<IJob, CancellationToken, Task<T>> body, JobOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        cancellationToken.ThrowIfCancellationRequested();
+        var run = NewRun(jobName, options);
+        await BeginAsync(async: true, run, cancellationToken).ConfigureAwait(false);
+        return await JobBodies.RunAsync(run, body, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<SqlJobResult> RunSqlAsync(
+        string jobName, string sql, SqlJobOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(sql);
+        cancellationToken.ThrowIfCancellationRequested();
+        options ??= new SqlJobOptions();
+        JobOptionsValidator.Check(options);
+        var source = options.DataSource ?? _dataSource;
+        if (source is null && _runtime.SqlAnswer is null)
+            throw new InvalidOperationException("JobmonClient.Null has no server to run SQL on.");
+        var run = NewRun(jobName, options.Job);
+        await BeginAsync(async: true, run, cancellationToken).ConfigureAwait(false);
+        return await SqlJobs.RunAsync(run, sql, source, options.CommandTimeout, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <inheritdoc cref="DisposeAsync()"/>
     public void Dispose() => SyncCall.Run(DisposeAsync(async: false));
 
@@ -79,7 +142,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
 
     private async ValueTask DisposeAsync(bool async)
     {
-        if (Interlocked.Exchange(ref _disposing, 1) != 0)
+        if (this == Null || Interlocked.Exchange(ref _disposing, 1) != 0)
             return;
         // The order matters. Runs end while the writer still works; the pump stops before the last replay, so that no two of them send for
         // the same run; the control session goes after all writes, because its lock says that this process lives.
@@ -87,13 +150,13 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         foreach (var (run, _) in _open)
             await run.AbandonAsync(async).ConfigureAwait(false);
         _disposed = true;
-        ProcessEnd.Forget(_runtime.Pump);
-        _runtime.Pump.Dispose();
+        ProcessEnd.Forget(_runtime.Writer.Pump);
+        _runtime.Writer.Pump.Dispose();
         _runtime.Writer.Replay();
-        _housekeeping.Finish();
+        _runtime.Housekeeping?.Finish();
         _runtime.Control.Dispose();
-        LeaveBacklog();
-        foreach (var owned in new IAsyncDisposable?[] { _runtime.Connections, _ownServicesSource, _ownCronSource, _ownedSource })
+        _runtime.Writer.Leave();
+        foreach (var owned in new IAsyncDisposable?[] { _runtime.Sink, _services, _ownedSource })
         {
             if (async && owned is not null)
                 await owned.DisposeAsync().ConfigureAwait(false);
@@ -102,23 +165,10 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         }
     }
 
-    private void LeaveBacklog()
-    {
-        var waiting = _runtime.Writer.Backlogged().ToList();
-        // What waits belongs to the next process that finds the file.
-        _runtime.Spool?.Clear(() => waiting.Count == 0);
-        _runtime.Spool?.Dispose();
-        var spooled = waiting.Count(e => e.Spooled);
-        if (spooled > 0)
-            JobmonLog.SpoolLeft(_runtime.Logger, spooled, _runtime.Spool!.Path);
-        if (waiting.Count > spooled)
-            JobmonLog.EventsLost(_runtime.Logger, waiting.Count - spooled, _runtime.Writer.LastTrouble ?? "they came after the last write.");
-    }
-
     /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>
     private JobRun NewRun(string jobName, JobOptions? options)
     {
-        JobNameRule.Check(jobName, _options.MaxJobNameBytes);
+        JobNameRule.Check(jobName, _runtime.Options.MaxJobNameBytes);
         options ??= new JobOptions();
         JobOptionsValidator.Check(options);
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -131,7 +181,7 @@ public sealed partial class JobmonClient : IJobmon, IDisposable
         // Before its first write: a dispose in between has to find it.
         _open[run] = 0;
         await run.BeginAsync(async, cancellationToken).ConfigureAwait(false);
-        _housekeeping.ComeBy();
+        _runtime.Housekeeping?.ComeBy();
         return run;
     }
 

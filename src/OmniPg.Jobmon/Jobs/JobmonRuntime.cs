@@ -1,18 +1,24 @@
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace OmniPg.Jobmon;
 
 /// <summary>The parts that every run of one client shares, and how they are put together.</summary>
 internal sealed record JobmonRuntime(
-    JobmonOptions Options, OwnConnections Connections, LogTarget Target, AutonomousWriter Writer, WriteErrors Errors, ControlSession Control,
-    BackgroundPump Pump, SpoolFile? Spool, SpoolReplay? SpoolReplay, TextGuard Texts, TimeProvider Time, ILogger Logger)
+    IEventSink Sink, IControl Control, AutonomousWriter Writer, JobmonOptions Options, TextGuard Texts, TimeProvider Time, ILogger Logger)
 {
-    /// <summary>Whether another client writes to the same tables, so that ids mean the same runs.</summary>
-    public bool IsSameLog(JobmonRuntime other) => ReferenceEquals(this, other)
-        || (Connections.ServerName == other.Connections.ServerName && Options.Schema == other.Options.Schema && Options.SideSchema == other.Options.SideSchema);
+    /// <summary>What a starting job does for others in passing; null where there are no others.</summary>
+    public Housekeeping? Housekeeping { get; init; }
 
-    public static JobmonRuntime Create(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)
+    /// <summary>Answers the SQL of steps and jobs in place of a server; null runs it.</summary>
+    public Func<string, long>? SqlAnswer { get; init; }
+
+    /// <summary>See <see cref="IEventSink.Log"/>.</summary>
+    public object? Log => Sink.Log;
+
+    /// <summary>Runs are recorded on a server.</summary>
+    public static JobmonRuntime OnServer(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)
     {
         var clock = new ServerClock(time);
         var texts = new TextGuard(options.MessageFilter, options.MaxMessageBytes);
@@ -22,22 +28,28 @@ internal sealed record JobmonRuntime(
         var registration = new SessionRegistration(identity, target);
         var control = new ControlSession(registration, connections, target, options, time, logger);
         var context = new WriteContext(clock, texts, identity.Id, () => control.Pid);
-        var sender = new EventSender(connections, target, options, context, time, logger) { Register = registration.Early };
-        var errors = new WriteErrors(target, connections, options);
-        var writer = new AutonomousWriter(sender, errors, connections, options, context, time, logger);
-        var pump = new BackgroundPump(writer, options, time, logger);
-        writer.Backlog = pump.Wake;
-        var (spool, replay) = Spooling();
-        writer.Spool = spool;
-        return new JobmonRuntime(options, connections, target, writer, errors, control, pump, spool, replay, texts, time, logger);
-
-        (SpoolFile?, SpoolReplay?) Spooling()
+        var sink = new PostgresSink(connections, target, registration, options, context, time, logger);
+        var header = SpoolHeader.Of(identity, connections.ServerName, options);
+        var spool = options.SpoolDirectory is { } folder ? new SpoolFile(folder, header, new SpoolEncoder(clock, texts), time, logger) : null;
+        var writer = new AutonomousWriter(sink, spool, clock, options, time, logger);
+        var replay = spool is null ? null : new SpoolReplay(spool.Path, header, writer, sink, connections, target, context, logger);
+        return new JobmonRuntime(sink, control, writer, options, texts, time, logger)
         {
-            if (options.SpoolDirectory is not { } folder)
-                return (null, null);
-            var header = SpoolHeader.Of(identity, connections.ServerName, options);
-            var own = new SpoolFile(folder, header, new SpoolEncoder(clock, texts), time, logger);
-            return (own, new SpoolReplay(own.Path, header, writer, sender, connections, target, context, logger));
-        }
+            Housekeeping = new Housekeeping(writer, replay, connections, target, options, time, logger),
+        };
     }
+
+    /// <summary>Runs are recorded in memory.</summary>
+    public static JobmonRuntime InMemory(MemorySink sink, JobmonOptions options, Func<string, long>? answer) =>
+        Local(sink, sink, sink.Clock, options, sink.Texts, sink.Time) with { SqlAnswer = answer };
+
+    /// <summary>Runs are recorded nowhere.</summary>
+    public static JobmonRuntime Nowhere()
+    {
+        var (nowhere, options) = (new NullSink(), new JobmonOptions());
+        return Local(nowhere, nowhere, new ServerClock(TimeProvider.System), options, new TextGuard(null, options.MaxMessageBytes), TimeProvider.System);
+    }
+
+    private static JobmonRuntime Local(IEventSink sink, IControl control, ServerClock clock, JobmonOptions options, TextGuard texts, TimeProvider time) => new(
+        sink, control, new AutonomousWriter(sink, spool: null, clock, options, time, NullLogger.Instance), options, texts, time, NullLogger.Instance);
 }

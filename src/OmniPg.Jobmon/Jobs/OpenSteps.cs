@@ -5,7 +5,7 @@ internal sealed class OpenSteps
 {
     // A leaf among the locks: nothing is awaited or locked under it.
     private readonly Lock _gate = new();
-    private readonly List<IOpenStep> _open = [];
+    private readonly List<StepRun> _open = [];
     private int _begun;
     private Exception? _recorded;
 
@@ -15,14 +15,14 @@ internal sealed class OpenSteps
     /// <summary>Position of the next step among all steps of the run, from 1.</summary>
     public int NextOrdinal() => Interlocked.Increment(ref _begun);
 
-    public void Add(IOpenStep step)
+    public void Add(StepRun step)
     {
         lock (_gate)
             _open.Add(step);
     }
 
     /// <summary>A step ended; its exception need not be recorded again when it ends the run, too.</summary>
-    public void Ended(IOpenStep step, Exception? error)
+    public void Ended(StepRun step, Exception? error)
     {
         lock (_gate)
         {
@@ -33,7 +33,7 @@ internal sealed class OpenSteps
 
     /// <summary>Empties the list for the end of the run.</summary>
     /// <returns>The steps, innermost last, and the exception that was recorded last with a step.</returns>
-    public (IOpenStep[] Open, Exception? Recorded) Close()
+    public (StepRun[] Open, Exception? Recorded) Close()
     {
         lock (_gate)
         {
@@ -44,9 +44,9 @@ internal sealed class OpenSteps
     }
 
     /// <summary>Steps with progress that the server does not have, each marked as being written.</summary>
-    public List<IOpenStep> TakeMoved()
+    public List<StepRun> TakeMoved()
     {
-        var moved = new List<IOpenStep>();
+        var moved = new List<StepRun>();
         lock (_gate)
         {
             foreach (var step in _open)

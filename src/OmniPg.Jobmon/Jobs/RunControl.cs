@@ -4,7 +4,7 @@ namespace OmniPg.Jobmon;
 
 /// <summary>How others end a run: a request to cancel it, or the loss of its single-instance lock, fires the token of the job.</summary>
 #pragma warning disable CA1001 // Never disposed: the caller may keep the token longer than the job, and a source without a timer holds nothing.
-internal sealed class RunControl : IControlled
+internal sealed class RunControl
 #pragma warning restore CA1001
 {
     private readonly CancellationTokenSource _cancel = new();
@@ -31,16 +31,23 @@ internal sealed class RunControl : IControlled
     /// <summary>The run is over: the host's token, which lives longer, forgets it.</summary>
     public void Leave() => _stopping.Unregister();
 
-    public void OnCancelRequested(string? by)
+    /// <summary>Somebody asked for cancellation.</summary>
+    /// <param name="by">Who, and why.</param>
+    /// <param name="atOnce">Whether the callbacks of the token have run on return.</param>
+    public void OnCancelRequested(string? by, bool atOnce = false)
     {
         if (_asked)
             return;
         CancelledBy = by;
         _asked = true;
         JobmonLog.CancelRequested(_logger, Row.Name, Row.JobId);
-        CancelOffThread();
+        if (atOnce)
+            _cancel.Cancel();
+        else
+            CancelOffThread();
     }
 
+    /// <summary>Another process took the single-instance lock while the connection was away.</summary>
     public void OnInstanceLockLost()
     {
         _asked = true;

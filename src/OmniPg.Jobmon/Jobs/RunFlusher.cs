@@ -22,7 +22,7 @@ internal sealed class RunFlusher(JobRow job, OpenSteps steps, JobmonRuntime runt
     /// <summary>The lines not yet written, as events that are kept like the end of the run itself.</summary>
     public IEnumerable<LogEvent> LastLines()
     {
-        if (_lines is not { } lines || runtime.Target.Server is { HasSide: false })
+        if (_lines is not { } lines || runtime.Sink.TakesLines == false)
             yield break;
         JobmonTelemetry.Dropped(lines.Seal(runtime.Writer.Mark()), "log lines");
         while (lines.Next() is { Lines.Length: > 0 } batch)
@@ -36,7 +36,7 @@ internal sealed class RunFlusher(JobRow job, OpenSteps steps, JobmonRuntime runt
     {
         if (job.JobId is null)
             return true;
-        List<IOpenStep> moved = [];
+        List<StepRun> moved = [];
         // A step leaves the list before its end is written: what is found there under the gate has not ended for the server, either.
         if (await runtime.Writer.TrySendAsync(async, job, Moved).ConfigureAwait(false))
             return true;
@@ -52,7 +52,7 @@ internal sealed class RunFlusher(JobRow job, OpenSteps steps, JobmonRuntime runt
 
     private async ValueTask<bool> FlushLinesAsync(bool async)
     {
-        if (_lines is not { } lines || job.JobId is null || runtime.Target.Server is not { HasSide: true })
+        if (_lines is not { } lines || job.JobId is null || runtime.Sink.TakesLines != true)
             return true;
         while (lines.Next() is { Lines.Length: > 0 } batch)
         {

@@ -40,13 +40,13 @@ internal sealed partial class StepRun
 
     public ValueTask DisposeAsync() => DisposeAsync(async: true);
 
+    /// <summary>Ends the step in the same batch as its job.</summary>
     public LogEvent EndWithJob(AlertLevel level, string? reason, Exception? error)
     {
         Interlocked.Exchange(ref _ended, 1);
         _scope.Ended = true;
         JobmonTelemetry.EndActivity(_activity, _job.JobId, level, error);
-        var progress = Cell.Snapshot().Reported ? ProgressText.Of(Cell.Read()) : null;
-        return EndEvent(level, reason ?? Joined(JobEndedEvent.OpenStepMessage, progress), null, error);
+        return EndEvent(level, reason ?? Joined(JobEndedEvent.OpenStepMessage, LastText()), null, error);
     }
 
     /// <summary>Ends the step with rows counted by the server.</summary>
@@ -104,15 +104,16 @@ internal sealed partial class StepRun
         JobmonTelemetry.EndActivity(_activity, _job.JobId, level, error);
     }
 
-    private string? LastText() => Cell.Snapshot().Reported ? ProgressText.Of(Cell.Read()) : null;
+    private string? LastText() => Cell.Last()?.ToText();
 
     private StepEndedEvent EndEvent(AlertLevel level, string? message, string? status, Exception? error, long? rows = null) =>
         new(Row, _job.Runtime.Writer.Mark(), level)
         {
             Message = message,
             Status = status,
-            Progress = Cell.Snapshot(),
+            Progress = Cell.Last(),
             RowsAffected = rows,
+            Error = error,
             ErrorJson = error is null ? null : ErrorDocument.Json(error, _job.Runtime.Texts),
         };
 

@@ -4,11 +4,11 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>One open step.</summary>
-internal sealed partial class StepRun : IStep, IOpenStep
+internal sealed partial class StepRun : IStep
 {
     private readonly JobRun _job;
     private readonly StepRun? _parent;
-    private readonly Ambient _scope;
+    private readonly FlowScope _scope;
     private readonly Activity? _activity;
     // Decided without a lock: whoever sets it first ends the step, all others are late.
     private int _ended;
@@ -20,7 +20,7 @@ internal sealed partial class StepRun : IStep, IOpenStep
         Row = new StepRow(job.Row, parent?.Row, ordinal, action);
         Cell = new ProgressCell(job.Runtime.Time);
         _activity = JobmonTelemetry.StartStep(job.Name, action, parent?._activity);
-        _scope = Ambient.Enter(job, Row);
+        _scope = FlowScope.Enter(job, Row);
     }
 
     public StepRow Row { get; }
@@ -89,7 +89,9 @@ internal sealed partial class StepRun : IStep, IOpenStep
         return ResultAsync(RunAsync(
             async (_, token) =>
             {
-                var rows = await SqlSteps.ExecuteAsync(sql, connection, transaction, token).ConfigureAwait(false);
+                var rows = _job.Runtime.SqlAnswer is { } answer
+                    ? Answer(answer, sql, token)
+                    : await SqlSteps.ExecuteAsync(sql, connection, transaction, token).ConfigureAwait(false);
                 await EndSqlAsync(rows).ConfigureAwait(false);
                 return rows;
             },
@@ -100,6 +102,13 @@ internal sealed partial class StepRun : IStep, IOpenStep
             var rows = await running.ConfigureAwait(false);
             return new SqlStepResult(StepId, rows);
         }
+    }
+
+    /// <summary>What a test answers in place of a server.</summary>
+    public static long Answer(Func<string, long> answer, string sql, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return answer(sql);
     }
 
     private async Task<T> RunCoreAsync<T>(Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken)

@@ -4,12 +4,15 @@ using Microsoft.Extensions.Logging;
 namespace OmniPg.Jobmon;
 
 /// <summary>One thread of its own that writes progress, retries what could not be written, and reaps dead runs now and then.</summary>
-/// <remarks>Not the thread pool: a job that starves the pool must still be seen moving.</remarks>
-internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions options, TimeProvider time, ILogger logger) : IDisposable
+/// <remarks>
+/// Not the thread pool: a job that starves the pool must still be seen moving. Without a thread it only knows the open runs, whose progress
+/// is then written by whoever looks.
+/// </remarks>
+internal sealed class BackgroundPump(AutonomousWriter writer, bool threaded, TimeSpan flushInterval, TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(2);
 
-    private readonly ConcurrentDictionary<IProgressSource, byte> _sources = new();
+    private readonly ConcurrentDictionary<JobRun, byte> _runs = new();
     // A signal that comes while the thread works is kept until it waits again.
     private readonly AutoResetEvent _wake = new(false);
     private readonly Lock _lock = new();
@@ -19,13 +22,13 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
 
     public bool IsStopping => _stopping;
 
-    public void Add(IProgressSource source)
+    public void Add(JobRun run)
     {
-        _sources[source] = 0;
+        _runs[run] = 0;
         Start();
     }
 
-    public void Remove(IProgressSource source) => _sources.TryRemove(source, out _);
+    public void Remove(JobRun run) => _runs.TryRemove(run, out _);
 
     /// <summary>Has one more piece of work done in the background; a waiting one is replaced.</summary>
     public void Run(Action errand)
@@ -44,7 +47,7 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
     /// <remarks>Not on the pump's own thread, which may be waiting for the server with something else.</remarks>
     public Thread? BeginLastFlush()
     {
-        if (_sources.IsEmpty)
+        if (_runs.IsEmpty)
             return null;
         var flush = new Thread(Guarded(FlushAll)) { IsBackground = true, Name = "OmniPg.Jobmon exit" };
         flush.Start();
@@ -61,7 +64,7 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
 
     private void Start()
     {
-        if (_thread is not null || _stopping)
+        if (_thread is not null || _stopping || !threaded)
             return;
         lock (_lock)
         {
@@ -85,31 +88,32 @@ internal sealed class BackgroundPump(AutonomousWriter writer, JobmonOptions opti
             Guarded(() => Interlocked.Exchange(ref _errand, null)?.Invoke())();
             if (writer.HasBacklog && (!writer.IsAway || writer.UntilRetry == TimeSpan.Zero))
                 Guarded(writer.Replay)();
-            if (time.GetElapsedTime(flushed) < options.FlushInterval)
+            if (time.GetElapsedTime(flushed) < flushInterval)
                 continue;
             flushed = time.GetTimestamp();
-            writer.Spool?.Sync();
+            writer.SyncSpool();
             Guarded(FlushAll)();
         }
     }
 
     private TimeSpan UntilNext(TimeSpan sinceFlush)
     {
-        if (_sources.IsEmpty && !writer.HasBacklog)
+        if (_runs.IsEmpty && !writer.HasBacklog)
             return Timeout.InfiniteTimeSpan;
-        var wait = options.FlushInterval - sinceFlush;
+        var wait = flushInterval - sinceFlush;
         if (writer.HasBacklog && writer.UntilRetry < wait)
             wait = writer.UntilRetry;
         // Work that is due and cannot be done must not make a busy loop.
         return wait > TimeSpan.FromMilliseconds(10) ? wait : TimeSpan.FromMilliseconds(10);
     }
 
-    private void FlushAll()
+    /// <summary>Writes the progress of all runs now.</summary>
+    public void FlushAll()
     {
-        foreach (var (source, _) in _sources)
+        foreach (var (run, _) in _runs)
         {
             // All others would meet the same server.
-            if (!source.FlushProgress() && writer.IsAway)
+            if (!run.FlushProgress() && writer.IsAway)
                 return;
         }
     }

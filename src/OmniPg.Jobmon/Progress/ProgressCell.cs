@@ -51,12 +51,15 @@ internal sealed class ProgressCell(TimeProvider time)
     /// <summary>The write failed: it is still to be done.</summary>
     public void PutBack() => Volatile.Write(ref _changed, 1);
 
-    public ProgressSnapshot Snapshot()
+    /// <summary>What was reported last, with rate and remaining time; null for nothing.</summary>
+    public StepProgress? Last() => Snapshot().Reported ? Read() : null;
+
+    public Numbers Snapshot()
     {
         var total = Volatile.Read(ref _total);
         // In this order: who takes a change sets the second before the first is cleared.
         var reported = Volatile.Read(ref _changed) != 0 || Volatile.Read(ref _reported) != 0;
-        return new ProgressSnapshot(reported, Volatile.Read(ref _current), total == Unknown ? null : total, Volatile.Read(ref _unit));
+        return new Numbers(reported, Volatile.Read(ref _current), total == Unknown ? null : total, Volatile.Read(ref _unit));
     }
 
     /// <summary>The numbers with rate and remaining time at the average pace since the step began.</summary>
@@ -72,4 +75,7 @@ internal sealed class ProgressCell(TimeProvider time)
             Remaining = left is { } units && rate > 0 ? TimeSpan.FromSeconds(Math.Min(Math.Max(0, units) / rate, TimeSpan.MaxValue.TotalSeconds / 2)) : null,
         };
     }
+
+    /// <summary>Progress numbers at one moment.</summary>
+    internal readonly record struct Numbers(bool Reported, long Current, long? Total, string? Unit);
 }

@@ -28,11 +28,11 @@ internal sealed class SpoolDecoder(WriteContext origin, ServerClock clock)
             {
                 Status = record.Status,
                 Message = record.Message,
-                Progress = new ProgressSnapshot(record.Current is not null, record.Current ?? 0, record.Total, record.Unit),
+                Progress = record.Current is { } current ? new StepProgress(current, record.Total, record.Unit) : null,
                 RowsAffected = record.Rows,
                 ErrorJson = record.Error,
             },
-            "job end" => new JobEndedEvent(job, mark, Level(record))
+            "job end" => new JobEndedEvent(job, mark, JobOutcome.Of(Level(record)))
             {
                 FinalAction = record.Action,
                 FinalMessage = record.Message,

@@ -7,7 +7,7 @@ using OmniPg.IO;
 namespace OmniPg.Jobmon;
 
 /// <summary>The spool file of this process: created with the first event that has to wait, locked while the process lives, removed when nothing waits.</summary>
-internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder encoder, TimeProvider time, ILogger logger) : IEventSpool, IDisposable
+internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder encoder, TimeProvider time, ILogger logger) : IDisposable
 {
     public const string Pattern = "omnipg-jobmon-*.jsonl";
 
@@ -19,6 +19,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
 
     public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetFullPath(folder), $"omnipg-jobmon-{header.Session:N}.jsonl");
 
+    /// <summary>Writes those of the events that it does not hold yet. Never throws, as all of this: the log must not break the work.</summary>
     public void Keep(IEnumerable<LogEvent> waiting)
     {
         lock (_gate)
@@ -35,6 +36,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
         }
     }
 
+    /// <summary>Makes what was written survive a crash of the machine, too.</summary>
     public void Sync()
     {
         FileStream? file;
@@ -51,6 +53,8 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
             _unsynced = true;
     }
 
+    /// <summary>Forgets everything, unless an event came to wait meanwhile.</summary>
+    /// <param name="nothingWaits">Asked while no event can be written to the spool.</param>
     public void Clear(Func<bool> nothingWaits)
     {
         lock (_gate)

@@ -10,7 +10,7 @@ namespace OmniPg.Jobmon;
 /// cut short is simply done again; only without the side tables the starts of such a second replay appear twice.
 /// </remarks>
 internal sealed class SpoolReplay(
-    string ownPath, SpoolHeader header, AutonomousWriter writer, EventSender sender, OwnConnections connections, LogTarget target,
+    string ownPath, SpoolHeader header, AutonomousWriter writer, PostgresSink sink, OwnConnections connections, LogTarget target,
     WriteContext context, ILogger logger)
 {
     // Texts were filtered and cut when they were written to the file: only what no server can store is still replaced.
@@ -26,7 +26,7 @@ internal sealed class SpoolReplay(
         Guarded(folder, () => files = Directory.Exists(folder) ? Directory.GetFiles(folder, SpoolFile.Pattern) : []);
         var left = files.Where(file => file != ownPath).ToArray();
         // Times in the files are the server's: its clock has to be known before they are read.
-        if (left.Length > 0 && !sender.Probe())
+        if (left.Length > 0 && !sink.Probe())
             return false;
         var all = true;
         foreach (var file in left)

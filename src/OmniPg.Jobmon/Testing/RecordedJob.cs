@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace OmniPg.Jobmon.Testing;
+namespace OmniPg.Jobmon;
 
 /// <summary>One recorded run, as it stood when it was asked for.</summary>
 public sealed record RecordedJob

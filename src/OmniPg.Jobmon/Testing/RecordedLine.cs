@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace OmniPg.Jobmon.Testing;
+namespace OmniPg.Jobmon;
 
 /// <summary>A line that a run logged by <see cref="IJob.Log"/>, or that was captured from a logger.</summary>
 public sealed record RecordedLine

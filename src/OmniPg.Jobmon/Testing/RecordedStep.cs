@@ -1,4 +1,4 @@
-namespace OmniPg.Jobmon.Testing;
+namespace OmniPg.Jobmon;
 
 /// <summary>One step of a recorded run, as it stood when it was asked for.</summary>
 public sealed record RecordedStep

@@ -1,14 +1,14 @@
-namespace OmniPg.Jobmon.Testing;
+namespace OmniPg.Jobmon;
 
 /// <summary>The administration of a log in memory: cancelling, and the texts of levels.</summary>
-internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
+internal sealed class RecordingAdmin(RecordingJobmon jobmon) : IJobmonAdmin
 {
     private const string OnServer = "test it with a JobmonClient on a server";
 
     public CancelResult Cancel(long jobId, string? reason)
     {
-        var found = log.Runs().Find(run => run.Id == jobId);
-        return found?.Cancel(RecordingHistory.Owner + (reason is null ? "" : $": {reason}")) ?? CancelResult.NotFound;
+        jobmon.Flush();
+        return jobmon.Sink.Cancel(jobId, RecordingHistory.Owner + (reason is null ? "" : $": {reason}"));
     }
 
     public Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default)
@@ -20,7 +20,7 @@ internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
     public Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return Task.FromResult(log.Context.StatusTexts());
+        return Task.FromResult(jobmon.Sink.StatusTexts());
     }
 
     public Task SetStatusTextAsync(AlertLevel level, string text, CancellationToken cancellationToken = default)
@@ -28,7 +28,7 @@ internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
         ArgumentException.ThrowIfNullOrWhiteSpace(text);
         ArgumentOutOfRangeException.ThrowIfLessThan(level.Code, 1, nameof(level));
         cancellationToken.ThrowIfCancellationRequested();
-        log.Context.SetStatusText(level, text);
+        jobmon.Sink.SetStatusText(level, text);
         return Task.CompletedTask;
     }
 
@@ -69,5 +69,5 @@ internal sealed class RecordingAdmin(RecordingLog log) : IJobmonAdmin
     public Task MigrateFromExtensionAsync(string? schema = null, CancellationToken cancellationToken = default) =>
         throw Refuse(nameof(MigrateFromExtensionAsync));
 
-    private static NotSupportedException Refuse(string member) => Unsupported.For($"Admin.{member}", OnServer);
+    private static NotSupportedException Refuse(string member) => RecordingJobmon.Unsupported($"Admin.{member}", OnServer);
 }

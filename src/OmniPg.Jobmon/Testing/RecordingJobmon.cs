@@ -1,4 +1,4 @@
-namespace OmniPg.Jobmon.Testing;
+namespace OmniPg.Jobmon;
 
 /// <summary>A job log in memory, for unit tests: what the code under test logs can be read back as <see cref="Jobs"/>.</summary>
 /// <remarks>
@@ -10,36 +10,40 @@ namespace OmniPg.Jobmon.Testing;
 /// </para>
 /// <para>What needs a server is refused with <see cref="NotSupportedException"/> that says what to use in its place.</para>
 /// </remarks>
-public sealed partial class RecordingJobmon : IJobmon, IDisposable
+public sealed class RecordingJobmon : IJobmon, IDisposable
 {
-    private readonly RecordingLog _log;
     private readonly RecordingHistory _history;
     private readonly RecordingAdmin _admin;
-    private readonly JobmonOptions _defaults = new();
+    private readonly JobmonOptions _options = new();
     private readonly IJobMonitor? _monitor;
-    private volatile bool _disposed;
+    // With the first use: the settings are known then.
+    private readonly Lazy<(MemorySink Sink, JobmonRuntime Runtime, JobmonClient Client)> _log;
 
     /// <summary>Creates an empty record.</summary>
     /// <param name="timeProvider">Clock of all times and of the wait for a single-instance run; null means the system's.</param>
     public RecordingJobmon(TimeProvider? timeProvider = null)
     {
-        _log = new RecordingLog(timeProvider ?? TimeProvider.System);
-        _history = new RecordingHistory(_log);
-        _admin = new RecordingAdmin(_log);
+        (_history, _admin) = (new RecordingHistory(this), new RecordingAdmin(this));
+        _log = new(() =>
+        {
+            var sink = new MemorySink(timeProvider ?? TimeProvider.System, new TextGuard(MessageFilter, _options.MaxMessageBytes));
+            var runtime = JobmonRuntime.InMemory(sink, _options, SqlAnswer);
+            return (sink, runtime, new JobmonClient(runtime));
+        });
     }
 
     /// <summary>As <see cref="JobmonOptions.DisposeBehavior"/>. Default <see cref="DisposeBehavior.FailUnlessCompleted"/>.</summary>
     public DisposeBehavior DisposeBehavior
     {
-        get => _log.DisposeBehavior;
-        init => _log.DisposeBehavior = value;
+        get => _options.DisposeBehavior;
+        init => _options.DisposeBehavior = value;
     }
 
     /// <summary>As <see cref="JobmonOptions.MessageFilter"/>: applied to every text before it is recorded. Default null.</summary>
     public Func<string, string>? MessageFilter
     {
-        get;
-        init => _log.Context.Texts = new TextGuard(field = value, _defaults.MaxMessageBytes);
+        get => _options.MessageFilter;
+        init => _options.MessageFilter = value;
     }
 
     /// <summary>
@@ -49,12 +53,12 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The value is outside the range.</exception>
     public int MaxLogLines
     {
-        get => _log.Context.MaxLogLines;
+        get => _options.MaxLogLines;
         init
         {
             ArgumentOutOfRangeException.ThrowIfNegative(value, nameof(MaxLogLines));
             ArgumentOutOfRangeException.ThrowIfGreaterThan(value, JobmonOptionsValidator.MostLogLines, nameof(MaxLogLines));
-            _log.Context.MaxLogLines = value;
+            _options.MaxLogLines = value;
         }
     }
 
@@ -62,11 +66,7 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     /// Answers the SQL of <see cref="RunSqlAsync"/> and <see cref="IJob.SqlStepAsync(string, string, Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction?, CancellationToken)"/>: gets the text and returns the rows affected, or
     /// throws what the server would. Default null: the SQL is run for real, on the connection or data source that the code under test gave.
     /// </summary>
-    public Func<string, long>? SqlAnswer
-    {
-        get => _log.SqlAnswer;
-        init => _log.SqlAnswer = value;
-    }
+    public Func<string, long>? SqlAnswer { get; init; }
 
     /// <summary>The recorded runs, oldest first, as they stand now; each call takes a new picture that does not change any more.</summary>
     /// <remarks>A run of <see cref="RecordMode.ErrorsOnly"/> appears when the client would write it.</remarks>
@@ -74,14 +74,14 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     {
         get
         {
-            var runs = _log.Runs();
-            lock (_log.Gate)
-                return [.. runs.Select(run => run.Snapshot())];
+            Flush();
+            lock (Sink.Gate)
+                return [.. Sink.Runs.Select(run => run.Snapshot(Sink))];
         }
     }
 
     /// <inheritdoc/>
-    public IJob? Current => RecordingScope.Current(_log)?.Run;
+    public IJob? Current => Client.Current;
 
     /// <summary>Reads this record. A regular expression and statistics need a server.</summary>
     public IJobHistory History => _history;
@@ -90,12 +90,49 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     /// <exception cref="NotSupportedException">None was given.</exception>
     public IJobMonitor Monitor
     {
-        get => _monitor ?? throw Unsupported.For(nameof(Monitor), "set RecordingJobmon.Monitor to an IJobMonitor of the test");
+        get => _monitor ?? throw Unsupported(nameof(Monitor), "set RecordingJobmon.Monitor to an IJobMonitor of the test");
         init => _monitor = value;
     }
 
     /// <summary>Cancels runs of this record and keeps the texts of levels; the rest needs a server.</summary>
     public IJobmonAdmin Admin => _admin;
+
+    internal MemorySink Sink => _log.Value.Sink;
+
+    private JobmonClient Client => _log.Value.Client;
+
+    /// <inheritdoc/>
+    public IJob Start(string jobName, JobOptions? options = null) => Client.Start(jobName, options);
+
+    /// <inheritdoc/>
+    public ValueTask<IJob> StartAsync(string jobName, JobOptions? options = null, CancellationToken cancellationToken = default) =>
+        Client.StartAsync(jobName, options, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RunAsync(
+        string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default) =>
+        Client.RunAsync(jobName, body, options, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<T?> RunAsync<T>(
+        string jobName, Func<IJob, CancellationToken, Task<T>> body, JobOptions? options = null, CancellationToken cancellationToken = default) =>
+        Client.RunAsync(jobName, body, options, cancellationToken);
+
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">Neither <see cref="SqlAnswer"/> nor <see cref="SqlJobOptions.DataSource"/> is set.</exception>
+    public async Task<SqlJobResult> RunSqlAsync(
+        string jobName, string sql, SqlJobOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        // Misuse is refused before what this log cannot do.
+        ArgumentException.ThrowIfNullOrWhiteSpace(sql);
+        JobOptionsValidator.Check(options ??= new SqlJobOptions());
+        if (SqlAnswer is null && options.DataSource is null)
+            throw Unsupported(nameof(RunSqlAsync), "set RecordingJobmon.SqlAnswer, or SqlJobOptions.DataSource to run the SQL on a server");
+        return await Client.RunSqlAsync(jobName, sql, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public JobBuilder Job(string jobName) => new(this, jobName);
 
     /// <summary>Asks a run to stop: its <see cref="IJob.CancellationToken"/> has fired on return.</summary>
     /// <param name="jobId">Id of the run, see <see cref="RecordedJob.JobId"/>.</param>
@@ -105,20 +142,18 @@ public sealed partial class RecordingJobmon : IJobmon, IDisposable
     /// <summary>Not available: there is no server whose capabilities could be told.</summary>
     /// <exception cref="NotSupportedException">Always.</exception>
     public ValueTask<JobmonCapabilities> GetCapabilitiesAsync(CancellationToken cancellationToken = default) =>
-        throw Unsupported.For(nameof(GetCapabilitiesAsync), "ask a JobmonClient on a server");
+        throw Unsupported(nameof(GetCapabilitiesAsync), "ask a JobmonClient on a server");
 
     /// <summary>Ends open runs as failed, as the client does; the record can still be read.</summary>
-    public void Dispose()
-    {
-        foreach (var run in _log.Open())
-            _log.End(run, JobOutcome.Failure("JobmonClient was disposed while the job was running"));
-        _disposed = true;
-    }
+    public void Dispose() => Client.Dispose();
 
     /// <inheritdoc cref="Dispose"/>
-    public ValueTask DisposeAsync()
-    {
-        Dispose();
-        return ValueTask.CompletedTask;
-    }
+    public ValueTask DisposeAsync() => Client.DisposeAsync();
+
+    /// <summary>Does what the background of a client does now and then: nobody here waits for it.</summary>
+    internal void Flush() => _log.Value.Runtime.Writer.Pump.FlushAll();
+
+    /// <summary>Refusal of what only a server can answer.</summary>
+    internal static NotSupportedException Unsupported(string member, string instead) =>
+        new($"RecordingJobmon has no server to answer '{member}': {instead}.");
 }

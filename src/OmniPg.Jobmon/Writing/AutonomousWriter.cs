@@ -10,24 +10,38 @@ namespace OmniPg.Jobmon;
 /// Events that pile up behind one write go out together in the next batch. Every event passes through these methods and those of the
 /// sender, and each of their results is awaited once, at once: that is why their state is pooled.
 /// </remarks>
-internal sealed class AutonomousWriter(
-    EventSender sender, WriteErrors errors, OwnConnections connections, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
+internal sealed class AutonomousWriter
 {
     // One run whose writer is stuck, say in a starved thread pool, must not keep the progress of all others from being seen.
     private static readonly TimeSpan BackgroundPatience = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<JobRow, byte> _pending = new();
-    private readonly Circuit _circuit = new(time);
-    private readonly ErrorThrottle _throttle = new(time);
+    private readonly IEventSink _sink;
+    private readonly SpoolFile? _spool;
+    private readonly ServerClock _clock;
+    private readonly JobmonOptions _options;
+    private readonly ILogger _logger;
+    private readonly Circuit _circuit;
+    private readonly ErrorThrottle _throttle;
+
+    /// <param name="sink">Where the events go.</param>
+    /// <param name="spool">Where waiting events outlive this process; null for nowhere.</param>
+    /// <param name="clock">Clock of the marks.</param>
+    /// <param name="options">Limits and the error policy.</param>
+    /// <param name="time">Clock of intervals.</param>
+    /// <param name="logger">For failures.</param>
+    public AutonomousWriter(IEventSink sink, SpoolFile? spool, ServerClock clock, JobmonOptions options, TimeProvider time, ILogger logger)
+    {
+        (_sink, _spool, _clock, _options, _logger) = (sink, spool, clock, options, logger);
+        (_circuit, _throttle) = (new Circuit(time), new ErrorThrottle(time));
+        Pump = new BackgroundPump(this, sink.InBackground, _options.FlushInterval, time, logger);
+    }
+
+    /// <summary>The background, which writes progress and what had to wait.</summary>
+    public BackgroundPump Pump { get; }
 
     /// <summary>What kept events from being written last; null for nothing so far.</summary>
     public string? LastTrouble { get; private set; }
-
-    /// <summary>Called when events wait for the background.</summary>
-    public Action? Backlog { get; set; }
-
-    /// <summary>Where waiting events outlive this process; null for nowhere.</summary>
-    public IEventSpool? Spool { get; set; }
 
     public bool IsAway => _circuit.IsOpen;
 
@@ -35,7 +49,7 @@ internal sealed class AutonomousWriter(
 
     public TimeSpan UntilRetry => _circuit.Remaining;
 
-    public long Mark() => context.Clock.Mark();
+    public long Mark() => _clock.Mark();
 
     /// <summary>Writes now, or keeps the events for the background.</summary>
     /// <param name="async">Whether to use asynchronous I/O.</param>
@@ -45,12 +59,14 @@ internal sealed class AutonomousWriter(
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask WriteAsync(bool async, JobRow job, IReadOnlyList<LogEvent> events, bool mayThrow)
     {
+        if (_sink.Log is null)
+            return;
         FlowScope.StepAside();
-        var throws = mayThrow && options.ErrorPolicy == ErrorPolicy.Throw;
+        var throws = mayThrow && _options.ErrorPolicy == ErrorPolicy.Throw;
         foreach (var e in events)
         {
             e.Withheld = job.Withheld;
-            Dropped(job.Journal.Add(e, options.MaxBufferedEvents), "buffer full");
+            Dropped(job.Journal.Add(e, _options.MaxBufferedEvents), "buffer full");
         }
 
         if (job.Withheld)
@@ -68,7 +84,7 @@ internal sealed class AutonomousWriter(
         if (away && job.Journal.Count > 0)
             Postpone(job);
         if (failed is not null)
-            throw await errors.ExplainAsync(async, failed.Refusal!, failed.Operation).ConfigureAwait(false);
+            throw await _sink.ExplainAsync(async, failed.Refusal!, failed.Operation).ConfigureAwait(false);
     }
 
     /// <summary>Sends the waiting events of one run, and keeps those that the server cannot take now; returns what stopped it.</summary>
@@ -108,6 +124,8 @@ internal sealed class AutonomousWriter(
     /// <param name="make">Makes it once no other event of the run can be written, so that it is not older than one that is; null for nothing to send.</param>
     public async ValueTask<bool> TrySendAsync(bool async, JobRow job, Func<LogEvent?> make)
     {
+        if (_sink.Log is null)
+            return true;
         FlowScope.StepAside();
         if (_circuit.IsOpen)
             return false;
@@ -122,7 +140,7 @@ internal sealed class AutonomousWriter(
                 return true;
             if (!transient.IsReady || transient.IsPointless)
                 return false;
-            var (failure, error) = await sender.SendAsync(async, [transient]).ConfigureAwait(false);
+            var (failure, error) = await _sink.SendAsync(async, [transient]).ConfigureAwait(false);
             if (failure is WriteFailure.Broken or WriteFailure.Unavailable)
                 OpenCircuit(transient.Operation, error!);
             return failure is null;
@@ -137,7 +155,7 @@ internal sealed class AutonomousWriter(
     public void Replay()
     {
         // A statement that is worth nothing goes ahead: the backlog is not sent to a standby or into a dead network.
-        if (_circuit.IsOpen && !sender.Probe())
+        if (_circuit.IsOpen && !_sink.Probe())
         {
             _circuit.Open();
             return;
@@ -155,11 +173,30 @@ internal sealed class AutonomousWriter(
                 _pending[job] = 0;
         }
 
-        Spool?.Clear(() => _pending.IsEmpty);
+        _spool?.Clear(() => _pending.IsEmpty);
     }
 
     /// <summary>Events that wait, of all runs.</summary>
     public IEnumerable<LogEvent> Backlogged() => _pending.Keys.SelectMany(job => job.Journal.Snapshot());
+
+    /// <summary>Turns what stopped a write into the exception that a caller sees.</summary>
+    public ValueTask<Exception> ExplainAsync(bool async, Exception error, string operation) => _sink.ExplainAsync(async, error, operation);
+
+    /// <summary>Makes what waits in the spool file survive a crash of the machine, too.</summary>
+    public void SyncSpool() => _spool?.Sync();
+
+    /// <summary>Says what the end of this client leaves unwritten: in the spool file for the next process that finds it, or lost.</summary>
+    public void Leave()
+    {
+        var waiting = Backlogged().ToList();
+        _spool?.Clear(() => waiting.Count == 0);
+        _spool?.Dispose();
+        var spooled = waiting.Count(e => e.Spooled);
+        if (spooled > 0)
+            JobmonLog.SpoolLeft(_logger, spooled, _spool!.Path);
+        if (waiting.Count > spooled)
+            JobmonLog.EventsLost(_logger, waiting.Count - spooled, LastTrouble ?? "they came after the last write.");
+    }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(bool Away, Exception? Error)> DrainInOrderAsync(bool async, JobRow job)
@@ -172,7 +209,7 @@ internal sealed class AutonomousWriter(
             var batch = job.Journal.NextBatch(limit);
             if (batch.Count == 0)
                 return (false, refused);
-            var (failure, error) = await sender.SendAsync(async, batch).ConfigureAwait(false);
+            var (failure, error) = await _sink.SendAsync(async, batch).ConfigureAwait(false);
             switch (failure)
             {
                 case null:
@@ -208,7 +245,7 @@ internal sealed class AutonomousWriter(
             return;
         e.Abandon();
         Dropped(1, "refused");
-        JobmonLog.EventRefused(logger, e.Operation, job.Name, refusal.Message, refusal);
+        JobmonLog.EventRefused(_logger, e.Operation, job.Name, refusal.Message, refusal);
     }
 
     /// <summary>The first event of a caller that was not written, with its reason; null when all were.</summary>
@@ -233,18 +270,18 @@ internal sealed class AutonomousWriter(
     {
         job.Journal.MarkLate();
         _pending[job] = 0;
-        Spool?.Keep(job.Journal.Snapshot());
-        Backlog?.Invoke();
+        _spool?.Keep(job.Journal.Snapshot());
+        Pump.Wake();
     }
 
     private void OpenCircuit(string operation, Exception error)
     {
         _circuit.Open();
-        Backlog?.Invoke();
+        Pump.Wake();
         LastTrouble = error.Message;
         var cause = error is PostgresException refusal ? refusal.SqlState : error.GetType().Name;
         if (_throttle.MayLog(cause))
-            JobmonLog.LogUnavailable(logger, connections.ServerName, operation, cause, error.Message, error);
+            JobmonLog.LogUnavailable(_logger, _sink.Name, operation, cause, error.Message, error);
     }
 
     private static void Dropped(int count, string reason)

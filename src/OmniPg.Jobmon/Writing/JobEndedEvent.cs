@@ -3,11 +3,11 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>A run ended: the row is closed unless somebody else closed it first, and open steps with it.</summary>
-internal sealed class JobEndedEvent(JobRow job, long mark, AlertLevel level) : LogEvent(job, mark)
+internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) : LogEvent(job, mark)
 {
     public const string OpenStepMessage = "Step ended with the job";
 
-    public AlertLevel Level { get; } = level;
+    public JobOutcome Outcome { get; } = outcome;
 
     /// <summary>Action of a last step to add; null for none.</summary>
     public string? FinalAction { get; init; }
@@ -31,7 +31,7 @@ internal sealed class JobEndedEvent(JobRow job, long mark, AlertLevel level) : L
         {
             Parameters =
             {
-                BigInt(Job.JobId), Int(Level.Code), Text(Level.ToString()), Moment(at), Text(OpenStepMessage),
+                BigInt(Job.JobId), Int(Outcome.Level.Code), Text(Outcome.Level.ToString()), Moment(at), Text(OpenStepMessage),
                 Text(FinalAction), Text(Marked(FinalMessage, context)),
             },
         };

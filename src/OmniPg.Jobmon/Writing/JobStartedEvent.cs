@@ -20,6 +20,12 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
 
     public TimeSpan? MaxRuntime { get; init; }
 
+    /// <summary>The settings of the run, for a record in memory.</summary>
+    public JobOptions? Options { get; init; }
+
+    /// <summary>Its values, which change until its end, for a record in memory.</summary>
+    public RunValues? Values { get; init; }
+
     /// <summary>Code 1 of <c>job_status_text</c> exists: without it success has no name.</summary>
     public bool SuccessHasText { get; private set; } = true;
 

@@ -14,9 +14,13 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
 
     public string? Message { get; init; }
 
-    public ProgressSnapshot Progress { get; init; }
+    /// <summary>What was reported last; null for nothing.</summary>
+    public StepProgress? Progress { get; init; }
 
     public long? RowsAffected { get; init; }
+
+    /// <summary>What the step ended with, for a record in memory; null for none.</summary>
+    public Exception? Error { get; init; }
 
     /// <summary>The exception as JSON; null on success.</summary>
     public string? ErrorJson { get; init; }
@@ -42,9 +46,9 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
         };
         if (sql.HasSide)
         {
-            command.Parameters.Add(BigInt(Progress.Reported ? Progress.Current : null));
-            command.Parameters.Add(BigInt(Progress.Total));
-            command.Parameters.Add(Text(context.Texts.Clean(Progress.Unit)));
+            command.Parameters.Add(BigInt(Progress?.Current));
+            command.Parameters.Add(BigInt(Progress?.Total));
+            command.Parameters.Add(Text(context.Texts.Clean(Progress?.Unit)));
             command.Parameters.Add(BigInt(RowsAffected));
             command.Parameters.Add(Text(ErrorJson));
         }

@@ -28,7 +28,7 @@ public sealed class TopReaderTests(PgClusterFixture server)
         // No other database of this server logs its statements; sessions that are open already do not notice.
         await cli.Database.ExecuteAsync($"ALTER DATABASE \"{cli.Database.Name}\" SET log_statement = 'all'", Stop);
         await using var source = NpgsqlDataSource.Create(cli.Database.ConnectionString);
-        await using var jobmon = JobmonClient.Create(source);
+        await using var jobmon = new JobmonClient(source);
         var reader = new TopReader(jobmon, TimeSpan.FromHours(1));
         await reader.ReadAsync(100, 10, Stop);
         await StatementsUntilAsync(source, "before");

@@ -70,7 +70,7 @@ public sealed class AdminTests(PgClusterFixture server)
         });
         (await log.Monitor.CheckAsync(cancellationToken: Stop)).Worst.Should().Be(AlertLevel.Ok);
         await log.ExecuteAsync("DROP SCHEMA omnipg_jobmon CASCADE; INSERT INTO S.job_check_config VALUES ('Y', '1 h', '2 h', true, 1)");
-        await using var without = JobmonClient.Create(log.DataSource);
+        await using var without = new JobmonClient(log.DataSource);
         (await without.Admin.ListRulesAsync(Stop)).Should().Equal(new JobRule { JobName = "Y", Active = true, WarnThreshold = "01:00:00", ErrorThreshold = "02:00:00", Sensitivity = 1 });
     }
 

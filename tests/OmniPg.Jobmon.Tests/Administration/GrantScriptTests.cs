@@ -21,7 +21,7 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
     {
         await using var database = mode == JobmonMode.Own
             ? await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop) : await OriginalExtension.CreateAsync(server.Cluster);
-        await using var owner = JobmonClient.Create(database.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var owner = new JobmonClient(database.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await owner.Admin.InstallAsync(cancellationToken: Stop);
         owner.Start("seen").Complete();
         var role = $"{access} \"of\" {database.Name}";
@@ -70,7 +70,7 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
     public async Task Before_the_installation_the_script_is_that_of_own_mode_and_works_after_it()
     {
         await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
-        await using var owner = JobmonClient.Create(database.DataSource, new JobmonOptions { Schema = "my log", ErrorPolicy = ErrorPolicy.Throw });
+        await using var owner = new JobmonClient(database.DataSource, new JobmonOptions { Schema = "my log", ErrorPolicy = ErrorPolicy.Throw });
         var role = $"early {database.Name}";
 
         var script = await owner.Admin.GrantScriptAsync(role, JobmonAccess.Write, Stop);
@@ -109,7 +109,7 @@ public sealed partial class GrantScriptTests(PgClusterFixture server)
     /// <summary>Uses each part of the API that the access allows; returns whether all features are on.</summary>
     private static async Task<bool> EverythingAsync(NpgsqlDataSource source, JobmonAccess access)
     {
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await ReadAsync(jobmon);
         if (access >= JobmonAccess.Write)
             await WriteAsync(jobmon, source);

@@ -97,7 +97,7 @@ public sealed class PermissionTests(PgClusterFixture server)
         var role = $"late_{log.Name}";
         await log.ExecuteAsync($"CREATE ROLE {role} LOGIN; {log.Admin.GrantScript(role, JobmonAccess.Read)}");
         await using var source = As(log.ConnectionString, role);
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         var refused = jobmon.Invoking(j => j.Start("x")).Should().Throw<JobmonPermissionException>().Which;
 
@@ -149,7 +149,7 @@ public sealed class PermissionTests(PgClusterFixture server)
         const string Side = "SELECT (SELECT count(*) FROM omnipg_jobmon.run) || ' ' || (SELECT count(*) FROM omnipg_jobmon.step) || ' ' || (SELECT count(*) FROM omnipg_jobmon.log_line)";
         (await ownSource.CreateCommand(Side).ExecuteScalarAsync(Stop)).Should().Be("1 1 1");
         (await readSource.CreateCommand(Side).ExecuteScalarAsync(Stop)).Should().Be("2 2 2");
-        await using var jobmon = JobmonClient.Create(ownSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(ownSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         using (var job = jobmon.Start("through the client"))
         {
             using (var step = job.Step("work"))

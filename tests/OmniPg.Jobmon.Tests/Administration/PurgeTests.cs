@@ -24,7 +24,7 @@ public sealed class PurgeTests(PgClusterFixture server)
         await using var worker = await log.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         for (var i = 0; i < 3; i++)
             await log.RowsAsync(worker, $"SELECT S.add_job('live {i}')");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         using var process = jobmon.Start("live process");
         var progress = new List<long>();
 

@@ -16,7 +16,7 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
     public async Task Attached_worker_that_waits_for_a_lock_is_blocked_and_the_holder_is_named(bool attachedAtStart)
     {
         await using var log = await WithFailuresOfAsync("load");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
         await using var worker = await log.DataSource.OpenConnectionAsync(Stop);
         await log.RowsAsync(holder, "BEGIN; LOCK TABLE work");
@@ -50,7 +50,7 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
     public async Task Holder_is_named_when_only_one_of_several_runs_waits()
     {
         await using var log = await WithFailuresOfAsync("load");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
         var workers = new[] { await log.DataSource.OpenConnectionAsync(Stop), await log.DataSource.OpenConnectionAsync(Stop) };
         await log.RowsAsync(holder, "BEGIN; LOCK TABLE work");
@@ -83,7 +83,7 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
     public async Task Another_session_that_inherited_the_pid_of_a_worker_does_not_block_the_job()
     {
         await using var log = await WithFailuresOfAsync("load");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
         await using var innocent = await log.DataSource.OpenConnectionAsync(Stop);
         await log.RowsAsync(holder, "BEGIN; LOCK TABLE work");
@@ -104,7 +104,7 @@ public sealed class AttachedWorkerTests(PgClusterFixture server)
     public async Task Closed_connection_is_refused_and_one_in_a_broken_transaction_is_taken_by_its_pid()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var job = await jobmon.StartAsync("load", cancellationToken: Stop);
         await using var closed = new NpgsqlConnection(log.ConnectionString);
         await using var broken = await log.DataSource.OpenConnectionAsync(Stop);

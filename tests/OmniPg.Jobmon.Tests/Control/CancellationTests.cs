@@ -11,7 +11,7 @@ public sealed class CancellationTests(PgClusterFixture server)
     public async Task Request_fires_the_token_and_cancels_the_attached_backend()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         long jobId = 0;
         var working = new TaskCompletionSource();
 
@@ -42,7 +42,7 @@ public sealed class CancellationTests(PgClusterFixture server)
     public async Task Cancelled_job_says_so()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         IJob? seen = null;
 
         var running = jobmon.Job("loop").WhenCancelled(AlertLevel.Warning).RunAsync(
@@ -66,7 +66,7 @@ public sealed class CancellationTests(PgClusterFixture server)
     public async Task Cancelled_token_of_the_caller_ends_the_job_as_cancelled()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         using var caller = new CancellationTokenSource();
 
         var running = jobmon.RunAsync(
@@ -87,7 +87,7 @@ public sealed class CancellationTests(PgClusterFixture server)
     public async Task Run_ended_by_somebody_else_keeps_their_end()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         var job = jobmon.Start("contested");
         await log.ExecuteAsync("UPDATE S.job_log SET end_time = now(), status = 'WARNING'");
 
@@ -101,7 +101,7 @@ public sealed class CancellationTests(PgClusterFixture server)
     public async Task Run_declared_dead_by_mistake_is_recovered_with_its_true_outcome()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { Liveness = LivenessMode.Heartbeat });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { Liveness = LivenessMode.Heartbeat });
         var job = jobmon.Start("paused");
         var step = job.Step("long pause");
         await Eventually.TrueAsync(
@@ -123,7 +123,7 @@ public sealed class CancellationTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(100) }, lines);
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(100) }, lines);
         await using var job = await jobmon.StartAsync("throws when cancelled", cancellationToken: Cancellation);
         await using var callback = job.CancellationToken.Register(() => throw new InvalidDataException("bad callback"));
 

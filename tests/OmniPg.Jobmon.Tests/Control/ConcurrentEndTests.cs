@@ -11,7 +11,7 @@ public sealed class ConcurrentEndTests(PgClusterFixture server)
     public async Task One_of_complete_fail_cancel_and_reap_wins()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, Liveness = LivenessMode.Heartbeat });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, Liveness = LivenessMode.Heartbeat });
         var outcomes = new HashSet<string>();
 
         for (var round = 0; round < 25; round++)
@@ -54,7 +54,7 @@ public sealed class ConcurrentEndTests(PgClusterFixture server)
     public async Task A_forged_worker_is_not_signalled_while_the_owner_is_told()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
         await using var innocent = await log.DataSource.OpenConnectionAsync(Stop);
         await log.RowsAsync(holder, "SELECT pg_advisory_lock(1)");

@@ -12,7 +12,7 @@ public sealed class DetachedWorkerTests(PgClusterFixture server)
     public async Task Work_that_got_the_backend_after_the_run_is_not_cancelled_with_it()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         await using var pool = NpgsqlDataSource.Create(log.ConnectionString + ";Maximum Pool Size=1");
         await using var job = await jobmon.StartAsync("load", cancellationToken: Stop);
         await ControlSessionAsync(log);
@@ -39,7 +39,7 @@ public sealed class DetachedWorkerTests(PgClusterFixture server)
     public async Task Closing_an_earlier_connection_leaves_the_one_that_replaced_it()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var job = await jobmon.StartAsync("load", cancellationToken: Stop);
         await using var second = await log.DataSource.OpenConnectionAsync(Stop);
         await using (var first = await log.DataSource.OpenConnectionAsync(Stop))

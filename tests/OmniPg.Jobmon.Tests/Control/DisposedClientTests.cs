@@ -13,7 +13,7 @@ public sealed class DisposedClientTests(PgClusterFixture server)
     public async Task Open_runs_end_as_failed_and_their_locks_are_free_when_the_client_is_gone(bool async)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        var leaving = JobmonClient.Create(log.DataSource);
+        var leaving = new JobmonClient(log.DataSource);
         var open = new List<IJob>();
         foreach (var name in new[] { "a", "b", "c" })
             open.Add(await leaving.Job(name).SingleInstance().StartAsync(Stop));
@@ -36,8 +36,8 @@ public sealed class DisposedClientTests(PgClusterFixture server)
     public async Task Run_that_waits_for_its_lock_never_begins_when_the_client_is_gone()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var here = JobmonClient.Create(log.DataSource);
-        var leaving = JobmonClient.Create(log.DataSource);
+        await using var here = new JobmonClient(log.DataSource);
+        var leaving = new JobmonClient(log.DataSource);
         using var meter = new MeterRecorder("OmniPg.Jobmon");
         var name = $"waits {Guid.NewGuid()}";
         await using var first = await here.Job(name).SingleInstance().StartAsync(Stop);
@@ -65,7 +65,7 @@ public sealed class DisposedClientTests(PgClusterFixture server)
     public async Task Dispose_that_finds_the_run_ended_meanwhile_does_not_throw()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         var job = await jobmon.StartAsync("raced", cancellationToken: Stop);
         await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
         await using var transaction = await holder.BeginTransactionAsync(Stop);

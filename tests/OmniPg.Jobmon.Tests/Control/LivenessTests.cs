@@ -11,7 +11,7 @@ public sealed class LivenessTests(PgClusterFixture server)
     public async Task Control_session_holds_its_lock_and_leaves_nothing_behind()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using (var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ClientName = "etl", HeartbeatInterval = TimeSpan.FromMilliseconds(100) }))
+        await using (var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ClientName = "etl", HeartbeatInterval = TimeSpan.FromMilliseconds(100) }))
         {
             using var job = jobmon.Start("alive");
             await Eventually.TrueAsync(
@@ -51,7 +51,7 @@ public sealed class LivenessTests(PgClusterFixture server)
         var builder = new NpgsqlDataSourceBuilder(new NpgsqlConnectionStringBuilder(log.ConnectionString) { NoResetOnClose = false, MaxPoolSize = 2 }.ConnectionString);
         await using var pooler = builder.Build();
         var options = new JobmonOptions { Liveness = LivenessMode.Heartbeat, WriterDataSource = pooler, HeartbeatInterval = TimeSpan.FromMilliseconds(100) };
-        await using var jobmon = JobmonClient.Create(log.DataSource, options);
+        await using var jobmon = new JobmonClient(log.DataSource, options);
 
         using (var job = jobmon.Start("behind a pooler"))
         {
@@ -81,7 +81,7 @@ public sealed class LivenessTests(PgClusterFixture server)
         var builder = new NpgsqlDataSourceBuilder(log.ConnectionString);
         builder.UseLoggerFactory(lines);
         await using var spied = builder.Build();
-        await using var jobmon = JobmonClient.Create(
+        await using var jobmon = new JobmonClient(
             log.DataSource, new JobmonOptions { WriterDataSource = spied, HeartbeatInterval = TimeSpan.FromMilliseconds(200) });
         using var job = jobmon.Start("idle");
         OmniPg.Testing.LogLine[] Executed() => [.. lines.Lines.Where(l => l.Id.Name is "CommandExecutionCompleted" or "BatchExecutionCompleted")];

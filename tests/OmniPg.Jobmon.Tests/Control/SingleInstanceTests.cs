@@ -11,8 +11,8 @@ public sealed class SingleInstanceTests(PgClusterFixture server)
     public async Task Second_run_is_skipped_with_the_texts_of_the_original_until_the_first_ends()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var here = JobmonClient.Create(log.DataSource);
-        await using var there = JobmonClient.Create(log.DataSource);
+        await using var here = new JobmonClient(log.DataSource);
+        await using var there = new JobmonClient(log.DataSource);
 
         var first = await here.Job("Export").SingleInstance().StartAsync(Cancellation);
         using var same = here.Job("Export").SingleInstance().Start();
@@ -33,8 +33,8 @@ public sealed class SingleInstanceTests(PgClusterFixture server)
     public async Task Throw_names_the_holder()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var here = JobmonClient.Create(log.DataSource);
-        await using var there = JobmonClient.Create(log.DataSource);
+        await using var here = new JobmonClient(log.DataSource);
+        await using var there = new JobmonClient(log.DataSource);
         await using var first = await here.Job("export").SingleInstance().StartAsync(Cancellation);
 
         var error = there.Invoking(j => j.Job("export").SingleInstance(OnConflict.Throw).Start()).Should().Throw<JobAlreadyRunningException>().Which;
@@ -50,8 +50,8 @@ public sealed class SingleInstanceTests(PgClusterFixture server)
     public async Task Wait_gets_the_lock_when_the_other_ends_and_gives_up_in_time()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var here = JobmonClient.Create(log.DataSource);
-        await using var there = JobmonClient.Create(log.DataSource);
+        await using var here = new JobmonClient(log.DataSource);
+        await using var there = new JobmonClient(log.DataSource);
         var first = await here.Job("export").SingleInstance().StartAsync(Cancellation);
 
         await there.Awaiting(j => j.Job("export").SingleInstance(TimeSpan.FromMilliseconds(300)).StartAsync(Cancellation).AsTask())
@@ -70,7 +70,7 @@ public sealed class SingleInstanceTests(PgClusterFixture server)
     public async Task Sql_session_with_the_key_of_the_original_counts_as_a_run(string typed)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         await using var psql = await log.DataSource.OpenConnectionAsync(Cancellation);
         (await log.RowsAsync(psql, $"SELECT pg_try_advisory_lock(hashtext('sql_log'), hashtext('{typed}'))")).Should().Equal("t");
 
@@ -85,7 +85,7 @@ public sealed class SingleInstanceTests(PgClusterFixture server)
     public async Task Lock_taken_by_another_process_while_the_connection_was_away_cancels_the_job()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) });
         await using var job = await jobmon.Job("export").SingleInstance().StartAsync(Cancellation);
         await using var thief = await log.DataSource.OpenConnectionAsync(Cancellation);
 

@@ -12,8 +12,8 @@ public sealed class StoppedServerTests(PgClusterFixture server)
     public async Task Lock_that_could_not_be_given_back_in_time_is_free_once_the_server_goes_on()
     {
         await using var log = await CreateLogAsync();
-        await using var here = JobmonClient.Create(log.DataSource, Impatient(connectSeconds: 1));
-        await using var there = JobmonClient.Create(log.DataSource);
+        await using var here = new JobmonClient(log.DataSource, Impatient(connectSeconds: 1));
+        await using var there = new JobmonClient(log.DataSource);
         await using var first = await here.Job("export").SingleInstance().StartAsync(Stop);
         var backend = await HolderAsync(log);
 
@@ -30,7 +30,7 @@ public sealed class StoppedServerTests(PgClusterFixture server)
     public async Task Start_that_waits_for_the_control_session_is_answered_when_the_client_goes()
     {
         await using var log = await CreateLogAsync();
-        var leaving = JobmonClient.Create(log.DataSource, Impatient(connectSeconds: 120));
+        var leaving = new JobmonClient(log.DataSource, Impatient(connectSeconds: 120));
         await using var first = await leaving.Job("export").SingleInstance().StartAsync(Stop);
         var backend = await HolderAsync(log);
 

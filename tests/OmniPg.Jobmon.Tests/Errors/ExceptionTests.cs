@@ -15,7 +15,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
     public async Task A_database_without_a_log()
     {
         await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
-        await using var jobmon = JobmonClient.Create(database.DataSource, new JobmonOptions { Schema = "elsewhere", ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(database.DataSource, new JobmonOptions { Schema = "elsewhere", ErrorPolicy = ErrorPolicy.Throw });
 
         var error = jobmon.Invoking(j => j.Start("x")).Should().Throw<JobmonNotInstalledException>().Which;
         var checking = (await jobmon.Monitor.Awaiting(m => m.CheckAsync(cancellationToken: Stop)).Should().ThrowAsync<JobmonNotInstalledException>()).Which;
@@ -30,7 +30,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
     public async Task A_database_without_pg_cron()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { PgCron = true });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { PgCron = true });
 
         var error = (await jobmon.Monitor.Awaiting(m => m.CheckAsync(cancellationToken: Stop)).Should().ThrowAsync<PgCronNotInstalledException>()).Which;
 
@@ -44,7 +44,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
     {
         await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
         await database.ExecuteAsync("CREATE SCHEMA jobmon; CREATE TABLE jobmon.job_log (i int)", Stop);
-        await using var jobmon = JobmonClient.Create(database.DataSource);
+        await using var jobmon = new JobmonClient(database.DataSource);
 
         var error = (await jobmon.Admin.Awaiting(a => a.InstallAsync(null, Stop)).Should().ThrowAsync<JobmonConflictException>()).Which;
 
@@ -57,7 +57,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("COMMENT ON FUNCTION S.omnipg_jobmon_version() IS '99'");
-        await using var jobmon = JobmonClient.Create(log.DataSource, Strict);
+        await using var jobmon = new JobmonClient(log.DataSource, Strict);
 
         var error = jobmon.Invoking(j => j.Start("x")).Should().Throw<JobmonUnsupportedVersionException>().Which;
 
@@ -74,7 +74,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
         var role = $"bare_{log.Name}";
         await log.ExecuteAsync($"CREATE ROLE {role} LOGIN; {log.Admin.GrantScript(role, JobmonAccess.Write)} REVOKE UPDATE ON S.job_log FROM {role}");
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { Username = role }.ConnectionString);
-        await using var jobmon = JobmonClient.Create(source, Strict);
+        await using var jobmon = new JobmonClient(source, Strict);
         using var job = jobmon.Start("x");
 
         var ending = () => async ? job.CompleteAsync(cancellationToken: Stop).AsTask() : Task.Run(() => job.Complete(), Stop);
@@ -89,7 +89,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
     public async Task A_server_that_is_not_there()
     {
         await using var source = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Database=shop;Username=u;Password=s3cret");
-        await using var jobmon = JobmonClient.Create(source, Strict);
+        await using var jobmon = new JobmonClient(source, Strict);
 
         var error = jobmon.Invoking(j => j.Start("x")).Should().Throw<JobmonUnavailableException>().Which;
         var checking = (await jobmon.Monitor.Awaiting(m => m.CheckAsync(cancellationToken: Stop)).Should().ThrowAsync<JobmonUnavailableException>()).Which;
@@ -105,8 +105,8 @@ public sealed class ExceptionTests(PgClusterFixture server)
     public async Task A_job_that_runs_already()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var here = JobmonClient.Create(log.DataSource);
-        await using var there = JobmonClient.Create(log.DataSource);
+        await using var here = new JobmonClient(log.DataSource);
+        await using var there = new JobmonClient(log.DataSource);
         using var running = here.Job("Export").SingleInstance().Start();
 
         var error = there.Invoking(j => j.Job("Export").SingleInstance(OnConflict.Throw).Start()).Should().Throw<JobAlreadyRunningException>().Which;
@@ -121,7 +121,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
     public async Task An_event_that_the_server_will_never_take()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, Strict);
+        await using var jobmon = new JobmonClient(log.DataSource, Strict);
         using var job = jobmon.Start("purged");
         await log.ExecuteAsync("DELETE FROM S.job_log");
 

@@ -10,7 +10,7 @@ public sealed class CallerTransactionTests(PgClusterFixture server)
     public async Task Log_survives_the_rollback_of_the_caller()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         var cancellation = TestContext.Current.CancellationToken;
         await log.ExecuteAsync("CREATE TABLE facts (n int)");
 
@@ -35,7 +35,7 @@ public sealed class CallerTransactionTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { Enlist = enlist }.ConnectionString);
-        await using var jobmon = JobmonClient.Create(source);
+        await using var jobmon = new JobmonClient(source);
         var cancellation = TestContext.Current.CancellationToken;
         await log.ExecuteAsync("CREATE TABLE facts (n int)");
 
@@ -60,7 +60,7 @@ public sealed class CallerTransactionTests(PgClusterFixture server)
     public async Task Log_is_there_before_a_prepared_transaction_is_decided(string decision, int facts)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         var cancellation = TestContext.Current.CancellationToken;
         await log.ExecuteAsync("CREATE TABLE facts (n int)");
 
@@ -84,7 +84,7 @@ public sealed class CallerTransactionTests(PgClusterFixture server)
     public async Task Failure_is_written_while_the_caller_sits_in_an_aborted_transaction()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         var cancellation = TestContext.Current.CancellationToken;
 
         await using var connection = await log.DataSource.OpenConnectionAsync(cancellation);
@@ -102,7 +102,7 @@ public sealed class CallerTransactionTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { MaxPoolSize = 1, Timeout = 2 }.ConnectionString);
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         await using var only = await source.OpenConnectionAsync(TestContext.Current.CancellationToken);
         using (var job = jobmon.Start("load"))

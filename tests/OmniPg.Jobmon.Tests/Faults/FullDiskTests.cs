@@ -20,8 +20,8 @@ public sealed class FullDiskTests
         await log.ExecuteAsync($"CREATE TABLESPACE small LOCATION '{disk.Path}'");
         await log.ExecuteAsync("ALTER TABLE S.job_detail SET TABLESPACE small; CREATE TABLE filler (t text) TABLESPACE small; ALTER TABLE filler ALTER t SET STORAGE PLAIN");
         var lines = new ListLoggerFactory();
-        await using var patient = JobmonClient.Create(log.DataSource, loggerFactory: lines);
-        await using var strict = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var patient = new JobmonClient(log.DataSource, loggerFactory: lines);
+        await using var strict = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         var kept = patient.Start("kept");
         var told = strict.Start("told");
 

@@ -9,7 +9,7 @@ public sealed class KilledProcessTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         using var worker = await WorkerProcess.StartAsync("hang", log.ConnectionString, "nightly");
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         await Eventually.TrueAsync(
             async () => await log.ScalarAsync<long>("SELECT count(*) FROM omnipg_jobmon.session WHERE liveness = 'lock'") == 1, "the worker holds its session lock", cancellationToken: TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(
@@ -36,7 +36,7 @@ public sealed class KilledProcessTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         using var worker = await WorkerProcess.StartAsync("hang", log.ConnectionString, "export");
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         var cancellation = TestContext.Current.CancellationToken;
 
         var refused = (await jobmon.Job("EXPORT").SingleInstance(OnConflict.Throw).Awaiting(b => b.StartAsync(cancellation).AsTask())

@@ -22,7 +22,7 @@ public sealed class PiledUpWriteTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync(RefuseBad);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var job = await jobmon.StartAsync("piled up", cancellationToken: Stop);
         await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
         await using var transaction = await holder.BeginTransactionAsync(Stop);

@@ -21,7 +21,7 @@ public sealed class RefusedStepTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync(RefuseBad);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         await using var job = await jobmon.StartAsync("refused", cancellationToken: Stop);
         var step = await job.StepAsync("bad", Stop);
         var reason = new InvalidDataException("no luck");
@@ -38,13 +38,13 @@ public sealed class RefusedStepTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync(RefuseBad);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var job = await jobmon.StartAsync("refused", cancellationToken: Stop);
 
         await job.Awaiting(j => j.StepAsync("bad", Stop).AsTask()).Should().ThrowAsync<JobmonWriteException>();
         ((JobRun)job).Invoking(j => j.Step("bad")).Should().Throw<JobmonWriteException>();
 
-        Ambient.Current!.Step.Should().BeNull();
+        FlowScope.Current!.Step.Should().BeNull();
         ((JobRun)job).Steps.Close().Open.Should().BeEmpty();
     }
 }

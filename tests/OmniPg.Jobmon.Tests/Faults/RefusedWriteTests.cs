@@ -19,8 +19,8 @@ public sealed class RefusedWriteTests(PgClusterFixture server)
         await log.ExecuteAsync($"CREATE ROLE \"{role}\" LOGIN; " + log.Admin.GrantScript(role, JobmonAccess.Write));
         await using var source = As(log, role);
         var lines = new ListLoggerFactory();
-        await using var patient = JobmonClient.Create(source, loggerFactory: lines);
-        await using var strict = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var patient = new JobmonClient(source, loggerFactory: lines);
+        await using var strict = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         var kept = patient.Start("kept");
         var told = strict.Start("told");
 
@@ -54,8 +54,8 @@ public sealed class RefusedWriteTests(PgClusterFixture server)
         await log.ExecuteAsync($"CREATE ROLE \"{role}\" LOGIN CONNECTION LIMIT 0; " + log.Admin.GrantScript(role, JobmonAccess.Write));
         await using var source = As(log, role);
         var lines = new ListLoggerFactory();
-        await using var patient = JobmonClient.Create(source, loggerFactory: lines);
-        await using var strict = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var patient = new JobmonClient(source, loggerFactory: lines);
+        await using var strict = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         await strict.Awaiting(j => j.StartAsync("told", cancellationToken: Stop).AsTask()).Should().ThrowAsync<JobmonUnavailableException>().WithMessage("*too many connections for role*");
         (await patient.StartAsync("kept", cancellationToken: Stop)).Complete();
@@ -75,7 +75,7 @@ public sealed class RefusedWriteTests(PgClusterFixture server)
         await using var endless = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { CommandTimeout = 0 }.ConnectionString);
         var lines = new ListLoggerFactory();
         var options = new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(1), WriterDataSource = givenSourceWaitsForEver ? endless : null };
-        await using var patient = JobmonClient.Create(log.DataSource, options, lines);
+        await using var patient = new JobmonClient(log.DataSource, options, lines);
         var job = patient.Start("locked out");
 
         await using var holder = await log.DataSource.OpenConnectionAsync(Stop);

@@ -18,7 +18,7 @@ public sealed class ServerFaultTests : IAsyncLifetime
     public async Task Job_survives_a_restart_of_the_server_and_is_recorded_once()
     {
         await using var log = await JobLogDatabase.CreateAsync(_cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(300) });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(300) });
 
         var job = jobmon.Job("through the restart").SingleInstance().Start();
         using (var before = job.Step("before"))
@@ -46,7 +46,7 @@ public sealed class ServerFaultTests : IAsyncLifetime
     public async Task Complete_survives_the_end_of_its_own_backend()
     {
         await using var log = await JobLogDatabase.CreateAsync(_cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         var job = jobmon.Start("terminated");
 
         await using var blocker = await log.DataSource.OpenConnectionAsync(Cancellation);
@@ -69,7 +69,7 @@ public sealed class ServerFaultTests : IAsyncLifetime
     {
         await using var log = await JobLogDatabase.CreateAsync(_cluster, dblink: false);
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(log.DataSource, loggerFactory: lines);
+        await using var jobmon = new JobmonClient(log.DataSource, loggerFactory: lines);
         var before = await log.ScalarAsync<DateTime>("SELECT clock_timestamp()");
         await _cluster.StopAsync(cancellationToken: Cancellation);
 
@@ -100,7 +100,7 @@ public sealed class ServerFaultTests : IAsyncLifetime
     public async Task Throw_policy_reports_a_server_that_is_down()
     {
         await using var log = await JobLogDatabase.CreateAsync(_cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await _cluster.StopAsync(cancellationToken: Cancellation);
 
         var error = jobmon.Invoking(j => j.Start("offline")).Should().Throw<JobmonUnavailableException>().Which;
@@ -119,7 +119,7 @@ public sealed class ServerFaultTests : IAsyncLifetime
     public async Task Work_goes_on_when_the_server_refuses_the_log(string fault, string repair)
     {
         await using var log = await JobLogDatabase.CreateAsync(_cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         using (var job = jobmon.Start("refused"))
         {
@@ -139,8 +139,8 @@ public sealed class ServerFaultTests : IAsyncLifetime
     public async Task Missing_log_is_named_under_Throw_and_found_later_otherwise()
     {
         await using var empty = await _cluster.CreateDatabaseAsync(cancellationToken: Cancellation);
-        await using var strict = JobmonClient.Create(empty.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
-        await using var patient = JobmonClient.Create(empty.DataSource);
+        await using var strict = new JobmonClient(empty.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var patient = new JobmonClient(empty.DataSource);
 
         strict.Invoking(j => j.Start("x")).Should().Throw<JobmonNotInstalledException>().Which.Database.Should().Be(empty.Name);
         patient.Start("early").Complete();

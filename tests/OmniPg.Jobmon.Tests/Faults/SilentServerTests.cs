@@ -23,7 +23,7 @@ public sealed class SilentServerTests : IDisposable
     public async Task Throw_tells_it_within_the_connect_timeout(bool async)
     {
         await using var source = NpgsqlDataSource.Create(ConnectionString());
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, ConnectTimeout = TimeSpan.FromSeconds(1) });
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, ConnectTimeout = TimeSpan.FromSeconds(1) });
 
         // Far below the 60 s that the caller's own string allows.
         var starting = () => (async ? jobmon.StartAsync("told", cancellationToken: Stop).AsTask() : Task.Run(() => jobmon.Start("told"), Stop)).WaitAsync(TimeSpan.FromSeconds(25), Stop);
@@ -42,7 +42,7 @@ public sealed class SilentServerTests : IDisposable
         var connects = 0;
         using var counting = new CancellationTokenSource();
         var accepting = CountAsync(() => connects++, counting.Token);
-        var jobmon = JobmonClient.Create(source, new JobmonOptions { ConnectTimeout = TimeSpan.FromSeconds(1) }, lines);
+        var jobmon = new JobmonClient(source, new JobmonOptions { ConnectTimeout = TimeSpan.FromSeconds(1) }, lines);
 
         var work = async () =>
         {

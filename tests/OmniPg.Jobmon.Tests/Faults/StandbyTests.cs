@@ -39,7 +39,7 @@ public sealed class StandbyTests : IAsyncLifetime
         await _log.ExecuteAsync("INSERT INTO S.job_log (job_id, owner, job_name, start_time, pid) VALUES (1000, current_user, 'OPEN', now() - interval '1 hour', 1)");
         await _log.ExecuteAsync("SELECT S.fail_job(S.add_job('open'))");
         await CaughtUpAsync();
-        await using var jobmon = JobmonClient.Create(NpgsqlDataSource.Create(_standby.GetConnectionString(_log.Name)));
+        await using var jobmon = new JobmonClient(NpgsqlDataSource.Create(_standby.GetConnectionString(_log.Name)));
 
         var report = await jobmon.Monitor.CheckAsync(cancellationToken: Stop);
         var there = await _log.Monitor.CheckAsync(cancellationToken: Stop);
@@ -58,8 +58,8 @@ public sealed class StandbyTests : IAsyncLifetime
     {
         await CaughtUpAsync();
         await using var source = NpgsqlDataSource.Create(_standby.GetConnectionString(_log.Name));
-        await using var strict = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
-        await using var patient = JobmonClient.Create(source);
+        await using var strict = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var patient = new JobmonClient(source);
 
         await strict.Awaiting(j => j.StartAsync("told", cancellationToken: Stop).AsTask()).Should().ThrowAsync<JobmonUnavailableException>().WithMessage("*read-only transaction*");
         await using (var job = await patient.StartAsync("kept", cancellationToken: Stop))
@@ -84,7 +84,7 @@ public sealed class StandbyTests : IAsyncLifetime
             Host = $"127.0.0.1:{_standby.Port},127.0.0.1:{_primary.Port}",
         };
         await using var source = new NpgsqlDataSourceBuilder(both.ConnectionString).BuildMultiHost();
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(300) });
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(300) });
 
         var job = await jobmon.StartAsync("through the failover", cancellationToken: Stop);
         job.JobId.Should().NotBeNull();

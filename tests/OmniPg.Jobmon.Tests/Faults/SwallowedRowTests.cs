@@ -17,8 +17,8 @@ public sealed class SwallowedRowTests(PgClusterFixture server)
             CREATE TRIGGER swallow BEFORE INSERT ON S.job_detail FOR EACH ROW EXECUTE FUNCTION swallow();
             """);
         var lines = new ListLoggerFactory();
-        await using var patient = JobmonClient.Create(log.DataSource, loggerFactory: lines);
-        await using var strict = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var patient = new JobmonClient(log.DataSource, loggerFactory: lines);
+        await using var strict = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var kept = await patient.StartAsync("kept", cancellationToken: Stop);
         await using var told = await strict.StartAsync("told", cancellationToken: Stop);
 

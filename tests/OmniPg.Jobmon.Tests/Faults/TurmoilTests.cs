@@ -35,7 +35,7 @@ public sealed class TurmoilTests : IAsyncLifetime
     {
         using var folder = new TemporaryDirectory();
         var lines = new ListLoggerFactory();
-        var jobmon = JobmonClient.Create(
+        var jobmon = new JobmonClient(
             _log.DataSource,
             new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50), SpoolDirectory = spool ? folder.Path : null },
             lines);

@@ -21,7 +21,7 @@ public sealed class UnknownCommitTests(PgClusterFixture server)
         var through = new NpgsqlConnectionStringBuilder(log.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port, SslMode = SslMode.Disable, GssEncryptionMode = GssEncryptionMode.Disable };
         await using var source = NpgsqlDataSource.Create(through.ConnectionString);
         // Heartbeats far apart: from here on only the writer asks the server something.
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = policy, HeartbeatInterval = TimeSpan.FromMinutes(10), DeadAfter = TimeSpan.FromMinutes(30) });
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = policy, HeartbeatInterval = TimeSpan.FromMinutes(10), DeadAfter = TimeSpan.FromMinutes(30) });
         await jobmon.Job("before").SingleInstance().Start().CompleteAsync(cancellationToken: Stop);
         await Eventually.TrueAsync(
             () => log.ScalarAsync<bool>("SELECT bool_and(state = 'idle') FROM pg_stat_activity WHERE application_name = 'OmniPg.Jobmon' AND datname = current_database()"), "all is quiet", cancellationToken: Stop);
@@ -61,7 +61,7 @@ public sealed class UnknownCommitTests(PgClusterFixture server)
         var through = new NpgsqlConnectionStringBuilder(log.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port, SslMode = SslMode.Disable, GssEncryptionMode = GssEncryptionMode.Disable };
         await using var source = NpgsqlDataSource.Create(through.ConnectionString);
         var options = new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(1), HeartbeatInterval = TimeSpan.FromMinutes(10), DeadAfter = TimeSpan.FromMinutes(30) };
-        await using var jobmon = JobmonClient.Create(source, options);
+        await using var jobmon = new JobmonClient(source, options);
         await jobmon.Job("before").SingleInstance().Start().CompleteAsync(cancellationToken: Stop);
         await Eventually.TrueAsync(
             () => log.ScalarAsync<bool>("SELECT bool_and(state = 'idle') FROM pg_stat_activity WHERE application_name = 'OmniPg.Jobmon' AND datname = current_database()"), "all is quiet", cancellationToken: Stop);

@@ -15,7 +15,7 @@ public sealed class WrongClockTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("CREATE TABLE began AS SELECT clock_timestamp() AS at");
         var clock = new JumpingClock();
-        await using var jobmon = JobmonClient.Create(log.DataSource, timeProvider: clock);
+        await using var jobmon = new JobmonClient(log.DataSource, timeProvider: clock);
         jobmon.Start("opens the connections").Complete();
         if (late)
             await log.ExecuteAsync("ALTER TABLE S.job_log RENAME TO gone");

@@ -46,7 +46,7 @@ public sealed class HealthCheckTests(PgClusterFixture server)
     private static ServiceProvider Services(NpgsqlDataSource source, HealthStatus? failureStatus = null)
     {
         var services = new ServiceCollection().AddLogging();
-        services.AddSingleton<IJobmon>(_ => JobmonClient.Create(source));
+        services.AddSingleton<IJobmon>(_ => new JobmonClient(source));
         services.AddHealthChecks().AddOmniPgJobmon(failureStatus: failureStatus);
         return services.BuildServiceProvider();
     }

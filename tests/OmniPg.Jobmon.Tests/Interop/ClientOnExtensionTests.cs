@@ -11,7 +11,7 @@ public sealed class ClientOnExtensionTests(PgClusterFixture server)
     public async Task Client_logs_on_the_original_with_ids_beyond_31_bits_and_its_check_sees_it()
     {
         await using var database = await OriginalExtension.CreateAsync(server.Cluster);
-        await using var jobmon = JobmonClient.Create(database.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(database.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
         await database.ExecuteAsync("SELECT setval('jobmon.job_log_job_id_seq', 2147483647), setval('jobmon.job_detail_step_id_seq', 2147483647)", Stop);
 
@@ -42,7 +42,7 @@ public sealed class ClientOnExtensionTests(PgClusterFixture server)
     public async Task Job_of_the_client_and_sql_job_of_the_original_exclude_each_other()
     {
         await using var database = await OriginalExtension.CreateAsync(server.Cluster);
-        await using var jobmon = JobmonClient.Create(database.DataSource);
+        await using var jobmon = new JobmonClient(database.DataSource);
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
         await using var psql = await database.DataSource.OpenConnectionAsync(Stop);
         await using var running = new Npgsql.NpgsqlCommand("SELECT jobmon.sql_job('export', 'SELECT pg_sleep(60)')", psql);

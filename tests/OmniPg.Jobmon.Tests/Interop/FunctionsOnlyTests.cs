@@ -23,7 +23,7 @@ public sealed class FunctionsOnlyTests : IAsyncLifetime
         await using var app = await RoleAsync(database, "UPDATE jobmon.dblink_mapping_jobmon SET username = 'logger', pwd = 'secret', host = NULL, hostaddr = '127.0.0.1'");
         await database.ExecuteAsync("SELECT setval('jobmon.job_log_job_id_seq', 2147483647)", Stop);
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
+        await using var jobmon = new JobmonClient(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
 
         using (var good = jobmon.Job("good").SingleInstance().Start())
         {
@@ -63,8 +63,8 @@ public sealed class FunctionsOnlyTests : IAsyncLifetime
         await using var database = await OriginalExtension.CreateAsync(_cluster);
         await using var app = await RoleAsync(database, "UPDATE jobmon.dblink_mapping_jobmon SET username = 'logger'");
         var lines = new ListLoggerFactory();
-        await using var patient = JobmonClient.Create(app, loggerFactory: lines);
-        await using var strict = JobmonClient.Create(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var patient = new JobmonClient(app, loggerFactory: lines);
+        await using var strict = new JobmonClient(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         var refused = (await strict.Invoking(j => j.StartAsync("x", cancellationToken: Stop).AsTask()).Should().ThrowAsync<JobmonPermissionException>()).Which;
         patient.Start("late").Complete();
@@ -86,7 +86,7 @@ public sealed class FunctionsOnlyTests : IAsyncLifetime
         await using var database = await OriginalExtension.CreateAsync(_cluster, Odd);
         await using var app = await RoleAsync(
             database, $"UPDATE {quoted}.dblink_mapping_jobmon SET username = 'logger', pwd = 'secret', host = NULL, hostaddr = '127.0.0.1'", quoted);
-        await using var jobmon = JobmonClient.Create(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         using (var job = jobmon.Start("odd"))
         {

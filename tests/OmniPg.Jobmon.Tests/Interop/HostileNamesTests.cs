@@ -22,7 +22,7 @@ public sealed class HostileNamesTests(PgClusterFixture server)
         await using var database = mode == JobmonMode.Own
             ? await server.Cluster.CreateDatabaseAsync(name, cancellationToken: Stop) : await OriginalExtension.CreateAsync(server.Cluster, schema, name);
         var options = new JobmonOptions { Schema = schema, SideSchema = Side, ErrorPolicy = ErrorPolicy.Throw, HeartbeatInterval = TimeSpan.FromMilliseconds(100) };
-        await using var jobmon = JobmonClient.Create(database.DataSource, options);
+        await using var jobmon = new JobmonClient(database.DataSource, options);
 
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
         var rule = jobmon.Admin.Rule(hostile).Warn("1 d").Error("2 d").MaxRuntime(TimeSpan.FromHours(1));
@@ -67,7 +67,7 @@ public sealed class HostileNamesTests(PgClusterFixture server)
     public async Task A_name_that_the_server_would_cut_is_refused_before_it_gets_there()
     {
         await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
-        await using var jobmon = JobmonClient.Create(database.DataSource);
+        await using var jobmon = new JobmonClient(database.DataSource);
         var tooLong = new string('ü', 32);
 
         await jobmon.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { Schema = tooLong }, Stop)).Should().ThrowAsync<ArgumentException>().WithMessage("*63*");
@@ -83,8 +83,8 @@ public sealed class HostileNamesTests(PgClusterFixture server)
         await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
         var quoted = PgIdentifier.Create(Odd).Quoted;
         await database.ExecuteAsync($"CREATE SCHEMA {quoted}; CREATE TABLE {quoted}.run (i int)", Stop);
-        await using var jobmon = JobmonClient.Create(database.DataSource, new JobmonOptions { SideSchema = Odd });
-        await using var second = JobmonClient.Create(database.DataSource, new JobmonOptions { Schema = "second", SideSchema = Odd });
+        await using var jobmon = new JobmonClient(database.DataSource, new JobmonOptions { SideSchema = Odd });
+        await using var second = new JobmonClient(database.DataSource, new JobmonOptions { Schema = "second", SideSchema = Odd });
 
         var foreign = (await jobmon.Admin.Awaiting(a => a.InstallAsync(null, Stop)).Should().ThrowAsync<JobmonConflictException>()).Which;
         await database.ExecuteAsync($"DROP TABLE {quoted}.run", Stop);

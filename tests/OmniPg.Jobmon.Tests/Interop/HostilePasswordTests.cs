@@ -33,24 +33,24 @@ public sealed class HostilePasswordTests : IAsyncLifetime
         var install = new InstallOptions { Dblink = new DblinkMapping { Username = settings.Username, Password = Password, HostAddress = "127.0.0.1" } };
 
         var lines = new ListLoggerFactory();
-        await using (var fromSource = JobmonClient.Create(database.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines))
+        await using (var fromSource = new JobmonClient(database.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines))
         {
             (await fromSource.Admin.InstallAsync(install, Stop)).SqlAutonomy.Should().Be(SqlAutonomy.Dblink);
             fromSource.Start("from the data source").Complete();
             await (await fromSource.StartAsync("without waiting", cancellationToken: Stop)).CompleteAsync(cancellationToken: Stop);
         }
 
-        await using (var fromOptions = JobmonClient.Create(refused, new JobmonOptions { ConnectionString = settings.ConnectionString, ErrorPolicy = ErrorPolicy.Throw }, lines))
+        await using (var fromOptions = new JobmonClient(refused, new JobmonOptions { ConnectionString = settings.ConnectionString, ErrorPolicy = ErrorPolicy.Throw }, lines))
         {
             fromOptions.Start("from the options").Complete();
             (await fromOptions.Monitor.CheckAsync(cancellationToken: Stop)).Worst.Should().Be(AlertLevel.Ok);
         }
 
-        await using (var fromProvider = JobmonClient.Create(provided, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines))
+        await using (var fromProvider = new JobmonClient(provided, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines))
             fromProvider.Start("from a provider").Complete();
         if (mode == JobmonMode.Own)
             await database.ExecuteAsync("DO $$ BEGIN PERFORM jobmon.close_job(jobmon.add_job('through dblink')); RAISE EXCEPTION 'no'; EXCEPTION WHEN OTHERS THEN NULL; END $$", Stop);
-        await using var wrong = JobmonClient.Create(refused, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
+        await using var wrong = new JobmonClient(refused, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
         var error = wrong.Invoking(j => j.Start("without a password")).Should().Throw<JobmonUnavailableException>().Which;
 
         (await database.ScalarAsync<string[]>("SELECT array_agg(job_name || ' ' || status ORDER BY job_id) FROM jobmon.job_log", Stop)).Should().Equal([

@@ -21,7 +21,7 @@ public sealed class ServerMajorTests
         await using var cluster = await PgCluster.StartAsync(major, Stop);
         await using var log = await JobLogDatabase.CreateAsync(cluster, dblink: false);
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, lines);
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, lines);
         await using var events = jobmon.Monitor.WatchAsync(Stop).GetAsyncEnumerator(Stop);
         var first = events.MoveNextAsync();
         await Eventually.TrueAsync(

@@ -12,7 +12,7 @@ public sealed class ErrorsOnlyTests(PgClusterFixture server)
     public async Task Run_without_a_failure_leaves_no_row()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         await jobmon.Job("every second").ErrorsOnly(TimeSpan.FromHours(1)).RunAsync(async (job, ct) =>
         {
@@ -34,7 +34,7 @@ public sealed class ErrorsOnlyTests(PgClusterFixture server)
     public async Task Run_that_fails_is_written_whole_with_its_true_times()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         jobmon.Start("opens the connections").Complete();
 
         var job = jobmon.Job("breaks").ErrorsOnly().Tag("daily").Start();
@@ -55,7 +55,7 @@ public sealed class ErrorsOnlyTests(PgClusterFixture server)
     public async Task Run_with_a_failed_step_is_written_although_it_completes()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         using (var job = jobmon.Job("warns").ErrorsOnly().Start())
         {
@@ -71,7 +71,7 @@ public sealed class ErrorsOnlyTests(PgClusterFixture server)
     public async Task Run_that_becomes_long_is_seen_while_it_still_runs()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
 
         using var brief = jobmon.Job("not long yet").ErrorsOnly(TimeSpan.FromHours(1)).Start();
         using var job = jobmon.Job("long").ErrorsOnly(TimeSpan.FromMilliseconds(200)).Start();
@@ -94,7 +94,7 @@ public sealed class ErrorsOnlyTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         var time = new InterposedTime();
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, timeProvider: time);
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, timeProvider: time);
         await using var job = await jobmon.Job("released").ErrorsOnly(TimeSpan.FromHours(1)).StartAsync(Stop);
         time.WhenReadBy("get_IsLong", () => job.FlushAsync(Stop).AsTask().GetAwaiter().GetResult());
 

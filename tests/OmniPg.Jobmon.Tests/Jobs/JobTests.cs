@@ -9,7 +9,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Using_pattern_records_job_and_step()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         using (var job = jobmon.Start("nightly orders load"))
         {
@@ -35,7 +35,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Exception_in_the_loop_fails_step_and_job_and_reaches_the_caller()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         var original = new InvalidOperationException("row 2 is bad");
 
         var act = () =>
@@ -64,7 +64,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Dispose_without_complete_is_a_failure()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         await Task.Run(() => jobmon.Start("forgotten").Dispose(), TestContext.Current.CancellationToken);
 
@@ -77,7 +77,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Dispose_can_mean_success()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { DisposeBehavior = DisposeBehavior.CompleteUnlessFailed });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { DisposeBehavior = DisposeBehavior.CompleteUnlessFailed });
 
         jobmon.Start("quick").Dispose();
 
@@ -88,7 +88,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task RunAsync_completes_and_returns_the_result()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         var result = await jobmon.RunAsync(
             "refresh facts",
@@ -103,7 +103,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Server_error_is_kept_with_SQLSTATE_constraint_and_table()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         await log.ExecuteAsync("CREATE TABLE orders (id int CONSTRAINT orders_once PRIMARY KEY); INSERT INTO orders VALUES (1)");
 
         var act = () => jobmon.RunAsync(
@@ -129,7 +129,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Nested_steps_and_child_jobs_know_their_parents()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         using (var outer = jobmon.Start("outer"))
         {
@@ -163,7 +163,7 @@ public sealed class JobTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(log.DataSource, loggerFactory: lines);
+        await using var jobmon = new JobmonClient(log.DataSource, loggerFactory: lines);
 
         var job = jobmon.Start("twice");
         job.Step("left open");
@@ -183,7 +183,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Next_ends_a_step_and_begins_another_in_one_batch()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         using (var job = jobmon.Start("chain"))
         {
@@ -199,7 +199,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task RunSql_counts_rows_and_returns_the_error_instead_of_throwing()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         var cancellation = TestContext.Current.CancellationToken;
 
         var good = await jobmon.RunSqlAsync("count", "SELECT generate_series(1, 7)", cancellationToken: cancellation);
@@ -219,7 +219,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Arguments_tags_results_and_counters_are_stored()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         using (var job = jobmon.Job("with values").Tag("daily").Tag("eu").Argument("file", "a.csv").MaxRuntime(TimeSpan.FromHours(2)).Start())
         {
@@ -237,7 +237,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task Bad_names_are_refused_before_any_write()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
 
         foreach (var name in new[] { "", "   ", new string('ä', 501) })
             jobmon.Invoking(j => j.Start(name)).Should().Throw<ArgumentException>();

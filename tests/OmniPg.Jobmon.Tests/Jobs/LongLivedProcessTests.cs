@@ -21,7 +21,7 @@ public sealed class LongLivedProcessTests(PgClusterFixture server)
     {
         const int Rounds = 300;
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(Stop);
         var handles = new List<WeakReference>();
         await RoundsAsync(jobmon, 50, handles, stopping.Token);
@@ -42,7 +42,7 @@ public sealed class LongLivedProcessTests(PgClusterFixture server)
     public async Task Steps_that_begin_before_the_one_ahead_ends_form_no_chain()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         await using var job = await jobmon.StartAsync("hand over hand", cancellationToken: Stop);
         var handles = new List<WeakReference>();
 

@@ -12,7 +12,7 @@ public sealed class OvertakenStartTests(PgClusterFixture server)
     public async Task Run_that_ends_before_its_start_has_returned_is_recorded_and_forgotten()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
         await jobmon.RunAsync("opens the connections", (_, _) => Task.CompletedTask, cancellationToken: Stop);
 
         var handle = await StartAndEndAsync(jobmon, log);

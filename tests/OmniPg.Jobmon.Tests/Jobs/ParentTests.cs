@@ -1,4 +1,3 @@
-using OmniPg.Jobmon.Testing;
 using OmniPg.Testing;
 
 namespace OmniPg.Jobmon.Tests.Jobs;
@@ -10,8 +9,8 @@ public sealed class ParentTests(PgClusterFixture server)
     {
         await using var shop = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var warehouse = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var here = JobmonClient.Create(shop.DataSource);
-        await using var there = JobmonClient.Create(warehouse.DataSource);
+        await using var here = new JobmonClient(shop.DataSource);
+        await using var there = new JobmonClient(warehouse.DataSource);
 
         using (var outer = here.Start("outer"))
         using (var middle = there.Start("middle"))
@@ -19,7 +18,7 @@ public sealed class ParentTests(PgClusterFixture server)
             here.Current.Should().BeSameAs(outer);
             here.Start("inner").Complete();
             here.Invoking(j => j.Start("wrong", new JobOptions { Parent = middle })).Should().Throw<ArgumentException>().WithMessage("Job 'middle' cannot be the parent*");
-            here.Start("free", new JobOptions { Parent = NullJobmon.Instance.Start("nowhere") }).Complete();
+            here.Start("free", new JobOptions { Parent = JobmonClient.Null.Start("nowhere") }).Complete();
             middle.Complete();
             outer.Complete();
         }
@@ -33,8 +32,8 @@ public sealed class ParentTests(PgClusterFixture server)
     public async Task Run_of_another_client_of_the_same_log_is_a_parent()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var one = JobmonClient.Create(log.DataSource);
-        await using var other = JobmonClient.Create(log.DataSource);
+        await using var one = new JobmonClient(log.DataSource);
+        await using var other = new JobmonClient(log.DataSource);
 
         using var outer = one.Start("outer");
         other.Start("inner", new JobOptions { Parent = outer }).Complete();
@@ -47,7 +46,7 @@ public sealed class ParentTests(PgClusterFixture server)
     public async Task Recorded_and_real_runs_are_no_parents_of_each_other()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var real = JobmonClient.Create(log.DataSource);
+        await using var real = new JobmonClient(log.DataSource);
         using var recording = new RecordingJobmon();
         using var run = real.Start("real");
 
@@ -62,7 +61,7 @@ public sealed class ParentTests(PgClusterFixture server)
     public async Task Step_that_is_to_go_on_without_a_name_goes_on_as_it_is()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         using var job = jobmon.Start("steps");
         var step = job.Step("first");
 

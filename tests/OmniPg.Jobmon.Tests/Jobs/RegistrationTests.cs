@@ -172,7 +172,7 @@ public sealed class RegistrationTests(PgClusterFixture server)
     [Fact]
     public async Task Null_log_runs_bodies_and_passes_exceptions_through()
     {
-        var jobmon = NullJobmon.Instance;
+        var jobmon = JobmonClient.Null;
 
         (await jobmon.RunAsync("x", async (job, ct) => await job.StepAsync("s", (step, _) => Task.FromResult(5), ct), cancellationToken: Cancellation)).Should().Be(5);
         await jobmon.Awaiting(j => j.RunAsync("x", (_, _) => throw new InvalidOperationException("boom"), cancellationToken: Cancellation))

@@ -13,7 +13,7 @@ public sealed class StatusTextTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("UPDATE S.job_status_text SET alert_text = 'good' WHERE alert_code = 1; UPDATE S.job_status_text SET alert_text = 'bad' WHERE alert_code = 3; INSERT INTO S.job_status_text VALUES (4, 'FATAL')");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         using (var job = jobmon.Start("a"))
         {
@@ -38,7 +38,7 @@ public sealed class StatusTextTests(PgClusterFixture server)
     public async Task Level_without_a_text_alerts_as_the_highest_that_has_one(int code)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await jobmon.Admin.Rule("x").Warn("1 h").Error("2 h").Sensitivity(0).ActivateAsync(Stop);
 
         using (var job = jobmon.Start("x"))
@@ -73,7 +73,7 @@ public sealed class StatusTextTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("DELETE FROM S.job_status_text WHERE alert_code = 1");
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(log.DataSource, loggerFactory: lines);
+        await using var jobmon = new JobmonClient(log.DataSource, loggerFactory: lines);
 
         jobmon.Start("a").Complete();
         jobmon.Start("b").Complete();
@@ -89,7 +89,7 @@ public sealed class StatusTextTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("DELETE FROM S.job_status_text WHERE alert_code = 1");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         var starting = async () =>
         {
@@ -111,7 +111,7 @@ public sealed class StatusTextTests(PgClusterFixture server)
     public async Task Start_that_fails_behind_its_row_leaves_no_open_run_and_no_lock(ErrorPolicy policy)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = policy });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = policy });
         await using var closed = new Npgsql.NpgsqlConnection(log.ConnectionString);
 
         await jobmon.Job("a").SingleInstance().Attach(closed).Awaiting(b => b.StartAsync(Stop).AsTask()).Should().ThrowAsync<InvalidOperationException>().WithMessage("The work connection must be open.");

@@ -13,7 +13,7 @@ public sealed class StoppingTests(PgClusterFixture server)
     public async Task Host_that_stops_cancels_a_job_that_is_disposed_open_by_it()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         using var host = new CancellationTokenSource();
 
         var working = WorkAsync(jobmon, host.Token);
@@ -35,7 +35,7 @@ public sealed class StoppingTests(PgClusterFixture server)
     public async Task Failure_while_the_host_stops_is_a_failure()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         var working = async () =>
         {
@@ -52,7 +52,7 @@ public sealed class StoppingTests(PgClusterFixture server)
     public async Task Step_fails_for_a_reason_that_is_no_exception_and_the_job_goes_on()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var job = await jobmon.StartAsync("load", cancellationToken: Stop);
 
         (await job.StepAsync("read", Stop)).Fail("no file");
@@ -68,7 +68,7 @@ public sealed class StoppingTests(PgClusterFixture server)
     public async Task Sql_of_a_step_runs_on_the_attached_connection_as_long_as_that_is_open()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var job = await jobmon.StartAsync("load", cancellationToken: Stop);
         await using var work = await log.DataSource.OpenConnectionAsync(Stop);
 
@@ -92,7 +92,7 @@ public sealed class StoppingTests(PgClusterFixture server)
             await log.ExecuteAsync(grant);
         await log.ExecuteAsync("REVOKE INSERT ON S.job_log FROM waiting");
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { Username = "waiting" }.ConnectionString);
-        await using (var jobmon = JobmonClient.Create(source, null, lines))
+        await using (var jobmon = new JobmonClient(source, null, lines))
         {
             (await jobmon.Monitor.CheckAsync(cancellationToken: Stop)).WaitingEvents.Should().Be(0);
             await using (await jobmon.StartAsync("load", cancellationToken: Stop))

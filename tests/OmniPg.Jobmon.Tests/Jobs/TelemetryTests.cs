@@ -11,7 +11,7 @@ public sealed class TelemetryTests(PgClusterFixture server)
     public async Task Job_and_step_are_spans_and_the_run_keeps_the_trace()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         using var spans = new ActivityRecorder("OmniPg.Jobmon");
         using var meter = new MeterRecorder("OmniPg.Jobmon");
         var name = $"traced {Guid.NewGuid()}";
@@ -40,7 +40,7 @@ public sealed class TelemetryTests(PgClusterFixture server)
     public async Task Steps_one_after_the_other_are_siblings_and_the_flow_keeps_the_span_it_had()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         using var spans = new ActivityRecorder("OmniPg.Jobmon");
         using var outer = new Activity("outer").Start();
         var name = $"traced {Guid.NewGuid()}";

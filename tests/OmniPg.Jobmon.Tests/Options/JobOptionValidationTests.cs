@@ -1,4 +1,3 @@
-using OmniPg.Jobmon.Testing;
 
 namespace OmniPg.Jobmon.Tests.Options;
 

@@ -56,7 +56,7 @@ public sealed class OptionValidationTests
         var options = new JobmonOptions();
         MakeAllWrong(options);
 
-        var error = FluentActions.Invoking(() => JobmonClient.Create(source, options)).Should().Throw<ArgumentException>().Which;
+        var error = FluentActions.Invoking(() => new JobmonClient(source, options)).Should().Throw<ArgumentException>().Which;
 
         error.ParamName.Should().Be("options");
         error.Message.Should().StartWith(string.Join(' ', EveryFailure) + " Schema 'xxx").And.Contain("SideSchema ''").And.NotContain("s3cret");

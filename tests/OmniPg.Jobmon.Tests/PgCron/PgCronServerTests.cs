@@ -67,7 +67,7 @@ public sealed class PgCronServerTests(PgCronFixture server)
         await using var log = await JobLogDatabase.CreateAsync(cluster, dblink: false);
         await cluster.ExecuteAsync("CREATE EXTENSION pg_cron", Stop);
         await cluster.ExecuteAsync("SELECT cron.schedule('nightly', '* * * * *', 'SELECT 1')", Stop);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { PgCron = true, PgCronConnectionString = cluster.ConnectionString });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { PgCron = true, PgCronConnectionString = cluster.ConnectionString });
         await Eventually.TrueAsync(() => cluster.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'pg_cron scheduler')", Stop),
             "the scheduler runs", cancellationToken: Stop);
 
@@ -84,7 +84,7 @@ public sealed class PgCronServerTests(PgCronFixture server)
     {
         await using var cron = await PgCronDatabase.CreateAsync(server);
         await cron.JobAsync("backwards", "50-10 0 * * *");
-        await using var jobmon = JobmonClient.Create(cron.DataSource, new JobmonOptions { PgCron = true });
+        await using var jobmon = new JobmonClient(cron.DataSource, new JobmonOptions { PgCron = true });
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
 
         var report = await jobmon.Monitor.CheckAsync(cancellationToken: Stop);

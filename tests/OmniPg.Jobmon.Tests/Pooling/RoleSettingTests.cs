@@ -37,7 +37,7 @@ public sealed class RoleSettingTests(PgClusterFixture server)
         Assert.SkipWhen(throughPooler && PgBouncer.Program is null, "PgBouncer is not installed; OMNIPG_PGBOUNCER can name it.");
         await using var pooler = throughPooler ? await PgBouncer.StartAsync(server.Cluster, cancellationToken: Stop) : null;
         await using var source = NpgsqlDataSource.Create(pooler?.Through(direct) ?? direct);
-        await using (var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }))
+        await using (var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }))
         {
             await using (var job = await jobmon.StartAsync("load", new JobOptions { Arguments = new Dictionary<string, string> { ["path"] = "C:\\tmp" } }, Stop))
             {

@@ -41,7 +41,7 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
     {
         await using var pool = await PooledBackends.StartAsync(server.Cluster);
         await using var source = NpgsqlDataSource.Create(pool.ConnectionString + ";No Reset On Close=true");
-        await using var jobmon = JobmonClient.Create(source);
+        await using var jobmon = new JobmonClient(source);
 
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
         await jobmon.RunAsync("load", (job, _) => Task.CompletedTask, cancellationToken: Stop);
@@ -78,7 +78,7 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
     {
         await using var pool = await PooledBackends.StartAsync(server.Cluster, poolSize: 1);
         await using var source = NpgsqlDataSource.Create(pool.ConnectionString);
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(100) });
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(100) });
         await using var work = await source.OpenConnectionAsync(Stop);
         await using var job = await jobmon.StartAsync("load", cancellationToken: Stop);
         job.Attach(work);
@@ -112,8 +112,8 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
         await using var session = await PooledBackends.StartAsync(server.Cluster, "session", poolSize: 8);
         await using var first = NpgsqlDataSource.Create(transaction.ConnectionString);
         await using var second = NpgsqlDataSource.Create(session.ConnectionString);
-        await using var refusing = JobmonClient.Create(first);
-        await using var granting = JobmonClient.Create(second, new JobmonOptions { Liveness = LivenessMode.Lock, HeartbeatInterval = TimeSpan.FromMilliseconds(100) });
+        await using var refusing = new JobmonClient(first);
+        await using var granting = new JobmonClient(second, new JobmonOptions { Liveness = LivenessMode.Lock, HeartbeatInterval = TimeSpan.FromMilliseconds(100) });
 
         refusing.Invoking(j => j.Job("one").SingleInstance().Start()).Should().Throw<JobmonUnavailableException>().WithMessage("*pooler*");
         await using var one = await granting.Job("one").SingleInstance().StartAsync(Stop);
@@ -130,7 +130,7 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
     {
         await using var pool = await PooledBackends.StartAsync(server.Cluster, "statement");
         await using var source = NpgsqlDataSource.Create(pool.ConnectionString);
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         jobmon.Invoking(j => j.Start("load")).Should().Throw<JobmonUnavailableException>();
         (await pool.Log.RowsAsync("SELECT count(*) FROM S.job_log")).Should().Equal("0");
@@ -152,7 +152,7 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
     private static async Task WorkAsync(PooledBackends pool, int client, int runs, ListLoggerFactory troubles)
     {
         await using var source = NpgsqlDataSource.Create(pool.ConnectionString);
-        await using var jobmon = JobmonClient.Create(source, null, troubles);
+        await using var jobmon = new JobmonClient(source, null, troubles);
         for (var run = 0; run < runs; run++)
         {
             await using var job = await jobmon.StartAsync($"client {client}", cancellationToken: Stop);

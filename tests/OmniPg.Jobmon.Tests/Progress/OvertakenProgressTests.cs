@@ -13,7 +13,7 @@ public sealed class OvertakenProgressTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         var time = new InterposedTime();
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, FlushInterval = TimeSpan.FromMilliseconds(50) }, timeProvider: time);
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, FlushInterval = TimeSpan.FromMilliseconds(50) }, timeProvider: time);
         await using var job = await jobmon.StartAsync("counts", cancellationToken: Stop);
         var step = await job.StepAsync("rows", Stop);
         var gate = ((JobRun)job).Row.Journal.Gate;
@@ -44,7 +44,7 @@ public sealed class OvertakenProgressTests(PgClusterFixture server)
     public async Task Run_whose_writer_is_stuck_does_not_keep_the_progress_of_others_from_being_seen()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50) });
         await using var stuck = await jobmon.StartAsync("stuck", cancellationToken: Stop);
         (await stuck.StepAsync("waits", Stop)).Report(1);
         await using var other = await jobmon.StartAsync("other", cancellationToken: Stop);

@@ -17,7 +17,7 @@ public sealed class ProgressTests(PgClusterFixture server)
     public async Task Parallel_steps_end_with_exact_values()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await log.ExecuteAsync(CountUpdates);
 
         await jobmon.RunAsync(
@@ -40,7 +40,7 @@ public sealed class ProgressTests(PgClusterFixture server)
     public async Task Many_reports_cost_few_writes_and_the_last_one_is_seen()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(100) });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(100) });
         await log.ExecuteAsync(CountUpdates);
         using var job = jobmon.Start("busy");
         using var step = job.Step("count");
@@ -61,7 +61,7 @@ public sealed class ProgressTests(PgClusterFixture server)
     public async Task Flush_writes_at_once_and_tells_when_it_cannot()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMinutes(1) });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { FlushInterval = TimeSpan.FromMinutes(1) });
         using var job = jobmon.Start("flush");
         using var step = job.Step("count");
 
@@ -79,7 +79,7 @@ public sealed class ProgressTests(PgClusterFixture server)
     public async Task Async_sequences_count_too()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource);
+        await using var jobmon = new JobmonClient(log.DataSource);
         await using var job = await jobmon.StartAsync("async", cancellationToken: Cancellation);
         await using var step = await job.StepAsync("read", Cancellation);
 

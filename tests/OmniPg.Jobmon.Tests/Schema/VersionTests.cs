@@ -53,7 +53,7 @@ public sealed class VersionTests(PgClusterFixture server)
             CREATE ROLE {PgIdentifier.Create(writer).Quoted}; GRANT SELECT, INSERT, UPDATE ON jobmon.job_log, omnipg_jobmon.run TO {PgIdentifier.Create(writer).Quoted};
             CREATE ROLE {nobody}; SELECT jobmon.fail_job(jobmon.add_job('kept'));
             """, Stop);
-        await using var jobmon = JobmonClient.Create(database.DataSource);
+        await using var jobmon = new JobmonClient(database.DataSource);
 
         if (byScript)
             await database.ExecuteAsync(jobmon.Admin.Script(), Stop);
@@ -91,7 +91,7 @@ public sealed class VersionTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("SELECT S.add_job('kept'); DROP FUNCTION S.show_running(integer); COMMENT ON FUNCTION S.omnipg_jobmon_version() IS '0'");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         var refused = jobmon.Invoking(j => j.Start("x")).Should().Throw<JobmonUnsupportedVersionException>().Which;
         var result = await jobmon.Admin.InstallAsync(cancellationToken: Stop);
@@ -130,7 +130,7 @@ public sealed class VersionTests(PgClusterFixture server)
     public async Task Migration_from_the_extension_does_not_take_over_a_newer_side_schema()
     {
         await using var original = await Interop.OriginalExtension.CreateAsync(server.Cluster);
-        await using var jobmon = JobmonClient.Create(original.DataSource);
+        await using var jobmon = new JobmonClient(original.DataSource);
         await jobmon.Admin.InstallAsync(cancellationToken: Stop);
         await original.ExecuteAsync("UPDATE omnipg_jobmon.schema_version SET version = 3", Stop);
 
@@ -150,7 +150,7 @@ public sealed class VersionTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync(change);
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
 
         using (var job = jobmon.Job("plain").Tag("t").Start())
         {
@@ -184,7 +184,7 @@ public sealed class VersionTests(PgClusterFixture server)
         await log.ExecuteAsync($"CREATE ROLE \"half_{log.Name}\" LOGIN; {log.Admin.GrantScript($"half_{log.Name}", JobmonAccess.Write)} REVOKE ALL ON SCHEMA omnipg_jobmon FROM \"half_{log.Name}\"");
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { Username = $"half_{log.Name}" }.ConnectionString);
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
+        await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
 
         jobmon.Start("x").Complete();
 

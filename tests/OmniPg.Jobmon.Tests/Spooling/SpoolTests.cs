@@ -157,7 +157,7 @@ public sealed class SpoolTests : IAsyncLifetime
     {
         await using var elsewhere = await JobLogDatabase.CreateAsync(_cluster, dblink: false);
         await _cluster.StopAsync(cancellationToken: Stop);
-        await using (var gone = JobmonClient.Create(elsewhere.DataSource, Options()))
+        await using (var gone = new JobmonClient(elsewhere.DataSource, Options()))
             gone.Start("elsewhere").Complete();
         await using var living = Client();
         living.Start("living").Complete();
@@ -172,7 +172,7 @@ public sealed class SpoolTests : IAsyncLifetime
             async () => await _log.ScalarAsync<long>("SELECT count(*) FROM S.job_log WHERE job_name = 'LIVING' AND status = 'OK'") == 1, "the living process writes its own", cancellationToken: Stop);
         (await _log.ScalarAsync<long>("SELECT count(*) FROM S.job_log WHERE job_name = 'ELSEWHERE'")).Should().Be(0);
         (await elsewhere.ScalarAsync<long>("SELECT count(*) FROM S.job_log")).Should().Be(0);
-        await using (var right = JobmonClient.Create(elsewhere.DataSource, Options()))
+        await using (var right = new JobmonClient(elsewhere.DataSource, Options()))
             right.Start("next").Complete();
         (await elsewhere.RowsAsync("SELECT job_name FROM S.job_log WHERE job_name <> 'NEXT'")).Should().Equal("ELSEWHERE");
     }
@@ -272,7 +272,7 @@ public sealed class SpoolTests : IAsyncLifetime
         var options = Options();
         options.SpoolDirectory = Path.Combine(_folder.Path, "new");
         options.MessageFilter = text => $"<{text.Replace("hunter2", "***", StringComparison.Ordinal)}>";
-        await using (var offline = JobmonClient.Create(_log.DataSource, options))
+        await using (var offline = new JobmonClient(_log.DataSource, options))
         {
             var job = offline.Start("hunter2");
             job.Step("log in as hunter2").Complete("hunter2 \0 \ud800");
@@ -290,7 +290,7 @@ public sealed class SpoolTests : IAsyncLifetime
         (await File.ReadAllTextAsync(file, Stop)).Should().NotContain("hunter2").And.NotContain("Password");
         File.ReadLines(file).Select(l => JsonDocument.Parse(l).RootElement.ValueKind).Should().OnlyContain(k => k == JsonValueKind.Object);
         await StartAgainAsync();
-        await using (var next = JobmonClient.Create(_log.DataSource, options))
+        await using (var next = new JobmonClient(_log.DataSource, options))
             next.Start("next").Complete();
 
         (await _log.RowsAsync("SELECT action, message FROM S.job_detail ORDER BY step_id LIMIT 1")).Should().Equal("<log in as ***>|<*** \ufffd \ufffd> (recorded late)");
@@ -304,7 +304,7 @@ public sealed class SpoolTests : IAsyncLifetime
         var blocked = Path.Combine(_folder.Path, "file");
         await File.WriteAllTextAsync(blocked, "", Stop);
         options.SpoolDirectory = Path.Combine(blocked, "below");
-        await using var jobmon = JobmonClient.Create(_log.DataSource, options, lines);
+        await using var jobmon = new JobmonClient(_log.DataSource, options, lines);
         await _cluster.StopAsync(cancellationToken: Stop);
 
         jobmon.Start("waits").Complete();
@@ -324,7 +324,7 @@ public sealed class SpoolTests : IAsyncLifetime
         var options = Options();
         options.SpoolDirectory = disk.Path;
         await _cluster.StopAsync(cancellationToken: Stop);
-        await using (var offline = JobmonClient.Create(_log.DataSource, options, lines))
+        await using (var offline = new JobmonClient(_log.DataSource, options, lines))
         {
             var job = offline.Start("fills");
             for (var step = 0; step < 100; step++)
@@ -337,7 +337,7 @@ public sealed class SpoolTests : IAsyncLifetime
         File.ReadLines(spooled).Select(l => JsonDocument.Parse(l).RootElement.ValueKind).Should().OnlyContain(k => k == JsonValueKind.Object);
         await StartAgainAsync();
         options.SpoolDirectory = disk.Path;
-        await using (var next = JobmonClient.Create(_log.DataSource, options))
+        await using (var next = new JobmonClient(_log.DataSource, options))
             next.Start("next").Complete();
 
         (await _log.ScalarAsync<long>("SELECT count(*) FROM S.job_detail WHERE status = 'OK' AND length(message) = 2016")).Should().BeInRange(10, 40);
@@ -357,7 +357,7 @@ public sealed class SpoolTests : IAsyncLifetime
         return cat.StandardOutput.ReadToEnd();
     }
 
-    private JobmonClient Client(ListLoggerFactory? lines = null) => JobmonClient.Create(_log.DataSource, Options(), lines);
+    private JobmonClient Client(ListLoggerFactory? lines = null) => new JobmonClient(_log.DataSource, Options(), lines);
 
     private JobmonOptions Options() => new() { SpoolDirectory = _folder.Path, ClientName = "test" };
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using OmniPg.Jobmon.Testing;
 
 namespace OmniPg.Jobmon.Tests.Testing;
 

@@ -1,4 +1,3 @@
-using OmniPg.Jobmon.Testing;
 using OmniPg.Testing;
 
 namespace OmniPg.Jobmon.Tests.Testing;

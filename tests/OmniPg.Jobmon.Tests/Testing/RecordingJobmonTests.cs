@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using OmniPg.Jobmon.Testing;
 using OmniPg.Testing;
 
 namespace OmniPg.Jobmon.Tests.Testing;

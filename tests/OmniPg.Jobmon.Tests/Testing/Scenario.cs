@@ -1,5 +1,4 @@
 using Npgsql;
-using OmniPg.Jobmon.Testing;
 
 namespace OmniPg.Jobmon.Tests.Testing;
 
@@ -12,7 +11,7 @@ internal sealed record Scenario(string Name, Func<Stage, Task> Play)
 
     public int MaxLogLines { get; init; } = 10_000;
 
-    public IJobmon OnServer(NpgsqlDataSource dataSource) => JobmonClient.Create(dataSource, new JobmonOptions
+    public IJobmon OnServer(NpgsqlDataSource dataSource) => new JobmonClient(dataSource, new JobmonOptions
     {
         ErrorPolicy = ErrorPolicy.Throw,
         DisposeBehavior = DisposeBehavior,

@@ -27,7 +27,7 @@ public sealed class ProgressCellTests
         (cell.TakeChange(), cell.TakeChange()).Should().Be((true, false));
         cell.PutBack();
         cell.TakeChange().Should().BeTrue();
-        cell.Snapshot().Should().Be(new ProgressSnapshot(true, 2, null, null));
+        cell.Snapshot().Should().Be(new ProgressCell.Numbers(true, 2, null, null));
     }
 
     [Fact]
@@ -89,5 +89,5 @@ public sealed class ProgressCellTests
 
     [Theory]
     [MemberData(nameof(Texts), DisableDiscoveryEnumeration = true)]
-    public void Text_shows_what_is_known(StepProgress progress, string expected) => ProgressText.Of(progress).Should().Be(expected);
+    public void Text_shows_what_is_known(StepProgress progress, string expected) => progress.ToText().Should().Be(expected);
 }

@@ -86,7 +86,7 @@ public sealed class WritingTests
         var job = new JobRow("x");
         var (good, bad) = (new StepRow(job, null, 1, "good"), new StepRow(job, null, 2, "bad"));
         var start = new JobStartedEvent(job, 0);
-        var end = new JobEndedEvent(job, 0, AlertLevel.Ok);
+        var end = new JobEndedEvent(job, 0, JobOutcome.Of(AlertLevel.Ok));
         var failure = new StepEndedEvent(bad, 0, AlertLevel.Critical);
         var journal = job.Journal;
 
@@ -95,7 +95,7 @@ public sealed class WritingTests
         journal.Add(end, 5).Should().Be(2);
 
         journal.Snapshot().Select(e => e.Operation).Should().Equal("job start", "step start", "step end", "job end");
-        journal.Add(new JobEndedEvent(job, 0, AlertLevel.Ok), 4).Should().Be(0, "what is left must never be dropped");
+        journal.Add(new JobEndedEvent(job, 0, JobOutcome.Of(AlertLevel.Ok)), 4).Should().Be(0, "what is left must never be dropped");
         journal.Count.Should().Be(5);
     }
 
@@ -104,7 +104,7 @@ public sealed class WritingTests
     {
         var job = new JobRow("x");
 
-        job.Journal.Add(new JobEndedEvent(job, 0, AlertLevel.Critical), 100);
+        job.Journal.Add(new JobEndedEvent(job, 0, JobOutcome.Of(AlertLevel.Critical)), 100);
         job.Journal.Add(new JobStartedEvent(job, 0), 100);
 
         job.Journal.NextBatch().Should().ContainSingle().Which.Should().BeOfType<JobStartedEvent>();

@@ -12,7 +12,7 @@ public sealed class HostileInputTests(PgClusterFixture server)
     {
         const string Schema = "Job \"Mon\" ü";
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false, schema: Schema, name: $"my \"db\" it's {Guid.NewGuid():N}");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { Schema = Schema, ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { Schema = Schema, ErrorPolicy = ErrorPolicy.Throw });
 
         using (var job = jobmon.Job(text).SingleInstance().Tag(text).Argument(text, text).Start())
         {
@@ -41,7 +41,7 @@ public sealed class HostileInputTests(PgClusterFixture server)
     public async Task Invalid_and_oversized_texts_are_mended_never_thrown()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         using (var job = jobmon.Start("nul \0 lone \ud800"))
         {
@@ -60,7 +60,7 @@ public sealed class HostileInputTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         var options = new JobmonOptions { MessageFilter = t => t.Replace("s3cret", "***", StringComparison.Ordinal), ErrorPolicy = ErrorPolicy.Throw };
-        await using var jobmon = JobmonClient.Create(log.DataSource, options);
+        await using var jobmon = new JobmonClient(log.DataSource, options);
 
         using (var job = jobmon.Job("name s3cret").Tag("tag s3cret").Argument("arg s3cret", "s3cret").Start())
         {
@@ -86,7 +86,7 @@ public sealed class HostileInputTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("SELECT setval('S.job_log_job_id_seq', 2147483647), setval('S.job_detail_step_id_seq', 9007199254740993)");
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         using (var job = jobmon.Start("many"))
         {
@@ -112,7 +112,7 @@ public sealed class HostileInputTests(PgClusterFixture server)
         await new JobmonInstaller(new JobmonDatabase(source, null, PgIdentifier.Create("omnipg_jobmon"), TimeSpan.FromSeconds(30)))
             .InstallAsync(new InstallOptions(), TestContext.Current.CancellationToken);
 
-        await using (var jobmon = JobmonClient.Create(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }))
+        await using (var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }))
         {
             using var job = jobmon.Start("latin");
             using (var step = job.Step("ship 🚚 ü"))

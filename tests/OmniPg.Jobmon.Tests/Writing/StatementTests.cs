@@ -31,8 +31,8 @@ public sealed class StatementTests(PgClusterFixture server)
             new StepStartedEvent(good, 0), new StepStartedEvent(good, 0) { Repeated = true }, new StepStartedEvent(bad, 0),
             new ProgressEvent(job, 0, [(good, new StepProgress(1, 2, "rows")), (bad, new StepProgress(3))]),
             new StepEndedEvent(good, 0, AlertLevel.Ok) { Message = "done" }, new StepEndedEvent(good, 0, AlertLevel.Critical) { Message = "too late" },
-            new StepEndedEvent(bad, 0, AlertLevel.Critical), new JobEndedEvent(job, 0, AlertLevel.Warning) { FinalAction = "last", FinalMessage = "bye" },
-            new JobEndedEvent(job, 0, AlertLevel.Ok),
+            new StepEndedEvent(bad, 0, AlertLevel.Critical), new JobEndedEvent(job, 0, JobOutcome.Of(AlertLevel.Warning)) { FinalAction = "last", FinalMessage = "bye" },
+            new JobEndedEvent(job, 0, JobOutcome.Of(AlertLevel.Ok)),
         })
         {
             await using var batch = new NpgsqlBatch(connection) { BatchCommands = { e.ToCommand(sql, context) } };
@@ -56,7 +56,7 @@ public sealed class StatementTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("DROP SCHEMA omnipg_jobmon CASCADE");
         var lines = new ListLoggerFactory();
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
 
         using (var job = jobmon.Job("plain").SingleInstance().Start())
         {
@@ -87,7 +87,7 @@ public sealed class StatementTests(PgClusterFixture server)
             """);
         var name = log.Name;
         await server.Cluster.ExecuteAsync($"ALTER DATABASE \"{name}\" SET synchronous_commit = 'local'", Cancellation);
-        await using var jobmon = JobmonClient.Create(log.DataSource, new JobmonOptions { RelaxedStartDurability = true, ErrorPolicy = ErrorPolicy.Throw });
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { RelaxedStartDurability = true, ErrorPolicy = ErrorPolicy.Throw });
 
         using (var job = jobmon.Start("relaxed"))
         {

@@ -28,11 +28,11 @@ internal static class JobLog
     };
 
     /// <summary>A client for the server and schema of this command line; what it cannot write is an error of the command.</summary>
-    public static JobmonClient Open(CliSession session) => JobmonClient.Create(session.DataSource, Options(session, ErrorPolicy.Throw));
+    public static JobmonClient Open(CliSession session) => new JobmonClient(session.DataSource, Options(session, ErrorPolicy.Throw));
 
     /// <summary>A client for a command that exists for other work: that goes on without the log, and standard error says what is missing there.</summary>
     public static JobmonClient OpenForOtherWork(CliSession session) =>
-        JobmonClient.Create(session.DataSource, Options(session, ErrorPolicy.LogAndContinue), new JobLogMessages(session.Error));
+        new JobmonClient(session.DataSource, Options(session, ErrorPolicy.LogAndContinue), new JobLogMessages(session.Error));
 
     private static JobmonOptions Options(CliSession session, ErrorPolicy policy)
     {
@@ -53,6 +53,6 @@ internal static class JobLog
         var options = Options(session, ErrorPolicy.Throw);
         if (CliSession.NotEmpty(session.Get(PgCron), PgCron.Name) is { } where)
             (options.PgCron, options.PgCronDataSource) = (true, session.OpenOther(where));
-        return JobmonClient.Create(session.DataSource, options);
+        return new JobmonClient(session.DataSource, options);
     }
 }

@@ -4,19 +4,25 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Brings one batch of events to the server in one round trip and one transaction.</summary>
-internal sealed class EventSender(
-    OwnConnections connections, LogTarget target, JobmonOptions options, WriteContext context, TimeProvider time, ILogger logger)
+/// <summary>The log of a server: brings one batch of events there in one round trip and one transaction.</summary>
+internal sealed class PostgresSink(
+    OwnConnections connections, LogTarget target, SessionRegistration registration, JobmonOptions options, WriteContext context, TimeProvider time,
+    ILogger logger) : IEventSink
 {
     // Is the server there and writable, and what time is it?
     private const string ServerState = "SELECT pg_catalog.clock_timestamp(), pg_catalog.pg_is_in_recovery()";
 
     private readonly ErrorThrottle _throttle = new(time);
 
-    /// <summary>Asked inside the first write of the process, so that it is registered in the same round trip.</summary>
-    public Func<NpgsqlBatchCommand?>? Register { get; set; }
+    public string Name => connections.ServerName;
 
-    /// <summary>Sends events of one run; returns what went wrong, null for nothing.</summary>
+    // Another client that writes to the same tables gives ids that mean the same runs.
+    public object Log { get; } = (connections.ServerName, options.Schema, options.SideSchema);
+
+    public bool InBackground => true;
+
+    public bool? TakesLines => target.Server?.HasSide;
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<(WriteFailure? Failure, Exception? Error)> SendAsync(bool async, List<LogEvent> events)
     {
@@ -74,6 +80,33 @@ internal sealed class EventSender(
         }
     }
 
+    public async ValueTask<Exception> ExplainAsync(bool async, Exception error, string operation)
+    {
+        switch (error)
+        {
+            case JobmonException:
+                return error;
+            case PostgresException refusal when target.Server is { } server && LacksRight(server, refusal):
+                return await JobmonPermissions.ExplainAsync(async, connections.DataSource, server, "write", refusal, CancellationToken.None).ConfigureAwait(false);
+            case PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName } refusal:
+                return new JobmonNotInstalledException(connections.DatabaseName, target.Server?.Schema.Value ?? options.Schema ?? "jobmon", refusal);
+            case not null when WriteFailures.Classify(error) is WriteFailure.Refused or WriteFailure.Encoding:
+                return new JobmonWriteException(operation, error.Message, error);
+            default:
+                return new JobmonUnavailableException(operation, connections.ServerName, error!.Message, error);
+        }
+    }
+
+    public void Dispose() => connections.Dispose();
+
+    public ValueTask DisposeAsync() => connections.DisposeAsync();
+
+    // dblink connects nobody but a superuser to a server that asks for no password, and its own connection can fail: to the caller both
+    // are rights of the role that the extension stores.
+    private static bool LacksRight(JobmonServer server, PostgresException refusal) =>
+        refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege || (server.ByFunctions
+            && (refusal.SqlState == WriteFailures.NoPasswordForDblink || refusal.SqlState.StartsWith("08", StringComparison.Ordinal)));
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask SendOnceAsync(bool async, List<LogEvent> events, WriteContext writing)
     {
@@ -126,7 +159,7 @@ internal sealed class EventSender(
             silent++;
         }
 
-        if (sql.HasSide && events[0] is JobStartedEvent && Register?.Invoke() is { } register)
+        if (sql.HasSide && events[0] is JobStartedEvent && registration.Early() is { } register)
         {
             batch.BatchCommands.Add(register);
             silent++;

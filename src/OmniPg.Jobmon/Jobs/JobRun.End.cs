@@ -5,6 +5,11 @@ namespace OmniPg.Jobmon;
 /// <content>Every way in which a run ends; the first one wins.</content>
 internal sealed partial class JobRun
 {
+    /// <summary>Actions of the step that the end of a run adds for a message that no step carries.</summary>
+    private const string BeforeFirstStep = "EXCEPTION before first step logged";
+    private const string AfterLastStep = "EXCEPTION after last step logged";
+    private const string Finished = "Finished";
+
     public void Complete(string? message = null) => SyncCall.Run(EndAsync(async: false, "Complete", JobOutcome.Success(message)));
 
     public ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default)
@@ -107,10 +112,10 @@ internal sealed partial class JobRun
 
         _scope.Ended = true;
         // What the background is writing already is waited for at the gate of the journal; nothing new begins.
-        _runtime.Pump.Remove(this);
+        Writer.Pump.Remove(this);
         try
         {
-            var events = EndRecord.Events(Row, outcome, _steps, _flusher, _values, _runtime);
+            var events = EndEvents(outcome);
             // A run kept in memory in which anything went wrong, or that took long, is written after all.
             if (Row.Withheld && (outcome.Level != AlertLevel.Ok || IsLong || Row.Journal.HasFailure || events.Exists(e => e is StepEndedEvent { IsSuccess: false })))
                 Row.Release();
@@ -136,31 +141,6 @@ internal sealed partial class JobRun
         JobmonLog.EndedElsewhere(_runtime.Logger, Name, JobId, outcome.Level.ToString());
     }
 
-    private async ValueTask SkipAsync(bool async)
-    {
-        Volatile.Write(ref _state, (int)JobState.Skipped);
-        Row.Release();
-        _scope.Ended = true;
-        await Writer.WriteAsync(async, Row, RunStart.Skipped(StartEvent()), mayThrow: true).ConfigureAwait(false);
-        JobmonLog.JobSkipped(_runtime.Logger, Name);
-        Finish(AlertLevel.Warning, null, "SKIPPED");
-    }
-
-    private async ValueTask AbortStartAsync(bool async, Exception error)
-    {
-        _scope.Ended = true;
-        _disposed = true;
-        // The row may be there, or on its way: nobody else could end a run whose handle the caller never got.
-        if (State == JobState.Running && (JobId is not null || Row.Journal.Count > 0))
-        {
-            await EndAsync(async, "Start", JobOutcome.Failure(error), mayThrow: false).ConfigureAwait(false);
-            return;
-        }
-
-        await ReleaseLockAsync(async).ConfigureAwait(false);
-        Finish(AlertLevel.Critical, null, "NOT STARTED");
-    }
-
     private async ValueTask ReleaseLockAsync(bool async)
     {
         if (_lock is { Held: true })
@@ -175,5 +155,32 @@ internal sealed partial class JobRun
         JobmonTelemetry.EndActivity(_activity, JobId, level, cause);
         JobmonLog.JobEnded(_runtime.Logger, Name, JobId, status);
         Ended?.Invoke(this);
+    }
+
+    /// <summary>The end of the open steps, the last log lines and the end of the run itself, as one batch.</summary>
+    private List<LogEvent> EndEvents(JobOutcome outcome)
+    {
+        var begun = _steps.Any;
+        var (open, recorded) = _steps.Close();
+        var known = outcome.Cause is { } cause && ReferenceEquals(cause, recorded);
+        // The innermost step is where the work stood: it gets the reason, if there is a row that can carry it.
+        var culprit = outcome.IsFailure && !known ? Array.FindLast(open, step => !step.Row.Lost) : null;
+
+        var events = new List<LogEvent>(open.Length + 1);
+        // Inner steps first, as they would have ended by themselves.
+        foreach (var step in open.AsEnumerable().Reverse())
+            events.Add(step.EndWithJob(outcome.Level, step == culprit ? outcome.Message : null, step == culprit ? outcome.Error : null));
+        events.AddRange(_flusher.LastLines());
+        // A message that no step carries gets a step of its own: the tables of the original have no other place for it.
+        var homeless = outcome.IsFailure ? culprit is null && !known : outcome.Message is not null;
+        events.Add(new JobEndedEvent(Row, Writer.Mark(), outcome)
+        {
+            FinalAction = !homeless ? null : !outcome.IsFailure ? Finished : begun ? AfterLastStep : BeforeFirstStep,
+            FinalMessage = homeless ? outcome.Message : null,
+            ErrorJson = outcome.Error is { } error ? ErrorDocument.Json(error, _runtime.Texts)
+                : outcome.IsFailure ? ErrorDocument.Json(outcome.Message!, _runtime.Texts) : null,
+            ResultJson = _values.Json(_runtime.Texts),
+        });
+        return events;
     }
 }
