@@ -53,14 +53,14 @@ internal sealed partial class ControlSession
     public async ValueTask<string?> WhoAskedToCancelAsync(bool async, long jobId)
     {
         FlowScope.StepAside();
-        if (target.Server is not { HasSide: true } server)
+        if (target.Tables is not { HasSide: true } log)
             return null;
         string? by = null;
         try
         {
             await AskAsync(
                 async,
-                new ControlRequest(connection => (by = connection.Scalar<string>(server.Render(ControlSql.WhoAskedToCancel), ControlConnection.BigInt(jobId))) is not null),
+                new ControlRequest(connection => (by = connection.Scalar<string>(log.Named(ControlSql.WhoAskedToCancel), ControlConnection.BigInt(jobId))) is not null),
                 CancellationToken.None).ConfigureAwait(false);
             return by;
         }
@@ -79,7 +79,7 @@ internal sealed partial class ControlSession
         {
             pid = InstanceLocks.Holder(connection, wanted.Keys);
             var open = connection.Rows(
-                target.Server!.Render(ControlSql.OpenRun), row => (row.GetInt64(0), row.GetDateTime(1)), ControlConnection.Text(wanted.JobName));
+                target.Tables!.Named(ControlSql.OpenRun), row => (row.GetInt64(0), row.GetDateTime(1)), ControlConnection.Text(wanted.JobName));
             run = open.Count == 0 ? null : open[0];
             return true;
         });

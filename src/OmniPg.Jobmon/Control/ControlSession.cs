@@ -97,7 +97,7 @@ internal sealed partial class ControlSession(
     /// <summary>One life of the connection; returns when the client is disposed.</summary>
     private void Serve(NpgsqlConnection connection, Action established)
     {
-        var side = SyncCall.Run(target.SqlAsync(async: false, connection)).HasSide;
+        var side = SyncCall.Run(target.FindAsync(async: false, connection)).HasSide;
         var statements = connections.Statements(connection);
         Establish(statements, reportedPid: connection.ProcessID, side);
         connection.Notification += OnNotification;

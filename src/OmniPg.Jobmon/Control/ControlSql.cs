@@ -26,7 +26,7 @@ internal static class ControlSql
     public const string Register =
         """
         WITH known AS (
-            INSERT INTO @side@.session AS s (session_id, lock_key, client_name, host, os_pid, process_start, liveness, sdk_version,
+            INSERT INTO omnipg_jobmon.session AS s (session_id, lock_key, client_name, host, os_pid, process_start, liveness, sdk_version,
                 backend_pid, backend_start, started_at, heartbeat_at)
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN pg_backend_pid() END,
                 CASE WHEN $9 THEN (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a) END, clock_timestamp(), clock_timestamp()
@@ -41,26 +41,26 @@ internal static class ControlSql
     // knows better.
     public const string RegisterDead =
         """
-        INSERT INTO @side@.session (session_id, client_name, host, os_pid, process_start, liveness, started_at, heartbeat_at)
+        INSERT INTO omnipg_jobmon.session (session_id, client_name, host, os_pid, process_start, liveness, started_at, heartbeat_at)
         VALUES ($1, $2, $3, $4, $5, 'heartbeat', $5, $6) ON CONFLICT (session_id) DO NOTHING
         """;
 
     // $1 session, $2 open runs of this process; returns those that are to be cancelled, by whom, and the backend.
     public const string Heartbeat =
         """
-        UPDATE @side@.session SET heartbeat_at = clock_timestamp() WHERE session_id = $1
-        RETURNING ARRAY(SELECT r.job_id FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL ORDER BY r.job_id),
-            ARRAY(SELECT r.cancel_requested_by FROM @side@.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL ORDER BY r.job_id),
+        UPDATE omnipg_jobmon.session SET heartbeat_at = clock_timestamp() WHERE session_id = $1
+        RETURNING ARRAY(SELECT r.job_id FROM omnipg_jobmon.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL ORDER BY r.job_id),
+            ARRAY(SELECT r.cancel_requested_by FROM omnipg_jobmon.run r WHERE r.job_id = ANY ($2) AND r.cancel_requested_at IS NOT NULL ORDER BY r.job_id),
             pg_backend_pid()
         """;
 
     // $1 job; null where nobody asked. Waits for a request that is not committed yet: it signals the backend of the work before its own
     // end. Not in a WHERE: only what is selected is computed from the row that was waited for.
     public const string WhoAskedToCancel =
-        "SELECT CASE WHEN r.cancel_requested_at IS NOT NULL THEN coalesce(r.cancel_requested_by, '') END FROM @side@.run r WHERE r.job_id = $1 FOR SHARE";
+        "SELECT CASE WHEN r.cancel_requested_at IS NOT NULL THEN coalesce(r.cancel_requested_by, '') END FROM omnipg_jobmon.run r WHERE r.job_id = $1 FOR SHARE";
 
     /// <summary>$1 session.</summary>
-    public const string End = "UPDATE @side@.session SET ended_at = clock_timestamp(), heartbeat_at = clock_timestamp() WHERE session_id = $1";
+    public const string End = "UPDATE omnipg_jobmon.session SET ended_at = clock_timestamp(), heartbeat_at = clock_timestamp() WHERE session_id = $1";
 
     // $1 name: the canonical key and the one of the name as typed, which the original uses. In ascending order, so that two processes
     // cannot each hold one.
@@ -84,11 +84,11 @@ internal static class ControlSql
 
     /// <summary>$1 name: the newest open run.</summary>
     public const string OpenRun =
-        "SELECT job_id, start_time FROM @schema@.job_log WHERE job_name = upper($1) AND end_time IS NULL ORDER BY start_time DESC, job_id DESC LIMIT 1";
+        "SELECT job_id, start_time FROM jobmon.job_log WHERE job_name = upper($1) AND end_time IS NULL ORDER BY start_time DESC, job_id DESC LIMIT 1";
 
     /// <summary>$1 pid: an own backend that the network has cut off still holds its locks.</summary>
     public const string EndOldBackend = "SELECT pg_terminate_backend($1)";
 
     /// <summary>$1 seconds.</summary>
-    public const string Reap = "SELECT @side@.reap_dead_jobs(make_interval(secs => $1))";
+    public const string Reap = "SELECT omnipg_jobmon.reap_dead_jobs(make_interval(secs => $1))";
 }

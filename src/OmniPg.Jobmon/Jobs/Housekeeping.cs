@@ -45,10 +45,10 @@ internal sealed class Housekeeping(
 
     private void Reap()
     {
-        if (target.Server is not { HasSide: true } server)
+        if (target.Tables is not { HasSide: true } log)
             return;
         using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-        var closed = connections.Statements(connection).Scalar<int>(server.Render(ControlSql.Reap), ControlConnection.Number(options.DeadAfter.TotalSeconds));
+        var closed = connections.Statements(connection).Scalar<int>(log.Named(ControlSql.Reap), ControlConnection.Number(options.DeadAfter.TotalSeconds));
         if (closed > 0)
             JobmonLog.Reaped(logger, closed);
     }

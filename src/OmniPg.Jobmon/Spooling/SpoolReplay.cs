@@ -117,10 +117,10 @@ internal sealed class SpoolReplay(
         try
         {
             using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-            if (!SyncCall.Run(target.SqlAsync(async: false, connection)).HasSide)
+            if (!SyncCall.Run(target.FindAsync(async: false, connection)).HasSide)
                 return true;
             connections.Statements(connection).Execute(
-                target.Server!.Render(ControlSql.RegisterDead), ControlConnection.Uuid(left.Session), ControlConnection.Text(left.Client),
+                target.Tables!.Named(ControlSql.RegisterDead), ControlConnection.Uuid(left.Session), ControlConnection.Text(left.Client),
                 ControlConnection.Text(left.Host), ControlConnection.Int(left.Process), Moment(left.ProcessStart), Moment(lastSeen));
             return true;
         }

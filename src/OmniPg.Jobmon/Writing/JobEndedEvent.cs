@@ -7,6 +7,69 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
 {
     public const string OpenStepMessage = "Step ended with the job";
 
+    // $1 job, $2 level, $3 text of the level if the table has none, $4 time or null, $5 message of open steps, $6 action of a last step or
+    // null, $7 its message, $8 error, $9 result.
+    private const string Values =
+        """
+        WITH v AS (
+            SELECT coalesce(
+        """ + TextOfLevel + """
+                , $3) AS status,
+                   coalesce($4, clock_timestamp()) AS at
+        )
+        """;
+
+    private const string Side =
+        ", reaped AS (SELECT r.reaped_at FROM omnipg_jobmon.run r WHERE r.job_id = $1 AND r.reaped_at IS NOT NULL)";
+
+    private const string NoSide = ", reaped AS (SELECT NULL::timestamptz AS reaped_at WHERE false)";
+
+    private const string End =
+        """
+        , ended AS (
+            UPDATE jobmon.job_log j SET end_time = greatest(v.at, j.start_time), status = v.status
+            FROM v WHERE j.job_id = $1 AND (j.end_time IS NULL OR EXISTS (SELECT FROM reaped WHERE reaped_at >= j.end_time))
+            RETURNING j.job_id, j.end_time, EXISTS (SELECT FROM reaped) AS recovered
+        ), steps AS (
+            UPDATE jobmon.job_detail d
+            SET end_time = ended.end_time, elapsed_time = greatest(extract(epoch FROM ended.end_time - d.start_time), 0)::real,
+                status = v.status, message = concat_ws(E'\n', $5, d.message)
+            FROM ended, v WHERE d.job_id = ended.job_id AND d.end_time IS NULL
+        ), last AS (
+            INSERT INTO jobmon.job_detail (job_id, step_id, action, start_time, end_time, elapsed_time, status, message)
+            SELECT ended.job_id, nextval('jobmon.job_detail_step_id_seq'), coalesce($6, 'Finished'), ended.end_time, ended.end_time, 0, v.status,
+                   concat_ws(' ', $7, CASE WHEN ended.recovered THEN '(recovered after being declared dead)' END)
+            FROM ended, v WHERE $6::text IS NOT NULL OR ended.recovered
+        )
+        """;
+
+    private const string EndSide =
+        """
+        , side AS (
+            UPDATE omnipg_jobmon.run r SET error = $8::jsonb, result = coalesce($9::jsonb, r.result) FROM ended WHERE r.job_id = ended.job_id
+        )
+        """;
+
+    private const string Answer =
+        """
+        SELECT (SELECT count(*) FROM ended), (SELECT l.status = v.status FROM jobmon.job_log l WHERE l.job_id = $1),
+               pg_notify('omnipg_jobmon', 'end:' || $1::bigint)::text
+        FROM v
+        """;
+
+    // The last step first: a monitor that sees the run ended finds the reason there.
+    private const string ByPublicFunctions =
+        """
+        WITH last AS MATERIALIZED (
+            SELECT jobmon.add_step($1, $6) AS step_id WHERE $6::text IS NOT NULL
+        ), told AS MATERIALIZED (
+            SELECT count(jobmon.update_step(last.step_id, $3, coalesce($7, ''))) AS n FROM last
+        )
+        SELECT count(CASE WHEN $2 = 1 THEN jobmon.close_job($1)::text ELSE jobmon.fail_job($1, $2)::text END), true,
+               pg_notify('omnipg_jobmon', 'end:' || $1::bigint)::text
+        FROM told
+        """;
+
     public JobOutcome Outcome { get; } = outcome;
 
     /// <summary>Action of a last step to add; null for none.</summary>
@@ -24,25 +87,10 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
 
     public override bool IsReady => Job.Lost || Job.JobId is not null;
 
-    public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
-    {
-        var at = Time(context);
-        var command = new NpgsqlBatchCommand(sql.EndJob)
-        {
-            Parameters =
-            {
-                BigInt(Job.JobId), Int(Outcome.Level.Code), Text(Outcome.Level.ToString()), Moment(at), Text(OpenStepMessage),
-                Text(FinalAction), Text(Marked(FinalMessage, context)),
-            },
-        };
-        if (sql.HasSide)
-        {
-            command.Parameters.Add(Text(ErrorJson));
-            command.Parameters.Add(Text(ResultJson));
-        }
-
-        return command;
-    }
+    public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
+        log, "job end", static log => log.ByFunctions ? [ByPublicFunctions] : [Values, log.HasSide ? Side : NoSide, End, log.HasSide ? EndSide : null, Answer],
+        BigInt(Job.JobId), Int(Outcome.Level.Code), Text(Outcome.Level.ToString()), Moment(Time(context)), Text(OpenStepMessage), Text(FinalAction),
+        Text(Marked(FinalMessage, context)), Text(ErrorJson), Text(ResultJson));
 
     /// <summary>After a repeat with unknown outcome the own, earlier write looks like somebody else's: the status tells them apart.</summary>
     public override void Accept(object[] row)

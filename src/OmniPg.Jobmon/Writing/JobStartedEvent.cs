@@ -8,6 +8,62 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
 {
     public const string LateTag = "recorded-late";
 
+    // $1 name, $2 time or null, $3 pid or null, $4 token, $5 session, $6 parent, $7 trace, $8 span, $9 arguments, $10 tags, $11 max runtime,
+    // $12 repeated. The row of a first try is found by its token; without side tables the best there is: an own row of the same name, begun
+    // a moment ago.
+    private const string OldByToken = "WITH old AS (SELECT r.job_id FROM omnipg_jobmon.run r WHERE r.client_token = $4)";
+
+    private const string OldByName =
+        """
+        WITH old AS (
+            SELECT l.job_id FROM jobmon.job_log l
+            WHERE $12 AND l.job_name = upper($1) AND l.owner = current_user AND l.end_time IS NULL
+              AND l.start_time > clock_timestamp() - interval '30 seconds' ORDER BY l.job_id DESC LIMIT 1
+        )
+        """;
+
+    private const string Fresh =
+        """
+        , fresh AS (
+            INSERT INTO jobmon.job_log (job_id, owner, job_name, start_time, pid)
+            SELECT nextval('jobmon.job_log_job_id_seq'), current_user, upper($1), coalesce($2, clock_timestamp()), coalesce($3, pg_backend_pid())
+            WHERE NOT EXISTS (SELECT FROM old)
+            RETURNING job_id
+        )
+        """;
+
+    private const string FreshByLocalFunction =
+        """
+        , fresh AS MATERIALIZED (
+            SELECT jobmon._autonomous_add_job(current_user::text, $1, coalesce($3, pg_backend_pid()))::bigint AS job_id
+            WHERE NOT EXISTS (SELECT FROM old) AND $2::timestamptz IS NULL
+        )
+        """;
+
+    private const string Side =
+        """
+        , side AS (
+            INSERT INTO omnipg_jobmon.run (job_id, client_token, session_id, display_name, parent_job_id, trace_id, span_id, args, tags, max_runtime)
+            SELECT job_id, $4, $5, $1, $6, $7, $8, $9::jsonb, $10, $11 FROM fresh
+        )
+        """;
+
+    private const string Begun =
+        """
+        SELECT job_id, EXISTS (SELECT FROM jobmon.job_status_text WHERE alert_code = 1), pg_notify('omnipg_jobmon', 'start:' || job_id)::text
+        FROM (SELECT job_id FROM fresh UNION ALL SELECT job_id FROM old) AS begun
+        """;
+
+    // As add_job() does it, but with the process id of the control session: add_job() would record the pooled connection it happens to be
+    // called on, and a check would take the run for dead once the pool closes that one.
+    private const string ThroughDblink =
+        """
+        SELECT t.job_id, true, pg_notify('omnipg_jobmon', 'start:' || t.job_id)::text
+        FROM dblink.dblink(jobmon.auth(),
+            concat('SELECT jobmon._autonomous_add_job(', quote_literal(current_user), ', ', quote_literal($1), ', ', coalesce($3, pg_backend_pid()), ')'),
+            true) AS t (job_id bigint)
+        """;
+
     public JobRow? Parent { get; init; }
 
     public string? TraceId { get; init; }
@@ -35,30 +91,13 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
 
     public override bool MayCommitRelaxed => true;
 
-    public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
+    public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context)
     {
         var at = Time(context);
-        var command = new NpgsqlBatchCommand(at is null ? sql.StartJob : sql.StartJobLate)
-        {
-            Parameters = { Text(Job.Name), Moment(at), Int(context.ControlPid()) },
-        };
-        if (sql.HasSide)
-        {
-            command.Parameters.Add(Uuid(Job.Token));
-            command.Parameters.Add(Uuid(context.SessionId));
-            command.Parameters.Add(BigInt(Parent?.JobId));
-            command.Parameters.Add(Text(TraceId));
-            command.Parameters.Add(Text(SpanId));
-            command.Parameters.Add(Text(ArgumentsJson));
-            command.Parameters.Add(Value(NpgsqlDbType.Array | NpgsqlDbType.Text, TagsOf(context)));
-            command.Parameters.Add(Value(NpgsqlDbType.Interval, MaxRuntime));
-        }
-        else
-        {
-            command.Parameters.Add(Value(NpgsqlDbType.Boolean, Repeated));
-        }
-
-        return command;
+        return Command(
+            log, at is null ? "job start" : "late job start", at is null ? StatementNow : StatementLate,
+            Text(Job.Name), Moment(at), Int(context.ControlPid()), Uuid(Job.Token), Uuid(context.SessionId), BigInt(Parent?.JobId), Text(TraceId), Text(SpanId),
+            Text(ArgumentsJson), Value(NpgsqlDbType.Array | NpgsqlDbType.Text, TagsOf(context)), Value(NpgsqlDbType.Interval, MaxRuntime), Bool(Repeated));
     }
 
     public override void Accept(object[] row)
@@ -68,6 +107,13 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
     }
 
     public override void Abandon() => Job.Lost = true;
+
+    private static string?[] StatementNow(LogTables log) => Statement(log, log.ByLocalFunctions ? FreshByLocalFunction : Fresh);
+
+    private static string?[] StatementLate(LogTables log) => Statement(log, Fresh);
+
+    private static string?[] Statement(LogTables log, string fresh) =>
+        log.ByFunctions ? [ThroughDblink] : [log.HasSide ? OldByToken : OldByName, fresh, log.HasSide ? Side : null, Begun];
 
     private string[]? TagsOf(WriteContext context) =>
         Tags.Count == 0 && !Late ? null : [.. Tags.Select(t => context.Texts.Clean(t)!), .. Late ? [LateTag] : Array.Empty<string>()];

@@ -6,6 +6,17 @@ namespace OmniPg.Jobmon;
 /// <summary>One thing that happened and must reach the server, as one statement.</summary>
 internal abstract class LogEvent(JobRow job, long mark)
 {
+    /// <summary>
+    /// Text of level $2. A level that has no text would end as a status that no trigger knows, and nobody would be told: it ends as the
+    /// highest one that has.
+    /// </summary>
+    protected const string TextOfLevel =
+        """
+
+                (SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code = $2 ORDER BY 1 LIMIT 1),
+                (SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code > 1 AND $2 <> 1 ORDER BY t.alert_code DESC LIMIT 1)
+        """;
+
     private const string LateSuffix = " (recorded late)";
 
     public JobRow Job { get; } = job;
@@ -40,7 +51,7 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// <summary>Whether a crash right after the write may lose it.</summary>
     public virtual bool MayCommitRelaxed => false;
 
-    public abstract NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context);
+    public abstract NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context);
 
     /// <summary>Takes the single result row, once the transaction is known to be committed.</summary>
     public virtual void Accept(object[] row)
@@ -50,6 +61,15 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// <summary>The server refused this event for good.</summary>
     public virtual void Abandon()
     {
+    }
+
+    /// <summary>One kind of statement with all its parameters: they are the same in every kind of log, whether its text needs them or not.</summary>
+    protected static NpgsqlBatchCommand Command(LogTables log, string kind, Func<LogTables, string?[]> parts, params ReadOnlySpan<NpgsqlParameter> parameters)
+    {
+        var command = new NpgsqlBatchCommand(log.Statement(kind, parts));
+        foreach (var parameter in parameters)
+            command.Parameters.Add(parameter);
+        return command;
     }
 
     /// <summary>Server time of what is not written as it happens; null lets the server take its own now.</summary>
@@ -65,9 +85,18 @@ internal abstract class LogEvent(JobRow job, long mark)
 
     protected static NpgsqlParameter Int(int? value) => Value(NpgsqlDbType.Integer, value);
 
+    protected static NpgsqlParameter Bool(bool value) => Value(NpgsqlDbType.Boolean, value);
+
     protected static NpgsqlParameter Uuid(Guid? value) => Value(NpgsqlDbType.Uuid, value);
 
     protected static NpgsqlParameter Moment(DateTime? value) => Value(NpgsqlDbType.TimestampTz, value);
 
     protected static NpgsqlParameter Value(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
 }
+
+/// <summary>What every statement may need to know about this process and connection.</summary>
+/// <param name="Clock">Server time of past moments.</param>
+/// <param name="Texts">Cleans texts.</param>
+/// <param name="SessionId">Identity of this process.</param>
+/// <param name="ControlPid">Backend of the control session; null when there is none.</param>
+internal sealed record WriteContext(ServerClock Clock, TextGuard Texts, Guid SessionId, Func<int?> ControlPid);

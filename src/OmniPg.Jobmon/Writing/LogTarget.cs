@@ -7,16 +7,19 @@ namespace OmniPg.Jobmon;
 internal sealed class LogTarget(OwnConnections connections, JobmonOptions options, TimeProvider time, ILogger logger)
 {
     private readonly ErrorThrottle _throttle = new(time);
-    private volatile JobmonServer? _server;
-    private volatile WriterSql? _sql;
+    private volatile LogTables? _tables;
+    private volatile bool _known;
 
     /// <summary>What was found last; null before the first contact.</summary>
-    public JobmonServer? Server => _server;
+    public LogTables? Tables => _tables;
 
-    /// <summary>The statements for this log.</summary>
-    public async ValueTask<WriterSql> SqlAsync(bool async, NpgsqlConnection connection)
+    /// <inheritdoc cref="Tables"/>
+    public JobmonServer? Server => _tables?.Server;
+
+    /// <summary>The log, looked for if that has to be done.</summary>
+    public async ValueTask<LogTables> FindAsync(bool async, NpgsqlConnection connection)
     {
-        if (_sql is { } known)
+        if (_known && _tables is { } known)
             return known;
         var schema = options.Schema is null ? (PgIdentifier?)null : PgIdentifier.Create(options.Schema);
         var side = PgIdentifier.Create(options.SideSchema);
@@ -49,11 +52,11 @@ internal sealed class LogTarget(OwnConnections connections, JobmonOptions option
             JobmonLog.NoSideSchema(logger, options.SideSchema, trouble.Reason, trouble.NextStep);
         }
 
-        // Before the statements: whoever finds those finds what they are for.
-        _server = found;
-        return _sql = new WriterSql(found);
+        var tables = new LogTables(found);
+        (_tables, _known) = (tables, true);
+        return tables;
     }
 
     /// <summary>Looks at the database again on the next write: it may be another server by then, or the log may have been installed.</summary>
-    public void Forget() => _sql = null;
+    public void Forget() => _known = false;
 }

@@ -113,13 +113,13 @@ internal sealed class PostgresSink(
         var connection = await connections.OpenAsync(async, CancellationToken.None).ConfigureAwait(false);
         try
         {
-            var sql = await target.SqlAsync(async, connection).ConfigureAwait(false);
+            var log = await target.FindAsync(async, connection).ConfigureAwait(false);
             // Said here and not only in the connection string: a data source given by the user may wait for ever.
             using var batch = new NpgsqlBatch(connection) { Timeout = OwnConnections.Seconds(options.CommandTimeout) };
             var borrowed = connections.Borrows;
-            var silent = AddPreamble(batch, sql, events, borrowed);
+            var silent = AddPreamble(batch, log, events, borrowed);
             foreach (var e in events)
-                batch.BatchCommands.Add(e.ToCommand(sql, writing));
+                batch.BatchCommands.Add(e.ToCommand(log, writing));
             if (borrowed)
                 batch.BatchCommands.Add(new NpgsqlBatchCommand(SessionSettings.Commit));
 
@@ -143,7 +143,7 @@ internal sealed class PostgresSink(
     }
 
     /// <summary>Commands before the events; returns how many of them give a row.</summary>
-    private int AddPreamble(NpgsqlBatch batch, WriterSql sql, List<LogEvent> events, bool borrowed)
+    private int AddPreamble(NpgsqlBatch batch, LogTables log, List<LogEvent> events, bool borrowed)
     {
         var silent = 0;
         var relaxed = options.RelaxedStartDurability && events.TrueForAll(e => e.MayCommitRelaxed);
@@ -159,7 +159,7 @@ internal sealed class PostgresSink(
             silent++;
         }
 
-        if (sql.HasSide && events[0] is JobStartedEvent && registration.Early() is { } register)
+        if (log.HasSide && events[0] is JobStartedEvent && registration.Early() is { } register)
         {
             batch.BatchCommands.Add(register);
             silent++;

@@ -5,6 +5,70 @@ namespace OmniPg.Jobmon;
 /// <summary>A step ended.</summary>
 internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) : LogEvent(step.Job, mark)
 {
+    // $1 step, $2 level, $3 status or null, $4 text of the level if the table has none, $5 message, $6 time or null, $7 current, $8 total,
+    // $9 unit, $10 rows, $11 error.
+    private const string Values =
+        """
+        WITH v AS (
+            SELECT coalesce($3,
+        """ + TextOfLevel + """
+                , $4) AS status,
+                   coalesce($6, clock_timestamp()) AS at
+        )
+        """;
+
+    private const string Side =
+        """
+        , side AS (
+            UPDATE omnipg_jobmon.step SET current = coalesce($7, current), total = coalesce($8, total), unit = coalesce($9, unit),
+                progress_at = CASE WHEN $7::bigint IS NULL THEN progress_at ELSE v.at END, rows_affected = $10, error = $11::jsonb
+            FROM v WHERE step_id = $1
+        ), reaped AS (
+            SELECT r.reaped_at FROM omnipg_jobmon.step s JOIN omnipg_jobmon.run r USING (job_id) WHERE s.step_id = $1 AND r.reaped_at IS NOT NULL
+        )
+        """;
+
+    private const string NoSide = ", reaped AS (SELECT NULL::timestamptz AS reaped_at WHERE false)";
+
+    // A step closed by the reaper takes its true end; one closed by anybody else keeps theirs.
+    private const string IsOpen = "d.step_id = $1 AND (d.end_time IS NULL OR EXISTS (SELECT FROM reaped WHERE reaped_at >= d.end_time))";
+
+    private const string FinalMessage =
+        "CASE WHEN EXISTS (SELECT FROM reaped) THEN concat_ws(' ', $5, '(recovered after being declared dead)') ELSE coalesce($5, d.message) END";
+
+    private const string End =
+        """
+        , ended AS (
+            UPDATE jobmon.job_detail d
+            SET end_time = greatest(v.at, d.start_time), elapsed_time = greatest(extract(epoch FROM v.at - d.start_time), 0)::real, status = v.status,
+                message =
+        """ + " " + FinalMessage + """
+
+            FROM v WHERE
+        """ + " " + IsOpen + """
+
+            RETURNING 1
+        )
+        SELECT count(*) FROM ended
+        """;
+
+    private const string EndByLocalFunction =
+        """
+        , open AS MATERIALIZED (
+            SELECT d.step_id,
+        """ + " " + FinalMessage + """
+         AS message
+            FROM jobmon.job_detail d WHERE
+        """ + " " + IsOpen + """
+
+            FOR UPDATE OF d
+        )
+        SELECT count(jobmon._autonomous_update_step(open.step_id, v.status, open.message)) FROM open, v
+        """;
+
+    // A null argument makes the original fail.
+    private const string ByPublicFunction = "SELECT count(jobmon.update_step($1, coalesce($3, $4), coalesce($5, '')))";
+
     public StepRow Step { get; } = step;
 
     public AlertLevel Level { get; } = level;
@@ -33,26 +97,19 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
 
     public override bool IsPointless => Job.Lost || Step.Lost;
 
-    public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
+    public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context)
     {
         var at = Time(context);
-        var command = new NpgsqlBatchCommand(at is null ? sql.EndStep : sql.EndStepLate)
-        {
-            Parameters =
-            {
-                BigInt(Step.StepId), Int(Level.Code), Text(context.Texts.Clean(Status)), Text(Level.ToString()),
-                Text(Marked(Message, context)), Moment(at),
-            },
-        };
-        if (sql.HasSide)
-        {
-            command.Parameters.Add(BigInt(Progress?.Current));
-            command.Parameters.Add(BigInt(Progress?.Total));
-            command.Parameters.Add(Text(context.Texts.Clean(Progress?.Unit)));
-            command.Parameters.Add(BigInt(RowsAffected));
-            command.Parameters.Add(Text(ErrorJson));
-        }
-
-        return command;
+        return Command(
+            log, at is null ? "step end" : "late step end", at is null ? StatementNow : StatementLate,
+            BigInt(Step.StepId), Int(Level.Code), Text(context.Texts.Clean(Status)), Text(Level.ToString()), Text(Marked(Message, context)), Moment(at),
+            BigInt(Progress?.Current), BigInt(Progress?.Total), Text(context.Texts.Clean(Progress?.Unit)), BigInt(RowsAffected), Text(ErrorJson));
     }
+
+    private static string?[] StatementNow(LogTables log) => Statement(log, log.ByLocalFunctions ? EndByLocalFunction : End);
+
+    private static string?[] StatementLate(LogTables log) => Statement(log, End);
+
+    private static string?[] Statement(LogTables log, string end) =>
+        log.ByFunctions ? [ByPublicFunction] : [Values, log.HasSide ? Side : NoSide, end];
 }

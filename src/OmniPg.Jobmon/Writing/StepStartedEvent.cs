@@ -5,6 +5,48 @@ namespace OmniPg.Jobmon;
 /// <summary>A step began.</summary>
 internal sealed class StepStartedEvent(StepRow step, long mark) : LogEvent(step.Job, mark)
 {
+    // $1 job, $2 action, $3 time or null, $4 token, $5 parent step, $6 ordinal, $7 repeated.
+    private const string OldByToken = "WITH old AS (SELECT s.step_id FROM omnipg_jobmon.step s WHERE s.client_token = $4)";
+
+    private const string OldByAction =
+        """
+        WITH old AS (
+            SELECT d.step_id FROM jobmon.job_detail d
+            WHERE $7 AND d.job_id = $1 AND d.action = $2 AND d.end_time IS NULL
+              AND d.start_time > clock_timestamp() - interval '30 seconds' ORDER BY d.step_id DESC LIMIT 1
+        )
+        """;
+
+    private const string Fresh =
+        """
+        , fresh AS (
+            INSERT INTO jobmon.job_detail (job_id, step_id, action, start_time)
+            SELECT $1, nextval('jobmon.job_detail_step_id_seq'), $2, coalesce($3, clock_timestamp())
+            WHERE NOT EXISTS (SELECT FROM old)
+            RETURNING step_id
+        )
+        """;
+
+    private const string FreshByLocalFunction =
+        """
+        , fresh AS MATERIALIZED (
+            SELECT jobmon._autonomous_add_step($1, $2)::bigint AS step_id
+            WHERE NOT EXISTS (SELECT FROM old) AND $3::timestamptz IS NULL
+        )
+        """;
+
+    private const string Side =
+        """
+        , side AS (
+            INSERT INTO omnipg_jobmon.step (step_id, client_token, job_id, parent_step_id, ordinal) SELECT step_id, $4, $1, $5, $6 FROM fresh
+        )
+        """;
+
+    private const string Begun = "SELECT step_id FROM fresh UNION ALL SELECT step_id FROM old";
+
+    // Not repeatable: the function gives no way to find the row of a first try.
+    private const string ThroughDblink = "SELECT jobmon.add_step($1, $2)::bigint";
+
     public StepRow Step { get; } = step;
 
     public override string Operation => "step start";
@@ -13,28 +55,22 @@ internal sealed class StepStartedEvent(StepRow step, long mark) : LogEvent(step.
 
     public override bool MayCommitRelaxed => true;
 
-    public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
+    public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context)
     {
         var at = Time(context);
-        var command = new NpgsqlBatchCommand(at is null ? sql.StartStep : sql.StartStepLate)
-        {
-            Parameters = { BigInt(Job.JobId), Text(context.Texts.Clean(Step.Action)), Moment(at) },
-        };
-        if (sql.HasSide)
-        {
-            command.Parameters.Add(Uuid(Step.Token));
-            command.Parameters.Add(BigInt(Step.Parent?.StepId));
-            command.Parameters.Add(Int(Step.Ordinal));
-        }
-        else
-        {
-            command.Parameters.Add(new NpgsqlParameter<bool> { TypedValue = Repeated });
-        }
-
-        return command;
+        return Command(
+            log, at is null ? "step start" : "late step start", at is null ? StatementNow : StatementLate,
+            BigInt(Job.JobId), Text(context.Texts.Clean(Step.Action)), Moment(at), Uuid(Step.Token), BigInt(Step.Parent?.StepId), Int(Step.Ordinal), Bool(Repeated));
     }
 
     public override void Accept(object[] row) => Step.StepId = (long)row[0];
 
     public override void Abandon() => Step.Lost = true;
+
+    private static string?[] StatementNow(LogTables log) => Statement(log, log.ByLocalFunctions ? FreshByLocalFunction : Fresh);
+
+    private static string?[] StatementLate(LogTables log) => Statement(log, Fresh);
+
+    private static string?[] Statement(LogTables log, string fresh) =>
+        log.ByFunctions ? [ThroughDblink] : [log.HasSide ? OldByToken : OldByAction, fresh, log.HasSide ? Side : null, Begun];
 }

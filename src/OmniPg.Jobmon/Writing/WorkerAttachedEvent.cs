@@ -8,6 +8,26 @@ internal sealed class WorkerAttachedEvent(JobRow job, long mark, int? pid, DateT
     public const string Attach = "worker attach";
     public const string Detach = "worker detach";
 
+    // $1 job, $2 pid or null, $3 attached pid, null for none, $4 backend start.
+    private const string Log =
+        """
+        WITH log AS (
+            UPDATE jobmon.job_log SET pid = coalesce($2, pg_backend_pid()) WHERE job_id = $1 AND end_time IS NULL RETURNING job_id
+        )
+        """;
+
+    private const string Side =
+        """
+        , side AS (
+            UPDATE omnipg_jobmon.run r SET work_pid = $3, work_backend_start = $4 FROM log WHERE r.job_id = log.job_id
+        )
+        """;
+
+    private const string Done = "SELECT count(*) FROM log";
+
+    // No function of the extension takes it.
+    private const string Unknown = "SELECT 0::bigint";
+
     /// <summary>The backend; null for none any more.</summary>
     public int? Pid { get; } = pid;
 
@@ -19,15 +39,7 @@ internal sealed class WorkerAttachedEvent(JobRow job, long mark, int? pid, DateT
 
     public override bool MayCommitRelaxed => true;
 
-    public override NpgsqlBatchCommand ToCommand(WriterSql sql, WriteContext context)
-    {
-        var command = new NpgsqlBatchCommand(sql.AttachWorker) { Parameters = { BigInt(Job.JobId), Int(Pid ?? context.ControlPid()) } };
-        if (sql.HasSide)
-        {
-            command.Parameters.Add(Int(Pid));
-            command.Parameters.Add(Moment(BackendStart));
-        }
-
-        return command;
-    }
+    public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
+        log, Attach, static log => log.ByFunctions ? [Unknown] : [Log, log.HasSide ? Side : null, Done],
+        BigInt(Job.JobId), Int(Pid ?? context.ControlPid()), Int(Pid), Moment(BackendStart));
 }

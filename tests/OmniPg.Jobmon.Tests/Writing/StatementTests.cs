@@ -19,7 +19,7 @@ public sealed class StatementTests(PgClusterFixture server)
         await using var connection = await log.DataSource.OpenConnectionAsync(Cancellation);
         var found = await log.Access.GetServerAsync(connection, Cancellation);
         // The functions of the original have the same names and arguments in own mode.
-        var sql = new WriterSql(found with { Mode = byFunctions ? JobmonMode.Extension : JobmonMode.Own, SideVersion = withSide ? 1 : null });
+        var tables = new LogTables(found with { Mode = byFunctions ? JobmonMode.Extension : JobmonMode.Own, SideVersion = withSide ? 1 : null });
         var clock = new ServerClock(TimeProvider.System);
         var context = new WriteContext(clock, new TextGuard(null, 1_000), Guid.NewGuid(), () => null);
         var job = new JobRow("Ünit");
@@ -35,7 +35,7 @@ public sealed class StatementTests(PgClusterFixture server)
             new JobEndedEvent(job, 0, JobOutcome.Of(AlertLevel.Ok)),
         })
         {
-            await using var batch = new NpgsqlBatch(connection) { BatchCommands = { e.ToCommand(sql, context) } };
+            await using var batch = new NpgsqlBatch(connection) { BatchCommands = { e.ToCommand(tables, context) } };
             await using var reader = await batch.ExecuteReaderAsync(Cancellation);
             (await reader.ReadAsync(Cancellation)).Should().BeTrue("{0} returns one row", e.Operation);
             var row = new object[reader.FieldCount];
