@@ -1,0 +1,241 @@
+using System.Text.Json.Serialization;
+
+namespace OmniPg.Jobmon;
+
+/// <summary>One event as one line of a spool file. Texts have been filtered and cut already; ids are there if the server had given them.</summary>
+internal sealed record SpoolRecord
+{
+    public required string Event { get; init; }
+
+    public required DateTime At { get; init; }
+
+    /// <summary>Whether <see cref="At"/> is the server's time; else the wall clock of the machine.</summary>
+    public bool ServerTime { get; init; }
+
+    public required Guid Job { get; init; }
+
+    public long? JobId { get; init; }
+
+    public string? Name { get; init; }
+
+    public Guid? Parent { get; init; }
+
+    public long? ParentId { get; init; }
+
+    public string? TraceId { get; init; }
+
+    public string? SpanId { get; init; }
+
+    public string? Arguments { get; init; }
+
+    public string[]? Tags { get; init; }
+
+    public TimeSpan? MaxRuntime { get; init; }
+
+    public Guid? Step { get; init; }
+
+    public long? StepId { get; init; }
+
+    public Guid? ParentStep { get; init; }
+
+    public long? ParentStepId { get; init; }
+
+    public int? Ordinal { get; init; }
+
+    public string? Action { get; init; }
+
+    public int? Level { get; init; }
+
+    public string? Status { get; init; }
+
+    public string? Message { get; init; }
+
+    public long? Current { get; init; }
+
+    public long? Total { get; init; }
+
+    public string? Unit { get; init; }
+
+    public long? Rows { get; init; }
+
+    public string? Error { get; init; }
+
+    public string? Result { get; init; }
+
+    public int? Pid { get; init; }
+
+    public DateTime? BackendStart { get; init; }
+
+    /// <summary>Number of the first of <see cref="Lines"/>.</summary>
+    public long? First { get; init; }
+
+    public SpoolLine[]? Lines { get; init; }
+}
+
+/// <summary>One captured log line.</summary>
+internal sealed record SpoolLine(DateTime At, bool ServerTime, Guid? Step, long? StepId, short Level, string? Category, string Message);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(SpoolHeader))]
+[JsonSerializable(typeof(SpoolRecord))]
+internal sealed partial class SpoolJson : JsonSerializerContext;
+
+/// <summary>Turns events into lines of a spool file. This is where their texts leave the process, so the message filter is applied here.</summary>
+internal sealed class SpoolEncoder(ServerClock clock, TextGuard texts)
+{
+    public SpoolRecord Encode(LogEvent e)
+    {
+        var (at, serverTime) = TimeOf(e.Mark);
+        var record = new SpoolRecord { Event = e.Operation, At = at, ServerTime = serverTime, Job = e.Job.Token, JobId = e.Job.JobId };
+        return e switch
+        {
+            JobStartedEvent start => record with
+            {
+                Name = start.Job.Name,
+                Parent = start.Parent?.Token,
+                ParentId = start.Parent?.JobId,
+                TraceId = start.TraceId,
+                SpanId = start.SpanId,
+                Arguments = start.ArgumentsJson,
+                Tags = start.Tags.Count == 0 ? null : [.. start.Tags.Select(t => texts.Clean(t)!)],
+                MaxRuntime = start.MaxRuntime,
+            },
+            StepStartedEvent start => record with
+            {
+                Step = start.Step.Token,
+                StepId = start.Step.StepId,
+                ParentStep = start.Step.Parent?.Token,
+                ParentStepId = start.Step.Parent?.StepId,
+                Ordinal = start.Step.Ordinal,
+                Action = texts.Clean(start.Step.Action),
+            },
+            StepEndedEvent end => record with
+            {
+                Step = end.Step.Token,
+                StepId = end.Step.StepId,
+                Level = end.Level.Code,
+                Status = texts.Clean(end.Status),
+                Message = texts.Clean(end.Message),
+                Current = end.Progress?.Current,
+                Total = end.Progress?.Total,
+                Unit = texts.Clean(end.Progress?.Unit),
+                Rows = end.RowsAffected,
+                Error = end.ErrorJson,
+            },
+            JobEndedEvent end => record with
+            {
+                Level = end.Outcome.Level.Code,
+                Action = end.FinalAction,
+                Message = texts.Clean(end.FinalMessage),
+                Error = end.ErrorJson,
+                Result = end.ResultJson,
+            },
+            WorkerAttachedEvent attached => record with { Pid = attached.Pid, BackendStart = attached.BackendStart },
+            LogLinesEvent lines => record with { First = lines.First, Lines = Array.ConvertAll(lines.Lines, Line) },
+            _ => throw new ArgumentException($"Event '{e.Operation}' is never kept.", nameof(e)),
+        };
+    }
+
+    private SpoolLine Line(LogLine line)
+    {
+        var (at, serverTime) = TimeOf(line.Mark);
+        return new SpoolLine(at, serverTime, line.Step?.Token, line.Step?.StepId, line.Level, texts.Clean(line.Category), texts.Clean(line.Message)!);
+    }
+
+    // Without a first contact there is only the clock of this machine; the reader takes the difference of both into account.
+    private (DateTime At, bool ServerTime) TimeOf(long mark) => clock.At(mark) is { } known ? (known, true) : (clock.WallAt(mark), false);
+}
+
+/// <summary>Turns lines of a spool file back into events. Rows that several lines name are the same object, as they were in the process that died.</summary>
+internal sealed class SpoolDecoder(WriteContext origin, ServerClock clock)
+{
+    private readonly Dictionary<Guid, JobRow> _jobs = [];
+    private readonly Dictionary<Guid, StepRow> _steps = [];
+
+    /// <summary>The event, marked as late.</summary>
+    /// <exception cref="FormatException">The line lacks something that its kind of event needs.</exception>
+    public LogEvent Decode(SpoolRecord record)
+    {
+        var job = Job(record.Job, record.JobId, record.Name);
+        var mark = Mark(record.At, record.ServerTime);
+        LogEvent e = record.Event switch
+        {
+            "job start" => new JobStartedEvent(job, mark)
+            {
+                Parent = Above(record),
+                TraceId = record.TraceId,
+                SpanId = record.SpanId,
+                ArgumentsJson = record.Arguments,
+                Tags = record.Tags ?? [],
+                MaxRuntime = record.MaxRuntime,
+            },
+            "step start" => new StepStartedEvent(Step(job, record), mark),
+            "step end" => new StepEndedEvent(Step(job, record), mark, Level(record))
+            {
+                Status = record.Status,
+                Message = record.Message,
+                Progress = record.Current is { } current ? new StepProgress(current, record.Total, record.Unit) : null,
+                RowsAffected = record.Rows,
+                ErrorJson = record.Error,
+            },
+            "job end" => new JobEndedEvent(job, mark, JobOutcome.Of(Level(record)))
+            {
+                FinalAction = record.Action,
+                FinalMessage = record.Message,
+                ErrorJson = record.Error,
+                ResultJson = record.Result,
+            },
+            WorkerAttachedEvent.Detach => new WorkerAttachedEvent(job, mark, null, null),
+            WorkerAttachedEvent.Attach => new WorkerAttachedEvent(job, mark, record.Pid ?? throw Missing(record, "pid"), record.BackendStart),
+            "log lines" => new LogLinesEvent(job, mark, record.First ?? throw Missing(record, "first"), Array.ConvertAll(record.Lines ?? [], l => Line(job, l))),
+            _ => throw new FormatException($"'{record.Event}' is no event."),
+        };
+        e.Late = true;
+        // The process may have died between the commit of the server and its own knowing.
+        e.Repeated = true;
+        return e;
+    }
+
+    private JobRow Job(Guid token, long? id, string? name)
+    {
+        if (!_jobs.TryGetValue(token, out var job))
+            _jobs[token] = job = new JobRow(name ?? "") { Token = token, Origin = origin };
+        job.JobId ??= id;
+        return job;
+    }
+
+    // A parent that stands in no line before was written long ago: its id is all there is to know.
+    private JobRow? Above(SpoolRecord record) =>
+        record.Parent is not { } token ? null
+        : _jobs.TryGetValue(token, out var parent) ? parent
+        : record.ParentId is { } id ? new JobRow("") { JobId = id } : null;
+
+    private StepRow Step(JobRow job, SpoolRecord record)
+    {
+        var token = record.Step ?? throw Missing(record, "step");
+        if (!_steps.TryGetValue(token, out var step))
+            _steps[token] = step = new StepRow(job, Above(job, record), record.Ordinal ?? 0, record.Action ?? "") { Token = token };
+        step.StepId ??= record.StepId;
+        return step;
+    }
+
+    private StepRow? Above(JobRow job, SpoolRecord record) =>
+        record.ParentStep is not { } token ? null
+        : _steps.TryGetValue(token, out var parent) ? parent
+        : record.ParentStepId is { } id ? new StepRow(job, null, 0, "") { StepId = id } : null;
+
+    private LogLine Line(JobRow job, SpoolLine line)
+    {
+        var step = line.Step is not { } token ? null
+            : _steps.TryGetValue(token, out var known) ? known
+            : line.StepId is { } id ? new StepRow(job, null, 0, "") { StepId = id } : null;
+        return new LogLine(step, Mark(line.At, line.ServerTime), line.Level, line.Category, line.Message);
+    }
+
+    private long Mark(DateTime at, bool serverTime) => serverTime && clock.MarkOf(at) is { } mark ? mark : clock.MarkOfWall(at);
+
+    private static AlertLevel Level(SpoolRecord record) => new(record.Level ?? throw Missing(record, "level"));
+
+    private static FormatException Missing(SpoolRecord record, string what) => new($"Event '{record.Event}' has no '{what}'.");
+}
