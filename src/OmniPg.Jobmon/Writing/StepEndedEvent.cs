@@ -24,7 +24,7 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
                 progress_at = CASE WHEN $7::bigint IS NULL THEN progress_at ELSE v.at END, rows_affected = $10, error = $11::jsonb
             FROM v WHERE step_id = $1
         ), reaped AS (
-            SELECT r.reaped_at FROM omnipg_jobmon.step s JOIN omnipg_jobmon.run r USING (job_id) WHERE s.step_id = $1 AND r.reaped_at IS NOT NULL
+            SELECT r.reaped_at FROM jobmon.job_detail d JOIN omnipg_jobmon.run r USING (job_id) WHERE d.step_id = $1 AND r.reaped_at IS NOT NULL
         )
         """;
 
