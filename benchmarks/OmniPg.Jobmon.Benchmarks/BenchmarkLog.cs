@@ -34,6 +34,9 @@ public sealed class BenchmarkLog : IAsyncDisposable
     /// <summary>Conninfo by which a backend of this server reaches its own server, as the original does for every call.</summary>
     public string Conninfo => $"host=127.0.0.1 port={_cluster.Port} dbname=postgres user=postgres";
 
+    /// <summary>A second client of the same log; the caller disposes it.</summary>
+    public JobmonClient Client(JobmonOptions options) => new(DataSource, options);
+
     public async Task<T> ScalarAsync<T>(string sql)
     {
         await using var command = DataSource.CreateCommand(sql);

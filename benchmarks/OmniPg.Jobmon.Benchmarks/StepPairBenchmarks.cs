@@ -30,7 +30,7 @@ public class StepPairBenchmarks
         _caller = await _log.DataSource.OpenConnectionAsync();
         _job = await _log.Jobmon.StartAsync("benchmark");
         _chain = await _job.StepAsync("first");
-        _borrowing = new JobmonClient(_log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, Liveness = LivenessMode.Heartbeat });
+        _borrowing = _log.Client(new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw, Liveness = LivenessMode.Heartbeat });
         _borrowed = await _borrowing.StartAsync("borrowed");
         _jobId = _log.HasOriginal ? await _log.ScalarAsync<long>("SELECT original.add_job('benchmark')") : _job.JobId!.Value;
         _baseline = _log.HasOriginal
