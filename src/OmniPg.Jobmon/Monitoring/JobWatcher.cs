@@ -1,3 +1,4 @@
+using System.Data;
 using System.Runtime.CompilerServices;
 using Npgsql;
 
@@ -24,8 +25,11 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
                 IReadOnlyList<JobEvent> events = [];
                 try
                 {
-                    if (connection is null)
+                    if (connection is not { State: ConnectionState.Open })
                     {
+                        if (connection is not null)
+                            await connection.DisposeAsync().ConfigureAwait(false);
+                        connection = null;
                         connection = await ListenAsync(cancellationToken).ConfigureAwait(false);
                         pause = TimeSpan.Zero;
                     }
@@ -105,7 +109,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
         }
         catch (NpgsqlException)
         {
-            // What was read is not read again: it must not be lost with the connection, which the next look finds broken.
+            // What was read is not read again: it must not be lost with the connection, whose state tells the next look that it is broken.
         }
 
         return events;

@@ -40,13 +40,18 @@ internal sealed class WatchState
         using var command = new NpgsqlCommand(server.Render(JobHistorySql.Changed), connection) { CommandTimeout = server.CommandTimeoutSeconds };
         command.Parameters.Add(new NpgsqlParameter { Value = _highest });
         command.Parameters.Add(new NpgsqlParameter { Value = _open.Concat(_gaps.Keys).ToArray() });
+        // All or nothing: what is taken is not read again, so a connection that breaks between two rows must not have taken the first.
+        var changed = new List<JobRecord>();
         var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        var events = new List<(DateTimeOffset At, JobEvent Event)>();
         await using (rows.ConfigureAwait(false))
         {
             while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-                Take(HistoryRows.Job(rows), success, now, events);
+                changed.Add(HistoryRows.Job(rows));
         }
+
+        var events = new List<(DateTimeOffset At, JobEvent Event)>();
+        foreach (var job in changed)
+            Take(job, success, now, events);
         foreach (var id in _gaps.Where(g => now - g.Value > GapLifetime).Select(g => g.Key).ToArray())
             _gaps.Remove(id);
         return [.. events.OrderBy(e => e.At).ThenBy(e => e.Event.Job.JobId).Select(e => e.Event)];

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 
 namespace OmniPg.Jobmon.Tests.Faults;
 
@@ -8,6 +9,7 @@ namespace OmniPg.Jobmon.Tests.Faults;
 /// <remarks>What the server answers it has committed, so the client is left with a write of unknown outcome.</remarks>
 internal sealed class CuttingProxy : IAsyncDisposable
 {
+    private const byte CommandComplete = (byte)'C';
     private const byte ReadyForQuery = (byte)'Z';
 
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -16,6 +18,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
     private readonly Task _accepting;
     private int _armed;
     private volatile bool _silently;
+    private byte[]? _command;
 
     public CuttingProxy(int serverPort)
     {
@@ -31,6 +34,9 @@ internal sealed class CuttingProxy : IAsyncDisposable
 
     /// <summary>The next answer of the server never arrives.</summary>
     public void CutNextAnswer() => Volatile.Write(ref _armed, 1);
+
+    /// <summary>The answer to the next command of this kind never arrives, such as <c>COMMIT</c>.</summary>
+    public void CutAnswerTo(string command) => Volatile.Write(ref _command, Encoding.ASCII.GetBytes(command + '\0'));
 
     /// <summary>The next answer of the server never arrives, and the connection stays as it is.</summary>
     public void SwallowNextAnswer()
@@ -91,6 +97,13 @@ internal sealed class CuttingProxy : IAsyncDisposable
             if (message.Length < length)
                 Array.Resize(ref message, length);
             await server.ReadExactlyAsync(message.AsMemory(5, length - 5), _stop.Token);
+            if (message[0] == CommandComplete && Volatile.Read(ref _command) is { } command && message.AsSpan(5, length - 5).SequenceEqual(command)
+                && Interlocked.CompareExchange(ref _command, null, command) == command)
+            {
+                Cuts++;
+                return;
+            }
+
             if (Volatile.Read(ref _armed) == 0)
             {
                 await client.WriteAsync(message.AsMemory(0, length), _stop.Token);

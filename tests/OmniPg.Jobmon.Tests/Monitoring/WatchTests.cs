@@ -1,3 +1,5 @@
+using Npgsql;
+using OmniPg.Jobmon.Tests.Faults;
 using OmniPg.Testing;
 
 namespace OmniPg.Jobmon.Tests.Monitoring;
@@ -33,5 +35,29 @@ public sealed class WatchTests(PgClusterFixture server)
         var act = () => watching.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         await act.Should().ThrowAsync<OperationCanceledException>();
         seen.Should().Equal("Started ONE", "Succeeded ONE", "Started TWO", "Failed TWO", "Succeeded BEFORE");
+    }
+
+    [Fact]
+    public async Task What_was_read_arrives_and_the_watch_goes_on_when_the_connection_breaks_at_the_commit()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var proxy = new CuttingProxy(server.Cluster.Port);
+        await using var dataSource = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port, SslMode = SslMode.Disable, GssEncryptionMode = GssEncryptionMode.Disable }.ConnectionString);
+        var monitor = new JobMonitor(JobLogDatabase.AccessAs(dataSource), TimeSpan.FromSeconds(60), TimeProvider.System);
+        await using var events = monitor.WatchAsync(TestContext.Current.CancellationToken).GetAsyncEnumerator(TestContext.Current.CancellationToken);
+        var first = events.MoveNextAsync();
+        await Eventually.TrueAsync(() => log.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT' AND pid <> pg_backend_pid() AND state = 'idle')"),
+            "the watcher has begun", cancellationToken: TestContext.Current.CancellationToken);
+        proxy.CutAnswerTo("COMMIT");
+
+        await log.ExecuteAsync("SELECT S.add_job('one'), pg_notify('omnipg_jobmon', 'start:1')");
+        (await first.AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)).Should().BeTrue();
+        $"{events.Current.Kind} {events.Current.Job.JobName}".Should().Be("Started ONE");
+        var second = events.MoveNextAsync();
+        await log.ExecuteAsync("SELECT S.close_job(1)");
+        (await second.AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)).Should().BeTrue();
+
+        $"{events.Current.Kind} {events.Current.Job.JobName}".Should().Be("Succeeded ONE");
+        proxy.Cuts.Should().BeGreaterThan(0);
     }
 }
