@@ -8,7 +8,7 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
     [Fact]
     public async Task Bytes_come_as_fast_as_the_clock_allows()
     {
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         using var paced = new PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 100, time);
         var buffer = new byte[1000];
 
@@ -24,7 +24,7 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
     [Fact]
     public async Task Time_without_bytes_earns_nothing()
     {
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         using var paced = new PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 100, time);
         var buffer = new byte[1000];
 
@@ -41,7 +41,7 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
     [Fact]
     public async Task Cancellation_ends_the_wait()
     {
-        using var paced = new PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 10, new ManualTimeProvider());
+        using var paced = new PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 10, new WaitableTimeProvider());
         using var cancelled = new CancellationTokenSource();
         await paced.ReadExactlyAsync(new byte[1], cancelled.Token);
         var next = paced.ReadAsync(new byte[1], cancelled.Token).AsTask();
@@ -58,7 +58,7 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
         await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
         await database.ExecuteAsync("CREATE TABLE t AS SELECT repeat('x', 1000) FROM generate_series(1, 200)", TestContext.Current.CancellationToken);
         await work.ExtractAsync(database.DataSource, "tree", o => o.Data = new DataOptions());
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         var start = time.GetUtcNow();
 
         var run = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, timeProvider: time).From(database.DataSource)

@@ -105,7 +105,7 @@ public sealed class AllKindsExtractionTests(AllKindsDatabase database) : IClassF
     public async Task No_secret_of_the_database_is_written_anywhere()
     {
         using var work = new ExtractionCase();
-        using var log = new ListLoggerFactory();
+        using var log = new FakeLoggerFactory();
         using var activities = new ActivityRecorder("OmniPg.Extractor");
 
         await new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, loggerFactory: log).From(database.Database.DataSource)

@@ -4,7 +4,7 @@ namespace OmniPg.Extractor.Tests.VersionControl;
 
 public sealed class GitCommitterTests(PgClusterFixture fixture)
 {
-    private readonly ManualTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
+    private readonly WaitableTimeProvider _time = new(new DateTimeOffset(2026, 3, 4, 5, 6, 7, TimeSpan.Zero));
 
     [Fact]
     public async Task Only_managed_paths_are_committed_and_nothing_without_a_change()

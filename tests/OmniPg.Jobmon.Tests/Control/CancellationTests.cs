@@ -122,7 +122,7 @@ public sealed class CancellationTests(PgClusterFixture server)
     public async Task Callback_of_the_token_that_throws_is_reported()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(100) }, lines);
         await using var job = await jobmon.StartAsync("throws when cancelled", cancellationToken: Cancellation);
         await using var callback = job.CancellationToken.Register(() => throw new InvalidDataException("bad callback"));

@@ -77,15 +77,15 @@ public sealed class LivenessTests(PgClusterFixture server)
     public async Task Idle_job_sends_one_statement_per_heartbeat()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         var builder = new NpgsqlDataSourceBuilder(log.ConnectionString);
         builder.UseLoggerFactory(lines);
         await using var spied = builder.Build();
         await using var jobmon = new JobmonClient(
             log.DataSource, new JobmonOptions { WriterDataSource = spied, HeartbeatInterval = TimeSpan.FromMilliseconds(200) });
         using var job = jobmon.Start("idle");
-        OmniPg.Testing.LogLine[] Executed() => [.. lines.Lines.Where(l => l.Id.Name is "CommandExecutionCompleted" or "BatchExecutionCompleted")];
-        static bool IsBeat(OmniPg.Testing.LogLine line) => line.Message.Contains("heartbeat_at = clock_timestamp() WHERE", StringComparison.Ordinal);
+        Microsoft.Extensions.Logging.Testing.FakeLogRecord[] Executed() => [.. lines.Lines.Where(l => l.Id.Name is "CommandExecutionCompleted" or "BatchExecutionCompleted")];
+        static bool IsBeat(Microsoft.Extensions.Logging.Testing.FakeLogRecord line) => line.Message.Contains("heartbeat_at = clock_timestamp() WHERE", StringComparison.Ordinal);
         await Eventually.TrueAsync(
             () => Executed().Any(IsBeat) && Executed().Any(l => l.Message.Contains("reap_dead_jobs", StringComparison.Ordinal)),
             "the first heartbeat, and the look at dead runs after the start", cancellationToken: Cancellation);

@@ -19,7 +19,7 @@ public sealed class FullDiskTests
         await using var log = await JobLogDatabase.CreateAsync(cluster, dblink: false);
         await log.ExecuteAsync($"CREATE TABLESPACE small LOCATION '{disk.Path}'");
         await log.ExecuteAsync("ALTER TABLE S.job_detail SET TABLESPACE small; CREATE TABLE filler (t text) TABLESPACE small; ALTER TABLE filler ALTER t SET STORAGE PLAIN");
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var patient = new JobmonClient(log.DataSource, loggerFactory: lines);
         await using var strict = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         var kept = patient.Start("kept");

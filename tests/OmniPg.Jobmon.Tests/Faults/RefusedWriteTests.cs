@@ -18,7 +18,7 @@ public sealed class RefusedWriteTests(PgClusterFixture server)
         var role = $"writer_{log.Name}";
         await log.ExecuteAsync($"CREATE ROLE \"{role}\" LOGIN; " + log.Admin.GrantScript(role, JobmonAccess.Write));
         await using var source = As(log, role);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var patient = new JobmonClient(source, loggerFactory: lines);
         await using var strict = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         var kept = patient.Start("kept");
@@ -53,7 +53,7 @@ public sealed class RefusedWriteTests(PgClusterFixture server)
         var role = $"crowd_{log.Name}";
         await log.ExecuteAsync($"CREATE ROLE \"{role}\" LOGIN CONNECTION LIMIT 0; " + log.Admin.GrantScript(role, JobmonAccess.Write));
         await using var source = As(log, role);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var patient = new JobmonClient(source, loggerFactory: lines);
         await using var strict = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
@@ -73,7 +73,7 @@ public sealed class RefusedWriteTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var endless = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { CommandTimeout = 0 }.ConnectionString);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         var options = new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(1), WriterDataSource = givenSourceWaitsForEver ? endless : null };
         await using var patient = new JobmonClient(log.DataSource, options, lines);
         var job = patient.Start("locked out");

@@ -68,7 +68,7 @@ public sealed class ServerFaultTests : IAsyncLifetime
     public async Task Work_goes_on_while_the_server_is_down_and_is_recorded_late_with_its_true_times()
     {
         await using var log = await JobLogDatabase.CreateAsync(_cluster, dblink: false);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(log.DataSource, loggerFactory: lines);
         var before = await log.ScalarAsync<DateTime>("SELECT clock_timestamp()");
         await _cluster.StopAsync(cancellationToken: Cancellation);

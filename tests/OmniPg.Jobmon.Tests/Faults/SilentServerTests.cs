@@ -38,7 +38,7 @@ public sealed class SilentServerTests : IDisposable
     public async Task Work_waits_once_and_then_no_more()
     {
         await using var source = NpgsqlDataSource.Create(ConnectionString());
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         var connects = 0;
         using var counting = new CancellationTokenSource();
         var accepting = CountAsync(() => connects++, counting.Token);

@@ -16,7 +16,7 @@ public sealed class SwallowedRowTests(PgClusterFixture server)
             CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN NEW.action <> ''swallowed'' THEN NEW END; END';
             CREATE TRIGGER swallow BEFORE INSERT ON S.job_detail FOR EACH ROW EXECUTE FUNCTION swallow();
             """);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var patient = new JobmonClient(log.DataSource, loggerFactory: lines);
         await using var strict = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
         await using var kept = await patient.StartAsync("kept", cancellationToken: Stop);

@@ -34,7 +34,7 @@ public sealed class TurmoilTests : IAsyncLifetime
     public async Task Every_run_and_step_is_recorded_exactly_once_with_its_outcome(bool spool)
     {
         using var folder = new TemporaryDirectory();
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         var jobmon = new JobmonClient(
             _log.DataSource,
             new JobmonOptions { FlushInterval = TimeSpan.FromMilliseconds(50), SpoolDirectory = spool ? folder.Path : null },

@@ -22,7 +22,7 @@ public sealed class FunctionsOnlyTests : IAsyncLifetime
         await using var database = await OriginalExtension.CreateAsync(_cluster);
         await using var app = await RoleAsync(database, "UPDATE jobmon.dblink_mapping_jobmon SET username = 'logger', pwd = 'secret', host = NULL, hostaddr = '127.0.0.1'");
         await database.ExecuteAsync("SELECT setval('jobmon.job_log_job_id_seq', 2147483647)", Stop);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
 
         using (var good = jobmon.Job("good").SingleInstance().Start())
@@ -62,7 +62,7 @@ public sealed class FunctionsOnlyTests : IAsyncLifetime
     {
         await using var database = await OriginalExtension.CreateAsync(_cluster);
         await using var app = await RoleAsync(database, "UPDATE jobmon.dblink_mapping_jobmon SET username = 'logger'");
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var patient = new JobmonClient(app, loggerFactory: lines);
         await using var strict = new JobmonClient(app, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 

@@ -32,7 +32,7 @@ public sealed class HostilePasswordTests : IAsyncLifetime
         await using var refused = NpgsqlDataSource.Create(withoutPassword.ConnectionString);
         var install = new InstallOptions { Dblink = new DblinkMapping { Username = settings.Username, Password = Password, HostAddress = "127.0.0.1" } };
 
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using (var fromSource = new JobmonClient(database.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines))
         {
             (await fromSource.Admin.InstallAsync(install, Stop)).SqlAutonomy.Should().Be(SqlAutonomy.Dblink);

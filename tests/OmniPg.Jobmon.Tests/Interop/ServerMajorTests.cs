@@ -20,7 +20,7 @@ public sealed class ServerMajorTests
         Assert.SkipUnless(installation is not null, $"PostgreSQL {major} is not available");
         await using var cluster = await PgCluster.StartAsync(major, Stop);
         await using var log = await JobLogDatabase.CreateAsync(cluster, dblink: false);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMilliseconds(200) }, lines);
         await using var events = jobmon.Monitor.WatchAsync(Stop).GetAsyncEnumerator(Stop);
         var first = events.MoveNextAsync();

@@ -162,7 +162,7 @@ public sealed class JobTests(PgClusterFixture server)
     public async Task First_end_wins_and_open_steps_end_with_the_job()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(log.DataSource, loggerFactory: lines);
 
         var job = jobmon.Start("twice");

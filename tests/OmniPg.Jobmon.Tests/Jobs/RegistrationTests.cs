@@ -62,7 +62,7 @@ public sealed class RegistrationTests(PgClusterFixture server)
     public async Task Log_is_installed_before_the_first_service_starts_by_several_hosts_at_once()
     {
         await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Cancellation);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         IHost Build()
         {
             var builder = Host.CreateEmptyApplicationBuilder(null);
@@ -89,7 +89,7 @@ public sealed class RegistrationTests(PgClusterFixture server)
     {
         await using var database = await server.Cluster.CreateDatabaseAsync(cancellationToken: Cancellation);
         await database.ExecuteAsync("CREATE SCHEMA jobmon; CREATE TABLE jobmon.job_log (mine int)", Cancellation);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddSingleton<ILoggerFactory>(lines);
         builder.Services.AddOmniPgJobmon(o => o.ErrorPolicy = policy).UseDataSource(database.DataSource).AddInstall();

@@ -72,7 +72,7 @@ public sealed class StatusTextTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("DELETE FROM S.job_status_text WHERE alert_code = 1");
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(log.DataSource, loggerFactory: lines);
 
         jobmon.Start("a").Complete();

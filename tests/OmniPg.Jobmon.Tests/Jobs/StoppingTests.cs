@@ -86,7 +86,7 @@ public sealed class StoppingTests(PgClusterFixture server)
     public async Task Check_and_shutdown_tell_of_events_that_wait_and_why()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await log.ExecuteAsync("CREATE ROLE waiting LOGIN");
         foreach (var grant in (await log.Admin.GrantScriptAsync("waiting", JobmonAccess.Write, Stop)).Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await log.ExecuteAsync(grant);

@@ -18,7 +18,7 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
         await using var pool = await PooledBackends.StartAsync(server.Cluster, mode, mode == "session" ? 16 : 2);
         using var watching = CancellationTokenSource.CreateLinkedTokenSource(Stop);
         var neighbour = WatchAsync(pool, watching.Token);
-        var troubles = new ListLoggerFactory();
+        var troubles = new FakeLoggerFactory();
 
         await Task.WhenAll(Enumerable.Range(0, clients).Select(client => Task.Run(() => WorkAsync(pool, client, runs, troubles), Stop)));
         await watching.CancelAsync();
@@ -149,7 +149,7 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
         throw new InvalidOperationException("The watch ended by itself.");
     }
 
-    private static async Task WorkAsync(PooledBackends pool, int client, int runs, ListLoggerFactory troubles)
+    private static async Task WorkAsync(PooledBackends pool, int client, int runs, FakeLoggerFactory troubles)
     {
         await using var source = NpgsqlDataSource.Create(pool.ConnectionString);
         await using var jobmon = new JobmonClient(source, null, troubles);

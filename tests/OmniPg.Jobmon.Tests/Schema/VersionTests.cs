@@ -149,7 +149,7 @@ public sealed class VersionTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync(change);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
 
         using (var job = jobmon.Job("plain").Tag("t").Start())
@@ -183,7 +183,7 @@ public sealed class VersionTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync($"CREATE ROLE \"half_{log.Name}\" LOGIN; {log.Admin.GrantScript($"half_{log.Name}", JobmonAccess.Write)} REVOKE ALL ON SCHEMA omnipg_jobmon FROM \"half_{log.Name}\"");
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { Username = $"half_{log.Name}" }.ConnectionString);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
 
         jobmon.Start("x").Complete();

@@ -33,7 +33,7 @@ public sealed class SpoolTests : IAsyncLifetime
     {
         var began = await _log.ScalarAsync<DateTime>("SELECT clock_timestamp()");
         await _cluster.StopAsync(cancellationToken: Stop);
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using (var offline = Client(lines))
         {
             var job = await offline.Job("Offline").Argument("day", "2026-01-31").Tag("daily").StartAsync(Stop);
@@ -93,7 +93,7 @@ public sealed class SpoolTests : IAsyncLifetime
         var copy = await File.ReadAllBytesAsync(Files.Single(), Stop);
         var name = Files.Single();
         await StartAgainAsync();
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         for (var replay = 0; replay < 3; replay++)
         {
             await File.WriteAllBytesAsync(name, copy, Stop);
@@ -235,7 +235,7 @@ public sealed class SpoolTests : IAsyncLifetime
         }
 
         await StartAgainAsync();
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using (var next = Client(lines))
             next.Start("next").Complete();
 
@@ -255,7 +255,7 @@ public sealed class SpoolTests : IAsyncLifetime
         using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", odd))
             await mkfifo.WaitForExitAsync(Stop);
         await StartAgainAsync();
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
 
         await using (var next = Client(lines))
             next.Start("next").Complete();
@@ -299,7 +299,7 @@ public sealed class SpoolTests : IAsyncLifetime
     [Fact]
     public async Task Folder_that_cannot_be_written_is_reported_and_the_events_wait_in_memory()
     {
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         var options = Options();
         var blocked = Path.Combine(_folder.Path, "file");
         await File.WriteAllTextAsync(blocked, "", Stop);
@@ -320,7 +320,7 @@ public sealed class SpoolTests : IAsyncLifetime
     {
         using var disk = TmpfsMount.TryCreate(64 << 10);
         Assert.SkipWhen(disk is null, "A small disk cannot be mounted here: it takes root.");
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         var options = Options();
         options.SpoolDirectory = disk.Path;
         await _cluster.StopAsync(cancellationToken: Stop);
@@ -357,7 +357,7 @@ public sealed class SpoolTests : IAsyncLifetime
         return cat.StandardOutput.ReadToEnd();
     }
 
-    private JobmonClient Client(ListLoggerFactory? lines = null) => new JobmonClient(_log.DataSource, Options(), lines);
+    private JobmonClient Client(FakeLoggerFactory? lines = null) => new JobmonClient(_log.DataSource, Options(), lines);
 
     private JobmonOptions Options() => new() { SpoolDirectory = _folder.Path, ClientName = "test" };
 

@@ -9,7 +9,7 @@ public sealed class RecordingJobmonTests
 {
     private static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
-    private readonly ManualTimeProvider _clock = new(Noon);
+    private readonly WaitableTimeProvider _clock = new(Noon);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 

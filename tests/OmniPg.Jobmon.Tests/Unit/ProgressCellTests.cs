@@ -7,7 +7,7 @@ public sealed class ProgressCellTests
     [Fact]
     public void Rate_and_remaining_time_follow_the_average()
     {
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         var cell = new ProgressCell(time);
 
         cell.Report(0, 1_000, null);

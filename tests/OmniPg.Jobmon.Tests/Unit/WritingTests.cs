@@ -9,7 +9,7 @@ public sealed class WritingTests
     [Fact]
     public void Server_clock_ignores_jumps_of_the_wall_clock()
     {
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         var clock = new ServerClock(time);
         var early = clock.Mark();
         clock.At(early).Should().BeNull();
@@ -29,7 +29,7 @@ public sealed class WritingTests
     [InlineData(86_400)]
     public void Server_clock_finds_the_mark_of_a_moment_before_this_process_began(int seconds)
     {
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         var clock = new ServerClock(time);
         clock.MarkOf(DateTime.UnixEpoch).Should().BeNull();
         var anchor = new DateTime(2030, 1, 1, 0, 0, 10, DateTimeKind.Utc);
@@ -43,7 +43,7 @@ public sealed class WritingTests
     [Fact]
     public void Circuit_waits_twice_as_long_after_each_failure_up_to_half_a_minute()
     {
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         var circuit = new Circuit(time);
 
         var waits = Enumerable.Range(0, 10).Select(_ =>
@@ -61,7 +61,7 @@ public sealed class WritingTests
     [Fact]
     public async Task Jobs_that_fail_to_write_at_the_same_moment_are_one_outage()
     {
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         var circuit = new Circuit(time);
 
         await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(circuit.Open, TestContext.Current.CancellationToken)));
@@ -72,7 +72,7 @@ public sealed class WritingTests
     [Fact]
     public void Throttle_lets_one_line_per_cause_and_minute_pass()
     {
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
         var throttle = new ErrorThrottle(time);
 
         (throttle.MayLog("a"), throttle.MayLog("a"), throttle.MayLog("b")).Should().Be((true, false, true));

@@ -55,7 +55,7 @@ public sealed class StatementTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync("DROP SCHEMA omnipg_jobmon CASCADE");
-        var lines = new ListLoggerFactory();
+        var lines = new FakeLoggerFactory();
         await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }, lines);
 
         using (var job = jobmon.Job("plain").SingleInstance().Start())

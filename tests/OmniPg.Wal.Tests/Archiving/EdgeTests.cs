@@ -75,7 +75,7 @@ public sealed class EdgeTests(WalWorkloads workloads) : ArchiveTests(workloads)
             await first.ArchiveAsync(Scene.Add(_before), Token);
         var file = Path.Combine(states, ChainFile.FileName);
         var content = await File.ReadAllBytesAsync(file, Token);
-        using var logs = new Testing.ListLoggerFactory();
+        using var logs = new Testing.FakeLoggerFactory();
         foreach (var bytes in (byte[][])[[], content[..10], content.With(b => b[content.Length / 2] ^= 1), [.. content, 0]])
         {
             File.Delete(Scene.Located(_before));
@@ -88,7 +88,7 @@ public sealed class EdgeTests(WalWorkloads workloads) : ArchiveTests(workloads)
         logs.Lines.Count(l => l.Message.Contains(ChainFile.FileName, StringComparison.Ordinal)).Should().Be(4);
     }
 
-    private WalArchiver Archiver(string archive, string? states, Testing.ListLoggerFactory? logs = null)
+    private WalArchiver Archiver(string archive, string? states, Testing.FakeLoggerFactory? logs = null)
     {
         var builder = Scene.Archiver().To(d => d.Directory(archive)).BindTo(ArchiveBinding.Begin);
         builder = states is null ? builder : builder.WithState(states);

@@ -100,7 +100,7 @@ public sealed class PgControlFileTests(PgControlFileTests.StoppedServer server) 
     {
         using var directory = new TemporaryDirectory();
         var path = Write(directory, File.ReadAllBytes(FilePath).With(b => b[40] ^= 1));
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
 
         var reading = PgControlFile.ReadAsync(directory.Path, time, TestContext.Current.CancellationToken);
         await PassPausesAsync(time, 3);
@@ -115,7 +115,7 @@ public sealed class PgControlFileTests(PgControlFileTests.StoppedServer server) 
     {
         using var directory = new TemporaryDirectory();
         Write(directory, File.ReadAllBytes(FilePath).With(b => b[40] ^= 1));
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
 
         var reading = PgControlFile.ReadAsync(directory.Path, time, TestContext.Current.CancellationToken);
         await PassPausesAsync(time, 9);
@@ -147,7 +147,7 @@ public sealed class PgControlFileTests(PgControlFileTests.StoppedServer server) 
         read.Should().Throw<WalControlFileException>().Which.Code.Should().Be("wal.control.unreadable");
     }
 
-    private static async Task PassPausesAsync(ManualTimeProvider time, int count)
+    private static async Task PassPausesAsync(WaitableTimeProvider time, int count)
     {
         for (var i = 0; i < count; i++)
         {

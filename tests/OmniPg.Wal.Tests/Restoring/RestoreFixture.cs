@@ -26,7 +26,7 @@ internal sealed class RestoreFixture : IDisposable
 
     public string Spool => _root.Combine("spool");
 
-    public ListLoggerFactory Logs { get; } = new();
+    public FakeLoggerFactory Logs { get; } = new();
 
     public IEnumerable<string> FilesBesideTarget => Directory.EnumerateFileSystemEntries(_root.Combine("data", "pg_wal")).Select(f => Path.GetFileName(f)!);
 

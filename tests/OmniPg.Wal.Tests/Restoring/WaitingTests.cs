@@ -7,7 +7,7 @@ namespace OmniPg.Wal.Tests.Restoring;
 public sealed class WaitingTests(WalWorkloads workloads) : IDisposable
 {
     private readonly RestoreFixture _fixture = new();
-    private readonly ManualTimeProvider _time = new(DateTimeOffset.UtcNow);
+    private readonly WaitableTimeProvider _time = new(DateTimeOffset.UtcNow);
 
     public void Dispose() => _fixture.Dispose();
 
@@ -98,7 +98,7 @@ public sealed class WaitingTests(WalWorkloads workloads) : IDisposable
         var options = _fixture.Options();
         options.RecoveryDelay = TimeSpan.FromDays(1);
         options.DelayBasis = DelayBasis.LastCommit;
-        _time.JumpTo(DateTimeOffset.UtcNow.AddDays(2));
+        _time.AdjustTime(DateTimeOffset.UtcNow.AddDays(2));
 
         (await StartAsync(name, options)).Status.Should().Be(WalRestoreStatus.Restored);
     }

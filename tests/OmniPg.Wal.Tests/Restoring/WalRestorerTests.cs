@@ -125,7 +125,7 @@ public sealed class WalRestorerTests(WalWorkloads workloads) : IDisposable
         var mount = _fixture.Combine("mount");
         var options = _fixture.Options(mount);
         options.RetryTimeout = TimeSpan.FromSeconds(60);
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
 
         var restoring = _fixture.Restorer(options, time).RestoreAsync(name.ToString(), _fixture.Target, TestContext.Current.CancellationToken);
         await RestoreFixture.UntilAsync(() => time.WaitingTimers > 0, "the restore waits");
@@ -141,13 +141,13 @@ public sealed class WalRestorerTests(WalWorkloads workloads) : IDisposable
     {
         var options = _fixture.Options(_fixture.Combine("not-mounted"));
         options.RetryTimeout = TimeSpan.FromSeconds(60);
-        var time = new ManualTimeProvider();
+        var time = new WaitableTimeProvider();
 
         var restoring = _fixture.Restorer(options, time).RestoreAsync("000000010000000000000001", _fixture.Target, TestContext.Current.CancellationToken);
         await AdvanceUntilAsync(restoring, time);
 
         await restoring.Invoking(r => r).Should().ThrowAsync<WalSourceException>();
-        (time.GetUtcNow() - new ManualTimeProvider().GetUtcNow()).Should().BeCloseTo(TimeSpan.FromSeconds(58), TimeSpan.FromSeconds(6));
+        (time.GetUtcNow() - new WaitableTimeProvider().GetUtcNow()).Should().BeCloseTo(TimeSpan.FromSeconds(58), TimeSpan.FromSeconds(6));
     }
 
     [Theory]
@@ -218,7 +218,7 @@ public sealed class WalRestorerTests(WalWorkloads workloads) : IDisposable
         (await act.Should().ThrowAsync<WalRestoreTargetException>().WithMessage("*no/such/RECOVERYXLOG*")).Which.Code.Should().Be("wal.restore.target");
     }
 
-    private static async Task AdvanceUntilAsync(Task task, ManualTimeProvider time) => await RestoreFixture.UntilAsync(
+    private static async Task AdvanceUntilAsync(Task task, WaitableTimeProvider time) => await RestoreFixture.UntilAsync(
         () =>
         {
             if (time.WaitingTimers > 0)

@@ -17,7 +17,7 @@ public sealed class NewerServerTests(WalWorkloads workloads) : ArchiveTests(work
     public async Task Its_segments_are_archived_by_their_header_with_one_warning_and_its_marker_names_the_major()
     {
         var (first, second, archive) = (AddNewer(1), AddNewer(2), Scene.MakeDirectory("archive"));
-        using var logs = new ListLoggerFactory();
+        using var logs = new FakeLoggerFactory();
         await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).UseLogger(logs).Build();
 
         var result = await archiver.ArchiveAsync(first, Token);
