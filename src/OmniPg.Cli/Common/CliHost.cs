@@ -50,7 +50,7 @@ internal sealed class CliHost
         IsTerminal = !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
             && Environment.GetEnvironmentVariable("TERM") != "dumb",
         // Asked anew each time: the runtime forgets the size it knew when the window changes.
-        WindowSize = () => (Console.WindowWidth, Console.WindowHeight) is (> 0, > 0) and var size ? size : (80, 24),
+        WindowSize = () => Console.WindowWidth > 0 && Console.WindowHeight > 0 ? (Console.WindowWidth, Console.WindowHeight) : (80, 24),
         OnKey = ReadKeys,
         Variable = Environment.GetEnvironmentVariable,
         Signals = signals,

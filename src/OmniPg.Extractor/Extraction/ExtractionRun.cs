@@ -106,6 +106,7 @@ internal sealed class ExtractionRun(IArchiveSource source, ExtractionOptions opt
         if (!open.Archive.Session.StandardConformingStrings && plan.Entries.Any(static e => e.HoldsInserts))
             session[SessionText.StandardStrings] = "off";
         return new SchemaEnvironment(VersionText.Short(header.ServerVersion), VersionText.Short(header.DumpVersion),
-            $"{header.Version.Major}.{header.Version.Minor}", open.Archive.Session.EncodingName, open.Extensions) { Session = session };
+            $"{header.Version.Major}.{header.Version.Minor}", open.Archive.Session.EncodingName, open.Extensions)
+        { Session = session };
     }
 }

@@ -34,7 +34,8 @@ internal sealed record ScheduleRule(
         return Alert(AlertLevel.Critical, string.Create(CultureInfo.InvariantCulture,
             $"Expected start at {due.Value.UtcDateTime:yyyy-MM-dd HH:mm}Z ({Cron} {TimeZone}) did not happen. Last start: {last}")) with
         {
-            LastStart = LastStart, Late = now - due,
+            LastStart = LastStart,
+            Late = now - due,
         };
     }
 

@@ -105,7 +105,8 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         return Alert(rule, AlertLevel.Critical, JobAlertStatus.Missing,
             $"Expected start at {Text(due)} ({job.Schedule} {_server.ZoneName}) did not happen. Last start: {(job.LastStart is null ? "never" : Text(job.LastStart))}") with
         {
-            LastStart = job.LastStart, Late = _server.Now - due,
+            LastStart = job.LastStart,
+            Late = _server.Now - due,
         };
     }
 
@@ -119,13 +120,17 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         {
             return alert with
             {
-                Level = level, Status = JobAlertStatus.Blocked, AlertStatusText = "BLOCKED",
+                Level = level,
+                Status = JobAlertStatus.Blocked,
+                AlertStatusText = "BLOCKED",
                 AlertText = Inv($"Run '{job.LastRun}' waits for a lock of pid {blockers}. {alert.AlertText}"),
             };
         }
         return alert with
         {
-            Level = level, Status = JobAlertStatus.Running, AlertStatusText = job.IsSeen ? "RUNNING" : "RUNNING (unverified)",
+            Level = level,
+            Status = JobAlertStatus.Running,
+            AlertStatusText = job.IsSeen ? "RUNNING" : "RUNNING (unverified)",
             AlertText = $"Currently running since {Text(job.LastStart)}. {alert.AlertText}",
         };
     }

@@ -129,7 +129,10 @@ public sealed class SchemaCommandTests(PgClusterFixture fixture) : IClassFixture
         (await cli.RunAsync("extract", cli.Path("tree"))).Should().Be(0, cli.Error);
         var arguments = command.Split(' ').Select(word => word switch
         {
-            "{tree}" => cli.Path("tree"), "{cs}" => source.ConnectionString, "{empty}" => empty.ConnectionString, _ => word,
+            "{tree}" => cli.Path("tree"),
+            "{cs}" => source.ConnectionString,
+            "{empty}" => empty.ConnectionString,
+            _ => word,
         }).ToArray();
 
         (await cli.RunAsync([.. arguments, "--pg-bin", fixture.Cluster.BinDirectory])).Should().Be(0, cli.Error);
