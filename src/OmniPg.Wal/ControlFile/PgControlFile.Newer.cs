@@ -47,7 +47,7 @@ public sealed partial class PgControlFile
     private static PgControlFile? Newer(string dataDirectory)
     {
         var bytes = ReadBytes(Path.Combine(dataDirectory, RelativePath));
-        if (bytes.Length < NeverMoved || !Versions.PgMajor.IsNewer(UInt32(bytes, 8)) || FindSegmentSize(dataDirectory, UInt64(bytes, 0)) is not { } segmentSize)
+        if (bytes.Length < NeverMoved || !Shared.PgMajor.IsNewer(UInt32(bytes, 8)) || FindSegmentSize(dataDirectory, UInt64(bytes, 0)) is not { } segmentSize)
             return null;
         return new PgControlFile
         {

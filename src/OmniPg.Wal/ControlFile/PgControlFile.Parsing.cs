@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using NpgsqlTypes;
 using OmniPg.Wal.Segments;
-using OmniPg.Wal.Versions;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
@@ -24,14 +24,14 @@ public sealed partial class PgControlFile
         }
 
         var version = UInt32(bytes, 8);
-        var layout = Versions.PgMajor.LayoutOf(version) ?? throw UnknownVersion(path, version);
+        var layout = Shared.PgMajor.LayoutOf(version) ?? throw UnknownVersion(path, version);
         CheckIntegrity(bytes, layout, path);
         return new PgControlFile
         {
             SystemIdentifier = UInt64(bytes, 0),
             ControlVersion = version,
             CatalogVersion = UInt32(bytes, 12),
-            PgMajor = Versions.PgMajor.OfControlFile(version, UInt32(bytes, 12)),
+            PgMajor = Shared.PgMajor.OfControlFile(version, UInt32(bytes, 12)),
             State = (PgClusterState)UInt32(bytes, 16),
             Checkpoint = new NpgsqlLogSequenceNumber(UInt64(bytes, 32)),
             Redo = new NpgsqlLogSequenceNumber(UInt64(bytes, 40)),
@@ -73,8 +73,8 @@ public sealed partial class PgControlFile
             ? new WalControlFileException(UnknownVersionCode, $"'{path}' was written by a machine of the other byte order.", "Read it on such a machine.")
             : new WalControlFileException(
                 UnknownVersionCode,
-                $"'{path}' has the version '{version}' but one of {Versions.PgMajor.ControlVersions} is expected.",
-                $"This package reads the control files of PostgreSQL {Versions.PgMajor.Range}; a later one may know more.");
+                $"'{path}' has the version '{version}' but one of {Shared.PgMajor.ControlVersions} is expected.",
+                $"This package reads the control files of PostgreSQL {Shared.PgMajor.Range}; a later one may know more.");
 
     private static uint UInt32(ReadOnlySpan<byte> bytes, int offset) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[offset..]);
 

@@ -58,7 +58,7 @@ public sealed partial class PgControlFile
         try
         {
             using SafeFileHandle file = System.IO.File.OpenHandle(path);
-            var bytes = new byte[Versions.ControlFileLayout.Length];
+            var bytes = new byte[Shared.ControlFileLayout.Length];
             var count = RandomAccess.Read(file, bytes, 0);
             return count == bytes.Length ? bytes : bytes[..count];
         }

@@ -77,7 +77,7 @@ public sealed class WalValidationException : WalException
         WalValidationProblem.WrongSize or WalValidationProblem.UnexpectedEnd =>
             "The file is incomplete or was never finished; fetch it again, or use a '.partial' name for an unfinished segment.",
         WalValidationProblem.WrongVersion or WalValidationProblem.UnknownVersion =>
-            $"This package reads the WAL of PostgreSQL {Versions.PgMajor.Range}; check which version wrote the file.",
+            $"This package reads the WAL of PostgreSQL {Shared.PgMajor.Range}; check which version wrote the file.",
         WalValidationProblem.ForeignByteOrder =>
             "Read the file on a machine of the byte order that wrote it.",
         WalValidationProblem.BrokenChain =>

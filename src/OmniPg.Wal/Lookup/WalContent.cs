@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using OmniPg.Compression;
-using OmniPg.Wal.Versions;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Recovery;
 using OmniPg.Wal.Tests.Segments;
-using OmniPg.Wal.Versions;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal.Tests.Versions;
 

@@ -1,4 +1,4 @@
-using OmniPg.Wal.Versions;
+using OmniPg.Shared;
 
 using static System.Buffers.Binary.BinaryPrimitives;
 

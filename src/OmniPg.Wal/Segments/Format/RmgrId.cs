@@ -10,5 +10,4 @@ internal static class RmgrId
     public const byte Heap = 10;
     public const byte Gist = 14;
     public const byte Brin = 17;
-    public const byte FirstCustom = 128;
 }

@@ -1,6 +1,6 @@
 namespace OmniPg.Wal.Segments;
 
-/// <summary>What is the same in the WAL of every version; what differs is in <see cref="Versions.PgMajor"/>.</summary>
+/// <summary>What is the same in the WAL of every version; what differs is in <see cref="Shared.PgMajor"/>.</summary>
 internal static class WalFormat
 {
     public const int PageSize = 8192;

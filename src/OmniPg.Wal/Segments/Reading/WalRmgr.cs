@@ -12,5 +12,5 @@ public static class WalRmgr
     /// <summary>Name of a resource manager.</summary>
     /// <param name="id">Its id.</param>
     /// <returns>The name; <c>custom128</c> to <c>custom255</c> for managers of extensions, <c>rmgr22</c> for ids unknown to this package.</returns>
-    public static string NameOf(byte id) => id < BuiltIn.Length ? BuiltIn[id] : id >= Segments.RmgrId.FirstCustom ? $"custom{id:D3}" : $"rmgr{id}";
+    public static string NameOf(byte id) => id < BuiltIn.Length ? BuiltIn[id] : id >= Shared.PgMajor.FirstCustomRmgr ? $"custom{id:D3}" : $"rmgr{id}";
 }

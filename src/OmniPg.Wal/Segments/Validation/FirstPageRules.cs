@@ -1,4 +1,4 @@
-using OmniPg.Wal.Versions;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal.Segments;
 

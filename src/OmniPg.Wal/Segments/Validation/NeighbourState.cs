@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using Microsoft.Win32.SafeHandles;
-using OmniPg.Wal.Versions;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal.Segments;
 

@@ -1,5 +1,5 @@
 using NpgsqlTypes;
-using OmniPg.Wal.Versions;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal.Segments;
 

@@ -1,9 +1,9 @@
 using System.Buffers.Binary;
 
-namespace OmniPg.Wal.Versions;
+namespace OmniPg.Shared;
 
 /// <summary>
-/// One row per major version: everything that this package knows of a version stands here, and what is said about versions is made from it.
+/// One row per major version: everything that the packages know of a version stands here, and what is said about versions is made from it.
 /// The rows of released versions were compared with servers; a preview row says what a server showed before its release and is to be compared again.
 /// </summary>
 /// <param name="Number">Such as 15; 0 for one that is not known (<see cref="Assume"/>).</param>
@@ -15,6 +15,7 @@ namespace OmniPg.Wal.Versions;
 /// <param name="CatalogVersion">Tells versions apart that share a layout (<c>CATALOG_VERSION_NO</c> in <c>catversion.h</c>); 0 where none is needed.</param>
 internal sealed record PgMajor(int Number, ushort Magic, ushort PageFlags, ushort OverwriteFlag, byte LastRmgr, ControlFileLayout? Control, uint CatalogVersion = 0)
 {
+    // XLP_FIRST_IS_CONTRECORD, XLP_LONG_HEADER, XLP_BKP_REMOVABLE and XLP_FIRST_IS_OVERWRITE_CONTRECORD of xlog_internal.h.
     public const ushort FirstIsContinuation = 0x0001;
     public const ushort LongHeader = 0x0002;
 
@@ -23,7 +24,8 @@ internal sealed record PgMajor(int Number, ushort Magic, ushort PageFlags, ushor
     private const ushort Flags13 = FlagsTo12 | Overwrite13;
     private const ushort Overwrite19 = 0x0004;
     private const byte LastRmgr10 = 21;
-    private const byte FirstCustomRmgr = Segments.RmgrId.FirstCustom;
+    /// <summary>RM_MIN_CUSTOM_ID (<c>rmgr.h</c> since PostgreSQL 15).</summary>
+    public const byte FirstCustomRmgr = 128;
 
     private static readonly ControlFileLayout Control13 = new(1300, 136, 144, 172, 224, 228, 252, 288);
 
@@ -100,4 +102,11 @@ internal sealed record PgMajor(int Number, ushort Magic, ushort PageFlags, ushor
     };
 
     public bool IsPossibleRmgr(byte id) => id <= LastRmgr || (id >= FirstCustomRmgr && HasCustomRmgrs);
+}
+
+/// <summary>Where fields lie in <c>pg_control</c> (<c>ControlFileData</c> in <c>pg_control.h</c>), by its version. Fields before byte 56 never moved.</summary>
+internal sealed record ControlFileLayout(uint Version, int MinRecoveryPoint, int MinRecoveryTimeline, int WalLevel, int BlockSize, int SegmentSize, int Checksums, int Crc)
+{
+    /// <summary>PG_CONTROL_FILE_SIZE.</summary>
+    public const int Length = 8192;
 }
