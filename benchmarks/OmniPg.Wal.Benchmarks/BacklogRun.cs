@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using OmniPg.Compression;
 
 namespace OmniPg.Wal.Benchmarks;
 

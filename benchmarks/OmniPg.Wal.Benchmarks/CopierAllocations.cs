@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using OmniPg.Compression;
-using OmniPg.Wal.Copying;
 
 namespace OmniPg.Wal.Benchmarks;
 

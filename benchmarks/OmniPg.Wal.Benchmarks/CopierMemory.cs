@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using OmniPg.Compression;
-using OmniPg.Wal.Copying;
 
 namespace OmniPg.Wal.Benchmarks;
 

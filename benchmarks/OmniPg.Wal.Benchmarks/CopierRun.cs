@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using OmniPg.Compression;
 
 namespace OmniPg.Wal.Benchmarks;
 
@@ -92,7 +91,7 @@ internal sealed class CopierRun(SegmentSet segments)
             if (!publish)
                 continue;
             File.Move(Path.Combine(directory, name.ToString()), Path.Combine(directory, $"{name}.zst"));
-            OmniPg.IO.DurableFile.FlushDirectory(directory);
+            DurableFile.FlushDirectory(directory);
         }
 
         return Task.CompletedTask;

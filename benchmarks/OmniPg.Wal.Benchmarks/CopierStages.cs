@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
-using OmniPg.Compression;
 
 namespace OmniPg.Wal.Benchmarks;
 
@@ -10,7 +9,7 @@ internal sealed class CopierStages(SegmentSet segments)
 {
     private const int Count = 8;
     private const int Rounds = 7;
-    private const int PieceBytes = Copying.BufferPool.BufferBytes;
+    private const int PieceBytes = BufferPool.BufferBytes;
     private readonly IReadOnlyList<WalFileName> _sample = segments.Sample(Count);
     private readonly string _root = Directory.CreateTempSubdirectory("omnipg-stages-").FullName;
     private readonly byte[] _piece = GC.AllocateArray<byte>(PieceBytes, pinned: true);
@@ -93,6 +92,6 @@ internal sealed class CopierStages(SegmentSet segments)
         if (!publish)
             return;
         File.Move(path, path + ".zst");
-        IO.DurableFile.FlushDirectory(_root);
+        DurableFile.FlushDirectory(_root);
     }
 }

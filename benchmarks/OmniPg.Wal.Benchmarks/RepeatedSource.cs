@@ -1,5 +1,4 @@
 using Microsoft.Win32.SafeHandles;
-using OmniPg.Wal.Copying;
 
 namespace OmniPg.Wal.Benchmarks;
 

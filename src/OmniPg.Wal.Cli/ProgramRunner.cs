@@ -1,8 +1,5 @@
 using System.Collections;
 using OmniPg.Shared;
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Commands;
-using OmniPg.Wal.Cli.Running;
 
 namespace OmniPg.Wal.Cli;
 

@@ -1,6 +1,5 @@
 using System.Text;
 using OmniPg;
-using OmniPg.Compression;
 using OmniPg.Jobmon;
 using OmniPg.Wal;
 

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using OmniPg.IO;
 
 namespace OmniPg.Cli;
 

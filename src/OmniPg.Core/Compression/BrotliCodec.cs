@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Brotli (RFC 7932) by the base class library.</summary>
 internal sealed class BrotliCodec() : Codec("brotli", ".br", 0, 11, 1)

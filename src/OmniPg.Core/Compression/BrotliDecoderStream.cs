@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Compression;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Reads one brotli stream. The format has no checksum: damage that still decodes is found only by what checks the content.</summary>
 internal sealed class BrotliDecoderStream(Stream source, bool leaveOpen) : DecoderStream("brotli", source, leaveOpen, 128 * 1024)

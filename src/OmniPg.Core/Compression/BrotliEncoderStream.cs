@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Compression;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Writes one brotli stream with a 4 MiB window.</summary>
 internal sealed class BrotliEncoderStream(Stream sink, int level, bool leaveOpen) : EncoderStream(sink, leaveOpen, 128 * 1024)

@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>One compression format: how its files are recognised, written and read.</summary>
 /// <remarks>

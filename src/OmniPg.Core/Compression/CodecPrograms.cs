@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Which external programs do the work of <see cref="Codec.Bzip2"/>, <see cref="Codec.Xz"/> and <see cref="Codec.Lzma"/>, for the whole process.</summary>
 /// <remarks>Names are looked up in <c>PATH</c>, paths are taken as they are. Set them before the first use. OmniPITR's <c>--bzip2-path</c> and relatives.</remarks>

@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>A codec's system library or program is missing on this machine. Code <c>compression.unavailable</c>.</summary>
 public sealed class CodecUnavailableException : OmniPgException

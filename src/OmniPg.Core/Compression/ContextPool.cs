@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Keeps a few native contexts for the next stream: making one costs more than resetting it.</summary>
 internal sealed class ContextPool<T>(Func<T> create)

@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Compressed bytes are truncated, damaged or followed by bytes that do not belong to them. Code <c>compression.corrupt</c>.</summary>
 public sealed class CorruptCompressedDataException : OmniPgException

@@ -1,8 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using OmniPg.IO;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Read-only stream around a step-wise decoder: one rented input buffer, nothing allocated per read.</summary>
 internal abstract class DecoderStream(string codec, Stream source, bool leaveOpen, int inputSize) : ReadOnlyStream

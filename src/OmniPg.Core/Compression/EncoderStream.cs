@@ -1,8 +1,7 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
-using OmniPg.IO;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>What an encoder has to bring to its end in one call.</summary>
 internal enum EncoderOperation

@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Gzip (RFC 1952) by the base class library.</summary>
 internal sealed class GzipCodec() : Codec("gzip", ".gz", 0, 9, 6)

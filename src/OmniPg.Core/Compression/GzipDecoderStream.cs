@@ -1,7 +1,6 @@
 using System.IO.Compression;
-using OmniPg.IO;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Reads gzip members one after the other and, unlike <see cref="GZipStream"/>, tells a truncated file and trailing bytes from a whole one.</summary>
 internal sealed class GzipDecoderStream : ReadOnlyStream

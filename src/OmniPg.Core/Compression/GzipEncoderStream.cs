@@ -1,6 +1,6 @@
 using System.IO.Compression;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Writes one gzip member. <see cref="GZipStream"/> fills a small staging area that the base stream carries on to the sink.</summary>
 internal sealed class GzipEncoderStream : EncoderStream

@@ -1,6 +1,4 @@
-using OmniPg.IO;
-
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>How far <see cref="System.IO.Compression.GZipStream"/> has asked for bytes.</summary>
 internal enum GzipFeedState

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>LZ4 frames by the system's liblz4.</summary>
 internal sealed class Lz4Codec() : Codec("lz4", ".lz4", 0, 12, 0)

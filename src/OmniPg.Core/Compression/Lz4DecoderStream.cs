@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Reads LZ4 frames one after the other; liblz4 checks their checksums.</summary>
 internal sealed unsafe class Lz4DecoderStream : DecoderStream

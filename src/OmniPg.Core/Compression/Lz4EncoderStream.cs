@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Writes one LZ4 frame: linked 256 KiB blocks, content checksum.</summary>
 internal sealed unsafe class Lz4EncoderStream : EncoderStream

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>The part of liblz4's frame API (lz4frame.h, 1.8 and later) that streams need.</summary>
 internal static unsafe partial class Lz4Native

@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>A system library that holds a codec: looked for once, by the names it has on each operating system.</summary>
 /// <remarks>Nothing is shipped: the library belongs to the machine and is updated with it.</remarks>

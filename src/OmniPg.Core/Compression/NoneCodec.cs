@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Bytes pass unchanged.</summary>
 internal sealed class NoneCodec() : Codec("none", "", 0, 0, 0)

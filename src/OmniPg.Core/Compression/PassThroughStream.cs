@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Hands every call to an inner stream that it may leave open.</summary>
 internal sealed class PassThroughStream(Stream inner, bool leaveOpen) : Stream

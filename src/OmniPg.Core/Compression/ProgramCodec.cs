@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>A format that only an external program reads and writes: its arguments one by one, no shell.</summary>
 internal sealed class ProgramCodec(

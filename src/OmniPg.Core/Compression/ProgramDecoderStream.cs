@@ -1,7 +1,6 @@
 using System.Buffers;
-using OmniPg.IO;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Reads through a program: a task feeds its input from the source while this side reads its output.</summary>
 internal sealed class ProgramDecoderStream : ReadOnlyStream

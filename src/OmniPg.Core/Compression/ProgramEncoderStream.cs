@@ -1,6 +1,4 @@
-using OmniPg.IO;
-
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Writes through a program: this side feeds its input while a task carries its output to the sink.</summary>
 internal sealed class ProgramEncoderStream : WriteOnlyStream

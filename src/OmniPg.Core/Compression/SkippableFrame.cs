@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>The user-data frame that zstd and lz4 share (magic 0x184D2A50 to 0x184D2A5F, then a length): readers of both pass over it.</summary>
 internal static class SkippableFrame

@@ -1,7 +1,6 @@
 using System.Buffers;
-using OmniPg.IO;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Holds what a stream-shaped encoder wrote until it is moved on; grows to the largest single step and stays there.</summary>
 internal sealed class StagingStream : WriteOnlyStream

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Zstandard (RFC 8878) by the system's libzstd.</summary>
 internal sealed class ZstdCodec() : Codec("zstd", ".zst", -7, 22, 1)

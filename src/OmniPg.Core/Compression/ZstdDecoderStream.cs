@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Reads zstd frames one after the other; libzstd checks their checksums.</summary>
 internal sealed unsafe class ZstdDecoderStream : DecoderStream

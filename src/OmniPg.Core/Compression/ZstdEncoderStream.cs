@@ -1,4 +1,4 @@
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>Writes one zstd frame with content checksum.</summary>
 internal sealed unsafe class ZstdEncoderStream : EncoderStream

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Compression;
+namespace OmniPg;
 
 /// <summary>The part of libzstd's stable API (zstd.h, 1.4 and later) that streams need.</summary>
 internal static unsafe partial class ZstdNative

@@ -1,7 +1,7 @@
 using Microsoft.Win32.SafeHandles;
 using OmniPg.Shared;
 
-namespace OmniPg.IO;
+namespace OmniPg;
 
 /// <summary>Files that survive power loss: temporary name, flush to disk, publish under the final name, flush the directory.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace OmniPg.IO;
+namespace OmniPg;
 
 /// <summary>
 /// Base of forward-only streams that are only read: what is left to write are the two reads into memory. Seeking, writing, lengths and

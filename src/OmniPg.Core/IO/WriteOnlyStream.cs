@@ -1,4 +1,4 @@
-namespace OmniPg.IO;
+namespace OmniPg;
 
 /// <summary>
 /// Base of forward-only streams that are only written: what is left to write are the two writes of memory, and the flush. Seeking, reading,

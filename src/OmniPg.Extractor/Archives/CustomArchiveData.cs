@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using OmniPg.IO;
 
 namespace OmniPg.Extractor;
 

@@ -1,7 +1,5 @@
 using System.IO.Compression;
 using System.Runtime.CompilerServices;
-using OmniPg.Compression;
-using OmniPg.IO;
 
 namespace OmniPg.Extractor;
 

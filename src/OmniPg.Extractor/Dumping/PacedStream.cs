@@ -1,5 +1,3 @@
-using OmniPg.IO;
-
 namespace OmniPg.Extractor;
 
 /// <summary>Hands bytes on no faster than a rate: the pipe fills, and whoever writes into it waits.</summary>

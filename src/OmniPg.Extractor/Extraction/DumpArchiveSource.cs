@@ -1,6 +1,5 @@
 using System.Globalization;
 using Npgsql;
-using OmniPg.IO;
 
 namespace OmniPg.Extractor;
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using OmniPg.IO;
 using OmniPg.Shared;
 
 namespace OmniPg.Extractor;

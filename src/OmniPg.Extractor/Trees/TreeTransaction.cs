@@ -1,4 +1,3 @@
-using OmniPg.IO;
 using OmniPg.Shared;
 
 namespace OmniPg.Extractor;

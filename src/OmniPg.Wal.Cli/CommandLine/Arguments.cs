@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace OmniPg.Wal.Cli.CommandLine;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>What a command line and its configuration files said, by the option table of a verb.</summary>
 internal sealed class Arguments

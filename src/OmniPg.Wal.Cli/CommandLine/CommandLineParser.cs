@@ -1,6 +1,6 @@
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Cli.CommandLine;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Turns words into <see cref="Arguments"/> by a table of options. No reflection, no patterns: it runs before every segment.</summary>
 internal static class CommandLineParser

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Cli.CommandLine;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>
 /// Every exit code of the program. PostgreSQL counts a failed archive_command only between 1 and 125: above, its archiver dies and

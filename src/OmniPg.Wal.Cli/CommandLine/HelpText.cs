@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace OmniPg.Wal.Cli.CommandLine;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Writes the help of the program and of one verb from the same tables that parse.</summary>
 internal static class HelpText

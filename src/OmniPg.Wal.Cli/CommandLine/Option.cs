@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Cli.CommandLine;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>How an option takes its value.</summary>
 internal enum OptionKind

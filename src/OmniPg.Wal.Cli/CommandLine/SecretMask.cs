@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Cli.CommandLine;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Hides passwords and keys in words and environment variables before they reach a log.</summary>
 internal static class SecretMask

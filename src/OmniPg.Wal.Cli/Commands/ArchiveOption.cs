@@ -1,6 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>The archive that init, cleanup, verify and show work on.</summary>
 internal static class ArchiveOption

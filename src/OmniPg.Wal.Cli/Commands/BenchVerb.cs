@@ -1,9 +1,6 @@
 using System.Text.Json;
-using OmniPg.Compression;
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
 
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Which codec for this WAL on this machine?</summary>
 internal sealed class BenchVerb : Verb

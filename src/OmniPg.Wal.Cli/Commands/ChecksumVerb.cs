@@ -1,7 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>omnipitr-checksum: the digest of standard input as a line for <c>sha256sum -c</c>.</summary>
 internal sealed class ChecksumVerb : Verb

@@ -1,7 +1,4 @@
-using OmniPg.Compression;
-using OmniPg.Wal.Cli.CommandLine;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Where the compressors are that run as programs, with the original's names.</summary>
 internal static class CodecOptions

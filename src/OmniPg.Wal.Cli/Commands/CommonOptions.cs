@@ -1,6 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Options that every verb has, with the original's names.</summary>
 internal static class CommonOptions

@@ -1,8 +1,6 @@
 using System.Text;
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
 
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>A script that makes a shell complete verbs and options, written from the same tables that parse. It starts no program per key press.</summary>
 internal sealed class CompletionVerb : Verb

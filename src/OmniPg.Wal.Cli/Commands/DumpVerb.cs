@@ -1,7 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>The records of one segment, compressed or not, one line each.</summary>
 internal sealed class DumpVerb : Verb

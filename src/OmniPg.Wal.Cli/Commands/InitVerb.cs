@@ -1,8 +1,6 @@
 using System.Globalization;
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
 
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Begins an archive: says once, by hand, what archive_command never assumes.</summary>
 internal sealed class InitVerb : Verb

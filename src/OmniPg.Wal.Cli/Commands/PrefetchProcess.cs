@@ -1,10 +1,8 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
 
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Starts the process that fetches ahead, and does not wait for it.</summary>
 internal static class PrefetchProcess

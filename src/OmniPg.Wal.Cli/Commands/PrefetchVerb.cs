@@ -1,7 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>The background process of <c>restore --spool</c>.</summary>
 internal sealed class PrefetchVerb : Verb

@@ -1,7 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>The resident mode: several files at the same time, ahead of the server's requests.</summary>
 internal sealed class ResidentVerb : Verb

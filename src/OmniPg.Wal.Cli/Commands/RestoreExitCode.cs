@@ -1,6 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>
 /// What a restore_command says when it is in trouble. PostgreSQL takes 1 to 125 as "not in the archive": with recovery.signal it then ends the

@@ -1,6 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>The options of restore, with the original's names, and their translation.</summary>
 internal static class RestoreOptions

@@ -1,8 +1,6 @@
 using System.Runtime.InteropServices;
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
 
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>restore_command: omnipitr-restore.</summary>
 internal sealed class RestoreVerb : Verb

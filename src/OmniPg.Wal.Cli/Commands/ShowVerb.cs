@@ -1,8 +1,6 @@
 using System.Text.Json;
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
 
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>What an archive can restore.</summary>
 internal sealed class ShowVerb : Verb

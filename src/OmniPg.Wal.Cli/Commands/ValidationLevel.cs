@@ -1,6 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>The words of <c>--validate</c>.</summary>
 internal static class ValidationLevel

@@ -1,7 +1,4 @@
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
-
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>One command of the program: a table of options and a call of the library.</summary>
 internal abstract class Verb

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>All verbs. Made one at a time: the program starts once per segment.</summary>
 internal static class VerbTable

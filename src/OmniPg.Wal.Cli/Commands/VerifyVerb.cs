@@ -1,8 +1,6 @@
 using System.Text.Json;
-using OmniPg.Wal.Cli.CommandLine;
-using OmniPg.Wal.Cli.Running;
 
-namespace OmniPg.Wal.Cli.Commands;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Every file of an archive read and checked, the chain over all segments, gaps per timeline.</summary>
 internal sealed class VerifyVerb : Verb

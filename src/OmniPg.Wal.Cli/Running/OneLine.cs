@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Keeps a message on one line: a hostile file name must not forge a second one.</summary>
 internal static class OneLine

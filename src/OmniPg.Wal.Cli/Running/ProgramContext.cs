@@ -2,7 +2,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>What a verb may touch of the world: its streams, its logs, the clock. Opened late, because most runs print nothing.</summary>
 internal sealed class ProgramContext : IDisposable

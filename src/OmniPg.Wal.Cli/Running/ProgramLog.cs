@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>What the program itself says; ids 2900 to 2999. The texts of 'Called with' and the success lines are OmniPITR's, word by word.</summary>
 internal static partial class ProgramLog

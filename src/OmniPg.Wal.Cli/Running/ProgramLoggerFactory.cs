@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>A logger factory with one provider: all that a program without dependency injection needs.</summary>
 internal sealed class ProgramLoggerFactory(ILoggerProvider provider) : ILoggerFactory

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>A bar on standard error for what takes longer than two seconds; none when nobody watches.</summary>
 internal sealed class ProgressLine : IProgress<WalScanProgress>, IDisposable

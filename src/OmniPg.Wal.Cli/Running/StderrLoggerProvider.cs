@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Short lines for PostgreSQL's log: warnings and worse, everything when verbose. Never throws, because its writer does not.</summary>
 internal sealed class StderrLoggerProvider(TextWriter error, bool verbose) : ILoggerProvider, ILogger

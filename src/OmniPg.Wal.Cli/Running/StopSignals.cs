@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
-using OmniPg.Wal.Cli.CommandLine;
 
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>
 /// Turns SIGTERM and SIGINT into a cancellation, so that temporary files are removed before the program ends with the shell's code of that

@@ -2,7 +2,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Wal.Cli.Running;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>What <c>--version</c> prints: the version, and which runtime was linked or loaded.</summary>
 internal static class VersionText

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>Span and measurements of one call of the archiver.</summary>
 internal sealed class ArchiveCall : IDisposable

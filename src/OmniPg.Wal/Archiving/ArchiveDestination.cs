@@ -1,10 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
-using OmniPg.Compression;
-using OmniPg.Wal.Copying;
-using OmniPg.Wal.Storage;
 
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>One destination, ready to take files.</summary>
 internal sealed class ArchiveDestination

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>Log messages of archiving; event ids 2000 to 2099. Two of them keep OmniPITR's words, because its monitor reads them.</summary>
 internal sealed partial class ArchiveLog(ILogger logger)

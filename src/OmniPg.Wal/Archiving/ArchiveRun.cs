@@ -1,8 +1,4 @@
-using OmniPg.Wal.Copying;
-using OmniPg.Wal.Internal;
-using OmniPg.Wal.Storage;
-
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>One call: looks at what the destinations hold, pumps the file to those that lack it, and sums up.</summary>
 internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string path)

@@ -1,7 +1,4 @@
-using OmniPg.Wal.Copying;
-using OmniPg.Wal.Segments;
-
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>What all calls of one archiver share.</summary>
 internal sealed class ArchiveSetup
@@ -97,7 +94,7 @@ internal sealed class ArchiveSetup
     {
         var state = ChainFile.Read((ulong)file.StartLsn(WalSegmentSize.FromBytes(cluster.SegmentSize)), cluster.SystemIdentifier, out var wasDamaged);
         if (wasDamaged)
-            Log.StateDiscarded(Archiving.ChainFile.FileName);
+            Log.StateDiscarded(ChainFile.FileName);
         return state;
     }
 }

@@ -1,9 +1,7 @@
 using System.Globalization;
 using System.Text;
-using OmniPg.IO;
-using OmniPg.Wal.Internal;
 
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>
 /// Whether a cluster has archived before: then an archive that is not there is storage that is not mounted, and not a new archive. Known from the

@@ -1,8 +1,6 @@
 using System.Buffers.Binary;
-using OmniPg.IO;
-using OmniPg.Wal.Segments;
 
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>
 /// Keeps how the last validated segment ended, as <c>STATE/last-segment.chain</c>, so that the process of the next segment can check a record that

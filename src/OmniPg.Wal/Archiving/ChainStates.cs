@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>Remembers how the last validated segments ended, so that a record split over two of them is checked as well.</summary>
 internal sealed class ChainStates

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>Makes sure that an archive is there and belongs to the cluster before anything is written into it.</summary>
 internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions options, TimeProvider time)

@@ -1,8 +1,4 @@
-using OmniPg.Compression;
-using OmniPg.Wal.Copying;
-using OmniPg.Wal.Storage;
-
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>What one call knows of one destination so far.</summary>
 internal sealed class DeliverySlot(ArchiveDestination destination)

@@ -1,7 +1,6 @@
 using System.Text.Json;
-using OmniPg.IO;
 
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>Remembers between calls which destinations hold a file: <c>STATE/NAME.state</c>, bound to the file's content.</summary>
 internal sealed class DeliveryState(string? directory, WalFileName file)

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>What a delivery state file holds.</summary>
 internal sealed record DeliveryStateDocument(string Sha256, long Size, Dictionary<string, DeliveryMark>? Done);

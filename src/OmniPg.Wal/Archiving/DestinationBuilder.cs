@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal;
 
 /// <summary>Describes one destination of a <see cref="WalArchiverBuilder"/>. Say where once, then how.</summary>

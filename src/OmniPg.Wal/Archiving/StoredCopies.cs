@@ -1,7 +1,4 @@
-using OmniPg.Compression;
-using OmniPg.Wal.Copying;
-
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>Finds copies that are there already and compares them by content.</summary>
 internal sealed class StoredCopies(WalCopier copier)

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Options;
-using OmniPg.Compression;
 
-namespace OmniPg.Wal.Archiving;
+namespace OmniPg.Wal;
 
 /// <summary>Finds everything that is wrong with the options at once, before the first byte.</summary>
 internal sealed class WalArchiveOptionsValidator : IValidateOptions<WalArchiveOptions>

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using OmniPg.Wal.Archiving;
 
 namespace OmniPg.Wal;
 
@@ -22,7 +21,7 @@ public sealed class WalArchiver : IWalArchiver
     /// <param name="timeProvider">Clock; <see langword="null"/> means that of the system.</param>
     /// <param name="progress">Told after each buffer; <see langword="null"/> tells nobody.</param>
     /// <exception cref="WalConfigurationException">Something cannot work; all of it is named.</exception>
-    /// <exception cref="OmniPg.Compression.CodecUnavailableException">A codec's library or program is missing.</exception>
+    /// <exception cref="CodecUnavailableException">A codec's library or program is missing.</exception>
     public WalArchiver(
         WalArchiveOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null, IProgress<WalProgress>? progress = null)
     {

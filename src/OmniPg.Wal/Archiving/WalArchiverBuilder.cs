@@ -142,6 +142,6 @@ public sealed class WalArchiverBuilder
     /// <summary>Checks everything and makes the archiver.</summary>
     /// <returns>The archiver; dispose it.</returns>
     /// <exception cref="WalConfigurationException">Something cannot work; all of it is named.</exception>
-    /// <exception cref="OmniPg.Compression.CodecUnavailableException">A codec's library or program is missing.</exception>
+    /// <exception cref="CodecUnavailableException">A codec's library or program is missing.</exception>
     public WalArchiver Build() => new(_options, _loggerFactory, _timeProvider, _progress);
 }

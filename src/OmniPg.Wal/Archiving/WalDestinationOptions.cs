@@ -20,7 +20,7 @@ public sealed class WalDestinationOptions
     /// <value>Default: none.</value>
     public IList<string> PipeArguments { get; } = [];
 
-    /// <summary>Name of the codec (<see cref="OmniPg.Compression.Codec.Parse"/>).</summary>
+    /// <summary>Name of the codec (<see cref="Codec.Parse"/>).</summary>
     /// <value>Default <c>none</c>.</value>
     public string Codec { get; set; } = "none";
 

@@ -83,7 +83,7 @@ public static class ChecksumFile
         var text = new StringBuilder();
         foreach (var file in files)
             text.Append(FormatLine(await ComputeFileAsync(file, digest, cancellationToken).ConfigureAwait(false), Path.GetFileName(file)));
-        await IO.DurableFile.WriteAllBytesAsync(path, Encoding.UTF8.GetBytes(text.ToString()), cancellationToken).ConfigureAwait(false);
+        await DurableFile.WriteAllBytesAsync(path, Encoding.UTF8.GetBytes(text.ToString()), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Checks every file that a checksum file lists, next to it.</summary>

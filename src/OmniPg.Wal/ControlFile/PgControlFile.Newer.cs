@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using NpgsqlTypes;
-using OmniPg.Wal.Segments;
 
 namespace OmniPg.Wal;
 

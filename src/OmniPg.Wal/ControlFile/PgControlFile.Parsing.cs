@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using NpgsqlTypes;
-using OmniPg.Wal.Segments;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;

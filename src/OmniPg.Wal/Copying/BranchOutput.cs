@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>What a codec writes into: gathers its output in pooled buffers and gives each full one to the branch's targets.</summary>
 internal sealed class BranchOutput(BufferPool pool, FanOut targets) : Stream

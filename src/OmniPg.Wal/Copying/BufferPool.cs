@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>A fixed number of buffers. That number is the only bound a pipeline needs: when all are under way, its first stage waits.</summary>
 internal sealed class BufferPool

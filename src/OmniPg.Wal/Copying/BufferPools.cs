@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>The memory of one copy: a pool behind the source and one behind each encoder.</summary>
 internal sealed class BufferPools

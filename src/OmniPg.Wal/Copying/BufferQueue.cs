@@ -1,6 +1,6 @@
 using System.Threading.Tasks.Sources;
 
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>Buffers on their way from stage to stage: any number of writers, one reader, no allocation per buffer.</summary>
 /// <remarks>

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
-using OmniPg.Wal.Storage;
 
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>Looks at every byte once, beside the branches: SHA-256 and validation.</summary>
 internal sealed class ContentInspector(int queueCapacity, WalSegmentValidator? validator, bool needsSha256)

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>A block of memory that several stages read at once; it goes home when the last of them lets go.</summary>
 internal sealed class CopyBuffer(BufferPool home, int size)

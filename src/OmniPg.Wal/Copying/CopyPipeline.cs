@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>
 /// The stages of one copy and the arrows between them:
@@ -26,7 +26,7 @@ internal sealed class CopyPipeline
         List<BufferQueue> queues = [Inspector.Queue];
         foreach (var group in Targets.GroupBy(t => (t.Target.Codec, Level: t.Target.Codec.CheckLevel(t.Target.Level))))
         {
-            if (group.Key.Codec == Compression.Codec.None)
+            if (group.Key.Codec == Codec.None)
             {
                 queues.AddRange(group.Select(t => t.Queue));
                 continue;

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>One file to copy.</summary>
 internal sealed record CopyRequest

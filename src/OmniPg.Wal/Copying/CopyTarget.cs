@@ -1,6 +1,4 @@
-using OmniPg.Compression;
-
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>One place that a copy goes to.</summary>
 internal sealed record CopyTarget

@@ -1,6 +1,4 @@
-using OmniPg.Compression;
-
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>Encodes the content once for all targets that share codec and level. A codec that fails takes down only these.</summary>
 internal sealed class EncoderBranch(Codec codec, int? level, TargetWriter[] targets, int queueCapacity, BufferPool pool)

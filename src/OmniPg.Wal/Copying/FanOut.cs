@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>Gives each buffer to several queues at once.</summary>
 internal sealed class FanOut(IEnumerable<BufferQueue> to)

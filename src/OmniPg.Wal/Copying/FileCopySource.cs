@@ -1,8 +1,7 @@
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
-using OmniPg.Wal.Internal;
 
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>Copies from a regular file and finds out when it was replaced or changed meanwhile.</summary>
 internal sealed class FileCopySource : ICopySource

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>Where the pump takes its bytes from.</summary>
 internal interface ICopySource : IAsyncDisposable

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>Copies from a stream, such as the decompressed content of an archived file. The stream stays its owner's.</summary>
 internal sealed class StreamCopySource(Stream stream, long? length = null, DateTimeOffset? modified = null) : ICopySource

@@ -1,6 +1,4 @@
-using OmniPg.Wal.Internal;
-
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>Carries buffers to one store. It fails alone: its queue then swallows what comes, and the other targets go on.</summary>
 internal sealed class TargetWriter : IAsyncDisposable

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace OmniPg.Wal.Copying;
+namespace OmniPg.Wal;
 
 /// <summary>
 /// The pump: every byte that this package moves goes through it. One read feeds inspection, encoders and stores; when all bytes are there and found

@@ -1,9 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using OmniPg.Wal.Hosting;
 
-namespace OmniPg.Wal.DependencyInjection;
+namespace OmniPg.Wal;
 
 /// <summary>What more can be registered with an archiver.</summary>
 public sealed class OmniPgWalArchiverRegistration

@@ -3,8 +3,6 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using OmniPg.Wal;
-using OmniPg.Wal.Archiving;
-using OmniPg.Wal.DependencyInjection;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

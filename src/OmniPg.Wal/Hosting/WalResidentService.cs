@@ -1,8 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using OmniPg.Wal.Resident;
 
-namespace OmniPg.Wal.Hosting;
+namespace OmniPg.Wal;
 
 /// <summary>Runs the resident mode as long as the host runs, and writes what happens into its log.</summary>
 internal sealed class WalResidentService(WalArchiver archiver, WalResidentOptions options, ILogger<WalResidentService> logger) : BackgroundService

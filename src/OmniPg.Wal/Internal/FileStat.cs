@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Wal.Internal;
+namespace OmniPg.Wal;
 
 /// <summary>Looks at a path without opening it, and tells "not there" from every other failure without throwing for it.</summary>
 internal readonly partial record struct FileStat(bool IsRegular, ulong Device, ulong Inode, long Bytes, DateTimeOffset Modified)

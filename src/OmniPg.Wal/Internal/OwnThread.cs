@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Internal;
+namespace OmniPg.Wal;
 
 /// <summary>Runs what blocks on a thread of its own, so that it neither waits for the pool nor holds one of the pool's few threads.</summary>
 /// <remarks>The pool has as many threads as the machine has processors, and an encoder may keep one of them for the length of a segment.</remarks>

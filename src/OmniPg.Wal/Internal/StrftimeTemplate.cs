@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace OmniPg.Wal.Internal;
+namespace OmniPg.Wal;
 
 /// <summary>
 /// A path with strftime markers written with <c>^</c> instead of <c>%</c>, because PostgreSQL expands <c>%</c> in its settings.

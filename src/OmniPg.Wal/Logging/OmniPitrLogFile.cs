@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using OmniPg.Shared;
-using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal;
 

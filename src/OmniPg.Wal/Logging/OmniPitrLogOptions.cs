@@ -1,5 +1,3 @@
-using OmniPg.Wal.Internal;
-
 namespace OmniPg.Wal;
 
 /// <summary>Where <see cref="OmniPitrLogFile"/> writes and under which name. The original's <c>--log</c> and <c>--verbose</c>.</summary>

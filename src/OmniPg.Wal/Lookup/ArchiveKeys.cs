@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal;
 
 /// <summary>All keys under which an archive of either layout may hold a WAL file.</summary>

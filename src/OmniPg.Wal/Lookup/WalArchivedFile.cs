@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal;
 
 /// <summary>A WAL file as an archive holds it.</summary>
@@ -9,7 +7,7 @@ namespace OmniPg.Wal;
 /// <param name="Modified">When it was last changed there, in UTC.</param>
 public sealed record WalArchivedFile(WalFileName Name, string Key, long StoredBytes, DateTimeOffset Modified)
 {
-    /// <summary>The codec that the key's extension names; <see cref="Compression.Codec.None"/> without an extension. What is inside is decided by its first bytes.</summary>
+    /// <summary>The codec that the key's extension names; <see cref="Codec.None"/> without an extension. What is inside is decided by its first bytes.</summary>
     public Codec Codec => Codec.ForExtension(Key) ?? Codec.None;
 
     /// <summary>Recognises a WAL file by its key: a WAL file name in the root or in its directory of the sharded layout, with or without the extension of a codec.</summary>

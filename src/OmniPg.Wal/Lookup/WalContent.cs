@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using OmniPg.Compression;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;

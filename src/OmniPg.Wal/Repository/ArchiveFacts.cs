@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal;
 
 /// <summary>What must be read from the files of an archive before its listing can be understood.</summary>

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using OmniPg.Compression;
 
 namespace OmniPg.Wal;
 

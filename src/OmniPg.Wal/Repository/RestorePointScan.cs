@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
-using OmniPg.Compression;
 
 namespace OmniPg.Wal;
 

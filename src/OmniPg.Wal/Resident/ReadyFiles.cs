@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Resident;
+namespace OmniPg.Wal;
 
 /// <summary>What PostgreSQL wants archived: <c>pg_wal/archive_status/*.ready</c>.</summary>
 internal sealed class ReadyFiles(string dataDirectory)

@@ -1,7 +1,6 @@
 using System.Text.Json.Serialization;
-using OmniPg.Wal.Internal;
 
-namespace OmniPg.Wal.Resident;
+namespace OmniPg.Wal;
 
 /// <summary>Source-generated JSON of spool and socket.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

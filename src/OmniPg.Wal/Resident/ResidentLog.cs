@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace OmniPg.Wal.Resident;
+namespace OmniPg.Wal;
 
 /// <summary>Log messages of the resident mode; event ids 2050 to 2069.</summary>
 internal sealed partial class ResidentLog(ILogger logger)

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
 
-namespace OmniPg.Wal.Resident;
+namespace OmniPg.Wal;
 
 /// <summary>Looks, works, looks again.</summary>
 internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions options, ChannelWriter<ArchiveEvent> events)

@@ -1,8 +1,7 @@
 using System.Net.Sockets;
 using System.Text.Json;
-using OmniPg.Wal.Internal;
 
-namespace OmniPg.Wal.Resident;
+namespace OmniPg.Wal;
 
 /// <summary>Answers <c>archive_command</c> clients on a Unix socket.</summary>
 /// <remarks>

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
-using OmniPg.Wal.Internal;
 
-namespace OmniPg.Wal.Resident;
+namespace OmniPg.Wal;
 
 /// <summary>Archives files side by side, each once however many ask for it, and leaves the answers in the spool.</summary>
 internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int processMax, Func<ArchiveEventKind, WalFileName, WalArchiveResult?, OmniPgException?, Task> report) : IDisposable

@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 
-namespace OmniPg.Wal.Resident;
+namespace OmniPg.Wal;
 
 /// <summary>One line each way.</summary>
 internal static class SocketLine

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Wal.Resident;
+namespace OmniPg.Wal;
 
 /// <summary>Who is at the other end of a Unix socket.</summary>
 internal static partial class SocketPeer

@@ -1,6 +1,4 @@
 using System.Text.Json;
-using OmniPg.Wal.Internal;
-using OmniPg.Wal.Resident;
 
 namespace OmniPg.Wal;
 

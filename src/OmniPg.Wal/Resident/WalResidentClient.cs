@@ -1,7 +1,5 @@
 using System.Net.Sockets;
 using System.Text.Json;
-using OmniPg.Wal.Internal;
-using OmniPg.Wal.Resident;
 
 namespace OmniPg.Wal;
 

@@ -1,8 +1,5 @@
 using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
-using OmniPg.Compression;
-using OmniPg.Wal.Copying;
-using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 

@@ -1,5 +1,3 @@
-using OmniPg.Wal.Storage;
-
 namespace OmniPg.Wal;
 
 /// <summary>

@@ -1,5 +1,3 @@
-using OmniPg.IO;
-
 namespace OmniPg.Wal;
 
 /// <summary>

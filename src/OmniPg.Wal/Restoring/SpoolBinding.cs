@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Text;
-using OmniPg.Wal.Internal;
-using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 

@@ -1,5 +1,4 @@
 using System.Buffers;
-using OmniPg.IO;
 
 namespace OmniPg.Wal;
 

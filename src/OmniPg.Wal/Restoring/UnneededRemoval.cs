@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using OmniPg.Wal.Internal;
 
 namespace OmniPg.Wal;
 

@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal;
 
 /// <summary>One archive that a restore asks.</summary>

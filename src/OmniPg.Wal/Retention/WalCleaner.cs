@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
-using OmniPg.Wal.Internal;
-using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 

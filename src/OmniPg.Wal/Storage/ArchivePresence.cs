@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>
 /// Proves that a store is an archive and not the empty place below one that is not mounted. Whoever is about to say "not there" asks here, after

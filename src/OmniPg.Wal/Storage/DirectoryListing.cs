@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>Tells the files of an archive directory from the temporary ones.</summary>
 internal static class DirectoryListing

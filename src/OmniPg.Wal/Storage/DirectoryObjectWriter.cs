@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>One new file of a <see cref="DirectoryWalStore"/>. The order of <see cref="CommitAsync"/> is what the package's promise rests on.</summary>
 internal sealed class DirectoryObjectWriter(StoreFileSystem files, FileStream file, string temporaryPath, string finalPath, DateTimeOffset? modified, Action flushName)

@@ -1,8 +1,5 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using OmniPg.IO;
-using OmniPg.Wal.Internal;
-using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>Collects one object and hands it over on commit.</summary>
 internal sealed class MemoryObjectWriter(Func<byte[], WalObjectContent, WalCommitOutcome> publish) : IWalStoreWriter

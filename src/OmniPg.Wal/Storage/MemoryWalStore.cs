@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using OmniPg.Wal.Storage;
 
 namespace OmniPg.Wal;
 

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>Feeds one object to a program. Only exit code 0 after the end of all bytes counts; without commit the program is ended before it sees an end.</summary>
 internal sealed class PipeObjectWriter(string program, ExternalProcess process) : IWalStoreWriter

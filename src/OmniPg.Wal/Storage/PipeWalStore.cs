@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>Hands each object to a program: payload on standard input, file name as the last argument, no shell.</summary>
 internal sealed class PipeWalStore(string program, IReadOnlyList<string> arguments) : WriteOnlyWalStore

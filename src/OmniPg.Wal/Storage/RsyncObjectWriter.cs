@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>Gathers one object in a private file, sends it and compares what arrived.</summary>
 internal sealed class RsyncObjectWriter(RsyncProgram rsync, FileStream spool, string target, string storeId, DateTimeOffset? modified) : IWalStoreWriter

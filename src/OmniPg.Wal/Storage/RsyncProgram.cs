@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>Calls of rsync. <c>-s</c> keeps blanks and quotes of remote paths out of the remote shell's hands.</summary>
 internal sealed class RsyncProgram(string program)

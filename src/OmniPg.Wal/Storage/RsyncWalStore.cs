@@ -1,6 +1,4 @@
-using OmniPg.IO;
-
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>Sends objects with rsync to a directory here or on another host (<c>[user@]host:/path</c>, <c>rsync://host/module</c>).</summary>
 /// <remarks>rsync needs a file to send, so the object is gathered in a private file first. An object that is there already is never replaced.</remarks>

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>SHA-256 as 64 lower-case hex digits, the form in which it stands in files and messages.</summary>
 internal static class Sha256Text

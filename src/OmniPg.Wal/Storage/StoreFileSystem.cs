@@ -1,6 +1,4 @@
-using OmniPg.IO;
-
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>The file operations of <see cref="DirectoryWalStore"/> in one replaceable place, so that a test can record their order.</summary>
 internal class StoreFileSystem

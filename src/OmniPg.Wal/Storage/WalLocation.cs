@@ -1,5 +1,4 @@
 using System.Globalization;
-using OmniPg.Compression;
 
 namespace OmniPg.Wal;
 

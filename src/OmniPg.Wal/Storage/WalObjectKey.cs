@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal;
 
 /// <summary>Translates between WAL file names and the keys of stores.</summary>

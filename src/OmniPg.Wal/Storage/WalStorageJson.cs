@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>Source-generated JSON of the files that stores hold.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]

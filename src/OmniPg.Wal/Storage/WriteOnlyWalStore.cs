@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Storage;
+namespace OmniPg.Wal;
 
 /// <summary>A store that takes objects and cannot be asked about them.</summary>
 internal abstract class WriteOnlyWalStore : IWalStore

@@ -1,5 +1,3 @@
-using OmniPg.Wal.Storage;
-
 namespace OmniPg.Wal;
 
 /// <summary>Takes everything and keeps nothing: what remains is the cost of the copy itself.</summary>

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using OmniPg.Compression;
 
 namespace OmniPg.Wal;
 

@@ -1,5 +1,3 @@
-using OmniPg.IO;
-
 namespace OmniPg.Shared;
 
 /// <summary>Standard output or standard error, opened at the first write, whose failures are decided here once for the whole program.</summary>

@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Core.Tests.Compression;
 
 /// <summary>What every codec promises. Derive, give the codec, and the whole contract runs over it.</summary>

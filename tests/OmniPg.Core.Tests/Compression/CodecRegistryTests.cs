@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Core.Tests.Compression;
 
 public sealed class CodecRegistryTests

@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Core.Tests.Compression;
 
 /// <summary>Content for codec tests, the same in every run.</summary>

@@ -1,5 +1,4 @@
 using System.Text;
-using OmniPg.IO;
 using OmniPg.Testing;
 
 namespace OmniPg.Core.Tests.Unit;

@@ -1,5 +1,4 @@
 using System.Text;
-using OmniPg.Compression;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Archives;

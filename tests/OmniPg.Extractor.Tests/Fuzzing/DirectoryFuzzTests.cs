@@ -1,5 +1,4 @@
 using System.Globalization;
-using OmniPg.Compression;
 using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Fuzzing;

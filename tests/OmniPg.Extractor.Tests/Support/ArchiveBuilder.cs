@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.IO.Compression;
 using System.Text;
-using OmniPg.Compression;
 
 namespace OmniPg.Extractor.Tests;
 

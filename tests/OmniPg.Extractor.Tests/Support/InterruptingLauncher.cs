@@ -1,5 +1,3 @@
-using OmniPg.IO;
-
 namespace OmniPg.Extractor.Tests;
 
 /// <summary>Runs the real pg_dump and lets something happen when a number of bytes of its output have been read.</summary>

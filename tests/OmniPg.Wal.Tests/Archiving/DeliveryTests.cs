@@ -1,5 +1,3 @@
-using OmniPg.Wal.Storage;
-using OmniPg.Compression;
 using OmniPg.Wal.Tests.Segments;
 using OmniPg.Wal.Tests.Storage;
 

@@ -1,4 +1,3 @@
-using OmniPg.Wal.Archiving;
 using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Archiving;

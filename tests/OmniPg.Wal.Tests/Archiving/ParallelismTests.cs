@@ -1,4 +1,3 @@
-using OmniPg.Compression;
 using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Archiving;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using OmniPg.Compression;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Restoring;
 using OmniPg.Wal.Tests.Segments;

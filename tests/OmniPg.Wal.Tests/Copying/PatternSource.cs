@@ -1,5 +1,3 @@
-using OmniPg.Wal.Copying;
-
 namespace OmniPg.Wal.Tests.Copying;
 
 /// <summary>Any number of bytes without holding them, and a source that breaks when told to.</summary>

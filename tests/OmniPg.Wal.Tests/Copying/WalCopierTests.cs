@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Reflection;
-using OmniPg.Compression;
-using OmniPg.Wal.Copying;
 using OmniPg.Wal.Tests.Storage;
 
 namespace OmniPg.Wal.Tests.Copying;

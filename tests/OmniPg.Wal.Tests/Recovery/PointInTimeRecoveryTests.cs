@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal.Tests.Recovery;
 
 [Collection(nameof(RecoveryCollection))]

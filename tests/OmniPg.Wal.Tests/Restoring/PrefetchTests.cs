@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using OmniPg.Compression;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
 

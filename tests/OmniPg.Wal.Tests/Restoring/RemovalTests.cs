@@ -1,4 +1,3 @@
-using OmniPg.Compression;
 using OmniPg.Wal.Tests.Archiving;
 using OmniPg.Wal.Tests.Segments;
 

@@ -1,4 +1,3 @@
-using OmniPg.Compression;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Restoring;

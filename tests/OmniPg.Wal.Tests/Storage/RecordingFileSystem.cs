@@ -1,5 +1,3 @@
-using OmniPg.Wal.Storage;
-
 namespace OmniPg.Wal.Tests.Storage;
 
 /// <summary>Does what the real one does, writes it down, and fails at one kind of call when told to.</summary>

@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal.Tests.Storage;
 
 public sealed class WalObjectKeyTests

@@ -1,5 +1,3 @@
-using OmniPg.Compression;
-
 namespace OmniPg.Wal.Tests.Storage;
 
 /// <summary>What every store promises. Derive, make an empty store, and the whole contract runs over it.</summary>

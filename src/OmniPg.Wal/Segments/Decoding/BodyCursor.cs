@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Reads fields one after the other. Behind the end it gives zeros and remembers that it did, so a decoder needs one check at the end.</summary>
 internal ref struct BodyCursor(ReadOnlySpan<byte> bytes)

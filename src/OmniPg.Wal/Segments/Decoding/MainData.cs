@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Finds the main data of a record without block references, which all records have that this package looks into (<c>DecodeXLogRecord</c> in <c>xlogreader.c</c>).</summary>
 internal static class MainData

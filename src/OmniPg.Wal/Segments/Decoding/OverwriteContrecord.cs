@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Record that gives up an unfinished record after a crash (<c>xl_overwrite_contrecord</c>).</summary>
 internal static class OverwriteContrecord

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Server timestamps: microseconds since 2000-01-01 00:00 UTC.</summary>
 internal static class PgTimestamp

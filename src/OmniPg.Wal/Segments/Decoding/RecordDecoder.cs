@@ -1,7 +1,7 @@
 using System.Text;
 using NpgsqlTypes;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Decodes the records that recovery decisions depend on; all others have no detail.</summary>
 internal static class RecordDecoder

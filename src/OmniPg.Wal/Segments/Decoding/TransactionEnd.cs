@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Reads commit and abort records (<c>xl_xact_commit</c>, <c>xl_xact_abort</c>, <c>ParseCommitRecord</c>).</summary>
 internal static class TransactionEnd

@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>CRC-32C as PostgreSQL computes it (<c>pg_crc32c.h</c>): reflected polynomial 0x82F63B78, start and final xor 0xFFFFFFFF.</summary>
 internal static class Crc32C

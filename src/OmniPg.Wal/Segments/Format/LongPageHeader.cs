@@ -1,6 +1,6 @@
 using static System.Buffers.Binary.BinaryPrimitives;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>What the long header of a segment's first page adds (<c>XLogLongPageHeaderData</c>).</summary>
 internal readonly struct LongPageHeader(ReadOnlySpan<byte> bytes)

@@ -2,7 +2,7 @@ using OmniPg.Shared;
 
 using static System.Buffers.Binary.BinaryPrimitives;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Header at the start of each 8 KiB page (<c>XLogPageHeaderData</c>); the first page of a segment has the long form.</summary>
 internal readonly struct PageHeader(ReadOnlySpan<byte> bytes)

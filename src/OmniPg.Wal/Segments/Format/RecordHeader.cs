@@ -1,6 +1,6 @@
 using static System.Buffers.Binary.BinaryPrimitives;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Header of a record (<c>XLogRecord</c>).</summary>
 internal readonly struct RecordHeader(ReadOnlySpan<byte> bytes)

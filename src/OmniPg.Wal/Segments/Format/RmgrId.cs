@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Resource managers whose records this package looks into (<c>rmgrlist.h</c>).</summary>
 internal static class RmgrId

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Operations of the resource manager Transaction (<c>xact.h</c>).</summary>
 internal static class TransactionOperation

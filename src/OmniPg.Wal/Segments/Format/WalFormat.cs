@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>What is the same in the WAL of every version; what differs is in <see cref="Shared.PgMajor"/>.</summary>
 internal static class WalFormat

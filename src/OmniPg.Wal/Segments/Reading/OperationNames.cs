@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Names of operations as <c>pg_waldump</c> shows them (server sources, <c>src/backend/access/rmgrdesc</c>).</summary>
 /// <remarks>

@@ -1,7 +1,7 @@
 using NpgsqlTypes;
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Observer that turns verified records into <see cref="WalRecord"/> values until the reader fetches them.</summary>
 internal sealed class RecordCollector(WalReadOptions options) : IRecordObserver

@@ -1,6 +1,6 @@
 using System.Runtime.ExceptionServices;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Reads one segment for its records: a validator whose records are collected, and whose fault waits until the records before it were handed out.</summary>
 internal sealed class SegmentReading

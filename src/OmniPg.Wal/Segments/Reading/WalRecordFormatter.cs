@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using OmniPg.Wal.Segments;
 
 namespace OmniPg.Wal;
 

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>How a page goes on with the record that the page before left unfinished.</summary>
 internal enum Continuation

@@ -1,6 +1,6 @@
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Rules for the length and the flags with which a page header announces the rest of a split record.</summary>
 internal static class ContinuationRules

@@ -1,6 +1,6 @@
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>What must be true of the first page header of a segment, before anything else of it is believed.</summary>
 internal static class FirstPageRules

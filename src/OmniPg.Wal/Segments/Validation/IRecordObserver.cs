@@ -1,6 +1,6 @@
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Sees each record once its CRC was verified.</summary>
 internal interface IRecordObserver

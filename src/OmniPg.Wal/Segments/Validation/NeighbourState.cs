@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using Microsoft.Win32.SafeHandles;
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>
 /// The state of the chain before a segment, from the segments that lie beside it in <c>pg_wal</c>, for a process that sees one segment only.

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>First stage: cuts a stream of bytes into pages, checks their headers, and passes on what lies between the headers.</summary>
 internal sealed class PageReader(SegmentIdentity segment, RecordAssembler records)

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>What must be true of every page header, the first included.</summary>
 internal static class PageRules

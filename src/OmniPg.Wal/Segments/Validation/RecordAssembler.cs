@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>
 /// Second stage: makes records out of the payload of pages and checks each. Between two calls it is in one of three states:

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>What must be true of each record: a possible header, the back pointer to the record before, the CRC.</summary>
 internal sealed class RecordRules(SegmentIdentity segment)

@@ -1,6 +1,6 @@
 using NpgsqlTypes;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Validates a segment: bytes → <see cref="PageReader"/> → <see cref="RecordAssembler"/> → <see cref="SegmentTally"/>, and the rules for where it may end.</summary>
 internal sealed class SegmentContentCheck : IWalContentCheck

@@ -1,7 +1,7 @@
 using NpgsqlTypes;
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>What a segment is: first what its name promises, then what its first page header says. Every fault of the segment is made here, so that each has file, offset and LSN.</summary>
 internal sealed class SegmentIdentity(WalFileName? name, WalExpectations expectations)

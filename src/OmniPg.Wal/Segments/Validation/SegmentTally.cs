@@ -1,6 +1,6 @@
 using OmniPg.Shared;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Observer that counts records and remembers the first and the last commit; passes each record on when somebody else wants to see it.</summary>
 internal sealed class SegmentTally(SegmentIdentity segment, IRecordObserver? next) : IRecordObserver

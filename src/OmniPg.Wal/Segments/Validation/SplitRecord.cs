@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>A record that could not be taken in one piece, because it crosses a page, a buffer or a segment. One instance is reused for all such records of a segment.</summary>
 internal sealed class SplitRecord

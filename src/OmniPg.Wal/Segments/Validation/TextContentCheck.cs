@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text;
 
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Collects a timeline or backup history file and parses it at the end.</summary>
 internal sealed class TextContentCheck(WalFileName name, WalValidation level) : IWalContentCheck

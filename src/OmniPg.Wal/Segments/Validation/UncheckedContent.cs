@@ -1,4 +1,4 @@
-namespace OmniPg.Wal.Segments;
+namespace OmniPg.Wal;
 
 /// <summary>Accepts everything and counts it.</summary>
 internal sealed class UncheckedContent(WalFileName? name) : IWalContentCheck

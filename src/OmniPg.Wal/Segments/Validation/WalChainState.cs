@@ -1,5 +1,4 @@
 using NpgsqlTypes;
-using OmniPg.Wal.Segments;
 
 namespace OmniPg.Wal;
 

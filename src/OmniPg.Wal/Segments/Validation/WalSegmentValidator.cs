@@ -1,5 +1,3 @@
-using OmniPg.Wal.Segments;
-
 namespace OmniPg.Wal;
 
 /// <summary>

@@ -1,4 +1,3 @@
-using OmniPg.Compression;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
 

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using OmniPg.Compression;
 using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Archiving;

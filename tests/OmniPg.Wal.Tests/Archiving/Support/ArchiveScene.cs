@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Numerics;
-using OmniPg.Compression;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
 
@@ -59,7 +58,7 @@ internal sealed class ArchiveScene : IDisposable
     /// <summary>Everything below a directory except the marker and what a state directory keeps of the cluster and its last segment, temporary files included.</summary>
     public static string[] FilesIn(string directory) =>
         [.. Directory.EnumerateFiles(directory, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
-            .Select(f => Path.GetRelativePath(directory, f)).Where(f => f != WalArchiveMarker.Key && !f.EndsWith(".archived", StringComparison.Ordinal) && f != OmniPg.Wal.Archiving.ChainFile.FileName).Order(StringComparer.Ordinal)];
+            .Select(f => Path.GetRelativePath(directory, f)).Where(f => f != WalArchiveMarker.Key && !f.EndsWith(".archived", StringComparison.Ordinal) && f != OmniPg.Wal.ChainFile.FileName).Order(StringComparer.Ordinal)];
 
     public static byte[] Decode(string path)
     {

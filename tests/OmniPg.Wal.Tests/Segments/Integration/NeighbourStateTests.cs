@@ -1,5 +1,3 @@
-using OmniPg.Wal.Segments;
-
 namespace OmniPg.Wal.Tests.Segments;
 
 /// <summary>What is found out from the segments beside a segment is what reading all of them in a chain would say.</summary>
