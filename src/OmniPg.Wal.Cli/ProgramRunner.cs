@@ -55,7 +55,7 @@ internal static class ProgramRunner
                 return Print(context.Output, VersionText.Value + "\n", ExitCodes.Done);
             arguments = CommandLineParser.Parse(words, verb.AllOptions, CommonOptions.ConfigFile);
             StartLogging(verb, words, arguments, context);
-            using var single = arguments.Get(CommonOptions.PidFile) is { } path ? SingleInstanceLock.Acquire(path) : null;
+            using var single = arguments.Get(CommonOptions.PidFile) is { } path ? PidFile.Hold(path) : null;
             return await verb.RunAsync(arguments, context, signals.Token);
         }
         catch (OperationCanceledException) when (signals.ExitCode != 0)

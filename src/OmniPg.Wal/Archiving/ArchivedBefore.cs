@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
@@ -17,7 +18,8 @@ internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions opti
         try
         {
             _spool.Create();
-            using var single = SingleInstanceLock.Acquire(Path.Combine(options.SpoolDirectory, "resident.lock"));
+            var lockFile = Path.Combine(options.SpoolDirectory, "resident.lock");
+            using var single = FileLock.TryAcquireForProcess(lockFile) ?? throw new WalLockedException(lockFile, FileLock.ReadProcess(lockFile));
             // Answers of an earlier run say nothing about the destinations of this one; a file that is there already costs one comparison.
             _spool.KeepOnly(ImmutableHashSet<string>.Empty);
             using var workUntil = new CancellationTokenSource();

@@ -1,10 +1,11 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
 /// <summary>Who is at the other end of a Unix socket.</summary>
-internal static partial class SocketPeer
+internal static class SocketPeer
 {
     private const int SocketLevel = 1;
     private const int PeerCredentials = 17;
@@ -20,9 +21,6 @@ internal static partial class SocketPeer
         if (socket.GetRawSocketOption(SocketLevel, PeerCredentials, credentials) != CredentialBytes)
             return false;
         var user = MemoryMarshal.Read<uint>(credentials[UserOffset..]);
-        return user == 0 || user == geteuid();
+        return user == 0 || user == Posix.EffectiveUser();
     }
-
-    [LibraryImport("libc")]
-    private static partial uint geteuid();
 }

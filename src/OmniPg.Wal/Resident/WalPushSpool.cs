@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 

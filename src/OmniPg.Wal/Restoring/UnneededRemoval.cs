@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 

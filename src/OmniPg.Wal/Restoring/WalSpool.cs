@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
@@ -23,7 +24,7 @@ internal sealed class WalSpool
     public string Root { get; }
 
     /// <summary>Whether a run fills the spool, for whomever. A spool that cannot be looked at has none.</summary>
-    public bool IsLocked => Try(() => SingleInstanceLock.IsHeld(LockPath), false);
+    public bool IsLocked => Try(() => FileLock.IsHeld(LockPath), false);
 
     private string LockPath => Path.Combine(Root, ".lock");
 
@@ -38,23 +39,13 @@ internal sealed class WalSpool
         null);
 
     /// <summary>Becomes the one run that fills the spool. Tried more than once, because a look at <see cref="IsLocked"/> holds the lock for a moment too.</summary>
-    public async Task<SingleInstanceLock?> TryLockAsync(TimeProvider time, CancellationToken cancellationToken)
+    public async Task<FileLock?> TryLockAsync(TimeProvider time, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < LockAttempts; attempt++)
         {
-            try
-            {
-                return SingleInstanceLock.Acquire(LockPath);
-            }
-            catch (WalLockedException)
-            {
-                await Task.Delay(InFlightPoll, time, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (IsTrouble(e))
-            {
-                Warn(e);
-                return null;
-            }
+            if (Try(() => FileLock.TryAcquireForProcess(LockPath), null) is { } held)
+                return held;
+            await Task.Delay(InFlightPoll, time, cancellationToken).ConfigureAwait(false);
         }
 
         return null;

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace OmniPg.Shared;
 
 /// <summary>An exclusive lock of the operating system on a file that exists only for it; the end of the process releases it, whatever happens.</summary>
@@ -79,6 +82,28 @@ internal sealed class FileLock : IDisposable
         file.Write(bytes);
         file.Flush(flushToDisk: true);
     }
+
+    /// <summary>Takes the lock without waiting and notes this process for people and scripts.</summary>
+    /// <inheritdoc cref="TryAcquire"/>
+    public static FileLock? TryAcquireForProcess(string path)
+    {
+        var held = TryAcquire(path);
+        try
+        {
+            held?.Note(Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n"));
+            return held;
+        }
+        catch
+        {
+            // A full disk, say: the lock would be held by nobody until the collector comes.
+            held?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The process that the holder has noted; null when it has not, or the note cannot be read.</summary>
+    public static int? ReadProcess(string path) =>
+        int.TryParse(Encoding.ASCII.GetString(ReadNote(path)).AsSpan().Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var process) ? process : null;
 
     /// <summary>Removes the file and releases the lock. A second call does nothing.</summary>
     public void Dispose()

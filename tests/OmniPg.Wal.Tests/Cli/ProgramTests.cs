@@ -1,3 +1,5 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Wal.Tests.Cli;
 
 public sealed class ProgramTests : IDisposable
@@ -167,7 +169,7 @@ public sealed class ProgramTests : IDisposable
     public async Task Second_instance_with_one_pid_file_ends_with_12()
     {
         var path = _directory.Combine("pid");
-        using var held = SingleInstanceLock.Acquire(path);
+        using var held = FileLock.TryAcquireForProcess(path);
 
         var result = await WalProgram.RunAsync("cleanup", "--archive", _directory.Path, "--pid-file", path, "000000010000000000000001");
 

@@ -1,5 +1,4 @@
-using System.Globalization;
-using System.Text;
+using OmniPg.Shared;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Recovery;
@@ -45,9 +44,9 @@ public sealed class SharedSpoolTests(RecoveryScene scene)
 
     private static async Task KillRunAsync(string spool)
     {
-        var holder = int.Parse(Encoding.ASCII.GetString(UnlockedRead.Head(Path.Combine(spool, "get", ".lock"))), CultureInfo.InvariantCulture);
+        var holder = FileLock.ReadProcess(Path.Combine(spool, "get", ".lock"))!.Value;
         ServerAccount.Signal(holder, 9).Should().BeTrue();
-        await Eventually.TrueAsync(() => !SingleInstanceLock.IsHeld(Path.Combine(spool, "get", ".lock")), "the prefetch process is gone", cancellationToken: Token);
+        await Eventually.TrueAsync(() => !FileLock.IsHeld(Path.Combine(spool, "get", ".lock")), "the prefetch process is gone", cancellationToken: Token);
     }
 
     /// <summary>An archive whose second timeline holds one row per segment.</summary>

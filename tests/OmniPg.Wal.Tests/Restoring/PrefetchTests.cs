@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using OmniPg.Shared;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
 
@@ -57,7 +58,7 @@ public sealed class PrefetchTests(WalWorkloads workloads) : IDisposable
         var workload = await FillAsync(3);
         var restorer = _fixture.Restorer(Options());
         await TakeAsync(restorer, workload.Segments[0]);
-        using var run = SingleInstanceLock.Acquire(Path.Combine(_fixture.Spool, "get", ".lock"));
+        using var run = FileLock.TryAcquireForProcess(Path.Combine(_fixture.Spool, "get", ".lock"));
         await File.WriteAllBytesAsync(SpoolFile(workload.Segments[1]), workload.Read(workload.Segments[1]).With(b => b[^9000] ^= 4), TestContext.Current.CancellationToken);
 
         var fromSpool = await TakeAsync(restorer, workload.Segments[1]);

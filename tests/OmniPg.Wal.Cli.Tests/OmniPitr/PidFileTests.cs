@@ -1,6 +1,6 @@
-namespace OmniPg.Wal.Tests.Unit.Locking;
+namespace OmniPg.Wal.Cli.Tests;
 
-public sealed class SingleInstanceLockTests : IDisposable
+public sealed class PidFileTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("omnipg-lock-").FullName;
 
@@ -10,9 +10,9 @@ public sealed class SingleInstanceLockTests : IDisposable
     public void Second_holder_is_refused_and_told_who_holds_it()
     {
         var path = Path.Combine(_folder, "pid");
-        using var first = SingleInstanceLock.Acquire(path);
+        using var first = PidFile.Hold(path);
 
-        var act = () => SingleInstanceLock.Acquire(path);
+        var act = () => PidFile.Hold(path);
 
         act.Should().Throw<WalLockedException>()
             .Where(e => e.Code == "wal.locked" && e.IsTransient && e.HolderProcessId == Environment.ProcessId)
@@ -23,13 +23,13 @@ public sealed class SingleInstanceLockTests : IDisposable
     public void Release_removes_the_file_and_lets_the_next_one_in()
     {
         var path = Path.Combine(_folder, "pid");
-        var first = SingleInstanceLock.Acquire(path);
+        var first = PidFile.Hold(path);
         first.Dispose();
         first.Dispose();
 
         File.Exists(path).Should().BeFalse();
-        using var second = SingleInstanceLock.Acquire(path);
-        second.FilePath.Should().Be(path);
+        using var second = PidFile.Hold(path);
+        File.Exists(path).Should().BeTrue();
     }
 
     [Fact]
@@ -38,9 +38,9 @@ public sealed class SingleInstanceLockTests : IDisposable
         var path = Path.Combine(_folder, "pid");
         File.WriteAllText(path, "1\n");
 
-        using (SingleInstanceLock.Acquire(path))
+        using (PidFile.Hold(path))
         {
-            var act = () => SingleInstanceLock.Acquire(path);
+            var act = () => PidFile.Hold(path);
             act.Should().Throw<WalLockedException>();
         }
     }
@@ -48,7 +48,7 @@ public sealed class SingleInstanceLockTests : IDisposable
     [Fact]
     public void Missing_directory_is_a_configuration_error()
     {
-        var act = () => SingleInstanceLock.Acquire(Path.Combine(_folder, "no", "pid"));
+        var act = () => PidFile.Hold(Path.Combine(_folder, "no", "pid"));
 
         act.Should().Throw<WalConfigurationException>().WithMessage("The pid file '*no/pid' cannot be opened*");
     }
