@@ -7,12 +7,12 @@ internal static class WalFirstMinute
 {
     private const string Archive = "/mnt/backup/archive";      // a directory that exists, best below a mount point
 
-    // archive_command = '/opt/first-minute/first-minute %p'; started without an argument it tells what the archive is good for.
+    // archive_command = '/opt/first-minute/first-minute %p'; "begin DATA-DIRECTORY" begins the archive; without an argument it tells what that is good for.
     public static async Task<int> Main(string[] args)
     {
         try
         {
-            return args is [var segment] ? await ArchiveAsync(segment) : await TellAsync();
+            return args switch { ["begin", var data] => await BeginAsync(data), [var segment] => await ArchiveAsync(segment), _ => await TellAsync() };
         }
         catch (Exception refused)                              // a crash would end with 134, and on that PostgreSQL's archiver gives up
         {
@@ -21,11 +21,23 @@ internal static class WalFirstMinute
         }
     }
 
+    private static WalArchiver Archiver(string dataDirectory) => new(new WalArchiveOptions
+    {
+        DataDirectory = dataDirectory,
+        Destinations = { new() { Directory = Archive, Codec = "zstd", Level = 3 } },
+    });
+
     private static async Task<int> ArchiveAsync(string segment)
     {
-        var options = new WalArchiveOptions { Destinations = { new() { Directory = Archive, Codec = "zstd", Level = 3 } } };
-        await using var archiver = new WalArchiver(options);   // the data directory is the current one: PostgreSQL starts commands there
+        await using var archiver = Archiver(".");              // PostgreSQL starts commands in its data directory
         await archiver.ArchiveAsync(segment);                  // returns when a verified copy is there that survives a power cut
+        return 0;
+    }
+
+    private static async Task<int> BeginAsync(string dataDirectory)
+    {
+        await using var archiver = Archiver(dataDirectory);
+        await archiver.BeginAsync();                           // by hand, because an empty directory may be a mount point without its storage
         return 0;
     }
 

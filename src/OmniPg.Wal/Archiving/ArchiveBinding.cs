@@ -4,8 +4,8 @@ namespace OmniPg.Wal;
 public enum ArchiveBinding
 {
     /// <summary>
-    /// A cluster that has archived nothing yet begins an empty archive by itself. After that a place without marker is refused as storage that is not
-    /// mounted (<see cref="WalArchiveAbsentException"/>), one with another cluster's marker, or with files but no marker, as somebody else's
+    /// A cluster that has certainly archived nothing yet, because its first segment is still in <c>pg_wal</c>, begins an empty archive by itself. For any
+    /// other a place without marker is refused as storage that is not mounted (<see cref="WalArchiveAbsentException"/>), one with another cluster's marker, or with files but no marker, as somebody else's
     /// (<see cref="WalArchiveMismatchException"/>). The default.
     /// </summary>
     Cluster,
@@ -17,7 +17,7 @@ public enum ArchiveBinding
     None,
 
     /// <summary>
-    /// As <see cref="Cluster"/>, but an empty place becomes a new archive although the cluster has archived before (<c>--begin</c>). For one call: kept on, it
+    /// As <see cref="Cluster"/>, but an empty place becomes a new archive although the cluster has, or may have, archived before (<c>--begin</c>). For one call: kept on, it
     /// takes the directory below storage that is not mounted for a new archive. <see cref="WalArchiver.BeginAsync"/> does the same without a file.
     /// </summary>
     Begin,

@@ -105,9 +105,9 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
 
         if (options.Binding == ArchiveBinding.Begin)
             return;
-        var proof = destination.IsProven ? "this process has seen its marker" : new ArchivedBefore(options, cluster).FindProof();
-        if (proof is not null)
-            throw WalArchiveAbsentException.NotBegun(store, options.DataDirectory, proof);
+        var evidence = destination.IsProven ? "has archived before: this process has seen its marker" : new ArchivedBefore(options, cluster).Find();
+        if (evidence is not null)
+            throw WalArchiveAbsentException.NotBegun(store, options.DataDirectory, evidence);
     }
 
     private static async Task<string?> FirstEntryAsync(IWalStore store, CancellationToken cancellationToken)

@@ -24,6 +24,6 @@ public sealed class WalArchiveAbsentException : WalException
 
     internal static WalArchiveAbsentException NotBegun(string store, string dataDirectory, string evidence) => new(
         store,
-        $"There is no archive at '{store}': the marker '{WalArchiveMarker.Key}' is missing, yet the cluster in '{dataDirectory}' has archived before: {evidence}.",
-        "If storage belongs there, it is not mounted: mount it. To begin a further archive, say so once: 'omnipg-wal init', or 'archive --begin'.");
+        $"There is no archive at '{store}': the marker '{WalArchiveMarker.Key}' is missing, yet the cluster in '{dataDirectory}' {evidence}.",
+        "If storage belongs there, it is not mounted: mount it. To begin a new archive, say so once: 'omnipg-wal init', or 'archive --begin'.");
 }

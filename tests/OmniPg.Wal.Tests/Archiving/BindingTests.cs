@@ -119,7 +119,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
         failure.Should().BeOfType<WalArchiveAbsentException>();
         failure.Message.Should().Be(
             $"There is no archive at 'directory:{archive}': the marker 'omnipg-archive.json' is missing, yet the cluster in '{Scene.DataDirectory}' has archived before: '{done}'. "
-            + "Hint: If storage belongs there, it is not mounted: mount it. To begin a further archive, say so once: 'omnipg-wal init', or 'archive --begin'.");
+            + "Hint: If storage belongs there, it is not mounted: mount it. To begin a new archive, say so once: 'omnipg-wal init', or 'archive --begin'.");
         Directory.EnumerateFileSystemEntries(archive).Should().BeEmpty();
     }
 

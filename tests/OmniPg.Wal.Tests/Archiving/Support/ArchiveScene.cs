@@ -18,6 +18,8 @@ internal sealed class ArchiveScene : IDisposable
         Directory.CreateDirectory(Path.Combine(DataDirectory, "global"));
         File.WriteAllText(Path.Combine(DataDirectory, "PG_VERSION"), $"{workload.Major}\n");
         WriteControlFile(workload.SystemIdentifier);
+        // A young cluster still has its first segment, which proves that nothing was archived before.
+        File.WriteAllBytes(Located(WalFileName.Parse("000000010000000000000001")), []);
     }
 
     public string Root => _directory.Path;
