@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Extractor;
 
@@ -96,7 +97,7 @@ internal sealed class DataReplay(NpgsqlConnection connection, string? directory,
             return;
         try
         {
-            await PlainStatements.ExecuteAsync(connection, [sql], cancellationToken).ConfigureAwait(false);
+            await PlainStatements.ExecuteAsync(connection, [sql], 0, cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException error)
         {

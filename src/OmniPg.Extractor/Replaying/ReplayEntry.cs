@@ -1,3 +1,5 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Extractor;
 
 /// <summary>An entry with its statements, secrets put in.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Extractor;
 
@@ -31,7 +32,7 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
         await RefuseNonEmptyAsync(cancellationToken).ConfigureAwait(false);
         RefuseEscapedRows(plan);
         var missing = await FindMissingRolesAsync(plan, cancellationToken).ConfigureAwait(false);
-        await PlainStatements.ExecuteAsync(connection, [.. Prologue, .. SessionText.Statements(snapshot.Environment)], cancellationToken).ConfigureAwait(false);
+        await PlainStatements.ExecuteAsync(connection, [.. Prologue, .. SessionText.Statements(snapshot.Environment)], 0, cancellationToken).ConfigureAwait(false);
         if (options.SingleTransaction)
             await RunInTransactionAsync(plan, missing, cancellationToken).ConfigureAwait(false);
         else
@@ -171,10 +172,10 @@ internal sealed class ReplayRun(NpgsqlConnection connection, SchemaSnapshot snap
             }
         }
         if (entry.ChangesDefaults)
-            await PlainStatements.ExecuteAsync(connection, Defaults, cancellationToken).ConfigureAwait(false);
+            await PlainStatements.ExecuteAsync(connection, Defaults, 0, cancellationToken).ConfigureAwait(false);
     }
 
-    private Task ExecuteAsync(string sql, CancellationToken cancellationToken) => PlainStatements.ExecuteAsync(connection, [sql], cancellationToken);
+    private Task<long> ExecuteAsync(string sql, CancellationToken cancellationToken) => PlainStatements.ExecuteAsync(connection, [sql], 0, cancellationToken);
 
     /// <summary>Finds the line of a file at which a statement failed, so that an editor can jump there.</summary>
     private static class EntryLines

@@ -1,3 +1,5 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Extractor;
 
 /// <summary>Reads tokens from SQL text as the server deparses it: enough to find names and options, without a grammar.</summary>

@@ -1,4 +1,5 @@
 using System.Text;
+using OmniPg.Shared;
 
 namespace OmniPg.Extractor;
 

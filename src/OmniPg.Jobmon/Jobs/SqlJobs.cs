@@ -1,4 +1,5 @@
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
@@ -40,7 +41,7 @@ internal static class SqlJobs
             var connection = await dataSource!.OpenConnectionAsync(token).ConfigureAwait(false);
             await using var closing = connection.ConfigureAwait(false);
             run.Attach(connection);
-            return await SqlText.ExecuteAsync(connection, null, sql, limit, token).ConfigureAwait(false);
+            return await PlainStatements.ExecuteTextAsync(connection, sql, (int)Math.Ceiling(limit.TotalSeconds), token).ConfigureAwait(false);
         }
     }
 }

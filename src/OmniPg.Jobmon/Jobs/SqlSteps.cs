@@ -1,4 +1,5 @@
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
@@ -10,7 +11,7 @@ internal static class SqlSteps
     /// <summary>Runs the text, and with a transaction so that a failure undoes this text only; returns the rows the server counted.</summary>
     public static Task<long> ExecuteAsync(
         string sql, NpgsqlConnection connection, NpgsqlTransaction? transaction, CancellationToken cancellationToken) => transaction is null
-        ? SqlText.ExecuteAsync(connection, null, sql, TimeSpan.Zero, cancellationToken)
+        ? PlainStatements.ExecuteTextAsync(connection, sql, 0, cancellationToken)
         : ExecuteAtSavepointAsync(connection, transaction, sql, cancellationToken);
 
     /// <summary>As the original's exception block: a failure undoes this SQL only.</summary>
@@ -20,7 +21,7 @@ internal static class SqlSteps
         await transaction.SaveAsync(Savepoint, cancellationToken).ConfigureAwait(false);
         try
         {
-            var rows = await SqlText.ExecuteAsync(connection, transaction, sql, TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+            var rows = await PlainStatements.ExecuteTextAsync(connection, sql, 0, cancellationToken).ConfigureAwait(false);
             await transaction.ReleaseAsync(Savepoint, CancellationToken.None).ConfigureAwait(false);
             return rows;
         }

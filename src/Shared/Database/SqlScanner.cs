@@ -1,12 +1,13 @@
-namespace OmniPg.Extractor;
+namespace OmniPg.Shared;
 
 /// <summary>Follows SQL text character by character and knows whether it is in code, or inside a quote, a dollar quote or a comment.</summary>
 /// <remarks>
-/// The rules are those of the server's scanner with <c>standard_conforming_strings = on</c>: <c>''</c> and <c>""</c> stay inside their quote,
-/// a backslash escapes only in <c>E'…'</c>, block comments nest, a dollar quote ends at its own tag only. Bytes of multi-byte UTF-8 characters
-/// can be pushed one by one: all of them count as letters.
+/// The rules are those of the server's scanner (scan.l): <c>''</c> and <c>""</c> stay inside their quote, a backslash escapes in <c>E'…'</c>, and in
+/// plain quotes where <c>standard_conforming_strings</c> is off, block comments nest, a dollar quote ends at its own tag only. Bytes of multi-byte UTF-8
+/// characters can be pushed one by one: all of them count as letters.
 /// </remarks>
-internal sealed class SqlScanner
+/// <param name="backslashEscapes">Whether <c>standard_conforming_strings</c> is off.</param>
+internal sealed class SqlScanner(bool backslashEscapes = false)
 {
     private readonly List<char> _tag = [];
     private Mode _mode;
@@ -59,17 +60,21 @@ internal sealed class SqlScanner
         }
     }
 
+    /// <summary>What the server takes for blank (scan.l, space): other blanks of Unicode are letters of a name there.</summary>
+    public static bool IsBlank(char c) => c is ' ' or '\t' or '\n' or '\r' or '\f' or '\v';
+
     public static bool IsWordCharacter(char c) => char.IsAsciiLetterOrDigit(c) || c is '_' or >= '\u0080';
 
-    // A doubled quote closes and reopens: nothing stands between the two, so nobody sees the gap. Only E'…' must remember what it was.
+    // A doubled quote closes and reopens: nothing stands between the two, so nobody sees the gap. Only E'…' must remember what it was, also where it goes
+    // on behind a line end.
     private void PushCode(char c)
     {
         var reopened = _escapeQuoteClosed;
-        _escapeQuoteClosed = false;
+        _escapeQuoteClosed = reopened && IsBlank(c);
         switch (c)
         {
             case '\'':
-                Enter(reopened || (_wordLength == 1 && _previous is 'E' or 'e') ? Mode.EscapeQuote : Mode.Quote);
+                Enter(reopened || Escapes ? Mode.EscapeQuote : Mode.Quote);
                 break;
             case '"':
                 Enter(Mode.Identifier);
@@ -92,6 +97,14 @@ internal sealed class SqlScanner
                 break;
         }
     }
+
+    // Whether a quote that begins here knows escapes: E'…' always does, bit strings B'…' and X'…' never do.
+    private bool Escapes => (_wordLength == 1 ? _previous : '\0') switch
+    {
+        'E' or 'e' => true,
+        'B' or 'b' or 'X' or 'x' => false,
+        _ => backslashEscapes,
+    };
 
     private void PushBlockComment(char c)
     {
