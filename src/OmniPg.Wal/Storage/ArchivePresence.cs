@@ -19,21 +19,25 @@ internal sealed class ArchivePresence
     /// <param name="systemIdentifier">The cluster that asks; null when any will do.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <exception cref="WalArchiveAbsentException">There is neither a marker nor an archived file, or another place than at the beginning.</exception>
-    /// <exception cref="WalArchiveMismatchException">The marker is another cluster's or cannot be read: what is not in there proves nothing.</exception>
+    /// <exception cref="WalArchiveMismatchException">The marker is another cluster's, or cannot be read and nothing else is there: absence proves nothing.</exception>
     public async Task RequireAsync(ulong? systemIdentifier, CancellationToken cancellationToken)
     {
-        if (systemIdentifier is { } own)
+        WalArchiveMarker? marker = null;
+        WalArchiveMismatchException? unreadable = null;
+        try
         {
-            if (await WalArchiveMarker.ReadAsync(_store, cancellationToken).ConfigureAwait(false) is not { } marker)
-                await RequireFileAsync(cancellationToken).ConfigureAwait(false);
-            else if (marker.SystemIdentifier != own)
-                throw WalArchiveMismatchException.OtherCluster(_store.Id, "system identifier", marker.SystemIdentifier, own);
+            marker = await WalArchiveMarker.ReadAsync(_store, cancellationToken).ConfigureAwait(false);
         }
-        else if (await _store.StatAsync(WalArchiveMarker.Key, cancellationToken).ConfigureAwait(false) is null)
+        catch (WalArchiveMismatchException damage) when (systemIdentifier is null)
         {
-            await RequireFileAsync(cancellationToken).ConfigureAwait(false);
+            // Whoever asks for any cluster's archive still gets what is in there; but damage alone proves no archive.
+            unreadable = damage;
         }
 
+        if (marker is null && !await HoldsFileAsync(cancellationToken).ConfigureAwait(false))
+            throw unreadable ?? (Exception)WalArchiveAbsentException.Nothing(_store.Id);
+        if (marker is not null && systemIdentifier is { } own && marker.SystemIdentifier != own)
+            throw WalArchiveMismatchException.OtherCluster(_store.Id, "system identifier", marker.SystemIdentifier, own);
         await RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -46,15 +50,13 @@ internal sealed class ArchivePresence
     }
 
     // An archive of another tool has no marker; one from which anybody recovers is never empty.
-    private async Task RequireFileAsync(CancellationToken cancellationToken)
+    private async Task<bool> HoldsFileAsync(CancellationToken cancellationToken)
     {
-        if (_store.Capabilities.HasFlag(WalStoreCapabilities.Listable))
-        {
-            await foreach (var entry in _store.ListAsync("", cancellationToken).ConfigureAwait(false))
-                if (WalArchivedFile.TryParse(entry) is not null)
-                    return;
-        }
-
-        throw WalArchiveAbsentException.Nothing(_store.Id);
+        if (!_store.Capabilities.HasFlag(WalStoreCapabilities.Listable))
+            return false;
+        await foreach (var entry in _store.ListAsync("", cancellationToken).ConfigureAwait(false))
+            if (WalArchivedFile.TryParse(entry) is not null)
+                return true;
+        return false;
     }
 }

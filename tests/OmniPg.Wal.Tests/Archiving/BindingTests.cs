@@ -15,7 +15,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
 
         var marker = await WalArchiveMarker.ReadAsync(store, Token);
         marker!.SystemIdentifier.Should().Be(PgControlFile.Read(Scene.DataDirectory).SystemIdentifier);
-        (marker.PgVersion, marker.WalSegmentSize, marker.Layout).Should().Be((15, 1 << 20, WalLayout.Sharded));
+        (marker.PgVersion, marker.WalSegmentSize, marker.Layout).Should().Be((Scene.Major, 1 << 20, WalLayout.Sharded));
     }
 
     [Fact]
@@ -54,15 +54,15 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     {
         await using var store = new MemoryWalStore();
         var system = PgControlFile.Read(Scene.DataDirectory).SystemIdentifier;
-        await new WalArchiveMarker { SystemIdentifier = system, PgVersion = 14, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
+        await new WalArchiveMarker { SystemIdentifier = system, PgVersion = Scene.Major - 1, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
         var path = Scene.Add();
         await using var careful = Scene.Archiver().To(d => d.Store(store)).Build();
         await using var adopting = Scene.Archiver().To(d => d.Store(store)).BindTo(ArchiveBinding.Adopt).Build();
 
-        await careful.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalArchiveMismatchException>().WithMessage("*PostgreSQL version '14'*'15'*");
+        await careful.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalArchiveMismatchException>().WithMessage($"*PostgreSQL version '{Scene.Major - 1}'*'{Scene.Major}'*");
         await adopting.ArchiveAsync(path, Token);
 
-        (await WalArchiveMarker.ReadAsync(store, Token))!.PgVersion.Should().Be(15);
+        (await WalArchiveMarker.ReadAsync(store, Token))!.PgVersion.Should().Be(Scene.Major);
     }
 
     [Fact]
@@ -253,7 +253,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
         await using var store = new MemoryWalStore();
         await using var archiver = Scene.Archiver().To(d => d.Store(new OvertakenStore(store, async () =>
         {
-            await new WalArchiveMarker { SystemIdentifier = system, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
+            await new WalArchiveMarker { SystemIdentifier = system, PgVersion = Scene.Major, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
             await store.PutAsync(Scene.Segments[2].ToString(), [1], Token);
         }))).Build();
 

@@ -30,7 +30,8 @@ public sealed class ArchiveInspectionTests(WalWorkloads workloads) : IDisposable
         // A record that ends behind the last segment was given to pg_waldump only.
         var expected = Lines(theirs.Output).Select(TheirFields).Take(actual.Length).ToArray();
         actual.Length.Should().BeGreaterThan(10_000);
-        actual.Should().Equal(expected);
+        expected.Length.Should().Be(actual.Length);
+        actual.Zip(expected).Where(static both => both.First != both.Second).Take(3).Should().BeEmpty();
     }
 
     [Fact]
@@ -145,7 +146,7 @@ public sealed class ArchiveInspectionTests(WalWorkloads workloads) : IDisposable
     private static string OurFields(string line)
     {
         var fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return string.Join(' ', fields[0], fields[1], fields[2], fields[3], line.AsSpan(80, 8).Trim().ToString());
+        return string.Join(' ', fields[0], fields[1], fields[2], fields[3], fields[5]);
     }
 
     // rmgr: Heap        len (rec/tot):     54/   226, tx:        735, lsn: 0/0154F6F0, prev 0/0154F6B8, desc: INSERT off 8 …

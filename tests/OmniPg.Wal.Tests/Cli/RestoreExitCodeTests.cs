@@ -1,5 +1,6 @@
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Recovery;
+using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Cli;
 
@@ -114,9 +115,10 @@ public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
         Directory.CreateDirectory(_data.Combine("global"));
         var control = await File.ReadAllBytesAsync(Path.Combine(scene.Primary.DataDirectory, "global", "pg_control"), TestContext.Current.CancellationToken);
         control[0] ^= 1;
-        await File.WriteAllBytesAsync(_data.Combine("global", "pg_control"), WithCrc(control), TestContext.Current.CancellationToken);
+        ControlFileBytes.Seal(control);
+        await File.WriteAllBytesAsync(_data.Combine("global", "pg_control"), control, TestContext.Current.CancellationToken);
 
-        var result = await RestoreAsync("--source", scene.Archive, Segment(), "target");
+        var result = await RestoreAsync("--timeout", "0", "--source", scene.Archive, Segment(), "target");
 
         result.ExitCode.Should().Be(255);
         result.Error.Should().Contain("system identifier");
@@ -190,15 +192,5 @@ public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
     {
         await PrepareAsync();
         return await WalProgram.RunInAsync(_data.Path, "", ["restore", .. words]);
-    }
-
-    // CRC-32C of everything before it, at offset 288 in PostgreSQL 13 to 17.
-    private static byte[] WithCrc(byte[] control)
-    {
-        var crc = uint.MaxValue;
-        foreach (var b in control.AsSpan(0, 288))
-            crc = System.Numerics.BitOperations.Crc32C(crc, b);
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(control.AsSpan(288), ~crc);
-        return control;
     }
 }

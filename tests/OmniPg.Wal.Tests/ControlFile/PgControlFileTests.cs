@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using NpgsqlTypes;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
 
@@ -21,12 +22,12 @@ public sealed class PgControlFileTests(PgControlFileTests.StoppedServer server) 
         control.SystemIdentifier.ToString(CultureInfo.InvariantCulture).Should().Be(said["Database system identifier"]);
         control.ControlVersion.ToString(CultureInfo.InvariantCulture).Should().Be(said["pg_control version number"]);
         control.CatalogVersion.ToString(CultureInfo.InvariantCulture).Should().Be(said["Catalog version number"]);
-        control.Checkpoint.ToString().Should().Be(said["Latest checkpoint location"]);
-        control.Redo.ToString().Should().Be(said["Latest checkpoint's REDO location"]);
+        control.Checkpoint.Should().Be(NpgsqlLogSequenceNumber.Parse(said["Latest checkpoint location"]));
+        control.Redo.Should().Be(NpgsqlLogSequenceNumber.Parse(said["Latest checkpoint's REDO location"]));
         control.RedoSegment.ToString().Should().Be(said["Latest checkpoint's REDO WAL file"]);
         control.Timeline.ToString(CultureInfo.InvariantCulture).Should().Be(said["Latest checkpoint's TimeLineID"]);
         control.PreviousTimeline.ToString(CultureInfo.InvariantCulture).Should().Be(said["Latest checkpoint's PrevTimeLineID"]);
-        control.MinRecoveryPoint.ToString().Should().Be(said["Minimum recovery ending location"]);
+        control.MinRecoveryPoint.Should().Be(NpgsqlLogSequenceNumber.Parse(said["Minimum recovery ending location"]));
         control.MinRecoveryTimeline.ToString(CultureInfo.InvariantCulture).Should().Be(said["Min recovery ending loc's timeline"]);
         control.SegmentSize.ToString(CultureInfo.InvariantCulture).Should().Be(said["Bytes per WAL segment"]);
         control.DataChecksumVersion.ToString(CultureInfo.InvariantCulture).Should().Be(said["Data page checksum version"]);

@@ -91,7 +91,6 @@ public sealed class RemovalTests(WalWorkloads workloads) : IDisposable
     public async Task A_backup_label_keeps_the_segments_that_the_recovery_begins_with()
     {
         var workload = await workloads.SmallSegmentsAsync();
-        Assert.SkipUnless(workload.Major == 15, "The control file of this test is that of PostgreSQL 15.");
         var segments = await FillAsync(6);
         using var scene = new ArchiveScene(workload);
         scene.WriteControlFile(workload.SystemIdentifier, (ulong)segments[4].StartLsn(workload.SegmentSize) + 40);

@@ -27,7 +27,7 @@ public sealed class NewerServerTests(WalWorkloads workloads) : ArchiveTests(work
         ArchiveScene.FilesIn(archive).Should().Equal(Scene.Segments[1].ToString(), Scene.Segments[2].ToString());
         logs.Lines.Where(e => e.Level >= LogLevel.Warning).Should().ContainSingle().Which.Message.Should().Contain("newer than this package");
         await using var store = new DirectoryWalStore(archive);
-        (await WalArchiveMarker.ReadAsync(store, Token))!.Should().BeEquivalentTo(new { PgVersion = 15, WalSegmentSize = 1 << 20 });
+        (await WalArchiveMarker.ReadAsync(store, Token))!.Should().BeEquivalentTo(new { PgVersion = Scene.Major, WalSegmentSize = 1 << 20 });
     }
 
     [Fact]

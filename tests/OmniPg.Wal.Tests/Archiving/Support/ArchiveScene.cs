@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
 
@@ -29,6 +28,8 @@ internal sealed class ArchiveScene : IDisposable
     public IReadOnlyList<WalFileName> Segments => _workload.Segments;
 
     public WalFileName Segment => _workload.Segments[1];
+
+    public int Major => _workload.Major;
 
     public static string PathOf(WalFileName file) => $"pg_wal/{file}";
 
@@ -71,22 +72,17 @@ internal sealed class ArchiveScene : IDisposable
         return target.ToArray();
     }
 
-    /// <summary>A control file of PostgreSQL 15 with the fields that identify a cluster.</summary>
-    public void WriteControlFile(ulong systemIdentifier, ulong redo = 0, uint version = 1300)
+    /// <summary>The server's control file with other fields, and the checksum that belongs to them.</summary>
+    public void WriteControlFile(ulong systemIdentifier, ulong redo = 0, uint? version = null)
     {
-        var bytes = new byte[8192];
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes, systemIdentifier);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(8), version);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), 202209061);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(16), 6);
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(40), redo);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(48), 1);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(224), 8192);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(228), (uint)_workload.SegmentSize.Bytes);
-        var crc = uint.MaxValue;
-        foreach (var one in bytes.AsSpan(0, 288))
-            crc = BitOperations.Crc32C(crc, one);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(288), ~crc);
+        var bytes = _workload.ControlFileBytes.With(b =>
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(b, systemIdentifier);
+            BinaryPrimitives.WriteUInt64LittleEndian(b.AsSpan(40), redo);
+        });
+        ControlFileBytes.Seal(bytes);
+        if (version is { } other)
+            BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(8), other);
         File.WriteAllBytes(Path.Combine(DataDirectory, "global", "pg_control"), bytes);
     }
 

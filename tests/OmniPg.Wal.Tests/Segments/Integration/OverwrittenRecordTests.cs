@@ -1,3 +1,4 @@
+using OmniPg.Shared;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Segments;
@@ -71,7 +72,8 @@ public sealed class OverwrittenRecordTests
         var expectations = new WalExpectations { Previous = before };
 
         Validate.Fault(name, content, expectations).Should().BeNull();
-        var withoutFlag = Validate.Fault(name, content.With(b => b[page + 2] &= 0xF7), expectations)!;
+        var flag = PgMajor.OfMagic(BitConverter.ToUInt16(content, page))!.OverwriteFlag;
+        var withoutFlag = Validate.Fault(name, content.With(b => b[page + 2] &= (byte)~flag), expectations)!;
         withoutFlag.Problem.Should().BeOneOf(WalValidationProblem.BadPage, WalValidationProblem.BrokenChain);
         withoutFlag.Reason.Should().StartWith("the page continues a record with '0' bytes but '");
     }

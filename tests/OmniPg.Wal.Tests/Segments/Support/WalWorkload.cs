@@ -34,6 +34,9 @@ public sealed class WalWorkload : IDisposable
 
     public PgControlFile ControlFile { get; private set; } = null!;
 
+    /// <summary>The server's <c>pg_control</c> as it is.</summary>
+    public byte[] ControlFileBytes { get; private set; } = [];
+
     public string BinDirectory { get; private set; } = "";
 
     public WalExpectations Expectations => new() { SystemIdentifier = SystemIdentifier, SegmentSize = SegmentSize.Bytes, PgMajor = Major };
@@ -112,6 +115,7 @@ public sealed class WalWorkload : IDisposable
         }
         await cluster.StopAsync(cancellationToken: cancellationToken);
         ControlFile = await PgControlFile.ReadAsync(cluster.DataDirectory, cancellationToken: cancellationToken);
+        ControlFileBytes = await File.ReadAllBytesAsync(Path.Combine(cluster.DataDirectory, PgControlFile.RelativePath), cancellationToken);
         SegmentSize = WalSegmentSize.FromBytes(ControlFile.SegmentSize);
         Directory.EnumerateFiles(Path.Combine(cluster.DataDirectory, "pg_wal", "archive_status"), "*.ready").Should().BeEmpty();
         Segments = Directory.EnumerateFiles(ArchiveDirectory).Select(f => WalFileName.Parse(Path.GetFileName(f)))
