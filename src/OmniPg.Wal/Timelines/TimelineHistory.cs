@@ -63,9 +63,7 @@ public sealed class TimelineHistory
         foreach (var ancestor in Ancestors)
         {
             if (lsn < ancestor.SwitchLsn)
-            {
                 return ancestor.Timeline;
-            }
         }
 
         return Timeline;
@@ -79,9 +77,7 @@ public sealed class TimelineHistory
         foreach (var ancestor in Ancestors)
         {
             if (ancestor.Timeline == timeline)
-            {
                 return ancestor.SwitchLsn;
-            }
         }
 
         return null;
@@ -95,9 +91,7 @@ public sealed class TimelineHistory
     private static TimelineSwitch? ParseLine(ReadOnlySpan<char> line, string file, long offset)
     {
         if (line.IsEmpty || line[0] == '#')
-        {
             return null;
-        }
 
         var timelineLength = line.IndexOfAny(' ', '\t');
         if (timelineLength > 0 && uint.TryParse(line[..timelineLength], NumberStyles.None, CultureInfo.InvariantCulture, out var timeline))
@@ -105,9 +99,7 @@ public sealed class TimelineHistory
             var rest = line[timelineLength..].TrimStart();
             var lsnLength = rest.IndexOfAny(' ', '\t') is var end and >= 0 ? end : rest.Length;
             if (NpgsqlLogSequenceNumber.TryParse(rest[..lsnLength], out var lsn))
-            {
                 return new TimelineSwitch(timeline, lsn, rest[lsnLength..].Trim().ToString());
-            }
         }
 
         throw Fault(file, offset, $"the line '{Shorten(line)}' is not of the form 'TIMELINE LSN REASON'");

@@ -85,9 +85,7 @@ public sealed class PgBouncer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
-        {
             ServerAccount.Signal(_process.Id, SigTerm);
-        }
         await _process.WaitAsync(CancellationToken.None);
         _log.Dispose();
         _directory.Dispose();

@@ -37,9 +37,7 @@ internal static class TransactionEnd
         var isPrepared = operation is TransactionOperation.CommitPrepared or TransactionOperation.AbortPrepared;
         var isCommit = operation is TransactionOperation.Commit or TransactionOperation.CommitPrepared;
         if (!isPrepared && !isCommit && operation != TransactionOperation.Abort)
-        {
             return null;
-        }
 
         var cursor = new BodyCursor(MainData.Find(body));
         var time = cursor.Time();
@@ -63,9 +61,7 @@ internal static class TransactionEnd
     private static void SkipDropped(ref BodyCursor cursor, uint parts, int major)
     {
         if ((parts & HasRelations) != 0)
-        {
             cursor.SkipArray(RelationSize);
-        }
 
         if ((parts & HasDroppedStatistics) != 0)
         {
@@ -74,8 +70,6 @@ internal static class TransactionEnd
         }
 
         if ((parts & HasInvalidations) != 0)
-        {
             cursor.SkipArray(InvalidationSize);
-        }
     }
 }

@@ -20,9 +20,7 @@ public readonly partial record struct WalFileName : ISpanParsable<WalFileName>, 
     {
         name = default;
         if (!TryHex(text, 0, out var timeline))
-        {
             return false;
-        }
 
         if (text[TimelineDigits..] is HistorySuffix)
         {
@@ -31,9 +29,7 @@ public readonly partial record struct WalFileName : ISpanParsable<WalFileName>, 
         }
 
         if (!TryHex(text, 8, out var logId) || !TryHex(text, 16, out var segmentPart))
-        {
             return false;
-        }
 
         var rest = text[SegmentDigits..];
         if (rest.IsEmpty || rest is PartialSuffix)
@@ -43,9 +39,7 @@ public readonly partial record struct WalFileName : ISpanParsable<WalFileName>, 
         }
 
         if (rest[0] != '.' || !TryHex(rest, 1, out var offset) || rest[9..] is not BackupSuffix)
-        {
             return false;
-        }
 
         name = new WalFileName(WalFileKind.BackupHistory, timeline, logId, segmentPart, offset);
         return true;
@@ -121,16 +115,12 @@ public readonly partial record struct WalFileName : ISpanParsable<WalFileName>, 
     {
         value = 0;
         if (text.Length < start + 8)
-        {
             return false;
-        }
 
         foreach (var digit in text.Slice(start, 8))
         {
             if (!char.IsAsciiHexDigit(digit))
-            {
                 return false;
-            }
 
             value = (value << 4) | (uint)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
         }

@@ -27,9 +27,7 @@ public static class WalSegmentReader
         options ??= new WalReadOptions();
         var reading = new SegmentReading(options, options.Name, options.Expectations);
         await foreach (var record in ReadAsync(segment, reading, cancellationToken).ConfigureAwait(false))
-        {
             yield return record;
-        }
 
         options.OnSegmentEnd?.Invoke(reading.Complete());
     }
@@ -56,17 +54,13 @@ public static class WalSegmentReader
             {
                 ThrowUnlessContinued(segment.Name, expectations.Previous);
                 await foreach (var record in ReadAsync(stream, reading, cancellationToken).ConfigureAwait(false))
-                {
                     yield return record;
-                }
             }
 
             var summary = reading.Complete();
             options.OnSegmentEnd?.Invoke(summary);
             if (summary.Next is null)
-            {
                 yield break;
-            }
 
             expectations = expectations with { Previous = summary.Next };
         }
@@ -90,9 +84,7 @@ public static class WalSegmentReader
         try
         {
             while (await file.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is var count and > 0)
-            {
                 validator.Append(buffer.AsSpan(0, count));
-            }
 
             return validator.Complete();
         }
@@ -112,9 +104,7 @@ public static class WalSegmentReader
             {
                 reading.Append(buffer.AsSpan(0, count));
                 foreach (var record in reading.Records)
-                {
                     yield return record;
-                }
 
                 reading.Continue();
             }
@@ -128,9 +118,7 @@ public static class WalSegmentReader
     private static void ThrowUnlessContinued(WalFileName name, WalChainState? previous)
     {
         if (previous is null)
-        {
             return;
-        }
 
         var size = WalSegmentSize.FromBytes(previous.SegmentSize);
         if (!name.Fits(size) || name.StartLsn(size) != previous.End)

@@ -36,15 +36,11 @@ internal static class ContinuationRules
 
         var expected = open?.Remaining ?? 0;
         if (page.Remaining == (uint)expected)
-        {
             return Continuation.Regular;
-        }
 
         var reason = $"the page continues a record with '{page.Remaining}' bytes but '{expected}' are expected";
         if (position != segment.Start)
-        {
             throw segment.Fault(WalValidationProblem.BadPage, position, reason);
-        }
 
         throw open is { IsKnown: true }
             ? segment.EdgeFault(WalValidationProblem.BrokenChain, position, open.Start, reason)

@@ -28,9 +28,7 @@ internal static class FirstPageRules
         if (PgMajor.OfMagic(magic) is not { } major)
         {
             if (magic == 0)
-            {
                 throw segment.FaultAt(WalValidationProblem.BadHeader, 0, "the page magic is '0000', the segment was never written");
-            }
 
             if (PgMajor.IsForeignByteOrder(magic))
             {
@@ -87,9 +85,7 @@ internal static class FirstPageRules
         }
 
         if (segment.Name is not { } name)
-        {
             return;
-        }
 
         var size = WalSegmentSize.FromBytes(segmentSize);
         if (!name.Fits(size) || (ulong)name.StartLsn(size) != page.Address)
@@ -103,9 +99,7 @@ internal static class FirstPageRules
     private static void CheckChain(SegmentIdentity segment)
     {
         if (segment.Previous is not { } previous)
-        {
             return;
-        }
 
         if (previous.SystemIdentifier != segment.SystemIdentifier)
         {

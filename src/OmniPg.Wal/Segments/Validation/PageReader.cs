@@ -25,9 +25,7 @@ internal sealed class PageReader(SegmentIdentity segment, RecordAssembler record
             _offset += taken;
             bytes = bytes[taken..];
             if (_offset % WalFormat.PageSize == 0)
-            {
                 _headerBytes = 0;
-            }
         }
     }
 
@@ -39,9 +37,7 @@ internal sealed class PageReader(SegmentIdentity segment, RecordAssembler record
         bytes[..taken].CopyTo(_header.AsSpan(_headerBytes));
         _headerBytes += taken;
         if (_headerBytes == HeaderLength)
-        {
             StartPage(_offset + taken - _headerBytes);
-        }
 
         return taken;
     }
@@ -49,17 +45,13 @@ internal sealed class PageReader(SegmentIdentity segment, RecordAssembler record
     private void StartPage(long pageOffset)
     {
         if (pageOffset == 0)
-        {
             FirstPageRules.Establish(segment, _header);
-        }
 
         var page = new PageHeader(_header);
         var position = segment.Start + (ulong)pageOffset;
         PageRules.Check(segment, page, position);
         if (pageOffset == 0)
-        {
             records.StartSegment();
-        }
 
         records.StartPage(page, position);
         IsEstablished = true;

@@ -9,9 +9,7 @@ internal static class PageRules
         var major = segment.Major;
         var isFirst = position == segment.Start;
         if (page.Magic != major.Magic)
-        {
             throw WrongMagic(segment, page, position);
-        }
 
         if ((page.Info & ~major.PageFlags) != 0 || page.IsLong != isFirst)
         {
@@ -19,9 +17,7 @@ internal static class PageRules
         }
 
         if (page.Address != position)
-        {
             throw WrongAddress(segment, page, position);
-        }
 
         if (page.Padding != 0)
         {

@@ -31,9 +31,7 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
         _rules.StartSegment();
         observer.OnSegmentStart(segment.Major);
         if (segment.Previous?.Split is { } split)
-        {
             _split.CopyFrom(split);
-        }
     }
 
     /// <summary>Compares what a page header says about a continued record with the record at hand.</summary>
@@ -75,9 +73,7 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
         {
             var header = new RecordHeader(bytes);
             if (header.TotalLength <= (uint)bytes.Length)
-            {
                 return TakeWhole(header, bytes, position);
-            }
         }
 
         _split.Open(position);
@@ -112,9 +108,7 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
         }
 
         if (_split.IsLengthKnown && _split.Remaining == 0)
-        {
             Finish(position + (uint)taken);
-        }
 
         return taken;
     }
@@ -123,9 +117,7 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
     {
         var taken = _split.TakeHeader(bytes);
         if (_split.IsLengthKnown)
-        {
             _rules.CheckLength(_split.TotalLength, _split.Start);
-        }
 
         if (_split.IsHeaderComplete)
         {

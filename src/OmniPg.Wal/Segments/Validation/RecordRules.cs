@@ -43,9 +43,7 @@ internal sealed class RecordRules(SegmentIdentity segment)
         // The first record known of a segment points to one before the segment: whatever starts in the segment was seen.
         var isPreviousRight = _isLastKnown ? header.Previous == _last : header.Previous < segment.Start;
         if (!isPreviousRight || !segment.Major.IsPossibleRmgr(header.Rmgr))
-        {
             throw BadHeader(header, position, isPreviousRight);
-        }
     }
 
     public void CheckContent(in RecordHeader header, uint crc, ulong position, ReadOnlySpan<byte> body)
@@ -56,9 +54,7 @@ internal sealed class RecordRules(SegmentIdentity segment)
         }
 
         if (_expectsOverwrite)
-        {
             CheckOverwrite(header, position, body);
-        }
 
         _last = position;
         _isLastKnown = true;
@@ -68,9 +64,7 @@ internal sealed class RecordRules(SegmentIdentity segment)
     {
         _expectsOverwrite = false;
         if (!header.IsOverwriteContrecord)
-        {
             throw segment.Fault(WalValidationProblem.BadRecord, position, "the record before was given up, but no OVERWRITE_CONTRECORD record follows");
-        }
 
         if (_overwritten is { } abandoned && OverwriteContrecord.ReadTarget(body) is var target && target != abandoned)
         {

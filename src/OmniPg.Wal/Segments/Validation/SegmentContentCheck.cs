@@ -29,15 +29,11 @@ internal sealed class SegmentContentCheck : IWalContentCheck
     public void Append(ReadOnlySpan<byte> bytes)
     {
         if (!_pages.IsEstablished)
-        {
             bytes = AppendHeader(bytes);
-        }
 
         _bytes += bytes.Length;
         if (_endReason is null && _level == WalValidation.Full)
-        {
             AppendToPages(bytes);
-        }
 
         if (_pages.IsEstablished && _bytes > _segment.Size)
         {
@@ -86,9 +82,7 @@ internal sealed class SegmentContentCheck : IWalContentCheck
         _bytes += header.Length;
         AppendToPages(header);
         if (_pages.IsEstablished && _segment.Major.IsAssumed && _isHeaderEnough)
-        {
             _level = WalValidation.Header;
-        }
 
         return bytes[header.Length..];
     }

@@ -33,9 +33,7 @@ internal sealed class SegmentTally(SegmentIdentity segment, IRecordObserver? nex
         Records++;
         LastRecord = start;
         if (FirstRecord is null && start >= segment.Start)
-        {
             FirstRecord = start;
-        }
 
         if (header.Rmgr == RmgrId.Transaction && TransactionEnd.TryReadCommitTime(header, body, out var time))
         {

@@ -61,9 +61,7 @@ internal sealed class SplitRecord
         bytes[..taken].CopyTo(_header.AsSpan(_headerBytes));
         _headerBytes += taken;
         if (IsLengthKnown)
-        {
             Remaining = (int)(TotalLength - (uint)_headerBytes);
-        }
 
         return taken;
     }
@@ -137,9 +135,7 @@ internal sealed class SplitRecord
     private void Keep(ReadOnlySpan<byte> part)
     {
         if (BodyBytes + part.Length > _body.Length)
-        {
             Array.Resize(ref _body, Math.Max(_body.Length * 2, BodyBytes + part.Length));
-        }
 
         part.CopyTo(_body.AsSpan(BodyBytes));
         BodyBytes += part.Length;

@@ -38,9 +38,7 @@ public sealed class WalSegmentValidator
     public void Append(ReadOnlySpan<byte> bytes)
     {
         if (_completed)
-        {
             throw new InvalidOperationException("The validator was completed; make a new one for the next file.");
-        }
 
         _check.Append(bytes);
     }
@@ -52,9 +50,7 @@ public sealed class WalSegmentValidator
     public WalSegmentSummary Complete()
     {
         if (_completed)
-        {
             throw new InvalidOperationException("The validator was completed before.");
-        }
 
         _completed = true;
         return _check.Complete();
