@@ -68,7 +68,8 @@ public interface IJobmonAdmin
     /// <param name="progress">Gets the number of runs deleted so far after every batch.</param>
     /// <param name="cancellationToken">Stops after the current batch; what was deleted stays deleted.</param>
     /// <returns>How many runs were deleted.</returns>
-    /// <exception cref="ArgumentException">The options say of no run that it goes, or hold a negative age or an interval that is none.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options say of no run that it goes, or hold a negative age.</exception>
+    /// <exception cref="ArgumentException"><see cref="PurgeOptions.OlderThanInterval"/> is no interval, or negative.</exception>
     /// <exception cref="JobmonPermissionException">The role may not delete runs.</exception>
     Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 

@@ -7,14 +7,11 @@ namespace OmniPg.Jobmon;
 /// <summary>One purge: batches in the order of job ids, each its own transaction.</summary>
 internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server, PurgeOptions options, TimeSpan deadAfter)
 {
-    private const int LargestBatch = 100_000;
-
     private string? Age => options.OlderThanInterval
         ?? (options.OlderThan is { } age ? string.Create(CultureInfo.InvariantCulture, $"{age.TotalSeconds:0.######} seconds") : null);
 
     public async Task<PurgeResult> RunAsync(IProgress<long>? progress, CancellationToken cancellationToken)
     {
-        Validate();
         // Nodes that all purge at the same hour would fill the log with runs that find nothing to do.
         var isFree = await ScalarAsync(JobPurgeSql.IsFree, cancellationToken, SqlParameters.Text(Age)).ConfigureAwait(false);
         if (isFree is DBNull)
@@ -100,16 +97,6 @@ internal sealed class JobPurge(NpgsqlConnection connection, JobmonServer server,
             }
             return ([.. names], [.. boundaries]);
         }, cancellationToken).ConfigureAwait(false);
-    }
-
-    private void Validate()
-    {
-        if (options.OlderThan is null && options.OlderThanInterval is null && options.KeepPerJob is null)
-            throw new ArgumentException("The purge says of no run that it goes: set PurgeOptions.OlderThan, OlderThanInterval or KeepPerJob.");
-        if (options.OlderThan < TimeSpan.Zero || options.KeepPerJob < 1 || options.KeepFailuresFor < TimeSpan.Zero)
-            throw new ArgumentException("Ages must not be negative, and at least one run is kept for each job.");
-        if (options.BatchSize is < 1 or > LargestBatch)
-            throw new ArgumentException($"A batch has 1 to {LargestBatch} runs, not '{options.BatchSize}'.");
     }
 
     private async Task TryLogFailureAsync(long? jobId, object? stepId, Exception error)

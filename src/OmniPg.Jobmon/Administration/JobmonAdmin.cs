@@ -1,4 +1,5 @@
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
@@ -38,7 +39,7 @@ internal sealed partial class JobmonAdmin(JobmonDatabase database, TimeSpan dead
 
     public Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(options);
+        OptionsCheck.Require(options);
         return database.RunEachAsync("manage: purge", (connection, server, ct) =>
             new JobPurge(connection, server.RequireInstalled(), options, deadAfter).RunAsync(progress, ct), cancellationToken);
     }

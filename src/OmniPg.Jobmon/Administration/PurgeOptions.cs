@@ -1,3 +1,5 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>Which runs a purge deletes.</summary>
@@ -6,26 +8,36 @@ namespace OmniPg.Jobmon;
 /// a run goes when it is too old <em>or</em> beyond the number. What always stays: runs at work, and for every job with an active rule the newest run
 /// and the newest one that has ended, because without them the rule would call the job missing.
 /// </remarks>
-public sealed record PurgeOptions
+public sealed class PurgeOptions : ICheckedOptions
 {
     /// <summary>Deletes runs that started longer ago than this. Default <see langword="null"/>: no limit of age.</summary>
-    public TimeSpan? OlderThan { get; init; }
+    public TimeSpan? OlderThan { get; set; }
 
     /// <summary>The same as PostgreSQL interval text, for months and years; used instead of <see cref="OlderThan"/> when set.</summary>
-    public string? OlderThanInterval { get; init; }
+    public string? OlderThanInterval { get; set; }
 
     /// <summary>
     /// Deletes all runs of a job but this many newest, however young they are; at least 1. It protects nothing from the age. Default
     /// <see langword="null"/>: no limit of count.
     /// </summary>
-    public int? KeepPerJob { get; init; }
+    public int? KeepPerJob { get; set; }
 
     /// <summary>Keeps runs that did not succeed at least this long after their start. Default <see langword="null"/>: like all others.</summary>
-    public TimeSpan? KeepFailuresFor { get; init; }
+    public TimeSpan? KeepFailuresFor { get; set; }
 
     /// <summary>Runs deleted in one transaction. Default 5000, range 1 to 100 000.</summary>
-    public int BatchSize { get; init; } = 5000;
+    public int BatchSize { get; set; } = 5000;
 
     /// <summary>Whether the purge is itself logged as job <c>PURGING PG_JOBMON JOB LOGS</c>. Default <see langword="true"/>.</summary>
-    public bool LogAsJob { get; init; } = true;
+    public bool LogAsJob { get; set; } = true;
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        check.That(OlderThan is not null || OlderThanInterval is not null || KeepPerJob is not null,
+            "The purge says of no run that it goes: set PurgeOptions.OlderThan, OlderThanInterval or KeepPerJob.");
+        check.NotNegative(OlderThan);
+        check.AtLeast(KeepPerJob, 1);
+        check.NotNegative(KeepFailuresFor);
+        check.Range(BatchSize, 1, 100_000);
+    }
 }

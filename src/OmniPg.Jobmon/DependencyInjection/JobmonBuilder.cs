@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
@@ -74,7 +75,7 @@ public sealed class JobmonBuilder
     /// <remarks>Before the log is installed a purge is an error in the program's log (event 3303), and the next one tries again.</remarks>
     public JobmonBuilder AddRetention(PurgeOptions purge, TimeSpan? interval = null)
     {
-        ArgumentNullException.ThrowIfNull(purge);
+        OptionsCheck.Require(purge);
         var every = Positive(interval ?? TimeSpan.FromDays(1), nameof(interval));
         Services.AddSingleton<IHostedService>(provider => new RetentionService(
             provider.GetRequiredKeyedService<IJobmon>(Name), purge, every, provider.GetRequiredService<TimeProvider>(), Logger(provider)));

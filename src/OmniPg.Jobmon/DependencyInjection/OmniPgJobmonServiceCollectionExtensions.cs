@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using OmniPg.Jobmon;
+using OmniPg.Shared;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -54,8 +55,7 @@ public static class OmniPgJobmonServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(name);
 
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<JobmonOptions>, JobmonOptionsValidator>());
-        services.AddOptions<JobmonOptions>(name).Configure(options => configure?.Invoke(options)).ValidateOnStart();
+        OptionsCheck.Add<JobmonOptions>(services, name).Configure(options => configure?.Invoke(options));
         services.TryAddKeyedSingleton<IJobmon>(name, static (provider, key) => Create(provider, (string)key!));
         services.TryAddSingleton(provider => provider.GetRequiredKeyedService<IJobmon>(name));
         return new JobmonBuilder(services, name);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
@@ -29,7 +30,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
     /// <param name="options">Settings; null means all defaults.</param>
     /// <param name="loggerFactory">For failures of the log itself; null logs nothing.</param>
     /// <param name="timeProvider">Clock for intervals; null means the system's. Recorded times are always the server's.</param>
-    /// <exception cref="ArgumentException">Options out of range; the message lists all of them.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options that cannot work, all of them at once.</exception>
     public JobmonClient(
         NpgsqlDataSource dataSource, JobmonOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
         : this(dataSource, options ?? new JobmonOptions(), loggerFactory, timeProvider, owned: null)
@@ -40,9 +41,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
         NpgsqlDataSource dataSource, JobmonOptions options, ILoggerFactory? loggerFactory, TimeProvider? timeProvider, NpgsqlDataSource? owned)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
-        var failures = JobmonOptionsValidator.Check(options);
-        if (failures.Count > 0)
-            throw new ArgumentException(string.Join(' ', failures), nameof(options));
+        OptionsCheck.Require(options);
         (_dataSource, _ownedSource) = (dataSource, owned);
         _runtime = JobmonRuntime.OnServer(
             dataSource, options, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("OmniPg.Jobmon"), timeProvider ?? TimeProvider.System);
@@ -124,8 +123,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(sql);
         cancellationToken.ThrowIfCancellationRequested();
-        options ??= new SqlJobOptions();
-        JobOptionsValidator.Check(options);
+        OptionsCheck.Require(options ??= new SqlJobOptions());
         var source = options.DataSource ?? _dataSource;
         if (source is null && _runtime.SqlAnswer is null)
             throw new InvalidOperationException("JobmonClient.Null has no server to run SQL on.");
@@ -169,8 +167,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
     private JobRun NewRun(string jobName, JobOptions? options)
     {
         JobNameRule.Check(jobName, _runtime.Options.MaxJobNameBytes);
-        options ??= new JobOptions();
-        JobOptionsValidator.Check(options);
+        options = OptionsCheck.Require(options ?? new JobOptions()).Copy();
         ObjectDisposedException.ThrowIf(_disposed, this);
         return new JobRun(_runtime, jobName, options);
     }

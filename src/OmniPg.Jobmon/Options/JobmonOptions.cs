@@ -1,10 +1,13 @@
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
 /// <summary>Settings of one <see cref="IJobmon"/>. Every default is safe for production.</summary>
-public sealed class JobmonOptions
+public sealed class JobmonOptions : ICheckedOptions
 {
+    internal const int MostLogLines = 10_000_000;
+
     /// <summary>Connection string of the own connections. Default null: derived from the data source, credentials included.</summary>
     /// <remarks>Pool size, application name, timeouts and enlistment are always replaced by the package's own.</remarks>
     public string? ConnectionString { get; set; }
@@ -102,4 +105,27 @@ public sealed class JobmonOptions
     /// How late a job of pg_cron may start before it is missing. Default 2 min, range 0 to 1 day. A rule with a schedule has a grace of its own.
     /// </summary>
     public TimeSpan PgCronStartGrace { get; set; } = TimeSpan.FromMinutes(2);
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        check.ConnectionString(ConnectionString);
+        check.ConnectionString(PgCronConnectionString);
+        check.Defined<ErrorPolicy>(ErrorPolicy);
+        check.Defined<DisposeBehavior>(DisposeBehavior);
+        check.Defined<LivenessMode>(Liveness);
+        check.Range(FlushInterval, TimeSpan.FromMilliseconds(50), TimeSpan.FromMinutes(1));
+        check.Range(HeartbeatInterval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10));
+        check.Range(ConnectTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5));
+        check.Range(CommandTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5));
+        check.Range(MaxMessageBytes, 64, 16 * 1024 * 1024);
+        check.Range(MaxJobNameBytes, 1, 2_600);
+        check.Range(MaxBufferedEvents, 16, 1_000_000);
+        check.Range(MaxLogLines, 0, MostLogLines);
+        check.Range(PgCronStartGrace, TimeSpan.Zero, TimeSpan.FromDays(1));
+        check.That(PgCron || (PgCronConnectionString is null && PgCronDataSource is null), "PgCronConnectionString and PgCronDataSource mean nothing while PgCron is false.");
+        check.That(DeadAfter >= HeartbeatInterval * 3, $"DeadAfter '{DeadAfter}' must be at least three times HeartbeatInterval '{HeartbeatInterval}'.");
+        check.Path(SpoolDirectory);
+        check.Identifier(Schema, "schema");
+        check.Identifier(SideSchema ?? "", "schema", nameof(SideSchema));
+    }
 }

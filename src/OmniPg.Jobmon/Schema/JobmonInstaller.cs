@@ -1,4 +1,5 @@
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
@@ -8,11 +9,9 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
     /// <summary>SQLSTATE of the guards' refusals.</summary>
     private const string Conflict = "OJ001";
 
-    private static readonly TimeSpan ShortestLockTimeout = TimeSpan.FromMilliseconds(1);
-
     public async Task<InstallResult> InstallAsync(InstallOptions options, CancellationToken cancellationToken)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.LockTimeout, ShortestLockTimeout, nameof(options));
+        OptionsCheck.Require(options);
         try
         {
             return await InstallInOneTransactionAsync(options, cancellationToken).ConfigureAwait(false);

@@ -1,3 +1,5 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>A job log in memory, for unit tests: what the code under test logs can be read back as <see cref="Jobs"/>.</summary>
@@ -57,7 +59,7 @@ public sealed class RecordingJobmon : IJobmon, IDisposable
         init
         {
             ArgumentOutOfRangeException.ThrowIfNegative(value, nameof(MaxLogLines));
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, JobmonOptionsValidator.MostLogLines, nameof(MaxLogLines));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, JobmonOptions.MostLogLines, nameof(MaxLogLines));
             _options.MaxLogLines = value;
         }
     }
@@ -125,7 +127,7 @@ public sealed class RecordingJobmon : IJobmon, IDisposable
     {
         // Misuse is refused before what this log cannot do.
         ArgumentException.ThrowIfNullOrWhiteSpace(sql);
-        JobOptionsValidator.Check(options ??= new SqlJobOptions());
+        OptionsCheck.Require(options ??= new SqlJobOptions());
         if (SqlAnswer is null && options.DataSource is null)
             throw Unsupported(nameof(RunSqlAsync), "set RecordingJobmon.SqlAnswer, or SqlJobOptions.DataSource to run the SQL on a server");
         return await Client.RunSqlAsync(jobName, sql, options, cancellationToken).ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -45,7 +46,8 @@ internal sealed class OptionsCheck
         FailuresOf(options) is { Count: > 0 } failures ? throw new OptionsValidationException(name, typeof(TOptions), failures) : options;
 
     /// <summary>Registers named options of a host that are checked when it starts, and each time they are asked for.</summary>
-    public static OptionsBuilder<TOptions> Add<TOptions>(IServiceCollection services, string name)
+    public static OptionsBuilder<TOptions> Add<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicParameterlessConstructor)] TOptions>(
+        IServiceCollection services, string name)
         where TOptions : class, ICheckedOptions
     {
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<TOptions>, AtHostStart<TOptions>>());

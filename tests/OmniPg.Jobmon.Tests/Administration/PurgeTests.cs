@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using OmniPg.Testing;
 
 namespace OmniPg.Jobmon.Tests.Administration;
@@ -126,7 +127,7 @@ public sealed class PurgeTests(PgClusterFixture server)
         var negative = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "-90 days" }, null, TestContext.Current.CancellationToken);
         var wrong = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "soon" }, null, TestContext.Current.CancellationToken);
 
-        await none.Should().ThrowAsync<ArgumentException>().WithMessage("The purge says of no run that it goes: set PurgeOptions.OlderThan, OlderThanInterval or KeepPerJob.");
+        await none.Should().ThrowAsync<OptionsValidationException>().WithMessage("The purge says of no run that it goes: set PurgeOptions.OlderThan, OlderThanInterval or KeepPerJob.");
         await negative.Should().ThrowAsync<ArgumentException>().WithMessage("Runs cannot be older than '-90 days': the age must not be negative.");
         await wrong.Should().ThrowAsync<ArgumentException>().WithMessage("*\"soon\"*");
         (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_log")).Should().Be(0, "a mistake of the caller is no failed run");

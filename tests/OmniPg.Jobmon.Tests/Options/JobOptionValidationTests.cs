@@ -1,10 +1,11 @@
+using Microsoft.Extensions.Options;
 
 namespace OmniPg.Jobmon.Tests.Options;
 
 public sealed class JobOptionValidationTests
 {
     [Fact]
-    public void All_that_is_wrong_with_a_run_is_said_at_once()
+    public async Task All_that_is_wrong_with_a_run_is_said_at_once()
     {
         using var jobmon = new RecordingJobmon();
         var options = new JobOptions
@@ -13,11 +14,33 @@ public sealed class JobOptionValidationTests
             OnConflict = (OnConflict)9, Record = (RecordMode)8, DisposeBehavior = (DisposeBehavior)7,
         };
 
-        jobmon.Invoking(j => j.Start("x", options)).Should().Throw<ArgumentException>().WithMessage(
-            "WaitTimeout '-00:00:01' must not be negative. RecordWhenLongerThan '-00:00:02' must not be negative. MaxRuntime '00:00:00' must be positive. "
-            + "CancelledLevel '0' must be a code from 1. OnConflict '9' must be one of 'Skip', 'Wait', 'Throw'. Record '8' must be one of 'Always', 'ErrorsOnly'. "
-            + "DisposeBehavior '7' must be one of 'FailUnlessCompleted', 'CompleteUnlessFailed'. (Parameter 'options')");
+        string[] failures =
+        [
+            "WaitTimeout '-00:00:01' must not be negative.", "RecordWhenLongerThan '-00:00:02' must not be negative.", "MaxRuntime '00:00:00' must be positive.",
+            "CancelledLevel '0' must be a code from 1.", "OnConflict '9' must be one of 'Skip', 'Wait', 'Throw'.", "Record '8' must be one of 'Always', 'ErrorsOnly'.",
+            "DisposeBehavior '7' must be one of 'FailUnlessCompleted', 'CompleteUnlessFailed'.",
+        ];
+
+        jobmon.Invoking(j => j.Start("x", options)).Should().Throw<OptionsValidationException>().Which.Failures.Should().Equal(failures);
+        var sql = () => jobmon.RunSqlAsync("x", "SELECT 1", new SqlJobOptions { Job = options, CommandTimeout = TimeSpan.FromTicks(-1) });
+        (await sql.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().Equal(
+            [.. failures.Select(f => "Job: " + f), "CommandTimeout '-00:00:00.0000001' must not be negative."]);
         jobmon.Jobs.Should().BeEmpty();
+    }
+
+    [Fact]
+    public void What_is_set_later_changes_neither_a_run_nor_a_builder()
+    {
+        using var jobmon = new RecordingJobmon();
+        var options = new JobOptions { Tags = ["first"] };
+        var builder = jobmon.Job("built").Tag("first");
+
+        using (jobmon.Start("x", options))
+            options.Tags = ["second"];
+        builder.Options.Tags = ["second"];
+        builder.Start().Complete();
+
+        jobmon.Jobs.Select(j => j.Options.Tags.Single()).Should().Equal("first", "first");
     }
 
     [Fact]

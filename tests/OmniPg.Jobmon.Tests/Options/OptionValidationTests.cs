@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using Npgsql;
+using OmniPg.Shared;
 
 namespace OmniPg.Jobmon.Tests.Options;
 
@@ -56,10 +57,9 @@ public sealed class OptionValidationTests
         var options = new JobmonOptions();
         MakeAllWrong(options);
 
-        var error = FluentActions.Invoking(() => new JobmonClient(source, options)).Should().Throw<ArgumentException>().Which;
+        var error = FluentActions.Invoking(() => new JobmonClient(source, options)).Should().Throw<OptionsValidationException>().Which;
 
-        error.ParamName.Should().Be("options");
-        error.Message.Should().StartWith(string.Join(' ', EveryFailure) + " Schema 'xxx").And.Contain("SideSchema ''").And.NotContain("s3cret");
+        error.Message.Should().StartWith(string.Join("; ", EveryFailure) + "; Schema 'xxx").And.Contain("SideSchema ''").And.NotContain("s3cret");
     }
 
     [Theory]
@@ -69,7 +69,7 @@ public sealed class OptionValidationTests
         var options = new JobmonOptions();
         set(options);
 
-        JobmonOptionsValidator.Check(options).Should().BeEmpty();
+        OptionsCheck.FailuresOf(options).Should().BeEmpty();
     }
 
     public static TheoryData<Action<JobmonOptions>> Edges { get; } = new()
