@@ -62,9 +62,11 @@ public sealed class JobmonBuilder
     public JobmonBuilder AddReaper(TimeSpan? interval = null)
     {
         var every = Positive(interval ?? TimeSpan.FromMinutes(1), nameof(interval));
-        Services.AddSingleton<IHostedService>(provider => new ReaperService(
-            provider.GetRequiredKeyedService<IJobmon>(Name), every, provider.GetRequiredService<TimeProvider>(), Logger(provider)));
-        return this;
+        return AddPeriodic(every, TimeSpan.Zero, JobmonLog.ReapFailed, async (jobmon, logger, stop) =>
+        {
+            if (await jobmon.Admin.ReapAsync(stop).ConfigureAwait(false) is > 0 and var closed)
+                JobmonLog.Reaped(logger, closed);
+        });
     }
 
     /// <summary>Deletes old runs in the background, as <see cref="IJobmonAdmin.PurgeAsync"/>.</summary>
@@ -77,9 +79,11 @@ public sealed class JobmonBuilder
     {
         OptionsCheck.Require(purge);
         var every = Positive(interval ?? TimeSpan.FromDays(1), nameof(interval));
-        Services.AddSingleton<IHostedService>(provider => new RetentionService(
-            provider.GetRequiredKeyedService<IJobmon>(Name), purge, every, provider.GetRequiredService<TimeProvider>(), Logger(provider)));
-        return this;
+        return AddPeriodic(every, TimeSpan.FromMinutes(1), JobmonLog.PurgeFailed, async (jobmon, logger, stop) =>
+        {
+            var done = await jobmon.Admin.PurgeAsync(purge, null, stop).ConfigureAwait(false);
+            JobmonLog.Purged(logger, done.DeletedJobs);
+        });
     }
 
     /// <summary>Makes check, health check and history tell of the jobs of pg_cron, too: <see cref="JobmonOptions.PgCron"/>.</summary>
@@ -105,6 +109,25 @@ public sealed class JobmonBuilder
     public JobmonBuilder AddLogCapture(LogLevel minimum = LogLevel.Information)
     {
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<ILoggerProvider, JobmonLoggerProvider>(_ => new JobmonLoggerProvider(minimum)));
+        return this;
+    }
+
+    private JobmonBuilder AddPeriodic(
+        TimeSpan every, TimeSpan firstAfter, Action<ILogger, string, Exception> logFailure, Func<IJobmon, ILogger, CancellationToken, Task> work)
+    {
+        Services.AddSingleton<IHostedService>(provider =>
+        {
+            var (jobmon, logger) = (provider.GetRequiredKeyedService<IJobmon>(Name), Logger(provider));
+            return new PeriodicService(stop => work(jobmon, logger, stop), every, Failed, provider.GetRequiredService<TimeProvider>()) { FirstAfter = firstAfter };
+
+            bool Failed(Exception error)
+            {
+                var expected = WriteFailures.IsExpected(error);
+                if (expected)
+                    logFailure(logger, error.Message, error);
+                return expected;
+            }
+        });
         return this;
     }
 
