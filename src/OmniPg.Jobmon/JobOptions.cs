@@ -1,5 +1,4 @@
 using Npgsql;
-using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
@@ -22,7 +21,7 @@ public sealed class JobOptions : ICheckedOptions
 
     /// <summary>
     /// Run time after which the monitor reports the run as <c>OVERDUE</c>; the run itself is not stopped. Default null: that of the job's
-    /// rule (<see cref="CheckBuilder.MaxRuntime(TimeSpan)"/>), if there is one; positive. Needs the side schema.
+    /// rule (<see cref="CheckBuilder.MaxRuntime"/>), if there is one; positive. Needs the side schema.
     /// </summary>
     public TimeSpan? MaxRuntime { get; set; }
 

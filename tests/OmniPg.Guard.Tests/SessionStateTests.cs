@@ -4,14 +4,14 @@ namespace OmniPg.Guard.Tests;
 
 /// <summary>Nothing stays behind in a session that is not ours: behind a transaction pooler its next user is another application.</summary>
 /// <remarks>
-/// A new statement that changes a session belongs into the place that knows whose session it is (OmniPg.Jobmon: <c>SessionSettings</c>),
+/// A new statement that changes a session belongs into the place that knows whose session it is (<c>SessionSettings</c> of src/Shared),
 /// or has to say LOCAL: <c>set_config(…, true)</c>, <c>SET LOCAL</c>, <c>pg_advisory_xact_lock</c>. An entry below needs a reason.
 /// </remarks>
 public sealed partial class SessionStateTests
 {
     private static readonly Dictionary<string, string> Allowed = new()
     {
-        ["set for session: OmniPg.Jobmon/Server/SessionSettings.cs"] = "sets only what the same statement proves to be the own backend",
+        ["set for session: Shared/Database/SessionSettings.cs"] = "sets only what the same statement proves to be the own backend",
         ["set for session: OmniPg.Jobmon/Schema/Scripts/own-autonomy.sql"] = "a parameter of the package's own name, for callers in SQL, that nobody else reads",
         ["set for session: OmniPg.Extractor/Sql/EntrySqlWriter.cs"] = "text of a script; whoever runs it has a session of its own, as with pg_restore",
         ["set for session: OmniPg.Extractor/Sql/ScriptPrologue.cs"] = "as above",

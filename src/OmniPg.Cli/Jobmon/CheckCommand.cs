@@ -26,13 +26,13 @@ internal static class CheckCommand
         {
             await using var jobmon = JobLog.OpenWithPgCron(session);
             var report = session.Get(History) is { } history
-                ? await jobmon.Monitor.CheckIntervalAsync(history, cancellationToken)
+                ? await jobmon.Monitor.CheckAsync(history, cancellationToken)
                 : await jobmon.Monitor.CheckAsync(cancellationToken: cancellationToken);
             var nagios = report.ToNagios();
             Write(session, format, report, nagios);
             return nagios.ExitCode;
         }
-        catch (Exception error) when (format == CheckFormat.Nagios || error is not (ArgumentException or UsageException))
+        catch (Exception error) when (format == CheckFormat.Nagios || error is not (ArgumentException or FormatException or UsageException))
         {
             // A check that could not be made is neither good nor bad news: monitoring must not page for a job because of it.
             // Plugins speak on standard output only; nobody reads their standard error.

@@ -28,7 +28,7 @@ internal static class RulesCommand
 
     private static string?[] Cells(JobRule rule) =>
     [
-        rule.JobName, rule.Active ? "on" : "off", rule.WarnThreshold, rule.ErrorThreshold, rule.Sensitivity?.ToString(CultureInfo.InvariantCulture),
+        rule.JobName, rule.Active ? "on" : "off", rule.WarnThreshold?.ToString(), rule.ErrorThreshold?.ToString(), rule.Sensitivity?.ToString(CultureInfo.InvariantCulture),
         rule.Escalate?.ToString(CultureInfo.InvariantCulture), Schedule(rule), Limits(rule),
         rule.MutedUntil is { } until ? $"until {JobText.Instant(until)} by {rule.MutedBy}{(rule.MutedWhy is { } why ? ": " + why : "")}" : null,
     ];
@@ -51,17 +51,17 @@ internal static class RulesCommand
             json.WriteStartObject();
             json.WriteString("jobName", rule.JobName);
             json.WriteBoolean("active", rule.Active);
-            json.WriteString("warn", rule.WarnThreshold);
-            json.WriteString("error", rule.ErrorThreshold);
+            json.WriteString("warn", rule.WarnThreshold?.ToString());
+            json.WriteString("error", rule.ErrorThreshold?.ToString());
             JobText.WriteNumber(json, "sensitivity", rule.Sensitivity);
             JobText.WriteNumber(json, "escalate", rule.Escalate);
             json.WriteString("schedule", rule.Cron);
             json.WriteString("timeZone", rule.TimeZone);
-            json.WriteString("grace", rule.StartGrace);
-            json.WriteString("minRuntime", rule.MinRuntime);
-            json.WriteString("maxRuntime", rule.MaxRuntime);
+            json.WriteString("grace", rule.StartGrace?.ToString());
+            json.WriteString("minRuntime", rule.MinRuntime?.ToString());
+            json.WriteString("maxRuntime", rule.MaxRuntime?.ToString());
             JobText.WriteNumber(json, "longerThanUsual", rule.LongerThanUsual);
-            json.WriteString("stall", rule.StallAfter);
+            json.WriteString("stall", rule.StallAfter?.ToString());
             JobText.WriteInstant(json, "mutedUntil", rule.MutedUntil);
             json.WriteString("mutedBy", rule.MutedBy);
             json.WriteString("mutedWhy", rule.MutedWhy);

@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>Copies the extension's tables into the SDK's own schema, in one transaction.</summary>
@@ -32,22 +30,14 @@ internal static class ExtensionMigration
     private const string CopyOldMapping =
         "INSERT INTO @schema@.dblink_mapping_jobmon (username, port, pwd, hostaddr) SELECT username, port, pwd, host FROM @from@.dblink_mapping_jobmon";
 
-    public static async Task RunAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await RunInOneTransactionAsync(database, target, cancellationToken).ConfigureAwait(false);
-        }
-        catch (NpgsqlException error) when (database.Translate(error, "migration", null) is { } typed)
-        {
-            throw typed;
-        }
-    }
+    public static Task RunAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken) =>
+        database.GuardAsync("migration", () => RunInOneTransactionAsync(database, target, cancellationToken), () => null, cancellationToken);
 
-    private static async Task RunInOneTransactionAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken)
+    private static async Task<bool> RunInOneTransactionAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken)
     {
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
+        var session = database.On(connection, cancellationToken);
         var transaction = await SessionSettings.BeginAsync(async: true, connection, mayWrite: true, cancellationToken).ConfigureAwait(false);
         await using var ending = transaction.ConfigureAwait(false);
         await JobmonInstaller.BeginAsync(connection, new InstallOptions().LockTimeout, cancellationToken).ConfigureAwait(false);
@@ -61,23 +51,17 @@ internal static class ExtensionMigration
         own.RequireNothingNewer();
         await JobmonInstaller.RunScriptAsync(connection, found with { Schema = target },
             JobmonSchemaScript.Own(target, database.SideSchema), cancellationToken).ConfigureAwait(false);
-        if (await ExistsAsync(connection, $"SELECT EXISTS (SELECT FROM {target.Quoted}.job_log)", cancellationToken).ConfigureAwait(false))
+        if (await session.ScalarAsync($"SELECT EXISTS (SELECT FROM {target.Quoted}.job_log)").ConfigureAwait(false) is true)
             throw new JobmonConflictException(target.Value, "it already holds runs");
 
-        var hasAddress = await ExistsAsync(connection,
-            $"SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = '{found.Schema.Quoted.Replace("'", "''", StringComparison.Ordinal)}.dblink_mapping_jobmon'::regclass AND attname = 'hostaddr')",
-            cancellationToken).ConfigureAwait(false);
+        var hasAddress = await session.ScalarAsync(
+            $"SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = '{found.Schema.Quoted.Replace("'", "''", StringComparison.Ordinal)}.dblink_mapping_jobmon'::regclass AND attname = 'hostaddr')").ConfigureAwait(false) is true;
         var copy = SqlTemplate.Render(Copy + (hasAddress ? CopyMapping : CopyOldMapping), target, database.SideSchema, true, ("@from@", found.Schema.Quoted));
         await JobmonInstaller.ExecuteAsync(connection, copy, cancellationToken).ConfigureAwait(false);
         await JobmonInstaller.RunScriptAsync(connection, found with { Schema = target },
             JobmonSchemaScript.TakeOverSide(target, database.SideSchema), cancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         database.Forget();
-    }
-
-    private static async Task<bool> ExistsAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
-    {
-        using var command = new NpgsqlCommand(sql, connection);
-        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
+        return true;
     }
 }

@@ -69,7 +69,6 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Stops after the current batch; what was deleted stays deleted.</param>
     /// <returns>How many runs were deleted.</returns>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options say of no run that it goes, or hold a negative age.</exception>
-    /// <exception cref="ArgumentException"><see cref="PurgeOptions.OlderThanInterval"/> is no interval, or negative.</exception>
     /// <exception cref="JobmonPermissionException">The role may not delete runs.</exception>
     Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 
@@ -119,14 +118,14 @@ public interface IJobmonAdmin
 
     /// <summary>Mutes a job's alerts for some time from now on, by the server's clock. Needs the side schema.</summary>
     /// <param name="jobName">Exact name in any case.</param>
-    /// <param name="interval">How long, as PostgreSQL interval text, for example <c>2 hours</c>; positive.</param>
+    /// <param name="interval">How long; positive.</param>
     /// <param name="by">Who mutes; not empty.</param>
     /// <param name="why">Why; null for none.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>End of the muting.</returns>
-    /// <exception cref="ArgumentException">A name is empty, or the text is no interval or not positive.</exception>
+    /// <exception cref="ArgumentException">A name is empty, or the interval is not positive.</exception>
     /// <exception cref="JobmonNotInstalledException">There is no log, or no side schema.</exception>
-    Task<DateTimeOffset> MuteForAsync(string jobName, string interval, string by, string? why = null, CancellationToken cancellationToken = default);
+    Task<DateTimeOffset> MuteForAsync(string jobName, PgInterval interval, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>Begins a monitoring rule for one job (<c>job_check_config</c>); nothing is written before it is activated.</summary>
     /// <param name="jobName">Exact name in any case.</param>

@@ -55,58 +55,33 @@ internal static class JobCanceller
         SELECT count(*) FROM ended
         """;
 
-    public static async Task<CancelResult> CancelAsync(
-        NpgsqlConnection connection, JobmonServer server, long jobId, string? reason, CancellationToken cancellationToken)
+    public static async Task<CancelResult> CancelAsync(PgSession session, JobmonServer server, long jobId, string? reason)
     {
-        var ended = await ScalarAsync(connection, server, Look, jobId, null, cancellationToken).ConfigureAwait(false);
+        Task<object?> Ask(string sql) => session.ScalarAsync(server.Render(sql), PgParameter.BigInt(jobId));
+        Task<object?> Tell(string sql) => session.ScalarAsync(server.Render(sql), PgParameter.BigInt(jobId), PgParameter.Text(reason));
+
+        var ended = await Ask(Look).ConfigureAwait(false);
         if (ended is not bool)
             return CancelResult.NotFound;
         if (ended is true)
             return CancelResult.AlreadyFinished;
-        if (server.HasSide && await ScalarAsync(connection, server, Flag, jobId, reason, cancellationToken).ConfigureAwait(false) is int signalled)
+        if (server.HasSide && await Tell(Flag).ConfigureAwait(false) is int signalled)
             return signalled > 0 ? CancelResult.BackendSignalled : CancelResult.Requested;
 
-        var (present, hidden) = await FindBackendAsync(connection, server, jobId, cancellationToken).ConfigureAwait(false);
+        var (present, hidden) = await session.RowAsync(
+            server.Render(Backend), row => row.GetBoolean(1) ? (true, true) : (row.GetBoolean(2), false), PgParameter.BigInt(jobId)).ConfigureAwait(false);
         if (hidden)
             return CancelResult.NotPermitted;
         try
         {
-            present = present && await ScalarAsync(connection, server, Signal, jobId, null, cancellationToken).ConfigureAwait(false) is true;
+            present = present && await Ask(Signal).ConfigureAwait(false) is true;
         }
         catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
             return CancelResult.NotPermitted;
         }
-        if (await ScalarAsync(connection, server, Mark, jobId, reason, cancellationToken).ConfigureAwait(false) is 0L)
+        if (await Tell(Mark).ConfigureAwait(false) is 0L)
             return CancelResult.AlreadyFinished;
         return present ? CancelResult.BackendSignalled : CancelResult.MarkedCancelled;
-    }
-
-    private static async Task<(bool Present, bool Hidden)> FindBackendAsync(
-        NpgsqlConnection connection, JobmonServer server, long jobId, CancellationToken cancellationToken)
-    {
-        using var command = new NpgsqlCommand(server.Render(Backend), connection)
-        {
-            CommandTimeout = server.CommandTimeoutSeconds,
-            Parameters = { new NpgsqlParameter { Value = jobId } },
-        };
-        var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = row.ConfigureAwait(false);
-        if (!await row.ReadAsync(cancellationToken).ConfigureAwait(false))
-            return (false, false);
-        return row.GetBoolean(1) ? (true, true) : (row.GetBoolean(2), false);
-    }
-
-    private static async Task<object?> ScalarAsync(
-        NpgsqlConnection connection, JobmonServer server, string sql, long jobId, string? reason, CancellationToken cancellationToken)
-    {
-        using var command = new NpgsqlCommand(server.Render(sql), connection)
-        {
-            CommandTimeout = server.CommandTimeoutSeconds,
-            Parameters = { new NpgsqlParameter { Value = jobId } },
-        };
-        if (sql.Contains("$2", StringComparison.Ordinal))
-            command.Parameters.Add(SqlParameters.Text(reason));
-        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
     }
 }

@@ -9,12 +9,10 @@ internal static class JobExport
 
     public static async Task WriteAsync(JobmonDatabase database, Stream target, JobQuery query, CancellationToken cancellationToken)
     {
-        var rows = new RowStream(database, "export");
-        await using var closing = rows.ConfigureAwait(false);
-        await rows.OpenAsync(server => JobHistory.ListCommand(server, query, JobHistorySql.Export), cancellationToken).ConfigureAwait(false);
-        while (await rows.NextAsync(cancellationToken).ConfigureAwait(false))
+        var lines = database.StreamAsync("export", server => JobHistory.ListCommand(server, query, JobHistorySql.Export), row => row.GetString(0), cancellationToken);
+        await foreach (var line in lines.ConfigureAwait(false))
         {
-            await target.WriteAsync(Encoding.UTF8.GetBytes(rows.Reader.GetString(0)), cancellationToken).ConfigureAwait(false);
+            await target.WriteAsync(Encoding.UTF8.GetBytes(line), cancellationToken).ConfigureAwait(false);
             await target.WriteAsync(NewLine, cancellationToken).ConfigureAwait(false);
         }
         await target.FlushAsync(cancellationToken).ConfigureAwait(false);

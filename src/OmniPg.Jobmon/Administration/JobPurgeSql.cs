@@ -13,9 +13,8 @@ internal static class JobPurgeSql
 
     private const string Lock = "pg_try_advisory_xact_lock(hashtextextended('omnipg_jobmon.purge @schema.literal@', 0))";
 
-    // $1 age: one that is no interval is refused here, before a run is begun for it, and a negative one, which would mean the whole log, gives
-    // null. Else whether nobody else is deleting just now.
-    public const string IsFree = "SELECT CASE WHEN $1::text::interval < '0' THEN NULL ELSE " + Lock + " END";
+    // Whether nobody else is deleting just now.
+    public const string IsFree = "SELECT " + Lock;
 
     public static string Batch(JobmonMode mode) => mode == JobmonMode.Extension ? Doomed + SideRows + Gone : Doomed + Gone;
 
@@ -50,7 +49,7 @@ internal static class JobPurgeSql
             --end
             WHERE (SELECT t.mine FROM turn t) AND j.job_id > $6 AND j.job_id IS DISTINCT FROM $8
               AND NOT EXISTS (SELECT FROM needed n WHERE n.job_id = j.job_id)
-              AND (j.start_time <= now() - $1::text::interval
+              AND (j.start_time <= now() - $1::interval
                   OR EXISTS (SELECT FROM unnest($2::text[], $3::bigint[]) AS k (job_name, job_id) WHERE k.job_name = j.job_name AND j.job_id < k.job_id))
               AND ($4::interval IS NULL OR j.start_time <= now() - $4
                   OR j.status = (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = 1))

@@ -1,7 +1,6 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>What is stored about the watching of one job: a row of <c>job_check_config</c>, of the side schema's <c>check_rule</c>, or of both.</summary>
-/// <remarks>Intervals are texts as the server writes them, because months have no length in seconds.</remarks>
 public sealed record JobRule
 {
     /// <summary>Name of the job, upper case where the rule can match.</summary>
@@ -11,10 +10,10 @@ public sealed record JobRule
     public required bool Active { get; init; }
 
     /// <summary>Time without a start that is a warning; <see langword="null"/> without thresholds.</summary>
-    public string? WarnThreshold { get; init; }
+    public PgInterval? WarnThreshold { get; init; }
 
     /// <summary>Time without a start that is critical; <see langword="null"/> without thresholds.</summary>
-    public string? ErrorThreshold { get; init; }
+    public PgInterval? ErrorThreshold { get; init; }
 
     /// <summary>Failed runs that are tolerated; <see langword="null"/> without thresholds.</summary>
     public int? Sensitivity { get; init; }
@@ -29,19 +28,19 @@ public sealed record JobRule
     public string? TimeZone { get; init; }
 
     /// <summary>How late a start of the schedule may be; <see langword="null"/>: not at all.</summary>
-    public string? StartGrace { get; init; }
+    public PgInterval? StartGrace { get; init; }
 
     /// <summary>Longest run time; <see langword="null"/>: no limit.</summary>
-    public string? MaxRuntime { get; init; }
+    public PgInterval? MaxRuntime { get; init; }
 
     /// <summary>Shortest run time; <see langword="null"/>: no limit.</summary>
-    public string? MinRuntime { get; init; }
+    public PgInterval? MinRuntime { get; init; }
 
     /// <summary>Multiple of the usual run time that is too long; <see langword="null"/>: no limit.</summary>
     public double? LongerThanUsual { get; init; }
 
     /// <summary>Longest time without progress; <see langword="null"/>: no limit.</summary>
-    public string? StallAfter { get; init; }
+    public PgInterval? StallAfter { get; init; }
 
     /// <summary>End of the muting; <see langword="null"/> when the job is not muted now.</summary>
     public DateTimeOffset? MutedUntil { get; init; }

@@ -18,9 +18,8 @@ internal static class JobmonAdminSql
     // $1 name, $2 until, $3 by, $4 why.
     public const string Mute = "INSERT INTO @side@.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), $2, $3, $4)" + Muted;
 
-    // The same with an interval as text. No row when it is not positive.
-    public const string MuteFor =
-        "INSERT INTO @side@.check_rule AS r (job_name, muted_until, muted_by, muted_why) SELECT upper($1), now() + $2::interval, $3, $4 WHERE $2::interval > '0'" + Muted;
+    // The same with an interval.
+    public const string MuteFor = "INSERT INTO @side@.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), now() + $2, $3, $4)" + Muted;
 
     // Not where nothing is muted: the row would look like a rule.
     public const string Unmute = "UPDATE @side@.check_rule r SET muted_until = $2, muted_by = $3, muted_why = $4 WHERE r.job_name = upper($1) RETURNING r.muted_until";
@@ -37,8 +36,8 @@ internal static class JobmonAdminSql
         """
         SELECT * FROM (
             SELECT coalesce(c.job_name, u.job_name) AS job_name, coalesce(c.active, false) OR coalesce(u.active AND u.limits > 0, false),
-                c.warn_threshold::text AS warn, c.error_threshold::text, c.sensitivity, c.escalate,
-                u.cron, u.time_zone, u.start_grace::text, u.max_runtime::text, u.min_runtime::text, u.anomaly_factor, u.stall_after::text,
+                c.warn_threshold, c.error_threshold, c.sensitivity, c.escalate,
+                u.cron, u.time_zone, u.start_grace, u.max_runtime, u.min_runtime, u.anomaly_factor, u.stall_after,
                 u.muted_until, u.muted_by, u.muted_why
             FROM @schema@.job_check_config c
             --side
@@ -68,8 +67,8 @@ internal static class JobmonAdminSql
     // $1 name, $2 warning, $3 error: what would be stored, and whether it makes sense.
     public const string JudgeThresholds =
         """
-        SELECT w.warn IS NULL OR w.error IS NULL, w.warn > w.error, least(w.warn, w.error) <= '0', w.warn::text, w.error::text
-        FROM (SELECT coalesce($2::interval, c.warn_threshold) AS warn, coalesce($3::interval, c.error_threshold) AS error
+        SELECT w.warn > w.error, least(w.warn, w.error) <= '0', w.warn, w.error
+        FROM (SELECT coalesce($2, c.warn_threshold) AS warn, coalesce($3, c.error_threshold) AS error
               FROM (SELECT upper($1) AS name) n LEFT JOIN @schema@.job_check_config c ON c.job_name = n.name) w
         """;
 
@@ -77,24 +76,19 @@ internal static class JobmonAdminSql
     public const string SaveThresholds =
         """
         INSERT INTO @schema@.job_check_config AS c (job_name, warn_threshold, error_threshold, active, sensitivity, escalate)
-        VALUES (upper($1), $2::interval, $3::interval, $4, coalesce($5::smallint, 0::smallint), $6)
+        VALUES (upper($1), $2, $3, $4, coalesce($5::smallint, 0::smallint), $6)
         ON CONFLICT (job_name) DO UPDATE SET warn_threshold = excluded.warn_threshold, error_threshold = excluded.error_threshold,
             active = excluded.active, sensitivity = coalesce($5::smallint, c.sensitivity), escalate = CASE WHEN $7 THEN excluded.escalate ELSE c.escalate END
         """;
 
-    // $1 grace, $2 longest, $3 shortest, $4 stall: the first one of them that cannot be, and its value as it would be stored.
-    public const string JudgeLimits =
-        """
-        SELECT l.name, l.value::text FROM (VALUES (1, 'grace', $1::interval), (2, 'longest run time', $2::interval), (3, 'shortest run time', $3::interval),
-            (4, 'time without progress', $4::interval)) AS l (place, name, value)
-        WHERE l.value < '0' OR l.value = '0' AND l.place > 1 ORDER BY l.place LIMIT 1
-        """;
+    // $1 name, $2 active.
+    public const string SwitchSchedule = "UPDATE @side@.check_rule SET active = $2 WHERE job_name = upper($1) AND active <> $2";
 
     // $1 name, $2 active, $3 cron, $4 zone, $5 grace, $6 longest, $7 shortest, $8 anomaly, $9 stall.
     public const string SaveSchedule =
         """
         INSERT INTO @side@.check_rule AS r (job_name, active, cron, time_zone, start_grace, max_runtime, min_runtime, anomaly_factor, stall_after)
-        VALUES (upper($1), $2, $3, $4, $5::interval, $6::interval, $7::interval, $8, $9::interval)
+        VALUES (upper($1), $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (job_name) DO UPDATE SET active = excluded.active, cron = coalesce(excluded.cron, r.cron),
             time_zone = coalesce(excluded.time_zone, r.time_zone), start_grace = coalesce(excluded.start_grace, r.start_grace),
             max_runtime = coalesce(excluded.max_runtime, r.max_runtime), min_runtime = coalesce(excluded.min_runtime, r.min_runtime),

@@ -1,20 +1,15 @@
-using OmniPg.Shared;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>Which runs a purge deletes.</summary>
 /// <remarks>
-/// At least one of <see cref="OlderThan"/>, <see cref="OlderThanInterval"/> and <see cref="KeepPerJob"/> must be set. Each of them deletes by itself:
+/// At least one of <see cref="OlderThan"/> and <see cref="KeepPerJob"/> must be set. Each of them deletes by itself:
 /// a run goes when it is too old <em>or</em> beyond the number. What always stays: runs at work, and for every job with an active rule the newest run
 /// and the newest one that has ended, because without them the rule would call the job missing.
 /// </remarks>
 public sealed class PurgeOptions : ICheckedOptions
 {
     /// <summary>Deletes runs that started longer ago than this. Default <see langword="null"/>: no limit of age.</summary>
-    public TimeSpan? OlderThan { get; set; }
-
-    /// <summary>The same as PostgreSQL interval text, for months and years; used instead of <see cref="OlderThan"/> when set.</summary>
-    public string? OlderThanInterval { get; set; }
+    public PgInterval? OlderThan { get; set; }
 
     /// <summary>
     /// Deletes all runs of a job but this many newest, however young they are; at least 1. It protects nothing from the age. Default
@@ -23,7 +18,7 @@ public sealed class PurgeOptions : ICheckedOptions
     public int? KeepPerJob { get; set; }
 
     /// <summary>Keeps runs that did not succeed at least this long after their start. Default <see langword="null"/>: like all others.</summary>
-    public TimeSpan? KeepFailuresFor { get; set; }
+    public PgInterval? KeepFailuresFor { get; set; }
 
     /// <summary>Runs deleted in one transaction. Default 5000, range 1 to 100 000.</summary>
     public int BatchSize { get; set; } = 5000;
@@ -33,8 +28,8 @@ public sealed class PurgeOptions : ICheckedOptions
 
     void ICheckedOptions.Check(OptionsCheck check)
     {
-        check.That(OlderThan is not null || OlderThanInterval is not null || KeepPerJob is not null,
-            "The purge says of no run that it goes: set PurgeOptions.OlderThan, OlderThanInterval or KeepPerJob.");
+        check.That(OlderThan is not null || KeepPerJob is not null,
+            "The purge says of no run that it goes: set PurgeOptions.OlderThan or KeepPerJob.");
         check.NotNegative(OlderThan);
         check.AtLeast(KeepPerJob, 1);
         check.NotNegative(KeepFailuresFor);

@@ -4,7 +4,6 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using OmniPg.Jobmon;
-using OmniPg.Shared;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

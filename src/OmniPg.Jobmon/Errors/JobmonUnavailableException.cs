@@ -13,6 +13,20 @@ public sealed class JobmonUnavailableException : JobmonException
             innerException) =>
         Operation = operation;
 
+    /// <summary>The exception for an error that means this; null for any other.</summary>
+    internal static JobmonUnavailableException? Of(NpgsqlException error, string operation, string server, string subject = "job log") => error switch
+    {
+        PostgresException
+        {
+            SqlState: PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.AdminShutdown
+            or PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.LockNotAvailable
+            // A pooler has given the connection another backend.
+            or PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement
+        } refusal => new(operation, server, refusal.MessageText, refusal, subject),
+        PostgresException refusal => IsLogin(refusal) ? new(operation, server, refusal.MessageText, refusal, subject) : null,
+        _ => new(operation, server, error.Message, error, subject),
+    };
+
     /// <summary>Whether the server was reached and does not let this user or this database in; that lasts until somebody changes something.</summary>
     internal static bool IsLogin(Exception? error) => error is PostgresException
     {

@@ -54,5 +54,5 @@ public interface IJobHistory
     /// <param name="window">How far back to look; positive.</param>
     /// <param name="cancellationToken">Cancels the question.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="window"/> is not positive.</exception>
-    Task<JobStatistics> StatisticsAsync(string jobName, TimeSpan window, CancellationToken cancellationToken = default);
+    Task<JobStatistics> StatisticsAsync(string jobName, PgInterval window, CancellationToken cancellationToken = default);
 }

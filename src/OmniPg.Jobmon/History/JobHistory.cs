@@ -16,18 +16,18 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
     {
         CheckLimit(limit);
         return database.StreamAsync("list running jobs", server => Command(server, JobHistorySql.Running,
-            SqlParameters.Integer(limit), SqlParameters.Interval(deadAfter)), HistoryRows.Job, cancellationToken);
+            PgParameter.Integer(limit), PgParameter.Interval(deadAfter)), HistoryRows.Job, cancellationToken);
     }
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) =>
-        database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfRun, new NpgsqlParameter { Value = jobId }),
+        database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfRun, PgParameter.BigInt(jobId)),
             HistoryRows.Step, cancellationToken);
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(jobIds);
         return database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfRuns,
-            new NpgsqlParameter { Value = jobIds.ToArray() }, SqlParameters.Flag(openOnly)), HistoryRows.Step, cancellationToken);
+            PgParameter.BigInts(jobIds), PgParameter.Flag(openOnly)), HistoryRows.Step, cancellationToken);
     }
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(string jobName, int? jobs = 1, CancellationToken cancellationToken = default)
@@ -35,19 +35,16 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
         CheckLimit(jobs);
         return database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfJob,
-            SqlParameters.Text(jobName), SqlParameters.Integer(jobs)), HistoryRows.Step, cancellationToken);
+            PgParameter.Text(jobName), PgParameter.Integer(jobs)), HistoryRows.Step, cancellationToken);
     }
 
-    public async Task<JobStatistics> StatisticsAsync(string jobName, TimeSpan window, CancellationToken cancellationToken = default)
+    public Task<JobStatistics> StatisticsAsync(string jobName, PgInterval window, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(window, TimeSpan.Zero);
-        var rows = new RowStream(database, "count jobs");
-        await using var closing = rows.ConfigureAwait(false);
-        await rows.OpenAsync(server => Command(server, JobHistorySql.Statistics, SqlParameters.Text(jobName), SqlParameters.Interval(window)),
-            cancellationToken).ConfigureAwait(false);
-        await rows.NextAsync(cancellationToken).ConfigureAwait(false);
-        return HistoryRows.Statistics(rows.Reader);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(window.Estimate, TimeSpan.Zero, nameof(window));
+        return database.RunAsync("count jobs", async (session, server) => (await session.RowAsync(
+            server.RequireInstalled().Render(JobHistorySql.Statistics), HistoryRows.Statistics, PgParameter.Text(jobName), PgParameter.Interval(window)).ConfigureAwait(false))!,
+            cancellationToken);
     }
 
     /// <exception cref="ArgumentOutOfRangeException">The limit is negative.</exception>
@@ -59,12 +56,12 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
 
     /// <summary>The query for <paramref name="query"/>; also lists what an export writes.</summary>
     public static NpgsqlCommand ListCommand(JobmonServer server, JobQuery query, string sql = JobHistorySql.List) => Command(server, sql,
-        SqlParameters.Text(query.Name), SqlParameters.Text(query.NameMatches), SqlParameters.Text(query.Status), SqlParameters.Text(query.Tag),
-        SqlParameters.Instant(query.Since), SqlParameters.Instant(query.Before), SqlParameters.Flag(query.Unfinished), SqlParameters.Integer(query.Limit));
+        PgParameter.Text(query.Name), PgParameter.Text(query.NameMatches), PgParameter.Text(query.Status), PgParameter.Text(query.Tag),
+        PgParameter.Instant(query.Since), PgParameter.Instant(query.Before), PgParameter.Flag(query.Unfinished), PgParameter.Integer(query.Limit));
 
     private static NpgsqlCommand Command(JobmonServer server, string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var command = new NpgsqlCommand(server.Render(sql));
+        var command = new NpgsqlCommand(server.RequireInstalled().Render(sql));
         foreach (var parameter in parameters)
             command.Parameters.Add(parameter);
         return command;

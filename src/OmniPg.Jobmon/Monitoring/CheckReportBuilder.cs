@@ -7,7 +7,7 @@ internal static class CheckReportBuilder
 {
     public static JobAlert Alert(NpgsqlDataReader row)
     {
-        var mutedUntil = HistoryRows.Instant(row, 4);
+        var mutedUntil = row.Instant(4);
         return new JobAlert
         {
             Level = new AlertLevel(row.GetInt32(0)),
@@ -17,8 +17,8 @@ internal static class CheckReportBuilder
             AlertText = row.GetString(3),
             Muted = mutedUntil is not null,
             MutedUntil = mutedUntil,
-            LastStart = HistoryRows.Instant(row, 5),
-            Threshold = HistoryRows.Text(row, 6),
+            LastStart = row.Instant(5),
+            Threshold = row.Text(6),
             Late = row.IsDBNull(7) ? null : TimeSpan.FromSeconds(row.GetDouble(7)),
         };
     }

@@ -14,13 +14,7 @@ public interface IJobMonitor
     /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
     /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
     /// <exception cref="PgCronNotInstalledException"><see cref="JobmonOptions.PgCron"/> is set, and its database has no pg_cron.</exception>
-    Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default);
-
-    /// <inheritdoc cref="CheckAsync(TimeSpan?, CancellationToken)"/>
-    /// <param name="history">How far back to look, as PostgreSQL interval text.</param>
-    /// <param name="cancellationToken">Cancels the check.</param>
-    /// <exception cref="ArgumentException">The text is no interval, or shorter than the longest threshold.</exception>
-    Task<JobCheckReport> CheckIntervalAsync(string history, CancellationToken cancellationToken = default);
+    Task<JobCheckReport> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Reports starts and ends of runs as they happen, from now on, for ever, and ordered by their times among what is read at once; goes

@@ -65,11 +65,10 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
         try
         {
             // Behind a pooler the backend would go on listening for somebody else; there the table is looked at from time to time.
-            using var who = new NpgsqlCommand("SELECT pg_catalog.pg_backend_pid()", connection) { CommandTimeout = database.CommandTimeoutSeconds };
-            if (await who.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is int pid && pid == connection.ProcessID)
+            var session = database.On(connection, cancellationToken);
+            if (await session.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false) is int pid && pid == connection.ProcessID)
             {
-                using var listen = new NpgsqlCommand("LISTEN omnipg_jobmon", connection) { CommandTimeout = database.CommandTimeoutSeconds };
-                await listen.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+                await session.ExecuteAsync("LISTEN omnipg_jobmon").ConfigureAwait(false);
                 _listens = true;
             }
 
@@ -87,9 +86,8 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
     {
         try
         {
-            using var unlisten = new NpgsqlCommand("UNLISTEN omnipg_jobmon", connection) { CommandTimeout = database.CommandTimeoutSeconds };
             if (_listens)
-                await unlisten.ExecuteNonQueryAsync(CancellationToken.None).ConfigureAwait(false);
+                await database.On(connection, CancellationToken.None).ExecuteAsync("UNLISTEN omnipg_jobmon").ConfigureAwait(false);
         }
         catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
         {
@@ -117,13 +115,14 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
 
     private async Task<IReadOnlyList<JobEvent>> ReadInTransactionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        var server = (await database.GetServerAsync(connection, cancellationToken).ConfigureAwait(false)).RequireInstalled();
+        var session = database.On(connection, cancellationToken);
+        var server = (await database.GetTargetAsync(session).ConfigureAwait(false)).RequireInstalled();
         if (!_begun)
         {
-            await _state.BeginAsync(connection, server, cancellationToken).ConfigureAwait(false);
+            await _state.BeginAsync(session, server).ConfigureAwait(false);
             _begun = true;
             return [];
         }
-        return await _state.AdvanceAsync(connection, server, time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        return await _state.AdvanceAsync(session, server, time.GetUtcNow()).ConfigureAwait(false);
     }
 }

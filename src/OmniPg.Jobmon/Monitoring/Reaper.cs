@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>Closes runs whose process died. Of several callers at once exactly one closes each run.</summary>
@@ -8,17 +6,12 @@ internal static class Reaper
     private const string Reap = "SELECT @side@.reap_dead_jobs($1, $2)";
 
     public static Task<int> ReapAsync(JobmonDatabase database, TimeSpan deadAfter, bool foreign, CancellationToken cancellationToken) =>
-        database.RunAsync("write: reap", async (connection, server, ct) =>
+        database.RunAsync("write: reap", async (session, server) =>
         {
             if (!server.RequireInstalled().FoundSide.Exists)
                 return 0;
             // To have closed nothing would be the wrong answer of a role that cannot see what there is to close.
-            await SideSchema.RequireAsync(connection, server, ct).ConfigureAwait(false);
-            using var command = new NpgsqlCommand(server.Render(Reap), connection)
-            {
-                CommandTimeout = server.CommandTimeoutSeconds,
-                Parameters = { SqlParameters.Interval(deadAfter), SqlParameters.Flag(foreign) },
-            };
-            return (int)(await command.ExecuteScalarAsync(ct).ConfigureAwait(false))!;
+            await SideSchema.RequireAsync(session, server).ConfigureAwait(false);
+            return (int)(await session.ScalarAsync(server.Render(Reap), PgParameter.Interval(deadAfter), PgParameter.Flag(foreign)).ConfigureAwait(false))!;
         }, cancellationToken);
 }

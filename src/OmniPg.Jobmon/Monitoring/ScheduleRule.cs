@@ -1,5 +1,4 @@
 using System.Globalization;
-using Npgsql;
 
 namespace OmniPg.Jobmon;
 
@@ -7,20 +6,10 @@ namespace OmniPg.Jobmon;
 internal sealed record ScheduleRule(
     string JobName, string Cron, string TimeZone, TimeSpan Grace, DateTimeOffset CreatedAt, DateTimeOffset? MutedUntil, DateTimeOffset? LastStart)
 {
-    public static async Task<IReadOnlyList<ScheduleRule>> ReadAsync(NpgsqlConnection connection, JobmonServer server, CancellationToken cancellationToken)
-    {
-        using var command = new NpgsqlCommand(server.Render(JobMonitorSql.Schedules), connection) { CommandTimeout = server.CommandTimeoutSeconds };
-        var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = rows.ConfigureAwait(false);
-        var rules = new List<ScheduleRule>();
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-        {
-            rules.Add(new ScheduleRule(
-                rows.GetString(0), rows.GetString(1), rows.GetString(2), rows.GetFieldValue<TimeSpan>(3), rows.GetFieldValue<DateTimeOffset>(4),
-                HistoryRows.Instant(rows, 5), HistoryRows.Instant(rows, 6)));
-        }
-        return rules;
-    }
+    public static Task<IReadOnlyList<ScheduleRule>> ReadAsync(PgSession session, JobmonServer server) => session.RowsAsync(
+        server.Render(JobMonitorSql.Schedules),
+        row => new ScheduleRule(
+            row.GetString(0), row.GetString(1), row.GetString(2), row.GetFieldValue<TimeSpan>(3), row.GetFieldValue<DateTimeOffset>(4), row.Instant(5), row.Instant(6)));
 
     /// <summary>The alert, when the last due start is past its grace and no run started since; <see langword="null"/> when all is well.</summary>
     public JobAlert? Check(DateTimeOffset now)

@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>How far a watcher has read: the highest run, the runs still open, and ids that were handed out but not seen committed.</summary>
@@ -21,34 +19,19 @@ internal sealed class WatchState
     private readonly Dictionary<long, DateTimeOffset> _gaps = [];
     private long _highest;
 
-    public async Task BeginAsync(NpgsqlConnection connection, JobmonServer server, CancellationToken cancellationToken)
+    public async Task BeginAsync(PgSession session, JobmonServer server)
     {
-        using var command = new NpgsqlCommand(server.Render(Begin), connection) { CommandTimeout = server.CommandTimeoutSeconds };
-        var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = row.ConfigureAwait(false);
-        await row.ReadAsync(cancellationToken).ConfigureAwait(false);
-        _highest = row.GetInt64(0);
-        _open.UnionWith(row.GetFieldValue<long[]>(1));
+        (_highest, var open) = await session.RowAsync(server.Render(Begin), row => (row.GetInt64(0), row.GetFieldValue<long[]>(1))).ConfigureAwait(false);
+        _open.UnionWith(open);
     }
 
     /// <summary>Reads what changed since the last call and returns it in the order of its happening.</summary>
-    public async Task<IReadOnlyList<JobEvent>> AdvanceAsync(
-        NpgsqlConnection connection, JobmonServer server, DateTimeOffset now, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<JobEvent>> AdvanceAsync(PgSession session, JobmonServer server, DateTimeOffset now)
     {
-        using var text = new NpgsqlCommand(server.Render(SuccessText), connection) { CommandTimeout = server.CommandTimeoutSeconds };
-        var success = await text.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string ?? "OK";
-        using var command = new NpgsqlCommand(server.Render(JobHistorySql.Changed), connection) { CommandTimeout = server.CommandTimeoutSeconds };
-        command.Parameters.Add(new NpgsqlParameter { Value = _highest });
-        command.Parameters.Add(new NpgsqlParameter { Value = _open.Concat(_gaps.Keys).ToArray() });
+        var success = await session.ScalarAsync(server.Render(SuccessText)).ConfigureAwait(false) as string ?? "OK";
         // All or nothing: what is taken is not read again, so a connection that breaks between two rows must not have taken the first.
-        var changed = new List<JobRecord>();
-        var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using (rows.ConfigureAwait(false))
-        {
-            while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-                changed.Add(HistoryRows.Job(rows));
-        }
-
+        var changed = await session.RowsAsync(
+            server.Render(JobHistorySql.Changed), HistoryRows.Job, PgParameter.BigInt(_highest), PgParameter.BigInts(_open.Concat(_gaps.Keys))).ConfigureAwait(false);
         var events = new List<(DateTimeOffset At, JobEvent Event)>();
         foreach (var job in changed)
             Take(job, success, now, events);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Npgsql;
 
 namespace OmniPg.Jobmon;
 
@@ -14,9 +13,8 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
 
     private readonly PgCronServer _server = look.Server;
 
-    public static async Task<PgCronCheck> CreateAsync(
-        NpgsqlConnection connection, JobmonServer server, PgCronLook look, TimeSpan startGrace, CancellationToken cancellationToken) =>
-        new(look, await PgCronRule.ReadAsync(connection, server, Scheduler, look, cancellationToken).ConfigureAwait(false), startGrace);
+    public static async Task<PgCronCheck> CreateAsync(PgSession session, JobmonServer server, PgCronLook look, TimeSpan startGrace) =>
+        new(look, await PgCronRule.ReadAsync(session, server, Scheduler, look).ConfigureAwait(false), startGrace);
 
     public bool HasRun(string? jobName) => look.Jobs.Where((job, i) => job.LastRun is not null && rules[i + 1].JobName == jobName).Any();
 

@@ -22,7 +22,7 @@ internal sealed class PgCronHistory(IJobHistory log, PgCronRunReader cron) : IJo
     public IAsyncEnumerable<JobStepRecord> StepsAsync(string jobName, int? jobs = 1, CancellationToken cancellationToken = default) =>
         log.StepsAsync(jobName, jobs, cancellationToken);
 
-    public Task<JobStatistics> StatisticsAsync(string jobName, TimeSpan window, CancellationToken cancellationToken = default) =>
+    public Task<JobStatistics> StatisticsAsync(string jobName, PgInterval window, CancellationToken cancellationToken = default) =>
         log.StatisticsAsync(jobName, window, cancellationToken);
 
     /// <summary>Both lists as one, the newest start first; each keeps its own order.</summary>

@@ -8,15 +8,16 @@ internal sealed record PgCronLook(PgCronServer Server, IReadOnlyList<PgCronJob> 
     /// <summary>Jobs whose newest run is at work now.</summary>
     public int AtWork => Jobs.Count(j => j.IsAtWork(Server) && !Server.IsStandby);
 
-    public static async Task<PgCronLook> ReadAsync(NpgsqlConnection connection, int timeoutSeconds, CancellationToken cancellationToken)
+    public static async Task<PgCronLook> ReadAsync(PgSession session)
     {
-        using var batch = new NpgsqlBatch(connection)
+        var cancellationToken = session.CancellationToken;
+        using var batch = new NpgsqlBatch(session.Connection)
         {
-            Timeout = timeoutSeconds,
+            Timeout = session.CommandTimeoutSeconds,
             BatchCommands =
             {
                 new NpgsqlBatchCommand(JobMonitorSql.NoCompilation), new NpgsqlBatchCommand(PgCronSql.Server),
-                new NpgsqlBatchCommand(PgCronSql.Jobs) { Parameters = { SqlParameters.Integer(PgCronSql.RecentRuns), SqlParameters.Integer(PgCronSql.MostFailures) } },
+                new NpgsqlBatchCommand(PgCronSql.Jobs) { Parameters = { PgParameter.Integer(PgCronSql.RecentRuns), PgParameter.Integer(PgCronSql.MostFailures) } },
             },
         };
         var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);

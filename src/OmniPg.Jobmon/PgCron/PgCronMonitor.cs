@@ -3,11 +3,8 @@ namespace OmniPg.Jobmon;
 /// <summary>The monitor of a job log that judges the jobs of pg_cron as well.</summary>
 internal sealed class PgCronMonitor(IJobMonitor log, JobmonDatabase database, PgCronSource cron) : IJobMonitor
 {
-    public async Task<JobCheckReport> CheckAsync(TimeSpan? history = null, CancellationToken cancellationToken = default) =>
+    public async Task<JobCheckReport> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default) =>
         await JoinAsync(await log.CheckAsync(history, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-
-    public async Task<JobCheckReport> CheckIntervalAsync(string history, CancellationToken cancellationToken = default) =>
-        await JoinAsync(await log.CheckIntervalAsync(history, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
 
     public IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default) => log.WatchAsync(cancellationToken);
 
@@ -25,6 +22,6 @@ internal sealed class PgCronMonitor(IJobMonitor log, JobmonDatabase database, Pg
     {
         var look = await cron.LookAsync(cancellationToken).ConfigureAwait(false);
         return await database.RunAsync(
-            "check", (connection, server, ct) => PgCronCheck.CreateAsync(connection, server, look, cron.StartGrace, ct), cancellationToken).ConfigureAwait(false);
+            "check", (session, server) => PgCronCheck.CreateAsync(session, server, look, cron.StartGrace), cancellationToken).ConfigureAwait(false);
     }
 }

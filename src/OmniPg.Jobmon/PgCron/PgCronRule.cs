@@ -32,51 +32,40 @@ internal sealed record PgCronRule
     public string? TooFast { get; init; }
 
     /// <summary>The rules for <paramref name="scheduler"/>, a name for what concerns no single job, and then those of the jobs, in their order.</summary>
-    public static async Task<IReadOnlyList<PgCronRule>> ReadAsync(
-        NpgsqlConnection connection, JobmonServer server, string scheduler, PgCronLook look, CancellationToken cancellationToken)
+    public static Task<IReadOnlyList<PgCronRule>> ReadAsync(PgSession session, JobmonServer server, string scheduler, PgCronLook look)
     {
         var jobs = look.Jobs;
-        using var command = new NpgsqlCommand(server.Render(PgCronSql.Rules), connection)
-        {
-            CommandTimeout = server.CommandTimeoutSeconds,
-            Parameters =
-            {
-                Column(NpgsqlDbType.Text, [scheduler, .. jobs.Select(j => j.Name)]),
-                Column(NpgsqlDbType.TimestampTz, Instants(jobs.Select(j => j.LastStart ?? j.KnownSince))),
-                Column(NpgsqlDbType.TimestampTz, Instants(jobs.Select(j => j.IsAtWork(look.Server) ? j.LastStart : null))),
-                Column(NpgsqlDbType.Interval, [null, .. jobs.Select(j => j.LastStatus == "succeeded" ? j.LastEnd - j.LastStart : null)]),
-                SqlParameters.Instant(look.Server.Now),
-                Column(NpgsqlDbType.Double, [null, .. jobs.Select(j => j.Usual)]),
-            },
-        };
-        var rows = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = rows.ConfigureAwait(false);
-        var rules = new List<PgCronRule>(jobs.Count + 1);
-        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-            rules.Add(Read(rows, rules.Count == 0 ? null : jobs[rules.Count - 1].LastStart));
-        return rules;
+        var place = 0;
+        return session.RowsAsync(
+            server.Render(PgCronSql.Rules), row => Read(row, place++ == 0 ? null : jobs[place - 2].LastStart),
+            PgParameter.Texts([scheduler, .. jobs.Select(j => j.Name)]),
+            Column(NpgsqlDbType.TimestampTz, Instants(jobs.Select(j => j.LastStart ?? j.KnownSince))),
+            Column(NpgsqlDbType.TimestampTz, Instants(jobs.Select(j => j.IsAtWork(look.Server) ? j.LastStart : null))),
+            Column(NpgsqlDbType.Interval, [null, .. jobs.Select(j => j.LastStatus == "succeeded" ? j.LastEnd - j.LastStart : null)]),
+            PgParameter.Instant(look.Server.Now),
+            Column(NpgsqlDbType.Double, [null, .. jobs.Select(j => j.Usual)]));
     }
 
     private static PgCronRule Read(NpgsqlDataReader row, DateTimeOffset? lastStart)
     {
-        var (name, cron, muted) = (row.GetString(0), HistoryRows.Text(row, 6), HistoryRows.Instant(row, 10));
+        var (name, cron, muted) = (row.GetString(0), row.Text(6), row.Instant(10));
         return new PgCronRule
         {
             JobName = name,
             HasThresholds = row.GetBoolean(1),
-            Sensitivity = row.IsDBNull(2) ? 0 : row.GetInt32(2),
-            IsLate = !row.IsDBNull(3) && row.GetBoolean(3),
-            IsVeryLate = !row.IsDBNull(4) && row.GetBoolean(4),
+            Sensitivity = row.Integer(2) ?? 0,
+            IsLate = row.IsTrue(3),
+            IsVeryLate = row.IsTrue(4),
             IsOff = row.GetBoolean(5),
-            Schedule = cron is null ? null : new ScheduleRule(name, cron, HistoryRows.Text(row, 7) ?? "UTC",
+            Schedule = cron is null ? null : new ScheduleRule(name, cron, row.Text(7) ?? "UTC",
                 row.IsDBNull(8) ? TimeSpan.Zero : row.GetFieldValue<TimeSpan>(8), row.GetFieldValue<DateTimeOffset>(9), muted, lastStart),
             MutedUntil = muted,
-            Overdue = HistoryRows.Text(row, 11),
-            TooFast = HistoryRows.Text(row, 12),
+            Overdue = row.Text(11),
+            TooFast = row.Text(12),
         };
     }
 
     private static DateTime?[] Instants(IEnumerable<DateTimeOffset?> values) => [null, .. values.Select(v => v?.UtcDateTime)];
 
-    private static NpgsqlParameter Column<T>(NpgsqlDbType type, T[] values) => new() { Value = values, NpgsqlDbType = NpgsqlDbType.Array | type };
+    private static NpgsqlParameter Column<T>(NpgsqlDbType type, T[] values) => PgParameter.Of(values, NpgsqlDbType.Array | type);
 }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
@@ -34,48 +33,23 @@ internal sealed class PgCronRunReader(PgCronSource source, JobmonDatabase log)
             yield return run;
     }
 
-    private async IAsyncEnumerable<JobRecord> ReadAsync(
-        JobQuery query, string? status, long[]? runs, (string? Ok, string? Critical) texts, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        const string operation = "list jobs of pg_cron";
-        var connection = await source.GuardAsync(operation, () => source.OpenAsync(cancellationToken).AsTask(), cancellationToken).ConfigureAwait(false);
-        await using var closingConnection = connection.ConfigureAwait(false);
-        using var command = new NpgsqlCommand(PgCronSql.Runs, connection)
+    private IAsyncEnumerable<JobRecord> ReadAsync(
+        JobQuery query, string? status, long[]? runs, (string? Ok, string? Critical) texts, CancellationToken cancellationToken) =>
+        source.StreamAsync("list jobs of pg_cron", _ => new NpgsqlCommand(PgCronSql.Runs)
         {
-            CommandTimeout = source.CommandTimeoutSeconds,
             Parameters =
             {
-                SqlParameters.Text(query.Name), SqlParameters.Text(query.NameMatches), SqlParameters.Text(status), SqlParameters.Instant(query.Since),
-                SqlParameters.Instant(query.Before), SqlParameters.Flag(query.Unfinished), SqlParameters.Integer(query.Limit),
-                new NpgsqlParameter { Value = (object?)runs ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint },
+                PgParameter.Text(query.Name), PgParameter.Text(query.NameMatches), PgParameter.Text(status), PgParameter.Instant(query.Since),
+                PgParameter.Instant(query.Before), PgParameter.Flag(query.Unfinished), PgParameter.Integer(query.Limit), PgParameter.BigInts(runs),
             },
-        };
-        var transaction = await source.GuardAsync(
-            operation, () => SessionSettings.BeginAsync(async: true, connection, mayWrite: false, cancellationToken).AsTask(), cancellationToken).ConfigureAwait(false);
-        await using var closingTransaction = transaction.ConfigureAwait(false);
-        var rows = await source.GuardAsync(operation, () => command.ExecuteReaderAsync(cancellationToken), cancellationToken).ConfigureAwait(false);
-        await using var closing = rows.ConfigureAwait(false);
-        while (await source.GuardAsync(operation, () => rows.ReadAsync(cancellationToken), cancellationToken).ConfigureAwait(false))
-            yield return Read(rows, texts);
-    }
+        }, row => Read(row, texts), cancellationToken);
 
-    private Task<(string? Ok, string? Critical)> StatusTextsAsync(CancellationToken cancellationToken) => log.RunAsync("list jobs", async (connection, server, ct) =>
+    private async Task<(string? Ok, string? Critical)> StatusTextsAsync(CancellationToken cancellationToken)
     {
-        using var command = new NpgsqlCommand(server.RequireInstalled().Render(JobMonitorSql.StatusTexts), connection) { CommandTimeout = server.CommandTimeoutSeconds };
-        var rows = await command.ExecuteReaderAsync(ct).ConfigureAwait(false);
-        await using var closing = rows.ConfigureAwait(false);
-        (string? Ok, string? Critical) texts = (null, null);
-        while (await rows.ReadAsync(ct).ConfigureAwait(false))
-        {
-            texts = rows.GetInt32(0) switch
-            {
-                1 => (rows.GetString(1), texts.Critical),
-                3 => (texts.Ok, rows.GetString(1)),
-                _ => texts,
-            };
-        }
-        return texts;
-    }, cancellationToken);
+        var texts = await log.RunAsync("list jobs", (session, server) => session.RowsAsync(
+            server.RequireInstalled().Render(JobMonitorSql.StatusTexts), row => (Code: row.GetInt32(0), Text: row.GetString(1))), cancellationToken).ConfigureAwait(false);
+        return (texts.FirstOrDefault(t => t.Code == 1).Text, texts.FirstOrDefault(t => t.Code == 3).Text);
+    }
 
     private static JobRecord Read(NpgsqlDataReader row, (string? Ok, string? Critical) texts) => new()
     {
@@ -84,12 +58,12 @@ internal sealed class PgCronRunReader(PgCronSource source, JobmonDatabase log)
         JobName = row.GetString(2),
         Owner = row.GetString(3),
         StartTime = row.GetFieldValue<DateTimeOffset>(4),
-        EndTime = HistoryRows.Instant(row, 5),
-        Status = HistoryRows.Text(row, 6) switch { "succeeded" => texts.Ok, "failed" => texts.Critical, _ => null },
+        EndTime = row.Instant(5),
+        Status = row.Text(6) switch { "succeeded" => texts.Ok, "failed" => texts.Critical, _ => null },
         Pid = row.GetInt32(7),
         PgCron = new PgCronRun
         {
-            RunId = row.GetInt64(0), JobId = row.GetInt64(1), Command = row.GetString(8), Database = row.GetString(9), Message = HistoryRows.Text(row, 10),
+            RunId = row.GetInt64(0), JobId = row.GetInt64(1), Command = row.GetString(8), Database = row.GetString(9), Message = row.Text(10),
         },
     };
 }

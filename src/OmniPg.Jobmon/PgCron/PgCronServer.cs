@@ -50,12 +50,12 @@ internal sealed record PgCronServer
         // Everything pg_cron can be set to is hidden from roles without this right, the time zone of the schedules too.
         if (!row.GetBoolean(8))
             throw new JobmonPermissionException(role, "the right to read", "cron.timezone, cron.log_run", $"GRANT pg_read_all_settings TO {grantee};");
-        var zone = HistoryRows.Text(row, 9) ?? "GMT";
+        var zone = row.Text(9) ?? "GMT";
         return new PgCronServer
         {
             Database = database, Role = role, Now = row.GetFieldValue<DateTimeOffset>(2), IsStandby = row.GetBoolean(3),
             SchedulerRuns = row.GetBoolean(7), Zone = FindZone(zone), ZoneName = zone,
-            RecordsRuns = HistoryRows.Text(row, 10) != "off", StartsJobs = HistoryRows.Text(row, 11) != "off", BothDays = HistoryRows.Text(row, 12) == "on",
+            RecordsRuns = row.Text(10) != "off", StartsJobs = row.Text(11) != "off", BothDays = row.Text(12) == "on",
         };
     }
 

@@ -2,71 +2,63 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>The database in which pg_cron keeps its jobs. Thread-safe; does not own its data source.</summary>
-internal sealed class PgCronSource(NpgsqlDataSource dataSource, TimeSpan commandTimeout, TimeSpan startGrace)
+/// <summary>The database in which pg_cron keeps its jobs: always in schema <c>cron</c>, so there is no place to be found, and nothing of it is remembered.</summary>
+internal sealed class PgCronSource(NpgsqlDataSource dataSource, TimeSpan commandTimeout, TimeSpan startGrace) : PgDatabase<string>(dataSource, commandTimeout)
 {
-    // For its connections outside of any transaction of the caller; there is no job log to be looked for.
-    private readonly JobmonDatabase _access = new(dataSource, null, PgIdentifier.Create("cron"), commandTimeout);
-
     /// <summary>How late a start may be before it is missing.</summary>
     public TimeSpan StartGrace => startGrace;
 
-    public int CommandTimeoutSeconds => _access.CommandTimeoutSeconds;
-
-    public ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken) => _access.OpenAsync(cancellationToken);
-
-    public Task<PgCronLook> LookAsync(CancellationToken cancellationToken) => GuardAsync("check of pg_cron", async () =>
+    public Task<PgCronLook> LookAsync(CancellationToken cancellationToken) => RunAsync("check of pg_cron", async (session, _) =>
     {
-        var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = connection.ConfigureAwait(false);
-        return await JobmonDatabase.InTransactionAsync(connection, async () =>
-        {
-            var look = await PgCronLook.ReadAsync(connection, CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
-            if (look.Jobs.Count == 0)
-                await RefuseBlindnessAsync(connection, look.Server, cancellationToken).ConfigureAwait(false);
-            return look;
-        }, cancellationToken).ConfigureAwait(false);
+        var look = await PgCronLook.ReadAsync(session).ConfigureAwait(false);
+        if (look.Jobs.Count == 0)
+            await RefuseBlindnessAsync(session, look.Server).ConfigureAwait(false);
+        return look;
     }, cancellationToken);
 
-    /// <summary>Runs a piece of work and turns what the server or the network refuse into typed exceptions that name this database.</summary>
-    public async Task<T> GuardAsync<T>(string operation, Func<Task<T>> work, CancellationToken cancellationToken)
+    protected override ValueTask<string> FindAsync(PgSession session) => ValueTask.FromResult("cron");
+
+    protected override bool IsWorthKeeping(string found) => true;
+
+    protected override async ValueTask<Exception?> ExplainAsync(NpgsqlException error, string operation, string? target, CancellationToken cancellationToken)
     {
         try
         {
-            try
+            switch (error)
             {
-                return await work().ConfigureAwait(false);
-            }
-            catch (PostgresException refusal) when (refusal.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName
-                or PostgresErrorCodes.InsufficientPrivilege)
-            {
-                await ExplainAsync(cancellationToken).ConfigureAwait(false);
-                throw;
+                case PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName or PostgresErrorCodes.InsufficientPrivilege }:
+                    return await WhatIsMissingAsync(cancellationToken).ConfigureAwait(false);
+                case PostgresException { SqlState: PostgresErrorCodes.InvalidRegularExpression } refusal:
+                    return new ArgumentException($"The server refuses the regular expression: {refusal.MessageText}", refusal);
             }
         }
-        catch (NpgsqlException error) when (_access.Translate(error, operation, null) is { } typed)
+        catch (NpgsqlException second)
         {
-            throw new JobmonUnavailableException(
-                operation, ServerText.Of(dataSource.ConnectionString), (error as PostgresException)?.MessageText ?? error.Message, typed.InnerException, "database of pg_cron");
+            error = second;
         }
+        return JobmonUnavailableException.Of(error, operation, Name, "database of pg_cron");
     }
 
-    // What is missing shows in the first statement of a look, which works for every role; reading it throws.
-    private async Task ExplainAsync(CancellationToken cancellationToken)
+    // It shows in the first statement of a look, which works for every role; reading it throws.
+    private async Task<JobmonException?> WhatIsMissingAsync(CancellationToken cancellationToken)
     {
         var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
-        using var command = new NpgsqlCommand(PgCronSql.Server, connection) { CommandTimeout = CommandTimeoutSeconds };
-        using var row = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await row.ReadAsync(cancellationToken).ConfigureAwait(false);
-        PgCronServer.Read(row);
+        try
+        {
+            await On(connection, cancellationToken).RowAsync(PgCronSql.Server, PgCronServer.Read).ConfigureAwait(false);
+            return null;
+        }
+        catch (JobmonException missing)
+        {
+            return missing;
+        }
     }
 
     // A role that sees none because of the policies of pg_cron must not hear that all is well.
-    private async Task RefuseBlindnessAsync(NpgsqlConnection connection, PgCronServer server, CancellationToken cancellationToken)
+    private static async Task RefuseBlindnessAsync(PgSession session, PgCronServer server)
     {
-        using var command = new NpgsqlCommand(PgCronSql.HidesJobs, connection) { CommandTimeout = CommandTimeoutSeconds };
-        if (!(bool)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!)
+        if (await session.ScalarAsync(PgCronSql.HidesJobs).ConfigureAwait(false) is not true)
             return;
         var role = PgIdentifier.Create(server.Role).Quoted;
         throw new JobmonPermissionException(server.Role, "a policy that shows it rows", "cron.job, cron.job_run_details",

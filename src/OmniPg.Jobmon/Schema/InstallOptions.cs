@@ -1,5 +1,3 @@
-using OmniPg.Shared;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>Where and how to install the job log.</summary>

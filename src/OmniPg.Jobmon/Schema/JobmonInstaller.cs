@@ -1,5 +1,4 @@
 using Npgsql;
-using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 
@@ -9,17 +8,10 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
     /// <summary>SQLSTATE of the guards' refusals.</summary>
     private const string Conflict = "OJ001";
 
-    public async Task<InstallResult> InstallAsync(InstallOptions options, CancellationToken cancellationToken)
+    public Task<InstallResult> InstallAsync(InstallOptions options, CancellationToken cancellationToken)
     {
         OptionsCheck.Require(options);
-        try
-        {
-            return await InstallInOneTransactionAsync(options, cancellationToken).ConfigureAwait(false);
-        }
-        catch (NpgsqlException error) when (database.Translate(error, "install", null) is { } typed)
-        {
-            throw typed;
-        }
+        return database.GuardAsync("install", () => InstallInOneTransactionAsync(options, cancellationToken), () => null, cancellationToken);
     }
 
     private async Task<InstallResult> InstallInOneTransactionAsync(InstallOptions options, CancellationToken cancellationToken)
@@ -28,6 +20,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         PgIdentifier? readerRole = options.ReaderRole is { } role ? PgIdentifier.Create(role) : null;
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closingConnection = connection.ConfigureAwait(false);
+        var session = database.On(connection, cancellationToken);
         var transaction = await SessionSettings.BeginAsync(async: true, connection, mayWrite: true, cancellationToken).ConfigureAwait(false);
         await using var closingTransaction = transaction.ConfigureAwait(false);
         await BeginAsync(connection, options.LockTimeout, cancellationToken).ConfigureAwait(false);
@@ -41,14 +34,14 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             if (readerRole is { } reader)
                 await ExecuteAsync(connection, JobmonSchemaScript.Visibility(before.Schema, before.SideSchema, reader), cancellationToken).ConfigureAwait(false);
             if (options.Dblink is { } mapping)
-                await WriteMappingAsync(connection, before.Schema, mapping, cancellationToken).ConfigureAwait(false);
+                await WriteMappingAsync(session, before.Schema, mapping).ConfigureAwait(false);
         }
         await RunScriptAsync(connection, before, JobmonSchemaScript.Side(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
 
         database.Forget();
         var autonomy = before.Mode == JobmonMode.Extension
-            ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(connection, before.Schema, cancellationToken).ConfigureAwait(false);
+            ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(session, before.Schema).ConfigureAwait(false);
         return new InstallResult
         {
             Mode = before.Mode == JobmonMode.Extension ? JobmonMode.Extension : JobmonMode.Own,
@@ -58,7 +51,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             Upgraded = before.HasOlderLog || before.FoundSide.IsOlder,
             SqlAutonomy = autonomy,
             WhyNotAutonomous = autonomy == SqlAutonomy.Dblink
-                ? null : await CapabilityProbe.WhyNoneAsync(connection, cancellationToken).ConfigureAwait(false),
+                ? null : await CapabilityProbe.WhyNoneAsync(session).ConfigureAwait(false),
         };
     }
 
@@ -92,15 +85,13 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task WriteMappingAsync(
-        NpgsqlConnection connection, PgIdentifier schema, DblinkMapping mapping, CancellationToken cancellationToken)
+    private static async Task WriteMappingAsync(PgSession session, PgIdentifier schema, DblinkMapping mapping)
     {
-        await ExecuteAsync(connection, $"DELETE FROM {schema.Quoted}.dblink_mapping_jobmon", cancellationToken).ConfigureAwait(false);
-        using var insert = new NpgsqlCommand(
-            $"INSERT INTO {schema.Quoted}.dblink_mapping_jobmon (username, port, pwd, host, hostaddr) VALUES ($1, $2::integer, $3, $4, $5)", connection);
-        foreach (var value in new object?[] { mapping.Username, mapping.Port, mapping.Password, mapping.Host, mapping.HostAddress })
-            insert.Parameters.Add(value is int ? new NpgsqlParameter { Value = value } : SqlParameters.Text((string?)value));
-        await insert.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        await session.ExecuteAsync($"DELETE FROM {schema.Quoted}.dblink_mapping_jobmon").ConfigureAwait(false);
+        await session.ExecuteAsync(
+            $"INSERT INTO {schema.Quoted}.dblink_mapping_jobmon (username, port, pwd, host, hostaddr) VALUES ($1, $2, $3, $4, $5)",
+            PgParameter.Text(mapping.Username), PgParameter.Integer(mapping.Port), PgParameter.Text(mapping.Password), PgParameter.Text(mapping.Host),
+            PgParameter.Text(mapping.HostAddress)).ConfigureAwait(false);
     }
 
     // Creating a schema is the usual refusal; otherwise the schema exists and belongs to somebody else.

@@ -31,9 +31,6 @@ internal sealed record JobmonServer
 
     public string? LogVersion { get; init; }
 
-    /// <summary>Limit of each statement that is sent because of this find: a data source given by the user may wait for ever, and no lock is worth that.</summary>
-    public int CommandTimeoutSeconds { get; init; }
-
     /// <summary>The configured side schema, whether it exists or not.</summary>
     public required PgIdentifier SideSchema { get; init; }
 

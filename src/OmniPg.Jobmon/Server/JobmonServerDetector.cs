@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
@@ -12,7 +11,7 @@ internal static class JobmonServerDetector
     /// <param name="connection">An open connection.</param>
     /// <param name="schema">The schema to look at, or <see langword="null"/> for the extension first, then the SDK's own.</param>
     /// <param name="side">The side schema.</param>
-    /// <param name="seconds">Limit of a statement; what is found carries it on.</param>
+    /// <param name="seconds">Limit of a statement.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     public static async Task<JobmonServer> DetectAsync(
         NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, int seconds, CancellationToken cancellationToken) =>
@@ -29,7 +28,7 @@ internal static class JobmonServerDetector
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using var closingReader = reader.ConfigureAwait(false);
             await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-            found = Read(reader, schema, side) with { CommandTimeoutSeconds = seconds };
+            found = Read(reader, schema, side);
         }
         using (var readable = SideCommand(connection, side, seconds))
         {
@@ -50,7 +49,7 @@ internal static class JobmonServerDetector
         using (var reader = command.ExecuteReader())
         {
             reader.Read();
-            found = Read(reader, schema, side).RequireOwnVersion() with { CommandTimeoutSeconds = seconds };
+            found = Read(reader, schema, side).RequireOwnVersion();
         }
         using (var readable = SideCommand(connection, side, seconds))
         {
@@ -65,13 +64,13 @@ internal static class JobmonServerDetector
     private static NpgsqlCommand DetectCommand(NpgsqlConnection connection, PgIdentifier? schema, int seconds) => new(JobmonServerSql.Detect, connection)
     {
         CommandTimeout = seconds,
-        Parameters = { new NpgsqlParameter { Value = (object?)schema?.Value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text } },
+        Parameters = { PgParameter.Text(schema?.Value) },
     };
 
     private static NpgsqlCommand SideCommand(NpgsqlConnection connection, PgIdentifier side, int seconds) => new(JobmonServerSql.SideIsReadable, connection)
     {
         CommandTimeout = seconds,
-        Parameters = { new NpgsqlParameter<string> { TypedValue = side.Value, NpgsqlDbType = NpgsqlDbType.Text } },
+        Parameters = { PgParameter.Text(side.Value) },
     };
 
     private static JobmonServer Read(NpgsqlDataReader row, PgIdentifier? schema, PgIdentifier side)

@@ -9,7 +9,7 @@ internal static class SideSchema
     /// <exception cref="JobmonNotInstalledException">It is missing.</exception>
     /// <exception cref="JobmonUnsupportedVersionException">It is of another version.</exception>
     /// <exception cref="PostgresException">This role may not read it.</exception>
-    public static async Task RequireAsync(NpgsqlConnection connection, JobmonServer server, CancellationToken cancellationToken)
+    public static async Task RequireAsync(PgSession session, JobmonServer server)
     {
         if (server.HasSide)
             return;
@@ -18,8 +18,7 @@ internal static class SideSchema
         try
         {
             // A side schema that this role may not read looks like none; the server's refusal tells which right is missing.
-            using var look = new NpgsqlCommand(server.Render("SELECT FROM @side@.schema_version"), connection) { CommandTimeout = server.CommandTimeoutSeconds };
-            await look.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            await session.ExecuteAsync(server.Render("SELECT FROM @side@.schema_version")).ConfigureAwait(false);
         }
         catch (PostgresException absent) when (absent.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
         {

@@ -57,7 +57,7 @@ internal sealed class RecordingAdmin(RecordingJobmon jobmon) : IJobmonAdmin
     public Task<int> AcknowledgeAsync(long jobId, string by, string? why = null, CancellationToken cancellationToken = default) =>
         throw Refuse(nameof(AcknowledgeAsync));
 
-    public Task<DateTimeOffset> MuteForAsync(string jobName, string interval, string by, string? why = null, CancellationToken cancellationToken = default) =>
+    public Task<DateTimeOffset> MuteForAsync(string jobName, PgInterval interval, string by, string? why = null, CancellationToken cancellationToken = default) =>
         throw Refuse(nameof(MuteForAsync));
 
     public CheckBuilder Rule(string jobName) => throw Refuse(nameof(Rule));

@@ -39,7 +39,7 @@ internal sealed class RecordingHistory(RecordingJobmon jobmon) : IJobHistory
         return Steps(run => IsNamed(run, jobName), jobs, cancellationToken);
     }
 
-    public Task<JobStatistics> StatisticsAsync(string jobName, TimeSpan window, CancellationToken cancellationToken = default) =>
+    public Task<JobStatistics> StatisticsAsync(string jobName, PgInterval window, CancellationToken cancellationToken = default) =>
         throw RecordingJobmon.Unsupported("History.StatisticsAsync", OnServer);
 
     private static bool IsWanted(MemorySink.Run run, JobQuery query) =>

@@ -1,5 +1,3 @@
-using OmniPg.Shared;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>A job log in memory, for unit tests: what the code under test logs can be read back as <see cref="Jobs"/>.</summary>

@@ -22,8 +22,6 @@ public sealed class AdminTests(PgClusterFixture server)
 
     [Theory]
     [InlineData("2 hours", "1 hour", "*warning threshold '02:00:00' of job 'x' is longer than the error threshold '01:00:00'*")]
-    [InlineData("0", "1 hour", "*must be longer than zero*")]
-    [InlineData("soon", "1 hour", "*is not an interval*soon*")]
     [InlineData("1 hour", null, "*needs both a warning and an error threshold*")]
     public async Task A_rule_that_makes_no_sense_is_refused(string warn, string? error, string message)
     {
@@ -49,7 +47,7 @@ public sealed class AdminTests(PgClusterFixture server)
     }
 
     [Fact]
-    public async Task Every_mistake_of_a_rule_is_an_argument_exception_and_intervals_may_have_months()
+    public async Task Every_mistake_of_a_rule_is_told_at_once_and_intervals_may_have_months()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         var rule = log.Admin.Rule("x");
@@ -57,11 +55,12 @@ public sealed class AdminTests(PgClusterFixture server)
         foreach (var wrong in new Action[]
         {
             () => rule.Schedule("@daily"), () => rule.Schedule("61 * * * *"), () => rule.Schedule("* * * * *", "Mars/Base"),
-            () => rule.Schedule("* * * * *", startGrace: TimeSpan.FromSeconds(-1)), () => rule.MaxRuntime(" "), () => rule.MinRuntime(TimeSpan.Zero), () => rule.Warn(""),
+            () => rule.Schedule("* * * * *", startGrace: TimeSpan.FromSeconds(-1)), () => rule.MinRuntime(TimeSpan.Zero), () => rule.Warn("0"),
+            () => rule.MaxRuntime("-1 h"), () => rule.Schedule("* * * * *", "UTC", "-1 s"), () => rule.Error("1 mon -30 days"), () => rule.StallAfter("-1 s"),
         })
             wrong.Should().Throw<ArgumentException>();
-        foreach (var wrong in new[] { rule.MaxRuntime("soon"), rule.MaxRuntime("-1 h"), rule.Schedule("* * * * *", "UTC", "-1 s"), rule.Warn("soon").Error("1 h") })
-            await wrong.Awaiting(r => r.ActivateAsync(Stop)).Should().ThrowAsync<ArgumentException>();
+        foreach (var text in new[] { "soon", " ", "" })
+            rule.Invoking(r => r.Warn(text)).Should().Throw<FormatException>();
         await rule.Schedule("0 0 1 * *", "UTC", "1 mon").MaxRuntime("1 mon 1 day").ActivateAsync(Stop);
 
         (await log.Admin.ListRulesAsync(Stop)).Should().Equal(new JobRule
@@ -71,7 +70,7 @@ public sealed class AdminTests(PgClusterFixture server)
         (await log.Monitor.CheckAsync(cancellationToken: Stop)).Worst.Should().Be(AlertLevel.Ok);
         await log.ExecuteAsync("DROP SCHEMA omnipg_jobmon CASCADE; INSERT INTO S.job_check_config VALUES ('Y', '1 h', '2 h', true, 1)");
         await using var without = new JobmonClient(log.DataSource);
-        (await without.Admin.ListRulesAsync(Stop)).Should().Equal(new JobRule { JobName = "Y", Active = true, WarnThreshold = "01:00:00", ErrorThreshold = "02:00:00", Sensitivity = 1 });
+        (await without.Admin.ListRulesAsync(Stop)).Should().Equal(new JobRule { JobName = "Y", Active = true, WarnThreshold = "1 h", ErrorThreshold = "2 h", Sensitivity = 1 });
     }
 
     [Fact]

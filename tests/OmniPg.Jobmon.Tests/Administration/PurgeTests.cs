@@ -80,7 +80,7 @@ public sealed class PurgeTests(PgClusterFixture server)
         if (bySql)
             await log.ExecuteAsync("SELECT S.job_log_clear('12 hours')");
         else
-            await log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "12 hours", KeepPerJob = 50, LogAsJob = false }, null, stop);
+            await log.Admin.PurgeAsync(new PurgeOptions { OlderThan = "12 hours", KeepPerJob = 50, LogAsJob = false }, null, stop);
 
         (await log.RowsAsync("SELECT job_name, (extract(epoch FROM now() - start_time) / 3600)::int FROM S.job_log WHERE job_name NOT LIKE 'PURGING%' ORDER BY 1, 2"))
             .Should().Equal("DAILY|19", "DAILY|20");
@@ -124,12 +124,15 @@ public sealed class PurgeTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
 
         var none = () => log.Admin.PurgeAsync(new PurgeOptions(), null, TestContext.Current.CancellationToken);
-        var negative = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "-90 days" }, null, TestContext.Current.CancellationToken);
-        var wrong = () => log.Admin.PurgeAsync(new PurgeOptions { OlderThanInterval = "soon" }, null, TestContext.Current.CancellationToken);
+        var negative = () => log.Admin.PurgeAsync(
+            new PurgeOptions { OlderThan = "-90 days", KeepPerJob = 0, KeepFailuresFor = TimeSpan.FromTicks(-10), BatchSize = 0 }, null, TestContext.Current.CancellationToken);
+        var wrong = () => new PurgeOptions { OlderThan = "soon" };
 
-        await none.Should().ThrowAsync<OptionsValidationException>().WithMessage("The purge says of no run that it goes: set PurgeOptions.OlderThan, OlderThanInterval or KeepPerJob.");
-        await negative.Should().ThrowAsync<ArgumentException>().WithMessage("Runs cannot be older than '-90 days': the age must not be negative.");
-        await wrong.Should().ThrowAsync<ArgumentException>().WithMessage("*\"soon\"*");
+        await none.Should().ThrowAsync<OptionsValidationException>().WithMessage("The purge says of no run that it goes: set PurgeOptions.OlderThan or KeepPerJob.");
+        (await negative.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().Equal(
+            "OlderThan '-90 days' must not be negative.", "KeepPerJob '0' must be at least '1'.", "KeepFailuresFor '-00:00:00.000001' must not be negative.",
+            "BatchSize '0' must be between '1' and '100000'.");
+        wrong.Should().Throw<FormatException>().WithMessage("*'soon'*");
         (await log.ScalarAsync<long>("SELECT count(*) FROM S.job_log")).Should().Be(0, "a mistake of the caller is no failed run");
     }
 

@@ -50,7 +50,7 @@ public sealed class OptionDefaultTests
     [Fact]
     public void Options_of_a_purge_have_their_documented_defaults() => Defaults(new PurgeOptions()).Should().Equal(new Dictionary<string, object?>
     {
-        ["OlderThan"] = null, ["OlderThanInterval"] = null, ["KeepPerJob"] = null, ["KeepFailuresFor"] = null, ["BatchSize"] = 5_000, ["LogAsJob"] = true,
+        ["OlderThan"] = null, ["KeepPerJob"] = null, ["KeepFailuresFor"] = null, ["BatchSize"] = 5_000, ["LogAsJob"] = true,
     });
 
     [Fact]

@@ -11,7 +11,7 @@ public sealed class InstallTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster);
 
         await using var connection = await log.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
-        var found = await log.Access.GetServerAsync(connection, TestContext.Current.CancellationToken);
+        var found = await log.Access.GetTargetAsync(log.Access.On(connection, TestContext.Current.CancellationToken));
 
         found.Mode.Should().Be(JobmonMode.Own);
         found.Schema.Value.Should().Be("jobmon");

@@ -17,7 +17,7 @@ public sealed class StatementTests(PgClusterFixture server)
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var connection = await log.DataSource.OpenConnectionAsync(Cancellation);
-        var found = await log.Access.GetServerAsync(connection, Cancellation);
+        var found = await log.Access.GetTargetAsync(log.Access.On(connection, Cancellation));
         // The functions of the original have the same names and arguments in own mode.
         var tables = new LogTables(found with { Mode = byFunctions ? JobmonMode.Extension : JobmonMode.Own, SideVersion = withSide ? 1 : null });
         var clock = new ServerClock(TimeProvider.System);

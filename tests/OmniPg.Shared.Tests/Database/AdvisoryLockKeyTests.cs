@@ -1,7 +1,7 @@
 using Npgsql;
 using OmniPg.Testing;
 
-namespace OmniPg.Core.Tests.Integration;
+namespace OmniPg.Shared.Tests;
 
 public sealed class AdvisoryLockKeyTests(PgClusterFixture fixture)
 {

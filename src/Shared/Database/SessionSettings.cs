@@ -1,10 +1,10 @@
 using System.Data;
+using System.Globalization;
 using Npgsql;
-using NpgsqlTypes;
 
-namespace OmniPg.Jobmon;
+namespace OmniPg.Shared;
 
-/// <summary>What a statement of the log needs of its session, whatever the role or database has set, and how long it may hold.</summary>
+/// <summary>What a statement of a package needs of its session, whatever the role or database has set, and how long it may hold.</summary>
 /// <remarks>
 /// The one place that knows whose session it is. Only a connection of the own pool that is proven to be the backend's own (its process
 /// id is the one that the server gave at the start) gets session settings. Every other session belongs to somebody else as well: a data
@@ -84,7 +84,10 @@ internal static class SessionSettings
         }
         catch (Exception error)
         {
-            await SyncCall.CloseAsync(async, transaction).ConfigureAwait(false);
+            if (async)
+                await transaction.DisposeAsync().ConfigureAwait(false);
+            else
+                transaction.Dispose();
             if (!mayWrite || error is not PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported })
                 throw;
         }
@@ -94,8 +97,10 @@ internal static class SessionSettings
 
     private static NpgsqlBatchCommand Settings(long limit, string? durability) => new(Local)
     {
-        Parameters = { Text(limit.ToString(System.Globalization.CultureInfo.InvariantCulture)), Text((limit * 9 / 10).ToString(System.Globalization.CultureInfo.InvariantCulture)), Text(durability) },
+        Parameters =
+        {
+            PgParameter.Text(limit.ToString(CultureInfo.InvariantCulture)), PgParameter.Text((limit * 9 / 10).ToString(CultureInfo.InvariantCulture)),
+            PgParameter.Text(durability),
+        },
     };
-
-    private static NpgsqlParameter Text(string? value) => new() { NpgsqlDbType = NpgsqlDbType.Text, Value = (object?)value ?? DBNull.Value };
 }

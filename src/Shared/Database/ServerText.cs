@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace OmniPg.Jobmon;
+namespace OmniPg.Shared;
 
 /// <summary>How messages name a server.</summary>
 internal static class ServerText
