@@ -35,7 +35,7 @@ internal static class InstallCommand
         }
         if (session.Get(Script))
         {
-            session.Out.Write(jobmon.Admin.Script(options));
+            session.Out.Write(jobmon.Admin.InstallPlan(options).ToSqlScript());
             return ExitCodes.Done;
         }
 

@@ -38,30 +38,34 @@ internal static class ExtensionMigration
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
         var session = database.On(connection, cancellationToken);
-        var transaction = await SessionSettings.BeginAsync(async: true, connection, mayWrite: true, cancellationToken).ConfigureAwait(false);
-        await using var ending = transaction.ConfigureAwait(false);
-        await JobmonInstaller.BeginAsync(connection, new InstallOptions().LockTimeout, cancellationToken).ConfigureAwait(false);
+        var done = await SchemaInstall.RunAsync(session, JobmonSchemaScript.LockName, new InstallOptions().LockTimeout, async () =>
+        {
+            var found = await JobmonServerDetector.DetectAsync(connection, null, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
+            if (found.Mode != JobmonMode.Extension)
+                throw new JobmonNotInstalledException(found.Database, "pg_jobmon");
+            if (found.Schema == target)
+                throw new JobmonConflictException(target.Value, "it holds the extension pg_jobmon");
+            var own = await JobmonServerDetector.DetectAnyVersionAsync(
+                connection, target, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
+            own.RequireNothingNewer();
+            await CopyAsync(session, found, target).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
+        database.Forget();
+        return done;
+    }
 
-        var found = await JobmonServerDetector.DetectAsync(connection, null, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
-        if (found.Mode != JobmonMode.Extension)
-            throw new JobmonNotInstalledException(found.Database, "pg_jobmon");
-        if (found.Schema == target)
-            throw new JobmonConflictException(target.Value, "it holds the extension pg_jobmon");
-        var own = await JobmonServerDetector.DetectAnyVersionAsync(connection, target, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
-        own.RequireNothingNewer();
-        await JobmonInstaller.RunScriptAsync(connection, found with { Schema = target },
-            JobmonSchemaScript.Own(target, database.SideSchema), cancellationToken).ConfigureAwait(false);
+    private static async Task CopyAsync(PgSession session, JobmonServer source, PgIdentifier target)
+    {
+        var to = source with { Schema = target };
+        await JobmonInstaller.ApplyAsync(session, to, JobmonSchemaScript.OwnOnly(target, source.SideSchema)).ConfigureAwait(false);
         if (await session.ScalarAsync($"SELECT EXISTS (SELECT FROM {target.Quoted}.job_log)").ConfigureAwait(false) is true)
             throw new JobmonConflictException(target.Value, "it already holds runs");
-
         var hasAddress = await session.ScalarAsync(
-            $"SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = '{found.Schema.Quoted.Replace("'", "''", StringComparison.Ordinal)}.dblink_mapping_jobmon'::regclass AND attname = 'hostaddr')").ConfigureAwait(false) is true;
-        var copy = SqlTemplate.Render(Copy + (hasAddress ? CopyMapping : CopyOldMapping), target, database.SideSchema, true, ("@from@", found.Schema.Quoted));
-        await JobmonInstaller.ExecuteAsync(connection, copy, cancellationToken).ConfigureAwait(false);
-        await JobmonInstaller.RunScriptAsync(connection, found with { Schema = target },
-            JobmonSchemaScript.TakeOverSide(target, database.SideSchema), cancellationToken).ConfigureAwait(false);
-        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-        database.Forget();
-        return true;
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = $1::regclass AND attname = 'hostaddr')",
+            PgParameter.Text($"{source.Schema.Quoted}.dblink_mapping_jobmon")).ConfigureAwait(false) is true;
+        var copy = SqlTemplate.Render(Copy + (hasAddress ? CopyMapping : CopyOldMapping), target, source.SideSchema, true, ("@from@", source.Schema.Quoted));
+        await session.Unlimited.ExecuteAsync(copy).ConfigureAwait(false);
+        await JobmonInstaller.ApplyAsync(session, to, JobmonSchemaScript.TakeOver(target, source.SideSchema)).ConfigureAwait(false);
     }
 }

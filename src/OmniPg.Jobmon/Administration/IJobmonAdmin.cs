@@ -21,10 +21,13 @@ public interface IJobmonAdmin
     /// <exception cref="JobmonUnavailableException">The server cannot be reached, is a standby, or a lock was not given in time.</exception>
     Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default);
 
-    /// <summary>The SQL that <see cref="InstallAsync"/> would run in own mode, for an administrator to read and run. No I/O.</summary>
+    /// <summary>
+    /// What <see cref="InstallAsync"/> does in own mode, for an administrator to read and to run as <see cref="SqlPlan.ToSqlScript"/>. No I/O.
+    /// <see cref="InstallOptions.Dblink"/> is left out: it may hold a password.
+    /// </summary>
     /// <param name="options">Where to install and for whom; null means all defaults.</param>
-    /// <returns>One transaction.</returns>
-    string Script(InstallOptions? options = null);
+    /// <returns>The steps of one transaction.</returns>
+    SqlPlan InstallPlan(InstallOptions? options = null);
 
     /// <summary>
     /// The least rights a role needs on the log of this server and on the side schema, as SQL. Looks at the server first: the extension's
@@ -38,7 +41,7 @@ public interface IJobmonAdmin
     Task<string> GrantScriptAsync(string role, JobmonAccess access, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// As <see cref="GrantScriptAsync"/>, without I/O, to go with <see cref="Script"/>: for the log that this client has seen already, else
+    /// As <see cref="GrantScriptAsync"/>, without I/O, to go with <see cref="InstallPlan"/>: for the log that this client has seen already, else
     /// for own mode.
     /// </summary>
     /// <param name="role">Name of the role, as it stands in the catalogue; it is quoted here.</param>

@@ -8,20 +8,17 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     public Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default) =>
         new JobmonInstaller(database).InstallAsync(options ?? new InstallOptions(), cancellationToken);
 
-    public string Script(InstallOptions? options = null)
+    public SqlPlan InstallPlan(InstallOptions? options = null)
     {
-        var schema = SchemaOf(options);
-        var visibility = options?.ReaderRole is { } reader
-            ? JobmonSchemaScript.Visibility(schema, database.SideSchema, PgIdentifier.Create(reader)) : "";
-        return "BEGIN;\n" + JobmonSchemaScript.Begin + JobmonSchemaScript.Own(schema, database.SideSchema) + visibility
-            + JobmonSchemaScript.Side(schema, database.SideSchema) + "COMMIT;\n";
+        PgIdentifier? reader = options is null || OptionsCheck.Require(options).ReaderRole is not { } role ? null : PgIdentifier.Create(role);
+        return JobmonSchemaScript.Plan(JobmonMode.Own, SchemaOf(options), database.SideSchema, reader);
     }
 
     public Task<string> GrantScriptAsync(string role, JobmonAccess access, CancellationToken cancellationToken = default)
     {
         var name = PgIdentifier.Create(role);
         return database.RunAsync("read rights", (_, server) =>
-            Task.FromResult(Jobmon.GrantScript.For(name, access, server.Mode, server.Schema, server.SideSchema)), cancellationToken);
+            Task.FromResult(JobmonRights.Script(name, access, server.Mode, server.Schema, server.SideSchema)), cancellationToken);
     }
 
     public string GrantScript(string role, JobmonAccess access, InstallOptions? options = null)
@@ -29,7 +26,7 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
         var schema = SchemaOf(options);
         // Another schema than the extension's can only hold a log of own mode.
         var mode = database.Known is { } known && known.Schema == schema ? known.Mode : JobmonMode.Own;
-        return Jobmon.GrantScript.For(PgIdentifier.Create(role), access, mode, schema, database.SideSchema);
+        return JobmonRights.Script(PgIdentifier.Create(role), access, mode, schema, database.SideSchema);
     }
 
     public Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default) =>

@@ -7,7 +7,7 @@ public sealed class JobmonNotInstalledException : JobmonException
         : base(
             "jobmon.not-installed",
             $"Database '{database}' has neither extension 'pg_jobmon' nor a job log in schema '{lookedFor}'.",
-            "Run Admin.InstallAsync() once, or hand the text of Admin.Script() to the owner of the database.",
+            "Run Admin.InstallAsync() once, or hand the script of Admin.InstallPlan() to the owner of the database.",
             innerException)
     {
         Database = database;

@@ -19,29 +19,22 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         var wanted = options.Schema is { } name ? PgIdentifier.Create(name) : database.ConfiguredSchema;
         PgIdentifier? readerRole = options.ReaderRole is { } role ? PgIdentifier.Create(role) : null;
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
-        await using var closingConnection = connection.ConfigureAwait(false);
+        await using var closing = connection.ConfigureAwait(false);
         var session = database.On(connection, cancellationToken);
-        var transaction = await SessionSettings.BeginAsync(async: true, connection, mayWrite: true, cancellationToken).ConfigureAwait(false);
-        await using var closingTransaction = transaction.ConfigureAwait(false);
-        await BeginAsync(connection, options.LockTimeout, cancellationToken).ConfigureAwait(false);
-        // Looked at under the lock, so that what is judged here is what the scripts find.
-        var before = await JobmonServerDetector.DetectAnyVersionAsync(connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
-        before.RequireNothingNewer();
-
-        if (before.Mode != JobmonMode.Extension)
+        var before = await SchemaInstall.RunAsync(session, JobmonSchemaScript.LockName, options.LockTimeout, async () =>
         {
-            await RunScriptAsync(connection, before, JobmonSchemaScript.Own(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
-            if (readerRole is { } reader)
-                await ExecuteAsync(connection, JobmonSchemaScript.Visibility(before.Schema, before.SideSchema, reader), cancellationToken).ConfigureAwait(false);
-            if (options.Dblink is { } mapping)
-                await WriteMappingAsync(session, before.Schema, mapping).ConfigureAwait(false);
-        }
-        await RunScriptAsync(connection, before, JobmonSchemaScript.Side(before.Schema, before.SideSchema), cancellationToken).ConfigureAwait(false);
-        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            // Looked at under the lock, so that what is judged here is what the scripts find.
+            var found = (await JobmonServerDetector.DetectAnyVersionAsync(
+                connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false)).RequireNothingNewer();
+            await ApplyAsync(session, found, JobmonSchemaScript.Plan(found.Mode, found.Schema, found.SideSchema, readerRole)).ConfigureAwait(false);
+            // Beside the plan: what it says may hold a password.
+            if (found.Mode != JobmonMode.Extension && options.Dblink is { } mapping)
+                await WriteMappingAsync(session, found.Schema, mapping).ConfigureAwait(false);
+            return found;
+        }).ConfigureAwait(false);
 
         database.Forget();
-        var autonomy = before.Mode == JobmonMode.Extension
-            ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(session, before.Schema).ConfigureAwait(false);
+        var autonomy = before.Mode == JobmonMode.Extension ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(session, before.Schema).ConfigureAwait(false);
         return new InstallResult
         {
             Mode = before.Mode == JobmonMode.Extension ? JobmonMode.Extension : JobmonMode.Own,
@@ -50,40 +43,17 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             AlreadyInstalled = before.Mode == JobmonMode.Own || before.HasSide || before.FoundSide.IsOlder,
             Upgraded = before.HasOlderLog || before.FoundSide.IsOlder,
             SqlAutonomy = autonomy,
-            WhyNotAutonomous = autonomy == SqlAutonomy.Dblink
-                ? null : await CapabilityProbe.WhyNoneAsync(session).ConfigureAwait(false),
+            WhyNotAutonomous = autonomy == SqlAutonomy.Dblink ? null : await CapabilityProbe.WhyNoneAsync(session).ConfigureAwait(false),
         };
     }
 
-    /// <summary>Runs an installation script for the schemas of <paramref name="target"/> and turns its refusals into typed exceptions.</summary>
-    public static async Task RunScriptAsync(NpgsqlConnection connection, JobmonServer target, string script, CancellationToken cancellationToken)
+    /// <summary>Runs a plan for the schemas of <paramref name="target"/> and turns its refusals into typed exceptions.</summary>
+    public static Task ApplyAsync(PgSession session, JobmonServer target, SqlPlan plan) => SchemaInstall.ApplyAsync(session, plan, refusal => refusal.SqlState switch
     {
-        try
-        {
-            await ExecuteAsync(connection, script, cancellationToken).ConfigureAwait(false);
-        }
-        catch (PostgresException refusal) when (refusal.SqlState == Conflict)
-        {
-            throw new JobmonConflictException(target.Schema.Value, refusal.MessageText);
-        }
-        catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege)
-        {
-            throw MissingRight(target, refusal);
-        }
-    }
-
-    /// <summary>Waits for another installation; from here on no lock is waited for longer than <paramref name="lockTimeout"/>.</summary>
-    public static Task BeginAsync(NpgsqlConnection connection, TimeSpan lockTimeout, CancellationToken cancellationToken)
-    {
-        var milliseconds = ((long)lockTimeout.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
-        return ExecuteAsync(connection, $"SET LOCAL lock_timeout = {milliseconds};\n{JobmonSchemaScript.Begin}", cancellationToken);
-    }
-
-    public static async Task ExecuteAsync(NpgsqlConnection connection, string script, CancellationToken cancellationToken)
-    {
-        using var command = new NpgsqlCommand(script, connection) { CommandTimeout = 0 };
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
+        Conflict => new JobmonConflictException(target.Schema.Value, refusal.MessageText),
+        PostgresErrorCodes.InsufficientPrivilege => MissingRight(target, refusal),
+        _ => null,
+    });
 
     private static async Task WriteMappingAsync(PgSession session, PgIdentifier schema, DblinkMapping mapping)
     {

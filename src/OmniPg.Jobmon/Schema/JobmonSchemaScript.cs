@@ -39,23 +39,37 @@ internal static class JobmonSchemaScript
 
     private static readonly string[] SideParts = ["side-tables.sql", "side-functions.sql"];
 
-    /// <summary>
-    /// Lets two installers follow each other, and reads strings as these texts write them, whatever the database is set to. Part of the
-    /// installation's transaction.
-    /// </summary>
-    public const string Begin = "SET LOCAL standard_conforming_strings = on;\nSELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('omnipg_jobmon.install', 0));\n";
+    /// <summary>Name of the advisory lock of an installation.</summary>
+    public const string LockName = "omnipg_jobmon.install";
 
-    /// <summary>Guard, tables, functions and triggers of own mode.</summary>
-    public static string Own(PgIdentifier schema, PgIdentifier side) => Fill("guard.sql", "schema", OwnParts, schema, side);
+    /// <summary>What an installation does, whether it is printed or applied.</summary>
+    /// <param name="mode">Mode of the log; anything but the extension's means own mode.</param>
+    /// <param name="schema">Schema of the log.</param>
+    /// <param name="side">The side schema.</param>
+    /// <param name="readerRole">Role whose members see every run; null for no policies.</param>
+    public static SqlPlan Plan(JobmonMode mode, PgIdentifier schema, PgIdentifier side, PgIdentifier? readerRole)
+    {
+        IEnumerable<SqlPlanStep> log = mode == JobmonMode.Extension ? [] : OwnOnly(schema, side).Steps.Skip(1);
+        IEnumerable<SqlPlanStep> readers = mode == JobmonMode.Extension || readerRole is not { } reader ? []
+            : [Step("limit-readers", $"Only members of {reader.Quoted} see every run, others their own.", Visibility(schema, side, reader))];
+        return new SqlPlan([SchemaInstall.Begin(LockName), .. log, .. readers, SideTables(schema, side, "guard-side.sql")]);
+    }
 
-    /// <summary>Guard, tables and functions beside the log in <paramref name="schema"/>, whichever mode that is.</summary>
-    public static string Side(PgIdentifier schema, PgIdentifier side) => Fill("guard-side.sql", "side", SideParts, schema, side);
+    /// <summary>The part of it that makes the log itself, without the tables beside it.</summary>
+    public static SqlPlan OwnOnly(PgIdentifier schema, PgIdentifier side) => new(
+        SchemaInstall.Begin(LockName),
+        Step("install-log", $"Tables, functions and triggers of the job log in schema {schema.Quoted}.", Fill("guard.sql", "schema", OwnParts, schema, side)));
 
-    /// <summary>The same without the guard: takes over a side schema that belonged to another log.</summary>
-    public static string TakeOverSide(PgIdentifier schema, PgIdentifier side) => Fill(null, "side", SideParts, schema, side);
+    /// <summary>The side tables without their guard: takes over a side schema that belonged to another log.</summary>
+    public static SqlPlan TakeOver(PgIdentifier schema, PgIdentifier side) => new(SchemaInstall.Begin(LockName), SideTables(schema, side, guard: null));
+
+    private static SqlPlanStep SideTables(PgIdentifier schema, PgIdentifier side, string? guard) =>
+        Step("install-side-tables", $"Side tables of the log in schema {schema.Quoted}, in schema {side.Quoted}.", Fill(guard, "side", SideParts, schema, side));
+
+    private static SqlPlanStep Step(string kind, string reason, string sql) => new() { Kind = kind, Reason = reason, Sql = sql };
 
     /// <summary>Policies that let <paramref name="readerRole"/> see every run and others only their own.</summary>
-    public static string Visibility(PgIdentifier schema, PgIdentifier side, PgIdentifier readerRole) => SqlTemplate.Render(
+    private static string Visibility(PgIdentifier schema, PgIdentifier side, PgIdentifier readerRole) => SqlTemplate.Render(
         EmbeddedSql.Read("own-visibility.sql"), schema, side, true,
         ("@reader.name.literal@", readerRole.Value.Replace("'", "''", StringComparison.Ordinal)));
 

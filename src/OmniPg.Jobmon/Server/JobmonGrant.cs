@@ -10,6 +10,8 @@ internal sealed record JobmonGrant(JobmonAccess Access, bool Side, string[] Priv
     /// <summary>What GRANT has to be told about the objects: nothing for tables, else <c>SEQUENCE </c> or <c>FUNCTION </c>.</summary>
     public string Kind { get; init; } = "";
 
+    public Privileges In(PgIdentifier schema, PgIdentifier side) => new(Side ? side : schema, Kind, Privileges, Objects);
+
     /// <summary>The only mode that needs them; <see langword="null"/>: both do.</summary>
     public JobmonMode? Only { get; init; }
 

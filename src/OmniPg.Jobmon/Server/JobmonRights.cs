@@ -63,6 +63,11 @@ internal static class JobmonRights
     /// <summary>What the package itself needs for work of this kind.</summary>
     public static IEnumerable<JobmonGrant> Used(JobmonMode mode, JobmonAccess access) => All.Where(grant => grant.UsedFrom <= access && IsIn(grant, mode));
 
+    /// <summary>The script that gives a role what it needs for this access.</summary>
+    public static string Script(PgIdentifier role, JobmonAccess access, JobmonMode mode, PgIdentifier schema, PgIdentifier side) => Enum.IsDefined(access)
+        ? Privileges.Script(role, [schema, side], Given(mode, access).Select(grant => grant.In(schema, side)))
+        : throw new ArgumentOutOfRangeException(nameof(access), access, "Access is Read, Write or Manage.");
+
     /// <summary>
     /// Rows of SQL, <c>(function, privilege on the tables)</c>, for all functions of a schema: whoever had that privilege when everybody could still
     /// execute the functions keeps them.

@@ -35,7 +35,7 @@ internal sealed record JobmonServer
     public required PgIdentifier SideSchema { get; init; }
 
     /// <summary>What is in the place of the side schema, whether it can be worked with or not.</summary>
-    public SideSchemaFind FoundSide { get; init; } = SideSchemaFind.Nothing;
+    public SchemaFind FoundSide { get; init; } = new(CurrentSideVersion);
 
     /// <summary>Version of the side schema; <see langword="null"/> when it is missing or cannot be worked with.</summary>
     public int? SideVersion { get; init; }

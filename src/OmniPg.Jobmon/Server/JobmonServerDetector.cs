@@ -7,6 +7,8 @@ internal static class JobmonServerDetector
 {
     public static readonly PgIdentifier DefaultSchema = PgIdentifier.Create("jobmon");
 
+    private static readonly PgIdentifier LogSchema = PgIdentifier.Create("log_schema");
+
     /// <summary>Finds a log of this package's version, or throws <see cref="JobmonUnsupportedVersionException"/>.</summary>
     /// <param name="connection">An open connection.</param>
     /// <param name="schema">The schema to look at, or <see langword="null"/> for the extension first, then the SDK's own.</param>
@@ -30,15 +32,8 @@ internal static class JobmonServerDetector
             await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
             found = Read(reader, schema, side);
         }
-        using (var readable = SideCommand(connection, side, seconds))
-        {
-            if (await readable.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true and var answer)
-                return WithoutSide(found, answer);
-        }
-        using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection) { CommandTimeout = seconds };
-        var row = await version.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await using var closingRow = row.ConfigureAwait(false);
-        return await row.ReadAsync(cancellationToken).ConfigureAwait(false) ? WithSide(found, row) : found;
+        return With(found, await SchemaFind.LookAsync(
+            async: true, connection, side, LogSchema, JobmonServer.CurrentSideVersion, seconds, cancellationToken).ConfigureAwait(false));
     }
 
     /// <inheritdoc cref="DetectAsync"/>
@@ -51,26 +46,14 @@ internal static class JobmonServerDetector
             reader.Read();
             found = Read(reader, schema, side).RequireOwnVersion();
         }
-        using (var readable = SideCommand(connection, side, seconds))
-        {
-            if (readable.ExecuteScalar() is not true and var answer)
-                return WithoutSide(found, answer);
-        }
-        using var version = new NpgsqlCommand(found.Render(JobmonServerSql.SideVersion), connection) { CommandTimeout = seconds };
-        using var row = version.ExecuteReader();
-        return row.Read() ? WithSide(found, row) : found;
+        return With(found, SyncCall.Run(SchemaFind.LookAsync(
+            async: false, connection, side, LogSchema, JobmonServer.CurrentSideVersion, seconds, CancellationToken.None)));
     }
 
     private static NpgsqlCommand DetectCommand(NpgsqlConnection connection, PgIdentifier? schema, int seconds) => new(JobmonServerSql.Detect, connection)
     {
         CommandTimeout = seconds,
         Parameters = { PgParameter.Text(schema?.Value) },
-    };
-
-    private static NpgsqlCommand SideCommand(NpgsqlConnection connection, PgIdentifier side, int seconds) => new(JobmonServerSql.SideIsReadable, connection)
-    {
-        CommandTimeout = seconds,
-        Parameters = { PgParameter.Text(side.Value) },
     };
 
     private static JobmonServer Read(NpgsqlDataReader row, PgIdentifier? schema, PgIdentifier side)
@@ -100,12 +83,6 @@ internal static class JobmonServerDetector
         };
     }
 
-    // Null: there is none; false: this role may not look.
-    private static JobmonServer WithoutSide(JobmonServer found, object? readable) => found with { FoundSide = new SideSchemaFind { Exists = readable is false } };
-
-    private static JobmonServer WithSide(JobmonServer found, NpgsqlDataReader row)
-    {
-        var side = new SideSchemaFind { Exists = true, Version = row.GetInt32(0), LogSchema = row.GetString(1) };
-        return found with { FoundSide = side, SideVersion = side.Trouble(found.Schema) is null ? side.Version : null };
-    }
+    private static JobmonServer With(JobmonServer found, SchemaFind side) =>
+        found with { FoundSide = side, SideVersion = side.Trouble(found.Schema) is null ? side.Version : null };
 }

@@ -1,6 +1,6 @@
 namespace OmniPg.Jobmon;
 
-/// <summary>What detection asks the server. Both are read-only and work for every role.</summary>
+/// <summary>What detection asks the server. Read-only, and works for every role.</summary>
 internal static class JobmonServerSql
 {
     // $1: schema named by the options, or null. Own-mode schemas are known by their version function.
@@ -33,14 +33,4 @@ internal static class JobmonServerSql
                 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
                 WHERE n.nspname = e.nspname AND p.proname IN ('auth', 'add_step', 'update_step', 'close_job', 'fail_job'))) f ON true
         """;
-
-    // $1: name of the side schema. Null where there is none.
-    public const string SideIsReadable =
-        """
-        SELECT bool_and(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = $1 AND c.relname = 'schema_version'
-        """;
-
-    public const string SideVersion = "SELECT version, log_schema FROM @side@.schema_version LIMIT 1";
 }

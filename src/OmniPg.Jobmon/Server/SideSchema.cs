@@ -2,9 +2,21 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Demands the side schema where there is no work without it.</summary>
+/// <summary>What it means for the log whether the side schema can be worked with.</summary>
 internal static class SideSchema
 {
+    /// <summary>Why the log in a schema works without it, as the end of a sentence, and what helps; null when it works with it.</summary>
+    public static (string Reason, string NextStep)? Trouble(this SchemaFind found, PgIdentifier schema) => found switch
+    {
+        { Exists: false } => ("is missing", "Admin.InstallAsync() adds it."),
+        { Version: null } => ("is not readable for this role", "The text of Admin.GrantScriptAsync() gives the rights."),
+        // A side schema that describes another log than the one found must not be joined with it.
+        _ when found.BelongsTo != schema.Value => ($"belongs to the log in schema '{found.BelongsTo}'", "Name another JobmonOptions.SideSchema for this log."),
+        { IsOlder: true } => ($"has version {found.Version}, older than {found.Current} of this package", "Admin.InstallAsync() upgrades it."),
+        { IsNewer: true } => ($"has version {found.Version}, newer than {found.Current} of this package", "Use the package version that installed it, or a later one."),
+        _ => null,
+    };
+
     /// <summary>Returns when it can be worked with.</summary>
     /// <exception cref="JobmonNotInstalledException">It is missing.</exception>
     /// <exception cref="JobmonUnsupportedVersionException">It is of another version.</exception>

@@ -35,7 +35,7 @@ internal sealed class RecordingAdmin(RecordingJobmon jobmon) : IJobmonAdmin
     public Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default) =>
         throw Refuse(nameof(InstallAsync));
 
-    public string Script(InstallOptions? options = null) => throw Refuse(nameof(Script));
+    public SqlPlan InstallPlan(InstallOptions? options = null) => throw Refuse(nameof(InstallPlan));
 
     public string GrantScript(string role, JobmonAccess access, InstallOptions? options = null) => throw Refuse(nameof(GrantScript));
 

@@ -29,7 +29,7 @@ public sealed class PageTests(PgClusterFixture server)
     [Fact]
     public void Script_of_rights_is_the_one_that_the_package_gives()
     {
-        var script = GrantScript.For(PgIdentifier.Create("etl"), JobmonAccess.Write, JobmonMode.Own, PgIdentifier.Create("jobmon"), PgIdentifier.Create("omnipg_jobmon"));
+        var script = JobmonRights.Script(PgIdentifier.Create("etl"), JobmonAccess.Write, JobmonMode.Own, PgIdentifier.Create("jobmon"), PgIdentifier.Create("omnipg_jobmon"));
 
         Section("## Rights").SkipWhile(line => line != "```sql").Skip(1).TakeWhile(line => line != "```").Should().Equal(
             script.Split('\n', StringSplitOptions.RemoveEmptyEntries));

@@ -22,7 +22,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
 
         (error.Code, error.Database, error.Schema, error.IsTransient).Should().Be(("jobmon.not-installed", database.Name, "elsewhere", false));
         error.Message.Should().Be($"Database '{database.Name}' has neither extension 'pg_jobmon' nor a job log in schema 'elsewhere'. "
-            + "Hint: Run Admin.InstallAsync() once, or hand the text of Admin.Script() to the owner of the database.");
+            + "Hint: Run Admin.InstallAsync() once, or hand the script of Admin.InstallPlan() to the owner of the database.");
         checking.Message.Should().Be(error.Message);
     }
 

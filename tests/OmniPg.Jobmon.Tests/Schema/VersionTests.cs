@@ -31,7 +31,7 @@ public sealed class VersionTests(PgClusterFixture server)
 
         var result = byScript ? null : await log.Admin.InstallAsync(null, Stop);
         if (byScript)
-            await log.ExecuteAsync(log.Admin.Script());
+            await log.ExecuteAsync(log.Admin.InstallPlan().ToSqlScript());
 
         (await log.RowsAsync(State)).Should().Equal("2|omnipg_jobmon.acknowledgement|omnipg_jobmon.run_tags_idx|t|KEPT");
         if (result is not null)
@@ -56,7 +56,7 @@ public sealed class VersionTests(PgClusterFixture server)
         await using var jobmon = new JobmonClient(database.DataSource);
 
         if (byScript)
-            await database.ExecuteAsync(jobmon.Admin.Script(), Stop);
+            await database.ExecuteAsync(jobmon.Admin.InstallPlan().ToSqlScript(), Stop);
         var result = await jobmon.Admin.InstallAsync(cancellationToken: Stop);
 
         result.Upgraded.Should().Be(!byScript);
@@ -115,7 +115,7 @@ public sealed class VersionTests(PgClusterFixture server)
             + "RETURNS boolean LANGUAGE sql AS 'SELECT true'; DROP FUNCTION S.show_running(integer)");
 
         var install = () => log.Admin.InstallAsync(null, Stop);
-        var script = () => log.ExecuteAsync(log.Admin.Script());
+        var script = () => log.ExecuteAsync(log.Admin.InstallPlan().ToSqlScript());
 
         var refused = (await install.Should().ThrowAsync<JobmonUnsupportedVersionException>()).Which;
         (refused.Found, refused.Supported).Should().Be((version, "2"));

@@ -1,9 +1,9 @@
 using System.Text;
 
-namespace OmniPg.Jobmon;
+namespace OmniPg.Shared;
 
 /// <summary>
-/// Fills names into a statement, in one pass, so that nothing inside a filled-in name is taken for a placeholder. <c>@schema@</c> and
+/// Fills the names of a schema and of the side schema beside it into a statement, in one pass, so that nothing inside a filled-in name is taken for a placeholder. <c>@schema@</c> and
 /// <c>@side@</c> are the quoted names, <c>….literal@</c> the quoted name inside a string literal, <c>….name.literal@</c> the bare one.
 /// </summary>
 internal static class SqlTemplate
@@ -39,7 +39,7 @@ internal static class SqlTemplate
     private static string Fill(string template, PgIdentifier schema, PgIdentifier side, ReadOnlySpan<(string Token, string Text)> more)
     {
         if (schema.Value.Contains(BodyTag, StringComparison.Ordinal) || side.Value.Contains(BodyTag, StringComparison.Ordinal))
-            throw new ArgumentException($"A schema of the job log must not have '{BodyTag}' in its name.");
+            throw new ArgumentException($"A schema must not have '{BodyTag}' in its name.");
 
         ReadOnlySpan<(string Token, string Text)> tokens =
         [
