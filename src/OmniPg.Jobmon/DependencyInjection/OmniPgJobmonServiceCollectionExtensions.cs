@@ -15,11 +15,11 @@ public static class OmniPgJobmonServiceCollectionExtensions
     /// <param name="configure">Sets options; null means all defaults.</param>
     /// <returns>A builder for data source, background services and log capture.</returns>
     /// <remarks>
-    /// The data source comes from <see cref="JobmonBuilder.UseDataSource(NpgsqlDataSource)"/>, else from the registered
+    /// The data source comes from <see cref="OmniPgJobmonBuilder.UseDataSource(NpgsqlDataSource)"/>, else from the registered
     /// <see cref="NpgsqlDataSource"/> (by <see cref="JobmonOptions.DataSourceKey"/> if set), else one is made from
     /// <see cref="JobmonOptions.ConnectionString"/>. Options are validated when the host starts, all at once.
     /// </remarks>
-    public static JobmonBuilder AddOmniPgJobmon(this IServiceCollection services, Action<JobmonOptions>? configure = null) =>
+    public static OmniPgJobmonBuilder AddOmniPgJobmon(this IServiceCollection services, Action<JobmonOptions>? configure = null) =>
         services.AddOmniPgJobmon(Options.Options.DefaultName, configure);
 
     /// <summary>Registers <see cref="IJobmon"/> with options from configuration.</summary>
@@ -29,7 +29,7 @@ public static class OmniPgJobmonServiceCollectionExtensions
     /// (<see cref="JobmonOptions.MessageFilter"/> and the data sources) cannot stand there.
     /// </param>
     /// <returns>A builder for data source, background services and log capture.</returns>
-    public static JobmonBuilder AddOmniPgJobmon(this IServiceCollection services, IConfiguration section) =>
+    public static OmniPgJobmonBuilder AddOmniPgJobmon(this IServiceCollection services, IConfiguration section) =>
         services.AddOmniPgJobmon(Options.Options.DefaultName, section);
 
     /// <summary>Registers a named log beside others, with options from configuration.</summary>
@@ -37,7 +37,7 @@ public static class OmniPgJobmonServiceCollectionExtensions
     /// <param name="name">Name and service key.</param>
     /// <param name="section">Section whose keys are the names of <see cref="JobmonOptions"/>; times as <c>hh:mm:ss</c>.</param>
     /// <returns>A builder for data source, background services and log capture.</returns>
-    public static JobmonBuilder AddOmniPgJobmon(this IServiceCollection services, string name, IConfiguration section)
+    public static OmniPgJobmonBuilder AddOmniPgJobmon(this IServiceCollection services, string name, IConfiguration section)
     {
         ArgumentNullException.ThrowIfNull(section);
         return services.AddOmniPgJobmon(name, options => JobmonConfiguration.Apply(section, options));
@@ -48,7 +48,7 @@ public static class OmniPgJobmonServiceCollectionExtensions
     /// <param name="name">Name and service key.</param>
     /// <param name="configure">Sets options; null means all defaults.</param>
     /// <returns>A builder for data source, background services and log capture of this log.</returns>
-    public static JobmonBuilder AddOmniPgJobmon(this IServiceCollection services, string name, Action<JobmonOptions>? configure = null)
+    public static OmniPgJobmonBuilder AddOmniPgJobmon(this IServiceCollection services, string name, Action<JobmonOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(name);
@@ -57,7 +57,7 @@ public static class OmniPgJobmonServiceCollectionExtensions
         OptionsCheck.Add<JobmonOptions>(services, name).Configure(options => configure?.Invoke(options));
         services.TryAddKeyedSingleton<IJobmon>(name, static (provider, key) => Create(provider, (string)key!));
         services.TryAddSingleton(provider => provider.GetRequiredKeyedService<IJobmon>(name));
-        return new JobmonBuilder(services, name);
+        return new OmniPgJobmonBuilder(services, name);
     }
 
     private static JobmonClient Create(IServiceProvider provider, string name)

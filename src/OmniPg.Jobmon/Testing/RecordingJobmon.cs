@@ -5,7 +5,7 @@ namespace OmniPg.Jobmon;
 /// <para>
 /// No database, no thread, no I/O. The rules are those of <see cref="JobmonClient"/>: the first end wins, an open run that is disposed has
 /// failed, open steps end with their run, single-instance runs exclude each other, arguments are checked alike. Progress of an open step
-/// reads as if it had just been written. What is logged inside a run arrives where <see cref="JobmonBuilder.AddLogCapture"/> is registered.
+/// reads as if it had just been written. What is logged inside a run arrives where <see cref="OmniPgJobmonBuilder.AddLogCapture"/> is registered.
 /// Thread-safe.
 /// </para>
 /// <para>What needs a server is refused with <see cref="NotSupportedException"/> that says what to use in its place.</para>

@@ -49,7 +49,7 @@ internal sealed class AdvisoryLock : IAsyncDisposable
                 if (await whose.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not int pid || pid != connection.ProcessID)
                     throw new NotSupportedException("A pooler stands between here and the server: a lock needs a connection that goes straight to the server.");
             }
-            using var take = Command("SELECT pg_catalog.pg_try_advisory_lock", key, connection);
+            using var take = Command("SELECT pg_catalog.pg_try_advisory_lock(", key, connection);
             if (await take.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true)
                 held = new AdvisoryLock(connection, key, lookEvery, time);
             return held;
@@ -70,7 +70,7 @@ internal sealed class AdvisoryLock : IAsyncDisposable
         await _watch.ConfigureAwait(false);
         try
         {
-            using var give = Command("SELECT pg_catalog.pg_advisory_unlock", _key, _connection);
+            using var give = Command("SELECT pg_catalog.pg_advisory_unlock(", _key, _connection);
             await give.ExecuteScalarAsync().ConfigureAwait(false);
         }
         catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
@@ -105,7 +105,7 @@ internal sealed class AdvisoryLock : IAsyncDisposable
 
     private static NpgsqlCommand Command(string function, AdvisoryLockKey key, NpgsqlConnection connection)
     {
-        var command = new NpgsqlCommand(key.IsPair ? $"{function}($1, $2)" : $"{function}($1)", connection);
+        var command = new NpgsqlCommand(function + (key.IsPair ? "$1, $2)" : "$1)"), connection);
         if (key.IsPair)
         {
             command.Parameters.Add(PgParameter.Integer(key.Pair.First));

@@ -8,9 +8,9 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>Adds to a registered job log.</summary>
-public sealed class JobmonBuilder
+public sealed class OmniPgJobmonBuilder
 {
-    internal JobmonBuilder(IServiceCollection services, string name) => (Services, Name) = (services, name);
+    internal OmniPgJobmonBuilder(IServiceCollection services, string name) => (Services, Name) = (services, name);
 
     /// <summary>The services the log is registered in.</summary>
     public IServiceCollection Services { get; }
@@ -21,7 +21,7 @@ public sealed class JobmonBuilder
     /// <summary>Uses this data source; it is not disposed with the log.</summary>
     /// <param name="dataSource">Data source of the work, from which the own connections are derived.</param>
     /// <returns>The same builder.</returns>
-    public JobmonBuilder UseDataSource(NpgsqlDataSource dataSource)
+    public OmniPgJobmonBuilder UseDataSource(NpgsqlDataSource dataSource)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
         return UseDataSource(_ => dataSource);
@@ -30,7 +30,7 @@ public sealed class JobmonBuilder
     /// <summary>Uses the data source that the container gives.</summary>
     /// <param name="dataSource">Called once, when the log is first asked for; what it returns is not disposed with the log.</param>
     /// <returns>The same builder.</returns>
-    public JobmonBuilder UseDataSource(Func<IServiceProvider, NpgsqlDataSource> dataSource)
+    public OmniPgJobmonBuilder UseDataSource(Func<IServiceProvider, NpgsqlDataSource> dataSource)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
         Services.AddKeyedSingleton(Name, new JobmonDataSource(dataSource));
@@ -45,7 +45,7 @@ public sealed class JobmonBuilder
     /// this out and let the owner run <c>omnipg jobmon install</c>. With <see cref="ErrorPolicy.LogAndContinue"/> a failure is logged (event 3304) and the
     /// host starts all the same; with <see cref="ErrorPolicy.Throw"/> it does not start.
     /// </remarks>
-    public JobmonBuilder AddInstall(InstallOptions? install = null)
+    public OmniPgJobmonBuilder AddInstall(InstallOptions? install = null)
     {
         Services.AddSingleton<IHostedService>(provider => new InstallService(
             provider.GetRequiredKeyedService<IJobmon>(Name), install ?? new InstallOptions(),
@@ -58,7 +58,7 @@ public sealed class JobmonBuilder
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The interval is not positive.</exception>
     /// <remarks>Before the log is installed each look is an error in the program's log (event 3301), and the next one tries again.</remarks>
-    public JobmonBuilder AddReaper(TimeSpan? interval = null)
+    public OmniPgJobmonBuilder AddReaper(TimeSpan? interval = null)
     {
         var every = Positive(interval ?? TimeSpan.FromMinutes(1), nameof(interval));
         return AddPeriodic(every, TimeSpan.Zero, JobmonLog.ReapFailed, async (jobmon, logger, stop) =>
@@ -74,7 +74,7 @@ public sealed class JobmonBuilder
     /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The interval is not positive.</exception>
     /// <remarks>Before the log is installed a purge is an error in the program's log (event 3303), and the next one tries again.</remarks>
-    public JobmonBuilder AddRetention(PurgeOptions purge, TimeSpan? interval = null)
+    public OmniPgJobmonBuilder AddRetention(PurgeOptions purge, TimeSpan? interval = null)
     {
         OptionsCheck.Require(purge);
         var every = Positive(interval ?? TimeSpan.FromDays(1), nameof(interval));
@@ -91,7 +91,7 @@ public sealed class JobmonBuilder
     /// <see cref="JobmonOptions.PgCronConnectionString"/>.
     /// </param>
     /// <returns>The same builder.</returns>
-    public JobmonBuilder AddPgCron(NpgsqlDataSource? dataSource = null)
+    public OmniPgJobmonBuilder AddPgCron(NpgsqlDataSource? dataSource = null)
     {
         Services.Configure<JobmonOptions>(Name, options =>
         {
@@ -105,13 +105,13 @@ public sealed class JobmonBuilder
     /// <param name="minimum">Lowest level stored. Default <see cref="LogLevel.Information"/>.</param>
     /// <returns>The same builder.</returns>
     /// <remarks>At most <see cref="JobmonOptions.MaxLogLines"/> lines per run. Lines of this package and of the driver are left out.</remarks>
-    public JobmonBuilder AddLogCapture(LogLevel minimum = LogLevel.Information)
+    public OmniPgJobmonBuilder AddLogCapture(LogLevel minimum = LogLevel.Information)
     {
         Services.TryAddEnumerable(ServiceDescriptor.Singleton<ILoggerProvider, JobmonLoggerProvider>(_ => new JobmonLoggerProvider(minimum)));
         return this;
     }
 
-    private JobmonBuilder AddPeriodic(
+    private OmniPgJobmonBuilder AddPeriodic(
         TimeSpan every, TimeSpan firstAfter, Action<ILogger, string, Exception> logFailure, Func<IJobmon, ILogger, CancellationToken, Task> work)
     {
         Services.AddSingleton<IHostedService>(provider =>
