@@ -70,8 +70,13 @@ internal sealed class AdvisoryLock : IAsyncDisposable
         await _watch.ConfigureAwait(false);
         try
         {
-            using var give = Command("SELECT pg_catalog.pg_advisory_unlock(", _key, _connection);
+            using var give = Command("SELECT pg_catalog.pg_advisory_unlock", _key, _connection);
             await give.ExecuteScalarAsync().ConfigureAwait(false);
+        }
+        catch (PostgresException)
+        {
+            // A session that lives, and holds the lock: it ends here, for its pool may give it to others as it is.
+            await EndSessionAsync().ConfigureAwait(false);
         }
         catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
         {
@@ -80,6 +85,19 @@ internal sealed class AdvisoryLock : IAsyncDisposable
         await _connection.DisposeAsync().ConfigureAwait(false);
         _released.Dispose();
         _lost.Dispose();
+    }
+
+    private async Task EndSessionAsync()
+    {
+        try
+        {
+            using var end = new NpgsqlCommand("SELECT pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid())", _connection);
+            await end.ExecuteScalarAsync().ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
+        {
+            // The end of the session is what the server answers.
+        }
     }
 
     private async Task WatchAsync(TimeSpan lookEvery, TimeProvider time)

@@ -57,6 +57,23 @@ public sealed class AdvisoryLockTests(PgClusterFixture fixture)
         never.IsCancellationRequested.Should().BeFalse();
     }
 
+    [Fact]
+    public async Task A_session_that_cannot_give_the_lock_back_does_not_go_back_to_its_pool_with_it()
+    {
+        await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
+        await database.ExecuteAsync("CREATE ROLE lock_keeper LOGIN; REVOKE EXECUTE ON FUNCTION pg_advisory_unlock(bigint) FROM PUBLIC", Stop);
+        var settings = new NpgsqlConnectionStringBuilder(database.DataSource.ConnectionString) { Username = "lock_keeper", NoResetOnClose = true };
+        await using var source = NpgsqlDataSource.Create(settings);
+        var key = AdvisoryLockKey.FromInt64(44);
+
+        await (await TryAcquireAsync(source, key))!.DisposeAsync();
+
+        await Eventually.TrueAsync(
+            async () => await database.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 44", Stop) == 0, "the lock is free", cancellationToken: Stop);
+        await using var next = await TryAcquireAsync(source, key);
+        next.Should().NotBeNull();
+    }
+
     private Task<AdvisoryLock?> TryAcquireAsync(NpgsqlDataSource source, AdvisoryLockKey key) =>
         AdvisoryLock.TryAcquireAsync(source.OpenConnectionAsync, key, LookEvery, _time, Stop);
 }
