@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Npgsql;
 using OmniPg.Testing;
 
@@ -49,7 +50,7 @@ public sealed class LockedLogTests(PgClusterFixture server)
         refusal.Which.SqlState.Should().Be(PostgresErrorCodes.LockNotAvailable);
         await transaction.RollbackAsync(Stop);
         (await log.Admin.InstallAsync(new InstallOptions { LockTimeout = TimeSpan.FromSeconds(10) }, Stop)).AlreadyInstalled.Should().BeTrue();
-        await log.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { LockTimeout = TimeSpan.Zero }, Stop)).Should().ThrowAsync<ArgumentOutOfRangeException>();
+        await log.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { LockTimeout = TimeSpan.Zero }, Stop)).Should().ThrowAsync<OptionsValidationException>();
     }
 
     private static async Task AskAsync(JobmonClient jobmon, string call, CancellationToken stop)

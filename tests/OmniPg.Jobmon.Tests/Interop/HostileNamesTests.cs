@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Npgsql;
 using OmniPg.Testing;
 
@@ -70,8 +71,8 @@ public sealed class HostileNamesTests(PgClusterFixture server)
         await using var jobmon = new JobmonClient(database.DataSource);
         var tooLong = new string('ü', 32);
 
-        await jobmon.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { Schema = tooLong }, Stop)).Should().ThrowAsync<ArgumentException>().WithMessage("*63*");
-        await jobmon.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { ReaderRole = tooLong }, Stop)).Should().ThrowAsync<ArgumentException>().WithMessage("*63*");
+        await jobmon.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { Schema = tooLong }, Stop)).Should().ThrowAsync<OptionsValidationException>().WithMessage("*63*");
+        await jobmon.Admin.Awaiting(a => a.InstallAsync(new InstallOptions { ReaderRole = tooLong }, Stop)).Should().ThrowAsync<OptionsValidationException>().WithMessage("*63*");
 
         (await database.ScalarAsync<long>("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'ü%'", Stop)).Should().Be(0);
     }
