@@ -1,5 +1,4 @@
 using Npgsql;
-using OmniPg.Shared;
 
 namespace OmniPg.Jobmon;
 

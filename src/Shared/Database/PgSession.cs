@@ -36,21 +36,9 @@ internal sealed class PgSession(NpgsqlConnection connection, int seconds, Cancel
     public async Task<T?> RowAsync<T>(string sql, Func<NpgsqlDataReader, T> read, params NpgsqlParameter[] parameters) =>
         await RowsAsync(sql, read, parameters).ConfigureAwait(false) is [var first, ..] ? first : default;
 
-    /// <summary>Sends statements as they are, for texts that the server or a user wrote.</summary>
-    /// <remarks>
-    /// The driver cuts the text of a command without parameters at its semicolons, those of a <c>BEGIN ATOMIC</c> body included (npgsql/npgsql#4445). The
-    /// commands of a batch it leaves alone.
-    /// </remarks>
-    /// <param name="statements">One statement each.</param>
-    public async Task ExecutePlainAsync(params IEnumerable<string> statements)
-    {
-        var batch = new NpgsqlBatch(connection) { Timeout = seconds };
-        await using var closing = batch.ConfigureAwait(false);
-        foreach (var statement in statements)
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(statement));
-        if (batch.BatchCommands.Count > 0)
-            await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
+    /// <summary>Sends a text of any number of statements as a user, the server or a script wrote it (<see cref="PlainStatements"/>).</summary>
+    /// <returns>Rows that the server counted, those of SELECT included.</returns>
+    public Task<long> ExecuteTextAsync(string text) => PlainStatements.ExecuteTextAsync(connection, text, seconds, cancellationToken);
 
     /// <summary>Runs work in one transaction that brings its settings: the session belongs to the user's pool.</summary>
     public async Task<T> InTransactionAsync<T>(Func<Task<T>> work)

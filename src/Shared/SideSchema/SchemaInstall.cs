@@ -47,7 +47,7 @@ internal static class SchemaInstall
         try
         {
             foreach (var step in plan.Steps.Skip(1))
-                await session.Unlimited.ExecuteAsync(step.Sql!).ConfigureAwait(false);
+                await session.Unlimited.ExecuteTextAsync(step.Sql!).ConfigureAwait(false);
         }
         catch (PostgresException refusal) when (explain(refusal) is { } explained)
         {

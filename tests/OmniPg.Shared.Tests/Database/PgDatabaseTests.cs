@@ -70,7 +70,7 @@ public sealed class PgDatabaseTests(PgClusterFixture fixture)
 
         await database.RunAsync("define", async (session, _) =>
         {
-            await session.ExecutePlainAsync("CREATE TABLE public.t (i integer)", "CREATE PROCEDURE public.p() LANGUAGE sql BEGIN ATOMIC INSERT INTO public.t VALUES (1); INSERT INTO public.t VALUES (2); END", "CALL public.p()");
+            await session.ExecuteTextAsync("CREATE TABLE public.t (i integer); CREATE PROCEDURE public.p() LANGUAGE sql BEGIN ATOMIC INSERT INTO public.t VALUES (1); INSERT INTO public.t VALUES (2); END; CALL public.p()");
             return true;
         }, Stop);
 
