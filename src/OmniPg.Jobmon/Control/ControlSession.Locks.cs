@@ -105,7 +105,7 @@ internal sealed partial class ControlSession
         }
         catch (Exception error) when (WriteFailures.IsExpected(error) && error is not (JobmonException or ObjectDisposedException))
         {
-            throw new JobmonUnavailableException("single-instance lock", connections.ServerName, error.Message, error);
+            throw new JobmonUnavailableException("single-instance lock", connections.ServerName, JobmonUnavailableException.ReasonOf(error), error);
         }
     }
 

@@ -33,6 +33,9 @@ public sealed class JobmonUnavailableException : JobmonException
         SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.InvalidCatalogName
     };
 
+    /// <summary>The words of the server, whose state stands in <see cref="OmniPgException.SqlState"/>, or of the driver.</summary>
+    internal static string ReasonOf(Exception error) => error is PostgresException refusal ? refusal.MessageText : error.Message;
+
     private static string HintOf(Exception? error) => error switch
     {
         PostgresException { SqlState: PostgresErrorCodes.InvalidCatalogName } => "Name a database of that server in the connection.",

@@ -93,7 +93,7 @@ internal sealed class PostgresSink(
             case not null when WriteFailures.Classify(error) is WriteFailure.Refused or WriteFailure.Encoding:
                 return new JobmonWriteException(operation, error.Message, error);
             default:
-                return new JobmonUnavailableException(operation, connections.ServerName, error!.Message, error);
+                return new JobmonUnavailableException(operation, connections.ServerName, JobmonUnavailableException.ReasonOf(error!), error);
         }
     }
 

@@ -208,6 +208,27 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Wrong_password_ends_every_command_with_its_code_and_exec_with_that_of_the_program()
+    {
+        await using var cluster = await OmniPg.Testing.PgCluster.StartAsync(new OmniPg.Testing.PgClusterOptions { Password = "right" }, TestContext.Current.CancellationToken);
+        await using var cli = new CliRunner(null);
+        var wrong = new Npgsql.NpgsqlConnectionStringBuilder(cluster.ConnectionString) { Password = "secret" };
+        cli.Variables["OMNIPG_CONNECTION"] = wrong.ConnectionString;
+        var at = $"{wrong.Host}:{wrong.Port}/{wrong.Database}";
+        var refused = $"password authentication failed for user \"{wrong.Username}\"";
+        CliResult Unusable(int code, string operation) => new(code, "",
+            $"omnipg: The job log on '{at}' could not be used for '{operation}': {refused}\nhint: Check user and password of the connection, and the server's pg_hba.conf.\n");
+
+        (await cli.RunAsync("jobmon", "check")).Should().Be(Unusable(3, "check"));
+        (await cli.RunAsync("jobmon", "show")).Should().Be(Unusable(2, "list jobs"));
+        (await cli.RunAsync("jobmon", "install")).Should().Be(Unusable(2, "install"));
+        (await cli.RunAsync("jobmon", "run", "x", "--sql", "SELECT 1")).ExitCode.Should().Be(2);
+        var exec = await cli.RunAsync("jobmon", "exec", "x", "--", "sh", "-c", "echo done; exit 7");
+        (exec.ExitCode, exec.Output).Should().Be((7, "done\n"));
+        exec.Error.Should().Contain(refused).And.NotContain("secret").And.NotContain("   at ");
+    }
+
+    [Fact]
     public async Task Run_logs_sql_and_tells_its_outcome()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster);
@@ -218,6 +239,8 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
         good.Should().Be(new CliResult(0, "Job logged with job id: 1\n", ""));
         bad.Should().Be(new CliResult(2, "Job ID 2 failed. See job_detail table for more details\n", "omnipg: division by zero (22012)\n"));
         (await cli.RunAsync("jobmon", "show", "refresh", "--status", "CRITICAL")).Output.Should().StartWith("2\tREFRESH\tCRITICAL");
+        (await cli.RunAsync("jobmon", "run", "routine", "--sql", "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END; SELECT f()"))
+            .Should().Be(new CliResult(0, "Job logged with job id: 3\n", ""));
     }
 
     [Fact]

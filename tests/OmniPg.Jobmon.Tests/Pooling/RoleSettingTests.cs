@@ -6,25 +6,34 @@ namespace OmniPg.Jobmon.Tests.Pooling;
 /// <summary>What a role or database may have set does not break the log, directly or through a pooler.</summary>
 public sealed class RoleSettingTests(PgClusterFixture server)
 {
-    private static readonly string[] Hostile =
+    private static readonly string[] Limits =
     [
-        "default_transaction_read_only = on", "default_transaction_isolation = 'serializable'", "statement_timeout = '50ms'", "lock_timeout = '20ms'",
-        "idle_in_transaction_session_timeout = '20ms'", "search_path = ''", "\"DateStyle\" = 'German, DMY'", "\"IntervalStyle\" = 'sql_standard'",
-        "standard_conforming_strings = off", "bytea_output = 'escape'", "client_encoding = 'LATIN1'", "lc_monetary = 'C'", "\"TimeZone\" = 'Asia/Kathmandu'",
-        "synchronous_commit = off", "extra_float_digits = 0", "row_security = on", "default_transaction_deferrable = on",
+        "default_transaction_read_only = on", "default_transaction_isolation = 'serializable'", "default_transaction_deferrable = on", "statement_timeout = '50ms'",
+        "lock_timeout = '20ms'", "idle_in_transaction_session_timeout = '20ms'", "search_path = ''", "row_security = on", "synchronous_commit = off",
     ];
+
+    private static readonly string[] Texts =
+    [
+        "standard_conforming_strings = off", "quote_all_identifiers = on", "bytea_output = 'escape'", "client_encoding = 'LATIN1'", "lc_monetary = 'C'",
+        "xmlbinary = hex", "\"TimeZone\" = 'Asia/Kathmandu'", "extra_float_digits = 0",
+    ];
+
+    private static readonly string[] Hostile = [.. Limits, .. Texts, "\"DateStyle\" = 'SQL, DMY'", "\"IntervalStyle\" = 'iso_8601'"];
+
+    private static readonly string[] OtherStyles = [.. Limits, .. Texts, "\"DateStyle\" = 'German, DMY'", "\"IntervalStyle\" = 'sql_standard'"];
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task Writer_administration_monitor_and_history_work_whatever_the_role_has_set(bool throughPooler)
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public async Task Writer_administration_monitor_and_history_work_whatever_the_role_has_set(bool throughPooler, bool otherStyles)
     {
         var role = "hostile_" + Path.GetRandomFileName()[..6];
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await log.ExecuteAsync($"CREATE ROLE {role} LOGIN");
-        foreach (var setting in Hostile)
+        foreach (var setting in (otherStyles ? OtherStyles : Hostile).Where(s => server.Cluster.MajorVersion < 19 || s != "standard_conforming_strings = off"))
             await log.ExecuteAsync($"ALTER ROLE {role} IN DATABASE \"{log.Name}\" SET {setting}");
         foreach (var grant in (await log.Admin.GrantScriptAsync(role, JobmonAccess.Manage, Stop)).Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await log.ExecuteAsync(grant);
@@ -36,13 +45,13 @@ public sealed class RoleSettingTests(PgClusterFixture server)
         var direct = new NpgsqlConnectionStringBuilder(log.ConnectionString) { Username = role }.ConnectionString;
         Assert.SkipWhen(throughPooler && PgBouncer.Program is null, "PgBouncer is not installed; OMNIPG_PGBOUNCER can name it.");
         await using var pooler = throughPooler ? await PgBouncer.StartAsync(server.Cluster, cancellationToken: Stop) : null;
-        await using var source = NpgsqlDataSource.Create(pooler?.Through(direct) ?? direct);
+        await using var source = NpgsqlDataSource.Create(pooler is null ? direct : pooler.Through(direct) + ";No Reset On Close=true");
         await using (var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw }))
         {
             await using (var job = await jobmon.StartAsync("load", new JobOptions { Arguments = new Dictionary<string, string> { ["path"] = "C:\\tmp" } }, Stop))
             {
                 await using var step = await job.StepAsync("read", Stop);
-                await step.CompleteAsync("one\\two", cancellationToken: Stop);
+                await step.CompleteAsync("one\\two 'é'", cancellationToken: Stop);
                 await job.CompleteAsync(cancellationToken: Stop);
             }
 
@@ -56,8 +65,12 @@ public sealed class RoleSettingTests(PgClusterFixture server)
             (await jobmon.Monitor.LintAsync(Stop)).Should().BeEmpty();
             await foreach (var run in jobmon.History.ListAsync(new JobQuery(), Stop))
                 run.Status.Should().Be("OK");
+            await foreach (var step in jobmon.History.StepsAsync("load", cancellationToken: Stop))
+                step.Message.Should().Be("one\\two 'é'");
+            (await jobmon.Admin.ListRulesAsync(Stop)).Select(r => r.JobName).Should().Equal("LOAD", "OTHER");
+            (await jobmon.RunSqlAsync("own settings", "SHOW search_path", new SqlJobOptions { Job = new JobOptions() }, Stop)).Error.Should().BeNull("the SQL of the user keeps what its role has set");
             (await jobmon.History.StatisticsAsync("load", TimeSpan.FromDays(1), Stop)).Runs.Should().Be(1);
-            (await jobmon.Admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.Zero, LogAsJob = false }, cancellationToken: Stop)).DeletedJobs.Should().Be(0, "an active rule looks at it");
+            (await jobmon.Admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.Zero, LogAsJob = false }, cancellationToken: Stop)).DeletedJobs.Should().Be(1, "an active rule looks at the other");
             await rule.DeactivateAsync(Stop);
             (await jobmon.Admin.PurgeAsync(new PurgeOptions { OlderThan = TimeSpan.Zero }, cancellationToken: Stop)).DeletedJobs.Should().Be(1);
         }
