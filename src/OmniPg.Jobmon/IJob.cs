@@ -43,6 +43,7 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="Step"/>
     /// <param name="action">What the step does; not empty.</param>
     /// <param name="cancellationToken">Checked before the write; a write under way is finished.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default);
 
     /// <summary>Runs <paramref name="body"/> as a step: completes it, or records the exception and rethrows it unchanged.</summary>
@@ -51,6 +52,11 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Passed to the work, joined with <see cref="CancellationToken"/>.</param>
     /// <typeparam name="T">Type of the result.</typeparam>
     /// <returns>What <paramref name="body"/> returned.</returns>
+    /// <exception cref="ArgumentException"><paramref name="action"/> is empty or blank.</exception>
+    /// <exception cref="InvalidOperationException">The run has ended or was skipped.</exception>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The token fired before the work, which does not begin then, or the work ended by it.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     Task<T> StepAsync<T>(string action, Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken = default);
 
     /// <summary>Runs one SQL text as a step with message <c>Rows affected: n</c>. Stands for <c>sql_step()</c>.</summary>
@@ -60,6 +66,11 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="transaction">The transaction; a failure rolls back to the point before the SQL. Null for none.</param>
     /// <param name="cancellationToken">Cancels the SQL.</param>
     /// <returns>Id of the step and the rows that the server counted, SELECT included.</returns>
+    /// <exception cref="ArgumentException"><paramref name="action"/> or <paramref name="sql"/> is empty or blank.</exception>
+    /// <exception cref="InvalidOperationException">The run has ended or was skipped, or the connection is closed.</exception>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the step has ended with it, unless the token had fired before.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     /// <exception cref="NpgsqlException">The server refused the SQL, or the connection broke; the step has ended as critical.</exception>
     /// <remarks>
     /// Unlike the original the job stays open, and a failure is recorded and rethrown instead of being a returned false. The SQL has no
@@ -76,6 +87,10 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="sql">One or more statements of the caller's own; not empty.</param>
     /// <param name="cancellationToken">Cancels the SQL.</param>
     /// <returns>Id of the step and the rows that the server counted, SELECT included.</returns>
+    /// <exception cref="ArgumentException"><paramref name="action"/> or <paramref name="sql"/> is empty or blank.</exception>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the step has ended with it, unless the token had fired before.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     /// <exception cref="InvalidOperationException">No connection is attached, or it was closed.</exception>
     /// <exception cref="NpgsqlException">The server refused the SQL, or the connection broke; the step has ended as critical.</exception>
     Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default);
@@ -88,16 +103,19 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// reader only its pid is recorded; behind a pooler, where every transaction may have another backend, nothing.
     /// </remarks>
     /// <exception cref="InvalidOperationException">The connection is closed.</exception>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
     void Attach(NpgsqlConnection workConnection);
 
     /// <summary>Stores a result value with the run; no I/O, written when the run ends.</summary>
     /// <param name="name">Name, for example <c>file</c>; not empty. A later value of the name wins, also over a counter.</param>
     /// <param name="value">Value. Of more than 64 KiB in a run the rest is left out and counted in <c>omitted</c>.</param>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     void SetResult(string name, string value);
 
     /// <summary>Adds to a counter of the run; no I/O, written when the run ends.</summary>
     /// <param name="name">Name of the counter, for example <c>rows_out</c>; not empty. It begins at 0, also after a value of the name.</param>
     /// <param name="by">Amount; may be negative.</param>
+    /// <exception cref="ArgumentException">The name is empty.</exception>
     void Count(string name, long by = 1);
 
     /// <summary>Stores a line of log with the run (side table <c>log_line</c>), below the current step; written with the next flush.</summary>
@@ -115,6 +133,7 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="Complete"/>
     /// <param name="message">Text of a last step; null adds none.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default);
 
     /// <summary>Ends the run as failed with an exception, and its open steps with it. Stands for <c>fail_job()</c>.</summary>
@@ -134,18 +153,21 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="level">Severity; null means <see cref="AlertLevel.Critical"/>.</param>
     /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
     /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <exception cref="ArgumentException"><paramref name="reason"/> is empty.</exception>
     void Fail(string reason, AlertLevel? level = null);
 
     /// <inheritdoc cref="Fail(Exception, AlertLevel?)"/>
     /// <param name="error">What went wrong.</param>
     /// <param name="level">Severity; null means critical.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask FailAsync(Exception error, AlertLevel? level = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="Fail(string, AlertLevel?)"/>
     /// <param name="reason">Why.</param>
     /// <param name="level">Severity; null means critical.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -153,5 +175,6 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// </summary>
     /// <param name="cancellationToken">Checked before the write, and ends the wait for another write of this run.</param>
     /// <exception cref="JobmonException">The server did not take them, whatever the <see cref="JobmonOptions.ErrorPolicy"/>.</exception>
+    /// <exception cref="OperationCanceledException">The token fired before the write or while another one was waited for.</exception>
     ValueTask FlushAsync(CancellationToken cancellationToken = default);
 }

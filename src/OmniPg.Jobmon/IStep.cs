@@ -22,11 +22,13 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     /// <exception cref="ArgumentException"><paramref name="action"/> is empty or blank.</exception>
     /// <exception cref="InvalidOperationException">The run has ended.</exception>
     /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
     IStep Step(string action);
 
     /// <inheritdoc cref="Step"/>
     /// <param name="action">What the step does.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default);
 
     /// <summary>Completes this step and begins the next one beside it in one round trip.</summary>
@@ -35,12 +37,15 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     /// <returns>The next step, open.</returns>
     /// <exception cref="InvalidOperationException">This step or the run has ended.</exception>
     /// <exception cref="ObjectDisposedException">This step was disposed.</exception>
+    /// <exception cref="ArgumentException"><paramref name="action"/> is empty or blank; this step goes on.</exception>
+    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     IStep Next(string action, string? message = null);
 
     /// <inheritdoc cref="Next"/>
     /// <param name="action">What the next step does.</param>
     /// <param name="message">Message of this step.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask<IStep> NextAsync(string action, string? message = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -87,20 +92,24 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     /// <param name="message">Message.</param>
     /// <param name="status">Status text; null means that of success.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="Warn"/>
     /// <param name="message">Message.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask WarnAsync(string message, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="Fail(Exception)"/>
     /// <param name="error">What went wrong.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="Fail(string)"/>
     /// <param name="reason">Message of the step.</param>
     /// <param name="cancellationToken">Checked before the write.</param>
+    /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask FailAsync(string reason, CancellationToken cancellationToken = default);
 }

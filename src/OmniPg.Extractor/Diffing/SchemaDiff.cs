@@ -25,6 +25,7 @@ public sealed record SchemaDiff
     /// <param name="to">The second one: what only it has is added.</param>
     /// <param name="options">What to look at; null for everything.</param>
     /// <returns>The difference.</returns>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The lines of context are fewer than none.</exception>
     public static SchemaDiff Between(SchemaSnapshot from, SchemaSnapshot to, DiffOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(from);

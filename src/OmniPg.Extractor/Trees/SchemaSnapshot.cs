@@ -30,6 +30,8 @@ public sealed record SchemaSnapshot
     /// <returns>What was done.</returns>
     /// <exception cref="ReplayRefusedException">Roles or secrets are missing, or the target is not empty; nothing was changed.</exception>
     /// <exception cref="ReplayException">A statement failed.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options exclude each other.</exception>
+    /// <exception cref="Npgsql.NpgsqlException">The target cannot be reached, or the connection broke.</exception>
     public Task<ReplayResult> ReplayAsync(
         NpgsqlDataSource target, ReplayOptions? options = null, CancellationToken cancellationToken = default)
     {

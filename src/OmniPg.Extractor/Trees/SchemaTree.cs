@@ -36,6 +36,7 @@ public sealed class SchemaTree
     /// <param name="cancellationToken">Ends the work.</param>
     /// <returns>The difference.</returns>
     /// <exception cref="TreeConflictException">A tree cannot be read.</exception>
+    /// <exception cref="OptionsValidationException">The lines of context are fewer than none.</exception>
     public async Task<SchemaDiff> DiffAsync(
         SchemaTree other, DiffOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -51,6 +52,7 @@ public sealed class SchemaTree
     /// <returns>The difference.</returns>
     /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
     /// <exception cref="ExtractorException">The database cannot be dumped.</exception>
+    /// <exception cref="OptionsValidationException">The lines of context are fewer than none.</exception>
     public async Task<SchemaDiff> DiffAsync(
         NpgsqlDataSource database, DiffOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -65,6 +67,7 @@ public sealed class SchemaTree
     /// <returns>The difference.</returns>
     /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
     /// <exception cref="ExtractorException">The source cannot be read.</exception>
+    /// <exception cref="OptionsValidationException">The lines of context are fewer than none.</exception>
     public async Task<SchemaDiff> DiffAsync(
         Extraction source, DiffOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -86,6 +89,7 @@ public sealed class SchemaTree
     /// <exception cref="ReplayException">A statement failed; the message names entry, file and line.</exception>
     /// <exception cref="TreeConflictException">The tree cannot be read.</exception>
     /// <exception cref="OptionsValidationException">Options exclude each other.</exception>
+    /// <exception cref="NpgsqlException">The target cannot be reached, or the connection broke.</exception>
     public async Task<ReplayResult> ReplayAsync(
         NpgsqlDataSource target, ReplayOptions? options = null, CancellationToken cancellationToken = default)
     {

@@ -38,6 +38,7 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the look.</param>
     /// <returns>GRANT statements. Run them after the installation, as the owner of the schemas.</returns>
     /// <exception cref="ArgumentException"><paramref name="role"/> is no name of a role.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
     Task<string> GrantScriptAsync(string role, JobmonAccess access, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -60,6 +61,8 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the request itself.</param>
     /// <returns>What became of the request; a run that ended before or is unknown is no exception.</returns>
     /// <exception cref="JobmonPermissionException">The role may not read or write the log.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -73,6 +76,8 @@ public interface IJobmonAdmin
     /// <returns>How many runs were deleted.</returns>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options say of no run that it goes, or hold a negative age.</exception>
     /// <exception cref="JobmonPermissionException">The role may not delete runs.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -82,11 +87,16 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many runs this call closed.</returns>
     /// <exception cref="JobmonPermissionException">The role may not end runs, or not see who died.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task<int> ReapAsync(CancellationToken cancellationToken = default);
 
     /// <summary>As <see cref="ReapAsync"/>, and also closes runs of SQL callers whose backend is gone.</summary>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many runs this call closed.</returns>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not end runs, or not see who died.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task<int> ReapForeignAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Clears the failures of a job from <c>job_check_log</c> and, with the side schema, records who did it and why.</summary>
@@ -97,6 +107,8 @@ public interface IJobmonAdmin
     /// <returns>How many failures were cleared.</returns>
     /// <exception cref="ArgumentException">A name is empty.</exception>
     /// <exception cref="JobmonPermissionException">The role may not delete from <c>job_check_log</c>.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task<int> AcknowledgeAsync(string jobName, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>The same for the failure of one run; other failures of its job stay.</summary>
@@ -107,6 +119,8 @@ public interface IJobmonAdmin
     /// <returns>1, or 0 when that run is no failure that still counts.</returns>
     /// <exception cref="ArgumentException"><paramref name="by"/> is empty.</exception>
     /// <exception cref="JobmonPermissionException">The role may not delete from <c>job_check_log</c>.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task<int> AcknowledgeAsync(long jobId, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>Shows a job's alerts as muted until an instant: they do not count. Needs the side schema. See <see cref="MuteForAsync"/>.</summary>
@@ -117,6 +131,8 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <exception cref="ArgumentException">A name is empty.</exception>
     /// <exception cref="JobmonNotInstalledException">There is no log, or no side schema.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not change rules.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>Mutes a job's alerts for some time from now on, by the server's clock. Needs the side schema.</summary>
@@ -128,6 +144,8 @@ public interface IJobmonAdmin
     /// <returns>End of the muting.</returns>
     /// <exception cref="ArgumentException">A name is empty, or the interval is not positive.</exception>
     /// <exception cref="JobmonNotInstalledException">There is no log, or no side schema.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not change rules.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task<DateTimeOffset> MuteForAsync(string jobName, PgInterval interval, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>Begins a monitoring rule for one job (<c>job_check_config</c>); nothing is written before it is activated.</summary>
@@ -139,10 +157,14 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the question.</param>
     /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
     /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
     Task<IReadOnlyList<JobRule>> ListRulesAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Texts of the alert codes (<c>job_status_text</c>), ascending by code.</summary>
     /// <param name="cancellationToken">Cancels the question.</param>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
     Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Sets the text of an alert code, or adds the code. Code 1 stays "success" whatever its text.</summary>
@@ -151,12 +173,19 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <exception cref="ArgumentException">The text is empty, or stands for another code already.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The code is below 1.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not change texts.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
     Task SetStatusTextAsync(AlertLevel level, string text, CancellationToken cancellationToken = default);
 
     /// <summary>Writes runs with their steps as JSON lines (UTF-8), one object for each run, newest first.</summary>
     /// <param name="jsonLines">Where to write; it is not closed.</param>
     /// <param name="query">Which runs; its <see cref="JobQuery.Limit"/> of 10 holds here, too.</param>
     /// <param name="cancellationToken">Cancels the export; what was written stays.</param>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
+    /// <exception cref="IOException">The stream could not be written.</exception>
     Task ExportAsync(Stream jsonLines, JobQuery query, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -168,5 +197,8 @@ public interface IJobmonAdmin
     /// </param>
     /// <param name="cancellationToken">Cancels the copy; nothing is changed then.</param>
     /// <exception cref="JobmonConflictException">The own schema already holds runs, or is the extension's.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no extension <c>pg_jobmon</c>.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not create the schema, or not read the extension's tables.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, is a standby, or a lock was not given in time.</exception>
     Task MigrateFromExtensionAsync(string? schema = null, CancellationToken cancellationToken = default);
 }

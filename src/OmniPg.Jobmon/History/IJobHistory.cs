@@ -12,6 +12,10 @@ public interface IJobHistory
     /// <param name="query">Conditions that must all hold, and how many runs at most; by default the latest 10.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
     /// <exception cref="ArgumentException"><see cref="JobQuery.NameMatches"/> is not a regular expression of the server.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
+    /// <exception cref="PgCronNotInstalledException"><see cref="JobmonOptions.PgCron"/> is set, and its database has no pg_cron.</exception>
     IAsyncEnumerable<JobRecord> ListAsync(JobQuery query, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -21,11 +25,18 @@ public interface IJobHistory
     /// <param name="limit">How many at most; <see langword="null"/> means all.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="limit"/> is negative.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
+    /// <exception cref="PgCronNotInstalledException"><see cref="JobmonOptions.PgCron"/> is set, and its database has no pg_cron.</exception>
     IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default);
 
     /// <summary>The steps of one run in the order in which they began. Stands for <c>show_detail(id)</c>.</summary>
     /// <param name="jobId">Id of the run; an unknown one has no steps.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
     IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -37,6 +48,9 @@ public interface IJobHistory
     /// the same.
     /// </param>
     /// <param name="cancellationToken">Ends the listing.</param>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
     IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -47,6 +61,10 @@ public interface IJobHistory
     /// <param name="jobs">How many runs; <see langword="null"/> means all.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="jobs"/> is negative.</exception>
+    /// <exception cref="ArgumentException">The name is empty or blank.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
     IAsyncEnumerable<JobStepRecord> StepsAsync(string jobName, int? jobs = 1, CancellationToken cancellationToken = default);
 
     /// <summary>Counts and durations of one job over the runs that started within <paramref name="window"/> before now.</summary>
@@ -54,5 +72,9 @@ public interface IJobHistory
     /// <param name="window">How far back to look; positive.</param>
     /// <param name="cancellationToken">Cancels the question.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="window"/> is not positive.</exception>
+    /// <exception cref="ArgumentException">The name is empty or blank.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
     Task<JobStatistics> StatisticsAsync(string jobName, PgInterval window, CancellationToken cancellationToken = default);
 }

@@ -25,10 +25,17 @@ public interface IJobMonitor
     /// Holds one connection of the log's reading pool. Runs of SQL callers, which send no notification, arrive within 2 s. What is
     /// missing when the stream begins (log, right, server) is thrown; later trouble of the connection is waited out.
     /// </remarks>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log when the stream begins.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached when the stream begins.</exception>
+    /// <exception cref="OperationCanceledException">The token ended the stream.</exception>
     IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Lists rules that can never match, contradict themselves or are off, and status texts that mean nothing or two things.</summary>
     /// <param name="cancellationToken">Cancels the question.</param>
     /// <returns>The findings; empty when all is well.</returns>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
     Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default);
 }
