@@ -23,6 +23,13 @@ internal static class WalProgram
         return await EndAsync(process);
     }
 
+    /// <summary>Runs it under strace, with its output and its messages in files.</summary>
+    public static async Task<ProgramResult> RunTracedAsync(IEnumerable<string> trace, string output, string messages, IEnumerable<string> words)
+    {
+        using var process = Start(null, "/bin/sh", ["-c", "o=$1 e=$2; shift 2; exec strace \"$@\" >>\"$o\" 2>>\"$e\"", "sh", output, messages, .. trace, Location, .. words]);
+        return await EndAsync(process);
+    }
+
     public static Process Start(string? workingDirectory, IEnumerable<string> words) => Start(workingDirectory, Location, words);
 
     private static Process Start(string? workingDirectory, string program, IEnumerable<string> words)
