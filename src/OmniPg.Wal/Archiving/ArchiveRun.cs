@@ -214,11 +214,12 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         {
             if (result.IsArchived)
             {
-                _state.Delete();
-                setup.ChainFile.Write(outcome.Summary?.Next);
                 // Not before all of it succeeded: a first call that failed half must not keep the other half from beginning its archive.
+                // Ahead of the others, which only save work: their trouble must not cost this knowledge.
                 if (cluster is not null)
                     await new ArchivedBefore(setup.Options, cluster).RememberAsync(file, setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+                _state.Delete();
+                setup.ChainFile.Write(outcome.Summary?.Next);
             }
             else if (_slots.Any(static s => s.Holds))
                 await _state.SaveAsync(outcome.Content, _slots.Where(static s => s.Holds), setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);

@@ -41,6 +41,8 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
         archived.ExitCode.Should().Be(0, archived.Error);
         Stored(archive).Should().Equal(await File.ReadAllBytesAsync(Segment, Token));
         archived.Error.Contains("warning: ", StringComparison.Ordinal).Should().Be(warns, archived.Error);
+        if (kind is "empty" or "of another cluster" or "of another version" or "directories under the names")
+            File.Exists(Path.Combine(state, $"{PgControlFile.Read(Data).SystemIdentifier}.archived")).Should().BeTrue("that the cluster has archived is worth more than what only saves work");
     }
 
     [Theory]
