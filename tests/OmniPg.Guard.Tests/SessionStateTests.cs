@@ -28,6 +28,7 @@ public sealed partial class SessionStateTests
         ["signal: OmniPg.Jobmon/Administration/JobCanceller.cs"] = "pid and start are those that were recorded, never behind a pooler",
         ["signal: OmniPg.Jobmon/Schema/Scripts/side-functions.sql"] = "as above",
         ["signal: OmniPg.Jobmon/Schema/Scripts/own-manage.sql"] = "cancel_job() of the original, guarded by the start of the backend",
+        ["signal: Shared/Database/AdvisoryLock.cs"] = "ends its own backend, where the server will not take the lock back",
         ["prepared by name: OmniPg.Jobmon/Writing/OwnConnections.cs"] = "off as soon as a pooler is seen",
     };
 

@@ -21,9 +21,9 @@ public sealed class PgArchiveOptions : ICheckedOptions
 
     void ICheckedOptions.Check(OptionsCheck check)
     {
-        check.AtLeast<int>(MaxEntries, 1, nameof(MaxEntries));
-        check.Range<int>(MaxTextBytes, 1, (1024 * 1024 * 1024) - 64, nameof(MaxTextBytes));
-        check.AtLeast<long>(MaxTocBytes, 1, nameof(MaxTocBytes));
-        check.Range<int>(BufferBytes, 256, 16 * 1024 * 1024, nameof(BufferBytes));
+        check.AtLeast<int>(MaxEntries, 1);
+        check.Range<int>(MaxTextBytes, 1, (1024 * 1024 * 1024) - 64);
+        check.AtLeast<long>(MaxTocBytes, 1);
+        check.Range<int>(BufferBytes, 256, 16 * 1024 * 1024);
     }
 }

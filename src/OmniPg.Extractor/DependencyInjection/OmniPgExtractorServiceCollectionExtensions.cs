@@ -20,8 +20,7 @@ public static class OmniPgExtractorServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(name);
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ExtractorOptions>, AtHostStart>());
-        services.AddOptions<ExtractorOptions>(name).Configure(options => configure?.Invoke(options)).ValidateOnStart();
+        OptionsCheck.Add<ExtractorOptions>(services, name).Configure(options => configure?.Invoke(options));
         services.TryAddKeyedSingleton(name, static (provider, key) => new SchemaExtractor(
             provider.GetRequiredService<IOptionsMonitor<ExtractorOptions>>().Get((string)key!),
             provider.GetService<IProcessLauncher>(),
@@ -59,10 +58,4 @@ public static class OmniPgExtractorServiceCollectionExtensions
     /// <returns>A builder.</returns>
     public static OmniPgExtractorBuilder AddOmniPgExtractor(this IServiceCollection services, IConfiguration section) =>
         services.AddOmniPgExtractor("", section);
-
-    private sealed class AtHostStart : IValidateOptions<ExtractorOptions>
-    {
-        public ValidateOptionsResult Validate(string? name, ExtractorOptions options) =>
-            OptionsCheck.FailuresOf(options) is { Count: > 0 } failures ? ValidateOptionsResult.Fail(failures) : ValidateOptionsResult.Success;
-    }
 }

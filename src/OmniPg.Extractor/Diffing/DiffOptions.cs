@@ -21,5 +21,5 @@ public sealed class DiffOptions : ICheckedOptions
     /// <summary>Unchanged lines around each change in the text form. Default 3; at least 0.</summary>
     public int ContextLines { get; set; } = 3;
 
-    void ICheckedOptions.Check(OptionsCheck check) => check.AtLeast<int>(ContextLines, 0, nameof(ContextLines));
+    void ICheckedOptions.Check(OptionsCheck check) => check.AtLeast<int>(ContextLines, 0);
 }

@@ -64,10 +64,10 @@ public sealed class PgDumpOptions : ICheckedOptions
 
     void ICheckedOptions.Check(OptionsCheck check)
     {
-        check.AtLeast<int>(Retries, 0, nameof(Retries));
+        check.AtLeast<int>(Retries, 0);
         check.That(LockTimeout == Timeout.InfiniteTimeSpan || LockTimeout >= TimeSpan.FromMilliseconds(1), $"LockTimeout is '{LockTimeout}', it must be at least 1 ms.");
-        check.AtLeast(MaxBytesPerSecond, 1, nameof(MaxBytesPerSecond));
-        check.AtLeast(RowsPerInsert, 1, nameof(RowsPerInsert));
+        check.AtLeast(MaxBytesPerSecond, 1);
+        check.AtLeast(RowsPerInsert, 1);
         check.That(DataFormat != DataFormat.Copy || (RowsPerInsert is null && !OnConflictDoNothing),
             "RowsPerInsert and OnConflictDoNothing need rows as INSERT statements: set DataFormat to Inserts or ColumnInserts.");
         check.That(!SchemaOnly || DataFormat == DataFormat.Copy, $"DataFormat '{DataFormat}' has no meaning with SchemaOnly: leave one of the two out.");

@@ -1,5 +1,4 @@
 using System.Text;
-using OmniPg.Shared;
 
 namespace OmniPg.Extractor;
 

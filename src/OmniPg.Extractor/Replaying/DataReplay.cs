@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text;
 using Npgsql;
-using OmniPg.Shared;
 
 namespace OmniPg.Extractor;
 

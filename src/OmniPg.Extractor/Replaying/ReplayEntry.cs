@@ -1,5 +1,3 @@
-using OmniPg.Shared;
-
 namespace OmniPg.Extractor;
 
 /// <summary>An entry with its statements, secrets put in.</summary>

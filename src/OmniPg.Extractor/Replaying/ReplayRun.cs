@@ -1,6 +1,5 @@
 using System.Text;
 using Npgsql;
-using OmniPg.Shared;
 
 namespace OmniPg.Extractor;
 

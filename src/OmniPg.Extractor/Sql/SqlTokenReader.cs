@@ -1,5 +1,3 @@
-using OmniPg.Shared;
-
 namespace OmniPg.Extractor;
 
 /// <summary>Reads tokens from SQL text as the server deparses it: enough to find names and options, without a grammar.</summary>

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using OmniPg.Shared;
 
 namespace OmniPg.Extractor;
 

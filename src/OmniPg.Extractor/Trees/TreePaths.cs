@@ -1,5 +1,3 @@
-using OmniPg.Shared;
-
 namespace OmniPg.Extractor;
 
 /// <summary>Where a tree and its helpers live. Lock and staging stand beside the root, or inside it when the place beside it is not usable.</summary>

@@ -1,5 +1,3 @@
-using OmniPg.Shared;
-
 namespace OmniPg.Extractor;
 
 /// <summary>One change of a tree, all or nothing: staged beside it, made durable, then renamed into place file by file with a journal.</summary>

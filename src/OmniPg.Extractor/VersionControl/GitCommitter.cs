@@ -87,5 +87,5 @@ public sealed class GitOptions : ICheckedOptions
     /// <summary>Whether the commit is pushed to the branch's upstream (<c>--gitpush</c>). Default false.</summary>
     public bool Push { get; set; }
 
-    void ICheckedOptions.Check(OptionsCheck check) => check.NotEmpty(Program, nameof(Program));
+    void ICheckedOptions.Check(OptionsCheck check) => check.NotEmpty(Program);
 }

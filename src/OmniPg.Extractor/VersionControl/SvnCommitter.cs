@@ -102,5 +102,5 @@ public sealed class SvnOptions : ICheckedOptions
     /// <summary>Configuration directory with stored credentials (<c>--config-dir</c>). Default: that of the user.</summary>
     public string? ConfigDirectory { get; set; }
 
-    void ICheckedOptions.Check(OptionsCheck check) => check.NotEmpty(Program, nameof(Program));
+    void ICheckedOptions.Check(OptionsCheck check) => check.NotEmpty(Program);
 }
