@@ -8,11 +8,12 @@ internal static class Shell
 {
     public static async Task<int> RunAsync(string[] args, CliHost host, CancellationToken cancellationToken)
     {
-        var root = new RootCommand("omnipg: jobs, schema extraction and comparison for PostgreSQL\nExample: omnipg jobmon check --format nagios");
+        var root = new RootCommand("omnipg: jobs, partitions, schema extraction and comparison for PostgreSQL\nExample: omnipg jobmon check --format nagios");
         root.Options.Add(CommonOptions.Connection);
         root.Options.Add(CommonOptions.Json);
         root.Options.Add(CommonOptions.Verbose);
         root.Subcommands.Add(JobmonCommands.Create(host));
+        root.Subcommands.Add(PartmanCommands.Create(host));
         root.Subcommands.Add(ExtractCommand.Create(host));
         root.Subcommands.Add(SchemaCommands.Create(host));
         root.Subcommands.Add(CompletionCommand.Create(host));

@@ -10,9 +10,10 @@ public sealed class ProjectGraphTests
         ["OmniPg.Core"] = [],
         ["OmniPg.Wal"] = ["OmniPg.Core"],
         ["OmniPg.Jobmon"] = ["OmniPg.Core"],
+        ["OmniPg.Partman"] = ["OmniPg.Core", "OmniPg.Jobmon"],
         ["OmniPg.Extractor"] = ["OmniPg.Core"],
         ["OmniPg.Wal.Cli"] = ["OmniPg.Wal"],
-        ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Extractor"],
+        ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Partman", "OmniPg.Extractor"],
     };
 
     private static readonly string[] LibraryPackages =

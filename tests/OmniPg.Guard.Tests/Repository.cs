@@ -13,6 +13,7 @@ internal static class Repository
         ["OmniPg.Core"] = typeof(OmniPgException).Assembly,
         ["OmniPg.Wal"] = Assembly.Load("OmniPg.Wal"),
         ["OmniPg.Jobmon"] = Assembly.Load("OmniPg.Jobmon"),
+        ["OmniPg.Partman"] = Assembly.Load("OmniPg.Partman"),
         ["OmniPg.Extractor"] = Assembly.Load("OmniPg.Extractor"),
     };
 

@@ -1,0 +1,39 @@
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using OmniPg;
+using OmniPg.Partman;
+
+namespace Snippets;
+
+/// <summary>Code blocks of src/OmniPg.Partman/README.md and docs/partman.md.</summary>
+internal static class PartmanSnippets
+{
+    public static async Task First(string connectionString)
+    {
+        #region partman-first
+        await using var dataSource = NpgsqlDataSource.Create(connectionString);
+        var partman = new PartmanClient(dataSource);
+
+        await partman.CreateAsync(QualifiedName.Parse("app.events"), new PartitionSetOptions
+        {
+            Control = "created_at", Interval = "1 day", TimeZone = "Europe/Berlin", Premake = 7,
+            Retention = "90 days", WhenExpired = ExpiredAction.Drop,
+        });
+
+        MaintenancePlan plan = await partman.PlanMaintenanceAsync();
+        Console.WriteLine(plan.Sql.ToSqlScript());
+        MaintenanceResult result = await partman.ApplyAsync(plan);
+        #endregion
+
+        Console.WriteLine(result.AllSucceeded);
+    }
+
+    public static void Host(IServiceCollection services, string connectionString)
+    {
+        #region partman-host
+        services.AddSingleton(NpgsqlDataSource.Create(connectionString));
+        services.AddOmniPgPartman(o => o.LockTimeout = TimeSpan.FromSeconds(1)).AddScheduler(TimeSpan.FromMinutes(30));
+        services.AddHealthChecks().AddOmniPgPartman();
+        #endregion
+    }
+}

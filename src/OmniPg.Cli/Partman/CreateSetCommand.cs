@@ -1,0 +1,118 @@
+using System.CommandLine;
+using System.Globalization;
+using OmniPg.Partman;
+
+namespace OmniPg.Cli;
+
+internal static class CreateSetCommand
+{
+    private static readonly Argument<string> Table = PartmanCommands.Table();
+
+    private static readonly Option<string> Control = new("--control") { Description = "The column that the table is partitioned by", HelpName = "COL", Required = true };
+
+    private static readonly Option<string> Interval = new("--interval") { Description = "Length of a partition: an interval, or a number of ids", HelpName = "I", Required = true };
+
+    private static readonly Option<string?> Type = new("--type") { Description = "How the table is partitioned. Default: as the interval says", HelpName = "range|list" };
+
+    private static readonly Option<int> Premake = new("--premake") { Description = "Partitions kept ready ahead. Default 4", HelpName = "N", DefaultValueFactory = _ => 4 };
+
+    private static readonly Option<string?> Start = new("--start") { Description = "Where the first partition begins: a moment, or an id", HelpName = "V" };
+
+    private static readonly Option<string?> Epoch = new("--epoch") { Description = "The column counts these since 1970", HelpName = "seconds|milliseconds|microseconds|nanoseconds" };
+
+    private static readonly Option<bool> Uuid7 = new("--uuid7") { Description = "The column holds UUIDs of version 7" };
+
+    private static readonly Option<string?> TimeZone = new("--time-zone") { Description = "Zone whose midnights are boundaries. Default UTC", HelpName = "TZ" };
+
+    private static readonly Option<bool> NoDefault = new("--no-default") { Description = "Make no default partition: rows that no partition takes are refused" };
+
+    private static readonly Option<string?> Template = new("--template") { Description = "Table that partitions take indexes and storage parameters from", HelpName = "T" };
+
+    private static readonly Option<bool> NoTemplate = new("--no-template") { Description = "Take nothing from a template; the default" };
+
+    private static readonly Option<string?> Retention = new("--retention") { Description = "Age, or distance from the newest id, at which partitions retire. Default never", HelpName = "I" };
+
+    private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default detach", HelpName = "detach|drop|move:SCHEMA" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "create", "Makes a set of an empty partitioned table, with its first partitions",
+        "omnipg partman create app.events --control created_at --interval \"1 day\" --retention \"90 days\" --when-expired drop", RunAsync,
+        Table, Control, Interval, Type, Premake, Start, Epoch, Uuid7, TimeZone, NoDefault, Template, NoTemplate, Retention, WhenExpired, PartmanCommands.Plan);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var (table, options) = (PartmanCommands.NameOf(session.NotEmpty(Table)), Options(session));
+        var partman = PartmanCommands.Open(session);
+        if (session.Get(PartmanCommands.Plan))
+        {
+            session.Out.Write((await partman.PlanCreateAsync(table, options, cancellationToken)).ToSqlScript());
+            return ExitCodes.Done;
+        }
+        var result = await partman.CreateAsync(table, options, cancellationToken);
+        session.WriteResult($"'{table}' is a set with {result.Partitions.Count} partitions", json =>
+        {
+            json.WriteString("table", table.ToString());
+            json.WriteNumber("partitions", result.Partitions.Count);
+        });
+        return ExitCodes.Done;
+    }
+
+    private static PartitionSetOptions Options(CliSession session)
+    {
+        if (session.Get(Template) is not null && session.Get(NoTemplate))
+            throw new UsageException("--template and --no-template contradict each other.");
+        if (session.Get(Uuid7) && session.Get(Epoch) is not null)
+            throw new UsageException("--uuid7 and --epoch contradict each other.");
+        if (session.Get(PartmanCommands.Plan) && session.Json)
+            throw new UsageException("--plan prints SQL, so --json does not go with it.");
+        var options = new PartitionSetOptions
+        {
+            Control = session.Get(Control)!,
+            Premake = session.Get(Premake),
+            TimeZone = CliSession.NotEmpty(session.Get(TimeZone), TimeZone.Name),
+            DefaultPartition = !session.Get(NoDefault),
+            Template = session.Get(Template) is { } template ? PartmanCommands.NameOf(template) : null,
+            Kind = session.Get(Uuid7) ? PartitionKeyKind.UuidV7 : session.Get(Epoch) switch
+            {
+                null => null,
+                "seconds" => PartitionKeyKind.EpochSeconds,
+                "milliseconds" => PartitionKeyKind.EpochMilliseconds,
+                "microseconds" => PartitionKeyKind.EpochMicroseconds,
+                "nanoseconds" => PartitionKeyKind.EpochNanoseconds,
+                var other => throw new UsageException($"--epoch '{other}' is none of seconds, milliseconds, microseconds, nanoseconds."),
+            },
+        };
+        var (interval, start, retention) = (session.Get(Interval)!, session.Get(Start), session.Get(Retention));
+        if (long.TryParse(interval, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var ids))
+            (options.IdInterval, options.IdStart, options.IdRetention) = (ids, Id(start, Start.Name), Id(retention, Retention.Name));
+        else
+        {
+            (options.Interval, options.Retention) = (PgInterval.Parse(interval), retention is null ? (PgInterval?)null : PgInterval.Parse(retention));
+            options.Start = start is null ? null : Moment(start);
+        }
+        var byList = options.IdInterval == 1;
+        if (session.Get(Type) is { } type && type != (byList ? "list" : "range"))
+            throw new UsageException($"--type '{type}' does not go with --interval '{interval}': a list has one id in each partition, and everything else is a range.");
+        switch (session.Get(WhenExpired))
+        {
+            case null or "detach":
+                break;
+            case "drop":
+                options.WhenExpired = ExpiredAction.Drop;
+                break;
+            case ['m', 'o', 'v', 'e', ':', .. { Length: > 0 } schema]:
+                (options.WhenExpired, options.RetentionSchema) = (ExpiredAction.Move, schema);
+                break;
+            case var other:
+                throw new UsageException($"--when-expired '{other}' is none of detach, drop, move:SCHEMA.");
+        }
+        return options;
+    }
+
+    private static long? Id(string? text, string name) => text is null ? null
+        : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id) ? id : throw new UsageException($"{name} '{text}' is no number, and the interval counts ids.");
+
+    /// <summary>A moment, in UTC unless it says otherwise.</summary>
+    public static DateTimeOffset Moment(string text) =>
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var moment) ? moment : throw new UsageException($"'{text}' is no moment, such as '2026-01-31 12:00'.");
+}

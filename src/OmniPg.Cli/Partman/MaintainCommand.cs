@@ -1,0 +1,90 @@
+using System.CommandLine;
+using System.Text.Json;
+using OmniPg.Partman;
+
+namespace OmniPg.Cli;
+
+internal static class MaintainCommand
+{
+    private static readonly Argument<string?> Table = new("TABLE") { Description = "The one set. Default: all with automatic maintenance", Arity = ArgumentArity.ZeroOrOne };
+
+    private static readonly Option<bool> Analyze = new("--analyze") { Description = "Run ANALYZE on sets that got partitions" };
+
+    private static readonly Option<bool> Drain = new("--drain") { Description = "Move rows of a new partition's range out of the default partition" };
+
+    private static readonly Option<bool> AcceptClockJump = new("--accept-clock-jump") { Description = "Retire partitions although the server's clock jumped" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "maintain", "Creates partitions ahead of need and retires expired ones; exit code 1 when a set failed", "omnipg partman maintain --plan",
+        RunAsync, Table, PartmanCommands.Plan, Analyze, Drain, AcceptClockJump);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var options = new MaintenanceOptions
+        {
+            Table = CliSession.NotEmpty(session.Find(Table), Table.Name) is { } table ? PartmanCommands.NameOf(table) : null,
+            Analyze = session.Get(Analyze),
+            DrainDefault = session.Get(Drain),
+            AcceptClockJump = session.Get(AcceptClockJump),
+        };
+        var partman = PartmanCommands.Open(session);
+        if (session.Get(PartmanCommands.Plan))
+        {
+            if (session.Json)
+                throw new UsageException("--plan prints SQL, so --json does not go with it.");
+            var plan = await partman.PlanMaintenanceAsync(options, cancellationToken);
+            session.Out.Write(plan.Sql.ToSqlScript());
+            foreach (var set in plan.Sets)
+                Tell(session, set.Table, set.Skipped, set.Error);
+            return plan.Sets.Any(s => s.Error is not null) ? ExitCodes.Attention : ExitCodes.Done;
+        }
+        var result = await partman.MaintainAsync(options, cancellationToken: cancellationToken);
+        if (session.Json)
+            session.WriteJson(json => Write(json, result));
+        else
+            session.WriteTable(
+                ["Set", "Partition", new CliColumn("Lower", NoWrap: true), new CliColumn("Upper", NoWrap: true), "Done"],
+                from set in result.Sets
+                from change in set.Changes
+                select new string?[] { set.Table, change.Partition.ToString(), change.Lower.ToString(), change.Upper.ToString(), change.Fate.ToString().ToLowerInvariant() });
+        foreach (var set in result.Sets)
+            Tell(session, set.Table, set.Skipped, set.Error);
+        return result.AllSucceeded ? ExitCodes.Done : ExitCodes.Attention;
+    }
+
+    private static void Tell(CliSession session, string set, IReadOnlyList<PartitionSkipped> skipped, Exception? error)
+    {
+        foreach (var skip in skipped)
+            session.Error.WriteLine("note: " + skip.Text);
+        if (error is null)
+            return;
+        session.Error.WriteLine($"omnipg: {set}: {ErrorReport.OneLine(error)}");
+        if (ErrorReport.HintOf(error) is { } hint)
+            session.Error.WriteLine("hint: " + hint.ReplaceLineEndings(" "));
+    }
+
+    private static void Write(Utf8JsonWriter json, MaintenanceResult result)
+    {
+        json.WriteStartArray();
+        foreach (var set in result.Sets)
+        {
+            json.WriteStartObject();
+            json.WriteString("table", set.Table);
+            json.WriteStartArray("changes");
+            foreach (var change in set.Changes)
+            {
+                json.WriteStartObject();
+                json.WriteString("partition", change.Partition.ToString());
+                json.WriteString("lower", change.Lower.ToString());
+                json.WriteString("upper", change.Upper.ToString());
+                json.WriteString("fate", change.Fate.ToString().ToLowerInvariant());
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteString("error", (set.Error as OmniPgException)?.Code ?? set.Error?.GetType().Name);
+            json.WriteString("errorText", set.Error is { } error ? ErrorReport.OneLine(error) : null);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+}

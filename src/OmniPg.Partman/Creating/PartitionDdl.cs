@@ -1,0 +1,174 @@
+using System.Globalization;
+
+namespace OmniPg.Partman;
+
+/// <summary>The statements that make a partition and take one away, in the order of their locks: parent, referenced tables, default, partition.</summary>
+internal static class PartitionDdl
+{
+    private const string Like =
+        "INCLUDING COMMENTS INCLUDING COMPRESSION INCLUDING CONSTRAINTS INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STATISTICS INCLUDING STORAGE";
+
+    /// <summary>
+    /// One partition in one transaction. The parent is locked against other changes of the set only, and the default partition, whose readers wait, at the
+    /// last moment. <c>CREATE … PARTITION OF</c> would lock parent and default exclusively from the first word on.
+    /// </summary>
+    /// <param name="state">The set.</param>
+    /// <param name="shape">What the partition takes over.</param>
+    /// <param name="range">The partition.</param>
+    /// <param name="drain">Whether rows of this range move there from the default partition.</param>
+    /// <param name="attachCheck">The check that proves the default partition empty in this range; null for none.</param>
+    public static PlanUnit Create(SetState state, ParentShape shape, NewRange range, bool drain = false, PgIdentifier? attachCheck = null)
+    {
+        var (parent, child, fallback) = (state.Table.Quoted, range.Name.Quoted, state.Default?.Name);
+        List<string> statements =
+        [
+            $"LOCK TABLE ONLY {parent} IN SHARE UPDATE EXCLUSIVE MODE",
+            .. Table(state, shape, range.Name, withTemplate: true),
+            .. EpochCheck(state.Key, range),
+            .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+        ];
+        if (fallback is { } rest)
+        {
+            statements.Add($"LOCK TABLE ONLY {rest.Quoted} IN ACCESS EXCLUSIVE MODE");
+            if (drain)
+            {
+                var columns = string.Join(", ", shape.Columns);
+                statements.Add($"WITH moved AS (DELETE FROM ONLY {rest.Quoted} WHERE {Within(state.Key, range.Lower, range.Upper)} RETURNING {columns}) INSERT INTO {child} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM moved");
+            }
+        }
+        statements.Add($"ALTER TABLE {parent} ATTACH PARTITION {child} {ForValues(state, range.Lower, range.Upper)}");
+        if (attachCheck is { } check)
+            statements.Add($"ALTER TABLE {fallback!.Value.Quoted} DROP CONSTRAINT {check.Quoted}");
+        statements.AddRange(After(state, shape, range.Name));
+        return new PlanUnit
+        {
+            Kind = drain ? "drain-default" : "create-partition",
+            Child = range.Name,
+            Lower = range.Lower,
+            Upper = range.Upper,
+            Reason = $"'{range.Name}' takes '{range.Lower}' up to '{range.Upper}'{(drain ? ", and the rows of this range in the default partition" : "")}.",
+            Statements = statements,
+            Locks =
+            [
+                .. fallback is { } d ? new[] { new SqlPlanLock(d, PgLockMode.AccessExclusive) } : [],
+                .. state.References.Select(r => new SqlPlanLock(r, PgLockMode.ShareRowExclusive)),
+                new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive),
+            ],
+            Fate = PartitionFate.Create,
+        };
+    }
+
+    /// <summary>The default partition of a new set.</summary>
+    public static IEnumerable<string> CreateDefault(SetState state, ParentShape shape, QualifiedName name) =>
+    [
+        .. Table(state, shape, name, withTemplate: false), $"ALTER TABLE {state.Table.Quoted} ATTACH PARTITION {name.Quoted} DEFAULT", .. After(state, shape, name),
+    ];
+
+    /// <summary>
+    /// Proves that the default partition holds nothing of some ranges, without anybody waiting for the scan: until the attach commits, new rows of these
+    /// ranges are refused, so it is only for ranges that nobody writes to yet.
+    /// </summary>
+    public static IReadOnlyList<PlanUnit> ProveEmpty(SetState state, IReadOnlyList<(PgIdentifier Check, NewRange Range)> checks)
+    {
+        var table = state.Default!.Name;
+        // An implied constraint spares ATTACH its scan (ConstraintImpliedByRelConstraint, src/backend/commands/tablecmds.c), in this form and no other.
+        var adds = checks.Select(c => $"ADD CONSTRAINT {c.Check.Quoted} CHECK (NOT ({state.Key.Column.Quoted} IS NOT NULL AND {Within(state.Key, c.Range.Lower, c.Range.Upper)})) NOT VALID");
+        return
+        [
+            new PlanUnit
+            {
+                Kind = "reserve-ranges",
+                Reason = $"The default partition '{table}' takes no row of {checks.Count} new ranges while they are made.",
+                Statements = [$"ALTER TABLE ONLY {table.Quoted} {string.Join(", ", adds)}"],
+                Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive)],
+                IsPreparation = true,
+            },
+            new PlanUnit
+            {
+                Kind = "prove-empty",
+                Reason = $"One scan of '{table}' beside readers and writers spares the attaches theirs.",
+                Statements = [$"ALTER TABLE ONLY {table.Quoted} {string.Join(", ", checks.Select(c => $"VALIDATE CONSTRAINT {c.Check.Quoted}"))}"],
+                Locks = [new SqlPlanLock(table, PgLockMode.ShareUpdateExclusive)],
+                IsPreparation = true,
+            },
+        ];
+    }
+
+    /// <summary>Takes away the checks of an attach that did not come to its end; while they stand, rows of their ranges are refused.</summary>
+    public static PlanUnit DropChecks(SetState state, IReadOnlyList<PgIdentifier> checks) => new()
+    {
+        Kind = "drop-checks",
+        Reason = $"An interrupted run left {checks.Count} checks on '{state.Default!.Name}', which refuse rows.",
+        Statements = [$"ALTER TABLE ONLY {state.Default.Name.Quoted} {string.Join(", ", checks.Select(c => $"DROP CONSTRAINT IF EXISTS {c.Quoted}"))}"],
+        Locks = [new SqlPlanLock(state.Default.Name, PgLockMode.AccessExclusive)],
+        IsPreparation = true,
+    };
+
+    /// <summary>Name of the check of a range.</summary>
+    public static PgIdentifier CheckName(NewRange range) => PgIdentifier.Create(SetReader.AttachCheckPrefix + (range.Lower.Id is { } id
+        ? id.ToString(CultureInfo.InvariantCulture) : range.Lower.Time!.Value.ToString("yyyyMMddHHmmssffffff", CultureInfo.InvariantCulture)));
+
+    /// <summary>The condition of a range.</summary>
+    public static string Within(PartitionKey key, PartitionBound lower, PartitionBound upper) =>
+        $"{key.Column.Quoted} >= {key.Literal(lower)}::{key.Type} AND {key.Column.Quoted} < {key.Literal(upper)}::{key.Type}";
+
+    private static string ForValues(SetState state, PartitionBound lower, PartitionBound upper) => state.Set.IsList
+        ? $"FOR VALUES IN ({state.Key.Literal(lower)})"
+        : $"FOR VALUES FROM ({state.Key.Literal(lower)}) TO ({state.Key.Literal(upper)})";
+
+    private static IEnumerable<string> Table(SetState state, ParentShape shape, QualifiedName name, bool withTemplate)
+    {
+        var unlogged = withTemplate && shape.IsUnlogged ? "UNLOGGED " : "";
+        var tablespace = shape.Tablespace is { } space ? $" TABLESPACE {PgIdentifier.Create(space).Quoted}" : "";
+        yield return $"CREATE {unlogged}TABLE {name.Quoted} (LIKE {state.Table.Quoted} {Like}){tablespace}";
+        if (!withTemplate)
+            yield break;
+        if (shape.StorageParameters.Count > 0)
+            yield return $"ALTER TABLE {name.Quoted} SET ({string.Join(", ", shape.StorageParameters)})";
+        foreach (var index in shape.TemplateIndexes)
+            yield return Fill(index, name);
+    }
+
+    // For queries that ask by to_timestamp(column), as the extension does it.
+    private static IEnumerable<string> EpochCheck(PartitionKey key, NewRange range)
+    {
+        if (key.UnitsPerSecond == 0)
+            yield break;
+        var moment = new PartitionKey(key.Column, "timestamptz", PartitionKeyKind.Time);
+        var name = PartitionName.Fit(range.Name.Name.Value, "_partition_check");
+        var value = key.ToMoment(key.Column.Quoted);
+        yield return $"ALTER TABLE {range.Name.Quoted} ADD CONSTRAINT {name.Quoted} CHECK ({value} >= {moment.Literal(range.Lower)}::timestamptz AND {value} < {moment.Literal(range.Upper)}::timestamptz)";
+    }
+
+    private static IEnumerable<string> After(SetState state, ParentShape shape, QualifiedName name)
+    {
+        var child = name.Quoted;
+        if (shape.ReplicaIdentity is "f" or "n")
+            yield return $"ALTER TABLE {child} REPLICA IDENTITY {(shape.ReplicaIdentity == "f" ? "FULL" : "NOTHING")}";
+        if (shape.ReplicaIndex is { } index)
+        {
+            // ATTACH made the partition's index of it, under a name that nobody knows before.
+            var body = "DECLARE i pg_catalog.text; BEGIN SELECT pg_catalog.quote_ident(x.relname) INTO STRICT i FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_index p ON p.indexrelid = h.inhrelid "
+                + $"JOIN pg_catalog.pg_class x ON x.oid = h.inhrelid WHERE h.inhparent = {PgLiteral.Quote(index)}::pg_catalog.regclass AND p.indrelid = {PgLiteral.Quote(child)}::pg_catalog.regclass; "
+                + $"EXECUTE {PgLiteral.Quote($"ALTER TABLE {child} REPLICA IDENTITY USING INDEX ")} || i; END";
+            yield return $"DO {PgLiteral.Quote(body)}";
+        }
+        if (shape.Statistics.Count > 0)
+            yield return $"ALTER TABLE {child} {string.Join(", ", shape.Statistics)}";
+        if (shape.Owner != shape.Role)
+            yield return $"ALTER TABLE {child} OWNER TO {PgIdentifier.Create(shape.Owner).Quoted}";
+        if (!state.Set.InheritPrivileges)
+            yield break;
+        foreach (var grantee in shape.DefaultGrantees)
+            yield return $"REVOKE ALL ON {child} FROM {grantee} CASCADE";
+        foreach (var grant in shape.Grants)
+            yield return Fill(grant, name);
+    }
+
+    // Only the one placeholder: a name may hold "%s" as well.
+    private static string Fill(string template, QualifiedName name)
+    {
+        var at = template.IndexOf("%s", StringComparison.Ordinal);
+        return string.Concat(template.AsSpan(0, at), name.Quoted, template.AsSpan(at + 2));
+    }
+}

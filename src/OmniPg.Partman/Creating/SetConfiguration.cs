@@ -1,0 +1,83 @@
+using System.Globalization;
+
+namespace OmniPg.Partman;
+
+/// <summary>The statements that write down a set, and the tables that it is written to.</summary>
+internal static class SetConfiguration
+{
+    /// <summary>Installs what is missing of the own tables, and writes the rows of a set.</summary>
+    public static IReadOnlyList<string> Statements(PartmanServer server, SetState state) =>
+    [
+        .. server.HasOwn ? [] : Install(server.OwnSchema), Row(server, state), .. Options(server, state.Set),
+    ];
+
+    /// <summary>The statements that make the own tables; they change nothing where these exist.</summary>
+    public static IReadOnlyList<string> Install(PgIdentifier schema)
+    {
+        using var stream = typeof(SetConfiguration).Assembly.GetManifestResourceStream("own.sql")!;
+        using var reader = new StreamReader(stream);
+        return [.. SqlTemplate.Render(reader.ReadToEnd(), schema, schema, withSide: true).Split(";\n", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
+    }
+
+    /// <summary>A script that lets a role maintain sets whose tables it owns; it must own the tables, or be a member of their owner.</summary>
+    public static string GrantScript(PartmanServer server, PgIdentifier role)
+    {
+        PgIdentifier[] schemas = server.UsesExtension ? [server.OwnSchema, server.ExtensionSchema!.Value] : [server.OwnSchema];
+        return Privileges.Script(role, schemas,
+        [
+            new Privileges(server.ConfigSchema, "", ["SELECT", "INSERT", "UPDATE", "DELETE"], ["part_config", "part_config_sub"]).Existing(server),
+            new Privileges(server.OwnSchema, "", ["SELECT", "INSERT", "UPDATE", "DELETE"], ["part_option", "operation"]),
+            new Privileges(server.OwnSchema, "", ["SELECT"], ["schema_version"]),
+        ]);
+    }
+
+    private static Privileges Existing(this Privileges privileges, PartmanServer server) => server.UsesExtension ? privileges : privileges with { Objects = ["part_config"] };
+
+    private static string Row(PartmanServer server, SetState state)
+    {
+        var set = state.Set;
+        string Text(string? value) => value is null ? "NULL" : PgLiteral.Quote(value);
+        string Flag(bool value) => value ? "true" : "false";
+        string Number(long? value) => value?.ToString(CultureInfo.InvariantCulture) ?? "NULL";
+        (string Column, string Value)[] values =
+        [
+            ("parent_table", Text(set.ConfigKey)), ("control", Text(set.Control)),
+            ("partition_interval", Text(set.Interval?.ToString() ?? Number(set.IdInterval))), ("partition_type", Text(set.IsList ? "list" : "range")),
+            ("premake", Number(set.Premake)), ("automatic_maintenance", Text(set.AutomaticMaintenance ? "on" : "off")),
+            ("template_table", Text(set.Template is { } template ? $"{template.Schema?.Value ?? "public"}.{template.Name.Value}" : null)),
+            ("retention", Text(set.Retention?.ToString() ?? (set.IdRetention is { } keep ? Number(keep) : null))), ("retention_schema", Text(set.RetentionSchema)),
+            ("retention_keep_index", Flag(set.KeepIndexes)), ("retention_keep_table", Flag(set.WhenExpired != ExpiredAction.Drop)),
+            ("retention_keep_publication", Flag(set.KeepInPublications)), ("epoch", Text(Epoch(set.Kind))),
+            ("infinite_time_partitions", Flag(set is { Interval: not null, Basis: PremakeBasis.Clock })),
+            ("datetime_string", Text(set.Interval is { } interval ? TimeSteps.FollowsCalendar(interval) ? "YYYYMMDD" : "YYYYMMDD_HH24MISS" : null)),
+            ("inherit_privileges", Flag(set.InheritPrivileges)), ("maintenance_order", Number(set.MaintenanceOrder)), ("jobmon", "true"),
+            .. set.Kind == PartitionKeyKind.UuidV7 && server.UsesExtension
+                ? new[] { ("time_encoder", Text($"{server.ExtensionSchema!.Value.Value}.uuid7_time_encoder")), ("time_decoder", Text($"{server.ExtensionSchema!.Value.Value}.uuid7_time_decoder")) } : [],
+        ];
+        // Of another version of the extension, another set of columns.
+        var known = server.HasConfig ? values.Where(v => server.Columns.Contains(v.Column)).ToArray() : values;
+        return $"INSERT INTO {server.ConfigSchema.Quoted}.part_config ({string.Join(", ", known.Select(v => v.Column))}) VALUES ({string.Join(", ", known.Select(v => v.Value))})";
+    }
+
+    private static IEnumerable<string> Options(PartmanServer server, PartitionSet set)
+    {
+        var table = $"{server.OwnSchema.Quoted}.part_option";
+        (string Key, string? Value)[] options =
+        [
+            (SetRow.TimeZoneKey, set.TimeZone), (SetRow.AnchorKey, set.Anchor), (SetRow.BasisKey, set.Basis == PremakeBasis.Clock ? "clock" : "newest-row"),
+            (SetRow.KindKey, set.Kind.ToString()),
+        ];
+        yield return $"DELETE FROM {table} WHERE parent_table = {PgLiteral.Quote(set.ConfigKey)}";
+        yield return $"INSERT INTO {table} (parent_table, key, value) VALUES " + string.Join(", ", options.Where(o => o.Value is not null)
+            .Select(o => $"({PgLiteral.Quote(set.ConfigKey)}, '{o.Key}', pg_catalog.to_jsonb({PgLiteral.Quote(o.Value!)}::pg_catalog.text))"));
+    }
+
+    private static string Epoch(PartitionKeyKind kind) => kind switch
+    {
+        PartitionKeyKind.EpochSeconds => "seconds",
+        PartitionKeyKind.EpochMilliseconds => "milliseconds",
+        PartitionKeyKind.EpochMicroseconds => "microseconds",
+        PartitionKeyKind.EpochNanoseconds => "nanoseconds",
+        _ => "none",
+    };
+}

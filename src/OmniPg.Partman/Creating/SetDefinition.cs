@@ -1,0 +1,203 @@
+using System.Globalization;
+using Npgsql;
+
+namespace OmniPg.Partman;
+
+/// <summary>Turns the wish for a set into units: everything that is wrong with it at once, or the configuration and its first partitions.</summary>
+internal static class SetDefinition
+{
+    private const int PartitionsInOneTransaction = 200;
+    private const int MostAtFirst = 20_000;
+
+    // $1 schema and $2 name of the table, $3 zone, $4 and $5 template, $6 schema of retired partitions, $7 where time begins.
+    private const string Look =
+        """
+        SELECT c.oid, p.partstrat::text, p.partnatts, a.attname::text, a.attnotnull, t.typname::text,
+            EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid),
+            EXISTS (SELECT FROM pg_catalog.pg_timezone_names z WHERE z.name = $3),
+            EXISTS (SELECT FROM pg_catalog.pg_class x JOIN pg_catalog.pg_namespace m ON m.oid = x.relnamespace WHERE m.nspname = $4 AND x.relname = $5 AND x.relkind = 'r'),
+            EXISTS (SELECT FROM pg_catalog.pg_namespace r WHERE r.nspname = $6),
+            (SELECT y.typname::text FROM pg_catalog.pg_attribute b JOIN pg_catalog.pg_type y ON y.oid = b.atttypid WHERE b.attrelid = c.oid AND b.attname = $8 AND b.attnum > 0),
+            pg_catalog.now(), $7::timestamptz
+        FROM (SELECT) AS one
+        LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
+        LEFT JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
+        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
+        LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        """;
+
+    private sealed record Facts(
+        uint? Oid, string? Strategy, int Columns, string? Column, bool IsNotNull, string? Type, bool HasPartitions, bool ZoneExists, bool TemplateExists,
+        bool SchemaExists, string? ControlType, DateTimeOffset Now, DateTimeOffset? Start);
+
+    /// <summary>The set as it will be, and the units that make it.</summary>
+    /// <exception cref="InvalidPartitionDefinitionException">It cannot be made; all reasons.</exception>
+    /// <exception cref="PartitionNameCollisionException">Another relation has the name of a first partition.</exception>
+    public static async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> PlanAsync(PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish)
+    {
+        var zone = wish.TimeZone ?? (server.UsesExtension ? server.SessionZone : "UTC");
+        var facts = (await session.RowsAsync(Look, Read,
+            PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value), PgParameter.Text(zone), PgParameter.Text(wish.Template?.Schema?.Value ?? "public"),
+            PgParameter.Text(wish.Template?.Name.Value), PgParameter.Text(wish.RetentionSchema), PgParameter.Instant(wish.Start), PgParameter.Text(wish.Control)).ConfigureAwait(false))[0];
+        var kind = wish.Kind ?? (wish.IdInterval is not null ? PartitionKeyKind.Id : facts.Type is { } type ? PartitionKey.KindsOf(type).FirstOrDefault(k => k != PartitionKeyKind.Id || wish.Interval is null) : default);
+        var reasons = Reasons(facts, server, table, wish, kind, zone).ToList();
+        if (facts.Oid is not null && (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false)).Count > 0)
+            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.AlreadyConfigured, $"It is configured already in '{server.ConfigSchema}'."));
+        if (reasons.Count > 0)
+            throw new InvalidPartitionDefinitionException(table, reasons);
+
+        var state = new SetState
+        {
+            Set = Set(table, wish, kind, zone, server, null),
+            Oid = facts.Oid!.Value,
+            Key = new PartitionKey(PgIdentifier.Create(wish.Control), facts.Type!, kind),
+            Partitions = [],
+            Now = facts.Now,
+            LocalNow = default,
+            ReferencedBy = [],
+            References = [],
+            IsOwned = true,
+        };
+        var (ranges, anchor) = kind == PartitionKeyKind.Id ? FirstIds(state, wish) : await FirstTimesAsync(session, state, wish, facts).ConfigureAwait(false);
+        state = state with { Set = Set(table, wish, kind, zone, server, server.UsesExtension ? null : anchor) };
+        return (state, await UnitsAsync(session, server, state, wish, ranges).ConfigureAwait(false));
+    }
+
+    private static IEnumerable<InvalidDefinition> Reasons(Facts facts, PartmanServer server, QualifiedName table, PartitionSetOptions wish, PartitionKeyKind kind, string zone)
+    {
+        if (facts.Oid is null)
+        {
+            yield return new(InvalidDefinitionReason.TableMissing, "There is no such table.");
+            yield break;
+        }
+        if (facts.Strategy is not ("r" or "l"))
+        {
+            yield return new(InvalidDefinitionReason.NotPartitioned, facts.Strategy is null ? "The table is not partitioned; a table with rows is converted, not created." : "The table is partitioned by hash, which knows no order.");
+            yield break;
+        }
+        if (facts.Columns != 1 || facts.Column is null || facts.Column != wish.Control)
+            yield return new(InvalidDefinitionReason.ControlMismatch, $"It is partitioned by {(facts.Columns != 1 ? $"{facts.Columns} columns" : facts.Column is null ? "an expression" : $"'{facts.Column}'")}, and not by '{wish.Control}' ({(facts.ControlType is null ? "which does not exist" : facts.ControlType)}).");
+        else if (!PartitionKey.KindsOf(facts.Type!).Contains(kind))
+            yield return new(InvalidDefinitionReason.ControlType, $"Column '{wish.Control}' of type '{facts.Type}' cannot hold '{kind}'.");
+        if (facts is { IsNotNull: false, Column: not null } && !wish.AllowNull)
+            yield return new(InvalidDefinitionReason.ControlNullable, $"Column '{facts.Column}' may be null, and AllowNull is off.");
+        if (kind == PartitionKeyKind.Id && wish.Interval is not null)
+            yield return new(InvalidDefinitionReason.Interval, $"Interval '{wish.Interval}' needs a column that tells time; name the unit of an epoch with Kind.");
+        if (kind != PartitionKeyKind.Id && wish.IdInterval is not null)
+            yield return new(InvalidDefinitionReason.Interval, $"IdInterval '{wish.IdInterval}' is for ids, and '{wish.Control}' holds '{kind}'.");
+        if (facts.Type == "date" && wish.Interval is { } days && days.Microseconds % 86_400_000_000 != 0)
+            yield return new(InvalidDefinitionReason.Interval, $"Column '{wish.Control}' holds whole days, and interval '{wish.Interval}' does not.");
+        if ((facts.Strategy == "l") != (wish.IdInterval == 1))
+            yield return new(InvalidDefinitionReason.TypeMismatch, facts.Strategy == "l" ? "The table is partitioned by list, where each partition holds one id: IdInterval must be 1." : "IdInterval 1 needs a table that is partitioned by list.");
+        if (facts.HasPartitions)
+            yield return new(InvalidDefinitionReason.HasPartitions, "It has partitions already.");
+        if (wish.Template is { } template && !facts.TemplateExists)
+            yield return new(InvalidDefinitionReason.Template, $"The template '{template}' does not exist.");
+        if (!facts.ZoneExists)
+            yield return new(InvalidDefinitionReason.TimeZone, $"The server knows no time zone '{zone}'.");
+        if (server.UsesExtension && zone != server.SessionZone)
+            yield return new(InvalidDefinitionReason.TimeZone, $"The extension works in the time zone of its session, which is '{server.SessionZone}', not '{zone}'.");
+        if (wish.RetentionSchema is { } schema && !facts.SchemaExists)
+            yield return new(InvalidDefinitionReason.RetentionSchema, $"There is no schema '{schema}'.");
+        if (server.UsesExtension && (table.Schema!.Value.Value + table.Name.Value).Contains('.', StringComparison.Ordinal))
+            yield return new(InvalidDefinitionReason.Name, "The extension cannot manage names with a dot.");
+    }
+
+    private static PartitionSet Set(QualifiedName table, PartitionSetOptions wish, PartitionKeyKind kind, string zone, PartmanServer server, string? anchor) => new()
+    {
+        Table = table,
+        Control = wish.Control,
+        Kind = kind,
+        Interval = wish.Interval,
+        IdInterval = wish.IdInterval,
+        IsList = wish.IdInterval == 1,
+        TimeZone = zone,
+        Premake = wish.Premake,
+        Basis = wish.Basis,
+        AutomaticMaintenance = wish.AutomaticMaintenance,
+        Retention = wish.Retention,
+        IdRetention = wish.IdRetention,
+        WhenExpired = wish.WhenExpired,
+        RetentionSchema = wish.RetentionSchema,
+        KeepIndexes = wish.KeepIndexes,
+        KeepInPublications = wish.KeepInPublications,
+        Template = wish.Template,
+        InheritPrivileges = wish.InheritPrivileges,
+        MaintenanceOrder = wish.MaintenanceOrder,
+        IsInExtension = server.UsesExtension,
+        Anchor = anchor,
+    };
+
+    // As create_parent does it: around the newest id, but nothing at or below zero unless it was asked for. A table without partitions has no rows.
+    private static (IReadOnlyList<NewRange> Ranges, string Anchor) FirstIds(SetState state, PartitionSetOptions wish)
+    {
+        var steps = new IdSteps(wish.IdOffset, wish.IdInterval!.Value);
+        var begin = steps.AtOrBelow(wish.IdStart ?? wish.IdOffset);
+        var boundaries = Enumerable.Range(0, wish.Premake + 2).Select(n => PartitionBound.Of(checked(begin + (n * steps.Step))));
+        return (NewRanges.Named(state, boundaries), wish.IdOffset.ToString(CultureInfo.InvariantCulture));
+    }
+
+    private static async Task<(IReadOnlyList<NewRange> Ranges, string Anchor)> FirstTimesAsync(PgSession session, SetState state, PartitionSetOptions wish, Facts facts)
+    {
+        var interval = wish.Interval!.Value;
+        var zone = state.Key.IsWallClock || TimeSteps.FollowsCalendar(interval) ? state.Set.TimeZone : "UTC";
+        var readings = await ZoneClock.LocalAsync(session, zone, [facts.Now, facts.Start ?? facts.Now]).ConfigureAwait(false);
+        var wanted = wish.Start is null ? interval.Multiply(-wish.Premake).AddTo(readings[0]) : readings[1];
+        var isWeeks = interval is { Months: 0, Microseconds: 0 } && interval.Days % 7 == 0;
+        var begin = wish.StartExactly ? wanted
+            : isWeeks && wish.TruncateTo is null && !state.Set.IsInExtension ? TimeSteps.OnWeekday(wanted, DayOfWeek.Monday)
+            : TimeSteps.Truncate(wanted, interval, wish.TruncateTo);
+        var steps = new TimeSteps(begin, interval);
+        var end = interval.Multiply(wish.Premake).AddTo(readings[0]);
+        var expired = wish.Retention is { } keep ? keep.Negate().AddTo(readings[0]) : DateTime.MinValue;
+        var boundaries = new List<DateTime>();
+        for (var n = 0; boundaries.Count == 0 || boundaries[^1] < end || (begin >= end && n <= wish.Premake + 1); n++)
+        {
+            // What would retire at once is not made.
+            if (boundaries.Count == 0 && steps[n] < end && steps[n + 1] < expired)
+                continue;
+            boundaries.Add(steps[n]);
+            if (boundaries.Count > MostAtFirst)
+                throw new InvalidPartitionDefinitionException(state.Table, [new(InvalidDefinitionReason.Start, $"From '{begin:yyyy-MM-dd HH:mm:ss}' on it would need more than {MostAtFirst} partitions.")]);
+        }
+        return (await NewRanges.NamedAsync(session, state, boundaries).ConfigureAwait(false), NewRanges.AnchorText(begin));
+    }
+
+    private static async Task<IReadOnlyList<PlanUnit>> UnitsAsync(PgSession session, PartmanServer server, SetState state, PartitionSetOptions wish, IReadOnlyList<NewRange> ranges)
+    {
+        var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, wish.Template).ConfigureAwait(false);
+        var fallback = new QualifiedName(state.Table.Schema, PartitionName.OfDefault(state.Table.Name));
+        var taken = await session.RowsAsync(
+            "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) LIMIT 1",
+            row => QualifiedName.Create(state.Table.Schema!.Value.Value, row.GetString(0)), PgParameter.Text(state.Table.Schema!.Value.Value),
+            PgParameter.Texts(ranges.Select(r => r.Name).Concat(wish.DefaultPartition ? [fallback] : []).Select(n => n.Name.Value))).ConfigureAwait(false);
+        if (taken is [var name, ..])
+            throw new PartitionNameCollisionException(state.Table, name, "a relation that exists");
+        // The default comes last: until then there is none that an attach would have to lock.
+        var creates = ranges.Select(r => PartitionDdl.Create(state, shape, r)).ToList();
+        var units = new List<PlanUnit>();
+        foreach (var some in creates.Chunk(PartitionsInOneTransaction))
+        {
+            var isFirst = units.Count == 0;
+            units.Add(new PlanUnit
+            {
+                Kind = "create-set",
+                Reason = isFirst ? $"'{state.Table}' becomes a set: its configuration and {some.Length} partitions from '{some[0].Lower}' on." : $"{some.Length} more partitions from '{some[0].Lower}' on.",
+                Statements =
+                [
+                    $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE",
+                    .. isFirst ? SetConfiguration.Statements(server, state) : [],
+                    .. some.SelectMany(c => c.Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal))),
+                    .. wish.DefaultPartition && some[^1] == creates[^1] ? PartitionDdl.CreateDefault(state, shape, fallback) : [],
+                ],
+                Locks = [new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
+                Fate = PartitionFate.Create,
+            });
+        }
+        return units;
+    }
+
+    private static Facts Read(NpgsqlDataReader row) => new(
+        row.IsDBNull(0) ? null : row.GetFieldValue<uint>(0), row.Text(1), row.IsDBNull(2) ? 0 : row.GetInt16(2), row.Text(3), row.IsTrue(4), row.Text(5), row.GetBoolean(6),
+        row.GetBoolean(7), row.GetBoolean(8), row.GetBoolean(9), row.Text(10), row.Instant(11)!.Value, row.Instant(12));
+}

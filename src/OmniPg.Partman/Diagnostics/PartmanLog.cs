@@ -1,0 +1,19 @@
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Partman;
+
+/// <summary>Log events of this package, ids 5000 to 5999.</summary>
+internal static partial class PartmanLog
+{
+    [LoggerMessage(5000, LogLevel.Information, "Ran {Kind} on {Set} {Partition} in {Milliseconds:0.0} ms")]
+    public static partial void Ran(ILogger logger, string kind, string set, string partition, double milliseconds);
+
+    [LoggerMessage(5001, LogLevel.Error, "Maintenance of {Set} failed")]
+    public static partial void SetFailed(ILogger logger, string set, Exception error);
+
+    [LoggerMessage(5002, LogLevel.Information, "Created partition set {Set} with {Partitions} partitions")]
+    public static partial void SetCreated(ILogger logger, string set, int partitions);
+
+    [LoggerMessage(5003, LogLevel.Error, "A round of scheduled maintenance failed")]
+    public static partial void RoundFailed(ILogger logger, Exception error);
+}

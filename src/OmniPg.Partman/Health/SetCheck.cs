@@ -1,0 +1,63 @@
+using NpgsqlTypes;
+
+namespace OmniPg.Partman;
+
+/// <summary>Finds what is wrong with one set.</summary>
+internal static class SetCheck
+{
+    private static readonly TimeSpan Idle = TimeSpan.FromDays(2);
+
+    public static async Task<IReadOnlyList<SetFinding>> FindAsync(PgSession session, SetState state)
+    {
+        if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
+            state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
+        var findings = new List<SetFinding>();
+        void Add(FindingKind kind, FindingLevel level, string text) => findings.Add(new SetFinding(state.Set.ConfigKey, kind, level, text));
+
+        var current = state.Set.Basis == PremakeBasis.Clock && state.Key.IsTime ? state.Clock : state.Newest;
+        if (current is { } now && state.Highest is not { IsMax: true })
+        {
+            var ahead = state.Partitions.Count(p => p.Lower > now);
+            if (ahead < state.Set.Premake)
+                Add(FindingKind.TooFewAhead, ahead == 0 ? FindingLevel.Critical : FindingLevel.Warning, $"'{state.Table}' has {ahead} of {state.Set.Premake} partitions ahead of '{now}'.");
+        }
+        for (var i = 1; i < state.Partitions.Count; i++)
+        {
+            if (state.Partitions[i - 1].Upper < state.Partitions[i].Lower)
+                Add(FindingKind.Gap, FindingLevel.Warning, $"'{state.Table}' has no partition from '{state.Partitions[i - 1].Upper}' up to '{state.Partitions[i].Lower}'.");
+        }
+        foreach (var partition in state.Partitions.Where(p => p.DetachPending))
+            Add(FindingKind.DetachPending, FindingLevel.Critical, $"The detach of '{partition.Name}' was interrupted; the next maintenance finishes it.");
+        foreach (var check in state.LeftChecks)
+            Add(FindingKind.AttachCheck, FindingLevel.Critical, $"The check '{check}' on '{state.Default!.Name}' refuses rows; the next maintenance drops it.");
+        foreach (var partition in Retirement.Expired(state).Where(p => !p.DetachPending))
+            Add(FindingKind.Expired, FindingLevel.Warning, $"'{partition.Name}' is expired since '{partition.Upper}' and still there.");
+        if (state.Set.AutomaticMaintenance && state.Set.LastMaintenance is { } last && state.Now - last > Idle)
+            Add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' was at '{PartitionBound.Of(last)}'.");
+        if (state.Default is { } rest && await session.ScalarAsync($"SELECT EXISTS (SELECT FROM ONLY {rest.Name.Quoted})").ConfigureAwait(false) is true)
+            Add(FindingKind.DefaultRows, FindingLevel.Warning, $"The default partition '{rest.Name}' holds rows.");
+        await FromCatalogAsync(session, state, Add).ConfigureAwait(false);
+        return findings;
+    }
+
+    private static async Task FromCatalogAsync(PgSession session, SetState state, Action<FindingKind, FindingLevel, string> add)
+    {
+        var invalid = await session.RowsAsync(
+            """
+            SELECT format('%I.%I', n.nspname, x.relname) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace
+            WHERE i.indrelid = ANY ($1) AND NOT i.indisvalid ORDER BY 1
+            """,
+            row => row.GetString(0), PgParameter.Of(state.Partitions.Select(p => p.Oid).Append(state.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid)).ConfigureAwait(false);
+        foreach (var index in invalid)
+            add(FindingKind.InvalidIndex, FindingLevel.Warning, $"The index '{index}' is invalid.");
+        var loose = await session.RowsAsync(
+            """
+            SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND pg_catalog.starts_with(c.relname::text, $2) ORDER BY 1
+            """,
+            row => PgIdentifier.Create(row.GetString(0)), PgParameter.Text(state.Table.Schema!.Value.Value),
+            PgParameter.Text(PartitionName.Fit(state.Table.Name.Value, state.Set.NamePrefix + "00000000_000000").Value[..^15])).ConfigureAwait(false);
+        foreach (var table in loose.Where(t => PartitionName.IsLike(t, state.Table.Name, state.Set.NamePrefix, state.Key.IsTime)))
+            add(FindingKind.Unattached, FindingLevel.Warning, $"'{new QualifiedName(state.Table.Schema, table)}' is named like a partition of '{state.Table}' and is none.");
+    }
+}

@@ -1,0 +1,116 @@
+namespace OmniPg.Partman;
+
+/// <summary>Partition sets of one database: made, kept ahead of need, retired. Thread-safe; one instance per database is enough.</summary>
+/// <remarks>
+/// Works on connections of its own, outside any transaction of the caller. Tables are named with their schema. Needs a role that owns the tables, a direct
+/// connection (no pooler that hands out backends by transaction) for everything that changes something, and PostgreSQL 14 or newer.
+/// </remarks>
+public interface IPartman
+{
+    /// <summary>What <see cref="CreateAsync"/> would run.</summary>
+    /// <param name="table">The partitioned table, with its schema.</param>
+    /// <param name="options">How it is to be managed.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <returns>The plan; the package's own tables are part of it where they are missing.</returns>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options contradict themselves.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">The table cannot be managed so; all reasons.</exception>
+    /// <exception cref="PartitionNameCollisionException">A name that a partition needs is taken.</exception>
+    Task<SqlPlan> PlanCreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes a set of an empty partitioned table: its configuration, first partitions and default partition. Stands for <c>create_parent</c>.</summary>
+    /// <param name="table">The partitioned table, with its schema.</param>
+    /// <param name="options">How it is to be managed.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <returns>The set with its partitions.</returns>
+    /// <remarks>
+    /// One transaction up to 200 partitions, which locks the table against other changes of its partitions and lets readers and writers go on. Of more
+    /// partitions, those behind the first 200 follow in transactions of their own; a maintenance finishes them after a crash.
+    /// </remarks>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options contradict themselves.</exception>
+    /// <exception cref="PartmanException">See <see cref="PlanCreateAsync"/>; rights, locks and the server besides.</exception>
+    Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default);
+
+    /// <summary>The configuration of a set.</summary>
+    /// <param name="table">The partitioned table, with its schema.</param>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    /// <returns>The set; <see langword="null"/> when the table is none.</returns>
+    /// <exception cref="PartitionSetConfigurationException">Its configuration cannot be worked with.</exception>
+    Task<PartitionSet?> FindAsync(QualifiedName table, CancellationToken cancellationToken = default);
+
+    /// <summary>All sets in the order of maintenance; rows that cannot be worked with are left out, <see cref="PlanMaintenanceAsync"/> names them.</summary>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    /// <returns>The sets.</returns>
+    Task<IReadOnlyList<PartitionSet>> ListSetsAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// The partitions of a set by their bounds, the default last, with sizes and what the next maintenance would do with each; those that it would create
+    /// stand among them with <see cref="PartitionFate.Create"/>. Stands for <c>show_partitions</c>.
+    /// </summary>
+    /// <param name="table">The partitioned table, with its schema.</param>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    /// <returns>The partitions.</returns>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    Task<IReadOnlyList<Partition>> ListPartitionsAsync(QualifiedName table, CancellationToken cancellationToken = default);
+
+    /// <summary>Which partition takes a value, or will when it is created. Stands for <c>show_partition_name</c>.</summary>
+    /// <param name="table">The partitioned table, with its schema.</param>
+    /// <param name="value">A moment or an id, as the set is by time or by id.</param>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    /// <returns>Name and bounds.</returns>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="ArgumentException">A moment for a set by id, or an id for one by time.</exception>
+    Task<PartitionLocation> LocateAsync(QualifiedName table, PartitionBound value, CancellationToken cancellationToken = default);
+
+    /// <summary>What <see cref="MaintainAsync"/> would run.</summary>
+    /// <param name="options">Which sets, and how; <see langword="null"/> for all defaults.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <returns>The plan.</returns>
+    /// <exception cref="PartitionSetNotFoundException">The one table asked for is no set.</exception>
+    Task<MaintenancePlan> PlanMaintenanceAsync(MaintenanceOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Creates partitions ahead of need and retires expired ones. Stands for <c>run_maintenance_proc</c>.</summary>
+    /// <param name="options">Which sets, and how; <see langword="null"/> for all defaults.</param>
+    /// <param name="progress">Told of each partition that came or went.</param>
+    /// <param name="cancellationToken">Cancels it: the partition at work is left as it was, what is done stays.</param>
+    /// <returns>Set by set what was done and what went wrong; a set that fails does not concern the others. On a standby nothing, without an error.</returns>
+    /// <exception cref="PartitionSetNotFoundException">The one table asked for is no set.</exception>
+    /// <exception cref="PartmanBusyException">The extension's own maintenance is at work.</exception>
+    Task<MaintenanceResult> MaintainAsync(MaintenanceOptions? options = null, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Runs exactly what a plan says.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="progress">Told of each partition that came or went.</param>
+    /// <param name="cancellationToken">Cancels it as <see cref="MaintainAsync"/>.</param>
+    /// <returns>Set by set what was done.</returns>
+    /// <exception cref="StalePlanException">By now the plan would say something else; nothing is changed.</exception>
+    Task<MaintenanceResult> ApplyAsync(MaintenancePlan plan, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Creates what is missing between the partitions of a set. Stands for <c>partition_gap_fill</c>.</summary>
+    /// <param name="table">The partitioned table, with its schema.</param>
+    /// <param name="cancellationToken">Cancels it; what is done stays.</param>
+    /// <returns>The new partitions.</returns>
+    /// <exception cref="PartmanException">One could not be created; those before it are.</exception>
+    Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken cancellationToken = default);
+
+    /// <summary>Forgets a set: its configuration goes, table, partitions and template stay. Stands for <c>config_cleanup</c>.</summary>
+    /// <param name="table">The partitioned table, with its schema; it need not exist any more.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <returns>Whether there was something to forget.</returns>
+    Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default);
+
+    /// <summary>Looks at all sets and says what is wrong or soon will be.</summary>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <returns>The findings.</returns>
+    Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>A script that gives a role what it needs beside owning the tables. Nobody runs it here.</summary>
+    /// <param name="role">The role.</param>
+    /// <param name="cancellationToken">Cancels the question what is installed.</param>
+    /// <returns>The statements.</returns>
+    Task<string> GetGrantScriptAsync(PgIdentifier role, CancellationToken cancellationToken = default);
+}
+
+/// <summary>A new set.</summary>
+/// <param name="Set">The set.</param>
+/// <param name="Partitions">Its partitions by their bounds, the default last.</param>
+public sealed record CreateSetResult(PartitionSet Set, IReadOnlyList<Partition> Partitions);

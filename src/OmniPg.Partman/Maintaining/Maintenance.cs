@@ -1,0 +1,247 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using OmniPg.Jobmon;
+
+namespace OmniPg.Partman;
+
+/// <summary>Plans and runs maintenance: sets are looked at many at a time, and each that needs something is locked, looked at again and changed by itself.</summary>
+internal sealed class Maintenance(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, IJobmon? jobmon)
+{
+    private const int SetsAtOnce = 100;
+
+    private readonly UnitRunner _runner = new(database, options, time);
+
+    /// <summary>A configured set with what is to be done with it; without a plan there is an error.</summary>
+    private sealed record Look(SetReader.Configured Configured, SetPlanner.Plan? Plan, PartmanException? Error);
+
+    public async Task<MaintenancePlan> PlanAsync(MaintenanceOptions wishes, CancellationToken cancellationToken)
+    {
+        var looks = await LookAsync(wishes, cancellationToken).ConfigureAwait(false);
+        return new MaintenancePlan(
+            new SqlPlan(looks.SelectMany(l => l.Plan?.Units ?? []).Select(u => u.ToStep(options.LockTimeout))),
+            [.. looks.Select(l => new PlannedSet(l.Configured.Name, Changes(l.Plan?.Units ?? []), l.Plan?.Skipped ?? [], l.Error ?? l.Plan?.Error))])
+        { Options = wishes };
+    }
+
+    /// <summary>Runs what is due now, or exactly what a plan says.</summary>
+    public async Task<MaintenanceResult> RunAsync(MaintenanceOptions wishes, MaintenancePlan? agreed, IProgress<PartitionChange>? progress, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        using var activity = PartmanTelemetry.Source.StartActivity("partman.maintenance");
+        if (await IsStandbyAsync(cancellationToken).ConfigureAwait(false))
+            return new MaintenanceResult([new SetResult("", [], [new PartitionSkipped(SkipReason.Standby, $"'{database.Name}' is a standby.")], null, TimeSpan.Zero)]);
+        var looks = await LookAsync(wishes, cancellationToken).ConfigureAwait(false);
+        if (agreed is not null)
+        {
+            var now = new SqlPlan(looks.SelectMany(l => l.Plan?.Units ?? []).Select(u => u.ToStep(options.LockTimeout)));
+            if (now.Fingerprint != agreed.Sql.Fingerprint)
+                throw new StalePlanException(wishes.Table, agreed.Sql.Fingerprint[..12], now.Fingerprint[..12]);
+        }
+        IReadOnlyList<AdvisoryLock> extension = [];
+        var results = new List<SetResult>();
+        try
+        {
+            if (looks.Any(l => l.Plan?.Units.Count > 0) && (await TargetAsync(cancellationToken).ConfigureAwait(false)) is { UsesExtension: true })
+                extension = await RunLock.OfExtensionAsync(database, time, cancellationToken).ConfigureAwait(false);
+            var job = jobmon is null || looks.Count == 0 ? null : await jobmon.StartAsync("PARTMAN RUN MAINTENANCE", cancellationToken: cancellationToken).ConfigureAwait(false);
+            await using (job)
+            {
+                foreach (var look in looks)
+                    results.Add(await SetAsync(look, wishes, agreed is not null, progress, job, cancellationToken).ConfigureAwait(false));
+                if (job is not null && results.Find(r => r.Error is not null) is { } failed)
+                    await job.FailAsync(failed.Error!, cancellationToken: cancellationToken).ConfigureAwait(false);
+                else if (job is not null)
+                    await job.CompleteAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+            }
+            await NoteAsync(results, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (var held in extension)
+                await held.DisposeAsync().ConfigureAwait(false);
+        }
+        PartmanTelemetry.MaintenanceDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
+        return new MaintenanceResult(results);
+    }
+
+    private async Task<SetResult> SetAsync(Look look, MaintenanceOptions wishes, bool isAgreed, IProgress<PartitionChange>? progress, IJob? job, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var name = look.Configured.Name;
+        var done = new List<PartitionChange>();
+        var skipped = look.Plan?.Skipped ?? [];
+        Exception? error = look.Error ?? look.Plan?.Error;
+        var step = job is null || look is { Error: null, Plan.Units.Count: 0 } ? null : await job.StepAsync($"Maintaining {name}", cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (look.Plan is { Units.Count: > 0 } first)
+            {
+                var held = await RunLock.OfSetAsync(database, name, first.State.Table, time, cancellationToken).ConfigureAwait(false);
+                await using var releasing = held.ConfigureAwait(false);
+                // Another run may have been faster: what counts is what is there now that nobody else may change it.
+                var plan = await AgainAsync(look.Configured, wishes, cancellationToken).ConfigureAwait(false);
+                if (isAgreed && Fingerprint(plan) != Fingerprint(first))
+                    throw new StalePlanException(first.State.Table, Fingerprint(first), Fingerprint(plan));
+                (skipped, error) = (plan.Skipped, plan.Error);
+                using var working = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, held.Lost);
+                try
+                {
+                    error = await UnitsAsync(plan, done, progress, working.Token).ConfigureAwait(false) ?? error;
+                    if (wishes.Analyze && done.Exists(c => c.Fate == PartitionFate.Create))
+                        await AnalyzeAsync(plan.State.Table, working.Token).ConfigureAwait(false);
+                }
+                catch (OperationCanceledException) when (held.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+                {
+                    throw new PartmanBusyException(first.State.Table, "whoever takes over, because the session that held the lock broke");
+                }
+            }
+        }
+        catch (Exception failure) when (failure is PartmanException or Npgsql.NpgsqlException)
+        {
+            error = failure;
+        }
+        if (step is not null)
+        {
+            if (error is not null)
+                await step.FailAsync(error, cancellationToken).ConfigureAwait(false);
+            else
+                await step.CompleteAsync($"{done.Count} partitions changed", cancellationToken: cancellationToken).ConfigureAwait(false);
+            await step.DisposeAsync().ConfigureAwait(false);
+        }
+        if (error is not null)
+            PartmanLog.SetFailed(logger, name, error);
+        return new SetResult(name, done, skipped, error, Stopwatch.GetElapsedTime(started));
+    }
+
+    /// <summary>Executes units; one that fails takes along what depends on it, the partitions beside it go on. Returns the first failure.</summary>
+    private async Task<PartmanException?> UnitsAsync(SetPlanner.Plan plan, List<PartitionChange> done, IProgress<PartitionChange>? progress, CancellationToken cancellationToken)
+    {
+        PartmanException? failure = null;
+        var prepared = true;
+        foreach (var unit in plan.Units)
+        {
+            // What a preparation was for starts with the next unit that is none, and ends with the next preparation.
+            if (!prepared && !unit.IsPreparation)
+                continue;
+            prepared = true;
+            try
+            {
+                var started = Stopwatch.GetTimestamp();
+                await _runner.RunAsync(plan.State, unit, cancellationToken).ConfigureAwait(false);
+                PartmanLog.Ran(logger, unit.Kind, plan.State.Table.ToString(), unit.Child?.ToString() ?? "", Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+                foreach (var change in Changes([unit]))
+                {
+                    done.Add(change);
+                    progress?.Report(change);
+                    if (change.Fate == PartitionFate.Create)
+                        PartmanTelemetry.Created.Add(1);
+                    else
+                        PartmanTelemetry.Retired.Add(1, new KeyValuePair<string, object?>("omnipg.partman.fate", PartmanTelemetry.Of(change.Fate)));
+                }
+            }
+            catch (PartmanException error)
+            {
+                failure ??= error;
+                prepared = !unit.IsPreparation;
+            }
+        }
+        return failure;
+    }
+
+    private Task<bool> AnalyzeAsync(QualifiedName table, CancellationToken cancellationToken) => database.RunEachAsync("ANALYZE", async (session, _) =>
+    {
+        await session.Unlimited.ExecuteTextAsync($"ANALYZE {table.Quoted}").ConfigureAwait(false);
+        return true;
+    }, cancellationToken);
+
+    private Task<bool> IsStandbyAsync(CancellationToken cancellationToken) =>
+        database.GuardAsync("look", async () =>
+        {
+            var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await using var closing = connection.ConfigureAwait(false);
+            return await database.On(connection, cancellationToken).ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()").ConfigureAwait(false) is true;
+        }, () => database.Known, cancellationToken);
+
+    private Task<PartmanServer> TargetAsync(CancellationToken cancellationToken) => database.RunAsync("look", (_, server) => Task.FromResult(server), cancellationToken);
+
+    private async Task<IReadOnlyList<Look>> LookAsync(MaintenanceOptions wishes, CancellationToken cancellationToken)
+    {
+        var configured = await database.RunAsync("maintain", (session, server) => ConfiguredAsync(session, server, wishes), cancellationToken).ConfigureAwait(false);
+        var looks = new List<Look>();
+        foreach (var some in configured.Chunk(SetsAtOnce))
+        {
+            try
+            {
+                looks.AddRange(await LookAsync(some, wishes, cancellationToken).ConfigureAwait(false));
+            }
+            catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException && some.Length > 1)
+            {
+                // One of them broke the statement for all.
+                foreach (var one in some)
+                    looks.AddRange(await LookAsync([one], wishes, cancellationToken).ConfigureAwait(false));
+            }
+        }
+        return looks;
+    }
+
+    private async Task<IReadOnlyList<Look>> LookAsync(SetReader.Configured[] some, MaintenanceOptions wishes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await database.RunAsync("maintain", async (session, server) =>
+            {
+                await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+                var sound = some.Where(s => s.Error is null).ToList();
+                var states = await SetReader.StatesAsync(session, sound).ConfigureAwait(false);
+                var looks = some.Where(s => s.Error is not null).Select(s => new Look(s, null, s.Error)).ToList();
+                foreach (var (set, state) in sound.Zip(states))
+                    looks.Add(new Look(set, await SetPlanner.PlanAsync(session, server, options, wishes, state).ConfigureAwait(false), null));
+                return (IReadOnlyList<Look>)[.. some.Select(s => looks.Find(l => l.Configured == s)!)];
+            }, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PartmanException error) when (some.Length == 1)
+        {
+            return [new Look(some[0], null, error)];
+        }
+    }
+
+    private async Task<SetPlanner.Plan> AgainAsync(SetReader.Configured set, MaintenanceOptions wishes, CancellationToken cancellationToken)
+    {
+        var fresh = await database.RunAsync("maintain", (session, server) => SetReader.ConfiguredAsync(session, server, set.Set!.Table), cancellationToken).ConfigureAwait(false);
+        var look = fresh is [var one, ..] ? (await LookAsync([one], wishes, cancellationToken).ConfigureAwait(false))[0] : throw new PartitionSetNotFoundException(set.Set!.Table, "its configuration is gone");
+        return look.Plan ?? throw look.Error!;
+    }
+
+    private static async Task<IReadOnlyList<SetReader.Configured>> ConfiguredAsync(PgSession session, PartmanServer server, MaintenanceOptions wishes)
+    {
+        if (server.IsReadOnly)
+            throw ReadOnly(server);
+        var all = await SetReader.ConfiguredAsync(session, server, wishes.Table).ConfigureAwait(false);
+        if (wishes.Table is { } table)
+            return all.Count > 0 ? all : throw NotFound(table, server);
+        return [.. all.Where(s => s.Set is not { AutomaticMaintenance: false })];
+    }
+
+    /// <summary>What is said of a table that no row names.</summary>
+    public static PartitionSetNotFoundException NotFound(QualifiedName table, PartmanServer server) => new(
+        table, server.HasConfig ? $"'{server.ConfigSchema}.part_config' in database '{server.Database}' has no row of it" : $"database '{server.Database}' has no sets at all, neither of the extension nor in schema '{server.OwnSchema}'");
+
+    /// <summary>What is said where the extension is too old to be written to.</summary>
+    public static PartmanStoreException ReadOnly(PartmanServer server) => new(
+        $"The extension pg_partman is of version '{server.ExtensionVersion}', whose sets are only read.", "Upgrade it to version 5, or use PartmanStore.Own.");
+
+    private async Task NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => await database.RunAsync("note the run", async (session, server) =>
+    {
+        if (!server.Columns.Contains("maintenance_last_run"))
+            return false;
+        await session.ExecuteAsync(
+            $"UPDATE {server.ConfigSchema.Quoted}.part_config SET maintenance_last_run = CASE WHEN parent_table = ANY ($1) THEN pg_catalog.now() END WHERE parent_table = ANY ($1) OR parent_table = ANY ($2)",
+            PgParameter.Texts(results.Where(r => r.Error is null).Select(r => r.Table)), PgParameter.Texts(results.Where(r => r.Error is not null and not PartmanBusyException).Select(r => r.Table))).ConfigureAwait(false);
+        return true;
+    }, cancellationToken).ConfigureAwait(false);
+
+    private string Fingerprint(SetPlanner.Plan plan) => new SqlPlan(plan.Units.Select(u => u.ToStep(options.LockTimeout))).Fingerprint[..12];
+
+    private static IReadOnlyList<PartitionChange> Changes(IEnumerable<PlanUnit> units) =>
+        [.. units.Where(u => u.Fate != PartitionFate.Keep && u.Child is not null).Select(u => new PartitionChange(u.Child!.Value, u.Lower, u.Upper, u.Fate))];
+}

@@ -1,0 +1,174 @@
+namespace OmniPg.Partman;
+
+/// <summary>Decides what a maintenance does with a set: first what an interrupted run left, then new partitions, then expired ones.</summary>
+internal sealed class SetPlanner(PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes)
+{
+    // A row further ahead than this many times what is premade does not tell where the set has got to.
+    private const int OutlierFactor = 10;
+    private static readonly TimeSpan AlwaysAllowedJump = TimeSpan.FromDays(7);
+
+    private readonly List<PlanUnit> _units = [];
+    private readonly List<PartitionSkipped> _skipped = [];
+    private PartmanException? _error;
+
+    /// <summary>What is to be done with one set.</summary>
+    /// <param name="State">The set as it was looked at.</param>
+    /// <param name="Units">In order.</param>
+    /// <param name="Skipped">What is left alone.</param>
+    /// <param name="Error">What cannot be done; the units are what can.</param>
+    internal sealed record Plan(SetState State, IReadOnlyList<PlanUnit> Units, IReadOnlyList<PartitionSkipped> Skipped, PartmanException? Error);
+
+    public static Task<Plan> PlanAsync(PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes, SetState state) =>
+        new SetPlanner(session, server, options, wishes).RunAsync(state);
+
+    private async Task<Plan> RunAsync(SetState state)
+    {
+        if (state.Set.InProgress is { } what)
+        {
+            _skipped.Add(new PartitionSkipped(SkipReason.InProgress, $"'{state.Table}' is left alone while {what} is under way."));
+            return new Plan(state, [], _skipped, null);
+        }
+        if (!state.IsOwned)
+        {
+            var role = PgIdentifier.Create(server.Role);
+            throw new PartmanPrivilegeException(state.Table, $"Role '{server.Role}' does not own '{state.Table}', and only the owner may change its partitions.", [$"ALTER TABLE {state.Table.Quoted} OWNER TO {role.Quoted};"]);
+        }
+        var byRows = state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime;
+        if (byRows)
+            state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
+
+        if (state.LeftChecks.Count > 0)
+            _units.Add(PartitionDdl.DropChecks(state, state.LeftChecks));
+        foreach (var promise in await Retirement.UnfinishedAsync(session, server, state.Set).ConfigureAwait(false))
+            _units.Add(Retirement.Resume(state, server, promise));
+        await RetireAsync(state, onlyPending: true).ConfigureAwait(false);
+        if (Current(state) is { } current)
+            await CreateAsync(state, current).ConfigureAwait(false);
+        await RetireAsync(state, onlyPending: false).ConfigureAwait(false);
+        return new Plan(state, _units, _skipped, _error);
+    }
+
+    /// <summary>The key that counts as where the set has got to; null when there is nothing to go by.</summary>
+    private PartitionBound? Current(SetState state)
+    {
+        if (state.Set.Basis == PremakeBasis.Clock && state.Key.IsTime)
+            return state.Clock;
+        if (state.Newest is not { } newest)
+        {
+            _skipped.Add(new PartitionSkipped(SkipReason.NoRows, $"'{state.Table}' has no rows outside of its default partition, which would tell where it has got to."));
+            return null;
+        }
+        if (!state.Key.IsTime)
+            return newest;
+        var ahead = state.Set.Interval!.Value.Estimate * Math.Min(OutlierFactor * (double)state.Set.Premake, TimeSpan.MaxValue / state.Set.Interval.Value.Estimate / 2);
+        if (newest.Time is { } time && time - state.Clock.Time!.Value <= ahead)
+            return newest;
+        _skipped.Add(new PartitionSkipped(SkipReason.Outlier, $"The newest row of '{state.Table}' is of '{newest}', too far ahead of '{state.Clock}' to go by; the clock counts instead."));
+        return state.Clock;
+    }
+
+    private async Task CreateAsync(SetState state, PartitionBound current)
+    {
+        var most = options.MaxPartitionsPerRun;
+        var missing = await NewRanges.MissingAsync(session, state, current, most).ConfigureAwait(false);
+        if (missing.Count >= most)
+            _skipped.Add(new PartitionSkipped(SkipReason.TooMany, $"One run creates at most {most} partitions of '{state.Table}'; the next one goes on."));
+        await AddAsync(state, missing, await ReservableAsync(state).ConfigureAwait(false)).ConfigureAwait(false);
+    }
+
+    /// <summary>Adds the units of new partitions, without those that cannot be: a name that is taken, a range whose rows are in the default partition.</summary>
+    private async Task AddAsync(SetState state, IReadOnlyList<NewRange> ranges, PartitionBound? reservableFrom)
+    {
+        if (ranges.Count == 0)
+            return;
+        var taken = (await session.RowsAsync(
+            "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2)",
+            row => PgIdentifier.Create(row.GetString(0)), PgParameter.Text(state.Table.Schema!.Value.Value), PgParameter.Texts(ranges.Select(r => r.Name.Name.Value))).ConfigureAwait(false)).ToHashSet();
+        var conflicts = await ConflictsAsync(state, ranges).ConfigureAwait(false);
+        var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
+        var free = new List<NewRange>();
+        foreach (var (range, hasRows) in ranges.Zip(conflicts))
+        {
+            if (taken.Contains(range.Name.Name) || free.Exists(f => f.Name == range.Name))
+                _error ??= new PartitionNameCollisionException(state.Table, range.Name, "a relation that is no partition of this range");
+            else if (hasRows && !wishes.DrainDefault)
+                _error ??= new DefaultPartitionConflictException(state.Table, range.Name);
+            else if (hasRows && await WhyNoDrainAsync(session, state).ConfigureAwait(false) is { } why)
+                _error ??= why;
+            else if (hasRows)
+                _units.Add(PartitionDdl.Create(state, shape, range, drain: true));
+            else
+                free.Add(range);
+        }
+        var reserved = reservableFrom is { } from ? free.Where(r => r.Lower > from).Select(r => (PartitionDdl.CheckName(r), r)).ToList() : [];
+        if (reserved.Count > 0)
+            _units.AddRange(PartitionDdl.ProveEmpty(state, reserved));
+        _units.AddRange(free.Select(r => PartitionDdl.Create(state, shape, r, attachCheck: reserved.Exists(x => x.r == r) ? PartitionDdl.CheckName(r) : null)));
+    }
+
+    private async Task<IReadOnlyList<bool>> ConflictsAsync(SetState state, IReadOnlyList<NewRange> ranges)
+    {
+        if (state.Default is not { } rest)
+            return [.. ranges.Select(_ => false)];
+        var probes = ranges.Select(r => $"EXISTS (SELECT FROM ONLY {rest.Name.Quoted} WHERE {PartitionDdl.Within(state.Key, r.Lower, r.Upper)})");
+        return (await session.RowAsync($"SELECT ARRAY[{string.Join(", ", probes)}]", row => row.GetFieldValue<bool[]>(0)).ConfigureAwait(false))!;
+    }
+
+    /// <summary>From which bound on nobody writes yet, so that a range may be reserved; null when the default partition is too small to be worth it.</summary>
+    private async Task<PartitionBound?> ReservableAsync(SetState state)
+    {
+        if (state.Default is not { } rest || options.SafeAttachBytes < 0 || rest.TableBytes < options.SafeAttachBytes)
+            return null;
+        if (!state.Key.IsTime)
+            return state.Newest?.Id is { } newest && newest <= long.MaxValue - state.Set.IdInterval!.Value ? PartitionBound.Of(newest + state.Set.IdInterval.Value) : null;
+        return (await NewRanges.AroundAsync(session, state with { Partitions = [] }, state.Clock).ConfigureAwait(false)).Upper;
+    }
+
+    /// <summary>Why rows cannot move out of the default partition; null when they can.</summary>
+    public static async Task<PartmanException?> WhyNoDrainAsync(PgSession session, SetState state)
+    {
+        // The DELETE would fire them: ON DELETE CASCADE takes the referring rows along.
+        if (state.ReferencedBy.Count > 0)
+            return new PartitionSetConfigurationException(state.Table, $"Rows cannot move out of the default partition of '{state.Table}': '{string.Join("', '", state.ReferencedBy)}' refers to them, and would act as if they were deleted.");
+        var triggers = await session.RowsAsync(
+            "SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 8 <> 0",
+            row => row.GetString(0), PgParameter.Of(state.Default!.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false);
+        return triggers.Count == 0 ? null : new PartitionSetConfigurationException(
+            state.Table, $"Rows cannot move out of the default partition of '{state.Table}': its trigger '{triggers[0]}' would take them for deleted.", "Disable the trigger for the time of the move.");
+    }
+
+    /// <summary>Adds the units of expired partitions, or of those whose detach was interrupted.</summary>
+    private async Task RetireAsync(SetState state, bool onlyPending)
+    {
+        var expired = Retirement.Expired(state);
+        var going = onlyPending ? state.Partitions.Where(p => p.DetachPending).ToList() : [.. expired.Where(p => !p.DetachPending)];
+        var jumped = Jump(state);
+        if (!onlyPending)
+        {
+            var all = state.Partitions.Count(p => Retirement.IsExpired(state, p));
+            if (all > expired.Count)
+                _skipped.Add(new PartitionSkipped(SkipReason.LastPartition, $"'{state.Partitions[^1].Name}' is expired and stays, because it is the last partition of '{state.Table}'."));
+            if (going.Count > 0 && jumped is not null)
+                _error ??= jumped;
+        }
+        if (going.Count > 0 && (onlyPending || jumped is null))
+        {
+            var cleanup = await Retirement.CleanupAsync(session, state.Set, going).ConfigureAwait(false);
+            foreach (var partition in going)
+            {
+                // Whatever it was detached for: the rest is done only with what is expired by now as well.
+                var action = expired.Contains(partition) && jumped is null ? state.Set.WhenExpired : ExpiredAction.Detach;
+                _units.AddRange(Retirement.Of(state, server, partition, action, cleanup[partition.Oid], options.DetachConcurrently));
+            }
+        }
+    }
+
+    private ClockJumpException? Jump(SetState state)
+    {
+        if (wishes.AcceptClockJump || state.Set is not { LastMaintenance: { } last, Retention: not null, Interval: { } interval })
+            return null;
+        var limit = interval.Estimate * options.MaxClockJump;
+        limit = limit < AlwaysAllowedJump ? AlwaysAllowedJump : limit;
+        return (state.Now - last).Duration() > limit ? new ClockJumpException(state.Table, last, state.Now, limit) : null;
+    }
+}

@@ -1,0 +1,206 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using OmniPg.Jobmon;
+
+namespace OmniPg.Partman;
+
+/// <summary>The partition sets of one database.</summary>
+/// <inheritdoc cref="IPartman" path="/remarks"/>
+public sealed class PartmanClient : IPartman
+{
+    private readonly PartmanDatabase _database;
+    private readonly PartmanOptions _options;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly Maintenance _maintenance;
+    private readonly IJobmon? _jobmon;
+
+    /// <summary>Makes a client; nothing is asked of the server yet.</summary>
+    /// <param name="dataSource">The database. It stays the caller's.</param>
+    /// <param name="options">Settings; <see langword="null"/> for all defaults. Later changes have no effect that can be relied on.</param>
+    /// <param name="loggerFactory">Where to log; <see langword="null"/> for nowhere.</param>
+    /// <param name="time">Clock of pauses; <see langword="null"/> for the system's. What the date is, the server says.</param>
+    /// <param name="jobmon">Job log for maintenance and creation; <see langword="null"/> for none.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work.</exception>
+    public PartmanClient(NpgsqlDataSource dataSource, PartmanOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? time = null, IJobmon? jobmon = null)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+        _options = OptionsCheck.Require(options ?? new PartmanOptions());
+        _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("OmniPg.Partman");
+        (_time, _jobmon) = (time ?? TimeProvider.System, jobmon);
+        _database = new PartmanDatabase(dataSource, _options);
+        _maintenance = new Maintenance(_database, _options, _logger, _time, jobmon);
+    }
+
+    internal PartmanDatabase Database => _database;
+
+    /// <inheritdoc/>
+    public async Task<SqlPlan> PlanCreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default) =>
+        new((await DefineAsync(table, options, cancellationToken).ConfigureAwait(false)).Units.Select(u => u.ToStep(_options.LockTimeout)));
+
+    /// <inheritdoc/>
+    public async Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default)
+    {
+        var (state, units) = await DefineAsync(table, options, cancellationToken).ConfigureAwait(false);
+        var job = _jobmon is null ? null : await _jobmon.StartAsync($"PARTMAN SETUP PARENT: {state.Set.ConfigKey}", cancellationToken: cancellationToken).ConfigureAwait(false);
+        await using (job)
+        {
+            var runner = new UnitRunner(_database, _options, _time);
+            var held = await RunLock.OfSetAsync(_database, state.Set.ConfigKey, table, _time, cancellationToken).ConfigureAwait(false);
+            await using (held.ConfigureAwait(false))
+            {
+                foreach (var unit in units)
+                    await runner.RunAsync(state, unit, cancellationToken).ConfigureAwait(false);
+            }
+            if (job is not null)
+                await job.CompleteAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+        }
+        _database.Forget();
+        var created = await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false);
+        PartmanTelemetry.Created.Add(created.Partitions.Count);
+        PartmanLog.SetCreated(_logger, table.ToString(), created.Partitions.Count);
+        return new CreateSetResult(created.Set, [.. created.Partitions, .. created.Default is { } rest ? [rest] : Array.Empty<Partition>()]);
+    }
+
+    /// <inheritdoc/>
+    public Task<PartitionSet?> FindAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("find", async (session, server) =>
+        await SetReader.ConfiguredAsync(session, server, Qualified(table)).ConfigureAwait(false) is [var found, ..] ? found.Set ?? throw found.Error! : null, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<PartitionSet>> ListSetsAsync(CancellationToken cancellationToken = default) => _database.RunAsync("list", async (session, server) =>
+        (IReadOnlyList<PartitionSet>)[.. (await SetReader.ConfiguredAsync(session, server, null).ConfigureAwait(false)).Select(s => s.Set).OfType<PartitionSet>()], cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<Partition>> ListPartitionsAsync(QualifiedName table, CancellationToken cancellationToken = default)
+    {
+        var state = await StateAsync(table, withBytes: true, cancellationToken).ConfigureAwait(false);
+        var plan = await _maintenance.PlanAsync(new MaintenanceOptions { Table = table }, cancellationToken).ConfigureAwait(false);
+        var fates = plan.Sets.SelectMany(s => s.Changes).ToList();
+        var partitions = state.Partitions.Select(p => p with { Fate = fates.Find(c => c.Partition == p.Name)?.Fate ?? PartitionFate.Keep })
+            .Concat(fates.Where(c => c.Fate == PartitionFate.Create).Select(c => new Partition(c.Partition, c.Lower, c.Upper) { Fate = PartitionFate.Create }));
+        return [.. partitions.OrderBy(p => p.Lower), .. state.Default is { } rest ? [rest] : Array.Empty<Partition>()];
+    }
+
+    /// <inheritdoc/>
+    public async Task<PartitionLocation> LocateAsync(QualifiedName table, PartitionBound value, CancellationToken cancellationToken = default)
+    {
+        var state = await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false);
+        if ((state.Key.IsTime ? value.Time.HasValue : value.Id.HasValue) is false)
+            throw new ArgumentException($"'{table}' is a set by {(state.Key.IsTime ? "time" : "id")}, and '{value}' is none.", nameof(value));
+        if (state.Key.IsWallClock)
+            value = PartitionBound.Of(new DateTimeOffset(await _database.RunAsync("locate", async (session, _) => (await ZoneClock.LocalAsync(session, state.Set.TimeZone, [value.Time!.Value]).ConfigureAwait(false))[0], cancellationToken).ConfigureAwait(false), TimeSpan.Zero));
+        if (state.Partitions.FirstOrDefault(p => !p.DetachPending && p.Lower <= value && p.Upper > value) is { } found)
+            return new PartitionLocation(found.Name, found.Lower, found.Upper, Exists: true);
+        var range = await _database.RunAsync("locate", (session, _) => NewRanges.AroundAsync(session, state, value), cancellationToken).ConfigureAwait(false);
+        return new PartitionLocation(range.Name, range.Lower, range.Upper, Exists: false);
+    }
+
+    /// <inheritdoc/>
+    public Task<MaintenancePlan> PlanMaintenanceAsync(MaintenanceOptions? options = null, CancellationToken cancellationToken = default) =>
+        _maintenance.PlanAsync(options ?? new MaintenanceOptions(), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<MaintenanceResult> MaintainAsync(MaintenanceOptions? options = null, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default) =>
+        _maintenance.RunAsync(options ?? new MaintenanceOptions(), null, progress, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<MaintenanceResult> ApplyAsync(MaintenancePlan plan, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return _maintenance.RunAsync(plan.Options, plan, progress, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken cancellationToken = default)
+    {
+        var held = await RunLock.OfSetAsync(_database, Qualified(table).Schema!.Value.Value + "." + table.Name.Value, table, _time, cancellationToken).ConfigureAwait(false);
+        await using var releasing = held.ConfigureAwait(false);
+        var state = await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false);
+        var units = await _database.RunAsync("fill gaps", async (session, _) =>
+        {
+            var gaps = await NewRanges.GapsAsync(session, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
+            var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
+            return gaps.Select(r => PartitionDdl.Create(state, shape, r)).ToList();
+        }, cancellationToken).ConfigureAwait(false);
+        var runner = new UnitRunner(_database, _options, _time);
+        var created = new List<PartitionChange>();
+        foreach (var unit in units)
+        {
+            await runner.RunAsync(state, unit, cancellationToken).ConfigureAwait(false);
+            created.Add(new PartitionChange(unit.Child!.Value, unit.Lower, unit.Upper, unit.Fate));
+            PartmanTelemetry.Created.Add(1);
+        }
+        return created;
+    }
+
+    /// <inheritdoc/>
+    public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("forget", async (session, server) =>
+    {
+        if (server.IsReadOnly)
+            throw Maintenance.ReadOnly(server);
+        if (!server.HasConfig)
+            return false;
+        var key = PgParameter.Text($"{Qualified(table).Schema!.Value.Value}.{table.Name.Value}");
+        var rows = await session.ExecuteAsync($"DELETE FROM {server.ConfigSchema.Quoted}.part_config WHERE parent_table = $1", key).ConfigureAwait(false);
+        if (server.HasOwn)
+        {
+            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
+            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
+        }
+        return rows > 0;
+    }, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default)
+    {
+        var sets = await _database.RunAsync("check", (session, server) => SetReader.ConfiguredAsync(session, server, null), cancellationToken).ConfigureAwait(false);
+        var findings = new List<SetFinding>();
+        foreach (var set in sets)
+        {
+            try
+            {
+                findings.AddRange(set.Error is { } error ? throw error : await _database.RunAsync("check", async (session, _) =>
+                {
+                    await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+                    return await SetCheck.FindAsync(session, (await SetReader.StatesAsync(session, [set]).ConfigureAwait(false))[0]).ConfigureAwait(false);
+                }, cancellationToken).ConfigureAwait(false));
+            }
+            catch (PartmanException error)
+            {
+                findings.Add(new SetFinding(set.Name, FindingKind.Configuration, FindingLevel.Critical, error.Message));
+            }
+        }
+        return new CheckResult(sets.Count, findings);
+    }
+
+    /// <inheritdoc/>
+    public Task<string> GetGrantScriptAsync(PgIdentifier role, CancellationToken cancellationToken = default) =>
+        _database.RunAsync("grants", (_, server) => Task.FromResult(SetConfiguration.GrantScript(server, role)), cancellationToken);
+
+    private async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> DefineAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        OptionsCheck.Require(options);
+        Qualified(table);
+        return await _database.RunAsync("create", async (session, server) =>
+        {
+            if (server.IsReadOnly)
+                throw Maintenance.ReadOnly(server);
+            await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+            return await SetDefinition.PlanAsync(session, server, table, options).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    private Task<SetState> StateAsync(QualifiedName table, bool withBytes, CancellationToken cancellationToken) => _database.RunAsync("look", async (session, server) =>
+    {
+        var found = await SetReader.ConfiguredAsync(session, server, Qualified(table)).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
+        if (found.Error is { } error)
+            throw error;
+        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+        return (await SetReader.StatesAsync(session, [found], withBytes).ConfigureAwait(false))[0];
+    }, cancellationToken);
+
+    private static QualifiedName Qualified(QualifiedName table) =>
+        table.Schema is not null ? table : throw new ArgumentException($"Name the schema of '{table}': a search path decides nothing here.", nameof(table));
+}

@@ -1,0 +1,54 @@
+using Npgsql;
+
+namespace OmniPg.Partman;
+
+/// <summary>What the server's errors mean to this package.</summary>
+internal static class Refusal
+{
+    // The two of the manual's appendix A that the driver has no names for.
+    private const string CannotInReadOnly = PostgresErrorCodes.ReadOnlySqlTransaction;
+
+    /// <summary>Whether a step may be tried again as it is: it waited for a lock, or lost against another transaction.</summary>
+    public static bool IsOfLocks(PostgresException error) =>
+        error.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure;
+
+    /// <summary>The package's error for one of the driver.</summary>
+    /// <param name="error">The driver's error.</param>
+    /// <param name="operation">What was done, as a sentence begins.</param>
+    /// <param name="table">The set; null when it concerns none.</param>
+    /// <param name="child">The partition; null when it concerns none.</param>
+    /// <param name="server">Host, port and database.</param>
+    /// <param name="role">The role of the session.</param>
+    public static PartmanException Of(NpgsqlException error, string operation, QualifiedName? table, QualifiedName? child, string server, string role)
+    {
+        if (error is not PostgresException refused)
+            return new PartmanServerException(table, operation, server, error);
+        return refused.SqlState switch
+        {
+            PostgresErrorCodes.InsufficientPrivilege => Privilege(refused, table, role),
+            CannotInReadOnly => new StandbyServerException(server, refused),
+            PostgresErrorCodes.CheckViolation when table is { } t && child is { } c && refused.MessageText.Contains("default partition", StringComparison.Ordinal) =>
+                new DefaultPartitionConflictException(t, c, refused),
+            PostgresErrorCodes.InvalidObjectDefinition when table is { } t && refused.MessageText.Contains("overlap", StringComparison.Ordinal) => new PartitionOverlapException(t, refused.MessageText, refused),
+            PostgresErrorCodes.ForeignKeyViolation when table is { } t && child is { } c => new ForeignKeyBlocksDetachException(t, c, refused.Detail ?? refused.MessageText, refused),
+            PostgresErrorCodes.DuplicateTable when table is { } t && child is { } c => new PartitionNameCollisionException(t, c, "taken by another relation"),
+            _ => new PartmanServerException(table, operation, server, refused),
+        };
+    }
+
+    // The server names the kind of object in its message: "permission denied for schema app", "must be owner of table events".
+    private static PartmanPrivilegeException Privilege(PostgresException refused, QualifiedName? table, string role)
+    {
+        var to = PgIdentifier.Create(role).Quoted;
+        var message = refused.MessageText;
+        string[] grants =
+            message.StartsWith("permission denied for schema ", StringComparison.Ordinal) ? [$"GRANT USAGE, CREATE ON SCHEMA {Name("permission denied for schema ")} TO {to};"]
+            : message.StartsWith("permission denied for database ", StringComparison.Ordinal) ? [$"GRANT CREATE ON DATABASE {Name("permission denied for database ")} TO {to};"]
+            : message.StartsWith("permission denied for tablespace ", StringComparison.Ordinal) ? [$"GRANT CREATE ON TABLESPACE {Name("permission denied for tablespace ")} TO {to};"]
+            : message.StartsWith("must be owner of", StringComparison.Ordinal) && table is { } t ? [$"ALTER TABLE {t.Quoted} OWNER TO {to};"]
+            : [$"-- {message}"];
+        return new PartmanPrivilegeException(table, $"Role '{role}': {message}.", grants, refused);
+
+        string Name(string words) => PgIdentifier.Create(message[words.Length..].Trim('"')).Quoted;
+    }
+}

@@ -1,0 +1,103 @@
+namespace OmniPg.Partman;
+
+/// <summary>A partition set as it is configured: a row of <c>part_config</c> and what the package keeps beside it.</summary>
+public sealed record PartitionSet
+{
+    /// <summary>The partitioned table.</summary>
+    public required QualifiedName Table { get; init; }
+
+    /// <summary>The column that it is partitioned by.</summary>
+    public required string Control { get; init; }
+
+    /// <summary>What the column's values mean.</summary>
+    public required PartitionKeyKind Kind { get; init; }
+
+    /// <summary>Length of a partition of a set by time; <see langword="null"/> for one by id.</summary>
+    public PgInterval? Interval { get; init; }
+
+    /// <summary>Ids in a partition of a set by id; <see langword="null"/> for one by time.</summary>
+    public long? IdInterval { get; init; }
+
+    /// <summary>Whether each partition holds one value (<c>PARTITION BY LIST</c>).</summary>
+    public bool IsList { get; init; }
+
+    /// <summary>Time zone whose midnights are boundaries, by its name in the server.</summary>
+    public string TimeZone { get; init; } = "UTC";
+
+    /// <summary>Partitions that are kept ready ahead of the current one.</summary>
+    public int Premake { get; init; } = 4;
+
+    /// <summary>Which partition counts as the current one.</summary>
+    public PremakeBasis Basis { get; init; }
+
+    /// <summary>Whether a maintenance of all sets includes this one.</summary>
+    public bool AutomaticMaintenance { get; init; } = true;
+
+    /// <summary>Age at which partitions by time retire, counted from their upper bound; <see langword="null"/> keeps all.</summary>
+    public PgInterval? Retention { get; init; }
+
+    /// <summary>Distance from the newest id at which partitions by id retire; <see langword="null"/> keeps all.</summary>
+    public long? IdRetention { get; init; }
+
+    /// <summary>What becomes of a partition that retires.</summary>
+    public ExpiredAction WhenExpired { get; init; }
+
+    /// <summary>Schema that retired partitions move to; with <see cref="ExpiredAction.Move"/> only.</summary>
+    public string? RetentionSchema { get; init; }
+
+    /// <summary>Whether a partition that retires without being dropped keeps its indexes.</summary>
+    public bool KeepIndexes { get; init; } = true;
+
+    /// <summary>Whether a partition that retires without being dropped stays in the publications that list it.</summary>
+    public bool KeepInPublications { get; init; }
+
+    /// <summary>Table that new partitions take indexes, storage parameters and persistence from; <see langword="null"/> for none.</summary>
+    public QualifiedName? Template { get; init; }
+
+    /// <summary>Whether new partitions get the owner and exactly the grants of the parent.</summary>
+    public bool InheritPrivileges { get; init; }
+
+    /// <summary>What stands between table and suffix in names of partitions.</summary>
+    public string NamePrefix { get; init; } = PartitionName.UsualPrefix;
+
+    /// <summary>Order of maintenance over all sets; <see langword="null"/> comes last, and then names decide.</summary>
+    public int? MaintenanceOrder { get; init; }
+
+    /// <summary>When the set was last maintained without an error; <see langword="null"/> for never, or after a failure.</summary>
+    public DateTimeOffset? LastMaintenance { get; init; }
+
+    /// <summary>Whether an undo or a drain by the extension is under way, during which maintenance leaves the set alone.</summary>
+    public string? InProgress { get; init; }
+
+    /// <summary>Whether the row stands in the tables of the extension.</summary>
+    public bool IsInExtension { get; init; }
+
+    /// <summary>Bound that all others are counted from; null where each follows the one before it.</summary>
+    internal string? Anchor { get; init; }
+
+    /// <summary>Whether sub-day names are in local time, as those of the extension are.</summary>
+    internal string ConfigKey => $"{Table.Schema!.Value.Value}.{Table.Name.Value}";
+}
+
+/// <summary>Which partition counts as the current one when partitions are made ahead.</summary>
+public enum PremakeBasis
+{
+    /// <summary>The one that the server's clock is in: sets by time without new rows go on growing. Sets by id always count from the newest row.</summary>
+    Clock,
+
+    /// <summary>The one that holds the newest row, as pg_partman does it.</summary>
+    NewestRow,
+}
+
+/// <summary>What becomes of a partition that retires.</summary>
+public enum ExpiredAction
+{
+    /// <summary>It is detached and stays as a table.</summary>
+    Detach,
+
+    /// <summary>It is detached and moved to <see cref="PartitionSet.RetentionSchema"/>.</summary>
+    Move,
+
+    /// <summary>It is dropped, and its rows with it.</summary>
+    Drop,
+}

@@ -1,0 +1,103 @@
+namespace OmniPg.Partman;
+
+/// <summary>How a partitioned table becomes a set (<c>create_parent</c>). Give <see cref="Control"/> and one of both intervals.</summary>
+public sealed class PartitionSetOptions : ICheckedOptions
+{
+    /// <summary>The column that the table is partitioned by. Required.</summary>
+    public string Control { get; set; } = "";
+
+    /// <summary>What the column's values mean. Default <see langword="null"/>: by its type; an integer column with <see cref="Interval"/> needs to be told its unit.</summary>
+    public PartitionKeyKind? Kind { get; set; }
+
+    /// <summary>Length of a partition by time; at least a second.</summary>
+    public PgInterval? Interval { get; set; }
+
+    /// <summary>Ids in a partition by id; at least 2, or 1 for a table partitioned by list.</summary>
+    public long? IdInterval { get; set; }
+
+    /// <summary>Time zone whose midnights are boundaries. Default <see langword="null"/>: UTC; beside the extension that of the server.</summary>
+    public string? TimeZone { get; set; }
+
+    /// <summary>Partitions kept ready ahead of the current one. Default 4, range 1 to 10,000.</summary>
+    public int Premake { get; set; } = 4;
+
+    /// <summary>Which partition counts as the current one. Default <see cref="PremakeBasis.Clock"/>.</summary>
+    public PremakeBasis Basis { get; set; }
+
+    /// <summary>Where the first partition by time begins, rounded down by the interval. Default <see langword="null"/>: <see cref="Premake"/> intervals ago.</summary>
+    public DateTimeOffset? Start { get; set; }
+
+    /// <summary>Where the first partition by id begins, rounded down. Default <see langword="null"/>: around the newest id.</summary>
+    public long? IdStart { get; set; }
+
+    /// <summary>What ids of boundaries leave over when divided by the interval. Default 0.</summary>
+    public long IdOffset { get; set; }
+
+    /// <summary>Unit of <c>date_trunc</c> that the first partition begins with, such as <c>week</c>. Default <see langword="null"/>: by the interval.</summary>
+    public string? TruncateTo { get; set; }
+
+    /// <summary>Whether the first partition begins at <see cref="Start"/> exactly, which then is boundary zero: months from the 31st, for example. Default <see langword="false"/>.</summary>
+    public bool StartExactly { get; set; }
+
+    /// <summary>Whether a default partition takes what no other takes. Default <see langword="true"/>; without one such rows are refused.</summary>
+    public bool DefaultPartition { get; set; } = true;
+
+    /// <summary>Whether the column may be null; such rows go to the default partition. Default <see langword="false"/>.</summary>
+    public bool AllowNull { get; set; }
+
+    /// <summary>Table that new partitions take indexes, storage parameters and persistence from. Default <see langword="null"/>: none.</summary>
+    public QualifiedName? Template { get; set; }
+
+    /// <summary>Age at which partitions by time retire. Default <see langword="null"/>: never.</summary>
+    public PgInterval? Retention { get; set; }
+
+    /// <summary>Distance from the newest id at which partitions by id retire. Default <see langword="null"/>: never.</summary>
+    public long? IdRetention { get; set; }
+
+    /// <summary>What becomes of a partition that retires. Default <see cref="ExpiredAction.Detach"/>.</summary>
+    public ExpiredAction WhenExpired { get; set; }
+
+    /// <summary>Schema for <see cref="ExpiredAction.Move"/>.</summary>
+    public string? RetentionSchema { get; set; }
+
+    /// <summary>Whether a retired partition keeps its indexes. Default <see langword="true"/>.</summary>
+    public bool KeepIndexes { get; set; } = true;
+
+    /// <summary>Whether a retired partition stays in publications that list it. Default <see langword="false"/>.</summary>
+    public bool KeepInPublications { get; set; }
+
+    /// <summary>Whether new partitions get exactly the grants of the parent. Default <see langword="false"/>.</summary>
+    public bool InheritPrivileges { get; set; }
+
+    /// <summary>Whether a maintenance of all sets includes this one. Default <see langword="true"/>.</summary>
+    public bool AutomaticMaintenance { get; set; } = true;
+
+    /// <summary>Order of maintenance over all sets. Default <see langword="null"/>: last.</summary>
+    public int? MaintenanceOrder { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        check.NotEmpty(Control);
+        check.Identifier(Control is "" ? null : Control, "column");
+        check.Defined(Kind);
+        check.That((Interval is null) != (IdInterval is null), $"Exactly one of Interval '{Interval}' and IdInterval '{IdInterval}' must be given.");
+        check.That(Interval is not { } i || i.Estimate >= TimeSpan.FromSeconds(1), $"Interval '{Interval}' must be at least '00:00:01'.");
+        check.That(Interval is not { } p || (p.Months >= 0 && p.Days >= 0 && p.Microseconds >= 0), $"Interval '{Interval}' must not go backwards in any of its fields.");
+        check.AtLeast(IdInterval, 1);
+        check.Range<int>(Premake, 1, 10_000);
+        check.Defined<PremakeBasis>(Basis);
+        check.That(Start is null || IdInterval is null, $"Start '{Start}' is for sets by time; use IdStart.");
+        check.That(IdStart is null || Interval is null, $"IdStart '{IdStart}' is for sets by id; use Start.");
+        check.That(!StartExactly || Start is not null, "StartExactly needs Start.");
+        check.That(TruncateTo is null || !StartExactly, $"TruncateTo '{TruncateTo}' and StartExactly contradict each other.");
+        check.That(IdOffset == 0 || (IdInterval is { } step && IdOffset > 0 && IdOffset < step), $"IdOffset '{IdOffset}' must be less than IdInterval '{IdInterval}' and not negative.");
+        check.That(Retention is null || IdInterval is null, $"Retention '{Retention}' is for sets by time; use IdRetention.");
+        check.That(IdRetention is null || Interval is null, $"IdRetention '{IdRetention}' is for sets by id; use Retention.");
+        check.That(Retention is not { } r || r.Estimate > TimeSpan.Zero, $"Retention '{Retention}' must be positive.");
+        check.AtLeast(IdRetention, 1);
+        check.Defined<ExpiredAction>(WhenExpired);
+        check.Identifier(RetentionSchema, "schema");
+        check.That((WhenExpired == ExpiredAction.Move) == (RetentionSchema is not null), $"RetentionSchema '{RetentionSchema}' and WhenExpired '{WhenExpired}' contradict each other: a schema is for Move, and Move needs one.");
+        check.That(WhenExpired != ExpiredAction.Drop || (Retention is null && IdRetention is null) || KeepIndexes, "KeepIndexes has no meaning for partitions that are dropped.");
+    }
+}

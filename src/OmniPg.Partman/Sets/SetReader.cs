@@ -1,0 +1,196 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace OmniPg.Partman;
+
+/// <summary>Reads sets: their configuration in one query, and what the catalog says of many of them in one more.</summary>
+internal static class SetReader
+{
+    /// <summary>Prefix of checks that an attach puts on the default partition for a moment.</summary>
+    public const string AttachCheckPrefix = "omnipg_attach_";
+
+    // Before any bound is printed: its text depends on these (deparse of a Const, src/backend/utils/adt/ruleutils.c).
+    public const string ReadableText = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'";
+
+    // A row names its table as schema and name with a dot between, unquoted. $1, $2: schema and name of one table, null for all.
+    private const string Rows =
+        """
+        SELECT g.parent_table, to_jsonb(g)::text, {options}, c.oid, n.nspname::text, c.relname::text, p.partstrat::text, p.partnatts, a.attname::text, t.typname::text,
+            pg_catalog.pg_has_role(c.relowner, 'USAGE')
+        FROM {config}.part_config g
+        LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND c.relkind = 'p'
+                   JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
+                   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
+                   LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid)
+            ON n.nspname || '.' || c.relname = g.parent_table
+        WHERE $1 IS NULL OR (g.parent_table = $1 || '.' || $2 AND (c.oid IS NULL OR (n.nspname = $1 AND c.relname = $2)))
+        ORDER BY {order}, g.parent_table
+        """;
+
+    // $1 tables. A default partition's text is DEFAULT.
+    private const string Children =
+        """
+        SELECT i.inhparent, c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', pg_catalog.pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending,
+            c.reltuples::bigint, c.relpages::bigint * current_setting('block_size')::bigint, {bytes},
+            (SELECT array_agg(k.conname::text) FROM pg_catalog.pg_constraint k
+             WHERE k.conrelid = c.oid AND k.contype = 'c' AND pg_catalog.starts_with(k.conname::text, $2))
+        FROM pg_catalog.pg_inherits i
+        JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.inhparent = ANY ($1) AND c.relispartition
+        """;
+
+    // $1 zones and $2 retentions, one pair for each set.
+    private const string Clocks =
+        """
+        SELECT pg_catalog.now(), pg_catalog.timezone(s.zone, pg_catalog.now()), pg_catalog.timezone(s.zone, pg_catalog.timezone(s.zone, pg_catalog.now()) - s.retention),
+            pg_catalog.timezone(s.zone, pg_catalog.now()) - s.retention, pg_catalog.now() - s.retention
+        FROM unnest($1, $2) WITH ORDINALITY AS s (zone, retention, place) ORDER BY s.place
+        """;
+
+    // $1 tables: foreign keys in both directions.
+    private const string Keys =
+        """
+        SELECT f.confrelid, f.conrelid, referring.nspname::text, r.relname::text, referred.nspname::text, t.relname::text
+        FROM pg_catalog.pg_constraint f
+        JOIN pg_catalog.pg_class r ON r.oid = f.conrelid JOIN pg_catalog.pg_namespace referring ON referring.oid = r.relnamespace
+        JOIN pg_catalog.pg_class t ON t.oid = f.confrelid JOIN pg_catalog.pg_namespace referred ON referred.oid = t.relnamespace
+        WHERE f.contype = 'f' AND f.conparentid = 0 AND (f.confrelid = ANY ($1) OR f.conrelid = ANY ($1))
+        """;
+
+    /// <summary>A configured set as far as one query knows it.</summary>
+    /// <param name="Name">How the row names the table.</param>
+    /// <param name="Set">The set; null when the row cannot be worked with.</param>
+    /// <param name="Error">Why not.</param>
+    /// <param name="Oid">The table.</param>
+    /// <param name="Type">Type of the control column.</param>
+    /// <param name="IsOwned">Whether the role may alter the table.</param>
+    internal sealed record Configured(string Name, PartitionSet? Set, PartmanException? Error, uint Oid, string Type, bool IsOwned);
+
+    /// <summary>The configured sets in the order of maintenance, rows that cannot be worked with among them; of one table or of all.</summary>
+    public static Task<IReadOnlyList<Configured>> ConfiguredAsync(PgSession session, PartmanServer server, QualifiedName? table)
+    {
+        if (!server.HasConfig)
+            return Task.FromResult<IReadOnlyList<Configured>>([]);
+        var options = server.HasOwn
+            ? $"(SELECT jsonb_object_agg(o.key, o.value)::text FROM {server.OwnSchema.Quoted}.part_option o WHERE o.parent_table = g.parent_table)" : "NULL::text";
+        var query = Rows.Replace("{config}", server.ConfigSchema.Quoted, StringComparison.Ordinal).Replace("{options}", options, StringComparison.Ordinal)
+            .Replace("{order}", server.Columns.Contains("maintenance_order") ? "g.maintenance_order NULLS LAST" : "1", StringComparison.Ordinal);
+        return session.RowsAsync(query, row => One(row, server), PgParameter.Text(table?.Schema?.Value), PgParameter.Text(table?.Name.Value));
+    }
+
+    /// <summary>The catalog's part of some sets, in their order.</summary>
+    /// <param name="session">A session in a transaction with <see cref="ReadableText"/>.</param>
+    /// <param name="sets">Sets without an error.</param>
+    /// <param name="withBytes">Whether sizes with indexes are asked for, which waits for whoever holds a partition exclusively.</param>
+    public static async Task<IReadOnlyList<SetState>> StatesAsync(PgSession session, IReadOnlyList<Configured> sets, bool withBytes = false)
+    {
+        var tables = PgParameter.Of(sets.Select(s => s.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid);
+        var clocks = await session.RowsAsync(
+            Clocks, row => (Now: row.GetFieldValue<DateTimeOffset>(0), Local: row.GetDateTime(1), Calendar: row.Instant(2), Wall: row.IsDBNull(3) ? (DateTime?)null : row.GetDateTime(3), Line: row.Instant(4)),
+            PgParameter.Texts(sets.Select(s => s.Set!.TimeZone)),
+            PgParameter.Of(sets.Select(s => s.Set!.Retention?.ToNpgsqlInterval()).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Interval)).ConfigureAwait(false);
+        var children = (await session.RowsAsync(
+            Children.Replace("{bytes}", withBytes ? "pg_catalog.pg_total_relation_size(c.oid)" : "0::bigint", StringComparison.Ordinal), Child, tables.Clone(), PgParameter.Text(AttachCheckPrefix)).ConfigureAwait(false)).ToLookup(c => c.Parent);
+        var keys = await session.RowsAsync(
+            Keys, row => (To: row.GetFieldValue<uint>(0), From: row.GetFieldValue<uint>(1), Referring: QualifiedName.Create(row.GetString(2), row.GetString(3)), Referred: QualifiedName.Create(row.GetString(4), row.GetString(5))), tables).ConfigureAwait(false);
+
+        var states = new List<SetState>();
+        foreach (var (configured, clock) in sets.Zip(clocks))
+        {
+            var set = configured.Set!;
+            var key = new PartitionKey(PgIdentifier.Create(set.Control), configured.Type, set.Kind);
+            var partitions = children[configured.Oid].Select(c => Read(c.Partition, c.Bound, key, set)).ToList();
+            var calendar = set.Interval is { } interval && TimeSteps.FollowsCalendar(interval);
+            states.Add(new SetState
+            {
+                Set = set,
+                Oid = configured.Oid,
+                Key = key,
+                Partitions = [.. partitions.Where(p => !p.IsDefault).OrderBy(p => p.Lower)],
+                Default = partitions.Find(p => p.IsDefault),
+                Now = clock.Now,
+                LocalNow = clock.Local,
+                Cutoff = set.Retention is null ? null : key.IsWallClock ? PartitionBound.Of(new DateTimeOffset(clock.Wall!.Value, TimeSpan.Zero)) : PartitionBound.Of((calendar ? clock.Calendar : clock.Line)!.Value),
+                ReferencedBy = [.. keys.Where(k => k.To == configured.Oid && k.From != configured.Oid).Select(k => k.Referring).Distinct()],
+                References = [.. keys.Where(k => k.From == configured.Oid && k.To != configured.Oid).Select(k => k.Referred).Distinct()],
+                IsOwned = configured.IsOwned,
+                LeftChecks = [.. children[configured.Oid].SelectMany(c => c.Checks).Select(PgIdentifier.Create)],
+            });
+        }
+        return states;
+    }
+
+    /// <summary>
+    /// The highest key of a set, looked for from the newest partition down, the default left out. One statement: what stands behind the first partition that
+    /// has rows is planned, and never run.
+    /// </summary>
+    public static async Task<PartitionBound?> NewestAsync(PgSession session, SetState state)
+    {
+        const int AtOnce = 64;
+        foreach (var some in state.Partitions.Reverse().Where(p => !p.DetachPending).Chunk(AtOnce))
+        {
+            // As text, because a moment may be one that .NET has no value for. There is no max(uuid) before PostgreSQL 18.
+            var column = state.Key.Column.Quoted;
+            var parts = some.Select(p => $"(SELECT {column}::text FROM {p.Name.Quoted} WHERE {column} IS NOT NULL ORDER BY {column} DESC LIMIT 1)");
+            if (await session.ScalarAsync($"SELECT COALESCE({string.Join(", ", parts)})").ConfigureAwait(false) is string text)
+                return state.Key.Read(new BoundText.Value(text));
+        }
+        return null;
+    }
+
+    private static Configured One(NpgsqlDataReader row, PartmanServer server)
+    {
+        var name = row.GetString(0);
+        try
+        {
+            if (row.IsDBNull(3))
+                return new Configured(name, null, new PartitionSetConfigurationException(null, $"The configuration names '{name}', and there is no such partitioned table.", "Forget the set, or restore the table."), 0, "", false);
+            var table = QualifiedName.Create(row.GetString(4), row.GetString(5));
+            if (row.GetInt16(7) != 1 || row.IsDBNull(8))
+                throw new PartitionSetConfigurationException(table, $"'{table}' is partitioned by {(row.IsDBNull(8) ? "an expression" : $"{row.GetInt16(7)} columns")}, and only one column can be managed.");
+            var set = SetRow.Read(row.GetString(1), row.Text(2), table, row.GetString(9), server);
+            if (set.Control != row.GetString(8))
+                throw new PartitionSetConfigurationException(table, $"The configuration of '{table}' says control '{set.Control}', and the table is partitioned by '{row.GetString(8)}'.");
+            if (set.IsList != (row.GetString(6) == "l"))
+                throw new PartitionSetConfigurationException(table, $"The configuration of '{table}' says '{(set.IsList ? "list" : "range")}', and the table is not partitioned so.");
+            return new Configured(name, set, null, row.GetFieldValue<uint>(3), row.GetString(9), row.GetBoolean(10));
+        }
+        catch (PartmanException error)
+        {
+            return new Configured(name, null, error, 0, "", false);
+        }
+    }
+
+    private static (uint Parent, Partition Partition, string Bound, string[] Checks) Child(NpgsqlDataReader row) => (
+        row.GetFieldValue<uint>(0),
+        new Partition(QualifiedName.Create(row.GetString(2), row.GetString(3)), default, default)
+        {
+            Oid = row.GetFieldValue<uint>(1),
+            IsPartitioned = row.GetBoolean(4),
+            DetachPending = row.GetBoolean(6),
+            EstimatedRows = row.GetInt64(7),
+            TableBytes = row.GetInt64(8),
+            TotalBytes = row.GetInt64(9),
+        },
+        row.GetString(5), row.IsDBNull(10) ? [] : row.GetFieldValue<string[]>(10));
+
+    private static Partition Read(Partition partition, string text, PartitionKey key, PartitionSet set)
+    {
+        try
+        {
+            var bound = BoundText.Parse(text);
+            return bound.Kind switch
+            {
+                BoundText.Form.Default => partition with { IsDefault = true },
+                BoundText.Form.Range => partition with { Lower = key.Read(bound.From[0]), Upper = key.Read(bound.To[0]) },
+                BoundText.Form.List when bound.From is [var only] && key.Read(only).Id is { } id and < long.MaxValue => partition with { Lower = PartitionBound.Of(id), Upper = PartitionBound.Of(id + 1) },
+                _ => throw new FormatException("a partition of a set has one range, or one number in its list"),
+            };
+        }
+        catch (FormatException error)
+        {
+            throw new PartitionSetConfigurationException(set.Table, $"The bound '{text}' of '{partition.Name}' cannot be worked with: {error.Message}", null, error);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+namespace OmniPg.Partman;
+
+/// <summary>A set with all that decides what is to be done with it, read at one moment.</summary>
+internal sealed record SetState
+{
+    public required PartitionSet Set { get; init; }
+
+    public required uint Oid { get; init; }
+
+    public required PartitionKey Key { get; init; }
+
+    /// <summary>By lower bound; without the default partition.</summary>
+    public required IReadOnlyList<Partition> Partitions { get; init; }
+
+    public Partition? Default { get; init; }
+
+    /// <summary>The server's time.</summary>
+    public required DateTimeOffset Now { get; init; }
+
+    /// <summary>The server's time on the clock of the set's zone.</summary>
+    public required DateTime LocalNow { get; init; }
+
+    /// <summary>The moment before which partitions by time are expired; null without retention.</summary>
+    public PartitionBound? Cutoff { get; init; }
+
+    /// <summary>The highest key in the partitions, the default left out; null while there is none, or when nobody needs it.</summary>
+    public PartitionBound? Newest { get; init; }
+
+    /// <summary>Tables with a foreign key to this one.</summary>
+    public required IReadOnlyList<QualifiedName> ReferencedBy { get; init; }
+
+    /// <summary>Tables that this one has a foreign key to.</summary>
+    public required IReadOnlyList<QualifiedName> References { get; init; }
+
+    /// <summary>Whether the role may alter the table.</summary>
+    public required bool IsOwned { get; init; }
+
+    /// <summary>Checks of an interrupted attach that are still on the default partition.</summary>
+    public IReadOnlyList<PgIdentifier> LeftChecks { get; init; } = [];
+
+    public QualifiedName Table => Set.Table;
+
+    /// <summary>Whether boundaries have to be converted between the zone's clock and the time line.</summary>
+    public bool NeedsZone => Key is { IsTime: true, IsWallClock: false } && Set.TimeZone != "UTC" && TimeSteps.FollowsCalendar(Set.Interval!.Value);
+
+    /// <summary>Where the clock stands among the bounds.</summary>
+    public PartitionBound Clock => PartitionBound.Of(Key.IsWallClock ? new DateTimeOffset(LocalNow, TimeSpan.Zero) : Now);
+
+    /// <summary>Upper end of all partitions; null while there is none.</summary>
+    public PartitionBound? Highest => Partitions.Count == 0 ? null : Partitions.Max(p => p.Upper);
+}

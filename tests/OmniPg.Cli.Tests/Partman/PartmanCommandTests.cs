@@ -1,0 +1,78 @@
+using System.Text.Json;
+using OmniPg.Testing;
+
+namespace OmniPg.Cli.Tests.Partman;
+
+public sealed class PartmanCommandTests(PgClusterFixture server)
+{
+    private const string Table = "CREATE TABLE events (id bigint NOT NULL) PARTITION BY RANGE (id)";
+
+    [Fact]
+    public async Task A_set_is_planned_made_shown_maintained_and_forgotten()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync(Table, TestContext.Current.CancellationToken);
+        string[] create = ["partman", "create", "events", "--control", "id", "--interval", "10", "--premake", "2", "--retention", "5", "--when-expired", "drop"];
+
+        var plan = await cli.RunAsync([.. create, "--plan"]);
+        var made = await cli.RunAsync(create);
+        await cli.Database.ExecuteAsync("INSERT INTO events SELECT generate_series(1, 25)", TestContext.Current.CancellationToken);
+        var check = await cli.RunAsync("partman", "check");
+        var list = JsonDocument.Parse((await cli.RunAsync("partman", "list", "public.events", "--json")).Output).RootElement;
+        var script = await cli.RunAsync("partman", "maintain", "--plan");
+        var maintained = await cli.RunAsync("partman", "maintain");
+        var located = await cli.RunAsync("partman", "locate", "events", "--", "-5");
+        var sets = await cli.RunAsync("partman", "sets");
+        var again = await cli.RunAsync("partman", "maintain", "events");
+        var whole = await cli.RunAsync("partman", "check");
+        var forgotten = await cli.RunAsync("partman", "forget", "events");
+
+        plan.Output.Should().StartWith("-- create-set: ").And.Contain("CREATE TABLE \"public\".\"events_p0\" (LIKE \"public\".\"events\" ");
+        made.Should().Be(new CliResult(0, "'public.events' is a set with 4 partitions\n", ""));
+        check.ExitCode.Should().Be(2);
+        check.Output.Should().StartWith("CRITICAL\tpublic.events\t'public.events' has 0 of 2 partitions ahead of '25'.\n");
+        list.EnumerateArray().Select(p => $"{p.GetProperty("name").GetString()} {p.GetProperty("lower").GetString()} {p.GetProperty("fate").GetString()}").Should().Equal(
+            "events_p0 0 drop", "events_p10 10 drop", "events_p20 20 keep", "events_p30 30 create", "events_p40 40 create", "events_default  keep");
+        script.Output.Should().Contain("ATTACH PARTITION \"public\".\"events_p30\" FOR VALUES FROM ('30') TO ('40');").And.Contain("--   destroys data");
+        maintained.Should().Be(new CliResult(0,
+            "public.events\tpublic.events_p30\t30\t40\tcreate\npublic.events\tpublic.events_p40\t40\t50\tcreate\n"
+            + "public.events\tpublic.events_p0\t0\t10\tdrop\npublic.events\tpublic.events_p10\t10\t20\tdrop\n", ""));
+        located.Output.Should().Be("public.\"events_p-10\"\t-10\t0\tmissing\n");
+        sets.Output.Should().Be("public.events\tid\t10\t\t2\t5\tdrop\n");
+        again.Should().Be(new CliResult(0, "", ""));
+        whole.Should().Be(new CliResult(0, "OK\t\t1 set, and nothing is wrong with them\n", ""));
+        forgotten.Output.Should().Be("'public.events' is no set any more; its tables stay\n");
+    }
+
+    [Fact]
+    public async Task A_set_that_fails_ends_with_1_and_a_hint()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync(Table, TestContext.Current.CancellationToken);
+        (await cli.RunAsync("partman", "create", "events", "--control", "id", "--interval", "10", "--premake", "1")).ExitCode.Should().Be(0);
+        await cli.Database.ExecuteAsync("INSERT INTO events VALUES (15), (25)", TestContext.Current.CancellationToken);
+
+        var conflict = await cli.RunAsync("partman", "maintain");
+        var drained = await cli.RunAsync("partman", "maintain", "--drain");
+
+        conflict.ExitCode.Should().Be(1);
+        conflict.Error.Should().Be(
+            "omnipg: public.events: The default partition of 'public.events' holds rows of the range of 'public.events_p20', which cannot be created beside them.\n"
+            + "hint: Move these rows out of the default partition first: they belong into that partition.\n");
+        drained.Output.Should().StartWith("public.events\tpublic.events_p20\t20\t30\tcreate\n");
+    }
+
+    [Theory]
+    [InlineData("omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA.\n", "--when-expired", "burn")]
+    [InlineData("omnipg: --type 'list' does not go with --interval '10': a list has one id in each partition, and everything else is a range.\n", "--type", "list")]
+    [InlineData("omnipg: --retention 'soon' is no number, and the interval counts ids.\n", "--retention", "soon")]
+    [InlineData("omnipg: --uuid7 and --epoch contradict each other.\n", "--uuid7", "--epoch", "seconds")]
+    public async Task What_contradicts_itself_is_wrong_use(string message, params string[] more)
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+
+        var result = await cli.RunAsync(["partman", "create", "events", "--control", "id", "--interval", "10", .. more]);
+
+        result.Should().Be(new CliResult(64, "", message));
+    }
+}

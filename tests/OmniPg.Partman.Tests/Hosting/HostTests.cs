@@ -1,0 +1,60 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using OmniPg.Testing;
+
+namespace OmniPg.Partman.Tests.Hosting;
+
+public sealed class HostTests(PgClusterFixture fixture) : PartmanTest(fixture)
+{
+    [Fact]
+    public async Task A_scheduled_round_makes_partitions_and_the_health_check_sees_what_is_wrong()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(o => o.DefaultPartition = true), Token);
+        await Run("INSERT INTO events VALUES (25)");
+        var builder = Host.CreateApplicationBuilder();
+        builder.Services.AddSingleton(Database.DataSource);
+        builder.Services.AddOmniPgPartman().AddScheduler(TimeSpan.FromHours(1));
+        builder.Services.AddHealthChecks().AddOmniPgPartman();
+        using var host = builder.Build();
+        var health = host.Services.GetRequiredService<HealthCheckService>();
+        var before = await health.CheckHealthAsync(Token);
+
+        await host.StartAsync(Token);
+        await Eventually.TrueAsync(async () => (await NamesAsync()).Contains("events_p60"), "the round", cancellationToken: Token);
+        await host.StopAsync(Token);
+
+        before.Status.Should().Be(HealthStatus.Degraded);
+        before.Entries["omnipg-partman"].Data["public.events"].Should().Be("'public.events' has 2 of 4 partitions ahead of '25'.");
+        (await health.CheckHealthAsync(Token)).Status.Should().Be(HealthStatus.Healthy);
+    }
+
+    [Fact]
+    public async Task Options_that_cannot_work_are_told_together_by_client_and_host()
+    {
+        var wrong = new PartmanOptions { LockAttempts = 0, MaxPartitionsPerRun = 0, Schema = "" };
+        var builder = Host.CreateApplicationBuilder();
+        builder.Services.AddSingleton(Database.DataSource);
+        builder.Services.AddOmniPgPartman(o => (o.LockAttempts, o.MaxPartitionsPerRun, o.Schema) = (0, 0, ""));
+        using var host = builder.Build();
+
+        var client = FluentActions.Invoking(() => new PartmanClient(Database.DataSource, wrong)).Should().Throw<OptionsValidationException>().Which;
+        var start = (await FluentActions.Awaiting(() => host.StartAsync(Token)).Should().ThrowAsync<OptionsValidationException>()).Which;
+
+        client.Failures.Should().HaveCountGreaterThanOrEqualTo(3);
+        start.Failures.Should().Equal(client.Failures);
+    }
+
+    [Fact]
+    public async Task A_set_that_contradicts_itself_is_refused_before_anything_is_asked()
+    {
+        var options = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(1), IdInterval = 5, Premake = 0, WhenExpired = ExpiredAction.Move };
+
+        var act = () => Partman.CreateAsync(Events, options, Token);
+
+        (await act.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().HaveCount(3);
+        await FluentActions.Awaiting(() => Partman.CreateAsync(QualifiedName.Parse("events"), Daily(), Token)).Should().ThrowAsync<ArgumentException>().WithMessage("Name the schema of 'events'*");
+    }
+}

@@ -1,0 +1,428 @@
+using Npgsql;
+using OmniPg.Testing;
+
+namespace OmniPg.Partman.Tests.Maintaining;
+
+public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixture)
+{
+    [Fact]
+    public async Task A_second_run_changes_nothing_and_sends_no_ddl()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        var first = await MaintainAsync();
+        var before = await Ask<long>("SELECT count(*) FROM pg_class");
+
+        var plan = await Partman.PlanMaintenanceAsync(cancellationToken: Token);
+        var second = await MaintainAsync();
+
+        first.Changes.Should().BeEmpty();
+        plan.Sql.IsEmpty.Should().BeTrue();
+        second.Should().BeEquivalentTo(new { Table = "public.events", Error = (Exception?)null });
+        second.Changes.Should().BeEmpty();
+        (await Ask<long>("SELECT count(*) FROM pg_class")).Should().Be(before);
+        (await Partman.FindAsync(Events, Token))!.LastMaintenance.Should().NotBeNull();
+    }
+
+    [Fact]
+    public async Task A_larger_premake_grows_the_set_and_a_smaller_one_leaves_it()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        var today = await Ask<DateTime>("SELECT date_trunc('day', now() AT TIME ZONE 'UTC')");
+
+        await Run("UPDATE omnipg_partman.part_config SET premake = 6");
+        var grown = await MaintainAsync();
+        await Run("UPDATE omnipg_partman.part_config SET premake = 2");
+        var left = await MaintainAsync();
+
+        grown.Changes.Select(c => c.Partition.Name.Value).Should().Equal($"events_p{today.AddDays(5):yyyyMMdd}", $"events_p{today.AddDays(6):yyyyMMdd}");
+        left.Changes.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_set_by_id_follows_its_newest_row_and_retires_by_it()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(o => (o.IdRetention, o.WhenExpired) = (5, ExpiredAction.Drop)), Token);
+        await Run("INSERT INTO events SELECT generate_series(1, 25)");
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(
+            ("events_p50", PartitionFate.Create), ("events_p60", PartitionFate.Create), ("events_p0", PartitionFate.Drop), ("events_p10", PartitionFate.Drop));
+        (await NamesAsync()).Should().Equal("events_default", "events_p20", "events_p30", "events_p40", "events_p50", "events_p60");
+    }
+
+    [Fact]
+    public async Task The_last_partition_never_goes()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired, o.Basis) = (PgInterval.OfDays(30), ExpiredAction.Drop, PremakeBasis.NewestRow)), Token);
+        await Run("DO $$ DECLARE t text; BEGIN FOR t IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'events'::regclass AND inhrelid::regclass::text <> 'events_default' LOOP EXECUTE 'DROP TABLE ' || t; END LOOP; END $$");
+        await Run("CREATE TABLE events_p20200101 PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')");
+
+        var result = await MaintainAsync();
+
+        result.Changes.Should().BeEmpty();
+        result.Skipped.Select(s => s.Reason).Should().Equal(SkipReason.NoRows, SkipReason.LastPartition);
+        (await NamesAsync()).Should().Equal("events_default", "events_p20200101");
+    }
+
+    [Fact]
+    public async Task A_partition_goes_by_its_real_upper_bound_a_microsecond_after_its_time()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => o.Retention = PgInterval.OfDays(30)), Token);
+        // Named like an old day, but as wide as to the day before the retention's edge, and one that ends right on the far side of it.
+        await Run("""
+            CREATE TABLE legacy PARTITION OF events FOR VALUES FROM (MINVALUE) TO ('2019-01-01');
+            DO $$ BEGIN EXECUTE format('CREATE TABLE events_p20190102 PARTITION OF events FOR VALUES FROM (%L) TO (%L)', '2019-01-01', now() - interval '29 days'); END $$;
+            """);
+
+        var result = await MaintainAsync();
+
+        result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("legacy", PartitionFate.Detach));
+        (await NamesAsync()).Should().Contain("events_p20190102");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_retired_partition_moves_without_its_indexes_and_publications(bool withDefault)
+    {
+        await Run("CREATE SCHEMA old; CREATE TABLE events (id bigint, at timestamptz NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); CREATE INDEX ON events (at)");
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired, o.RetentionSchema, o.KeepIndexes, o.DefaultPartition) = (PgInterval.OfDays(30), ExpiredAction.Move, "old", false, withDefault)), Token);
+        await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); INSERT INTO events VALUES (7, '2020-01-01 12:00Z'); CREATE PUBLICATION pub FOR TABLE gone");
+
+        var plan = await Partman.PlanMaintenanceAsync(Only(Events), Token);
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Move));
+        plan.Sql.Steps.Any(s => s.Kind == "detach-concurrently").Should().Be(!withDefault);
+        plan.Sql.BlocksReads.Should().BeTrue();
+        (await Ask<long>("SELECT id FROM old.gone")).Should().Be(7);
+        (await Ask<long>("SELECT count(*) FROM pg_index WHERE indrelid = 'old.gone'::regclass")).Should().Be(0);
+        (await Ask<long>("SELECT count(*) FROM pg_publication_rel")).Should().Be(0);
+        (await Ask<long>("SELECT count(*) FROM omnipg_partman.operation")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task Without_a_default_readers_and_writers_go_on_while_a_partition_leaves()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired, o.DefaultPartition) = (PgInterval.OfDays(30), ExpiredAction.Drop, false)), Token);
+        await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')");
+        var plan = await Partman.PlanMaintenanceAsync(Only(Events), Token);
+
+        var result = await MaintainAsync();
+
+        plan.Sql.Steps.Select(s => s.Kind).Should().Equal("note-retirement", "detach-concurrently", "drop-partition");
+        plan.Sql.Steps[1].Locks.Should().NotContain(l => l.Relation == Events && l.Mode == PgLockMode.AccessExclusive);
+        plan.Sql.DestroysData.Should().BeTrue();
+        result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Drop));
+        (await Ask<bool>("SELECT to_regclass('gone') IS NULL")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task An_interrupted_concurrent_detach_is_finished_first_and_then_dropped()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired, o.DefaultPartition) = (PgInterval.OfDays(30), ExpiredAction.Drop, false)), Token);
+        await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); CREATE TABLE gone2 PARTITION OF events FOR VALUES FROM ('2020-01-02') TO ('2020-01-03')");
+        await using var reader = await Database.DataSource.OpenConnectionAsync(Token);
+        await using (var transaction = await reader.BeginTransactionAsync(Token))
+        {
+            await using (var look = new NpgsqlCommand("SELECT count(*) FROM events", reader, transaction))
+                await look.ExecuteScalarAsync(Token);
+            var blocked = await MaintainAsync();
+            blocked.Error.Should().BeOfType<PartitionLockTimeoutException>().Which.Holders.Select(h => h.ProcessId).Should().Contain(reader.ProcessID);
+            (await Ask<bool>("SELECT bool_or(inhdetachpending) FROM pg_inherits")).Should().BeTrue();
+            await transaction.RollbackAsync(Token);
+        }
+
+        var plan = await Partman.PlanMaintenanceAsync(Only(Events), Token);
+        var result = await MaintainAsync();
+
+        plan.Sql.Steps[0].Sql.Should().Contain("FINALIZE");
+        result.Error.Should().BeNull();
+        result.Changes.Select(c => c.Fate).Should().Equal(PartitionFate.Drop, PartitionFate.Drop);
+        (await Ask<bool>("SELECT to_regclass('gone') IS NULL AND to_regclass('gone2') IS NULL AND NOT EXISTS (SELECT FROM omnipg_partman.operation)")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_run_that_died_between_detach_and_drop_is_finished()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired, o.DefaultPartition) = (PgInterval.OfDays(30), ExpiredAction.Drop, false)), Token);
+        await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')");
+        var plan = await Partman.PlanMaintenanceAsync(Only(Events), Token);
+        await Run(plan.Sql.Steps[0].Sql!);
+        await Run(plan.Sql.Steps[1].Sql!);
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        (await Ask<bool>("SELECT to_regclass('gone') IS NULL AND NOT EXISTS (SELECT FROM omnipg_partman.operation)")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_lock_that_is_held_times_out_writers_go_on_and_a_retry_succeeds()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired) = (PgInterval.OfDays(30), ExpiredAction.Drop)), Token);
+        await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')");
+        await using var writer = await Database.DataSource.OpenConnectionAsync(Token);
+        await using (var transaction = await writer.BeginTransactionAsync(Token))
+        {
+            await using (var write = new NpgsqlCommand("INSERT INTO events (at) VALUES (now())", writer, transaction))
+                await write.ExecuteNonQueryAsync(Token);
+            var blocked = await MaintainAsync();
+            blocked.Error.Should().BeOfType<PartitionLockTimeoutException>().Which.Holders.Single().ProcessId.Should().Be(writer.ProcessID);
+            await Run("INSERT INTO events (at) VALUES (now())");
+            await transaction.CommitAsync(Token);
+        }
+
+        var result = await MaintainAsync();
+
+        result.Changes.Select(c => c.Fate).Should().Equal(PartitionFate.Drop);
+        (await Ask<long>("SELECT count(*) FROM events")).Should().Be(2);
+    }
+
+    [Fact]
+    public async Task A_range_with_rows_in_the_default_is_reported_and_the_others_are_made()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        var today = await Ask<DateTime>("SELECT date_trunc('day', now() AT TIME ZONE 'UTC')");
+        await Run($"UPDATE omnipg_partman.part_config SET premake = 7; INSERT INTO events (id, at) VALUES (1, '{today.AddDays(6):yyyy-MM-dd} 12:00Z')");
+
+        var conflict = await MaintainAsync();
+        var drained = await MaintainAsync(o => o.DrainDefault = true);
+
+        conflict.Error.Should().BeOfType<DefaultPartitionConflictException>().Which.Child.Name.Value.Should().Be($"events_p{today.AddDays(6):yyyyMMdd}");
+        conflict.Changes.Select(c => c.Partition.Name.Value).Should().Equal($"events_p{today.AddDays(5):yyyyMMdd}", $"events_p{today.AddDays(7):yyyyMMdd}");
+        drained.Error.Should().BeNull();
+        drained.Changes.Select(c => c.Partition.Name.Value).Should().Equal($"events_p{today.AddDays(6):yyyyMMdd}");
+        (await Ask<string>("SELECT tableoid::regclass::text FROM events")).Should().Be($"events_p{today.AddDays(6):yyyyMMdd}");
+    }
+
+    [Fact]
+    public async Task A_big_default_is_scanned_beside_its_writers_and_not_by_the_attach()
+    {
+        await DailyTableAsync();
+        var client = Client(o => o.SafeAttachBytes = 0);
+        await client.CreateAsync(Events, Daily(), Token);
+        await Run("UPDATE omnipg_partman.part_config SET premake = 6; INSERT INTO events (at) VALUES ('1999-01-01'); ANALYZE events_default");
+
+        var plan = await client.PlanMaintenanceAsync(Only(Events), Token);
+        var result = await MaintainAsync(client: client);
+
+        plan.Sql.Steps.Select(s => s.Kind).Should().Equal("reserve-ranges", "prove-empty", "create-partition", "create-partition");
+        result.Error.Should().BeNull();
+        result.Changes.Should().HaveCount(2);
+        (await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'omnipg_attach_%'")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_check_that_an_interrupted_attach_left_is_swept()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        await Run("ALTER TABLE events_default ADD CONSTRAINT omnipg_attach_1 CHECK (at < '2001-01-01') NOT VALID");
+
+        var check = await Partman.CheckAsync(Token);
+        var result = await MaintainAsync();
+
+        check.Findings.Select(f => f.Kind).Should().Equal(FindingKind.AttachCheck);
+        check.Worst.Should().Be(FindingLevel.Critical);
+        result.Error.Should().BeNull();
+        (await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conname = 'omnipg_attach_1'")).Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData("infinity")]
+    [InlineData("2097-01-01")]
+    public async Task A_row_of_a_far_future_makes_no_flood(string at)
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => o.Basis = PremakeBasis.NewestRow), Token);
+        await Run($"CREATE TABLE far PARTITION OF events FOR VALUES FROM ('2097-01-01') TO (MAXVALUE); INSERT INTO events (at) VALUES ('{at}')");
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Should().BeEmpty();
+        result.Skipped.Select(s => s.Reason).Should().Equal(SkipReason.Outlier);
+    }
+
+    [Fact]
+    public async Task One_run_makes_no_more_than_it_may_and_the_next_goes_on()
+    {
+        await IdTableAsync();
+        var client = Client(o => o.MaxPartitionsPerRun = 3);
+        await client.CreateAsync(Events, Tens(), Token);
+        await Run("CREATE TABLE far PARTITION OF events FOR VALUES FROM (50) TO (100); INSERT INTO events VALUES (99)");
+
+        var first = await MaintainAsync(client: client);
+        var second = await MaintainAsync(client: client);
+
+        first.Changes.Select(c => c.Partition.Name.Value).Should().Equal("events_p100", "events_p110", "events_p120");
+        first.Skipped.Select(s => s.Reason).Should().Equal(SkipReason.TooMany);
+        second.Changes.Select(c => c.Partition.Name.Value).Should().Equal("events_p130");
+    }
+
+    [Fact]
+    public async Task A_foreign_key_with_rows_keeps_its_partition_and_without_rows_lets_it_go()
+    {
+        await Run("CREATE TABLE events (id bigint, at timestamptz NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)");
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired) = (PgInterval.OfDays(30), ExpiredAction.Drop)), Token);
+        await Run("""
+            CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02');
+            CREATE TABLE gone2 PARTITION OF events FOR VALUES FROM ('2020-01-02') TO ('2020-01-03');
+            INSERT INTO events VALUES (1, '2020-01-01 12:00Z');
+            CREATE TABLE refers (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES events); INSERT INTO refers VALUES (1, '2020-01-01 12:00Z');
+            """);
+
+        var held = await MaintainAsync();
+        await Run("DELETE FROM refers");
+        var free = await MaintainAsync();
+
+        held.Error.Should().BeOfType<ForeignKeyBlocksDetachException>().Which.Child.Name.Value.Should().Be("gone");
+        held.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone2", PartitionFate.Drop));
+        free.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Drop));
+    }
+
+    [Fact]
+    public async Task A_set_that_fails_does_not_concern_the_others()
+    {
+        await IdTableAsync();
+        await Run("CREATE TABLE others (id bigint NOT NULL) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Partman.CreateAsync(QualifiedName.Parse("public.others"), Tens(), Token);
+        await Run("""
+            INSERT INTO events VALUES (25); INSERT INTO others VALUES (25);
+            INSERT INTO omnipg_partman.part_config (parent_table, control, partition_interval, partition_type) VALUES ('public.nothing', 'id', '10', 'range');
+            INSERT INTO omnipg_partman.part_option VALUES ('public.events', 'time_zone', '"Mars/Olympus"') ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value;
+            """);
+
+        var result = await Partman.MaintainAsync(cancellationToken: Token);
+
+        result.AllSucceeded.Should().BeFalse();
+        result.Sets.Select(s => (s.Table, s.Error?.GetType(), s.Changes.Count)).Should().Equal(
+            ("public.events", typeof(PartmanServerException), 0), ("public.nothing", typeof(PartitionSetConfigurationException), 0), ("public.others", null, 2));
+        (await Ask<string>("SELECT string_agg(parent_table, ',') FROM omnipg_partman.part_config WHERE maintenance_last_run IS NOT NULL")).Should().Be("public.others");
+    }
+
+    [Fact]
+    public async Task A_plan_that_the_catalog_has_overtaken_is_refused_and_one_that_holds_is_done()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Run("INSERT INTO events VALUES (25)");
+        var old = await Partman.PlanMaintenanceAsync(Only(Events), Token);
+        await Run("CREATE TABLE quick PARTITION OF events FOR VALUES FROM (50) TO (55)");
+
+        var act = () => Partman.ApplyAsync(old, cancellationToken: Token);
+
+        await act.Should().ThrowAsync<StalePlanException>();
+        var fresh = await Partman.PlanMaintenanceAsync(Only(Events), Token);
+        (await Partman.ApplyAsync(fresh, cancellationToken: Token)).Sets.Single().Changes.Should().Equal(fresh.Sets.Single().Changes);
+        (await BoundsAsync()).Should().Contain("events_p55 FROM ('55') TO ('60')");
+    }
+
+    [Fact]
+    public async Task Twenty_runners_at_once_do_the_work_once()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Run("INSERT INTO events VALUES (45)");
+
+        var results = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => MaintainAsync()));
+
+        results.SelectMany(r => r.Changes).Select(c => c.Partition.Name.Value).Should().BeEquivalentTo("events_p50", "events_p60", "events_p70", "events_p80");
+        results.Select(r => r.Error).Should().OnlyContain(e => e == null || e is PartmanBusyException);
+        (await NamesAsync()).Should().HaveCount(10);
+    }
+
+    [Fact]
+    public async Task A_jump_of_the_clock_stops_retention_until_it_is_confirmed()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired) = (PgInterval.OfDays(30), ExpiredAction.Drop)), Token);
+        await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); UPDATE omnipg_partman.part_config SET maintenance_last_run = now() - interval '11 days'");
+
+        var stopped = await MaintainAsync();
+        await Run("UPDATE omnipg_partman.part_config SET maintenance_last_run = now() - interval '11 days'");
+        var confirmed = await MaintainAsync(o => o.AcceptClockJump = true);
+
+        stopped.Error.Should().BeOfType<ClockJumpException>();
+        stopped.Changes.Should().BeEmpty();
+        confirmed.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Drop));
+    }
+
+    [Fact]
+    public async Task Gaps_behind_are_filled_on_request_and_negative_ids_are_found()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(o => (o.IdStart, o.Premake) = (-20, 5)), Token);
+        await Run("DROP TABLE \"events_p-10\"; DROP TABLE events_p0; INSERT INTO events VALUES (25)");
+
+        var located = await Partman.LocateAsync(Events, PartitionBound.Of(-5), Token);
+        var maintained = await MaintainAsync();
+        var filled = await Partman.FillGapsAsync(Events, Token);
+
+        located.Should().Be(new PartitionLocation(QualifiedName.Create("public", "events_p-10"), PartitionBound.Of(-10), PartitionBound.Of(0), Exists: false));
+        maintained.Changes.Should().NotContain(c => c.Lower < PartitionBound.Of(20));
+        filled.Select(c => c.Partition.Name.Value).Should().Equal("events_p-10", "events_p0");
+        (await Partman.LocateAsync(Events, PartitionBound.Of(-5), Token)).Exists.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task The_list_shows_what_will_come_and_go()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(o => (o.IdRetention, o.WhenExpired) = (5, ExpiredAction.Drop)), Token);
+        await Run("INSERT INTO events SELECT generate_series(1, 25); ANALYZE events");
+
+        var list = await Partman.ListPartitionsAsync(Events, Token);
+
+        list.Select(p => (p.Name.Name.Value, p.Fate)).Should().Equal(
+            ("events_p0", PartitionFate.Drop), ("events_p10", PartitionFate.Drop), ("events_p20", PartitionFate.Keep), ("events_p30", PartitionFate.Keep),
+            ("events_p40", PartitionFate.Keep), ("events_p50", PartitionFate.Create), ("events_p60", PartitionFate.Create), ("events_default", PartitionFate.Keep));
+        list[0].EstimatedRows.Should().Be(9);
+        list[0].TotalBytes.Should().BePositive();
+    }
+
+    [Fact]
+    public async Task A_set_is_forgotten_and_its_tables_stay()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(), Token);
+
+        (await Partman.ForgetAsync(Events, Token)).Should().BeTrue();
+
+        (await Partman.FindAsync(Events, Token)).Should().BeNull();
+        (await Partman.ForgetAsync(Events, Token)).Should().BeFalse();
+        (await NamesAsync()).Should().HaveCount(6);
+        await FluentActions.Awaiting(() => Partman.ListPartitionsAsync(Events, Token)).Should().ThrowAsync<PartitionSetNotFoundException>();
+    }
+
+    [Fact]
+    public async Task A_pooler_in_transaction_mode_is_refused()
+    {
+        Assert.SkipWhen(PgBouncer.Program is null, "PgBouncer is not installed.");
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Run("INSERT INTO events VALUES (25)");
+        await using var bouncer = await PgBouncer.StartAsync(Cluster, cancellationToken: Token);
+        await using var pooled = NpgsqlDataSource.Create(bouncer.Through(Database.ConnectionString) + ";No Reset On Close=true");
+
+        var result = await new PartmanClient(pooled).MaintainAsync(Only(Events), cancellationToken: Token);
+
+        result.Sets.Single().Error.Should().BeOfType<PartmanPoolerException>();
+        (await NamesAsync()).Should().HaveCount(6);
+    }
+}
