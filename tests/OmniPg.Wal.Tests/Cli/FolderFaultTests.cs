@@ -15,12 +15,9 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public async ValueTask DisposeAsync()
-    {
-        // A prefetch process keeps its lock in the spool until it has been asked nothing for ten seconds.
-        await Eventually.TrueAsync(TryUnmount, "nobody uses the disk any more", TimeSpan.FromSeconds(60), CancellationToken.None);
-        _root.Dispose();
-    }
+    // A prefetch process has its lock and its files in the spool until it has been asked nothing for ten seconds.
+    public async ValueTask DisposeAsync() =>
+        await Eventually.TrueAsync(TryRemove, "nobody uses the folders any more", TimeSpan.FromSeconds(60), CancellationToken.None);
 
     [Theory]
     [InlineData("empty", false)]
@@ -170,14 +167,15 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
 
     private byte[] Stored(string archive) => File.ReadAllBytes(Path.Combine(archive, Path.GetFileName(Segment)));
 
-    private bool TryUnmount()
+    private bool TryRemove()
     {
         try
         {
             _disk?.Dispose();
+            _root.Dispose();
             return true;
         }
-        catch (InvalidOperationException)
+        catch (Exception busy) when (busy is InvalidOperationException or IOException)
         {
             return false;
         }
