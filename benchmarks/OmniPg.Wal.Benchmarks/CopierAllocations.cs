@@ -30,12 +30,12 @@ internal static class CopierAllocations
     private static async Task<long> CopyAsync(WalCopier copier, SegmentSet segments, string root, Codec[] codecs, int repeats)
     {
         var before = GC.GetTotalAllocatedBytes(precise: true);
-        var store = new DirectoryWalStore(root);
+        var store = new DirectoryObjectStore(root);
         using var file = File.OpenHandle(segments.PathOf(segments.Names[1]));
         var request = new CopyRequest
         {
             Source = new RepeatedSource(file, repeats),
-            Targets = [.. codecs.Select(c => new CopyTarget { Store = store, Key = c.Name, Codec = c, Id = c.Name })],
+            Targets = [.. codecs.Select(c => new CopyTarget { Sink = store, Key = c.Name, Codec = c, Id = c.Name })],
         };
         await copier.CopyAsync(request, CancellationToken.None);
         var allocated = GC.GetTotalAllocatedBytes(precise: true) - before;

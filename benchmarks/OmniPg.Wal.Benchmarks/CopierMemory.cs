@@ -51,7 +51,7 @@ internal static partial class CopierMemory
 
     private static async Task CopyAsync(WalCopier copier, SegmentSet segments, string root, int number, Action? onRead = null)
     {
-        var store = new DirectoryWalStore(root);
+        var store = new DirectoryObjectStore(root);
         var name = segments.Names[number % segments.Names.Count];
         await using var source = FileCopySource.Open(segments.PathOf(name));
         await copier.CopyAsync(
@@ -59,7 +59,7 @@ internal static partial class CopierMemory
             {
                 Source = source,
                 Validator = new WalSegmentValidator(name, WalValidation.Full, segments.Expectations),
-                Targets = [.. new[] { Codec.Zstd, Codec.Lz4, Codec.None }.Select(c => new CopyTarget { Store = store, Key = $"{number}{c.Extension}", Codec = c, Id = c.Name })],
+                Targets = [.. new[] { Codec.Zstd, Codec.Lz4, Codec.None }.Select(c => new CopyTarget { Sink = store, Key = $"{number}{c.Extension}", Codec = c, Id = c.Name })],
                 OnRead = _ => onRead?.Invoke(),
             },
             CancellationToken.None);

@@ -99,10 +99,10 @@ internal sealed class CopierRun(SegmentSet segments)
 
     private async Task PublishAsync()
     {
-        var store = new DirectoryWalStore(Directory.CreateDirectory(Path.Combine(_root, "publish")).FullName);
+        var store = new DirectoryObjectStore(Directory.CreateDirectory(Path.Combine(_root, "publish")).FullName);
         foreach (var (name, content) in _contents)
         {
-            await using var writer = await store.CreateAsync(name.ToString(), new WalObjectInfo());
+            await using var writer = await store.CreateAsync(name.ToString(), new ObjectInfo());
             await writer.WriteAsync(content);
             await writer.CommitAsync(default);
         }

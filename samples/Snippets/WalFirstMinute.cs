@@ -1,6 +1,7 @@
 // Pasted alone this is a program; in this project another file holds the entry point.
 #pragma warning disable CS7022
 #region wal-first
+using OmniPg;
 using OmniPg.Wal;
 
 internal static class WalFirstMinute
@@ -43,7 +44,7 @@ internal static class WalFirstMinute
 
     private static async Task<int> TellAsync()
     {
-        await using var store = new DirectoryWalStore(Archive);
+        await using var store = new DirectoryObjectStore(Archive);
         var repository = new WalRepository(store);
         var found = await repository.VerifyAsync();            // every file, every record's CRC, and whether a segment is missing
         var window = await repository.GetRecoveryWindowAsync();

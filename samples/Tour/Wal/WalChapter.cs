@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using OmniPg;
 using OmniPg.Testing;
 using OmniPg.Wal;
 
@@ -67,7 +68,7 @@ internal sealed class WalChapter : IChapter
 
     private static async Task ShowArchiveAsync(Stage stage, WalPlace place, CancellationToken cancellationToken)
     {
-        var repository = new WalRepository(new DirectoryWalStore(place.ZstdArchive));
+        var repository = new WalRepository(new DirectoryObjectStore(place.ZstdArchive));
         var window = await repository.GetRecoveryWindowAsync(cancellationToken);
         stage.Say($"The archive can restore from {window.Earliest:HH:mm:ss.fff} to {window.LatestCommit:HH:mm:ss.fff} UTC on timeline {window.Timeline}; gaps: {window.Gaps.Length}.");
         var verified = await stage.WorkAsync("Verifying the archive", report => repository.VerifyAsync(

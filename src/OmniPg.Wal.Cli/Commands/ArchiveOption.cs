@@ -5,7 +5,7 @@ internal static class ArchiveOption
 {
     public static readonly Option One = Option.Value("--archive", "[CODEC=]DIR", "the archive", "-a");
 
-    public static IWalStore Open(Arguments arguments) => new DirectoryWalStore(Location(arguments).Path);
+    public static IObjectStore Open(Arguments arguments) => new DirectoryObjectStore(Location(arguments).Path);
 
     public static WalLocation Location(Arguments arguments)
     {

@@ -35,7 +35,7 @@ internal sealed class DumpVerb : Verb
             Expectations = new WalExpectations { AllowShort = arguments.Has(Short), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments), Previous = previous },
             OnSegmentEnd = s => summary = s,
         };
-        await using var store = new DirectoryWalStore(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        await using var store = new DirectoryObjectStore(Path.GetDirectoryName(Path.GetFullPath(path))!);
         await using var content = await WalContent.OpenReadAsync(store, Path.GetFileName(path), cancellationToken)
             ?? throw new FileNotFoundException($"The file '{path}' does not exist.");
         var json = arguments.Has(CommonOptions.Json);

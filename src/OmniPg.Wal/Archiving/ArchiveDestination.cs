@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -17,12 +18,12 @@ internal sealed class ArchiveDestination
         var location = new WalLocation(Codec, options.Level, options.Place).ToString();
         Id = options.Name ?? location;
         StateId = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Kind(options)}|{location}|{options.Layout}")).AsSpan(0, 8));
-        Store = options switch
+        Sink = options switch
         {
-            { Directory: { } path } => new DirectoryWalStore(path),
-            { Rsync: { } target } => new RsyncWalStore(target, archive.RsyncProgram, archive.TemporaryDirectory),
-            { Pipe: { } program } => new PipeWalStore(program, [.. options.PipeArguments]),
-            _ => options.Store!,
+            { Directory: { } path } => new DirectoryObjectStore(path),
+            { Rsync: { } target } => new RsyncObjectSink(target, archive.RsyncProgram, archive.TemporaryDirectory),
+            { Pipe: { } program } => new PipeObjectSink(program, [.. options.PipeArguments]),
+            _ => options.Sink!,
         };
     }
 
@@ -31,7 +32,10 @@ internal sealed class ArchiveDestination
     /// <summary>Names the destination in delivery states: the same place with another codec is another destination.</summary>
     public string StateId { get; }
 
-    public IWalStore Store { get; }
+    public IObjectSink Sink { get; }
+
+    /// <summary>The sink where it can be asked what it holds; null for programs.</summary>
+    public IObjectStore? Store => Sink as IObjectStore;
 
     public Codec Codec { get; }
 
@@ -46,10 +50,9 @@ internal sealed class ArchiveDestination
     /// <summary>Whether the destination takes part: one that is used only while it exists may be absent.</summary>
     public bool IsActive => !_options.WhenExists || Directory.Exists(_options.Directory);
 
-    public bool IsReadable => Store.Capabilities.HasFlag(WalStoreCapabilities.Readable);
-
     /// <summary>Whether the marker is kept here: a directory that only collects WAL during a base backup gets none.</summary>
-    public bool IsBound => IsReadable && !_options.WhenExists && _archive.Binding != ArchiveBinding.None;
+    [MemberNotNullWhen(true, nameof(Store))]
+    public bool IsBound => Store is not null && !_options.WhenExists && _archive.Binding != ArchiveBinding.None;
 
     /// <summary>Whether the marker was seen here once: from then on its absence means that the archive is not there, and not that it is new.</summary>
     public bool IsProven { get; set; }
@@ -59,7 +62,7 @@ internal sealed class ArchiveDestination
     public CopyTarget TargetFor(WalFileName file, Func<CancellationToken, Task>? beforeCommit = null) => new()
     {
         BeforeCommit = beforeCommit,
-        Store = Store,
+        Sink = Sink,
         Key = KeyOf(file),
         Codec = WalObjectKey.CodecFor(file, Layout, Codec),
         Level = WalObjectKey.CodecFor(file, Layout, Codec) == Codec ? _options.Level : null,

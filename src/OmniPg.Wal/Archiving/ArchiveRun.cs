@@ -52,10 +52,12 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
                 slot,
                 async token =>
                 {
-                    slot.Presence = await ArchivePresence.BeginAsync(destination.Store, token).ConfigureAwait(false);
+                    if (destination.Store is not { } store)
+                        return null;
+                    slot.Presence = await ArchivePresence.BeginAsync(store, token).ConfigureAwait(false);
                     if (cluster is not null)
                         slot.Claim = await new ClusterBinding(cluster, setup.Options, setup.Time).CheckAsync(destination, token).ConfigureAwait(false);
-                    return destination.IsReadable ? await StoredCopies.FindAsync(destination, file, token).ConfigureAwait(false) : null;
+                    return await StoredCopies.FindAsync(store, destination, file, token).ConfigureAwait(false);
                 },
                 cancellationToken).ConfigureAwait(false);
         }
@@ -66,7 +68,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         }
 
         // The state says what was done, the destination whether it is still there: a disk may have been swapped or emptied since.
-        if (_done.Contains(destination.StateId) && (slot.Existing is not null || !destination.IsReadable))
+        if (_done.Contains(destination.StateId) && (slot.Existing is not null || destination.Store is null))
         {
             slot.Close(WalDeliveryStatus.SkippedDone);
             setup.Log.AlreadySent(path, destination.Id);
@@ -92,7 +94,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         }
     }
 
-    private async Task<CopyOutcome> CopyAsync(PgControlFile? cluster, WalObjectContent? before, CancellationToken cancellationToken)
+    private async Task<CopyOutcome> CopyAsync(PgControlFile? cluster, ObjectContent? before, CancellationToken cancellationToken)
     {
         DeliverySlot[] pending = [.. Open.Where(static s => s.Existing is null)];
         if (setup.Options.MaxParallelism is not { } limit || pending.Length <= limit)
@@ -104,7 +106,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         return outcome!;
     }
 
-    private async Task<CopyOutcome> CopyAsync(DeliverySlot[] group, PgControlFile? cluster, WalObjectContent? before, CancellationToken cancellationToken)
+    private async Task<CopyOutcome> CopyAsync(DeliverySlot[] group, PgControlFile? cluster, ObjectContent? before, CancellationToken cancellationToken)
     {
         var source = FileCopySource.Open(path);
         await using var closing = source.ConfigureAwait(false);
@@ -129,16 +131,16 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     }
 
     // Two groups of destinations are two reads: all of them must get one and the same content.
-    private WalInputException? RequireSame(WalObjectContent? before, WalObjectContent content) =>
+    private WalInputException? RequireSame(ObjectContent? before, ObjectContent content) =>
         before is { } first && first.Sha256 != content.Sha256
             ? WalInputException.Changed(path, $"SHA-256 {first.Sha256}", $"SHA-256 {content.Sha256}")
             : null;
 
     // Before anything is published anywhere: one destination with other content stops them all.
-    private Task CompareExistingAsync(WalObjectContent content, CancellationToken cancellationToken) =>
+    private Task CompareExistingAsync(ObjectContent content, CancellationToken cancellationToken) =>
         Task.WhenAll(Open.Where(static s => s.Existing is not null).ToArray().Select(s => CompareAsync(s, content, cancellationToken)));
 
-    private async Task CompareAsync(DeliverySlot slot, WalObjectContent content, CancellationToken cancellationToken)
+    private async Task CompareAsync(DeliverySlot slot, ObjectContent content, CancellationToken cancellationToken)
     {
         try
         {
@@ -149,7 +151,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
                 {
                     await _storedCopies.RequireEqualAsync(slot.Destination, existing, file, content, token).ConfigureAwait(false);
                     // Whoever published it may have been killed before its name was on disk.
-                    await slot.Destination.Store.EnsureDurableAsync(existing.Key, token).ConfigureAwait(false);
+                    await slot.Destination.Store!.EnsureDurableAsync(existing.Key, token).ConfigureAwait(false);
                     await slot.SecureAsync(token).ConfigureAwait(false);
                     return true;
                 },
@@ -166,7 +168,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         }
     }
 
-    private async Task SettleAsync(DeliverySlot slot, TargetOutcome target, WalObjectContent content, CancellationToken cancellationToken)
+    private async Task SettleAsync(DeliverySlot slot, TargetOutcome target, ObjectContent content, CancellationToken cancellationToken)
     {
         if (target.Error is { } error)
         {
@@ -174,7 +176,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             return;
         }
 
-        if (target.Commit == WalCommitOutcome.Created)
+        if (target.Commit == ObjectCommitResult.Created)
         {
             slot.Stored(target);
             return;

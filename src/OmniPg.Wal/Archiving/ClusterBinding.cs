@@ -35,7 +35,7 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
         return null;
     }
 
-    /// <summary>Begins an archive on request; one that is there stays as it is.</summary>
+    /// <summary>Begins an archive on request, of a destination that <see cref="ArchiveDestination.IsBound"/>; one that is there stays as it is.</summary>
     /// <exception cref="WalArchiveMismatchException">It belongs to another cluster, or holds files but no marker.</exception>
     /// <exception cref="WalDestinationException">The store failed.</exception>
     public async Task<WalArchiveMarker> BeginAsync(ArchiveDestination destination, CancellationToken cancellationToken)
@@ -43,16 +43,16 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
         try
         {
             var wanted = MarkerFor(destination);
-            var found = await WalArchiveMarker.ReadAsync(destination.Store, cancellationToken).ConfigureAwait(false);
+            var found = await WalArchiveMarker.ReadAsync(destination.Store!, cancellationToken).ConfigureAwait(false);
             if (found is null)
             {
-                if (await FirstEntryAsync(destination.Store, cancellationToken).ConfigureAwait(false) is { } entry)
-                    throw WalArchiveMismatchException.NotEmpty(destination.Store.Id, entry);
+                if (await FirstEntryAsync(destination.Store!, cancellationToken).ConfigureAwait(false) is { } entry)
+                    throw WalArchiveMismatchException.NotEmpty(destination.Store!.Id, entry);
                 await BeginAsync(destination, wanted, cancellationToken).ConfigureAwait(false);
                 return wanted;
             }
 
-            Compare(destination.Store.Id, found, wanted);
+            Compare(destination.Store!.Id, found, wanted);
             return found;
         }
         catch (Exception error) when (error is not (OperationCanceledException or WalException))
@@ -77,10 +77,10 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
     private static async Task BeginAsync(ArchiveDestination destination, WalArchiveMarker wanted, CancellationToken cancellationToken)
     {
         // Two clusters may begin the archive at the same time: the store lets one marker through, and the loser compares with it.
-        if (!await wanted.WriteAsync(destination.Store, cancellationToken).ConfigureAwait(false))
+        if (!await wanted.WriteAsync(destination.Store!, cancellationToken).ConfigureAwait(false))
         {
-            var winner = await WalArchiveMarker.ReadAsync(destination.Store, cancellationToken).ConfigureAwait(false);
-            Compare(destination.Store.Id, winner ?? throw WalArchiveAbsentException.Nothing(destination.Store.Id), wanted);
+            var winner = await WalArchiveMarker.ReadAsync(destination.Store!, cancellationToken).ConfigureAwait(false);
+            Compare(destination.Store!.Id, winner ?? throw WalArchiveAbsentException.Nothing(destination.Store!.Id), wanted);
         }
 
         destination.IsProven = true;
@@ -89,13 +89,13 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
     // Stores never replace. A crash between the two calls leaves an archive without a marker, which refuses every cluster until it is adopted again.
     private static async Task AdoptAsync(ArchiveDestination destination, WalArchiveMarker wanted, CancellationToken cancellationToken)
     {
-        await destination.Store.DeleteAsync(WalArchiveMarker.Key, cancellationToken).ConfigureAwait(false);
+        await destination.Store!.DeleteAsync(WalArchiveMarker.Key, cancellationToken).ConfigureAwait(false);
         await BeginAsync(destination, wanted, cancellationToken).ConfigureAwait(false);
     }
 
     private void RequireMayBegin(ArchiveDestination destination, string? entry)
     {
-        var store = destination.Store.Id;
+        var store = destination.Store!.Id;
         if (entry is not null)
         {
             if (options.Binding != ArchiveBinding.Adopt)
@@ -110,10 +110,8 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
             throw WalArchiveAbsentException.NotBegun(store, options.DataDirectory, evidence);
     }
 
-    private static async Task<string?> FirstEntryAsync(IWalStore store, CancellationToken cancellationToken)
+    private static async Task<string?> FirstEntryAsync(IObjectStore store, CancellationToken cancellationToken)
     {
-        if (!store.Capabilities.HasFlag(WalStoreCapabilities.Listable))
-            return null;
         await foreach (var entry in store.ListAsync("", cancellationToken).ConfigureAwait(false))
             if (entry.Key != WalArchiveMarker.Key)
                 return entry.Key;

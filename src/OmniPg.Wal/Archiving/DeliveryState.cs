@@ -26,7 +26,7 @@ internal sealed class DeliveryState(string? directory, WalFileName file)
         }
     }
 
-    public async Task SaveAsync(WalObjectContent content, IEnumerable<DeliverySlot> holding, DateTimeOffset now, CancellationToken cancellationToken)
+    public async Task SaveAsync(ObjectContent content, IEnumerable<DeliverySlot> holding, DateTimeOffset now, CancellationToken cancellationToken)
     {
         if (_path is null)
             return;

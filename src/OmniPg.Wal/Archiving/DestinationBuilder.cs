@@ -40,12 +40,12 @@ public sealed class DestinationBuilder
         return this;
     }
 
-    /// <summary>Stores into a store of one's own. The store stays the caller's: the archiver does not dispose it.</summary>
-    /// <param name="store">The store.</param>
+    /// <summary>Stores into a store or sink of one's own. It stays the caller's: the archiver does not dispose it.</summary>
+    /// <param name="store">An <see cref="IObjectStore"/>; with a sink that cannot be asked, the delivery state alone tells what was sent.</param>
     /// <returns>This builder.</returns>
-    public DestinationBuilder Store(IWalStore store)
+    public DestinationBuilder Store(IObjectSink store)
     {
-        Options.Store = store;
+        Options.Sink = store;
         return this;
     }
 

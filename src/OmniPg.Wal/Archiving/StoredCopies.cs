@@ -4,14 +4,15 @@ namespace OmniPg.Wal;
 internal sealed class StoredCopies(WalCopier copier)
 {
     /// <summary>Looks for the file under its own key and, where looking is cheap, under the names that other codecs gave it.</summary>
-    public static async Task<(string Key, Codec Codec)?> FindAsync(ArchiveDestination destination, WalFileName file, CancellationToken cancellationToken)
+    public static async Task<(string Key, Codec Codec)?> FindAsync(
+        IObjectStore store, ArchiveDestination destination, WalFileName file, CancellationToken cancellationToken)
     {
         var own = (Key: destination.KeyOf(file), Codec: WalObjectKey.CodecFor(file, destination.Layout, destination.Codec));
-        var places = destination.Store is DirectoryWalStore
+        var places = store is DirectoryObjectStore
             ? WalObjectKey.Candidates(file, destination.Layout).OrderByDescending(c => c.Key == own.Key)
             : (IEnumerable<(string Key, Codec Codec)>)[own];
         foreach (var place in places)
-            if (await destination.Store.StatAsync(place.Key, cancellationToken).ConfigureAwait(false) is not null)
+            if (await store.StatAsync(place.Key, cancellationToken).ConfigureAwait(false) is not null)
                 return place;
         return null;
     }
@@ -19,7 +20,7 @@ internal sealed class StoredCopies(WalCopier copier)
     /// <summary>Compares a stored copy with the file's content. What it is compressed with is told by its first bytes: somebody may have renamed it.</summary>
     /// <exception cref="WalConflictException">It holds something else, or nothing that can be read.</exception>
     public async Task RequireEqualAsync(
-        ArchiveDestination destination, (string Key, Codec Codec) place, WalFileName file, WalObjectContent content, CancellationToken cancellationToken)
+        ArchiveDestination destination, (string Key, Codec Codec) place, WalFileName file, ObjectContent content, CancellationToken cancellationToken)
     {
         var stored = await DigestAsync(destination, place, content.RawBytes, cancellationToken).ConfigureAwait(false);
         if (stored != content.Sha256)
@@ -29,9 +30,10 @@ internal sealed class StoredCopies(WalCopier copier)
     private async Task<string> DigestAsync(
         ArchiveDestination destination, (string Key, Codec Codec) place, long expectedBytes, CancellationToken cancellationToken)
     {
-        if (await destination.Store.StatAsync(place.Key, cancellationToken).ConfigureAwait(false) is { Sha256: { } known })
+        var store = destination.Store!;
+        if (await store.StatAsync(place.Key, cancellationToken).ConfigureAwait(false) is { Sha256: { } known })
             return known;
-        var decoder = await WalContent.OpenReadAsync(destination.Store, place.Key, cancellationToken).ConfigureAwait(false)
+        var decoder = await WalContent.OpenReadAsync(store, place.Key, cancellationToken).ConfigureAwait(false)
             ?? throw new FileNotFoundException($"'{place.Key}' vanished from '{destination.Id}' while it was compared.");
         await using var decoding = decoder.ConfigureAwait(false);
         try

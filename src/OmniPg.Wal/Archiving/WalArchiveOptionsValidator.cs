@@ -40,7 +40,7 @@ internal sealed class WalArchiveOptionsValidator : IValidateOptions<WalArchiveOp
     private static IEnumerable<string> DestinationFailures(WalDestinationOptions destination)
     {
         var place = destination.Place;
-        var kinds = new object?[] { destination.Directory, destination.Rsync, destination.Pipe, destination.Store }.Count(k => k is not null);
+        var kinds = new object?[] { destination.Directory, destination.Rsync, destination.Pipe, destination.Sink }.Count(k => k is not null);
         if (kinds != 1 || place.Length == 0)
             yield return $"Destination '{destination.Name ?? place}' must have exactly one of Directory, Rsync, Pipe and a store.";
         if (destination.WhenExists && destination.Directory is null)

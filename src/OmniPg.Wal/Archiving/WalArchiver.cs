@@ -53,7 +53,7 @@ public sealed class WalArchiver : IWalArchiver
             throw new ArgumentException($"'{path}' is not the path of a WAL file.", nameof(path));
         cancellationToken.ThrowIfCancellationRequested();
         if (file.SegmentPart % SegmentsBetweenCleanings == 0)
-            TryRemoveAbandonedFiles();
+            await TryRemoveAbandonedAsync(cancellationToken).ConfigureAwait(false);
         using var call = new ArchiveCall(file);
         var located = Path.Combine(_setup.Options.DataDirectory, path);
         var result = await call.ObserveAsync(new ArchiveRun(_setup, file, located).ExecuteAsync(cancellationToken)).ConfigureAwait(false);
@@ -79,22 +79,26 @@ public sealed class WalArchiver : IWalArchiver
         return markers;
     }
 
-    /// <summary>Removes temporary files that killed processes left in directory destinations more than an hour ago.</summary>
+    /// <summary>Removes temporary files and unfinished uploads that killed processes left in the destinations more than an hour ago.</summary>
+    /// <param name="cancellationToken">Cancels.</param>
     /// <returns>How many were removed.</returns>
-    public int RemoveAbandonedFiles()
+    public async Task<int> RemoveAbandonedAsync(CancellationToken cancellationToken = default)
     {
         var limit = _setup.Time.GetUtcNow() - TimeSpan.FromHours(1);
-        return _setup.Destinations.Select(static d => d.Store).OfType<DirectoryWalStore>().Sum(s => s.RemoveAbandonedFiles(limit));
+        var removed = 0;
+        foreach (var store in _setup.Destinations.Select(static d => d.Store).OfType<IObjectStore>())
+            removed += await store.RemoveAbandonedAsync(limit, cancellationToken).ConfigureAwait(false);
+        return removed;
     }
 
     // Tidying up must never keep a segment from being archived.
-    internal void TryRemoveAbandonedFiles()
+    internal async Task TryRemoveAbandonedAsync(CancellationToken cancellationToken)
     {
         try
         {
-            RemoveAbandonedFiles();
+            await RemoveAbandonedAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        catch (Exception refused)
         {
             _setup.Log.NotTidied(refused.Message);
         }
@@ -107,7 +111,7 @@ public sealed class WalArchiver : IWalArchiver
         if (_disposed)
             return;
         _disposed = true;
-        foreach (var destination in _setup.Destinations.Where(d => _setup.Options.Destinations.All(o => o.Store != d.Store)))
-            await destination.Store.DisposeAsync().ConfigureAwait(false);
+        foreach (var destination in _setup.Destinations.Where(d => _setup.Options.Destinations.All(o => o.Sink != d.Sink)))
+            await destination.Sink.DisposeAsync().ConfigureAwait(false);
     }
 }

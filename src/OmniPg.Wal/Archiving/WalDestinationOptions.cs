@@ -53,7 +53,7 @@ public sealed class WalDestinationOptions
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromSeconds(1);
 
     // A field, because the binder of configuration takes every property of this assembly for one of its own.
-    internal IWalStore? Store;
+    internal IObjectSink? Sink;
 
-    internal string Place => Directory ?? Rsync ?? Pipe ?? Store?.Id ?? "";
+    internal string Place => Directory ?? Rsync ?? Pipe ?? Sink?.Id ?? "";
 }

@@ -1,4 +1,4 @@
 namespace OmniPg.Wal;
 
 /// <summary>What a whole copy brought.</summary>
-internal sealed record CopyOutcome(WalObjectContent Content, WalSegmentSummary? Summary, IReadOnlyList<TargetOutcome> Targets);
+internal sealed record CopyOutcome(ObjectContent Content, WalSegmentSummary? Summary, IReadOnlyList<TargetOutcome> Targets);

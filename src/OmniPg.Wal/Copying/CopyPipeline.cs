@@ -48,7 +48,7 @@ internal sealed class CopyPipeline
     /// <exception cref="WalException">The source or its content is wrong. A failed target throws nothing here.</exception>
     public async Task<Inspection> RunAsync(CancellationToken cancellationToken)
     {
-        var info = new WalObjectInfo { Modified = _request.Source.Modified, RawBytes = _request.Source.Length };
+        var info = new ObjectInfo { Modified = _request.Source.Modified, RawBytes = _request.Source.Length };
         var inspection = Task.Run(Inspector.RunAsync, CancellationToken.None);
         Task[] branches = [.. _branches.Select(b => Task.Run(() => b.RunAsync(cancellationToken), CancellationToken.None))];
         foreach (var target in Targets)

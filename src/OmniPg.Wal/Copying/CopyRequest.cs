@@ -14,7 +14,7 @@ internal sealed record CopyRequest
     public bool NeedsSha256 { get; init; } = true;
 
     /// <summary>Has the last word when the content is known and found valid; an exception publishes nothing anywhere.</summary>
-    public Func<WalObjectContent, CancellationToken, Task>? BeforePublish { get; init; }
+    public Func<ObjectContent, CancellationToken, Task>? BeforePublish { get; init; }
 
     /// <summary>Called after each buffer with the bytes read so far.</summary>
     public Action<long>? OnRead { get; init; }

@@ -3,7 +3,7 @@ namespace OmniPg.Wal;
 /// <summary>One place that a copy goes to.</summary>
 internal sealed record CopyTarget
 {
-    public required IWalStore Store { get; init; }
+    public required IObjectSink Sink { get; init; }
 
     public required string Key { get; init; }
 

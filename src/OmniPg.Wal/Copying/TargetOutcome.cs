@@ -1,4 +1,4 @@
 namespace OmniPg.Wal;
 
 /// <summary>What became of one target.</summary>
-internal sealed record TargetOutcome(CopyTarget Target, WalCommitOutcome? Commit, long StoredBytes, TimeSpan Elapsed, Exception? Error);
+internal sealed record TargetOutcome(CopyTarget Target, ObjectCommitResult? Commit, long StoredBytes, TimeSpan Elapsed, Exception? Error);

@@ -11,9 +11,9 @@ internal sealed class TargetWriter : IAsyncDisposable
     private readonly TaskCompletionSource _abandoned = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenRegistration _onTimeout;
     private readonly CancellationTokenRegistration _onCancel;
-    private IWalStoreWriter? _writer;
+    private IObjectWriter? _writer;
     private Task _work = Task.CompletedTask;
-    private WalCommitOutcome? _outcome;
+    private ObjectCommitResult? _outcome;
     private TimeSpan? _elapsed;
     private long _busySince;
 
@@ -44,7 +44,7 @@ internal sealed class TargetWriter : IAsyncDisposable
 
     public TargetOutcome Outcome => new(Target, _outcome, StoredBytes, _elapsed ?? _time.GetElapsedTime(_started), Error);
 
-    public void Start(WalObjectInfo info) => _work = Task.Run(() => WriteAsync(info));
+    public void Start(ObjectInfo info) => _work = Task.Run(() => WriteAsync(info));
 
     /// <summary>Gives the target up at once, even while a call into its store hangs.</summary>
     public void Abandon(Exception error)
@@ -55,7 +55,7 @@ internal sealed class TargetWriter : IAsyncDisposable
     }
 
     /// <summary>Publishes what was written.</summary>
-    public async Task CommitAsync(WalObjectContent content)
+    public async Task CommitAsync(ObjectContent content)
     {
         if (!IsLive || _writer is null)
             return;
@@ -90,12 +90,12 @@ internal sealed class TargetWriter : IAsyncDisposable
         await Task.WhenAny(cleaning, Task.Delay(CleaningTime, _time)).ConfigureAwait(false);
     }
 
-    private async Task WriteAsync(WalObjectInfo info)
+    private async Task WriteAsync(ObjectInfo info)
     {
         try
         {
             Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
-            _writer = await Target.Store.CreateAsync(Target.Key, info, _stop.Token).ConfigureAwait(false);
+            _writer = await Target.Sink.CreateAsync(Target.Key, info, _stop.Token).ConfigureAwait(false);
             Interlocked.Exchange(ref _busySince, 0);
             while (await Queue.DequeueAsync().ConfigureAwait(false) is { } buffer)
             {
@@ -119,7 +119,7 @@ internal sealed class TargetWriter : IAsyncDisposable
         }
     }
 
-    private async Task PublishAsync(IWalStoreWriter writer, WalObjectContent content)
+    private async Task PublishAsync(IObjectWriter writer, ObjectContent content)
     {
         try
         {

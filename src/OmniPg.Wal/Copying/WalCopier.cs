@@ -40,7 +40,7 @@ internal sealed class WalCopier(TimeProvider time)
     {
         request.Source.VerifyUnchanged(inspection.RawBytes);
         var summary = inspection.Validator?.Complete();
-        var content = new WalObjectContent(inspection.Sha256, inspection.RawBytes, 0);
+        var content = new ObjectContent(inspection.Sha256, inspection.RawBytes, 0);
         if (request.BeforePublish is { } hasLastWord)
             await hasLastWord(content, cancellationToken).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();

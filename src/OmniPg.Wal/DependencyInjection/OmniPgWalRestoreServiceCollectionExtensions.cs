@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using OmniPg;
 using OmniPg.Wal;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -32,7 +33,7 @@ public static class OmniPgWalRestoreServiceCollectionExtensions
     /// <param name="name">Name of the repository.</param>
     /// <param name="store">Makes or finds its store; the repository does not dispose it.</param>
     /// <returns>The services.</returns>
-    public static IServiceCollection AddOmniPgWalRepository(this IServiceCollection services, string name, Func<IServiceProvider, IWalStore> store)
+    public static IServiceCollection AddOmniPgWalRepository(this IServiceCollection services, string name, Func<IServiceProvider, IObjectStore> store)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(name);

@@ -12,7 +12,7 @@ public sealed record WalArchivedFile(WalFileName Name, string Key, long StoredBy
 
     /// <summary>Recognises a WAL file by its key: a WAL file name in the root or in its directory of the sharded layout, with or without the extension of a codec.</summary>
     /// <returns>The file, or <see langword="null"/> for everything else, temporary files included.</returns>
-    internal static WalArchivedFile? TryParse(WalStoreEntry entry) =>
+    internal static WalArchivedFile? TryParse(ObjectEntry entry) =>
         WalObjectKey.TryParse(entry.Key, out var name, out var codec) && IsInPlace(entry.Key, name, codec)
             ? new WalArchivedFile(name, entry.Key, entry.Bytes, entry.Modified)
             : null;

@@ -18,7 +18,7 @@ public static class WalContent
     /// <exception cref="UnauthorizedAccessException">The account may not read it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <remarks>Reading the stream throws <see cref="CorruptCompressedDataException"/> for a damaged or truncated file.</remarks>
-    public static async Task<Stream?> OpenReadAsync(IWalStore store, string key, CancellationToken cancellationToken = default)
+    public static async Task<Stream?> OpenReadAsync(IObjectStore store, string key, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
         var stored = await store.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);

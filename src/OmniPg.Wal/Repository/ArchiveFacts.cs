@@ -6,7 +6,7 @@ internal static class ArchiveFacts
     private const int LongestText = 64 * 1024;
 
     /// <summary>The segment size: from the marker, else from the first segment that can be read.</summary>
-    public static async Task<WalSegmentSize> SegmentSizeAsync(IWalStore store, List<WalArchivedFile> segments, CancellationToken cancellationToken)
+    public static async Task<WalSegmentSize> SegmentSizeAsync(IObjectStore store, List<WalArchivedFile> segments, CancellationToken cancellationToken)
     {
         if (await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false) is { } marker && WalSegmentSize.IsValid(marker.WalSegmentSize))
             return WalSegmentSize.FromBytes(marker.WalSegmentSize);
@@ -30,7 +30,7 @@ internal static class ArchiveFacts
     }
 
     public static async Task<Dictionary<uint, TimelineHistory>> HistoriesAsync(
-        IWalStore store, List<WalArchivedFile> files, CancellationToken cancellationToken)
+        IObjectStore store, List<WalArchivedFile> files, CancellationToken cancellationToken)
     {
         var histories = new Dictionary<uint, TimelineHistory>();
         foreach (var file in files.Where(f => f.Name.Kind == WalFileKind.TimelineHistory))
@@ -50,7 +50,7 @@ internal static class ArchiveFacts
     }
 
     /// <summary>A small text file; null when it is gone. What is longer than any such file is cut.</summary>
-    public static async Task<string?> ReadTextAsync(IWalStore store, WalArchivedFile file, CancellationToken cancellationToken)
+    public static async Task<string?> ReadTextAsync(IObjectStore store, WalArchivedFile file, CancellationToken cancellationToken)
     {
         var content = await WalContent.OpenReadAsync(store, file.Key, cancellationToken).ConfigureAwait(false);
         if (content is null)

@@ -26,7 +26,7 @@ internal sealed class ArchiveMap
     public long Files => Others.Count + _segments.Values.Sum(t => t.Values.Sum(c => (long)c.Count));
 
     /// <exception cref="WalArchiveAbsentException">There is no archive.</exception>
-    public static async Task<ArchiveMap> LoadAsync(IWalStore store, CancellationToken cancellationToken)
+    public static async Task<ArchiveMap> LoadAsync(IObjectStore store, CancellationToken cancellationToken)
     {
         var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         var segments = new List<WalArchivedFile>();

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace OmniPg.Wal;
 
 /// <summary>Reads a whole archive, timeline by timeline, and hands the state at the end of each segment to the next one.</summary>
-internal sealed class ArchiveVerifier(IWalStore store, ArchiveMap map, WalVerifyOptions options)
+internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, WalVerifyOptions options)
 {
     private readonly ImmutableArray<WalFileProblem>.Builder _problems = ImmutableArray.CreateBuilder<WalFileProblem>();
     private readonly long _total = map.Files;

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace OmniPg.Wal;
 
 /// <summary>Reads every segment for its restore points; one that began in the segment before is found because the chain is carried on.</summary>
-internal sealed class RestorePointScan(IWalStore store, ArchiveMap map, IProgress<WalScanProgress>? progress, ILogger log)
+internal sealed class RestorePointScan(IObjectStore store, ArchiveMap map, IProgress<WalScanProgress>? progress, ILogger log)
 {
     private long _done;
     private long _bytes;

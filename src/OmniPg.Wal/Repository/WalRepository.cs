@@ -8,13 +8,13 @@ namespace OmniPg.Wal;
 /// <remarks>Thread-safe; keeps nothing between calls, so every call sees the archive as it is then.</remarks>
 public sealed class WalRepository : IWalRepository
 {
-    private readonly IWalStore _store;
+    private readonly IObjectStore _store;
     private readonly ILogger _log;
 
     /// <summary>Makes a repository over a store.</summary>
     /// <param name="store">A store that can be listed and read, and deleted from for cleanup. Not disposed.</param>
     /// <param name="loggerFactory">Where to log; nowhere when null.</param>
-    public WalRepository(IWalStore store, ILoggerFactory? loggerFactory = null)
+    public WalRepository(IObjectStore store, ILoggerFactory? loggerFactory = null)
     {
         ArgumentNullException.ThrowIfNull(store);
         _store = store;

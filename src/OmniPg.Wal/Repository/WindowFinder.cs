@@ -3,7 +3,7 @@ using System.Globalization;
 namespace OmniPg.Wal;
 
 /// <summary>Finds the unbroken WAL that reaches the end of the archive, and the times of its first and last commit.</summary>
-internal sealed class WindowFinder(IWalStore store, ArchiveMap map)
+internal sealed class WindowFinder(IObjectStore store, ArchiveMap map)
 {
     public async Task<RecoveryWindow> FindAsync(CancellationToken cancellationToken)
     {

@@ -25,7 +25,7 @@ internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions opti
             using var workUntil = new CancellationTokenSource();
             using var onStop = stop.Register(() => workUntil.CancelAfter(options.StopGrace));
             using var work = new ResidentWork(archiver, _spool, options.ProcessMax, ReportAsync);
-            archiver.TryRemoveAbandonedFiles();
+            await archiver.TryRemoveAbandonedAsync(stop).ConfigureAwait(false);
             using var socket = options.SocketPath is { } path ? new ResidentSocket(path, work, _spool) : null;
             var serving = socket?.RunAsync(stop, workUntil.Token) ?? Task.CompletedTask;
             await LookAheadAsync(work, stop, workUntil.Token).ConfigureAwait(false);

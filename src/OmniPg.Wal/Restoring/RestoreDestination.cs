@@ -4,12 +4,12 @@ namespace OmniPg.Wal;
 /// Lets the pump write into a <see cref="RestoreTarget"/>. A commit does not give the file its name yet: a restore may still have to pad it, or to
 /// wait until it is due.
 /// </summary>
-internal sealed class RestoreDestination(RestoreTarget target) : WriteOnlyWalStore, IWalStoreWriter
+internal sealed class RestoreDestination(RestoreTarget target) : IObjectSink, IObjectWriter
 {
-    public override string Id => target.Path;
+    public string Id => target.Path;
 
-    public override ValueTask<IWalStoreWriter> CreateAsync(string key, WalObjectInfo info, CancellationToken cancellationToken = default) =>
-        ValueTask.FromResult<IWalStoreWriter>(this);
+    public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) =>
+        ValueTask.FromResult<IObjectWriter>(this);
 
     public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
@@ -18,6 +18,8 @@ internal sealed class RestoreDestination(RestoreTarget target) : WriteOnlyWalSto
         return ValueTask.CompletedTask;
     }
 
-    public Task<WalCommitOutcome> CommitAsync(WalObjectContent content, CancellationToken cancellationToken = default) =>
-        Task.FromResult(WalCommitOutcome.Created);
+    public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) =>
+        Task.FromResult(ObjectCommitResult.Created);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -29,7 +29,7 @@ internal static class SpoolBinding
         return Sha256Text.Of(Encoding.UTF8.GetBytes(text.ToString()))[..Length];
     }
 
-    private static async Task<string> DescribeAsync(IWalStore store, CancellationToken cancellationToken)
+    private static async Task<string> DescribeAsync(IObjectStore store, CancellationToken cancellationToken)
     {
         try
         {

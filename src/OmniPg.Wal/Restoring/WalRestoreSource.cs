@@ -3,7 +3,7 @@ namespace OmniPg.Wal;
 /// <summary>One archive that a restore asks.</summary>
 /// <param name="Store">The archive; must be readable, and deletable when the restore removes files. Not disposed.</param>
 /// <param name="Preferred">The codec whose extension is tried first; every known extension is tried, and the content is decoded by its first bytes.</param>
-public sealed record WalRestoreSource(IWalStore Store, Codec Preferred)
+public sealed record WalRestoreSource(IObjectStore Store, Codec Preferred)
 {
     /// <summary>Name for messages.</summary>
     public string Name => Store.Id;
@@ -16,7 +16,7 @@ public sealed record WalRestoreSource(IWalStore Store, Codec Preferred)
         try
         {
             var parsed = WalLocation.Parse(location);
-            return new WalRestoreSource(new DirectoryWalStore(parsed.Path), parsed.Codec);
+            return new WalRestoreSource(new DirectoryObjectStore(parsed.Path), parsed.Codec);
         }
         catch (FormatException e)
         {

@@ -5,7 +5,7 @@ using OmniPg.Shared;
 namespace OmniPg.Wal;
 
 /// <summary>Removes from a store what lies before a limit, oldest first. Used by cleanup and by a restore with removal.</summary>
-internal sealed class WalCleaner(IWalStore store, CleanupOptions options, ILogger log)
+internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILogger log)
 {
     private bool _pauseLogged;
 

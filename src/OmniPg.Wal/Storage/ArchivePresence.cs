@@ -6,13 +6,13 @@ namespace OmniPg.Wal;
 /// </summary>
 internal sealed class ArchivePresence
 {
-    private readonly IWalStore _store;
+    private readonly IObjectStore _store;
     private readonly string _identity;
 
-    private ArchivePresence(IWalStore store, string identity) => (_store, _identity) = (store, identity);
+    private ArchivePresence(IObjectStore store, string identity) => (_store, _identity) = (store, identity);
 
     /// <summary>Remembers which place answers now.</summary>
-    public static async Task<ArchivePresence> BeginAsync(IWalStore store, CancellationToken cancellationToken) =>
+    public static async Task<ArchivePresence> BeginAsync(IObjectStore store, CancellationToken cancellationToken) =>
         new(store, await store.IdentifyAsync(cancellationToken).ConfigureAwait(false));
 
     /// <summary>Requires that the place is an archive, that it is still the same place, and that no other cluster owns it.</summary>
@@ -52,8 +52,6 @@ internal sealed class ArchivePresence
     // An archive of another tool has no marker; one from which anybody recovers is never empty.
     private async Task<bool> HoldsFileAsync(CancellationToken cancellationToken)
     {
-        if (!_store.Capabilities.HasFlag(WalStoreCapabilities.Listable))
-            return false;
         await foreach (var entry in _store.ListAsync("", cancellationToken).ConfigureAwait(false))
             if (WalArchivedFile.TryParse(entry) is not null)
                 return true;

@@ -36,7 +36,7 @@ public sealed record WalArchiveMarker
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>The marker, or <see langword="null"/> when the store is proven to have none.</returns>
     /// <exception cref="WalArchiveMismatchException">The marker is damaged or of a later format; nothing may be written before a person has looked.</exception>
-    public static async Task<WalArchiveMarker?> ReadAsync(IWalStore store, CancellationToken cancellationToken = default)
+    public static async Task<WalArchiveMarker?> ReadAsync(IObjectStore store, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
         var stream = await store.OpenReadAsync(Key, cancellationToken).ConfigureAwait(false);
@@ -61,16 +61,16 @@ public sealed record WalArchiveMarker
     /// <param name="store">The store.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>Whether it was written; <see langword="false"/> when another one was there first.</returns>
-    public async Task<bool> WriteAsync(IWalStore store, CancellationToken cancellationToken = default)
+    public async Task<bool> WriteAsync(IObjectStore store, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
         var json = JsonSerializer.SerializeToUtf8Bytes(this, WalStorageJson.Default.WalArchiveMarker);
-        var writer = await store.CreateAsync(Key, new WalObjectInfo { RawBytes = json.Length }, cancellationToken).ConfigureAwait(false);
+        var writer = await store.CreateAsync(Key, new ObjectInfo { RawBytes = json.Length }, cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
             await writer.WriteAsync(json, cancellationToken).ConfigureAwait(false);
-            var content = new WalObjectContent(Sha256Text.Of(json), json.Length, json.Length);
-            return await writer.CommitAsync(content, cancellationToken).ConfigureAwait(false) == WalCommitOutcome.Created;
+            var content = new ObjectContent(Sha256Text.Of(json), json.Length, json.Length);
+            return await writer.CommitAsync(content, cancellationToken).ConfigureAwait(false) == ObjectCommitResult.Created;
         }
     }
 }

@@ -35,7 +35,7 @@ public static class WalObjectKey
     }
 
     /// <summary>Reads a key of either arrangement.</summary>
-    /// <param name="key">A key as <see cref="IWalStore.ListAsync"/> yields it.</param>
+    /// <param name="key">A key as <see cref="IObjectStore.ListAsync"/> yields it.</param>
     /// <param name="name">The WAL file.</param>
     /// <param name="codec">The codec of its extension.</param>
     /// <returns>Whether the last part of the key is a WAL file name, with or without a codec's extension.</returns>

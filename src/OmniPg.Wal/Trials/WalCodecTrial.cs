@@ -50,7 +50,7 @@ public static class WalCodecTrial
     private static async Task<WalCodecTrialResult> RunAsync(
         IReadOnlyList<string> segments, Codec codec, int? level, WalValidation validation, TimeProvider time, CancellationToken cancellationToken)
     {
-        var store = new CountingStore();
+        var store = new CountingSink();
         var archiver = WalArchiver.Create(".").WithoutDataDirectoryCheck().BindTo(ArchiveBinding.None).Validate(validation)
             .To(d => d.Store(store).Compress(codec, level)).UseTime(time).Build();
         await using (archiver.ConfigureAwait(false))

@@ -1,5 +1,5 @@
+using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
-using OmniPg.Wal.Tests.Storage;
 
 namespace OmniPg.Wal.Tests.Archiving;
 
@@ -8,7 +8,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     [Fact]
     public async Task An_empty_archive_gets_the_marker_of_its_cluster()
     {
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         await using var archiver = Scene.Archiver().To(d => d.Store(store).Layout(WalLayout.Sharded)).Build();
 
         await archiver.ArchiveAsync(Scene.Add(), Token);
@@ -22,7 +22,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     public async Task The_archive_of_another_cluster_is_refused_before_a_byte_is_written()
     {
         var mine = new FaultyStore("mine");
-        await using var foreign = new MemoryWalStore("foreign");
+        await using var foreign = new MemoryObjectStore("foreign");
         await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(foreign, Token);
         await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state")).To(d => d.Store(mine)).To(d => d.Store(foreign)).Build();
 
@@ -37,7 +37,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     [Fact]
     public async Task An_archive_with_files_but_no_marker_is_refused_unless_adopted()
     {
-        await using var store = new MemoryWalStore("old");
+        await using var store = new MemoryObjectStore("old");
         await store.PutAsync("000000010000000000000009.gz", [1], Token);
         var path = Scene.Add();
         await using var careful = Scene.Archiver().To(d => d.Store(store)).Build();
@@ -52,7 +52,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     [Fact]
     public async Task After_an_upgrade_the_archive_is_adopted_with_its_new_version()
     {
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         var system = PgControlFile.Read(Scene.DataDirectory).SystemIdentifier;
         await new WalArchiveMarker { SystemIdentifier = system, PgVersion = Scene.Major - 1, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
         var path = Scene.Add();
@@ -81,7 +81,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     [Fact]
     public async Task A_cluster_that_was_replaced_under_a_running_archiver_is_refused()
     {
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         await using var archiver = Scene.Archiver().To(d => d.Store(store)).Validate(WalValidation.None).Build();
         await archiver.ArchiveAsync(Scene.Add(), Token);
         Scene.WriteControlFile(4711);
@@ -166,12 +166,12 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     [Fact]
     public async Task Beginning_takes_neither_the_archive_of_another_cluster_nor_unmarked_files()
     {
-        await using var foreign = new MemoryWalStore("foreign");
+        await using var foreign = new MemoryObjectStore("foreign");
         await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(foreign, Token);
-        await using var unmarked = new MemoryWalStore("unmarked");
+        await using var unmarked = new MemoryObjectStore("unmarked");
         await unmarked.PutAsync("000000010000000000000009.gz", [1], Token);
 
-        foreach (var store in (IWalStore[])[foreign, unmarked])
+        foreach (var store in (IObjectStore[])[foreign, unmarked])
         {
             await using var archiver = Scene.Archiver().To(d => d.Store(store)).BindTo(ArchiveBinding.Begin).Build();
             await archiver.Awaiting(a => a.BeginAsync(Token)).Should().ThrowAsync<WalArchiveMismatchException>();
@@ -250,7 +250,7 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     public async Task An_archive_that_another_call_begins_between_two_looks_is_used()
     {
         var system = PgControlFile.Read(Scene.DataDirectory).SystemIdentifier;
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         await using var archiver = Scene.Archiver().To(d => d.Store(new OvertakenStore(store, async () =>
         {
             await new WalArchiveMarker { SystemIdentifier = system, PgVersion = Scene.Major, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
@@ -268,13 +268,13 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     }
 
     /// <summary>Somebody else begins the archive right after it was first looked for.</summary>
-    private sealed class OvertakenStore(MemoryWalStore inner, Func<Task> begin) : IWalStore
+    private sealed class OvertakenStore(MemoryObjectStore inner, Func<Task> begin) : IObjectStore
     {
         private bool _begun;
 
         public string Id => inner.Id;
 
-        public WalStoreCapabilities Capabilities => inner.Capabilities;
+        public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => inner.IdentifyAsync(cancellationToken);
 
         public async Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default)
         {
@@ -285,11 +285,11 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
             return found;
         }
 
-        public ValueTask<IWalStoreWriter> CreateAsync(string key, WalObjectInfo info, CancellationToken cancellationToken = default) => inner.CreateAsync(key, info, cancellationToken);
+        public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) => inner.CreateAsync(key, info, cancellationToken);
 
-        public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => inner.StatAsync(key, cancellationToken);
+        public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => inner.StatAsync(key, cancellationToken);
 
-        public IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => inner.ListAsync(prefix, cancellationToken);
+        public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => inner.ListAsync(prefix, cancellationToken);
 
         public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => inner.DeleteAsync(key, cancellationToken);
 

@@ -1,5 +1,5 @@
+using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
-using OmniPg.Wal.Tests.Storage;
 
 namespace OmniPg.Wal.Tests.Archiving;
 
@@ -53,31 +53,27 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     public async Task A_file_left_by_a_killed_archiver_is_made_durable_before_it_counts()
     {
         var path = Scene.Add();
-        var archive = Scene.MakeDirectory("archive");
-        File.WriteAllBytes(Path.Combine(archive, Scene.Segment.ToString()), Scene.Original(Scene.Segment));
-        var files = new RecordingFileSystem(archive);
-        await using var store = new DirectoryWalStore(archive, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+        await using var store = new FaultyStore("archive");
+        await store.PutAsync(Scene.Segment.ToString(), Scene.Original(Scene.Segment), Token);
         await using var archiver = Scene.Archiver().To(d => d.Store(store)).BindTo(ArchiveBinding.None).Build();
 
         var result = await archiver.ArchiveAsync(path, Token);
 
         result.Destinations.Should().ContainSingle().Which.Status.Should().Be(WalDeliveryStatus.AlreadyPresent);
-        files.Calls.Should().Equal($"fsync {Scene.Segment}", "fsync directory ");
+        store.MadeDurable.Should().Equal(Scene.Segment.ToString());
     }
 
     [Fact]
     public async Task A_file_that_cannot_be_made_durable_does_not_count()
     {
         var path = Scene.Add();
-        var archive = Scene.MakeDirectory("archive");
-        File.WriteAllBytes(Path.Combine(archive, Scene.Segment.ToString()), Scene.Original(Scene.Segment));
-        var files = new RecordingFileSystem(archive) { FailAt = "fsync directory" };
-        await using var store = new DirectoryWalStore(archive, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+        await using var store = new FaultyStore("archive", FaultAt.Durable);
+        await store.PutAsync(Scene.Segment.ToString(), Scene.Original(Scene.Segment), Token);
         await using var archiver = Scene.Archiver().To(d => d.Store(store)).BindTo(ArchiveBinding.None).Build();
 
         var act = () => archiver.ArchiveAsync(path, Token);
 
-        (await act.Should().ThrowAsync<WalDeliveryException>()).Which.Message.Should().Contain("No space left on device");
+        (await act.Should().ThrowAsync<WalDeliveryException>()).Which.Message.Should().Contain("Durable failed as told");
     }
 
     [Fact]
@@ -212,7 +208,7 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     {
         var state = Scene.MakeDirectory("state");
         var two = new FaultyStore("two", FaultAt.Write);
-        await using var archiver = Scene.Archiver().WithState(state).To(d => d.Store(new MemoryWalStore("one"))).To(d => d.Store(two)).Build();
+        await using var archiver = Scene.Archiver().WithState(state).To(d => d.Store(new MemoryObjectStore("one"))).To(d => d.Store(two)).Build();
         Directory.Delete(state);
 
         var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
@@ -224,7 +220,7 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     public async Task A_second_try_with_other_content_is_refused()
     {
         var path = Scene.AddText("00000002.history", "1\t0/3000000\tfirst\n");
-        await using var one = new MemoryWalStore("one");
+        await using var one = new MemoryObjectStore("one");
         var two = new FaultyStore("two", FaultAt.CommitBefore);
         two.BeforeFault = () =>
         {
@@ -243,17 +239,14 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     public async Task Temporary_files_that_cannot_be_removed_do_not_stop_the_archiving()
     {
         var path = Scene.AddText("00000002.history", "1\t0/3000000\tno recovery target specified\n");
-        var archive = Scene.MakeDirectory("archive");
-        var abandoned = Path.Combine(archive, $".{Scene.Segment}.abc.tmp");
-        File.WriteAllText(abandoned, "");
-        File.SetLastWriteTimeUtc(abandoned, DateTime.UtcNow.AddHours(-2));
-        await using var store = new DirectoryWalStore(archive, UnixFileMode.UserRead | UnixFileMode.UserWrite, new UndeletingFileSystem());
+        var attempts = 0;
+        await using var store = new FaultyStore("archive", FaultAt.Tidy) { BeforeFault = () => attempts++ };
         await using var archiver = Scene.Archiver().To(d => d.Store(store)).Build();
 
         var result = await archiver.ArchiveAsync(path, Token);
 
         result.IsArchived.Should().BeTrue();
-        File.Exists(abandoned).Should().BeTrue();
+        attempts.Should().Be(1);
     }
 
     [Theory]
@@ -323,7 +316,7 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     public async Task A_history_file_is_stored_as_the_layout_says(WalLayout layout, string key)
     {
         var path = Scene.AddText("00000002.history", "1\t0/3000000\tno recovery target specified\n");
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         await using var archiver = Scene.Archiver().To(d => d.Store(store).Compress(Codec.Zstd).Layout(layout)).Build();
 
         await archiver.ArchiveAsync(path, Token);
@@ -352,7 +345,7 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     [Fact]
     public async Task A_whole_backlog_in_order_is_checked_over_the_edges_of_its_segments()
     {
-        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryWalStore())).Build();
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
         var summaries = new List<WalSegmentSummary>();
 
         foreach (var segment in Scene.Segments)
@@ -360,10 +353,5 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
 
         summaries[0].EdgesUnchecked.Should().BeTrue();
         summaries.Skip(1).Should().OnlyContain(s => !s.EdgesUnchecked);
-    }
-
-    private sealed class UndeletingFileSystem : StoreFileSystem
-    {
-        public override void Delete(string path) => throw new UnauthorizedAccessException($"Access to '{path}' is denied.");
     }
 }

@@ -65,8 +65,8 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
     {
         File.Delete(Path.Combine(Scene.DataDirectory, "PG_VERSION"));
         var path = Scene.Add();
-        await using var careful = Scene.Archiver().To(d => d.Store(new MemoryWalStore())).Build();
-        await using var forced = Scene.Archiver().WithoutDataDirectoryCheck().To(d => d.Store(new MemoryWalStore())).Build();
+        await using var careful = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
+        await using var forced = Scene.Archiver().WithoutDataDirectoryCheck().To(d => d.Store(new MemoryObjectStore())).Build();
 
         await careful.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalConfigurationException>().WithMessage("*is no PostgreSQL data directory*");
         (await forced.ArchiveAsync(path, Token)).IsArchived.Should().BeTrue();

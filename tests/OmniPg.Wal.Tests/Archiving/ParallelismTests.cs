@@ -37,7 +37,7 @@ public sealed class ParallelismTests(WalWorkloads workloads) : ArchiveTests(work
     public async Task A_segment_with_other_content_for_the_second_group_is_refused()
     {
         var path = Scene.Add();
-        var stores = new[] { new MemoryWalStore("one"), new MemoryWalStore("two") };
+        var stores = new[] { new MemoryObjectStore("one"), new MemoryObjectStore("two") };
         var reads = 0;
         var change = new ImmediateProgress(progress =>
         {

@@ -42,7 +42,7 @@ public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
     [Fact]
     public async Task Archive_of_another_cluster_is_21()
     {
-        await using var store = new DirectoryWalStore(_root.Path);
+        await using var store = new DirectoryObjectStore(_root.Path);
         await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(store, TestContext.Current.CancellationToken);
 
         var result = await ArchiveAsync("--dst-local", _root.Path, Segment());
@@ -139,16 +139,16 @@ public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
     {
         string[] words = ["init", "-D", scene.Primary.DataDirectory, "--layout", "sharded", "--archive"];
         var (own, foreign) = (Directory.CreateDirectory(_root.Combine("own")).FullName, Directory.CreateDirectory(_root.Combine("foreign")).FullName);
-        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(new DirectoryWalStore(foreign), TestContext.Current.CancellationToken);
+        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(new DirectoryObjectStore(foreign), TestContext.Current.CancellationToken);
 
         var first = await WalProgram.RunAsync([.. words, own]);
-        var marker = await WalArchiveMarker.ReadAsync(new DirectoryWalStore(own), TestContext.Current.CancellationToken);
+        var marker = await WalArchiveMarker.ReadAsync(new DirectoryObjectStore(own), TestContext.Current.CancellationToken);
         var second = await WalProgram.RunAsync([.. words, own]);
 
         (first.ExitCode, first.Output).Should().Be((0, second.Output), first.Error);
         first.Output.Should().StartWith($"archive '{own}': cluster {marker!.SystemIdentifier}, PostgreSQL {scene.Primary.MajorVersion}, segments of 1048576 bytes, begun 20");
         marker.Layout.Should().Be(WalLayout.Sharded);
-        (await WalArchiveMarker.ReadAsync(new DirectoryWalStore(own), TestContext.Current.CancellationToken)).Should().Be(marker);
+        (await WalArchiveMarker.ReadAsync(new DirectoryObjectStore(own), TestContext.Current.CancellationToken)).Should().Be(marker);
         (await WalProgram.RunAsync([.. words, foreign])).ExitCode.Should().Be(10);
         (await WalProgram.RunAsync([.. words, _root.Combine("missing")])).ExitCode.Should().Be(10);
         Directory.Exists(_root.Combine("missing")).Should().BeFalse();

@@ -81,7 +81,7 @@ public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
         File.Copy(Path.Combine(scene.Primary.DataDirectory, "global", "pg_control"), _data.Combine("global", "pg_control"));
         var archive = Directory.CreateDirectory(_data.Combine("archive")).FullName;
         await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }
-            .WriteAsync(new DirectoryWalStore(archive), TestContext.Current.CancellationToken);
+            .WriteAsync(new DirectoryObjectStore(archive), TestContext.Current.CancellationToken);
 
         var foreign = await RestoreAsync("--timeout", "0", "--source", archive, Missing, "target");
         var own = await RestoreAsync("--timeout", "0", "--source", scene.Archive, Missing, "target");

@@ -1,6 +1,6 @@
+using OmniPg.Testing;
 using System.Diagnostics;
 using System.Reflection;
-using OmniPg.Wal.Tests.Storage;
 
 namespace OmniPg.Wal.Tests.Copying;
 
@@ -21,14 +21,14 @@ public sealed class WalCopierTests
     {
         var content = new byte[size];
         new Random(1).NextBytes(content);
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
 
         var outcome = await Copier.CopyAsync(
             new CopyRequest { Source = new StreamCopySource(new MemoryStream(content)), Targets = [Target(store, Codec.None), Target(store, Codec.Gzip), Target(store, Codec.Brotli)] },
             Token);
 
-        outcome.Content.Should().Be(new WalObjectContent(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content)), size, 0));
-        outcome.Targets.Should().OnlyContain(t => t.Error == null && t.Commit == WalCommitOutcome.Created);
+        outcome.Content.Should().Be(new ObjectContent(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content)), size, 0));
+        outcome.Targets.Should().OnlyContain(t => t.Error == null && t.Commit == ObjectCommitResult.Created);
         (await store.ReadAllAsync("none", Token)).Should().Equal(content);
         foreach (var codec in new[] { Codec.Gzip, Codec.Brotli })
         {
@@ -42,7 +42,7 @@ public sealed class WalCopierTests
     [Fact]
     public async Task The_last_word_against_publication_leaves_nothing()
     {
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         var request = new CopyRequest
         {
             Source = new StreamCopySource(new MemoryStream(new byte[10])), Targets = [Target(store, Codec.None)], BeforePublish = (_, _) => throw new InvalidDataException("no"),
@@ -56,7 +56,7 @@ public sealed class WalCopierTests
     [Fact]
     public async Task A_source_that_breaks_leaves_nothing()
     {
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         var request = new CopyRequest { Source = new PatternSource(1 << 20, breakAt: 700_000), Targets = [Target(store, Codec.None), Target(store, Codec.Gzip)] };
 
         await Copier.Awaiting(c => c.CopyAsync(request, Token)).Should().ThrowAsync<IOException>();
@@ -90,7 +90,7 @@ public sealed class WalCopierTests
         (GC.GetTotalMemory(forceFullCollection: true) - before).Should().BeLessThan(24 << 20, "one set of buffers is 4 MiB, so a leak of them would show as more than a gigabyte");
     }
 
-    private static CopyTarget Target(IWalStore store, Codec codec) => new() { Store = store, Key = codec.Name, Codec = codec, Id = codec.Name };
+    private static CopyTarget Target(IObjectSink store, Codec codec) => new() { Sink = store, Key = codec.Name, Codec = codec, Id = codec.Name };
 
     // The least of several runs: now and then one has to fill the array pool of a thread that is new to it.
     private static async Task<long> LeastAsync(int buffers)
@@ -104,7 +104,7 @@ public sealed class WalCopierTests
     private static async Task<long> CopyAsync(int buffers)
     {
         var before = GC.GetTotalAllocatedBytes(precise: true);
-        var store = new ForgettingStore();
+        var store = new ForgettingSink();
         var request = new CopyRequest
         {
             Source = new PatternSource((long)buffers * BufferPool.BufferBytes), Targets = [Target(store, Codec.None), Target(store, Codec.Zstd), Target(store, Codec.Lz4)],

@@ -138,7 +138,7 @@ public sealed class RecoveryFaultTests(RecoveryScene scene)
     private static async Task CleanupKeepsWhatBothTimelinesNeedAsync(string archive)
     {
         var token = TestContext.Current.CancellationToken;
-        var repository = new WalRepository(new DirectoryWalStore(archive));
+        var repository = new WalRepository(new DirectoryObjectStore(archive));
         var timelines = await repository.GetTimelinesAsync(token);
         var window = await repository.GetRecoveryWindowAsync(token);
         var keep = timelines.Single(t => t.Timeline == 2).First;

@@ -1,12 +1,12 @@
+using OmniPg.Testing;
 using System.Text;
-using OmniPg.Wal.Tests.Storage;
 
 namespace OmniPg.Wal.Tests.Repository;
 
 /// <summary>Gaps by the names of files and the text of histories; segments of 16 MiB, so that 0/9000000 begins number 9.</summary>
 public sealed class GapTests : IAsyncDisposable
 {
-    private readonly MemoryWalStore _archive = new();
+    private readonly MemoryObjectStore _archive = new();
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -214,7 +214,7 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
     [InlineData("{\"archive\":\"../../etc/passwd\"}\n")]
     public async Task A_request_that_names_no_file_is_refused(string line)
     {
-        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryWalStore())).Build();
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
         await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         await socket.ConnectAsync(new UnixDomainSocketEndPoint(Options.SocketPath!), Token);
@@ -229,7 +229,7 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
     [Fact]
     public async Task Only_one_process_uses_a_spool()
     {
-        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryWalStore())).Build();
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
         await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
 
         var act = async () =>
@@ -252,7 +252,7 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
     public async Task A_consumer_that_stops_reading_ends_the_mode()
     {
         MakeReady(Scene.Add());
-        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryWalStore())).Build();
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
 
         await foreach (var happened in archiver.RunResidentAsync(Options, Token))
             if (happened.Kind == ArchiveEventKind.Archived)

@@ -49,7 +49,7 @@ internal sealed class RestoreFixture : IDisposable
     {
         Directory.CreateDirectory(directory);
         var marker = new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 };
-        marker.WriteAsync(new DirectoryWalStore(directory), TestContext.Current.CancellationToken).GetAwaiter().GetResult();
+        marker.WriteAsync(new DirectoryObjectStore(directory), TestContext.Current.CancellationToken).GetAwaiter().GetResult();
         return directory;
     }
 

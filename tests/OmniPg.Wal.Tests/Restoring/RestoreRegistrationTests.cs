@@ -16,7 +16,7 @@ public sealed class RestoreRegistrationTests : IDisposable
         await using var provider = new ServiceCollection()
             .AddOmniPgWalRestorer("main", o => (o.DataDirectory, o.RetryTimeout) = (_fixture.Data, TimeSpan.Zero))
             .AddOmniPgWalRestorer("main", o => o.Sources.Add(WalRestoreSource.Directory(_fixture.First)))
-            .AddOmniPgWalRepository("main", _ => new DirectoryWalStore(_fixture.First))
+            .AddOmniPgWalRepository("main", _ => new DirectoryObjectStore(_fixture.First))
             .BuildServiceProvider();
 
         var restorer = provider.GetRequiredService<IWalRestorer>();

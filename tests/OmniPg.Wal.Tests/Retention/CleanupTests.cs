@@ -115,7 +115,7 @@ public sealed class CleanupTests : IDisposable
     }
 
     private async Task<CleanupResult> CleanAsync(string limit, CleanupOptions? options = null) =>
-        await new WalRepository(new DirectoryWalStore(_archive.Path)).CleanupAsync(WalFileName.Parse(limit), options, TestContext.Current.CancellationToken);
+        await new WalRepository(new DirectoryObjectStore(_archive.Path)).CleanupAsync(WalFileName.Parse(limit), options, TestContext.Current.CancellationToken);
 
     private IEnumerable<string> Left() => Directory.EnumerateFiles(_archive.Path, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(_archive.Path, f));
 }

@@ -1,3 +1,4 @@
+using OmniPg.Testing;
 using System.Text;
 
 namespace OmniPg.Wal.Tests.Storage;
@@ -9,7 +10,7 @@ public sealed class WalArchiveMarkerTests
     [Fact]
     public async Task The_marker_has_the_documented_form_and_reads_back()
     {
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         var marker = new WalArchiveMarker
         {
             SystemIdentifier = 7_654_321_098_765_432_109, PgVersion = 15, WalSegmentSize = 16 << 20, Layout = WalLayout.Sharded, Created = DateTimeOffset.UnixEpoch,
@@ -29,12 +30,12 @@ public sealed class WalArchiveMarkerTests
     [InlineData("""{"format":2,"systemIdentifier":"1","pgVersion":15,"walSegmentSize":16777216,"layout":"flat"}""")]
     public async Task A_marker_that_cannot_be_read_is_refused(string content)
     {
-        await using var store = new MemoryWalStore();
+        await using var store = new MemoryObjectStore();
         await store.PutAsync("omnipg-archive.json", Encoding.UTF8.GetBytes(content), Token);
 
         await store.Awaiting(s => WalArchiveMarker.ReadAsync(s, Token)).Should().ThrowAsync<WalArchiveMismatchException>().WithMessage("The marker*cannot be read*");
     }
 
     [Fact]
-    public async Task An_empty_store_has_no_marker() => (await WalArchiveMarker.ReadAsync(new MemoryWalStore(), Token)).Should().BeNull();
+    public async Task An_empty_store_has_no_marker() => (await WalArchiveMarker.ReadAsync(new MemoryObjectStore(), Token)).Should().BeNull();
 }

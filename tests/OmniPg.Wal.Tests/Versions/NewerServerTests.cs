@@ -26,7 +26,7 @@ public sealed class NewerServerTests(WalWorkloads workloads) : ArchiveTests(work
         result.Summary!.Should().BeEquivalentTo(new { Level = WalValidation.Header, PgMajor = 0, Magic = NewMagic, SegmentSize = 1 << 20, End = WalSegmentEnd.NotRead });
         ArchiveScene.FilesIn(archive).Should().Equal(Scene.Segments[1].ToString(), Scene.Segments[2].ToString());
         logs.Lines.Where(e => e.Level >= LogLevel.Warning).Should().ContainSingle().Which.Message.Should().Contain("newer than this package");
-        await using var store = new DirectoryWalStore(archive);
+        await using var store = new DirectoryObjectStore(archive);
         (await WalArchiveMarker.ReadAsync(store, Token))!.Should().BeEquivalentTo(new { PgVersion = Scene.Major, WalSegmentSize = 1 << 20 });
     }
 

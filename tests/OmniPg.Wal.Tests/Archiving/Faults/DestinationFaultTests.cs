@@ -152,7 +152,7 @@ public sealed class DestinationFaultTests(WalWorkloads workloads) : ArchiveTests
         var path = Scene.AddText("00000002.history", "1\t0/3000000\tno recovery target specified\n");
         var hanging = new FaultyStore("hanging", FaultAt.HangInWrite);
         await using var archiver = Scene.Archiver().OptionalGrace(TimeSpan.FromMilliseconds(100))
-            .To(d => d.Store(new MemoryWalStore("good"))).To(d => d.Store(hanging).Optional()).Build();
+            .To(d => d.Store(new MemoryObjectStore("good"))).To(d => d.Store(hanging).Optional()).Build();
 
         var result = await archiver.ArchiveAsync(path, Token).WaitAsync(TimeSpan.FromSeconds(30), Token);
 
@@ -168,7 +168,7 @@ public sealed class DestinationFaultTests(WalWorkloads workloads) : ArchiveTests
     {
         var path = Scene.Add();
         var hanging = new FaultyStore("hanging");
-        await using var good = new MemoryWalStore("good");
+        await using var good = new MemoryObjectStore("good");
         await using (var before = Scene.Archiver().To(d => d.Store(hanging)).Build())
             await before.ArchiveAsync(path, Token);
         hanging.Fault = Enum.Parse<FaultAt>(step);

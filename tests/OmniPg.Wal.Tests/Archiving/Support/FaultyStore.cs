@@ -14,16 +14,20 @@ internal enum FaultAt
     HangInCommit,
     HangInStat,
     HangInDurable,
+    Durable,
+    Tidy,
 }
 
 /// <summary>A store in memory that fails at one step, after a number of bytes where that makes sense.</summary>
-internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, long afterBytes = 0) : IWalStore
+internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, long afterBytes = 0) : IObjectStore
 {
-    private readonly MemoryWalStore _inner = new(name);
+    private readonly MemoryObjectStore _inner = new(name);
 
     public FaultAt Fault { get; set; } = fault;
 
     public int Creations { get; private set; }
+
+    public List<string> MadeDurable { get; } = [];
 
     public TaskCompletionSource Hanging { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -35,9 +39,9 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
 
     public string Id => _inner.Id;
 
-    public WalStoreCapabilities Capabilities => _inner.Capabilities;
+    public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => _inner.IdentifyAsync(cancellationToken);
 
-    public async ValueTask<IWalStoreWriter> CreateAsync(string key, WalObjectInfo info, CancellationToken cancellationToken = default)
+    public async ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default)
     {
         var isMarker = key == WalArchiveMarker.Key;
         if (!isMarker)
@@ -52,7 +56,7 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
         return _inner.OpenReadAsync(key, cancellationToken);
     }
 
-    public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default)
+    public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default)
     {
         FailIf(FaultAt.Stat, false);
         // Blocks its thread, as a look at a mount whose server is gone does.
@@ -61,10 +65,20 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
         return _inner.StatAsync(key, cancellationToken);
     }
 
-    public Task EnsureDurableAsync(string key, CancellationToken cancellationToken = default) =>
-        Fault == FaultAt.HangInDurable ? Hanging.Task : Task.CompletedTask;
+    public Task EnsureDurableAsync(string key, CancellationToken cancellationToken = default)
+    {
+        FailIf(FaultAt.Durable, false);
+        MadeDurable.Add(key);
+        return Fault == FaultAt.HangInDurable ? Hanging.Task : Task.CompletedTask;
+    }
 
-    public IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => _inner.ListAsync(prefix, cancellationToken);
+    public Task<int> RemoveAbandonedAsync(DateTimeOffset olderThan, CancellationToken cancellationToken = default)
+    {
+        FailIf(FaultAt.Tidy, false);
+        return Task.FromResult(0);
+    }
+
+    public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => _inner.ListAsync(prefix, cancellationToken);
 
     public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => _inner.DeleteAsync(key, cancellationToken);
 
@@ -78,7 +92,7 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
         throw new IOException($"{step} failed as told");
     }
 
-    private sealed class Writer(FaultyStore store, IWalStoreWriter inner, bool isMarker) : IWalStoreWriter
+    private sealed class Writer(FaultyStore store, IObjectWriter inner, bool isMarker) : IObjectWriter
     {
         private long _bytes;
 
@@ -95,7 +109,7 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
             await inner.WriteAsync(bytes, cancellationToken);
         }
 
-        public async Task<WalCommitOutcome> CommitAsync(WalObjectContent content, CancellationToken cancellationToken = default)
+        public async Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default)
         {
             store.FailIf(FaultAt.CommitBefore, isMarker);
             if (store.Fault == FaultAt.HangInCommit && !isMarker)

@@ -22,15 +22,15 @@ internal sealed class Overlap
 }
 
 /// <summary>A store in memory whose writers tell an <see cref="Overlap"/> when they begin and end.</summary>
-internal sealed class OverlapStore(string name, Overlap overlap) : IWalStore
+internal sealed class OverlapStore(string name, Overlap overlap) : IObjectStore
 {
-    private readonly MemoryWalStore _inner = new(name);
+    private readonly MemoryObjectStore _inner = new(name);
 
     public string Id => _inner.Id;
 
-    public WalStoreCapabilities Capabilities => _inner.Capabilities;
+    public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => _inner.IdentifyAsync(cancellationToken);
 
-    public async ValueTask<IWalStoreWriter> CreateAsync(string key, WalObjectInfo info, CancellationToken cancellationToken = default)
+    public async ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default)
     {
         var inner = await _inner.CreateAsync(key, info, cancellationToken);
         return key == WalArchiveMarker.Key ? inner : new Writer(inner, overlap);
@@ -38,20 +38,20 @@ internal sealed class OverlapStore(string name, Overlap overlap) : IWalStore
 
     public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default) => _inner.OpenReadAsync(key, cancellationToken);
 
-    public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => _inner.StatAsync(key, cancellationToken);
+    public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => _inner.StatAsync(key, cancellationToken);
 
-    public IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => _inner.ListAsync(prefix, cancellationToken);
+    public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => _inner.ListAsync(prefix, cancellationToken);
 
     public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => _inner.DeleteAsync(key, cancellationToken);
 
     public ValueTask DisposeAsync() => _inner.DisposeAsync();
 
-    private sealed class Writer : IWalStoreWriter
+    private sealed class Writer : IObjectWriter
     {
-        private readonly IWalStoreWriter _inner;
+        private readonly IObjectWriter _inner;
         private readonly Overlap _overlap;
 
-        public Writer(IWalStoreWriter inner, Overlap overlap)
+        public Writer(IObjectWriter inner, Overlap overlap)
         {
             (_inner, _overlap) = (inner, overlap);
             _overlap.Enter();
@@ -59,7 +59,7 @@ internal sealed class OverlapStore(string name, Overlap overlap) : IWalStore
 
         public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default) => _inner.WriteAsync(bytes, cancellationToken);
 
-        public Task<WalCommitOutcome> CommitAsync(WalObjectContent content, CancellationToken cancellationToken = default) => _inner.CommitAsync(content, cancellationToken);
+        public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) => _inner.CommitAsync(content, cancellationToken);
 
         public async ValueTask DisposeAsync()
         {

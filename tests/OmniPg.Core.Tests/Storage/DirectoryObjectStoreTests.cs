@@ -1,21 +1,21 @@
 using OmniPg.Testing;
 
-namespace OmniPg.Wal.Tests.Storage;
+namespace OmniPg.Core.Tests.Storage;
 
-public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
+public sealed class DirectoryObjectStoreTests : ObjectStoreContract, IDisposable
 {
     private const string Segment = "000000010000000000000001";
     private readonly TemporaryDirectory _directory = new();
 
     public void Dispose() => _directory.Dispose();
 
-    protected override IWalStore CreateEmptyStore() => new DirectoryWalStore(_directory.Path);
+    protected override IObjectStore CreateEmptyStore() => new DirectoryObjectStore(_directory.Path);
 
     [Fact]
     public async Task Bytes_then_file_then_name_then_directory_become_durable_in_this_order()
     {
         var files = new RecordingFileSystem(_directory.Path);
-        await using var store = new DirectoryWalStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+        await using var store = new DirectoryObjectStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
 
         await store.PutAsync("0000000100000000/" + Segment, new byte[3], Token, DateTimeOffset.UnixEpoch);
 
@@ -35,7 +35,7 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
     {
         Directory.CreateDirectory(_directory.Combine("0000000100000000"));
         var files = new RecordingFileSystem(_directory.Path);
-        await using var store = new DirectoryWalStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+        await using var store = new DirectoryObjectStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
         await store.PutAsync("0000000100000000/" + Segment, new byte[3], Token);
         var stored = files.Calls[^2..];
 
@@ -52,7 +52,7 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
     public async Task A_failure_at_any_step_before_the_name_leaves_no_file(string step)
     {
         var files = new RecordingFileSystem(_directory.Path) { FailAt = step };
-        await using var store = new DirectoryWalStore(_directory.Path, UnixFileMode.UserRead, files);
+        await using var store = new DirectoryObjectStore(_directory.Path, UnixFileMode.UserRead, files);
 
         var act = () => store.PutAsync(Segment, new byte[3], Token);
 
@@ -64,7 +64,7 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
     [Fact]
     public async Task A_vanished_directory_is_an_error_and_not_absence()
     {
-        await using var store = new DirectoryWalStore(_directory.Combine("not-mounted"));
+        await using var store = new DirectoryObjectStore(_directory.Combine("not-mounted"));
 
         await store.Awaiting(s => s.StatAsync(Segment, Token)).Should().ThrowAsync<DirectoryNotFoundException>();
         await store.Awaiting(s => s.OpenReadAsync(Segment, Token)).Should().ThrowAsync<DirectoryNotFoundException>();
@@ -81,7 +81,8 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
     [InlineData("a/../../b")]
     [InlineData("a\0b")]
     [InlineData(".")]
-    public async Task A_key_that_leaves_the_directory_is_refused(string key)
+    [InlineData("folder/.object.abc.tmp")]
+    public async Task A_key_that_leaves_the_directory_or_looks_like_a_temporary_file_is_refused(string key)
     {
         await using var store = CreateEmptyStore();
 
@@ -108,7 +109,7 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
     [Fact]
     public async Task Abandoned_temporary_files_are_removed_and_younger_ones_stay()
     {
-        await using var store = new DirectoryWalStore(_directory.Path);
+        await using var store = new DirectoryObjectStore(_directory.Path);
         Directory.CreateDirectory(_directory.Combine("0000000100000000"));
         var old = _directory.Combine("0000000100000000", $".{Segment}.abc.tmp");
         var young = _directory.Combine($".{Segment}.def.tmp");
@@ -116,7 +117,7 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
         File.WriteAllText(young, "");
         File.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddHours(-2));
 
-        store.RemoveAbandonedFiles(DateTimeOffset.UtcNow.AddHours(-1)).Should().Be(1);
+        (await store.RemoveAbandonedAsync(DateTimeOffset.UtcNow.AddHours(-1), Token)).Should().Be(1);
 
         File.Exists(old).Should().BeFalse();
         File.Exists(young).Should().BeTrue();
@@ -127,7 +128,7 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
     [InlineData("日本語 %p")]
     public async Task Any_directory_name_works(string name)
     {
-        await using var store = new DirectoryWalStore(Directory.CreateDirectory(_directory.Combine(name)).FullName);
+        await using var store = new DirectoryObjectStore(Directory.CreateDirectory(_directory.Combine(name)).FullName);
 
         await store.PutAsync(Segment, [1, 2], Token);
 
@@ -137,7 +138,7 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
     [Fact]
     public async Task A_directory_that_another_one_has_taken_the_place_of_is_not_the_same()
     {
-        await using var store = new DirectoryWalStore(Directory.CreateDirectory(_directory.Combine("archive")).FullName);
+        await using var store = new DirectoryObjectStore(Directory.CreateDirectory(_directory.Combine("archive")).FullName);
         var before = await store.IdentifyAsync(Token);
         Directory.Move(store.Root, store.Root + ".gone");
         Directory.CreateDirectory(store.Root);
@@ -148,50 +149,26 @@ public sealed class DirectoryWalStoreTests : WalStoreContract, IDisposable
     }
 
     [Fact]
-    public async Task Storage_that_is_replaced_during_a_look_proves_nothing_even_if_the_other_one_is_an_archive()
+    public async Task A_file_that_cannot_be_made_durable_is_an_error()
     {
-        var root = Directory.CreateDirectory(_directory.Combine("archive")).FullName;
-        await PutMarkerAsync(root);
-        await using var store = new ReplacedStore(new DirectoryWalStore(root), () =>
-        {
-            Directory.Move(root, root + Path.GetRandomFileName());
-            Directory.CreateDirectory(root);
-            PutMarkerAsync(root).GetAwaiter().GetResult();
-        });
+        File.WriteAllText(_directory.Combine(Segment), "");
+        var files = new RecordingFileSystem(_directory.Path) { FailAt = "fsync directory" };
+        await using var store = new DirectoryObjectStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
 
-        await RequireAbsentAsync(store);
+        await store.Awaiting(s => s.EnsureDurableAsync(Segment, Token)).Should().ThrowAsync<IOException>().WithMessage("No space left on device*");
+
+        files.Calls.Should().Equal($"fsync {Segment}", "fsync directory ");
     }
 
-    private static async Task PutMarkerAsync(string root)
+    [Fact]
+    public async Task A_linked_directory_is_listed_in_the_root_and_no_link_leads_in_a_circle()
     {
-        await using var store = new DirectoryWalStore(root);
-        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(store, Token);
-    }
+        await using var store = new DirectoryObjectStore(Directory.CreateDirectory(_directory.Combine("store")).FullName);
+        var disk = Directory.CreateDirectory(_directory.Combine("disk")).FullName;
+        Directory.CreateSymbolicLink(Path.Combine(store.Root, "linked"), disk);
+        await store.PutAsync("linked/deep/object", [1], Token);
+        Directory.CreateSymbolicLink(Path.Combine(disk, "deep", "up"), store.Root);
 
-    /// <summary>A directory under which somebody puts another one after each look, before the next.</summary>
-    private sealed class ReplacedStore(DirectoryWalStore inner, Action replace) : IWalStore
-    {
-        public string Id => inner.Id;
-
-        public WalStoreCapabilities Capabilities => inner.Capabilities;
-
-        public async Task<string> IdentifyAsync(CancellationToken cancellationToken = default)
-        {
-            var identity = await inner.IdentifyAsync(cancellationToken);
-            replace();
-            return identity;
-        }
-
-        public ValueTask<IWalStoreWriter> CreateAsync(string key, WalObjectInfo info, CancellationToken cancellationToken = default) => inner.CreateAsync(key, info, cancellationToken);
-
-        public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default) => inner.OpenReadAsync(key, cancellationToken);
-
-        public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => inner.StatAsync(key, cancellationToken);
-
-        public IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => inner.ListAsync(prefix, cancellationToken);
-
-        public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => inner.DeleteAsync(key, cancellationToken);
-
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
+        (await store.ListAsync("", Token).ToListAsync(Token)).Select(e => e.Key).Should().Equal("linked/deep/object");
     }
 }

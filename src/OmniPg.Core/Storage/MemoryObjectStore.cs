@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 
-namespace OmniPg.Wal;
+namespace OmniPg;
 
-/// <summary>Keeps objects in memory: the shortest correct <see cref="IWalStore"/>, for tests of code that archives or restores.</summary>
+/// <summary>Keeps objects in memory: the shortest correct <see cref="IObjectStore"/>, for tests of code that stores or restores.</summary>
 /// <param name="name">Last part of <see cref="Id"/>.</param>
 /// <param name="timeProvider">Clock of the objects' modification times; <see langword="null"/> means that of the system.</param>
-public sealed class MemoryWalStore(string name = "default", TimeProvider? timeProvider = null) : IWalStore
+public sealed class MemoryObjectStore(string name = "default", TimeProvider? timeProvider = null) : IObjectStore
 {
     private readonly ConcurrentDictionary<string, StoredObject> _objects = new(StringComparer.Ordinal);
     private readonly TimeProvider _time = timeProvider ?? TimeProvider.System;
@@ -15,20 +15,15 @@ public sealed class MemoryWalStore(string name = "default", TimeProvider? timePr
     public string Id => $"memory:{name}";
 
     /// <inheritdoc/>
-    public WalStoreCapabilities Capabilities =>
-        WalStoreCapabilities.Listable | WalStoreCapabilities.Readable | WalStoreCapabilities.ConditionalCreate | WalStoreCapabilities.Deletable;
+    public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => Task.FromResult(Id);
 
     /// <inheritdoc/>
-    public ValueTask<IWalStoreWriter> CreateAsync(string key, WalObjectInfo info, CancellationToken cancellationToken = default)
+    public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
         ArgumentNullException.ThrowIfNull(info);
         cancellationToken.ThrowIfCancellationRequested();
-        return new ValueTask<IWalStoreWriter>(new MemoryObjectWriter((bytes, content) =>
-        {
-            var entry = new WalStoreEntry(key, bytes.Length, info.Modified ?? _time.GetUtcNow(), content.Sha256);
-            return _objects.TryAdd(key, new StoredObject(entry, bytes)) ? WalCommitOutcome.Created : WalCommitOutcome.AlreadyExists;
-        }));
+        return new ValueTask<IObjectWriter>(new Writer(this, key, info));
     }
 
     /// <inheritdoc/>
@@ -39,14 +34,14 @@ public sealed class MemoryWalStore(string name = "default", TimeProvider? timePr
     }
 
     /// <inheritdoc/>
-    public Task<WalStoreEntry?> StatAsync(string key, CancellationToken cancellationToken = default)
+    public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         return Task.FromResult(_objects.TryGetValue(key, out var stored) ? stored.Entry : null);
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<WalStoreEntry> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prefix);
         await Task.CompletedTask.ConfigureAwait(false);
@@ -70,5 +65,26 @@ public sealed class MemoryWalStore(string name = "default", TimeProvider? timePr
     /// <returns>A completed task.</returns>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private sealed record StoredObject(WalStoreEntry Entry, byte[] Bytes);
+    private sealed record StoredObject(ObjectEntry Entry, byte[] Bytes);
+
+    private sealed class Writer(MemoryObjectStore store, string key, ObjectInfo info) : IObjectWriter
+    {
+        private readonly MemoryStream _bytes = new();
+
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            _bytes.Write(bytes.Span);
+            return ValueTask.CompletedTask;
+        }
+
+        public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var stored = new StoredObject(new ObjectEntry(key, _bytes.Length, info.Modified ?? store._time.GetUtcNow(), content.Sha256), _bytes.ToArray());
+            return Task.FromResult(store._objects.TryAdd(key, stored) ? ObjectCommitResult.Created : ObjectCommitResult.AlreadyExists);
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
 }

@@ -1,7 +1,7 @@
-namespace OmniPg.Wal.Tests.Storage;
+namespace OmniPg.Core.Tests.Storage;
 
 /// <summary>Does what the real one does, writes it down, and fails at one kind of call when told to.</summary>
-internal sealed class RecordingFileSystem(string root) : StoreFileSystem
+internal sealed class RecordingFileSystem(string root) : DirectoryObjectStore.FileSystem
 {
     public List<string> Calls { get; } = [];
 

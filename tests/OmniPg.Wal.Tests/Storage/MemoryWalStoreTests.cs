@@ -1,6 +1,0 @@
-namespace OmniPg.Wal.Tests.Storage;
-
-public sealed class MemoryWalStoreTests : WalStoreContract
-{
-    protected override IWalStore CreateEmptyStore() => new MemoryWalStore("test");
-}
