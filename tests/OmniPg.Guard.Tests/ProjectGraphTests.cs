@@ -14,6 +14,7 @@ public sealed class ProjectGraphTests
         ["OmniPg.Extractor"] = ["OmniPg.Core"],
         ["OmniPg.Wal.Cli"] = ["OmniPg.Wal"],
         ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Partman", "OmniPg.Extractor"],
+        ["OmniPg.Wal.Push"] = [],
     };
 
     private static readonly string[] LibraryPackages =

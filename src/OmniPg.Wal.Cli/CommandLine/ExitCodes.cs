@@ -29,15 +29,6 @@ internal static class ExitCodes
     /// <summary>Trouble that must stop a recovery: PostgreSQL ends with FATAL and loses nothing.</summary>
     public const int StopRecovery = 255;
 
-    public static int Of(Exception error) => error switch
-    {
-        UsageException or ArgumentException => Usage,
-        TimeoutException => TimedOut,
-        WalDeliveryException delivery when delivery.Failures.All(f => f.Code == "wal.destination.timeout") => TimedOut,
-        OmniPgException known => Of(known.Code),
-        _ => DestinationFailed,
-    };
-
     /// <summary>By the stable code of an error, as it also comes from the resident process.</summary>
     public static int Of(string? code) => code switch
     {

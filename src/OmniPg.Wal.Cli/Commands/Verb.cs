@@ -28,10 +28,19 @@ internal abstract class Verb
     /// <summary>The exit code of a failure that was reported already.</summary>
     /// <param name="arguments">The parsed command line; null when it could not be parsed.</param>
     /// <param name="error">The failure.</param>
-    public virtual int ExitCodeOf(Arguments? arguments, Exception error) => ExitCodes.Of(error) is var code and not ExitCodes.Usage ? code : UsageCode;
+    public virtual int ExitCodeOf(Arguments? arguments, Exception error) => CodeOf(error) is var code and not ExitCodes.Usage ? code : UsageCode;
 
     /// <summary>The exit code of a wrong command line or configuration.</summary>
     protected virtual int UsageCode => ExitCodes.WrongUse;
 
     public string Help => HelpText.ForVerb(Name, Summary, Operands, Example, AllOptions);
+
+    private static int CodeOf(Exception error) => error switch
+    {
+        UsageException or ArgumentException => ExitCodes.Usage,
+        TimeoutException => ExitCodes.TimedOut,
+        WalDeliveryException delivery when delivery.Failures.All(f => f.Code == "wal.destination.timeout") => ExitCodes.TimedOut,
+        OmniPgException known => ExitCodes.Of(known.Code),
+        _ => ExitCodes.DestinationFailed,
+    };
 }

@@ -14,6 +14,8 @@ internal static partial class Posix
     public const int Invalid = 22;              // EINVAL
     public const int GetDescriptorFlags = 1;    // F_GETFD
     public const int DescriptorClosesOnExec = 1; // FD_CLOEXEC
+    private const int PipeSignal = 13;          // SIGPIPE
+    private const nint DefaultAction = 0;       // SIG_DFL
     private const int AtCurrentDirectory = -100; // AT_FDCWD of Linux
     private const uint RenameNoReplace = 1;      // RENAME_NOREPLACE, include/uapi/linux/fs.h
 
@@ -109,6 +111,21 @@ internal static partial class Posix
         }
     }
 
+    /// <summary>Becomes another program, looked for on the path as a shell would; returns only when that cannot be started.</summary>
+    /// <param name="words">The program and its arguments; not empty.</param>
+    /// <returns>Why not.</returns>
+    public static IOException Execute(ReadOnlySpan<string> words)
+    {
+        // The runtime ignores SIGPIPE, and what is ignored stays so in the other program.
+        HandleSignal(PipeSignal, DefaultAction);
+        // Never given back: either this process is another program, or it ends.
+        var pointers = new nint[words.Length + 1];
+        for (var i = 0; i < words.Length; i++)
+            pointers[i] = Marshal.StringToCoTaskMemUTF8(words[i]);
+        _ = execvp(pointers[0], pointers);
+        return Failure("start", words[0]);
+    }
+
     /// <summary>The failure of the last call as an exception whose <see cref="Exception.HResult"/> is the errno, as in the base class library on Unix.</summary>
     public static IOException Failure(string operation, string path, int? error = null)
     {
@@ -156,6 +173,9 @@ internal static partial class Posix
             throw Failure("unlink", source);
         return true;
     }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int execvp(nint file, nint[] arguments);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial SafeFileHandle open(string path, int flags);

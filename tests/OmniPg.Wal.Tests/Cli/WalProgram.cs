@@ -30,6 +30,13 @@ internal static class WalProgram
         return await EndAsync(process);
     }
 
+    /// <summary>Runs the client of the resident mode, with its standard error redirected as a shell does.</summary>
+    public static async Task<ProgramResult> PushAsync(string? workingDirectory, string redirection, params IEnumerable<string> words)
+    {
+        using var process = Start(workingDirectory, "/bin/sh", ["-c", $"exec \"$0\" \"$@\" {redirection}", Path.Combine(AppContext.BaseDirectory, "omnipg-wal-push"), .. words]);
+        return await EndAsync(process);
+    }
+
     public static Process Start(string? workingDirectory, IEnumerable<string> words) => Start(workingDirectory, Location, words);
 
     private static Process Start(string? workingDirectory, string program, IEnumerable<string> words)

@@ -1,8 +1,8 @@
 using System.Net.Sockets;
 
-namespace OmniPg.Wal;
+namespace OmniPg.Shared;
 
-/// <summary>One line each way.</summary>
+/// <summary>How the resident process and its clients talk: one line of JSON there, one back.</summary>
 internal static class SocketLine
 {
     private const int LongestLine = 64 * 1024;
