@@ -1,0 +1,331 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Diagnostics;
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>One COPY out of the source, poured into COPYs at the destination: raw bytes, counted rows, and a proof that all of them came.</summary>
+/// <remarks>
+/// <para>The loop runs on a thread of its own with the driver's synchronous span calls. The server sends a message for each row, and the asynchronous calls
+/// allocate for each message; a token handed to them is registered for each message, too. So cancellation comes from beside the loop.</para>
+/// <para>Complete is: the trailer was seen at the end of a row (binary), or the last byte ended a row (text), the source said CopyDone and CommandComplete
+/// after it, and the destination did so for each part. The trailer matters, because the server takes a stream without one for whole
+/// (src/backend/commands/copyfromparse.c, NextCopyFrom). Nothing is kept otherwise: an end of the destination's COPY is its commit to the rows, so on every
+/// failure that COPY is cancelled before anything is disposed, and the caller rolls back.</para>
+/// <para>A server that refuses a row goes on swallowing CopyData silently (src/backend/tcop/postgres.c, case 'd'); to hear of it before the last byte was
+/// sent, the destination gets parts, each a COPY of its own in the caller's transaction.</para>
+/// <para>Both connections are the caller's, in transactions of the caller's, and with <c>client_encoding</c> UTF8: binary texts are in that encoding, too.</para>
+/// </remarks>
+internal sealed class CopyPipe
+{
+    // "PGCOPY\n\377\r\n\0", no flags, no extension: the 19 bytes in front of the first row (manual, COPY, "Binary Format").
+    private static readonly byte[] Header = [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    private static readonly byte[] Trailer = [0xFF, 0xFF];
+    private static readonly TimeSpan ProgressEvery = TimeSpan.FromMilliseconds(200);
+
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private NpgsqlRawCopyStream? _reader;
+    private NpgsqlRawCopyStream? _writer;
+    private volatile CopySide _waitsFor;
+    private long _partBytes;
+    private TimeSpan _partBegan;
+    private TimeSpan _reported;
+    private RowWalk _walk;
+
+    /// <summary>Connection that reads.</summary>
+    public required NpgsqlConnection Source { get; init; }
+
+    /// <summary>The query whose rows are copied, without a semicolon.</summary>
+    public required string Query { get; init; }
+
+    /// <summary>Connection that writes.</summary>
+    public required NpgsqlConnection Destination { get; init; }
+
+    /// <summary>Target of the COPY: quoted table and columns.</summary>
+    public required string Into { get; init; }
+
+    /// <summary>The target as messages name it.</summary>
+    public required QualifiedName Name { get; init; }
+
+    public CopyFormat Format { get; init; }
+
+    /// <summary>Whether rows are written frozen: only into a table that was created or truncated in this transaction.</summary>
+    public bool Freeze { get; init; }
+
+    /// <summary>Size of the one buffer.</summary>
+    public int BufferBytes { get; init; } = 256 * 1024;
+
+    /// <summary>Bytes after which the destination has to confirm what it has.</summary>
+    public long PartBytes { get; init; } = 64 * 1024 * 1024;
+
+    /// <summary>Time after which it has to.</summary>
+    public TimeSpan PartTime { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Ends the statement that the destination's backend is at, from another session; called when the pipe is cancelled while it waits for that server.</summary>
+    public required Action CancelDestination { get; init; }
+
+    public IProgress<CopyProgress>? Progress { get; init; }
+
+    /// <summary>Rows that the source's statistics promise, for the progress.</summary>
+    public long? EstimatedRows { get; init; }
+
+    /// <summary>Whole rows so far.</summary>
+    public long Rows => _walk.Rows;
+
+    /// <summary>Bytes of rows handed over so far.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>What the pipe's thread allocated from its first byte to its last, for tests and benchmarks.</summary>
+    public long AllocatedBytes { get; private set; }
+
+    /// <summary>Copies all rows.</summary>
+    /// <param name="cancellationToken">Cancels both COPYs at once.</param>
+    /// <exception cref="CopyInterruptedException">One side broke off; the caller has to roll back.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the caller has to roll back.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var query = $"COPY ({Query}) TO STDOUT ({(Format == CopyFormat.Binary ? "FORMAT binary" : "FORMAT text")})";
+            _reader = Format == CopyFormat.Binary
+                ? await Source.BeginRawBinaryCopyAsync(query, cancellationToken).ConfigureAwait(false)
+                : (NpgsqlRawCopyStream)(await Source.BeginTextExportAsync(query, cancellationToken).ConfigureAwait(false)).BaseStream;
+            NoLimit(_reader);
+            await Task.Factory.StartNew(() => Pour(cancellationToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            // A wait of the driver that was cut short comes out as an error of the server or of the socket.
+            cancellationToken.ThrowIfCancellationRequested();
+            if (error is CopyInterruptedException)
+                throw;
+            var why = error is PostgresException { Where: { Length: > 0 } where } refusal ? $"{refusal.MessageText} ({where})" : error is PostgresException other ? other.MessageText : error.Message;
+            throw new CopyInterruptedException(_waitsFor, Name.ToString(), Rows, why, error);
+        }
+    }
+
+    private void Pour(CancellationToken cancellationToken)
+    {
+        var allocatedBefore = GC.GetAllocatedBytesForCurrentThread();
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        try
+        {
+            _waitsFor = CopySide.Destination;
+            BeginPart();
+            // Waits for a call-back that is running: no cancel request may arrive after this block, when the connections do other work.
+            using (cancellationToken.UnsafeRegister(static pipe => ((CopyPipe)pipe!).Interrupt(), this))
+                Loop(buffer, cancellationToken);
+            _waitsFor = CopySide.Destination;
+            EndPart();
+            _reader!.Dispose();
+            Report(last: true);
+        }
+        catch
+        {
+            Abandon();
+            throw;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            AllocatedBytes = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
+        }
+    }
+
+    private void Loop(byte[] buffer, CancellationToken cancellationToken)
+    {
+        var kept = 0;
+        for (var ended = false; !ended;)
+        {
+            _waitsFor = CopySide.Source;
+            var filled = kept;
+            while (filled < buffer.Length && !ended)
+            {
+                var read = _reader!.Read(buffer.AsSpan(filled));
+                filled += read;
+                ended = read == 0;
+            }
+
+            var data = buffer.AsSpan(0, filled);
+            var (from, rowEnd, to) = Format == CopyFormat.Binary ? _walk.Binary(data) : _walk.Text(data);
+            _waitsFor = CopySide.Destination;
+            // In this order, so that a cancellation either is seen here or sees where the loop waits.
+            Interlocked.MemoryBarrier();
+            cancellationToken.ThrowIfCancellationRequested();
+            if (rowEnd > 0 && (_partBytes >= PartBytes || _clock.Elapsed - _partBegan >= PartTime))
+            {
+                Write(data[from..rowEnd]);
+                EndPart();
+                BeginPart();
+                from = rowEnd;
+            }
+            Write(data[from..to]);
+            data[to..].CopyTo(buffer);
+            kept = filled - to;
+            Report(last: false);
+        }
+        if (!_walk.IsComplete)
+        {
+            throw new CopyInterruptedException(CopySide.Source, Name.ToString(), Rows,
+                Format == CopyFormat.Binary ? "the stream ended without its trailer." : "the stream ended inside a row.");
+        }
+    }
+
+    private void BeginPart()
+    {
+        var options = (Format == CopyFormat.Binary ? "FORMAT binary" : "FORMAT text") + (Freeze ? ", FREEZE" : "");
+        var command = $"COPY {Into} FROM STDIN ({options})";
+        _writer = Format == CopyFormat.Binary ? Destination.BeginRawBinaryCopy(command) : (NpgsqlRawCopyStream)((StreamWriter)Destination.BeginTextImport(command)).BaseStream;
+        NoLimit(_writer);
+        if (Format == CopyFormat.Binary)
+            _writer.Write(Header);
+        (_partBytes, _partBegan) = (0, _clock.Elapsed);
+    }
+
+    // The data source's limit of a command would count for each message: a sort may take long before the first row, a trigger behind the last one.
+    private static void NoLimit(NpgsqlRawCopyStream stream) => (stream.ReadTimeout, stream.WriteTimeout) = (0, 0);
+
+    private void EndPart()
+    {
+        if (Format == CopyFormat.Binary)
+            _writer!.Write(Trailer);
+        var confirmed = _writer!;
+        _writer = null;
+        confirmed.Dispose();
+    }
+
+    private void Write(ReadOnlySpan<byte> rows)
+    {
+        _writer!.Write(rows);
+        _partBytes += rows.Length;
+        Bytes += rows.Length;
+    }
+
+    private void Report(bool last)
+    {
+        if (Progress is null || (!last && _clock.Elapsed - _reported < ProgressEvery))
+            return;
+        _reported = _clock.Elapsed;
+        Progress.Report(new CopyProgress(Name, Rows, Bytes, _reported, EstimatedRows));
+    }
+
+    // On the thread of whoever cancels: wakes the loop from whichever server it waits for.
+    private void Interrupt()
+    {
+        try
+        {
+            if (_waitsFor == CopySide.Destination)
+                CancelDestination();
+            // The read of a source that sends nothing any more; harmless when the loop is elsewhere, for it ends anyway.
+            _reader?.Cancel();
+        }
+        catch (Exception error) when (error is NpgsqlException or ObjectDisposedException or InvalidOperationException)
+        {
+            // Broken or over already: the loop has seen it or will.
+        }
+    }
+
+    // The destination first: a COPY that is disposed of keeps its rows.
+    private void Abandon()
+    {
+        Quietly(() => _writer?.Cancel());
+        Quietly(() => _reader?.Cancel());
+        Quietly(() => _reader?.Dispose());
+
+        static void Quietly(Action step)
+        {
+            try
+            {
+                step();
+            }
+            catch (Exception error) when (error is NpgsqlException or ObjectDisposedException or InvalidOperationException or IOException)
+            {
+                // The first failure is the one that is told.
+            }
+        }
+    }
+
+    /// <summary>Walks over the bytes of rows, however they are cut, to count rows and find where they end.</summary>
+    private struct RowWalk
+    {
+        private bool _begun;
+        private long _skip;
+        private int _values;
+
+        public long Rows { get; private set; }
+
+        public bool IsComplete { get; private set; }
+
+        /// <summary>Text: rows end with a line feed, and none stands inside of a value.</summary>
+        /// <returns>Where rows begin in the data, where the last whole row ends (0: none does), and where what was understood ends.</returns>
+        public (int From, int RowEnd, int To) Text(ReadOnlySpan<byte> data)
+        {
+            var end = data.LastIndexOf((byte)'\n') + 1;
+            Rows += data[..end].Count((byte)'\n');
+            // A last call may have no data: what the one before said stands.
+            if (data.Length > 0 || !_begun)
+                IsComplete = end == data.Length;
+            _begun = true;
+            return (0, end, data.Length);
+        }
+
+        /// <summary>Binary: a count of values, then each with its length; a count of −1 ends the stream.</summary>
+        /// <inheritdoc cref="Text"/>
+        public (int From, int RowEnd, int To) Binary(ReadOnlySpan<byte> data)
+        {
+            var at = 0;
+            if (!_begun)
+            {
+                // A stream that ends before its header has sent nothing; the caller sees that it is not complete.
+                if (data.Length < Header.Length)
+                    return (0, 0, 0);
+                var extension = BinaryPrimitives.ReadInt32BigEndian(data[15..]);
+                if (!data.StartsWith(Header.AsSpan(0, 11)) || extension != 0)
+                    throw new InvalidDataException("the stream does not begin as a binary COPY does.");
+                (at, _begun) = (Header.Length, true);
+            }
+            var (from, rowEnd) = (at, 0);
+            while (!IsComplete)
+            {
+                if (_skip > 0)
+                {
+                    var step = (int)Math.Min(_skip, data.Length - at);
+                    at += step;
+                    _skip -= step;
+                    if (_skip > 0)
+                        return (from, rowEnd, at);
+                }
+                else if (_values > 0)
+                {
+                    if (data.Length - at < sizeof(int))
+                        return (from, rowEnd, at);
+                    _skip = Math.Max(BinaryPrimitives.ReadInt32BigEndian(data[at..]), 0);
+                    at += sizeof(int);
+                    _values--;
+                }
+                else
+                {
+                    if (data.Length - at < sizeof(short))
+                        return (from, rowEnd, at);
+                    _values = BinaryPrimitives.ReadInt16BigEndian(data[at..]);
+                    if (_values < 0)
+                    {
+                        (_values, IsComplete) = (0, true);
+                        break;
+                    }
+                    at += sizeof(short);
+                }
+                if (_skip == 0 && _values == 0)
+                {
+                    Rows++;
+                    rowEnd = at;
+                }
+            }
+            // What stands behind the trailer would be no row of this stream.
+            if (data.Length - at != Trailer.Length)
+                throw new InvalidDataException("the stream goes on behind its trailer.");
+            return (from, rowEnd, at);
+        }
+    }
+}
