@@ -11,6 +11,7 @@ public sealed class ProjectGraphTests
         ["OmniPg.Wal"] = ["OmniPg.Core"],
         ["OmniPg.Jobmon"] = ["OmniPg.Core"],
         ["OmniPg.Partman"] = ["OmniPg.Core", "OmniPg.Jobmon"],
+        ["OmniPg.Mimeo"] = ["OmniPg.Core", "OmniPg.Jobmon"],
         ["OmniPg.Extractor"] = ["OmniPg.Core"],
         ["OmniPg.Wal.Cli"] = ["OmniPg.Wal"],
         ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Partman", "OmniPg.Extractor"],

@@ -174,8 +174,8 @@ public sealed class CopyPipeTests(PgClusterFixture fixture)
         var few = await AllocatedAsync(10_000);
         var many = await AllocatedAsync(1_000_000);
 
-        // Less than a byte for ten rows.
-        ((many - few) / 990_000.0).Should().BeLessThan(0.1);
+        // An object for a row would be 24 bytes. The driver allocates for a read of the socket, and how much one reads depends on the machine's load.
+        ((many - few) / 990_000.0).Should().BeLessThan(1);
 
         async Task<long> AllocatedAsync(int rows)
         {

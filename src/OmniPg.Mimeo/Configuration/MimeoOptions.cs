@@ -1,0 +1,37 @@
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>Settings of a <see cref="MimeoClient"/>.</summary>
+public sealed class MimeoOptions : ICheckedOptions
+{
+    /// <summary>Schema of the package's own tables at the destination. Default <c>omnipg_mimeo</c>.</summary>
+    public string Schema { get; set; } = "omnipg_mimeo";
+
+    /// <summary>Data sources to use in place of what is stored for the source of that name; none is disposed with the client. Default empty.</summary>
+    /// <remarks>Give their connection strings <c>Command Timeout=0;Read Buffer Size=65536</c>: a query may take long before its first row, and each read of the socket allocates.</remarks>
+    public IDictionary<string, NpgsqlDataSource> Sources { get; } = new Dictionary<string, NpgsqlDataSource>(StringComparer.Ordinal);
+
+    /// <summary>Longest wait for a lock of a table, on either side. Default 10 s; positive.</summary>
+    public TimeSpan LockTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Limit of a statement that reads or writes the configuration. Default 60 s; positive. Copies and index builds have none.</summary>
+    public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Tries of the short transaction that shows a new snapshot, each with <see cref="LockTimeout"/>. Default 30; 1 to 1,000.</summary>
+    public int SwapTries { get; set; } = 30;
+
+    /// <summary>Buffer of a copy. Default 256 KiB; 64 KiB to 16 MiB.</summary>
+    public int PipeBufferBytes { get; set; } = 256 * 1024;
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        var options = this;
+        check.NotEmpty(options.Schema);
+        check.Identifier(options.Schema, "schema");
+        check.Positive(options.LockTimeout);
+        check.Positive(options.CommandTimeout);
+        check.Range<int>(options.SwapTries, 1, 1000);
+        check.Range<int>(options.PipeBufferBytes, 64 * 1024, 16 * 1024 * 1024);
+    }
+}

@@ -1,0 +1,113 @@
+namespace OmniPg.Mimeo;
+
+/// <summary>How a table is kept like its source.</summary>
+public enum ReplicationKind
+{
+    /// <summary>All rows each time, into the one of two tables that a view does not show; then the view changes over. Type <c>snap</c> of the original.</summary>
+    Snapshot,
+
+    /// <summary>All rows each time, in one transaction, into the emptied table. Type <c>table</c> of the original.</summary>
+    Table,
+
+    /// <summary>Rows beyond the largest value of a column, which are never changed later. Types <c>inserter_time</c> and <c>inserter_serial</c>.</summary>
+    Inserter,
+
+    /// <summary>Rows beyond the largest value of a column, in place of older rows of the same key. Types <c>updater_time</c> and <c>updater_serial</c>.</summary>
+    Updater,
+}
+
+/// <summary>One table at the destination: where its rows come from, and how.</summary>
+/// <remarks>Immutable: <see cref="IMimeo.CreateAsync"/> takes it, <see cref="IMimeo.ListAsync"/> gives it back. A row of a table <c>refresh_config_…</c>.</remarks>
+public sealed record ReplicationSpec
+{
+    /// <summary>The method.</summary>
+    public required ReplicationKind Kind { get; init; }
+
+    /// <summary>Name of the source, as given to <see cref="IMimeo.AddSourceAsync"/>; for one that the extension alone knows, its number.</summary>
+    public required string From { get; init; }
+
+    /// <summary>Table, partitioned table, view, materialized view or foreign table at the source; with its schema.</summary>
+    public required QualifiedName Source { get; init; }
+
+    /// <summary>Table at the destination, with its schema. Default null: the name of <see cref="Source"/>.</summary>
+    public QualifiedName? Destination { get; init; }
+
+    /// <summary>Columns that are copied. Default empty: all that the source has at each refresh.</summary>
+    public IReadOnlyList<string> Columns { get; init; } = [];
+
+    /// <summary>
+    /// SQL behind the name of the source, run there as it stands: <c>WHERE …</c>, or a comma, further tables and <c>WHERE …</c>. Default null: all rows.
+    /// </summary>
+    public string? Condition { get; init; }
+
+    /// <summary>Column that only grows. Inserter and updater need it; the others have none.</summary>
+    public CursorColumn? Cursor { get; init; }
+
+    /// <summary>Columns that tell rows apart. Default empty: the source's primary key, else its oldest unique index. Updater only; a view needs it.</summary>
+    public IReadOnlyList<string> Key { get; init; } = [];
+
+    /// <summary>Time after which the table is due again. Default null: a scheduler leaves it alone.</summary>
+    public PgInterval? Period { get; init; }
+
+    /// <summary>Most rows of one refresh of an inserter or updater. Default null: all.</summary>
+    public int? BatchLimit { get; init; }
+
+    /// <summary>Whether a snapshot is left out when its source had no writes. Default true.</summary>
+    public bool SkipUnchanged { get; init; } = true;
+
+    /// <summary>Statements run at the destination after a snapshot was rebuilt because its columns changed. Default none.</summary>
+    public IReadOnlyList<string> PostScript { get; init; } = [];
+
+    /// <summary>Whether a reload truncates the tables that refer to this one, too. Default false.</summary>
+    public bool TruncateCascade { get; init; }
+
+    /// <summary>Sequences that a reload sets to the largest value of the columns that use them. Default none.</summary>
+    public IReadOnlyList<QualifiedName> Sequences { get; init; } = [];
+
+    /// <summary>Largest cursor value at the destination, as the server writes it; null before there is one, and for the other kinds.</summary>
+    public string? LastValue { get; init; }
+
+    /// <summary>When the last refresh ended; null before the first.</summary>
+    public DateTimeOffset? LastRun { get; init; }
+
+    /// <summary>The table at the destination.</summary>
+    public QualifiedName Target => Destination ?? Source;
+}
+
+/// <summary>A column that only grows, and how far behind its end a refresh stays.</summary>
+public sealed record CursorColumn
+{
+    private CursorColumn(string column, PgInterval? time, long rows) => (Column, TimeBoundary, SerialBoundary) = (column, time, rows);
+
+    /// <summary>Name of the column.</summary>
+    public string Column { get; }
+
+    /// <summary>Rows younger than this by the source's clock wait for the next refresh; null for a column of numbers.</summary>
+    public PgInterval? TimeBoundary { get; }
+
+    /// <summary>Rows this near to the largest number wait for the next refresh; the largest always waits. 0 for a column of times.</summary>
+    public long SerialBoundary { get; }
+
+    /// <summary>A column of type <c>timestamptz</c>, <c>timestamp</c> or <c>date</c>.</summary>
+    /// <param name="column">Name of the column.</param>
+    /// <param name="boundary">Longest time that a transaction at the source may be open. Default null: 10 minutes.</param>
+    /// <exception cref="ArgumentException">The boundary is negative.</exception>
+    public static CursorColumn Time(string column, PgInterval? boundary = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(column);
+        var interval = boundary ?? PgInterval.FromTimeSpan(TimeSpan.FromMinutes(10));
+        return interval.Estimate < TimeSpan.Zero
+            ? throw new ArgumentException($"The boundary '{interval}' must not be negative.", nameof(boundary)) : new CursorColumn(column, interval, 0);
+    }
+
+    /// <summary>A column of a whole-number type.</summary>
+    /// <param name="column">Name of the column.</param>
+    /// <param name="boundary">Most numbers that open transactions at the source may hold. Default 10.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The boundary is negative.</exception>
+    public static CursorColumn Serial(string column, long boundary = 10)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(column);
+        ArgumentOutOfRangeException.ThrowIfNegative(boundary);
+        return new CursorColumn(column, null, boundary);
+    }
+}

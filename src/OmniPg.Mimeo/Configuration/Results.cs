@@ -1,0 +1,113 @@
+namespace OmniPg.Mimeo;
+
+/// <summary>A server to pull from.</summary>
+/// <param name="Id">Its number, <c>data_source_id</c>.</param>
+/// <param name="Name">Its name; the number where only the extension knows it.</param>
+/// <param name="Server">Connection of libpq without credentials.</param>
+/// <param name="UserName">Role at the source.</param>
+public sealed record MimeoSource(int Id, string Name, string Server, string UserName);
+
+/// <summary>What <see cref="IMimeo.CreateAsync"/> leaves out.</summary>
+public sealed class CreateOptions
+{
+    /// <summary>Whether the first rows are pulled. Default true.</summary>
+    public bool PullData { get; set; } = true;
+
+    /// <summary>Which indexes are built. Default <see cref="IndexCopy.All"/>.</summary>
+    public IndexCopy Indexes { get; set; }
+}
+
+/// <summary>Which of the source's indexes a new table gets.</summary>
+public enum IndexCopy
+{
+    /// <summary>All valid ones whose columns are copied.</summary>
+    All,
+
+    /// <summary>The one that tells rows apart.</summary>
+    KeyOnly,
+
+    /// <summary>None; an updater still gets that of its key.</summary>
+    None,
+}
+
+/// <summary>What is different in one refresh.</summary>
+public sealed class RefreshOptions
+{
+    /// <summary>Most rows; null takes <see cref="ReplicationSpec.BatchLimit"/>. Positive.</summary>
+    public int? Limit { get; set; }
+
+    /// <summary>Rows to fetch anew; null for none. Inserter and updater only.</summary>
+    public Repull? Repull { get; set; }
+
+    /// <summary>Whether a snapshot without writes is left out; null takes <see cref="ReplicationSpec.SkipUnchanged"/>.</summary>
+    public bool? SkipUnchanged { get; set; }
+
+    /// <summary>Longest wait for another refresh of the table. Default zero: <see cref="RefreshOutcome.SkippedLocked"/> at once.</summary>
+    public TimeSpan LockWait { get; set; }
+}
+
+/// <summary>Rows that a refresh replaces: all, or those between two cursor values, both exclusive.</summary>
+public sealed record Repull
+{
+    private Repull(string? from, string? to) => (Start, End) = (from, to);
+
+    /// <summary>Value below the first row, as the server reads it; null for no bound.</summary>
+    public string? Start { get; }
+
+    /// <summary>Value above the last row; null up to the boundary.</summary>
+    public string? End { get; }
+
+    /// <summary>The whole table.</summary>
+    public static Repull All { get; } = new(null, null);
+
+    /// <summary>The rows between two values of the cursor column; the values themselves stay out.</summary>
+    /// <param name="start">Lower value, as text that the server reads; null for no bound.</param>
+    /// <param name="end">Upper value; null up to the boundary.</param>
+    public static Repull Between(string? start, string? end) => new(start, end);
+}
+
+/// <summary>How a refresh ended.</summary>
+public enum RefreshOutcome
+{
+    /// <summary>Rows were written.</summary>
+    Refreshed,
+
+    /// <summary>There was nothing to write.</summary>
+    NothingNew,
+
+    /// <summary>The source had no writes since the last one, so nothing was read.</summary>
+    SkippedUnchanged,
+
+    /// <summary>Another refresh of the table was running.</summary>
+    SkippedLocked,
+
+    /// <summary>The limit was reached; the rest waits for the next refresh.</summary>
+    LimitReached,
+}
+
+/// <summary>What one table got.</summary>
+/// <param name="Destination">The table.</param>
+/// <param name="Kind">The method.</param>
+/// <param name="Outcome">How it ended.</param>
+/// <param name="Rows">Rows that came from the source.</param>
+/// <param name="Bytes">Bytes that came.</param>
+/// <param name="Format">How they travelled.</param>
+/// <param name="LastValue">Largest cursor value now; null for kinds without a cursor.</param>
+/// <param name="Elapsed">Time of the whole refresh.</param>
+/// <param name="Warnings">What somebody should look at; empty for nothing.</param>
+public sealed record RefreshResult(
+    QualifiedName Destination, ReplicationKind Kind, RefreshOutcome Outcome, long Rows, long Bytes, CopyFormat Format, string? LastValue, TimeSpan Elapsed,
+    IReadOnlyList<string> Warnings);
+
+/// <summary>What was set up.</summary>
+/// <param name="Spec">The table as it is stored.</param>
+/// <param name="DestinationExisted">Whether the table was there before: then it got neither rows nor indexes.</param>
+/// <param name="Rows">Rows that were pulled.</param>
+/// <param name="Warnings">What somebody should look at; empty for nothing.</param>
+public sealed record CreateResult(ReplicationSpec Spec, bool DestinationExisted, long Rows, IReadOnlyList<string> Warnings);
+
+/// <summary>What was taken away.</summary>
+/// <param name="Destination">The table.</param>
+/// <param name="Kept">Whether its rows are still there.</param>
+/// <param name="Dropped">Relations that were dropped.</param>
+public sealed record DropResult(QualifiedName Destination, bool Kept, IReadOnlyList<QualifiedName> Dropped);

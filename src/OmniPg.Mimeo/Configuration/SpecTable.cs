@@ -1,0 +1,168 @@
+using System.Globalization;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>The tables <c>refresh_config_…</c>: one row for each managed table, in the table of its type.</summary>
+internal static class SpecTable
+{
+    /// <summary>Takes the lock of a table for the rest of the transaction: the extension and every instance of this package exclude each other by it.</summary>
+    public const string TryLock = "SELECT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext('mimeo advisory lock'), pg_catalog.hashtext($1))";
+
+    /// <summary>The same, waiting.</summary>
+    public const string Lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('mimeo advisory lock'), pg_catalog.hashtext($1))";
+
+    private static readonly string[] Types = ["snap", "table", "inserter_time", "inserter_serial", "updater_time", "updater_serial"];
+
+    /// <summary>A name as these tables have it: schema and table without quotes, cut at the first dot.</summary>
+    /// <exception cref="ArgumentException">There is no schema, or one with a dot.</exception>
+    public static string Text(QualifiedName name) => name.Schema is { } schema && !schema.Value.Contains('.', StringComparison.Ordinal)
+        ? $"{schema.Value}.{name.Name.Value}"
+        : throw new ArgumentException($"The name '{name}' needs a schema without a dot in it.", nameof(name));
+
+    /// <summary>Type of a specification's table, such as <c>inserter_time</c>.</summary>
+    public static string TypeOf(ReplicationSpec spec) => spec.Kind switch
+    {
+        ReplicationKind.Snapshot => "snap",
+        ReplicationKind.Table => "table",
+        var kind => (kind == ReplicationKind.Inserter ? "inserter_" : "updater_") + (spec.Cursor!.TimeBoundary is null ? "serial" : "time"),
+    };
+
+    /// <summary>All managed tables of these kinds, or one of them.</summary>
+    /// <param name="session">The destination.</param>
+    /// <param name="store">Where the tables are.</param>
+    /// <param name="destination">The one; null for all.</param>
+    public static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination) => session.RowsAsync(
+        $"""
+        SELECT c.type, c.dest_table, c.source_table, coalesce(n.name, c.dblink::text), c.filter, c.condition, c.period, c.batch_limit, c.last_run, c.control, c.time_boundary,
+            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences
+        FROM ({string.Join("\nUNION ALL ", Types.Select(type => Select(type, store)))}) c LEFT JOIN {store.Beside("source_name")} n ON n.data_source_id = c.dblink
+        WHERE $1 IS NULL OR c.dest_table = $1 ORDER BY c.dest_table
+        """,
+        Read, PgParameter.Text(destination is { } one ? Text(one) : null));
+
+    /// <summary>One managed table; null when it is not.</summary>
+    public static async Task<ReplicationSpec?> FindAsync(PgSession session, MimeoStore store, QualifiedName destination) =>
+        await ReadAsync(session, store, destination).ConfigureAwait(false) is [var one, ..] ? one : null;
+
+    /// <summary>Whether any method has this destination, dml and logdel of the extension included.</summary>
+    public static async Task<bool> IsManagedAsync(PgSession session, MimeoStore store, QualifiedName destination) =>
+        await session.ScalarAsync($"SELECT type FROM {store.Of("refresh_config")} WHERE dest_table = $1 LIMIT 1", PgParameter.Text(Text(destination))).ConfigureAwait(false) is not null;
+
+    /// <summary>Adds a table.</summary>
+    public static Task InsertAsync(PgSession session, MimeoStore store, ReplicationSpec spec, int sourceId, IReadOnlyList<ColumnInfo> key)
+    {
+        var columns = new List<string>();
+        var values = new List<string>();
+        var parameters = new List<NpgsqlParameter>();
+        Add("dest_table", PgParameter.Text(Text(spec.Target)));
+        Add("source_table", PgParameter.Text(Text(spec.Source)));
+        Add("type", PgParameter.Text(TypeOf(spec)));
+        Add("dblink", PgParameter.Integer(sourceId));
+        Add("filter", PgParameter.Of(spec.Columns.Count == 0 ? null : spec.Columns.ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text));
+        Add("condition", PgParameter.Text(spec.Condition));
+        Add("period", PgParameter.Interval(spec.Period));
+        Add("batch_limit", PgParameter.Integer(spec.BatchLimit));
+        switch (spec.Kind)
+        {
+            case ReplicationKind.Snapshot:
+                Add("check_stats", PgParameter.Flag(spec.SkipUnchanged));
+                Add("post_script", PgParameter.Of(spec.PostScript.Count == 0 ? null : spec.PostScript.ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text));
+                break;
+            case ReplicationKind.Table:
+                Add("truncate_cascade", PgParameter.Flag(spec.TruncateCascade));
+                Add("sequences", PgParameter.Of(spec.Sequences.Count == 0 ? null : spec.Sequences.Select(Text).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text));
+                break;
+            default:
+                Add("control", PgParameter.Text(spec.Cursor!.Column));
+                if (spec.Cursor.TimeBoundary is { } boundary)
+                {
+                    Add("boundary", PgParameter.Interval(boundary));
+                    // Written by the first refresh, in the transaction of this row or later.
+                    Add("last_value", PgParameter.Text("-infinity"), "::timestamptz");
+                    // A timestamptz is the same moment on both sides of a change of clocks.
+                    Add("dst_active", PgParameter.Flag(false));
+                }
+                else
+                {
+                    Add("boundary", PgParameter.BigInt(spec.Cursor.SerialBoundary));
+                }
+                if (spec.Kind == ReplicationKind.Updater)
+                {
+                    Add("pk_name", PgParameter.Texts(key.Select(k => k.Name.Value)));
+                    Add("pk_type", PgParameter.Texts(key.Select(k => k.Type)));
+                }
+                break;
+        }
+        return session.ExecuteAsync(
+            $"INSERT INTO {store.Of("refresh_config_" + TypeOf(spec))} ({string.Join(", ", columns)}) VALUES ({string.Join(", ", values)})", [.. parameters]);
+
+        void Add(string column, NpgsqlParameter value, string cast = "")
+        {
+            columns.Add(column);
+            parameters.Add(value);
+            values.Add("$" + parameters.Count.ToString(CultureInfo.InvariantCulture) + cast);
+        }
+    }
+
+    /// <summary>Records a run that ended, in its transaction.</summary>
+    public static Task RanAsync(PgSession session, MimeoStore store, ReplicationSpec spec) =>
+        session.ExecuteAsync($"UPDATE {store.Of("refresh_config_" + TypeOf(spec))} SET last_run = pg_catalog.clock_timestamp() WHERE dest_table = $1", PgParameter.Text(Text(spec.Target)));
+
+    /// <summary>Takes a table out.</summary>
+    public static async Task DeleteAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
+    {
+        await session.ExecuteAsync($"DELETE FROM {store.Of("refresh_config_" + TypeOf(spec))} WHERE dest_table = $1", PgParameter.Text(Text(spec.Target))).ConfigureAwait(false);
+        await session.ExecuteAsync($"DELETE FROM {store.Beside("table_state")} WHERE dest_table = $1", PgParameter.Text(Text(spec.Target))).ConfigureAwait(false);
+    }
+
+    private static string Select(string type, MimeoStore store)
+    {
+        var cursor = type.Contains('_', StringComparison.Ordinal);
+        var time = type.EndsWith("_time", StringComparison.Ordinal);
+        return $"SELECT type, dest_table, source_table, dblink, filter, condition, period, batch_limit, last_run, {(cursor ? "control" : "NULL::text AS control")}, "
+            + $"{(time ? "boundary" : "NULL::interval")} AS time_boundary, {(cursor && !time ? "boundary::bigint" : "NULL::bigint")} AS serial_boundary, "
+            + $"{(cursor ? "last_value::text" : "NULL::text")} AS last_value, {(type.StartsWith("updater", StringComparison.Ordinal) ? "pk_name" : "NULL::text[]")} AS pk_name, "
+            + $"{(type == "snap" ? "check_stats, post_script" : "NULL::boolean AS check_stats, NULL::text[] AS post_script")}, "
+            + $"{(type == "table" ? "truncate_cascade, sequences" : "NULL::boolean AS truncate_cascade, NULL::text[] AS sequences")} FROM {store.Of("refresh_config_" + type)}";
+    }
+
+    private static ReplicationSpec Read(NpgsqlDataReader row)
+    {
+        var type = row.GetString(0);
+        return new ReplicationSpec
+        {
+            Kind = type switch
+            {
+                "snap" => ReplicationKind.Snapshot,
+                "table" => ReplicationKind.Table,
+                _ => type[0] == 'i' ? ReplicationKind.Inserter : ReplicationKind.Updater,
+            },
+            Destination = Name(row.GetString(1)),
+            Source = Name(row.GetString(2)),
+            From = row.GetString(3),
+            Columns = Texts(row, 4),
+            Condition = row.Text(5),
+            Period = row.Interval(6),
+            BatchLimit = row.Integer(7),
+            LastRun = row.Instant(8),
+            Cursor = row.Text(9) is not { } control ? null
+                : row.Interval(10) is { } time ? CursorColumn.Time(control, time) : CursorColumn.Serial(control, row.BigInt(11) ?? 0),
+            LastValue = row.Text(12),
+            Key = Texts(row, 13),
+            SkipUnchanged = row.IsDBNull(14) || row.GetBoolean(14),
+            PostScript = Texts(row, 15),
+            TruncateCascade = row.IsTrue(16),
+            Sequences = [.. Texts(row, 17).Select(Name)],
+        };
+    }
+
+    private static QualifiedName Name(string text)
+    {
+        var dot = text.IndexOf('.', StringComparison.Ordinal);
+        return QualifiedName.Create(text[..dot], text[(dot + 1)..]);
+    }
+
+    private static string[] Texts(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? [] : row.GetFieldValue<string[]>(column);
+}

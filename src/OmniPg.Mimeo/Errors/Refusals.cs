@@ -1,0 +1,141 @@
+namespace OmniPg.Mimeo;
+
+/// <summary><c>mimeo.not-managed</c>: the table is in no table of the configuration.</summary>
+public sealed class NotManagedException : MimeoException
+{
+    internal NotManagedException(string destination)
+        : base("mimeo.not-managed", $"Destination table given in argument ({destination}) is not managed by mimeo.", "List what is managed, or set the table up.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.conflict</c>: the destination is managed already, or a source still has tables.</summary>
+public sealed class ReplicationConflictException : MimeoException
+{
+    internal ReplicationConflictException(string message, string hint)
+        : base("mimeo.conflict", message, hint)
+    {
+    }
+}
+
+/// <summary><c>mimeo.destination.exists</c>: a relation stands where a snapshot needs its view or a table.</summary>
+public sealed class DestinationExistsException : MimeoException
+{
+    internal DestinationExistsException(QualifiedName relation)
+        : base("mimeo.destination.exists", $"Relation '{relation}' exists where a snapshot has to be made.", "Rename or drop it, or choose another destination.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.destination.missing</c>: the managed table is not there any more.</summary>
+public sealed class DestinationMissingException : MimeoException
+{
+    internal DestinationMissingException(QualifiedName relation)
+        : base("mimeo.destination.missing", $"Relation '{relation}' of the destination is missing.", "Drop the table from the configuration and create it anew.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.source.unknown</c>: no source of that name is stored.</summary>
+public sealed class UnknownSourceException : MimeoException
+{
+    internal UnknownSourceException(string source)
+        : base("mimeo.source.unknown", $"Source '{source}' is not known at the destination.", "Add it by name with its connection string.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.source.connection</c>: the source does not answer or does not let the role in.</summary>
+public sealed class SourceConnectionException : MimeoException
+{
+    internal SourceConnectionException(string source, string server, Exception inner)
+        : base("mimeo.source.connection", $"Source '{source}' at '{server}' cannot be read: {inner.Message}", "Check server, role and pg_hba.conf of the source.", inner)
+    {
+    }
+}
+
+/// <summary><c>mimeo.source.table-not-found</c>: the source has no such relation.</summary>
+public sealed class SourceTableNotFoundException : MimeoException
+{
+    internal SourceTableNotFoundException(QualifiedName table, string source)
+        : base("mimeo.source.table-not-found", $"Source table '{table}' not found at source '{source}'.", "The configuration was kept. Names are case-sensitive when quoted.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.source.condition</c>: the condition does not make one query of the source.</summary>
+public sealed class InvalidConditionException : MimeoException
+{
+    internal InvalidConditionException(string condition, string why, Exception inner)
+        : base("mimeo.source.condition", $"The condition '{condition}' makes no query at the source: {why}", "Begin with WHERE, or with a comma and further tables.", inner)
+    {
+    }
+}
+
+/// <summary><c>mimeo.columns</c>: columns that are missing or do not fit, all of them together; nothing was written.</summary>
+public sealed class ColumnDriftException : MimeoException
+{
+    internal ColumnDriftException(QualifiedName destination, IReadOnlyList<string> differences, string hint)
+        : base("mimeo.columns", $"Columns of '{destination}' do not fit: {string.Join("; ", differences)}.", hint) => Differences = differences;
+
+    /// <summary>One sentence for each column.</summary>
+    public IReadOnlyList<string> Differences { get; }
+}
+
+/// <summary><c>mimeo.key.missing</c>: nothing tells the rows of the source apart.</summary>
+public sealed class NoReplicationKeyException : MimeoException
+{
+    internal NoReplicationKeyException(QualifiedName source, string why)
+        : base("mimeo.key.missing", $"Source table '{source}' {why}.", "Name the key columns.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.batch.stalled</c>: all rows of a batch share one cursor value, so no limit cuts between them. The place in the source is unchanged.</summary>
+public sealed class BatchStalledException : MimeoException
+{
+    internal BatchStalledException(QualifiedName destination, int limit, string value)
+        : base("mimeo.batch.stalled", $"The first '{limit}' rows for '{destination}' all have the cursor value '{value}'.", "Refresh once with a larger limit.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.lock</c>: a lock was not to be had in time. Nothing was changed.</summary>
+public sealed class MimeoLockException : MimeoException
+{
+    internal MimeoLockException(QualifiedName relation, string operation, Exception inner)
+        : base("mimeo.lock", $"'{relation}' was locked by others for too long to {operation}.", "Look at pg_locks for a long transaction, then refresh again.", inner)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override bool IsTransient => true;
+}
+
+/// <summary><c>mimeo.dependents</c>: other objects stand on a relation that has to be dropped.</summary>
+public sealed class DependentObjectsException : MimeoException
+{
+    internal DependentObjectsException(QualifiedName relation, Exception inner)
+        : base("mimeo.dependents", $"Other objects depend on '{relation}': {(inner as Npgsql.PostgresException)?.Detail ?? inner.Message}", "Drop them first and make them again in the post script.", inner)
+    {
+    }
+}
+
+/// <summary><c>mimeo.store</c>: the package's own tables are missing, or newer than this version.</summary>
+public sealed class MimeoStoreException : MimeoException
+{
+    internal MimeoStoreException(string message, string hint)
+        : base("mimeo.store", message, hint)
+    {
+    }
+}
+
+/// <summary><c>mimeo.permission</c>: the role may not do what is needed.</summary>
+public sealed class MimeoPermissionException : MimeoException
+{
+    internal MimeoPermissionException(string server, string operation, string? grant, Exception? inner)
+        : base("mimeo.permission", $"The role at '{server}' may not {operation}{(inner is Npgsql.PostgresException refusal ? ": " + refusal.MessageText : "")}.",
+            grant is null ? "docs/mimeo.md lists the GRANT statements of both sides." : $"Run as owner: {grant}", inner)
+    {
+    }
+}

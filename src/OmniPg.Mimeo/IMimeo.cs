@@ -1,0 +1,77 @@
+namespace OmniPg.Mimeo;
+
+/// <summary>Keeps tables of one database like tables of others, pulled from the destination. Thread-safe; one instance per destination is enough.</summary>
+/// <remarks>
+/// A source needs <c>SELECT</c> and <c>USAGE</c> only. Works on the tables of the extension mimeo where that is installed, else on equal tables of its own.
+/// Every refresh is visible as a whole or not at all, and its place in the source commits together with its rows.
+/// </remarks>
+public interface IMimeo
+{
+    /// <summary>Creates the package's tables at the destination, or brings older ones up to date; may be repeated. Needs <c>CREATE</c> on the database.</summary>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <exception cref="MimeoStoreException">The tables are newer than this version knows.</exception>
+    Task EnsureCreatedAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Makes a source known by name: a row of <c>dblink_mapping_mimeo</c>. A name that is known gets the new connection.</summary>
+    /// <param name="name">Name to use in <see cref="ReplicationSpec.From"/>; not empty and no number.</param>
+    /// <param name="connectionString">
+    /// Connection string of Npgsql. A password in it is stored as it is, readable for whoever reads the table; leave it out where a password file or
+    /// <see cref="MimeoOptions.Sources"/> has it.
+    /// </param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <exception cref="ArgumentException">The name is none, or the connection string has a setting that libpq does not know.</exception>
+    Task AddSourceAsync(string name, string connectionString, CancellationToken cancellationToken = default);
+
+    /// <summary>All sources, by name.</summary>
+    /// <param name="cancellationToken">Cancels it.</param>
+    Task<IReadOnlyList<MimeoSource>> ListSourcesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Forgets a source.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <exception cref="UnknownSourceException">There is none of that name.</exception>
+    /// <exception cref="ReplicationConflictException">Tables still come from it.</exception>
+    Task RemoveSourceAsync(string name, CancellationToken cancellationToken = default);
+
+    /// <summary>Sets up one table: creates it where it is missing, pulls the first rows, then builds indexes, all in one transaction. Stands for the <c>…_maker</c> functions.</summary>
+    /// <param name="spec">The table.</param>
+    /// <param name="options">What to leave out; null does all of it.</param>
+    /// <param name="progress">Told of the copy at most five times a second, on the thread that copies.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is left behind then.</param>
+    /// <remarks>A destination that exists is taken as it is: no rows are pulled and no indexes built. A snapshot must not exist.</remarks>
+    /// <exception cref="ArgumentException">The specification contradicts itself.</exception>
+    /// <exception cref="ReplicationConflictException">The destination is managed already.</exception>
+    /// <exception cref="DestinationExistsException">Something is where a snapshot's view or tables have to be.</exception>
+    /// <exception cref="SourceTableNotFoundException">The source has no such table, or the role may not see it.</exception>
+    /// <exception cref="ColumnDriftException">Columns are unknown at the source, or do not fit those of the destination.</exception>
+    /// <exception cref="NoReplicationKeyException">An updater's source has no key, and none was given.</exception>
+    Task<CreateResult> CreateAsync(ReplicationSpec spec, CreateOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Brings one table up to date. Stands for the <c>refresh_…</c> functions.</summary>
+    /// <param name="destination">The table, with its schema.</param>
+    /// <param name="options">What is different this time; null for nothing.</param>
+    /// <param name="progress">As for <see cref="CreateAsync"/>.</param>
+    /// <param name="cancellationToken">Cancels it; the table stays as it was.</param>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="CopyInterruptedException">One side broke off; the table is as it was.</exception>
+    /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>
+    /// <exception cref="BatchStalledException">The limit is smaller than the number of rows that share one value.</exception>
+    /// <exception cref="MimeoLockException">A lock of a table was not to be had in <see cref="MimeoOptions.LockTimeout"/>.</exception>
+    Task<RefreshResult> RefreshAsync(QualifiedName destination, RefreshOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>All managed tables, by name.</summary>
+    /// <param name="cancellationToken">Cancels it.</param>
+    Task<IReadOnlyList<ReplicationSpec>> ListAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>One managed table; null when it is not managed.</summary>
+    /// <param name="destination">The table, with its schema.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    Task<ReplicationSpec?> FindAsync(QualifiedName destination, CancellationToken cancellationToken = default);
+
+    /// <summary>Ends the management of a table. Stands for the <c>…_destroyer</c> functions.</summary>
+    /// <param name="destination">The table, with its schema.</param>
+    /// <param name="keepTable">Whether its rows stay, as a table of that name. Default true.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    Task<DropResult> DropAsync(QualifiedName destination, bool keepTable = true, CancellationToken cancellationToken = default);
+}

@@ -1,0 +1,154 @@
+using System.Globalization;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>Rows between the largest cursor value of the destination and a boundary near the end of the source; an updater puts them in place of rows with their key.</summary>
+/// <remarks>The new place is written in the transaction of the rows. Both bounds are exclusive, and both are constants that were read in the snapshot of the copy.</remarks>
+internal sealed class CursorMethod
+{
+    private static readonly QualifiedName Stage = QualifiedName.Create("pg_temp", "omnipg_stage");
+
+    private readonly TableRun _run;
+    private readonly ColumnInfo _column;
+    private readonly string _type;
+    private readonly string _config;
+
+    public CursorMethod(TableRun run)
+    {
+        _run = run;
+        var cursor = run.Spec.Cursor!;
+        _column = run.Columns.FirstOrDefault(c => c.Name.Value == cursor.Column)
+            ?? throw new ColumnDriftException(run.Spec.Target, [$"the cursor column '{cursor.Column}' is not copied"], "Add it to the list of columns.");
+        // Times without a zone are compared without one; what is stored for them is their moment in the zone of the destination's role.
+        _type = cursor.TimeBoundary is null ? "bigint" : _column.Type.StartsWith("timestamp", StringComparison.Ordinal) && _column.Type.EndsWith("with time zone", StringComparison.Ordinal) ? "timestamptz" : "timestamp";
+        _config = run.Store.Of("refresh_config_" + SpecTable.TypeOf(run.Spec));
+    }
+
+    /// <summary>The first rows of a new, empty destination.</summary>
+    public async Task FillAsync(QualifiedName table)
+    {
+        if (await UpperBoundAsync().ConfigureAwait(false) is { } upper)
+            await _run.CopyAsync(_run.Query(Below(upper)), table, freeze: true).ConfigureAwait(false);
+    }
+
+    /// <summary>Stores the largest value of the destination; for an empty one of times, the time of the set-up.</summary>
+    public Task StoreFirstAsync() => StoreAsync(_type == "bigint" ? "0" : "pg_catalog.now()");
+
+    /// <summary>One refresh.</summary>
+    /// <param name="limit">Most rows; null for all.</param>
+    /// <param name="repull">Rows to fetch anew; null for none.</param>
+    public async Task<RefreshOutcome> RefreshAsync(int? limit, Repull? repull)
+    {
+        var table = await RelationInfo.FindAsync(_run.Destination, _run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(_run.Spec.Target);
+        _run.RequireFit(table);
+        await WarnOfNullsAsync().ConfigureAwait(false);
+        var upper = await UpperBoundAsync().ConfigureAwait(false);
+        if (repull is not null)
+            return await RepullAsync(table, repull, upper).ConfigureAwait(false);
+        if (upper is null)
+            return RefreshOutcome.NothingNew;
+
+        var last = (string)(await _run.Destination.ScalarAsync($"SELECT last_value::{_type}::text FROM {_config} WHERE dest_table = $1", Name()).ConfigureAwait(false))!;
+        var window = $"{_column.Name.Quoted} > {Constant(last)} AND {Below(upper)}";
+        var reached = false;
+        if (limit is { } most && await CutAsync(window, most).ConfigureAwait(false) is { } cut)
+        {
+            window = $"{_column.Name.Quoted} > {Constant(last)} AND {Below(cut)}";
+            reached = true;
+            _run.Warnings.Add(string.Create(CultureInfo.InvariantCulture, $"The limit of {most} rows was reached; the rest waits for the next refresh."));
+        }
+        var rows = _run.Spec.Kind == ReplicationKind.Inserter
+            ? await _run.CopyAsync(_run.Query(window), table.Name, freeze: false).ConfigureAwait(false)
+            : await ReplaceAsync(_run.Query(window), table).ConfigureAwait(false);
+        await StoreAsync("last_value").ConfigureAwait(false);
+        return reached ? RefreshOutcome.LimitReached : rows == 0 ? RefreshOutcome.NothingNew : RefreshOutcome.Refreshed;
+    }
+
+    private async Task<RefreshOutcome> RepullAsync(RelationInfo table, Repull repull, string? upper)
+    {
+        var session = _run.Destination.Unlimited;
+        var column = _column.Name.Quoted;
+        var above = repull.Start is { } start ? $"{column} > {Constant(start)}" : null;
+        if (above is null && repull.End is null)
+            await session.ExecuteAsync($"TRUNCATE {table.Name.Quoted}").ConfigureAwait(false);
+        else
+            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} WHERE {And(above, repull.End is { } end ? Below(end) : null)}").ConfigureAwait(false);
+        if ((repull.End ?? upper) is { } bound)
+            await _run.CopyAsync(_run.Query(And(above, Below(bound))), table.Name, freeze: false).ConfigureAwait(false);
+        await StoreAsync("last_value").ConfigureAwait(false);
+        return RefreshOutcome.Refreshed;
+
+        static string And(string? one, string? other) => one is null ? other! : other is null ? one : $"{one} AND {other}";
+    }
+
+    // An upsert leaves unchanged rows alone; where a second unique index is, two rows may swap its values, which only delete and insert can do.
+    private async Task<long> ReplaceAsync(string query, RelationInfo table)
+    {
+        var session = _run.Destination.Unlimited;
+        await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {_run.ColumnList} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
+        var rows = await _run.CopyAsync(query, Stage, freeze: false).ConfigureAwait(false);
+        if (rows == 0)
+            return 0;
+        await session.ExecuteAsync("ANALYZE pg_temp.omnipg_stage").ConfigureAwait(false);
+        var key = _run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).ToArray();
+        if (await HasOnlyUniqueIndexAsync(table).ConfigureAwait(false))
+        {
+            var others = _run.Columns.Where(c => !_run.Spec.Key.Contains(c.Name.Value)).Select(c => c.Name.Quoted).ToArray();
+            var action = others.Length == 0 ? "NOTHING"
+                : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))} WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record";
+            await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({_run.ColumnList}) SELECT {_run.ColumnList} FROM pg_temp.omnipg_stage ON CONFLICT ({string.Join(", ", key)}) DO {action}").ConfigureAwait(false);
+        }
+        else
+        {
+            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {string.Join(" AND ", key.Select(k => $"d.{k} = s.{k}"))}").ConfigureAwait(false);
+            await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} ({_run.ColumnList}) SELECT {_run.ColumnList} FROM pg_temp.omnipg_stage").ConfigureAwait(false);
+        }
+        return rows;
+    }
+
+    private async Task<bool> HasOnlyUniqueIndexAsync(RelationInfo table) => await _run.Destination.ScalarAsync(
+        """
+        SELECT count(*) = 1 AND bool_and(i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+            AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
+                = ARRAY(SELECT unnest($2) ORDER BY 1))
+        FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)
+        """,
+        PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(_run.Spec.Key)).ConfigureAwait(false) is true;
+
+    // The value to stay below when there are at least so many rows: the rows of the last value of the batch wait, for others may have it, too.
+    private async Task<string?> CutAsync(string window, int limit)
+    {
+        var column = _column.Name.Quoted;
+        var batch = string.Create(CultureInfo.InvariantCulture, $"{_run.Query(window, column)} ORDER BY 1 LIMIT {limit}");
+        var (count, least, largest) = await _run.Source.Unlimited.RowAsync($"SELECT count(*), min({column})::{_type}::text, max({column})::{_type}::text FROM ({batch}) b",
+            row => (row.GetInt64(0), row.Text(1), row.Text(2))).ConfigureAwait(false);
+        if (count < limit)
+            return null;
+        return least == largest ? throw new BatchStalledException(_run.Spec.Target, limit, largest!) : largest;
+    }
+
+    /// <summary>The value that rows have to be below; null for a source without rows.</summary>
+    private async Task<string?> UpperBoundAsync()
+    {
+        // Times by the source's clock: now() is the begin of this transaction, before its snapshot.
+        var sql = _run.Spec.Cursor!.TimeBoundary is { } interval
+            ? $"SELECT (pg_catalog.now() - {PgLiteral.Quote(interval.ToString())}::interval)::{_type}::text"
+            : string.Create(CultureInfo.InvariantCulture, $"SELECT (max({_column.Name.Quoted})::bigint - {_run.Spec.Cursor.SerialBoundary})::text FROM {_run.Spec.Source.Quoted}");
+        return await _run.Source.Unlimited.ScalarAsync(sql).ConfigureAwait(false) as string;
+    }
+
+    private async Task WarnOfNullsAsync()
+    {
+        if (await _run.Source.Unlimited.ScalarAsync($"SELECT EXISTS ({_run.Query($"{_column.Name.Quoted} IS NULL", "1")})").ConfigureAwait(false) is true)
+            _run.Warnings.Add($"Rows without a value in '{_column.Name.Value}' are never copied.");
+    }
+
+    private Task<int> StoreAsync(string whenEmpty) => _run.Destination.Unlimited.ExecuteAsync(
+        $"UPDATE {_config} SET last_value = coalesce((SELECT max({_column.Name.Quoted}) FROM {_run.Spec.Target.Quoted}){(_type == "bigint" ? "" : "::timestamptz")}, {whenEmpty}) WHERE dest_table = $1", Name());
+
+    private Npgsql.NpgsqlParameter Name() => PgParameter.Text(SpecTable.Text(_run.Spec.Target));
+
+    private string Below(string value) => $"{_column.Name.Quoted} < {Constant(value)}";
+
+    private string Constant(string value) => $"{PgLiteral.Quote(value)}::{_type}";
+}

@@ -1,0 +1,43 @@
+using System.Globalization;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>The whole table in one transaction: emptied, filled, its sequences set. Readers wait from the TRUNCATE to the commit.</summary>
+internal static class ReloadMethod
+{
+    // Columns whose default takes from the sequence, and those that own it (identity, serial).
+    private const string Users =
+        """
+        SELECT DISTINCT n.nspname::text, c.relname::text, a.attname::text
+        FROM pg_catalog.pg_depend d
+        LEFT JOIN pg_catalog.pg_attrdef f ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND f.oid = d.objid
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = coalesce(f.adrelid, d.refobjid) AND a.attnum = coalesce(f.adnum, d.refobjsubid)
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE f.oid IS NOT NULL AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = $1
+           OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = $1 AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+        """;
+
+    public static async Task<RefreshOutcome> RefreshAsync(TableRun run)
+    {
+        var table = await RelationInfo.FindAsync(run.Destination, run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(run.Spec.Target);
+        run.RequireFit(table);
+        await run.Destination.Unlimited.ExecuteAsync($"TRUNCATE {table.Name.Quoted}{(run.Spec.TruncateCascade ? " CASCADE" : "")}").ConfigureAwait(false);
+        await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r').ConfigureAwait(false);
+        foreach (var sequence in run.Spec.Sequences)
+            await SetAsync(run.Destination, sequence).ConfigureAwait(false);
+        return RefreshOutcome.Refreshed;
+    }
+
+    private static async Task SetAsync(PgSession session, QualifiedName sequence)
+    {
+        var oid = await session.ScalarAsync("SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND n.nspname = $1 AND c.relname = $2",
+            PgParameter.Text(sequence.Schema!.Value.Value), PgParameter.Text(sequence.Name.Value)).ConfigureAwait(false) ?? throw new DestinationMissingException(sequence);
+        var users = await session.RowsAsync(Users, row => (Table: QualifiedName.Create(row.GetString(0), row.GetString(1)), Column: PgIdentifier.Create(row.GetString(2))),
+            PgParameter.Of(oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false);
+        if (users.Count == 0)
+            return;
+        var largest = string.Join(", ", users.Select(user => $"(SELECT max({user.Column.Quoted}) FROM {user.Table.Quoted})"));
+        // setval is strict: without any row the sequence stays as it is.
+        await session.Unlimited.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"SELECT pg_catalog.setval({oid}::oid::regclass, GREATEST({largest}))")).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,172 @@
+using System.Globalization;
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>Two tables and a view over one of them: the other one is filled, then the view changes over in a transaction of its own.</summary>
+/// <remarks>Readers wait for the change of the view only, never for a load. A load that was committed is not lost when the change has to wait: it is tried again.</remarks>
+internal static class SnapshotMethod
+{
+    public const int MaxNameBytes = PgIdentifier.MaxBytes - 6;
+
+    private const string Shown =
+        """
+        SELECT c.relname::text FROM pg_catalog.pg_rewrite r
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        JOIN pg_catalog.pg_class c ON c.oid = d.refobjid
+        WHERE r.ev_class = $1 AND c.relname = ANY ($2) AND c.relnamespace = (SELECT v.relnamespace FROM pg_catalog.pg_class v WHERE v.oid = $1) LIMIT 1
+        """;
+
+    /// <summary>One of the two tables.</summary>
+    public static QualifiedName Table(QualifiedName view, int number) =>
+        QualifiedName.Create(view.Schema!.Value.Value, string.Create(CultureInfo.InvariantCulture, $"{view.Name.Value}_snap{number}"));
+
+    /// <summary>Both tables, the first one filled, and the view over it.</summary>
+    public static async Task CreateAsync(TableRun run, CreateOptions options)
+    {
+        var view = run.Spec.Target;
+        foreach (var number in (int[])[1, 2])
+            await run.CreateTableAsync(Table(view, number)).ConfigureAwait(false);
+        if (options.PullData)
+            await run.CopyAsync(run.Query(), Table(view, 1), freeze: true).ConfigureAwait(false);
+        var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
+        foreach (var number in (int[])[1, 2])
+            await indexes.BuildAsync(Table(view, number), options.Indexes, string.Create(CultureInfo.InvariantCulture, $"snap{number}_"), []).ConfigureAwait(false);
+        await run.Destination.Unlimited.ExecuteAsync($"ANALYZE {Table(view, 1).Quoted}").ConfigureAwait(false);
+        await run.Destination.ExecuteAsync($"CREATE VIEW {view.Quoted} AS SELECT * FROM {Table(view, 1).Quoted}").ConfigureAwait(false);
+    }
+
+    /// <summary>Fills the table that the view does not show.</summary>
+    /// <returns>What the change of the view needs to know.</returns>
+    public static async Task<Load> LoadAsync(TableRun run)
+    {
+        var view = run.Spec.Target;
+        var found = await RelationInfo.FindAsync(run.Destination, view).ConfigureAwait(false) ?? throw new DestinationMissingException(view);
+        var shown = await ShownAsync(run.Destination, found).ConfigureAwait(false) ?? throw new DestinationMissingException(Table(view, 1));
+        var number = 3 - shown;
+        var table = Table(view, number);
+        var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
+        var inactive = await RelationInfo.FindAsync(run.Destination, table).ConfigureAwait(false) ?? throw new DestinationMissingException(table);
+        var active = await RelationInfo.FindAsync(run.Destination, Table(view, shown)).ConfigureAwait(false) ?? throw new DestinationMissingException(Table(view, shown));
+        var changed = !SameColumns(inactive, run.Columns);
+        if (changed)
+            await RebuildAsync(run, inactive).ConfigureAwait(false);
+        else
+            await run.Destination.Unlimited.ExecuteAsync($"TRUNCATE {table.Quoted}").ConfigureAwait(false);
+        await run.CopyAsync(run.Query(), table, freeze: true).ConfigureAwait(false);
+        var prefix = string.Create(CultureInfo.InvariantCulture, $"snap{number}_");
+        if (changed)
+            await indexes.BuildAsync(table, IndexCopy.All, prefix, []).ConfigureAwait(false);
+        await run.Destination.Unlimited.ExecuteAsync($"ANALYZE {table.Quoted}").ConfigureAwait(false);
+        // A view over other columns is made anew together with the table it showed, while that one has no readers but this transaction's.
+        if (!SameColumns(active, run.Columns))
+        {
+            await ReplaceViewAsync(run, found, active, table).ConfigureAwait(false);
+            await indexes.BuildAsync(active.Name, IndexCopy.All, string.Create(CultureInfo.InvariantCulture, $"snap{shown}_"), []).ConfigureAwait(false);
+            // The operator's text, for the path of the role.
+            await run.Destination.ExecuteAsync("SET LOCAL search_path TO DEFAULT").ConfigureAwait(false);
+            foreach (var statement in run.Spec.PostScript)
+                await run.Destination.Unlimited.ExecuteTextAsync(statement).ConfigureAwait(false);
+            await run.Destination.ExecuteAsync("SET LOCAL search_path = pg_catalog, pg_temp").ConfigureAwait(false);
+            run.Warnings.Add($"The columns of source '{run.Spec.Source}' have changed: view and tables of '{view}' were made anew.");
+            return new Load(number, null);
+        }
+        return new Load(number, await FileAsync(run.Destination, table).ConfigureAwait(false));
+    }
+
+    /// <summary>Lets the view show the loaded table, in a short transaction under the lock of the table.</summary>
+    /// <returns>False when another refresh was faster; its rows are the newer ones.</returns>
+    public static async Task<bool> ShowAsync(PgSession session, QualifiedName view, Load load)
+    {
+        await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(view))).ConfigureAwait(false);
+        var table = Table(view, load.Number);
+        if (await FileAsync(session, table).ConfigureAwait(false) != load.File)
+            return false;
+        await session.ExecuteAsync($"CREATE OR REPLACE VIEW {view.Quoted} AS SELECT * FROM {table.Quoted}").ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Gives back the space of the table that is not shown any more.</summary>
+    /// <returns>False when another refresh fills it already.</returns>
+    public static async Task<bool> EmptyAsync(PgSession session, QualifiedName view, Load load)
+    {
+        if (await RelationInfo.FindAsync(session, view).ConfigureAwait(false) is not { } found || await ShownAsync(session, found).ConfigureAwait(false) != load.Number)
+            return false;
+        await session.ExecuteAsync($"TRUNCATE {Table(view, 3 - load.Number).Quoted}").ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Ends the management: the shown table becomes the table, or everything goes.</summary>
+    public static async Task<IReadOnlyList<QualifiedName>> DropAsync(PgSession session, QualifiedName view, bool keep)
+    {
+        var found = await RelationInfo.FindAsync(session, view).ConfigureAwait(false);
+        var shown = found is null ? null : await ShownAsync(session, found).ConfigureAwait(false);
+        var dropped = new List<QualifiedName>();
+        var dress = keep && shown is not null ? await RelationDress.ReadAsync(session, found!).ConfigureAwait(false) : null;
+        if (found is not null)
+            await DropOneAsync("VIEW", view).ConfigureAwait(false);
+        foreach (var number in (int[])[1, 2])
+        {
+            if (!(keep && number == shown) && await RelationInfo.FindAsync(session, Table(view, number)).ConfigureAwait(false) is { } table)
+                await DropOneAsync("TABLE", table.Name).ConfigureAwait(false);
+        }
+        if (dress is not null)
+        {
+            await session.ExecuteAsync($"ALTER TABLE {Table(view, shown!.Value).Quoted} RENAME TO {view.Name.Quoted}").ConfigureAwait(false);
+            await dress.PutOnAsync(session, [.. found!.Columns.Select(c => c.Name.Value)], isTable: true).ConfigureAwait(false);
+        }
+        return dropped;
+
+        async Task DropOneAsync(string kind, QualifiedName name)
+        {
+            await GuardDependentsAsync(name, () => session.ExecuteAsync($"DROP {kind} {name.Quoted}")).ConfigureAwait(false);
+            dropped.Add(name);
+        }
+    }
+
+    private static async Task RebuildAsync(TableRun run, RelationInfo table)
+    {
+        var dress = await RelationDress.ReadAsync(run.Destination, table).ConfigureAwait(false);
+        await GuardDependentsAsync(table.Name, () => run.Destination.ExecuteAsync($"DROP TABLE {table.Name.Quoted}")).ConfigureAwait(false);
+        await run.CreateTableAsync(table.Name).ConfigureAwait(false);
+        await dress.PutOnAsync(run.Destination, [.. run.Columns.Select(c => c.Name.Value)], isTable: true).ConfigureAwait(false);
+    }
+
+    private static async Task ReplaceViewAsync(TableRun run, RelationInfo view, RelationInfo active, QualifiedName table)
+    {
+        var dress = await RelationDress.ReadAsync(run.Destination, view).ConfigureAwait(false);
+        await GuardDependentsAsync(view.Name, () => run.Destination.ExecuteAsync($"DROP VIEW {view.Name.Quoted}")).ConfigureAwait(false);
+        await RebuildAsync(run, active).ConfigureAwait(false);
+        await run.Destination.ExecuteAsync($"CREATE VIEW {view.Name.Quoted} AS SELECT * FROM {table.Quoted}").ConfigureAwait(false);
+        await dress.PutOnAsync(run.Destination, [.. run.Columns.Select(c => c.Name.Value)], isTable: false).ConfigureAwait(false);
+    }
+
+    private static async Task GuardDependentsAsync(QualifiedName name, Func<Task<int>> drop)
+    {
+        try
+        {
+            await drop().ConfigureAwait(false);
+        }
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.DependentObjectsStillExist)
+        {
+            throw new DependentObjectsException(name, error);
+        }
+    }
+
+    private static bool SameColumns(RelationInfo table, IReadOnlyList<ColumnInfo> columns) =>
+        table.Columns.Select(c => (c.Name, c.Type)).SequenceEqual(columns.Select(c => (c.Name, c.Type)));
+
+    private static async Task<int?> ShownAsync(PgSession session, RelationInfo view) =>
+        await session.ScalarAsync(Shown, PgParameter.Of(view.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts([Table(view.Name, 1).Name.Value, Table(view.Name, 2).Name.Value])).ConfigureAwait(false)
+            is string name ? name[^1] - '0' : null;
+
+    private static async Task<uint?> FileAsync(PgSession session, QualifiedName table) => await session.ScalarAsync(
+        "SELECT pg_catalog.pg_relation_filenode(c.oid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+        PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value)).ConfigureAwait(false) is uint file ? file : null;
+
+    /// <summary>A filled table that the view does not show yet.</summary>
+    /// <param name="Number">Which of the two.</param>
+    /// <param name="File">Its file, by which another load is told from this one; null when the view shows it already.</param>
+    /// <param name="Token">Change token of the source at the load; null for none.</param>
+    public readonly record struct Load(int Number, uint? File, string? Token = null);
+}

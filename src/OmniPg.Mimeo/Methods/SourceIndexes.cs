@@ -1,0 +1,129 @@
+using System.Globalization;
+using System.Text;
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>Indexes of the source: which of them tell rows apart, and how they are built at the destination.</summary>
+internal sealed class SourceIndexes
+{
+    // The part of a definition behind the table's name is cut off by the length of what stands before it, which is known word for word
+    // (src/backend/utils/adt/ruleutils.c, pg_get_indexdef_worker); flag "known" says that it really stood there.
+    private const string Sql =
+        """
+        WITH one AS (
+            SELECT i.*, ic.relname, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+                format('CREATE %sINDEX %I ON %s%I.%I ', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, ic.relname, CASE tc.relkind WHEN 'p' THEN 'ONLY ' ELSE '' END,
+                    n.nspname, tc.relname) AS head
+            FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid JOIN pg_catalog.pg_class tc ON tc.oid = i.indrelid
+            JOIN pg_catalog.pg_namespace n ON n.oid = tc.relnamespace
+            WHERE i.indrelid = $1 AND i.indisvalid)
+        SELECT relname::text, indisprimary, indisunique, substr(definition, length(head) + 1), starts_with(definition, head),
+            ARRAY(SELECT a.attname::text FROM unnest(indkey[0:indnkeyatts - 1]) WITH ORDINALITY k (num, place) JOIN pg_catalog.pg_attribute a ON a.attrelid = indrelid AND a.attnum = k.num ORDER BY place),
+            ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = indrelid AND a.attnum > 0 AND (a.attnum = ANY (indkey::int2[]) OR EXISTS (
+                SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = indexrelid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+                AND d.refobjid = indrelid AND d.refobjsubid = a.attnum))),
+            indisunique AND indimmediate AND indpred IS NULL AND indexprs IS NULL AND NOT EXISTS (
+                SELECT FROM unnest(indkey[0:indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = indrelid AND a.attnum = k.num WHERE NOT a.attnotnull)
+        FROM one ORDER BY indisprimary DESC, indexrelid
+        """;
+
+    private readonly TableRun _run;
+    private readonly IReadOnlyList<Index> _all;
+
+    private SourceIndexes(TableRun run, IReadOnlyList<Index> all) => (_run, _all) = (run, all);
+
+    /// <summary>Reads them in the source's snapshot.</summary>
+    public static async Task<SourceIndexes> ReadAsync(TableRun run)
+    {
+        await run.Source.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
+        var all = await run.Source.RowsAsync(Sql, row => new Index(row.GetString(0), row.GetBoolean(1), row.GetBoolean(2), row.GetString(3), row.GetBoolean(4),
+            row.GetFieldValue<string[]>(5), row.GetFieldValue<string[]>(6), row.GetBoolean(7)), PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false);
+        // What the role has by default: the condition is the operator's text.
+        await run.Source.ExecuteAsync("SET LOCAL search_path TO DEFAULT").ConfigureAwait(false);
+        return new SourceIndexes(run, all);
+    }
+
+    /// <summary>The columns that tell rows apart: those given, else the primary key's, else those of the oldest fit unique index.</summary>
+    /// <exception cref="NoReplicationKeyException">There are none, or they are not among the copied columns.</exception>
+    public IReadOnlyList<ColumnInfo> Key()
+    {
+        var spec = _run.Spec;
+        var names = spec.Key.Count > 0 ? spec.Key : _all.FirstOrDefault(i => i.IsKey)?.Columns
+            ?? throw new NoReplicationKeyException(spec.Source, "has no valid primary key or unique index on columns that are never null");
+        return [.. names.Select(name => _run.Columns.FirstOrDefault(c => c.Name.Value == name)
+            ?? throw new NoReplicationKeyException(spec.Source, $"has the key column '{name}', which is not among the copied columns"))];
+    }
+
+    /// <summary>Builds indexes on a filled table.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="which">Which ones.</param>
+    /// <param name="prefix">Before each name; the two tables of a snapshot have the same indexes.</param>
+    /// <param name="key">Columns that need a unique index whatever the choice; empty for none.</param>
+    public async Task BuildAsync(QualifiedName table, IndexCopy which, string prefix, IReadOnlyList<ColumnInfo> key)
+    {
+        var names = key.Select(k => k.Name.Value).ToArray();
+        var first = _all.FirstOrDefault(i => i.IsKey);
+        var chosen = which == IndexCopy.All ? _all.Where(i => i.Used.All(name => _run.Columns.Any(c => c.Name.Value == name)))
+            : which == IndexCopy.KeyOnly && first is not null && first.Used.All(name => _run.Columns.Any(c => c.Name.Value == name)) ? [first] : [];
+        var hasKey = names.Length == 0;
+        foreach (var index in chosen)
+        {
+            hasKey |= index.IsKey && index.Columns.SequenceEqual(names);
+            await BuildOneAsync(table, index, prefix).ConfigureAwait(false);
+        }
+        if (!hasKey)
+            await _run.Destination.Unlimited.ExecuteAsync($"CREATE UNIQUE INDEX ON {table.Quoted} ({string.Join(", ", key.Select(k => k.Name.Quoted))})").ConfigureAwait(false);
+    }
+
+    private async Task BuildOneAsync(QualifiedName table, Index index, string prefix)
+    {
+        var session = _run.Destination.Unlimited;
+        if (!index.IsKnown)
+        {
+            _run.Warnings.Add($"Index '{index.Name}' was left out: its definition is not understood.");
+            return;
+        }
+        var wanted = prefix + index.Name.Replace(_run.Spec.Source.Name.Value, _run.Spec.Target.Name.Value, StringComparison.Ordinal);
+        var name = await FreeNameAsync(table, index.IsPrimary ? $"{prefix}{_run.Spec.Target.Name.Value}_{string.Join('_', index.Columns)}_pk" : wanted).ConfigureAwait(false);
+        await session.ExecuteAsync("SAVEPOINT omnipg_index").ConfigureAwait(false);
+        try
+        {
+            await PlainStatements.ExecuteAsync(session.Connection, [$"CREATE {(index.IsUnique ? "UNIQUE " : "")}INDEX {name.Quoted} ON {table.Quoted} {index.Tail}"], 0, session.CancellationToken).ConfigureAwait(false);
+            if (index.IsPrimary)
+                await session.ExecuteAsync($"ALTER TABLE {table.Quoted} ADD CONSTRAINT {name.Quoted} PRIMARY KEY USING INDEX {name.Quoted}").ConfigureAwait(false);
+            await session.ExecuteAsync("RELEASE SAVEPOINT omnipg_index").ConfigureAwait(false);
+        }
+        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName)
+        {
+            await session.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_index").ConfigureAwait(false);
+            _run.Warnings.Add($"Index '{index.Name}' was left out: {error.MessageText}.");
+        }
+    }
+
+    private async Task<PgIdentifier> FreeNameAsync(QualifiedName table, string wanted)
+    {
+        for (var number = 0; ; number++)
+        {
+            var name = Cut(wanted, number == 0 ? "" : "_" + number.ToString(CultureInfo.InvariantCulture));
+            if (await _run.Destination.ScalarAsync("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+                PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(name.Value)).ConfigureAwait(false) is null)
+                return name;
+        }
+    }
+
+    private static PgIdentifier Cut(string name, string suffix)
+    {
+        var kept = new StringBuilder();
+        var bytes = suffix.Length;
+        foreach (var rune in name.EnumerateRunes())
+        {
+            if ((bytes += rune.Utf8SequenceLength) > PgIdentifier.MaxBytes)
+                break;
+            kept.Append(rune);
+        }
+        return PgIdentifier.Create(kept + suffix);
+    }
+
+    private sealed record Index(string Name, bool IsPrimary, bool IsUnique, string Tail, bool IsKnown, IReadOnlyList<string> Columns, IReadOnlyList<string> Used, bool IsKey);
+}

@@ -1,0 +1,138 @@
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>One table during one call: the open transactions of both sides, the columns, and what has come so far.</summary>
+internal sealed class TableRun
+{
+    private const string Rights =
+        """
+        SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT'), quote_ident(current_user)
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1
+        """;
+
+    private readonly NpgsqlDataSource _destinationServer;
+    private readonly IProgress<CopyProgress>? _progress;
+
+    private TableRun(NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress) => (_destinationServer, _progress) = (destinationServer, progress);
+
+    public required ReplicationSpec Spec { get; init; }
+
+    public required MimeoStore Store { get; init; }
+
+    public required PgSession Destination { get; init; }
+
+    public required PgSession Source { get; init; }
+
+    public required MimeoOptions Options { get; init; }
+
+    /// <summary>The relation at the source.</summary>
+    public required RelationInfo Relation { get; init; }
+
+    /// <summary>Columns that are copied, in the source's order.</summary>
+    public required IReadOnlyList<ColumnInfo> Columns { get; init; }
+
+    public List<string> Warnings { get; } = [];
+
+    public long Rows { get; private set; }
+
+    public long Bytes { get; private set; }
+
+    public CopyFormat Format => Columns.All(c => c.IsBinarySafe) ? CopyFormat.Binary : CopyFormat.Text;
+
+    /// <summary>Takes the source's snapshot and reads its catalog from it.</summary>
+    public static async Task<TableRun> BeginAsync(
+        ReplicationSpec spec, MimeoStore store, PgSession destination, SourceSession source, MimeoOptions options, NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress)
+    {
+        await source.TakeSnapshotAsync(options.LockTimeout).ConfigureAwait(false);
+        // Types are named with their schema then, as the destination needs them; the condition is the operator's text for the role's own path.
+        await source.Session.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
+        var relation = await RelationInfo.FindAsync(source.Session, spec.Source).ConfigureAwait(false) ?? throw new SourceTableNotFoundException(spec.Source, source.Name);
+        await source.Session.ExecuteAsync("SET LOCAL search_path TO DEFAULT").ConfigureAwait(false);
+        var (usage, select, role) = await source.Session.RowAsync(Rights, row => (row.GetBoolean(0), row.GetBoolean(1), row.GetString(2)),
+            PgParameter.Of(relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false);
+        if (!usage || !select)
+        {
+            throw new MimeoPermissionException(source.Name, $"read '{spec.Source}'",
+                $"GRANT {(usage ? $"SELECT ON {spec.Source.Quoted}" : $"USAGE ON SCHEMA {spec.Source.Schema!.Value.Quoted}")} TO {role};", null);
+        }
+        var run = new TableRun(destinationServer, progress)
+        {
+            Spec = spec, Store = store, Destination = destination, Source = source.Session, Options = options, Relation = relation, Columns = relation.Pick(spec.Columns, spec.Target),
+        };
+        await run.CheckConditionAsync().ConfigureAwait(false);
+        return run;
+    }
+
+    /// <summary>The query of the source's rows.</summary>
+    /// <param name="bounds">Predicate on the copied columns; null for none. The condition stands apart from it, so that an OR inside cannot widen it.</param>
+    /// <param name="select">What is selected; null for the copied columns.</param>
+    public string Query(string? bounds = null, string? select = null)
+    {
+        var own = string.Join(", ", Columns.Select(c => $"{Spec.Source.Quoted}.{c.Name.Quoted}"));
+        // The line break ends a comment at the end of the condition.
+        return $"SELECT {select ?? ColumnList} FROM (SELECT {own} FROM {Spec.Source.Quoted} {Spec.Condition}\n) AS s{(bounds is null ? "" : " WHERE " + bounds)}";
+    }
+
+    /// <summary>Names of the copied columns, quoted.</summary>
+    public string ColumnList => string.Join(", ", Columns.Select(c => c.Name.Quoted));
+
+    /// <summary>Copies rows into a relation of the destination.</summary>
+    /// <param name="query">The rows.</param>
+    /// <param name="into">The relation, which has all copied columns.</param>
+    /// <param name="freeze">Whether this transaction created or truncated it.</param>
+    /// <returns>Number of rows.</returns>
+    public async Task<long> CopyAsync(string query, QualifiedName into, bool freeze)
+    {
+        var pid = (int)(await Destination.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false))!;
+        var pipe = new CopyPipe
+        {
+            Source = Source.Connection, Query = query, Destination = Destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
+            Into = Columns.Count == 0 ? into.Quoted : $"{into.Quoted} ({ColumnList})", BufferBytes = Options.PipeBufferBytes, Progress = _progress, EstimatedRows = Relation.EstimatedRows,
+            // Another session of the same role may end the statement; the driver has no way to do it for a COPY that writes.
+            CancelDestination = () =>
+            {
+                using var cancel = _destinationServer.CreateCommand("SELECT pg_catalog.pg_cancel_backend($1)");
+                cancel.Parameters.Add(PgParameter.Integer(pid));
+                cancel.ExecuteScalar();
+            },
+        };
+        await pipe.RunAsync(Destination.CancellationToken).ConfigureAwait(false);
+        Rows += pipe.Rows;
+        Bytes += pipe.Bytes;
+        return pipe.Rows;
+    }
+
+    /// <summary>Creates the destination with names and types of the source, as the original does: no defaults, no NOT NULL.</summary>
+    public Task CreateTableAsync(QualifiedName table) =>
+        Destination.ExecuteAsync($"CREATE TABLE {table.Quoted} ({string.Join(", ", Columns.Select(c => $"{c.Name.Quoted} {c.Type}"))})");
+
+    /// <summary>Refuses a destination that lacks a copied column or has it with another type.</summary>
+    public void RequireFit(RelationInfo destination)
+    {
+        var differences = (from column in Columns
+                           let there = destination.Columns.FirstOrDefault(c => c.Name == column.Name)
+                           where there is null || there.BaseType != column.BaseType || there.IsGenerated
+                           select there is null ? $"'{column.Name.Value}' ({column.Type}) is missing at the destination"
+                               : there.IsGenerated ? $"'{column.Name.Value}' is generated at the destination"
+                               : $"'{column.Name.Value}' is {column.Type} at the source and {there.Type} at the destination").ToArray();
+        if (differences.Length > 0)
+            throw new ColumnDriftException(Spec.Target, differences, "Change the destination's columns, or leave them out.");
+    }
+
+    // Alone in the extended protocol, which takes one statement: in the COPY, which knows the simple one only, the text could end the query and go on.
+    private async Task CheckConditionAsync()
+    {
+        if (Spec.Condition is not { } condition)
+            return;
+        try
+        {
+            await PlainStatements.ExecuteAsync(Source.Connection, [$"SELECT 1 FROM {Spec.Source.Quoted} {condition}\nLIMIT 0"], Source.CommandTimeoutSeconds, Source.CancellationToken).ConfigureAwait(false);
+            await PlainStatements.ExecuteAsync(Source.Connection, [Query() + " LIMIT 0"], Source.CommandTimeoutSeconds, Source.CancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException error)
+        {
+            throw new InvalidConditionException(condition, error.MessageText, error);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>The destination database: finds the tables of the configuration and installs them.</summary>
+internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions options) : PgDatabase<MimeoStore>(dataSource, options.CommandTimeout)
+{
+    private const string InstallLock = "omnipg_mimeo.install";
+
+    private readonly PgIdentifier _side = PgIdentifier.Create(options.Schema);
+
+    /// <summary>Installs or upgrades the tables.</summary>
+    public Task EnsureCreatedAsync(CancellationToken cancellationToken) => RunEachAsync("install the tables", async (session, _) =>
+    {
+        await SchemaInstall.RunAsync(session, InstallLock, options.LockTimeout, async () =>
+        {
+            var found = await FindAsync(session).ConfigureAwait(false);
+            if (found.Side.IsNewer)
+                found.Require(Name);
+            // CREATE SCHEMA asks for the right even where the schema exists.
+            if (await session.ScalarAsync("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", PgParameter.Text(_side.Value)).ConfigureAwait(false) is null)
+                await session.ExecuteAsync($"CREATE SCHEMA {_side.Quoted}").ConfigureAwait(false);
+            if (!found.IsExtension)
+                await session.ExecuteTextAsync(SqlTemplate.Render(Read("own.sql"), found.Schema, _side, withSide: true)).ConfigureAwait(false);
+            await session.ExecuteTextAsync(SqlTemplate.Render(Read("side.sql"), found.Schema, _side, withSide: true)).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
+        Forget();
+        return true;
+    }, cancellationToken);
+
+    /// <inheritdoc/>
+    protected override async ValueTask<MimeoStore> FindAsync(PgSession session)
+    {
+        var extension = await session.ScalarAsync(
+            "SELECT n.nspname::text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'mimeo'").ConfigureAwait(false);
+        var side = await SchemaFind.LookAsync(
+            async: true, session.Connection, _side, PgIdentifier.Create("schema"), MimeoStore.Version, session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false);
+        return new MimeoStore(extension is string schema ? PgIdentifier.Create(schema) : _side, extension is string, _side, side);
+    }
+
+    /// <inheritdoc/>
+    protected override bool IsWorthKeeping(MimeoStore found) => found.Side.Version == MimeoStore.Version;
+
+    /// <inheritdoc/>
+    protected override ValueTask<Exception?> ExplainAsync(NpgsqlException error, string operation, MimeoStore? target, CancellationToken cancellationToken) => new(error switch
+    {
+        PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } => new MimeoPermissionException(Name, operation, null, error),
+        _ => null,
+    });
+
+    private static string Read(string name)
+    {
+        using var stream = typeof(MimeoDatabase).Assembly.GetManifestResourceStream(name) ?? throw new InvalidOperationException($"The assembly lacks its resource '{name}'.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}
+
+/// <summary>Where the configuration is.</summary>
+/// <param name="Schema">Schema of the <c>refresh_config</c> tables.</param>
+/// <param name="IsExtension">Whether the extension owns them.</param>
+/// <param name="SideSchema">Schema of the package's own tables.</param>
+/// <param name="Side">What was found there.</param>
+internal sealed record MimeoStore(PgIdentifier Schema, bool IsExtension, PgIdentifier SideSchema, SchemaFind Side)
+{
+    public const int Version = 1;
+
+    /// <summary>A table of the configuration, quoted.</summary>
+    public string Of(string table) => $"{Schema.Quoted}.{table}";
+
+    /// <summary>A table of the package's own, quoted.</summary>
+    public string Beside(string table) => $"{SideSchema.Quoted}.{table}";
+
+    /// <summary>Refuses a database whose tables are not those of this version.</summary>
+    public MimeoStore Require(string server) => Side.Version == Version ? this : throw new MimeoStoreException(
+        $"Database '{server}' has {(Side.Version is { } found ? $"tables of version '{found}'" : "no tables")} of this package in schema '{SideSchema}'; it needs version '{Version}'.",
+        Side.IsNewer ? "Update the package." : "Call EnsureCreatedAsync once, with a role that may create the schema.");
+}

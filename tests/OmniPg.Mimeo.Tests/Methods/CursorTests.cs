@@ -1,0 +1,135 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Mimeo.Tests;
+
+public sealed class CursorTests(PgClusterFixture fixture)
+{
+    [Fact]
+    public async Task A_serial_inserter_leaves_the_boundary_behind_and_goes_on_where_it_ended()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.log");
+
+        var created = await mimeo.CreateAsync(ReplicationKind.Inserter, "public.log", s => s with { Cursor = CursorColumn.Serial("col1") });
+        (created.Rows, created.Spec.LastValue).Should().Be((9989, "9989"));
+        await mimeo.AddRowsAsync("log", 10_001, 20_000);
+        var refreshed = await mimeo.RefreshAsync("public.log");
+
+        (refreshed.Outcome, refreshed.Rows, refreshed.LastValue).Should().Be((RefreshOutcome.Refreshed, 10_000, "19989"));
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM log WHERE col1 < 19990", "SELECT * FROM log");
+        (await mimeo.RefreshAsync("public.log")).Outcome.Should().Be(RefreshOutcome.NothingNew);
+    }
+
+    [Fact]
+    public async Task A_limit_ends_a_batch_before_its_last_value_and_stalls_where_all_values_are_one()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.lim", "col1 int, col2 text, col3 timestamptz DEFAULT clock_timestamp()");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.lim", s => s with { Cursor = CursorColumn.Serial("col1", 0), BatchLimit = 500 });
+        await mimeo.AddRowsAsync("lim", 10_001, 20_000);
+
+        var limited = await mimeo.RefreshAsync("public.lim");
+        (limited.Outcome, limited.Rows, limited.LastValue, limited.Warnings.Count).Should().Be((RefreshOutcome.LimitReached, 499, "10498", 1));
+        (await mimeo.RefreshAsync("public.lim", new RefreshOptions { Limit = 1_000_000 })).LastValue.Should().Be("19999");
+        await mimeo.Databases.AtSourceAsync("INSERT INTO lim (col1) SELECT 30000 FROM generate_series(1, 600); INSERT INTO lim (col1) VALUES (30001)");
+        var stalled = () => mimeo.RefreshAsync("public.lim", new RefreshOptions { Limit = 1 });
+
+        (await stalled.Should().ThrowAsync<BatchStalledException>()).Which.Message.Should().Contain("all have the cursor value '20000'");
+        (await mimeo.Client.FindAsync(QualifiedName.Parse("public.lim"), TestContext.Current.CancellationToken))!.LastValue.Should().Be("19999");
+    }
+
+    [Fact]
+    public async Task Numbers_beyond_32_bits_and_below_zero_are_numbers_like_others()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE wide (id bigint); INSERT INTO wide VALUES (-5), (3000000000), (9223372036854774807), (9223372036854775807)");
+
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.wide", s => s with { Cursor = CursorColumn.Serial("id", 999) });
+
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(id::text, ' ' ORDER BY id) FROM wide")).Should().Be("-5 3000000000 9223372036854774807");
+    }
+
+    [Theory]
+    [InlineData("timestamptz")]
+    [InlineData("timestamp")]
+    public async Task A_time_inserter_copies_what_is_older_than_the_boundary_by_the_sources_clock(string type)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE hits (at {type}, t text); INSERT INTO hits SELECT now() - i * interval '1 min', 'x' FROM generate_series(0, 99) i; INSERT INTO hits VALUES (NULL, 'null')");
+
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.hits", s => s with { Cursor = CursorColumn.Time("at") });
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM hits WHERE at < now() - interval '10 min'", "SELECT * FROM hits");
+        await mimeo.Databases.AtSourceAsync("INSERT INTO hits SELECT max(at) FILTER (WHERE at < now() - interval '10 min') + interval '1 us', 'late' FROM hits");
+        var refreshed = await mimeo.RefreshAsync("public.hits");
+
+        refreshed.Rows.Should().Be(1);
+        refreshed.Warnings.Should().Equal("Rows without a value in 'at' are never copied.");
+        (await mimeo.Databases.DestinationAsync<string>("SELECT t FROM hits ORDER BY at DESC LIMIT 1")).Should().Be("late");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_updater_replaces_rows_by_their_key_with_one_unique_index_or_more(bool second)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync(
+            "CREATE TABLE acc (id int PRIMARY KEY, doc json, n int, ver bigint); INSERT INTO acc SELECT i, '{}', i, i FROM generate_series(1, 1000) i"
+            + (second ? "; CREATE UNIQUE INDEX acc_n ON acc (n)" : ""));
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.acc", s => s with { Cursor = CursorColumn.Serial("ver", 0) });
+        (await mimeo.Client.FindAsync(QualifiedName.Parse("public.acc"), TestContext.Current.CancellationToken))!.Key.Should().Equal("id");
+
+        // Two rows swap a second unique value, which an update row by row cannot do.
+        await mimeo.Databases.AtSourceAsync(
+            "DELETE FROM acc WHERE id IN (10, 20); INSERT INTO acc VALUES (10, '[1]', 20, 2000), (20, '[2]', 10, 2001), (5000, NULL, 5000, 2002), (5001, NULL, 5001, 2003)");
+        var refreshed = await mimeo.RefreshAsync("public.acc");
+
+        (refreshed.Outcome, refreshed.Rows, refreshed.LastValue).Should().Be((RefreshOutcome.Refreshed, 4, "2002"));
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT id, doc::text, n, ver FROM acc WHERE ver < 2003", "SELECT id, doc::text, n, ver FROM acc");
+    }
+
+    [Fact]
+    public async Task A_repull_replaces_all_rows_or_those_between_two_values()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.again");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.again", s => s with { Cursor = CursorColumn.Serial("col1", 0) });
+        await mimeo.Databases.AtSourceAsync("UPDATE again SET col2 = 'new'; DELETE FROM again WHERE col1 = 150");
+
+        var window = await mimeo.RefreshAsync("public.again", new RefreshOptions { Repull = Repull.Between("100", "200") });
+        (window.Rows, window.LastValue).Should().Be((98, "9999"));
+        (await mimeo.Databases.DestinationAsync<string>("SELECT count(*) || ' ' || min(col1) || ' ' || max(col1) FROM again WHERE col2 = 'new'")).Should().Be("98 101 199");
+        await mimeo.RefreshAsync("public.again", new RefreshOptions { Repull = Repull.All });
+
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM again WHERE col1 < 10000", "SELECT * FROM again");
+    }
+
+    [Fact]
+    public async Task An_or_in_the_condition_does_not_widen_the_window()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.either", "col1 int, col2 text");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.either", s => s with { Cursor = CursorColumn.Serial("col1", 0), Condition = "WHERE col1 = 1 OR col1 > 9000" });
+        await mimeo.AddRowsAsync("either", 10_001, 10_100);
+
+        await mimeo.RefreshAsync("public.either");
+
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM either WHERE (col1 = 1 OR col1 > 9000) AND col1 < 10100", "SELECT * FROM either");
+    }
+
+    [Fact]
+    public async Task Rows_and_place_go_together_when_the_destination_refuses_a_row()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.half");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.half", s => s with { Cursor = CursorColumn.Serial("col1", 0) });
+        await mimeo.Databases.AtDestinationAsync("ALTER TABLE half ADD CHECK (col1 <> 15000)");
+        await mimeo.AddRowsAsync("half", 10_001, 20_000);
+
+        var refreshing = () => mimeo.RefreshAsync("public.half");
+
+        (await refreshing.Should().ThrowAsync<CopyInterruptedException>()).Which.SqlState.Should().Be("23514");
+        (await mimeo.Databases.DestinationAsync<int>("SELECT max(col1) FROM half")).Should().Be(9999);
+        (await mimeo.Client.FindAsync(QualifiedName.Parse("public.half"), TestContext.Current.CancellationToken))!.LastValue.Should().Be("9999");
+    }
+}
