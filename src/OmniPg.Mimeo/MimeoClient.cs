@@ -190,7 +190,7 @@ public sealed class MimeoClient : IMimeo
                 waiting = false;
                 if (!mine)
                     return (Result(known, RefreshOutcome.SkippedLocked), null);
-                await SourceSession.PrepareAsync(session, _options.LockTimeout).ConfigureAwait(false);
+                await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
                 // Under the lock: another one may have changed it meanwhile.
                 var spec = await SpecTable.FindAsync(session, store, known.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(known.Target));
                 if (options.Repull is not null && spec.Cursor is null)
@@ -253,7 +253,7 @@ public sealed class MimeoClient : IMimeo
             {
                 shown = await session.InTransactionAsync(async () =>
                 {
-                    await SourceSession.PrepareAsync(session, _options.LockTimeout).ConfigureAwait(false);
+                    await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
                     var store = await _database.GetTargetAsync(session).ConfigureAwait(false);
                     var done = await SnapshotMethod.ShowAsync(session, view, load).ConfigureAwait(false);
                     if (done)
@@ -274,7 +274,7 @@ public sealed class MimeoClient : IMimeo
         {
             await session.InTransactionAsync(async () =>
             {
-                await SourceSession.PrepareAsync(session, _options.LockTimeout).ConfigureAwait(false);
+                await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(view))).ConfigureAwait(false);
                 return await SnapshotMethod.EmptyAsync(session, view, load).ConfigureAwait(false);
             }).ConfigureAwait(false);
@@ -313,7 +313,7 @@ public sealed class MimeoClient : IMimeo
 
     private Task<ReplicationSpec?> ReadOneAsync(PgSession session, MimeoStore store, QualifiedName destination) => session.InTransactionAsync(async () =>
     {
-        await SourceSession.PrepareAsync(session, _options.LockTimeout).ConfigureAwait(false);
+        await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
         return await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false);
     });
 
@@ -363,7 +363,7 @@ public sealed class MimeoClient : IMimeo
         _database.RunAsync(operation, async (session, store) =>
         {
             store.Require(_database.Name);
-            await SourceSession.PrepareAsync(session, _options.LockTimeout).ConfigureAwait(false);
+            await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
             return await work(session, store).ConfigureAwait(false);
         }, cancellationToken);
 

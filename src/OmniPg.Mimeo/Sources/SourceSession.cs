@@ -53,7 +53,7 @@ internal sealed class SourceSession : IAsyncDisposable
     }
 
     /// <summary>Brings a transaction of a copy, on either side, to the settings of both.</summary>
-    public static Task PrepareAsync(PgSession session, TimeSpan lockTimeout) =>
+    public static Task AgreeAsync(PgSession session, TimeSpan lockTimeout) =>
         session.ScalarAsync(CopySettings, PgParameter.Text(((long)lockTimeout.TotalMilliseconds).ToString(CultureInfo.InvariantCulture)));
 
     /// <summary>Takes the snapshot that everything from now on is read from. Row security must not hide rows silently: it makes the copy fail.</summary>
@@ -62,7 +62,7 @@ internal sealed class SourceSession : IAsyncDisposable
         _transaction = await Session.Connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, Session.CancellationToken).ConfigureAwait(false);
         await Session.ExecuteAsync("SET TRANSACTION READ ONLY").ConfigureAwait(false);
         await Session.ExecuteAsync("SET LOCAL row_security = off").ConfigureAwait(false);
-        await PrepareAsync(Session, lockTimeout).ConfigureAwait(false);
+        await AgreeAsync(Session, lockTimeout).ConfigureAwait(false);
     }
 
     public async ValueTask DisposeAsync()

@@ -136,6 +136,24 @@ public sealed class SnapshotTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_repeatable_reader_that_opens_the_view_after_the_change_sees_the_new_rows()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.late");
+        await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.late");
+        await using var reader = await mimeo.Databases.Destination.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var transaction = await reader.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, TestContext.Current.CancellationToken);
+        await using (var snapshot = new Npgsql.NpgsqlCommand("SELECT 1", reader))
+            await snapshot.ExecuteScalarAsync(TestContext.Current.CancellationToken);
+        await mimeo.AddRowsAsync("late", 10_001, 10_005);
+
+        await mimeo.RefreshAsync("public.late", new RefreshOptions { SkipUnchanged = false });
+
+        await using var count = new Npgsql.NpgsqlCommand("SELECT count(*) FROM late", reader);
+        (await count.ExecuteScalarAsync(TestContext.Current.CancellationToken)).Should().Be(10_005L);
+    }
+
+    [Fact]
     public async Task A_dependent_view_stops_the_rebuild_and_nothing_changes()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);

@@ -156,5 +156,11 @@ public sealed class TableTests(PgClusterFixture fixture)
         (await creating.Should().ThrowAsync<MimeoPermissionException>()).Which.Hint.Should().Be($"Run as owner: GRANT SELECT ON \"public\".\"secret\" TO {role};");
         await mimeo.Databases.AtSourceAsync($"GRANT SELECT ON \"public\".\"secret\" TO {role}");
         (await mimeo.CreateAsync(ReplicationKind.Table, "public.secret")).Rows.Should().Be(10_000);
+
+        // Rows that a policy hides must not be missing silently.
+        await mimeo.Databases.AtSourceAsync("ALTER TABLE secret ENABLE ROW LEVEL SECURITY");
+        var refreshing = () => mimeo.RefreshAsync("public.secret");
+        (await refreshing.Should().ThrowAsync<CopyInterruptedException>()).Which.Message.Should().Contain("row-level security");
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM secret")).Should().Be(10_000);
     }
 }
