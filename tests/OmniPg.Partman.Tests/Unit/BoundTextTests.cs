@@ -26,7 +26,7 @@ public sealed class BoundTextTests
     [Theory]
     [InlineData("")]
     [InlineData("FOR VALUES FROM ('1')")]
-    [InlineData("FOR VALUES FROM ('1') TO ('2") ]
+    [InlineData("FOR VALUES FROM ('1') TO ('2")]
     [InlineData("FOR VALUES FROM ('1') TO ('2') x")]
     [InlineData("FOR VALUES IN (now())")]
     public void What_is_no_bound_is_refused(string text) => FluentActions.Invoking(() => BoundText.Parse(text)).Should().Throw<FormatException>();

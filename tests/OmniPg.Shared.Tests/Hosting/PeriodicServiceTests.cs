@@ -58,7 +58,8 @@ public sealed class PeriodicServiceTests
                 errors.Add(error.Message);
                 return true;
             },
-            _time) { LongestWait = TimeSpan.FromMinutes(3) };
+            _time)
+        { LongestWait = TimeSpan.FromMinutes(3) };
 
         await service.StartAsync(Stop);
         var offsets = new List<double> { (await NextAsync() - start).TotalMinutes };
