@@ -14,6 +14,7 @@ internal static class Shell
         root.Options.Add(CommonOptions.Verbose);
         root.Subcommands.Add(JobmonCommands.Create(host));
         root.Subcommands.Add(PartmanCommands.Create(host));
+        root.Subcommands.Add(MimeoCommands.Create(host));
         root.Subcommands.Add(ExtractCommand.Create(host));
         root.Subcommands.Add(SchemaCommands.Create(host));
         root.Subcommands.Add(CompletionCommand.Create(host));

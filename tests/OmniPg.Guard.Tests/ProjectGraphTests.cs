@@ -14,7 +14,7 @@ public sealed class ProjectGraphTests
         ["OmniPg.Mimeo"] = ["OmniPg.Core", "OmniPg.Jobmon"],
         ["OmniPg.Extractor"] = ["OmniPg.Core"],
         ["OmniPg.Wal.Cli"] = ["OmniPg.Wal"],
-        ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Partman", "OmniPg.Extractor"],
+        ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Mimeo", "OmniPg.Partman", "OmniPg.Extractor"],
         ["OmniPg.Wal.Push"] = [],
     };
 

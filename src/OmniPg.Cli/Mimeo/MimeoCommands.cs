@@ -1,0 +1,140 @@
+using System.CommandLine;
+using System.Globalization;
+using OmniPg.Mimeo;
+
+namespace OmniPg.Cli;
+
+/// <summary>The commands below <c>omnipg mimeo</c>; sources, and what shows or ends the management of a table.</summary>
+internal static class MimeoCommands
+{
+    private static readonly Option<string?> OwnSchema = new("--schema") { Description = "Schema of the package's own tables. Default omnipg_mimeo", HelpName = "S", Recursive = true };
+
+    private static readonly Argument<string> Name = new("NAME") { Description = "Name of the source" };
+
+    private static readonly Option<string> SourceConnection = new("--source-connection") { Description = "Connection string of the source; a password in it is stored", HelpName = "CS", Required = true };
+
+    private static readonly Argument<string> Destination = new("DEST") { Description = "The table at the destination; without a schema it is in public" };
+
+    private static readonly Option<bool> DropTable = new("--drop-table") { Description = "Drop the rows, too" };
+
+    public static Command Create(CliHost host)
+    {
+        var command = new Command("mimeo", "Tables pulled from other databases\nExample: omnipg mimeo refresh dw.orders");
+        command.Options.Add(OwnSchema);
+        var source = new Command("source", "The servers that tables come from\nExample: omnipg mimeo source list");
+        source.Subcommands.Add(CliCommand.Create(host, "add", "Makes a source known, or gives it another connection; installs the package's tables where they are missing",
+            "omnipg mimeo source add erp --source-connection \"Host=db1;Database=erp;Username=puller\"", AddSourceAsync, Name, SourceConnection));
+        source.Subcommands.Add(CliCommand.Create(host, "list", "All sources", "omnipg mimeo source list", ListSourcesAsync));
+        source.Subcommands.Add(CliCommand.Create(host, "remove", "Forgets a source that no table comes from any more", "omnipg mimeo source remove erp", RemoveSourceAsync, Name));
+        command.Subcommands.Add(source);
+        command.Subcommands.Add(MimeoCreateCommand.Create(host));
+        command.Subcommands.Add(MimeoRefreshCommand.Create(host));
+        command.Subcommands.Add(CliCommand.Create(host, "list", "All managed tables", "omnipg mimeo list", ListAsync));
+        command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable));
+        return command;
+    }
+
+    public static MimeoClient Open(CliSession session)
+    {
+        var options = new MimeoOptions();
+        options.Schema = CliSession.NotEmpty(session.Get(OwnSchema), OwnSchema.Name) ?? options.Schema;
+        return new MimeoClient(session.DataSource, options);
+    }
+
+    public static QualifiedName NameOf(string text)
+    {
+        var name = QualifiedName.Parse(text);
+        return name.Schema is null ? new QualifiedName(PgIdentifier.Create("public"), name.Name) : name;
+    }
+
+    private static async Task<int> AddSourceAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var (name, mimeo) = (session.NotEmpty(Name), Open(session));
+        // Resolved as every other connection of the program: keywords or a URI.
+        var connection = session.OpenOther(session.Get(SourceConnection)!).ConnectionString;
+        await mimeo.EnsureCreatedAsync(cancellationToken);
+        await mimeo.AddSourceAsync(name, connection, cancellationToken);
+        session.WriteResult($"Source '{name}' is known", json => json.WriteString("source", name));
+        return ExitCodes.Done;
+    }
+
+    private static async Task<int> ListSourcesAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var sources = await Open(session).ListSourcesAsync(cancellationToken);
+        if (session.Json)
+        {
+            session.WriteJson(json =>
+            {
+                json.WriteStartArray();
+                foreach (var source in sources)
+                {
+                    json.WriteStartObject();
+                    json.WriteNumber("id", source.Id);
+                    json.WriteString("name", source.Name);
+                    json.WriteString("server", source.Server);
+                    json.WriteString("userName", source.UserName);
+                    json.WriteEndObject();
+                }
+                json.WriteEndArray();
+            });
+            return ExitCodes.Done;
+        }
+        session.WriteTable(["Source", "Server", "User"], sources.Select(s => (string?[])[s.Name, s.Server, s.UserName]));
+        return ExitCodes.Done;
+    }
+
+    private static async Task<int> RemoveSourceAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var name = session.NotEmpty(Name);
+        await Open(session).RemoveSourceAsync(name, cancellationToken);
+        session.WriteResult($"Source '{name}' is forgotten", json => json.WriteString("source", name));
+        return ExitCodes.Done;
+    }
+
+    private static async Task<int> ListAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var tables = await Open(session).ListAsync(cancellationToken);
+        if (session.Json)
+        {
+            session.WriteJson(json =>
+            {
+                json.WriteStartArray();
+                foreach (var table in tables)
+                {
+                    json.WriteStartObject();
+                    json.WriteString("destination", table.Target.ToString());
+                    json.WriteString("kind", Kind(table.Kind));
+                    json.WriteString("from", table.From);
+                    json.WriteString("source", table.Source.ToString());
+                    json.WriteString("cursor", table.Cursor?.Column);
+                    json.WriteString("lastValue", table.LastValue);
+                    json.WriteString("lastRun", table.LastRun?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
+                    json.WriteString("period", table.Period?.ToString());
+                    json.WriteEndObject();
+                }
+                json.WriteEndArray();
+            });
+            return ExitCodes.Done;
+        }
+        session.WriteTable(
+            ["Table", "Kind", "From", "Source", "Last value", "Last run"],
+            tables.Select(t => (string?[])
+            [
+                t.Target.ToString(), Kind(t.Kind), t.From, t.Source.ToString(), t.LastValue, t.LastRun?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+            ]));
+        return ExitCodes.Done;
+    }
+
+    private static async Task<int> DropAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var result = await Open(session).DropAsync(NameOf(session.NotEmpty(Destination)), keepTable: !session.Get(DropTable), cancellationToken);
+        session.WriteResult($"'{result.Destination}' is not managed any more{(result.Kept ? "; its rows stay" : "")}", json =>
+        {
+            json.WriteString("destination", result.Destination.ToString());
+            json.WriteBoolean("kept", result.Kept);
+        });
+        return ExitCodes.Done;
+    }
+
+    private static string Kind(ReplicationKind kind) => kind.ToString().ToLowerInvariant();
+}

@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.Globalization;
+using OmniPg.Mimeo;
+
+namespace OmniPg.Cli;
+
+internal static class MimeoCreateCommand
+{
+    private static readonly Argument<string> Kind = new("KIND") { Description = "snapshot, table, inserter or updater" };
+
+    private static readonly Argument<string> Source = new("SRC") { Description = "The table at the source; without a schema it is in public" };
+
+    private static readonly Option<string> From = new("--from") { Description = "Name of the source", HelpName = "NAME", Required = true };
+
+    private static readonly Option<string?> To = new("--to") { Description = "The table here. Default: the name that it has there", HelpName = "DEST" };
+
+    private static readonly Option<string?> ByTime = new("--by-time") { Description = "Column of times that only grow, for inserter and updater", HelpName = "COL" };
+
+    private static readonly Option<string?> BySerial = new("--by-serial") { Description = "Column of numbers that only grow", HelpName = "COL" };
+
+    private static readonly Option<string?> Boundary = new("--boundary") { Description = "How far behind the end a refresh stays. Default 10 minutes, or 10 numbers", HelpName = "V" };
+
+    private static readonly Option<string?> Columns = new("--columns") { Description = "Columns to copy, with commas. Default all", HelpName = "a,b" };
+
+    private static readonly Option<string?> Where = new("--where") { Description = "Which rows; SQL for the source", HelpName = "COND" };
+
+    private static readonly Option<string?> Key = new("--key") { Description = "Columns that tell rows apart, for an updater. Default those of the primary key", HelpName = "a,b" };
+
+    private static readonly Option<string?> Every = new("--every") { Description = "Time after which the table is due again", HelpName = "I" };
+
+    private static readonly Option<bool> NoData = new("--no-data") { Description = "Pull no rows yet" };
+
+    private static readonly Option<bool> NoIndex = new("--no-index") { Description = "Build no indexes but an updater's key" };
+
+    private static readonly Option<int?> BatchLimit = new("--batch-limit") { Description = "Most rows of a refresh", HelpName = "N" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "create", "Sets one table up and pulls its first rows", "omnipg mimeo create updater public.orders --from erp --to dw.orders --by-time updated_at", RunAsync,
+        Kind, Source, From, To, ByTime, BySerial, Boundary, Columns, Where, Key, Every, NoData, NoIndex, BatchLimit);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var spec = Spec(session);
+        var options = new CreateOptions { PullData = !session.Get(NoData), Indexes = session.Get(NoIndex) ? IndexCopy.None : IndexCopy.All };
+        var result = await MimeoCommands.Open(session).CreateAsync(spec, options, cancellationToken: cancellationToken);
+        foreach (var warning in result.Warnings)
+            session.Error.WriteLine($"omnipg: {warning}");
+        session.WriteResult(
+            result.DestinationExisted ? $"'{spec.Target}' is managed; it was there, so no rows were pulled" : string.Create(CultureInfo.InvariantCulture, $"'{spec.Target}' is managed, with {result.Rows} rows"),
+            json =>
+            {
+                json.WriteString("destination", spec.Target.ToString());
+                json.WriteBoolean("destinationExisted", result.DestinationExisted);
+                json.WriteNumber("rows", result.Rows);
+            });
+        return result.Warnings.Count == 0 ? ExitCodes.Done : ExitCodes.Attention;
+    }
+
+    private static ReplicationSpec Spec(CliSession session)
+    {
+        var kind = session.NotEmpty(Kind) switch
+        {
+            "snapshot" => ReplicationKind.Snapshot,
+            "table" => ReplicationKind.Table,
+            "inserter" => ReplicationKind.Inserter,
+            "updater" => ReplicationKind.Updater,
+            var other => throw new UsageException($"Kind '{other}' is none of snapshot, table, inserter, updater."),
+        };
+        var growing = kind is ReplicationKind.Inserter or ReplicationKind.Updater;
+        var cursor = Cursor(session);
+        if (growing && cursor is null)
+            throw new UsageException($"{session.Get(Kind)} needs --by-time or --by-serial.");
+        if (!growing && (cursor is not null || session.Get(BatchLimit) is not null))
+            throw new UsageException($"--by-time, --by-serial, --boundary and --batch-limit mean nothing for {session.Get(Kind)}.");
+        if (kind != ReplicationKind.Updater && session.Get(Key) is not null)
+            throw new UsageException($"--key means nothing for {session.Get(Kind)}.");
+        if (session.Get(BatchLimit) <= 0)
+            throw new UsageException($"--batch-limit '{session.Get(BatchLimit)}' must be positive.");
+        return new ReplicationSpec
+        {
+            Kind = kind,
+            From = CliSession.NotEmpty(session.Get(From), From.Name)!,
+            Source = MimeoCommands.NameOf(session.NotEmpty(Source)),
+            Destination = session.Get(To) is { } to ? MimeoCommands.NameOf(to) : null,
+            Columns = Names(session.Get(Columns)),
+            Condition = CliSession.NotEmpty(session.Get(Where), Where.Name) is { } where ? $"WHERE ({where}\n)" : null,
+            Cursor = cursor,
+            Key = Names(session.Get(Key)),
+            Period = session.Get(Every) is { } every ? PgInterval.Parse(every) : (PgInterval?)null,
+            BatchLimit = session.Get(BatchLimit),
+        };
+    }
+
+    private static CursorColumn? Cursor(CliSession session)
+    {
+        var boundary = session.Get(Boundary);
+        switch (session.Get(ByTime), session.Get(BySerial))
+        {
+            case (null, null):
+                return boundary is null ? null : throw new UsageException("--boundary needs --by-time or --by-serial.");
+            case ({ } column, null):
+                return CursorColumn.Time(column, boundary is null ? (PgInterval?)null : PgInterval.Parse(boundary));
+            case (null, { } column):
+                return boundary is null ? CursorColumn.Serial(column)
+                    : long.TryParse(boundary, NumberStyles.None, CultureInfo.InvariantCulture, out var numbers) ? CursorColumn.Serial(column, numbers)
+                    : throw new UsageException($"--boundary '{boundary}' is no number, and --by-serial counts numbers.");
+            default:
+                throw new UsageException("--by-time and --by-serial contradict each other.");
+        }
+    }
+
+    private static string[] Names(string? list) => list?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+}

@@ -1,0 +1,58 @@
+using System.Text.Json;
+using OmniPg.Testing;
+
+namespace OmniPg.Cli.Tests.Mimeo;
+
+public sealed class MimeoCommandTests(PgClusterFixture server)
+{
+    [Fact]
+    public async Task Tables_are_set_up_refreshed_listed_and_dropped()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY, t text); INSERT INTO orders SELECT i, 'x' FROM generate_series(1, 100) i", TestContext.Current.CancellationToken);
+
+        var added = await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+        var sources = await cli.RunAsync("mimeo", "source", "list");
+        var snapshot = await cli.RunAsync("mimeo", "create", "snapshot", "orders", "--from", "erp", "--where", "id <= 50");
+        var inserter = await cli.RunAsync("mimeo", "create", "inserter", "orders", "--from", "erp", "--to", "grown", "--by-serial", "id", "--boundary", "0", "--every", "1 hour");
+        await source.ExecuteAsync("INSERT INTO orders SELECT i, 'y' FROM generate_series(101, 110) i", TestContext.Current.CancellationToken);
+        var refreshed = JsonDocument.Parse((await cli.RunAsync("mimeo", "refresh", "grown", "--json")).Output).RootElement;
+        var repulled = await cli.RunAsync("mimeo", "refresh", "grown", "--repull", "10..20");
+        var failed = await cli.RunAsync("mimeo", "refresh", "nowhere", "grown");
+        var list = JsonDocument.Parse((await cli.RunAsync("mimeo", "list", "--json")).Output).RootElement;
+        var busy = await cli.RunAsync("mimeo", "source", "remove", "erp");
+        var dropped = await cli.RunAsync("mimeo", "drop", "orders");
+        await cli.RunAsync("mimeo", "drop", "grown", "--drop-table");
+        var removed = await cli.RunAsync("mimeo", "source", "remove", "erp");
+
+        added.Should().Be(new CliResult(0, "Source 'erp' is known\n", ""));
+        sources.Output.Should().Contain($"dbname='{source.Name}'").And.EndWith("\tpostgres\n");
+        snapshot.Should().Be(new CliResult(0, "'public.orders' is managed, with 50 rows\n", ""));
+        inserter.Should().Be(new CliResult(0, "'public.grown' is managed, with 99 rows\n", ""));
+        refreshed.EnumerateArray().Select(r => $"{r.GetProperty("destination")} {r.GetProperty("outcome")} {r.GetProperty("rows")} {r.GetProperty("lastValue")}").Should().Equal("public.grown Refreshed 10 109");
+        repulled.Output.Should().StartWith("public.grown\tRefreshed\t9\t");
+        (failed.ExitCode, failed.Error).Should().Be((2, "omnipg: public.nowhere: Destination table given in argument (public.nowhere) is not managed by mimeo. Hint: List what is managed, or set the table up.\n"));
+        failed.Output.Should().StartWith("public.grown\tNothingNew\t0\t");
+        list.EnumerateArray().Select(t => $"{t.GetProperty("destination")} {t.GetProperty("kind")} {t.GetProperty("from")} {t.GetProperty("lastValue")} {t.GetProperty("period")}").Should().Equal(
+            "public.grown inserter erp 109 01:00:00", "public.orders snapshot erp  ");
+        busy.ExitCode.Should().Be(2);
+        dropped.Output.Should().Be("'public.orders' is not managed any more; its rows stay\n");
+        removed.ExitCode.Should().Be(0);
+        (await cli.Database.ScalarAsync<long>("SELECT count(*) FROM orders", TestContext.Current.CancellationToken)).Should().Be(50);
+    }
+
+    [Theory]
+    [InlineData("omnipg: Kind 'magic' is none of snapshot, table, inserter, updater.\n", "magic")]
+    [InlineData("omnipg: inserter needs --by-time or --by-serial.\n", "inserter")]
+    [InlineData("omnipg: --by-time and --by-serial contradict each other.\n", "updater", "--by-time", "a", "--by-serial", "b")]
+    [InlineData("omnipg: --key means nothing for table.\n", "table", "--key", "a")]
+    public async Task What_contradicts_itself_is_wrong_use(string message, string kind, params string[] more)
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+
+        var result = await cli.RunAsync(["mimeo", "create", kind, "orders", "--from", "erp", .. more]);
+
+        result.Should().Be(new CliResult(64, "", message));
+    }
+}
