@@ -92,6 +92,21 @@ public interface IPartman
     /// <exception cref="PartmanException">One could not be created; those before it are.</exception>
     Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken cancellationToken = default);
 
+    /// <summary>
+    /// Moves the rows of the default partition into partitions of their own, the lowest first, and creates these. Stands for <c>partition_data_proc</c>.
+    /// </summary>
+    /// <param name="table">The partitioned table, with its schema.</param>
+    /// <param name="progress">Told of each partition that was made.</param>
+    /// <param name="cancellationToken">Cancels it: the partition at work is left as it was, what is done stays.</param>
+    /// <returns>The new partitions; none when there is nothing to move. Rows without a key, and of infinity, stay.</returns>
+    /// <remarks>
+    /// One range in one transaction, in which the table is locked: nobody ever misses a row or sees it twice, and whoever uses the table waits for the move of
+    /// a range. At most <see cref="PartmanOptions.MaxPartitionsPerRun"/> ranges in one call.
+    /// </remarks>
+    /// <exception cref="PartitionSetConfigurationException">A trigger or a foreign key would take the move for a deletion.</exception>
+    /// <exception cref="PartmanException">A range could not be moved; those before it are.</exception>
+    Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default);
+
     /// <summary>Forgets a set: its configuration goes, table, partitions and template stay. Stands for <c>config_cleanup</c>.</summary>
     /// <param name="table">The partitioned table, with its schema; it need not exist any more.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>

@@ -135,6 +135,33 @@ public sealed class PartmanClient : IPartman
     }
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var held = await RunLock.OfSetAsync(_database, Qualified(table).Schema!.Value.Value + "." + table.Name.Value, table, _time, cancellationToken).ConfigureAwait(false);
+        await using var releasing = held.ConfigureAwait(false);
+        using var working = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, held.Lost);
+        var runner = new UnitRunner(_database, _options, _time);
+        var moved = new List<PartitionChange>();
+        while (moved.Count < _options.MaxPartitionsPerRun)
+        {
+            var state = await StateAsync(table, withBytes: false, working.Token).ConfigureAwait(false);
+            var unit = await _database.RunAsync("drain", async (session, _) =>
+            {
+                await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+                return await SetPlanner.DrainLowestAsync(session, state).ConfigureAwait(false);
+            }, working.Token).ConfigureAwait(false);
+            if (unit is null)
+                break;
+            await runner.RunAsync(state, unit, working.Token).ConfigureAwait(false);
+            var change = new PartitionChange(unit.Child!.Value, unit.Lower, unit.Upper, unit.Fate);
+            moved.Add(change);
+            progress?.Report(change);
+            PartmanTelemetry.Created.Add(1);
+        }
+        return moved;
+    }
+
+    /// <inheritdoc/>
     public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("forget", async (session, server) =>
     {
         if (server.IsReadOnly)

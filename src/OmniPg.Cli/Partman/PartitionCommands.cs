@@ -25,6 +25,9 @@ internal static class PartitionCommands
     public static Command CreateFillGaps(CliHost host) => CliCommand.Create(
         host, "fill-gaps", "Creates what is missing between the partitions", "omnipg partman fill-gaps app.events", FillGapsAsync, Table);
 
+    public static Command CreateDrain(CliHost host) => CliCommand.Create(
+        host, "drain", "Moves the rows of the default partition into partitions of their own", "omnipg partman drain app.events", DrainAsync, Table);
+
     public static Command CreateForget(CliHost host) => CliCommand.Create(
         host, "forget", "Deletes the configuration of a set; its tables stay", "omnipg partman forget app.events", ForgetAsync, Table);
 
@@ -105,6 +108,13 @@ internal static class PartitionCommands
     {
         var created = await PartmanCommands.Open(session).FillGapsAsync(PartmanCommands.NameOf(session.NotEmpty(Table)), cancellationToken);
         session.WriteResult($"Created {JobText.Counted(created.Count, "partition")}", json => json.WriteNumber("created", created.Count));
+        return ExitCodes.Done;
+    }
+
+    private static async Task<int> DrainAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var created = await PartmanCommands.Open(session).DrainDefaultAsync(PartmanCommands.NameOf(session.NotEmpty(Table)), cancellationToken: cancellationToken);
+        session.WriteResult($"Moved rows into {JobText.Counted(created.Count, "partition")}", json => json.WriteNumber("created", created.Count));
         return ExitCodes.Done;
     }
 

@@ -27,6 +27,7 @@ internal static class PartmanCommands
         command.Subcommands.Add(PartitionCommands.CreateSets(host));
         command.Subcommands.Add(PartitionCommands.CreateLocate(host));
         command.Subcommands.Add(PartitionCommands.CreateFillGaps(host));
+        command.Subcommands.Add(PartitionCommands.CreateDrain(host));
         command.Subcommands.Add(PartitionCommands.CreateForget(host));
         command.Subcommands.Add(CheckSetsCommand.Create(host));
         return command;

@@ -22,7 +22,8 @@ internal static class PartitionDdl
         var (parent, child, fallback) = (state.Table.Quoted, range.Name.Quoted, state.Default?.Name);
         List<string> statements =
         [
-            $"LOCK TABLE ONLY {parent} IN SHARE UPDATE EXCLUSIVE MODE",
+            // A query that planned before a move and runs behind it would find the rows neither here nor there, so nobody may plan meanwhile.
+            $"LOCK TABLE ONLY {parent} IN {(drain ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE")} MODE",
             .. Table(state, shape, range.Name, withTemplate: true),
             .. EpochCheck(state.Key, range),
             .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
@@ -52,7 +53,7 @@ internal static class PartitionDdl
             [
                 .. fallback is { } d ? new[] { new SqlPlanLock(d, PgLockMode.AccessExclusive) } : [],
                 .. state.References.Select(r => new SqlPlanLock(r, PgLockMode.ShareRowExclusive)),
-                new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive),
+                new SqlPlanLock(state.Table, drain ? PgLockMode.AccessExclusive : PgLockMode.ShareUpdateExclusive),
             ],
             Fate = PartitionFate.Create,
         };

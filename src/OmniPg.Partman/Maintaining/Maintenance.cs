@@ -71,7 +71,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         var done = new List<PartitionChange>();
         var skipped = look.Plan?.Skipped ?? [];
         Exception? error = look.Error ?? look.Plan?.Error;
-        var step = job is null || look is { Error: null, Plan.Units.Count: 0 } ? null : await job.StepAsync($"Maintaining {name}", cancellationToken).ConfigureAwait(false);
+        var step = job is null || look is { Error: null, Plan: { Units.Count: 0, Error: null } } ? null : await job.StepAsync($"Maintaining {name}", cancellationToken).ConfigureAwait(false);
         try
         {
             if (look.Plan is { Units.Count: > 0 } first)

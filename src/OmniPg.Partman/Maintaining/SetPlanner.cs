@@ -124,6 +124,23 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         return (await NewRanges.AroundAsync(session, state with { Partitions = [] }, state.Clock).ConfigureAwait(false)).Upper;
     }
 
+    /// <summary>The unit that moves the rows of the lowest range in the default partition; null when there are none.</summary>
+    /// <exception cref="PartmanException">They cannot move.</exception>
+    public static async Task<PlanUnit?> DrainLowestAsync(PgSession session, SetState state)
+    {
+        if (state.Default is not { } rest)
+            return null;
+        var column = "p." + state.Key.Column.Quoted;
+        var finite = state.Key.Kind == PartitionKeyKind.Time ? $" AND {column} > '-infinity'::{state.Key.Type} AND {column} < 'infinity'::{state.Key.Type}" : "";
+        if (await session.ScalarAsync($"SELECT {column}::text FROM ONLY {rest.Name.Quoted} AS p WHERE {column} IS NOT NULL{finite} ORDER BY {column} LIMIT 1").ConfigureAwait(false) is not string lowest)
+            return null;
+        if (await WhyNoDrainAsync(session, state).ConfigureAwait(false) is { } why)
+            throw why;
+        var range = await NewRanges.AroundAsync(session, state, state.Key.Read(new BoundText.Value(lowest))).ConfigureAwait(false);
+        var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
+        return PartitionDdl.Create(state, shape, range, drain: true);
+    }
+
     /// <summary>Why rows cannot move out of the default partition; null when they can.</summary>
     public static async Task<PartmanException?> WhyNoDrainAsync(PgSession session, SetState state)
     {

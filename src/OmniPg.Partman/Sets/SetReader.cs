@@ -131,8 +131,9 @@ internal static class SetReader
         foreach (var some in state.Partitions.Reverse().Where(p => !p.DetachPending).Chunk(AtOnce))
         {
             // As text, because a moment may be one that .NET has no value for. There is no max(uuid) before PostgreSQL 18.
-            var column = state.Key.Column.Quoted;
-            var parts = some.Select(p => $"(SELECT {column}::text FROM {p.Name.Quoted} WHERE {column} IS NOT NULL ORDER BY {column} DESC LIMIT 1)");
+            // Qualified: a bare name in ORDER BY means the output column, and so the order of texts (findTargetlistEntrySQL92, src/backend/parser/parse_clause.c).
+            var column = "p." + state.Key.Column.Quoted;
+            var parts = some.Select(p => $"(SELECT {column}::text FROM {p.Name.Quoted} AS p WHERE {column} IS NOT NULL ORDER BY {column} DESC LIMIT 1)");
             if (await session.ScalarAsync($"SELECT COALESCE({string.Join(", ", parts)})").ConfigureAwait(false) is string text)
                 return state.Key.Read(new BoundText.Value(text));
         }

@@ -56,6 +56,18 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
     }
 
     [Fact]
+    public async Task The_newest_id_is_the_highest_number_and_not_the_last_text()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(o => (o.IdInterval, o.IdStart, o.IdRetention, o.WhenExpired) = (1000, -1000, 50, ExpiredAction.Drop)), Token);
+        await Run("INSERT INTO events VALUES (5), (100)");
+
+        var result = await MaintainAsync();
+
+        result.Changes.Where(c => c.Fate == PartitionFate.Drop).Select(c => c.Partition.Name.Value).Should().Equal("events_p-1000");
+    }
+
+    [Fact]
     public async Task The_last_partition_never_goes()
     {
         await DailyTableAsync();
@@ -378,6 +390,63 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
         maintained.Changes.Should().NotContain(c => c.Lower < PartitionBound.Of(20));
         filled.Select(c => c.Partition.Name.Value).Should().Equal("events_p-10", "events_p0");
         (await Partman.LocateAsync(Events, PartitionBound.Of(-5), Token)).Exists.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task The_default_is_drained_range_by_range_and_a_reader_sees_every_row_all_the_time()
+    {
+        await Run("CREATE TABLE events (id bigint NOT NULL, note text GENERATED ALWAYS AS ('n' || id) STORED, number bigint GENERATED ALWAYS AS IDENTITY) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Run("INSERT INTO events (id) SELECT i FROM generate_series(-25, -1) i UNION ALL SELECT generate_series(95, 104)");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var counts = Task.Run(async () =>
+        {
+            var seen = new HashSet<long>();
+            while (!stop.IsCancellationRequested)
+                seen.Add(await Ask<long>("SELECT count(*) FROM events"));
+            return seen;
+        }, Token);
+
+        var moved = await Partman.DrainDefaultAsync(Events, cancellationToken: Token);
+        await stop.CancelAsync();
+
+        moved.Select(c => c.Partition.Name.Value).Should().Equal("events_p-30", "events_p-20", "events_p-10", "events_p90", "events_p100");
+        (await counts).Should().Equal(35);
+        (await Ask<long>("SELECT count(*) FROM events_default")).Should().Be(0);
+        (await Ask<string>("SELECT tableoid::regclass || ' ' || note FROM events WHERE id = -5")).Should().Be("\"events_p-10\" n-5");
+        (await Ask<long>("SELECT count(DISTINCT number) FROM events")).Should().Be(35);
+        (await Partman.DrainDefaultAsync(Events, cancellationToken: Token)).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData("CREATE TABLE refers (id bigint REFERENCES events ON DELETE CASCADE); INSERT INTO refers VALUES (95)", "*'public.refers' refers to them*")]
+    [InlineData("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$; CREATE TRIGGER t AFTER DELETE ON events FOR EACH ROW EXECUTE FUNCTION f()", "*trigger 't' would take them for deleted*")]
+    public async Task Rows_do_not_move_where_that_would_pass_for_a_deletion(string sql, string message)
+    {
+        await Run("CREATE TABLE events (id bigint PRIMARY KEY) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Run("INSERT INTO events VALUES (95); " + sql);
+
+        var act = () => Partman.DrainDefaultAsync(Events, cancellationToken: Token);
+
+        await act.Should().ThrowAsync<PartitionSetConfigurationException>().WithMessage(message);
+        (await Ask<long>("SELECT count(*) FROM events_default")).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Runs_are_in_the_job_log()
+    {
+        await IdTableAsync();
+        using var factory = new Microsoft.Extensions.Logging.LoggerFactory();
+        var jobs = new OmniPg.Jobmon.RecordingJobmon();
+        var client = new PartmanClient(Database.DataSource, new PartmanOptions(), factory, TimeProvider.System, jobs);
+
+        await client.CreateAsync(Events, Tens(o => o.Premake = 1), Token);
+        await Run("INSERT INTO events VALUES (15), (25)");
+        await MaintainAsync(client: client);
+
+        jobs.Jobs.Select(j => (j.Name, j.Status)).Should().Equal(("PARTMAN SETUP PARENT: public.events", "OK"), ("PARTMAN RUN MAINTENANCE", "CRITICAL"));
+        jobs.Jobs[1].Step("Maintaining public.events").Status.Should().Be("CRITICAL");
     }
 
     [Fact]
