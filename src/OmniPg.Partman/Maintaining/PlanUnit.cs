@@ -8,6 +8,9 @@ internal sealed record PlanUnit
     /// <summary>The partition; null for what concerns the whole set.</summary>
     public QualifiedName? Child { get; init; }
 
+    /// <summary>The partition as the plan knew it, where the unit takes it away: its name must not mean another table by then. 0 where it is made.</summary>
+    public uint ChildOid { get; init; }
+
     public PartitionBound Lower { get; init; }
 
     public PartitionBound Upper { get; init; }

@@ -72,8 +72,8 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
     private static async Task RequireSameTablesAsync(PgSession session, SetState state, PlanUnit unit)
     {
         List<(QualifiedName Name, uint Oid)> tables = [(state.Table, state.Oid)];
-        if (unit.Fate != PartitionFate.Create && state.Partitions.FirstOrDefault(p => p.Name == unit.Child) is { } partition)
-            tables.Add((partition.Name, partition.Oid));
+        if (unit is { Child: { } child, ChildOid: not 0 })
+            tables.Add((child, unit.ChildOid));
         var changed = await session.RowsAsync(
             "SELECT t.name FROM unnest($1, $2) AS t (name, oid) WHERE pg_catalog.to_regclass(t.name)::pg_catalog.oid IS DISTINCT FROM t.oid", row => row.GetString(0),
             PgParameter.Texts(tables.Select(t => t.Name.Quoted)), PgParameter.Of(tables.Select(t => t.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid)).ConfigureAwait(false);
@@ -93,7 +93,7 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
             // A timeout between its two transactions leaves the partition half detached, and nothing but FINALIZE gets it on.
             var pending = await session.ScalarAsync(
                 "SELECT i.inhdetachpending FROM pg_catalog.pg_inherits i WHERE i.inhparent = $1 AND i.inhrelid = $2",
-                PgParameter.Of(state.Oid, NpgsqlDbType.Oid), PgParameter.Of(state.Partitions.First(p => p.Name == unit.Child).Oid, NpgsqlDbType.Oid)).ConfigureAwait(false);
+                PgParameter.Of(state.Oid, NpgsqlDbType.Oid), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid)).ConfigureAwait(false);
             if (pending is null)
                 return;
             if (pending is true)

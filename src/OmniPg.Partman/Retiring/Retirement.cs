@@ -83,6 +83,7 @@ internal static class Retirement
         {
             Kind = action switch { ExpiredAction.Drop => "drop-partition", ExpiredAction.Move => "move-partition", _ => "detach-partition" },
             Child = partition.Name,
+            ChildOid = partition.Oid,
             Lower = partition.Lower,
             Upper = partition.Upper,
             Reason = $"'{partition.Name}' ends at '{partition.Upper}', which is {(state.Cutoff is { } cutoff ? $"before '{cutoff}'" : $"{state.Set.IdRetention} or more below '{state.Newest}'")}.",
@@ -98,7 +99,7 @@ internal static class Retirement
                 unit with
                 {
                     Reason = $"An interrupted DETACH CONCURRENTLY of '{partition.Name}' is finished first.",
-                    Statements = [$"ALTER TABLE {parent} DETACH PARTITION {child} FINALIZE", .. finish, .. Forget(state, server, partition.Oid)],
+                    Statements = [$"LOCK TABLE ONLY {parent} IN SHARE UPDATE EXCLUSIVE MODE", Exclusively(partition.Name), $"ALTER TABLE {parent} DETACH PARTITION {child} FINALIZE", .. finish, .. Forget(state, server, partition.Oid)],
                     Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
                 },
             ];
@@ -122,7 +123,7 @@ internal static class Retirement
                 [
                     Promise(state, server, partition, action),
                     detach,
-                    unit with { Statements = [.. finish, .. Forget(state, server, partition.Oid)], Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive)] },
+                    unit with { Statements = [Exclusively(partition.Name), .. finish, .. Forget(state, server, partition.Oid)], Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive)] },
                 ];
         }
         var whole = action == ExpiredAction.Drop && state.ReferencedBy.Count == 0;
@@ -135,6 +136,7 @@ internal static class Retirement
                     $"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE",
                     .. state.ReferencedBy.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE MODE"),
                     .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
+                    Exclusively(partition.Name),
                     .. whole ? [] : new[] { $"ALTER TABLE {parent} DETACH PARTITION {child}" },
                     .. finish,
                 ],
@@ -153,12 +155,16 @@ internal static class Retirement
     {
         Kind = "finish-retirement",
         Child = promise.Name,
+        ChildOid = promise.Name is null ? 0 : promise.Oid,
         Reason = promise.Name is { } name ? $"An earlier run detached '{name}' and did not come to the rest." : "The table of an unfinished retirement is gone.",
-        Statements = [.. promise.Name is { } table ? Finish(table, promise.Action, promise.Schema, []) : [], .. Forget(state, server, promise.Oid)],
+        Statements = [.. promise.Name is { } table ? [Exclusively(table), .. Finish(table, promise.Action, promise.Schema, [])] : Array.Empty<string>(), .. Forget(state, server, promise.Oid)],
         Locks = promise.Name is { } locked ? [new SqlPlanLock(locked, PgLockMode.AccessExclusive)] : [],
         DestroysData = promise is { Action: ExpiredAction.Drop, Name: not null },
         Fate = promise.Name is null ? PartitionFate.Keep : promise.Action switch { ExpiredAction.Drop => PartitionFate.Drop, ExpiredAction.Move => PartitionFate.Move, _ => PartitionFate.Detach },
     };
+
+    // Under this lock the name keeps its meaning, and the runner compares it before anything else.
+    private static string Exclusively(QualifiedName table) => $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE";
 
     private static List<string> Finish(QualifiedName table, ExpiredAction action, string? schema, IEnumerable<string> cleanup) => action switch
     {

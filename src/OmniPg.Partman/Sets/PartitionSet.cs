@@ -75,7 +75,7 @@ public sealed record PartitionSet
     /// <summary>Bound that all others are counted from; null where each follows the one before it.</summary>
     internal string? Anchor { get; init; }
 
-    /// <summary>Whether sub-day names are in local time, as those of the extension are.</summary>
+    /// <summary>How the configuration names the table: schema and name, unquoted, with a dot between.</summary>
     internal string ConfigKey => $"{Table.Schema!.Value.Value}.{Table.Name.Value}";
 }
 
