@@ -23,11 +23,11 @@ public sealed class CheckBuilder
 
     /// <summary>Warns when the job has not started for this long (MISSING, level 2). Column <c>warn_threshold</c>.</summary>
     /// <param name="interval">The time; positive.</param>
-    public CheckBuilder Warn(PgInterval interval) => With(Rule with { WarnThreshold = Positive(interval) });
+    public CheckBuilder Warn(PgInterval interval) => With(Rule with { WarnThreshold = Positive(interval, "warning threshold") });
 
     /// <summary>Makes it critical when the job has not started for this long (MISSING, level 3). Column <c>error_threshold</c>.</summary>
     /// <param name="interval">The time; positive and not shorter than the warning.</param>
-    public CheckBuilder Error(PgInterval interval) => With(Rule with { ErrorThreshold = Positive(interval) });
+    public CheckBuilder Error(PgInterval interval) => With(Rule with { ErrorThreshold = Positive(interval, "error threshold") });
 
     /// <summary>Failed runs since the last success that are tolerated (FAILED_RUN), counted for each level. Column <c>sensitivity</c>.</summary>
     /// <param name="failures">From 0. Default 0: the first failure is an alert.</param>
@@ -70,11 +70,11 @@ public sealed class CheckBuilder
 
     /// <summary>Reports runs that take longer (OVERDUE, level 2); needs the side schema. <see cref="JobOptions.MaxRuntime"/> of a run goes first.</summary>
     /// <param name="runtime">Longest run time; positive.</param>
-    public CheckBuilder MaxRuntime(PgInterval runtime) => With(Rule with { MaxRuntime = Positive(runtime) });
+    public CheckBuilder MaxRuntime(PgInterval runtime) => With(Rule with { MaxRuntime = Positive(runtime, "longest run time") });
 
     /// <summary>Reports when the last run succeeded in less time (TOO_FAST, level 2); needs the side schema.</summary>
     /// <param name="runtime">Shortest run time; positive.</param>
-    public CheckBuilder MinRuntime(PgInterval runtime) => With(Rule with { MinRuntime = Positive(runtime) });
+    public CheckBuilder MinRuntime(PgInterval runtime) => With(Rule with { MinRuntime = Positive(runtime, "shortest run time") });
 
     /// <summary>
     /// Reports runs longer than this multiple of the 95th percentile of the last 20 successful runs (OVERDUE), from three such runs on; needs
@@ -87,7 +87,7 @@ public sealed class CheckBuilder
 
     /// <summary>Reports running jobs whose progress is not written for this long (STALLED, level 2); needs the side schema.</summary>
     /// <param name="time">Longest stand; positive.</param>
-    public CheckBuilder StallAfter(PgInterval time) => With(Rule with { StallAfter = Positive(time) });
+    public CheckBuilder StallAfter(PgInterval time) => With(Rule with { StallAfter = Positive(time, "time without progress") });
 
     /// <summary>Saves the rule and turns it on. The name is upper-cased by the server.</summary>
     /// <param name="cancellationToken">Cancels the saving; nothing is changed then.</param>
@@ -103,6 +103,7 @@ public sealed class CheckBuilder
 
     private CheckBuilder With(JobRule rule) => new(rule, SetsEscalate, _save);
 
-    private static PgInterval Positive(PgInterval interval) =>
-        interval.Estimate > TimeSpan.Zero ? interval : throw new ArgumentOutOfRangeException(nameof(interval), interval, "Longer than zero.");
+    private PgInterval Positive(PgInterval interval, string what) => interval.Estimate > TimeSpan.Zero
+        ? interval
+        : throw new ArgumentOutOfRangeException(nameof(interval), $"The {what} of job '{Rule.JobName}' cannot be '{interval}': it must be longer than zero.");
 }

@@ -55,6 +55,8 @@ public sealed class RecoveryScene : IAsyncLifetime
                     ["archive_mode"] = "on",
                     ["archive_command"] = $"{Program.Line("archive", "--dst-local", $"zstd={Archive}", "%p")} && cp %p {PlainCopies}/%f",
                     ["max_wal_size"] = "64MB",
+                    // A segment that a test asks for must not go with a checkpoint that a slow machine reaches.
+                    ["wal_keep_size"] = "1GB",
                 },
             },
             token);

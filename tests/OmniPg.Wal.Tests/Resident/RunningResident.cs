@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net.Sockets;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Resident;
@@ -20,10 +21,25 @@ internal sealed class RunningResident : IAsyncDisposable
     public static async Task<RunningResident> StartAsync(WalArchiver archiver, WalResidentOptions options, CancellationToken cancellationToken)
     {
         var resident = new RunningResident(archiver, options);
-        await Eventually.TrueAsync(() => resident._run.IsCompleted || File.Exists(options.SocketPath), "the socket is there", cancellationToken: cancellationToken);
+        await Eventually.TrueAsync(() => resident._run.IsCompleted || Listens(options.SocketPath), "somebody listens", cancellationToken: cancellationToken);
         if (resident._run.IsCompleted)
             await resident._run;
         return resident;
+    }
+
+    // The name of a socket is there before it listens.
+    private static bool Listens(string? path)
+    {
+        using var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            client.Connect(new UnixDomainSocketEndPoint(path!));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 
     public async ValueTask DisposeAsync()
