@@ -24,7 +24,7 @@ internal static class MimeoSnippets
         });
 
         var result = await mimeo.RefreshAsync(QualifiedName.Parse("dw.orders"));
-        Console.WriteLine($"{result.Outcome}: {result.Rows} rows, {result.Elapsed.TotalSeconds:0.0} s");
+        Console.WriteLine($"{result.Status}: {result.Rows} rows, {result.Elapsed.TotalSeconds:0.0} s");
         #endregion
     }
 

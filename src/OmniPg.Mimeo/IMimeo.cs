@@ -52,6 +52,7 @@ public interface IMimeo
     /// <param name="options">What is different this time; null for nothing.</param>
     /// <param name="progress">As for <see cref="CreateAsync"/>.</param>
     /// <param name="cancellationToken">Cancels it; the table stays as it was.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
     /// <exception cref="CopyInterruptedException">One side broke off; the table is as it was.</exception>
     /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>

@@ -83,7 +83,7 @@ public sealed class MimeoClient : IMimeo
     public Task<CreateResult> CreateAsync(ReplicationSpec spec, CreateOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         RequireSense(spec);
-        options ??= new CreateOptions();
+        options = OptionsCheck.Require(options ?? new CreateOptions());
         return ExplainAsync(spec.Target, "create it", () => RunAsync($"create '{spec.Target}'", async (session, store) =>
         {
             await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
@@ -139,10 +139,7 @@ public sealed class MimeoClient : IMimeo
     public Task<RefreshResult> RefreshAsync(QualifiedName destination, RefreshOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         _ = SpecTable.Text(destination);
-        options ??= new RefreshOptions();
-        if (options.Limit is { } limit)
-            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.LockWait, TimeSpan.Zero, nameof(options));
+        options = OptionsCheck.Require(options ?? new RefreshOptions());
         return ExplainAsync(destination, "refresh it", async () =>
         {
             var clock = Stopwatch.StartNew();
@@ -189,7 +186,7 @@ public sealed class MimeoClient : IMimeo
                 var mine = await LockAsync(session, known.Target, options.LockWait).ConfigureAwait(false);
                 waiting = false;
                 if (!mine)
-                    return (Result(known, RefreshOutcome.SkippedLocked), null);
+                    return (Result(known, RefreshStatus.SkippedLocked), null);
                 await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
                 // Under the lock: another one may have changed it meanwhile.
                 var spec = await SpecTable.FindAsync(session, store, known.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(known.Target));
@@ -202,7 +199,7 @@ public sealed class MimeoClient : IMimeo
         }
         catch (PostgresException error) when (waiting && error.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
-            return (Result(known, RefreshOutcome.SkippedLocked), null);
+            return (Result(known, RefreshStatus.SkippedLocked), null);
         }
     }
 
@@ -216,12 +213,12 @@ public sealed class MimeoClient : IMimeo
             if ((options.SkipUnchanged ?? spec.SkipUnchanged) && token is not null && await SkipAsync(session, store, spec, source, token).ConfigureAwait(false))
             {
                 await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);
-                return (Result(spec, RefreshOutcome.SkippedUnchanged), null);
+                return (Result(spec, RefreshStatus.SkippedUnchanged), null);
             }
         }
         var run = await TableRun.BeginAsync(spec, store, session, source, _options, _database.DataSource, progress).ConfigureAwait(false);
         SnapshotMethod.Load? load = null;
-        var outcome = RefreshOutcome.Refreshed;
+        var outcome = RefreshStatus.Refreshed;
         switch (spec.Kind)
         {
             case ReplicationKind.Snapshot:
@@ -356,7 +353,7 @@ public sealed class MimeoClient : IMimeo
             throw new ArgumentException(wrong, nameof(spec));
     }
 
-    private static RefreshResult Result(ReplicationSpec spec, RefreshOutcome outcome) =>
+    private static RefreshResult Result(ReplicationSpec spec, RefreshStatus outcome) =>
         new(spec.Target, spec.Kind, outcome, 0, 0, CopyFormat.Binary, spec.LastValue, TimeSpan.Zero, []);
 
     private Task<T> RunAsync<T>(string operation, Func<PgSession, MimeoStore, Task<T>> work, CancellationToken cancellationToken) =>

@@ -38,7 +38,7 @@ internal static class MimeoRefreshCommand
                 results.Add(result);
                 foreach (var warning in result.Warnings)
                     session.Error.WriteLine($"omnipg: {table}: {warning}");
-                if (result.Warnings.Count > 0 || result.Outcome == RefreshOutcome.SkippedLocked)
+                if (result.Warnings.Count > 0 || result.Status == RefreshStatus.SkippedLocked)
                     worst = Math.Max(worst, ExitCodes.Attention);
             }
             catch (MimeoException error) when (tables.Length > 1)
@@ -50,10 +50,10 @@ internal static class MimeoRefreshCommand
         if (!session.Json)
         {
             session.WriteTable(
-                ["Table", "Outcome", new CliColumn("Rows", Right: true), new CliColumn("Bytes", Right: true), new CliColumn("Seconds", Right: true)],
+                ["Table", "Status", new CliColumn("Rows", Right: true), new CliColumn("Bytes", Right: true), new CliColumn("Seconds", Right: true)],
                 results.Select(r => (string?[])
                 [
-                    r.Destination.ToString(), r.Outcome.ToString(), r.Rows.ToString(CultureInfo.InvariantCulture), r.Bytes.ToString(CultureInfo.InvariantCulture),
+                    r.Destination.ToString(), r.Status.ToString(), r.Rows.ToString(CultureInfo.InvariantCulture), r.Bytes.ToString(CultureInfo.InvariantCulture),
                     r.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture),
                 ]));
             return worst;
@@ -65,7 +65,7 @@ internal static class MimeoRefreshCommand
             {
                 json.WriteStartObject();
                 json.WriteString("destination", result.Destination.ToString());
-                json.WriteString("outcome", result.Outcome.ToString());
+                json.WriteString("status", result.Status.ToString());
                 json.WriteNumber("rows", result.Rows);
                 json.WriteNumber("bytes", result.Bytes);
                 json.WriteNumber("seconds", result.Elapsed.TotalSeconds);

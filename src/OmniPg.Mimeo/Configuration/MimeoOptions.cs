@@ -10,7 +10,7 @@ public sealed class MimeoOptions : ICheckedOptions
 
     /// <summary>Data sources to use in place of what is stored for the source of that name; none is disposed with the client. Default empty.</summary>
     /// <remarks>Give their connection strings <c>Command Timeout=0;Read Buffer Size=65536</c>: a query may take long before its first row, and each read of the socket allocates.</remarks>
-    public IDictionary<string, NpgsqlDataSource> Sources { get; } = new Dictionary<string, NpgsqlDataSource>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, NpgsqlDataSource> Sources { get; set; } = new Dictionary<string, NpgsqlDataSource>(StringComparer.Ordinal);
 
     /// <summary>Longest wait for a lock of a table, on either side. Default 10 s; positive.</summary>
     public TimeSpan LockTimeout { get; set; } = TimeSpan.FromSeconds(10);
@@ -28,6 +28,7 @@ public sealed class MimeoOptions : ICheckedOptions
     {
         var options = this;
         check.NotEmpty(options.Schema);
+        check.That(options.Sources is not null, "Sources must not be null.");
         check.Identifier(options.Schema, "schema");
         check.Positive(options.LockTimeout);
         check.Positive(options.CommandTimeout);

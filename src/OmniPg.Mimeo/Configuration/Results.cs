@@ -8,13 +8,19 @@ namespace OmniPg.Mimeo;
 public sealed record MimeoSource(int Id, string Name, string Server, string UserName);
 
 /// <summary>What <see cref="IMimeo.CreateAsync"/> leaves out.</summary>
-public sealed class CreateOptions
+public sealed class CreateOptions : ICheckedOptions
 {
     /// <summary>Whether the first rows are pulled. Default true.</summary>
     public bool PullData { get; set; } = true;
 
     /// <summary>Which indexes are built. Default <see cref="IndexCopy.All"/>.</summary>
     public IndexCopy Indexes { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        var options = this;
+        check.Defined<IndexCopy>(options.Indexes);
+    }
 }
 
 /// <summary>Which of the source's indexes a new table gets.</summary>
@@ -31,7 +37,7 @@ public enum IndexCopy
 }
 
 /// <summary>What is different in one refresh.</summary>
-public sealed class RefreshOptions
+public sealed class RefreshOptions : ICheckedOptions
 {
     /// <summary>Most rows; null takes <see cref="ReplicationSpec.BatchLimit"/>. Positive.</summary>
     public int? Limit { get; set; }
@@ -42,8 +48,15 @@ public sealed class RefreshOptions
     /// <summary>Whether a snapshot without writes is left out; null takes <see cref="ReplicationSpec.SkipUnchanged"/>.</summary>
     public bool? SkipUnchanged { get; set; }
 
-    /// <summary>Longest wait for another refresh of the table. Default zero: <see cref="RefreshOutcome.SkippedLocked"/> at once.</summary>
+    /// <summary>Longest wait for another refresh of the table. Default zero: <see cref="RefreshStatus.SkippedLocked"/> at once.</summary>
     public TimeSpan LockWait { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        var options = this;
+        check.AtLeast(options.Limit, 1);
+        check.NotNegative(options.LockWait);
+    }
 }
 
 /// <summary>Rows that a refresh replaces: all, or those between two cursor values, both exclusive.</summary>
@@ -67,7 +80,7 @@ public sealed record Repull
 }
 
 /// <summary>How a refresh ended.</summary>
-public enum RefreshOutcome
+public enum RefreshStatus
 {
     /// <summary>Rows were written.</summary>
     Refreshed,
@@ -88,7 +101,7 @@ public enum RefreshOutcome
 /// <summary>What one table got.</summary>
 /// <param name="Destination">The table.</param>
 /// <param name="Kind">The method.</param>
-/// <param name="Outcome">How it ended.</param>
+/// <param name="Status">How it ended.</param>
 /// <param name="Rows">Rows that came from the source.</param>
 /// <param name="Bytes">Bytes that came.</param>
 /// <param name="Format">How they travelled.</param>
@@ -96,7 +109,7 @@ public enum RefreshOutcome
 /// <param name="Elapsed">Time of the whole refresh.</param>
 /// <param name="Warnings">What somebody should look at; empty for nothing.</param>
 public sealed record RefreshResult(
-    QualifiedName Destination, ReplicationKind Kind, RefreshOutcome Outcome, long Rows, long Bytes, CopyFormat Format, string? LastValue, TimeSpan Elapsed,
+    QualifiedName Destination, ReplicationKind Kind, RefreshStatus Status, long Rows, long Bytes, CopyFormat Format, string? LastValue, TimeSpan Elapsed,
     IReadOnlyList<string> Warnings);
 
 /// <summary>What was set up.</summary>

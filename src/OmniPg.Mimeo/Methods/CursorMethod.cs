@@ -37,7 +37,7 @@ internal sealed class CursorMethod
     /// <summary>One refresh.</summary>
     /// <param name="limit">Most rows; null for all.</param>
     /// <param name="repull">Rows to fetch anew; null for none.</param>
-    public async Task<RefreshOutcome> RefreshAsync(int? limit, Repull? repull)
+    public async Task<RefreshStatus> RefreshAsync(int? limit, Repull? repull)
     {
         var table = await RelationInfo.FindAsync(_run.Destination, _run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(_run.Spec.Target);
         _run.RequireFit(table);
@@ -46,7 +46,7 @@ internal sealed class CursorMethod
         if (repull is not null)
             return await RepullAsync(table, repull, upper).ConfigureAwait(false);
         if (upper is null)
-            return RefreshOutcome.NothingNew;
+            return RefreshStatus.NothingNew;
 
         var last = (string)(await _run.Destination.ScalarAsync($"SELECT last_value::{_type}::text FROM {_config} WHERE dest_table = $1", Name()).ConfigureAwait(false))!;
         var window = $"{_column.Name.Quoted} > {Constant(last)} AND {Below(upper)}";
@@ -61,10 +61,10 @@ internal sealed class CursorMethod
             ? await _run.CopyAsync(_run.Query(window), table.Name, freeze: false).ConfigureAwait(false)
             : await ReplaceAsync(_run.Query(window), table).ConfigureAwait(false);
         await StoreAsync("last_value").ConfigureAwait(false);
-        return reached ? RefreshOutcome.LimitReached : rows == 0 ? RefreshOutcome.NothingNew : RefreshOutcome.Refreshed;
+        return reached ? RefreshStatus.LimitReached : rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
     }
 
-    private async Task<RefreshOutcome> RepullAsync(RelationInfo table, Repull repull, string? upper)
+    private async Task<RefreshStatus> RepullAsync(RelationInfo table, Repull repull, string? upper)
     {
         var session = _run.Destination.Unlimited;
         var column = _column.Name.Quoted;
@@ -76,7 +76,7 @@ internal sealed class CursorMethod
         if ((repull.End ?? upper) is { } bound)
             await _run.CopyAsync(_run.Query(And(above, Below(bound))), table.Name, freeze: false).ConfigureAwait(false);
         await StoreAsync("last_value").ConfigureAwait(false);
-        return RefreshOutcome.Refreshed;
+        return RefreshStatus.Refreshed;
 
         static string And(string? one, string? other) => one is null ? other! : other is null ? one : $"{one} AND {other}";
     }

@@ -17,7 +17,7 @@ internal static class ReloadMethod
            OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = $1 AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
         """;
 
-    public static async Task<RefreshOutcome> RefreshAsync(TableRun run)
+    public static async Task<RefreshStatus> RefreshAsync(TableRun run)
     {
         var table = await RelationInfo.FindAsync(run.Destination, run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(run.Spec.Target);
         run.RequireFit(table);
@@ -25,7 +25,7 @@ internal static class ReloadMethod
         await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r').ConfigureAwait(false);
         foreach (var sequence in run.Spec.Sequences)
             await SetAsync(run.Destination, sequence).ConfigureAwait(false);
-        return RefreshOutcome.Refreshed;
+        return RefreshStatus.Refreshed;
     }
 
     private static async Task SetAsync(PgSession session, QualifiedName sequence)

@@ -30,7 +30,7 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         sources.Output.Should().Contain($"dbname='{source.Name}'").And.EndWith("\tpostgres\n");
         snapshot.Should().Be(new CliResult(0, "'public.orders' is managed, with 50 rows\n", ""));
         inserter.Should().Be(new CliResult(0, "'public.grown' is managed, with 99 rows\n", ""));
-        refreshed.EnumerateArray().Select(r => $"{r.GetProperty("destination")} {r.GetProperty("outcome")} {r.GetProperty("rows")} {r.GetProperty("lastValue")}").Should().Equal("public.grown Refreshed 10 109");
+        refreshed.EnumerateArray().Select(r => $"{r.GetProperty("destination")} {r.GetProperty("status")} {r.GetProperty("rows")} {r.GetProperty("lastValue")}").Should().Equal("public.grown Refreshed 10 109");
         repulled.Output.Should().StartWith("public.grown\tRefreshed\t9\t");
         (failed.ExitCode, failed.Error).Should().Be((2, "omnipg: public.nowhere: Destination table given in argument (public.nowhere) is not managed by mimeo. Hint: List what is managed, or set the table up.\n"));
         failed.Output.Should().StartWith("public.grown\tNothingNew\t0\t");

@@ -15,9 +15,9 @@ public sealed class CursorTests(PgClusterFixture fixture)
         await mimeo.AddRowsAsync("log", 10_001, 20_000);
         var refreshed = await mimeo.RefreshAsync("public.log");
 
-        (refreshed.Outcome, refreshed.Rows, refreshed.LastValue).Should().Be((RefreshOutcome.Refreshed, 10_000, "19989"));
+        (refreshed.Status, refreshed.Rows, refreshed.LastValue).Should().Be((RefreshStatus.Refreshed, 10_000, "19989"));
         await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM log WHERE col1 < 19990", "SELECT * FROM log");
-        (await mimeo.RefreshAsync("public.log")).Outcome.Should().Be(RefreshOutcome.NothingNew);
+        (await mimeo.RefreshAsync("public.log")).Status.Should().Be(RefreshStatus.NothingNew);
     }
 
     [Fact]
@@ -29,7 +29,7 @@ public sealed class CursorTests(PgClusterFixture fixture)
         await mimeo.AddRowsAsync("lim", 10_001, 20_000);
 
         var limited = await mimeo.RefreshAsync("public.lim");
-        (limited.Outcome, limited.Rows, limited.LastValue, limited.Warnings.Count).Should().Be((RefreshOutcome.LimitReached, 499, "10498", 1));
+        (limited.Status, limited.Rows, limited.LastValue, limited.Warnings.Count).Should().Be((RefreshStatus.LimitReached, 499, "10498", 1));
         (await mimeo.RefreshAsync("public.lim", new RefreshOptions { Limit = 1_000_000 })).LastValue.Should().Be("19999");
         await mimeo.Databases.AtSourceAsync("INSERT INTO lim (col1) SELECT 30000 FROM generate_series(1, 600); INSERT INTO lim (col1) VALUES (30001)");
         var stalled = () => mimeo.RefreshAsync("public.lim", new RefreshOptions { Limit = 1 });
@@ -84,7 +84,7 @@ public sealed class CursorTests(PgClusterFixture fixture)
             "DELETE FROM acc WHERE id IN (10, 20); INSERT INTO acc VALUES (10, '[1]', 20, 2000), (20, '[2]', 10, 2001), (5000, NULL, 5000, 2002), (5001, NULL, 5001, 2003)");
         var refreshed = await mimeo.RefreshAsync("public.acc");
 
-        (refreshed.Outcome, refreshed.Rows, refreshed.LastValue).Should().Be((RefreshOutcome.Refreshed, 4, "2002"));
+        (refreshed.Status, refreshed.Rows, refreshed.LastValue).Should().Be((RefreshStatus.Refreshed, 4, "2002"));
         await mimeo.Databases.ShouldBeEqualAsync("SELECT id, doc::text, n, ver FROM acc WHERE ver < 2003", "SELECT id, doc::text, n, ver FROM acc");
     }
 

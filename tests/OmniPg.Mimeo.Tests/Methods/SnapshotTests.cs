@@ -19,7 +19,7 @@ public sealed class SnapshotTests(PgClusterFixture fixture)
         // The counters of the writes arrive up to a second later.
         var refreshed = await mimeo.RefreshAsync("public.orders", new RefreshOptions { SkipUnchanged = false });
 
-        (refreshed.Outcome, refreshed.Rows, refreshed.Format).Should().Be((RefreshOutcome.Refreshed, 19_901, CopyFormat.Binary));
+        (refreshed.Status, refreshed.Rows, refreshed.Format).Should().Be((RefreshStatus.Refreshed, 19_901, CopyFormat.Binary));
         await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM orders", "SELECT * FROM orders");
         (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(pg_get_indexdef(indexrelid), E'\\n' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = 'orders_snap2'::regclass"))
             .Should().Be("CREATE UNIQUE INDEX snap2_orders_col1_pk ON public.orders_snap2 USING btree (col1)\n"
@@ -41,14 +41,14 @@ public sealed class SnapshotTests(PgClusterFixture fixture)
         await SettleAsync(mimeo, "p1", 100);
         await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.parted");
 
-        (await mimeo.RefreshAsync("public.parted")).Outcome.Should().Be(RefreshOutcome.SkippedUnchanged);
-        (await mimeo.RefreshAsync("public.parted", new RefreshOptions { SkipUnchanged = false })).Outcome.Should().Be(RefreshOutcome.Refreshed);
+        (await mimeo.RefreshAsync("public.parted")).Status.Should().Be(RefreshStatus.SkippedUnchanged);
+        (await mimeo.RefreshAsync("public.parted", new RefreshOptions { SkipUnchanged = false })).Status.Should().Be(RefreshStatus.Refreshed);
         await mimeo.Databases.AtSourceAsync("CREATE TABLE p2 PARTITION OF parted FOR VALUES FROM (100) TO (200); INSERT INTO parted VALUES (150, 'new')");
         (await mimeo.RefreshAsync("public.parted")).Rows.Should().Be(101);
         await mimeo.Databases.AtSourceAsync("TRUNCATE parted");
         var emptied = await mimeo.RefreshAsync("public.parted");
 
-        (emptied.Outcome, emptied.Rows).Should().Be((RefreshOutcome.Refreshed, 0));
+        (emptied.Status, emptied.Rows).Should().Be((RefreshStatus.Refreshed, 0));
         (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM parted")).Should().Be(0);
     }
 
@@ -108,7 +108,7 @@ public sealed class SnapshotTests(PgClusterFixture fixture)
         }, TestContext.Current.CancellationToken)).ToArray();
 
         for (var i = 0; i < 10; i++)
-            (await mimeo.RefreshAsync("public.busy", new RefreshOptions { SkipUnchanged = false })).Outcome.Should().Be(RefreshOutcome.Refreshed);
+            (await mimeo.RefreshAsync("public.busy", new RefreshOptions { SkipUnchanged = false })).Status.Should().Be(RefreshStatus.Refreshed);
         await stop.CancelAsync();
 
         foreach (var counts in await Task.WhenAll(reading))

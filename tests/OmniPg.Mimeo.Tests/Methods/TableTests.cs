@@ -17,7 +17,7 @@ public sealed class TableTests(PgClusterFixture fixture)
         await mimeo.Databases.AtSourceAsync("DELETE FROM plain WHERE col1 % 2 = 0");
         var result = await mimeo.RefreshAsync("public.plain");
 
-        (result.Outcome, result.Rows).Should().Be((RefreshOutcome.Refreshed, 50_000));
+        (result.Status, result.Rows).Should().Be((RefreshStatus.Refreshed, 50_000));
         await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM plain", "SELECT * FROM plain");
         (await mimeo.Databases.DestinationAsync<long>("SELECT last_value FROM numbers")).Should().Be(99_999);
         (await mimeo.Databases.DestinationAsync<string>("SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'plain'::regclass AND indisprimary")).Should().Be("plain_col1_pk");
@@ -134,12 +134,12 @@ public sealed class TableTests(PgClusterFixture fixture)
         await using (var take = new Npgsql.NpgsqlCommand("SELECT pg_try_advisory_xact_lock(hashtext('mimeo advisory lock'), hashtext('public.twice'))", other))
             (await take.ExecuteScalarAsync(TestContext.Current.CancellationToken)).Should().Be(true);
 
-        (await mimeo.RefreshAsync("public.twice")).Outcome.Should().Be(RefreshOutcome.SkippedLocked);
-        (await mimeo.RefreshAsync("public.twice", new RefreshOptions { LockWait = TimeSpan.FromMilliseconds(100) })).Outcome.Should().Be(RefreshOutcome.SkippedLocked);
+        (await mimeo.RefreshAsync("public.twice")).Status.Should().Be(RefreshStatus.SkippedLocked);
+        (await mimeo.RefreshAsync("public.twice", new RefreshOptions { LockWait = TimeSpan.FromMilliseconds(100) })).Status.Should().Be(RefreshStatus.SkippedLocked);
         var waiting = mimeo.RefreshAsync("public.twice", new RefreshOptions { LockWait = TimeSpan.FromMinutes(1) });
         await transaction.CommitAsync(TestContext.Current.CancellationToken);
 
-        (await waiting).Outcome.Should().Be(RefreshOutcome.Refreshed);
+        (await waiting).Status.Should().Be(RefreshStatus.Refreshed);
     }
 
     [Fact]
