@@ -1,0 +1,63 @@
+using System.Diagnostics;
+using System.Globalization;
+using OmniPg;
+using OmniPg.Mimeo;
+using OmniPg.Testing;
+
+// Reload of a table beside psql | psql, in turn on the same two servers. Usage: -- [million rows] [rounds]
+var millions = args.Length > 0 ? double.Parse(args[0], CultureInfo.InvariantCulture) : 1;
+var rounds = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
+await using var one = await PgCluster.StartAsync();
+await using var two = await PgCluster.StartAsync();
+await using var source = await one.CreateDatabaseAsync();
+await using var destination = await two.CreateDatabaseAsync();
+var rows = (long)(millions * 1_000_000);
+await source.ExecuteAsync("CREATE TABLE t (id bigint, at timestamptz, name text, amount numeric(12, 2), n int, flag boolean)");
+await using (var fill = source.DataSource.CreateCommand($"INSERT INTO t SELECT i, now() - i * interval '1 s', 'customer number ' || i, i / 100.0, i % 1000, i % 2 = 0 FROM generate_series(1, {rows}) i"))
+{
+    fill.CommandTimeout = 0;
+    await fill.ExecuteNonQueryAsync();
+}
+await source.ExecuteAsync("VACUUM (ANALYZE) t");
+
+var name = QualifiedName.Parse("public.t");
+var client = new MimeoClient(destination.DataSource);
+await client.EnsureCreatedAsync();
+await client.AddSourceAsync("one", source.ConnectionString);
+await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Table, From = "one", Source = name }, new CreateOptions { PullData = false });
+
+var psql = Path.Combine(one.BinDirectory, "psql");
+var copy = $"{psql} -qX -h 127.0.0.1 -p {one.Port} -U postgres -d {source.Name} -c 'COPY t TO STDOUT (FORMAT binary)' | "
+    + $"{psql} -qX -h 127.0.0.1 -p {two.Port} -U postgres -d {destination.Name} -1 -c 'TRUNCATE t' -c 'COPY t FROM STDIN (FORMAT binary, FREEZE)'";
+var (piped, refreshed) = (new List<double>(), new List<double>());
+var allocated = 0L;
+for (var round = 0; round <= rounds; round++)
+{
+    var pipe = await SecondsAsync(async () =>
+    {
+        using var shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", copy]))!;
+        await shell.WaitForExitAsync();
+        if (shell.ExitCode != 0)
+            throw new InvalidOperationException("psql failed.");
+    });
+    var before = GC.GetTotalAllocatedBytes(precise: true);
+    var refresh = await SecondsAsync(async () => _ = await client.RefreshAsync(name));
+    allocated = GC.GetTotalAllocatedBytes(precise: true) - before;
+    if ((await destination.ScalarAsync<long>("SELECT count(*) FROM t")) != rows)
+        throw new InvalidOperationException("Rows are missing.");
+    // The first round warms up both.
+    if (round > 0)
+        (piped, refreshed) = ([.. piped, pipe], [.. refreshed, refresh]);
+}
+using var self = Process.GetCurrentProcess();
+var mebibytes = await source.ScalarAsync<long>("SELECT pg_table_size('t')") >> 20;
+Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {rows:N0} rows, {mebibytes} MiB | psql \\| psql {Median(piped):0.00} s | RefreshAsync {Median(refreshed):0.00} s | ratio {Median(refreshed) / Median(piped):0.00} | {allocated / (double)rows:0.000} B allocated per row | peak {self.PeakWorkingSet64 >> 20} MiB |"));
+
+static async Task<double> SecondsAsync(Func<Task> work)
+{
+    var clock = Stopwatch.StartNew();
+    await work();
+    return clock.Elapsed.TotalSeconds;
+}
+
+static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
