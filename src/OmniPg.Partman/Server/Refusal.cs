@@ -5,9 +5,6 @@ namespace OmniPg.Partman;
 /// <summary>What the server's errors mean to this package.</summary>
 internal static class Refusal
 {
-    // The two of the manual's appendix A that the driver has no names for.
-    private const string CannotInReadOnly = PostgresErrorCodes.ReadOnlySqlTransaction;
-
     /// <summary>Whether a step may be tried again as it is: it waited for a lock, or lost against another transaction.</summary>
     public static bool IsOfLocks(PostgresException error) =>
         error.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure;
@@ -26,7 +23,7 @@ internal static class Refusal
         return refused.SqlState switch
         {
             PostgresErrorCodes.InsufficientPrivilege => Privilege(refused, table, role),
-            CannotInReadOnly => new StandbyServerException(server, refused),
+            PostgresErrorCodes.ReadOnlySqlTransaction => new StandbyServerException(server, refused),
             PostgresErrorCodes.CheckViolation when table is { } t && child is { } c && refused.MessageText.Contains("default partition", StringComparison.Ordinal) =>
                 new DefaultPartitionConflictException(t, c, refused),
             PostgresErrorCodes.InvalidObjectDefinition when table is { } t && refused.MessageText.Contains("overlap", StringComparison.Ordinal) => new PartitionOverlapException(t, refused.MessageText, refused),
