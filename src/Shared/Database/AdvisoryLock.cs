@@ -70,7 +70,7 @@ internal sealed class AdvisoryLock : IAsyncDisposable
         await _watch.ConfigureAwait(false);
         try
         {
-            using var give = Command("SELECT pg_catalog.pg_advisory_unlock", _key, _connection);
+            using var give = Command("SELECT pg_catalog.pg_advisory_unlock(", _key, _connection);
             await give.ExecuteScalarAsync().ConfigureAwait(false);
         }
         catch (PostgresException)

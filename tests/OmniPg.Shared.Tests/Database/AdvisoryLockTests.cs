@@ -57,6 +57,26 @@ public sealed class AdvisoryLockTests(PgClusterFixture fixture)
         never.IsCancellationRequested.Should().BeFalse();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_lock_that_is_given_back_leaves_its_session_to_the_pool(bool pair)
+    {
+        await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: Stop);
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { MaxPoolSize = 1 });
+        var before = await PidAsync();
+
+        await (await TryAcquireAsync(source, pair ? AdvisoryLockKey.FromPair(1, 2) : AdvisoryLockKey.FromInt64(45)))!.DisposeAsync();
+
+        (await PidAsync()).Should().Be(before);
+
+        async Task<int> PidAsync()
+        {
+            await using var connection = await source.OpenConnectionAsync(Stop);
+            return connection.ProcessID;
+        }
+    }
+
     [Fact]
     public async Task A_session_that_cannot_give_the_lock_back_does_not_go_back_to_its_pool_with_it()
     {
