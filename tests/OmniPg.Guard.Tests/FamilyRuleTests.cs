@@ -32,7 +32,7 @@ public sealed class FamilyRuleTests
         where type.GetInterfaces().All(i => i.FullName != "OmniPg.Shared.ICheckedOptions")
         select type.Name,
         // Parts of options that are checked as a whole, and what has no wrong value.
-        "DataOptions", "ExternalProcessOptions", "LayoutOptions", "PgToolOptions",
+        "DataOptions", "ExternalProcessOptions", "LayoutOptions", "MaintenanceOptions", "PgToolOptions",
         "CleanupOptions", "OmniPitrLogOptions", "WalArchiveOptions", "WalDestinationOptions", "WalPrefetchOptions", "WalReadOptions", "WalResidentOptions",
         "WalRestoreOptions", "WalVerifyOptions");
 
@@ -43,7 +43,7 @@ public sealed class FamilyRuleTests
             || type.Name.EndsWith("Summary", StringComparison.Ordinal) || type.Name.EndsWith("Outcome", StringComparison.Ordinal)
             || type.Name.EndsWith("Report", StringComparison.Ordinal)
         select type.Name,
-        "JobCheckReport", "WalCommitOutcome", "WalRestoreOutcome", "WalSegmentSummary");
+        "JobCheckReport", "WalRestoreOutcome", "WalSegmentSummary");
 
     [Fact]
     public void Lists_are_read_only_and_progress_is_an_argument() => Holds(
@@ -61,6 +61,7 @@ public sealed class FamilyRuleTests
         from type in library.Value.GetExportedTypes()
         where type.Namespace == Registration && type.Name.EndsWith("ServiceCollectionExtensions", StringComparison.Ordinal)
         from method in type.GetMethods(BindingFlags.Public | BindingFlags.Static)
+        where method.GetParameters()[0].ParameterType.Name == "IServiceCollection"
         where method.Name != "Add" + package || method.ReturnType.Name != package + "Builder"
         select method.Name,
         "AddOmniPgWalArchiver", "AddOmniPgWalRepository", "AddOmniPgWalRestorer");
