@@ -229,6 +229,9 @@ internal sealed class CopyPipe
     // The destination first: a COPY that is disposed of keeps its rows.
     private void Abandon()
     {
+        // Its backend may wait for a lock that nobody gives back, and answers nothing before that wait is ended.
+        if (_writer is not null)
+            Quietly(CancelDestination);
         Quietly(() => _writer?.Cancel());
         Quietly(() => _reader?.Cancel());
         Quietly(() => _reader?.Dispose());
