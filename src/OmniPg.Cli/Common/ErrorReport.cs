@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Npgsql;
 using OmniPg.Jobmon;
+using OmniPg.Partman;
 
 namespace OmniPg.Cli;
 
@@ -34,8 +35,14 @@ internal static class ErrorReport
 
     /// <summary>What to do about it; null when there is nothing to say.</summary>
     /// <remarks>The library's own hint speaks of its methods; here the same is a command.</remarks>
-    public static string? HintOf(Exception error) => error is JobmonNotInstalledException ? "omnipg jobmon install" : (error as OmniPgException)?.Hint
-        ?? (IsLogin(error) ? "Check user, password and database of the connection: the command line, OMNIPG_CONNECTION, or PGUSER, PGPASSWORD and PGDATABASE." : null);
+    public static string? HintOf(Exception error) => error switch
+    {
+        JobmonNotInstalledException => "omnipg jobmon install",
+        PartitionSetNotFoundException => "Create the set first, or check the name: 'omnipg partman sets' names all sets.",
+        DefaultPartitionConflictException => "These rows belong into that partition: 'omnipg partman maintain --drain' moves them there.",
+        _ => (error as OmniPgException)?.Hint
+            ?? (IsLogin(error) ? "Check user, password and database of the connection: the command line, OMNIPG_CONNECTION, or PGUSER, PGPASSWORD and PGDATABASE." : null),
+    };
 
     // The server was reached and lets nobody in: classes 28 (login) and 3D (database).
     private static bool IsLogin(Exception error) => error is PostgresException { SqlState: ['2', '8', ..] or ['3', 'D', ..] };

@@ -58,8 +58,20 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
         conflict.ExitCode.Should().Be(1);
         conflict.Error.Should().Be(
             "omnipg: public.events: The default partition of 'public.events' holds rows of the range of 'public.events_p20', which cannot be created beside them.\n"
-            + "hint: Move these rows out of the default partition first: they belong into that partition.\n");
+            + "hint: These rows belong into that partition: 'omnipg partman maintain --drain' moves them there.\n");
         drained.Output.Should().StartWith("public.events\tpublic.events_p20\t20\t30\tcreate\n");
+    }
+
+    [Fact]
+    public async Task A_set_that_is_none_is_told_with_the_command_that_names_all()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+
+        var result = await cli.RunAsync("partman", "list", "nothere");
+
+        result.ExitCode.Should().Be(2);
+        result.Error.Should().StartWith("omnipg: 'public.nothere' is no partition set: ")
+            .And.EndWith("\nhint: Create the set first, or check the name: 'omnipg partman sets' names all sets.\n");
     }
 
     [Theory]
