@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using System.Text.Json;
 
 namespace OmniPg.Wal;
@@ -42,3 +43,14 @@ internal sealed class DeliveryState(string? directory, WalFileName file)
             File.Delete(_path!);
     }
 }
+
+/// <summary>What a delivery state file holds.</summary>
+internal sealed record DeliveryStateDocument(string Sha256, long Size, Dictionary<string, DeliveryMark>? Done);
+
+/// <summary>When and under which key a destination got the file.</summary>
+internal sealed record DeliveryMark(DateTimeOffset At, string Key);
+
+/// <summary>Source-generated JSON of the files that archiving keeps.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(DeliveryStateDocument))]
+internal sealed partial class ArchiveJson : JsonSerializerContext;

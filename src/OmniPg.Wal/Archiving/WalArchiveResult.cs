@@ -15,3 +15,32 @@ public sealed record WalArchiveResult(
     /// <summary>Whether every required destination holds the file.</summary>
     public bool IsArchived => Destinations.All(static d => !d.IsRequired || d.Status != WalDeliveryStatus.Failed);
 }
+
+/// <summary>What became of a file at one destination.</summary>
+/// <param name="Id">Name of the destination.</param>
+/// <param name="Status">What became of it.</param>
+/// <param name="StoredBytes">Bytes written by this call; 0 when none were.</param>
+/// <param name="Elapsed">Time from the first byte to the durable copy, or to the failure.</param>
+/// <param name="Error">Why it failed; <see langword="null"/> unless <paramref name="Status"/> is <see cref="WalDeliveryStatus.Failed"/>.</param>
+/// <param name="IsRequired">Whether the file counts as archived only when this destination holds it.</param>
+public sealed record WalDestinationResult(
+    string Id, WalDeliveryStatus Status, long StoredBytes, TimeSpan Elapsed, WalException? Error, bool IsRequired);
+
+/// <summary>What became of a file at one destination.</summary>
+public enum WalDeliveryStatus
+{
+    /// <summary>Written by this call and durable.</summary>
+    Stored,
+
+    /// <summary>The destination held a copy of equal content already; it was read and compared, not written.</summary>
+    AlreadyPresent,
+
+    /// <summary>The delivery state says that an earlier call stored it.</summary>
+    SkippedDone,
+
+    /// <summary>The destination's directory does not exist, and it is used only when it does.</summary>
+    SkippedAbsent,
+
+    /// <summary>The destination does not hold the file; <see cref="WalDestinationResult.Error"/> says why.</summary>
+    Failed,
+}

@@ -15,3 +15,19 @@ internal interface ICopySource : IAsyncDisposable
     /// <summary>Called after the last byte: throws when the source is no longer what it was at the first.</summary>
     void VerifyUnchanged(long bytesRead);
 }
+
+/// <summary>Copies from a stream, such as the decompressed content of an archived file. The stream stays its owner's.</summary>
+internal sealed class StreamCopySource(Stream stream, long? length = null, DateTimeOffset? modified = null) : ICopySource
+{
+    public long? Length => length;
+
+    public DateTimeOffset? Modified => modified;
+
+    public ValueTask<int> ReadAsync(Memory<byte> target, CancellationToken cancellationToken) => stream.ReadAsync(target, cancellationToken);
+
+    public void VerifyUnchanged(long bytesRead)
+    {
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -147,3 +147,6 @@ internal sealed class TargetWriter : IAsyncDisposable
         _timeout.Dispose();
     }
 }
+
+/// <summary>What became of one target.</summary>
+internal sealed record TargetOutcome(CopyTarget Target, ObjectCommitResult? Commit, long StoredBytes, TimeSpan Elapsed, Exception? Error);

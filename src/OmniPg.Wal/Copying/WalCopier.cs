@@ -67,3 +67,6 @@ internal sealed class WalCopier(TimeProvider time)
             period);
     }
 }
+
+/// <summary>What a whole copy brought.</summary>
+internal sealed record CopyOutcome(ObjectContent Content, WalSegmentSummary? Summary, IReadOnlyList<TargetOutcome> Targets);

@@ -9,3 +9,13 @@ namespace OmniPg.Wal;
 /// <param name="Elapsed">How long it took, waiting included.</param>
 public sealed record WalRestoreOutcome(
     WalRestoreStatus Status, WalFileName File, string? Source, long RawBytes, bool FromSpool, TimeSpan Elapsed);
+
+/// <summary>How a restore ended.</summary>
+public enum WalRestoreStatus
+{
+    /// <summary>The file is in place, complete and validated.</summary>
+    Restored,
+
+    /// <summary>Every source answered and none holds the file, or the end of recovery was asked for.</summary>
+    NotFound,
+}

@@ -1,5 +1,5 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json;
 
 namespace OmniPg.Wal;
 
@@ -74,3 +74,8 @@ public sealed record WalArchiveMarker
         }
     }
 }
+
+/// <summary>Source-generated JSON of the files that stores hold.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(WalArchiveMarker))]
+internal sealed partial class WalStorageJson : JsonSerializerContext;

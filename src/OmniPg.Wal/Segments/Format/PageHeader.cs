@@ -1,5 +1,4 @@
 using OmniPg.Shared;
-
 using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace OmniPg.Wal;
@@ -20,4 +19,12 @@ internal readonly struct PageHeader(ReadOnlySpan<byte> bytes)
     public bool IsContinuation => (Info & PgMajor.FirstIsContinuation) != 0;
 
     public bool IsLong => (Info & PgMajor.LongHeader) != 0;
+}
+
+/// <summary>What the long header of a segment's first page adds (<c>XLogLongPageHeaderData</c>).</summary>
+internal readonly struct LongPageHeader(ReadOnlySpan<byte> bytes)
+{
+    public readonly ulong SystemIdentifier = ReadUInt64LittleEndian(bytes[24..]);
+    public readonly uint SegmentSize = ReadUInt32LittleEndian(bytes[32..]);
+    public readonly uint BlockSize = ReadUInt32LittleEndian(bytes[36..]);
 }

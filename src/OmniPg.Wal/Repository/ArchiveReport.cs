@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using NpgsqlTypes;
+
+namespace OmniPg.Wal;
+
+/// <summary>What an archive holds of one timeline.</summary>
+/// <param name="Timeline">Its number.</param>
+/// <param name="First">The first complete segment.</param>
+/// <param name="Last">The last complete segment.</param>
+/// <param name="Segments">How many complete segments there are.</param>
+/// <param name="History">Its ancestors; without ancestors when the archive has no history file of it.</param>
+public sealed record WalTimeline(uint Timeline, WalFileName First, WalFileName Last, long Segments, TimelineHistory History);
+
+/// <summary>Segments that an archive should hold but does not: a recovery cannot get past them.</summary>
+/// <param name="Timeline">Timeline of the missing segments.</param>
+/// <param name="From">The first missing one.</param>
+/// <param name="To">The last missing one.</param>
+/// <param name="Count">How many are missing.</param>
+public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, long Count);
+
+/// <summary>The span of time to which the WAL of an archive can bring a suitable base backup. Without one nothing can be restored.</summary>
+/// <param name="Earliest">
+/// Where the window begins: the end of the oldest base backup whose backup history file and unbroken WAL are in the archive; without such a
+/// file, the first commit in the unbroken WAL. Never later than <paramref name="LatestCommit"/>: when nothing was committed behind the backup, both are
+/// that commit, the one state to be had. Null when there is neither.
+/// </param>
+/// <param name="LatestCommit">The last commit in the archive; null when there is none.</param>
+/// <param name="Timeline">The timeline that recovery follows by default (<c>latest</c>), also when only its history is archived yet; 0 in an empty archive.</param>
+/// <param name="From">The first segment of the unbroken WAL that reaches <paramref name="LatestCommit"/>; null in an empty archive.</param>
+/// <param name="To">The last segment; null in an empty archive.</param>
+/// <param name="Gaps">Everything missing, on all timelines.</param>
+public sealed record RecoveryWindow(
+    DateTimeOffset? Earliest, DateTimeOffset? LatestCommit, uint Timeline, WalFileName? From, WalFileName? To, ImmutableArray<WalGap> Gaps);
+
+/// <summary>A named restore point (<c>pg_create_restore_point</c>) found in archived WAL: a target for <c>recovery_target_name</c>.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Time">When it was made, in UTC.</param>
+/// <param name="Lsn">Start of its record.</param>
+/// <param name="Timeline">Timeline of the segment it is in.</param>
+/// <param name="File">The segment in which its record ends.</param>
+public sealed record RestorePoint(string Name, DateTimeOffset Time, NpgsqlLogSequenceNumber Lsn, uint Timeline, WalFileName File);
+
+/// <summary>An archived file that is not what its name says.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Error">What is wrong: <see cref="WalValidationException"/> or a damaged compression.</param>
+public sealed record WalFileProblem(WalArchivedFile File, Exception Error);
+
+/// <summary>How far reading through an archive has come.</summary>
+/// <param name="Done">Files read.</param>
+/// <param name="Total">Files to read.</param>
+/// <param name="RawBytes">Uncompressed bytes read.</param>
+/// <param name="Current">The file just read.</param>
+public readonly record struct WalScanProgress(long Done, long Total, long RawBytes, WalFileName Current);
+
+/// <summary>What a verification of a whole archive found.</summary>
+/// <param name="Files">Files read.</param>
+/// <param name="RawBytes">Their uncompressed bytes.</param>
+/// <param name="Records">WAL records whose CRC was checked.</param>
+/// <param name="Timelines">What there is, per timeline.</param>
+/// <param name="Problems">Files that are not valid.</param>
+/// <param name="Gaps">Segments that are missing.</param>
+public sealed record WalVerification(
+    long Files,
+    long RawBytes,
+    long Records,
+    ImmutableArray<WalTimeline> Timelines,
+    ImmutableArray<WalFileProblem> Problems,
+    ImmutableArray<WalGap> Gaps)
+{
+    /// <summary>Segments of a version newer than this package, of which only the first page header was checked.</summary>
+    public long UnknownVersions { get; init; }
+
+    /// <summary>Whether every file is valid and none is missing.</summary>
+    public bool IsGood => Problems.IsEmpty && Gaps.IsEmpty;
+}
