@@ -8,11 +8,13 @@ namespace OmniPg;
 /// <summary>Keeps objects as files of a directory: complete, flushed and never replaced.</summary>
 /// <remarks>
 /// The directory itself must exist: creating it could fill the disk below an unmounted mount point. Directories that keys name are made as
-/// needed. Thread safe; several processes may write to one directory.
+/// needed. The <c>lost+found</c> of a disk whose root the directory is belongs to the file system: it is passed over, and no key may begin with it. Thread
+/// safe; several processes may write to one directory.
 /// </remarks>
 public sealed class DirectoryObjectStore : IObjectStore
 {
-    private static readonly EnumerationOptions EveryFile = new() { RecurseSubdirectories = true, IgnoreInaccessible = false, AttributesToSkip = 0 };
+    // Belongs to the file system and to root alone: the root of every ext4 disk has one (mke2fs(8)), and no store has written there.
+    private const string LostAndFound = "lost+found";
 
     private readonly FileSystem _files;
     private readonly UnixFileMode _fileMode;
@@ -104,12 +106,16 @@ public sealed class DirectoryObjectStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => ListAsync(prefix, int.MaxValue, cancellationToken);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, int depth, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prefix);
+        ArgumentOutOfRangeException.ThrowIfNegative(depth);
         await Task.CompletedTask.ConfigureAwait(false);
         RequireRoot();
-        foreach (var file in Files())
+        foreach (var file in Files(depth))
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (TryEntry(file, prefix) is { } entry)
@@ -134,12 +140,13 @@ public sealed class DirectoryObjectStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    public Task<int> RemoveAbandonedAsync(DateTimeOffset olderThan, CancellationToken cancellationToken = default)
+    public Task<int> RemoveAbandonedAsync(DateTimeOffset olderThan, int depth = int.MaxValue, CancellationToken cancellationToken = default)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(depth);
         var removed = 0;
         if (!Directory.Exists(Root))
             return Task.FromResult(0);
-        foreach (var file in Files())
+        foreach (var file in Files(depth))
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (!IsTemporary(file.Name) || file.LastWriteTimeUtc >= olderThan.UtcDateTime)
@@ -172,17 +179,24 @@ public sealed class DirectoryObjectStore : IObjectStore
         foreach (var part in key.Split('/'))
             if (part is "" or "." or ".." || part.AsSpan().ContainsAny('\0', '\\'))
                 throw new ArgumentException($"'{key}' is no key: it must be a relative path without '.' and '..'.", nameof(key));
+        if (key.StartsWith(LostAndFound + "/", StringComparison.Ordinal))
+            throw new ArgumentException($"'{key}' is no key: '{LostAndFound}' belongs to the file system.", nameof(key));
         var path = Path.Combine(Root, key);
         return IsTemporary(Path.GetFileName(path)) ? throw new ArgumentException($"'{key}' is no key: the names of temporary files look like this.", nameof(key)) : path;
     }
 
     // A link in the root may lead to another disk and is followed; further down it may lead back up.
-    private FileSystemEnumerable<FileInfo> Files() => new(Root, static (ref FileSystemEntry entry) => (FileInfo)entry.ToFileSystemInfo(), EveryFile)
+    private FileSystemEnumerable<FileInfo> Files(int depth)
     {
-        ShouldIncludePredicate = static (ref FileSystemEntry entry) => !entry.IsDirectory,
-        ShouldRecursePredicate = static (ref FileSystemEntry entry) =>
-            !entry.Attributes.HasFlag(FileAttributes.ReparsePoint) || entry.Directory.Length == entry.RootDirectory.Length,
-    };
+        var options = new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = depth, IgnoreInaccessible = false, AttributesToSkip = 0 };
+        return new(Root, static (ref FileSystemEntry entry) => (FileInfo)entry.ToFileSystemInfo(), options)
+        {
+            ShouldIncludePredicate = static (ref FileSystemEntry entry) => !entry.IsDirectory,
+            ShouldRecursePredicate = static (ref FileSystemEntry entry) => entry.Directory.Length == entry.RootDirectory.Length
+                ? !entry.FileName.SequenceEqual(LostAndFound)
+                : !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
+        };
+    }
 
     // Null for other prefixes, for temporary files and for one that vanished meanwhile.
     private ObjectEntry? TryEntry(FileInfo file, string prefix)

@@ -46,6 +46,15 @@ public interface IObjectStore : IObjectSink
     /// <returns>The objects, one by one.</returns>
     IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default);
 
+    /// <summary>Lists the objects whose keys have no more folders than that before their names; what lies further down is somebody else's.</summary>
+    /// <param name="prefix">What keys must begin with; empty for all.</param>
+    /// <param name="depth">Most folders of a key: 0 for objects of the root alone.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>The objects, one by one.</returns>
+    /// <remarks>Default: takes them out of the whole listing. A store that can leave deeper folders alone does: they may be huge, or closed to this account.</remarks>
+    IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, int depth, CancellationToken cancellationToken = default) =>
+        ListAsync(prefix, cancellationToken).Where(entry => entry.Key.Count('/') <= depth);
+
     /// <summary>Removes an object; does nothing when it is not there.</summary>
     /// <param name="key">Key of the object.</param>
     /// <param name="cancellationToken">Cancels.</param>
@@ -54,9 +63,10 @@ public interface IObjectStore : IObjectSink
 
     /// <summary>Removes what killed writers left behind: temporary files, unfinished uploads.</summary>
     /// <param name="olderThan">Only what was last written before this moment; a living writer is not silent for long.</param>
+    /// <param name="depth">Most folders of a key that was written; further down nothing is touched.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>How many were removed. Default: 0, right for stores where an unfinished object occupies nothing.</returns>
-    Task<int> RemoveAbandonedAsync(DateTimeOffset olderThan, CancellationToken cancellationToken = default) => Task.FromResult(0);
+    Task<int> RemoveAbandonedAsync(DateTimeOffset olderThan, int depth = int.MaxValue, CancellationToken cancellationToken = default) => Task.FromResult(0);
 }
 
 /// <summary>An object of a store.</summary>

@@ -112,7 +112,7 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
 
     private static async Task<string?> FirstEntryAsync(IObjectStore store, CancellationToken cancellationToken)
     {
-        await foreach (var entry in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+        await foreach (var entry in store.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
             if (entry.Key != WalArchiveMarker.Key)
                 return entry.Key;
         return null;

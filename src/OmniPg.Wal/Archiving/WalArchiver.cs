@@ -87,7 +87,7 @@ public sealed class WalArchiver : IWalArchiver
         var limit = _setup.Time.GetUtcNow() - TimeSpan.FromHours(1);
         var removed = 0;
         foreach (var store in _setup.Destinations.Select(static d => d.Store).OfType<IObjectStore>())
-            removed += await store.RemoveAbandonedAsync(limit, cancellationToken).ConfigureAwait(false);
+            removed += await store.RemoveAbandonedAsync(limit, WalObjectKey.Depth, cancellationToken).ConfigureAwait(false);
         return removed;
     }
 

@@ -31,7 +31,7 @@ internal sealed class ArchiveMap
         var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         var segments = new List<WalArchivedFile>();
         var others = new List<WalArchivedFile>();
-        await foreach (var entry in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+        await foreach (var entry in store.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
         {
             if (WalArchivedFile.TryParse(entry) is { } file)
                 (file.Name.Kind == WalFileKind.Segment ? segments : others).Add(file);

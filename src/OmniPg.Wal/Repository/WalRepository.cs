@@ -25,7 +25,7 @@ public sealed class WalRepository : IWalRepository
     public async IAsyncEnumerable<WalArchivedFile> ListAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var presence = await ArchivePresence.BeginAsync(_store, cancellationToken).ConfigureAwait(false);
-        await foreach (var entry in _store.ListAsync("", cancellationToken).ConfigureAwait(false))
+        await foreach (var entry in _store.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
         {
             if (WalArchivedFile.TryParse(entry) is { } file)
                 yield return file;

@@ -43,7 +43,7 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
         var limit = new RetentionLimit(keepFrom, options);
         var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         var found = new List<WalArchivedFile>();
-        await foreach (var entry in store.ListAsync("", cancellationToken).ConfigureAwait(false))
+        await foreach (var entry in store.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
         {
             if (WalArchivedFile.TryParse(entry) is { } file && limit.IsObsolete(file.Name))
                 found.Add(file);

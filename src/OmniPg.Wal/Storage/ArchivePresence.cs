@@ -52,7 +52,7 @@ internal sealed class ArchivePresence
     // An archive of another tool has no marker; one from which anybody recovers is never empty.
     private async Task<bool> HoldsFileAsync(CancellationToken cancellationToken)
     {
-        await foreach (var entry in _store.ListAsync("", cancellationToken).ConfigureAwait(false))
+        await foreach (var entry in _store.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
             if (WalArchivedFile.TryParse(entry) is not null)
                 return true;
         return false;

@@ -3,6 +3,9 @@ namespace OmniPg.Wal;
 /// <summary>Translates between WAL file names and the keys of stores.</summary>
 public static class WalObjectKey
 {
+    // Folders of a key of the sharded layout. What lies deeper below an archive is somebody else's, readable or not: a base backup, the snapshots of a disk.
+    internal const int Depth = 1;
+
     private const int ShardDigits = 16;
 
     /// <summary>The key under which a file is stored.</summary>
@@ -35,7 +38,7 @@ public static class WalObjectKey
     }
 
     /// <summary>Reads a key of either arrangement.</summary>
-    /// <param name="key">A key as <see cref="IObjectStore.ListAsync"/> yields it.</param>
+    /// <param name="key">A key as <see cref="IObjectStore.ListAsync(string, CancellationToken)"/> yields it.</param>
     /// <param name="name">The WAL file.</param>
     /// <param name="codec">The codec of its extension.</param>
     /// <returns>Whether the last part of the key is a WAL file name, with or without a codec's extension.</returns>

@@ -101,6 +101,18 @@ public abstract class ObjectStoreContract
     }
 
     [Fact]
+    public async Task A_listing_goes_no_deeper_than_it_is_told()
+    {
+        await using var store = CreateEmptyStore();
+        foreach (var key in (string[])["in-the-root", Key, "folder/deep/object", "folder/deep/er/still"])
+            await store.PutAsync(key, "x"u8.ToArray(), Token);
+
+        (await store.ListAsync("", 0, Token).ToListAsync(Token)).Select(e => e.Key).Should().Equal("in-the-root");
+        (await store.ListAsync("", 1, Token).ToListAsync(Token)).Select(e => e.Key).Should().BeEquivalentTo("in-the-root", Key);
+        (await store.ListAsync("folder/", 2, Token).ToListAsync(Token)).Select(e => e.Key).Should().BeEquivalentTo(Key, "folder/deep/object");
+    }
+
+    [Fact]
     public async Task A_place_keeps_its_identity_whatever_is_stored_in_it()
     {
         await using var store = CreateEmptyStore();
@@ -135,7 +147,7 @@ public abstract class ObjectStoreContract
         await using var writer = await store.CreateAsync("other", new ObjectInfo(), Token);
         await writer.WriteAsync("second"u8.ToArray(), Token);
 
-        (await store.RemoveAbandonedAsync(DateTimeOffset.UtcNow.AddHours(-1), Token)).Should().Be(0);
+        (await store.RemoveAbandonedAsync(DateTimeOffset.UtcNow.AddHours(-1), cancellationToken: Token)).Should().Be(0);
 
         (await writer.CommitAsync(new ObjectContent(new string('0', 64), 6, 6), Token)).Should().Be(ObjectCommitResult.Created);
         (await store.ListAsync("", Token).ToListAsync(Token)).Select(e => e.Key).Should().BeEquivalentTo(Key, "other");

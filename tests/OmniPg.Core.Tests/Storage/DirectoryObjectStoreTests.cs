@@ -42,7 +42,7 @@ public sealed class DirectoryObjectStoreTests : ObjectStoreContract, IDisposable
         await store.EnsureDurableAsync("0000000100000000/" + Segment, Token);
 
         stored.Should().Equal("fsync directory 0000000100000000", "fsync directory ");
-        files.Calls[^2..].Should().Equal("fsync directory 0000000100000000", "fsync directory ");
+        files.Calls[^3..].Should().Equal("fsync 0000000100000000/" + Segment, "fsync directory 0000000100000000", "fsync directory ");
     }
 
     [Theory]
@@ -82,7 +82,8 @@ public sealed class DirectoryObjectStoreTests : ObjectStoreContract, IDisposable
     [InlineData("a\0b")]
     [InlineData(".")]
     [InlineData("folder/.object.abc.tmp")]
-    public async Task A_key_that_leaves_the_directory_or_looks_like_a_temporary_file_is_refused(string key)
+    [InlineData("lost+found/object")]
+    public async Task A_key_that_leaves_the_directory_or_is_not_the_stores_to_give_is_refused(string key)
     {
         await using var store = CreateEmptyStore();
 
@@ -117,10 +118,67 @@ public sealed class DirectoryObjectStoreTests : ObjectStoreContract, IDisposable
         File.WriteAllText(young, "");
         File.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddHours(-2));
 
-        (await store.RemoveAbandonedAsync(DateTimeOffset.UtcNow.AddHours(-1), Token)).Should().Be(1);
+        (await store.RemoveAbandonedAsync(DateTimeOffset.UtcNow.AddHours(-1), cancellationToken: Token)).Should().Be(1);
 
         File.Exists(old).Should().BeFalse();
         File.Exists(young).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Temporary_files_of_somebody_else_stay()
+    {
+        await using var store = new DirectoryObjectStore(_directory.Path);
+        string[] theirs = [_directory.Combine("backups", "monday", ".theirs.abc.tmp"), _directory.Combine("lost+found", ".theirs.abc.tmp")];
+        foreach (var file in theirs)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            File.WriteAllText(file, "");
+            File.SetLastWriteTimeUtc(file, DateTime.UtcNow.AddHours(-2));
+        }
+
+        (await store.RemoveAbandonedAsync(DateTimeOffset.UtcNow.AddHours(-1), depth: 1, Token)).Should().Be(0);
+
+        theirs.Should().OnlyContain(file => File.Exists(file));
+    }
+
+    [Fact]
+    public async Task An_abandoned_file_that_cannot_be_removed_is_an_error_and_stays()
+    {
+        var abandoned = _directory.Combine($".{Segment}.abc.tmp");
+        File.WriteAllText(abandoned, "");
+        File.SetLastWriteTimeUtc(abandoned, DateTime.UtcNow.AddHours(-2));
+        var files = new RecordingFileSystem(_directory.Path) { FailAt = "delete" };
+        await using var store = new DirectoryObjectStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+
+        await store.Awaiting(s => s.RemoveAbandonedAsync(DateTimeOffset.UtcNow.AddHours(-1), cancellationToken: Token)).Should().ThrowAsync<IOException>();
+
+        files.Calls.Should().Equal("delete .TEMP");
+        File.Exists(abandoned).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_writer_whose_temporary_file_cannot_be_removed_ends_quietly_and_publishes_nothing()
+    {
+        var files = new RecordingFileSystem(_directory.Path) { FailAt = "delete" };
+        await using var store = new DirectoryObjectStore(_directory.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite, files);
+
+        await using (var writer = await store.CreateAsync(Segment, new ObjectInfo(), Token))
+            await writer.WriteAsync(new byte[3], Token);
+
+        files.Calls.Should().Equal("create .TEMP", "write .TEMP 3", "delete .TEMP");
+        (await store.ListAsync("", Token).ToListAsync(Token)).Should().BeEmpty();
+        Directory.GetFiles(_directory.Path).Should().ContainSingle().Which.Should().EndWith(".tmp");
+    }
+
+    [Fact]
+    public async Task What_the_disk_keeps_in_its_lost_and_found_is_no_object()
+    {
+        await using var store = new DirectoryObjectStore(_directory.Path);
+        Directory.CreateDirectory(_directory.Combine("lost+found"));
+        File.WriteAllText(_directory.Combine("lost+found", "#12345"), "");
+        await store.PutAsync("folder/lost+found/object", [1], Token);
+
+        (await store.ListAsync("", Token).ToListAsync(Token)).Select(e => e.Key).Should().Equal("folder/lost+found/object");
     }
 
     [Theory]

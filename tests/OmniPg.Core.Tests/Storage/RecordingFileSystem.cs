@@ -55,6 +55,12 @@ internal sealed class RecordingFileSystem(string root) : DirectoryObjectStore.Fi
         base.CreateDirectory(path);
     }
 
+    public override void Delete(string path)
+    {
+        Record($"delete {Short(path)}");
+        base.Delete(path);
+    }
+
     private void Record(string call)
     {
         Calls.Add(call);

@@ -112,6 +112,32 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData("lost+found")]
+    [InlineData("backups/monday/pg_wal")]
+    public async Task A_folder_below_an_archive_that_is_somebody_elses_is_not_looked_into(string closed)
+    {
+        var archive = Make("archive");
+        var folder = Directory.CreateDirectory(Path.Combine(archive, closed)).FullName;
+        File.WriteAllText(Path.Combine(Path.GetDirectoryName(folder)!, "theirs"), "");
+        if (Path.GetDirectoryName(folder) == archive)
+            File.Delete(Path.Combine(archive, "theirs"));
+        ServerAccount.Own(archive);
+        Deny(folder);
+
+        var archived = await RunAsync("archive", "--data-dir", Data, "--begin", "--dst-local", archive, Segment);
+        var restored = await RestoreAsync("0000000100000000000000FE", "--timeout", "0", "--source", archive);
+        File.Delete(Path.Combine(archive, WalArchiveMarker.Key));
+        var restoredWithoutMarker = await RestoreAsync("0000000100000000000000FE", "--timeout", "0", "--source", archive);
+        var verified = await RunAsync("verify", "--archive", archive);
+        var shown = await RunAsync("show", "--archive", archive);
+        var cleaned = await RunAsync("cleanup", "--archive", archive, "0000000100000000000000FE");
+
+        (archived.ExitCode, restored.ExitCode, restoredWithoutMarker.ExitCode, verified.ExitCode, shown.ExitCode, cleaned.ExitCode)
+            .Should().Be((0, 1, 1, 0, 0, 0), archived.Error + restored.Error + verified.Error + shown.Error + cleaned.Error);
+        Directory.GetFiles(archive).Should().BeEmpty("the segment lay before the limit");
+    }
+
+    [Theory]
     [InlineData("absent", false)]
     [InlineData("empty", false)]
     [InlineData("a file", true)]

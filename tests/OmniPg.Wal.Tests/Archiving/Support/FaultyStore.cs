@@ -72,7 +72,7 @@ internal sealed class FaultyStore(string name, FaultAt fault = FaultAt.Nothing, 
         return Fault == FaultAt.HangInDurable ? Hanging.Task : Task.CompletedTask;
     }
 
-    public Task<int> RemoveAbandonedAsync(DateTimeOffset olderThan, CancellationToken cancellationToken = default)
+    public Task<int> RemoveAbandonedAsync(DateTimeOffset olderThan, int depth = int.MaxValue, CancellationToken cancellationToken = default)
     {
         FailIf(FaultAt.Tidy, false);
         return Task.FromResult(0);
