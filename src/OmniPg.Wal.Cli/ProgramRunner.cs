@@ -67,7 +67,7 @@ internal static class ProgramRunner
             var message = e switch
             {
                 UsageException => $"{e.Message} Hint: omnipg-wal {verb.Name} --help",
-                ArgumentException { ParamName: { } name } => e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+                ArgumentException { ParamName: not null } argument => ArgumentText.Of(argument),
                 // What no text can hold arrives as this character, and the file of that name is not the one that was meant.
                 _ when Array.Exists(words, w => w.Contains('\uFFFD', StringComparison.Ordinal)) => $"{e.Message} A word of the command line holds bytes that are not UTF-8, so no path can be named by it.",
                 _ => e.Message,

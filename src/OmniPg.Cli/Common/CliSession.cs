@@ -79,6 +79,19 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
     public static string? NotEmpty(string? value, string name) => value is null || !string.IsNullOrWhiteSpace(value) ? value
         : throw new UsageException($"{name} must not be empty.");
 
+    /// <summary>The interval that an option says; null where it is left out.</summary>
+    public static PgInterval? Interval(string? value, string name)
+    {
+        try
+        {
+            return value is null ? (PgInterval?)null : PgInterval.Parse(value);
+        }
+        catch (FormatException none)
+        {
+            throw new UsageException($"{name}: {none.Message}");
+        }
+    }
+
     public T Get<T>(Argument<T> argument) => parse.GetRequiredValue(argument);
 
     /// <summary>Writes one JSON document, indented, with a line end.</summary>

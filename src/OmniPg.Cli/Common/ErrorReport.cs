@@ -2,6 +2,7 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using OmniPg.Jobmon;
 using OmniPg.Partman;
+using OmniPg.Shared;
 
 namespace OmniPg.Cli;
 
@@ -29,7 +30,7 @@ internal static class ErrorReport
     {
         OmniPgException { Hint: { } hint } known => known.Message.Replace(" Hint: " + hint, "", StringComparison.Ordinal),
         PostgresException refusal => $"{refusal.MessageText} ({refusal.SqlState})",
-        ArgumentException { ParamName: { } name } argument => argument.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal),
+        ArgumentException argument => ArgumentText.Of(argument),
         _ => error.Message,
     };
 

@@ -25,9 +25,7 @@ internal static class CheckCommand
         try
         {
             await using var jobmon = JobLog.OpenWithPgCron(session);
-            var report = session.Get(History) is { } history
-                ? await jobmon.Monitor.CheckAsync(history, cancellationToken)
-                : await jobmon.Monitor.CheckAsync(cancellationToken: cancellationToken);
+            var report = await jobmon.Monitor.CheckAsync(CliSession.Interval(session.Get(History), History.Name), cancellationToken);
             var nagios = report.ToNagios();
             Write(session, format, report, nagios);
             return nagios.ExitCode;

@@ -21,8 +21,9 @@ internal static class MuteCommand
     {
         await using var jobmon = JobLog.Open(session);
         var name = session.NotEmpty(Name);
+        var length = CliSession.Interval(CliSession.NotEmpty(session.Get(For), For.Name), For.Name)!.Value;
         var until = await jobmon.Admin.MuteForAsync(
-            name, CliSession.NotEmpty(session.Get(For), For.Name)!, JobLog.Operator, CliSession.NotEmpty(session.Get(Message), Message.Name), cancellationToken);
+            name, length, JobLog.Operator, CliSession.NotEmpty(session.Get(Message), Message.Name), cancellationToken);
         session.WriteResult($"Job '{name}' is muted until {JobText.Instant(until)}", json =>
         {
             json.WriteString("jobName", name);

@@ -20,7 +20,7 @@ internal static class PurgeCommand
             throw new UsageException("--keep takes one or more.");
         await using var jobmon = JobLog.Open(session);
         var result = await jobmon.Admin.PurgeAsync(
-            new PurgeOptions { OlderThan = session.Get(OlderThan) is { } age ? (PgInterval?)age : null, KeepPerJob = session.Get(Keep) }, cancellationToken: cancellationToken);
+            new PurgeOptions { OlderThan = CliSession.Interval(session.Get(OlderThan), OlderThan.Name), KeepPerJob = session.Get(Keep) }, cancellationToken: cancellationToken);
         session.WriteResult(
             $"Deleted {JobText.Counted(result.DeletedJobs, "run")}{(result.AnotherAtWork ? "; another purge is at work" : "")}",
             json =>

@@ -43,9 +43,9 @@ internal static class RuleCommand
             throw new UsageException("--grace and --time-zone go with --schedule.");
         await using var jobmon = JobLog.Open(session);
         var rule = jobmon.Admin.Rule(session.NotEmpty(Name));
-        if (session.Get(Warn) is { } warn)
+        if (CliSession.Interval(session.Get(Warn), Warn.Name) is { } warn)
             rule = rule.Warn(warn);
-        if (session.Get(Error) is { } error)
+        if (CliSession.Interval(session.Get(Error), Error.Name) is { } error)
             rule = rule.Error(error);
         if (session.Get(Sensitivity) is { } sensitivity)
             rule = rule.Sensitivity(sensitivity);
@@ -68,13 +68,13 @@ internal static class RuleCommand
         if (CliSession.NotEmpty(session.Get(Schedule), Schedule.Name) is { } cron)
         {
             var zone = CliSession.NotEmpty(session.Get(TimeZone), TimeZone.Name) ?? "UTC";
-            rule = session.Get(Grace) is { } grace ? rule.Schedule(cron, zone, grace) : rule.Schedule(cron, zone);
+            rule = CliSession.Interval(session.Get(Grace), Grace.Name) is { } grace ? rule.Schedule(cron, zone, grace) : rule.Schedule(cron, zone);
         }
-        if (session.Get(MinRuntime) is { } least)
+        if (CliSession.Interval(session.Get(MinRuntime), MinRuntime.Name) is { } least)
             rule = rule.MinRuntime(least);
-        if (session.Get(MaxRuntime) is { } most)
+        if (CliSession.Interval(session.Get(MaxRuntime), MaxRuntime.Name) is { } most)
             rule = rule.MaxRuntime(most);
-        if (session.Get(Stall) is { } stall)
+        if (CliSession.Interval(session.Get(Stall), Stall.Name) is { } stall)
             rule = rule.StallAfter(stall);
         return rule;
     }

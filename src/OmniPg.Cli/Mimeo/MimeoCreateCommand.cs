@@ -86,7 +86,7 @@ internal static class MimeoCreateCommand
             Condition = CliSession.NotEmpty(session.Get(Where), Where.Name) is { } where ? $"WHERE ({where}\n)" : null,
             Cursor = cursor,
             Key = Names(session.Get(Key)),
-            Period = session.Get(Every) is { } every ? PgInterval.Parse(every) : (PgInterval?)null,
+            Period = CliSession.Interval(session.Get(Every), Every.Name),
             BatchLimit = session.Get(BatchLimit),
         };
     }
@@ -99,7 +99,7 @@ internal static class MimeoCreateCommand
             case (null, null):
                 return boundary is null ? null : throw new UsageException("--boundary needs --by-time or --by-serial.");
             case ({ } column, null):
-                return CursorColumn.Time(column, boundary is null ? (PgInterval?)null : PgInterval.Parse(boundary));
+                return CursorColumn.Time(column, CliSession.Interval(boundary, Boundary.Name));
             case (null, { } column):
                 return boundary is null ? CursorColumn.Serial(column)
                     : long.TryParse(boundary, NumberStyles.None, CultureInfo.InvariantCulture, out var numbers) ? CursorColumn.Serial(column, numbers)

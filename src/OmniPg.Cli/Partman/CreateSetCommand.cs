@@ -87,7 +87,7 @@ internal static class CreateSetCommand
             (options.IdInterval, options.IdStart, options.IdRetention) = (ids, Id(start, Start.Name), Id(retention, Retention.Name));
         else
         {
-            (options.Interval, options.Retention) = (PgInterval.Parse(interval), retention is null ? (PgInterval?)null : PgInterval.Parse(retention));
+            (options.Interval, options.Retention) = (CliSession.Interval(interval, Interval.Name), CliSession.Interval(retention, Retention.Name));
             options.Start = start is null ? null : Moment(start);
         }
         var byList = options.IdInterval == 1;

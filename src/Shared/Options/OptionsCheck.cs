@@ -111,7 +111,7 @@ internal sealed class OptionsCheck
         }
         catch (ArgumentException error)
         {
-            Fail($"{Of(name)} '{value}' is not a {kind} name: {error.Message}");
+            Fail($"{Of(name)} '{value}' is not a {kind} name: {ArgumentText.Of(error)}");
         }
     }
 

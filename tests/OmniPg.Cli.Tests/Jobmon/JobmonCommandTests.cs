@@ -114,7 +114,7 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
             + "OFF\tinactive\tThe rule is off, and an inactive rule also silences the default rule of three failed runs.\n");
         foreach (var (option, value, message) in new[]
         {
-            ("--schedule", "@daily", "A cron schedule has five fields; '@daily' has '1'."), ("--max-runtime", "soon", "'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'."),
+            ("--schedule", "@daily", "A cron schedule has five fields; '@daily' has '1'."), ("--max-runtime", "soon", "--max-runtime: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'."),
             ("--stall", "0 s", "The time without progress of job 'load' cannot be '00:00:00': it must be longer than zero."),
         })
             (await cli.RunAsync("jobmon", "rule", "load", option, value)).Should().Be(new CliResult(64, "", $"omnipg: {message}\n"));
@@ -132,7 +132,7 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
 
         (await cli.RunAsync("jobmon", "ack", "2", "-m", "known")).Should().Be(new CliResult(0, "Took note of 1 failure\n", ""));
         (await CheckAsync()).Should().Be("CRITICAL\tFAILED_RUN\tLOAD\t2 CRITICAL run(s)\n");
-        (await cli.RunAsync("jobmon", "mute", "load", "--for", "soon")).ExitCode.Should().Be(64);
+        (await cli.RunAsync("jobmon", "mute", "load", "--for", "soon")).Should().Be(new CliResult(64, "", "omnipg: --for: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.\n"));
         (await cli.RunAsync("jobmon", "mute", "load", "--for", "0 s")).Should().Be(new CliResult(64, "", "omnipg: A job is muted for longer than zero, not for '00:00:00'.\n"));
         (await cli.RunAsync("jobmon", "mute", "Load", "--for", "2 hours", "-m", "disk")).Output.Should().MatchRegex("^Job 'Load' is muted until ....-..-.. ..:..:..Z\n$");
         (await cli.RunAsync("jobmon", "check", "--format", "nagios")).Output.Should().StartWith("OK(LOAD(FAILED_RUN): 2 CRITICAL run(s) [muted])|");
@@ -324,10 +324,10 @@ public sealed class JobmonCommandTests(PgClusterFixture server)
         nagios.Should().Be(new CliResult(3,
             $"UNKNOWN(Database '{cli.Database.Name}' has neither extension 'pg_jobmon' nor a job log in schema 'jobmon'. Hint: omnipg jobmon install)\n", ""));
         (await cli.RunAsync("jobmon", "check", "--format", "nagios", "--history", "soon")).Should().Be(new CliResult(3,
-            "UNKNOWN('soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.)\n", ""), "a plugin speaks on standard output only");
+            "UNKNOWN(--history: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.)\n", ""), "a plugin speaks on standard output only");
         (await cli.RunAsync("jobmon", "check", "--history", "soon")).ExitCode.Should().Be(64);
         interval.ExitCode.Should().Be(64);
-        interval.Error.Should().Be("omnipg: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.\n");
+        interval.Error.Should().Be("omnipg: --warn: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.\n");
     }
 
     [Theory]

@@ -47,6 +47,8 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
     [InlineData("omnipg: inserter needs --by-time or --by-serial.\n", "inserter")]
     [InlineData("omnipg: --by-time and --by-serial contradict each other.\n", "updater", "--by-time", "a", "--by-serial", "b")]
     [InlineData("omnipg: --key means nothing for table.\n", "table", "--key", "a")]
+    [InlineData("omnipg: --every: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.\n", "table", "--every", "soon")]
+    [InlineData("omnipg: --boundary: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.\n", "inserter", "--by-time", "at", "--boundary", "soon")]
     public async Task What_contradicts_itself_is_wrong_use(string message, string kind, params string[] more)
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);

@@ -87,4 +87,16 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
 
         result.Should().Be(new CliResult(64, "", message));
     }
+
+    [Theory]
+    [InlineData("--interval", "soon", "1 year")]
+    [InlineData("--retention", "1 day", "soon")]
+    public async Task An_interval_that_is_none_is_told_with_its_option(string option, string interval, string retention)
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+
+        var result = await cli.RunAsync("partman", "create", "events", "--control", "at", "--interval", interval, "--retention", retention);
+
+        result.Should().Be(new CliResult(64, "", $"omnipg: {option}: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.\n"));
+    }
 }

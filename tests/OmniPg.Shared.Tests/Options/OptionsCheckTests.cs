@@ -15,7 +15,7 @@ public sealed class OptionsCheckTests
         "Kind '9' must be one of 'First', 'Second'.",
         "Title ' ' must not be empty.",
         "Folder '' is not a path.",
-        $"Schema '{new string('x', 64)}' is not a schema name: The identifier '{new string('x', 64)}' has '64' bytes; PostgreSQL keeps '63' and would cut it silently. (Parameter 'name')",
+        $"Schema '{new string('x', 64)}' is not a schema name: The identifier '{new string('x', 64)}' has '64' bytes; PostgreSQL keeps '63' and would cut it silently.",
         "Server is not a connection string that the driver can read.",
         "Part: Count '0' must be between '1' and '10'.",
         "Part: Title '' must not be empty.",
