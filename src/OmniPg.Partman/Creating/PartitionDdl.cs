@@ -91,6 +91,7 @@ internal static class PartitionDdl
                 Statements = [$"ALTER TABLE ONLY {table.Quoted} {string.Join(", ", checks.Select(c => $"VALIDATE CONSTRAINT {c.Check.Quoted}"))}"],
                 Locks = [new SqlPlanLock(table, PgLockMode.ShareUpdateExclusive)],
                 IsPreparation = true,
+                Continues = true,
             },
         ];
     }

@@ -120,8 +120,8 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         var prepared = true;
         foreach (var unit in plan.Units)
         {
-            // What a preparation was for starts with the next unit that is none, and ends with the next preparation.
-            if (!prepared && !unit.IsPreparation)
+            // What a preparation was for starts with the next unit that is none, and ends with the next preparation that begins something new.
+            if (!prepared && (unit.Continues || !unit.IsPreparation))
                 continue;
             prepared = true;
             try

@@ -33,6 +33,12 @@ internal sealed record PlanUnit
     /// <summary>Whether units that come after it make sense without it: those of other partitions do.</summary>
     public bool IsPreparation { get; init; }
 
+    /// <summary>Whether it makes sense only behind the unit before it, and falls with that one.</summary>
+    public bool Continues { get; init; }
+
+    /// <summary>A question that is answered with true while the partition is still what the unit was planned for; asked under the locks of the unit. Null for none.</summary>
+    public string? Holds { get; init; }
+
     public SqlPlanStep ToStep(TimeSpan lockTimeout) => new()
     {
         Kind = Kind,

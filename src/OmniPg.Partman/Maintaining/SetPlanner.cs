@@ -39,8 +39,11 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
 
         if (state.LeftChecks.Count > 0)
             _units.Add(PartitionDdl.DropChecks(state, state.LeftChecks));
-        foreach (var promise in await Retirement.UnfinishedAsync(session, server, state.Set).ConfigureAwait(false))
-            _units.Add(Retirement.Resume(state, server, promise));
+        if (await Retirement.UnfinishedAsync(session, server, state.Set).ConfigureAwait(false) is { Count: > 0 } unfinished)
+        {
+            var cleanup = await Retirement.CleanupAsync(session, state.Set, unfinished.Select(u => u.Oid)).ConfigureAwait(false);
+            _units.AddRange(unfinished.Select(u => Retirement.Resume(state, server, u, cleanup[u.Oid])));
+        }
         await RetireAsync(state, onlyPending: true).ConfigureAwait(false);
         if (Current(state) is { } current)
             await CreateAsync(state, current).ConfigureAwait(false);
@@ -170,7 +173,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         }
         if (going.Count > 0 && (onlyPending || jumped is null))
         {
-            var cleanup = await Retirement.CleanupAsync(session, state.Set, going).ConfigureAwait(false);
+            var cleanup = await Retirement.CleanupAsync(session, state.Set, going.Select(p => p.Oid)).ConfigureAwait(false);
             foreach (var partition in going)
             {
                 // Whatever it was detached for: the rest is done only with what is expired by now as well.

@@ -68,7 +68,10 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
     private static Task<long> PlainAsync(PgSession session, IEnumerable<string> statements) =>
         PlainStatements.ExecuteAsync(session.Connection, statements, session.CommandTimeoutSeconds, session.CancellationToken);
 
-    /// <summary>Names were resolved when the plan was made; by now they must not mean other tables.</summary>
+    /// <summary>
+    /// Names were resolved when the plan was made; by now they must not mean other tables, and what goes must still be what the plan was made for: whoever
+    /// detached a partition while this waited for its lock wants to keep it.
+    /// </summary>
     private static async Task RequireSameTablesAsync(PgSession session, SetState state, PlanUnit unit)
     {
         List<(QualifiedName Name, uint Oid)> tables = [(state.Table, state.Oid)];
@@ -79,7 +82,12 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
             PgParameter.Texts(tables.Select(t => t.Name.Quoted)), PgParameter.Of(tables.Select(t => t.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid)).ConfigureAwait(false);
         if (changed is [var name, ..])
             throw new StalePlanException(state.Table, unit.Kind, $"nothing: '{name}' is gone, or another table now");
+        if (unit.Holds is { } question && await session.ScalarAsync(question).ConfigureAwait(false) is not true)
+            throw Overtaken(state, unit);
     }
+
+    private static StalePlanException Overtaken(SetState state, PlanUnit unit) =>
+        new(state.Table, unit.Kind, $"nothing: '{unit.Child}' was detached, attached or altered by somebody else");
 
     /// <summary>
     /// A statement outside of any transaction, which no SET LOCAL reaches: the setting is the session's, and is given back. The lock of the run has proven that
@@ -88,17 +96,15 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
     private async Task OutsideAsync(PgSession session, SetState state, PlanUnit unit, int attempt)
     {
         var statement = unit.Statements[0];
-        if (attempt > 1)
-        {
-            // A timeout between its two transactions leaves the partition half detached, and nothing but FINALIZE gets it on.
-            var pending = await session.ScalarAsync(
-                "SELECT i.inhdetachpending FROM pg_catalog.pg_inherits i WHERE i.inhparent = $1 AND i.inhrelid = $2",
-                PgParameter.Of(state.Oid, NpgsqlDbType.Oid), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid)).ConfigureAwait(false);
-            if (pending is null)
-                return;
-            if (pending is true)
-                statement = statement.Replace(" CONCURRENTLY", " FINALIZE", StringComparison.Ordinal);
-        }
+        // A timeout between its two transactions leaves the partition half detached, and nothing but FINALIZE gets it on.
+        var pending = attempt == 1 ? false : await session.ScalarAsync(
+            "SELECT i.inhdetachpending FROM pg_catalog.pg_inherits i WHERE i.inhparent = $1 AND i.inhrelid = $2",
+            PgParameter.Of(state.Oid, NpgsqlDbType.Oid), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid)).ConfigureAwait(false);
+        if (pending is null)
+            throw Overtaken(state, unit);
+        await RequireSameTablesAsync(session, state, pending is true ? unit with { Holds = null } : unit).ConfigureAwait(false);
+        if (pending is true)
+            statement = statement.Replace(" CONCURRENTLY", " FINALIZE", StringComparison.Ordinal);
         var milliseconds = ((long)options.LockTimeout.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
         await session.ScalarAsync("SELECT pg_catalog.set_config('lock_timeout', $1, false)", PgParameter.Text(milliseconds)).ConfigureAwait(false);
         try

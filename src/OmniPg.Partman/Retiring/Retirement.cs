@@ -5,7 +5,7 @@ namespace OmniPg.Partman;
 /// <summary>Takes a partition out of its set. What it needs of its locks and of a second step depends on the set and on what becomes of the table.</summary>
 internal static class Retirement
 {
-    /// <summary>Kind of the rows in the table of operations that promise a second step.</summary>
+    /// <summary>Kind of the rows in the table of operations that note a second step.</summary>
     public const string OperationKind = "retire";
 
     // $1 partitions, $2 whether indexes go, $3 whether publications lose them. Constraint-backed indexes go with their constraint.
@@ -22,17 +22,22 @@ internal static class Retirement
         WHERE r.prrelid = ANY ($1) AND $3
         """;
 
-    /// <summary>A promise of a second step that was not kept: the table is no partition any more, and something was still to be done with it.</summary>
+    /// <summary>A second step that was noted and not done.</summary>
+    /// <param name="Id">The note.</param>
+    /// <param name="Oid">The table.</param>
+    /// <param name="Name">The table's name; null when it is not the one any more that a run left behind, and so nobody's to touch.</param>
+    /// <param name="Action">What was to become of it.</param>
+    /// <param name="Schema">Where it was to go.</param>
     internal sealed record Unfinished(long Id, uint Oid, QualifiedName? Name, ExpiredAction Action, string? Schema);
 
-    /// <summary>The promises of a set, those of partitions that are attached still or again left out.</summary>
+    /// <summary>The notes of a set, those of tables that are partitions again left out.</summary>
     public static Task<IReadOnlyList<Unfinished>> UnfinishedAsync(PgSession session, PartmanServer server, PartitionSet set) => !server.HasOwn
         ? Task.FromResult<IReadOnlyList<Unfinished>>([])
         : session.RowsAsync(
             $"""
              SELECT o.id, o.child, n.nspname::text, c.relname::text, o.phase, o.detail ->> 'schema'
              FROM {server.OwnSchema.Quoted}.operation o
-             LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON c.oid = o.child
+             LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON c.oid = o.child AND c.xmin::text = o.detail ->> 'version'
              WHERE o.kind = $2 AND o.finished_at IS NULL AND o.parent_table = $1 AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhrelid = o.child)
              ORDER BY o.id
              """,
@@ -41,12 +46,12 @@ internal static class Retirement
             PgParameter.Text(set.ConfigKey), PgParameter.Text(OperationKind));
 
     /// <summary>Statements that rid partitions of what they do not keep, by partition.</summary>
-    public static async Task<ILookup<uint, string>> CleanupAsync(PgSession session, PartitionSet set, IEnumerable<Partition> partitions)
+    public static async Task<ILookup<uint, string>> CleanupAsync(PgSession session, PartitionSet set, IEnumerable<uint> partitions)
     {
         var stays = set.WhenExpired != ExpiredAction.Drop;
         var rows = await session.RowsAsync(
             Cleanup, row => (row.GetFieldValue<uint>(0), row.GetString(1)),
-            PgParameter.Of(partitions.Select(p => p.Oid).ToArray(), NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Oid),
+            PgParameter.Of(partitions.ToArray(), NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Oid),
             PgParameter.Flag(stays && !set.KeepIndexes), PgParameter.Flag(stays && !set.KeepInPublications)).ConfigureAwait(false);
         return rows.ToLookup(r => r.Item1, r => r.Item2);
     }
@@ -77,7 +82,6 @@ internal static class Retirement
     /// <param name="concurrently">Whether readers and writers of the set may go on, if that is possible.</param>
     public static IReadOnlyList<PlanUnit> Of(SetState state, PartmanServer server, Partition partition, ExpiredAction action, IEnumerable<string> cleanup, bool concurrently)
     {
-        var (parent, child) = (state.Table.Quoted, partition.Name.Quoted);
         var finish = Finish(partition.Name, action, state.Set.RetentionSchema, cleanup);
         var unit = new PlanUnit
         {
@@ -91,6 +95,10 @@ internal static class Retirement
             Locks = [],
             DestroysData = action == ExpiredAction.Drop,
             Fate = action switch { ExpiredAction.Drop => PartitionFate.Drop, ExpiredAction.Move => PartitionFate.Move, _ => PartitionFate.Detach },
+            Holds = $"""
+                SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+                    WHERE c.oid = {Oid(partition.Oid)} AND i.inhparent = {Oid(state.Oid)} AND c.xmin::text = {PgLiteral.Quote(partition.Version)})
+                """,
         };
         if (partition.DetachPending)
         {
@@ -99,69 +107,88 @@ internal static class Retirement
                 unit with
                 {
                     Reason = $"An interrupted DETACH CONCURRENTLY of '{partition.Name}' is finished first.",
-                    Statements = [$"LOCK TABLE ONLY {parent} IN SHARE UPDATE EXCLUSIVE MODE", Exclusively(partition.Name), $"ALTER TABLE {parent} DETACH PARTITION {child} FINALIZE", .. finish, .. Forget(state, server, partition.Oid)],
+                    Statements =
+                    [
+                        $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE", Exclusively(partition.Name),
+                        $"ALTER TABLE {state.Table.Quoted} DETACH PARTITION {partition.Name.Quoted} FINALIZE", .. finish, .. Forget(state, server, partition.Oid),
+                    ],
                     Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
                 },
             ];
         }
         // With a default partition the server refuses it (55000). With a foreign key to the set it checks the rows after the first of its two transactions.
-        if (concurrently && state.Default is null && state.ReferencedBy.Count == 0 && (finish.Count == 0 || server.HasOwn))
+        return concurrently && state.Default is null && state.ReferencedBy.Count == 0 && (finish.Count == 0 || server.HasOwn)
+            ? Concurrently(state, server, partition, action, unit, finish)
+            : [AtOnce(state, partition, unit, finish, detaches: action != ExpiredAction.Drop || state.ReferencedBy.Count > 0)];
+    }
+
+    private static IReadOnlyList<PlanUnit> Concurrently(SetState state, PartmanServer server, Partition partition, ExpiredAction action, PlanUnit unit, List<string> finish)
+    {
+        var detach = unit with
         {
-            var detach = unit with
-            {
-                Kind = "detach-concurrently",
-                Statements = [$"ALTER TABLE {parent} DETACH PARTITION {child} CONCURRENTLY"],
-                Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
-                IsOutside = true,
-                DestroysData = false,
-                Fate = finish.Count == 0 ? unit.Fate : PartitionFate.Keep,
-                IsPreparation = finish.Count > 0,
-            };
-            return finish.Count == 0
-                ? [detach]
-                :
-                [
-                    Promise(state, server, partition, action),
-                    detach,
-                    unit with { Statements = [Exclusively(partition.Name), .. finish, .. Forget(state, server, partition.Oid)], Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive)] },
-                ];
-        }
-        var whole = action == ExpiredAction.Drop && state.ReferencedBy.Count == 0;
+            Kind = "detach-concurrently",
+            Statements = [$"ALTER TABLE {state.Table.Quoted} DETACH PARTITION {partition.Name.Quoted} CONCURRENTLY"],
+            Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
+            IsOutside = true,
+            DestroysData = false,
+        };
+        if (finish.Count == 0)
+            return [detach];
         return
         [
+            detach with { Fate = PartitionFate.Keep, IsPreparation = true },
+            Note(state, server, partition, action),
             unit with
             {
-                Statements =
-                [
-                    $"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE",
-                    .. state.ReferencedBy.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE MODE"),
-                    .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
-                    Exclusively(partition.Name),
-                    .. whole ? [] : new[] { $"ALTER TABLE {parent} DETACH PARTITION {child}" },
-                    .. finish,
-                ],
-                Locks =
-                [
-                    new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive),
-                    .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [],
-                    .. state.ReferencedBy.Select(r => new SqlPlanLock(r, PgLockMode.Share)),
-                ],
+                Statements = [Exclusively(partition.Name), .. finish, .. Forget(state, server, partition.Oid)],
+                Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive)],
+                Holds = IsNoted(state, server, partition.Oid),
             },
         ];
     }
 
-    /// <summary>Keeps a promise of an earlier run.</summary>
-    public static PlanUnit Resume(SetState state, PartmanServer server, Unfinished promise) => new()
+    private static PlanUnit AtOnce(SetState state, Partition partition, PlanUnit unit, List<string> finish, bool detaches) => unit with
     {
-        Kind = "finish-retirement",
-        Child = promise.Name,
-        ChildOid = promise.Name is null ? 0 : promise.Oid,
-        Reason = promise.Name is { } name ? $"An earlier run detached '{name}' and did not come to the rest." : "The table of an unfinished retirement is gone.",
-        Statements = [.. promise.Name is { } table ? [Exclusively(table), .. Finish(table, promise.Action, promise.Schema, [])] : Array.Empty<string>(), .. Forget(state, server, promise.Oid)],
-        Locks = promise.Name is { } locked ? [new SqlPlanLock(locked, PgLockMode.AccessExclusive)] : [],
-        DestroysData = promise is { Action: ExpiredAction.Drop, Name: not null },
-        Fate = promise.Name is null ? PartitionFate.Keep : promise.Action switch { ExpiredAction.Drop => PartitionFate.Drop, ExpiredAction.Move => PartitionFate.Move, _ => PartitionFate.Detach },
+        Statements =
+        [
+            $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
+            .. state.ReferencedBy.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE MODE"),
+            .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
+            Exclusively(partition.Name),
+            .. detaches ? new[] { $"ALTER TABLE {state.Table.Quoted} DETACH PARTITION {partition.Name.Quoted}" } : [],
+            .. finish,
+        ],
+        Locks =
+        [
+            new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive),
+            .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [],
+            .. state.ReferencedBy.Select(r => new SqlPlanLock(r, PgLockMode.Share)),
+        ],
     };
+
+    /// <summary>Does what an earlier run noted; where the table is another by now, or the set keeps its partitions by now, nothing is destroyed.</summary>
+    public static PlanUnit Resume(SetState state, PartmanServer server, Unfinished noted, IEnumerable<string> cleanup)
+    {
+        var action = noted.Action == ExpiredAction.Drop && state.Set is { WhenExpired: not ExpiredAction.Drop } or { Retention: null, IdRetention: null } ? ExpiredAction.Detach : noted.Action;
+        var unit = new PlanUnit
+        {
+            Kind = "finish-retirement",
+            Reason = "The table of an unfinished retirement is gone, or somebody took it over since.",
+            Statements = [.. Forget(state, server, noted.Oid)],
+            Locks = [],
+        };
+        return noted.Name is not { } table ? unit : unit with
+        {
+            Child = table,
+            ChildOid = noted.Oid,
+            Reason = $"An earlier run detached '{table}' and did not come to the rest.",
+            Statements = [Exclusively(table), .. Finish(table, action, noted.Schema, cleanup), .. unit.Statements],
+            Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive)],
+            DestroysData = action == ExpiredAction.Drop,
+            Fate = action switch { ExpiredAction.Drop => PartitionFate.Drop, ExpiredAction.Move => PartitionFate.Move, _ => PartitionFate.Detach },
+            Holds = IsNoted(state, server, noted.Oid),
+        };
+    }
 
     // Under this lock the name keeps its meaning, and the runner compares it before anything else.
     private static string Exclusively(QualifiedName table) => $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE";
@@ -173,9 +200,11 @@ internal static class Retirement
         _ => [.. cleanup],
     };
 
-    private static PlanUnit Promise(SetState state, PartmanServer server, Partition partition, ExpiredAction action)
+    // Behind the detach and not before it: of a table that is no partition any more nobody can tell who detached it. xmin changes with every change of the row
+    // in pg_class that a detach, an attach, a new name or a new owner makes, and with none of VACUUM and ANALYZE (heap_inplace_update, src/backend/access/heap/heapam.c).
+    private static PlanUnit Note(SetState state, PartmanServer server, Partition partition, ExpiredAction action)
     {
-        var detail = state.Set.RetentionSchema is { } schema ? $"pg_catalog.jsonb_build_object('schema', {PgLiteral.Quote(schema)})" : "NULL";
+        var schema = state.Set.RetentionSchema is { } name ? $"'schema', {PgLiteral.Quote(name)}, " : "";
         return new PlanUnit
         {
             Kind = "note-retirement",
@@ -183,12 +212,20 @@ internal static class Retirement
             Statements =
             [
                 .. Forget(state, server, partition.Oid),
-                $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) VALUES ({PgLiteral.Quote(state.Set.ConfigKey)}, {Oid(partition.Oid)}, {PgLiteral.Quote(partition.Name.Quoted)}, '{OperationKind}', '{action}', {detail})",
+                $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(state.Set.ConfigKey)}, c.oid, {PgLiteral.Quote(partition.Name.Quoted)}, "
+                    + $"'{OperationKind}', '{action}', pg_catalog.jsonb_build_object({schema}'version', c.xmin::text) FROM pg_catalog.pg_class c WHERE c.oid = {Oid(partition.Oid)} AND NOT c.relispartition",
             ],
             Locks = [],
             IsPreparation = true,
+            Continues = true,
         };
     }
+
+    private static string IsNoted(SetState state, PartmanServer server, uint child) =>
+        $"""
+         SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o JOIN pg_catalog.pg_class c ON c.oid = o.child
+             WHERE o.parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND o.child = {Oid(child)} AND o.kind = '{OperationKind}' AND c.xmin::text = o.detail ->> 'version')
+         """;
 
     private static IEnumerable<string> Forget(SetState state, PartmanServer server, uint child) => server.HasOwn
         ? [$"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND child = {Oid(child)} AND kind = '{OperationKind}'"]

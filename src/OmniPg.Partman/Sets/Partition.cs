@@ -26,6 +26,9 @@ public sealed record Partition(QualifiedName Name, PartitionBound Lower, Partiti
 
     internal uint Oid { get; init; }
 
+    /// <summary>Version of its row in <c>pg_class</c> (<c>xmin</c>), which changes when it is detached, attached or renamed.</summary>
+    internal string Version { get; init; } = "";
+
     internal long TableBytes { get; init; }
 }
 

@@ -33,7 +33,8 @@ internal static class SetReader
         SELECT i.inhparent, c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', pg_catalog.pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending,
             c.reltuples::bigint, c.relpages::bigint * current_setting('block_size')::bigint, {bytes},
             (SELECT array_agg(k.conname::text) FROM pg_catalog.pg_constraint k
-             WHERE k.conrelid = c.oid AND k.contype = 'c' AND pg_catalog.starts_with(k.conname::text, $2))
+             WHERE k.conrelid = c.oid AND k.contype = 'c' AND pg_catalog.starts_with(k.conname::text, $2)),
+            c.xmin::text
         FROM pg_catalog.pg_inherits i
         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -173,6 +174,7 @@ internal static class SetReader
             EstimatedRows = row.GetInt64(7),
             TableBytes = row.GetInt64(8),
             TotalBytes = row.GetInt64(9),
+            Version = row.GetString(11),
         },
         row.GetString(5), row.IsDBNull(10) ? [] : row.GetFieldValue<string[]>(10));
 

@@ -131,8 +131,8 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
 
         var result = await MaintainAsync();
 
-        plan.Sql.Steps.Select(s => s.Kind).Should().Equal("note-retirement", "detach-concurrently", "drop-partition");
-        plan.Sql.Steps[1].Locks.Should().NotContain(l => l.Relation == Events && l.Mode == PgLockMode.AccessExclusive);
+        plan.Sql.Steps.Select(s => s.Kind).Should().Equal("detach-concurrently", "note-retirement", "drop-partition");
+        plan.Sql.Steps[0].Locks.Should().NotContain(l => l.Relation == Events && l.Mode == PgLockMode.AccessExclusive);
         plan.Sql.DestroysData.Should().BeTrue();
         result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Drop));
         (await Ask<bool>("SELECT to_regclass('gone') IS NULL")).Should().BeTrue();

@@ -1,0 +1,206 @@
+using Npgsql;
+using OmniPg.Testing;
+
+namespace OmniPg.Partman.Tests.Maintaining;
+
+/// <summary>Nobody's rows are lost while a partition leaves: others write, detach and attach at the same time.</summary>
+public sealed class RetirementTests(PgClusterFixture fixture) : PartmanTest(fixture)
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_partition_that_somebody_detached_since_the_plan_stays(bool withDefault)
+    {
+        await CreateAsync(withDefault);
+        await Run("CREATE TABLE gone2 PARTITION OF events FOR VALUES FROM ('2020-01-02') TO ('2020-01-03'); INSERT INTO events (id, at) VALUES (2, '2020-01-02 12:00Z')");
+        var rescue = new Told(change =>
+        {
+            if (change.Partition.Name.Value == "gone")
+                Sync("ALTER TABLE events DETACH PARTITION gone2");
+        });
+
+        var result = (await Partman.MaintainAsync(Only(Events), rescue, Token)).Sets.Single();
+        var next = await MaintainAsync();
+
+        result.Error.Should().BeOfType<StalePlanException>();
+        result.Changes.Select(c => c.Partition.Name.Value).Should().Equal("gone");
+        next.Error.Should().BeNull();
+        (await Ask<long>("SELECT id FROM gone2")).Should().Be(2);
+        (await Ask<long>("SELECT count(*) FROM omnipg_partman.operation")).Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_partition_that_got_other_bounds_since_the_plan_stays(bool withDefault)
+    {
+        await CreateAsync(withDefault);
+        await Run("CREATE TABLE gone2 PARTITION OF events FOR VALUES FROM ('2020-01-02') TO ('2020-01-03'); INSERT INTO events (id, at) VALUES (2, '2020-01-02 12:00Z')");
+        var widen = new Told(change =>
+        {
+            if (change.Partition.Name.Value == "gone")
+                Sync("ALTER TABLE events DETACH PARTITION gone2; ALTER TABLE events ATTACH PARTITION gone2 FOR VALUES FROM ('2020-01-02') TO ('" + DateTime.UtcNow.AddDays(-10).ToString("yyyy-MM-dd", null) + "')");
+        });
+
+        var result = (await Partman.MaintainAsync(Only(Events), widen, Token)).Sets.Single();
+        await MaintainAsync();
+
+        result.Error.Should().BeOfType<StalePlanException>();
+        (await Ask<string>("SELECT tableoid::regclass::text FROM events")).Should().Be("gone2");
+    }
+
+    [Fact]
+    public async Task A_partition_that_somebody_detached_after_a_run_gave_up_stays()
+    {
+        await CreateAsync(withDefault: false);
+        await using (var holder = await Database.DataSource.OpenConnectionAsync(Token))
+        {
+            await using var transaction = await holder.BeginTransactionAsync(Token);
+            await using var hold = new NpgsqlCommand("LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction);
+            await hold.ExecuteNonQueryAsync(Token);
+            (await MaintainAsync()).Error.Should().BeOfType<PartitionLockTimeoutException>();
+        }
+        await Run("ALTER TABLE events DETACH PARTITION gone");
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Should().BeEmpty();
+        (await Ask<long>("SELECT id FROM gone")).Should().Be(1);
+        (await Ask<long>("SELECT count(*) FROM omnipg_partman.operation")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_partition_that_somebody_detached_between_two_attempts_stays()
+    {
+        await CreateAsync(withDefault: false);
+        var patient = Client(o => (o.LockTimeout, o.LockAttempts, o.MaxBackoff) = (TimeSpan.FromMilliseconds(50), 1000, TimeSpan.FromMilliseconds(20)));
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await holder.BeginTransactionAsync(Token);
+        await using (var hold = new NpgsqlCommand("LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction))
+            await hold.ExecuteNonQueryAsync(Token);
+
+        var running = MaintainAsync(client: patient);
+        var waits = new HashSet<string>();
+        await Eventually.TrueAsync(async () =>
+        {
+            waits.Add(await Ask<string>("SELECT COALESCE(max(waitstart)::text, '') FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass"));
+            return waits.Count > 3;
+        }, "the third attempt", cancellationToken: Token);
+        await using (var detach = new NpgsqlCommand("ALTER TABLE events DETACH PARTITION gone", holder, transaction))
+            await detach.ExecuteNonQueryAsync(Token);
+        await transaction.CommitAsync(Token);
+        var result = await running;
+
+        result.Error.Should().NotBeNull();
+        result.Changes.Should().BeEmpty();
+        (await MaintainAsync()).Error.Should().BeNull();
+        (await Ask<long>("SELECT id FROM gone")).Should().Be(1);
+    }
+
+    [Theory]
+    [InlineData("ALTER TABLE events ATTACH PARTITION gone FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); ALTER TABLE events DETACH PARTITION gone")]
+    [InlineData("CREATE TABLE archive (LIKE events) PARTITION BY RANGE (at); ALTER TABLE archive ATTACH PARTITION gone DEFAULT; ALTER TABLE archive DETACH PARTITION gone")]
+    [InlineData("ALTER TABLE gone RENAME TO kept; ALTER TABLE kept RENAME TO gone")]
+    [InlineData("UPDATE omnipg_partman.part_config SET retention_keep_table = true")]
+    [InlineData("UPDATE omnipg_partman.part_config SET retention = NULL")]
+    public async Task What_a_run_left_behind_is_not_dropped_when_somebody_took_it_over_since(string takeover)
+    {
+        await CreateAsync(withDefault: false);
+        var plan = await Partman.PlanMaintenanceAsync(Only(Events), Token);
+        await Run(plan.Sql.Steps[0].Sql!);
+        await Run(plan.Sql.Steps[1].Sql!);
+        foreach (var statement in takeover.Split("; "))
+            await Run(statement);
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Should().NotContain(c => c.Fate == PartitionFate.Drop);
+        (await Ask<long>("SELECT id FROM gone")).Should().Be(1);
+        (await Ask<long>("SELECT count(*) FROM omnipg_partman.operation")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_run_that_died_after_the_detach_is_finished_with_indexes_and_publications()
+    {
+        await CreateAsync(withDefault: false, o => (o.WhenExpired, o.RetentionSchema, o.KeepIndexes) = (ExpiredAction.Move, "old", false));
+        await Run("CREATE INDEX ON gone (id); CREATE PUBLICATION pub FOR TABLE gone");
+        var plan = await Partman.PlanMaintenanceAsync(Only(Events), Token);
+        await Run(plan.Sql.Steps[0].Sql!);
+        await Run(plan.Sql.Steps[1].Sql!);
+        await Run("ANALYZE gone");
+        await Run("VACUUM gone");
+
+        var result = await MaintainAsync();
+
+        result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Move));
+        (await Ask<long>("SELECT id FROM old.gone")).Should().Be(1);
+        (await Ask<long>("SELECT (SELECT count(*) FROM pg_index WHERE indrelid = 'old.gone'::regclass) + (SELECT count(*) FROM pg_publication_rel)")).Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Late_writers_lose_no_row_that_was_acknowledged_while_partitions_leave(bool withDefault)
+    {
+        await CreateAsync(withDefault, o => (o.WhenExpired, o.RetentionSchema) = (ExpiredAction.Move, "old"));
+        await Run("DO $$ BEGIN FOR i IN 2..20 LOOP EXECUTE format('CREATE TABLE gone%s PARTITION OF events FOR VALUES FROM (%L) TO (%L)', i, date '2020-01-01' + i - 1, date '2020-01-01' + i); END LOOP; END $$");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var started = new CountdownEvent(4);
+        var writers = Enumerable.Range(0, 4).Select(w => Task.Run(async () =>
+        {
+            var acknowledged = 0L;
+            await using var connection = await Database.DataSource.OpenConnectionAsync(Token);
+            for (var i = 0; !stop.IsCancellationRequested; i++)
+            {
+                try
+                {
+                    await using var write = new NpgsqlCommand($"INSERT INTO events (id, at) VALUES ({i}, timestamptz '2020-01-01 12:00Z' + interval '1 day' * {(i + (w * 5)) % 20})", connection);
+                    acknowledged += await write.ExecuteNonQueryAsync(Token);
+                }
+                catch (PostgresException refused) when (refused.SqlState == PostgresErrorCodes.CheckViolation && !withDefault)
+                {
+                }
+                if (i == 20)
+                    started.Signal();
+            }
+            return acknowledged;
+        }, Token)).ToList();
+        await Task.Run(() => started.Wait(Token), Token);
+
+        var result = await MaintainAsync(client: Client(o => (o.LockTimeout, o.LockAttempts) = (TimeSpan.FromSeconds(2), 20)));
+        await stop.CancelAsync();
+        var acknowledgedByAll = (await Task.WhenAll(writers)).Sum();
+
+        result.Error.Should().BeNull();
+        result.Changes.Should().HaveCount(20).And.OnlyContain(c => c.Fate == PartitionFate.Move);
+        var moved = string.Join(" UNION ALL ", result.Changes.Select(c => $"SELECT FROM old.{c.Partition.Name.Quoted}"));
+        // One row was there before.
+        (await Ask<long>($"SELECT count(*) FROM (SELECT FROM events UNION ALL {moved}) AS a")).Should().Be(acknowledgedByAll + 1);
+    }
+
+    private async Task CreateAsync(bool withDefault, Action<PartitionSetOptions>? configure = null)
+    {
+        await DailyTableAsync();
+        await Run("CREATE SCHEMA old");
+        await Partman.CreateAsync(Events, Daily(o =>
+        {
+            (o.Retention, o.WhenExpired, o.DefaultPartition) = (PgInterval.OfDays(30), ExpiredAction.Drop, withDefault);
+            configure?.Invoke(o);
+        }), Token);
+        await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); INSERT INTO events (id, at) VALUES (1, '2020-01-01 12:00Z')");
+    }
+
+    private void Sync(string sql)
+    {
+        using var command = Database.DataSource.CreateCommand(sql);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Acts at once, where <see cref="Progress{T}"/> would act at some time.</summary>
+    private sealed class Told(Action<PartitionChange> act) : IProgress<PartitionChange>
+    {
+        public void Report(PartitionChange value) => act(value);
+    }
+}
