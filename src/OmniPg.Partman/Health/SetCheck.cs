@@ -32,6 +32,8 @@ internal static class SetCheck
             Add(FindingKind.AttachCheck, FindingLevel.Critical, $"The check '{check}' on '{state.Default!.Name}' refuses rows; the next maintenance drops it.");
         foreach (var partition in Retirement.Expired(state).Where(p => !p.DetachPending))
             Add(FindingKind.Expired, FindingLevel.Warning, $"'{partition.Name}' is expired since '{partition.Upper}' and still there.");
+        if (state.Set is { LastMaintenance: null, LastFailure: { } failure })
+            Add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' failed at '{PartitionBound.Of(failure)}'.");
         if (state.Set.AutomaticMaintenance && state.Set.LastMaintenance is { } last && state.Now - last > Idle)
             Add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' was at '{PartitionBound.Of(last)}'.");
         if (state.Default is { } rest && await session.ScalarAsync($"SELECT EXISTS (SELECT FROM ONLY {rest.Name.Quoted})").ConfigureAwait(false) is true)

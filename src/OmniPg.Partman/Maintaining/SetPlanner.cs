@@ -185,7 +185,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
 
     private ClockJumpException? Jump(SetState state)
     {
-        if (wishes.AcceptClockJump || state.Set is not { LastMaintenance: { } last, Retention: not null, Interval: { } interval })
+        if (wishes.AcceptClockJump || state.Set is not { LastRun: { } last, Retention: not null, Interval: { } interval })
             return null;
         var limit = interval.Estimate * options.MaxClockJump;
         limit = limit < AlwaysAllowedJump ? AlwaysAllowedJump : limit;

@@ -75,6 +75,12 @@ public sealed record PartitionSet
     /// <summary>Bound that all others are counted from; null where each follows the one before it.</summary>
     internal string? Anchor { get; init; }
 
+    /// <summary>When a maintenance of it last failed, which takes <see cref="LastMaintenance"/> away.</summary>
+    internal DateTimeOffset? LastFailure { get; init; }
+
+    /// <summary>When it was last maintained, without an error or with one.</summary>
+    internal DateTimeOffset? LastRun => LastMaintenance ?? LastFailure;
+
     /// <summary>How the configuration names the table: schema and name, unquoted, with a dot between.</summary>
     internal string ConfigKey => $"{Table.Schema!.Value.Value}.{Table.Name.Value}";
 }

@@ -10,6 +10,7 @@ internal static class SetRow
     public const string AnchorKey = "anchor";
     public const string BasisKey = "premake_basis";
     public const string KindKey = "key_kind";
+    public const string LastFailureKey = "last_failure";
 
     /// <summary>Reads a set.</summary>
     /// <param name="config">The row as JSON.</param>
@@ -65,6 +66,7 @@ internal static class SetRow
             InProgress = Flag("undo_in_progress", false) ? "an undo" : Text("async_partitioning_in_progress") is { } drain ? $"a drain of the default partition from '{drain}' on" : null,
             IsInExtension = server.UsesExtension,
             Anchor = Option(AnchorKey),
+            LastFailure = Option(LastFailureKey) is { } failure ? DateTimeOffset.Parse(failure, CultureInfo.InvariantCulture) : null,
         };
     }
 

@@ -367,12 +367,34 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
         await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); UPDATE omnipg_partman.part_config SET maintenance_last_run = now() - interval '11 days'");
 
         var stopped = await MaintainAsync();
-        await Run("UPDATE omnipg_partman.part_config SET maintenance_last_run = now() - interval '11 days'");
+        var again = await MaintainAsync();
         var confirmed = await MaintainAsync(o => o.AcceptClockJump = true);
 
         stopped.Error.Should().BeOfType<ClockJumpException>();
         stopped.Changes.Should().BeEmpty();
+        again.Error.Should().BeOfType<ClockJumpException>();
+        again.Changes.Should().BeEmpty();
         confirmed.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Drop));
+    }
+
+    [Fact]
+    public async Task A_jump_of_the_clock_is_seen_after_a_run_that_failed()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => (o.Retention, o.WhenExpired) = (PgInterval.OfDays(30), ExpiredAction.Drop)), Token);
+        await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); UPDATE omnipg_partman.part_config SET premake = 6, template_table = 'public.nothing'");
+        var failed = await MaintainAsync();
+        var check = await Partman.CheckAsync(Token);
+        await Run("UPDATE omnipg_partman.part_config SET template_table = NULL; UPDATE omnipg_partman.part_option SET value = to_jsonb((value #>> '{}')::timestamptz - interval '11 days') WHERE key = 'last_failure'");
+
+        var stopped = await MaintainAsync();
+        var confirmed = await MaintainAsync(o => o.AcceptClockJump = true);
+
+        failed.Error.Should().BeOfType<PartitionSetConfigurationException>();
+        check.Findings.Select(f => f.Kind).Should().Equal(FindingKind.TooFewAhead, FindingKind.Gap, FindingKind.Expired, FindingKind.Maintenance);
+        stopped.Error.Should().BeOfType<ClockJumpException>();
+        confirmed.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Contain(("gone", PartitionFate.Drop));
+        (await Partman.CheckAsync(Token)).Findings.Should().BeEmpty();
     }
 
     [Fact]
