@@ -116,7 +116,7 @@ public sealed class PartmanClient : IPartman
     {
         var held = await RunLock.OfSetAsync(_database, Qualified(table).Schema!.Value.Value + "." + table.Name.Value, table, _time, cancellationToken).ConfigureAwait(false);
         await using var releasing = held.ConfigureAwait(false);
-        var state = await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false);
+        var state = Idle(await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false));
         var units = await _database.RunAsync("fill gaps", async (session, _) =>
         {
             var gaps = await NewRanges.GapsAsync(session, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
@@ -144,7 +144,7 @@ public sealed class PartmanClient : IPartman
         var moved = new List<PartitionChange>();
         while (moved.Count < _options.MaxPartitionsPerRun)
         {
-            var state = await StateAsync(table, withBytes: false, working.Token).ConfigureAwait(false);
+            var state = Idle(await StateAsync(table, withBytes: false, working.Token).ConfigureAwait(false));
             var unit = await _database.RunAsync("drain", async (session, _) =>
             {
                 await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
@@ -227,6 +227,9 @@ public sealed class PartmanClient : IPartman
         await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
         return (await SetReader.StatesAsync(session, [found], withBytes).ConfigureAwait(false))[0];
     }, cancellationToken);
+
+    // A drain of the extension keeps rows in a table of its own meanwhile, and an undo empties what would be filled.
+    private static SetState Idle(SetState state) => state.Set.InProgress is { } what ? throw new PartmanBusyException(state.Table, what) : state;
 
     private static QualifiedName Qualified(QualifiedName table) =>
         table.Schema is not null ? table : throw new ArgumentException($"Name the schema of '{table}': a search path decides nothing here.", nameof(table));

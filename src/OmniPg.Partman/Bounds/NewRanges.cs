@@ -107,7 +107,14 @@ internal static class NewRanges
         if (!state.Key.IsTime)
         {
             var (steps, id) = (Ids(state), current?.Id);
-            return Named(state, Cut(from?.Id ?? steps.AtOrBelow(id!.Value), steps.Above, lower => lower > id && --wanted <= 0, most, to?.Id).Select(PartitionBound.Of));
+            long Above(long bound)
+            {
+                var next = steps.Above(bound);
+                // The numbers of a smallint end before those of a bigint.
+                _ = state.Key.Literal(PartitionBound.Of(next));
+                return next;
+            }
+            return Named(state, Cut(from?.Id ?? steps.AtOrBelow(id!.Value), Above, lower => lower > id && --wanted <= 0, most, to?.Id).Select(PartitionBound.Of));
         }
         var local = await LocalAsync(session, state, [.. new[] { from, to, current }.OfType<PartitionBound>()]).ConfigureAwait(false);
         var now = current is null ? (DateTime?)null : local[^1];

@@ -174,7 +174,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             {
                 looks.AddRange(await LookAsync(some, wishes, cancellationToken).ConfigureAwait(false));
             }
-            catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException && some.Length > 1)
+            catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException or OverflowException or ArgumentOutOfRangeException && some.Length > 1)
             {
                 // One of them broke the statement for all.
                 foreach (var one in some)
@@ -202,6 +202,10 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         catch (PartmanException error) when (some.Length == 1)
         {
             return [new Look(some[0], null, error)];
+        }
+        catch (Exception error) when (error is OverflowException or ArgumentOutOfRangeException && some.Length == 1)
+        {
+            return [new Look(some[0], null, new PartitionSetConfigurationException(some[0].Set?.Table, $"The bounds of '{some[0].Name}' cannot be counted: {error.Message}", null, error))];
         }
     }
 

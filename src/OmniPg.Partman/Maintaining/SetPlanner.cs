@@ -139,9 +139,16 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
             return null;
         if (await WhyNoDrainAsync(session, state).ConfigureAwait(false) is { } why)
             throw why;
-        var range = await NewRanges.AroundAsync(session, state, state.Key.Read(new BoundText.Value(lowest))).ConfigureAwait(false);
+        var range = await NewRanges.AroundAsync(session, state, SetReader.KeyOf(state, lowest)).ConfigureAwait(false);
         var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
-        return PartitionDdl.Create(state, shape, range, drain: true);
+        try
+        {
+            return PartitionDdl.Create(state, shape, range, drain: true);
+        }
+        catch (OverflowException error)
+        {
+            throw new PartitionSetConfigurationException(state.Table, $"The range of '{lowest}' in the default partition of '{state.Table}' cannot be a partition: {error.Message}", null, error);
+        }
     }
 
     /// <summary>Why rows cannot move out of the default partition; null when they can.</summary>

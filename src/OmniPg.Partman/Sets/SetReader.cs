@@ -101,22 +101,23 @@ internal static class SetReader
         {
             var set = configured.Set!;
             var key = new PartitionKey(PgIdentifier.Create(set.Control), configured.Type, set.Kind);
-            var partitions = children[configured.Oid].Select(c => Read(c.Partition, c.Bound, key, set)).ToList();
+            var all = children[configured.Oid].Select(c => (Partition: Read(c.Partition, c.Bound, key, set), c.Checks)).ToList();
+            var rest = all.Find(c => c.Partition.IsDefault);
             var calendar = set.Interval is { } interval && TimeSteps.FollowsCalendar(interval);
             states.Add(new SetState
             {
                 Set = set,
                 Oid = configured.Oid,
                 Key = key,
-                Partitions = [.. partitions.Where(p => !p.IsDefault).OrderBy(p => p.Lower)],
-                Default = partitions.Find(p => p.IsDefault),
+                Partitions = [.. all.Select(c => c.Partition).Where(p => !p.IsDefault).OrderBy(p => p.Lower)],
+                Default = rest.Partition,
                 Now = clock.Now,
                 LocalNow = clock.Local,
                 Cutoff = set.Retention is null ? null : key.IsWallClock ? PartitionBound.Of(new DateTimeOffset(clock.Wall!.Value, TimeSpan.Zero)) : PartitionBound.Of((calendar ? clock.Calendar : clock.Line)!.Value),
                 ReferencedBy = [.. keys.Where(k => k.To == configured.Oid && k.From != configured.Oid).Select(k => k.Referring).Distinct()],
                 References = [.. keys.Where(k => k.From == configured.Oid && k.To != configured.Oid).Select(k => k.Referred).Distinct()],
                 IsOwned = configured.IsOwned,
-                LeftChecks = [.. children[configured.Oid].SelectMany(c => c.Checks).Select(PgIdentifier.Create)],
+                LeftChecks = [.. (rest.Checks ?? []).Select(PgIdentifier.Create)],
             });
         }
         return states;
@@ -136,9 +137,23 @@ internal static class SetReader
             var column = "p." + state.Key.Column.Quoted;
             var parts = some.Select(p => $"(SELECT {column}::text FROM {p.Name.Quoted} AS p WHERE {column} IS NOT NULL ORDER BY {column} DESC LIMIT 1)");
             if (await session.ScalarAsync($"SELECT COALESCE({string.Join(", ", parts)})").ConfigureAwait(false) is string text)
-                return state.Key.Read(new BoundText.Value(text));
+                return KeyOf(state, text);
         }
         return null;
+    }
+
+    /// <summary>A value of a row as a bound.</summary>
+    /// <exception cref="PartitionSetConfigurationException">It is beyond what this package can count.</exception>
+    public static PartitionBound KeyOf(SetState state, string text)
+    {
+        try
+        {
+            return state.Key.Read(new BoundText.Value(text));
+        }
+        catch (FormatException error)
+        {
+            throw new PartitionSetConfigurationException(state.Table, $"A row of '{state.Table}' cannot be worked with: {error.Message}", "Correct or delete the row.", error);
+        }
     }
 
     private static Configured One(NpgsqlDataReader row, PartmanServer server)

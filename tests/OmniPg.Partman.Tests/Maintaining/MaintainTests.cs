@@ -397,6 +397,92 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
         (await Partman.CheckAsync(Token)).Findings.Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("undo_in_progress = true", "an undo")]
+    [InlineData("async_partitioning_in_progress = '2026-01-01'", "a drain of the default partition from '2026-01-01' on")]
+    public async Task A_set_that_the_extension_undoes_or_drains_is_left_alone(string state, string what)
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Run($"INSERT INTO events VALUES (25), (95); DROP TABLE events_p10; UPDATE omnipg_partman.part_config SET {state}");
+
+        var result = await MaintainAsync();
+        var drain = () => Partman.DrainDefaultAsync(Events, cancellationToken: Token);
+        var fill = () => Partman.FillGapsAsync(Events, Token);
+
+        result.Changes.Should().BeEmpty();
+        result.Skipped.Should().Equal(new PartitionSkipped(SkipReason.InProgress, $"'public.events' is left alone while {what} is under way."));
+        (await drain.Should().ThrowAsync<PartmanBusyException>()).WithMessage($"*{what}*");
+        (await fill.Should().ThrowAsync<PartmanBusyException>()).WithMessage($"*{what}*");
+        (await NamesAsync()).Should().Equal("events_default", "events_p0", "events_p20", "events_p30", "events_p40");
+    }
+
+    [Theory]
+    [InlineData("smallint", "INSERT INTO events VALUES (32760)", null)]
+    [InlineData("numeric", "INSERT INTO events VALUES (1e30)", typeof(PartitionSetConfigurationException))]
+    [InlineData("numeric", "INSERT INTO events VALUES ('NaN')", typeof(PartitionSetConfigurationException))]
+    public async Task A_key_beyond_what_can_be_counted_does_not_concern_the_other_sets(string type, string insert, Type? error)
+    {
+        await Run($"CREATE TABLE events (id {type} NOT NULL) PARTITION BY RANGE (id); CREATE TABLE others (id bigint NOT NULL) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(Events, Tens(o => o.DefaultPartition = false), Token);
+        await Partman.CreateAsync(QualifiedName.Parse("public.others"), Tens(), Token);
+        await Run($"CREATE TABLE far PARTITION OF events FOR VALUES FROM (50) TO ({(type == "smallint" ? "32761" : "MAXVALUE")}); {insert}; INSERT INTO others VALUES (25)");
+
+        var result = await Partman.MaintainAsync(cancellationToken: Token);
+
+        result.Sets.Select(s => (s.Table, s.Error?.GetType())).Should().Equal(("public.events", error), ("public.others", null));
+        result.Sets[1].Changes.Should().HaveCount(2);
+    }
+
+    [Fact]
+    public async Task A_row_that_no_moment_of_this_platform_can_name_is_told_by_drain_and_check()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        await Run("INSERT INTO events (at) VALUES ('20000-01-01')");
+
+        await FluentActions.Awaiting(() => Partman.DrainDefaultAsync(Events, cancellationToken: Token)).Should().ThrowAsync<PartitionSetConfigurationException>().WithMessage("*20000-01-01*");
+        (await Partman.CheckAsync(Token)).Findings.Select(f => f.Kind).Should().Equal(FindingKind.DefaultRows);
+    }
+
+    [Fact]
+    public async Task A_run_killed_between_the_check_and_the_attach_refuses_rows_until_the_next_one()
+    {
+        await DailyTableAsync();
+        var client = Client(o => o.SafeAttachBytes = 0);
+        await client.CreateAsync(Events, Daily(), Token);
+        var ahead = await Ask<DateTime>("SELECT date_trunc('day', now() AT TIME ZONE 'UTC') + interval '5 days 12 hours'");
+        await Run("UPDATE omnipg_partman.part_config SET premake = 6; INSERT INTO events (at) VALUES ('1999-01-01'); ANALYZE events_default");
+        var plan = await client.PlanMaintenanceAsync(Only(Events), Token);
+        await Run(plan.Sql.Steps[0].Sql!);
+        var write = $"INSERT INTO events (at) VALUES ('{ahead:yyyy-MM-dd HH:mm}Z')";
+        await FluentActions.Awaiting(() => Run(write)).Should().ThrowAsync<PostgresException>().Where(e => e.SqlState == PostgresErrorCodes.CheckViolation);
+
+        var check = await client.CheckAsync(Token);
+        var result = await MaintainAsync(client: client);
+        await Run(write);
+
+        check.Findings.Count(f => f.Kind == FindingKind.AttachCheck).Should().Be(2);
+        result.Error.Should().BeNull();
+        result.Changes.Should().HaveCount(2);
+        (await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'omnipg_attach_%'")).Should().Be(0);
+        (await Ask<string>("SELECT max(tableoid::regclass::text) FROM events WHERE at > now()")).Should().Be($"events_p{ahead:yyyyMMdd}");
+    }
+
+    [Fact]
+    public async Task A_check_of_that_name_on_a_partition_that_is_no_default_is_nobodys()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(o => o.DefaultPartition = false), Token);
+        await Run("ALTER TABLE events_p0 ADD CONSTRAINT omnipg_attach_1 CHECK (id < 5); INSERT INTO events VALUES (15)");
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Should().ContainSingle();
+        (await Partman.CheckAsync(Token)).Findings.Should().BeEmpty();
+    }
+
     [Fact]
     public async Task Gaps_behind_are_filled_on_request_and_negative_ids_are_found()
     {
