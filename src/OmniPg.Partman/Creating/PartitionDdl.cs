@@ -56,7 +56,11 @@ internal static class PartitionDdl
                 new SqlPlanLock(state.Table, drain ? PgLockMode.AccessExclusive : PgLockMode.ShareUpdateExclusive),
             ],
             Fate = PartitionFate.Create,
+            // Under the lock of the parent nobody detaches it any more.
+            Holds = drain ? $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = {Oid(state.Oid)} AND i.inhrelid = {Oid(state.Default!.Oid)})" : null,
         };
+
+        static string Oid(uint oid) => oid.ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>The default partition of a new set.</summary>

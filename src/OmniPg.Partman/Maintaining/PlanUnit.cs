@@ -36,7 +36,10 @@ internal sealed record PlanUnit
     /// <summary>Whether it makes sense only behind the unit before it, and falls with that one.</summary>
     public bool Continues { get; init; }
 
-    /// <summary>A question that is answered with true while the partition is still what the unit was planned for; asked under the locks of the unit. Null for none.</summary>
+    /// <summary>Statements of one transaction that follow when a statement outside of any has failed, for what that may have left; empty for none.</summary>
+    public IReadOnlyList<string> WhenInterrupted { get; init; } = [];
+
+    /// <summary>A question that is answered with true while what the unit takes from is still what it was planned for; asked under the locks of the unit. Null for none.</summary>
     public string? Holds { get; init; }
 
     public SqlPlanStep ToStep(TimeSpan lockTimeout) => new()

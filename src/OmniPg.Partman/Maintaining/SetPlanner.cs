@@ -11,6 +11,9 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
     private readonly List<PartitionSkipped> _skipped = [];
     private PartmanException? _error;
 
+    // Partitions whose detach a run of this package began; any other is somebody's who may want to keep the table.
+    private HashSet<uint> _begun = [];
+
     /// <summary>What is to be done with one set.</summary>
     /// <param name="State">The set as it was looked at.</param>
     /// <param name="Units">In order.</param>
@@ -39,11 +42,13 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
 
         if (state.LeftChecks.Count > 0)
             _units.Add(PartitionDdl.DropChecks(state, state.LeftChecks));
-        if (await Retirement.UnfinishedAsync(session, server, state.Set).ConfigureAwait(false) is { Count: > 0 } unfinished)
+        var unfinished = await Retirement.UnfinishedAsync(session, server, state.Set).ConfigureAwait(false);
+        if (unfinished.Where(u => !u.IsPending).ToList() is { Count: > 0 } detached)
         {
-            var cleanup = await Retirement.CleanupAsync(session, state.Set, unfinished.Select(u => u.Oid)).ConfigureAwait(false);
-            _units.AddRange(unfinished.Select(u => Retirement.Resume(state, server, u, cleanup[u.Oid])));
+            var cleanup = await Retirement.CleanupAsync(session, state.Set, detached.Select(u => u.Oid)).ConfigureAwait(false);
+            _units.AddRange(detached.Select(u => Retirement.Resume(state, server, u, cleanup[u.Oid])));
         }
+        _begun = unfinished.Where(u => u is { IsPending: true, Name: not null }).Select(u => u.Oid).ToHashSet();
         await RetireAsync(state, onlyPending: true).ConfigureAwait(false);
         if (Current(state) is { } current)
             await CreateAsync(state, current).ConfigureAwait(false);
@@ -183,8 +188,8 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
             var cleanup = await Retirement.CleanupAsync(session, state.Set, going.Select(p => p.Oid)).ConfigureAwait(false);
             foreach (var partition in going)
             {
-                // Whatever it was detached for: the rest is done only with what is expired by now as well.
-                var action = expired.Contains(partition) && jumped is null ? state.Set.WhenExpired : ExpiredAction.Detach;
+                // The rest is done only with what is expired by now as well.
+                var action = expired.Contains(partition) && jumped is null && (!onlyPending || _begun.Contains(partition.Oid)) ? state.Set.WhenExpired : ExpiredAction.Detach;
                 _units.AddRange(Retirement.Of(state, server, partition, action, cleanup[partition.Oid], options.DetachConcurrently));
             }
         }

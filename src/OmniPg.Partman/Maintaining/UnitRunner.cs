@@ -15,6 +15,29 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
     /// <exception cref="PartmanException">It could not be done, and nothing is changed; after an interrupted <c>DETACH CONCURRENTLY</c> the next run finishes it.</exception>
     public async Task RunAsync(SetState state, PlanUnit unit, CancellationToken cancellationToken)
     {
+        try
+        {
+            await RepeatAsync(state, unit, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PartmanException) when (unit.WhenInterrupted.Count > 0)
+        {
+            try
+            {
+                var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+                await using var closing = connection.ConfigureAwait(false);
+                var session = database.On(connection, cancellationToken);
+                await session.InTransactionAsync(() => PlainAsync(session, unit.WhenInterrupted)).ConfigureAwait(false);
+            }
+            catch (NpgsqlException)
+            {
+                // The failure that brought us here is the one to tell.
+            }
+            throw;
+        }
+    }
+
+    private async Task RepeatAsync(SetState state, PlanUnit unit, CancellationToken cancellationToken)
+    {
         for (var attempt = 1; ; attempt++)
         {
             try
@@ -87,7 +110,7 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
     }
 
     private static StalePlanException Overtaken(SetState state, PlanUnit unit) =>
-        new(state.Table, unit.Kind, $"nothing: '{unit.Child}' was detached, attached or altered by somebody else");
+        new(state.Table, unit.Kind, $"nothing: the partition was detached, attached or altered by somebody else");
 
     /// <summary>
     /// A statement outside of any transaction, which no SET LOCAL reaches: the setting is the session's, and is given back. The lock of the run has proven that

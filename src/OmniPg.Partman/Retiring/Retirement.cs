@@ -28,21 +28,23 @@ internal static class Retirement
     /// <param name="Name">The table's name; null when it is not the one any more that a run left behind, and so nobody's to touch.</param>
     /// <param name="Action">What was to become of it.</param>
     /// <param name="Schema">Where it was to go.</param>
-    internal sealed record Unfinished(long Id, uint Oid, QualifiedName? Name, ExpiredAction Action, string? Schema);
+    /// <param name="IsPending">Whether its detach is not at its end.</param>
+    internal sealed record Unfinished(long Id, uint Oid, QualifiedName? Name, ExpiredAction Action, string? Schema, bool IsPending);
 
     /// <summary>The notes of a set, those of tables that are partitions again left out.</summary>
     public static Task<IReadOnlyList<Unfinished>> UnfinishedAsync(PgSession session, PartmanServer server, PartitionSet set) => !server.HasOwn
         ? Task.FromResult<IReadOnlyList<Unfinished>>([])
         : session.RowsAsync(
             $"""
-             SELECT o.id, o.child, n.nspname::text, c.relname::text, o.phase, o.detail ->> 'schema'
+             SELECT o.id, o.child, n.nspname::text, c.relname::text, o.phase, o.detail ->> 'schema', i.inhrelid IS NOT NULL
              FROM {server.OwnSchema.Quoted}.operation o
              LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON c.oid = o.child AND c.xmin::text = o.detail ->> 'version'
-             WHERE o.kind = $2 AND o.finished_at IS NULL AND o.parent_table = $1 AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits i WHERE i.inhrelid = o.child)
+             LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = o.child
+             WHERE o.kind = $2 AND o.finished_at IS NULL AND o.parent_table = $1 AND (i.inhrelid IS NULL OR i.inhdetachpending)
              ORDER BY o.id
              """,
             row => new Unfinished(row.GetInt64(0), row.GetFieldValue<uint>(1), row.IsDBNull(2) ? null : QualifiedName.Create(row.GetString(2), row.GetString(3)),
-                Enum.Parse<ExpiredAction>(row.GetString(4)), row.Text(5)),
+                Enum.Parse<ExpiredAction>(row.GetString(4)), row.Text(5), row.GetBoolean(6)),
             PgParameter.Text(set.ConfigKey), PgParameter.Text(OperationKind));
 
     /// <summary>Statements that rid partitions of what they do not keep, by partition.</summary>
@@ -136,7 +138,7 @@ internal static class Retirement
             return [detach];
         return
         [
-            detach with { Fate = PartitionFate.Keep, IsPreparation = true },
+            detach with { Fate = PartitionFate.Keep, IsPreparation = true, WhenInterrupted = NoteStatements(state, server, partition, action, whilePending: true) },
             Note(state, server, partition, action),
             unit with
             {
@@ -202,23 +204,26 @@ internal static class Retirement
 
     // Behind the detach and not before it: of a table that is no partition any more nobody can tell who detached it. xmin changes with every change of the row
     // in pg_class that a detach, an attach, a new name or a new owner makes, and with none of VACUUM and ANALYZE (heap_inplace_update, src/backend/access/heap/heapam.c).
-    private static PlanUnit Note(SetState state, PartmanServer server, Partition partition, ExpiredAction action)
+    private static PlanUnit Note(SetState state, PartmanServer server, Partition partition, ExpiredAction action) => new()
+    {
+        Kind = "note-retirement",
+        Reason = $"What is to become of '{partition.Name}' is noted, so that a later run can finish it.",
+        Statements = NoteStatements(state, server, partition, action, whilePending: false),
+        Locks = [],
+        IsPreparation = true,
+        Continues = true,
+    };
+
+    private static IReadOnlyList<string> NoteStatements(SetState state, PartmanServer server, Partition partition, ExpiredAction action, bool whilePending)
     {
         var schema = state.Set.RetentionSchema is { } name ? $"'schema', {PgLiteral.Quote(name)}, " : "";
-        return new PlanUnit
-        {
-            Kind = "note-retirement",
-            Reason = $"What is to become of '{partition.Name}' is noted, so that a later run can finish it.",
-            Statements =
-            [
-                .. Forget(state, server, partition.Oid),
-                $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(state.Set.ConfigKey)}, c.oid, {PgLiteral.Quote(partition.Name.Quoted)}, "
-                    + $"'{OperationKind}', '{action}', pg_catalog.jsonb_build_object({schema}'version', c.xmin::text) FROM pg_catalog.pg_class c WHERE c.oid = {Oid(partition.Oid)} AND NOT c.relispartition",
-            ],
-            Locks = [],
-            IsPreparation = true,
-            Continues = true,
-        };
+        var isLeft = $"{(whilePending ? "" : "NOT ")}EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid{(whilePending ? " AND i.inhdetachpending" : "")})";
+        return
+        [
+            .. Forget(state, server, partition.Oid),
+            $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(state.Set.ConfigKey)}, c.oid, {PgLiteral.Quote(partition.Name.Quoted)}, "
+                + $"'{OperationKind}', '{action}', pg_catalog.jsonb_build_object({schema}'version', c.xmin::text) FROM pg_catalog.pg_class c WHERE c.oid = {Oid(partition.Oid)} AND {isLeft}",
+        ];
     }
 
     private static string IsNoted(SetState state, PartmanServer server, uint child) =>

@@ -98,6 +98,74 @@ public sealed class RetirementTests(PgClusterFixture fixture) : PartmanTest(fixt
         (await Ask<long>("SELECT id FROM gone")).Should().Be(1);
     }
 
+    [Fact]
+    public async Task A_detach_that_somebody_else_began_is_finished_and_the_table_stays()
+    {
+        await CreateAsync(withDefault: false);
+        await using (var reader = await Database.DataSource.OpenConnectionAsync(Token))
+        {
+            await using var transaction = await reader.BeginTransactionAsync(Token);
+            await using (var look = new NpgsqlCommand("SELECT count(*) FROM events", reader, transaction))
+                await look.ExecuteScalarAsync(Token);
+            await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+            await using (var limit = new NpgsqlCommand("SET lock_timeout = '100ms'", other))
+                await limit.ExecuteNonQueryAsync(Token);
+            await using var detach = new NpgsqlCommand("ALTER TABLE events DETACH PARTITION gone CONCURRENTLY", other);
+            await FluentActions.Awaiting(() => detach.ExecuteNonQueryAsync(Token)).Should().ThrowAsync<PostgresException>().Where(e => e.SqlState == PostgresErrorCodes.LockNotAvailable);
+        }
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Detach));
+        (await Ask<long>("SELECT id FROM gone")).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_detach_whose_backend_was_killed_between_its_transactions_is_finished_and_the_table_dropped()
+    {
+        await CreateAsync(withDefault: false);
+        await using (var reader = await Database.DataSource.OpenConnectionAsync(Token))
+        {
+            await using var transaction = await reader.BeginTransactionAsync(Token);
+            await using (var look = new NpgsqlCommand("SELECT count(*) FROM events", reader, transaction))
+                await look.ExecuteScalarAsync(Token);
+            var running = MaintainAsync(client: Client(o => o.LockTimeout = TimeSpan.FromMinutes(1)));
+            await Eventually.TrueAsync(async () => await Ask<bool>("SELECT bool_or(inhdetachpending) FROM pg_inherits"), "the first half of the detach", cancellationToken: Token);
+            await Run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'ALTER TABLE%CONCURRENTLY'");
+            (await running).Error.Should().BeOfType<PartmanServerException>();
+        }
+        (await Ask<bool>("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = 'gone'::regclass")).Should().BeTrue();
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Drop));
+        (await Ask<bool>("SELECT to_regclass('gone') IS NULL AND NOT EXISTS (SELECT FROM omnipg_partman.operation)")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Rows_are_not_drained_from_a_default_that_somebody_detached_since_the_plan()
+    {
+        await CreateAsync(withDefault: true);
+        await Run("DROP TABLE gone; INSERT INTO events (id, at) VALUES (1, '2020-01-01 12:00Z'), (2, '2020-01-02 12:00Z')");
+        var detached = false;
+        var rescue = new Told(_ =>
+        {
+            if (!detached)
+                Sync("ALTER TABLE events DETACH PARTITION events_default");
+            detached = true;
+        });
+        var (plan, options) = (await Partman.PlanMaintenanceAsync(Only(Events), Token), new MaintenanceOptions { Table = Events, DrainDefault = true });
+        await Run("UPDATE omnipg_partman.part_config SET premake = 6; INSERT INTO events (id, at) SELECT i, date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + i * interval '1 day 1 hour' FROM generate_series(5, 6) i");
+
+        var result = (await Partman.MaintainAsync(options, rescue, Token)).Sets.Single();
+
+        plan.Sql.IsEmpty.Should().BeTrue();
+        result.Error.Should().BeOfType<StalePlanException>();
+        (await Ask<long>("SELECT count(*) FROM events_default")).Should().Be(3);
+    }
+
     [Theory]
     [InlineData("ALTER TABLE events ATTACH PARTITION gone FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); ALTER TABLE events DETACH PARTITION gone")]
     [InlineData("CREATE TABLE archive (LIKE events) PARTITION BY RANGE (at); ALTER TABLE archive ATTACH PARTITION gone DEFAULT; ALTER TABLE archive DETACH PARTITION gone")]
