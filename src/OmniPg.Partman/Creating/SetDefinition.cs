@@ -173,7 +173,7 @@ internal static class SetDefinition
             PgParameter.Texts(ranges.Select(r => r.Name).Concat(wish.DefaultPartition ? [fallback] : []).Select(n => n.Name.Value))).ConfigureAwait(false);
         if (taken is [var name, ..])
             throw new PartitionNameCollisionException(state.Table, name, "a relation that exists");
-        // The default comes last: until then there is none that an attach would have to lock.
+        // The default comes at the end of the first transaction: until then there is none that an attach would have to lock, and nothing makes it after a crash.
         var creates = ranges.Select(r => PartitionDdl.Create(state, shape, r)).ToList();
         var units = new List<PlanUnit>();
         foreach (var some in creates.Chunk(PartitionsInOneTransaction))
@@ -188,9 +188,12 @@ internal static class SetDefinition
                     $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE",
                     .. isFirst ? SetConfiguration.Statements(server, state) : [],
                     .. some.SelectMany(c => c.Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal))),
-                    .. wish.DefaultPartition && some[^1] == creates[^1] ? PartitionDdl.CreateDefault(state, shape, fallback) : [],
+                    .. wish.DefaultPartition && isFirst ? PartitionDdl.CreateDefault(state, shape, fallback) : [],
                 ],
-                Locks = [new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
+                Locks =
+                [
+                    .. wish.DefaultPartition && !isFirst ? new[] { new SqlPlanLock(fallback, PgLockMode.AccessExclusive) } : [], new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive),
+                ],
                 Fate = PartitionFate.Create,
             });
         }

@@ -484,6 +484,22 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
     }
 
     [Fact]
+    public async Task A_creation_that_died_after_its_first_transaction_is_finished_by_maintenance()
+    {
+        await IdTableAsync();
+        var plan = await Partman.PlanCreateAsync(Events, Tens(o => o.Premake = 250), Token);
+        await Run(plan.Steps[0].Sql!);
+        await Run("INSERT INTO events VALUES (5), (100000)");
+
+        var result = await MaintainAsync();
+
+        plan.Steps.Should().HaveCount(2);
+        result.Error.Should().BeNull();
+        (await NamesAsync()).Should().HaveCount(252).And.Contain("events_default");
+        (await Ask<string>("SELECT tableoid::regclass::text FROM events WHERE id = 100000")).Should().Be("events_default");
+    }
+
+    [Fact]
     public async Task Gaps_behind_are_filled_on_request_and_negative_ids_are_found()
     {
         await IdTableAsync();
