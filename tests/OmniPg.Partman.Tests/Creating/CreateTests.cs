@@ -252,6 +252,21 @@ public sealed class CreateTests(PgClusterFixture fixture) : PartmanTest(fixture)
         }
     }
 
+    [Theory]
+    [InlineData("FULL", "f")]
+    [InlineData("NOTHING", "n")]
+    public async Task A_partition_takes_over_a_replica_identity_without_an_index_and_grants_to_all(string identity, string expected)
+    {
+        await IdTableAsync();
+        await Run($"ALTER TABLE events REPLICA IDENTITY {identity}; GRANT SELECT, INSERT ON events TO PUBLIC");
+
+        await Partman.CreateAsync(Events, Tens(o => o.InheritPrivileges = true), Token);
+
+        (await Ask<string>("SELECT string_agg(DISTINCT relreplident::text, '') FROM pg_class WHERE relname LIKE 'events\\_%' AND relkind = 'r'")).Should().Be(expected);
+        (await Ask<long>("SELECT count(*) FROM pg_class c, aclexplode(c.relacl) x WHERE c.relname LIKE 'events\\_%' AND c.relkind = 'r' AND x.grantee = 0 AND x.privilege_type IN ('SELECT', 'INSERT')"))
+            .Should().Be(2 * 6);
+    }
+
     [Fact]
     public async Task A_name_that_is_taken_is_refused_and_nothing_is_left_behind()
     {
