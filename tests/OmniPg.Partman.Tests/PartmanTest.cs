@@ -36,6 +36,12 @@ public abstract class PartmanTest(PgClusterFixture fixture) : IAsyncLifetime
 
     protected Task Run(string sql) => Database.ExecuteAsync(sql, Token);
 
+    protected void Sync(string sql)
+    {
+        using var command = Database.DataSource.CreateCommand(sql);
+        command.ExecuteNonQuery();
+    }
+
     protected Task<T> Ask<T>(string sql) => Database.ScalarAsync<T>(sql, Token);
 
     /// <summary>Names and bounds of the partitions of a table, one a line, in UTC.</summary>
@@ -71,5 +77,11 @@ public abstract class PartmanTest(PgClusterFixture fixture) : IAsyncLifetime
         var options = Only(Events);
         configure?.Invoke(options);
         return (await (client ?? Partman).MaintainAsync(options, cancellationToken: Token)).Sets.Single();
+    }
+
+    /// <summary>Acts at once, where <see cref="Progress{T}"/> would act at some time.</summary>
+    protected sealed class Told(Action<PartitionChange> act) : IProgress<PartitionChange>
+    {
+        public void Report(PartitionChange value) => act(value);
     }
 }

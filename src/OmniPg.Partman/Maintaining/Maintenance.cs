@@ -74,7 +74,8 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         var step = job is null || look is { Error: null, Plan: { Units.Count: 0, Error: null } } ? null : await job.StepAsync($"Maintaining {name}", cancellationToken).ConfigureAwait(false);
         try
         {
-            if (look.Plan is { Units.Count: > 0 } first)
+            // What looks wrong is looked at again as well: the look was not one snapshot, and another run may have been at work.
+            if (look.Plan is { } first && (first.Units.Count > 0 || first.Error is not null))
             {
                 var held = await RunLock.OfSetAsync(database, name, first.State.Table, time, cancellationToken).ConfigureAwait(false);
                 await using var releasing = held.ConfigureAwait(false);

@@ -204,6 +204,54 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
     }
 
     [Fact]
+    public async Task A_run_that_is_the_victim_of_a_deadlock_tries_again()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        await Run("UPDATE omnipg_partman.part_config SET premake = 6");
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await other.BeginTransactionAsync(Token);
+        async Task Other(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, other, transaction);
+            await command.ExecuteNonQueryAsync(Token);
+        }
+        // The other one never looks for a deadlock by itself.
+        await Other("SET LOCAL deadlock_timeout = '1min'");
+        await Other("LOCK TABLE events_default IN ROW EXCLUSIVE MODE");
+
+        var running = MaintainAsync(client: Client(o => o.LockTimeout = TimeSpan.FromMinutes(1)));
+        await Eventually.TrueAsync(async () => await Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'events_default'::regclass)"), "the wait of the run", cancellationToken: Token);
+        await Other("LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE");
+        await transaction.CommitAsync(Token);
+        var result = await running;
+
+        result.Error.Should().BeNull();
+        result.Changes.Should().HaveCount(2);
+    }
+
+    [Fact]
+    public async Task A_zone_of_the_server_that_changes_between_two_runs_changes_nothing()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => o.TimeZone = "Europe/Berlin"), Token);
+        await Run("UPDATE omnipg_partman.part_config SET premake = 6");
+        var name = await Ask<string>("SELECT quote_ident(current_database())");
+        await Run($"ALTER DATABASE {name} SET TimeZone = 'Asia/Tokyo'");
+        await using var source = NpgsqlDataSource.Create(Database.ConnectionString);
+
+        var result = (await new PartmanClient(source).MaintainAsync(Only(Events), cancellationToken: Token)).Sets.Single();
+        var check = await Partman.CheckAsync(Token);
+
+        result.Changes.Should().HaveCount(2);
+        check.Findings.Should().BeEmpty();
+        await using var zone = source.CreateCommand("SELECT current_setting('TimeZone')");
+        (await zone.ExecuteScalarAsync(Token)).Should().Be("Asia/Tokyo");
+        (await Ask<long>("SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid, LATERAL (SELECT (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \\(''(.*)''\\) TO'))[1]) b (f) WHERE i.inhparent = 'events'::regclass AND (f::timestamptz AT TIME ZONE 'Europe/Berlin')::time = '00:00'"))
+            .Should().Be(11);
+    }
+
+    [Fact]
     public async Task A_range_with_rows_in_the_default_is_reported_and_the_others_are_made()
     {
         await DailyTableAsync();
@@ -357,6 +405,21 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
         results.SelectMany(r => r.Changes).Select(c => c.Partition.Name.Value).Should().BeEquivalentTo("events_p50", "events_p60", "events_p70", "events_p80");
         results.Select(r => r.Error).Should().OnlyContain(e => e == null || e is PartmanBusyException);
         (await NamesAsync()).Should().HaveCount(10);
+    }
+
+    [Fact]
+    public async Task What_was_wrong_before_the_lock_and_is_not_any_more_is_no_failure()
+    {
+        await IdTableAsync();
+        await Run("CREATE TABLE earlier (id bigint NOT NULL) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(QualifiedName.Parse("public.earlier"), Tens(), Token);
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Run("CREATE TABLE events_p50 (); INSERT INTO earlier VALUES (15); INSERT INTO events VALUES (15)");
+
+        var result = await Partman.MaintainAsync(progress: new Told(change => Sync(change.Partition.Name.Value == "earlier_p50" ? "DROP TABLE events_p50" : "SELECT")), cancellationToken: Token);
+
+        result.AllSucceeded.Should().BeTrue();
+        result.Sets.SelectMany(s => s.Changes).Select(c => c.Partition.Name.Value).Should().Equal("earlier_p50", "events_p50");
     }
 
     [Fact]

@@ -259,16 +259,4 @@ public sealed class RetirementTests(PgClusterFixture fixture) : PartmanTest(fixt
         }), Token);
         await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); INSERT INTO events (id, at) VALUES (1, '2020-01-01 12:00Z')");
     }
-
-    private void Sync(string sql)
-    {
-        using var command = Database.DataSource.CreateCommand(sql);
-        command.ExecuteNonQuery();
-    }
-
-    /// <summary>Acts at once, where <see cref="Progress{T}"/> would act at some time.</summary>
-    private sealed class Told(Action<PartitionChange> act) : IProgress<PartitionChange>
-    {
-        public void Report(PartitionChange value) => act(value);
-    }
 }
