@@ -59,8 +59,8 @@ public sealed class TableTests(PgClusterFixture fixture)
     }
 
     [Theory]
-    [InlineData("WHERE true; DROP TABLE chosen")]
-    [InlineData("WHERE true) TO STDOUT; DROP TABLE chosen; COPY (SELECT 1")]
+    [InlineData("WHERE /* nonsense */ true; DROP TABLE chosen")]
+    [InlineData("WHERE /* nonsense */ true) TO STDOUT; DROP TABLE chosen; COPY (SELECT 1")]
     [InlineData("WHERE col2 = 'open")]
     [InlineData("WHERE true /* open")]
     [InlineData("WHERE nowhere = 1")]

@@ -165,6 +165,16 @@ public sealed class PgCluster : IAsyncDisposable
     /// <returns>The text.</returns>
     public string ReadLog() => Local.ReadLog();
 
+    /// <summary>What the server was sent that is no SQL, with the first line of the statement; a test that sends such on purpose uses the word <c>nonsense</c> there.</summary>
+    /// <returns>The log's lines; none for a server that is no process of this machine.</returns>
+    public IReadOnlyList<string> ReadSyntaxErrors()
+    {
+        var lines = (_server.Process?.ReadLog() ?? "").Split('\n');
+        return [.. lines.Zip(lines.Skip(1), static (error, statement) => (error, statement)).Where(static told =>
+            told.error.Contains("ERROR:  syntax error at", StringComparison.Ordinal) && !(told.error + told.statement).Contains("nonsense", StringComparison.Ordinal))
+            .Select(static told => $"{told.error} {told.statement}")];
+    }
+
     /// <summary>Runs a program of this installation under the server's account.</summary>
     /// <param name="name">Program name, such as <c>psql</c>.</param>
     /// <param name="arguments">Its arguments.</param>

@@ -19,8 +19,12 @@ public class PgClusterFixture : IAsyncLifetime
     /// <returns>A task that ends when nothing is left.</returns>
     public async ValueTask DisposeAsync()
     {
-        if (Cluster is not null)
-            await Cluster.DisposeAsync();
         GC.SuppressFinalize(this);
+        if (Cluster is null)
+            return;
+        var refused = Cluster.ReadSyntaxErrors();
+        await Cluster.DisposeAsync();
+        if (refused.Count > 0)
+            throw new InvalidOperationException($"The server could not parse what it was sent; where nobody noticed, a failure was swallowed:\n{string.Join("\n", refused)}");
     }
 }
