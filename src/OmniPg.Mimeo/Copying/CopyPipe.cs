@@ -23,8 +23,11 @@ internal sealed class CopyPipe
     private static readonly byte[] Header = [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     private static readonly byte[] Trailer = [0xFF, 0xFF];
     private static readonly TimeSpan ProgressEvery = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan InterruptEvery = TimeSpan.FromMilliseconds(100);
 
     private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly TaskCompletionSource _ended = new();
+    private Task _interrupting = Task.CompletedTask;
     private NpgsqlRawCopyStream? _reader;
     private NpgsqlRawCopyStream? _writer;
     private volatile CopySide _waitsFor;
@@ -62,8 +65,11 @@ internal sealed class CopyPipe
     /// <summary>Time after which it has to.</summary>
     public TimeSpan PartTime { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Ends the statement that the destination's backend is at, from another session; called when the pipe is cancelled while it waits for that server.</summary>
+    /// <summary>Ends the statement that the destination's backend is at, from another session; called when the pipe breaks off while that server may wait for something.</summary>
     public required Action CancelDestination { get; init; }
+
+    /// <summary>Longest wait for a destination that neither answers nor could be told to; then its connection is given up.</summary>
+    public TimeSpan AbandonTime { get; init; } = TimeSpan.FromSeconds(10);
 
     public IProgress<CopyProgress>? Progress { get; init; }
 
@@ -111,13 +117,23 @@ internal sealed class CopyPipe
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {
-            _waitsFor = CopySide.Destination;
-            BeginPart();
-            // Waits for a call-back that is running: no cancel request may arrive after this block, when the connections do other work.
-            using (cancellationToken.UnsafeRegister(static pipe => ((CopyPipe)pipe!).Interrupt(), this))
-                Loop(buffer, cancellationToken);
-            _waitsFor = CopySide.Destination;
-            EndPart();
+            // On the pool, so that whoever cancels does not wait for two servers.
+            using (cancellationToken.UnsafeRegister(static pipe => ((CopyPipe)pipe!)._interrupting = Task.Run(((CopyPipe)pipe!).Interrupt), this))
+            {
+                try
+                {
+                    _waitsFor = CopySide.Destination;
+                    BeginPart();
+                    Loop(buffer, cancellationToken);
+                    _waitsFor = CopySide.Destination;
+                    EndPart();
+                }
+                finally
+                {
+                    _ended.SetResult();
+                }
+            }
+            _waitsFor = CopySide.Source;
             _reader!.Dispose();
             Report(last: true);
         }
@@ -128,6 +144,9 @@ internal sealed class CopyPipe
         }
         finally
         {
+            // No cancel request may be under way when the connections do other work. One that a backend got before its next statement came is nothing to it
+            // (src/backend/tcop/postgres.c, ProcessInterrupts with DoingCommandRead).
+            _interrupting.Wait(CancellationToken.None);
             ArrayPool<byte>.Shared.Return(buffer);
             AllocatedBytes = GC.GetAllocatedBytesForCurrentThread() - allocatedBefore;
         }
@@ -150,8 +169,6 @@ internal sealed class CopyPipe
             var data = buffer.AsSpan(0, filled);
             var (from, rowEnd, to) = Format == CopyFormat.Binary ? _walk.Binary(data) : _walk.Text(data);
             _waitsFor = CopySide.Destination;
-            // In this order, so that a cancellation either is seen here or sees where the loop waits.
-            Interlocked.MemoryBarrier();
             cancellationToken.ThrowIfCancellationRequested();
             if (rowEnd > 0 && (_partBytes >= PartBytes || _clock.Elapsed - _partBegan >= PartTime))
             {
@@ -210,42 +227,42 @@ internal sealed class CopyPipe
         Progress.Report(new CopyProgress(Name, Rows, Bytes, _reported, EstimatedRows));
     }
 
-    // On the thread of whoever cancels: wakes the loop from whichever server it waits for.
+    // Wakes the pipe from whichever server it waits for. Again and again, because a request that comes between two statements is nothing to a server.
     private void Interrupt()
     {
-        try
+        do
         {
             if (_waitsFor == CopySide.Destination)
-                CancelDestination();
+                Quietly(CancelDestination);
             // The read of a source that sends nothing any more; harmless when the loop is elsewhere, for it ends anyway.
-            _reader?.Cancel();
+            Quietly(_reader!.Cancel);
         }
-        catch (Exception error) when (error is NpgsqlException or ObjectDisposedException or InvalidOperationException)
-        {
-            // Broken or over already: the loop has seen it or will.
-        }
+        while (!_ended.Task.Wait(InterruptEvery));
     }
 
     // The destination first: a COPY that is disposed of keeps its rows.
     private void Abandon()
     {
-        // Its backend may wait for a lock that nobody gives back, and answers nothing before that wait is ended.
-        if (_writer is not null)
+        if (_writer is { } writer)
+        {
+            // Its backend may wait for a lock that nobody gives back, and answers nothing before that wait is ended. What no session can end, ends with the socket.
             Quietly(CancelDestination);
-        Quietly(() => _writer?.Cancel());
+            Quietly(() => writer.ReadTimeout = writer.WriteTimeout = (int)AbandonTime.TotalMilliseconds);
+            Quietly(writer.Cancel);
+        }
         Quietly(() => _reader?.Cancel());
         Quietly(() => _reader?.Dispose());
+    }
 
-        static void Quietly(Action step)
+    private static void Quietly(Action step)
+    {
+        try
         {
-            try
-            {
-                step();
-            }
-            catch (Exception error) when (error is NpgsqlException or ObjectDisposedException or InvalidOperationException or IOException)
-            {
-                // The first failure is the one that is told.
-            }
+            step();
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            // Broken or over already, which the driver tells in many ways: the first failure is the one that is told, and the other side has to be ended all the same.
         }
     }
 

@@ -26,17 +26,18 @@ internal sealed class PipeRun : IAsyncDisposable
         return run;
     }
 
-    public CopyPipe Pipe(string query, string table, CopyFormat format = CopyFormat.Binary, int bufferBytes = 64 * 1024, long partBytes = 64 << 20, bool freeze = false)
+    public CopyPipe Pipe(string query, string table, CopyFormat format = CopyFormat.Binary, int bufferBytes = 64 * 1024, long partBytes = 64 << 20, bool freeze = false,
+        Action? cancelDestination = null, TimeSpan? abandonTime = null)
     {
         var pid = Destination.ProcessID;
         return new CopyPipe
         {
             Source = Source, Query = query, Destination = Destination, Into = table, Name = QualifiedName.Parse(table), Format = format,
-            BufferBytes = bufferBytes, PartBytes = partBytes, Freeze = freeze, CancelDestination = () =>
+            BufferBytes = bufferBytes, PartBytes = partBytes, Freeze = freeze, AbandonTime = abandonTime ?? TimeSpan.FromSeconds(10), CancelDestination = cancelDestination ?? (() =>
             {
                 using var command = _databases.Destination.DataSource.CreateCommand($"SELECT pg_cancel_backend({pid})");
                 command.ExecuteScalar();
-            },
+            }),
         };
     }
 
