@@ -1,5 +1,6 @@
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Recovery;
+using OmniPg.Wal.Tests.Resident;
 
 namespace OmniPg.Wal.Tests.Cli;
 
@@ -176,7 +177,7 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
 
         var resident = scene.Program.RunAsync(["resident", .. common, "--spool", spool], cancellationToken: stop.Token);
-        await Eventually.TrueAsync(() => File.Exists(socket) || resident.IsCompleted, "the resident process listens or has ended", cancellationToken: Token);
+        await Eventually.TrueAsync(() => RunningResident.Listens(socket) || resident.IsCompleted, "the resident process listens or has ended", cancellationToken: Token);
         var asked = await RunAsync(["archive", .. common, "pg_wal/" + Path.GetFileName(Segment)]);
         if (resident.IsCompleted)
             (await resident).ExitCode.Should().BeOneOf(10, 20);

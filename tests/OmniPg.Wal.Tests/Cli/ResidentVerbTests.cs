@@ -1,5 +1,6 @@
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Recovery;
+using OmniPg.Wal.Tests.Resident;
 
 namespace OmniPg.Wal.Tests.Cli;
 
@@ -19,7 +20,7 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
         var segments = Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).ToArray();
 
         using var resident = WalProgram.Start(null, ["resident", .. common, "--spool", spool]);
-        await Eventually.TrueAsync(() => File.Exists(socket) || resident.HasExited, "the resident process listens", cancellationToken: TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(() => RunningResident.Listens(socket) || resident.HasExited, "the resident process listens", cancellationToken: TestContext.Current.CancellationToken);
         var asked = await WalProgram.RunAsync(["archive", .. common, "pg_wal/" + Path.GetFileName(segments[0])]);
         ServerAccount.Signal(resident.Id, 15);
         var ended = await WalProgram.EndAsync(resident);
@@ -45,7 +46,7 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
         string[] common = ["--data-dir", scene.Primary.DataDirectory, "--socket", socket, "--verbose", "--begin"];
         var segments = Directory.GetFiles(scene.PlainCopies).Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).ToArray();
         using var resident = WalProgram.Start(null, ["resident", .. common, "--dst-local", archive, "--spool", spool]);
-        await Eventually.TrueAsync(() => File.Exists(socket) || resident.HasExited, "the resident process listens", cancellationToken: TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(() => RunningResident.Listens(socket) || resident.HasExited, "the resident process listens", cancellationToken: TestContext.Current.CancellationToken);
 #pragma warning disable CA1416 // Skipped on Windows.
         File.SetUnixFileMode(socket, (UnixFileMode)0b110_110_110);
 #pragma warning restore CA1416

@@ -27,8 +27,8 @@ internal sealed class RunningResident : IAsyncDisposable
         return resident;
     }
 
-    // The name of a socket is there before it listens.
-    private static bool Listens(string? path)
+    /// <summary>Whether somebody answers there: the name of a socket is there before it listens.</summary>
+    public static bool Listens(string? path)
     {
         using var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
