@@ -126,7 +126,7 @@ public sealed class MimeoClient : IMimeo
             }
             await SpecTable.InsertAsync(session, store, spec, sourceId, key).ConfigureAwait(false);
             if (spec.Cursor is not null)
-                await new CursorMethod(run).StoreFirstAsync().ConfigureAwait(false);
+                await new CursorMethod(run).StoreFirstAsync(filled: options.PullData && existing is null).ConfigureAwait(false);
             if (options.PullData && existing is null)
                 await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);
             await StoreTokenAsync(session, store, spec.Target, options.PullData ? token : null, 0).ConfigureAwait(false);

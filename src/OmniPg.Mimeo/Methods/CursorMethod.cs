@@ -31,8 +31,9 @@ internal sealed class CursorMethod
             await _run.CopyAsync(_run.Query(Below(upper)), table, freeze: true).ConfigureAwait(false);
     }
 
-    /// <summary>Stores the largest value of the destination; for an empty one of times, the time of the set-up.</summary>
-    public Task StoreFirstAsync() => StoreAsync(_type == "bigint" ? "0" : "pg_catalog.now()");
+    /// <summary>Stores the largest value of the destination; for an empty one the place before all rows, or the time of the set-up where no rows were wanted.</summary>
+    /// <param name="filled">Whether the first rows were asked for: those within the boundary are still to come then.</param>
+    public Task StoreFirstAsync(bool filled) => StoreAsync(_type == "bigint" || filled ? Floor : "pg_catalog.now()");
 
     /// <summary>One refresh.</summary>
     /// <param name="limit">Most rows; null for all.</param>
@@ -48,7 +49,7 @@ internal sealed class CursorMethod
         if (upper is null)
             return RefreshStatus.NothingNew;
 
-        var last = (string)(await _run.Destination.ScalarAsync($"SELECT last_value::{_type}::text FROM {_config} WHERE dest_table = $1", Name()).ConfigureAwait(false))!;
+        var last = await LowerBoundAsync().ConfigureAwait(false);
         var window = $"{_column.Name.Quoted} > {Constant(last)} AND {Below(upper)}";
         var reached = false;
         if (limit is { } most && await CutAsync(window, most).ConfigureAwait(false) is { } cut)
@@ -130,11 +131,28 @@ internal sealed class CursorMethod
     /// <summary>The value that rows have to be below; null for a source without rows.</summary>
     private async Task<string?> UpperBoundAsync()
     {
-        // Times by the source's clock: now() is the begin of this transaction, before its snapshot.
+        // Times by the source's clock: now() is the begin of this transaction, before its snapshot. Where that clock goes back within the next hours, it shows
+        // some times twice: what it shows from the change on is the bound until then, or rows written the second time would be below the place already.
         var sql = _run.Spec.Cursor!.TimeBoundary is { } interval
-            ? $"SELECT (pg_catalog.now() - {PgLiteral.Quote(interval.ToString())}::interval)::{_type}::text"
+            ? $"""
+              SELECT least(b.at::{_type}, (SELECT min(later::{_type}) FROM pg_catalog.generate_series(pg_catalog.date_trunc('hour', b.at), b.at + interval '4 hours', interval '15 minutes') later
+                  WHERE later > b.at))::text
+              FROM (SELECT pg_catalog.now() - {PgLiteral.Quote(interval.ToString())}::interval) b (at)
+              """
             : string.Create(CultureInfo.InvariantCulture, $"SELECT (max({_column.Name.Quoted})::bigint - {_run.Spec.Cursor.SerialBoundary})::text FROM {_run.Spec.Source.Quoted}");
         return await _run.Source.Unlimited.ScalarAsync(sql).ConfigureAwait(false) as string;
+    }
+
+    /// <summary>The value that rows have to be above.</summary>
+    /// <remarks>
+    /// What is stored for a time without a zone is a moment, as the extension has it, and comes back as another time when the zone was changed or the time falls
+    /// into the hour that spring leaves out. So the rows of the destination tell their largest value themselves, and the stored one counts where there are none.
+    /// </remarks>
+    private async Task<string> LowerBoundAsync()
+    {
+        var stored = $"(SELECT last_value::{_type} FROM {_config} WHERE dest_table = $1)";
+        var largest = $"(SELECT max({_column.Name.Quoted})::{_type} FROM {_run.Spec.Target.Quoted})";
+        return (string)(await _run.Destination.Unlimited.ScalarAsync($"SELECT {(_type == "timestamp" ? $"coalesce({largest}, {stored})" : stored)}::text", Name()).ConfigureAwait(false))!;
     }
 
     private async Task WarnOfNullsAsync()
@@ -147,6 +165,8 @@ internal sealed class CursorMethod
         $"UPDATE {_config} SET last_value = coalesce((SELECT max({_column.Name.Quoted}) FROM {_run.Spec.Target.Quoted}){(_type == "bigint" ? "" : "::timestamptz")}, {whenEmpty}) WHERE dest_table = $1", Name());
 
     private Npgsql.NpgsqlParameter Name() => PgParameter.Text(SpecTable.Text(_run.Spec.Target));
+
+    private string Floor => _type == "bigint" ? "0" : "'-infinity'";
 
     private string Below(string value) => $"{_column.Name.Quoted} < {Constant(value)}";
 

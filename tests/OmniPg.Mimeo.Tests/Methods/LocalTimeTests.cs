@@ -1,0 +1,76 @@
+using Npgsql;
+using OmniPg.Testing;
+
+namespace OmniPg.Mimeo.Tests;
+
+/// <summary>Cursor columns without a time zone: the destination's zone and the clock changes of the source cost no row.</summary>
+public sealed class LocalTimeTests(PgClusterFixture fixture)
+{
+    private static readonly QualifiedName Table = QualifiedName.Parse("public.local");
+
+    [Theory]
+    [InlineData("Europe/Berlin", "Europe/Berlin", "2026-03-29 02:30", "2026-03-29 02:45")]
+    [InlineData("UTC", "Europe/Berlin", "2026-07-01 12:00", "2026-07-01 13:00")]
+    public async Task A_value_that_the_destinations_zone_moves_hides_no_later_row(string before, string after, string first, string later)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE local (at timestamp); INSERT INTO local VALUES ('{first}')");
+        await using var there = In(mimeo, before);
+        await using var here = In(mimeo, after);
+        await new MimeoClient(there).CreateAsync(
+            new ReplicationSpec { Kind = ReplicationKind.Inserter, From = "erp", Source = Table, Cursor = CursorColumn.Time("at") }, cancellationToken: TestContext.Current.CancellationToken);
+        await mimeo.Databases.AtSourceAsync($"INSERT INTO local VALUES ('{later}')");
+
+        var client = new MimeoClient(here);
+        var refreshed = await client.RefreshAsync(Table, cancellationToken: TestContext.Current.CancellationToken);
+
+        (refreshed.Status, refreshed.Rows).Should().Be((RefreshStatus.Refreshed, 1));
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM local", "SELECT * FROM local");
+        (await client.RefreshAsync(Table, cancellationToken: TestContext.Current.CancellationToken)).Status.Should().Be(RefreshStatus.NothingNew);
+    }
+
+    [Theory]
+    [InlineData("timestamp")]
+    [InlineData("timestamptz")]
+    public async Task Rows_within_the_boundary_of_an_empty_set_up_arrive_later(string type)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE local (at {type}); INSERT INTO local VALUES (now() - interval '1 min')");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.local", s => s with { Cursor = CursorColumn.Time("at") });
+        (await mimeo.RefreshAsync("public.local")).Rows.Should().Be(0);
+
+        await mimeo.Databases.AtDestinationAsync("UPDATE omnipg_mimeo.refresh_config_inserter_time SET boundary = '0'");
+
+        (await mimeo.RefreshAsync("public.local")).Rows.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Without_first_rows_an_empty_destination_begins_at_the_set_up()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE local (at timestamptz); INSERT INTO local VALUES (now() - interval '1 day')");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.local", s => s with { Cursor = CursorColumn.Time("at", PgInterval.FromTimeSpan(TimeSpan.Zero)) }, new CreateOptions { PullData = false });
+        await mimeo.Databases.AtSourceAsync("INSERT INTO local VALUES (clock_timestamp())");
+
+        (await mimeo.RefreshAsync("public.local")).Rows.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Times_that_the_clock_of_the_source_will_show_again_wait_for_the_second_time()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        // A zone whose clock goes back by an hour in 2 to 17 minutes, at a quarter of an hour.
+        var end = await mimeo.Databases.SourceAsync<DateTime>("SELECT to_timestamp(ceil((extract(epoch FROM now()) + 120) / 900) * 900)");
+        var zone = $"STD0DST-1,0/0,{end.DayOfYear - 1}/{end.Hour + 1}:{end.Minute}:00";
+        await mimeo.Databases.AtSourceAsync($"ALTER DATABASE \"{mimeo.Databases.Source.Name}\" SET TimeZone = '{zone}'");
+        await mimeo.Databases.AtSourceAsync(
+            $"SET TimeZone = '{zone}'; CREATE TABLE local (at timestamp, t text); INSERT INTO local VALUES ('{end:yyyy-MM-dd HH:mm:ss}'::timestamp - interval '1 s', 'once'), (now()::timestamp - interval '1 s', 'twice')");
+
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.local", s => s with { Cursor = CursorColumn.Time("at", PgInterval.FromTimeSpan(TimeSpan.Zero)) });
+
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(t, ' ') FROM local")).Should().Be("once");
+    }
+
+    private static NpgsqlDataSource In(Mimeo mimeo, string zone) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(mimeo.Databases.Destination.ConnectionString) { Timezone = zone, Pooling = false }.ConnectionString);
+}
