@@ -65,21 +65,28 @@ internal sealed class CursorMethod
         return reached ? RefreshStatus.LimitReached : rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
     }
 
+    // Never beyond the boundary, whatever end was given: rows that are not committed yet would lie below the new place.
     private async Task<RefreshStatus> RepullAsync(RelationInfo table, Repull repull, string? upper)
     {
         var session = _run.Destination.Unlimited;
-        var column = _column.Name.Quoted;
-        var above = repull.Start is { } start ? $"{column} > {Constant(start)}" : null;
-        if (above is null && repull.End is null)
-            await session.ExecuteAsync($"TRUNCATE {table.Name.Quoted}").ConfigureAwait(false);
-        else
-            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} WHERE {And(above, repull.End is { } end ? Below(end) : null)}").ConfigureAwait(false);
-        if ((repull.End ?? upper) is { } bound)
-            await _run.CopyAsync(_run.Query(And(above, Below(bound))), table.Name, freeze: false).ConfigureAwait(false);
-        await StoreAsync("last_value").ConfigureAwait(false);
+        var all = repull.Start is null && repull.End is null;
+        var above = repull.Start is { } start ? $"{_column.Name.Quoted} > {Constant(start)}" : null;
+        var end = repull.End is { } given ? Below(given) : null;
+        var bound = upper is null ? null : Below(upper);
+        await session.ExecuteAsync(all ? $"TRUNCATE {table.Name.Quoted}" : $"DELETE FROM {table.Name.Quoted} WHERE {And(above, end, end is null ? null : bound)}").ConfigureAwait(false);
+        if (bound is not null)
+        {
+            var query = _run.Query(And(above, end, bound));
+            // A row that is new in the window may stand outside of it at the destination.
+            _ = all || _run.Spec.Kind == ReplicationKind.Inserter
+                ? await _run.CopyAsync(query, table.Name, freeze: false).ConfigureAwait(false)
+                : await ReplaceAsync(query, table).ConfigureAwait(false);
+        }
+        // A place above rows that are not there any more would hide those that are numbered anew.
+        await StoreAsync(repull.Start is { } first ? $"least(last_value, {Constant(first)}{Stored})" : Floor).ConfigureAwait(false);
         return RefreshStatus.Refreshed;
 
-        static string And(string? one, string? other) => one is null ? other! : other is null ? one : $"{one} AND {other}";
+        static string And(params string?[] parts) => string.Join(" AND ", parts.Where(p => p is not null));
     }
 
     // An upsert leaves unchanged rows alone; where a second unique index is, two rows may swap its values, which only delete and insert can do.
@@ -162,9 +169,12 @@ internal sealed class CursorMethod
     }
 
     private Task<int> StoreAsync(string whenEmpty) => _run.Destination.Unlimited.ExecuteAsync(
-        $"UPDATE {_config} SET last_value = coalesce((SELECT max({_column.Name.Quoted}) FROM {_run.Spec.Target.Quoted}){(_type == "bigint" ? "" : "::timestamptz")}, {whenEmpty}) WHERE dest_table = $1", Name());
+        $"UPDATE {_config} SET last_value = coalesce((SELECT max({_column.Name.Quoted}) FROM {_run.Spec.Target.Quoted}){Stored}, {whenEmpty}) WHERE dest_table = $1", Name());
 
     private Npgsql.NpgsqlParameter Name() => PgParameter.Text(SpecTable.Text(_run.Spec.Target));
+
+    // Cast of a value to the type of the stored place.
+    private string Stored => _type == "bigint" ? "" : "::timestamptz";
 
     private string Floor => _type == "bigint" ? "0" : "'-infinity'";
 

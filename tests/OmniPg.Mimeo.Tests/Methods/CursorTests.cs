@@ -104,6 +104,53 @@ public sealed class CursorTests(PgClusterFixture fixture)
         await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM again WHERE col1 < 10000", "SELECT * FROM again");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Rows_of_a_source_that_a_repull_found_empty_arrive_when_they_are_numbered_anew(bool window)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.anew");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.anew", s => s with { Cursor = CursorColumn.Serial("col1", 0) });
+        await mimeo.Databases.AtSourceAsync("TRUNCATE anew");
+        await mimeo.RefreshAsync("public.anew", new RefreshOptions { Repull = window ? Repull.Between("0", "20000") : Repull.All });
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM anew")).Should().Be(0);
+        await mimeo.AddRowsAsync("anew", 1, 100);
+
+        (await mimeo.RefreshAsync("public.anew")).Rows.Should().Be(99);
+    }
+
+    [Fact]
+    public async Task A_repull_whose_end_lies_beyond_the_boundary_leaves_the_boundary_behind()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.ahead");
+        await mimeo.Databases.AtSourceAsync("DELETE FROM ahead WHERE col1 = 9995");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.ahead", s => s with { Cursor = CursorColumn.Serial("col1", 10) });
+
+        var repulled = await mimeo.RefreshAsync("public.ahead", new RefreshOptions { Repull = Repull.Between("9000", "50000") });
+        // A transaction that was open during the repull.
+        await mimeo.AddRowsAsync("ahead", 9995, 9995);
+        await mimeo.AddRowsAsync("ahead", 10_001, 10_100);
+        await mimeo.RefreshAsync("public.ahead");
+
+        (repulled.Rows, repulled.LastValue).Should().Be((989, "9989"));
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM ahead WHERE col1 < 10090", "SELECT * FROM ahead");
+    }
+
+    [Fact]
+    public async Task A_repulled_window_of_an_updater_takes_in_rows_that_were_outside_of_it()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE moved (id int PRIMARY KEY, ver bigint); INSERT INTO moved SELECT i, i FROM generate_series(1, 1000) i");
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.moved", s => s with { Cursor = CursorColumn.Serial("ver", 0) });
+        await mimeo.Databases.AtSourceAsync("UPDATE moved SET ver = 150 WHERE id = 10; INSERT INTO moved VALUES (1001, 1001)");
+
+        await mimeo.RefreshAsync("public.moved", new RefreshOptions { Repull = Repull.Between("100", "200") });
+
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM moved WHERE ver < 1000", "SELECT * FROM moved");
+    }
+
     [Fact]
     public async Task An_or_in_the_condition_does_not_widen_the_window()
     {
