@@ -52,6 +52,45 @@ public sealed class SnapshotTests(PgClusterFixture fixture)
         (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM parted")).Should().Be(0);
     }
 
+    [Theory]
+    [InlineData("WHERE at < now()")]
+    [InlineData("WHERE at < current_timestamp")]
+    [InlineData("WHERE at < 'tomorrow'")]
+    [InlineData("WHERE at < 'to'\n'day'")]
+    [InlineData("WHERE at < E'\\x6eow'")]
+    [InlineData("WHERE at < CAST('2030-01-01' AS timestamptz) AND keep(i)")]
+    [InlineData("WHERE (t).keep")]
+    [InlineData("WHERE t.keep")]
+    [InlineData("WHERE i = r", "CREATE FUNCTION same(int, real) RETURNS bool STABLE LANGUAGE sql AS 'SELECT true'; CREATE OPERATOR public.= (LEFTARG = int, RIGHTARG = real, FUNCTION = same)")]
+    [InlineData("WHERE i IN (TABLE other)")]
+    public async Task A_condition_that_may_take_other_rows_without_a_write_is_asked_again(string condition, string more = "")
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync(
+            $"""
+            CREATE TABLE t (i int, at timestamptz, r real); CREATE TABLE other (i int); INSERT INTO t VALUES (1, '2020-01-01');
+            CREATE FUNCTION keep(int) RETURNS bool STABLE LANGUAGE sql AS 'SELECT true'; CREATE FUNCTION keep(t) RETURNS bool STABLE LANGUAGE sql AS 'SELECT true';
+            {more}
+            """);
+        await SettleAsync(mimeo, "t", 1);
+        await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.t", s => s with { Condition = condition });
+
+        (await mimeo.RefreshAsync("public.t")).Status.Should().Be(RefreshStatus.Refreshed);
+    }
+
+    [Theory]
+    [InlineData("WHERE i > 0 AND (t.\"now\" LIKE 'a%' OR \"now\" IS NOT NULL) AND i BETWEEN -1 AND 10.5 AND i IN (1, 2)")]
+    [InlineData("where at < '2030-01-01 it''s' or not i <> 1")]
+    public async Task A_condition_of_columns_and_constants_lets_an_unchanged_source_be_skipped(string condition)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (i int, at text, \"now\" text); INSERT INTO t VALUES (1, '2020-01-01', 'abc')");
+        await SettleAsync(mimeo, "t", 1);
+        await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.t", s => s with { Condition = condition });
+
+        (await mimeo.RefreshAsync("public.t")).Status.Should().Be(RefreshStatus.SkippedUnchanged);
+    }
+
     [Fact]
     public async Task Changed_columns_arrive_in_one_refresh_and_keep_owner_grants_comments_and_run_the_post_script()
     {
