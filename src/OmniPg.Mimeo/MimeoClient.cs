@@ -91,7 +91,7 @@ public sealed class MimeoClient : IMimeo
                 throw new ReplicationConflictException($"Destination '{spec.Target}' is managed already.", "Drop it from the configuration first.");
             var (sourceId, source) = await OpenSourceAsync(session, store, spec.From).ConfigureAwait(false);
             await using var closing = source.ConfigureAwait(false);
-            var token = spec.Kind == ReplicationKind.Snapshot ? await ChangeToken.ReadAsync(source.Session, spec).ConfigureAwait(false) : null;
+            var token = spec.Kind == ReplicationKind.Snapshot ? await source.AskAsync(spec.Source, at => ChangeToken.ReadAsync(at, spec)).ConfigureAwait(false) : null;
             var run = await TableRun.BeginAsync(spec, store, session, source, _options, _database.DataSource, progress).ConfigureAwait(false);
             var existing = await RelationInfo.FindAsync(session, spec.Target).ConfigureAwait(false);
             IReadOnlyList<ColumnInfo> key = [];
@@ -209,7 +209,7 @@ public sealed class MimeoClient : IMimeo
         string? token = null;
         if (spec.Kind == ReplicationKind.Snapshot)
         {
-            token = await ChangeToken.ReadAsync(source.Session, spec).ConfigureAwait(false);
+            token = await source.AskAsync(spec.Source, at => ChangeToken.ReadAsync(at, spec)).ConfigureAwait(false);
             if ((options.SkipUnchanged ?? spec.SkipUnchanged) && token is not null && await SkipAsync(session, store, spec, source, token).ConfigureAwait(false))
             {
                 await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);

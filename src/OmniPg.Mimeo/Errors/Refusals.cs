@@ -112,6 +112,17 @@ public sealed class MimeoLockException : MimeoException
     public override bool IsTransient => true;
 }
 
+/// <summary><c>mimeo.server</c>: the destination is not to be reached, ended the session or refused a statement. What was not committed is not kept.</summary>
+public sealed class MimeoServerException : MimeoException
+{
+    internal MimeoServerException(string server, string operation, Npgsql.NpgsqlException inner)
+        : base("mimeo.server", $"The destination '{server}' did not {operation}: {(inner as Npgsql.PostgresException)?.MessageText ?? inner.Message}", "Look at the server's log; a refresh may be repeated at any time.", inner) =>
+        IsTransient = inner.IsTransient || inner is Npgsql.PostgresException { SqlState: Npgsql.PostgresErrorCodes.AdminShutdown or Npgsql.PostgresErrorCodes.CrashShutdown };
+
+    /// <inheritdoc/>
+    public override bool IsTransient { get; }
+}
+
 /// <summary><c>mimeo.dependents</c>: other objects stand on a relation that has to be dropped.</summary>
 public sealed class DependentObjectsException : MimeoException
 {

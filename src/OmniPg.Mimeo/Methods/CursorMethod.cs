@@ -128,8 +128,8 @@ internal sealed class CursorMethod
     {
         var column = _column.Name.Quoted;
         var batch = string.Create(CultureInfo.InvariantCulture, $"{_run.Query(window, column)} ORDER BY 1 LIMIT {limit}");
-        var (count, least, largest) = await _run.Source.Unlimited.RowAsync($"SELECT count(*), min({column})::{_type}::text, max({column})::{_type}::text FROM ({batch}) b",
-            row => (row.GetInt64(0), row.Text(1), row.Text(2))).ConfigureAwait(false);
+        var (count, least, largest) = await AskAsync(source => source.RowAsync($"SELECT count(*), min({column})::{_type}::text, max({column})::{_type}::text FROM ({batch}) b",
+            row => (row.GetInt64(0), row.Text(1), row.Text(2)))).ConfigureAwait(false);
         if (count < limit)
             return null;
         return least == largest ? throw new BatchStalledException(_run.Spec.Target, limit, largest!) : largest;
@@ -147,7 +147,7 @@ internal sealed class CursorMethod
               FROM (SELECT pg_catalog.now() - {PgLiteral.Quote(interval.ToString())}::interval) b (at)
               """
             : string.Create(CultureInfo.InvariantCulture, $"SELECT (max({_column.Name.Quoted})::bigint - {_run.Spec.Cursor.SerialBoundary})::text FROM {_run.Spec.Source.Quoted}");
-        return await _run.Source.Unlimited.ScalarAsync(sql).ConfigureAwait(false) as string;
+        return await AskAsync(source => source.ScalarAsync(sql)).ConfigureAwait(false) as string;
     }
 
     /// <summary>The value that rows have to be above.</summary>
@@ -164,9 +164,11 @@ internal sealed class CursorMethod
 
     private async Task WarnOfNullsAsync()
     {
-        if (await _run.Source.Unlimited.ScalarAsync($"SELECT EXISTS ({_run.Query($"{_column.Name.Quoted} IS NULL", "1")})").ConfigureAwait(false) is true)
+        if (await AskAsync(source => source.ScalarAsync($"SELECT EXISTS ({_run.Query($"{_column.Name.Quoted} IS NULL", "1")})")).ConfigureAwait(false) is true)
             _run.Warnings.Add($"Rows without a value in '{_column.Name.Value}' are never copied.");
     }
+
+    private Task<T> AskAsync<T>(Func<PgSession, Task<T>> ask) => _run.Source.AskAsync(_run.Spec.Source, source => ask(source.Unlimited));
 
     private Task<int> StoreAsync(string whenEmpty) => _run.Destination.Unlimited.ExecuteAsync(
         $"UPDATE {_config} SET last_value = coalesce((SELECT max({_column.Name.Quoted}) FROM {_run.Spec.Target.Quoted}){Stored}, {whenEmpty}) WHERE dest_table = $1", Name());

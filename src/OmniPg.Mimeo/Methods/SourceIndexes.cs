@@ -34,15 +34,15 @@ internal sealed class SourceIndexes
     private SourceIndexes(TableRun run, IReadOnlyList<Index> all) => (_run, _all) = (run, all);
 
     /// <summary>Reads them in the source's snapshot.</summary>
-    public static async Task<SourceIndexes> ReadAsync(TableRun run)
+    public static Task<SourceIndexes> ReadAsync(TableRun run) => run.Source.AskAsync(run.Spec.Source, async source =>
     {
-        await run.Source.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
-        var all = await run.Source.RowsAsync(Sql, row => new Index(row.GetString(0), row.GetBoolean(1), row.GetBoolean(2), row.GetString(3), row.GetBoolean(4),
+        await source.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
+        var all = await source.RowsAsync(Sql, row => new Index(row.GetString(0), row.GetBoolean(1), row.GetBoolean(2), row.GetString(3), row.GetBoolean(4),
             row.GetFieldValue<string[]>(5), row.GetFieldValue<string[]>(6), row.GetBoolean(7)), PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false);
         // What the role has by default: the condition is the operator's text.
-        await run.Source.ExecuteAsync("SET LOCAL search_path TO DEFAULT").ConfigureAwait(false);
+        await source.ExecuteAsync("SET LOCAL search_path TO DEFAULT").ConfigureAwait(false);
         return new SourceIndexes(run, all);
-    }
+    });
 
     /// <summary>The columns that tell rows apart: those given, else the primary key's, else those of the oldest fit unique index.</summary>
     /// <exception cref="NoReplicationKeyException">There are none, or they are not among the copied columns.</exception>

@@ -22,7 +22,7 @@ internal sealed class TableRun
 
     public required PgSession Destination { get; init; }
 
-    public required PgSession Source { get; init; }
+    public required SourceSession Source { get; init; }
 
     public required MimeoOptions Options { get; init; }
 
@@ -41,7 +41,11 @@ internal sealed class TableRun
     public CopyFormat Format => Columns.All(c => c.IsBinarySafe) ? CopyFormat.Binary : CopyFormat.Text;
 
     /// <summary>Takes the source's snapshot and reads its catalog from it.</summary>
-    public static async Task<TableRun> BeginAsync(
+    public static Task<TableRun> BeginAsync(
+        ReplicationSpec spec, MimeoStore store, PgSession destination, SourceSession source, MimeoOptions options, NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress) =>
+        source.AskAsync(spec.Source, _ => ReadAsync(spec, store, destination, source, options, destinationServer, progress));
+
+    private static async Task<TableRun> ReadAsync(
         ReplicationSpec spec, MimeoStore store, PgSession destination, SourceSession source, MimeoOptions options, NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress)
     {
         await source.TakeSnapshotAsync(options.LockTimeout).ConfigureAwait(false);
@@ -58,7 +62,7 @@ internal sealed class TableRun
         }
         var run = new TableRun(destinationServer, progress)
         {
-            Spec = spec, Store = store, Destination = destination, Source = source.Session, Options = options, Relation = relation, Columns = relation.Pick(spec.Columns, spec.Target),
+            Spec = spec, Store = store, Destination = destination, Source = source, Options = options, Relation = relation, Columns = relation.Pick(spec.Columns, spec.Target),
         };
         await run.CheckConditionAsync().ConfigureAwait(false);
         return run;
@@ -87,7 +91,7 @@ internal sealed class TableRun
         var pid = (int)(await Destination.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false))!;
         var pipe = new CopyPipe
         {
-            Source = Source.Connection, Query = query, Destination = Destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
+            Source = Source.Session.Connection, Query = query, Destination = Destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
             Into = Columns.Count == 0 ? into.Quoted : $"{into.Quoted} ({ColumnList})", BufferBytes = Options.PipeBufferBytes, Progress = _progress, EstimatedRows = Relation.EstimatedRows,
             // Another session of the same role may end the statement; the driver has no way to do it for a COPY that writes.
             CancelDestination = () =>
@@ -125,12 +129,14 @@ internal sealed class TableRun
     {
         if (Spec.Condition is not { } condition)
             return;
+        var session = Source.Session;
         try
         {
-            await PlainStatements.ExecuteAsync(Source.Connection, [$"SELECT 1 FROM {Spec.Source.Quoted} {condition}\nLIMIT 0"], Source.CommandTimeoutSeconds, Source.CancellationToken).ConfigureAwait(false);
-            await PlainStatements.ExecuteAsync(Source.Connection, [Query() + " LIMIT 0"], Source.CommandTimeoutSeconds, Source.CancellationToken).ConfigureAwait(false);
+            foreach (var query in (string[])[$"SELECT 1 FROM {Spec.Source.Quoted} {condition}\nLIMIT 0", Query() + " LIMIT 0"])
+                await PlainStatements.ExecuteAsync(session.Connection, [query], session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false);
         }
-        catch (PostgresException error)
+        // Of the text itself: syntax or names, values, features (classes 42, 22, 0A); a lock or a shutdown says nothing of it.
+        catch (PostgresException error) when (error.SqlState != PostgresErrorCodes.InsufficientPrivilege && error.SqlState[..2] is "42" or "22" or "0A")
         {
             throw new InvalidConditionException(condition, error.MessageText, error);
         }

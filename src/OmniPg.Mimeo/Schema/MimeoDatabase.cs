@@ -46,7 +46,9 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
     protected override ValueTask<Exception?> ExplainAsync(NpgsqlException error, string operation, MimeoStore? target, CancellationToken cancellationToken) => new(error switch
     {
         PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } => new MimeoPermissionException(Name, operation, null, error),
-        _ => null,
+        // The call that knows the table names it.
+        PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.DependentObjectsStillExist } => null,
+        _ => new MimeoServerException(Name, operation, error),
     });
 
     private static string Read(string name)

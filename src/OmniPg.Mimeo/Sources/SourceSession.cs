@@ -65,6 +65,26 @@ internal sealed class SourceSession : IAsyncDisposable
         await AgreeAsync(Session, lockTimeout).ConfigureAwait(false);
     }
 
+    /// <summary>Asks the source; what it refuses comes out as an error that names it, for another server's would be taken for the destination's.</summary>
+    /// <param name="table">What is read.</param>
+    /// <param name="ask">The question.</param>
+    public async Task<T> AskAsync<T>(QualifiedName table, Func<PgSession, Task<T>> ask)
+    {
+        try
+        {
+            return await ask(Session).ConfigureAwait(false);
+        }
+        catch (NpgsqlException error)
+        {
+            throw error switch
+            {
+                PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected } => new MimeoLockException(table, $"read it at source '{Name}'", error),
+                PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } => new MimeoPermissionException(Name, $"read '{table}'", null, error),
+                _ => new SourceConnectionException(Name, ServerText.Of(Session.Connection.ConnectionString), error),
+            };
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_transaction is not null)
