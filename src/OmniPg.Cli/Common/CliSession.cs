@@ -128,6 +128,27 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
             WriteLines(rows);
     }
 
+    /// <summary>A table as <see cref="WriteTable"/> writes it; for a program, a JSON array with an object for each item.</summary>
+    public void WriteList<T>(IReadOnlyList<CliColumn> columns, IReadOnlyList<T> items, Func<T, string?[]> cells, Action<Utf8JsonWriter, T> writeMembers)
+    {
+        if (!Json)
+        {
+            WriteTable(columns, items.Select(cells));
+            return;
+        }
+        WriteJson(json =>
+        {
+            json.WriteStartArray();
+            foreach (var item in items)
+            {
+                json.WriteStartObject();
+                writeMembers(json, item);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+        });
+    }
+
     /// <summary>Lines of columns divided by tabs.</summary>
     public void WriteLines(IEnumerable<string?[]> rows)
     {

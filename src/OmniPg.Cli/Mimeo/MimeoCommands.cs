@@ -61,25 +61,13 @@ internal static class MimeoCommands
     private static async Task<int> ListSourcesAsync(CliSession session, CancellationToken cancellationToken)
     {
         var sources = await Open(session).ListSourcesAsync(cancellationToken);
-        if (session.Json)
+        session.WriteList(["Source", "Server", "User"], sources, s => [s.Name, s.Server, s.UserName], (json, source) =>
         {
-            session.WriteJson(json =>
-            {
-                json.WriteStartArray();
-                foreach (var source in sources)
-                {
-                    json.WriteStartObject();
-                    json.WriteNumber("id", source.Id);
-                    json.WriteString("name", source.Name);
-                    json.WriteString("server", source.Server);
-                    json.WriteString("userName", source.UserName);
-                    json.WriteEndObject();
-                }
-                json.WriteEndArray();
-            });
-            return ExitCodes.Done;
-        }
-        session.WriteTable(["Source", "Server", "User"], sources.Select(s => (string?[])[s.Name, s.Server, s.UserName]));
+            json.WriteNumber("id", source.Id);
+            json.WriteString("name", source.Name);
+            json.WriteString("server", source.Server);
+            json.WriteString("userName", source.UserName);
+        });
         return ExitCodes.Done;
     }
 
@@ -94,34 +82,21 @@ internal static class MimeoCommands
     private static async Task<int> ListAsync(CliSession session, CancellationToken cancellationToken)
     {
         var tables = await Open(session).ListAsync(cancellationToken);
-        if (session.Json)
-        {
-            session.WriteJson(json =>
-            {
-                json.WriteStartArray();
-                foreach (var table in tables)
-                {
-                    json.WriteStartObject();
-                    json.WriteString("destination", table.Target.ToString());
-                    json.WriteString("kind", Kind(table.Kind));
-                    json.WriteString("from", table.From);
-                    json.WriteString("source", table.Source.ToString());
-                    json.WriteString("cursor", table.Cursor?.Column);
-                    json.WriteString("lastValue", table.LastValue);
-                    json.WriteString("lastRun", table.LastRun?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
-                    json.WriteString("period", table.Period?.ToString());
-                    json.WriteEndObject();
-                }
-                json.WriteEndArray();
-            });
-            return ExitCodes.Done;
-        }
-        session.WriteTable(
+        session.WriteList(
             ["Table", "Kind", "From", "Source", "Last value", "Last run"],
-            tables.Select(t => (string?[])
-            [
-                t.Target.ToString(), Kind(t.Kind), t.From, t.Source.ToString(), t.LastValue, t.LastRun?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture),
-            ]));
+            tables,
+            t => [t.Target.ToString(), Kind(t.Kind), t.From, t.Source.ToString(), t.LastValue, t.LastRun?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)],
+            (json, table) =>
+            {
+                json.WriteString("destination", table.Target.ToString());
+                json.WriteString("kind", Kind(table.Kind));
+                json.WriteString("from", table.From);
+                json.WriteString("source", table.Source.ToString());
+                json.WriteString("cursor", table.Cursor?.Column);
+                json.WriteString("lastValue", table.LastValue);
+                json.WriteString("lastRun", table.LastRun?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
+                json.WriteString("period", table.Period?.ToString());
+            });
         return ExitCodes.Done;
     }
 

@@ -42,6 +42,22 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         (await cli.Database.ScalarAsync<long>("SELECT count(*) FROM orders", TestContext.Current.CancellationToken)).Should().Be(50);
     }
 
+    [Fact]
+    public async Task A_table_without_a_cursor_does_not_keep_the_others_from_their_repull()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 100)", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+        await cli.RunAsync("mimeo", "create", "table", "orders", "--from", "erp");
+        await cli.RunAsync("mimeo", "create", "inserter", "orders", "--from", "erp", "--to", "grown", "--by-serial", "id", "--boundary", "0");
+
+        var result = await cli.RunAsync("mimeo", "refresh", "orders", "grown", "--repull", "all");
+
+        (result.ExitCode, result.Error).Should().Be((2, "omnipg: public.orders: 'public.orders' has no cursor column to repull by; every refresh of it pulls all rows.\n"));
+        result.Output.Should().StartWith("public.grown\tRefreshed\t99\t");
+    }
+
     [Theory]
     [InlineData("omnipg: Kind 'magic' is none of snapshot, table, inserter, updater.\n", "magic")]
     [InlineData("omnipg: inserter needs --by-time or --by-serial.\n", "inserter")]
