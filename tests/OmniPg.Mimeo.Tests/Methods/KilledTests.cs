@@ -66,7 +66,7 @@ public sealed class KilledTests(PgClusterFixture fixture)
         await using var mimeo = await ChangedAsync(kind);
         var old = await ContentAsync(mimeo);
 
-        await KillAsync(mimeo, string.Format(System.Globalization.CultureInfo.InvariantCulture, Place, kind == ReplicationKind.Inserter ? "inserter" : "updater"), new RefreshOptions { Repull = Repull.All });
+        await KillAsync(mimeo, Place.Replace("{0}", kind == ReplicationKind.Inserter ? "inserter" : "updater", StringComparison.Ordinal), new RefreshOptions { Repull = Repull.All });
 
         (await ContentAsync(mimeo)).Should().Be(old);
         await AheadAsync(mimeo, kind);
