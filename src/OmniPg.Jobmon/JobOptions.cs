@@ -75,3 +75,30 @@ public sealed class JobOptions : ICheckedOptions
         check.Defined(DisposeBehavior);
     }
 }
+
+/// <summary>What a single-instance job does when another run of its name is active.</summary>
+public enum OnConflict
+{
+    /// <summary>Logs the attempt at warning level and hands back a job with <see cref="IJob.Acquired"/> = false.</summary>
+    Skip,
+
+    /// <summary>Waits for the other run to end, at most <see cref="JobOptions.WaitTimeout"/>, then throws.</summary>
+    Wait,
+
+    /// <summary>Throws <see cref="JobAlreadyRunningException"/> at once; nothing is recorded.</summary>
+    Throw,
+}
+
+/// <summary>Which runs of a job are recorded.</summary>
+public enum RecordMode
+{
+    /// <summary>Every run, as it happens.</summary>
+    Always,
+
+    /// <summary>
+    /// Only runs that matter: nothing is written until the run ends and it or one of its steps had something else than success, or lasts
+    /// longer than <see cref="JobOptions.RecordWhenLongerThan"/>, or <see cref="IJob.FlushAsync"/> is called. For jobs that run every second.
+    /// </summary>
+    /// <remarks>Until then the run has no id, no heartbeat covers it, and a killed process leaves no trace of it.</remarks>
+    ErrorsOnly,
+}

@@ -43,7 +43,7 @@ public sealed class FamilyRuleTests
             || type.Name.EndsWith("Summary", StringComparison.Ordinal) || type.Name.EndsWith("Outcome", StringComparison.Ordinal)
             || type.Name.EndsWith("Report", StringComparison.Ordinal)
         select type.Name,
-        "JobCheckReport", "WalRestoreOutcome", "WalSegmentSummary");
+        "WalRestoreOutcome", "WalSegmentSummary");
 
     [Fact]
     public void Lists_are_read_only_and_progress_is_an_argument() => Holds(

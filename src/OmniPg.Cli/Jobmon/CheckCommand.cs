@@ -48,7 +48,7 @@ internal static class CheckCommand
         return NagiosResult.Unknown(new InvalidOperationException(ErrorReport.OneLine(error) + hint, error)).Output;
     }
 
-    private static void Write(CliSession session, CheckFormat format, JobCheckReport report, NagiosResult nagios)
+    private static void Write(CliSession session, CheckFormat format, JobCheckResult report, NagiosResult nagios)
     {
         switch (format)
         {
@@ -69,7 +69,7 @@ internal static class CheckCommand
         }
     }
 
-    private static void WriteJson(CliSession session, JobCheckReport report) => session.WriteJson(json =>
+    private static void WriteJson(CliSession session, JobCheckResult report) => session.WriteJson(json =>
     {
         json.WriteStartObject();
         json.WriteNumber("worst", report.Worst.Code);
@@ -80,6 +80,6 @@ internal static class CheckCommand
         json.WriteEndObject();
     });
 
-    private static string LevelText(JobCheckReport report, AlertLevel level) =>
+    private static string LevelText(JobCheckResult report, AlertLevel level) =>
         report.StatusTexts.TryGetValue(level.Code, out var text) ? text : level.ToString();
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using Npgsql;
 
 namespace OmniPg.Jobmon;
@@ -5,6 +6,69 @@ namespace OmniPg.Jobmon;
 /// <inheritdoc cref="IJobmonAdmin"/>
 internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) : IJobmonAdmin
 {
+    // $1 name, or $4 run; $2 by, $3 why.
+    private const string Acknowledge =
+        """
+        WITH gone AS (DELETE FROM @schema@.job_check_log WHERE job_name = upper($1) OR job_id = $4 RETURNING job_id, job_name)
+        --side
+        , kept AS (
+            INSERT INTO @side@.acknowledgement (job_name, job_ids, acknowledged_by, why)
+            SELECT g.job_name, array_agg(g.job_id ORDER BY g.job_id), $2, $3 FROM gone g GROUP BY g.job_name)
+        --end
+        SELECT count(*)::integer FROM gone WHERE $2 IS NOT NULL OR $3 IS NOT NULL
+        """;
+
+    // $1 name, $2 until, $3 by, $4 why.
+    private const string Mute = "INSERT INTO @side@.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), $2, $3, $4)" + Muted;
+
+    // The same with an interval.
+    private const string MuteFor = "INSERT INTO @side@.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), now() + $2, $3, $4)" + Muted;
+
+    // Not where nothing is muted: the row would look like a rule.
+    private const string Unmute = "UPDATE @side@.check_rule r SET muted_until = $2, muted_by = $3, muted_why = $4 WHERE r.job_name = upper($1) RETURNING r.muted_until";
+
+    private const string Muted =
+        """
+
+        ON CONFLICT (job_name) DO UPDATE SET muted_until = excluded.muted_until, muted_by = excluded.muted_by, muted_why = excluded.muted_why
+        RETURNING r.muted_until
+        """;
+
+    // A row without limits stands for a muting only, and is no rule once that is over.
+    private const string Rules =
+        """
+        SELECT * FROM (
+            SELECT coalesce(c.job_name, u.job_name) AS job_name, coalesce(c.active, false) OR coalesce(u.active AND u.limits > 0, false),
+                c.warn_threshold, c.error_threshold, c.sensitivity, c.escalate,
+                u.cron, u.time_zone, u.start_grace, u.max_runtime, u.min_runtime, u.anomaly_factor, u.stall_after,
+                u.muted_until, u.muted_by, u.muted_why
+            FROM @schema@.job_check_config c
+            --side
+            FULL JOIN (
+                SELECT r.job_name, r.active, num_nonnulls(r.cron, r.max_runtime, r.min_runtime, r.anomaly_factor, r.stall_after) AS limits,
+                    r.cron, r.time_zone, r.start_grace, r.max_runtime, r.min_runtime, r.anomaly_factor, r.stall_after,
+                    CASE WHEN r.muted_until > now() THEN r.muted_until END AS muted_until,
+                    CASE WHEN r.muted_until > now() THEN r.muted_by END AS muted_by, CASE WHEN r.muted_until > now() THEN r.muted_why END AS muted_why
+                FROM @side@.check_rule r) u ON u.job_name = c.job_name
+            WHERE c.job_name IS NOT NULL OR u.limits > 0 OR u.muted_until IS NOT NULL
+            --noside
+            CROSS JOIN (SELECT false AS active, 0 AS limits, NULL::text AS job_name, NULL::text AS cron, NULL::text AS time_zone, NULL::interval AS start_grace,
+                NULL::interval AS max_runtime, NULL::interval AS min_runtime, NULL::float8 AS anomaly_factor, NULL::interval AS stall_after,
+                NULL::timestamptz AS muted_until, NULL::text AS muted_by, NULL::text AS muted_why) u
+            --end
+        ) AS r ORDER BY r.job_name
+        """;
+
+    // $1 code, $2 text. Changes nothing when the text belongs to another code.
+    private const string SetStatusText =
+        """
+        INSERT INTO @schema@.job_status_text AS t (alert_code, alert_text)
+        SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM @schema@.job_status_text WHERE alert_text = $2 AND alert_code <> $1)
+        ON CONFLICT (alert_code) DO UPDATE SET alert_text = excluded.alert_text
+        """;
+
+    private static readonly byte[] NewLine = "\n"u8.ToArray();
+
     public Task<InstallResult> InstallAsync(InstallOptions? options = null, CancellationToken cancellationToken = default) =>
         new JobmonInstaller(database).InstallAsync(options ?? new InstallOptions(), cancellationToken);
 
@@ -49,7 +113,7 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     {
         ArgumentNullException.ThrowIfNull(jsonLines);
         ArgumentNullException.ThrowIfNull(query);
-        return JobExport.WriteAsync(database, jsonLines, query, cancellationToken);
+        return WriteAsync(jsonLines, query, cancellationToken);
     }
 
     public Task MigrateFromExtensionAsync(string? schema = null, CancellationToken cancellationToken = default)
@@ -61,13 +125,12 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     public CheckBuilder Rule(string jobName)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
-        return new CheckBuilder(new JobRule { JobName = jobName, Active = true }, setsEscalate: false, (rule, active, ct) =>
-            RunAsync("manage: rule", (session, server) => CheckRuleWriter.SaveAsync(session, server, rule, active), ct));
+        return new CheckBuilder(database, new JobRule { JobName = jobName, Active = true });
     }
 
     public Task<IReadOnlyList<JobRule>> ListRulesAsync(CancellationToken cancellationToken = default) => RunAsync(
         "read rules",
-        (session, server) => session.RowsAsync(server.Render(JobmonAdminSql.Rules), row => new JobRule
+        (session, server) => session.RowsAsync(server.Render(Rules), row => new JobRule
         {
             JobName = row.GetString(0),
             Active = row.GetBoolean(1),
@@ -98,13 +161,13 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
         AcknowledgeAsync(null, jobId, by, why, cancellationToken);
 
     public Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default) =>
-        MuteAsync(until is null ? JobmonAdminSql.Unmute : JobmonAdminSql.Mute, jobName, PgParameter.Instant(until), by, why, cancellationToken);
+        MuteAsync(until is null ? Unmute : Mute, jobName, PgParameter.Instant(until), by, why, cancellationToken);
 
     public async Task<DateTimeOffset> MuteForAsync(string jobName, PgInterval interval, string by, string? why = null, CancellationToken cancellationToken = default)
     {
         if (interval.Estimate <= TimeSpan.Zero)
             throw new ArgumentException($"A job is muted for longer than zero, not for '{interval}'.", nameof(interval));
-        return (await MuteAsync(JobmonAdminSql.MuteFor, jobName, PgParameter.Interval(interval), by, why, cancellationToken).ConfigureAwait(false))!.Value;
+        return (await MuteAsync(MuteFor, jobName, PgParameter.Interval(interval), by, why, cancellationToken).ConfigureAwait(false))!.Value;
     }
 
     public async Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default)
@@ -119,15 +182,27 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
         ArgumentException.ThrowIfNullOrWhiteSpace(text);
         ArgumentOutOfRangeException.ThrowIfLessThan(level.Code, 1, nameof(level));
         return RunAsync("manage: status text", async (session, server) =>
-            await session.ExecuteAsync(server.Render(JobmonAdminSql.SetStatusText), PgParameter.Integer(level.Code), PgParameter.Text(text)).ConfigureAwait(false) == 1
+            await session.ExecuteAsync(server.Render(SetStatusText), PgParameter.Integer(level.Code), PgParameter.Text(text)).ConfigureAwait(false) == 1
                 ? true : throw new ArgumentException($"The text '{text}' stands for another code already, and a status must mean one code.", nameof(text)), cancellationToken);
+    }
+
+    // The server builds each object, so a run with its steps is one row and memory stays constant.
+    private async Task WriteAsync(Stream target, JobQuery query, CancellationToken cancellationToken)
+    {
+        var lines = database.StreamAsync("export", server => JobHistory.ListCommand(server, query, JobHistorySql.Export), row => row.GetString(0), cancellationToken);
+        await foreach (var line in lines.ConfigureAwait(false))
+        {
+            await target.WriteAsync(Encoding.UTF8.GetBytes(line), cancellationToken).ConfigureAwait(false);
+            await target.WriteAsync(NewLine, cancellationToken).ConfigureAwait(false);
+        }
+        await target.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private Task<int> AcknowledgeAsync(string? jobName, long? jobId, string by, string? why, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(by);
         return RunAsync("manage: acknowledge", async (session, server) => (int)(await session.ScalarAsync(
-            server.Render(JobmonAdminSql.Acknowledge), PgParameter.Text(jobName), PgParameter.Text(by), PgParameter.Text(why), PgParameter.BigInt(jobId)).ConfigureAwait(false))!,
+            server.Render(Acknowledge), PgParameter.Text(jobName), PgParameter.Text(by), PgParameter.Text(why), PgParameter.BigInt(jobId)).ConfigureAwait(false))!,
             cancellationToken);
     }
 
@@ -137,7 +212,7 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
         ArgumentException.ThrowIfNullOrWhiteSpace(by);
         return RunAsync("manage: mute", async (session, server) =>
         {
-            await SideSchema.RequireAsync(session, server).ConfigureAwait(false);
+            await server.RequireSideAsync(session).ConfigureAwait(false);
             return await session.RowAsync(
                 server.Render(sql), row => row.Instant(0), PgParameter.Text(jobName), until, PgParameter.Text(by), PgParameter.Text(why)).ConfigureAwait(false);
         }, cancellationToken);

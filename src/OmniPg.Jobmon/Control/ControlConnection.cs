@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
@@ -10,18 +9,6 @@ namespace OmniPg.Jobmon;
 /// </remarks>
 internal readonly struct ControlConnection(NpgsqlConnection connection, TimeSpan limit, bool borrowed)
 {
-    public static NpgsqlParameter Int(int value) => new NpgsqlParameter<int> { TypedValue = value };
-
-    public static NpgsqlParameter Text(string value) => new NpgsqlParameter<string> { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Text };
-
-    public static NpgsqlParameter Uuid(Guid value) => new NpgsqlParameter<Guid> { TypedValue = value };
-
-    public static NpgsqlParameter BigInt(long value) => new NpgsqlParameter<long> { TypedValue = value };
-
-    public static NpgsqlParameter BigInts(long[] values) => new NpgsqlParameter<long[]> { TypedValue = values };
-
-    public static NpgsqlParameter Number(double value) => new NpgsqlParameter<double> { TypedValue = value };
-
     public void Execute(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
         using var batch = Batch(sql, parameters);

@@ -60,7 +60,7 @@ internal sealed partial class ControlSession
         {
             await AskAsync(
                 async,
-                new ControlRequest(connection => (by = connection.Scalar<string>(log.Named(ControlSql.WhoAskedToCancel), ControlConnection.BigInt(jobId))) is not null),
+                new ControlRequest(connection => (by = connection.Scalar<string>(log.Named(ControlSql.WhoAskedToCancel), PgParameter.BigInt(jobId))) is not null),
                 CancellationToken.None).ConfigureAwait(false);
             return by;
         }
@@ -79,7 +79,7 @@ internal sealed partial class ControlSession
         {
             pid = InstanceLocks.Holder(connection, wanted.Keys);
             var open = connection.Rows(
-                target.Tables!.Named(ControlSql.OpenRun), row => (row.GetInt64(0), row.GetDateTime(1)), ControlConnection.Text(wanted.JobName));
+                target.Tables!.Named(ControlSql.OpenRun), row => (row.GetInt64(0), row.GetDateTime(1)), PgParameter.Text(wanted.JobName));
             run = open.Count == 0 ? null : open[0];
             return true;
         });
@@ -101,7 +101,7 @@ internal sealed partial class ControlSession
         }
         catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.InsufficientPrivilege && target.Server is { } server)
         {
-            throw await JobmonPermissions.ExplainAsync(async, connections.DataSource, server, "write", refusal, cancellationToken).ConfigureAwait(false);
+            throw await JobmonRights.ExplainAsync(async, connections.DataSource, server, "write", refusal, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (WriteFailures.IsExpected(error) && error is not (JobmonException or ObjectDisposedException))
         {

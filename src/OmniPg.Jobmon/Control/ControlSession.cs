@@ -218,7 +218,7 @@ internal sealed partial class ControlSession(
             var connection = await connections.OpenAsync(async, CancellationToken.None).ConfigureAwait(false);
             try
             {
-                await connections.Statements(connection).ExecuteAsync(async, ControlSql.Notify, ControlConnection.Text("wake")).ConfigureAwait(false);
+                await connections.Statements(connection).ExecuteAsync(async, ControlSql.Notify, PgParameter.Text("wake")).ConfigureAwait(false);
             }
             finally
             {

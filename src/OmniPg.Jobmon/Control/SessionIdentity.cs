@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
 using Npgsql;
-using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
@@ -18,13 +17,10 @@ internal sealed class SessionIdentity(JobmonOptions options)
 
     public NpgsqlParameter[] Parameters(int? lockKey, string liveness, bool self) =>
     [
-        Value(NpgsqlDbType.Uuid, Id), Value(NpgsqlDbType.Integer, lockKey), Value(NpgsqlDbType.Text, ClientName),
-        Value(NpgsqlDbType.Text, Environment.MachineName), Value(NpgsqlDbType.Integer, Environment.ProcessId),
-        Value(NpgsqlDbType.TimestampTz, _processStart), Value(NpgsqlDbType.Text, liveness),
-        Value(NpgsqlDbType.Text, typeof(SessionIdentity).Assembly.GetName().Version?.ToString(3)), Value(NpgsqlDbType.Boolean, self),
+        PgParameter.Uuid(Id), PgParameter.Integer(lockKey), PgParameter.Text(ClientName), PgParameter.Text(Environment.MachineName),
+        PgParameter.Integer(Environment.ProcessId), PgParameter.Instant(_processStart), PgParameter.Text(liveness),
+        PgParameter.Text(typeof(SessionIdentity).Assembly.GetName().Version?.ToString(3)), PgParameter.Flag(self),
     ];
-
-    private static NpgsqlParameter Value(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
 
     private static DateTime ProcessStart()
     {

@@ -28,7 +28,7 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
         connection.Execute(
             target.Tables!.Named(ControlSql.Register), identity.Parameters(holdsLocks ? key : null, holdsLocks ? "lock" : "heartbeat", self: true));
         if (holdsLocks)
-            connection.Execute(ControlSql.SessionLock, ControlConnection.Int(key));
+            connection.Execute(ControlSql.SessionLock, PgParameter.Integer(key));
         _done = true;
     }
 
@@ -38,7 +38,7 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
     {
         var answer = connection.Rows<(long[], string?[], int?)>(
             target.Tables!.Named(ControlSql.Heartbeat), row => (row.GetFieldValue<long[]>(0), row.GetFieldValue<string?[]>(1), row.GetInt32(2)),
-            ControlConnection.Uuid(identity.Id), ControlConnection.BigInts(open));
+            PgParameter.Uuid(identity.Id), PgParameter.BigInts(open));
         if (answer is [var one])
             return one;
         // No row: somebody swept the table while this process was away.
@@ -47,5 +47,5 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
     }
 
     public void Leave(ControlConnection connection) =>
-        connection.Execute(target.Tables!.Named(ControlSql.End), ControlConnection.Uuid(identity.Id));
+        connection.Execute(target.Tables!.Named(ControlSql.End), PgParameter.Uuid(identity.Id));
 }

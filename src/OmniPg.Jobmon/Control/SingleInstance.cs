@@ -29,7 +29,7 @@ internal sealed class InstanceLocks
     public bool TryTake(ControlConnection connection, InstanceLock wanted)
     {
         if (wanted.Keys.Length == 0)
-            wanted.Keys = [.. connection.Rows(ControlSql.InstanceKeys, row => row.GetInt32(0), ControlConnection.Text(wanted.JobName))];
+            wanted.Keys = [.. connection.Rows(ControlSql.InstanceKeys, row => row.GetInt32(0), PgParameter.Text(wanted.JobName))];
         // To the server a session may take its own lock twice: runs of the same process must be told apart here.
         if (_held.Exists(held => held.Keys.Intersect(wanted.Keys).Any()) || !TakeAll(connection, wanted.Keys))
             return false;
@@ -44,7 +44,7 @@ internal sealed class InstanceLocks
         if (!_held.Remove(held))
             return false;
         foreach (var key in held.Keys)
-            connection.Execute(ControlSql.InstanceUnlock, ControlConnection.Int(key));
+            connection.Execute(ControlSql.InstanceUnlock, PgParameter.Integer(key));
         held.Held = false;
         return true;
     }
@@ -71,7 +71,7 @@ internal sealed class InstanceLocks
     {
         foreach (var key in keys)
         {
-            if (connection.Scalar<int?>(ControlSql.InstanceHolder, ControlConnection.Int(key)) is { } pid)
+            if (connection.Scalar<int?>(ControlSql.InstanceHolder, PgParameter.Integer(key)) is { } pid)
                 return pid;
         }
 
@@ -83,10 +83,10 @@ internal sealed class InstanceLocks
     {
         for (var taken = 0; taken < keys.Length; taken++)
         {
-            if (connection.Scalar<bool>(ControlSql.TryInstanceLock, ControlConnection.Int(keys[taken])))
+            if (connection.Scalar<bool>(ControlSql.TryInstanceLock, PgParameter.Integer(keys[taken])))
                 continue;
             foreach (var back in keys.AsSpan(0, taken))
-                connection.Execute(ControlSql.InstanceUnlock, ControlConnection.Int(back));
+                connection.Execute(ControlSql.InstanceUnlock, PgParameter.Integer(back));
             return false;
         }
 
@@ -98,7 +98,7 @@ internal sealed class InstanceLocks
     {
         if (Holder(connection, keys) != lastPid)
             return false;
-        connection.Execute(ControlSql.EndOldBackend, ControlConnection.Int(lastPid));
+        connection.Execute(ControlSql.EndOldBackend, PgParameter.Integer(lastPid));
         for (var check = 0; check < ReleaseChecks; check++)
         {
             if (Holder(connection, keys) != lastPid)

@@ -33,7 +33,7 @@ public sealed class OmniPgJobmonBuilder
     public OmniPgJobmonBuilder UseDataSource(Func<IServiceProvider, NpgsqlDataSource> dataSource)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
-        Services.AddKeyedSingleton(Name, new JobmonDataSource(dataSource));
+        Services.AddKeyedSingleton(Name, new Source(dataSource));
         return this;
     }
 
@@ -134,4 +134,7 @@ public sealed class OmniPgJobmonBuilder
         interval > TimeSpan.Zero ? interval : throw new ArgumentOutOfRangeException(name, interval, "The interval must be positive.");
 
     private static ILogger Logger(IServiceProvider provider) => provider.GetRequiredService<ILoggerFactory>().CreateLogger("OmniPg.Jobmon");
+
+    /// <summary>The data source chosen for one named log.</summary>
+    internal sealed record Source(Func<IServiceProvider, NpgsqlDataSource> Get);
 }

@@ -9,25 +9,25 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
     public IAsyncEnumerable<JobRecord> ListAsync(JobQuery query, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
-        return database.StreamAsync("list jobs", server => ListCommand(server, query), HistoryRows.Job, cancellationToken);
+        return database.StreamAsync("list jobs", server => ListCommand(server, query), JobHistorySql.ReadJob, cancellationToken);
     }
 
     public IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default)
     {
         CheckLimit(limit);
         return database.StreamAsync("list running jobs", server => Command(server, JobHistorySql.Running,
-            PgParameter.Integer(limit), PgParameter.Interval(deadAfter)), HistoryRows.Job, cancellationToken);
+            PgParameter.Integer(limit), PgParameter.Interval(deadAfter)), JobHistorySql.ReadJob, cancellationToken);
     }
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) =>
         database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfRun, PgParameter.BigInt(jobId)),
-            HistoryRows.Step, cancellationToken);
+            JobHistorySql.ReadStep, cancellationToken);
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(jobIds);
         return database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfRuns,
-            PgParameter.BigInts(jobIds), PgParameter.Flag(openOnly)), HistoryRows.Step, cancellationToken);
+            PgParameter.BigInts(jobIds), PgParameter.Flag(openOnly)), JobHistorySql.ReadStep, cancellationToken);
     }
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(string jobName, int? jobs = 1, CancellationToken cancellationToken = default)
@@ -35,7 +35,7 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
         CheckLimit(jobs);
         return database.StreamAsync("list steps", server => Command(server, JobHistorySql.StepsOfJob,
-            PgParameter.Text(jobName), PgParameter.Integer(jobs)), HistoryRows.Step, cancellationToken);
+            PgParameter.Text(jobName), PgParameter.Integer(jobs)), JobHistorySql.ReadStep, cancellationToken);
     }
 
     public Task<JobStatistics> StatisticsAsync(string jobName, PgInterval window, CancellationToken cancellationToken = default)
@@ -43,7 +43,7 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(window.Estimate, TimeSpan.Zero, nameof(window));
         return database.RunAsync("count jobs", async (session, server) => (await session.RowAsync(
-            server.RequireInstalled().Render(JobHistorySql.Statistics), HistoryRows.Statistics, PgParameter.Text(jobName), PgParameter.Interval(window)).ConfigureAwait(false))!,
+            server.RequireInstalled().Render(JobHistorySql.Statistics), JobHistorySql.ReadStatistics, PgParameter.Text(jobName), PgParameter.Interval(window)).ConfigureAwait(false))!,
             cancellationToken);
     }
 

@@ -1,6 +1,8 @@
+using Npgsql;
+
 namespace OmniPg.Jobmon;
 
-/// <summary>Queries of the history. <c>--side</c> blocks need the side schema.</summary>
+/// <summary>Queries of the history and the reading of their rows. <c>--side</c> blocks need the side schema.</summary>
 internal static class JobHistorySql
 {
     private const string Runs =
@@ -104,4 +106,79 @@ internal static class JobHistorySql
                 j.end_time IS NOT NULL AND coalesce(j.status = (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = 1), false) AS good
               FROM @schema@.job_log j WHERE j.job_name = upper($1) AND j.start_time > now() - $2) f
         """;
+
+    public static JobRecord ReadJob(NpgsqlDataReader row) => new()
+    {
+        JobId = row.GetInt64(0),
+        Owner = row.GetString(1),
+        JobName = row.GetString(2),
+        StartTime = row.GetFieldValue<DateTimeOffset>(3),
+        EndTime = row.Instant(4),
+        Status = row.Text(5),
+        Pid = row.GetInt32(6),
+        Run = row.GetBoolean(7) ? ReadRun(row) : null,
+    };
+
+    public static JobStepRecord ReadStep(NpgsqlDataReader row) => new()
+    {
+        JobId = row.GetInt64(0),
+        StepId = row.GetInt64(1),
+        Action = row.GetString(2),
+        StartTime = row.GetFieldValue<DateTimeOffset>(3),
+        EndTime = row.Instant(4),
+        ElapsedSeconds = row.IsDBNull(5) ? null : row.GetFloat(5),
+        Status = row.Text(6),
+        Message = row.Text(7),
+        Info = row.GetBoolean(8) ? ReadInfo(row) : null,
+    };
+
+    public static JobStatistics ReadStatistics(NpgsqlDataReader row) => new()
+    {
+        JobName = row.GetString(0),
+        Runs = row.GetInt64(1),
+        Succeeded = row.GetInt64(2),
+        Failed = row.GetInt64(3),
+        Unfinished = row.GetInt64(4),
+        Mean = Seconds(row, 5),
+        Median = Seconds(row, 6),
+        Percentile95 = Seconds(row, 7),
+        Longest = Seconds(row, 8),
+        LastStart = row.Instant(9),
+        LastSuccess = row.Instant(10),
+    };
+
+    private static JobRunInfo ReadRun(NpgsqlDataReader row) => new()
+    {
+        DisplayName = row.Text(8),
+        ParentJobId = row.BigInt(9),
+        ClientName = row.Text(10),
+        Host = row.Text(11),
+        ProcessId = (int?)row.BigInt(12),
+        LastSeen = row.Instant(13),
+        TraceId = row.Text(14),
+        SpanId = row.Text(15),
+        WorkPid = (int?)row.BigInt(16),
+        Tags = row.IsDBNull(17) ? [] : row.GetFieldValue<string[]>(17),
+        Arguments = row.Text(18),
+        Result = row.Text(19),
+        Error = row.Text(20),
+        CancelRequestedAt = row.Instant(21),
+        CancelRequestedBy = row.Text(22),
+        ReapedAt = row.Instant(23),
+    };
+
+    private static StepInfo ReadInfo(NpgsqlDataReader row) => new()
+    {
+        ParentStepId = row.BigInt(9),
+        Ordinal = (int?)row.BigInt(10),
+        Current = row.BigInt(11),
+        Total = row.BigInt(12),
+        Unit = row.Text(13),
+        ProgressAt = row.Instant(14),
+        RowsAffected = row.BigInt(15),
+        Error = row.Text(16),
+    };
+
+    private static TimeSpan? Seconds(NpgsqlDataReader row, int column) =>
+        row.IsDBNull(column) ? null : TimeSpan.FromSeconds(Math.Max(0, row.GetDouble(column)));
 }

@@ -38,6 +38,30 @@ internal sealed partial class JobRun
 
     public ValueTask DisposeAsync() => DisposeAsync(async: true);
 
+    /// <summary>Runs a body inside this run, which has begun: completes it, or records the exception and rethrows it unchanged.</summary>
+    /// <returns>The result of the body; the default when the run was skipped.</returns>
+    public async Task<T?> RunAsync<T>(Func<IJob, CancellationToken, Task<T>> body, CancellationToken cancellationToken)
+    {
+        // Also for a run that was skipped: its scope has to leave the flow.
+        await using var ending = this.ConfigureAwait(false);
+        if (!Acquired)
+            return default;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, CancellationToken);
+        try
+        {
+            var result = await body(this, either.Token).ConfigureAwait(false);
+            // Without the token: the body is done, and a request that comes now does not turn its success into something else.
+            if (State == JobState.Running)
+                await CompleteAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);
+            return result;
+        }
+        catch (Exception error)
+        {
+            await EndWithAsync(error, cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+    }
+
     public async ValueTask EndWithAsync(Exception error, CancellationToken callersToken)
     {
         if (State != JobState.Running)
@@ -149,7 +173,7 @@ internal sealed partial class JobRun
 
     private void Finish(AlertLevel level, Exception? cause, string status)
     {
-        ForgetWork(_work);
+        _work.Forget(_work.Connection);
         _control.Leave();
         JobmonTelemetry.EndJob(Name, _runtime.Time.GetElapsedTime(_begun), status);
         JobmonTelemetry.EndActivity(_activity, JobId, level, cause);

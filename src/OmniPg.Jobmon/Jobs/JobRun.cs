@@ -1,4 +1,3 @@
-using System.Data;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -17,9 +16,9 @@ internal sealed partial class JobRun : IJob
     private readonly Activity? _activity;
     private readonly FlowScope _scope;
     private readonly InstanceLock? _lock;
+    private readonly AttachedWork _work;
     private readonly JobRow? _parent;
     private readonly long _begun;
-    private NpgsqlConnection? _work;
     private int _state = (int)JobState.Running;
     private int _start = StartOpen;
     private volatile bool _disposed;
@@ -33,6 +32,7 @@ internal sealed partial class JobRun : IJob
         Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.Record == RecordMode.ErrorsOnly };
         _control = new RunControl(Row, runtime.Logger, options.StoppingToken);
         _flusher = new RunFlusher(Row, _steps, runtime);
+        _work = new AttachedWork(this);
         _parent = ParentOf(options.Parent, runtime);
         _lock = options.SingleInstance ? new InstanceLock(_control) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
@@ -92,7 +92,7 @@ internal sealed partial class JobRun : IJob
     }
 
     public Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default) =>
-        SqlStepAsync(action, sql, Volatile.Read(ref _work) ?? throw NoWork(Name), null, cancellationToken);
+        SqlStepAsync(action, sql, _work.Connection ?? throw NoWork(Name), null, cancellationToken);
 
     public static InvalidOperationException NoWork(string name) =>
         new($"Job '{name}' has no open work connection: attach one, or name the connection of this step.");
@@ -114,7 +114,7 @@ internal sealed partial class JobRun : IJob
     {
         ArgumentNullException.ThrowIfNull(workConnection);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        SyncCall.Run(AttachAsync(async: false, workConnection));
+        SyncCall.Run(_work.AttachAsync(async: false, workConnection));
     }
 
     public void SetResult(string name, string value)
@@ -157,44 +157,6 @@ internal sealed partial class JobRun : IJob
         if (Row.Withheld && IsLong && SyncCall.Run(ReleaseAsync(async: false, CancellationToken.None)) is not null)
             return false;
         return SyncCall.Run(_flusher.FlushAsync(async: false));
-    }
-
-    private async ValueTask AttachAsync(bool async, NpgsqlConnection workConnection)
-    {
-        FlowScope.StepAside();
-        var (pid, backendStart) = WorkBackend.Identify(workConnection, reason => JobmonLog.AttachFailed(_runtime.Logger, Name, reason));
-        var before = Interlocked.Exchange(ref _work, workConnection);
-        if (before is not null)
-            before.StateChange -= OnWorkStateChange;
-        workConnection.StateChange += OnWorkStateChange;
-        if (pid is null && before is null)
-            return;
-        var attached = new WorkerAttachedEvent(Row, Writer.Mark(), pid, backendStart);
-        await Writer.WriteAsync(async, Row, [attached], mayThrow: true).ConfigureAwait(false);
-    }
-
-    /// <summary>A backend that went back to its pool works for others: before the caller goes on it is no longer the one to cancel.</summary>
-    private void OnWorkStateChange(object sender, StateChangeEventArgs change)
-    {
-        if (change.CurrentState is not (ConnectionState.Closed or ConnectionState.Broken) || !ForgetWork((NpgsqlConnection)sender) || State != JobState.Running)
-            return;
-        try
-        {
-            SyncCall.Run(Writer.WriteAsync(async: false, Row, [new WorkerAttachedEvent(Row, Writer.Mark(), null, null)], mayThrow: false));
-        }
-        catch (Exception error) when (WriteFailures.IsExpected(error))
-        {
-            // Never into the caller's close.
-            JobmonLog.BackgroundFailed(_runtime.Logger, error.Message, error);
-        }
-    }
-
-    private bool ForgetWork(NpgsqlConnection? connection)
-    {
-        if (connection is null || Interlocked.CompareExchange(ref _work, null, connection) != connection)
-            return false;
-        connection.StateChange -= OnWorkStateChange;
-        return true;
     }
 
     /// <summary>Writes what was kept back; returns what stopped it.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -45,7 +46,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
         _runtime = JobmonRuntime.OnServer(
             dataSource, options, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("OmniPg.Jobmon"), timeProvider ?? TimeProvider.System);
         _services = new LogServices(dataSource, _runtime);
-        ProcessEnd.Watch(_runtime.Writer.Pump);
+        _runtime.Writer.Pump.WatchProcessEnd();
     }
 
     /// <summary>A client whose runs go elsewhere than to a server.</summary>
@@ -103,7 +104,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
     /// <inheritdoc/>
     public Task RunAsync(
         string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default) =>
-        RunAsync(jobName, JobBodies.WithResult(body), options, cancellationToken);
+        RunAsync(jobName, WithResult(body), options, cancellationToken);
 
     /// <inheritdoc/>
     public async Task<T?> RunAsync<T>(
@@ -113,7 +114,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         var run = NewRun(jobName, options);
         await BeginAsync(async: true, run, cancellationToken).ConfigureAwait(false);
-        return await JobBodies.RunAsync(run, body, cancellationToken).ConfigureAwait(false);
+        return await run.RunAsync(body, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -128,7 +129,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
             throw new InvalidOperationException("JobmonClient.Null has no server to run SQL on.");
         var run = NewRun(jobName, options.Job);
         await BeginAsync(async: true, run, cancellationToken).ConfigureAwait(false);
-        return await SqlJobs.RunAsync(run, sql, source, options.CommandTimeout, cancellationToken).ConfigureAwait(false);
+        return await SqlText.RunJobAsync(run, sql, source, options.CommandTimeout, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc cref="DisposeAsync()"/>
@@ -147,7 +148,6 @@ public sealed class JobmonClient : IJobmon, IDisposable
         foreach (var (run, _) in _open)
             await run.AbandonAsync(async).ConfigureAwait(false);
         _disposed = true;
-        ProcessEnd.Forget(_runtime.Writer.Pump);
         _runtime.Writer.Pump.Dispose();
         _runtime.Writer.Replay();
         _runtime.Housekeeping?.Finish();
@@ -162,10 +162,23 @@ public sealed class JobmonClient : IJobmon, IDisposable
         }
     }
 
+    private static Func<IJob, CancellationToken, Task<bool>> WithResult(Func<IJob, CancellationToken, Task> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return async (job, token) =>
+        {
+            await body(job, token).ConfigureAwait(false);
+            return true;
+        };
+    }
+
     /// <summary>In the caller's own frame, because the new run becomes the current one of its flow.</summary>
     private JobRun NewRun(string jobName, JobOptions? options)
     {
-        JobNameRule.Check(jobName, _runtime.Options.MaxJobNameBytes);
+        ArgumentException.ThrowIfNullOrWhiteSpace(jobName);
+        var limit = _runtime.Options.MaxJobNameBytes;
+        if (Encoding.UTF8.GetByteCount(jobName) is var bytes && bytes > limit)
+            throw new ArgumentException($"The job name has '{bytes}' bytes, allowed are '{limit}'.", nameof(jobName));
         options = OptionsCheck.Require(options ?? new JobOptions()).Copy();
         ObjectDisposedException.ThrowIf(_disposed, this);
         return new JobRun(_runtime, jobName, options);

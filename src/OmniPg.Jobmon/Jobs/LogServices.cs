@@ -30,7 +30,7 @@ internal sealed class LogServices : IAsyncDisposable, IDisposable
         get
         {
             var log = new JobHistory(_database.Value, _runtime.Options.DeadAfter);
-            return _pgCron.Value is { } cron ? new PgCronHistory(log, new PgCronRunReader(cron, _database.Value)) : log;
+            return _pgCron.Value is { } cron ? new PgCronHistory(log, _database.Value, cron) : log;
         }
     }
 
@@ -50,7 +50,7 @@ internal sealed class LogServices : IAsyncDisposable, IDisposable
     public async ValueTask<JobmonCapabilities> GetCapabilitiesAsync(CancellationToken cancellationToken)
     {
         _database.Value.Forget();
-        return await _database.Value.RunAsync("detect", CapabilityProbe.RunAsync, cancellationToken).ConfigureAwait(false);
+        return await _database.Value.RunAsync("detect", JobmonCapabilities.ReadAsync, cancellationToken).ConfigureAwait(false);
     }
 
     public void Dispose()

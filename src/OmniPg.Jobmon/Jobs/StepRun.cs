@@ -90,8 +90,8 @@ internal sealed partial class StepRun : IStep
             async (_, token) =>
             {
                 var rows = _job.Runtime.SqlAnswer is { } answer
-                    ? Answer(answer, sql, token)
-                    : await SqlSteps.ExecuteAsync(sql, connection, transaction, token).ConfigureAwait(false);
+                    ? SqlText.Answer(answer, sql, token)
+                    : await SqlText.RunStepAsync(sql, connection, transaction, token).ConfigureAwait(false);
                 await EndSqlAsync(rows).ConfigureAwait(false);
                 return rows;
             },
@@ -102,13 +102,6 @@ internal sealed partial class StepRun : IStep
             var rows = await running.ConfigureAwait(false);
             return new SqlStepResult(StepId, rows);
         }
-    }
-
-    /// <summary>What a test answers in place of a server.</summary>
-    public static long Answer(Func<string, long> answer, string sql, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return answer(sql);
     }
 
     private async Task<T> RunCoreAsync<T>(Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken)

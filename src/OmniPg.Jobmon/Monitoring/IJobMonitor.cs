@@ -14,7 +14,7 @@ public interface IJobMonitor
     /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
     /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
     /// <exception cref="PgCronNotInstalledException"><see cref="JobmonOptions.PgCron"/> is set, and its database has no pg_cron.</exception>
-    Task<JobCheckReport> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default);
+    Task<JobCheckResult> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Reports starts and ends of runs as they happen, from now on, for ever, and ordered by their times among what is read at once; goes
@@ -38,4 +38,31 @@ public interface IJobMonitor
     /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
     /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
     Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default);
+}
+
+/// <summary>A rule that does not do what its author meant.</summary>
+/// <param name="JobName">Name in the rule; <see langword="null"/> for a finding about the status texts.</param>
+/// <param name="Code">
+/// Stable name of the finding: <c>name-not-upper-case</c>, <c>warning-after-error</c>, <c>threshold-not-positive</c>, <c>never-ran</c>,
+/// <c>inactive</c>, <c>schedule-invalid</c>, <c>success-text-missing</c> or <c>status-text-twice</c>.
+/// </param>
+/// <param name="Message">What is wrong and what follows from it.</param>
+public sealed record ConfigFinding(string? JobName, string Code, string Message);
+
+/// <summary>A start or an end of a run.</summary>
+/// <param name="Kind">What happened.</param>
+/// <param name="Job">The run as it was read after the event: a start may show its end already, when both came between two looks.</param>
+public sealed record JobEvent(JobEventKind Kind, JobRecord Job);
+
+/// <summary>What happened to a run.</summary>
+public enum JobEventKind
+{
+    /// <summary>The run started.</summary>
+    Started,
+
+    /// <summary>The run ended with the text of code 1.</summary>
+    Succeeded,
+
+    /// <summary>The run ended with another text.</summary>
+    Failed,
 }

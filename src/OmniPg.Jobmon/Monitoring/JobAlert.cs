@@ -1,4 +1,5 @@
 using System.Globalization;
+using Npgsql;
 
 namespace OmniPg.Jobmon;
 
@@ -53,5 +54,72 @@ public sealed record JobAlert
         : string.Create(CultureInfo.InvariantCulture,
             $"Last start: {start.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z; allowed without a start: {Threshold}; late by {Whole(Late ?? TimeSpan.Zero)}");
 
+    /// <summary>A row of the check.</summary>
+    internal static JobAlert Read(NpgsqlDataReader row)
+    {
+        var mutedUntil = row.Instant(4);
+        return new JobAlert
+        {
+            Level = new AlertLevel(row.GetInt32(0)),
+            Status = Parse(row.GetString(1)),
+            AlertStatusText = row.GetString(1),
+            JobName = row.GetString(2),
+            AlertText = row.GetString(3),
+            Muted = mutedUntil is not null,
+            MutedUntil = mutedUntil,
+            LastStart = row.Instant(5),
+            Threshold = row.Text(6),
+            Late = row.IsDBNull(7) ? null : TimeSpan.FromSeconds(row.GetDouble(7)),
+        };
+    }
+
+    private static JobAlertStatus Parse(string text) => text switch
+    {
+        "OK" => JobAlertStatus.Ok,
+        "FAILED_RUN" => JobAlertStatus.FailedRun,
+        "MISSING" => JobAlertStatus.Missing,
+        "RUNNING" or "RUNNING (unverified)" => JobAlertStatus.Running,
+        "BLOCKED" => JobAlertStatus.Blocked,
+        "DIED" => JobAlertStatus.Died,
+        "OVERDUE" => JobAlertStatus.Overdue,
+        "TOO_FAST" => JobAlertStatus.TooFast,
+        "STALLED" => JobAlertStatus.Stalled,
+        _ => JobAlertStatus.Other,
+    };
+
     private static string Whole(TimeSpan late) => late.ToString(late.TotalDays >= 1 ? @"d'd 'h\:mm\:ss" : @"h\:mm\:ss", CultureInfo.InvariantCulture);
+}
+
+/// <summary>Kind of an alert: column <c>alert_status</c> of <c>check_job_status</c>.</summary>
+public enum JobAlertStatus
+{
+    /// <summary><c>OK</c>: nothing to report.</summary>
+    Ok,
+
+    /// <summary><c>FAILED_RUN</c>: more failed runs since the last success than allowed.</summary>
+    FailedRun,
+
+    /// <summary><c>MISSING</c>: the job did not start within its thresholds or its schedule.</summary>
+    Missing,
+
+    /// <summary><c>RUNNING</c>: overdue or failed before, and running now.</summary>
+    Running,
+
+    /// <summary><c>BLOCKED</c>: waits for a lock.</summary>
+    Blocked,
+
+    /// <summary><c>DIED</c>: the run never ended, and its process is gone.</summary>
+    Died,
+
+    /// <summary><c>OVERDUE</c>: runs longer than allowed or than usual.</summary>
+    Overdue,
+
+    /// <summary><c>TOO_FAST</c>: the last successful run was shorter than expected.</summary>
+    TooFast,
+
+    /// <summary><c>STALLED</c>: alive, but the progress value does not change.</summary>
+    Stalled,
+
+    /// <summary>Another text, such as <c>UNKNOWN</c> on a standby.</summary>
+    Other,
 }

@@ -9,13 +9,13 @@ namespace OmniPg.Jobmon;
 /// <param name="waiting">Counts the events of the own client that the log does not have yet; null where none can be.</param>
 internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, TimeProvider time, Func<int>? waiting = null) : IJobMonitor
 {
-    public async Task<JobCheckReport> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default)
+    public async Task<JobCheckResult> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default)
     {
-        var (report, mayReap) = await database.RunAsync("check", (session, server) => CheckAsync(session, server.RequireInstalled(), history), cancellationToken)
+        var (check, mayReap) = await database.RunAsync("check", (session, server) => CheckAsync(session, server.RequireInstalled(), history), cancellationToken)
             .ConfigureAwait(false);
-        if (mayReap && report.Alerts.Any(a => a.Status == JobAlertStatus.Died))
+        if (mayReap && check.Alerts.Any(a => a.Status == JobAlertStatus.Died))
             await Reaper.ReapAsync(database, deadAfter, foreign: false, cancellationToken).ConfigureAwait(false);
-        return report with { WaitingEvents = waiting?.Invoke() ?? 0 };
+        return check with { WaitingEvents = waiting?.Invoke() ?? 0 };
     }
 
     public IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default) =>
@@ -34,7 +34,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
             return (IReadOnlyList<ConfigFinding>)[.. findings, .. invalid];
         }, cancellationToken).ConfigureAwait(false);
 
-    private async Task<(JobCheckReport Report, bool MayReap)> CheckAsync(PgSession session, JobmonServer server, PgInterval? history)
+    private async Task<(JobCheckResult Check, bool MayReap)> CheckAsync(PgSession session, JobmonServer server, PgInterval? history)
     {
         var (window, tooShort, checkedAt, standby, mayReap) = await session.RowAsync(
             server.Render(JobMonitorSql.Prepare),
@@ -48,9 +48,9 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         Add(batch, JobmonSchemaScript.Check(server, "$1::text::interval", "$2"), PgParameter.Text(window), PgParameter.Interval(deadAfter));
         Add(batch, server.Render(JobMonitorSql.StatusTexts));
         Add(batch, server.Render(JobMonitorSql.CountRunning), PgParameter.Integer(null), PgParameter.Interval(deadAfter));
-        var report = await ReadAsync(batch, checkedAt, standby, session.CancellationToken).ConfigureAwait(false);
+        var check = await ReadAsync(batch, checkedAt, standby, session.CancellationToken).ConfigureAwait(false);
         var schedules = server.HasSide ? await ScheduleRule.ReadAsync(session, server).ConfigureAwait(false) : [];
-        return (CheckReportBuilder.Finish(report, schedules.Select(rule => rule.Check(checkedAt)).OfType<JobAlert>()), mayReap && server.HasSide && !standby);
+        return (check.With(schedules.Select(rule => rule.Check(checkedAt)).OfType<JobAlert>()), mayReap && server.HasSide && !standby);
     }
 
     private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
@@ -62,14 +62,14 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         batch.BatchCommands.Add(command);
     }
 
-    private static async Task<JobCheckReport> ReadAsync(NpgsqlBatch batch, DateTimeOffset checkedAt, bool standby, CancellationToken cancellationToken)
+    private static async Task<JobCheckResult> ReadAsync(NpgsqlBatch batch, DateTimeOffset checkedAt, bool standby, CancellationToken cancellationToken)
     {
         var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = rows.ConfigureAwait(false);
         await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
         var alerts = new List<JobAlert>();
         while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
-            alerts.Add(CheckReportBuilder.Alert(rows));
+            alerts.Add(JobAlert.Read(rows));
 
         await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
         var texts = new SortedDictionary<int, string>();
@@ -78,7 +78,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
 
         await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
         await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return new JobCheckReport
+        return new JobCheckResult
         {
             Alerts = alerts, Worst = AlertLevel.Ok, CheckedAt = checkedAt, OnStandby = standby, StatusTexts = texts, RunningJobs = rows.GetInt32(0),
         };

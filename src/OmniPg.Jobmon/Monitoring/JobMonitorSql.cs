@@ -27,14 +27,6 @@ internal static class JobMonitorSql
         WHERE $1::integer IS NULL AND
         """ + "\n" + JobHistorySql.IsAtWork;
 
-    public const string Schedules =
-        """
-        SELECT u.job_name, u.cron, coalesce(u.time_zone, 'UTC'), make_interval(secs => extract(epoch FROM coalesce(u.start_grace, '0'))::double precision), u.created_at,
-            CASE WHEN u.muted_until > now() THEN u.muted_until END,
-            (SELECT max(j.start_time) FROM @schema@.job_log j WHERE j.job_name = u.job_name)
-        FROM @side@.check_rule u WHERE u.active AND u.cron IS NOT NULL ORDER BY u.job_name
-        """;
-
     public const string Lint =
         """
         SELECT c.job_name, 'name-not-upper-case', format('Job names are stored in upper case, so this rule matches no run and reports MISSING for ever. Use %L.', upper(c.job_name))

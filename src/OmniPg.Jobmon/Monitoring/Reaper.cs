@@ -11,7 +11,7 @@ internal static class Reaper
             if (!server.RequireInstalled().FoundSide.Exists)
                 return 0;
             // To have closed nothing would be the wrong answer of a role that cannot see what there is to close.
-            await SideSchema.RequireAsync(session, server).ConfigureAwait(false);
+            await server.RequireSideAsync(session).ConfigureAwait(false);
             return (int)(await session.ScalarAsync(server.Render(Reap), PgParameter.Interval(deadAfter), PgParameter.Flag(foreign)).ConfigureAwait(false))!;
         }, cancellationToken);
 }

@@ -6,8 +6,16 @@ namespace OmniPg.Jobmon;
 internal sealed record ScheduleRule(
     string JobName, string Cron, string TimeZone, TimeSpan Grace, DateTimeOffset CreatedAt, DateTimeOffset? MutedUntil, DateTimeOffset? LastStart)
 {
+    private const string Schedules =
+        """
+        SELECT u.job_name, u.cron, coalesce(u.time_zone, 'UTC'), make_interval(secs => extract(epoch FROM coalesce(u.start_grace, '0'))::double precision), u.created_at,
+            CASE WHEN u.muted_until > now() THEN u.muted_until END,
+            (SELECT max(j.start_time) FROM @schema@.job_log j WHERE j.job_name = u.job_name)
+        FROM @side@.check_rule u WHERE u.active AND u.cron IS NOT NULL ORDER BY u.job_name
+        """;
+
     public static Task<IReadOnlyList<ScheduleRule>> ReadAsync(PgSession session, JobmonServer server) => session.RowsAsync(
-        server.Render(JobMonitorSql.Schedules),
+        server.Render(Schedules),
         row => new ScheduleRule(
             row.GetString(0), row.GetString(1), row.GetString(2), row.GetFieldValue<TimeSpan>(3), row.GetFieldValue<DateTimeOffset>(4), row.Instant(5), row.Instant(6)));
 

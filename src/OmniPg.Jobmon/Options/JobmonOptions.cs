@@ -128,3 +128,36 @@ public sealed class JobmonOptions : ICheckedOptions
         check.Identifier(SideSchema ?? "", "schema", nameof(SideSchema));
     }
 }
+
+/// <summary>How a job or step ends that is disposed while still open.</summary>
+public enum DisposeBehavior
+{
+    /// <summary>It failed: a forgotten <c>Complete</c> and an exception look the same, and the safe reading is failure.</summary>
+    FailUnlessCompleted,
+
+    /// <summary>It succeeded, also when an exception is on its way: only <c>Fail</c> and <c>RunAsync</c> make a failure.</summary>
+    CompleteUnlessFailed,
+}
+
+/// <summary>What happens when the job log cannot be written.</summary>
+public enum ErrorPolicy
+{
+    /// <summary>The job goes on: the event is kept in memory, retried in the background and written later with its true time.</summary>
+    LogAndContinue,
+
+    /// <summary>The call that wanted to write throws a <see cref="JobmonException"/>.</summary>
+    Throw,
+}
+
+/// <summary>How other processes can tell that this one is alive.</summary>
+public enum LivenessMode
+{
+    /// <summary>A session advisory lock beside the heartbeat, or the heartbeat alone when a pooler stands between: the server's backend is another one than the driver was told of.</summary>
+    Auto,
+
+    /// <summary>Session advisory lock and heartbeat, whatever stands between: right for session pooling, wrong for transaction pooling.</summary>
+    Lock,
+
+    /// <summary>Heartbeat only: no session state is used, so no single-instance jobs and no immediate cancellation.</summary>
+    Heartbeat,
+}

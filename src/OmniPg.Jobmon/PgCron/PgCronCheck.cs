@@ -18,18 +18,18 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
 
     public bool HasRun(string? jobName) => look.Jobs.Where((job, i) => job.LastRun is not null && rules[i + 1].JobName == jobName).Any();
 
-    /// <summary>The report with these alerts and the jobs at work, and without what the log misses only because it has no runs of pg_cron.</summary>
-    public JobCheckReport Join(JobCheckReport report)
+    /// <summary>The check with these alerts and the jobs at work, and without what the log misses only because it has no runs of pg_cron.</summary>
+    public JobCheckResult Join(JobCheckResult check)
     {
         var names = rules.Skip(1).Select(r => r.JobName).ToHashSet();
-        var alerts = report.Alerts.Where(a => a.Status switch
+        var alerts = check.Alerts.Where(a => a.Status switch
         {
             JobAlertStatus.Missing => !names.Contains(a.JobName!),
             // Whether all is clear shows only with both together.
             JobAlertStatus.Ok => false,
             _ => true,
         });
-        return CheckReportBuilder.Finish(report with { Alerts = [.. alerts], RunningJobs = report.RunningJobs + look.AtWork }, Alerts());
+        return (check with { Alerts = [.. alerts], RunningJobs = check.RunningJobs + look.AtWork }).With(Alerts());
     }
 
     public IEnumerable<JobAlert> Alerts() => SchedulerAlerts().Concat(look.Jobs.SelectMany((job, i) => Alerts(job, rules[i + 1])));

@@ -3,7 +3,7 @@ namespace OmniPg.Jobmon;
 /// <summary>The monitor of a job log that judges the jobs of pg_cron as well.</summary>
 internal sealed class PgCronMonitor(IJobMonitor log, JobmonDatabase database, PgCronSource cron) : IJobMonitor
 {
-    public async Task<JobCheckReport> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default) =>
+    public async Task<JobCheckResult> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default) =>
         await JoinAsync(await log.CheckAsync(history, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
 
     public IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default) => log.WatchAsync(cancellationToken);
@@ -15,8 +15,8 @@ internal sealed class PgCronMonitor(IJobMonitor log, JobmonDatabase database, Pg
         return [.. findings.Where(f => f.Code != "never-ran" || !check.HasRun(f.JobName))];
     }
 
-    private async Task<JobCheckReport> JoinAsync(JobCheckReport report, CancellationToken cancellationToken) =>
-        (await JudgeAsync(cancellationToken).ConfigureAwait(false)).Join(report);
+    private async Task<JobCheckResult> JoinAsync(JobCheckResult check, CancellationToken cancellationToken) =>
+        (await JudgeAsync(cancellationToken).ConfigureAwait(false)).Join(check);
 
     private async Task<PgCronCheck> JudgeAsync(CancellationToken cancellationToken)
     {

@@ -25,7 +25,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         {
             // Looked at under the lock, so that what is judged here is what the scripts find.
             var found = (await JobmonServerDetector.DetectAnyVersionAsync(
-                connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false)).RequireNothingNewer();
+                async: true, connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false)).RequireNothingNewer();
             await ApplyAsync(session, found, JobmonSchemaScript.Plan(found.Mode, found.Schema, found.SideSchema, readerRole)).ConfigureAwait(false);
             // Beside the plan: what it says may hold a password.
             if (found.Mode != JobmonMode.Extension && options.Dblink is { } mapping)
@@ -34,7 +34,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         }).ConfigureAwait(false);
 
         database.Forget();
-        var autonomy = before.Mode == JobmonMode.Extension ? SqlAutonomy.Dblink : await CapabilityProbe.ProbeAsync(session, before.Schema).ConfigureAwait(false);
+        var autonomy = before.Mode == JobmonMode.Extension ? SqlAutonomy.Dblink : await JobmonCapabilities.ProbeAsync(session, before.Schema).ConfigureAwait(false);
         return new InstallResult
         {
             Mode = before.Mode == JobmonMode.Extension ? JobmonMode.Extension : JobmonMode.Own,
@@ -43,7 +43,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             AlreadyInstalled = before.Mode == JobmonMode.Own || before.HasSide || before.FoundSide.IsOlder,
             Upgraded = before.HasOlderLog || before.FoundSide.IsOlder,
             SqlAutonomy = autonomy,
-            WhyNotAutonomous = autonomy == SqlAutonomy.Dblink ? null : await CapabilityProbe.WhyNoneAsync(session).ConfigureAwait(false),
+            WhyNotAutonomous = autonomy == SqlAutonomy.Dblink ? null : await JobmonCapabilities.WhyNoneAsync(session).ConfigureAwait(false),
         };
     }
 

@@ -70,17 +70,17 @@ internal static class JobmonSchemaScript
 
     /// <summary>Policies that let <paramref name="readerRole"/> see every run and others only their own.</summary>
     private static string Visibility(PgIdentifier schema, PgIdentifier side, PgIdentifier readerRole) => SqlTemplate.Render(
-        EmbeddedSql.Read("own-visibility.sql"), schema, side, true,
+        Read("own-visibility.sql"), schema, side, true,
         ("@reader.name.literal@", readerRole.Value.Replace("'", "''", StringComparison.Ordinal)));
 
     /// <summary>The check as one read-only statement; <paramref name="history"/> and <paramref name="deadAfter"/> are interval expressions.</summary>
     public static string Check(JobmonServer server, string history, string deadAfter) => SqlTemplate.Render(
-        EmbeddedSql.Read("check-rows.sql"), server.Schema, server.SideSchema, server.HasSide, ("@history@", history), ("@dead.after@", deadAfter));
+        Read("check-rows.sql"), server.Schema, server.SideSchema, server.HasSide, ("@history@", history), ("@dead.after@", deadAfter));
 
     private static string Fill(string? guard, string which, string[] parts, PgIdentifier schema, PgIdentifier side)
     {
-        var check = EmbeddedSql.Read("check-rows.sql");
-        var template = (guard is null ? "" : EmbeddedSql.Read(guard)) + CreateSchema.Replace("NAME", which, StringComparison.Ordinal) + string.Join('\n', parts.Append(Rights).Select(EmbeddedSql.Read));
+        var check = Read("check-rows.sql");
+        var template = (guard is null ? "" : Read(guard)) + CreateSchema.Replace("NAME", which, StringComparison.Ordinal) + string.Join('\n', parts.Append(Rights).Select(Read));
         var isSide = which == "side";
         var whole = template
             .Replace("@functions@", JobmonRights.FunctionRows(isSide), StringComparison.Ordinal)
@@ -91,5 +91,13 @@ internal static class JobmonSchemaScript
         return SqlTemplate.Render(whole, schema, side, withSide: true,
             ("@dblink.lost@", LostDblink), ("@history@", "p_history"), ("@dead.after@", "interval '60 seconds'"), ("@own.version@", JobmonServer.OwnVersion),
             ("@side.version@", JobmonServer.CurrentSideVersion.ToString(CultureInfo.InvariantCulture)));
+    }
+
+    private static string Read(string name)
+    {
+        using var stream = typeof(JobmonSchemaScript).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"The assembly lacks its resource '{name}'.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
     }
 }

@@ -28,4 +28,54 @@ public sealed record JobmonCapabilities
     /// Whether death detection, progress values, nested steps, cancellation by flag, schedules and muting work: they need the side schema.
     /// </summary>
     public bool HasSideSchema => SideSchema is not null;
+
+    /// <summary>Describes what was detected, with a trial connection of dblink in own mode.</summary>
+    internal static async Task<JobmonCapabilities> ReadAsync(PgSession session, JobmonServer server) => new()
+    {
+        Mode = server.Mode,
+        Schema = server.Mode == JobmonMode.NotInstalled ? null : server.Schema,
+        SideSchema = server.HasSide ? server.SideSchema : null,
+        LogVersion = server.LogVersion,
+        ServerVersion = server.Version,
+        IsStandby = server.IsStandby,
+        SqlAutonomy = server.Mode switch
+        {
+            // The extension has no other way: without a connection its functions fail.
+            JobmonMode.Extension => SqlAutonomy.Dblink,
+            JobmonMode.Own => await ProbeAsync(session, server.Schema).ConfigureAwait(false),
+            _ => SqlAutonomy.None,
+        },
+    };
+
+    /// <summary>Whether functions called from SQL can open a connection of their own in own mode.</summary>
+    internal static async Task<SqlAutonomy> ProbeAsync(PgSession session, PgIdentifier schema) =>
+        await session.ScalarAsync($"SELECT {schema.Quoted}._dblink_probe()").ConfigureAwait(false) is true ? SqlAutonomy.Dblink : SqlAutonomy.None;
+
+    /// <summary>Why they cannot, as the end of a sentence.</summary>
+    internal static async Task<string> WhyNoneAsync(PgSession session) =>
+        await session.ScalarAsync("SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'dblink')").ConfigureAwait(false) is true
+            ? "the connection of dblink does not reach this database" : "the extension dblink is not installed";
+}
+
+/// <summary>Where the job log of a database comes from.</summary>
+public enum JobmonMode
+{
+    /// <summary>The database has neither the extension nor the SDK's own job log.</summary>
+    NotInstalled,
+
+    /// <summary>The extension <c>pg_jobmon</c> holds the log; the SDK never alters its objects.</summary>
+    Extension,
+
+    /// <summary>The SDK installed same-named tables and functions in a schema of its own.</summary>
+    Own,
+}
+
+/// <summary>Whether what SQL callers log survives the rollback of their own transaction. The SDK's own records always do.</summary>
+public enum SqlAutonomy
+{
+    /// <summary>No connection through dblink is possible: SQL callers log inside their transaction.</summary>
+    None,
+
+    /// <summary>SQL callers log through a connection of dblink.</summary>
+    Dblink,
 }

@@ -15,7 +15,7 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
     public PgIdentifier SideSchema => sideSchema;
 
     protected override async ValueTask<JobmonServer> FindAsync(PgSession session) =>
-        await JobmonServerDetector.DetectAsync(session.Connection, schema, sideSchema, session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false);
+        await JobmonServerDetector.DetectAsync(async: true, session.Connection, schema, sideSchema, session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false);
 
     protected override bool IsWorthKeeping(JobmonServer found) => found.Mode != JobmonMode.NotInstalled;
 
@@ -26,7 +26,7 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
             case PostgresErrorCodes.InsufficientPrivilege when target is not null:
                 try
                 {
-                    return await JobmonPermissions.ExplainAsync(
+                    return await JobmonRights.ExplainAsync(
                         async: true, DataSource, target, operation, (PostgresException)error, cancellationToken).ConfigureAwait(false);
                 }
                 catch (NpgsqlException second)

@@ -1,3 +1,4 @@
+using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>The least rights for each kind of access: what scripts give and what refusals name.</summary>
@@ -5,7 +6,7 @@ internal static class JobmonRights
 {
     private const string FunctionKind = "FUNCTION ";
 
-    private static readonly JobmonGrant[] All =
+    private static readonly Grant[] All =
     [
         Log(JobmonAccess.Read, "SELECT", "job_log", "job_detail", "job_check_log", "job_check_config", "job_status_text"),
         Side(JobmonAccess.Read, "SELECT", "schema_version", "session", "run", "step", "check_rule"),
@@ -58,10 +59,10 @@ internal static class JobmonRights
     ];
 
     /// <summary>What a role with this access gets; where nothing is installed yet, what own mode will ask for.</summary>
-    public static IEnumerable<JobmonGrant> Given(JobmonMode mode, JobmonAccess access) => All.Where(grant => grant.Access <= access && IsIn(grant, mode));
+    public static IEnumerable<Grant> Given(JobmonMode mode, JobmonAccess access) => All.Where(grant => grant.Access <= access && IsIn(grant, mode));
 
     /// <summary>What the package itself needs for work of this kind.</summary>
-    public static IEnumerable<JobmonGrant> Used(JobmonMode mode, JobmonAccess access) => All.Where(grant => grant.UsedFrom <= access && IsIn(grant, mode));
+    public static IEnumerable<Grant> Used(JobmonMode mode, JobmonAccess access) => All.Where(grant => grant.UsedFrom <= access && IsIn(grant, mode));
 
     /// <summary>The script that gives a role what it needs for this access.</summary>
     public static string Script(PgIdentifier role, JobmonAccess access, JobmonMode mode, PgIdentifier schema, PgIdentifier side) => Enum.IsDefined(access)
@@ -81,17 +82,72 @@ internal static class JobmonRights
         return string.Join(",\n        ", given.Concat(side ? [] : OfTheOwner.Select(function => $"('{function}', NULL)")));
     }
 
-    private static bool IsIn(JobmonGrant grant, JobmonMode mode) =>
+    /// <summary>The exception for a refusal with SQLSTATE 42501: names the first missing right, and grants all that are missing.</summary>
+    /// <param name="async">Whether to use asynchronous I/O.</param>
+    /// <param name="dataSource">Gives a fresh connection: the one that was refused may be inside an aborted transaction.</param>
+    /// <param name="server">Where the log is.</param>
+    /// <param name="operation">What was refused; <c>manage…</c>, <c>write…</c> or anything else for reading.</param>
+    /// <param name="refusal">The server's answer.</param>
+    /// <param name="cancellationToken">Cancels the query.</param>
+    public static async ValueTask<JobmonPermissionException> ExplainAsync(
+        bool async, NpgsqlDataSource dataSource, JobmonServer server, string operation, PostgresException refusal, CancellationToken cancellationToken)
+    {
+        var access = operation.StartsWith("manage", StringComparison.Ordinal) ? JobmonAccess.Manage
+            : operation.StartsWith("write", StringComparison.Ordinal) ? JobmonAccess.Write : JobmonAccess.Read;
+        var lacking = await Privileges.MissingAsync(
+            async, dataSource, [server.Schema, server.SideSchema],
+            Used(server.Mode, access).Select(grant => grant.In(server.Schema, server.SideSchema)), cancellationToken).ConfigureAwait(false);
+        // Only the log itself may go through the functions; history and administration never do.
+        var functionsFailed = server.ByFunctions && operation == "write";
+        return lacking is [var first, ..]
+            ? new JobmonPermissionException(server.Role, first.Right, first.Object, Privileges.Grants(lacking), refusal, functionsFailed)
+            : new JobmonPermissionException(server.Role, $"a right ({refusal.MessageText})", server.Schema.Value,
+                "the text of Admin.GrantScriptAsync() for this role", refusal, functionsFailed);
+    }
+
+    private static bool IsIn(Grant grant, JobmonMode mode) =>
         grant.Only is not { } only || (only == JobmonMode.Extension) == (mode == JobmonMode.Extension);
 
-    private static JobmonGrant Log(JobmonAccess access, string privileges, params string[] tables) => new(access, false, privileges.Split(", "), tables);
+    private static Grant Log(JobmonAccess access, string privileges, params string[] tables) => new(access, false, privileges.Split(", "), tables);
 
-    private static JobmonGrant Side(JobmonAccess access, string privileges, params string[] tables) => new(access, true, privileges.Split(", "), tables);
+    private static Grant Side(JobmonAccess access, string privileges, params string[] tables) => new(access, true, privileges.Split(", "), tables);
 
-    private static JobmonGrant Functions(JobmonAccess access, bool side, params string[] functions) => new(access, side, ["EXECUTE"], functions)
+    private static Grant Functions(JobmonAccess access, bool side, params string[] functions) => new(access, side, ["EXECUTE"], functions)
     {
         Kind = FunctionKind,
         // The extension's own functions are open to everybody, and never altered here.
         Only = side ? null : JobmonMode.Own,
     };
+
+    /// <summary>Privileges on some objects of one schema, which one kind of access needs.</summary>
+    /// <param name="Access">Least access that gets them.</param>
+    /// <param name="Side">Whether the objects are in the side schema.</param>
+    /// <param name="Privileges">For example <c>INSERT</c>.</param>
+    /// <param name="Objects">Names inside the schema; functions with the types of their arguments.</param>
+    internal sealed record Grant(JobmonAccess Access, bool Side, string[] Privileges, string[] Objects)
+    {
+        /// <summary>What GRANT has to be told about the objects: nothing for tables, else <c>SEQUENCE </c> or <c>FUNCTION </c>.</summary>
+        public string Kind { get; init; } = "";
+
+        public Privileges In(PgIdentifier schema, PgIdentifier side) => new(Side ? side : schema, Kind, Privileges, Objects);
+
+        /// <summary>The only mode that needs them; <see langword="null"/>: both do.</summary>
+        public JobmonMode? Only { get; init; }
+
+        /// <summary>Access from which on the package itself uses them; <see langword="null"/>: only people with psql and jobs in SQL do.</summary>
+        public JobmonAccess? UsedFrom { get; init; } = Access;
+    }
+}
+
+/// <summary>What a role may do with the job log.</summary>
+public enum JobmonAccess
+{
+    /// <summary>Read history and run checks.</summary>
+    Read,
+
+    /// <summary>Log jobs, and read.</summary>
+    Write,
+
+    /// <summary>Change rules and texts, purge, acknowledge, reap; and log and read.</summary>
+    Manage,
 }

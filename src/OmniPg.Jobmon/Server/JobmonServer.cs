@@ -1,4 +1,5 @@
 using System.Globalization;
+using Npgsql;
 
 namespace OmniPg.Jobmon;
 
@@ -51,6 +52,18 @@ internal sealed record JobmonServer
 
     public bool HasSide => SideVersion is not null;
 
+    /// <summary>Why the log works without the side schema, as the end of a sentence, and what helps; null when it works with it.</summary>
+    public (string Reason, string NextStep)? SideTrouble => FoundSide switch
+    {
+        { Exists: false } => ("is missing", "Admin.InstallAsync() adds it."),
+        { Version: null } => ("is not readable for this role", "The text of Admin.GrantScriptAsync() gives the rights."),
+        // A side schema that describes another log than the one found must not be joined with it.
+        _ when FoundSide.BelongsTo != Schema.Value => ($"belongs to the log in schema '{FoundSide.BelongsTo}'", "Name another JobmonOptions.SideSchema for this log."),
+        { IsOlder: true } => ($"has version {FoundSide.Version}, older than {FoundSide.Current} of this package", "Admin.InstallAsync() upgrades it."),
+        { IsNewer: true } => ($"has version {FoundSide.Version}, newer than {FoundSide.Current} of this package", "Use the package version that installed it, or a later one."),
+        _ => null,
+    };
+
     /// <summary>Whether the own log is of an older version, which the installation upgrades.</summary>
     public bool HasOlderLog => Mode == JobmonMode.Own && OwnLogVersion < CurrentOwnVersion;
 
@@ -74,10 +87,32 @@ internal sealed record JobmonServer
         return this;
     }
 
-    /// <summary>The refusal of what needs the side schema and finds one of another version.</summary>
-    public JobmonUnsupportedVersionException OtherSideVersion() => OtherVersion(
+    private JobmonUnsupportedVersionException OtherSideVersion() => OtherVersion(
         $"the side schema '{SideSchema.Value}'", FoundSide.Version?.ToString(CultureInfo.InvariantCulture),
         CurrentSideVersion.ToString(CultureInfo.InvariantCulture), FoundSide.IsOlder);
+
+    /// <summary>Returns when the side schema can be worked with.</summary>
+    /// <exception cref="JobmonNotInstalledException">It is missing.</exception>
+    /// <exception cref="JobmonUnsupportedVersionException">It is of another version.</exception>
+    /// <exception cref="PostgresException">This role may not read it.</exception>
+    public async Task RequireSideAsync(PgSession session)
+    {
+        if (HasSide)
+            return;
+        if (FoundSide.IsOlder || FoundSide.IsNewer)
+            throw OtherSideVersion();
+        try
+        {
+            // A side schema that this role may not read looks like none; the server's refusal tells which right is missing.
+            await session.ExecuteAsync(Render("SELECT FROM @side@.schema_version")).ConfigureAwait(false);
+        }
+        catch (PostgresException absent) when (absent.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
+        {
+            throw new JobmonNotInstalledException(Database, SideSchema.Value, absent);
+        }
+
+        throw new JobmonNotInstalledException(Database, SideSchema.Value);
+    }
 
     private JobmonUnsupportedVersionException OtherLogVersion() => OtherVersion($"the job log in schema '{Schema.Value}'", LogVersion, OwnVersion, HasOlderLog);
 

@@ -69,11 +69,11 @@ internal sealed record SpoolRecord
     /// <summary>Number of the first of <see cref="Lines"/>.</summary>
     public long? First { get; init; }
 
-    public SpoolLine[]? Lines { get; init; }
-}
+    public Line[]? Lines { get; init; }
 
-/// <summary>One captured log line.</summary>
-internal sealed record SpoolLine(DateTime At, bool ServerTime, Guid? Step, long? StepId, short Level, string? Category, string Message);
+    /// <summary>One captured log line.</summary>
+    internal sealed record Line(DateTime At, bool ServerTime, Guid? Step, long? StepId, short Level, string? Category, string Message);
+}
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
@@ -137,10 +137,10 @@ internal sealed class SpoolEncoder(ServerClock clock, TextGuard texts)
         };
     }
 
-    private SpoolLine Line(LogLine line)
+    private SpoolRecord.Line Line(LogLine line)
     {
         var (at, serverTime) = TimeOf(line.Mark);
-        return new SpoolLine(at, serverTime, line.Step?.Token, line.Step?.StepId, line.Level, texts.Clean(line.Category), texts.Clean(line.Message)!);
+        return new SpoolRecord.Line(at, serverTime, line.Step?.Token, line.Step?.StepId, line.Level, texts.Clean(line.Category), texts.Clean(line.Message)!);
     }
 
     // Without a first contact there is only the clock of this machine; the reader takes the difference of both into account.
@@ -225,7 +225,7 @@ internal sealed class SpoolDecoder(WriteContext origin, ServerClock clock)
         : _steps.TryGetValue(token, out var parent) ? parent
         : record.ParentStepId is { } id ? new StepRow(job, null, 0, "") { StepId = id } : null;
 
-    private LogLine Line(JobRow job, SpoolLine line)
+    private LogLine Line(JobRow job, SpoolRecord.Line line)
     {
         var step = line.Step is not { } token ? null
             : _steps.TryGetValue(token, out var known) ? known
@@ -238,4 +238,48 @@ internal sealed class SpoolDecoder(WriteContext origin, ServerClock clock)
     private static AlertLevel Level(SpoolRecord record) => new(record.Level ?? throw Missing(record, "level"));
 
     private static FormatException Missing(SpoolRecord record, string what) => new($"Event '{record.Event}' has no '{what}'.");
+}
+
+/// <summary>First line of a spool file: which process wrote it, and for which job log.</summary>
+internal sealed record SpoolHeader
+{
+    public const int CurrentVersion = 1;
+
+    public required int Version { get; init; }
+
+    /// <summary>Host, port and database as the connection string names them. Events are never written to another one.</summary>
+    public required string Server { get; init; }
+
+    /// <summary>Schema option; null where it was left to detection.</summary>
+    public string? Schema { get; init; }
+
+    public required string SideSchema { get; init; }
+
+    public required Guid Session { get; init; }
+
+    public required string Client { get; init; }
+
+    public required string Host { get; init; }
+
+    public required int Process { get; init; }
+
+    public required DateTime ProcessStart { get; init; }
+
+    /// <summary>The header of this process's own file.</summary>
+    public static SpoolHeader Of(SessionIdentity identity, string server, JobmonOptions options) => new()
+    {
+        Version = CurrentVersion,
+        Server = server,
+        Schema = options.Schema,
+        SideSchema = options.SideSchema,
+        Session = identity.Id,
+        Client = identity.ClientName,
+        Host = Environment.MachineName,
+        Process = Environment.ProcessId,
+        ProcessStart = identity.ProcessStarted,
+    };
+
+    /// <summary>Whether both describe the same job log; the version is of the file's format.</summary>
+    public bool IsSameLog(SpoolHeader other) =>
+        Version == CurrentVersion && Server == other.Server && Schema == other.Schema && SideSchema == other.SideSchema;
 }

@@ -1,6 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Npgsql;
-using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
@@ -120,8 +118,8 @@ internal sealed class SpoolReplay(
             if (!SyncCall.Run(target.FindAsync(async: false, connection)).HasSide)
                 return true;
             connections.Statements(connection).Execute(
-                target.Tables!.Named(ControlSql.RegisterDead), ControlConnection.Uuid(left.Session), ControlConnection.Text(left.Client),
-                ControlConnection.Text(left.Host), ControlConnection.Int(left.Process), Moment(left.ProcessStart), Moment(lastSeen));
+                target.Tables!.Named(ControlSql.RegisterDead), PgParameter.Uuid(left.Session), PgParameter.Text(left.Client),
+                PgParameter.Text(left.Host), PgParameter.Integer(left.Process), PgParameter.Instant(left.ProcessStart), PgParameter.Instant(lastSeen));
             return true;
         }
         catch (Exception error) when (WriteFailures.IsExpected(error))
@@ -136,6 +134,4 @@ internal sealed class SpoolReplay(
         File.Move(path, kept, overwrite: true);
         JobmonLog.SpoolUnreadable(logger, kept, reason);
     }
-
-    private static NpgsqlParameter<DateTime> Moment(DateTime value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.TimestampTz };
 }

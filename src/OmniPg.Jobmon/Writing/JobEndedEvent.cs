@@ -89,8 +89,8 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
         log, "job end", static log => log.ByFunctions ? [ByPublicFunctions] : [Values, log.HasSide ? Side : NoSide, End, log.HasSide ? EndSide : null, Answer],
-        BigInt(Job.JobId), Int(Outcome.Level.Code), Text(Outcome.Level.ToString()), Moment(Time(context)), Text(OpenStepMessage), Text(FinalAction),
-        Text(Marked(FinalMessage, context)), Text(ErrorJson), Text(ResultJson));
+        PgParameter.BigInt(Job.JobId), PgParameter.Integer(Outcome.Level.Code), PgParameter.Text(Outcome.Level.ToString()), PgParameter.Instant(Time(context)), PgParameter.Text(OpenStepMessage), PgParameter.Text(FinalAction),
+        PgParameter.Text(Marked(FinalMessage, context)), PgParameter.Text(ErrorJson), PgParameter.Text(ResultJson));
 
     /// <summary>After a repeat with unknown outcome the own, earlier write looks like somebody else's: the status tells them apart.</summary>
     public override void Accept(object[] row)

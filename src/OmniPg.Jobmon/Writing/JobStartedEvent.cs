@@ -96,8 +96,9 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
         var at = Time(context);
         return Command(
             log, at is null ? "job start" : "late job start", at is null ? StatementNow : StatementLate,
-            Text(Job.Name), Moment(at), Int(context.ControlPid()), Uuid(Job.Token), Uuid(context.SessionId), BigInt(Parent?.JobId), Text(TraceId), Text(SpanId),
-            Text(ArgumentsJson), Value(NpgsqlDbType.Array | NpgsqlDbType.Text, TagsOf(context)), Value(NpgsqlDbType.Interval, MaxRuntime), Bool(Repeated));
+            PgParameter.Text(Job.Name), PgParameter.Instant(at), PgParameter.Integer(context.ControlPid()), PgParameter.Uuid(Job.Token), PgParameter.Uuid(context.SessionId), PgParameter.BigInt(Parent?.JobId), PgParameter.Text(TraceId), PgParameter.Text(SpanId),
+            PgParameter.Text(ArgumentsJson), PgParameter.Of(TagsOf(context), NpgsqlDbType.Array | NpgsqlDbType.Text), PgParameter.Of(MaxRuntime, NpgsqlDbType.Interval),
+            PgParameter.Flag(Repeated));
     }
 
     public override void Accept(object[] row)

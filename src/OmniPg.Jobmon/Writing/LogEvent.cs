@@ -1,5 +1,4 @@
 using Npgsql;
-using NpgsqlTypes;
 
 namespace OmniPg.Jobmon;
 
@@ -78,20 +77,6 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// <summary>The message as it may leave the process; null stays null, unless the event is late.</summary>
     protected string? Marked(string? message, WriteContext context) =>
         context.Texts.Clean(Late ? string.Concat(message, message is null ? LateSuffix.AsSpan(1) : LateSuffix) : message);
-
-    protected static NpgsqlParameter Text(string? value) => Value(NpgsqlDbType.Text, value);
-
-    protected static NpgsqlParameter BigInt(long? value) => Value(NpgsqlDbType.Bigint, value);
-
-    protected static NpgsqlParameter Int(int? value) => Value(NpgsqlDbType.Integer, value);
-
-    protected static NpgsqlParameter Bool(bool value) => Value(NpgsqlDbType.Boolean, value);
-
-    protected static NpgsqlParameter Uuid(Guid? value) => Value(NpgsqlDbType.Uuid, value);
-
-    protected static NpgsqlParameter Moment(DateTime? value) => Value(NpgsqlDbType.TimestampTz, value);
-
-    protected static NpgsqlParameter Value(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
 }
 
 /// <summary>What every statement may need to know about this process and connection.</summary>

@@ -31,11 +31,11 @@ internal sealed class LogLinesEvent(JobRow job, long mark, long first, LogLine[]
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
         log, "log lines", static _ => [Insert],
-        BigInt(Job.JobId), BigInt(First), List(NpgsqlDbType.Bigint, l => l.Step?.StepId),
+        PgParameter.BigInt(Job.JobId), PgParameter.BigInt(First), List(NpgsqlDbType.Bigint, l => l.Step?.StepId),
         List(NpgsqlDbType.TimestampTz, l => context.Clock.At(l.Mark)), List(NpgsqlDbType.Smallint, l => l.Level),
         List(NpgsqlDbType.Text, l => context.Texts.Clean(l.Category)), List(NpgsqlDbType.Text, l => context.Texts.Clean(l.Message)));
 
-    private NpgsqlParameter List<T>(NpgsqlDbType type, Func<LogLine, T> value) => Value(NpgsqlDbType.Array | type, Lines.Select(value).ToArray());
+    private NpgsqlParameter List<T>(NpgsqlDbType type, Func<LogLine, T> value) => PgParameter.Of(Lines.Select(value).ToArray(), NpgsqlDbType.Array | type);
 }
 
 /// <summary>One captured line.</summary>

@@ -29,9 +29,7 @@ internal sealed class LogTarget(OwnConnections connections, JobmonOptions option
         JobmonServer found;
         try
         {
-            found = async
-                ? await JobmonServerDetector.DetectAsync(connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false)
-                : JobmonServerDetector.Detect(connection, schema, side, limit);
+            found = await JobmonServerDetector.DetectAsync(async, connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false);
         }
         finally
         {
@@ -47,7 +45,7 @@ internal sealed class LogTarget(OwnConnections connections, JobmonOptions option
             if (_throttle.MayLog("functions only"))
                 JobmonLog.FunctionsOnly(logger, found.Role, found.Schema.Value);
         }
-        else if (found.FoundSide.Trouble(found.Schema) is { } trouble && _throttle.MayLog("side schema"))
+        else if (found.SideTrouble is { } trouble && _throttle.MayLog("side schema"))
         {
             JobmonLog.NoSideSchema(logger, options.SideSchema, trouble.Reason, trouble.NextStep);
         }

@@ -87,7 +87,7 @@ internal sealed class PostgresSink(
             case JobmonException:
                 return error;
             case PostgresException refusal when target.Server is { } server && LacksRight(server, refusal):
-                return await JobmonPermissions.ExplainAsync(async, connections.DataSource, server, "write", refusal, CancellationToken.None).ConfigureAwait(false);
+                return await JobmonRights.ExplainAsync(async, connections.DataSource, server, "write", refusal, CancellationToken.None).ConfigureAwait(false);
             case PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName } refusal:
                 return new JobmonNotInstalledException(connections.DatabaseName, target.Server?.Schema.Value ?? options.Schema ?? "jobmon", refusal);
             case not null when WriteFailures.Classify(error) is WriteFailure.Refused or WriteFailure.Encoding:

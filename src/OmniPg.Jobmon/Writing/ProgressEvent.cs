@@ -53,5 +53,5 @@ internal sealed class ProgressEvent(JobRow job, long mark, IReadOnlyList<(StepRo
         List(NpgsqlDbType.Text, s => context.Texts.Clean(s.Progress.Unit)));
 
     private NpgsqlParameter List<T>(NpgsqlDbType type, Func<(StepRow Step, StepProgress Progress), T> value) =>
-        Value(NpgsqlDbType.Array | type, Steps.Select(value).ToArray());
+        PgParameter.Of(Steps.Select(value).ToArray(), NpgsqlDbType.Array | type);
 }

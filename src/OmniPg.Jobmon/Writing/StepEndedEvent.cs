@@ -102,8 +102,8 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
         var at = Time(context);
         return Command(
             log, at is null ? "step end" : "late step end", at is null ? StatementNow : StatementLate,
-            BigInt(Step.StepId), Int(Level.Code), Text(context.Texts.Clean(Status)), Text(Level.ToString()), Text(Marked(Message, context)), Moment(at),
-            BigInt(Progress?.Current), BigInt(Progress?.Total), Text(context.Texts.Clean(Progress?.Unit)), BigInt(RowsAffected), Text(ErrorJson));
+            PgParameter.BigInt(Step.StepId), PgParameter.Integer(Level.Code), PgParameter.Text(context.Texts.Clean(Status)), PgParameter.Text(Level.ToString()), PgParameter.Text(Marked(Message, context)), PgParameter.Instant(at),
+            PgParameter.BigInt(Progress?.Current), PgParameter.BigInt(Progress?.Total), PgParameter.Text(context.Texts.Clean(Progress?.Unit)), PgParameter.BigInt(RowsAffected), PgParameter.Text(ErrorJson));
     }
 
     private static string?[] StatementNow(LogTables log) => Statement(log, log.ByLocalFunctions ? EndByLocalFunction : End);

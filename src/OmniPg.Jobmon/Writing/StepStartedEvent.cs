@@ -60,7 +60,7 @@ internal sealed class StepStartedEvent(StepRow step, long mark) : LogEvent(step.
         var at = Time(context);
         return Command(
             log, at is null ? "step start" : "late step start", at is null ? StatementNow : StatementLate,
-            BigInt(Job.JobId), Text(context.Texts.Clean(Step.Action)), Moment(at), Uuid(Step.Token), BigInt(Step.Parent?.StepId), Int(Step.Ordinal), Bool(Repeated));
+            PgParameter.BigInt(Job.JobId), PgParameter.Text(context.Texts.Clean(Step.Action)), PgParameter.Instant(at), PgParameter.Uuid(Step.Token), PgParameter.BigInt(Step.Parent?.StepId), PgParameter.Integer(Step.Ordinal), PgParameter.Flag(Repeated));
     }
 
     public override void Accept(object[] row) => Step.StepId = (long)row[0];

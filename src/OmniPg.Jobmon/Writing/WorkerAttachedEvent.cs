@@ -41,5 +41,5 @@ internal sealed class WorkerAttachedEvent(JobRow job, long mark, int? pid, DateT
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
         log, Attach, static log => log.ByFunctions ? [Unknown] : [Log, log.HasSide ? Side : null, Done],
-        BigInt(Job.JobId), Int(Pid ?? context.ControlPid()), Int(Pid), Moment(BackendStart));
+        PgParameter.BigInt(Job.JobId), PgParameter.Integer(Pid ?? context.ControlPid()), PgParameter.Integer(Pid), PgParameter.Instant(BackendStart));
 }

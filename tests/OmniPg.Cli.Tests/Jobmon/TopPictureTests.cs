@@ -107,7 +107,7 @@ public sealed class TopPictureTests
 
     private static TopSnapshot Snapshot(TopRun[] running, JobAlert[] alerts)
     {
-        var report = new JobCheckReport
+        var report = new JobCheckResult
         {
             Alerts = alerts, Worst = AlertLevel.Ok, CheckedAt = Now, OnStandby = false, RunningJobs = running.Length,
             StatusTexts = new Dictionary<int, string> { [1] = "OK", [2] = "WARNING", [3] = "CRITICAL" },

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using OmniPg.Testing;
@@ -99,7 +100,7 @@ public sealed class StoppingTests(PgClusterFixture server)
             {
                 var report = await jobmon.Monitor.CheckAsync(cancellationToken: Stop);
                 report.WaitingEvents.Should().Be(1);
-                var health = await new JobmonHealthCheck(() => jobmon.Monitor).CheckHealthAsync(new() { Registration = null! }, Stop);
+                var health = await new OmniPgJobmonServiceCollectionExtensions.LogHealth(() => jobmon.Monitor).CheckHealthAsync(new() { Registration = null! }, Stop);
                 health.Status.Should().Be(Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Degraded);
                 health.Description.Should().StartWith("The log is offline for this process; events that wait: 1");
                 health.Data.Should().Contain("waiting events", 1);

@@ -7,7 +7,7 @@ public sealed class NagiosTests
     [Fact]
     public void All_clear_is_one_line_with_exit_code_0()
     {
-        var result = Report().ToNagios();
+        var result = Check().ToNagios();
 
         result.ExitCode.Should().Be(0);
         result.Output.Should().Be("OK(All jobs run successfully)|failed=0;;1 missing=0;;1 running=2 blocked=0 died=0;;1 overdue=0;1 too_fast=0;1 stalled=0;1");
@@ -18,12 +18,12 @@ public sealed class NagiosTests
     [InlineData(2, 1)]
     [InlineData(3, 2)]
     [InlineData(7, 2)]
-    public void The_exit_code_follows_the_worst_level(int level, int exitCode) => Report(Alert(level, "A", "x")).ToNagios().ExitCode.Should().Be(exitCode);
+    public void The_exit_code_follows_the_worst_level(int level, int exitCode) => Check(Alert(level, "A", "x")).ToNagios().ExitCode.Should().Be(exitCode);
 
     [Fact]
     public void Alerts_stand_in_one_line_without_bars_and_line_ends()
     {
-        var result = Report(Alert(3, "A", "one\ntwo | three"), Alert(2, "B", "x")).ToNagios();
+        var result = Check(Alert(3, "A", "one\ntwo | three"), Alert(2, "B", "x")).ToNagios();
 
         result.Output.Should().StartWith("CRITICAL(A(FAILED_RUN): one two / three;; B(FAILED_RUN): x)|failed=2;;1 ");
         result.Output.Count(c => c == '|').Should().Be(1);
@@ -32,7 +32,7 @@ public sealed class NagiosTests
     [Fact]
     public void A_long_line_is_cut_to_4_KiB_between_characters_and_keeps_its_performance_data()
     {
-        var result = Report([.. Enumerable.Range(0, 300).Select(i => Alert(2, "JOB" + i, "schlägt fehl 🐘"))]).ToNagios();
+        var result = Check([.. Enumerable.Range(0, 300).Select(i => Alert(2, "JOB" + i, "schlägt fehl 🐘"))]).ToNagios();
 
         Encoding.UTF8.GetByteCount(result.Output).Should().BeInRange(4090, 4096);
         result.Output.Should().Contain("...|failed=300;;1").And.EndWith("stalled=0;1").And.NotContain("\uFFFD");
@@ -42,12 +42,11 @@ public sealed class NagiosTests
     public void A_check_that_cannot_be_made_is_unknown() =>
         NagiosResult.Unknown(new TimeoutException("no answer\nat all")).Should().Be(new NagiosResult(3, "UNKNOWN(no answer at all)"));
 
-    private static JobCheckReport Report(params JobAlert[] alerts) => CheckReportBuilder.Finish(
-        new JobCheckReport
-        {
-            Alerts = alerts, Worst = AlertLevel.Ok, CheckedAt = DateTimeOffset.UnixEpoch, OnStandby = false, RunningJobs = 2,
-            StatusTexts = new Dictionary<int, string> { [1] = "OK", [2] = "WARNING", [3] = "CRITICAL" },
-        }, []);
+    private static JobCheckResult Check(params JobAlert[] alerts) => new JobCheckResult
+    {
+        Alerts = alerts, Worst = AlertLevel.Ok, CheckedAt = DateTimeOffset.UnixEpoch, OnStandby = false, RunningJobs = 2,
+        StatusTexts = new Dictionary<int, string> { [1] = "OK", [2] = "WARNING", [3] = "CRITICAL" },
+    }.With([]);
 
     private static JobAlert Alert(int level, string job, string text) => new()
     {

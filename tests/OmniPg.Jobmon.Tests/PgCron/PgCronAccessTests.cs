@@ -55,7 +55,7 @@ public sealed class PgCronAccessTests(PgCronFixture server)
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(cron.ConnectionString) { Username = role, Pooling = false }.ConnectionString);
         var told = new List<(string Privilege, string Object)>();
 
-        JobCheckReport? report = null;
+        JobCheckResult? report = null;
         while (report is null)
         {
             try

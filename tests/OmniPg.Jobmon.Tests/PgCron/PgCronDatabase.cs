@@ -42,7 +42,7 @@ internal sealed class PgCronDatabase : IAsyncDisposable
     public IJobMonitor MonitorAs(NpgsqlDataSource dataSource, TimeSpan? grace = null) =>
         new PgCronMonitor(Log.Monitor, Log.Access, Source(dataSource, grace));
 
-    public IJobHistory HistoryAs(NpgsqlDataSource dataSource) => new PgCronHistory(Log.History, new PgCronRunReader(Source(dataSource), Log.Access));
+    public IJobHistory HistoryAs(NpgsqlDataSource dataSource) => new PgCronHistory(Log.History, Log.Access, Source(dataSource));
 
     private static PgCronSource Source(NpgsqlDataSource dataSource, TimeSpan? grace = null) => new(dataSource, TimeSpan.FromSeconds(30), grace ?? TimeSpan.FromMinutes(2));
 

@@ -7,7 +7,7 @@ namespace OmniPg.Cli;
 /// <param name="checkEvery">The check is made at most this often; in between its last report counts.</param>
 internal sealed class TopReader(IJobmon jobmon, TimeSpan checkEvery)
 {
-    private JobCheckReport? _report;
+    private JobCheckResult? _report;
     private long _checkedAt;
 
     /// <param name="runs">How many runs at work are wanted.</param>

@@ -7,7 +7,7 @@ namespace OmniPg.Cli;
 /// <param name="Recent">The newest runs that have ended.</param>
 /// <param name="Report">The last check. It is made less often than the rest is read, because it costs the server more.</param>
 /// <param name="Now">The server's clock.</param>
-internal sealed record TopSnapshot(IReadOnlyList<TopRun> Running, IReadOnlyList<JobRecord> Recent, JobCheckReport Report, DateTimeOffset Now)
+internal sealed record TopSnapshot(IReadOnlyList<TopRun> Running, IReadOnlyList<JobRecord> Recent, JobCheckResult Report, DateTimeOffset Now)
 {
     /// <summary>Runs at work, also those that were not read.</summary>
     public int RunningJobs => Math.Max(Report.RunningJobs, Running.Count);

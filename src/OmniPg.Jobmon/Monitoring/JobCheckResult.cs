@@ -1,7 +1,7 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>Answer to "which jobs failed, are missing, blocked, running or dead?".</summary>
-public sealed record JobCheckReport
+public sealed record JobCheckResult
 {
     /// <summary>Worst first, then by job. One row of level 1 without a job when there is nothing to report.</summary>
     public required IReadOnlyList<JobAlert> Alerts { get; init; }
@@ -28,5 +28,27 @@ public sealed record JobCheckReport
     public int WaitingEvents { get; init; }
 
     /// <summary>Line, performance data and exit code of a monitoring plugin: 0 for level 1, 1 for level 2, 2 for all above.</summary>
-    public NagiosResult ToNagios() => NagiosFormat.Of(this);
+    public NagiosResult ToNagios() => NagiosResult.Of(this);
+
+    /// <summary>With more alerts, the all-clear row where there are none at all, and the worst level.</summary>
+    internal JobCheckResult With(IEnumerable<JobAlert> more)
+    {
+        var alerts = Alerts.ToList();
+        var found = alerts.Count;
+        alerts.AddRange(more);
+        if (alerts.Count > found)
+        {
+            // A stable sort: what the server sorted with its own collation stays in its order within a level.
+            alerts = [.. alerts.OrderByDescending(a => a.Level.Code)];
+        }
+        if (alerts.Count == 0)
+        {
+            alerts.Add(new JobAlert
+            {
+                Level = AlertLevel.Ok, Status = JobAlertStatus.Ok, AlertStatusText = "OK", AlertText = "All jobs run successfully",
+            });
+        }
+        var worst = alerts.Where(a => !a.Muted).Select(a => a.Level.Code).DefaultIfEmpty(AlertLevel.Ok.Code).Max();
+        return this with { Alerts = alerts, Worst = new AlertLevel(worst) };
+    }
 }

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Jobmon;
@@ -11,6 +13,12 @@ namespace OmniPg.Jobmon;
 internal sealed class BackgroundPump(AutonomousWriter writer, bool threaded, TimeSpan flushInterval, TimeProvider time, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(2);
+
+    // A process that is told to end has little time before it is killed, however many clients it has.
+    private static readonly TimeSpan ExitLimit = TimeSpan.FromSeconds(2);
+    private static readonly ConcurrentDictionary<BackgroundPump, byte> AtExit = new();
+    private static readonly Lock Installing = new();
+    private static List<IDisposable>? _signals;
 
     private readonly ConcurrentDictionary<JobRun, byte> _runs = new();
     // A signal that comes while the thread works is kept until it waits again.
@@ -43,19 +51,26 @@ internal sealed class BackgroundPump(AutonomousWriter writer, bool threaded, Tim
         _wake.Set();
     }
 
-    /// <summary>Begins to write all progress, for the end of the process; null when there is none.</summary>
-    /// <remarks>Not on the pump's own thread, which may be waiting for the server with something else.</remarks>
-    public Thread? BeginLastFlush()
+    /// <summary>Has the last progress written, too, when the process ends in an orderly way, by signal or by an unhandled exception.</summary>
+    public void WatchProcessEnd()
     {
-        if (_runs.IsEmpty)
-            return null;
-        var flush = new Thread(Guarded(FlushAll)) { IsBackground = true, Name = "OmniPg.Jobmon exit" };
-        flush.Start();
-        return flush;
+        AtExit[this] = 0;
+        lock (Installing)
+        {
+            if (_signals is not null)
+                return;
+            AppDomain.CurrentDomain.ProcessExit += static (_, _) => FlushAtExit();
+            AppDomain.CurrentDomain.UnhandledException += static (_, _) => FlushAtExit();
+            // The handler does not cancel the signal: what the host or the runtime does with it stays as it is.
+            _signals = OperatingSystem.IsBrowser() || OperatingSystem.IsWasi() || OperatingSystem.IsAndroid() || OperatingSystem.IsIOS()
+                ? []
+                : [.. new[] { PosixSignal.SIGTERM, PosixSignal.SIGINT, PosixSignal.SIGHUP }.Select(s => PosixSignalRegistration.Create(s, static _ => FlushAtExit()))];
+        }
     }
 
     public void Dispose()
     {
+        AtExit.TryRemove(this, out _);
         _stopping = true;
         _wake.Set();
         // A statement that hangs ends by its own limit; whoever disposes need not wait for that.
@@ -116,6 +131,27 @@ internal sealed class BackgroundPump(AutonomousWriter writer, bool threaded, Tim
             if (!run.FlushProgress() && writer.IsAway)
                 return;
         }
+    }
+
+    private static void FlushAtExit()
+    {
+        var begun = Stopwatch.GetTimestamp();
+        foreach (var flush in AtExit.Keys.Select(pump => pump.BeginLastFlush()).OfType<Thread>().ToArray())
+        {
+            var left = ExitLimit - Stopwatch.GetElapsedTime(begun);
+            // All clients write at the same time, and share what time there is.
+            flush.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        }
+    }
+
+    // Not on the pump's own thread, which may be waiting for the server with something else. Null when there is no progress to write.
+    private Thread? BeginLastFlush()
+    {
+        if (_runs.IsEmpty)
+            return null;
+        var flush = new Thread(Guarded(FlushAll)) { IsBackground = true, Name = "OmniPg.Jobmon exit" };
+        flush.Start();
+        return flush;
     }
 
     private ThreadStart Guarded(Action work) => () =>
