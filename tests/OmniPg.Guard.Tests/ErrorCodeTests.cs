@@ -29,19 +29,19 @@ public sealed partial class ErrorCodeTests
     }
 
     private static HashSet<string> Codes() =>
-        [.. from folder in new[] { "src/OmniPg.Core", "src/OmniPg.Wal", "src/OmniPg.Jobmon", "src/OmniPg.Mimeo", "src/OmniPg.Partman", "src/OmniPg.Extractor" }
+        [.. from folder in new[] { "src/OmniPg.Core", "src/OmniPg.Storage.S3", "src/OmniPg.Wal", "src/OmniPg.Jobmon", "src/OmniPg.Mimeo", "src/OmniPg.Partman", "src/OmniPg.Extractor" }
             from file in Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
             where !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
             from match in CodeLiteral().Matches(File.ReadAllText(file))
             select match.Groups["code"].Value];
 
-    [GeneratedRegex("(?<!StartActivity\\()\"(?<code>(?:process|compression|wal|jobmon|mimeo|partman|extractor)(?:\\.[a-z0-9_-]+)+)\"")]
+    [GeneratedRegex("(?<!StartActivity\\()\"(?<code>(?:process|compression|s3|wal|jobmon|mimeo|partman|extractor)(?:\\.[a-z0-9_-]+)+)\"")]
     private static partial Regex CodeLiteral();
 
     [GeneratedRegex(@"^\| `(?<code>[a-z0-9._-]+)` \|", RegexOptions.Multiline)]
     private static partial Regex ListedCode();
 
-    [GeneratedRegex(@"^[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+$")]
+    [GeneratedRegex(@"^[a-z][a-z0-9]*(\.[a-z0-9]+(-[a-z0-9]+)*)+$")]
     private static partial Regex Shape();
 
     [GeneratedRegex(@"\]\((?<file>[a-z-]+\.md)(?:#[a-z-]+)?\)")]

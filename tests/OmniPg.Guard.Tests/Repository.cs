@@ -13,6 +13,7 @@ internal static class Repository
         ["OmniPg.Core"] = typeof(OmniPgException).Assembly,
         ["OmniPg.Wal"] = Assembly.Load("OmniPg.Wal"),
         ["OmniPg.Jobmon"] = Assembly.Load("OmniPg.Jobmon"),
+        ["OmniPg.Storage.S3"] = Assembly.Load("OmniPg.Storage.S3"),
         ["OmniPg.Partman"] = Assembly.Load("OmniPg.Partman"),
         ["OmniPg.Mimeo"] = Assembly.Load("OmniPg.Mimeo"),
         ["OmniPg.Extractor"] = Assembly.Load("OmniPg.Extractor"),

@@ -23,6 +23,7 @@ public sealed partial class TelemetryTests
         ["OmniPg.Partman"] = (5000, 5999),
         ["OmniPg.Extractor"] = (6000, 6899),
         ["OmniPg.Cli"] = (6900, 6999),
+        ["OmniPg.Storage.S3"] = (7000, 7099),
     };
 
     [Fact]
