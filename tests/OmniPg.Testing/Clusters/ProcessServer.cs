@@ -123,7 +123,8 @@ internal sealed class ProcessServer : IPgServer
             Directory.Delete(data, recursive: true);
     }
 
-    private static string DefaultParent()
+    /// <summary>Memory when there is enough of it, else the folder for temporary files.</summary>
+    public static string DefaultParent()
     {
         const string memory = "/dev/shm";
         return OperatingSystem.IsLinux() && Directory.Exists(memory) && new DriveInfo(memory) is { DriveFormat: "tmpfs", AvailableFreeSpace: > 1L << 30 }
@@ -142,19 +143,17 @@ internal sealed class ProcessServer : IPgServer
     private async Task InitializeAsync(CancellationToken cancellationToken)
     {
         ServerAccount.Own(Root);
-        List<string> arguments = ["-D", DataDirectory, "-U", "postgres", "-N", "-E", "UTF8", "--locale=C.UTF-8", .. _options.InitDbArguments];
-        if (_options.Password is { } password)
+        List<string> arguments = ["-U", "postgres", "-N", "-E", "UTF8", "--locale=C.UTF-8", .. _options.InitDbArguments];
+        if (_options.Password is not { } password)
         {
-            var file = Path.Combine(Root, "password");
-            await File.WriteAllTextAsync(file, password, cancellationToken);
-            ServerAccount.Own(file);
-            arguments.AddRange(["--auth=scram-sha-256", "--pwfile=" + file]);
+            await DataDirectoryTemplate.CopyAsync(Installation, [.. arguments, "--auth=trust"], DataDirectory);
+            return;
         }
-        else
-        {
-            arguments.Add("--auth=trust");
-        }
-        var result = await ServerProgram.RunAsync(Installation.Program("initdb"), arguments, Root, cancellationToken);
+        var file = Path.Combine(Root, "password");
+        await File.WriteAllTextAsync(file, password, cancellationToken);
+        ServerAccount.Own(file);
+        var result = await ServerProgram.RunAsync(
+            Installation.Program("initdb"), ["-D", DataDirectory, .. arguments, "--auth=scram-sha-256", "--pwfile=" + file], Root, cancellationToken);
         if (result.ExitCode != 0)
             throw new InvalidOperationException($"initdb of PostgreSQL {Installation.Major} failed: {result.Error}");
     }
