@@ -1,5 +1,6 @@
 using System.CommandLine;
 using OmniPg.Jobmon;
+using OmniPg.Shared;
 
 namespace OmniPg.Cli;
 
@@ -32,13 +33,24 @@ internal static class CheckCommand
         }
         catch (Exception error) when (format == CheckFormat.Nagios || error is not (ArgumentException or FormatException or UsageException))
         {
-            // A check that could not be made is neither good nor bad news: monitoring must not page for a job because of it.
-            // Plugins speak on standard output only; nobody reads their standard error.
-            if (format == CheckFormat.Nagios)
-                session.Out.WriteLine(Unknown(error));
-            else
+            // A check that could not be made, or not be told, is neither good nor bad news: monitoring must not page for a job because of it.
+            // Plugins speak on standard output only; nobody reads their standard error as long as the other can be had.
+            if (format != CheckFormat.Nagios || !TryTell(session, error))
                 ErrorReport.Write(session, error, cancellationToken);
             return ExitCodes.Unknown;
+        }
+    }
+
+    private static bool TryTell(CliSession session, Exception error)
+    {
+        try
+        {
+            session.Out.WriteLine(Unknown(error));
+            return true;
+        }
+        catch (OutputLostException)
+        {
+            return false;
         }
     }
 

@@ -23,12 +23,9 @@ internal static class WalProgram
         return await EndAsync(process);
     }
 
-    /// <summary>Runs it under strace, with its output and its messages in files.</summary>
-    public static async Task<ProgramResult> RunTracedAsync(IEnumerable<string> trace, string output, string messages, IEnumerable<string> words)
-    {
-        using var process = Start(null, "/bin/sh", ["-c", "o=$1 e=$2; shift 2; exec strace \"$@\" >>\"$o\" 2>>\"$e\"", "sh", output, messages, .. trace, Location, .. words]);
-        return await EndAsync(process);
-    }
+    /// <summary>Starts it with writes that fail; see <see cref="FailingWrites"/>.</summary>
+    public static Process StartFailing(string watched, string error, string when, string output, string messages, IEnumerable<string> words) =>
+        FailingWrites.Start(watched, error, when, output, messages, Location, words);
 
     /// <summary>Runs the client of the resident mode, with its standard error redirected as a shell does.</summary>
     public static async Task<ProgramResult> PushAsync(string? workingDirectory, string redirection, params IEnumerable<string> words)

@@ -1,5 +1,6 @@
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Archiving;
+using OmniPg.Wal.Tests.Resident;
 using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Cli;
@@ -7,9 +8,6 @@ namespace OmniPg.Wal.Tests.Cli;
 /// <summary>Each write of the program to its output, its messages or its log fails in turn, by a debugger's hand: nothing is unhandled, and the work decides the exit code.</summary>
 public sealed class WriteFaultTests(WalWorkloads workloads) : ArchiveTests(workloads), IDisposable
 {
-    // Alone, and with all that follow: an error that goes away again is another way than one that stays.
-    private static readonly (string Error, string When)[] Faults = [("ENOSPC", "1"), ("EPIPE", "1+"), ("EIO", "2+")];
-
     private readonly TemporaryDirectory _root = new();
 
     public void Dispose() => _root.Dispose();
@@ -37,28 +35,33 @@ public sealed class WriteFaultTests(WalWorkloads workloads) : ArchiveTests(workl
     [InlineData("err", 10, "verify nowhere")]
     [InlineData("err", 10, "show nowhere")]
     [InlineData("err", 10, "dump nothing")]
+    [InlineData("err", 143, "resident")]
     [InlineData("err", 64, "nonsense")]
     [InlineData("log", 0, "archive")]
     [InlineData("log", 10, "archive nowhere")]
     [InlineData("log", 0, "restore")]
     [InlineData("log", 255, "restore nowhere")]
     [InlineData("log", 0, "cleanup")]
+    [InlineData("log", 143, "resident")]
     public async Task A_write_that_fails_is_handled_whichever_it_is(string stream, int expected, string call)
     {
-        Assert.SkipUnless(File.Exists("/usr/bin/strace"), "strace is not installed.");
+        Assert.SkipUnless(FailingWrites.IsPossible, "strace is not installed, or may not trace here.");
         Prepare();
         var words = Words(call);
         if (stream == "log")
             words = [words[0], "--log", _root.Combine("log"), .. words[1..]];
-        foreach (var (error, when) in Faults)
+        foreach (var (error, when) in FailingWrites.Faults)
         {
             Prepare();
-            var result = await RunAsync(stream, $"{error}:when={when}", words);
+            using var program = Start(stream, error, when, words);
+            if (words[0] == "resident")
+                await ServeAsync(program, words);
+            await program.WaitForExitAsync(TestContext.Current.CancellationToken);
 
             var told = await File.ReadAllTextAsync(_root.Combine("err"), TestContext.Current.CancellationToken);
             // A reader that has gone away had as much as it wanted; a second write of a short product is none.
             var codes = stream != "out" ? [expected] : error == "EPIPE" ? [0] : when == "1" ? [expected] : (int[])[expected, 0];
-            result.ExitCode.Should().BeOneOf(codes, $"write {when} of {stream} failed with {error}: {told}");
+            program.ExitCode.Should().BeOneOf(codes, $"write {when} of {stream} failed with {error}: {told}");
             told.Should().NotContain("Unhandled").And.NotContain("   at ");
             if (expected == 0 && words[0] == "archive")
                 File.ReadAllBytes(Path.Combine(_root.Combine("archive"), Path.GetFileName(Segment))).Should().Equal(File.ReadAllBytes(Segment));
@@ -70,7 +73,7 @@ public sealed class WriteFaultTests(WalWorkloads workloads) : ArchiveTests(workl
     private void Prepare()
     {
         Scene.Add();
-        foreach (var name in (string[])["archive", "begun", "filled"])
+        foreach (var name in (string[])["archive", "begun", "filled", "spool"])
         {
             if (Directory.Exists(_root.Combine(name)))
                 Directory.Delete(_root.Combine(name), recursive: true);
@@ -97,6 +100,10 @@ public sealed class WriteFaultTests(WalWorkloads workloads) : ArchiveTests(workl
             ["restore", .. var rest] => ["restore", "-v", "--timeout", "0", "--data-dir", _root.Combine("data"), "--source", archive, rest is ["absent"] ? "0000000100000000000000FE" : first, "target"],
             ["cleanup", "--dry-run"] => ["cleanup", "--dry-run", "--archive", _root.Combine("filled"), first[..16] + "000000FE"],
             ["cleanup"] => ["cleanup", "-v", "--archive", _root.Combine("filled"), first[..16] + "00000001"],
+            ["resident"] =>
+            [
+                "resident", "-v", "--begin", "--data-dir", Scene.DataDirectory, "--dst-local", _root.Combine("archive"), "--spool", _root.Combine("spool"), "--socket", _root.Combine("socket"),
+            ],
             ["init"] => ["init", "-v", "--data-dir", Scene.DataDirectory, "--archive", _root.Combine("begun")],
             ["show" or "verify", ..] => [.. call.Split(' ').Where(w => w != "nowhere"), "--archive", archive],
             ["dump", "nothing"] => ["dump", nowhere[0]],
@@ -106,14 +113,25 @@ public sealed class WriteFaultTests(WalWorkloads workloads) : ArchiveTests(workl
         };
     }
 
-    private Task<ProgramResult> RunAsync(string stream, string fault, string[] words)
+    private System.Diagnostics.Process Start(string stream, string error, string when, string[] words)
     {
-        const string Writes = "write,pwrite64,writev,pwritev";
-        var watched = _root.Combine(stream);
         string[] redirected = [_root.Combine("out"), _root.Combine("err")];
         foreach (var file in redirected)
             File.WriteAllText(file, "");
-        return WalProgram.RunTracedAsync(
-            ["-f", "-qq", "-o", "/dev/null", "-P", watched, "-e", $"trace={Writes}", "-e", $"inject={Writes}:error={fault}"], redirected[0], redirected[1], words);
+        return WalProgram.StartFailing(_root.Combine(stream), error, when, redirected[0], redirected[1], words);
+    }
+
+    // What it is there for, then the end that a service manager gives it.
+    private async Task ServeAsync(System.Diagnostics.Process tracer, string[] words)
+    {
+        var socket = words[Array.IndexOf(words, "--socket") + 1];
+        await Eventually.TrueAsync(() => RunningResident.Listens(socket) || tracer.HasExited, "the resident process listens", cancellationToken: TestContext.Current.CancellationToken);
+        var asked = await WalProgram.RunAsync(["archive", "-v", "--data-dir", Scene.DataDirectory, "--dst-local", _root.Combine("archive"), "--socket", socket, Segment]);
+        foreach (var resident in ProcessTree.ChildrenOf(tracer.Id))
+            ServerAccount.Signal(resident, 15);
+
+        asked.ExitCode.Should().Be(0, asked.Error);
+        asked.Error.Should().Contain("The resident process archived", "{0}", File.ReadAllText(_root.Combine("err")));
+        File.ReadAllBytes(Path.Combine(_root.Combine("archive"), Path.GetFileName(Segment))).Should().Equal(File.ReadAllBytes(Segment));
     }
 }
