@@ -33,9 +33,13 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
                         connection = await ListenAsync(cancellationToken).ConfigureAwait(false);
                         pause = TimeSpan.Zero;
                     }
-                    else
+                    else if (_listens)
                     {
                         await connection.WaitAsync(PollInterval, cancellationToken).ConfigureAwait(false);
+                    }
+                    else
+                    {
+                        await Task.Delay(PollInterval, time, cancellationToken).ConfigureAwait(false);
                     }
                     events = await ReadAsync(connection, cancellationToken).ConfigureAwait(false);
                 }
@@ -66,11 +70,9 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
         {
             // Behind a pooler the backend would go on listening for somebody else; there the table is looked at from time to time.
             var session = database.On(connection, cancellationToken);
-            if (await session.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false) is int pid && pid == connection.ProcessID)
-            {
+            _listens = await session.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false) is int pid && pid == connection.ProcessID;
+            if (_listens)
                 await session.ExecuteAsync("LISTEN omnipg_jobmon").ConfigureAwait(false);
-                _listens = true;
-            }
 
             return connection;
         }

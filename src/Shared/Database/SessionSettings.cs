@@ -20,11 +20,12 @@ internal static class SessionSettings
     public const string Commit = "COMMIT";
 
     // $1 limit of a statement in ms, $2 that of a lock, the shorter one, so that the error names the lock; 0 for none. $3 durability of
-    // the commit, null for that of the role. One row.
+    // the commit, null for that of the role. The encoding is what the driver reads: a reset behind a pooler gives back that of the role. One row.
     private const string Local =
         """
         SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('statement_timeout', $1, true),
             pg_catalog.set_config('lock_timeout', $2, true), pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
+            pg_catalog.set_config('client_encoding', 'UTF8', true),
             CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL THEN pg_catalog.set_config('transaction_timeout', '0', true) END,
             CASE WHEN $3 IS NOT NULL THEN pg_catalog.set_config('synchronous_commit', $3, true) END
         """;
