@@ -19,6 +19,7 @@ public interface IJobmon : IAsyncDisposable
     /// <param name="jobName">Name of the job.</param>
     /// <param name="options">Settings of this run; null means all defaults.</param>
     /// <param name="cancellationToken">Ends the wait for a single-instance lock; a write under way is finished.</param>
+    /// <exception cref="OperationCanceledException">The token had fired before the start, or while the lock was waited for.</exception>
     ValueTask<IJob> StartAsync(string jobName, JobOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Runs <paramref name="body"/> as a job: completes it, or records the exception and rethrows it unchanged.</summary>
@@ -35,6 +36,9 @@ public interface IJobmon : IAsyncDisposable
     /// </remarks>
     /// <exception cref="JobAlreadyRunningException">Single instance with <see cref="OnConflict.Throw"/>, or the wait timed out.</exception>
     /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>, or when a single-instance lock cannot be decided.</exception>
+    /// <exception cref="ArgumentException">The name is empty or longer than <see cref="JobmonOptions.MaxJobNameBytes"/>.</exception>
+    /// <exception cref="OperationCanceledException">The token had fired before the start, or the work ended by it.</exception>
+    /// <exception cref="ObjectDisposedException">The client was disposed.</exception>
     Task RunAsync(
         string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default);
 
@@ -57,6 +61,12 @@ public interface IJobmon : IAsyncDisposable
     /// The outcome. A SQL that the server refuses, and a lost connection, are recorded and returned, not thrown, as in the original.
     /// </returns>
     /// <exception cref="OperationCanceledException">Cancelled; recorded as such.</exception>
+    /// <exception cref="ArgumentException">The name or <paramref name="sql"/> is empty, or the name is longer than <see cref="JobmonOptions.MaxJobNameBytes"/>.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work.</exception>
+    /// <exception cref="InvalidOperationException">This client has no server to run SQL on.</exception>
+    /// <exception cref="JobAlreadyRunningException">Another run holds the lock, with <see cref="OnConflict.Throw"/>, or the wait timed out.</exception>
+    /// <exception cref="JobmonException">With <see cref="ErrorPolicy.Throw"/>, or when the single-instance lock cannot be decided.</exception>
+    /// <exception cref="ObjectDisposedException">The client was disposed.</exception>
     Task<SqlJobResult> RunSqlAsync(string jobName, string sql, SqlJobOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>Fluent form of <see cref="JobOptions"/>; nothing is written before it is started.</summary>

@@ -10,6 +10,8 @@ public interface IMimeo
     /// <summary>Creates the package's tables at the destination, or brings older ones up to date; may be repeated. Needs <c>CREATE</c> on the database.</summary>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
     /// <exception cref="MimeoStoreException">The tables are newer than this version knows.</exception>
+    /// <exception cref="MimeoPermissionException">The role may not create the schema or its tables.</exception>
+    /// <exception cref="MimeoServerException">The destination is not to be reached, or refused a statement.</exception>
     Task EnsureCreatedAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Makes a source known by name: a row of <c>dblink_mapping_mimeo</c>. A name that is known gets the new connection.</summary>
@@ -24,6 +26,9 @@ public interface IMimeo
 
     /// <summary>All sources, by name.</summary>
     /// <param name="cancellationToken">Cancels it.</param>
+    /// <exception cref="MimeoStoreException">The package's tables are missing, or newer than this version knows.</exception>
+    /// <exception cref="MimeoPermissionException">The role may not read the configuration.</exception>
+    /// <exception cref="MimeoServerException">The destination is not to be reached, or refused a statement.</exception>
     Task<IReadOnlyList<MimeoSource>> ListSourcesAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Forgets a source.</summary>
@@ -62,11 +67,17 @@ public interface IMimeo
 
     /// <summary>All managed tables, by name.</summary>
     /// <param name="cancellationToken">Cancels it.</param>
+    /// <exception cref="MimeoStoreException">The package's tables are missing, or newer than this version knows.</exception>
+    /// <exception cref="MimeoPermissionException">The role may not read the configuration.</exception>
+    /// <exception cref="MimeoServerException">The destination is not to be reached, or refused a statement.</exception>
     Task<IReadOnlyList<ReplicationSpec>> ListAsync(CancellationToken cancellationToken = default);
 
     /// <summary>One managed table; null when it is not managed.</summary>
     /// <param name="destination">The table, with its schema.</param>
     /// <param name="cancellationToken">Cancels it.</param>
+    /// <exception cref="MimeoStoreException">The package's tables are missing, or newer than this version knows.</exception>
+    /// <exception cref="MimeoPermissionException">The role may not read the configuration.</exception>
+    /// <exception cref="MimeoServerException">The destination is not to be reached, or refused a statement.</exception>
     Task<ReplicationSpec?> FindAsync(QualifiedName destination, CancellationToken cancellationToken = default);
 
     /// <summary>Ends the management of a table. Stands for the <c>…_destroyer</c> functions.</summary>

@@ -40,6 +40,9 @@ public interface IPartman
     /// <summary>All sets in the order of maintenance; rows that cannot be worked with are left out, <see cref="PlanMaintenanceAsync"/> names them.</summary>
     /// <param name="cancellationToken">Cancels the question.</param>
     /// <returns>The sets.</returns>
+    /// <exception cref="PartmanStoreException">The extension asked for is not installed, the server is too old, or the tables are newer than this version knows.</exception>
+    /// <exception cref="PartmanPrivilegeException">The role lacks a right; its statements give what is missing.</exception>
+    /// <exception cref="PartmanServerException">The server refused a statement, or the connection broke.</exception>
     Task<IReadOnlyList<PartitionSet>> ListSetsAsync(CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -111,17 +114,26 @@ public interface IPartman
     /// <param name="table">The partitioned table, with its schema; it need not exist any more.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
     /// <returns>Whether there was something to forget.</returns>
+    /// <exception cref="StandbyServerException">The server is a standby.</exception>
+    /// <exception cref="PartmanStoreException">The extension asked for is not installed, the server is too old, or the tables are newer than this version knows.</exception>
+    /// <exception cref="PartmanPrivilegeException">The role lacks a right; its statements give what is missing.</exception>
+    /// <exception cref="PartmanServerException">The server refused a statement, or the connection broke.</exception>
     Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default);
 
     /// <summary>Looks at all sets and says what is wrong or soon will be.</summary>
     /// <param name="cancellationToken">Cancels the questions.</param>
     /// <returns>The findings.</returns>
+    /// <exception cref="PartmanStoreException">The extension asked for is not installed, the server is too old, or the tables are newer than this version knows.</exception>
+    /// <exception cref="PartmanPrivilegeException">The role lacks a right; its statements give what is missing.</exception>
+    /// <exception cref="PartmanServerException">The server refused a statement, or the connection broke.</exception>
     Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default);
 
     /// <summary>A script that gives a role what it needs beside owning the tables. Nobody runs it here.</summary>
     /// <param name="role">The role.</param>
     /// <param name="cancellationToken">Cancels the question what is installed.</param>
     /// <returns>The statements.</returns>
+    /// <exception cref="PartmanStoreException">The extension asked for is not installed, the server is too old, or the tables are newer than this version knows.</exception>
+    /// <exception cref="PartmanServerException">The server refused a statement, or the connection broke.</exception>
     Task<string> GetGrantScriptAsync(PgIdentifier role, CancellationToken cancellationToken = default);
 }
 
