@@ -6,7 +6,7 @@ namespace OmniPg.Guard.Tests;
 /// <summary>Whoever calls one of the main types learns in the editor what to catch.</summary>
 public sealed partial class ExceptionDocTests
 {
-    private static readonly IReadOnlySet<string> Main = new HashSet<string>(StringComparer.Ordinal)
+    private static readonly HashSet<string> Main = new HashSet<string>(StringComparer.Ordinal)
     {
         "OmniPg.Wal.IWalArchiver", "OmniPg.Wal.IWalRestorer", "OmniPg.Wal.IWalRepository",
         "OmniPg.Jobmon.IJobmon", "OmniPg.Jobmon.IJob", "OmniPg.Jobmon.IStep", "OmniPg.Jobmon.IJobHistory", "OmniPg.Jobmon.IJobMonitor", "OmniPg.Jobmon.IJobmonAdmin",

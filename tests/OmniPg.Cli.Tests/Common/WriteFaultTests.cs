@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using OmniPg.Testing;
 
 namespace OmniPg.Cli.Tests.Common;
