@@ -49,7 +49,10 @@ public interface IMimeo
     /// <exception cref="DestinationExistsException">Something is where a snapshot's view or tables have to be.</exception>
     /// <exception cref="SourceTableNotFoundException">The source has no such table, or the role may not see it.</exception>
     /// <exception cref="ColumnDriftException">Columns are unknown at the source, or do not fit those of the destination.</exception>
-    /// <exception cref="NoReplicationKeyException">An updater's source has no key, and none was given.</exception>
+    /// <exception cref="NoReplicationKeyException">The method needs a key; the source has none, and none was given.</exception>
+    /// <exception cref="SourceKindException">The source of a dml or logdel is no table.</exception>
+    /// <exception cref="QueueLimitException">The source feeds a hundred destinations by queues already.</exception>
+    /// <exception cref="QueueLeftException">It failed, and queue and trigger could not be removed from the source.</exception>
     Task<CreateResult> CreateAsync(ReplicationSpec spec, CreateOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>Brings one table up to date. Stands for the <c>refresh_…</c> functions.</summary>
@@ -61,6 +64,7 @@ public interface IMimeo
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
     /// <exception cref="CopyInterruptedException">One side broke off; the table is as it was.</exception>
     /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>
+    /// <exception cref="QueueMissingException">The queue of a dml or logdel is gone from the source.</exception>
     /// <exception cref="BatchStalledException">The limit is smaller than the number of rows that share one value.</exception>
     /// <exception cref="MimeoLockException">A lock of a table was not to be had in <see cref="MimeoOptions.LockTimeout"/>.</exception>
     Task<RefreshResult> RefreshAsync(QualifiedName destination, RefreshOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
@@ -83,7 +87,10 @@ public interface IMimeo
     /// <summary>Ends the management of a table. Stands for the <c>…_destroyer</c> functions.</summary>
     /// <param name="destination">The table, with its schema.</param>
     /// <param name="keepTable">Whether its rows stay, as a table of that name. Default true.</param>
+    /// <param name="sourceCleanup">What becomes of queue and trigger of a dml or logdel. Default: they are dropped, which needs the owner of the source's table.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
-    Task<DropResult> DropAsync(QualifiedName destination, bool keepTable = true, CancellationToken cancellationToken = default);
+    /// <exception cref="MimeoPermissionException">The role may not drop the trigger; nothing was changed.</exception>
+    /// <exception cref="SourceConnectionException">The source cannot be reached; nothing was changed.</exception>
+    Task<DropResult> DropAsync(QualifiedName destination, bool keepTable = true, SourceCleanup sourceCleanup = SourceCleanup.Require, CancellationToken cancellationToken = default);
 }

@@ -39,7 +39,7 @@ internal sealed class Mimeo : IAsyncDisposable
         Client.RefreshAsync(QualifiedName.Parse(destination), options, cancellationToken: TestContext.Current.CancellationToken);
 
     public Task<DropResult> DropAsync(string destination, bool keepTable = true) =>
-        Client.DropAsync(QualifiedName.Parse(destination), keepTable, TestContext.Current.CancellationToken);
+        Client.DropAsync(QualifiedName.Parse(destination), keepTable, cancellationToken: TestContext.Current.CancellationToken);
 
     public ValueTask DisposeAsync() => Databases.DisposeAsync();
 }

@@ -17,6 +17,8 @@ internal static class MimeoCommands
 
     private static readonly Option<bool> DropTable = new("--drop-table") { Description = "Drop the rows, too" };
 
+    private static readonly Option<bool> SkipSource = new("--skip-source") { Description = "Leave queue and trigger of a dml or logdel at the source, and print what to run there" };
+
     public static Command Create(CliHost host)
     {
         var command = new Command("mimeo", "Tables pulled from other databases\nExample: omnipg mimeo refresh dw.orders");
@@ -30,7 +32,7 @@ internal static class MimeoCommands
         command.Subcommands.Add(MimeoCreateCommand.Create(host));
         command.Subcommands.Add(MimeoRefreshCommand.Create(host));
         command.Subcommands.Add(CliCommand.Create(host, "list", "All managed tables", "omnipg mimeo list", ListAsync));
-        command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable));
+        command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable, SkipSource));
         return command;
     }
 
@@ -102,11 +104,17 @@ internal static class MimeoCommands
 
     private static async Task<int> DropAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var result = await Open(session).DropAsync(NameOf(session.NotEmpty(Destination)), keepTable: !session.Get(DropTable), cancellationToken);
-        session.WriteResult($"'{result.Destination}' is not managed any more{(result.Kept ? "; its rows stay" : "")}", json =>
+        var result = await Open(session).DropAsync(NameOf(session.NotEmpty(Destination)), keepTable: !session.Get(DropTable),
+            session.Get(SkipSource) ? SourceCleanup.Skip : SourceCleanup.Require, cancellationToken);
+        var left = result.SourceStatements.Count == 0 ? "" : "; run at its source:\n" + string.Join('\n', result.SourceStatements);
+        session.WriteResult($"'{result.Destination}' is not managed any more{(result.Kept ? "; its rows stay" : "")}{left}", json =>
         {
             json.WriteString("destination", result.Destination.ToString());
             json.WriteBoolean("kept", result.Kept);
+            json.WriteStartArray("sourceStatements");
+            foreach (var statement in result.SourceStatements)
+                json.WriteStringValue(statement);
+            json.WriteEndArray();
         });
         return ExitCodes.Done;
     }

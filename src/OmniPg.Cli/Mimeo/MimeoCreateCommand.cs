@@ -6,7 +6,7 @@ namespace OmniPg.Cli;
 
 internal static class MimeoCreateCommand
 {
-    private static readonly Argument<string> Kind = new("KIND") { Description = "snapshot, table, inserter or updater" };
+    private static readonly Argument<string> Kind = new("KIND") { Description = "snapshot, table, inserter, updater, dml or logdel" };
 
     private static readonly Argument<string> Source = new("SRC") { Description = "The table at the source; without a schema it is in public" };
 
@@ -24,15 +24,15 @@ internal static class MimeoCreateCommand
 
     private static readonly Option<string?> Where = new("--where") { Description = "Which rows; SQL for the source", HelpName = "COND" };
 
-    private static readonly Option<string?> Key = new("--key") { Description = "Columns that tell rows apart, for an updater. Default those of the primary key", HelpName = "a,b" };
+    private static readonly Option<string?> Key = new("--key") { Description = "Columns that tell rows apart, for updater, dml and logdel. Default those of the primary key", HelpName = "a,b" };
 
     private static readonly Option<string?> Every = new("--every") { Description = "Time after which the table is due again", HelpName = "I" };
 
     private static readonly Option<bool> NoData = new("--no-data") { Description = "Pull no rows yet" };
 
-    private static readonly Option<bool> NoIndex = new("--no-index") { Description = "Build no indexes but an updater's key" };
+    private static readonly Option<bool> NoIndex = new("--no-index") { Description = "Build no indexes but a key that the method needs" };
 
-    private static readonly Option<int?> BatchLimit = new("--batch-limit") { Description = "Most rows of a refresh", HelpName = "N" };
+    private static readonly Option<int?> BatchLimit = new("--batch-limit") { Description = "Most rows, or changes, of a refresh", HelpName = "N" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Sets one table up and pulls its first rows", "omnipg mimeo create updater public.orders --from erp --to dw.orders --by-time updated_at", RunAsync,
@@ -64,15 +64,20 @@ internal static class MimeoCreateCommand
             "table" => ReplicationKind.Table,
             "inserter" => ReplicationKind.Inserter,
             "updater" => ReplicationKind.Updater,
-            var other => throw new UsageException($"Kind '{other}' is none of snapshot, table, inserter, updater."),
+            "dml" => ReplicationKind.Dml,
+            "logdel" => ReplicationKind.Logdel,
+            var other => throw new UsageException($"Kind '{other}' is none of snapshot, table, inserter, updater, dml, logdel."),
         };
         var growing = kind is ReplicationKind.Inserter or ReplicationKind.Updater;
+        var queued = kind is ReplicationKind.Dml or ReplicationKind.Logdel;
         var cursor = Cursor(session);
         if (growing && cursor is null)
             throw new UsageException($"{session.Get(Kind)} needs --by-time or --by-serial.");
-        if (!growing && (cursor is not null || session.Get(BatchLimit) is not null))
-            throw new UsageException($"--by-time, --by-serial, --boundary and --batch-limit mean nothing for {session.Get(Kind)}.");
-        if (kind != ReplicationKind.Updater && session.Get(Key) is not null)
+        if (!growing && cursor is not null)
+            throw new UsageException($"--by-time, --by-serial and --boundary mean nothing for {session.Get(Kind)}.");
+        if (!growing && !queued && session.Get(BatchLimit) is not null)
+            throw new UsageException($"--batch-limit means nothing for {session.Get(Kind)}.");
+        if (!queued && kind != ReplicationKind.Updater && session.Get(Key) is not null)
             throw new UsageException($"--key means nothing for {session.Get(Kind)}.");
         if (session.Get(BatchLimit) <= 0)
             throw new UsageException($"--batch-limit '{session.Get(BatchLimit)}' must be positive.");

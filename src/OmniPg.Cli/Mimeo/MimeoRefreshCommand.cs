@@ -10,7 +10,7 @@ internal static class MimeoRefreshCommand
 
     private static readonly Option<string?> RepullOption = new("--repull") { Description = "Replace all rows, or those between two values, which stay themselves", HelpName = "all|FROM..TO" };
 
-    private static readonly Option<int?> Limit = new("--limit") { Description = "Most rows this time", HelpName = "N" };
+    private static readonly Option<int?> Limit = new("--limit") { Description = "Most rows, or changes, this time", HelpName = "N" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, RepullOption, Limit);

@@ -14,6 +14,12 @@ public enum ReplicationKind
 
     /// <summary>Rows beyond the largest value of a column, in place of older rows of the same key. Types <c>updater_time</c> and <c>updater_serial</c>.</summary>
     Updater,
+
+    /// <summary>Every insert, update and delete, by a queue of keys that a trigger at the source fills. Type <c>dml</c> of the original.</summary>
+    Dml,
+
+    /// <summary>The same, but a deleted row stays, with the time in column <c>mimeo_source_deleted</c>. Type <c>logdel</c> of the original.</summary>
+    Logdel,
 }
 
 /// <summary>One table at the destination: where its rows come from, and how.</summary>
@@ -43,13 +49,13 @@ public sealed record ReplicationSpec
     /// <summary>Column that only grows. Inserter and updater need it; the others have none.</summary>
     public CursorColumn? Cursor { get; init; }
 
-    /// <summary>Columns that tell rows apart. Default empty: the source's primary key, else its oldest unique index. Updater only; a view needs it.</summary>
+    /// <summary>Columns that tell rows apart. Default empty: the source's primary key, else its oldest unique index. Not for kinds that read all rows, nor for an inserter; an updater of a view needs it.</summary>
     public IReadOnlyList<string> Key { get; init; } = [];
 
     /// <summary>Time after which the table is due again. Default null: a scheduler leaves it alone.</summary>
     public PgInterval? Period { get; init; }
 
-    /// <summary>Most rows of one refresh of an inserter or updater. Default null: all.</summary>
+    /// <summary>Most rows, or entries of the queue, of one refresh. Default null: all. Not for kinds that read all rows.</summary>
     public int? BatchLimit { get; init; }
 
     /// <summary>Whether a snapshot is left out when its source had no writes. Default true.</summary>
@@ -67,11 +73,18 @@ public sealed record ReplicationSpec
     /// <summary>Largest cursor value at the destination, as the server writes it; null before there is one, and for the other kinds.</summary>
     public string? LastValue { get; init; }
 
+    /// <summary>Table of the source that collects the keys of changed rows, <c>control</c>; null for kinds without one. <see cref="IMimeo.CreateAsync"/> makes and names it.</summary>
+    public QualifiedName? Queue { get; init; }
+
     /// <summary>When the last refresh ended; null before the first.</summary>
     public DateTimeOffset? LastRun { get; init; }
 
     /// <summary>The table at the destination.</summary>
     public QualifiedName Target => Destination ?? Source;
+
+    internal bool HasQueue => Kind is ReplicationKind.Dml or ReplicationKind.Logdel;
+
+    internal bool HasCursor => Kind is ReplicationKind.Inserter or ReplicationKind.Updater;
 }
 
 /// <summary>A column that only grows, and how far behind its end a refresh stays.</summary>

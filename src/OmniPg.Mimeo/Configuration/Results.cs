@@ -32,7 +32,7 @@ public enum IndexCopy
     /// <summary>The one that tells rows apart.</summary>
     KeyOnly,
 
-    /// <summary>None; an updater still gets that of its key.</summary>
+    /// <summary>None; kinds that need a key still get that of the key.</summary>
     None,
 }
 
@@ -42,7 +42,7 @@ public sealed class RefreshOptions : ICheckedOptions
     /// <summary>Most rows; null takes <see cref="ReplicationSpec.BatchLimit"/>. Positive.</summary>
     public int? Limit { get; set; }
 
-    /// <summary>Rows to fetch anew; null for none. Inserter and updater only.</summary>
+    /// <summary>Rows to fetch anew; null for none. Dml and logdel take <see cref="Repull.All"/> only, snapshot and table none.</summary>
     public Repull? Repull { get; set; }
 
     /// <summary>Whether a snapshot without writes is left out; null takes <see cref="ReplicationSpec.SkipUnchanged"/>.</summary>
@@ -119,8 +119,19 @@ public sealed record RefreshResult(
 /// <param name="Warnings">What somebody should look at; empty for nothing.</param>
 public sealed record CreateResult(ReplicationSpec Spec, bool DestinationExisted, long Rows, IReadOnlyList<string> Warnings);
 
+/// <summary>What becomes of queue and trigger at the source when the management of a table ends.</summary>
+public enum SourceCleanup
+{
+    /// <summary>They are dropped; where that fails, nothing is changed.</summary>
+    Require,
+
+    /// <summary>The source is not contacted: <see cref="DropResult.SourceStatements"/> say what to run there.</summary>
+    Skip,
+}
+
 /// <summary>What was taken away.</summary>
 /// <param name="Destination">The table.</param>
 /// <param name="Kept">Whether its rows are still there.</param>
-/// <param name="Dropped">Relations that were dropped.</param>
-public sealed record DropResult(QualifiedName Destination, bool Kept, IReadOnlyList<QualifiedName> Dropped);
+/// <param name="Dropped">Relations of the destination that were dropped.</param>
+/// <param name="SourceStatements">What is left to run at the source; empty for nothing.</param>
+public sealed record DropResult(QualifiedName Destination, bool Kept, IReadOnlyList<QualifiedName> Dropped, IReadOnlyList<string> SourceStatements);

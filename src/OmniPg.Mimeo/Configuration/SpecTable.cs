@@ -13,7 +13,7 @@ internal static class SpecTable
     /// <summary>The same, waiting.</summary>
     public const string Lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('mimeo advisory lock'), pg_catalog.hashtext($1))";
 
-    private static readonly string[] Types = ["snap", "table", "inserter_time", "inserter_serial", "updater_time", "updater_serial"];
+    private static readonly string[] Types = ["snap", "table", "inserter_time", "inserter_serial", "updater_time", "updater_serial", "dml", "logdel"];
 
     /// <summary>A name as these tables have it: schema and table without quotes, cut at the first dot.</summary>
     /// <exception cref="ArgumentException">There is no schema, or one with a dot.</exception>
@@ -26,6 +26,8 @@ internal static class SpecTable
     {
         ReplicationKind.Snapshot => "snap",
         ReplicationKind.Table => "table",
+        ReplicationKind.Dml => "dml",
+        ReplicationKind.Logdel => "logdel",
         var kind => (kind == ReplicationKind.Inserter ? "inserter_" : "updater_") + (spec.Cursor!.TimeBoundary is null ? "serial" : "time"),
     };
 
@@ -46,7 +48,7 @@ internal static class SpecTable
     public static async Task<ReplicationSpec?> FindAsync(PgSession session, MimeoStore store, QualifiedName destination) =>
         await ReadAsync(session, store, destination).ConfigureAwait(false) is [var one, ..] ? one : null;
 
-    /// <summary>Whether any method has this destination, dml and logdel of the extension included.</summary>
+    /// <summary>Whether any method has this destination.</summary>
     public static async Task<bool> IsManagedAsync(PgSession session, MimeoStore store, QualifiedName destination) =>
         await session.ScalarAsync($"SELECT type FROM {store.Of("refresh_config")} WHERE dest_table = $1 LIMIT 1", PgParameter.Text(Text(destination))).ConfigureAwait(false) is not null;
 
@@ -74,6 +76,9 @@ internal static class SpecTable
                 Add("truncate_cascade", PgParameter.Flag(spec.TruncateCascade));
                 Add("sequences", PgParameter.Of(spec.Sequences.Count == 0 ? null : spec.Sequences.Select(Text).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text));
                 break;
+            case ReplicationKind.Dml or ReplicationKind.Logdel:
+                Add("control", PgParameter.Text(Text(spec.Queue!.Value)));
+                break;
             default:
                 Add("control", PgParameter.Text(spec.Cursor!.Column));
                 if (spec.Cursor.TimeBoundary is { } boundary)
@@ -88,12 +93,12 @@ internal static class SpecTable
                 {
                     Add("boundary", PgParameter.BigInt(spec.Cursor.SerialBoundary));
                 }
-                if (spec.Kind == ReplicationKind.Updater)
-                {
-                    Add("pk_name", PgParameter.Texts(key.Select(k => k.Name.Value)));
-                    Add("pk_type", PgParameter.Texts(key.Select(k => k.Type)));
-                }
                 break;
+        }
+        if (key.Count > 0)
+        {
+            Add("pk_name", PgParameter.Texts(key.Select(k => k.Name.Value)));
+            Add("pk_type", PgParameter.Texts(key.Select(k => k.Type)));
         }
         return session.ExecuteAsync(
             $"INSERT INTO {store.Of("refresh_config_" + TypeOf(spec))} ({string.Join(", ", columns)}) VALUES ({string.Join(", ", values)})", [.. parameters]);
@@ -110,6 +115,11 @@ internal static class SpecTable
     public static Task RanAsync(PgSession session, MimeoStore store, ReplicationSpec spec) =>
         session.ExecuteAsync($"UPDATE {store.Of("refresh_config_" + TypeOf(spec))} SET last_run = pg_catalog.clock_timestamp() WHERE dest_table = $1", PgParameter.Text(Text(spec.Target)));
 
+    /// <summary>Remembers what a source showed at a load, by which the next refresh tells whether it has changed.</summary>
+    public static Task<int> StoreTokenAsync(PgSession session, MimeoStore store, QualifiedName destination, string? token, int skips) => session.ExecuteAsync(
+        $"INSERT INTO {store.Beside("table_state")} VALUES ($1, $2, $3) ON CONFLICT (dest_table) DO UPDATE SET change_token = excluded.change_token, skips = excluded.skips",
+        PgParameter.Text(Text(destination)), PgParameter.Text(token), PgParameter.Integer(skips));
+
     /// <summary>Takes a table out.</summary>
     public static async Task DeleteAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
     {
@@ -121,9 +131,10 @@ internal static class SpecTable
     {
         var cursor = type.Contains('_', StringComparison.Ordinal);
         var time = type.EndsWith("_time", StringComparison.Ordinal);
-        return $"SELECT type, dest_table, source_table, dblink, filter, condition, period, batch_limit, last_run, {(cursor ? "control" : "NULL::text AS control")}, "
+        var queue = type is "dml" or "logdel";
+        return $"SELECT type, dest_table, source_table, dblink, filter, condition, period, batch_limit, last_run, {(cursor || queue ? "control" : "NULL::text AS control")}, "
             + $"{(time ? "boundary" : "NULL::interval")} AS time_boundary, {(cursor && !time ? "boundary::bigint" : "NULL::bigint")} AS serial_boundary, "
-            + $"{(cursor ? "last_value::text" : "NULL::text")} AS last_value, {(type.StartsWith("updater", StringComparison.Ordinal) ? "pk_name" : "NULL::text[]")} AS pk_name, "
+            + $"{(cursor ? "last_value::text" : "NULL::text")} AS last_value, {(queue || type.StartsWith("updater", StringComparison.Ordinal) ? "pk_name" : "NULL::text[]")} AS pk_name, "
             + $"{(type == "snap" ? "check_stats, post_script" : "NULL::boolean AS check_stats, NULL::text[] AS post_script")}, "
             + $"{(type == "table" ? "truncate_cascade, sequences" : "NULL::boolean AS truncate_cascade, NULL::text[] AS sequences")} FROM {store.Of("refresh_config_" + type)}";
     }
@@ -137,6 +148,8 @@ internal static class SpecTable
             {
                 "snap" => ReplicationKind.Snapshot,
                 "table" => ReplicationKind.Table,
+                "dml" => ReplicationKind.Dml,
+                "logdel" => ReplicationKind.Logdel,
                 _ => type[0] == 'i' ? ReplicationKind.Inserter : ReplicationKind.Updater,
             },
             Destination = Name(row.GetString(1)),
@@ -147,7 +160,8 @@ internal static class SpecTable
             Period = row.Interval(6),
             BatchLimit = row.Integer(7),
             LastRun = row.Instant(8),
-            Cursor = row.Text(9) is not { } control ? null
+            Queue = type is "dml" or "logdel" ? Name(row.GetString(9)) : null,
+            Cursor = type is "dml" or "logdel" || row.Text(9) is not { } control ? null
                 : row.Interval(10) is { } time ? CursorColumn.Time(control, time) : CursorColumn.Serial(control, row.BigInt(11) ?? 0),
             LastValue = row.Text(12),
             Key = Texts(row, 13),

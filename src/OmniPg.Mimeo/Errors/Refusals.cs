@@ -91,6 +91,42 @@ public sealed class NoReplicationKeyException : MimeoException
     }
 }
 
+/// <summary><c>mimeo.source.kind</c>: the method needs a trigger, which rows of such a relation do not fire.</summary>
+public sealed class SourceKindException : MimeoException
+{
+    internal SourceKindException(QualifiedName source, string kind)
+        : base("mimeo.source.kind", $"Source '{source}' is a {kind}; a queue of changes needs a table or a partitioned table.", "Choose its table, or another method.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.queue.missing</c>: the queue of the source is not there any more. The configuration was kept.</summary>
+public sealed class QueueMissingException : MimeoException
+{
+    internal QueueMissingException(QualifiedName destination, QualifiedName queue, Exception inner)
+        : base("mimeo.queue.missing", $"Source queue table missing ({queue}), which '{destination}' is refreshed by.", "Drop the table from the configuration and create it anew; its rows may stay.", inner)
+    {
+    }
+}
+
+/// <summary><c>mimeo.queue.limit</c>: one source table feeds as many destinations as it can.</summary>
+public sealed class QueueLimitException : MimeoException
+{
+    internal QueueLimitException(QualifiedName source)
+        : base("mimeo.queue.limit", $"Limit of 99 queue tables for a single source table reached: '{source}'.", "Drop a destination that nobody needs.")
+    {
+    }
+}
+
+/// <summary><c>mimeo.queue.left</c>: a set-up failed, and what it had made at the source could not be taken away again. The inner error says why it failed.</summary>
+public sealed class QueueLeftException : MimeoException
+{
+    internal QueueLeftException(string cause, string why, string statements, Exception inner)
+        : base("mimeo.queue.left", $"{cause} What had been made at the source could not be removed: {why}", $"The next set-up of the same table removes it. Or run there: {statements}", inner)
+    {
+    }
+}
+
 /// <summary><c>mimeo.batch.stalled</c>: all rows of a batch share one cursor value, so no limit cuts between them. The place in the source is unchanged.</summary>
 public sealed class BatchStalledException : MimeoException
 {

@@ -6,8 +6,6 @@ namespace OmniPg.Mimeo;
 /// <remarks>The new place is written in the transaction of the rows. Both bounds are exclusive, and both are constants that were read in the snapshot of the copy.</remarks>
 internal sealed class CursorMethod
 {
-    private static readonly QualifiedName Stage = QualifiedName.Create("pg_temp", "omnipg_stage");
-
     private readonly TableRun _run;
     private readonly ColumnInfo _column;
     private readonly string _type;
@@ -60,7 +58,7 @@ internal sealed class CursorMethod
         }
         var rows = _run.Spec.Kind == ReplicationKind.Inserter
             ? await _run.CopyAsync(_run.Query(window), table.Name, freeze: false).ConfigureAwait(false)
-            : await ReplaceAsync(_run.Query(window), table).ConfigureAwait(false);
+            : await KeyedRows.ReplaceAsync(_run, _run.Query(window), table).ConfigureAwait(false);
         await StoreAsync("last_value").ConfigureAwait(false);
         return reached ? RefreshStatus.LimitReached : rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
     }
@@ -80,7 +78,7 @@ internal sealed class CursorMethod
             // A row that is new in the window may stand outside of it at the destination.
             _ = all || _run.Spec.Kind == ReplicationKind.Inserter
                 ? await _run.CopyAsync(query, table.Name, freeze: false).ConfigureAwait(false)
-                : await ReplaceAsync(query, table).ConfigureAwait(false);
+                : await KeyedRows.ReplaceAsync(_run, query, table).ConfigureAwait(false);
         }
         // A place above rows that are not there any more would hide those that are numbered anew.
         await StoreAsync(repull.Start is { } first ? $"least(last_value, {Constant(first)}{Stored})" : Floor).ConfigureAwait(false);
@@ -88,40 +86,6 @@ internal sealed class CursorMethod
 
         static string And(params string?[] parts) => string.Join(" AND ", parts.Where(p => p is not null));
     }
-
-    // An upsert leaves unchanged rows alone; where a second unique index is, two rows may swap its values, which only delete and insert can do.
-    private async Task<long> ReplaceAsync(string query, RelationInfo table)
-    {
-        var session = _run.Destination.Unlimited;
-        await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {_run.ColumnList} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
-        var rows = await _run.CopyAsync(query, Stage, freeze: false).ConfigureAwait(false);
-        if (rows == 0)
-            return 0;
-        await session.ExecuteAsync("ANALYZE pg_temp.omnipg_stage").ConfigureAwait(false);
-        var key = _run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).ToArray();
-        if (await HasOnlyUniqueIndexAsync(table).ConfigureAwait(false))
-        {
-            var others = _run.Columns.Where(c => !_run.Spec.Key.Contains(c.Name.Value)).Select(c => c.Name.Quoted).ToArray();
-            var action = others.Length == 0 ? "NOTHING"
-                : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))} WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record";
-            await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({_run.ColumnList}) SELECT {_run.ColumnList} FROM pg_temp.omnipg_stage ON CONFLICT ({string.Join(", ", key)}) DO {action}").ConfigureAwait(false);
-        }
-        else
-        {
-            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {string.Join(" AND ", key.Select(k => $"d.{k} = s.{k}"))}").ConfigureAwait(false);
-            await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} ({_run.ColumnList}) SELECT {_run.ColumnList} FROM pg_temp.omnipg_stage").ConfigureAwait(false);
-        }
-        return rows;
-    }
-
-    private async Task<bool> HasOnlyUniqueIndexAsync(RelationInfo table) => await _run.Destination.ScalarAsync(
-        """
-        SELECT count(*) = 1 AND bool_and(i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-            AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
-                = ARRAY(SELECT unnest($2) ORDER BY 1))
-        FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)
-        """,
-        PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(_run.Spec.Key)).ConfigureAwait(false) is true;
 
     // The value to stay below when there are at least so many rows: the rows of the last value of the batch wait, for others may have it, too.
     private async Task<string?> CutAsync(string window, int limit)

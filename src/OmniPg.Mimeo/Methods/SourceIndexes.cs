@@ -76,6 +76,13 @@ internal sealed class SourceIndexes
             await _run.Destination.Unlimited.ExecuteAsync($"CREATE UNIQUE INDEX ON {table.Quoted} ({string.Join(", ", key.Select(k => k.Name.Quoted))})").ConfigureAwait(false);
     }
 
+    /// <summary>Builds the index by which deleted rows of a logdel are found.</summary>
+    public async Task BuildDeletedAsync(QualifiedName table)
+    {
+        var name = await FreeNameAsync(table, $"{table.Name.Value}_{TableRun.Deleted.Value}").ConfigureAwait(false);
+        await _run.Destination.Unlimited.ExecuteAsync($"CREATE INDEX {name.Quoted} ON {table.Quoted} ({TableRun.Deleted.Quoted})").ConfigureAwait(false);
+    }
+
     private async Task BuildOneAsync(QualifiedName table, Index index, string prefix)
     {
         var session = _run.Destination.Unlimited;
@@ -112,7 +119,8 @@ internal sealed class SourceIndexes
         }
     }
 
-    private static PgIdentifier Cut(string name, string suffix)
+    /// <summary>A name with a suffix; what is too long for both is cut from the end of the name, as <c>check_name_length()</c> does, but by bytes.</summary>
+    public static PgIdentifier Cut(string name, string suffix)
     {
         var kept = new StringBuilder();
         var bytes = suffix.Length;

@@ -11,6 +11,9 @@ internal sealed class TableRun
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1
         """;
 
+    /// <summary>Column of a logdel's destination and queue: when the row was deleted at the source.</summary>
+    public static readonly PgIdentifier Deleted = PgIdentifier.Create("mimeo_source_deleted");
+
     private readonly NpgsqlDataSource _destinationServer;
     private readonly IProgress<CopyProgress>? _progress;
 
@@ -32,7 +35,10 @@ internal sealed class TableRun
     /// <summary>Columns that are copied, in the source's order.</summary>
     public required IReadOnlyList<ColumnInfo> Columns { get; init; }
 
-    public List<string> Warnings { get; } = [];
+    /// <summary>Columns that are written at the destination.</summary>
+    public IEnumerable<PgIdentifier> Written => Spec.Kind == ReplicationKind.Logdel ? Columns.Select(c => c.Name).Append(Deleted) : Columns.Select(c => c.Name);
+
+    public required List<string> Warnings { get; init; }
 
     public long Rows { get; private set; }
 
@@ -40,15 +46,16 @@ internal sealed class TableRun
 
     public CopyFormat Format => Columns.All(c => c.IsBinarySafe) ? CopyFormat.Binary : CopyFormat.Text;
 
-    /// <summary>Takes the source's snapshot and reads its catalog from it.</summary>
+    /// <summary>Reads the source's catalog in the snapshot that was taken.</summary>
     public static Task<TableRun> BeginAsync(
-        ReplicationSpec spec, MimeoStore store, PgSession destination, SourceSession source, MimeoOptions options, NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress) =>
-        source.AskAsync(spec.Source, _ => ReadAsync(spec, store, destination, source, options, destinationServer, progress));
+        ReplicationSpec spec, MimeoStore store, PgSession destination, SourceSession source, MimeoOptions options, NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress,
+        List<string>? warnings = null) =>
+        source.AskAsync(spec.Source, _ => ReadAsync(spec, store, destination, source, options, destinationServer, progress, warnings ?? []));
 
     private static async Task<TableRun> ReadAsync(
-        ReplicationSpec spec, MimeoStore store, PgSession destination, SourceSession source, MimeoOptions options, NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress)
+        ReplicationSpec spec, MimeoStore store, PgSession destination, SourceSession source, MimeoOptions options, NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress,
+        List<string> warnings)
     {
-        await source.TakeSnapshotAsync(options.LockTimeout).ConfigureAwait(false);
         // Types are named with their schema then, as the destination needs them; the condition is the operator's text for the role's own path.
         await source.Session.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
         var relation = await RelationInfo.FindAsync(source.Session, spec.Source).ConfigureAwait(false) ?? throw new SourceTableNotFoundException(spec.Source, source.Name);
@@ -62,7 +69,7 @@ internal sealed class TableRun
         }
         var run = new TableRun(destinationServer, progress)
         {
-            Spec = spec, Store = store, Destination = destination, Source = source, Options = options, Relation = relation, Columns = relation.Pick(spec.Columns, spec.Target),
+            Spec = spec, Store = store, Destination = destination, Source = source, Options = options, Relation = relation, Columns = relation.Pick(spec.Columns, spec.Target), Warnings = warnings,
         };
         await run.CheckConditionAsync().ConfigureAwait(false);
         return run;
@@ -85,14 +92,16 @@ internal sealed class TableRun
     /// <param name="query">The rows.</param>
     /// <param name="into">The relation, which has all copied columns.</param>
     /// <param name="freeze">Whether this transaction created or truncated it.</param>
+    /// <param name="columns">Columns of the relation that the query fills, quoted; null for those that are copied.</param>
     /// <returns>Number of rows.</returns>
-    public async Task<long> CopyAsync(string query, QualifiedName into, bool freeze)
+    public async Task<long> CopyAsync(string query, QualifiedName into, bool freeze, string? columns = null)
     {
+        columns ??= ColumnList;
         var pid = (int)(await Destination.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false))!;
         var pipe = new CopyPipe
         {
             Source = Source.Session.Connection, Query = query, Destination = Destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
-            Into = Columns.Count == 0 ? into.Quoted : $"{into.Quoted} ({ColumnList})", BufferBytes = Options.PipeBufferBytes, Progress = _progress, EstimatedRows = Relation.EstimatedRows,
+            Into = columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})", BufferBytes = Options.PipeBufferBytes, Progress = _progress, EstimatedRows = Relation.EstimatedRows,
             // Another session of the same role may end the statement; the driver has no way to do it for a COPY that writes.
             CancelDestination = () =>
             {
@@ -109,7 +118,7 @@ internal sealed class TableRun
 
     /// <summary>Creates the destination with names and types of the source, as the original does: no defaults, no NOT NULL.</summary>
     public Task CreateTableAsync(QualifiedName table) =>
-        Destination.ExecuteAsync($"CREATE TABLE {table.Quoted} ({string.Join(", ", Columns.Select(c => $"{c.Name.Quoted} {c.Type}"))})");
+        Destination.ExecuteAsync($"CREATE TABLE {table.Quoted} ({string.Join(", ", Columns.Select(c => $"{c.Name.Quoted} {c.Type}"))}{(Spec.Kind == ReplicationKind.Logdel ? $", {Deleted.Quoted} timestamptz" : "")})");
 
     /// <summary>Refuses a destination that lacks a copied column or has it with another type.</summary>
     public void RequireFit(RelationInfo destination)
@@ -120,6 +129,8 @@ internal sealed class TableRun
                            select there is null ? $"'{column.Name.Value}' ({column.Type}) is missing at the destination"
                                : there.IsGenerated ? $"'{column.Name.Value}' is generated at the destination"
                                : $"'{column.Name.Value}' is {column.Type} at the source and {there.Type} at the destination").ToArray();
+        if (Spec.Kind == ReplicationKind.Logdel && destination.Columns.All(c => c.Name != Deleted || c.Type != "timestamp with time zone"))
+            differences = [.. differences, $"'{Deleted}' (timestamp with time zone) is missing at the destination"];
         if (differences.Length > 0)
             throw new ColumnDriftException(Spec.Target, differences, "Change the destination's columns, or leave them out.");
     }

@@ -44,3 +44,11 @@ CREATE TABLE IF NOT EXISTS @schema@.refresh_config_updater_serial (
     boundary bigint NOT NULL DEFAULT 0, last_value bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (dest_table), CHECK (type = 'updater_serial'),
     FOREIGN KEY (dblink) REFERENCES @schema@.dblink_mapping_mimeo (data_source_id)) INHERITS (@schema@.refresh_config_updater);
+CREATE TABLE IF NOT EXISTS @schema@.refresh_config_dml (
+    control text NOT NULL, pk_name text[] NOT NULL, pk_type text[] NOT NULL, insert_on_fetch boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (dest_table), UNIQUE (source_table, dest_table), CHECK (type = 'dml'),
+    FOREIGN KEY (dblink) REFERENCES @schema@.dblink_mapping_mimeo (data_source_id)) INHERITS (@schema@.refresh_config);
+CREATE TABLE IF NOT EXISTS @schema@.refresh_config_logdel (
+    control text NOT NULL, pk_name text[] NOT NULL, pk_type text[] NOT NULL, insert_on_fetch boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (dest_table), UNIQUE (source_table, dest_table), CHECK (type = 'logdel'),
+    FOREIGN KEY (dblink) REFERENCES @schema@.dblink_mapping_mimeo (data_source_id)) INHERITS (@schema@.refresh_config);

@@ -6,4 +6,4 @@ CREATE TABLE IF NOT EXISTS @side@.table_state (
     change_token text,
     skips integer NOT NULL DEFAULT 0);
 DELETE FROM @side@.schema_version;
-INSERT INTO @side@.schema_version VALUES (1, '@schema.name.literal@');
+INSERT INTO @side@.schema_version VALUES (2, '@schema.name.literal@');

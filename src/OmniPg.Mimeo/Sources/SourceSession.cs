@@ -16,6 +16,14 @@ internal sealed class SourceSession : IAsyncDisposable
             pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)
         """;
 
+    // Kinds that LOCK TABLE takes, where the role may: what it may not read is told with the GRANT later.
+    private const string Lockable =
+        """
+        SELECT n.nspname::text, c.relname::text FROM unnest($1, $2) AS w (schema, relname)
+        JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.relname
+        WHERE c.relkind IN ('r', 'p') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') ORDER BY c.oid
+        """;
+
     private readonly NpgsqlDataSource? _owned;
     private NpgsqlTransaction? _transaction;
 
@@ -57,12 +65,66 @@ internal sealed class SourceSession : IAsyncDisposable
         session.ScalarAsync(CopySettings, PgParameter.Text(((long)lockTimeout.TotalMilliseconds).ToString(CultureInfo.InvariantCulture)));
 
     /// <summary>Takes the snapshot that everything from now on is read from. Row security must not hide rows silently: it makes the copy fail.</summary>
-    public async Task TakeSnapshotAsync(TimeSpan lockTimeout)
+    /// <remarks>
+    /// The tables are locked before the snapshot is taken: one that is rewritten in between (ALTER TABLE, TRUNCATE) has no rows that an older snapshot sees.
+    /// A queue is emptied in this transaction, which commits behind the destination's, so whoever is at the same queue has to be over before the snapshot.
+    /// </remarks>
+    /// <param name="lockTimeout">Longest wait for a lock.</param>
+    /// <param name="specs">What will be read.</param>
+    public async Task TakeSnapshotAsync(TimeSpan lockTimeout, params IReadOnlyList<ReplicationSpec> specs)
     {
+        var queues = specs.Where(s => s.Queue is not null).ToArray();
+        var readable = await AskAsync(specs[0].Source, source => source.RowsAsync(Lockable, row => QualifiedName.Create(row.GetString(0), row.GetString(1)),
+            PgParameter.Texts(specs.Select(s => s.Source.Schema!.Value.Value)), PgParameter.Texts(specs.Select(s => s.Source.Name.Value)))).ConfigureAwait(false);
         _transaction = await Session.Connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, Session.CancellationToken).ConfigureAwait(false);
-        await Session.ExecuteAsync("SET TRANSACTION READ ONLY").ConfigureAwait(false);
+        await Session.ExecuteAsync(queues.Length > 0 ? "SET TRANSACTION READ WRITE" : "SET TRANSACTION READ ONLY").ConfigureAwait(false);
         await Session.ExecuteAsync("SET LOCAL row_security = off").ConfigureAwait(false);
-        await AgreeAsync(Session, lockTimeout).ConfigureAwait(false);
+        await Session.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {(long)lockTimeout.TotalMilliseconds}")).ConfigureAwait(false);
+        foreach (var spec in queues)
+            await AskAsync(spec.Source, source => LockQueueAsync(source, spec)).ConfigureAwait(false);
+        foreach (var table in readable)
+            await AskAsync(table, source => source.Unlimited.ExecuteAsync($"LOCK TABLE {table.Quoted} IN ACCESS SHARE MODE")).ConfigureAwait(false);
+        await AskAsync(specs[0].Source, async source =>
+        {
+            await AgreeAsync(source, lockTimeout).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
+    }
+
+    /// <summary>Keeps what was done at the source.</summary>
+    public async Task CommitAsync()
+    {
+        // Not to be cancelled: the destination has the rows.
+        await _transaction!.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+        await EndAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Gives the snapshot back; what was not committed is undone.</summary>
+    public async Task EndAsync()
+    {
+        if (_transaction is not null)
+            await _transaction.DisposeAsync().ConfigureAwait(false);
+        _transaction = null;
+    }
+
+    /// <summary>Changes something at the source in a transaction of its own, outside of any snapshot.</summary>
+    public Task<T> ChangeAsync<T>(QualifiedName table, TimeSpan lockTimeout, Func<PgSession, Task<T>> work) => AskAsync(table, source => source.InTransactionAsync(async () =>
+    {
+        await source.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {(long)lockTimeout.TotalMilliseconds}")).ConfigureAwait(false);
+        return await work(source.Unlimited).ConfigureAwait(false);
+    }));
+
+    // Does not hinder those who add to it.
+    private static async Task<int> LockQueueAsync(PgSession source, ReplicationSpec spec)
+    {
+        try
+        {
+            return await source.Unlimited.ExecuteAsync($"LOCK TABLE {spec.Queue!.Value.Quoted} IN SHARE UPDATE EXCLUSIVE MODE").ConfigureAwait(false);
+        }
+        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
+        {
+            throw new QueueMissingException(spec.Target, spec.Queue!.Value, error);
+        }
     }
 
     /// <summary>Asks the source; what it refuses comes out as an error that names it, for another server's would be taken for the destination's.</summary>
@@ -87,8 +149,7 @@ internal sealed class SourceSession : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_transaction is not null)
-            await _transaction.DisposeAsync().ConfigureAwait(false);
+        await EndAsync().ConfigureAwait(false);
         await Session.Connection.DisposeAsync().ConfigureAwait(false);
         if (_owned is not null)
             await _owned.DisposeAsync().ConfigureAwait(false);

@@ -58,8 +58,39 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         result.Output.Should().StartWith("public.grown\tRefreshed\t99\t");
     }
 
+    [Fact]
+    public async Task Changes_are_followed_by_a_queue_that_drop_takes_away_or_names()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY, t text); INSERT INTO orders SELECT i, 'x' FROM generate_series(1, 100) i", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+
+        var dml = await cli.RunAsync("mimeo", "create", "dml", "orders", "--from", "erp", "--batch-limit", "1000");
+        var logdel = await cli.RunAsync("mimeo", "create", "logdel", "orders", "--from", "erp", "--to", "kept");
+        await source.ExecuteAsync("DELETE FROM orders WHERE id <= 10", TestContext.Current.CancellationToken);
+        var refreshed = await cli.RunAsync("mimeo", "refresh", "orders", "kept");
+        var dropped = await cli.RunAsync("mimeo", "drop", "orders", "--drop-table");
+        var skipped = await cli.RunAsync("mimeo", "drop", "kept", "--skip-source");
+
+        dml.Should().Be(new CliResult(0, "'public.orders' is managed, with 100 rows\n", ""));
+        logdel.ExitCode.Should().Be(0);
+        refreshed.Output.Should().StartWith("public.orders\tRefreshed\t10\t").And.Contain("\npublic.kept\tRefreshed\t10\t");
+        dropped.Should().Be(new CliResult(0, "'public.orders' is not managed any more\n", ""));
+        skipped.Output.Should().Be(
+            """
+            'public.kept' is not managed any more; its rows stay; run at its source:
+            DROP TRIGGER IF EXISTS "public_orders_mimeo_trig01" ON "public"."orders";
+            DROP FUNCTION IF EXISTS "omnipg_mimeo"."public_orders_mimeo_queue01"();
+            DROP TABLE IF EXISTS "omnipg_mimeo"."public_orders_q01";
+
+            """);
+        (await cli.Database.ScalarAsync<string>("SELECT count(*) || ' ' || count(mimeo_source_deleted) FROM kept", TestContext.Current.CancellationToken)).Should().Be("100 10");
+        (await source.ScalarAsync<long>("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'orders'::regclass", TestContext.Current.CancellationToken)).Should().Be(1);
+    }
+
     [Theory]
-    [InlineData("omnipg: Kind 'magic' is none of snapshot, table, inserter, updater.\n", "magic")]
+    [InlineData("omnipg: Kind 'magic' is none of snapshot, table, inserter, updater, dml, logdel.\n", "magic")]
     [InlineData("omnipg: inserter needs --by-time or --by-serial.\n", "inserter")]
     [InlineData("omnipg: --by-time and --by-serial contradict each other.\n", "updater", "--by-time", "a", "--by-serial", "b")]
     [InlineData("omnipg: --key means nothing for table.\n", "table", "--key", "a")]

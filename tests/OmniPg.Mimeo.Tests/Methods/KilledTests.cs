@@ -26,6 +26,11 @@ public sealed class KilledTests(PgClusterFixture fixture)
     [InlineData(ReplicationKind.Updater, Row, "t")]
     [InlineData(ReplicationKind.Updater, Place, "updater")]
     [InlineData(ReplicationKind.Updater, Commit, "t")]
+    [InlineData(ReplicationKind.Dml, Row, "t")]
+    [InlineData(ReplicationKind.Dml, Ran, "dml")]
+    [InlineData(ReplicationKind.Dml, Commit, "t")]
+    [InlineData(ReplicationKind.Logdel, Row, "t")]
+    [InlineData(ReplicationKind.Logdel, Commit, "t")]
     [InlineData(ReplicationKind.Snapshot, Truncate, "t_snap2")]
     [InlineData(ReplicationKind.Snapshot, Row, "t_snap2")]
     [InlineData(ReplicationKind.Snapshot, Commit, "t_snap2")]
@@ -119,5 +124,5 @@ public sealed class KilledTests(PgClusterFixture fixture)
 
     // The row with the largest number waits.
     private static Task NewAsync(Mimeo mimeo, ReplicationKind kind) => mimeo.Databases.ShouldBeEqualAsync(
-        "SELECT * FROM t" + (kind is ReplicationKind.Inserter or ReplicationKind.Updater ? " WHERE ver < (SELECT max(ver) FROM t)" : ""), "SELECT * FROM t");
+        "SELECT * FROM t" + (kind is ReplicationKind.Inserter or ReplicationKind.Updater ? " WHERE ver < (SELECT max(ver) FROM t)" : ""), "SELECT id, ver, w FROM t");
 }

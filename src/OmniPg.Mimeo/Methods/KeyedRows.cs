@@ -1,0 +1,64 @@
+namespace OmniPg.Mimeo;
+
+/// <summary>Rows that take the place of those of the same key: staged at the destination, then applied as a set.</summary>
+internal static class KeyedRows
+{
+    private static readonly QualifiedName Stage = QualifiedName.Create("pg_temp", "omnipg_stage");
+
+    /// <summary>Name of a column that says whether a row is there, quoted; none of the columns has it.</summary>
+    public static string FlagBeside(IReadOnlyList<ColumnInfo> columns)
+    {
+        var name = "omnipg_there";
+        while (columns.Any(c => c.Name.Value == name))
+            name += "_";
+        return PgIdentifier.Create(name).Quoted;
+    }
+
+    /// <summary>Reads and applies.</summary>
+    /// <param name="run">The table.</param>
+    /// <param name="query">The rows: the copied columns, or behind a flag all that are written.</param>
+    /// <param name="table">The destination.</param>
+    /// <param name="flag">Name of the flag, which is false for a key whose row has to go; null where there is none.</param>
+    /// <returns>Number of rows that came.</returns>
+    /// <remarks>An upsert leaves unchanged rows alone; where a second unique index is, two rows may swap its values, which only delete and insert can do.</remarks>
+    public static async Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table, string? flag = null)
+    {
+        var session = run.Destination.Unlimited;
+        var written = string.Join(", ", run.Written.Select(c => c.Quoted));
+        await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {(flag is null ? "" : $"true AS {flag}, ")}{written} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
+        var rows = await run.CopyAsync(query, Stage, freeze: false, flag is null ? run.ColumnList : $"{flag}, {written}").ConfigureAwait(false);
+        if (rows > 0)
+        {
+            await session.ExecuteAsync("ANALYZE pg_temp.omnipg_stage").ConfigureAwait(false);
+            await ApplyAsync(run, table, written, flag).ConfigureAwait(false);
+        }
+        await session.ExecuteAsync("DROP TABLE pg_temp.omnipg_stage").ConfigureAwait(false);
+        return rows;
+    }
+
+    private static async Task ApplyAsync(TableRun run, RelationInfo table, string written, string? flag)
+    {
+        var session = run.Destination.Unlimited;
+        var key = run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).ToArray();
+        var upsert = await HasOnlyUniqueIndexAsync(run, table).ConfigureAwait(false);
+        // Deletes first: their unique values may come back in other rows.
+        if (!upsert || flag is not null)
+        {
+            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {string.Join(" AND ", key.Select(k => $"d.{k} = s.{k}"))}{(upsert ? $" AND NOT s.{flag}" : "")}").ConfigureAwait(false);
+        }
+        var rows = $"SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}";
+        var others = run.Written.Where(c => !run.Spec.Key.Contains(c.Value)).Select(c => c.Quoted).ToArray();
+        var onConflict = !upsert ? "" : $" ON CONFLICT ({string.Join(", ", key)}) DO " + (others.Length == 0 ? "NOTHING"
+            : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))} WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record");
+        await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({written}) {rows}{onConflict}").ConfigureAwait(false);
+    }
+
+    private static async Task<bool> HasOnlyUniqueIndexAsync(TableRun run, RelationInfo table) => await run.Destination.ScalarAsync(
+        """
+        SELECT count(*) = 1 AND bool_and(i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+            AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
+                = ARRAY(SELECT unnest($2) ORDER BY 1))
+        FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)
+        """,
+        PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key)).ConfigureAwait(false) is true;
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>Rows whose keys stand in the queue of the source, as they are now; with <see cref="ReplicationKind.Logdel"/> deleted ones as they were.</summary>
+/// <remarks>
+/// One statement takes entries out of the queue and reads their rows, so that both are of one snapshot. Its transaction commits behind the destination's: whatever
+/// breaks before that brings the entries back, and rows that were applied already are applied once more, to the same effect.
+/// </remarks>
+internal sealed class QueueMethod(TableRun run)
+{
+    // Key columns whose order the queue does not know: the extension makes its columns with the type alone.
+    private const string Collations =
+        """
+        SELECT a.attname::text, format('%I.%I', n.nspname, l.collname)
+        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = $1 AND a.attname = ANY ($2) AND a.attcollation <> t.typcollation
+        """;
+
+    private readonly bool _logdel = run.Spec.Kind == ReplicationKind.Logdel;
+    private readonly string _queue = run.Spec.Queue!.Value.Quoted;
+    private readonly string _key = string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted));
+
+    /// <summary>One refresh.</summary>
+    /// <param name="limit">Most entries of the queue; null for all.</param>
+    /// <param name="all">Whether the whole table is read anew.</param>
+    public async Task<RefreshStatus> RefreshAsync(int? limit, bool all)
+    {
+        var table = await RelationInfo.FindAsync(run.Destination, run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(run.Spec.Target);
+        run.RequireFit(table);
+        await RequireQueueAsync().ConfigureAwait(false);
+        if (all)
+        {
+            await RepullAsync(table).ConfigureAwait(false);
+            return RefreshStatus.Refreshed;
+        }
+        var isMore = limit is { } most && await AskAsync(source => source.ScalarAsync(
+            string.Create(CultureInfo.InvariantCulture, $"SELECT count(*) > {most} FROM (SELECT FROM {_queue} LIMIT {most + 1L}) q"))).ConfigureAwait(false) is true;
+        var rows = await TakeAsync(table, isMore ? limit : null).ConfigureAwait(false);
+        // The threshold of the original: so near to the limit, the queue may grow faster than it is read.
+        if (limit is { } near && (isMore || rows > near * 0.75))
+        {
+            run.Warnings.Add(string.Create(CultureInfo.InvariantCulture, $"The limit of {near} entries was {(isMore ? "reached; the rest waits for the next refresh" : "nearly reached")}."));
+            return RefreshStatus.LimitReached;
+        }
+        return rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
+    }
+
+    private async Task RepullAsync(RelationInfo table)
+    {
+        var session = run.Destination.Unlimited;
+        if (_logdel)
+        {
+            // Deleted rows stand nowhere else any more.
+            await TakeAsync(table, null).ConfigureAwait(false);
+            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} WHERE {TableRun.Deleted.Quoted} IS NULL").ConfigureAwait(false);
+            await KeyedRows.ReplaceAsync(run, run.Query(), table).ConfigureAwait(false);
+            return;
+        }
+        await AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue}")).ConfigureAwait(false);
+        await session.ExecuteAsync($"TRUNCATE {table.Name.Quoted}").ConfigureAwait(false);
+        await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r').ConfigureAwait(false);
+    }
+
+    private async Task<long> TakeAsync(RelationInfo table, int? limit)
+    {
+        var collations = (await AskAsync(source => source.RowsAsync(Collations, row => (Name: row.GetString(0), Collation: row.GetString(1)),
+            PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key))).ConfigureAwait(false)).ToDictionary(c => c.Name, c => $" COLLATE {c.Collation}");
+        // Up to the key of the last entry that fits; others of the same key come along.
+        var bound = limit is { } most ? string.Create(CultureInfo.InvariantCulture, $" WHERE ({_key}) <= (SELECT {_key} FROM {_queue} ORDER BY {_key} OFFSET {most - 1L} LIMIT 1)") : "";
+        var (flag, deleted) = (KeyedRows.FlagBeside(run.Columns), TableRun.Deleted.Quoted);
+        var columns = run.Columns.Select(c => _logdel ? $"CASE WHEN s.{flag} THEN s.{c.Name.Quoted} ELSE e.{c.Name.Quoted} END"
+            : run.Spec.Key.Contains(c.Name.Value) ? $"coalesce(s.{c.Name.Quoted}, e.{c.Name.Quoted})" : $"s.{c.Name.Quoted}");
+        var query =
+            $"""
+            WITH taken AS (DELETE FROM {_queue}{bound} RETURNING *),
+            entry AS (SELECT DISTINCT ON ({_key}) * FROM taken ORDER BY {_key}{(_logdel ? $", {deleted} DESC NULLS LAST" : "")})
+            SELECT s.{flag} IS NOT NULL{(_logdel ? $" OR e.{deleted} IS NOT NULL" : "")}, {string.Join(", ", columns)}{(_logdel ? $", CASE WHEN s.{flag} IS NULL THEN e.{deleted} END" : "")}
+            FROM entry e LEFT JOIN (SELECT true AS {flag}, * FROM ({run.Query()}) r) s
+                ON {string.Join(" AND ", run.Spec.Key.Select(k => (Quoted: PgIdentifier.Create(k).Quoted, Collate: collations.GetValueOrDefault(k, ""))).Select(k => $"s.{k.Quoted} = e.{k.Quoted}{k.Collate}"))}
+            """;
+        return await KeyedRows.ReplaceAsync(run, query, table, flag).ConfigureAwait(false);
+    }
+
+    private async Task RequireQueueAsync()
+    {
+        var queue = await AskAsync(source => RelationInfo.FindAsync(source, run.Spec.Queue!.Value)).ConfigureAwait(false);
+        var missing = (_logdel ? run.Columns.Select(c => c.Name.Value) : run.Spec.Key).Where(name => queue?.Columns.Any(c => c.Name.Value == name) != true).ToArray();
+        if (missing.Length > 0)
+            throw new ColumnDriftException(run.Spec.Target, [.. missing.Select(name => $"queue '{run.Spec.Queue}' of the source has no column '{name}'")], "Add it at the destination, then to the queue.");
+    }
+
+    private Task<T> AskAsync<T>(Func<PgSession, Task<T>> ask) => run.Source.AskAsync(run.Spec.Source, source => ask(source.Unlimited));
+}

@@ -1,0 +1,248 @@
+using System.Diagnostics;
+using System.Globalization;
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>One refresh, of one table or of a group: the destination's transaction first, then what the sources have to forget, then the views of snapshots.</summary>
+/// <remarks>
+/// A group is one transaction at the destination and one snapshot of each source, so that whoever reads sees all of it or nothing. Its locks are taken in the order of the
+/// names, before the configuration is read.
+/// </remarks>
+internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, TimeProvider time, RefreshOptions options, IProgress<CopyProgress>? progress)
+{
+    // The counters of servers before 15 travel by UDP and may be lost.
+    private const int SkipsBefore15 = 24;
+
+    private readonly Dictionary<string, SourceSession> _sources = new(StringComparer.Ordinal);
+    private readonly Dictionary<QualifiedName, SnapshotMethod.Load> _loads = [];
+
+    /// <summary>Refreshes the tables.</summary>
+    /// <param name="session">The destination, outside of a transaction.</param>
+    /// <param name="store">Where the configuration is.</param>
+    /// <param name="tables">The tables as they are known so far.</param>
+    public async Task<IReadOnlyList<RefreshResult>> RunAsync(PgSession session, MimeoStore store, IReadOnlyList<ReplicationSpec> tables)
+    {
+        IReadOnlyList<RefreshResult> results;
+        try
+        {
+            results = await LoadAsync(session, store, tables).ConfigureAwait(false);
+            foreach (var name in _sources.Keys)
+                results = await ForgetAsync(name, tables, results).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (var source in _sources.Values)
+                await source.DisposeAsync().ConfigureAwait(false);
+        }
+        var shown = new List<RefreshResult>();
+        foreach (var result in results)
+            shown.Add(_loads.TryGetValue(result.Destination, out var load) && load.File is not null ? await ShowAsync(session, result, load, isShown: tables.Count > 1).ConfigureAwait(false) : result);
+        return shown;
+    }
+
+    private async Task<IReadOnlyList<RefreshResult>> LoadAsync(PgSession session, MimeoStore store, IReadOnlyList<ReplicationSpec> known)
+    {
+        var waiting = false;
+        try
+        {
+            return await session.InTransactionAsync(async () =>
+            {
+                waiting = true;
+                foreach (var table in known.Select(k => SpecTable.Text(k.Target)).Order(StringComparer.Ordinal))
+                {
+                    if (!await LockAsync(session, table).ConfigureAwait(false))
+                        return [.. known.Select(k => Result(k, RefreshStatus.SkippedLocked))];
+                }
+                waiting = false;
+                await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                // Under the lock: another one may have changed them meanwhile.
+                var specs = new List<ReplicationSpec>();
+                foreach (var table in known)
+                    specs.Add(await SpecTable.FindAsync(session, store, table.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(table.Target)));
+                foreach (var spec in specs)
+                    RequireSense(spec);
+                return specs is [var one] ? [await RefreshOneAsync(session, store, one).ConfigureAwait(false)] : await RefreshAllAsync(session, store, specs).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+        }
+        catch (PostgresException error) when (waiting && error.SqlState == PostgresErrorCodes.LockNotAvailable)
+        {
+            return [.. known.Select(k => Result(k, RefreshStatus.SkippedLocked))];
+        }
+    }
+
+    private void RequireSense(ReplicationSpec spec)
+    {
+        if (options.Repull is null)
+            return;
+        if (!spec.HasCursor && !spec.HasQueue)
+            throw new ArgumentException($"'{spec.Target}' has no cursor column to repull by; every refresh of it pulls all rows.", nameof(spec));
+        if (spec.HasQueue && options.Repull is not { Start: null, End: null })
+            throw new ArgumentException($"'{spec.Target}' has no cursor column to repull by; all of its rows can be.", nameof(spec));
+    }
+
+    private async Task<RefreshResult> RefreshOneAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
+    {
+        var source = await SourceAsync(session, store, spec.From).ConfigureAwait(false);
+        string? token = null;
+        if (spec.Kind == ReplicationKind.Snapshot)
+        {
+            token = await source.AskAsync(spec.Source, at => ChangeToken.ReadAsync(at, spec)).ConfigureAwait(false);
+            if ((options.SkipUnchanged ?? spec.SkipUnchanged) && token is not null && await SkipAsync(session, store, spec, source, token).ConfigureAwait(false))
+            {
+                await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);
+                return Result(spec, RefreshStatus.SkippedUnchanged);
+            }
+        }
+        await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
+        return await LoadOneAsync(session, store, spec, source, token).ConfigureAwait(false);
+    }
+
+    // What a counter tells may be a second old, which is no snapshot: all tables of a group are read.
+    private async Task<IReadOnlyList<RefreshResult>> RefreshAllAsync(PgSession session, MimeoStore store, IReadOnlyList<ReplicationSpec> specs)
+    {
+        foreach (var group in specs.GroupBy(s => s.From, StringComparer.Ordinal))
+        {
+            var source = await SourceAsync(session, store, group.Key).ConfigureAwait(false);
+            await source.TakeSnapshotAsync(settings.LockTimeout, [.. group]).ConfigureAwait(false);
+        }
+        var results = new List<RefreshResult>();
+        foreach (var spec in specs)
+            results.Add(await LoadOneAsync(session, store, spec, _sources[spec.From], null).ConfigureAwait(false));
+        foreach (var (view, load) in _loads.Where(l => l.Value.File is not null))
+            await SnapshotMethod.ShowAsync(session, view, load).ConfigureAwait(false);
+        return results;
+    }
+
+    private async Task<RefreshResult> LoadOneAsync(PgSession session, MimeoStore store, ReplicationSpec spec, SourceSession source, string? token)
+    {
+        var clock = Stopwatch.StartNew();
+        var run = await TableRun.BeginAsync(spec, store, session, source, settings, database.DataSource, progress).ConfigureAwait(false);
+        var limit = options.Limit ?? spec.BatchLimit;
+        var status = RefreshStatus.Refreshed;
+        switch (spec.Kind)
+        {
+            case ReplicationKind.Snapshot:
+                var load = await SnapshotMethod.LoadAsync(run).ConfigureAwait(false);
+                _loads[spec.Target] = load with { Token = token };
+                // Known to be shown only once it is: a load that stays unseen is done again.
+                await SpecTable.StoreTokenAsync(session, store, spec.Target, load is { File: null } ? token : null, 0).ConfigureAwait(false);
+                break;
+            case ReplicationKind.Table:
+                status = await ReloadMethod.RefreshAsync(run).ConfigureAwait(false);
+                break;
+            case ReplicationKind.Dml or ReplicationKind.Logdel:
+                status = await new QueueMethod(run).RefreshAsync(limit, options.Repull is not null).ConfigureAwait(false);
+                await CompareFilesAsync(run).ConfigureAwait(false);
+                break;
+            default:
+                status = await new CursorMethod(run).RefreshAsync(limit, options.Repull).ConfigureAwait(false);
+                break;
+        }
+        await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);
+        var last = spec.Cursor is null ? null : (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!.LastValue;
+        return Result(spec, status) with { Rows = run.Rows, Bytes = run.Bytes, Format = run.Format, LastValue = last, Warnings = run.Warnings, Elapsed = clock.Elapsed };
+    }
+
+    // Remembered from a load of all rows to the next one: until then the warning stands, whoever overlooked it.
+    private async Task CompareFilesAsync(TableRun run)
+    {
+        var files = await run.Source.AskAsync(run.Spec.Source, source => ChangeToken.ReadFilesAsync(source, run.Relation)).ConfigureAwait(false);
+        var known = await run.Destination.ScalarAsync($"SELECT change_token FROM {run.Store.Beside("table_state")} WHERE dest_table = $1", PgParameter.Text(SpecTable.Text(run.Spec.Target))).ConfigureAwait(false) as string;
+        if (known is null || options.Repull is not null)
+            await SpecTable.StoreTokenAsync(run.Destination, run.Store, run.Spec.Target, files, 0).ConfigureAwait(false);
+        else if (known != files)
+            run.Warnings.Add($"Source '{run.Spec.Source}' was truncated or rewritten, or partitions came or went, since all of its rows were read: a queue is not told of such rows. Repull the table, unless they are to stay as they are.");
+    }
+
+    // The destination has the rows of a queue by now; entries that stay are applied once more, to the same effect.
+    private async Task<IReadOnlyList<RefreshResult>> ForgetAsync(string name, IReadOnlyList<ReplicationSpec> specs, IReadOnlyList<RefreshResult> results)
+    {
+        var queued = specs.Where(s => s.From == name && s.HasQueue).Select(s => s.Target).ToHashSet();
+        if (queued.Count == 0 || results.All(r => r.Status == RefreshStatus.SkippedLocked))
+            return results;
+        try
+        {
+            await _sources[name].CommitAsync().ConfigureAwait(false);
+            return results;
+        }
+        catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
+        {
+            var why = (error as PostgresException)?.MessageText ?? error.Message;
+            return [.. results.Select(r => queued.Contains(r.Destination) ? r with { Warnings = [.. r.Warnings, $"The rows have arrived, but source '{name}' did not empty its queue ({why}); the next refresh applies them once more."] } : r)];
+        }
+    }
+
+    // The view changes over in a transaction of its own, so that a reader who stays long costs a wait and not the load. That of a group has changed with it.
+    private async Task<RefreshResult> ShowAsync(PgSession session, RefreshResult result, SnapshotMethod.Load load, bool isShown)
+    {
+        var view = result.Destination;
+        for (var attempt = 1; !isShown; attempt++)
+        {
+            try
+            {
+                isShown = await session.InTransactionAsync(async () =>
+                {
+                    await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                    var store = await database.GetTargetAsync(session).ConfigureAwait(false);
+                    var done = await SnapshotMethod.ShowAsync(session, view, load).ConfigureAwait(false);
+                    if (done)
+                        await SpecTable.StoreTokenAsync(session, store, view, load.Token, 0).ConfigureAwait(false);
+                    return done;
+                }).ConfigureAwait(false);
+                if (!isShown)
+                    return result with { Warnings = [.. result.Warnings, "Another refresh loaded the table meanwhile and shows its own rows."] };
+            }
+            catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected && attempt < settings.SwapTries)
+            {
+                // Between two tries those who queued behind this one get their turn.
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(100 * attempt, 5000)), time, session.CancellationToken).ConfigureAwait(false);
+            }
+        }
+        try
+        {
+            await session.InTransactionAsync(async () =>
+            {
+                await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(view))).ConfigureAwait(false);
+                return await SnapshotMethod.EmptyAsync(session, view, load).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+            return result;
+        }
+        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
+        {
+            return result with { Warnings = [.. result.Warnings, "The former rows are still read by somebody; the next refresh takes their space."] };
+        }
+    }
+
+    private static async Task<bool> SkipAsync(PgSession session, MimeoStore store, ReplicationSpec spec, SourceSession source, string token)
+    {
+        var (known, skips) = await session.RowAsync($"SELECT change_token, skips FROM {store.Beside("table_state")} WHERE dest_table = $1",
+            row => (row.Text(0), row.GetInt32(1)), PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
+        if (known != token || (PgServerVersion.Of(source.Session.Connection).Major < 15 && skips >= SkipsBefore15))
+            return false;
+        await SpecTable.StoreTokenAsync(session, store, spec.Target, token, skips + 1).ConfigureAwait(false);
+        return true;
+    }
+
+    private async Task<bool> LockAsync(PgSession session, string table)
+    {
+        var name = PgParameter.Text(table);
+        if (options.LockWait == TimeSpan.Zero)
+            return await session.ScalarAsync(SpecTable.TryLock, name).ConfigureAwait(false) is true;
+        await session.ScalarAsync("SELECT pg_catalog.set_config('lock_timeout', $1, true)",
+            PgParameter.Text(((long)Math.Max(options.LockWait.TotalMilliseconds, 1)).ToString(CultureInfo.InvariantCulture))).ConfigureAwait(false);
+        await session.Unlimited.ScalarAsync(SpecTable.Lock, name).ConfigureAwait(false);
+        return true;
+    }
+
+    private async Task<SourceSession> SourceAsync(PgSession session, MimeoStore store, string name)
+    {
+        if (!_sources.TryGetValue(name, out var source))
+            _sources[name] = source = (await SourceRegistry.OpenAsync(session, store, settings, name).ConfigureAwait(false)).Session;
+        return source;
+    }
+
+    private static RefreshResult Result(ReplicationSpec spec, RefreshStatus status) =>
+        new(spec.Target, spec.Kind, status, 0, 0, CopyFormat.Binary, spec.LastValue, TimeSpan.Zero, []);
+}

@@ -1,0 +1,129 @@
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>Sets one table up: what the source needs, then the destination with its first rows and indexes in one transaction.</summary>
+internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, ReplicationSpec spec, CreateOptions options, IProgress<CopyProgress>? progress)
+{
+    // Not the server alone: other databases and stores of it may have a table of the same name.
+    private const string Owner = "SELECT concat_ws(' ', 'OmniPg.Mimeo:', (SELECT system_identifier FROM pg_catalog.pg_control_system()), (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()), $1, $2)";
+
+    private readonly List<string> _warnings = [];
+    private QualifiedName? _queue;
+
+    /// <summary>The work, in transactions of its own.</summary>
+    public async Task<CreateResult> RunAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await database.RunAsync($"create '{spec.Target}'", async (session, store) =>
+            {
+                store.Require(database.Name);
+                await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
+                if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
+                    throw new ReplicationConflictException($"Destination '{spec.Target}' is managed already.", "Drop it from the configuration first.");
+                var (sourceId, source) = await SourceRegistry.OpenAsync(session, store, settings, spec.From).ConfigureAwait(false);
+                await using var closing = source.ConfigureAwait(false);
+                var wanted = spec.HasQueue ? await MakeQueueAsync(session, store, source).ConfigureAwait(false) : spec;
+                return await CreateAsync(session, store, source, sourceId, wanted).ConfigureAwait(false);
+            }, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception error) when (_queue is not null)
+        {
+            await CleanUpAsync(error).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task<ReplicationSpec> MakeQueueAsync(PgSession session, MimeoStore store, SourceSession source)
+    {
+        await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
+        var run = await BeginAsync(session, store, source, spec).ConfigureAwait(false);
+        var key = (await SourceIndexes.ReadAsync(run).ConfigureAwait(false)).Key();
+        await source.EndAsync().ConfigureAwait(false);
+        var owner = (string)(await session.ScalarAsync(Owner, PgParameter.Text(store.Schema.Value), PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false))!;
+        _queue = await SourceQueue.CreateAsync(run, key, owner).ConfigureAwait(false);
+        return spec with { Queue = _queue, Key = [.. key.Select(k => k.Name.Value)] };
+    }
+
+    private async Task<CreateResult> CreateAsync(PgSession session, MimeoStore store, SourceSession source, int sourceId, ReplicationSpec wanted)
+    {
+        var token = wanted.Kind == ReplicationKind.Snapshot ? await source.AskAsync(wanted.Source, at => ChangeToken.ReadAsync(at, wanted)).ConfigureAwait(false) : null;
+        await source.TakeSnapshotAsync(settings.LockTimeout, wanted).ConfigureAwait(false);
+        var run = await BeginAsync(session, store, source, wanted).ConfigureAwait(false);
+        var existing = await RelationInfo.FindAsync(session, wanted.Target).ConfigureAwait(false);
+        IReadOnlyList<ColumnInfo> key = [];
+        if (wanted.Kind == ReplicationKind.Snapshot)
+        {
+            foreach (var name in (QualifiedName[])[wanted.Target, SnapshotMethod.Table(wanted.Target, 1), SnapshotMethod.Table(wanted.Target, 2)])
+            {
+                if (await RelationInfo.FindAsync(session, name).ConfigureAwait(false) is not null)
+                    throw new DestinationExistsException(name);
+            }
+            await SnapshotMethod.CreateAsync(run, options).ConfigureAwait(false);
+        }
+        else
+        {
+            var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
+            key = wanted.Kind == ReplicationKind.Updater || wanted.HasQueue ? indexes.Key() : [];
+            if (existing is not null)
+                run.RequireFit(existing);
+            else
+                await FillAsync(run, indexes, key).ConfigureAwait(false);
+        }
+        var pulled = options.PullData && existing is null;
+        await SpecTable.InsertAsync(session, store, wanted, sourceId, key).ConfigureAwait(false);
+        if (wanted.Cursor is not null)
+            await new CursorMethod(run).StoreFirstAsync(filled: pulled).ConfigureAwait(false);
+        if (pulled)
+            await SpecTable.RanAsync(session, store, wanted).ConfigureAwait(false);
+        if (wanted.HasQueue)
+            token = await source.AskAsync(wanted.Source, at => ChangeToken.ReadFilesAsync(at, run.Relation)).ConfigureAwait(false);
+        await SpecTable.StoreTokenAsync(session, store, wanted.Target, options.PullData ? token : null, 0).ConfigureAwait(false);
+        var stored = (await SpecTable.FindAsync(session, store, wanted.Target).ConfigureAwait(false))!;
+        return new CreateResult(stored, existing is not null, run.Rows, _warnings);
+    }
+
+    private async Task FillAsync(TableRun run, SourceIndexes indexes, IReadOnlyList<ColumnInfo> key)
+    {
+        var target = run.Spec.Target;
+        await run.CreateTableAsync(target).ConfigureAwait(false);
+        if (options.PullData && run.Spec.Cursor is not null)
+            await new CursorMethod(run).FillAsync(target).ConfigureAwait(false);
+        else if (options.PullData)
+            await run.CopyAsync(run.Query(), target, freeze: true).ConfigureAwait(false);
+        await indexes.BuildAsync(target, options.Indexes, "", key).ConfigureAwait(false);
+        if (run.Spec.Kind == ReplicationKind.Logdel && options.Indexes == IndexCopy.All)
+            await indexes.BuildDeletedAsync(target).ConfigureAwait(false);
+        await run.Destination.Unlimited.ExecuteAsync($"ANALYZE {target.Quoted}").ConfigureAwait(false);
+    }
+
+    // Whatever failed, perhaps only the answer to the commit: the configuration says whether the queue is needed.
+    private async Task CleanUpAsync(Exception cause)
+    {
+        var made = spec with { Queue = _queue };
+        try
+        {
+            await database.RunAsync($"clean up after '{spec.Target}'", async (session, store) =>
+            {
+                await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
+                if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
+                    return false;
+                var (_, source) = await SourceRegistry.OpenAsync(session, store, settings, spec.From).ConfigureAwait(false);
+                await using var closing = source.ConfigureAwait(false);
+                await SourceQueue.DropAsync(source, made, settings.LockTimeout).ConfigureAwait(false);
+                return true;
+            }, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is OmniPgException or NpgsqlException)
+        {
+            var text = (cause as PostgresException)?.MessageText ?? (cause is OperationCanceledException ? $"The set-up of '{spec.Target}' was cancelled." : cause.Message);
+            throw new QueueLeftException(text, (error as PostgresException)?.MessageText ?? error.Message, string.Join(' ', SourceQueue.Statements(made)), cause);
+        }
+    }
+
+    private Task<TableRun> BeginAsync(PgSession session, MimeoStore store, SourceSession source, ReplicationSpec wanted) =>
+        TableRun.BeginAsync(wanted, store, session, source, settings, database.DataSource, progress, _warnings);
+}

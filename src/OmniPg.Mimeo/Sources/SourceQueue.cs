@@ -1,0 +1,217 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>What collects the keys of changed rows at the source for one destination: a queue table, a trigger function and a trigger, named as the original names them.</summary>
+/// <remarks>A writer adds to the queue in its own transaction, so that a snapshot sees a change exactly when it sees the entry.</remarks>
+internal sealed partial class SourceQueue
+{
+    private const int Most = 99;
+
+    // Grants that are missing, a statement each; whether changes arrive by a subscription, whose worker fires only triggers that are marked so.
+    private const string Rights =
+        """
+        SELECT coalesce((SELECT string_agg(format('GRANT TRIGGER ON %I.%I TO %I;', n.nspname, c.relname, current_user), ' ')
+                FROM (SELECT $1 UNION SELECT relid FROM pg_catalog.pg_partition_tree($1)) t (oid) JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE NOT pg_catalog.has_table_privilege(c.oid, 'TRIGGER')), ''),
+            CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $2)
+                THEN CASE WHEN NOT pg_catalog.has_database_privilege(current_database(), 'CREATE') THEN format('CREATE SCHEMA %I AUTHORIZATION %I;', $2, current_user) ELSE '' END
+                WHEN NOT (pg_catalog.has_schema_privilege($2, 'USAGE') AND pg_catalog.has_schema_privilege($2, 'CREATE')) THEN format('GRANT USAGE, CREATE ON SCHEMA %I TO %I;', $2, current_user) ELSE '' END,
+            EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid = $1), pg_catalog.pg_has_role(c.relowner, 'USAGE')
+        FROM pg_catalog.pg_class c WHERE c.oid = $1
+        """;
+
+    private const string Taken =
+        """
+        SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)
+            OR EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1 AND p.proname = $3)
+            OR EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $4 AND tgname = $5)
+        """;
+
+    private const string Triggers =
+        """
+        SELECT format('DROP TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname), pg_catalog.pg_has_role(c.relowner, 'USAGE')
+        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
+        JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE pn.nspname = $1 AND p.proname = $2 AND t.tgparentid = 0
+        """;
+
+    private readonly PgIdentifier _trigger;
+
+    private SourceQueue(PgIdentifier schema, QualifiedName source, string number)
+    {
+        var name = $"{source.Schema!.Value.Value}_{source.Name.Value}";
+        Table = new QualifiedName(schema, SourceIndexes.Cut(name, "_q" + number));
+        Function = new QualifiedName(schema, SourceIndexes.Cut(name, "_mimeo_queue" + number));
+        _trigger = SourceIndexes.Cut(name, "_mimeo_trig" + number);
+    }
+
+    public QualifiedName Table { get; }
+
+    private QualifiedName Function { get; }
+
+    /// <summary>Makes all three in one transaction, which waits for writers of the table: what they wrote is in every later snapshot, what comes after them in the queue.</summary>
+    /// <param name="run">The table, its columns read.</param>
+    /// <param name="key">Columns that tell rows apart.</param>
+    /// <param name="owner">Text by which a queue of the same destination is known again, whose set-up died: it is dropped first.</param>
+    /// <returns>The name of the queue.</returns>
+    public static async Task<QualifiedName> CreateAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string owner)
+    {
+        var (source, spec, schema) = (run.Source, run.Spec, run.Store.Schema);
+        if (run.Relation.Kind is not ('r' or 'p'))
+            throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
+        if (spec.Kind == ReplicationKind.Logdel && run.Columns.Any(c => c.Name == TableRun.Deleted))
+            throw new ColumnDriftException(spec.Target, [$"the source has a column '{TableRun.Deleted}', in which the time of a delete has to stand"], "Leave it out of the columns.");
+        var oid = PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid);
+        var rights = await source.AskAsync(spec.Source, at => at.RowAsync(Rights, row => (Trigger: row.GetString(0), Schema: row.GetString(1), Subscribed: row.GetBoolean(2), Owned: row.GetBoolean(3)),
+            oid, PgParameter.Text(schema.Value))).ConfigureAwait(false);
+        if ((rights.Trigger + rights.Schema).Length > 0)
+            throw new MimeoPermissionException(source.Name, $"make a queue for '{spec.Source}'", string.Join(' ', (string[])[rights.Trigger, rights.Schema]).Trim(), null);
+        await DropLeftAsync(run, owner).ConfigureAwait(false);
+
+        for (var number = 0; number <= Most; number++)
+        {
+            var queue = new SourceQueue(schema, spec.Source, number == 0 ? "" : number.ToString("00", CultureInfo.InvariantCulture));
+            if (await source.AskAsync(spec.Source, at => at.ScalarAsync(Taken, PgParameter.Text(schema.Value), PgParameter.Text(queue.Table.Name.Value), PgParameter.Text(queue.Function.Name.Value),
+                PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(queue._trigger.Value))).ConfigureAwait(false) is true)
+                continue;
+            if (!await source.ChangeAsync(spec.Source, run.Options.LockTimeout, at => queue.MakeAsync(at, run, key, owner, rights.Subscribed && rights.Owned)).ConfigureAwait(false))
+                continue;
+            if (rights.Subscribed && !rights.Owned)
+            {
+                run.Warnings.Add($"'{spec.Source}' is written by a subscription, whose changes fire no trigger of this role. Its owner has to run: "
+                    + $"ALTER TABLE {spec.Source.Quoted} ENABLE ALWAYS TRIGGER {queue._trigger.Quoted};");
+            }
+            return queue.Table;
+        }
+        throw new QueueLimitException(spec.Source);
+    }
+
+    /// <summary>Drops what belongs to one queue and nothing else; what is gone already is passed over.</summary>
+    /// <param name="source">The source, outside of any snapshot.</param>
+    /// <param name="spec">Whose queue.</param>
+    /// <param name="lockTimeout">Longest wait for a lock.</param>
+    /// <exception cref="MimeoPermissionException">The trigger stands on a table of another owner.</exception>
+    public static Task DropAsync(SourceSession source, ReplicationSpec spec, TimeSpan lockTimeout) => source.ChangeAsync(spec.Source, lockTimeout, async at =>
+    {
+        var queue = Of(spec);
+        var triggers = await at.RowsAsync(Triggers, row => (Statement: row.GetString(0), IsOwned: row.GetBoolean(1)),
+            PgParameter.Text(queue.Function.Schema!.Value.Value), PgParameter.Text(queue.Function.Name.Value)).ConfigureAwait(false);
+        if (triggers.Any(t => !t.IsOwned))
+        {
+            throw new MimeoPermissionException(source.Name, $"drop the trigger on '{spec.Source}'", string.Join(' ', triggers.Where(t => !t.IsOwned).Select(t => t.Statement + ";"))
+                + " Then drop the table here again; or leave the source out, and run what is printed there", null);
+        }
+        var statements = triggers.Select(t => t.Statement).Concat(queue.Rest());
+        return await PlainStatements.ExecuteAsync(at.Connection, statements, 0, at.CancellationToken).ConfigureAwait(false);
+    });
+
+    /// <summary>The same as statements to run at the source.</summary>
+    public static IReadOnlyList<string> Statements(ReplicationSpec spec)
+    {
+        var queue = Of(spec);
+        return [$"DROP TRIGGER IF EXISTS {queue._trigger.Quoted} ON {spec.Source.Quoted};", .. queue.Rest().Select(s => s + ";")];
+    }
+
+    private static SourceQueue Of(ReplicationSpec spec)
+    {
+        var table = spec.Queue!.Value;
+        return new SourceQueue(table.Schema!.Value, spec.Source, Number().Match(table.Name.Value).Groups[1].Value);
+    }
+
+    private string[] Rest() => [$"DROP FUNCTION IF EXISTS {Function.Quoted}()", $"DROP TABLE IF EXISTS {Table.Quoted}"];
+
+    // False where somebody else took the names meanwhile.
+    private async Task<bool> MakeAsync(PgSession at, TableRun run, IReadOnlyList<ColumnInfo> key, string owner, bool always)
+    {
+        var spec = run.Spec;
+        var logdel = spec.Kind == ReplicationKind.Logdel;
+        var columns = logdel ? string.Concat(run.Columns.Select(c => $"{c.Name.Quoted} {c.Type}, ")) + $"{TableRun.Deleted.Quoted} timestamptz, " : string.Concat(key.Select(c => $"{c.Name.Quoted} {c.Type}, "));
+        List<string> statements =
+        [
+            $"CREATE SCHEMA IF NOT EXISTS {Table.Schema!.Value.Quoted}",
+            $"CREATE TABLE {Table.Quoted} ({columns}processed boolean)",
+            $"COMMENT ON TABLE {Table.Quoted} IS {PgLiteral.Quote(owner)}",
+            $"CREATE INDEX ON {Table.Quoted} ({List(key)})",
+            $"CREATE FUNCTION {Function.Quoted}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {PgLiteral.Quote(Body(run, key))}",
+            $"REVOKE ALL ON FUNCTION {Function.Quoted}() FROM PUBLIC",
+            $"CREATE TRIGGER {_trigger.Quoted} AFTER INSERT OR DELETE OR UPDATE ON {spec.Source.Quoted} FOR EACH ROW EXECUTE FUNCTION {Function.Quoted}()",
+        ];
+        if (logdel)
+            statements.Insert(4, $"CREATE INDEX ON {Table.Quoted} (processed, {TableRun.Deleted.Quoted})");
+        if (always)
+            statements.Add($"ALTER TABLE {spec.Source.Quoted} ENABLE ALWAYS TRIGGER {_trigger.Quoted}");
+        // CREATE SCHEMA asks for the right even where the schema exists.
+        if (await at.ScalarAsync("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", PgParameter.Text(Table.Schema!.Value.Value)).ConfigureAwait(false) is not null)
+            statements.RemoveAt(0);
+        await at.ExecuteAsync("SAVEPOINT omnipg_queue").ConfigureAwait(false);
+        try
+        {
+            await PlainStatements.ExecuteAsync(at.Connection, statements, 0, at.CancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateFunction or PostgresErrorCodes.DuplicateObject
+            or PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.DuplicateSchema)
+        {
+            await at.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_queue").ConfigureAwait(false);
+            return false;
+        }
+    }
+
+    // Rows are compared by their bytes: that works for every type and finds its operator in pg_catalog. An error in here would be one of the application. Columns
+    // that only the condition reads are not known, so with a condition any change counts; nor do values that the server computes when they are read stand in the row.
+    private string Body(TableRun run, IReadOnlyList<ColumnInfo> key)
+    {
+        var some = run.Spec.Columns.Count > 0 && run.Spec.Condition is null && !run.Columns.Any(c => c.IsGenerated);
+        var unchanged = some ? $"ROW({List(run.Columns, "OLD.")})::record OPERATOR(pg_catalog.*=) ROW({List(run.Columns, "NEW.")})::record" : "OLD OPERATOR(pg_catalog.*=) NEW";
+        var deleted = run.Spec.Kind == ReplicationKind.Logdel
+            ? $"INSERT INTO {Table.Quoted} ({List(run.Columns)}, {TableRun.Deleted.Quoted}) VALUES ({List(run.Columns, "OLD.")}, pg_catalog.clock_timestamp());"
+            : $"INSERT INTO {Table.Quoted} ({List(key)}) VALUES ({List(key, "OLD.")});";
+        return $"""
+
+            BEGIN
+                IF TG_OP = 'DELETE' THEN
+                    {deleted}
+                    RETURN NULL;
+                END IF;
+                IF TG_OP = 'UPDATE' THEN
+                    IF {unchanged} THEN
+                        RETURN NULL;
+                    END IF;
+                    IF ROW({List(key, "OLD.")})::record OPERATOR(pg_catalog.*<>) ROW({List(key, "NEW.")})::record THEN
+                        INSERT INTO {Table.Quoted} ({List(key)}) VALUES ({List(key, "OLD.")});
+                    END IF;
+                END IF;
+                INSERT INTO {Table.Quoted} ({List(key)}) VALUES ({List(key, "NEW.")});
+                RETURN NULL;
+            END
+
+            """;
+    }
+
+    private static async Task DropLeftAsync(TableRun run, string owner)
+    {
+        var left = await run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
+            "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND pg_catalog.obj_description(c.oid, 'pg_class') = $2",
+            row => row.GetString(0), PgParameter.Text(run.Store.Schema.Value), PgParameter.Text(owner))).ConfigureAwait(false);
+        foreach (var name in left)
+        {
+            var spec = run.Spec with { Queue = new QualifiedName(run.Store.Schema, PgIdentifier.Create(name)) };
+            try
+            {
+                await DropAsync(run.Source, spec, run.Options.LockTimeout).ConfigureAwait(false);
+            }
+            catch (MimeoPermissionException error)
+            {
+                run.Warnings.Add($"Queue '{spec.Queue}' of a former set-up fills on at the source. {error.Hint}");
+            }
+        }
+    }
+
+    private static string List(IEnumerable<ColumnInfo> columns, string before = "") => string.Join(", ", columns.Select(c => before + c.Name.Quoted));
+
+    [GeneratedRegex("_q([0-9]{2})?$")]
+    private static partial Regex Number();
+}

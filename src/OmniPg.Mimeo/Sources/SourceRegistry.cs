@@ -1,0 +1,62 @@
+using System.Globalization;
+using Npgsql;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>The servers that tables come from: <c>dblink_mapping_mimeo</c>, and their names beside it.</summary>
+internal static class SourceRegistry
+{
+    /// <summary>Stores a source, or the new connection of a known one.</summary>
+    public static async Task<int> AddAsync(PgSession session, MimeoStore store, string name, (string Server, string User, string? Password) connection)
+    {
+        var known = await session.ScalarAsync($"SELECT data_source_id FROM {store.Beside("source_name")} WHERE name = $1", PgParameter.Text(name)).ConfigureAwait(false);
+        NpgsqlParameter[] values = [PgParameter.Text(connection.Server), PgParameter.Text(connection.User), PgParameter.Text(connection.Password)];
+        if (known is int id)
+        {
+            return await session.ExecuteAsync($"UPDATE {store.Of("dblink_mapping_mimeo")} SET data_source = $1, username = $2, pwd = $3 WHERE data_source_id = $4",
+                [.. values, PgParameter.Integer(id)]).ConfigureAwait(false);
+        }
+        var added = (int)(await session.ScalarAsync(
+            $"INSERT INTO {store.Of("dblink_mapping_mimeo")} (data_source, username, pwd) VALUES ($1, $2, $3) RETURNING data_source_id", values).ConfigureAwait(false))!;
+        return await session.ExecuteAsync($"INSERT INTO {store.Beside("source_name")} VALUES ($1, $2)", PgParameter.Text(name), PgParameter.Integer(added)).ConfigureAwait(false);
+    }
+
+    public static Task<IReadOnlyList<MimeoSource>> ListAsync(PgSession session, MimeoStore store) => session.RowsAsync(
+        $"SELECT m.data_source_id, coalesce(n.name, m.data_source_id::text), m.data_source, m.username FROM {store.Of("dblink_mapping_mimeo")} m LEFT JOIN {store.Beside("source_name")} n USING (data_source_id) ORDER BY 2",
+        row => new MimeoSource(row.GetInt32(0), row.GetString(1), row.GetString(2), row.GetString(3)));
+
+    /// <summary>Forgets a source that no table comes from.</summary>
+    /// <exception cref="ReplicationConflictException">Tables come from it.</exception>
+    public static async Task<int> RemoveAsync(PgSession session, MimeoStore store, string name)
+    {
+        var (id, _) = await FindAsync(session, store, name).ConfigureAwait(false);
+        if (await session.ScalarAsync($"SELECT dest_table FROM {store.Of("refresh_config")} WHERE dblink = $1 ORDER BY 1 LIMIT 1", PgParameter.Integer(id)).ConfigureAwait(false) is string table)
+            throw new ReplicationConflictException($"Table '{table}' comes from source '{name}'.", "Drop its tables first.");
+        await session.ExecuteAsync($"DELETE FROM {store.Beside("source_name")} WHERE data_source_id = $1", PgParameter.Integer(id)).ConfigureAwait(false);
+        return await session.ExecuteAsync($"DELETE FROM {store.Of("dblink_mapping_mimeo")} WHERE data_source_id = $1", PgParameter.Integer(id)).ConfigureAwait(false);
+    }
+
+    /// <summary>Connects to a source by the name or number that it is stored under, or by the data source that the options have for it.</summary>
+    public static async Task<(int Id, SourceSession Session)> OpenAsync(PgSession session, MimeoStore store, MimeoOptions options, string name)
+    {
+        var (id, connectionString) = await FindAsync(session, store, name).ConfigureAwait(false);
+        return (id, await SourceSession.OpenAsync(
+            name, options.Sources.TryGetValue(name, out var given) ? given : null, connectionString, session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>Refuses a name that a source cannot have.</summary>
+    public static void RequireName(string name)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        if (int.TryParse(name, CultureInfo.InvariantCulture, out _))
+            throw new ArgumentException($"The name '{name}' is a number, by which sources of the extension are called.", nameof(name));
+    }
+
+    private static async Task<(int Id, string ConnectionString)> FindAsync(PgSession session, MimeoStore store, string name)
+    {
+        var found = await session.RowsAsync(
+            $"SELECT m.data_source_id, m.data_source, m.username, m.pwd FROM {store.Of("dblink_mapping_mimeo")} m LEFT JOIN {store.Beside("source_name")} n USING (data_source_id) WHERE coalesce(n.name, m.data_source_id::text) = $1",
+            row => (row.GetInt32(0), ConnectionInfo.ToNpgsql(row.GetString(1), row.GetString(2), row.Text(3))), PgParameter.Text(name)).ConfigureAwait(false);
+        return found is [var one, ..] ? one : throw new UnknownSourceException(name);
+    }
+}
