@@ -80,7 +80,10 @@ internal sealed class BacklogRun(SegmentSet segments, int count)
     private async Task ResidentAsync(Func<WalResidentOptions, WalFileName, Task<bool>> push)
     {
         var archive = Directory.CreateDirectory(Path.Combine(_root, "omnipg")).FullName;
-        await using var archiver = WalArchiver.Create(segments.DataDirectory).To(d => d.Directory(archive).Compress(Codec.Zstd, 3)).Build();
+        await using var archiver = new WalArchiver(new WalArchiveOptions
+        {
+            DataDirectory = segments.DataDirectory, Destinations = [new() { Directory = archive, Codec = "zstd", Level = 3 }],
+        });
         var options = new WalResidentOptions { SpoolDirectory = Path.Combine(_root, "omnipg-spool"), SocketPath = Path.Combine(_root, "socket"), ProcessMax = ProcessMax };
         using var stop = new CancellationTokenSource();
         var resident = Task.Run(async () =>

@@ -67,14 +67,17 @@ internal sealed class CopierRun(SegmentSet segments)
 
     private Func<Task> Archiver(WalValidation validation, int destinations, Codec codec, int? level = null, string? root = null)
     {
-        var builder = WalArchiver.Create(segments.DataDirectory).Validate(validation).WithState(_root);
-        for (var i = 0; i < destinations; i++)
+        var archiver = new WalArchiver(new WalArchiveOptions
         {
-            var directory = Directory.CreateDirectory(Path.Combine(root ?? _root, $"d{_archives++}")).FullName;
-            builder.To(d => d.Directory(directory).Compress(codec, level));
-        }
-
-        var archiver = builder.Build();
+            DataDirectory = segments.DataDirectory, Validation = validation, StateDirectory = _root,
+            Destinations =
+            [
+                .. Enumerable.Range(0, destinations).Select(_ => new WalDestinationOptions
+                {
+                    Directory = Directory.CreateDirectory(Path.Combine(root ?? _root, $"d{_archives++}")).FullName, Codec = codec.Name, Level = level,
+                }),
+            ],
+        });
         _archivers.Add(archiver);
         return () => ArchiveAsync(archiver);
     }

@@ -8,10 +8,16 @@ internal static class CopierSoak
     public static async Task RunAsync(SegmentSet segments, int count)
     {
         var root = Directory.CreateDirectory(Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"omnipg-soak-{Environment.ProcessId}")).FullName;
-        await using var archiver = WalArchiver.Create(segments.DataDirectory).WithState(root)
-            .To(d => d.Directory($"zstd:1={Directory.CreateDirectory(Path.Combine(root, "zstd"))}"))
-            .To(d => d.Directory($"lz4={Directory.CreateDirectory(Path.Combine(root, "lz4"))}"))
-            .To(d => d.Directory($"{Directory.CreateDirectory(Path.Combine(root, "none"))}")).Build();
+        await using var archiver = new WalArchiver(new WalArchiveOptions
+        {
+            DataDirectory = segments.DataDirectory, StateDirectory = root,
+            Destinations =
+            [
+                new() { Directory = Directory.CreateDirectory(Path.Combine(root, "zstd")).FullName, Codec = "zstd", Level = 1 },
+                new() { Directory = Directory.CreateDirectory(Path.Combine(root, "lz4")).FullName, Codec = "lz4" },
+                new() { Directory = Directory.CreateDirectory(Path.Combine(root, "none")).FullName },
+            ],
+        });
         Console.WriteLine("| segments | resident MiB | managed MiB after collection | large object heap MiB | handles |\n|---|---|---|---|---|");
         for (var done = 1; done <= count; done++)
         {

@@ -10,12 +10,17 @@ internal static class WalArchiveSnippets
     public static async Task<WalArchiveResult> ArchiveAsync(CancellationToken cancellationToken)
     {
         #region wal-archive
-        await using var archiver = WalArchiver.Create("/var/lib/postgresql/15/main")
-            .To(d => d.Directory("zstd:3=/mnt/archive"))
-            .To(d => d.Rsync("zstd:3=backup@other:/srv/wal"))
-            .To(d => d.Directory("/mnt/backup-xlogs").WhenExists().Optional())
-            .WithState("/var/lib/omnipg/state")
-            .Build();
+        await using var archiver = new WalArchiver(new WalArchiveOptions
+        {
+            DataDirectory = "/var/lib/postgresql/15/main",
+            StateDirectory = "/var/lib/omnipg/state",
+            Destinations =
+            [
+                new() { Directory = "/mnt/archive", Codec = "zstd", Level = 3 },
+                new() { Rsync = "backup@other:/srv/wal", Codec = "zstd", Level = 3 },
+                new() { Directory = "/mnt/backup-xlogs", WhenExists = true, IsRequired = false },
+            ],
+        });
 
         WalArchiveResult result = await archiver.ArchiveAsync("pg_wal/000000010000000A000000FF", cancellationToken);
         #endregion
@@ -25,8 +30,9 @@ internal static class WalArchiveSnippets
     public static void Register(IServiceCollection services, IConfiguration configuration)
     {
         #region wal-archive-di
-        services.AddOmniPgWalArchiver("main", configuration.GetSection("OmniPg:Wal"))
-            .AddResidentService(new WalResidentOptions { SpoolDirectory = "/var/spool/omnipg", SocketPath = "/run/omnipg/wal.sock" });
+        services.AddOmniPgWal()
+            .AddArchiver(configuration.GetSection("OmniPg:Wal"))
+            .AddResident(o => (o.SpoolDirectory, o.SocketPath) = ("/var/spool/omnipg", "/run/omnipg/wal.sock"));
         #endregion
     }
 

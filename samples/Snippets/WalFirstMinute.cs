@@ -25,7 +25,7 @@ internal static class WalFirstMinute
     private static WalArchiver Archiver(string dataDirectory) => new(new WalArchiveOptions
     {
         DataDirectory = dataDirectory,
-        Destinations = { new() { Directory = Archive, Codec = "zstd", Level = 3 } },
+        Destinations = [new() { Directory = Archive, Codec = "zstd", Level = 3 }],
     });
 
     private static async Task<int> ArchiveAsync(string segment)
@@ -48,7 +48,7 @@ internal static class WalFirstMinute
         var repository = new WalRepository(store);
         var found = await repository.VerifyAsync();            // every file, every record's CRC, and whether a segment is missing
         var window = await repository.GetRecoveryWindowAsync();
-        Console.WriteLine($"{found.Files} files, {found.Records} records checked; {found.Problems.Length} invalid, {found.Gaps.Length} gaps");
+        Console.WriteLine($"{found.Files} files, {found.Records} records checked; {found.Problems.Count} invalid, {found.Gaps.Count} gaps");
         Console.WriteLine($"a base backup can be brought to any moment from {window.Earliest:u} to {window.LatestCommit:u} on timeline {window.Timeline}");
         return found.IsGood ? 0 : 1;
     }

@@ -31,14 +31,14 @@ internal static class WalReaderSnippets
         #endregion
     }
 
-    public static WalSegmentSummary Validate(Stream source, WalFileName name, WalExpectations expectations, byte[] buffer)
+    public static WalValidationResult Validate(Stream source, WalFileName name, WalExpectations expectations, byte[] buffer)
     {
         #region wal-reader-push
         var validator = new WalSegmentValidator(name, WalValidation.Full, expectations);
         int count;
         while ((count = source.Read(buffer)) > 0)
             validator.Append(buffer.AsSpan(0, count));   // any buffer sizes; throws WalValidationException at the first fault
-        WalSegmentSummary summary = validator.Complete();
+        WalValidationResult summary = validator.Complete();
 
         var next = expectations with { Previous = summary.Next };   // checks the edge to the next segment too
         #endregion

@@ -1,4 +1,5 @@
 using System.Collections;
+using Microsoft.Extensions.Options;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal.Cli;
@@ -67,12 +68,13 @@ internal static class ProgramRunner
             var message = e switch
             {
                 UsageException => $"{e.Message} Hint: omnipg-wal {verb.Name} --help",
+                OptionsValidationException options => string.Join(' ', options.Failures),
                 ArgumentException { ParamName: not null } argument => ArgumentText.Of(argument),
                 // What no text can hold arrives as this character, and the file of that name is not the one that was meant.
                 _ when Array.Exists(words, w => w.Contains('\uFFFD', StringComparison.Ordinal)) => $"{e.Message} A word of the command line holds bytes that are not UTF-8, so no path can be named by it.",
                 _ => e.Message,
             };
-            ProgramLog.Failed(context.Logs.CreateLogger(verb.Name), message, e is OmniPgException or UsageException or ArgumentException ? null : e);
+            ProgramLog.Failed(context.Logs.CreateLogger(verb.Name), message, e is OmniPgException or UsageException or ArgumentException or OptionsValidationException ? null : e);
             return signals.ExitCode != 0 ? signals.ExitCode : verb.ExitCodeOf(arguments, e);
         }
     }

@@ -24,7 +24,7 @@ public sealed class FamilyRuleTests
         from type in Options()
         where !type.IsSealed || type.IsValueType || IsRecord(type) || type.GetConstructor(Type.EmptyTypes) is null || type.GetProperties().Any(IsFixed)
         select type.Name,
-        "ExtractionOptions", "LayoutOptions", "WalArchiveOptions", "WalDestinationOptions", "WalReadOptions", "WalResidentOptions", "WalRestoreOptions");
+        "ExtractionOptions", "LayoutOptions");
 
     [Fact]
     public void Options_are_checked_by_the_one_check() => Holds(
@@ -33,8 +33,7 @@ public sealed class FamilyRuleTests
         select type.Name,
         // Parts of options that are checked as a whole, and what has no wrong value.
         "DataOptions", "ExternalProcessOptions", "LayoutOptions", "MaintenanceOptions", "PgToolOptions",
-        "CleanupOptions", "OmniPitrLogOptions", "WalArchiveOptions", "WalDestinationOptions", "WalPrefetchOptions", "WalReadOptions", "WalResidentOptions",
-        "WalRestoreOptions", "WalVerifyOptions");
+        "OmniPitrLogOptions", "WalReadOptions");
 
     [Fact]
     public void What_a_call_returns_is_a_sealed_record_named_result() => Holds(
@@ -42,8 +41,7 @@ public sealed class FamilyRuleTests
         where (type.Name.EndsWith("Result", StringComparison.Ordinal) && !type.IsEnum && !(type.IsSealed && IsRecord(type)))
             || type.Name.EndsWith("Summary", StringComparison.Ordinal) || type.Name.EndsWith("Outcome", StringComparison.Ordinal)
             || type.Name.EndsWith("Report", StringComparison.Ordinal)
-        select type.Name,
-        "WalRestoreOutcome", "WalSegmentSummary");
+        select type.Name);
 
     [Fact]
     public void Lists_are_read_only_and_progress_is_an_argument() => Holds(
@@ -51,8 +49,7 @@ public sealed class FamilyRuleTests
         from property in type.GetProperties()
         where IsOpenList(property.PropertyType) || IsOf(property.PropertyType, typeof(IProgress<>))
         select $"{type.Name}.{property.Name}",
-        "ExtractionOptions.ReferenceTables", "ExtractionOptions.Transforms", "WalArchiveOptions.Destinations", "WalDestinationOptions.PipeArguments",
-        "WalRestoreOptions.Sources", "WalVerifyOptions.Progress");
+        "ExtractionOptions.ReferenceTables", "ExtractionOptions.Transforms");
 
     [Fact]
     public void Each_package_is_registered_under_its_name_and_returns_its_builder() => Holds(
@@ -63,8 +60,7 @@ public sealed class FamilyRuleTests
         from method in type.GetMethods(BindingFlags.Public | BindingFlags.Static)
         where method.GetParameters()[0].ParameterType.Name == "IServiceCollection"
         where method.Name != "Add" + package || method.ReturnType.Name != package + "Builder"
-        select method.Name,
-        "AddOmniPgWalArchiver", "AddOmniPgWalRepository", "AddOmniPgWalRestorer");
+        select method.Name);
 
     [Fact]
     public void No_two_public_types_have_one_name() => Holds(

@@ -70,11 +70,11 @@ internal sealed class WalChapter : IChapter
     {
         var repository = new WalRepository(new DirectoryObjectStore(place.ZstdArchive));
         var window = await repository.GetRecoveryWindowAsync(cancellationToken);
-        stage.Say($"The archive can restore from {window.Earliest:HH:mm:ss.fff} to {window.LatestCommit:HH:mm:ss.fff} UTC on timeline {window.Timeline}; gaps: {window.Gaps.Length}.");
+        stage.Say($"The archive can restore from {window.Earliest:HH:mm:ss.fff} to {window.LatestCommit:HH:mm:ss.fff} UTC on timeline {window.Timeline}; gaps: {window.Gaps.Count}.");
         var verified = await stage.WorkAsync("Verifying the archive", report => repository.VerifyAsync(
-            new WalVerifyOptions { Progress = new Progress<WalScanProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} files")) }, cancellationToken));
+            progress: new Progress<WalScanProgress>(p => report((double)p.Done / p.Total, $"{p.Done} of {p.Total} files")), cancellationToken: cancellationToken));
         if (!verified.IsGood)
-            throw new TourException($"The archive has {verified.Problems.Length} invalid files and {verified.Gaps.Length} gaps.");
+            throw new TourException($"The archive has {verified.Problems.Count} invalid files and {verified.Gaps.Count} gaps.");
         stage.Say($"{verified.Files} files with {verified.Records} records checked, chained over all segments: no fault.");
     }
 }

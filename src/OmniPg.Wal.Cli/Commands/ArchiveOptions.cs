@@ -48,14 +48,13 @@ internal static class ArchiveOptions
         options.Timeout = arguments.Seconds(Timeout) ?? options.Timeout;
         var layout = LayoutOf(arguments);
         var optional = arguments.All(Optional);
-        foreach (var text in arguments.All(Local))
-            options.Destinations.Add(Destination(text, Local, optional, d => (d.Layout, d.Directory) = (layout, Place(text))));
-        foreach (var text in arguments.All(Remote))
-            options.Destinations.Add(Destination(text, Remote, optional, d => d.Rsync = Place(text)));
-        foreach (var text in arguments.All(Pipe))
-            options.Destinations.Add(Destination(text, Pipe, optional, d => d.Pipe = Place(text)));
-        foreach (var path in arguments.All(Backup))
-            options.Destinations.Add(BackupDestination(path));
+        options.Destinations =
+        [
+            .. arguments.All(Local).Select(text => Destination(text, Local, optional, (d, path) => (d.Layout, d.Directory) = (layout, path))),
+            .. arguments.All(Remote).Select(text => Destination(text, Remote, optional, static (d, path) => d.Rsync = path)),
+            .. arguments.All(Pipe).Select(text => Destination(text, Pipe, optional, static (d, path) => d.Pipe = path)),
+            .. arguments.All(Backup).Select(BackupDestination),
+        ];
         foreach (var unknown in optional.Where(o => options.Destinations.All(d => d.Name != o)))
             throw new UsageException($"The option {Optional.Name} names '{unknown}', which is no destination; repeat its location as given.");
         return options;
@@ -72,10 +71,8 @@ internal static class ArchiveOptions
         _ => ArchiveBinding.Cluster,
     };
 
-    private static string Place(string text) => WalLocation.Parse(text).Path;
-
     private static WalDestinationOptions Destination(
-        string text, Option option, IReadOnlyList<string> optional, Action<WalDestinationOptions> place)
+        string text, Option option, IReadOnlyList<string> optional, Action<WalDestinationOptions, string> place)
     {
         try
         {
@@ -84,7 +81,7 @@ internal static class ArchiveOptions
             {
                 Name = text, Codec = location.Codec.Name, Level = location.Level, IsRequired = !optional.Contains(text),
             };
-            place(destination);
+            place(destination, location.Path);
             return destination;
         }
         catch (FormatException e)

@@ -42,7 +42,7 @@ internal sealed class CleanupVerb : Verb
                 await context.Output.WriteLineAsync(file.Key);
         }
 
-        ProgramLog.Cleaned(context.Logs.CreateLogger(Name), result.Removed.Length);
+        ProgramLog.Cleaned(context.Logs.CreateLogger(Name), result.Removed.Count);
         return ExitCodes.Done;
     }
 }

@@ -28,7 +28,7 @@ internal sealed class DumpVerb : Verb
     private static async Task<WalChainState?> DumpAsync(
         string path, WalChainState? previous, Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
-        WalSegmentSummary? summary = null;
+        WalValidationResult? summary = null;
         var options = new WalReadOptions
         {
             Name = WalObjectKey.TryParse(path, out var name, out _) ? name : null,
@@ -53,7 +53,7 @@ internal sealed class DumpVerb : Verb
         return summary?.Next;
     }
 
-    private static string Summarize(string path, WalSegmentSummary s) =>
+    private static string Summarize(string path, WalValidationResult s) =>
         $"{Path.GetFileName(path)}: {s.Records} records, {(s.PgMajor == 0 ? "unknown version of PostgreSQL" : $"PostgreSQL {s.PgMajor}")}, system {s.SystemIdentifier}, timeline {s.LastTli}, valid to {s.EndOfValid}"
         + (s.LastCommit is { } last ? $", last commit {last:yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'}" : "")
         + (s.EndsWithSwitch ? ", ends with a switch" : "")

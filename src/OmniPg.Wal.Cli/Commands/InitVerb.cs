@@ -18,7 +18,7 @@ internal sealed class InitVerb : Verb
         arguments.RequireOperands(0, "no arguments");
         var options = new WalArchiveOptions { DataDirectory = arguments.Get(CommonOptions.DataDirectory) ?? "." };
         var path = ArchiveOption.Location(arguments).Path;
-        options.Destinations.Add(new WalDestinationOptions { Name = path, Directory = path, Layout = ArchiveOptions.LayoutOf(arguments) });
+        options.Destinations = [new WalDestinationOptions { Name = path, Directory = path, Layout = ArchiveOptions.LayoutOf(arguments) }];
         await using var archiver = new WalArchiver(options, context.Logs, context.Time);
         var marker = (await archiver.BeginAsync(cancellationToken))[0];
         await context.Output.WriteLineAsync(string.Create(

@@ -24,7 +24,7 @@ internal sealed class ResidentVerb : Verb
         arguments.RequireOperands(0, "no arguments");
         var options = new WalResidentOptions { SpoolDirectory = arguments.Require(Spool), SocketPath = arguments.Get(ArchiveOptions.Socket) };
         if (arguments.Integer(ProcessMax, 1) is { } processMax)
-            options = options with { ProcessMax = processMax };
+            options.ProcessMax = processMax;
         await using var archiver = new WalArchiver(ArchiveOptions.Read(arguments), context.Logs, context.Time);
         var log = context.Logs.CreateLogger(Name);
         await foreach (var happened in archiver.RunResidentAsync(options, cancellationToken))

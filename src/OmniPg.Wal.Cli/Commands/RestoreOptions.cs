@@ -64,8 +64,9 @@ internal static class RestoreOptions
             Prefetch = Prefetch(arguments),
         };
         options.RetryTimeout = arguments.Seconds(Timeout) ?? options.RetryTimeout;
-        foreach (var location in arguments.All(Source))
-            options.Sources.Add(WalRestoreSource.Directory(location));
+        options.Sources = [.. arguments.All(Source).Select(WalRestoreSource.Directory)];
+        if (options.Sources.Count == 0)
+            throw new UsageException($"A restore needs at least one source; name the archive with {Source.Name}.");
         return options;
     }
 

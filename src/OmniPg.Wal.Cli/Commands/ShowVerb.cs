@@ -29,16 +29,16 @@ internal sealed class ShowVerb : Verb
         return ExitCodes.Done;
     }
 
-    private static async Task<List<RestorePoint>> PointsAsync(WalRepository repository, ProgramContext context, CancellationToken cancellationToken)
+    private static async Task<List<WalRestorePoint>> PointsAsync(WalRepository repository, ProgramContext context, CancellationToken cancellationToken)
     {
         using var progress = ProgressLine.Start(context);
-        var points = new List<RestorePoint>();
+        var points = new List<WalRestorePoint>();
         await foreach (var point in repository.GetRestorePointsAsync(progress, cancellationToken))
             points.Add(point);
         return points;
     }
 
-    private static void WriteText(TextWriter output, IReadOnlyList<WalTimeline> timelines, RecoveryWindow window, List<RestorePoint> points)
+    private static void WriteText(TextWriter output, IReadOnlyList<WalTimeline> timelines, RecoveryWindow window, List<WalRestorePoint> points)
     {
         foreach (var timeline in timelines)
         {
@@ -51,10 +51,10 @@ internal sealed class ShowVerb : Verb
         output.WriteLine($"window: {Time(window.Earliest)} to {Time(window.LatestCommit)} on timeline {window.Timeline}");
         output.WriteLine("recoverable: only with a base backup from before the wanted moment; the window is that of the WAL");
         foreach (var point in points)
-            output.WriteLine($"restore point '{OneLine.Of(point.Name)}': {Time(point.Time)} at {point.Lsn} on timeline {point.Timeline}");
+            output.WriteLine($"restore point '{OneLine.Of(point.Name)}': {Time(point.Time)} at {point.Lsn} on timeline {point.File?.Timeline}");
     }
 
-    private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<WalTimeline> timelines, RecoveryWindow window, List<RestorePoint> points)
+    private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<WalTimeline> timelines, RecoveryWindow window, List<WalRestorePoint> points)
     {
         ListingJson.WriteTimelines(json, timelines);
         ListingJson.WriteGaps(json, window.Gaps);
@@ -73,7 +73,7 @@ internal sealed class ShowVerb : Verb
             json.WriteString("name", point.Name);
             ListingJson.WriteTime(json, "time", point.Time);
             json.WriteString("lsn", point.Lsn.ToString());
-            json.WriteNumber("timeline", point.Timeline);
+            json.WriteNumber("timeline", point.File!.Value.Timeline);
             json.WriteEndObject();
         }
 

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Options;
+
 namespace OmniPg.Wal.Cli;
 
 /// <summary>One command of the program: a table of options and a call of the library.</summary>
@@ -37,7 +39,7 @@ internal abstract class Verb
 
     private static int CodeOf(Exception error) => error switch
     {
-        UsageException or ArgumentException => ExitCodes.Usage,
+        UsageException or ArgumentException or OptionsValidationException => ExitCodes.Usage,
         TimeoutException => ExitCodes.TimedOut,
         WalDeliveryException delivery when delivery.Failures.All(f => f.Code == "wal.destination.timeout") => ExitCodes.TimedOut,
         OmniPgException known => ExitCodes.Of(known.Code),

@@ -20,11 +20,8 @@ internal sealed class VerifyVerb : Verb
         arguments.RequireOperands(0, "no arguments");
         var repository = new WalRepository(ArchiveOption.Open(arguments), context.Logs);
         using var progress = ProgressLine.Start(context);
-        var options = new WalVerifyOptions
-        {
-            Validation = ValidationLevel.Read(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments), Progress = progress,
-        };
-        var result = await repository.VerifyAsync(options, cancellationToken);
+        var options = new WalVerifyOptions { Validation = ValidationLevel.Read(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
+        var result = await repository.VerifyAsync(options, progress, cancellationToken);
         progress?.Dispose();
         if (arguments.Has(CommonOptions.Json))
             JsonDocumentWriter.Write(context, json => WriteJson(json, result));
@@ -32,10 +29,10 @@ internal sealed class VerifyVerb : Verb
             WriteText(context.Output, result);
         if (result.UnknownVersions > 0)
             ProgramLog.UnknownVersion(context.Logs.CreateLogger(Name), $"{result.UnknownVersions} segments", "only their headers were checked");
-        return !result.Problems.IsEmpty ? ExitCodes.InvalidSegment : result.Gaps.IsEmpty ? ExitCodes.Done : ExitCodes.Attention;
+        return result.Problems.Count > 0 ? ExitCodes.InvalidSegment : result.Gaps.Count == 0 ? ExitCodes.Done : ExitCodes.Attention;
     }
 
-    private static void WriteText(TextWriter output, WalVerification result)
+    private static void WriteText(TextWriter output, WalVerifyResult result)
     {
         foreach (var problem in result.Problems)
             output.WriteLine($"INVALID {problem.File.Key}: {OneLine.Of(problem.Error.Message)}");
@@ -44,10 +41,10 @@ internal sealed class VerifyVerb : Verb
         foreach (var timeline in result.Timelines)
             output.WriteLine($"timeline {timeline.Timeline}: {timeline.First} to {timeline.Last}, {timeline.Segments} segments");
         output.WriteLine(
-            $"{result.Files} files, {result.RawBytes} bytes, {result.Records} records checked; {result.Problems.Length} invalid, {result.Gaps.Length} gaps");
+            $"{result.Files} files, {result.RawBytes} bytes, {result.Records} records checked; {result.Problems.Count} invalid, {result.Gaps.Count} gaps");
     }
 
-    private static void WriteJson(Utf8JsonWriter json, WalVerification result)
+    private static void WriteJson(Utf8JsonWriter json, WalVerifyResult result)
     {
         json.WriteNumber("files", result.Files);
         json.WriteNumber("rawBytes", result.RawBytes);

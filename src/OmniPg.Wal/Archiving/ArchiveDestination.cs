@@ -22,7 +22,7 @@ internal sealed class ArchiveDestination
         {
             { Directory: { } path } => new DirectoryObjectStore(path),
             { Rsync: { } target } => new RsyncObjectSink(target, archive.RsyncProgram, archive.TemporaryDirectory),
-            { Pipe: { } program } => new PipeObjectSink(program, [.. options.PipeArguments]),
+            { Pipe: { } program } => new PipeObjectSink(program, options.PipeArguments),
             _ => options.Sink!,
         };
     }

@@ -1,12 +1,12 @@
 namespace OmniPg.Wal;
 
 /// <summary>One call: looks at what the destinations hold, pumps the file to those that lack it, and sums up.</summary>
-internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string path)
+internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string path, IProgress<WalProgress>? progress)
 {
-    private readonly long _started = setup.Time.GetTimestamp();
-    private readonly DeliverySlot[] _slots = [.. setup.Destinations.Select(static d => new DeliverySlot(d))];
-    private readonly DeliveryState _state = new(setup.Options.StateDirectory, file);
-    private readonly StoredCopies _storedCopies = new(setup.Copier);
+    private readonly long _started = archiver.Time.GetTimestamp();
+    private readonly DeliverySlot[] _slots = [.. archiver.Destinations.Select(static d => new DeliverySlot(d))];
+    private readonly DeliveryState _state = new(archiver.Options.StateDirectory, file);
+    private readonly StoredCopies _storedCopies = new(archiver.Copier);
 
     private IReadOnlyCollection<string> _done = [];
 
@@ -16,7 +16,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     {
         foreach (var slot in _slots.Where(static s => !s.Destination.IsActive))
             slot.Close(WalDeliveryStatus.SkippedAbsent);
-        var cluster = setup.ReadControlFile();
+        var cluster = archiver.ReadControlFile();
         // Without a state nothing was left half done, and the second read that comparing with it needs is saved.
         if (_state.Exists)
             await ReadStateAsync(cancellationToken).ConfigureAwait(false);
@@ -37,10 +37,10 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     {
         var source = FileCopySource.Open(path);
         await using var closing = source.ConfigureAwait(false);
-        var read = await setup.Copier.CopyAsync(new CopyRequest { Source = source, Targets = [] }, cancellationToken).ConfigureAwait(false);
+        var read = await archiver.Copier.CopyAsync(new CopyRequest { Source = source, Targets = [] }, cancellationToken).ConfigureAwait(false);
         _done = _state.DoneFor(read.Content.Sha256, out var wasDamaged);
         if (wasDamaged)
-            setup.Log.StateDiscarded(file.ToString());
+            WalLog.StateDiscarded(archiver.Log, file.ToString());
     }
 
     private async Task LookAsync(DeliverySlot slot, PgControlFile? cluster, CancellationToken cancellationToken)
@@ -56,7 +56,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
                         return null;
                     slot.Presence = await ArchivePresence.BeginAsync(store, token).ConfigureAwait(false);
                     if (cluster is not null)
-                        slot.Claim = await new ClusterBinding(cluster, setup.Options, setup.Time).CheckAsync(destination, token).ConfigureAwait(false);
+                        slot.Claim = await new ClusterBinding(cluster, archiver.Options, archiver.Time).CheckAsync(destination, token).ConfigureAwait(false);
                     return await StoredCopies.FindAsync(store, destination, file, token).ConfigureAwait(false);
                 },
                 cancellationToken).ConfigureAwait(false);
@@ -71,7 +71,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
         if (_done.Contains(destination.StateId) && (slot.Existing is not null || destination.Store is null))
         {
             slot.Close(WalDeliveryStatus.SkippedDone);
-            setup.Log.AlreadySent(path, destination.Id);
+            WalLog.AlreadySent(archiver.Log, path, destination.Id);
         }
     }
 
@@ -79,7 +79,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     private async Task<T> WithinTimeAsync<T>(DeliverySlot slot, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
     {
         var allowed = slot.Destination.TargetFor(file).Timeout;
-        using var limit = new CancellationTokenSource(allowed, setup.Time);
+        using var limit = new CancellationTokenSource(allowed, archiver.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         var token = either.Token;
         var running = OwnThread.RunAsync(() => work(token)).Unwrap();
@@ -97,7 +97,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     private async Task<CopyOutcome> CopyAsync(PgControlFile? cluster, ObjectContent? before, CancellationToken cancellationToken)
     {
         DeliverySlot[] pending = [.. Open.Where(static s => s.Existing is null)];
-        if (setup.Options.MaxParallelism is not { } limit || pending.Length <= limit)
+        if (archiver.Options.MaxParallelism is not { } limit || pending.Length <= limit)
             return await CopyAsync(pending, cluster, before, cancellationToken).ConfigureAwait(false);
         CopyOutcome? outcome = null;
         // By codec, so that destinations of one codec fall into one group and share its pass.
@@ -110,24 +110,31 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     {
         var source = FileCopySource.Open(path);
         await using var closing = source.ConfigureAwait(false);
-        ArchiveSetup.RequireSegmentSize(cluster, file, source.Length!.Value);
-        var outcome = await setup.Copier.CopyAsync(
+        RequireSegmentSize(cluster, file, source.Length!.Value);
+        var outcome = await archiver.Copier.CopyAsync(
             new CopyRequest
             {
                 Source = source,
                 Targets = [.. group.Select(s => s.Destination.TargetFor(file, s.SecureAsync))],
-                Validator = setup.ValidatorFor(cluster, file, path),
+                Validator = archiver.ValidatorFor(cluster, file, path),
                 BeforePublish = (content, token) => RequireSame(before, content) is { } changed
                     ? Task.FromException(changed)
                     : CompareExistingAsync(content, token),
-                OnRead = setup.Progress is { } progress ? read => progress.Report(new WalProgress(file, read, source.Length.Value)) : null,
+                OnRead = progress is not null ? read => progress.Report(new WalProgress(file, read, source.Length.Value)) : null,
             },
             cancellationToken).ConfigureAwait(false);
         foreach (var (slot, target) in group.Zip(outcome.Targets))
             await SettleAsync(slot, target, outcome.Content, cancellationToken).ConfigureAwait(false);
-        setup.WarnOfVersion(cluster, file, outcome.Summary);
-        setup.Chain.Add(file, outcome.Summary?.Next);
+        archiver.WarnOfVersion(cluster, file, outcome.Summary);
+        archiver.Chain.Add(file, outcome.Summary?.Next);
         return outcome;
+    }
+
+    private static void RequireSegmentSize(PgControlFile? cluster, WalFileName file, long bytes)
+    {
+        if (cluster is not null && file.Kind == WalFileKind.Segment && bytes != cluster.SegmentSize)
+            throw new WalValidationException(
+                WalValidationProblem.WrongSize, $"the file has '{bytes}' bytes, a segment of this cluster has '{cluster.SegmentSize}'", file.ToString(), bytes);
     }
 
     // Two groups of destinations are two reads: all of them must get one and the same content.
@@ -157,10 +164,10 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
                 },
                 cancellationToken).ConfigureAwait(false);
             slot.Close(WalDeliveryStatus.AlreadyPresent);
-            if (setup.IsLookingAhead)
-                setup.Log.WasArchived(file.ToString(), slot.Destination.Id);
+            if (archiver.IsLookingAhead)
+                WalLog.WasArchived(archiver.Log, file, slot.Destination.Id);
             else
-                setup.Log.AlreadyPresent(file.ToString(), slot.Destination.Id);
+                WalLog.AlreadyPresent(archiver.Log, file, slot.Destination.Id);
         }
         catch (Exception error) when (error is not (OperationCanceledException or WalConflictException))
         {
@@ -198,7 +205,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
     {
         var again = _slots.Where(static s => s.TryReopen()).ToArray();
         if (again.Length > 0)
-            await Task.Delay(again.Max(static s => s.Destination.RetryDelay), setup.Time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(again.Max(static s => s.Destination.RetryDelay), archiver.Time, cancellationToken).ConfigureAwait(false);
         return again.Length > 0;
     }
 
@@ -208,7 +215,7 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
             file,
             outcome.Content.RawBytes,
             outcome.Content.Sha256,
-            setup.Time.GetElapsedTime(_started),
+            archiver.Time.GetElapsedTime(_started),
             outcome.Summary,
             [.. _slots.Select(static s => s.ToResult())]);
         // After every required copy is durable, never before: a crash in between costs one comparison, the other order a copy.
@@ -219,21 +226,21 @@ internal sealed class ArchiveRun(ArchiveSetup setup, WalFileName file, string pa
                 // Not before all of it succeeded: a first call that failed half must not keep the other half from beginning its archive.
                 // Ahead of the others, which only save work: their trouble must not cost this knowledge.
                 if (cluster is not null)
-                    await new ArchivedBefore(setup.Options, cluster).RememberAsync(file, setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+                    await new ArchivedBefore(archiver.Options, cluster).RememberAsync(file, archiver.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
                 _state.Delete();
-                setup.ChainFile.Write(outcome.Summary?.Next);
+                archiver.Chain.Save(outcome.Summary?.Next);
             }
             else if (_slots.Any(static s => s.Holds))
-                await _state.SaveAsync(outcome.Content, _slots.Where(static s => s.Holds), setup.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+                await _state.SaveAsync(outcome.Content, _slots.Where(static s => s.Holds), archiver.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
             // The state only saves work: without it the next call compares what is there.
-            setup.Log.StateNotKept(file.ToString(), refused.Message);
+            WalLog.StateNotKept(archiver.Log, file, refused.Message);
         }
 
         if (outcome.Summary?.UncheckedUntil is { } end)
-            setup.Log.NotWhollyChecked(file.ToString(), end.ToString());
+            WalLog.NotWhollyChecked(archiver.Log, file, end.ToString());
         return result;
     }
 }

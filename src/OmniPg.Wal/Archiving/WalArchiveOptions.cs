@@ -1,7 +1,9 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Wal;
 
-/// <summary>Everything an archiver needs to know; the same as the fluent <see cref="WalArchiverBuilder"/>, in a form that configuration can fill.</summary>
-public sealed class WalArchiveOptions
+/// <summary>Everything a <see cref="WalArchiver"/> needs to know, from code or from configuration.</summary>
+public sealed class WalArchiveOptions : ICheckedOptions
 {
     /// <summary>The cluster's data directory (<c>--data-dir</c>).</summary>
     /// <value>Default <c>.</c>, where PostgreSQL starts an <c>archive_command</c>.</value>
@@ -52,5 +54,25 @@ public sealed class WalArchiveOptions
     public string RsyncProgram { get; set; } = "rsync";
 
     /// <summary>Where files go; at least one.</summary>
-    public IList<WalDestinationOptions> Destinations { get; } = [];
+    public IReadOnlyList<WalDestinationOptions> Destinations { get; set; } = [];
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        check.NotEmpty(DataDirectory);
+        check.Defined<WalValidation>(Validation);
+        check.Defined<ArchiveBinding>(Binding);
+        check.Positive(Timeout);
+        check.Positive(OptionalGrace);
+        check.AtLeast(MaxParallelism, 1);
+        check.NotEmpty(RsyncProgram);
+        check.That(TemporaryDirectory is null || Directory.Exists(TemporaryDirectory), $"TemporaryDirectory '{TemporaryDirectory}' does not exist.");
+        check.That(Destinations.Count > 0, "Destinations is empty: name at least one.");
+        check.That(
+            StateDirectory is not null || Destinations.Count(static d => d.IsRequired && !d.WhenExists) <= 1,
+            "Two or more required destinations need StateDirectory, to know after a failure which of them hold the file.");
+        check.That(StateDirectory is null || Directory.Exists(StateDirectory), $"StateDirectory '{StateDirectory}' does not exist.");
+        // Each names itself by its place, which tells more than its number.
+        foreach (ICheckedOptions destination in Destinations)
+            destination.Check(check);
+    }
 }

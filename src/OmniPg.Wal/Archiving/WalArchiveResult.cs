@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace OmniPg.Wal;
 
 /// <summary>What archiving one file brought.</summary>
@@ -10,11 +8,17 @@ namespace OmniPg.Wal;
 /// <param name="Summary">What validation learned; <see langword="null"/> when nothing was validated.</param>
 /// <param name="Destinations">Every destination, in the order in which they were configured.</param>
 public sealed record WalArchiveResult(
-    WalFileName File, long RawBytes, string Sha256, TimeSpan Elapsed, WalSegmentSummary? Summary, ImmutableArray<WalDestinationResult> Destinations)
+    WalFileName File, long RawBytes, string Sha256, TimeSpan Elapsed, WalValidationResult? Summary, IReadOnlyList<WalDestinationResult> Destinations)
 {
     /// <summary>Whether every required destination holds the file.</summary>
     public bool IsArchived => Destinations.All(static d => !d.IsRequired || d.Status != WalDeliveryStatus.Failed);
 }
+
+/// <summary>How far the archiving of one file has come.</summary>
+/// <param name="File">The file.</param>
+/// <param name="BytesRead">Bytes read so far.</param>
+/// <param name="TotalBytes">Size of the file.</param>
+public readonly record struct WalProgress(WalFileName File, long BytesRead, long TotalBytes);
 
 /// <summary>What became of a file at one destination.</summary>
 /// <param name="Id">Name of the destination.</param>

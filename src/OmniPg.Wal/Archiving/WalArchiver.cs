@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
@@ -8,44 +11,70 @@ namespace OmniPg.Wal;
 /// Thread safe; files may be archived side by side. Idempotent: a file that is stored with equal content counts as archived and is not written
 /// again. Holds at most 8 buffers of 256 KiB per file under way and 4 per distinct codec. Corresponds to <c>omnipitr-archive</c>.
 /// </remarks>
-public sealed class WalArchiver : IWalArchiver
+public sealed class WalArchiver : IAsyncDisposable
 {
     // Looking for abandoned temporary files lists a whole directory, so a program that archives one file per process does it now and then only.
     private const int SegmentsBetweenCleanings = 256;
-    private readonly ArchiveSetup _setup;
+    private bool _saidUnknownVersion;
     private bool _disposed;
 
-    /// <summary>Makes an archiver from options.</summary>
+    /// <summary>Makes an archiver from options; no destination is touched yet.</summary>
     /// <param name="options">What to do; not changed afterwards.</param>
     /// <param name="loggerFactory">Makes the logger; <see langword="null"/> logs nothing.</param>
     /// <param name="timeProvider">Clock; <see langword="null"/> means that of the system.</param>
-    /// <param name="progress">Told after each buffer; <see langword="null"/> tells nobody.</param>
-    /// <exception cref="WalConfigurationException">Something cannot work; all of it is named.</exception>
+    /// <exception cref="OptionsValidationException">Something cannot work; all of it is named.</exception>
     /// <exception cref="CodecUnavailableException">A codec's library or program is missing.</exception>
-    public WalArchiver(
-        WalArchiveOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null, IProgress<WalProgress>? progress = null)
+    public WalArchiver(WalArchiveOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<WalArchiver>();
-        _setup = new ArchiveSetup(options, new ArchiveLog(logger), timeProvider ?? TimeProvider.System, progress);
+        Options = OptionsCheck.Require(options);
+        Log = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<WalArchiver>();
+        Time = timeProvider ?? TimeProvider.System;
+        Destinations = [.. options.Destinations.Select(d => new ArchiveDestination(d, options)).DistinctBy(static d => d.StateId)];
+        foreach (var codec in Destinations.Select(static d => d.Codec).Distinct())
+            if (!codec.IsAvailable(out _))
+                codec.Compress(Stream.Null).Dispose();
+        Copier = new WalCopier(Time);
+        Chain = new SegmentChain(options.StateDirectory);
     }
 
     /// <summary>The options it was made with.</summary>
-    public WalArchiveOptions Options => _setup.Options;
+    public WalArchiveOptions Options { get; }
 
-    internal ArchiveSetup Setup => _setup;
+    internal ILogger Log { get; }
 
-    /// <summary>Begins to set up an archiver.</summary>
-    /// <param name="dataDirectory">The cluster's data directory.</param>
-    /// <returns>A builder.</returns>
-    public static WalArchiverBuilder Create(string dataDirectory)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(dataDirectory);
-        return new WalArchiverBuilder(dataDirectory);
-    }
+    internal TimeProvider Time { get; }
 
-    /// <inheritdoc/>
-    public async Task<WalArchiveResult> ArchiveAsync(string path, CancellationToken cancellationToken = default)
+    internal IReadOnlyList<ArchiveDestination> Destinations { get; }
+
+    internal WalCopier Copier { get; }
+
+    internal SegmentChain Chain { get; }
+
+    /// <summary>Whether files are looked for that a run before may have archived: then finding them there is nothing to warn of.</summary>
+    internal bool IsLookingAhead { get; set; }
+
+    /// <summary>Copies one finished WAL file to every destination and returns once all required copies are durable.</summary>
+    /// <param name="path">Path of the file as PostgreSQL passes it (<c>%p</c>), relative to the data directory or absolute.</param>
+    /// <param name="cancellationToken">Cancels; unpublished copies leave no trace.</param>
+    /// <returns>What each destination holds now.</returns>
+    /// <exception cref="ArgumentException">The path does not end in the name of a WAL file.</exception>
+    /// <exception cref="WalConfigurationException">The data directory is none.</exception>
+    /// <exception cref="WalControlFileException">The <c>pg_control</c> of the data directory is missing, damaged, or of a version that is not read.</exception>
+    /// <exception cref="WalInputException">The file is missing, no regular file, unreadable, or changed while it was read.</exception>
+    /// <exception cref="WalValidationException">The file is not what its name says, or damaged. Nothing was published.</exception>
+    /// <exception cref="WalArchiveMismatchException">An archive belongs to another cluster. Nothing was published.</exception>
+    /// <exception cref="WalConflictException">A destination holds the name with other content. Nothing was published.</exception>
+    /// <exception cref="WalDeliveryException">A required destination failed; the others hold the file, and the next call sends it only where it is missing.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; nothing unpublished is left.</exception>
+    /// <exception cref="ObjectDisposedException">The archiver was disposed.</exception>
+    public Task<WalArchiveResult> ArchiveAsync(string path, CancellationToken cancellationToken = default) => ArchiveAsync(path, null, cancellationToken);
+
+    /// <inheritdoc cref="ArchiveAsync(string, CancellationToken)"/>
+    /// <param name="path">Path of the file as PostgreSQL passes it (<c>%p</c>), relative to the data directory or absolute.</param>
+    /// <param name="progress">Told after each buffer, on pool threads; <see langword="null"/> tells nobody.</param>
+    /// <param name="cancellationToken">Cancels; unpublished copies leave no trace.</param>
+    public async Task<WalArchiveResult> ArchiveAsync(string path, IProgress<WalProgress>? progress, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -54,11 +83,25 @@ public sealed class WalArchiver : IWalArchiver
         cancellationToken.ThrowIfCancellationRequested();
         if (file.SegmentPart % SegmentsBetweenCleanings == 0)
             await TryRemoveAbandonedAsync(cancellationToken).ConfigureAwait(false);
-        using var call = new ArchiveCall(file);
-        var located = Path.Combine(_setup.Options.DataDirectory, path);
-        var result = await call.ObserveAsync(new ArchiveRun(_setup, file, located).ExecuteAsync(cancellationToken)).ConfigureAwait(false);
-        _setup.Log.Finished(located, result);
+        var located = Path.Combine(Options.DataDirectory, path);
+        var result = await MeasuredAsync(file, () => new ArchiveRun(this, file, located, progress).ExecuteAsync(cancellationToken)).ConfigureAwait(false);
+        WalLog.Delivered(Log, located, result);
         return result.IsArchived ? result : throw new WalDeliveryException(result);
+    }
+
+    /// <summary>
+    /// The resident mode: looks ahead over what PostgreSQL has made ready, archives several files side by side, and answers the <c>archive_command</c> from what
+    /// is done already. Runs until cancelled. Not more than one process may use a spool directory.
+    /// </summary>
+    /// <param name="options">Spool, socket and parallelism.</param>
+    /// <param name="cancellationToken">Stops: no file is begun any more, those under way get <see cref="WalResidentOptions.StopGrace"/>, then the enumeration ends.</param>
+    /// <returns>What happens. A consumer that does not read holds the work up.</returns>
+    /// <exception cref="OptionsValidationException">The options cannot work; all that is wrong is named.</exception>
+    /// <exception cref="WalLockedException">Another process uses the spool directory.</exception>
+    public IAsyncEnumerable<ArchiveEvent> RunResidentAsync(WalResidentOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return ResidentLoop.RunAsync(this, OptionsCheck.Require(options), cancellationToken);
     }
 
     /// <summary>Begins the archive of every destination that has none yet, although the cluster has archived before. The verb <c>init</c>.</summary>
@@ -70,12 +113,12 @@ public sealed class WalArchiver : IWalArchiver
     public async Task<IReadOnlyList<WalArchiveMarker>> BeginAsync(CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var bound = _setup.Destinations.Where(static d => d.IsBound).ToArray();
-        if (bound.Length == 0 || _setup.ReadControlFile() is not { } cluster)
+        var bound = Destinations.Where(static d => d.IsBound).ToArray();
+        if (bound.Length == 0 || ReadControlFile() is not { } cluster)
             throw new WalConfigurationException("Nothing can be begun: no destination keeps a marker, or there is no pg_control.", "Name a directory or a store that can be read.");
         var markers = new List<WalArchiveMarker>();
         foreach (var destination in bound)
-            markers.Add(await new ClusterBinding(cluster, _setup.Options, _setup.Time).BeginAsync(destination, cancellationToken).ConfigureAwait(false));
+            markers.Add(await new ClusterBinding(cluster, Options, Time).BeginAsync(destination, cancellationToken).ConfigureAwait(false));
         return markers;
     }
 
@@ -84,9 +127,9 @@ public sealed class WalArchiver : IWalArchiver
     /// <returns>How many were removed.</returns>
     public async Task<int> RemoveAbandonedAsync(CancellationToken cancellationToken = default)
     {
-        var limit = _setup.Time.GetUtcNow() - TimeSpan.FromHours(1);
+        var limit = Time.GetUtcNow() - TimeSpan.FromHours(1);
         var removed = 0;
-        foreach (var store in _setup.Destinations.Select(static d => d.Store).OfType<IObjectStore>())
+        foreach (var store in Destinations.Select(static d => d.Store).OfType<IObjectStore>())
             removed += await store.RemoveAbandonedAsync(limit, WalObjectKey.Depth, cancellationToken).ConfigureAwait(false);
         return removed;
     }
@@ -100,7 +143,7 @@ public sealed class WalArchiver : IWalArchiver
         }
         catch (Exception refused)
         {
-            _setup.Log.NotTidied(refused.Message);
+            WalLog.NotTidied(Log, refused.Message);
         }
     }
 
@@ -111,7 +154,82 @@ public sealed class WalArchiver : IWalArchiver
         if (_disposed)
             return;
         _disposed = true;
-        foreach (var destination in _setup.Destinations.Where(d => _setup.Options.Destinations.All(o => o.Sink != d.Sink)))
+        foreach (var destination in Destinations.Where(d => Options.Destinations.All(o => o.Sink != d.Sink)))
             await destination.Sink.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The cluster's identity; null when the check of the data directory is off and there is no control file.</summary>
+    internal PgControlFile? ReadControlFile()
+    {
+        // At every call, not once: a resident process outlives the cluster when somebody restores or upgrades it in place.
+        if (Options.RequireDataDirectory && !File.Exists(Path.Combine(Options.DataDirectory, "PG_VERSION")))
+            throw new WalConfigurationException(
+                $"'{Options.DataDirectory}' is no PostgreSQL data directory: it holds no 'PG_VERSION'.", "Give the cluster's data directory, or switch the check off.");
+        var hasControlFile = Options.RequireDataDirectory || File.Exists(Path.Combine(Options.DataDirectory, PgControlFile.RelativePath));
+        return !hasControlFile ? null
+            : Options.AllowUnknownVersion ? PgControlFile.ReadNewer(Options.DataDirectory, Time)
+            : PgControlFile.Read(Options.DataDirectory, Time);
+    }
+
+    internal WalSegmentValidator? ValidatorFor(PgControlFile? cluster, WalFileName file, string path)
+    {
+        if (Options.Validation == WalValidation.None)
+        {
+            WalLog.NotValidated(Log, file);
+            return null;
+        }
+
+        var expectations = cluster?.ToExpectations() ?? WalExpectations.Any;
+        if (Options.AllowUnknownVersion)
+            expectations = expectations.WithUnknownVersions();
+        if (cluster is not null && file.Kind == WalFileKind.Segment && Options.Validation == WalValidation.Full)
+        {
+            expectations = expectations with { Previous = Chain.Before(file, path, cluster, out var wasDamaged) };
+            if (wasDamaged)
+                WalLog.StateDiscarded(Log, SegmentChain.FileName);
+        }
+
+        return new WalSegmentValidator(file, Options.Validation, expectations);
+    }
+
+    /// <summary>Says once that files of a newer server are stored without being understood.</summary>
+    internal void WarnOfVersion(PgControlFile? cluster, WalFileName file, WalValidationResult? summary)
+    {
+        var isUnknown = cluster is { IsKnownVersion: false } || summary is { IsUnknownVersion: true };
+        if (isUnknown && !Interlocked.Exchange(ref _saidUnknownVersion, true))
+            WalLog.ArchivedUnknownVersion(Log, file);
+    }
+
+    /// <summary>Span and measurements of one call.</summary>
+    private static async Task<WalArchiveResult> MeasuredAsync(WalFileName file, Func<Task<WalArchiveResult>> call)
+    {
+        using var activity = WalTelemetry.Source.StartActivity("wal.archive")?.SetTag("omnipg.wal.segment", file.ToString());
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            var result = await call().ConfigureAwait(false);
+            WalTelemetry.ArchivedBytes.Add(result.RawBytes, new KeyValuePair<string, object?>("stage", "raw"));
+            foreach (var destination in result.Destinations.Where(static d => d.StoredBytes > 0))
+                WalTelemetry.ArchivedBytes.Add(destination.StoredBytes, new("stage", "stored"), new("destination", destination.Id));
+            End(result.IsArchived ? "archived" : "failed", result.Destinations.FirstOrDefault(static d => d is { IsRequired: true, Error: not null })?.Error);
+            return result;
+        }
+        catch (Exception error)
+        {
+            End(error is OperationCanceledException ? "cancelled" : "failed", error);
+            throw;
+        }
+
+        void End(string status, Exception? error)
+        {
+            WalTelemetry.ArchivedSegments.Add(1, new KeyValuePair<string, object?>("status", status));
+            WalTelemetry.ArchiveDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
+            if (error is WalValidationException)
+                WalTelemetry.ValidationFailures.Add(1);
+            if (error is null)
+                return;
+            activity?.SetTag("error.type", (error as OmniPgException)?.Code ?? error.GetType().FullName);
+            activity?.SetStatus(ActivityStatusCode.Error, error.Message);
+        }
     }
 }

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace OmniPg.Wal;
 
 /// <summary>At least one required destination does not hold the file, so it is not archived. All destinations were tried. Code <c>wal.archive.delivery</c>.</summary>
@@ -19,7 +17,7 @@ public sealed class WalDeliveryException : WalException
     public WalArchiveResult Result { get; }
 
     /// <summary>The errors of the required destinations that failed, each naming its destination.</summary>
-    public ImmutableArray<WalException> Failures { get; }
+    public IReadOnlyList<WalException> Failures { get; }
 
     /// <summary>Whether every failure may go away by itself.</summary>
     public override bool IsTransient => Failures.All(static f => f.IsTransient);
@@ -28,7 +26,7 @@ public sealed class WalDeliveryException : WalException
     {
         ArgumentNullException.ThrowIfNull(result);
         var failed = Failed(result).ToArray();
-        return $"'{result.File}' is not archived: {failed.Length} of {result.Destinations.Length} destinations failed. {string.Join(' ', failed.Select(f => f.Error!.Message))}";
+        return $"'{result.File}' is not archived: {failed.Length} of {result.Destinations.Count} destinations failed. {string.Join(' ', failed.Select(f => f.Error!.Message))}";
     }
 
     private static IEnumerable<WalDestinationResult> Failed(WalArchiveResult result) =>

@@ -1,8 +1,28 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Wal;
 
-/// <summary>One destination of <see cref="WalArchiveOptions"/>. Exactly one of <see cref="Directory"/>, <see cref="Rsync"/>, <see cref="Pipe"/> and a store is set.</summary>
-public sealed class WalDestinationOptions
+/// <summary>One destination of <see cref="WalArchiveOptions"/>. Exactly one of <see cref="Directory"/>, <see cref="Rsync"/>, <see cref="Pipe"/> and a sink is given.</summary>
+public sealed class WalDestinationOptions : ICheckedOptions
 {
+    private const int MaxAttempts = 100;
+
+    // A field, because the generated binder of configuration takes every property for one of its own, and cannot make a sink.
+    internal readonly IObjectSink? Sink;
+
+    /// <summary>A destination that one of the properties names.</summary>
+    public WalDestinationOptions()
+    {
+    }
+
+    /// <summary>A store or sink of one's own. It stays the caller's: the archiver does not dispose it.</summary>
+    /// <param name="sink">With a sink that cannot be asked what it holds (no <see cref="IObjectStore"/>) the delivery state alone tells what was sent.</param>
+    public WalDestinationOptions(IObjectSink sink)
+    {
+        ArgumentNullException.ThrowIfNull(sink);
+        Sink = sink;
+    }
+
     /// <summary>Name in results, logs and metrics.</summary>
     /// <value>Default: the place itself, such as <c>zstd:3=/mnt/archive</c>.</value>
     public string? Name { get; set; }
@@ -18,7 +38,7 @@ public sealed class WalDestinationOptions
 
     /// <summary>Arguments of <see cref="Pipe"/> before the file name.</summary>
     /// <value>Default: none.</value>
-    public IList<string> PipeArguments { get; } = [];
+    public IReadOnlyList<string> PipeArguments { get; set; } = [];
 
     /// <summary>Name of the codec (<see cref="Codec.Parse"/>).</summary>
     /// <value>Default <c>none</c>.</value>
@@ -28,7 +48,7 @@ public sealed class WalDestinationOptions
     /// <value>Default <see langword="null"/>: the codec's own default.</value>
     public int? Level { get; set; }
 
-    /// <summary>Arrangement of the files. <see cref="WalLayout.Sharded"/> needs a directory or a store.</summary>
+    /// <summary>Arrangement of the files. <see cref="WalLayout.Sharded"/> needs a directory or a sink.</summary>
     /// <value>Default <see cref="WalLayout.Flat"/>.</value>
     public WalLayout Layout { get; set; }
 
@@ -52,8 +72,27 @@ public sealed class WalDestinationOptions
     /// <value>Default 1 s. Ignored when <see cref="Attempts"/> is 1.</value>
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromSeconds(1);
 
-    // A field, because the binder of configuration takes every property of this assembly for one of its own.
-    internal IObjectSink? Sink;
-
     internal string Place => Directory ?? Rsync ?? Pipe ?? Sink?.Id ?? "";
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        var place = Place;
+        check.That(
+            new object?[] { Directory, Rsync, Pipe, Sink }.Count(static k => k is not null) == 1 && place.Length > 0,
+            $"Destination '{Name ?? place}' must have exactly one of Directory, Rsync, Pipe and a sink.");
+        check.That(!WhenExists || Directory is not null, $"Destination '{place}' can be left out while absent only when it is a directory.");
+        check.That(Layout != WalLayout.Sharded || (Rsync ?? Pipe) is null, $"Destination '{place}' takes bare file names and cannot be sharded.");
+        check.Defined<WalLayout>(Layout);
+        check.That(Timeout is null || Timeout > TimeSpan.Zero, $"Timeout '{Timeout}' of destination '{place}' must be positive.");
+        check.That(Attempts is >= 1 and <= MaxAttempts, $"Attempts '{Attempts}' of destination '{place}' must be between '1' and '{MaxAttempts}'.");
+        check.That(RetryDelay >= TimeSpan.Zero, $"RetryDelay '{RetryDelay}' of destination '{place}' must not be negative.");
+        try
+        {
+            OmniPg.Codec.Parse(Codec).CheckLevel(Level);
+        }
+        catch (ArgumentException unusable)
+        {
+            check.Fail($"Destination '{place}': {ArgumentText.Of(unusable)}");
+        }
+    }
 }

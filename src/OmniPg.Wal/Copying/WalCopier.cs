@@ -69,4 +69,4 @@ internal sealed class WalCopier(TimeProvider time)
 }
 
 /// <summary>What a whole copy brought.</summary>
-internal sealed record CopyOutcome(ObjectContent Content, WalSegmentSummary? Summary, IReadOnlyList<TargetOutcome> Targets);
+internal sealed record CopyOutcome(ObjectContent Content, WalValidationResult? Summary, IReadOnlyList<TargetOutcome> Targets);

@@ -24,6 +24,15 @@ public static class WalTelemetry
     internal static readonly Counter<long> ValidationFailures =
         Meter.CreateCounter<long>("omnipg.wal.validation.failures", "{segment}", "Files refused by validation.");
 
+    internal static readonly Histogram<double> RestoreDuration =
+        Meter.CreateHistogram<double>("omnipg.wal.restore.duration", "s", "Time from a request to its answer, by status; waiting included.");
+
+    internal static readonly Counter<long> PrefetchHits =
+        Meter.CreateCounter<long>("omnipg.wal.prefetch.hits", "{segment}", "Segments that were in the spool when they were asked for.");
+
+    internal static readonly Counter<long> PrefetchMisses =
+        Meter.CreateCounter<long>("omnipg.wal.prefetch.misses", "{segment}", "Segments that had to be fetched on demand although there is a spool.");
+
     private static int _backlog;
 
     internal static readonly ObservableGauge<int> BacklogGauge =

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace OmniPg.Wal;
 
 /// <summary>The archive holds a file of this name, but no valid copy of it. It was not handed to the server.</summary>
@@ -9,17 +7,17 @@ public sealed class WalCorruptCopyException : WalException
     /// <summary>Creates the error.</summary>
     /// <param name="file">The file asked for.</param>
     /// <param name="failures">What is wrong with each copy.</param>
-    public WalCorruptCopyException(string file, ImmutableArray<WalSourceFailure> failures)
+    public WalCorruptCopyException(string file, IReadOnlyList<WalSourceFailure> failures)
         : base(
             "wal.restore.corrupt",
             $"WAL file '{file}' has no valid copy: {string.Join("; ", failures)}",
             "Look for another copy (second archive, standby, pg_wal of the old server) and give it as a further source.",
-            failures.IsDefaultOrEmpty ? null : failures[0].Error)
+            failures is [var first, ..] ? first.Error : null)
     {
         File = file;
         Failures = failures;
     }
 
     /// <summary>What is wrong with each copy, in the order they were tried.</summary>
-    public ImmutableArray<WalSourceFailure> Failures { get; }
+    public IReadOnlyList<WalSourceFailure> Failures { get; }
 }

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace OmniPg.Wal;
 
 /// <summary>A source of a restore did not answer, so nobody knows whether it holds the file. Never reported as missing.</summary>
@@ -9,19 +7,19 @@ public sealed class WalSourceException : WalException
     /// <summary>Creates the error.</summary>
     /// <param name="file">The file asked for.</param>
     /// <param name="failures">What each failing source said.</param>
-    public WalSourceException(string file, ImmutableArray<WalSourceFailure> failures)
+    public WalSourceException(string file, IReadOnlyList<WalSourceFailure> failures)
         : base(
             "wal.restore.source",
             $"WAL file '{file}' cannot be restored: {string.Join("; ", failures)}",
             "Bring the storage back; the file may well be there.",
-            failures.IsDefaultOrEmpty ? null : failures[0].Error)
+            failures is [var first, ..] ? first.Error : null)
     {
         File = file;
         Failures = failures;
     }
 
     /// <summary>What each failing source said, in the order they were asked.</summary>
-    public ImmutableArray<WalSourceFailure> Failures { get; }
+    public IReadOnlyList<WalSourceFailure> Failures { get; }
 
     /// <inheritdoc/>
     public override bool IsTransient => true;

@@ -8,7 +8,7 @@ internal static class ContentCheck
     private const int BufferBytes = 256 * 1024;
 
     /// <exception cref="WalValidationException">The content is wrong.</exception>
-    public static async Task<WalSegmentSummary> RunAsync(
+    public static async Task<WalValidationResult> RunAsync(
         Stream content, WalFileName name, WalValidation level, WalExpectations expectations, CancellationToken cancellationToken)
     {
         var validator = new WalSegmentValidator(name, level, expectations);

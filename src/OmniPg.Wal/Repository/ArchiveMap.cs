@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace OmniPg.Wal;
 
 /// <summary>Everything an archive holds, sorted: the base of verification, window and gap search.</summary>
@@ -55,7 +53,7 @@ internal sealed class ArchiveMap
 
     public WalFileName NameOf(uint timeline, ulong number) => WalFileName.ForSegmentNumber(timeline, number, Size);
 
-    public ImmutableArray<WalTimeline> Timelines() =>
+    public IReadOnlyList<WalTimeline> Timelines() =>
     [
         .. _segments.Select(t => new WalTimeline(
             t.Key, NameOf(t.Key, t.Value.Keys.First()), NameOf(t.Key, t.Value.Keys.Last()), t.Value.Count, HistoryOf(t.Key))),

@@ -1,6 +1,3 @@
-using System.Collections.Immutable;
-using NpgsqlTypes;
-
 namespace OmniPg.Wal;
 
 /// <summary>What an archive holds of one timeline.</summary>
@@ -30,15 +27,7 @@ public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, lon
 /// <param name="To">The last segment; null in an empty archive.</param>
 /// <param name="Gaps">Everything missing, on all timelines.</param>
 public sealed record RecoveryWindow(
-    DateTimeOffset? Earliest, DateTimeOffset? LatestCommit, uint Timeline, WalFileName? From, WalFileName? To, ImmutableArray<WalGap> Gaps);
-
-/// <summary>A named restore point (<c>pg_create_restore_point</c>) found in archived WAL: a target for <c>recovery_target_name</c>.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Time">When it was made, in UTC.</param>
-/// <param name="Lsn">Start of its record.</param>
-/// <param name="Timeline">Timeline of the segment it is in.</param>
-/// <param name="File">The segment in which its record ends.</param>
-public sealed record RestorePoint(string Name, DateTimeOffset Time, NpgsqlLogSequenceNumber Lsn, uint Timeline, WalFileName File);
+    DateTimeOffset? Earliest, DateTimeOffset? LatestCommit, uint Timeline, WalFileName? From, WalFileName? To, IReadOnlyList<WalGap> Gaps);
 
 /// <summary>An archived file that is not what its name says.</summary>
 /// <param name="File">The file.</param>
@@ -59,17 +48,17 @@ public readonly record struct WalScanProgress(long Done, long Total, long RawByt
 /// <param name="Timelines">What there is, per timeline.</param>
 /// <param name="Problems">Files that are not valid.</param>
 /// <param name="Gaps">Segments that are missing.</param>
-public sealed record WalVerification(
+public sealed record WalVerifyResult(
     long Files,
     long RawBytes,
     long Records,
-    ImmutableArray<WalTimeline> Timelines,
-    ImmutableArray<WalFileProblem> Problems,
-    ImmutableArray<WalGap> Gaps)
+    IReadOnlyList<WalTimeline> Timelines,
+    IReadOnlyList<WalFileProblem> Problems,
+    IReadOnlyList<WalGap> Gaps)
 {
     /// <summary>Segments of a version newer than this package, of which only the first page header was checked.</summary>
     public long UnknownVersions { get; init; }
 
     /// <summary>Whether every file is valid and none is missing.</summary>
-    public bool IsGood => Problems.IsEmpty && Gaps.IsEmpty;
+    public bool IsGood => Problems.Count == 0 && Gaps.Count == 0;
 }

@@ -1,18 +1,16 @@
-using System.Collections.Immutable;
-
 namespace OmniPg.Wal;
 
 /// <summary>Reads a whole archive, timeline by timeline, and hands the state at the end of each segment to the next one.</summary>
-internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, WalVerifyOptions options)
+internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, WalVerifyOptions options, IProgress<WalScanProgress>? progress)
 {
-    private readonly ImmutableArray<WalFileProblem>.Builder _problems = ImmutableArray.CreateBuilder<WalFileProblem>();
+    private readonly List<WalFileProblem> _problems = [];
     private readonly long _total = map.Files;
     private long _files;
     private long _bytes;
     private long _records;
     private long _unknownVersions;
 
-    public async Task<WalVerification> RunAsync(CancellationToken cancellationToken)
+    public async Task<WalVerifyResult> RunAsync(CancellationToken cancellationToken)
     {
         var ends = new Dictionary<(uint Timeline, ulong Number), WalChainState?>();
         foreach (var (timeline, segments) in map.Segments)
@@ -28,7 +26,7 @@ internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, WalVer
         foreach (var file in map.Others)
             await CheckAsync(file, null, cancellationToken).ConfigureAwait(false);
         await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
-        return new WalVerification(_files, _bytes, _records, map.Timelines(), _problems.ToImmutable(), GapFinder.Find(map)) { UnknownVersions = _unknownVersions };
+        return new WalVerifyResult(_files, _bytes, _records, map.Timelines(), _problems, GapFinder.Find(map)) { UnknownVersions = _unknownVersions };
     }
 
     private async Task<WalChainState?> CheckCopiesAsync(List<WalArchivedFile> copies, WalChainState? before, CancellationToken cancellationToken)
@@ -67,7 +65,7 @@ internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, WalVer
         finally
         {
             _files++;
-            options.Progress?.Report(new WalScanProgress(_files, _total, _bytes, file.Name));
+            progress?.Report(new WalScanProgress(_files, _total, _bytes, file.Name));
         }
     }
 }

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace OmniPg.Wal;
 
 /// <summary>
@@ -8,7 +6,7 @@ namespace OmniPg.Wal;
 /// </summary>
 internal static class GapFinder
 {
-    public static ImmutableArray<WalGap> Find(ArchiveMap map)
+    public static IReadOnlyList<WalGap> Find(ArchiveMap map)
     {
         var missing = map.Segments.Keys.Union(map.Histories.Keys).SelectMany(t => OnPath(map, map.PathTo(t)));
         return [.. missing.GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(t => Merged(t).Select(m => Gap(map, m)))];

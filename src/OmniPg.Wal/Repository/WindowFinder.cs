@@ -49,7 +49,7 @@ internal sealed class WindowFinder(IObjectStore store, ArchiveMap map)
     }
 
     private async Task<DateTimeOffset?> FirstTimeAsync(
-        IEnumerable<List<WalArchivedFile>> segments, Func<WalSegmentSummary, DateTimeOffset?> pick, CancellationToken cancellationToken)
+        IEnumerable<List<WalArchivedFile>> segments, Func<WalValidationResult, DateTimeOffset?> pick, CancellationToken cancellationToken)
     {
         foreach (var copy in segments.SelectMany(c => c))
         {
@@ -60,7 +60,7 @@ internal sealed class WindowFinder(IObjectStore store, ArchiveMap map)
         return null;
     }
 
-    private async Task<WalSegmentSummary?> SummaryAsync(WalArchivedFile file, CancellationToken cancellationToken)
+    private async Task<WalValidationResult?> SummaryAsync(WalArchivedFile file, CancellationToken cancellationToken)
     {
         try
         {

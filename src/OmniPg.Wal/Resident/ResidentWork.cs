@@ -10,7 +10,7 @@ internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int
     private readonly SemaphoreSlim _places = new(processMax);
     private readonly ConcurrentDictionary<WalFileName, Lazy<Task<ResidentAnswer>>> _underWay = [];
     private readonly ConcurrentDictionary<WalFileName, Failure> _failures = [];
-    private readonly TimeProvider _time = archiver.Setup.Time;
+    private readonly TimeProvider _time = archiver.Time;
 
     public void Dispose() => _places.Dispose();
 

@@ -1,34 +1,35 @@
+using System.Text;
+using OmniPg.Shared;
+
 namespace OmniPg.Wal;
 
 /// <summary>How the resident mode works through what PostgreSQL has made ready.</summary>
-public sealed record WalResidentOptions
+public sealed class WalResidentOptions : ICheckedOptions
 {
-    /// <summary>Directory for answers, on a local disk; <c>push</c> below it is made. Losing it costs only repeated work.</summary>
-    public required string SpoolDirectory { get; init; }
+    // sun_path of sockaddr_un has 108 bytes on Linux, the last of them a NUL.
+    private const int LongestSocketPath = 107;
+
+    /// <summary>Directory for answers, on a local disk; <c>push</c> below it is made. Losing it costs only repeated work. Required.</summary>
+    public string SpoolDirectory { get; set; } = "";
 
     /// <summary>Unix socket on which an <c>archive_command</c> asks; at most 107 bytes. <see langword="null"/> (default) opens none: the spool answers alone.</summary>
-    public string? SocketPath { get; init; }
+    public string? SocketPath { get; set; }
 
     /// <summary>How many files are archived side by side. Default: the number of processors, 2 to 8. Range 1–64.</summary>
-    public int ProcessMax { get; init; } = Math.Clamp(Environment.ProcessorCount, 2, 8);
+    public int ProcessMax { get; set; } = Math.Clamp(Environment.ProcessorCount, 2, 8);
 
     /// <summary>Pause between two looks into <c>archive_status</c> when there was nothing to do. Default 250 ms.</summary>
-    public TimeSpan PollInterval { get; init; } = TimeSpan.FromMilliseconds(250);
+    public TimeSpan PollInterval { get; set; } = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Time for files under way to finish when the mode is stopped. Default 5 s; zero stops them at once.</summary>
-    public TimeSpan StopGrace { get; init; } = TimeSpan.FromSeconds(5);
+    public TimeSpan StopGrace { get; set; } = TimeSpan.FromSeconds(5);
 
-    internal void Validate()
+    void ICheckedOptions.Check(OptionsCheck check)
     {
-        if (string.IsNullOrEmpty(SpoolDirectory))
-            throw new WalConfigurationException("The resident mode needs a spool directory.");
-        if (ProcessMax is < 1 or > 64)
-            throw new WalConfigurationException($"ProcessMax '{ProcessMax}' must be between '1' and '64'.");
-        if (PollInterval <= TimeSpan.Zero)
-            throw new WalConfigurationException($"PollInterval '{PollInterval}' must be more than zero.");
-        if (StopGrace < TimeSpan.Zero)
-            throw new WalConfigurationException($"StopGrace '{StopGrace}' must not be negative.");
-        if (SocketPath is { } path && System.Text.Encoding.UTF8.GetByteCount(path) > 107)
-            throw new WalConfigurationException($"SocketPath '{path}' is longer than '107' bytes.", "Choose a shorter path; the operating system allows no more.");
+        check.NotEmpty(SpoolDirectory);
+        check.That(SocketPath is null || Encoding.UTF8.GetByteCount(SocketPath) <= LongestSocketPath, $"SocketPath '{SocketPath}' is longer than the '{LongestSocketPath}' bytes that the operating system allows.");
+        check.Range(ProcessMax, 1, 64);
+        check.Positive(PollInterval);
+        check.NotNegative(StopGrace);
     }
 }

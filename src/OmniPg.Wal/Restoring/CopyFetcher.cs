@@ -44,7 +44,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
         if (copy is null)
             return null;
         copy.Target.PadTo(copy.Summary.SegmentSize);
-        RestoreLog.UsedPartial(log, name, copy.Key);
+        WalLog.UsedPartial(log, name, copy.Key);
         return copy;
     }
 
@@ -63,7 +63,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
                 }
                 catch (Exception e) when (e is WalValidationException or CorruptCompressedDataException)
                 {
-                    RestoreLog.CorruptCopy(log, key, source.Name, e.Message);
+                    WalLog.CorruptCopy(log, key, source.Name, e.Message);
                     // The same source may hold a good copy under another codec's name.
                     failures.Add(new WalSourceFailure(source.Name, key, IsCorrupt: true, e));
                 }
@@ -73,7 +73,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
         }
         catch (Exception e) when (e is not (OperationCanceledException or WalRestoreTargetException))
         {
-            RestoreLog.SourceFailed(log, name, source.Name, e.Message);
+            WalLog.SourceFailed(log, name, source.Name, e.Message);
             // It is not asked for the other names: each would run into the same trouble, one time-out after the other.
             failures.Add(new WalSourceFailure(source.Name, null, IsCorrupt: false, e));
         }
@@ -93,9 +93,9 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             try
             {
                 var summary = await CopyAsync(content, target, name, expectations, cancellationToken).ConfigureAwait(false);
-                RestoreLog.Fetched(log, key, source.Name, summary.Bytes);
+                WalLog.Fetched(log, key, source.Name, summary.Bytes);
                 if (summary.IsUnknownVersion && !Interlocked.Exchange(ref _saidUnknownVersion, true))
-                    RestoreLog.UnknownVersion(log, key);
+                    WalLog.RestoredUnknownVersion(log, key);
                 return new FetchedCopy(target, source.Store, key, summary);
             }
             catch
@@ -107,7 +107,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
     }
 
     /// <summary>Through the pump, like every byte of this package: read and decode, validate, write at the same time.</summary>
-    private async Task<WalSegmentSummary> CopyAsync(
+    private async Task<WalValidationResult> CopyAsync(
         Stream content, RestoreTarget target, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
     {
         var source = new StreamCopySource(content);
@@ -129,7 +129,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
 }
 
 /// <summary>A valid copy under its temporary name, ready to be published.</summary>
-internal sealed record FetchedCopy(RestoreTarget Target, IObjectStore Store, string Key, WalSegmentSummary Summary) : IAsyncDisposable
+internal sealed record FetchedCopy(RestoreTarget Target, IObjectStore Store, string Key, WalValidationResult Summary) : IAsyncDisposable
 {
     public ValueTask DisposeAsync() => Target.DisposeAsync();
 }

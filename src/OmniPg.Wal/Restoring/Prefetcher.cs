@@ -86,13 +86,13 @@ internal sealed class Prefetcher(
             await using (copy.ConfigureAwait(false))
             {
                 copy.Target.Publish();
-                RestoreLog.Prefetched(log, name);
+                WalLog.Prefetched(log, name);
                 return true;
             }
         }
         catch (OmniPgException e)
         {
-            RestoreLog.PrefetchFailed(log, name, e.Message);
+            WalLog.PrefetchFailed(log, name, e.Message);
             return false;
         }
     }

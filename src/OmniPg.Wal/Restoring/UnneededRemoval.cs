@@ -36,7 +36,7 @@ internal sealed class UnneededRemoval
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                RestoreLog.RemovalFailed(_log, e.Message, e);
+                WalLog.RemovalFailed(_log, e.Message, e);
             }
         }
     }
@@ -55,7 +55,7 @@ internal sealed class UnneededRemoval
         catch (Exception e) when ((e is WalControlFileException or WalValidationException or IOException or UnauthorizedAccessException)
             && _options.ControlFileErrors != ControlFileErrorPolicy.Fail)
         {
-            RestoreLog.RemovalFailed(_log, e.Message, e);
+            WalLog.RemovalFailed(_log, e.Message, e);
             if (_options.ControlFileErrors == ControlFileErrorPolicy.Hang)
                 await Task.Delay(Timeout.InfiniteTimeSpan, _time, cancellationToken).ConfigureAwait(false);
             _pausedSince = _time.GetTimestamp();

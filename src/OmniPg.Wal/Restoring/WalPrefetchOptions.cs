@@ -1,14 +1,16 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Wal;
 
 /// <summary>Fetching ahead: segments that the server will ask for next are unpacked into a spool while it replays.</summary>
-public sealed class WalPrefetchOptions
+public sealed class WalPrefetchOptions : ICheckedOptions
 {
-    /// <summary>The spool; prefetched files lie in its folder <c>get</c>. One spool per server. Made when missing. Best in the file system of the data directory.</summary>
+    /// <summary>The spool; prefetched files lie in its folder <c>get</c>. One spool per server. Made when missing. Best in the file system of the data directory. Required.</summary>
     /// <remarks>
     /// Bound to the data directory, its cluster and the sources: what was fetched for others is never used. While another server's run holds the spool this
     /// one does without. A spool that cannot be used costs one warning, never the restore.
     /// </remarks>
-    public required string Spool { get; set; }
+    public string Spool { get; set; } = "";
 
     /// <summary>How many segments are fetched at the same time.</summary>
     /// <value>Default 1, at least 1.</value>
@@ -22,11 +24,11 @@ public sealed class WalPrefetchOptions
     /// <value>Default 10 s.</value>
     public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    internal void Validate()
+    void ICheckedOptions.Check(OptionsCheck check)
     {
-        if (string.IsNullOrEmpty(Spool))
-            throw new WalConfigurationException("The spool directory of the prefetch is empty.");
-        if (MaxParallelism < 1 || QueueMaxBytes < 1)
-            throw new WalConfigurationException("Parallelism and queue of the prefetch must be at least 1.");
+        check.NotEmpty(Spool);
+        check.AtLeast(MaxParallelism, 1);
+        check.AtLeast(QueueMaxBytes, 1L);
+        check.Positive(IdleTimeout);
     }
 }

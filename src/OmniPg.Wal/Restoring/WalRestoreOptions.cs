@@ -1,7 +1,9 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Wal;
 
 /// <summary>Where a <see cref="WalRestorer"/> looks and how patient it is. The original's <c>omnipitr-restore</c>.</summary>
-public sealed class WalRestoreOptions
+public sealed class WalRestoreOptions : ICheckedOptions
 {
     /// <summary>Data directory of the server: target paths are relative to it, and its <c>pg_control</c> tells cluster and segment size.</summary>
     /// <value>Default: the current directory, which is right inside <c>restore_command</c>.</value>
@@ -12,7 +14,7 @@ public sealed class WalRestoreOptions
     public bool RequireDataDirectory { get; set; } = true;
 
     /// <summary>Archives in the order in which they are asked; the first valid copy wins. At least one.</summary>
-    public IList<WalRestoreSource> Sources { get; } = [];
+    public IReadOnlyList<WalRestoreSource> Sources { get; set; } = [];
 
     /// <summary>How thoroughly a copy is checked before the server gets it.</summary>
     /// <value>Default <see cref="WalValidation.Full"/>.</value>
@@ -66,18 +68,18 @@ public sealed class WalRestoreOptions
     /// <value>Default null.</value>
     public WalPrefetchOptions? Prefetch { get; set; }
 
-    internal void Validate()
+    void ICheckedOptions.Check(OptionsCheck check)
     {
-        if (Sources.Count == 0)
-            throw new WalConfigurationException("A restore needs at least one source.", "Name the archive with --source.");
-        if (RecoveryDelay < TimeSpan.Zero || RetryTimeout < TimeSpan.Zero)
-            throw new WalConfigurationException("A delay or timeout of the restore is negative.");
-        if (RequireDataDirectory && !File.Exists(Path.Combine(DataDirectory, "PG_VERSION")))
-        {
-            throw new WalConfigurationException(
-                $"The data directory '{Path.GetFullPath(DataDirectory)}' has no file PG_VERSION.", "Give the server's data directory with --data-dir.");
-        }
-
-        Prefetch?.Validate();
+        check.NotEmpty(DataDirectory);
+        check.That(Sources.Count > 0, "Sources is empty: a restore needs at least one.");
+        check.Defined<WalValidation>(Validation);
+        check.NotNegative(RetryTimeout);
+        check.NotNegative(RecoveryDelay);
+        check.Defined<DelayBasis>(DelayBasis);
+        check.Path(FinishTrigger);
+        check.Inner(Cleanup);
+        check.Defined<ControlFileErrorPolicy>(ControlFileErrors);
+        if (Prefetch is not null)
+            check.Inner(Prefetch);
     }
 }

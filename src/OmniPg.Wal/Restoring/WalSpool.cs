@@ -71,7 +71,7 @@ internal sealed class WalSpool
     public void Warn(Exception error)
     {
         if (Interlocked.Exchange(ref _warned, 1) == 0)
-            RestoreLog.SpoolUnusable(_log, Root, error.Message);
+            WalLog.SpoolUnusable(_log, Root, error.Message);
     }
 
     /// <summary>What one binding has in the spool.</summary>
@@ -138,7 +138,7 @@ internal sealed class WalSpool
             catch (Exception e) when (IsTrouble(e))
             {
                 // Cleaned away by the run meanwhile, or the spool's disk is bad: the sources decide.
-                RestoreLog.SpoolDiscarded(spool._log, name, e.Message);
+                WalLog.SpoolDiscarded(spool._log, name, e.Message);
                 return null;
             }
         }
@@ -194,7 +194,7 @@ internal sealed class WalSpool
             }
             catch (WalValidationException e)
             {
-                RestoreLog.SpoolDiscarded(spool._log, name, e.Message);
+                WalLog.SpoolDiscarded(spool._log, name, e.Message);
                 File.Delete(spooled);
                 return null;
             }

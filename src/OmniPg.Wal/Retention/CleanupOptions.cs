@@ -1,7 +1,9 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Wal;
 
 /// <summary>What <see cref="WalRepository.CleanupAsync"/> may remove. The original's <c>omnipitr-cleanup</c>.</summary>
-public sealed class CleanupOptions
+public sealed class CleanupOptions : ICheckedOptions
 {
     /// <summary>Whether backup history files below the limit go too, as in <c>omnipitr-cleanup</c> (<c>pg_archivecleanup -b</c>).</summary>
     /// <value>Default true.</value>
@@ -22,11 +24,17 @@ public sealed class CleanupOptions
     /// <value>Default null.</value>
     public string? PauseTrigger { get; set; }
 
-    /// <summary>At most this many files are removed, oldest first; null sets no limit.</summary>
+    /// <summary>At most this many files are removed, oldest first, at least 1; null sets no limit.</summary>
     /// <value>Default null.</value>
     public int? MaxFiles { get; set; }
 
     /// <summary>Called with the content of every file before it is removed; null removes at once.</summary>
     /// <value>Default null.</value>
     public IWalRemovalHook? Hook { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        check.Path(PauseTrigger);
+        check.AtLeast(MaxFiles, 1);
+    }
 }

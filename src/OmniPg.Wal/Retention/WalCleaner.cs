@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Microsoft.Extensions.Logging;
 using OmniPg.Shared;
 
@@ -14,18 +13,18 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
         if (IsPaused())
             return new CleanupResult([], Paused: true);
 
-        var removed = ImmutableArray.CreateBuilder<WalArchivedFile>();
+        var removed = new List<WalArchivedFile>();
         foreach (var file in await FindAsync(keepFrom, cancellationToken).ConfigureAwait(false))
         {
             // Looked at before every file: a backup that begins during a long cleanup needs what is left.
             if (IsPaused())
-                return new CleanupResult(removed.ToImmutable(), Paused: true);
+                return new CleanupResult(removed, Paused: true);
             if (!options.DryRun)
                 await RemoveAsync(file, keepFrom, cancellationToken).ConfigureAwait(false);
             removed.Add(file);
         }
 
-        return new CleanupResult(removed.ToImmutable(), Paused: false);
+        return new CleanupResult(removed, Paused: false);
     }
 
     private bool IsPaused()
@@ -33,7 +32,7 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
         // Whether the trigger is there must be known; File.Exists would answer "no" to every trouble.
         var isPaused = options.PauseTrigger is { } path && FileStat.TryGet(path, out _);
         if (isPaused && !_pauseLogged)
-            RetentionLog.Paused(log, options.PauseTrigger!);
+            WalLog.Paused(log, options.PauseTrigger!);
         _pauseLogged = isPaused;
         return isPaused;
     }
@@ -74,6 +73,6 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
         }
 
         await store.DeleteAsync(file.Key, cancellationToken).ConfigureAwait(false);
-        RetentionLog.Removed(log, file.Name, file.Key, keepFrom);
+        WalLog.Removed(log, file.Name, file.Key, keepFrom);
     }
 }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using NpgsqlTypes;
 
@@ -7,7 +6,7 @@ namespace OmniPg.Wal;
 /// <summary>Ancestors of a timeline, as PostgreSQL records them in <c>TTTTTTTT.history</c> when a standby is promoted or a recovery ends. Immutable.</summary>
 public sealed class TimelineHistory
 {
-    private TimelineHistory(uint timeline, ImmutableArray<TimelineSwitch> ancestors)
+    private TimelineHistory(uint timeline, IReadOnlyList<TimelineSwitch> ancestors)
     {
         Timeline = timeline;
         Ancestors = ancestors;
@@ -17,7 +16,7 @@ public sealed class TimelineHistory
     public uint Timeline { get; }
 
     /// <summary>All ancestors, oldest first; empty for a timeline without ancestors such as 1.</summary>
-    public ImmutableArray<TimelineSwitch> Ancestors { get; }
+    public IReadOnlyList<TimelineSwitch> Ancestors { get; }
 
     /// <summary>The history of a timeline that has no history file: 1, or one made by <c>initdb</c>.</summary>
     /// <param name="timeline">The timeline.</param>
@@ -33,7 +32,7 @@ public sealed class TimelineHistory
     {
         ArgumentNullException.ThrowIfNull(text);
         var file = WalFileName.ForHistory(timeline).ToString();
-        var ancestors = ImmutableArray.CreateBuilder<TimelineSwitch>();
+        var ancestors = new List<TimelineSwitch>();
         var offset = 0L;
         foreach (var line in text.Split('\n'))
         {
@@ -52,7 +51,7 @@ public sealed class TimelineHistory
         }
 
         // The server writes a history only when it leaves a timeline, so it always names one; an empty file is what a crash left of it.
-        return ancestors.Count > 0 ? new TimelineHistory(timeline, ancestors.ToImmutable()) : throw Fault(file, 0, "it names no ancestor");
+        return ancestors.Count > 0 ? new TimelineHistory(timeline, ancestors) : throw Fault(file, 0, "it names no ancestor");
     }
 
     /// <summary>The timeline on which a WAL position lies, seen from this timeline (<c>tliOfPointInHistory</c> of the server).</summary>

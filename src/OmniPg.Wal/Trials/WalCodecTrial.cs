@@ -51,8 +51,12 @@ public static class WalCodecTrial
         IReadOnlyList<string> segments, Codec codec, int? level, WalValidation validation, TimeProvider time, CancellationToken cancellationToken)
     {
         var store = new CountingSink();
-        var archiver = WalArchiver.Create(".").WithoutDataDirectoryCheck().BindTo(ArchiveBinding.None).Validate(validation)
-            .To(d => d.Store(store).Compress(codec, level)).UseTime(time).Build();
+        var options = new WalArchiveOptions
+        {
+            RequireDataDirectory = false, Binding = ArchiveBinding.None, Validation = validation,
+            Destinations = [new(store) { Codec = codec.Name, Level = level }],
+        };
+        var archiver = new WalArchiver(options, timeProvider: time);
         await using (archiver.ConfigureAwait(false))
         {
             await archiver.ArchiveAsync(Path.GetFullPath(segments[0]), cancellationToken).ConfigureAwait(false);

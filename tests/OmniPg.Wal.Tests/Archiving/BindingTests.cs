@@ -231,16 +231,17 @@ public sealed class BindingTests(WalWorkloads workloads) : ArchiveTests(workload
     public async Task Storage_that_vanishes_while_a_file_is_under_way_takes_nothing()
     {
         var archive = Scene.MakeDirectory("archive");
-        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).OnProgress(new ImmediateProgress(_ =>
+        var unmount = new ImmediateProgress(_ =>
         {
             if (Directory.Exists(archive + ".gone") || !File.Exists(Path.Combine(archive, WalArchiveMarker.Key)))
                 return;
             Directory.Move(archive, archive + ".gone");
             Directory.CreateDirectory(archive);
-        })).Build();
+        });
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
         await archiver.BeginAsync(Token);
 
-        var act = () => archiver.ArchiveAsync(Scene.Add(), Token);
+        var act = () => archiver.ArchiveAsync(Scene.Add(), unmount, Token);
 
         await act.Should().ThrowAsync<WalDeliveryException>();
         Directory.EnumerateFiles(archive).Should().BeEmpty();

@@ -228,7 +228,7 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
             Scene.AddText("00000002.history", "1\t0/3000000\tother\n");
         };
         await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
-            .To(d => d.Store(one)).To(d => d.Store(two).Retry(new WalRetry(2, TimeSpan.Zero))).Build();
+            .To(d => d.Store(one)).To(d => d.Store(two).Retry(2)).Build();
 
         await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalInputException>();
 
@@ -290,7 +290,7 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     {
         var path = Scene.Add();
         var store = new FaultyStore("flaky", FaultAt.CommitBefore);
-        await using var archiver = Scene.Archiver().To(d => d.Store(store).Retry(new WalRetry(3, TimeSpan.Zero))).Build();
+        await using var archiver = Scene.Archiver().To(d => d.Store(store).Retry(3)).Build();
 
         await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalDeliveryException>();
 
@@ -346,7 +346,7 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
     public async Task A_whole_backlog_in_order_is_checked_over_the_edges_of_its_segments()
     {
         await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
-        var summaries = new List<WalSegmentSummary>();
+        var summaries = new List<WalValidationResult>();
 
         foreach (var segment in Scene.Segments)
             summaries.Add((await archiver.ArchiveAsync(Scene.Add(segment), Token)).Summary!);

@@ -72,7 +72,7 @@ public sealed class EdgeTests(WalWorkloads workloads) : ArchiveTests(workloads)
         var (archive, states) = (Scene.MakeDirectory("archive"), Scene.MakeDirectory("state"));
         await using (var first = Archiver(archive, states))
             await first.ArchiveAsync(Scene.Add(_before), Token);
-        var file = Path.Combine(states, ChainFile.FileName);
+        var file = Path.Combine(states, SegmentChain.FileName);
         var content = await File.ReadAllBytesAsync(file, Token);
         using var logs = new Testing.FakeLoggerFactory();
         foreach (var bytes in (byte[][])[[], content[..10], content.With(b => b[content.Length / 2] ^= 1), [.. content, 0]])
@@ -84,7 +84,7 @@ public sealed class EdgeTests(WalWorkloads workloads) : ArchiveTests(workloads)
             (await second.ArchiveAsync(Scene.Add(_segment), Token)).Summary!.UncheckedUntil.Should().NotBeNull();
         }
 
-        logs.Lines.Count(l => l.Message.Contains(ChainFile.FileName, StringComparison.Ordinal)).Should().Be(4);
+        logs.Lines.Count(l => l.Message.Contains(SegmentChain.FileName, StringComparison.Ordinal)).Should().Be(4);
     }
 
     private WalArchiver Archiver(string archive, string? states, Testing.FakeLoggerFactory? logs = null)

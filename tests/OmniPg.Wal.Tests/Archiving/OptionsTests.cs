@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Archiving;
@@ -21,24 +22,30 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
     [Fact]
     public void Everything_wrong_is_named_at_once()
     {
-        var options = new WalArchiveOptions { Timeout = TimeSpan.Zero, StateDirectory = "/nowhere", MaxParallelism = 0, RsyncProgram = "", TemporaryDirectory = "/no/temp" };
-        options.Destinations.Add(new WalDestinationOptions { Directory = "/a", Rsync = "h:/b" });
-        options.Destinations.Add(new WalDestinationOptions { Directory = "/a", Codec = "snappy", Attempts = 0 });
-        options.Destinations.Add(new WalDestinationOptions { Pipe = "/bin/cat", Layout = WalLayout.Sharded, WhenExists = true, Codec = "zstd", Level = 40 });
+        var options = new WalArchiveOptions
+        {
+            Timeout = TimeSpan.Zero, StateDirectory = "/nowhere", MaxParallelism = 0, RsyncProgram = "", TemporaryDirectory = "/no/temp",
+            Destinations =
+            [
+                new() { Directory = "/a", Rsync = "h:/b" },
+                new() { Directory = "/a", Codec = "snappy", Attempts = 0 },
+                new() { Pipe = "/bin/cat", Layout = WalLayout.Sharded, WhenExists = true, Codec = "zstd", Level = 40 },
+            ],
+        };
 
         var act = () => new WalArchiver(options);
 
-        act.Should().Throw<WalConfigurationException>().WithMessage(
-            "Timeout '00:00:00' must be more than zero. "
-            + "MaxParallelism '0' must be at least '1'. "
-            + "RsyncProgram is empty. "
-            + "TemporaryDirectory '/no/temp' does not exist. "
-            + "StateDirectory '/nowhere' does not exist. "
-            + "Destination '/a' must have exactly one of Directory, Rsync, Pipe and a store. "
-            + "Attempts '0' of destination '/a' must be between '1' and '100'. "
+        act.Should().Throw<OptionsValidationException>().WithMessage(
+            "Timeout '00:00:00' must be positive.; "
+            + "MaxParallelism '0' must be at least '1'.; "
+            + "RsyncProgram '' must not be empty.; "
+            + "TemporaryDirectory '/no/temp' does not exist.; "
+            + "StateDirectory '/nowhere' does not exist.; "
+            + "Destination '/a' must have exactly one of Directory, Rsync, Pipe and a sink.; "
+            + "Attempts '0' of destination '/a' must be between '1' and '100'.; "
             + "Destination '/a': Codec 'snappy' is unknown. Known are*"
-            + "Destination '/bin/cat' can be left out while absent only when it is a directory. "
-            + "Destination '/bin/cat' takes bare file names and cannot be sharded. "
+            + "Destination '/bin/cat' can be left out while absent only when it is a directory.; "
+            + "Destination '/bin/cat' takes bare file names and cannot be sharded.; "
             + "Destination '/bin/cat': Codec 'zstd' takes levels from '-7' to '22'.*");
     }
 
@@ -47,7 +54,7 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
     {
         var act = () => Scene.Archiver().To(d => d.Directory("/a")).To(d => d.Directory("/b")).Build();
 
-        act.Should().Throw<WalConfigurationException>().WithMessage("Two or more required destinations need StateDirectory*");
+        act.Should().Throw<OptionsValidationException>().WithMessage("Two or more required destinations need StateDirectory*");
         Scene.Archiver().To(d => d.Directory("/a")).To(d => d.Directory("/b").Optional()).Build().Should().NotBeNull();
     }
 
@@ -66,7 +73,7 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
         File.Delete(Path.Combine(Scene.DataDirectory, "PG_VERSION"));
         var path = Scene.Add();
         await using var careful = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
-        await using var forced = Scene.Archiver().WithoutDataDirectoryCheck().To(d => d.Store(new MemoryObjectStore())).Build();
+        await using var forced = Scene.Archiver().With(o => o.RequireDataDirectory = false).To(d => d.Store(new MemoryObjectStore())).Build();
 
         await careful.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalConfigurationException>().WithMessage("*is no PostgreSQL data directory*");
         (await forced.ArchiveAsync(path, Token)).IsArchived.Should().BeTrue();

@@ -17,7 +17,7 @@ public sealed class ParallelismTests(WalWorkloads workloads) : ArchiveTests(work
         foreach (var (store, i) in stores.Select((s, i) => (s, i)))
             builder.To(d => d.Store(store).Compress(i % 2 == 0 ? Codec.Zstd : Codec.None));
         if (limit is { } destinations)
-            builder.MaxParallelism(destinations);
+            builder.With(o => o.MaxParallelism = destinations);
         await using var archiver = builder.Build();
 
         var result = await archiver.ArchiveAsync(Scene.Add(), Token);
@@ -53,10 +53,10 @@ public sealed class ParallelismTests(WalWorkloads workloads) : ArchiveTests(work
 
             File.SetLastWriteTimeUtc(Scene.Located(Scene.Segment), time);
         });
-        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state")).Validate(WalValidation.None).MaxParallelism(1)
-            .To(d => d.Store(stores[0])).To(d => d.Store(stores[1])).OnProgress(change).Build();
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state")).Validate(WalValidation.None).With(o => o.MaxParallelism = 1)
+            .To(d => d.Store(stores[0])).To(d => d.Store(stores[1])).Build();
 
-        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalInputException>()).Which;
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(path, change, Token)).Should().ThrowAsync<WalInputException>()).Which;
 
         failure.Message.Should().Contain("changed while it was read: 'SHA-256 ");
         (await stores[0].StatAsync(Scene.Segment.ToString(), Token)).Should().NotBeNull();

@@ -90,7 +90,7 @@ public sealed class ProgramDestinationTests(WalWorkloads workloads) : ArchiveTes
         Assert.SkipUnless(File.Exists("/usr/bin/rsync"), "rsync is not installed.");
         var target = Scene.MakeDirectory(name);
         using var host = new FakeRemoteHost();
-        await using var archiver = Scene.Archiver().WithRsyncProgram(host.Rsync).To(d => d.Rsync($"lz4=backup@db.example:{target}/")).Build();
+        await using var archiver = Scene.Archiver().With(o => o.RsyncProgram = host.Rsync).To(d => d.Rsync($"lz4=backup@db.example:{target}/")).Build();
         var file = Path.Combine(target, Scene.Segment + ".lz4");
 
         var first = await archiver.ArchiveAsync(Scene.Add(), Token);
@@ -111,7 +111,7 @@ public sealed class ProgramDestinationTests(WalWorkloads workloads) : ArchiveTes
         Assert.SkipUnless(File.Exists("/usr/bin/rsync"), "rsync is not installed.");
         var target = Scene.MakeDirectory("remote");
         using var host = new FakeRemoteHost();
-        await using var archiver = Scene.Archiver().WithRsyncProgram(host.Rsync).WithTemporaryDirectory(Scene.MakeDirectory("spool"))
+        await using var archiver = Scene.Archiver().With(o => o.RsyncProgram = host.Rsync).With(o => o.TemporaryDirectory = Scene.MakeDirectory("spool"))
             .To(d => d.Rsync($"zstd=db.example:{target}")).Build();
 
         await archiver.ArchiveAsync(Scene.Add(), Token);
@@ -128,7 +128,7 @@ public sealed class ProgramDestinationTests(WalWorkloads workloads) : ArchiveTes
     {
         Assert.SkipUnless(File.Exists("/usr/bin/rsync"), "rsync is not installed.");
         using var host = new FakeRemoteHost(refusal: "ssh: connect to host db.example port 22: Connection refused");
-        await using var archiver = Scene.Archiver().WithRsyncProgram(host.Rsync).To(d => d.Rsync("db.example:/srv/wal")).Build();
+        await using var archiver = Scene.Archiver().With(o => o.RsyncProgram = host.Rsync).To(d => d.Rsync("db.example:/srv/wal")).Build();
 
         var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
 

@@ -22,7 +22,7 @@ public sealed class StockProgramTests(WalWorkloads workloads) : ArchiveTests(wor
         await using var archiver = Scene.Archiver().To(d => d.Directory($"{program}={archive}")).Build();
         await archiver.ArchiveAsync(Scene.Add(), Token);
         var options = new WalRestoreOptions { DataDirectory = Scene.DataDirectory };
-        options.Sources.Add(WalRestoreSource.Directory(foreign));
+        options.Sources = [.. options.Sources, WalRestoreSource.Directory(foreign)];
 
         var unpacked = await RunAsync(program, "--decompress", "--stdout", Path.Combine(archive, Scene.Segment + extension));
         await File.WriteAllBytesAsync(Path.Combine(foreign, Scene.Segment + extension), await RunAsync(program, "--stdout", Scene.Located(Scene.Segment)), Token);

@@ -15,7 +15,8 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
             MakeReady(Scene.Add(segment));
         var archive = Scene.MakeDirectory("archive");
         await using var archiver = Scene.Archiver().To(d => d.Directory($"zstd={archive}")).Build();
-        var options = Options with { ProcessMax = 3 };
+        var options = Options;
+        options.ProcessMax = 3;
         await using var resident = await RunningResident.StartAsync(archiver, options, Token);
 
         await Eventually.TrueAsync(() => resident.Events.Count(e => e.Kind == ArchiveEventKind.Archived) == 12, "the backlog is archived", cancellationToken: Token);

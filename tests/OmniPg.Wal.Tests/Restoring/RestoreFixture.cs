@@ -33,15 +33,13 @@ internal sealed class RestoreFixture : IDisposable
 
     public WalRestoreOptions Options(params string[] sources)
     {
-        var options = new WalRestoreOptions { DataDirectory = Data, RetryTimeout = TimeSpan.Zero };
-        foreach (var source in sources.Length == 0 ? [First] : sources)
-            options.Sources.Add(WalRestoreSource.Directory(source));
-        return options;
+        string[] all = sources.Length == 0 ? [First] : sources;
+        return new WalRestoreOptions { DataDirectory = Data, RetryTimeout = TimeSpan.Zero, Sources = [.. all.Select(WalRestoreSource.Directory)] };
     }
 
     public WalRestorer Restorer(WalRestoreOptions options, TimeProvider? time = null) => new(options, Logs, time);
 
-    public Task<WalRestoreOutcome> RestoreAsync(WalFileName name, WalRestoreOptions? options = null) =>
+    public Task<WalRestoreResult> RestoreAsync(WalFileName name, WalRestoreOptions? options = null) =>
         Restorer(options ?? Options()).RestoreAsync(name.ToString(), "pg_wal/RECOVERYXLOG", TestContext.Current.CancellationToken);
 
     /// <summary>An archive that holds nothing but its marker.</summary>

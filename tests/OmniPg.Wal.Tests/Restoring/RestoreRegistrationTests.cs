@@ -13,17 +13,18 @@ public sealed class RestoreRegistrationTests : IDisposable
     public async Task Registered_restorer_and_repository_are_found_by_name_and_as_default()
     {
         using var meter = new MeterRecorder(WalTelemetry.Name);
-        await using var provider = new ServiceCollection()
-            .AddOmniPgWalRestorer("main", o => (o.DataDirectory, o.RetryTimeout) = (_fixture.Data, TimeSpan.Zero))
-            .AddOmniPgWalRestorer("main", o => o.Sources.Add(WalRestoreSource.Directory(_fixture.First)))
-            .AddOmniPgWalRepository("main", _ => new DirectoryObjectStore(_fixture.First))
-            .BuildServiceProvider();
+        var services = new ServiceCollection();
+        services.AddOmniPgWal("main")
+            .AddRestorer(o => (o.DataDirectory, o.RetryTimeout) = (_fixture.Data, TimeSpan.Zero))
+            .AddRestorer(o => o.Sources = [.. o.Sources, WalRestoreSource.Directory(_fixture.First)])
+            .AddRepository(_ => new DirectoryObjectStore(_fixture.First));
+        await using var provider = services.BuildServiceProvider();
 
-        var restorer = provider.GetRequiredService<IWalRestorer>();
+        var restorer = provider.GetRequiredService<WalRestorer>();
         var outcome = await restorer.RestoreAsync("00000002.history", "pg_wal/RECOVERYHISTORY", TestContext.Current.CancellationToken);
 
-        restorer.Should().BeSameAs(provider.GetRequiredKeyedService<IWalRestorer>("main"));
-        provider.GetRequiredService<IWalRepository>().Should().BeSameAs(provider.GetRequiredKeyedService<IWalRepository>("main"));
+        restorer.Should().BeSameAs(provider.GetRequiredKeyedService<WalRestorer>("main"));
+        provider.GetRequiredService<WalRepository>().Should().BeSameAs(provider.GetRequiredKeyedService<WalRepository>("main"));
         outcome.Status.Should().Be(WalRestoreStatus.NotFound);
         meter.All.Should().Contain(m => m.Instrument == "omnipg.wal.restore.duration" && (string)m.Tags["status"]! == "not-found");
     }

@@ -181,7 +181,7 @@ public sealed class WaitingTests(WalWorkloads workloads) : IDisposable
         _fixture.FilesBesideTarget.Should().BeEmpty();
     }
 
-    private Task<WalRestoreOutcome> StartAsync(WalFileName name, WalRestoreOptions options) =>
+    private Task<WalRestoreResult> StartAsync(WalFileName name, WalRestoreOptions options) =>
         _fixture.Restorer(options, _time).RestoreAsync(name.ToString(), _fixture.Target, TestContext.Current.CancellationToken);
 
     private Task WaitsAsync() => RestoreFixture.UntilAsync(() => _time.WaitingTimers > 0, "the restore waits");

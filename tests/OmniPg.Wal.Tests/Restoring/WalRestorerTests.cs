@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Segments;
 
@@ -200,9 +201,9 @@ public sealed class WalRestorerTests(WalWorkloads workloads) : IDisposable
     public void Options_without_source_or_data_directory_are_refused()
     {
         var noSource = () => new WalRestorer(new WalRestoreOptions { DataDirectory = _fixture.Data });
-        var noData = () => new WalRestorer(new WalRestoreOptions { DataDirectory = _fixture.First, Sources = { WalRestoreSource.Directory(_fixture.First) } });
+        var noData = () => new WalRestorer(new WalRestoreOptions { DataDirectory = _fixture.First, Sources = [WalRestoreSource.Directory(_fixture.First)] });
 
-        noSource.Should().Throw<WalConfigurationException>().WithMessage("A restore needs at least one source.*");
+        noSource.Should().Throw<OptionsValidationException>().WithMessage("Sources is empty: a restore needs at least one.");
         noData.Should().Throw<WalConfigurationException>().WithMessage($"The data directory '{_fixture.First}' has no file PG_VERSION.*");
     }
 

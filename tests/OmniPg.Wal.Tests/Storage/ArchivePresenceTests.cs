@@ -119,10 +119,10 @@ public sealed class ArchivePresenceTests : IDisposable
         (await RestoreAsync(store, "00000009.history")).Status.Should().Be(WalRestoreStatus.NotFound);
     }
 
-    private static Task<WalRestoreOutcome> RestoreAsync(IObjectStore store, string name)
+    private static Task<WalRestoreResult> RestoreAsync(IObjectStore store, string name)
     {
         var options = new WalRestoreOptions { DataDirectory = Path.GetTempPath(), RequireDataDirectory = false, RetryTimeout = TimeSpan.Zero };
-        options.Sources.Add(new WalRestoreSource(store, Codec.None));
+        options.Sources = [new WalRestoreSource(store, Codec.None)];
         return new WalRestorer(options).RestoreAsync(name, "omnipg-nothing", Token);
     }
 }

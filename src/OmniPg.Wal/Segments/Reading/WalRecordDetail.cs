@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using NpgsqlTypes;
 
 namespace OmniPg.Wal;
@@ -32,10 +31,17 @@ public sealed record WalEndOfRecovery(DateTimeOffset Time, uint Timeline, uint P
 /// <param name="Lsn">Where the unfinished record starts.</param>
 public sealed record WalOverwrittenRecord(NpgsqlLogSequenceNumber Lsn) : WalRecordDetail;
 
-/// <summary>A named restore point (<c>pg_create_restore_point</c>).</summary>
+/// <summary>A named restore point (<c>pg_create_restore_point</c>): a target for <c>recovery_target_name</c>.</summary>
 /// <param name="Name">Its name; bytes that are no UTF-8 are shown as U+FFFD.</param>
 /// <param name="Time">When it was made by the server's clock (UTC, microseconds).</param>
-public sealed record WalRestorePoint(string Name, DateTimeOffset Time) : WalRecordDetail;
+public sealed record WalRestorePoint(string Name, DateTimeOffset Time) : WalRecordDetail
+{
+    /// <summary>Start of its record.</summary>
+    public NpgsqlLogSequenceNumber Lsn { get; init; }
+
+    /// <summary>The segment in which its record ends; <see langword="null"/> when it was read from a segment without a name.</summary>
+    public WalFileName? File { get; init; }
+}
 
 /// <summary>Commit or abort of a transaction; what a recovery target of kind time or xid is compared with.</summary>
 public sealed record WalTransactionEnd : WalRecordDetail
@@ -53,7 +59,7 @@ public sealed record WalTransactionEnd : WalRecordDetail
     public DateTimeOffset Time { get; init; }
 
     /// <summary>Committed or aborted subtransactions; they are never recovery targets.</summary>
-    public ImmutableArray<uint> Subtransactions { get; init; } = [];
+    public IReadOnlyList<uint> Subtransactions { get; init; } = [];
 
     /// <summary>Name of the prepared transaction, when the server logged it (<c>wal_level = logical</c>); else <see langword="null"/>.</summary>
     public string? PreparedName { get; init; }

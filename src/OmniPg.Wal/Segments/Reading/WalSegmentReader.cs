@@ -1,5 +1,8 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using NpgsqlTypes;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
@@ -25,7 +28,7 @@ public static class WalSegmentReader
     {
         ArgumentNullException.ThrowIfNull(segment);
         options ??= new WalReadOptions();
-        var reading = new SegmentReading(options, options.Name, options.Expectations);
+        var reading = new Reading(options, options.Name, options.Expectations);
         await foreach (var record in ReadAsync(segment, reading, cancellationToken).ConfigureAwait(false))
             yield return record;
 
@@ -48,7 +51,7 @@ public static class WalSegmentReader
         var expectations = options.Expectations;
         foreach (var segment in segments)
         {
-            var reading = new SegmentReading(options, segment.Name, expectations);
+            var reading = new Reading(options, segment.Name, expectations);
             var stream = await segment.OpenAsync(cancellationToken).ConfigureAwait(false);
             await using (stream.ConfigureAwait(false))
             {
@@ -75,7 +78,7 @@ public static class WalSegmentReader
     /// <exception cref="WalValidationException">The content is wrong.</exception>
     /// <exception cref="IOException">The stream cannot be read.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static async Task<WalSegmentSummary> ValidateAsync(
+    public static async Task<WalValidationResult> ValidateAsync(
         Stream file, WalFileName? name = null, WalExpectations? expectations = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -95,7 +98,7 @@ public static class WalSegmentReader
     }
 
     private static async IAsyncEnumerable<WalRecord> ReadAsync(
-        Stream segment, SegmentReading reading, [EnumeratorCancellation] CancellationToken cancellationToken)
+        Stream segment, Reading reading, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
         try
@@ -125,6 +128,69 @@ public static class WalSegmentReader
         {
             throw new WalValidationException(
                 WalValidationProblem.BrokenChain, $"the segment before ends at '{previous.End}', and this one does not start there", name.ToString(), 0);
+        }
+    }
+
+    /// <summary>Reads one segment for its records: a validator whose verified records are collected, and whose fault waits until those before it were handed out.</summary>
+    private sealed class Reading : IRecordObserver
+    {
+        private readonly WalReadOptions _options;
+        private readonly WalFileName? _name;
+        private readonly WalSegmentValidator _validator;
+        private PgMajor? _major;
+        private ExceptionDispatchInfo? _fault;
+
+        public Reading(WalReadOptions options, WalFileName? name, WalExpectations expectations)
+        {
+            (_options, _name) = (options, name);
+            _validator = new WalSegmentValidator(name, WalValidation.Full, expectations, this);
+        }
+
+        /// <summary>Records since the last <see cref="Continue"/>.</summary>
+        public List<WalRecord> Records { get; } = [];
+
+        public void Append(ReadOnlySpan<byte> bytes)
+        {
+            try
+            {
+                _validator.Append(bytes);
+            }
+            catch (WalValidationException fault)
+            {
+                _fault = ExceptionDispatchInfo.Capture(fault);
+            }
+        }
+
+        /// <summary>To be called once the records read so far were handed out.</summary>
+        public void Continue()
+        {
+            Records.Clear();
+            _fault?.Throw();
+        }
+
+        public WalValidationResult Complete() => _validator.Complete();
+
+        void IRecordObserver.OnSegmentStart(PgMajor major) => _major = major;
+
+        int IRecordObserver.BytesNeeded(in RecordHeader header) => _options.IncludeData || RecordDecoder.Wants(header) ? int.MaxValue : 0;
+
+        void IRecordObserver.OnRecord(in RecordHeader header, ulong start, ulong end, ReadOnlySpan<byte> body)
+        {
+            var lsn = new NpgsqlLogSequenceNumber(start);
+            var detail = RecordDecoder.Decode(header, body, _major!.Number);
+            Records.Add(new WalRecord
+            {
+                Lsn = lsn,
+                Previous = new NpgsqlLogSequenceNumber(header.Previous),
+                End = new NpgsqlLogSequenceNumber(end),
+                TransactionId = header.Xid,
+                Rmgr = header.Rmgr,
+                Info = header.Info,
+                TotalLength = (int)header.TotalLength,
+                Detail = detail is WalRestorePoint point ? point with { Lsn = lsn, File = _name } : detail,
+                PgMajor = _major.Number,
+                Data = _options.IncludeData ? body.ToArray() : default(ReadOnlyMemory<byte>),
+            });
         }
     }
 }

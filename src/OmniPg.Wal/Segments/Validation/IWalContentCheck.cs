@@ -5,5 +5,5 @@ internal interface IWalContentCheck
 {
     void Append(ReadOnlySpan<byte> bytes);
 
-    WalSegmentSummary Complete();
+    WalValidationResult Complete();
 }

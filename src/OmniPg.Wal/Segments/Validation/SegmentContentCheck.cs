@@ -41,7 +41,7 @@ internal sealed class SegmentContentCheck : IWalContentCheck
         }
     }
 
-    public WalSegmentSummary Complete()
+    public WalValidationResult Complete()
     {
         if (!_pages.IsEstablished)
         {
@@ -87,14 +87,14 @@ internal sealed class SegmentContentCheck : IWalContentCheck
         return bytes[header.Length..];
     }
 
-    private WalSegmentSummary Summarize()
+    private WalValidationResult Summarize()
     {
         var isRead = _level == WalValidation.Full;
         var end = !isRead ? WalSegmentEnd.NotRead
             : _endReason is not null ? WalSegmentEnd.Early
             : _records.SwitchSeen ? WalSegmentEnd.Switch
             : WalSegmentEnd.Segment;
-        return new WalSegmentSummary
+        return new WalValidationResult
         {
             Kind = _segment.Name?.Kind ?? WalFileKind.Segment,
             Level = _level,

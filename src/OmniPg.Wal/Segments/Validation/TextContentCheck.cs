@@ -22,7 +22,7 @@ internal sealed class TextContentCheck(WalFileName name, WalValidation level) : 
         _text.Write(bytes);
     }
 
-    public WalSegmentSummary Complete()
+    public WalValidationResult Complete()
     {
         var text = Encoding.UTF8.GetString(_text.WrittenSpan);
         if (name.Kind == WalFileKind.TimelineHistory)
@@ -34,6 +34,6 @@ internal sealed class TextContentCheck(WalFileName name, WalValidation level) : 
             BackupLabel.Parse(text).ThrowUnlessNamed(name);
         }
 
-        return new WalSegmentSummary { Kind = name.Kind, Level = level, Bytes = _text.WrittenCount, EdgesUnchecked = true };
+        return new WalValidationResult { Kind = name.Kind, Level = level, Bytes = _text.WrittenCount, EdgesUnchecked = true };
     }
 }

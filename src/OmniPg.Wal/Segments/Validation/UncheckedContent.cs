@@ -7,7 +7,7 @@ internal sealed class UncheckedContent(WalFileName? name) : IWalContentCheck
 
     public void Append(ReadOnlySpan<byte> bytes) => _bytes += bytes.Length;
 
-    public WalSegmentSummary Complete() => new()
+    public WalValidationResult Complete() => new()
     {
         Kind = name?.Kind ?? WalFileKind.Segment,
         Level = WalValidation.None,

@@ -25,8 +25,8 @@ public sealed record WalExpectations
     internal WalExpectations WithUnknownVersions() => this with { AllowUnknownVersion = true, UnknownVersionByHeader = true };
 
     /// <summary>
-    /// State at the end of the segment before (<see cref="WalSegmentSummary.Next"/>). Needed to check a record split over the edge.
-    /// Ignored when it does not end where this segment starts, or on the timeline of its first page; <see cref="WalSegmentSummary.EdgesUnchecked"/> then says so.
+    /// State at the end of the segment before (<see cref="WalValidationResult.Next"/>). Needed to check a record split over the edge.
+    /// Ignored when it does not end where this segment starts, or on the timeline of its first page; <see cref="WalValidationResult.EdgesUnchecked"/> then says so.
     /// </summary>
     public WalChainState? Previous { get; init; }
 

@@ -47,7 +47,7 @@ public sealed class WalSegmentValidator
     /// <returns>What the file holds.</returns>
     /// <exception cref="WalValidationException">The file ends too early, or a text file cannot be parsed.</exception>
     /// <exception cref="InvalidOperationException">The method was called before.</exception>
-    public WalSegmentSummary Complete()
+    public WalValidationResult Complete()
     {
         if (_completed)
             throw new InvalidOperationException("The validator was completed before.");

@@ -63,7 +63,7 @@ public sealed class DestinationFaultTests(WalWorkloads workloads) : ArchiveTests
     public async Task An_optional_destination_that_makes_no_progress_is_left_behind(string fault)
     {
         var hanging = new FaultyStore("hanging", Enum.Parse<FaultAt>(fault));
-        await using var archiver = Scene.Archiver().OptionalGrace(TimeSpan.FromMilliseconds(100))
+        await using var archiver = Scene.Archiver().With(o => o.OptionalGrace = TimeSpan.FromMilliseconds(100))
             .To(d => d.Store(hanging).Optional()).To(d => d.Directory($"zstd={Scene.MakeDirectory("archive")}")).Build();
 
         var result = await archiver.ArchiveAsync(Scene.Add(), Token).WaitAsync(TimeSpan.FromSeconds(30), Token);
@@ -151,7 +151,7 @@ public sealed class DestinationFaultTests(WalWorkloads workloads) : ArchiveTests
     {
         var path = Scene.AddText("00000002.history", "1\t0/3000000\tno recovery target specified\n");
         var hanging = new FaultyStore("hanging", FaultAt.HangInWrite);
-        await using var archiver = Scene.Archiver().OptionalGrace(TimeSpan.FromMilliseconds(100))
+        await using var archiver = Scene.Archiver().With(o => o.OptionalGrace = TimeSpan.FromMilliseconds(100))
             .To(d => d.Store(new MemoryObjectStore("good"))).To(d => d.Store(hanging).Optional()).Build();
 
         var result = await archiver.ArchiveAsync(path, Token).WaitAsync(TimeSpan.FromSeconds(30), Token);

@@ -82,9 +82,9 @@ public sealed class InputFaultTests(WalWorkloads workloads) : ArchiveTests(workl
         var path = Scene.Add();
         var archive = Scene.MakeDirectory("archive");
         var change = new ImmediateProgress(_ => File.SetLastWriteTimeUtc(Scene.Located(Scene.Segment), DateTime.UnixEpoch));
-        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).OnProgress(change).Build();
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
 
-        var act = () => archiver.ArchiveAsync(path, Token);
+        var act = () => archiver.ArchiveAsync(path, change, Token);
 
         (await act.Should().ThrowAsync<WalInputException>()).Which.Code.Should().Be("wal.input.changed");
         ArchiveScene.FilesIn(archive).Should().BeEmpty();
@@ -102,9 +102,9 @@ public sealed class InputFaultTests(WalWorkloads workloads) : ArchiveTests(workl
             if (p.BytesRead == p.TotalBytes)
                 File.Move(replacement, Scene.Located(Scene.Segment), overwrite: true);
         });
-        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).OnProgress(change).Build();
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).Build();
 
-        var act = () => archiver.ArchiveAsync(path, Token);
+        var act = () => archiver.ArchiveAsync(path, change, Token);
 
         (await act.Should().ThrowAsync<WalInputException>()).Which.Code.Should().Be("wal.input.changed");
         ArchiveScene.FilesIn(archive).Should().BeEmpty();

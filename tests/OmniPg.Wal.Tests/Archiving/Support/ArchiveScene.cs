@@ -56,12 +56,12 @@ internal sealed class ArchiveScene : IDisposable
 
     public string MakeDirectory(string name) => Directory.CreateDirectory(_directory.Combine(name)).FullName;
 
-    public WalArchiverBuilder Archiver() => WalArchiver.Create(DataDirectory);
+    public ArchiverSetup Archiver() => new(DataDirectory);
 
     /// <summary>Everything below a directory except the marker and what a state directory keeps of the cluster and its last segment, temporary files included.</summary>
     public static string[] FilesIn(string directory) =>
         [.. Directory.EnumerateFiles(directory, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
-            .Select(f => Path.GetRelativePath(directory, f)).Where(f => f != WalArchiveMarker.Key && !f.EndsWith(".archived", StringComparison.Ordinal) && f != OmniPg.Wal.ChainFile.FileName).Order(StringComparer.Ordinal)];
+            .Select(f => Path.GetRelativePath(directory, f)).Where(f => f != WalArchiveMarker.Key && !f.EndsWith(".archived", StringComparison.Ordinal) && f != SegmentChain.FileName).Order(StringComparer.Ordinal)];
 
     public static byte[] Decode(string path)
     {

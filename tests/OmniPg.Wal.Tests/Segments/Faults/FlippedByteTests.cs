@@ -79,7 +79,7 @@ public sealed class FlippedByteTests(WalWorkloads workloads)
 
     /// <summary>A segment like the one wanted, with the state before it and the segment after it.</summary>
     private static async Task<(WalChainState Before, WalFileName Segment, WalFileName After)> FindAsync(
-        WalWorkload workload, Func<WalSegmentSummary, bool> isWanted, int splitBefore = 0)
+        WalWorkload workload, Func<WalValidationResult, bool> isWanted, int splitBefore = 0)
     {
         WalChainState? before = null;
         foreach (var (segment, index) in workload.Segments.Select((s, i) => (s, i)).SkipLast(1))

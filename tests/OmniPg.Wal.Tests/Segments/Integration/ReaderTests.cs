@@ -75,7 +75,7 @@ public sealed class ReaderTests(WalWorkloads workloads)
         await cluster.StopAsync(PgShutdown.Fast, Cancellation);
         var name = (await PgControlFile.ReadAsync(cluster.DataDirectory, cancellationToken: Cancellation)).RedoSegment;
         var path = Path.Combine(cluster.DataDirectory, "pg_wal", name.ToString());
-        WalSegmentSummary? summary = null;
+        WalValidationResult? summary = null;
         var options = new WalReadOptions
         {
             Name = name,
@@ -101,7 +101,7 @@ public sealed class ReaderTests(WalWorkloads workloads)
     {
         var workload = await workloads.GetAsync(null, 64, 1);
 
-        var summaries = new List<WalSegmentSummary>();
+        var summaries = new List<WalValidationResult>();
         var options = new WalReadOptions { Expectations = workload.Expectations, OnSegmentEnd = summaries.Add };
         var count = await WalSegmentReader.ReadChainAsync(workload.Sources, options, Cancellation).CountAsync(Cancellation);
 

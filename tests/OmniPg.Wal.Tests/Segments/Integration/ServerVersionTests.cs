@@ -13,7 +13,7 @@ public sealed class ServerVersionTests(WalWorkloads workloads)
     public async Task All_segments_are_valid_and_commits_and_restore_points_are_those_of_the_server(int major)
     {
         var workload = await workloads.GetAsync(major, 1, 4);
-        var summaries = new List<WalSegmentSummary>();
+        var summaries = new List<WalValidationResult>();
         var records = await ReadAllAsync(workload, summaries);
 
         summaries.Should().HaveCount(workload.Segments.Count).And.HaveCountGreaterThan(15);
@@ -49,7 +49,7 @@ public sealed class ServerVersionTests(WalWorkloads workloads)
         control.ToExpectations().Should().Be(workload.Expectations);
     }
 
-    private static async Task<List<WalRecord>> ReadAllAsync(WalWorkload workload, List<WalSegmentSummary> summaries)
+    private static async Task<List<WalRecord>> ReadAllAsync(WalWorkload workload, List<WalValidationResult> summaries)
     {
         var options = new WalReadOptions { Expectations = workload.Expectations, OnSegmentEnd = summaries.Add };
         return await WalSegmentReader.ReadChainAsync(workload.Sources, options, TestContext.Current.CancellationToken)
@@ -77,6 +77,6 @@ public sealed class ServerVersionTests(WalWorkloads workloads)
 
         prepared.Select(t => t.PreparedName).Should().Equal("gid 0", "gid 1", "gid 2", "gid 3");
         prepared.Select(t => t.IsCommit).Should().Equal(true, false, true, false);
-        prepared.Should().OnlyContain(t => t.TransactionId > 0 && t.Subtransactions.Length == 1);
+        prepared.Should().OnlyContain(t => t.TransactionId > 0 && t.Subtransactions.Count == 1);
     }
 }

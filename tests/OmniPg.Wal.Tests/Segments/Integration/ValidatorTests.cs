@@ -124,7 +124,7 @@ public sealed class ValidatorTests(WalWorkloads workloads)
 
         var summary = Validate.At(WalValidation.Header, segment, damagedBehindTheHeader, workload.Expectations, 13);
 
-        summary.Should().Be(new WalSegmentSummary
+        summary.Should().Be(new WalValidationResult
         {
             Level = WalValidation.Header,
             Bytes = 1 << 20,
@@ -171,9 +171,9 @@ public sealed class ValidatorTests(WalWorkloads workloads)
         complete.Should().Throw<InvalidOperationException>();
     }
 
-    private static async Task<List<WalSegmentSummary>> SummariesAsync(WalWorkload workload)
+    private static async Task<List<WalValidationResult>> SummariesAsync(WalWorkload workload)
     {
-        var summaries = new List<WalSegmentSummary>();
+        var summaries = new List<WalValidationResult>();
         var options = new WalReadOptions { Expectations = workload.Expectations, OnSegmentEnd = summaries.Add };
         await foreach (var _ in WalSegmentReader.ReadChainAsync(workload.Sources, options, TestContext.Current.CancellationToken))
         {

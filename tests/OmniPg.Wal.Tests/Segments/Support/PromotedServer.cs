@@ -27,7 +27,7 @@ public sealed class PromotedServer : IAsyncLifetime
 
     public WalSegmentSource Source(WalFileName name) => WalSegmentSource.FromFile(_directory.Combine("archive", name.ToString()));
 
-    public WalSegmentSummary Validate(WalFileName name) => Segments.Validate.Full(name, Read(name), Expectations);
+    public WalValidationResult Validate(WalFileName name) => Segments.Validate.Full(name, Read(name), Expectations);
 
     public async ValueTask InitializeAsync()
     {

@@ -3,10 +3,10 @@ namespace OmniPg.Wal.Tests.Segments;
 /// <summary>Short forms for validating bytes in memory.</summary>
 internal static class Validate
 {
-    public static WalSegmentSummary Full(WalFileName name, ReadOnlySpan<byte> bytes, WalExpectations expectations) =>
+    public static WalValidationResult Full(WalFileName name, ReadOnlySpan<byte> bytes, WalExpectations expectations) =>
         At(WalValidation.Full, name, bytes, expectations);
 
-    public static WalSegmentSummary At(
+    public static WalValidationResult At(
         WalValidation level, WalFileName name, ReadOnlySpan<byte> bytes, WalExpectations expectations, int bufferSize = 128 * 1024)
     {
         var validator = new WalSegmentValidator(name, level, expectations);

@@ -3,7 +3,7 @@ using NpgsqlTypes;
 namespace OmniPg.Wal;
 
 /// <summary>What validation learned about one WAL file. Members that the validation level or the kind of file does not reach keep their defaults.</summary>
-public sealed record WalSegmentSummary
+public sealed record WalValidationResult
 {
     /// <summary>Kind of the file; <see cref="WalFileKind.Segment"/> when no name was given.</summary>
     public WalFileKind Kind { get; init; }

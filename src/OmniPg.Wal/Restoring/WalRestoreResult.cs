@@ -7,7 +7,7 @@ namespace OmniPg.Wal;
 /// <param name="RawBytes">Bytes written; 0 when it was not found.</param>
 /// <param name="FromSpool">Whether it was prefetched.</param>
 /// <param name="Elapsed">How long it took, waiting included.</param>
-public sealed record WalRestoreOutcome(
+public sealed record WalRestoreResult(
     WalRestoreStatus Status, WalFileName File, string? Source, long RawBytes, bool FromSpool, TimeSpan Elapsed);
 
 /// <summary>How a restore ended.</summary>

@@ -1,0 +1,107 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using OmniPg.Shared;
+
+namespace OmniPg.Wal;
+
+/// <summary>Adds the parts of <c>OmniPg.Wal</c> to a host. Each is a singleton keyed by <see cref="Name"/>; the first of a kind is also the default.</summary>
+public sealed class OmniPgWalBuilder
+{
+    internal OmniPgWalBuilder(IServiceCollection services, string name) => (Services, Name) = (services, name);
+
+    /// <summary>The services the parts are registered in.</summary>
+    public IServiceCollection Services { get; }
+
+    /// <summary>Name and service key of the parts and of their options; empty for the default ones.</summary>
+    public string Name { get; }
+
+    /// <summary>Adds a <see cref="WalArchiver"/>.</summary>
+    /// <param name="configure">Sets the options, which are checked when the host starts.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgWalBuilder AddArchiver(Action<WalArchiveOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        OptionsCheck.Add<WalArchiveOptions>(Services, Name).Configure(configure);
+        return Add(static (provider, name) => new WalArchiver(
+            provider.GetRequiredService<IOptionsMonitor<WalArchiveOptions>>().Get(name), provider.GetService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>()));
+    }
+
+    /// <summary>Adds a <see cref="WalArchiver"/> from a configuration section, such as <c>"OmniPg:Wal"</c>.</summary>
+    /// <param name="section">Keys are the properties of <see cref="WalArchiveOptions"/>.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgWalBuilder AddArchiver(IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        return AddArchiver(options => section.Bind(options));
+    }
+
+    /// <summary>Runs the resident mode of the archiver (<see cref="WalArchiver.RunResidentAsync"/>) as long as the host runs, and logs what happens.</summary>
+    /// <param name="configure">Sets spool, socket and parallelism, which are checked when the host starts.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgWalBuilder AddResident(Action<WalResidentOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        OptionsCheck.Add<WalResidentOptions>(Services, Name).Configure(configure);
+        var name = Name;
+        Services.AddSingleton<IHostedService>(provider => new Resident(
+            provider.GetRequiredKeyedService<WalArchiver>(name),
+            provider.GetRequiredService<IOptionsMonitor<WalResidentOptions>>().Get(name),
+            provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance));
+        return this;
+    }
+
+    /// <summary>Runs the resident mode of the archiver with options from a configuration section.</summary>
+    /// <param name="section">Keys are the properties of <see cref="WalResidentOptions"/>.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgWalBuilder AddResident(IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        return AddResident(options => section.Bind(options));
+    }
+
+    /// <summary>Adds a <see cref="WalRestorer"/>.</summary>
+    /// <param name="configure">Sets the options, the sources with them, which are checked when the host starts.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgWalBuilder AddRestorer(Action<WalRestoreOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        OptionsCheck.Add<WalRestoreOptions>(Services, Name).Configure(configure);
+        return Add(static (provider, name) => new WalRestorer(
+            provider.GetRequiredService<IOptionsMonitor<WalRestoreOptions>>().Get(name), provider.GetService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>()));
+    }
+
+    /// <summary>Adds a <see cref="WalRepository"/>.</summary>
+    /// <param name="store">Makes or finds its store; the repository does not dispose it.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgWalBuilder AddRepository(Func<IServiceProvider, IObjectStore> store)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        return Add((provider, _) => new WalRepository(store(provider), provider.GetService<ILoggerFactory>()));
+    }
+
+    private OmniPgWalBuilder Add<TPart>(Func<IServiceProvider, string, TPart> create)
+        where TPart : class
+    {
+        var name = Name;
+        Services.TryAddSingleton(TimeProvider.System);
+        Services.TryAddKeyedSingleton(name, (provider, _) => create(provider, name));
+        Services.TryAddSingleton(provider => provider.GetRequiredKeyedService<TPart>(name));
+        return this;
+    }
+
+    private sealed class Resident(WalArchiver archiver, WalResidentOptions options, ILoggerFactory logs) : BackgroundService
+    {
+        private readonly ILogger _log = logs.CreateLogger<WalArchiver>();
+
+        protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+        {
+            await foreach (var happened in archiver.RunResidentAsync(options, stoppingToken).ConfigureAwait(false))
+                WalLog.Happened(_log, happened);
+        }
+    }
+}
