@@ -1,3 +1,4 @@
+using OmniPg.Storage.Azure;
 using OmniPg.Storage.S3;
 
 namespace Snippets;
@@ -24,6 +25,25 @@ internal static class ObjectStoreSnippets
             Prefix = "prod",
             Endpoint = new Uri("https://storage.googleapis.com"),   // leave it out for Amazon itself
         });
+        #endregion
+
+        await store.IdentifyAsync();
+    }
+
+    public static async Task Azure(string account)
+    {
+        #region azure-first
+        await using var store = new AzureBlobStore(new AzureBlobStoreOptions { ConnectionString = account, Container = "pg-wal", Prefix = "prod" });
+
+        await foreach (var entry in store.ListAsync(""))
+            Console.WriteLine($"{entry.Key} {entry.Bytes}");
+        #endregion
+    }
+
+    public static async Task AzureShort(string account)
+    {
+        #region azure-short
+        await using var store = new AzureBlobStore(new AzureBlobStoreOptions { ConnectionString = account, Container = "pg-wal", Prefix = "prod" });
         #endregion
 
         await store.IdentifyAsync();

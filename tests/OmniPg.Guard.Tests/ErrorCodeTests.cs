@@ -29,13 +29,13 @@ public sealed partial class ErrorCodeTests
     }
 
     private static HashSet<string> Codes() =>
-        [.. from folder in new[] { "src/OmniPg.Core", "src/OmniPg.Storage.S3", "src/OmniPg.Wal", "src/OmniPg.Jobmon", "src/OmniPg.Mimeo", "src/OmniPg.Partman", "src/OmniPg.Extractor" }
+        [.. from folder in new[] { "src/OmniPg.Core", "src/OmniPg.Storage.S3", "src/OmniPg.Storage.Azure", "src/OmniPg.Wal", "src/OmniPg.Jobmon", "src/OmniPg.Mimeo", "src/OmniPg.Partman", "src/OmniPg.Extractor" }
             from file in Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
             where !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
             from match in CodeLiteral().Matches(File.ReadAllText(file))
             select match.Groups["code"].Value];
 
-    [GeneratedRegex("(?<!StartActivity\\()\"(?<code>(?:process|compression|s3|wal|jobmon|mimeo|partman|extractor)(?:\\.[a-z0-9_-]+)+)\"")]
+    [GeneratedRegex("(?<!StartActivity\\()\"(?<code>(?:process|compression|s3|azure|wal|jobmon|mimeo|partman|extractor)(?:\\.[a-z0-9_-]+)+)\"")]
     private static partial Regex CodeLiteral();
 
     [GeneratedRegex(@"^\| `(?<code>[a-z0-9._-]+)` \|", RegexOptions.Multiline)]

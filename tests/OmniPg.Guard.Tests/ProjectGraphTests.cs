@@ -9,6 +9,7 @@ public sealed class ProjectGraphTests
     {
         ["OmniPg.Core"] = [],
         ["OmniPg.Storage.S3"] = ["OmniPg.Core"],
+        ["OmniPg.Storage.Azure"] = ["OmniPg.Core"],
         ["OmniPg.Wal"] = ["OmniPg.Core"],
         ["OmniPg.Jobmon"] = ["OmniPg.Core"],
         ["OmniPg.Partman"] = ["OmniPg.Core", "OmniPg.Jobmon"],
@@ -20,7 +21,7 @@ public sealed class ProjectGraphTests
     };
 
     // A heavy dependency is a package of its own.
-    private static readonly Dictionary<string, string[]> Heavier = new() { ["OmniPg.Storage.S3"] = ["AWSSDK.S3"] };
+    private static readonly Dictionary<string, string[]> Heavier = new() { ["OmniPg.Storage.S3"] = ["AWSSDK.S3"], ["OmniPg.Storage.Azure"] = ["Azure.Storage.Blobs"] };
 
     private static readonly string[] LibraryPackages =
     [

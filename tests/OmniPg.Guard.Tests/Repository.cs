@@ -14,6 +14,7 @@ internal static class Repository
         ["OmniPg.Wal"] = Assembly.Load("OmniPg.Wal"),
         ["OmniPg.Jobmon"] = Assembly.Load("OmniPg.Jobmon"),
         ["OmniPg.Storage.S3"] = Assembly.Load("OmniPg.Storage.S3"),
+        ["OmniPg.Storage.Azure"] = Assembly.Load("OmniPg.Storage.Azure"),
         ["OmniPg.Partman"] = Assembly.Load("OmniPg.Partman"),
         ["OmniPg.Mimeo"] = Assembly.Load("OmniPg.Mimeo"),
         ["OmniPg.Extractor"] = Assembly.Load("OmniPg.Extractor"),

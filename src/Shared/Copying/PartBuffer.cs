@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 
-namespace OmniPg.Storage.S3;
+namespace OmniPg.Shared;
 
 /// <summary>The bytes of one request in pooled pieces, readable again from the start: a request is signed, sent, and maybe sent once more.</summary>
 internal sealed class PartBuffer : Stream
@@ -41,7 +41,7 @@ internal sealed class PartBuffer : Stream
         }
     }
 
-    /// <summary>SHA-256 of everything in it, as S3 wants it: base 64.</summary>
+    /// <summary>SHA-256 of everything in it, in base 64.</summary>
     public string Sha256()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -85,7 +85,7 @@ internal sealed class PartBuffer : Stream
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-    /// <summary>Gives the pieces back. The client of S3 closes streams that it has sent; it is told not to (<c>AutoCloseStream</c>).</summary>
+    /// <summary>Gives the pieces back: never called by the client of a store that has sent it, which is told not to.</summary>
     protected override void Dispose(bool disposing)
     {
         foreach (var piece in _pieces)
