@@ -8,7 +8,7 @@ public sealed partial class ExceptionDocTests
 {
     private static readonly HashSet<string> Main = new HashSet<string>(StringComparer.Ordinal)
     {
-        "OmniPg.Wal.IWalArchiver", "OmniPg.Wal.IWalRestorer", "OmniPg.Wal.IWalRepository",
+        "OmniPg.Wal.WalArchiver", "OmniPg.Wal.WalRestorer", "OmniPg.Wal.WalRepository",
         "OmniPg.Jobmon.IJobmon", "OmniPg.Jobmon.IJob", "OmniPg.Jobmon.IStep", "OmniPg.Jobmon.IJobHistory", "OmniPg.Jobmon.IJobMonitor", "OmniPg.Jobmon.IJobmonAdmin",
         "OmniPg.Extractor.IPgExtractor", "OmniPg.Extractor.Extraction", "OmniPg.Extractor.SchemaTree",
         "OmniPg.Mimeo.IMimeo", "OmniPg.Partman.IPartman",

@@ -110,6 +110,7 @@ public sealed class WalArchiver : IAsyncDisposable
     /// <exception cref="WalConfigurationException">The data directory is none, or no destination can keep a marker.</exception>
     /// <exception cref="WalArchiveMismatchException">An archive belongs to another cluster, or holds files but no marker.</exception>
     /// <exception cref="WalDestinationException">A destination could not be read or written.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task<IReadOnlyList<WalArchiveMarker>> BeginAsync(CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -125,6 +126,9 @@ public sealed class WalArchiver : IAsyncDisposable
     /// <summary>Removes temporary files and unfinished uploads that killed processes left in the destinations more than an hour ago.</summary>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>How many were removed.</returns>
+    /// <exception cref="IOException">A destination cannot be listed, or a file in it cannot be removed.</exception>
+    /// <exception cref="UnauthorizedAccessException">The account may not remove from a destination.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task<int> RemoveAbandonedAsync(CancellationToken cancellationToken = default)
     {
         var limit = Time.GetUtcNow() - TimeSpan.FromHours(1);
@@ -200,7 +204,7 @@ public sealed class WalArchiver : IAsyncDisposable
             WalLog.ArchivedUnknownVersion(Log, file);
     }
 
-    /// <summary>Span and measurements of one call.</summary>
+    // Span and measurements of one call.
     private static async Task<WalArchiveResult> MeasuredAsync(WalFileName file, Func<Task<WalArchiveResult>> call)
     {
         using var activity = WalTelemetry.Source.StartActivity("wal.archive")?.SetTag("omnipg.wal.segment", file.ToString());
