@@ -37,7 +37,7 @@ public sealed class SqlPlan
 
     /// <summary>
     /// The plan as a script for <c>psql</c>: steps that may share a transaction stand between <c>BEGIN</c> and <c>COMMIT</c>, each below a comment that
-    /// gives its reason and locks. A step that is not SQL stands as a comment, because psql cannot do it.
+    /// gives its reason and locks. A step that is not SQL stands as a comment, because psql cannot do it. A plan that destroys data ends psql at the first error.
     /// </summary>
     /// <returns>The script, each line ended with a line feed; empty for an empty plan.</returns>
     public string ToSqlScript()
@@ -45,6 +45,9 @@ public sealed class SqlPlan
         var script = new StringBuilder();
         var server = default(string);
         var open = false;
+        // What is taken away was to be taken away because of the steps before it.
+        if (DestroysData)
+            script.Append("\\set ON_ERROR_STOP on\n");
         foreach (var step in Steps)
         {
             var joins = step is { Sql: not null, OwnTransaction: false } && step.Server == server;

@@ -28,6 +28,7 @@ public sealed class SqlPlanTests
     public void A_script_keeps_transactions_as_the_plan_needs_them()
     {
         new SqlPlan(Create, Create with { Sql = "SELECT 1" }, Detach, Archive, Drop).ToSqlScript().Should().Be("""
+            \set ON_ERROR_STOP on
             BEGIN;
             -- create-partition: Tomorrow has none.
             CREATE TABLE a (LIKE b);
