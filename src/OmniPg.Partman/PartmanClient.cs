@@ -36,25 +36,35 @@ public sealed class PartmanClient : IPartman
     internal PartmanDatabase Database => _database;
 
     /// <inheritdoc/>
-    public async Task<SqlPlan> PlanCreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default) =>
-        new((await DefineAsync(table, options, cancellationToken).ConfigureAwait(false)).Units.Select(u => u.ToStep(_options.LockTimeout)));
+    public async Task<SqlPlan> PlanCreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default)
+    {
+        var (state, units) = await DefineAsync(table, options, cancellationToken).ConfigureAwait(false);
+        return new SqlPlan(units.Select(u => u.ToStep(state, _options.LockTimeout)));
+    }
 
     /// <inheritdoc/>
     public async Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default)
     {
         var (state, units) = await DefineAsync(table, options, cancellationToken).ConfigureAwait(false);
-        var job = _jobmon is null ? null : await _jobmon.StartAsync($"PARTMAN SETUP PARENT: {state.Set.ConfigKey}", cancellationToken: cancellationToken).ConfigureAwait(false);
-        await using (job)
+        var log = await RunLog.StartAsync(_jobmon, _logger, $"PARTMAN SETUP PARENT: {state.Set.ConfigKey}", cancellationToken).ConfigureAwait(false);
+        await using (log.ConfigureAwait(false))
         {
-            var runner = new UnitRunner(_database, _options, _time);
-            var held = await RunLock.OfSetAsync(_database, state.Set.ConfigKey, table, _time, cancellationToken).ConfigureAwait(false);
-            await using (held.ConfigureAwait(false))
+            try
             {
-                foreach (var unit in units)
-                    await runner.RunAsync(state, unit, cancellationToken).ConfigureAwait(false);
+                await RunLock.WithBothAsync(_database, table, _time, async working =>
+                {
+                    var runner = new UnitRunner(_database, _options, _time);
+                    foreach (var unit in units)
+                        await runner.RunAsync(state, unit, working).ConfigureAwait(false);
+                    return true;
+                }, cancellationToken).ConfigureAwait(false);
             }
-            if (job is not null)
-                await job.CompleteAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+            catch (PartmanException error)
+            {
+                await log.EndAsync(error).ConfigureAwait(false);
+                throw;
+            }
+            await log.EndAsync(null).ConfigureAwait(false);
         }
         _database.Forget();
         var created = await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false);
@@ -112,54 +122,41 @@ public sealed class PartmanClient : IPartman
     }
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken cancellationToken = default)
-    {
-        var held = await RunLock.OfSetAsync(_database, Qualified(table).Schema!.Value.Value + "." + table.Name.Value, table, _time, cancellationToken).ConfigureAwait(false);
-        await using var releasing = held.ConfigureAwait(false);
-        var state = Idle(await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false));
-        var units = await _database.RunAsync("fill gaps", async (session, _) =>
+    public Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken cancellationToken = default) =>
+        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
         {
-            var gaps = await NewRanges.GapsAsync(session, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
-            var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
-            return gaps.Select(r => PartitionDdl.Create(state, shape, r)).ToList();
-        }, cancellationToken).ConfigureAwait(false);
-        var runner = new UnitRunner(_database, _options, _time);
-        var created = new List<PartitionChange>();
-        foreach (var unit in units)
-        {
-            await runner.RunAsync(state, unit, cancellationToken).ConfigureAwait(false);
-            created.Add(new PartitionChange(unit.Child!.Value, unit.Lower, unit.Upper, unit.Fate));
-            PartmanTelemetry.Created.Add(1);
-        }
-        return created;
-    }
+            var state = Idle(await StateAsync(table, withBytes: false, working).ConfigureAwait(false));
+            var units = await _database.RunAsync("fill gaps", async (session, _) =>
+            {
+                var gaps = await NewRanges.GapsAsync(session, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
+                var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
+                return gaps.Select(r => PartitionDdl.Create(state, shape, r)).ToList();
+            }, working).ConfigureAwait(false);
+            var created = new List<PartitionChange>();
+            foreach (var unit in units)
+                created.Add(await CreateAsync(state, unit, null, working).ConfigureAwait(false));
+            return (IReadOnlyList<PartitionChange>)created;
+        }, cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default)
-    {
-        var held = await RunLock.OfSetAsync(_database, Qualified(table).Schema!.Value.Value + "." + table.Name.Value, table, _time, cancellationToken).ConfigureAwait(false);
-        await using var releasing = held.ConfigureAwait(false);
-        using var working = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, held.Lost);
-        var runner = new UnitRunner(_database, _options, _time);
-        var moved = new List<PartitionChange>();
-        while (moved.Count < _options.MaxPartitionsPerRun)
+    public Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default) =>
+        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
         {
-            var state = Idle(await StateAsync(table, withBytes: false, working.Token).ConfigureAwait(false));
-            var unit = await _database.RunAsync("drain", async (session, _) =>
+            var moved = new List<PartitionChange>();
+            while (moved.Count < _options.MaxPartitionsPerRun)
             {
-                await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-                return await SetPlanner.DrainLowestAsync(session, state).ConfigureAwait(false);
-            }, working.Token).ConfigureAwait(false);
-            if (unit is null)
-                break;
-            await runner.RunAsync(state, unit, working.Token).ConfigureAwait(false);
-            var change = new PartitionChange(unit.Child!.Value, unit.Lower, unit.Upper, unit.Fate);
-            moved.Add(change);
-            progress?.Report(change);
-            PartmanTelemetry.Created.Add(1);
-        }
-        return moved;
-    }
+                var state = Idle(await StateAsync(table, withBytes: false, working).ConfigureAwait(false));
+                var unit = await _database.RunAsync("drain", async (session, _) =>
+                {
+                    await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+                    return await SetPlanner.DrainLowestAsync(session, state).ConfigureAwait(false);
+                }, working).ConfigureAwait(false);
+                if (unit is null)
+                    break;
+                moved.Add(await CreateAsync(state, unit, progress, working).ConfigureAwait(false));
+            }
+            return (IReadOnlyList<PartitionChange>)moved;
+        }, cancellationToken);
 
     /// <inheritdoc/>
     public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("forget", async (session, server) =>
@@ -217,6 +214,15 @@ public sealed class PartmanClient : IPartman
             await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
             return await SetDefinition.PlanAsync(session, server, table, options).ConfigureAwait(false);
         }, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<PartitionChange> CreateAsync(SetState state, PlanUnit unit, IProgress<PartitionChange>? progress, CancellationToken working)
+    {
+        await new UnitRunner(_database, _options, _time).RunAsync(state, unit, working).ConfigureAwait(false);
+        var change = new PartitionChange(unit.Child!.Value, unit.Lower, unit.Upper, unit.Fate);
+        progress?.Report(change);
+        PartmanTelemetry.Created.Add(1);
+        return change;
     }
 
     private Task<SetState> StateAsync(QualifiedName table, bool withBytes, CancellationToken cancellationToken) => _database.RunAsync("look", async (session, server) =>

@@ -36,10 +36,16 @@ public abstract class PartmanTest(PgClusterFixture fixture) : IAsyncLifetime
 
     protected Task Run(string sql) => Database.ExecuteAsync(sql, Token);
 
-    protected void Sync(string sql)
+    /// <summary>Runs each text by itself in one session of its own.</summary>
+    protected void Sync(params string[] texts)
     {
-        using var command = Database.DataSource.CreateCommand(sql);
-        command.ExecuteNonQuery();
+        using var connection = new Npgsql.NpgsqlConnection(Database.ConnectionString + ";Pooling=false");
+        connection.Open();
+        foreach (var sql in texts)
+        {
+            using var command = new Npgsql.NpgsqlCommand(sql, connection);
+            command.ExecuteNonQuery();
+        }
     }
 
     protected Task<T> Ask<T>(string sql) => Database.ScalarAsync<T>(sql, Token);

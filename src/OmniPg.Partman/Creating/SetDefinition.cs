@@ -195,6 +195,7 @@ internal static class SetDefinition
                     .. wish.DefaultPartition && !isFirst ? new[] { new SqlPlanLock(fallback, PgLockMode.AccessExclusive) } : [], new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive),
                 ],
                 Fate = PartitionFate.Create,
+                GoesByNames = true,
             });
         }
         return units;

@@ -16,4 +16,7 @@ internal static partial class PartmanLog
 
     [LoggerMessage(5003, LogLevel.Error, "A round of scheduled maintenance failed")]
     public static partial void RoundFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(5004, LogLevel.Warning, "The job log could not be written; the run goes on without it")]
+    public static partial void JobLogFailed(ILogger logger, Exception error);
 }

@@ -18,7 +18,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     {
         var looks = await LookAsync(wishes, cancellationToken).ConfigureAwait(false);
         return new MaintenancePlan(
-            new SqlPlan(looks.SelectMany(l => l.Plan?.Units ?? []).Select(u => u.ToStep(options.LockTimeout))),
+            SqlPlanOf(looks),
             [.. looks.Select(l => new PlannedSet(l.Configured.Name, Changes(l.Plan?.Units ?? []), l.Plan?.Skipped ?? [], l.Error ?? l.Plan?.Error))])
         { Options = wishes };
     }
@@ -33,82 +33,61 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         var looks = await LookAsync(wishes, cancellationToken).ConfigureAwait(false);
         if (agreed is not null)
         {
-            var now = new SqlPlan(looks.SelectMany(l => l.Plan?.Units ?? []).Select(u => u.ToStep(options.LockTimeout)));
+            var now = SqlPlanOf(looks);
             if (now.Fingerprint != agreed.Sql.Fingerprint)
                 throw new StalePlanException(wishes.Table, agreed.Sql.Fingerprint[..12], now.Fingerprint[..12]);
         }
-        IReadOnlyList<AdvisoryLock> extension = [];
         var results = new List<SetResult>();
-        try
+        var extension = looks.Any(l => l.Plan?.Units.Count > 0) ? await RunLock.OfExtensionAsync(database, time, cancellationToken).ConfigureAwait(false) : RunLock.None;
+        await using (extension.ConfigureAwait(false))
         {
-            if (looks.Any(l => l.Plan?.Units.Count > 0) && (await TargetAsync(cancellationToken).ConfigureAwait(false)) is { UsesExtension: true })
-                extension = await RunLock.OfExtensionAsync(database, time, cancellationToken).ConfigureAwait(false);
-            var job = jobmon is null || looks.Count == 0 ? null : await jobmon.StartAsync("PARTMAN RUN MAINTENANCE", cancellationToken: cancellationToken).ConfigureAwait(false);
-            await using (job)
+            var log = await RunLog.StartAsync(looks.Count == 0 ? null : jobmon, logger, "PARTMAN RUN MAINTENANCE", cancellationToken).ConfigureAwait(false);
+            await using (log.ConfigureAwait(false))
             {
                 foreach (var look in looks)
-                    results.Add(await SetAsync(look, wishes, agreed is not null, progress, job, cancellationToken).ConfigureAwait(false));
-                if (job is not null && results.Find(r => r.Error is not null) is { } failed)
-                    await job.FailAsync(failed.Error!, cancellationToken: cancellationToken).ConfigureAwait(false);
-                else if (job is not null)
-                    await job.CompleteAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+                    results.Add(await SetAsync(look, wishes, agreed is not null, progress, log, extension, cancellationToken).ConfigureAwait(false));
+                await log.EndAsync(results.Find(r => r.Error is not null)?.Error).ConfigureAwait(false);
             }
             await NoteAsync(results, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            foreach (var held in extension)
-                await held.DisposeAsync().ConfigureAwait(false);
         }
         PartmanTelemetry.MaintenanceDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         return new MaintenanceResult(results);
     }
 
-    private async Task<SetResult> SetAsync(Look look, MaintenanceOptions wishes, bool isAgreed, IProgress<PartitionChange>? progress, IJob? job, CancellationToken cancellationToken)
+    private async Task<SetResult> SetAsync(Look look, MaintenanceOptions wishes, bool isAgreed, IProgress<PartitionChange>? progress, RunLog log, RunLock extension, CancellationToken cancellationToken)
     {
         var started = Stopwatch.GetTimestamp();
         var name = look.Configured.Name;
         var done = new List<PartitionChange>();
         var skipped = look.Plan?.Skipped ?? [];
         Exception? error = look.Error ?? look.Plan?.Error;
-        var step = job is null || look is { Error: null, Plan: { Units.Count: 0, Error: null } } ? null : await job.StepAsync($"Maintaining {name}", cancellationToken).ConfigureAwait(false);
+        var step = look is { Error: null, Plan: { Units.Count: 0, Error: null } } ? null : await log.StepAsync($"Maintaining {name}").ConfigureAwait(false);
         try
         {
             // What looks wrong is looked at again as well: the look was not one snapshot, and another run may have been at work.
             if (look.Plan is { } first && (first.Units.Count > 0 || first.Error is not null))
             {
-                var held = await RunLock.OfSetAsync(database, name, first.State.Table, time, cancellationToken).ConfigureAwait(false);
+                var held = await RunLock.OfSetAsync(database, name, first.State.Table, extension, time, cancellationToken).ConfigureAwait(false);
                 await using var releasing = held.ConfigureAwait(false);
-                // Another run may have been faster: what counts is what is there now that nobody else may change it.
-                var plan = await AgainAsync(look.Configured, wishes, cancellationToken).ConfigureAwait(false);
-                if (isAgreed && Fingerprint(plan) != Fingerprint(first))
-                    throw new StalePlanException(first.State.Table, Fingerprint(first), Fingerprint(plan));
-                (skipped, error) = (plan.Skipped, plan.Error);
-                using var working = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, held.Lost);
-                try
+                await held.WorkAsync(first.State.Table, async working =>
                 {
-                    error = await UnitsAsync(plan, done, progress, working.Token).ConfigureAwait(false) ?? error;
+                    // Another run may have been faster: what counts is what is there now that nobody else may change it.
+                    var plan = await AgainAsync(look.Configured, wishes, working).ConfigureAwait(false);
+                    if (isAgreed && Fingerprint(plan) != Fingerprint(first))
+                        throw new StalePlanException(first.State.Table, Fingerprint(first), Fingerprint(plan));
+                    (skipped, error) = (plan.Skipped, plan.Error);
+                    error = await UnitsAsync(plan, done, progress, working).ConfigureAwait(false) ?? error;
                     if (wishes.Analyze && done.Exists(c => c.Fate == PartitionFate.Create))
-                        await AnalyzeAsync(plan.State.Table, working.Token).ConfigureAwait(false);
-                }
-                catch (OperationCanceledException) when (held.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-                {
-                    throw new PartmanBusyException(first.State.Table, "whoever takes over, because the session that held the lock broke");
-                }
+                        await AnalyzeAsync(plan.State.Table, working).ConfigureAwait(false);
+                    return true;
+                }, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (Exception failure) when (failure is PartmanException or Npgsql.NpgsqlException)
         {
             error = failure;
         }
-        if (step is not null)
-        {
-            if (error is not null)
-                await step.FailAsync(error, cancellationToken).ConfigureAwait(false);
-            else
-                await step.CompleteAsync($"{done.Count} partitions changed", cancellationToken: cancellationToken).ConfigureAwait(false);
-            await step.DisposeAsync().ConfigureAwait(false);
-        }
+        await log.EndStepAsync(step, error, $"{done.Count} partitions changed").ConfigureAwait(false);
         if (error is not null)
             PartmanLog.SetFailed(logger, name, error);
         return new SetResult(name, done, skipped, error, Stopwatch.GetElapsedTime(started));
@@ -162,8 +141,6 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             await using var closing = connection.ConfigureAwait(false);
             return await database.On(connection, cancellationToken).ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()").ConfigureAwait(false) is true;
         }, () => database.Known, cancellationToken);
-
-    private Task<PartmanServer> TargetAsync(CancellationToken cancellationToken) => database.RunAsync("look", (_, server) => Task.FromResult(server), cancellationToken);
 
     private async Task<IReadOnlyList<Look>> LookAsync(MaintenanceOptions wishes, CancellationToken cancellationToken)
     {
@@ -254,7 +231,11 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         return true;
     }, cancellationToken).ConfigureAwait(false);
 
-    private string Fingerprint(SetPlanner.Plan plan) => new SqlPlan(plan.Units.Select(u => u.ToStep(options.LockTimeout))).Fingerprint[..12];
+    private SqlPlan SqlPlanOf(IEnumerable<Look> looks) => new(looks.Select(l => l.Plan).OfType<SetPlanner.Plan>().SelectMany(Steps));
+
+    private IEnumerable<SqlPlanStep> Steps(SetPlanner.Plan plan) => plan.Units.Select(u => u.ToStep(plan.State, options.LockTimeout));
+
+    private string Fingerprint(SetPlanner.Plan plan) => new SqlPlan(Steps(plan)).Fingerprint[..12];
 
     private static IReadOnlyList<PartitionChange> Changes(IEnumerable<PlanUnit> units) =>
         [.. units.Where(u => u.Fate != PartitionFate.Keep && u.Child is not null).Select(u => new PartitionChange(u.Child!.Value, u.Lower, u.Upper, u.Fate))];

@@ -1,8 +1,13 @@
+using System.Globalization;
+
 namespace OmniPg.Partman;
 
 /// <summary>One transaction of a plan, or one statement that must stand outside of any. What the plan prints is made of what is executed.</summary>
 internal sealed record PlanUnit
 {
+    /// <summary>SQLSTATE of the guard: the database is another one by now than the plan was made for.</summary>
+    public const string Overtaken = "OP001";
+
     public required string Kind { get; init; }
 
     /// <summary>The partition; null for what concerns the whole set.</summary>
@@ -42,16 +47,46 @@ internal sealed record PlanUnit
     /// <summary>A question that is answered with true while what the unit takes from is still what it was planned for; asked under the locks of the unit. Null for none.</summary>
     public string? Holds { get; init; }
 
-    public SqlPlanStep ToStep(TimeSpan lockTimeout) => new()
+    /// <summary>Whether it goes by names alone, so that the script makes the same set in another database: it takes nothing away.</summary>
+    public bool GoesByNames { get; init; }
+
+    public SqlPlanStep ToStep(SetState state, TimeSpan lockTimeout) => new()
     {
         Kind = Kind,
         Reason = Reason,
-        Sql = IsOutside ? Statements[0] : $"BEGIN;\n{LockTimeout(lockTimeout)};\n{string.Join(";\n", Statements)};\nCOMMIT",
+        Sql = IsOutside ? Statements[0] : $"BEGIN;\n{string.Join(";\n", Script(state, lockTimeout))};\nCOMMIT",
         OwnTransaction = true,
         Locks = Locks,
         DestroysData = DestroysData,
     };
 
-    public static string LockTimeout(TimeSpan limit) =>
-        $"SET LOCAL lock_timeout = {((long)limit.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture)}";
+    /// <summary>The statements of the transaction: locks first, then whether everything is still what the plan was made for, then the work.</summary>
+    public IEnumerable<string> Script(SetState state, TimeSpan lockTimeout)
+    {
+        var locks = Statements.TakeWhile(s => s.StartsWith("LOCK TABLE ", StringComparison.Ordinal)).ToList();
+        return
+        [
+            $"SET LOCAL lock_timeout = {Milliseconds(lockTimeout)}",
+            .. locks, .. GoesByNames ? Array.Empty<string>() : [Guard(state)], .. Statements.Skip(locks.Count),
+        ];
+    }
+
+    /// <summary>
+    /// Names were resolved when the plan was made; by now they must not mean other tables, and what goes must still be what the plan was made for: whoever
+    /// detached a partition while this waited for its lock wants to keep it.
+    /// </summary>
+    public string Guard(SetState state)
+    {
+        string Same(QualifiedName table, uint oid) =>
+            $"IF pg_catalog.to_regclass({PgLiteral.Quote(table.Quoted)})::pg_catalog.oid IS DISTINCT FROM {oid.ToString(CultureInfo.InvariantCulture)} THEN "
+            + Raise($"'{table}' is gone, or another table now");
+        var body = "BEGIN " + Same(state.Table, state.Oid)
+            + (this is { Child: { } child, ChildOid: not 0 } ? Same(child, ChildOid) : "")
+            + (Holds is { } question ? $"IF ({question}) IS NOT TRUE THEN {Raise("the partition was detached, attached or altered by somebody else")}" : "") + "END";
+        return $"DO {PgLiteral.Quote(body)}";
+
+        static string Raise(string what) => $"RAISE EXCEPTION USING ERRCODE = '{Overtaken}', MESSAGE = {PgLiteral.Quote(what)}; END IF; ";
+    }
+
+    public static string Milliseconds(TimeSpan limit) => ((long)limit.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
 }

@@ -5,40 +5,100 @@ namespace OmniPg.Partman;
 /// The extension's keys (its <c>run_maintenance</c> takes the first in a transaction, <c>run_maintenance_proc</c> the second in a session; session and
 /// transaction locks of one key exclude each other) are computed by the server as it does. The own key is a pair, a space of its own.
 /// </remarks>
-internal static class RunLock
+internal sealed class RunLock : IAsyncDisposable
 {
     private const string OwnLabel = "omnipg partman";
     private static readonly string[] ExtensionLabels = ["pg_partman run_maintenance", "pg_partman run_maintenance procedure"];
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
-    /// <summary>Locks a set.</summary>
-    /// <exception cref="PartmanBusyException">Somebody else works on it.</exception>
-    /// <exception cref="PartmanPoolerException">No lock lasts here.</exception>
-    public static async Task<AdvisoryLock> OfSetAsync(PartmanDatabase database, string set, QualifiedName? table, TimeProvider time, CancellationToken cancellationToken)
+    private readonly IReadOnlyList<AdvisoryLock> _held;
+    private readonly CancellationToken[] _lost;
+
+    private RunLock(IReadOnlyList<AdvisoryLock> held, RunLock? within)
     {
-        var keys = await KeysAsync(database, [OwnLabel, set], cancellationToken).ConfigureAwait(false);
-        return await TakeAsync(database, AdvisoryLockKey.FromPair(keys[0], keys[1]), time, cancellationToken).ConfigureAwait(false)
-            ?? throw new PartmanBusyException(table, "another run of this package");
+        _held = held;
+        // Kept, because a lock that was given back has none any more.
+        _lost = [.. held.Select(h => h.Lost), .. within?._lost ?? []];
     }
 
-    /// <summary>Keeps the maintenance of the extension out of the database.</summary>
+    /// <summary>Holds nothing.</summary>
+    public static RunLock None { get; } = new([], null);
+
+    /// <summary>Locks a set.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="set">How the configuration names the set.</param>
+    /// <param name="table">The set, for messages.</param>
+    /// <param name="within">The lock of the extension that this one stands behind: work ends with either.</param>
+    /// <param name="time">Clock of the looks after the sessions.</param>
+    /// <param name="cancellationToken">Cancels the try.</param>
+    /// <exception cref="PartmanBusyException">Somebody else works on it.</exception>
+    /// <exception cref="PartmanPoolerException">No lock lasts here.</exception>
+    public static async Task<RunLock> OfSetAsync(PartmanDatabase database, string set, QualifiedName table, RunLock within, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var keys = await KeysAsync(database, [OwnLabel, set], cancellationToken).ConfigureAwait(false);
+        return await TakeAsync(database, AdvisoryLockKey.FromPair(keys[0], keys[1]), time, cancellationToken).ConfigureAwait(false) is { } held
+            ? new RunLock([held], within) : throw new PartmanBusyException(table, "another run of this package");
+    }
+
+    /// <summary>Keeps the maintenance of the extension out of the database, where it keeps the configuration.</summary>
     /// <exception cref="PartmanBusyException">It is at work.</exception>
     /// <exception cref="PartmanPoolerException">No lock lasts here.</exception>
-    public static async Task<IReadOnlyList<AdvisoryLock>> OfExtensionAsync(PartmanDatabase database, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<RunLock> OfExtensionAsync(PartmanDatabase database, TimeProvider time, CancellationToken cancellationToken)
     {
+        if (!await database.RunAsync("lock", (_, server) => Task.FromResult(server.UsesExtension), cancellationToken).ConfigureAwait(false))
+            return None;
         var held = new List<AdvisoryLock>();
-        foreach (var key in await KeysAsync(database, ExtensionLabels, cancellationToken).ConfigureAwait(false))
+        try
         {
-            if (await TakeAsync(database, AdvisoryLockKey.FromInt64(key), time, cancellationToken).ConfigureAwait(false) is { } one)
+            foreach (var key in await KeysAsync(database, ExtensionLabels, cancellationToken).ConfigureAwait(false))
             {
-                held.Add(one);
-                continue;
+                held.Add(await TakeAsync(database, AdvisoryLockKey.FromInt64(key), time, cancellationToken).ConfigureAwait(false)
+                    ?? throw new PartmanBusyException(null, "the extension pg_partman"));
             }
-            foreach (var other in held)
-                await other.DisposeAsync().ConfigureAwait(false);
-            throw new PartmanBusyException(null, "the extension pg_partman");
+            return new RunLock(held, null);
         }
-        return held;
+        catch
+        {
+            foreach (var one in held)
+                await one.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Works on one set with both locks, that of the extension first, and gives them back.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="table">The set.</param>
+    /// <param name="time">Clock of the looks after the sessions.</param>
+    /// <param name="work">The work; its token fires when a lock is lost as well.</param>
+    /// <param name="cancellationToken">Cancels the work.</param>
+    public static async Task<T> WithBothAsync<T>(PartmanDatabase database, QualifiedName table, TimeProvider time, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var extension = await OfExtensionAsync(database, time, cancellationToken).ConfigureAwait(false);
+        await using var first = extension.ConfigureAwait(false);
+        var held = await OfSetAsync(database, $"{table.Schema!.Value.Value}.{table.Name.Value}", table, extension, time, cancellationToken).ConfigureAwait(false);
+        await using var second = held.ConfigureAwait(false);
+        return await held.WorkAsync(table, work, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Works while the lock is held.</summary>
+    /// <exception cref="PartmanBusyException">The lock was lost, and somebody else may have it.</exception>
+    public async Task<T> WorkAsync<T>(QualifiedName table, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    {
+        using var working = CancellationTokenSource.CreateLinkedTokenSource([cancellationToken, .. _lost]);
+        try
+        {
+            return await work(working.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (working.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new PartmanBusyException(table, "whoever takes over, because the session that held the lock broke");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var one in _held)
+            await one.DisposeAsync().ConfigureAwait(false);
     }
 
     private static async Task<AdvisoryLock?> TakeAsync(PartmanDatabase database, AdvisoryLockKey key, TimeProvider time, CancellationToken cancellationToken)

@@ -99,7 +99,8 @@ internal static class Retirement
             Fate = action switch { ExpiredAction.Drop => PartitionFate.Drop, ExpiredAction.Move => PartitionFate.Move, _ => PartitionFate.Detach },
             Holds = $"""
                 SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
-                    WHERE c.oid = {Oid(partition.Oid)} AND i.inhparent = {Oid(state.Oid)} AND c.xmin::text = {PgLiteral.Quote(partition.Version)})
+                    WHERE c.oid = {Oid(partition.Oid)} AND i.inhparent = {Oid(state.Oid)} AND c.xmin::text = {PgLiteral.Quote(partition.Version)}
+                    AND i.inhdetachpending = {(partition.DetachPending ? "true" : "false")})
                 """,
         };
         if (partition.DetachPending)

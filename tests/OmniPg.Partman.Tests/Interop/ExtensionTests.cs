@@ -84,6 +84,8 @@ public sealed class ExtensionTests(PgClusterFixture fixture) : PartmanTest(fixtu
             await take.ExecuteNonQueryAsync(Token);
 
         await FluentActions.Awaiting(() => MaintainAsync()).Should().ThrowAsync<PartmanBusyException>();
+        await FluentActions.Awaiting(() => Partman.FillGapsAsync(Events, Token)).Should().ThrowAsync<PartmanBusyException>();
+        await FluentActions.Awaiting(() => Partman.DrainDefaultAsync(Events, cancellationToken: Token)).Should().ThrowAsync<PartmanBusyException>();
         (await NamesAsync()).Should().HaveCount(6);
     }
 

@@ -636,6 +636,60 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
         jobs.Jobs[1].Step("Maintaining public.events").Status.Should().Be("CRITICAL");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_job_log_that_cannot_be_written_ends_no_run(bool goesLater)
+    {
+        await IdTableAsync();
+        var jobmon = new Jobmon.JobmonClient(Database.DataSource, new Jobmon.JobmonOptions { ErrorPolicy = Jobmon.ErrorPolicy.Throw });
+        if (goesLater)
+            await jobmon.Admin.InstallAsync(cancellationToken: Token);
+        var logger = new FakeLoggerFactory();
+        var client = new PartmanClient(Database.DataSource, new PartmanOptions(), logger, TimeProvider.System, jobmon);
+        await client.CreateAsync(Events, Tens(o => o.Premake = 1), Token);
+        await Run("INSERT INTO events VALUES (15)");
+        var gone = new Told(_ =>
+        {
+            if (goesLater)
+                Sync("DO $$ BEGIN EXECUTE (SELECT format('DROP SCHEMA %I CASCADE', n.nspname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = 'job_log'); END $$");
+        });
+
+        var result = (await client.MaintainAsync(Only(Events), gone, Token)).Sets.Single();
+
+        result.Error.Should().BeNull();
+        result.Changes.Select(c => c.Partition.Name.Value).Should().Equal("events_p20");
+        (await Ask<bool>("SELECT maintenance_last_run IS NOT NULL FROM omnipg_partman.part_config")).Should().BeTrue();
+        logger.Lines.Should().Contain(e => e.Id.Id == 5004);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_loses_its_lock_ends_before_it_changes_anything(bool drains)
+    {
+        await IdTableAsync();
+        var clock = new WaitableTimeProvider();
+        var client = new PartmanClient(Database.DataSource, new PartmanOptions { LockTimeout = TimeSpan.FromMinutes(1) }, null, clock);
+        await client.CreateAsync(Events, Tens(), Token);
+        await Run("INSERT INTO events VALUES (95); CREATE TABLE far PARTITION OF events FOR VALUES FROM (70) TO (80)");
+        var before = await NamesAsync();
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await holder.BeginTransactionAsync(Token);
+        await using (var hold = new NpgsqlCommand("LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction))
+            await hold.ExecuteNonQueryAsync(Token);
+
+        var running = drains ? client.DrainDefaultAsync(Events, cancellationToken: Token) : client.FillGapsAsync(Events, Token);
+        await Eventually.TrueAsync(async () => await Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass)"), "the wait of the run", cancellationToken: Token);
+        await Run("SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+        clock.Advance(TimeSpan.FromSeconds(6));
+
+        await FluentActions.Awaiting(() => running).Should().ThrowAsync<PartmanBusyException>();
+        await transaction.RollbackAsync(Token);
+        (await NamesAsync()).Should().Equal(before);
+        (await Ask<long>("SELECT count(*) FROM events_default")).Should().Be(1);
+    }
+
     [Fact]
     public async Task The_list_shows_what_will_come_and_go()
     {

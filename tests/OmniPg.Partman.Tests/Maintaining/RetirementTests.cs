@@ -122,6 +122,92 @@ public sealed class RetirementTests(PgClusterFixture fixture) : PartmanTest(fixt
     }
 
     [Fact]
+    public async Task A_detach_that_somebody_else_began_since_the_plan_is_theirs_and_the_table_stays()
+    {
+        await CreateAsync(withDefault: false);
+        await Run("CREATE TABLE gone2 PARTITION OF events FOR VALUES FROM ('2020-01-02') TO ('2020-01-03'); INSERT INTO events (id, at) VALUES (2, '2020-01-02 12:00Z')");
+        var other = new Told(change =>
+        {
+            if (change.Partition.Name.Value != "gone")
+                return;
+            using var reader = Database.DataSource.OpenConnection();
+            using var transaction = reader.BeginTransaction();
+            using (var look = new NpgsqlCommand("SELECT count(*) FROM events", reader, transaction))
+                look.ExecuteScalar();
+            FluentActions.Invoking(() => Sync("SET lock_timeout = '100ms'", "ALTER TABLE events DETACH PARTITION gone2 CONCURRENTLY")).Should().Throw<PostgresException>();
+        });
+
+        var result = (await Partman.MaintainAsync(Only(Events), other, Token)).Sets.Single();
+        var next = await MaintainAsync();
+
+        result.Error.Should().BeOfType<StalePlanException>();
+        result.Changes.Select(c => c.Partition.Name.Value).Should().Equal("gone");
+        next.Error.Should().BeNull();
+        next.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone2", PartitionFate.Detach));
+        (await Ask<long>("SELECT id FROM gone2")).Should().Be(2);
+        (await Ask<long>("SELECT count(*) FROM omnipg_partman.operation")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_detach_that_somebody_else_began_between_two_attempts_is_theirs_and_the_table_stays()
+    {
+        await CreateAsync(withDefault: false);
+        var patient = Client(o => (o.LockTimeout, o.LockAttempts, o.MaxBackoff) = (TimeSpan.FromMilliseconds(50), 1000, TimeSpan.FromMilliseconds(20)));
+        await using var reader = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var reading = await reader.BeginTransactionAsync(Token);
+        await using (var look = new NpgsqlCommand("SELECT count(*) FROM events", reader, reading))
+            await look.ExecuteScalarAsync(Token);
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await holder.BeginTransactionAsync(Token);
+        await using (var hold = new NpgsqlCommand("LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction))
+            await hold.ExecuteNonQueryAsync(Token);
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var detach = new NpgsqlCommand("ALTER TABLE events DETACH PARTITION gone CONCURRENTLY", other);
+        // First in the queue for the lock, because attempts come and go.
+        var detaching = detach.ExecuteNonQueryAsync(Token);
+        await Eventually.TrueAsync(async () => await Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass)"), "the other's wait", cancellationToken: Token);
+
+        var running = MaintainAsync(client: patient);
+        var waits = new HashSet<string>();
+        await Eventually.TrueAsync(async () =>
+        {
+            waits.Add(await Ask<string>($"SELECT COALESCE(max(waitstart)::text, '') FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass AND pid <> {other.ProcessID}"));
+            return waits.Count > 3;
+        }, "the third attempt", cancellationToken: Token);
+        await transaction.CommitAsync(Token);
+        var result = await running;
+        await reading.CommitAsync(Token);
+        await detaching;
+
+        result.Error.Should().BeOfType<StalePlanException>();
+        result.Changes.Should().BeEmpty();
+        (await MaintainAsync()).Error.Should().BeNull();
+        (await Ask<long>("SELECT id FROM gone")).Should().Be(1);
+        (await Ask<long>("SELECT count(*) FROM omnipg_partman.operation")).Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(true, "ALTER TABLE gone RENAME TO kept; CREATE TABLE gone (LIKE events); INSERT INTO gone VALUES (7, '2020-01-01')")]
+    [InlineData(true, "ALTER TABLE events DETACH PARTITION gone")]
+    [InlineData(false, "ALTER TABLE gone RENAME TO kept; CREATE TABLE gone (LIKE events); INSERT INTO gone VALUES (7, '2020-01-01')")]
+    [InlineData(false, "ALTER TABLE events DETACH PARTITION gone")]
+    [InlineData(false, "ALTER TABLE events RENAME TO others; ALTER TABLE gone RENAME TO kept; CREATE TABLE events (LIKE others) PARTITION BY RANGE (at); CREATE TABLE gone PARTITION OF events DEFAULT; INSERT INTO events VALUES (7, '2020-01-01')")]
+    public async Task A_printed_plan_that_the_catalog_has_overtaken_drops_nothing(bool withDefault, string since)
+    {
+        await CreateAsync(withDefault);
+        var script = (await Partman.PlanMaintenanceAsync(Only(Events), Token)).Sql.ToSqlScript();
+        await Run(since);
+        var file = Path.Combine(Cluster.RootDirectory, Path.GetRandomFileName());
+        await File.WriteAllTextAsync(file, script, Token);
+
+        var ran = await Cluster.RunProgramAsync("psql", "-X", "-h", "127.0.0.1", "-p", $"{Cluster.Port}", "-U", "postgres", "-d", Database.Name, "-f", file);
+
+        ran.ExitCode.Should().NotBe(0);
+        (await Ask<long>("SELECT count(*) FROM gone")).Should().Be(1);
+        (await Ask<long>("SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename IN ('gone', 'kept')")).Should().Be(since.Contains("kept", StringComparison.Ordinal) ? 2 : 1);
+    }
+
+    [Fact]
     public async Task A_detach_whose_backend_was_killed_between_its_transactions_is_finished_and_the_table_dropped()
     {
         await CreateAsync(withDefault: false);
