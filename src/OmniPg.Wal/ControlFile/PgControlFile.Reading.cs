@@ -34,7 +34,12 @@ public sealed partial class PgControlFile
     /// <param name="timeProvider">Clock for the pauses; <see langword="null"/> means that of the system.</param>
     /// <param name="cancellationToken">Ends the attempts.</param>
     public static async Task<PgControlFile> ReadAsync(
-        string dataDirectory, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default)
+        string dataDirectory, TimeProvider? timeProvider = null, CancellationToken cancellationToken = default) =>
+        (await ReadImageAsync(dataDirectory, timeProvider, cancellationToken).ConfigureAwait(false)).Content;
+
+    /// <summary>The file with its bytes, for a copy of it: one read while the server writes it may be torn.</summary>
+    internal static async Task<(PgControlFile Content, byte[] Bytes)> ReadImageAsync(
+        string dataDirectory, TimeProvider? timeProvider, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(dataDirectory);
         var path = Path.Combine(dataDirectory, RelativePath);
@@ -43,7 +48,8 @@ public sealed partial class PgControlFile
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                return Parse(ReadBytes(path), path);
+                var bytes = ReadBytes(path);
+                return (Parse(bytes, path), bytes);
             }
             catch (WalControlFileException error) when (error.Code == DamagedCode && attempt < Attempts)
             {

@@ -17,6 +17,15 @@ internal readonly partial record struct FileStat(bool IsRegular, ulong Device, u
     /// <exception cref="IOException">Whether it is there cannot be told.</exception>
     public static bool TryGet(string path, out FileStat stat) => OperatingSystem.IsLinux() ? TryLinux(path, out stat) : TryBaseLibrary(path, out stat);
 
+    /// <summary>User and group that own a path, a symbolic link itself; zeros where there is no such thing.</summary>
+    /// <exception cref="IOException">It is not there or cannot be looked at.</exception>
+    public static (uint User, uint Group) OwnerOf(string path)
+    {
+        if (!OperatingSystem.IsLinux())
+            return (0, 0);
+        return statx(AtCurrentDirectory, path, NoFollow, BasicStats, out var found) == 0 ? (found.User, found.Group) : throw Posix.Failure("look at", path);
+    }
+
     private static bool TryLinux(string path, out FileStat stat)
     {
         stat = default;
@@ -60,6 +69,12 @@ internal readonly partial record struct FileStat(bool IsRegular, ulong Device, u
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Statx
     {
+        [FieldOffset(20)]
+        public uint User;
+
+        [FieldOffset(24)]
+        public uint Group;
+
         [FieldOffset(28)]
         public ushort Mode;
 

@@ -88,6 +88,13 @@ internal static partial class Posix
             throw Failure("rename", target);
     }
 
+    /// <summary>Gives a path to another account; a symbolic link itself, not what it leads to.</summary>
+    public static void ChangeOwner(string path, uint user, uint group)
+    {
+        if (lchown(path, user, group) != 0)
+            throw Failure("change the owner of", path);
+    }
+
     /// <summary>Opens a file for reading without the shared lock that <see cref="FileStream"/> takes; the handle is invalid when it cannot be opened.</summary>
     public static SafeFileHandle OpenUnlocked(string path) => open(path, CloseOnExec(OperatingSystem.IsMacOS()));
 
@@ -188,6 +195,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int link(string source, string target);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int lchown(string path, uint user, uint group);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int unlink(string path);

@@ -1,0 +1,61 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace OmniPg.Wal.Cli;
+
+/// <summary>A backup as text and as JSON.</summary>
+internal static class BackupListing
+{
+    public static string Line(BackupInfo backup)
+    {
+        var marks = (backup.IsKept ? ", kept" : "") + (backup.IncludesWal ? ", with its WAL" : "") + (backup.FromStandby ? ", from a standby" : "") + (backup.Problem is { } problem ? $", NOT VALID: {problem}" : "");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{backup.Id}: {ListingJson.Text(backup.Started)} to {ListingJson.Text(backup.Stopped)}, {backup.StartLsn} to {backup.StopLsn} on timeline {backup.Timeline}, {backup.RawBytes} bytes ({backup.StoredBytes} stored), '{OneLine.Of(backup.Label)}'{marks}");
+    }
+
+    public static void WriteMembers(Utf8JsonWriter json, BackupInfo backup)
+    {
+        json.WriteString("id", backup.Id);
+        json.WriteString("type", "full");
+        json.WriteString("label", backup.Label);
+        ListingJson.WriteTime(json, "start", backup.Started);
+        ListingJson.WriteTime(json, "stop", backup.Stopped);
+        json.WriteString("startLsn", backup.StartLsn.ToString());
+        json.WriteString("stopLsn", backup.StopLsn.ToString());
+        json.WriteNumber("timeline", backup.Timeline);
+        json.WriteString("walFrom", backup.WalFrom.ToString());
+        json.WriteString("walTo", backup.WalTo.ToString());
+        json.WriteBoolean("includesWal", backup.IncludesWal);
+        json.WriteBoolean("fromStandby", backup.FromStandby);
+        json.WriteNumber("bytes", backup.RawBytes);
+        json.WriteNumber("storedBytes", backup.StoredBytes);
+        json.WriteBoolean("keep", backup.IsKept);
+        json.WriteBoolean("valid", backup.Problem is null);
+        if (backup.Problem is { } problem)
+            json.WriteString("problem", problem);
+        json.WriteStartArray("tablespaces");
+        foreach (var tablespace in backup.Tablespaces)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("oid", tablespace.Oid);
+            json.WriteString("location", tablespace.Location);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    public static void WriteAll(Utf8JsonWriter json, IEnumerable<BackupInfo> backups)
+    {
+        json.WriteStartArray("backups");
+        foreach (var backup in backups)
+        {
+            json.WriteStartObject();
+            WriteMembers(json, backup);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+}

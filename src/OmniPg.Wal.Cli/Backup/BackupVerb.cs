@@ -1,0 +1,59 @@
+namespace OmniPg.Wal.Cli;
+
+/// <summary>One base backup of the server on this machine: omnipitr-backup-master.</summary>
+internal sealed class BackupVerb : Verb
+{
+    private static readonly Option Destination = Option.Value("--dst-local", "[CODEC[:LEVEL]=]DIR", "where the backup goes; begun with 'init', or the archive itself", "-dl");
+    private static readonly Option Label = Option.Value("--label", "TEXT", "label of the backup (default omnipg)");
+    private static readonly Option Spread = Option.Flag("--spread-checkpoint", "let the server take its time for the checkpoint at the start");
+    private static readonly Option WalTimeout = Option.Value("--wal-timeout", "SEC", "how long the WAL of the backup may take to be archived (default 3600)");
+    private static readonly Option DataDirectory = CommonOptions.DataDirectory with { Help = "data directory of the server (default: asked of the server)" };
+
+    public override string Name => "backup";
+
+    public override string Summary => "make a base backup of the server on this machine";
+
+    public override string Example => "omnipg-wal backup --connection 'Host=/run/postgresql;Username=backup' --dst-local zstd=/mnt/backup --archive /mnt/archive";
+
+    // The name that omnipitr-monitor looks for.
+    public override string LogName => "omnipitr-backup-master";
+
+    public override IReadOnlyList<Option> Options { get; } =
+        [BackupOptions.Connection, DataDirectory, Destination, BackupOptions.Archive, Label, Spread, WalTimeout, CommonOptions.Json];
+
+    public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        arguments.RequireOperands(0, "no arguments");
+        var location = Location(arguments.Require(Destination));
+        var options = new BaseBackupOptions { DataDirectory = arguments.Get(DataDirectory), FastCheckpoint = !arguments.Has(Spread), Codec = location.Codec.Name, Level = location.Level };
+        options.Label = arguments.Get(Label) ?? options.Label;
+        options.WalTimeout = arguments.Seconds(WalTimeout) ?? options.WalTimeout;
+        var store = new DirectoryObjectStore(location.Path);
+        var archive = arguments.Has(BackupOptions.Archive) ? BackupOptions.Open(arguments, BackupOptions.Archive) : null;
+        await using var server = BackupOptions.Connect(arguments);
+        using var progress = BackupProgressLine.Start(context);
+        var result = await new BaseBackup(server, store, archive, options, context.Logs, context.Time).RunAsync(progress, cancellationToken);
+        progress?.Dispose();
+        if (arguments.Has(CommonOptions.Json))
+            JsonDocumentWriter.Write(context, json => BackupListing.WriteMembers(json, result.Backup));
+        else
+            await context.Output.WriteLineAsync(BackupListing.Line(result.Backup));
+        return ExitCodes.Done;
+    }
+
+    public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
+
+    private static WalLocation Location(string text)
+    {
+        try
+        {
+            var location = WalLocation.Parse(text);
+            // Without a codec a backup is compressed; 'none=' says that it is not to be.
+            return location.Codec == Codec.None && !text.StartsWith("none", StringComparison.OrdinalIgnoreCase) ? location with { Codec = Codec.Zstd } : location;
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"The option {Destination.Name} is wrong: {e.Message}");
+        }
+    }
+}

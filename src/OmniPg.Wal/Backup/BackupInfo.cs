@@ -1,0 +1,149 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using NpgsqlTypes;
+
+namespace OmniPg.Wal;
+
+/// <summary>What a store knows of one finished base backup: the object <c>ID/backup.json</c>, written last, without which nothing of it counts.</summary>
+public sealed record BackupInfo
+{
+    /// <summary>The only <see cref="Format"/> there is.</summary>
+    public const int CurrentFormat = 1;
+
+    internal const string FileName = "backup.json";
+
+    private const string IdFormat = "yyyyMMdd'T'HHmmss'Z'";
+
+    /// <summary>Version of the object's own format; default <see cref="CurrentFormat"/>.</summary>
+    public int Format { get; init; } = CurrentFormat;
+
+    /// <summary>Name of the backup, from the server's time at its start (UTC): <c>20260501T120000Z</c>. All its objects lie below it.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>The label given by the user.</summary>
+    public required string Label { get; init; }
+
+    /// <summary>When it began, by the server's clock (UTC).</summary>
+    public required DateTimeOffset Started { get; init; }
+
+    /// <summary>When its last data had been read, by the server's clock (UTC): the earliest moment that it can be restored to.</summary>
+    public required DateTimeOffset Stopped { get; init; }
+
+    /// <summary>Where its replay starts.</summary>
+    [JsonConverter(typeof(LsnText))]
+    public required NpgsqlLogSequenceNumber StartLsn { get; init; }
+
+    /// <summary>Where it becomes consistent: the earliest position that it can be restored to.</summary>
+    [JsonConverter(typeof(LsnText))]
+    public required NpgsqlLogSequenceNumber StopLsn { get; init; }
+
+    /// <summary>Timeline on which it was made.</summary>
+    public required uint Timeline { get; init; }
+
+    /// <summary>First WAL segment that it needs.</summary>
+    [JsonConverter(typeof(FileNameText))]
+    public required WalFileName WalFrom { get; init; }
+
+    /// <summary>Last WAL segment that it needs to become consistent.</summary>
+    [JsonConverter(typeof(FileNameText))]
+    public required WalFileName WalTo { get; init; }
+
+    /// <summary>Whether the segments from <see cref="WalFrom"/> to <see cref="WalTo"/> are part of the backup; otherwise an archive held them when it was made.</summary>
+    public bool IncludesWal { get; init; }
+
+    /// <summary>System identifier of the cluster.</summary>
+    [JsonNumberHandling(JsonNumberHandling.WriteAsString | JsonNumberHandling.AllowReadingFromString)]
+    public required ulong SystemIdentifier { get; init; }
+
+    /// <summary>Major version of the server, such as 15.</summary>
+    public required int PgVersion { get; init; }
+
+    /// <summary>Size of the cluster's WAL segments in bytes.</summary>
+    public required int WalSegmentSize { get; init; }
+
+    /// <summary>Whether it was read from a standby.</summary>
+    public bool FromStandby { get; init; }
+
+    /// <summary>The cluster's tablespaces besides its own two, with the folders that they had.</summary>
+    public IReadOnlyList<BackupTablespace> Tablespaces { get; init; } = [];
+
+    /// <summary>The objects of the backup, tablespaces first, <c>base.tar</c> last.</summary>
+    public required IReadOnlyList<BackupPart> Parts { get; init; }
+
+    /// <summary>Whether it is to be kept whatever retention says; an object of its own, <c>ID/keep</c>.</summary>
+    [JsonIgnore]
+    public bool IsKept { get; init; }
+
+    /// <summary>What is missing of it in the store, told by its listing alone; null when every part is there with its size.</summary>
+    [JsonIgnore]
+    public string? Problem { get; init; }
+
+    /// <summary>Bytes that it takes in the store.</summary>
+    [JsonIgnore]
+    public long StoredBytes => Parts.Sum(p => p.StoredBytes);
+
+    /// <summary>Bytes before compression.</summary>
+    [JsonIgnore]
+    public long RawBytes => Parts.Sum(p => p.RawBytes);
+
+    /// <summary>The id and its times.</summary>
+    /// <returns>The text.</returns>
+    public override string ToString() => $"{Id} ({StartLsn} to {StopLsn}, timeline {Timeline})";
+
+    /// <summary>Whether a folder has the name of a backup; others are not looked into.</summary>
+    internal static bool IsId(string name) => DateTime.TryParseExact(name, IdFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out _);
+
+    internal static string IdAt(DateTimeOffset time) => time.UtcDateTime.ToString(IdFormat, CultureInfo.InvariantCulture);
+
+    internal byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupInfo);
+
+    internal static BackupInfo Parse(ReadOnlySpan<byte> json, string store, string id)
+    {
+        try
+        {
+            var info = JsonSerializer.Deserialize(json, BackupJson.Default.BackupInfo);
+            return info is { Format: CurrentFormat } && info.Id == id
+                ? info
+                : throw WalBackupException.Damaged(store, id, $"its '{FileName}' has format '{info?.Format}' and is of backup '{info?.Id}'");
+        }
+        catch (JsonException damage)
+        {
+            throw WalBackupException.Damaged(store, id, $"its '{FileName}' cannot be read: {damage.Message}", damage);
+        }
+    }
+
+    internal sealed class LsnText : JsonConverter<NpgsqlLogSequenceNumber>
+    {
+        public override NpgsqlLogSequenceNumber Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            NpgsqlLogSequenceNumber.TryParse(reader.GetString() ?? "", out var lsn) ? lsn : throw new JsonException("A WAL position is expected.");
+
+        public override void Write(Utf8JsonWriter writer, NpgsqlLogSequenceNumber value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+    }
+
+    internal sealed class FileNameText : JsonConverter<WalFileName>
+    {
+        public override WalFileName Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            WalFileName.TryParse(reader.GetString(), out var name) ? name : throw new JsonException("The name of a WAL file is expected.");
+
+        public override void Write(Utf8JsonWriter writer, WalFileName value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+    }
+}
+
+/// <summary>One object of a base backup: a tar file, compressed.</summary>
+/// <param name="Key">Its key in the store, such as <c>20260501T120000Z/base.tar.zst</c>.</param>
+/// <param name="Tablespace">Oid of the tablespace that it holds; 0 for the data directory.</param>
+/// <param name="RawBytes">Size of the tar file.</param>
+/// <param name="StoredBytes">Size in the store.</param>
+/// <param name="Sha256">SHA-256 of the tar file, 64 lower-case hex digits.</param>
+public sealed record BackupPart(string Key, uint Tablespace, long RawBytes, long StoredBytes, string Sha256);
+
+/// <summary>A tablespace of the cluster.</summary>
+/// <param name="Oid">Its oid.</param>
+/// <param name="Location">The folder that it had, as the link in <c>pg_tblspc</c> says.</param>
+public sealed record BackupTablespace(uint Oid, string Location);
+
+/// <summary>Source-generated JSON of the catalogue.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSerializable(typeof(BackupInfo))]
+internal sealed partial class BackupJson : JsonSerializerContext;

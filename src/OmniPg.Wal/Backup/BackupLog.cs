@@ -1,0 +1,19 @@
+using Microsoft.Extensions.Logging;
+
+namespace OmniPg.Wal;
+
+/// <summary>Messages of base backups; ids 2500 to 2599.</summary>
+internal static partial class BackupLog
+{
+    [LoggerMessage(2500, LogLevel.Information, "Made base backup {Id}: {RawBytes} bytes in {Files} files, {StoredBytes} stored.")]
+    public static partial void Made(ILogger log, string id, long rawBytes, long storedBytes, long files);
+
+    [LoggerMessage(2501, LogLevel.Warning, "The object {Key} of a backup that failed could not be removed: {Reason}")]
+    public static partial void LeftBehind(ILogger log, string key, string reason);
+
+    [LoggerMessage(2502, LogLevel.Information, "Restored base backup {Id} into {Directory}.")]
+    public static partial void Restored(ILogger log, string id, string directory);
+
+    [LoggerMessage(2503, LogLevel.Information, "Removed base backup {Id}.")]
+    public static partial void Removed(ILogger log, string id);
+}

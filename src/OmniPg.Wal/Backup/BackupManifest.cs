@@ -1,0 +1,84 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using NpgsqlTypes;
+
+namespace OmniPg.Wal;
+
+/// <summary>One file of a manifest.</summary>
+/// <param name="Path">Path below the data directory.</param>
+/// <param name="Bytes">Its size.</param>
+/// <param name="Modified">Modification time.</param>
+/// <param name="Crc">CRC-32C of its content.</param>
+internal readonly record struct ManifestFile(string Path, long Bytes, DateTimeOffset Modified, uint Crc);
+
+/// <summary>
+/// The <c>backup_manifest</c> that <c>pg_verifybackup</c> reads: each file with size and CRC-32C, the WAL needed, and the SHA-256 of all before it. Written
+/// as the server does (<c>src/backend/backup/backup_manifest.c</c>); version 2, since PostgreSQL 17, names the cluster.
+/// </summary>
+internal sealed class BackupManifest
+{
+    public const string FileName = "backup_manifest";
+
+    private const int FirstWithSystemIdentifier = 17;
+    private const string ChecksumBegin = "\"Manifest-Checksum\": \"";
+    private readonly List<ManifestFile> _files = [];
+
+    public int Files => _files.Count;
+
+    public void Add(ManifestFile file) => _files.Add(file);
+
+    public byte[] Write(int pgVersion, ulong systemIdentifier, uint timeline, NpgsqlLogSequenceNumber start, NpgsqlLogSequenceNumber stop)
+    {
+        var text = new StringBuilder();
+        text.Append("{ \"PostgreSQL-Backup-Manifest-Version\": ").Append(pgVersion >= FirstWithSystemIdentifier ? 2 : 1).Append(",\n");
+        if (pgVersion >= FirstWithSystemIdentifier)
+            text.Append(CultureInfo.InvariantCulture, $"\"System-Identifier\": {systemIdentifier},\n");
+        text.Append("\"Files\": [");
+        for (var i = 0; i < _files.Count; i++)
+            text.Append(i == 0 ? "\n" : ",\n").Append(Line(_files[i]));
+        text.Append("\n],\n\"WAL-Ranges\": [\n");
+        text.Append(CultureInfo.InvariantCulture, $"{{ \"Timeline\": {timeline}, \"Start-LSN\": \"{start}\", \"End-LSN\": \"{stop}\" }}\n],\n");
+        return Seal(text.ToString());
+    }
+
+    /// <summary>The same manifest without one file.</summary>
+    /// <exception cref="InvalidDataException">It is no manifest.</exception>
+    public static byte[] Without(ReadOnlySpan<byte> manifest, string path)
+    {
+        var text = Encoding.UTF8.GetString(manifest);
+        var end = text.IndexOf(ChecksumBegin, StringComparison.Ordinal);
+        if (end < 0)
+            throw new InvalidDataException($"'{FileName}' has no checksum.");
+        var lines = text[..end].Split('\n');
+        var begin = $"{{ \"Path\": {Quote(path)},";
+        var kept = Array.FindAll(lines, line => !line.StartsWith(begin, StringComparison.Ordinal));
+        // The last file has no comma behind it.
+        var list = string.Join('\n', kept).Replace("},\n],\n\"WAL-Ranges\"", "}\n],\n\"WAL-Ranges\"", StringComparison.Ordinal);
+        return Seal(list);
+    }
+
+    private static string Line(ManifestFile file)
+    {
+        Span<byte> crc = stackalloc byte[sizeof(uint)];
+        // pg_checksum_final copies the number as it lies in memory.
+        BinaryPrimitives.WriteUInt32LittleEndian(crc, file.Crc);
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{{ \"Path\": {Quote(file.Path)}, \"Size\": {file.Bytes}, \"Last-Modified\": \"{file.Modified.UtcDateTime:yyyy-MM-dd HH:mm:ss} GMT\", \"Checksum-Algorithm\": \"CRC32C\", \"Checksum\": \"{Convert.ToHexStringLower(crc)}\" }}");
+    }
+
+    private static string Quote(string path) => $"\"{JsonEncodedText.Encode(path, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)}\"";
+
+    private static byte[] Seal(string text)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        Encoding.UTF8.GetBytes(text, bytes);
+        var sum = Convert.ToHexStringLower(SHA256.HashData(bytes.WrittenSpan));
+        Encoding.UTF8.GetBytes($"{ChecksumBegin}{sum}\"}}\n", bytes);
+        return bytes.WrittenSpan.ToArray();
+    }
+}

@@ -1,0 +1,244 @@
+using System.Globalization;
+using System.Runtime.ExceptionServices;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using OmniPg.Shared;
+
+namespace OmniPg.Wal;
+
+/// <summary>Makes a data directory out of a base backup, set up to recover to a target when a server starts on it.</summary>
+/// <remarks>
+/// Every byte is compared by SHA-256 with what was read at the backup, and flushed, before <c>global/pg_control</c> gets its name: what a failed or killed
+/// restore leaves is no cluster that a server would start. Run as the server's account, or as root: files get the owner that they had. Thread-safe.
+/// </remarks>
+public sealed class BackupRestore
+{
+    private const string VersionFile = "PG_VERSION";
+    private readonly IObjectStore _store;
+    private readonly BackupRestoreOptions _options;
+    private readonly ILogger _log;
+    private readonly ILoggerFactory? _loggers;
+    private readonly WalCopier _copier;
+
+    /// <summary>Makes restores out of a store; nothing is touched yet.</summary>
+    /// <param name="store">The store with the backups. Not disposed.</param>
+    /// <param name="options">What and how; null takes the defaults.</param>
+    /// <param name="loggerFactory">Where to log; nowhere when null.</param>
+    /// <param name="timeProvider">Clock of the copy; that of the system when null.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
+    public BackupRestore(IObjectStore store, BackupRestoreOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        _store = store;
+        _options = OptionsCheck.Require(options ?? new BackupRestoreOptions());
+        _loggers = loggerFactory;
+        _log = loggerFactory?.CreateLogger<BackupRestore>() ?? NullLogger<BackupRestore>.Instance;
+        _copier = new WalCopier(timeProvider ?? TimeProvider.System);
+    }
+
+    /// <summary>Restores into a folder.</summary>
+    /// <param name="directory">The folder: empty, or not there yet below one that is.</param>
+    /// <param name="progress">Told after every buffer; null tells nobody.</param>
+    /// <param name="cancellationToken">Cancels; what is there then is no cluster that a server would start.</param>
+    /// <returns>The backup that was restored.</returns>
+    /// <exception cref="WalBackupException">There is no such backup, it is damaged, the target lies before it, or the folder cannot take it.</exception>
+    /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public async Task<BackupInfo> RunAsync(string directory, IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
+        var backup = await ChooseAsync(cancellationToken).ConfigureAwait(false);
+        RequireWal(backup);
+        var places = PlacesOf(backup, directory);
+        try
+        {
+            foreach (var place in places)
+                PrepareEmpty(place.Folder);
+            var manifest = Array.Empty<byte>();
+            foreach (var (part, folder) in places)
+                manifest = await ExtractAsync(backup, part, folder, progress, cancellationToken).ConfigureAwait(false) ?? manifest;
+            Finish(backup, directory, places, manifest);
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            throw WalBackupException.Target(directory, refused.Message, "Make room, or run as an account that may write there; then restore into an empty folder.", refused);
+        }
+
+        BackupLog.Restored(_log, backup.Id, directory);
+        return backup;
+    }
+
+    private async Task<BackupInfo> ChooseAsync(CancellationToken cancellationToken)
+    {
+        var catalog = new BackupCatalog(_store, _loggers);
+        if (_options.BackupId is null)
+        {
+            var backups = await catalog.ListAsync(cancellationToken).ConfigureAwait(false);
+            return backups.LastOrDefault(b => b.Problem is null && _options.Target.RefusalFor(b) is null)
+                ?? (backups.FirstOrDefault(b => b.Problem is null) is { } first
+                    ? throw WalBackupException.Unreachable(_options.Target.ToString(), _options.Target.RefusalFor(first)!, "Choose a later target, or an older backup from another store.")
+                    : throw WalBackupException.Unknown(_store.Id, "latest"));
+        }
+
+        var backup = await catalog.GetAsync(_options.BackupId, cancellationToken).ConfigureAwait(false);
+        if (backup.Problem is { } problem)
+            throw WalBackupException.Damaged(_store.Id, backup.Id, problem);
+        return _options.Target.RefusalFor(backup) is { } refusal
+            ? throw WalBackupException.Unreachable(_options.Target.ToString(), refusal, "Choose a later target or an older backup.")
+            : backup;
+    }
+
+    private void RequireWal(BackupInfo backup)
+    {
+        if (_options.RestoreCommand is not null || _options.PrimaryConnectionInfo is not null)
+            return;
+        if (!backup.IncludesWal)
+            throw BackupWal.Missing(backup.WalFrom, "is not part of it, and nothing says where to get it");
+        if (_options.Target.Setting.Length > 0)
+            throw WalBackupException.Unreachable(_options.Target.ToString(), "without an archive a recovery ends where the WAL of the backup ends", "Name the archive.");
+    }
+
+    private List<(BackupPart Part, string Folder)> PlacesOf(BackupInfo backup, string directory)
+    {
+        var unknown = _options.TablespaceMap.Keys.FirstOrDefault(from => backup.Tablespaces.All(t => t.Location != from));
+        if (unknown is not null)
+            throw WalBackupException.Target(directory, $"the backup has no tablespace in '{unknown}'", $"It has: {string.Join(", ", backup.Tablespaces.Select(t => $"'{t.Location}'"))}.");
+        return [.. backup.Parts.Select(part => (part, part.Tablespace == 0 ? directory : FolderOf(backup, part.Tablespace, directory)))];
+    }
+
+    private string FolderOf(BackupInfo backup, uint oid, string directory)
+    {
+        var location = backup.Tablespaces.First(t => t.Oid == oid).Location;
+        var folder = Path.TrimEndingDirectorySeparator(_options.TablespaceMap.GetValueOrDefault(location, location));
+        // CREATE TABLESPACE warns of it, and a restored one would be backed up twice.
+        return folder == directory || folder.StartsWith(directory + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+            ? throw WalBackupException.Target(folder, "a tablespace must not lie inside of the data directory", "Map it to a folder outside.")
+            : folder;
+    }
+
+    private static void PrepareEmpty(string folder)
+    {
+        if (!Directory.Exists(folder))
+        {
+            // Its parents must be there: they may be a mount point whose storage is missing.
+            var parent = Path.GetDirectoryName(folder);
+            if (parent is null || !Directory.Exists(parent))
+                throw WalBackupException.Target(folder, $"its folder '{parent}' does not exist", "Make the folder, or mount its storage.");
+            if (OperatingSystem.IsWindows())
+                Directory.CreateDirectory(folder);
+            else
+                Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+        else if (Directory.EnumerateFileSystemEntries(folder).Any(e => Path.GetFileName(e) != "lost+found"))
+        {
+            throw WalBackupException.Target(folder, "it is not empty", "Name an empty folder; map tablespaces whose folders are in use with '--map OLD:NEW'.");
+        }
+    }
+
+    /// <returns>The manifest, when the part holds it.</returns>
+    private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    {
+        var content = await WalContent.OpenReadAsync(_store, part.Key, cancellationToken).ConfigureAwait(false)
+            ?? throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' is missing");
+        await using var closing = content.ConfigureAwait(false);
+        var extractor = new TarExtractor(folder, DataFiles.MapFile, BackupManifest.FileName);
+        var name = part.Tablespace == 0 ? "base.tar" : $"{part.Tablespace}.tar";
+        var request = new CopyRequest
+        {
+            Source = new StreamCopySource(content),
+            Targets = [new CopyTarget { Sink = extractor, Key = part.Key, Codec = Codec.None, Id = folder }],
+            BeforePublish = (found, _) => found.Sha256 == part.Sha256 && found.RawBytes == part.RawBytes
+                ? Task.CompletedTask
+                : throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' has the SHA-256 '{found.Sha256}' instead of '{part.Sha256}'"),
+            OnRead = bytes => progress?.Report(new BackupProgress(name, bytes)),
+        };
+        try
+        {
+            var outcome = await _copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
+            if (outcome.Targets[0].Error is { } error)
+                ExceptionDispatchInfo.Throw(error);
+        }
+        catch (Exception damage) when (damage is CorruptCompressedDataException or InvalidDataException)
+        {
+            throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}': {damage.Message}", damage);
+        }
+
+        return extractor.Kept(BackupManifest.FileName);
+    }
+
+    private void Finish(BackupInfo backup, string directory, List<(BackupPart Part, string Folder)> places, byte[] manifest)
+    {
+        foreach (var (part, folder) in places.Where(p => p.Part.Tablespace != 0))
+        {
+            // The links are made here, and so the server must not make them anew from the map, which tells the old folders.
+            var link = Path.Combine(directory, DataFiles.TablespaceFolder, part.Tablespace.ToString(CultureInfo.InvariantCulture));
+            Directory.CreateSymbolicLink(link, folder);
+            Own(link, directory);
+        }
+
+        var auto = Path.Combine(directory, RecoverySettings.File);
+        Write(auto, directory, Encoding.UTF8.GetBytes(RecoverySettings.Rewrite(File.Exists(auto) ? File.ReadAllText(auto) : "", backup, _options)));
+        Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, DataFiles.MapFile));
+        // Without a command the server ends its recovery where the WAL of the backup ends, and refuses a signal file.
+        if (_options.Standby || _options.RestoreCommand is not null)
+            Write(Path.Combine(directory, _options.Standby ? "standby.signal" : "recovery.signal"), directory, []);
+        foreach (var folder in places.Select(p => p.Folder))
+        {
+            Admit(folder, directory);
+            Flush(folder);
+        }
+
+        var control = Path.Combine(directory, PgControlFile.RelativePath);
+        if (!File.Exists(control + TarExtractor.HeldBack))
+            throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{PgControlFile.RelativePath}'");
+        DurableFile.Replace(control + TarExtractor.HeldBack, control);
+    }
+
+    private static void Write(string path, string directory, byte[] content)
+    {
+        File.WriteAllBytes(path, content);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        Own(path, directory);
+    }
+
+    // To whom the cluster's version file belongs.
+    private static void Own(string path, string directory)
+    {
+        if (OperatingSystem.IsWindows() || Posix.EffectiveUser() != 0)
+            return;
+        var (user, group) = FileStat.OwnerOf(Path.Combine(directory, VersionFile));
+        Posix.ChangeOwner(path, user, group);
+    }
+
+    // The server refuses a data directory that others may look into (checkDataDir, miscinit.c).
+    private static void Admit(string folder, string directory)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        const UnixFileMode own = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        var isForGroup = File.GetUnixFileMode(Path.Combine(directory, VersionFile)).HasFlag(UnixFileMode.GroupRead);
+        File.SetUnixFileMode(folder, isForGroup ? own | UnixFileMode.GroupRead | UnixFileMode.GroupExecute : own);
+        Own(folder, directory);
+    }
+
+    private static void Flush(string folder)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            Posix.FlushFileSystem(folder);
+            return;
+        }
+
+        foreach (var path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+        {
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
+            DurableFile.FlushToDisk(file);
+        }
+
+        foreach (var path in Directory.EnumerateDirectories(folder, "*", SearchOption.AllDirectories).Append(folder))
+            DurableFile.FlushDirectory(path);
+    }
+}

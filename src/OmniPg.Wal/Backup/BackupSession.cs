@@ -1,0 +1,183 @@
+using System.Data;
+using System.Transactions;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace OmniPg.Wal;
+
+/// <summary>
+/// The session that holds a backup open between <c>pg_backup_start</c> and <c>pg_backup_stop</c>. When it ends the server gives the backup up, so its loss ends
+/// the work (<see cref="Lost"/>). It is asked every few seconds: that notices a loss, and no idle time-out of the role ends it.
+/// </summary>
+internal sealed class BackupSession : IAsyncDisposable
+{
+    private const int FirstRenamed = 15;
+    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(5);
+    private readonly NpgsqlConnection _connection;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _lost = new();
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private CancellationTokenSource? _ending;
+    private Task _beating = Task.CompletedTask;
+    private bool _open;
+
+    private BackupSession(NpgsqlConnection connection, TimeProvider time) => (_connection, _time, PgVersion) = (connection, time, connection.PostgreSqlVersion.Major);
+
+    /// <summary>Cancelled when the session is gone.</summary>
+    public CancellationToken Lost => _lost.Token;
+
+    public int PgVersion { get; }
+
+    /// <summary>Opens it, outside of any transaction of the caller.</summary>
+    public static async Task<BackupSession> OpenAsync(NpgsqlDataSource dataSource, TimeProvider time, CancellationToken cancellationToken)
+    {
+        using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
+        try
+        {
+            var session = new BackupSession(await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false), time);
+            outside.Complete();
+            return session;
+        }
+        catch (NpgsqlException error)
+        {
+            throw new WalBackupException("wal.backup.server", $"The server of the backup cannot be reached: {error.Message}", "See that it runs and lets this role in.", error);
+        }
+    }
+
+    /// <summary>What the server says of itself.</summary>
+    /// <exception cref="WalBackupException">The session is not one session: a transaction pooler stands between.</exception>
+    public async Task<ServerFacts> AskAsync(CancellationToken cancellationToken)
+    {
+        var facts = await RowAsync(
+            """
+            SELECT c.system_identifier, pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('port')::int, pg_catalog.pg_backend_pid(),
+                (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'data_directory'), pg_catalog.clock_timestamp()
+            FROM pg_catalog.pg_control_system() c
+            """,
+            r => (Backend: r.GetInt32(3), Facts: new ServerFacts((ulong)r.GetInt64(0), r.GetBoolean(1), r.GetInt32(2), r.IsDBNull(4) ? null : r.GetString(4), r.GetFieldValue<DateTimeOffset>(5))),
+            [],
+            cancellationToken).ConfigureAwait(false);
+        return facts.Backend == _connection.ProcessID
+            ? facts.Facts
+            : throw new WalBackupException("wal.backup.server", "The session goes through a pooler: each statement may meet another one of the server, and a backup needs one.", "Connect to the server itself.");
+    }
+
+    /// <summary>Begins the backup: the server makes a checkpoint and writes whole pages from then on.</summary>
+    public async Task<NpgsqlLogSequenceNumber> StartAsync(string label, bool isFast, CancellationToken cancellationToken)
+    {
+        var sql = PgVersion >= FirstRenamed ? "SELECT pg_catalog.pg_backup_start($1, $2)" : "SELECT pg_catalog.pg_start_backup($1, $2, false)";
+        _open = true;
+        var start = await RowAsync(sql, r => r.GetFieldValue<NpgsqlLogSequenceNumber>(0), [new() { Value = label }, new() { Value = isFast }], cancellationToken).ConfigureAwait(false);
+        _ending = new CancellationTokenSource();
+        _beating = BeatAsync(_ending.Token);
+        return start;
+    }
+
+    /// <summary>Ends the backup without waiting for archiving.</summary>
+    public async Task<BackupEnd> StopAsync(CancellationToken cancellationToken)
+    {
+        // The third column is null where there is no tablespace.
+        var sql = "SELECT b.lsn, b.labelfile, b.spcmapfile, pg_catalog.clock_timestamp() FROM "
+            + (PgVersion >= FirstRenamed ? "pg_catalog.pg_backup_stop(false) b" : "pg_catalog.pg_stop_backup(false, false) b");
+        var end = await RowAsync(
+            sql,
+            r => new BackupEnd(r.GetFieldValue<NpgsqlLogSequenceNumber>(0), r.GetString(1), r.IsDBNull(2) ? "" : r.GetString(2), r.GetFieldValue<DateTimeOffset>(3)),
+            [],
+            cancellationToken).ConfigureAwait(false);
+        _open = false;
+        return end;
+    }
+
+    /// <summary>The failure of work that ended because the session did.</summary>
+    public static WalBackupException LostDuring(Exception? inner = null) => new(
+        "wal.backup.session-lost", "The session that held the backup open has ended; the server has given the backup up.", "Begin again; look into the server's log for the reason.", inner);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_ending is not null)
+            await _ending.CancelAsync().ConfigureAwait(false);
+        await _beating.ConfigureAwait(false);
+        try
+        {
+            // The connection goes back to a pool and lives on: what was begun in it has to be ended.
+            if (_open && _connection.State == ConnectionState.Open)
+                await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (WalBackupException)
+        {
+            // It never began, or the session is gone, and the backup with it.
+        }
+
+        await _connection.DisposeAsync().ConfigureAwait(false);
+        _ending?.Dispose();
+        _turn.Dispose();
+        _lost.Dispose();
+    }
+
+    private async Task BeatAsync(CancellationToken ending)
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(Heartbeat, _time, ending).ConfigureAwait(false);
+                await RowAsync("SELECT 1", static r => r.GetInt32(0), [], ending).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The backup has ended.
+        }
+        catch (WalBackupException)
+        {
+            await _lost.CancelAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task<T> RowAsync<T>(string sql, Func<NpgsqlDataReader, T> read, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // No limit: a checkpoint that is spread takes minutes.
+            using var command = new NpgsqlCommand(sql, _connection) { CommandTimeout = 0 };
+            command.Parameters.AddRange(parameters);
+            var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
+            {
+                await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                return read(reader);
+            }
+        }
+        catch (NpgsqlException broken) when (_connection.State != ConnectionState.Open)
+        {
+            throw LostDuring(broken);
+        }
+        catch (PostgresException refused) when (refused.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            throw new WalBackupException("wal.backup.privilege", $"The server refused the backup: {refused.MessageText}.", GrantHint(), refused);
+        }
+        catch (PostgresException refused)
+        {
+            throw new WalBackupException("wal.backup.server", $"The server refused the backup: {refused.MessageText}.", refused.Hint, refused);
+        }
+        catch (NpgsqlException broken)
+        {
+            throw LostDuring(broken);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private string GrantHint() => PgVersion >= FirstRenamed
+        ? "GRANT EXECUTE ON FUNCTION pg_catalog.pg_backup_start(text, boolean), pg_catalog.pg_backup_stop(boolean) TO the role."
+        : "GRANT EXECUTE ON FUNCTION pg_catalog.pg_start_backup(text, boolean, boolean), pg_catalog.pg_stop_backup(boolean, boolean) TO the role.";
+}
+
+/// <summary>What a server says of itself.</summary>
+internal sealed record ServerFacts(ulong SystemIdentifier, bool IsStandby, int Port, string? DataDirectory, DateTimeOffset Now);
+
+/// <summary>What <c>pg_backup_stop</c> returns, and when.</summary>
+internal sealed record BackupEnd(NpgsqlLogSequenceNumber StopLsn, string Label, string TablespaceMap, DateTimeOffset Now);

@@ -1,0 +1,49 @@
+using OmniPg.Shared;
+
+namespace OmniPg.Wal;
+
+/// <summary>How a base backup is made.</summary>
+public sealed class BaseBackupOptions : ICheckedOptions
+{
+    private const int LongestLabel = 1024;
+
+    /// <summary>The server's data directory on this machine; null asks the server, which needs <c>pg_read_all_settings</c>.</summary>
+    /// <value>Default null.</value>
+    public string? DataDirectory { get; set; }
+
+    /// <summary>Label of the backup in <c>backup_label</c> and in the list of backups.</summary>
+    /// <value>Default <c>omnipg</c>; at most 1024 bytes, as the server allows.</value>
+    public string Label { get; set; } = "omnipg";
+
+    /// <summary>Whether the checkpoint at the start is made at once; otherwise it is spread as <c>checkpoint_completion_target</c> says, for minutes.</summary>
+    /// <value>Default true.</value>
+    public bool FastCheckpoint { get; set; } = true;
+
+    /// <summary>Name of the codec of the tar files.</summary>
+    /// <value>Default <c>zstd</c>.</value>
+    public string Codec { get; set; } = "zstd";
+
+    /// <summary>Level of the codec; null takes its default.</summary>
+    /// <value>Default null.</value>
+    public int? Level { get; set; }
+
+    /// <summary>How long the WAL of the backup may take to arrive in the archive, once the data is read. On an idle standby it waits for the next segment of the primary.</summary>
+    /// <value>Default one hour, as in OmniPITR.</value>
+    public TimeSpan WalTimeout { get; set; } = TimeSpan.FromHours(1);
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        check.Path(DataDirectory);
+        check.That(System.Text.Encoding.UTF8.GetByteCount(Label ?? "") is > 0 and <= LongestLabel && !Label!.AsSpan().ContainsAny('\n', '\r', '\0'), $"Label '{Label}' must be one line of 1 to {LongestLabel} bytes.");
+        try
+        {
+            OmniPg.Codec.Parse(Codec).CheckLevel(Level);
+        }
+        catch (ArgumentException unusable)
+        {
+            check.Fail($"Codec '{Codec}' with level '{Level}': {ArgumentText.Of(unusable)}");
+        }
+
+        check.Positive(WalTimeout);
+    }
+}

@@ -1,0 +1,64 @@
+using System.Text;
+
+namespace OmniPg.Wal;
+
+/// <summary>The lines of <c>postgresql.auto.conf</c> that make a restored server recover: the last value of a setting counts, so they stand behind all others.</summary>
+internal static class RecoverySettings
+{
+    public const string File = "postgresql.auto.conf";
+
+    // Reset in a copy that may touch nothing; the server would refuse hot standby with fewer walsenders than its primary, so nobody gets in before its end.
+    private static readonly (string Name, string Value)[] Harmless =
+    [
+        ("archive_mode", "off"), ("archive_command", ""), ("primary_conninfo", ""), ("primary_slot_name", ""), ("shared_preload_libraries", ""),
+        ("session_preload_libraries", ""), ("listen_addresses", ""), ("max_wal_senders", "0"), ("max_logical_replication_workers", "0"), ("hot_standby", "off"),
+        ("archive_cleanup_command", ""), ("recovery_end_command", ""), ("synchronous_standby_names", ""), ("event_source", "PostgreSQL"), ("ssl", "off"),
+    ];
+
+    private const int FirstWithArchiveLibrary = 15;
+
+    /// <summary>The file with old recovery settings left out: two targets at once are an error, and an old command would fetch from another archive.</summary>
+    public static string Rewrite(string old, BackupInfo backup, BackupRestoreOptions options)
+    {
+        var text = new StringBuilder();
+        foreach (var line in old.Split('\n').Where(l => l.Length > 0 && !IsRecovery(l)))
+            text.Append(line).Append('\n');
+        foreach (var (name, value) in Of(backup, options))
+            text.Append(name).Append(" = ").Append(Quote(value)).Append('\n');
+        return text.ToString();
+    }
+
+    private static IEnumerable<(string Name, string Value)> Of(BackupInfo backup, BackupRestoreOptions options)
+    {
+        if (options.RestoreCommand is { } command)
+            yield return ("restore_command", command);
+        yield return ("recovery_target_timeline", options.Target.Timeline is { } timeline ? $"{timeline}" : "latest");
+        if (options.Target.Setting.Length > 0)
+        {
+            yield return (options.Target.Setting, options.Target.Value);
+            yield return ("recovery_target_inclusive", options.Target.IsInclusive ? "on" : "off");
+        }
+
+        if (!options.Standby)
+            yield return ("recovery_target_action", options.TargetAction);
+        if (options.PrimaryConnectionInfo is { } primary)
+            yield return ("primary_conninfo", primary);
+        if (!options.Harmless)
+            yield break;
+        foreach (var setting in Harmless)
+            yield return setting;
+        if (backup.PgVersion >= FirstWithArchiveLibrary)
+            yield return ("archive_library", "");
+    }
+
+    private static bool IsRecovery(string line)
+    {
+        var name = line.AsSpan().TrimStart();
+        return name.StartsWith("recovery_target", StringComparison.OrdinalIgnoreCase) || name.StartsWith("restore_command", StringComparison.OrdinalIgnoreCase)
+            || name.StartsWith("primary_conninfo", StringComparison.OrdinalIgnoreCase) || name.StartsWith("primary_slot_name", StringComparison.OrdinalIgnoreCase);
+    }
+
+    // guc-file.l: a quote is doubled, a backslash escapes, and a value ends with its line.
+    private static string Quote(string value) =>
+        $"'{value.Replace(@"\", @"\\", StringComparison.Ordinal).Replace("'", "''", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)}'";
+}

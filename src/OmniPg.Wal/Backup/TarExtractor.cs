@@ -1,0 +1,159 @@
+using System.Text;
+using OmniPg.Shared;
+
+namespace OmniPg.Wal;
+
+/// <summary>
+/// Lets the pump write a tar file into a folder. Files get their names as they come, but for <c>global/pg_control</c>: without it no server starts, so it
+/// gets its name when all else is known to be right.
+/// </summary>
+/// <param name="root">The folder.</param>
+/// <param name="leftOut">Members that are not written but kept (<see cref="Kept"/>).</param>
+internal sealed class TarExtractor(string root, params IReadOnlyList<string> leftOut) : IObjectSink, IObjectWriter
+{
+    public const string HeldBack = ".omnipg-restoring";
+
+    private static readonly string ControlPath = PgControlFile.RelativePath.Replace('\\', '/');
+    private readonly byte[] _block = new byte[TarFormat.BlockBytes];
+    private readonly Dictionary<string, MemoryStream> _kept = new(StringComparer.Ordinal);
+    private int _blockBytes;
+    private TarHeader? _member;
+    private string? _longName;
+    private Stream? _content;
+    private long _left;
+    private int _padding;
+    private bool _ended;
+
+    public string Id => root;
+
+    /// <summary>Contents of the members that were left out.</summary>
+    public byte[]? Kept(string path) => _kept.GetValueOrDefault(path)?.ToArray();
+
+    public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) => ValueTask.FromResult<IObjectWriter>(this);
+
+    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+    {
+        var rest = bytes.Span;
+        while (!rest.IsEmpty)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var count = _member is null ? TakeHeader(rest) : _left > 0 ? TakeContent(rest) : TakePadding(rest);
+            rest = rest[count..];
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) => _ended && _member is null
+        ? Task.FromResult(ObjectCommitResult.Created)
+        : throw new InvalidDataException("The tar file ends in the middle.");
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_content is not null)
+            await _content.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private int TakeHeader(ReadOnlySpan<byte> bytes)
+    {
+        var count = Math.Min(bytes.Length, _block.Length - _blockBytes);
+        bytes[..count].CopyTo(_block.AsSpan(_blockBytes));
+        _blockBytes += count;
+        if (_blockBytes < _block.Length)
+            return count;
+        _blockBytes = 0;
+        if (_ended || !_block.AsSpan().ContainsAnyExcept((byte)0))
+            _ended = true;
+        else
+            Begin(TarFormat.Read(_block));
+        return count;
+    }
+
+    private int TakeContent(ReadOnlySpan<byte> bytes)
+    {
+        var count = (int)Math.Min(bytes.Length, _left);
+        _content?.Write(bytes[..count]);
+        _left -= count;
+        if (_left == 0)
+            EndContent();
+        return count;
+    }
+
+    private int TakePadding(ReadOnlySpan<byte> bytes)
+    {
+        var count = Math.Min(bytes.Length, _padding);
+        _padding -= count;
+        if (_padding == 0)
+            _member = null;
+        return count;
+    }
+
+    private void Begin(TarHeader header)
+    {
+        if (_longName is { } path)
+            header = header with { Path = path };
+        _longName = null;
+        (_member, _left, _padding) = (header, header.Kind == TarKind.Directory ? 0 : header.Length, TarFormat.PaddingOf(header.Length));
+        _content = Open(header);
+        if (_left == 0)
+            EndContent();
+    }
+
+    private Stream? Open(TarHeader header)
+    {
+        if (header.Kind == TarKind.LongName)
+            return new MemoryStream();
+        if (header.Kind is TarKind.Other or TarKind.Link)
+            return null;
+        var path = PathOf(header.Path);
+        if (header.Kind == TarKind.Directory)
+        {
+            Directory.CreateDirectory(path);
+            Settle(path, header);
+            return null;
+        }
+
+        if (leftOut.Contains(header.Path))
+            return _kept[header.Path] = new MemoryStream();
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        return new FileStream(header.Path == ControlPath ? path + HeldBack : path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
+    }
+
+    private void EndContent()
+    {
+        if (_content is MemoryStream name && _member!.Kind == TarKind.LongName)
+            _longName = Encoding.UTF8.GetString(name.ToArray()).TrimEnd('\0');
+        if (_content is FileStream file)
+        {
+            file.Dispose();
+            Settle(file.Name, _member!);
+        }
+
+        _content = null;
+        if (_padding == 0)
+            _member = null;
+    }
+
+    // As root the files get the owner that they had, because the server refuses to run as root and to use what is not its own.
+    private static void Settle(string path, TarHeader header)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        File.SetUnixFileMode(path, header.Mode);
+        if (header.Kind == TarKind.File)
+            File.SetLastWriteTimeUtc(path, header.Modified.UtcDateTime);
+        if (Posix.EffectiveUser() == 0)
+            Posix.ChangeOwner(path, header.Owner.User, header.Owner.Group);
+    }
+
+    private string PathOf(string path)
+    {
+        foreach (var part in path.Split('/'))
+        {
+            if (part is "" or "." or ".." || part.Contains('\0', StringComparison.Ordinal))
+                throw new InvalidDataException($"The tar file holds a member '{path}', which leads out of the folder.");
+        }
+
+        return Path.Combine(root, path);
+    }
+}

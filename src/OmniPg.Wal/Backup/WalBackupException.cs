@@ -1,0 +1,27 @@
+namespace OmniPg.Wal;
+
+/// <summary>A base backup could not be made, found, restored or removed. What is not finished is never listed as a backup.</summary>
+/// <remarks>Codes <c>wal.backup.…</c>; docs/backup.md tells each.</remarks>
+public sealed class WalBackupException : WalException
+{
+    internal WalBackupException(string code, string message, string? hint = null, Exception? inner = null)
+        : base(code, message, hint, inner)
+    {
+    }
+
+    /// <summary>Id of the backup concerned; null while it has none.</summary>
+    public string? BackupId { get; init; }
+
+    internal static WalBackupException Unknown(string store, string id) => new(
+        "wal.backup.unknown", $"There is no backup '{id}' in '{store}'.", "List what is there with 'omnipg-wal backups'.") { BackupId = id, Destination = store };
+
+    internal static WalBackupException Damaged(string store, string id, string what, Exception? inner = null) => new(
+        "wal.backup.damaged", $"The backup '{id}' in '{store}' is damaged: {what}.", "Restore another backup, and find out what the storage did.", inner)
+    { BackupId = id, Destination = store };
+
+    internal static WalBackupException Target(string path, string what, string hint, Exception? inner = null) =>
+        new("wal.backup.target", $"'{path}' cannot take a restored cluster: {what}.", hint, inner);
+
+    internal static WalBackupException Unreachable(string target, string reason, string hint) =>
+        new("wal.backup.unreachable", $"The recovery target '{target}' cannot be reached: {reason}.", hint);
+}

@@ -1,0 +1,118 @@
+using System.Text.Json;
+using OmniPg.Testing;
+using OmniPg.Wal.Tests.Cli;
+
+namespace OmniPg.Wal.Tests.Backup;
+
+[Collection(nameof(BackupCollection))]
+public sealed class BackupVerbTests(BackupScene scene)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private string Connection => scene.Server.ConnectionString;
+
+    [Fact]
+    public async Task Backup_backups_and_backup_restore_work_together_under_the_account_of_the_server()
+    {
+        var store = (await scene.NewStoreAsync()).Root;
+        ServerAccount.Own(store);
+        var folder = scene.Fresh("restored");
+        var space = scene.Fresh("space");
+
+        var made = await scene.Program.RunAsync(["backup", "--connection", Connection, "--dst-local", $"lz4={store}", "--archive", scene.Archive, "--label", "nightly"], null, Token);
+        var listed = await scene.Program.RunAsync(["backups", "--source", store, "--json"], null, Token);
+        var restored = await scene.Program.RunAsync(
+            ["backup-restore", "--source", store, "--archive", scene.Archive, "--to", folder, "--map", $"{scene.Tablespace}:{space}", "--target-action", "promote"], null, Token);
+        await using var server = await scene.StartAsync(folder);
+
+        (made.ExitCode, listed.ExitCode, restored.ExitCode).Should().Be((0, 0, 0), "{0}{1}{2}", made.Error, listed.Error, restored.Error);
+        var backup = JsonDocument.Parse(listed.Output).RootElement.GetProperty("backups")[0];
+        made.Output.Should().StartWith(backup.GetProperty("id").GetString()).And.Contain("'nightly'");
+        (backup.GetProperty("label").GetString(), backup.GetProperty("type").GetString(), backup.GetProperty("valid").GetBoolean(), backup.GetProperty("keep").GetBoolean())
+            .Should().Be(("nightly", "full", true, false));
+        backup.GetProperty("tablespaces")[0].GetProperty("location").GetString().Should().Be(scene.Tablespace);
+        restored.Output.Should().Be($"restored {backup.GetProperty("id").GetString()} into '{folder}'\n");
+        (await server.ScalarAsync<long>("SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM far)", Token)).Should().Be(2000);
+    }
+
+    [Fact]
+    public async Task Keep_and_unkeep_mark_a_backup()
+    {
+        var (store, backup) = await scene.CopyOfMadeAsync();
+        var id = backup.Id;
+
+        var keep = await WalProgram.RunAsync("backups", "keep", id, "--source", store.Root);
+        var listed = await WalProgram.RunAsync("backups", "--source", store.Root);
+        var unkeep = await WalProgram.RunAsync("backups", "unkeep", id, "--source", store.Root);
+        var again = await WalProgram.RunAsync("backups", "--source", store.Root);
+
+        (keep.ExitCode, unkeep.ExitCode).Should().Be((0, 0));
+        listed.Output.Should().StartWith(id).And.EndWith(", kept\n");
+        again.Output.Should().NotContain("kept");
+    }
+
+    [Theory]
+    [InlineData(64, "The option --dst-local is required.", "backup")]
+    [InlineData(64, "is not a connection string", "backup", "--dst-local", "/tmp", "--connection", "Nonsense=1;Password=hunter2")]
+    [InlineData(64, "Expected nothing, 'keep ID'", "backups", "drop", "--source", "/tmp")]
+    [InlineData(64, "Only one target", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--target-xid", "7", "--target", "immediate")]
+    [InlineData(64, "wants a time with its offset", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--target-time", "2026-05-01 12:00:00")]
+    [InlineData(64, "A standby has no recovery target", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--standby", "--target", "immediate")]
+    [InlineData(10, "There is no archive at", "backups", "--source", "/nowhere/at/all")]
+    public async Task Trouble_has_its_exit_code_and_its_words(int exitCode, string message, params string[] words)
+    {
+        var result = await WalProgram.RunAsync(words);
+
+        (result.ExitCode, result.Output).Should().Be((exitCode, ""));
+        result.Error.Should().Contain(exitCode == 10 ? "/nowhere/at/all" : message).And.NotContain("hunter2");
+    }
+
+    [Fact]
+    public async Task A_damaged_backup_ends_the_restore_with_23()
+    {
+        var (store, backup) = await scene.CopyOfMadeAsync();
+        File.Delete(Path.Combine(store.Root, backup.Parts[0].Key));
+
+        var result = await WalProgram.RunAsync("backup-restore", "--source", store.Root, "--backup", backup.Id, "--archive", scene.Archive, "--to", scene.Fresh("restored"));
+
+        result.ExitCode.Should().Be(23);
+        result.Error.Should().Contain($"'{backup.Parts[0].Key}' is missing");
+    }
+
+    [Theory]
+    [InlineData("while the server makes its checkpoint")]
+    [InlineData("while data is written")]
+    [InlineData("while the WAL is waited for")]
+    public async Task A_killed_backup_is_never_listed_and_hinders_no_other(string phase)
+    {
+        var store = await scene.NewStoreAsync();
+        var emptyArchive = await scene.NewStoreAsync();
+        string[] options = phase == "while the server makes its checkpoint" ? ["--spread-checkpoint"] : [];
+        await scene.Server.ExecuteAsync("UPDATE kept SET filler = filler", Token);
+        using var program = WalProgram.Start(
+            null, ["backup", "--connection", Connection, "--data-dir", scene.Server.DataDirectory, "--dst-local", phase == "while data is written" ? $"brotli:11={store.Root}" : store.Root, "--archive", emptyArchive.Root, .. options]);
+
+        await Eventually.TrueAsync(() => IsReachedAsync(phase, store.Root), phase, TimeSpan.FromSeconds(60), Token);
+        ServerAccount.Signal(program.Id, 9);
+        await program.WaitForExitAsync(Token);
+
+        program.ExitCode.Should().Be(137);
+        (await new BackupCatalog(store).ListAsync(Token)).Should().BeEmpty();
+        await Eventually.TrueAsync(
+            () => scene.Server.ScalarAsync<bool>("SELECT count(*) = 0 FROM pg_stat_activity WHERE query LIKE '%pg_backup_start(%' AND pid <> pg_backend_pid()", Token),
+            "the server gives the backup up", TimeSpan.FromSeconds(60), Token);
+        var later = new ShiftedClock { Offset = TimeSpan.FromDays(2) };
+        var next = (await new BaseBackup(scene.Server.DataSource, store, scene.ArchiveStore, timeProvider: later).RunAsync(cancellationToken: Token)).Backup;
+        // What the killed one left was silent for a day by then.
+        Directory.GetFiles(store.Root, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(store.Root, f))
+            .Should().BeEquivalentTo([WalArchiveMarker.Key, $"{next.Id}/backup.json", .. next.Parts.Select(p => p.Key)]);
+    }
+
+    private async Task<bool> IsReachedAsync(string phase, string store) => phase switch
+    {
+        "while the server makes its checkpoint" =>
+            await scene.Server.ScalarAsync<bool>("SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_catalog.pg_backup_start(%' AND state = 'active'", Token),
+        "while data is written" => Directory.EnumerateFiles(store, "*.tmp", SearchOption.AllDirectories).Any(),
+        _ => Directory.EnumerateFiles(store, "base.tar*", SearchOption.AllDirectories).Any(),
+    };
+}
