@@ -13,7 +13,8 @@ public sealed class WalBackupException : WalException
     public string? BackupId { get; init; }
 
     internal static WalBackupException Unknown(string store, string id) => new(
-        "wal.backup.unknown", $"There is no backup '{id}' in '{store}'.", "List what is there with 'omnipg-wal backups'.") { BackupId = id, Destination = store };
+        "wal.backup.unknown", $"There is no backup '{id}' in '{store}'.", "List what is there with 'omnipg-wal backups'.")
+    { BackupId = id, Destination = store };
 
     internal static WalBackupException Damaged(string store, string id, string what, Exception? inner = null) => new(
         "wal.backup.damaged", $"The backup '{id}' in '{store}' is damaged: {what}.", "Restore another backup, and find out what the storage did.", inner)

@@ -95,6 +95,8 @@ public sealed class BackupVerbTests(BackupScene scene)
         await Eventually.TrueAsync(() => IsReachedAsync(phase, store.Root), phase, TimeSpan.FromSeconds(60), Token);
         ServerAccount.Signal(program.Id, 9);
         await program.WaitForExitAsync(Token);
+        // The server notices when the checkpoint is over, which was to take its time.
+        await scene.Server.ExecuteAsync("CHECKPOINT", Token);
 
         program.ExitCode.Should().Be(137);
         (await new BackupCatalog(store).ListAsync(Token)).Should().BeEmpty();

@@ -73,7 +73,8 @@ public sealed class BaseBackupTests(BackupScene scene)
     [Fact]
     public async Task Recovery_ends_at_a_moment_and_at_a_name()
     {
-        var (store, _) = await scene.MadeAsync();
+        var store = await scene.NewStoreAsync();
+        await scene.BackupTo(store).RunAsync(cancellationToken: Token);
         await scene.Server.ExecuteAsync("CREATE TABLE steps (n int)", Token);
         await scene.Server.ExecuteAsync("INSERT INTO steps VALUES (1)", Token);
         await scene.Server.ExecuteAsync("SELECT pg_create_restore_point('it''s \\ one')", Token);
