@@ -69,6 +69,47 @@ public interface IMimeo
     /// <exception cref="MimeoLockException">A lock of a table was not to be had in <see cref="MimeoOptions.LockTimeout"/>.</exception>
     Task<RefreshResult> RefreshAsync(QualifiedName destination, RefreshOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Brings several tables up to date as one: from one snapshot of each source, in one transaction here. Whoever reads sees all of it or nothing.</summary>
+    /// <param name="destinations">The tables, each with its schema; at least one, none twice.</param>
+    /// <param name="options">What is different this time; null for nothing.</param>
+    /// <param name="progress">As for <see cref="CreateAsync"/>; of one table after another.</param>
+    /// <param name="cancellationToken">Cancels it; all tables stay as they were.</param>
+    /// <returns>One result for each table, in the order given. <see cref="RefreshStatus.SkippedLocked"/> for all where one of them is being refreshed.</returns>
+    /// <remarks>
+    /// Each of them is read, whether its source had writes or not, and without <see cref="ReplicationSpec.BatchLimit"/>: half of a change in one table would contradict the
+    /// other. The views of snapshots change over in the same transaction. An inserter or updater stays its boundary behind even so.
+    /// </remarks>
+    /// <exception cref="ArgumentException">There is no table, or one of them twice.</exception>
+    /// <exception cref="NotManagedException">One of them is not managed here.</exception>
+    /// <exception cref="CopyInterruptedException">One side broke off; all tables are as they were.</exception>
+    /// <exception cref="ColumnDriftException">The columns of one do not fit any more.</exception>
+    /// <exception cref="QueueMissingException">The queue of one is gone from its source.</exception>
+    /// <exception cref="MimeoLockException">A lock of a table was not to be had in <see cref="MimeoOptions.LockTimeout"/>.</exception>
+    Task<IReadOnlyList<RefreshResult>> RefreshGroupAsync(
+        IReadOnlyCollection<QualifiedName> destinations, GroupOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Refreshes the tables whose <see cref="ReplicationSpec.Period"/> is over since their last refresh, those first that waited longest. Stands for <c>run_refresh.py</c>.</summary>
+    /// <param name="options">Which, and how many at once; null for all, one after another.</param>
+    /// <param name="progress">As for <see cref="CreateAsync"/>; of several tables in turn.</param>
+    /// <param name="cancellationToken">Cancels it; a table that is being refreshed stays as it was.</param>
+    /// <returns>One entry for each table that was due. One that fails stops no other.</returns>
+    /// <remarks>May run in several processes: a table that another one refreshes is <see cref="RefreshStatus.SkippedLocked"/>.</remarks>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
+    Task<DueResult> RefreshDueAsync(DueOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Compares a table with its source, but for the rows that the next refresh brings. Stands for <c>validate_rowcount()</c>.</summary>
+    /// <param name="destination">The table, with its schema.</param>
+    /// <param name="options">How; null counts rows, and waits for no refresh.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <remarks>
+    /// Left out on both sides are the keys in the queue of a dml or logdel, and the rows beyond the place of an inserter or updater, so that a table that is written to meanwhile is
+    /// equal when it is. Rows that were deleted at the source of an inserter or updater are a difference, and so are writes since the last refresh of a snapshot or table.
+    /// </remarks>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>
+    /// <exception cref="MimeoLockException">A refresh of the table is running.</exception>
+    Task<ValidationResult> ValidateAsync(QualifiedName destination, ValidationOptions? options = null, CancellationToken cancellationToken = default);
+
     /// <summary>All managed tables, by name.</summary>
     /// <param name="cancellationToken">Cancels it.</param>
     /// <exception cref="MimeoStoreException">The package's tables are missing, or newer than this version knows.</exception>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Npgsql;
 
@@ -72,6 +73,60 @@ public sealed class MimeoClient : IMimeo
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<RefreshResult>> RefreshGroupAsync(
+        IReadOnlyCollection<QualifiedName> destinations, GroupOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(destinations);
+        options = OptionsCheck.Require(options ?? new GroupOptions());
+        var texts = destinations.Select(SpecTable.Text).ToArray();
+        if (texts.Length == 0 || texts.Distinct(StringComparer.Ordinal).Count() < texts.Length)
+            throw new ArgumentException("A group has at least one table, and none twice.", nameof(destinations));
+        return RefreshAllAsync($"refresh '{string.Join("', '", texts)}'", [.. destinations], new RefreshOptions { LockWait = options.LockWait }, progress, cancellationToken, isGroup: true);
+    }
+
+    /// <inheritdoc/>
+    public async Task<DueResult> RefreshDueAsync(DueOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        options = OptionsCheck.Require(options ?? new DueOptions());
+        var due = await RunAsync("look for tables that are due", (session, store) => SpecTable.DueAsync(session, store, options), cancellationToken).ConfigureAwait(false);
+        var (results, failures) = (new ConcurrentQueue<RefreshResult>(), new ConcurrentQueue<DueFailure>());
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.MaxParallelTables, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(due, parallel, async (table, cancellation) =>
+        {
+            try
+            {
+                results.Enqueue(await RefreshAsync(table, null, progress, cancellation).ConfigureAwait(false));
+            }
+            // Whatever is wrong with one table, such as a stored connection that is none, the others are due as well.
+            catch (Exception error) when (error is OmniPgException or NpgsqlException or ArgumentException or FormatException)
+            {
+                failures.Enqueue(new DueFailure(table, error));
+            }
+        }).ConfigureAwait(false);
+        return new DueResult([.. results], [.. failures]);
+    }
+
+    /// <inheritdoc/>
+    public Task<ValidationResult> ValidateAsync(QualifiedName destination, ValidationOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var name = SpecTable.Text(destination);
+        options = OptionsCheck.Require(options ?? new ValidationOptions());
+        return ExplainAsync(destination, "compare it", () => RunAsync($"compare '{destination}'", async (session, store) =>
+        {
+            if (!await RefreshRun.LockAsync(session, name, options.LockWait).ConfigureAwait(false))
+                throw new MimeoLockException(destination, "compare it, for a refresh of it is running", null);
+            await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
+            var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
+            var (_, source) = await SourceRegistry.OpenAsync(session, store, _options, spec.From).ConfigureAwait(false);
+            await using var closing = source.ConfigureAwait(false);
+            // Its queue is only read.
+            await source.TakeSnapshotAsync(_options.LockTimeout, spec with { Queue = null }).ConfigureAwait(false);
+            var run = await TableRun.BeginAsync(spec, store, session, source, _options, _database.DataSource, null).ConfigureAwait(false);
+            return await new Validation(run).RunAsync(options.Checksum).ConfigureAwait(false);
+        }, cancellationToken));
+    }
+
+    /// <inheritdoc/>
     public Task<DropResult> DropAsync(QualifiedName destination, bool keepTable = true, SourceCleanup sourceCleanup = SourceCleanup.Require, CancellationToken cancellationToken = default)
     {
         _ = SpecTable.Text(destination);
@@ -100,7 +155,8 @@ public sealed class MimeoClient : IMimeo
     }
 
     private Task<IReadOnlyList<RefreshResult>> RefreshAllAsync(
-        string operation, IReadOnlyList<QualifiedName> destinations, RefreshOptions options, IProgress<CopyProgress>? progress, CancellationToken cancellationToken) =>
+        string operation, IReadOnlyList<QualifiedName> destinations, RefreshOptions options, IProgress<CopyProgress>? progress, CancellationToken cancellationToken,
+        bool isGroup = false) =>
         _database.RunEachAsync(operation, async (session, store) =>
         {
             store.Require(_database.Name);
@@ -112,7 +168,7 @@ public sealed class MimeoClient : IMimeo
                     specs.Add(await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(destination)));
                 return specs;
             }).ConfigureAwait(false);
-            return await new RefreshRun(_database, _options, _time, options, progress).RunAsync(session, store, known).ConfigureAwait(false);
+            return await new RefreshRun(_database, _options, _time, options, isGroup, progress).RunAsync(session, store, known).ConfigureAwait(false);
         }, cancellationToken);
 
     private static void RequireSense(ReplicationSpec spec)
@@ -148,7 +204,8 @@ public sealed class MimeoClient : IMimeo
             return await work(session, store).ConfigureAwait(false);
         }, cancellationToken);
 
-    private static async Task<T> ExplainAsync<T>(QualifiedName relation, string operation, Func<Task<T>> work)
+    /// <summary>Names the table in what a lock or a dependent object stopped.</summary>
+    internal static async Task<T> ExplainAsync<T>(QualifiedName relation, string operation, Func<Task<T>> work)
     {
         try
         {

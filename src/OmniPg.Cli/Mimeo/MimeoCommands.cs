@@ -17,6 +17,8 @@ internal static class MimeoCommands
 
     private static readonly Option<bool> DropTable = new("--drop-table") { Description = "Drop the rows, too" };
 
+    private static readonly Option<bool> Checksum = new("--checksum") { Description = "Compare the values, too" };
+
     private static readonly Option<bool> SkipSource = new("--skip-source") { Description = "Leave queue and trigger of a dml or logdel at the source, and print what to run there" };
 
     public static Command Create(CliHost host)
@@ -32,6 +34,7 @@ internal static class MimeoCommands
         command.Subcommands.Add(MimeoCreateCommand.Create(host));
         command.Subcommands.Add(MimeoRefreshCommand.Create(host));
         command.Subcommands.Add(CliCommand.Create(host, "list", "All managed tables", "omnipg mimeo list", ListAsync));
+        command.Subcommands.Add(CliCommand.Create(host, "validate", "Compares a table with its source, but for rows that the next refresh brings", "omnipg mimeo validate dw.orders --checksum", ValidateAsync, Destination, Checksum));
         command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable, SkipSource));
         return command;
     }
@@ -100,6 +103,25 @@ internal static class MimeoCommands
                 json.WriteString("period", table.Period?.ToString());
             });
         return ExitCodes.Done;
+    }
+
+    private static async Task<int> ValidateAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var result = await Open(session).ValidateAsync(NameOf(session.NotEmpty(Destination)), new ValidationOptions { Checksum = session.Get(Checksum) }, cancellationToken);
+        foreach (var warning in result.Warnings)
+            session.Error.WriteLine($"omnipg: {warning}");
+        session.WriteResult(
+            string.Create(CultureInfo.InvariantCulture, $"'{result.Destination}' {(result.IsEqual ? "is equal to" : "differs from")} its source: {result.DestinationRows} rows here, {result.SourceRows} there"),
+            json =>
+            {
+                json.WriteString("destination", result.Destination.ToString());
+                json.WriteBoolean("equal", result.IsEqual);
+                json.WriteNumber("sourceRows", result.SourceRows);
+                json.WriteNumber("destinationRows", result.DestinationRows);
+                json.WriteString("sourceChecksum", result.SourceChecksum);
+                json.WriteString("destinationChecksum", result.DestinationChecksum);
+            });
+        return result.IsEqual && result.Warnings.Count == 0 ? ExitCodes.Done : ExitCodes.Attention;
     }
 
     private static async Task<int> DropAsync(CliSession session, CancellationToken cancellationToken)

@@ -56,18 +56,20 @@ internal static class MimeoCreateCommand
         return result.Warnings.Count == 0 ? ExitCodes.Done : ExitCodes.Attention;
     }
 
+    public static ReplicationKind KindOf(string text) => text switch
+    {
+        "snapshot" => ReplicationKind.Snapshot,
+        "table" => ReplicationKind.Table,
+        "inserter" => ReplicationKind.Inserter,
+        "updater" => ReplicationKind.Updater,
+        "dml" => ReplicationKind.Dml,
+        "logdel" => ReplicationKind.Logdel,
+        var other => throw new UsageException($"Kind '{other}' is none of snapshot, table, inserter, updater, dml, logdel."),
+    };
+
     private static ReplicationSpec Spec(CliSession session)
     {
-        var kind = session.NotEmpty(Kind) switch
-        {
-            "snapshot" => ReplicationKind.Snapshot,
-            "table" => ReplicationKind.Table,
-            "inserter" => ReplicationKind.Inserter,
-            "updater" => ReplicationKind.Updater,
-            "dml" => ReplicationKind.Dml,
-            "logdel" => ReplicationKind.Logdel,
-            var other => throw new UsageException($"Kind '{other}' is none of snapshot, table, inserter, updater, dml, logdel."),
-        };
+        var kind = KindOf(session.NotEmpty(Kind));
         var growing = kind is ReplicationKind.Inserter or ReplicationKind.Updater;
         var queued = kind is ReplicationKind.Dml or ReplicationKind.Logdel;
         var cursor = Cursor(session);

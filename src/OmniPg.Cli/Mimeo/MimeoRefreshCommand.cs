@@ -6,14 +6,24 @@ namespace OmniPg.Cli;
 
 internal static class MimeoRefreshCommand
 {
-    private static readonly Argument<string[]> Destinations = new("DEST") { Description = "Tables here, one after another; one that fails does not stop the others", Arity = ArgumentArity.OneOrMore };
+    private static readonly Argument<string[]> Destinations = new("DEST") { Description = "Tables here, one after another; one that fails does not stop the others", Arity = ArgumentArity.ZeroOrMore };
 
     private static readonly Option<string?> RepullOption = new("--repull") { Description = "Replace all rows, or those between two values, which stay themselves", HelpName = "all|FROM..TO" };
 
     private static readonly Option<int?> Limit = new("--limit") { Description = "Most rows, or changes, this time", HelpName = "N" };
 
+    private static readonly Option<bool> Group = new("--group") { Description = "All tables as one: from one snapshot, visible together or not at all" };
+
+    private static readonly Option<bool> Due = new("--due") { Description = "The tables whose time is over, those first that waited longest" };
+
+    private static readonly Option<string?> Kind = new("--kind") { Description = "With --due: tables of this kind only", HelpName = "K" };
+
+    private static readonly Option<int?> Most = new("--max") { Description = "With --due: most tables", HelpName = "N" };
+
+    private static readonly Option<int?> AtOnce = new("--parallel") { Description = "With --due: tables at once. Default 1", HelpName = "N" };
+
     public static Command Create(CliHost host) => CliCommand.Create(
-        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, RepullOption, Limit);
+        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, Due, Kind, Most, AtOnce);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -22,6 +32,20 @@ internal static class MimeoRefreshCommand
         var options = new RefreshOptions { Limit = session.Get(Limit), Repull = RepullOf(session.Get(RepullOption)) };
         var tables = session.Get(Destinations).Select(MimeoCommands.NameOf).ToArray();
         var mimeo = MimeoCommands.Open(session);
+        if (session.Get(Due))
+            return await RefreshDueAsync(session, mimeo, tables.Length > 0 || session.Get(Group) || options.Limit is not null || options.Repull is not null, cancellationToken);
+        if (tables.Length == 0)
+            throw new UsageException("refresh needs tables, or --due.");
+        if (session.Get(Kind) is not null || session.Get(Most) is not null || session.Get(AtOnce) is not null)
+            throw new UsageException("--kind, --max and --parallel need --due.");
+        if (session.Get(Group))
+        {
+            if (options.Limit is not null || options.Repull is not null)
+                throw new UsageException("--limit and --repull mean nothing for a --group.");
+            var together = await mimeo.RefreshGroupAsync(tables, cancellationToken: cancellationToken);
+            Write(session, together);
+            return together.Max(result => Tell(session, result));
+        }
         var results = new List<RefreshResult>();
         var worst = ExitCodes.Done;
         foreach (var table in tables)
@@ -30,10 +54,7 @@ internal static class MimeoRefreshCommand
             {
                 var result = await mimeo.RefreshAsync(table, options, cancellationToken: cancellationToken);
                 results.Add(result);
-                foreach (var warning in result.Warnings)
-                    session.Error.WriteLine($"omnipg: {table}: {warning}");
-                if (result.Warnings.Count > 0 || result.Status == RefreshStatus.SkippedLocked)
-                    worst = Math.Max(worst, ExitCodes.Attention);
+                worst = Math.Max(worst, Tell(session, result));
             }
             // An option may mean nothing for one table, and a stored connection may be none: that is no reason to leave the others.
             catch (Exception error) when (tables.Length > 1 && error is (MimeoException or ArgumentException or FormatException))
@@ -44,6 +65,31 @@ internal static class MimeoRefreshCommand
         }
         Write(session, results);
         return worst;
+    }
+
+    private static async Task<int> RefreshDueAsync(CliSession session, MimeoClient mimeo, bool contradicts, CancellationToken cancellationToken)
+    {
+        if (contradicts)
+            throw new UsageException("--due takes no table and no --group, --limit or --repull.");
+        if (session.Get(Most) <= 0 || session.Get(AtOnce) is <= 0 or > 64)
+            throw new UsageException("--max must be positive, --parallel 1 to 64.");
+        var due = new DueOptions
+        {
+            Kinds = session.Get(Kind) is { } kind ? [MimeoCreateCommand.KindOf(kind)] : [], MaxTables = session.Get(Most), MaxParallelTables = session.Get(AtOnce) ?? 1,
+        };
+        var result = await mimeo.RefreshDueAsync(due, cancellationToken: cancellationToken);
+        Write(session, result.Results);
+        foreach (var failure in result.Failures)
+            session.Error.WriteLine($"omnipg: {failure.Destination}: {(failure.Error is MimeoException ? failure.Error.Message : ErrorReport.OneLine(failure.Error))}");
+        var worst = result.Results.Select(r => Tell(session, r)).DefaultIfEmpty(ExitCodes.Done).Max();
+        return result.Failures.Count > 0 ? ExitCodes.Failed : worst;
+    }
+
+    private static int Tell(CliSession session, RefreshResult result)
+    {
+        foreach (var warning in result.Warnings)
+            session.Error.WriteLine($"omnipg: {result.Destination}: {warning}");
+        return result.Warnings.Count > 0 || result.Status == RefreshStatus.SkippedLocked ? ExitCodes.Attention : ExitCodes.Done;
     }
 
     private static Repull? RepullOf(string? option) => option switch

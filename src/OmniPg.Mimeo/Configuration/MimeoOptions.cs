@@ -24,6 +24,12 @@ public sealed class MimeoOptions : ICheckedOptions
     /// <summary>Buffer of a copy. Default 256 KiB; 64 KiB to 16 MiB.</summary>
     public int PipeBufferBytes { get; set; } = 256 * 1024;
 
+    /// <summary>Size at the source, TOAST included, above which a new table is filled by several streams, and its indexes are built by several. Default 1 GiB; positive.</summary>
+    public long SplitLargerThanBytes { get; set; } = 1L << 30;
+
+    /// <summary>Most streams of one table, each with a connection to both sides. Default 4; 1 to 64, where 1 is one stream for every table.</summary>
+    public int MaxParallelChunks { get; set; } = 4;
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         var options = this;
@@ -33,6 +39,8 @@ public sealed class MimeoOptions : ICheckedOptions
         check.Positive(options.LockTimeout);
         check.Positive(options.CommandTimeout);
         check.Range<int>(options.SwapTries, 1, 1000);
+        check.Range<long>(options.SplitLargerThanBytes, 1, long.MaxValue);
+        check.Range<int>(options.MaxParallelChunks, 1, 64);
         check.Range<int>(options.PipeBufferBytes, 64 * 1024, 16 * 1024 * 1024);
     }
 }

@@ -59,6 +59,19 @@ public sealed class RefreshOptions : ICheckedOptions
     }
 }
 
+/// <summary>What is different in one refresh of a group.</summary>
+public sealed class GroupOptions : ICheckedOptions
+{
+    /// <summary>Longest wait for another refresh of each table. Default zero: <see cref="RefreshStatus.SkippedLocked"/> at once.</summary>
+    public TimeSpan LockWait { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
+        var options = this;
+        check.NotNegative(options.LockWait);
+    }
+}
+
 /// <summary>Rows that a refresh replaces: all, or those between two cursor values, both exclusive.</summary>
 public sealed record Repull
 {

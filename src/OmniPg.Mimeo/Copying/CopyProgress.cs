@@ -6,7 +6,8 @@ namespace OmniPg.Mimeo;
 /// <param name="Bytes">Bytes handed to the destination so far.</param>
 /// <param name="Elapsed">Time since the copy began.</param>
 /// <param name="EstimatedRows">Rows that the source's statistics promise; null when they say nothing.</param>
-public readonly record struct CopyProgress(QualifiedName Destination, long Rows, long Bytes, TimeSpan Elapsed, long? EstimatedRows = null);
+/// <param name="Streams">How many connections copy it at once; the numbers are those of all.</param>
+public readonly record struct CopyProgress(QualifiedName Destination, long Rows, long Bytes, TimeSpan Elapsed, long? EstimatedRows = null, int Streams = 1);
 
 /// <summary>How rows travel from server to server.</summary>
 public enum CopyFormat

@@ -139,7 +139,7 @@ public sealed class BatchStalledException : MimeoException
 /// <summary><c>mimeo.lock</c>: a lock was not to be had in time. Nothing was changed.</summary>
 public sealed class MimeoLockException : MimeoException
 {
-    internal MimeoLockException(QualifiedName relation, string operation, Exception inner)
+    internal MimeoLockException(QualifiedName relation, string operation, Exception? inner)
         : base("mimeo.lock", $"'{relation}' was locked by others for too long to {operation}.", "Look at pg_locks for a long transaction, then refresh again.", inner)
     {
     }

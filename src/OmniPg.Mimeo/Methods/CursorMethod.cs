@@ -22,12 +22,11 @@ internal sealed class CursorMethod
         _config = run.Store.Of("refresh_config_" + SpecTable.TypeOf(run.Spec));
     }
 
-    /// <summary>The first rows of a new, empty destination.</summary>
-    public async Task FillAsync(QualifiedName table)
-    {
-        if (await UpperBoundAsync().ConfigureAwait(false) is { } upper)
-            await _run.CopyAsync(_run.Query(Below(upper)), table, freeze: true).ConfigureAwait(false);
-    }
+    /// <summary>Predicate of the first rows of a new, empty destination.</summary>
+    public async Task<string> FirstRowsAsync() => await UpperBoundAsync().ConfigureAwait(false) is { } upper ? Below(upper) : "false";
+
+    /// <summary>Predicate of the rows that no refresh has brought yet.</summary>
+    public async Task<string> BeyondPlaceAsync() => $"{_column.Name.Quoted} > {Constant(await LowerBoundAsync().ConfigureAwait(false))}";
 
     /// <summary>Stores the largest value of the destination; for an empty one the place before all rows, or the time of the set-up where no rows were wanted.</summary>
     /// <param name="filled">Whether the first rows were asked for: those within the boundary are still to come then.</param>

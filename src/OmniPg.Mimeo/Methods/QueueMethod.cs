@@ -46,6 +46,11 @@ internal sealed class QueueMethod(TableRun run)
         return rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
     }
 
+    /// <summary>What has to stand behind key columns of the queue where they are compared with the source's.</summary>
+    public static async Task<IReadOnlyDictionary<string, string>> CollationsAsync(TableRun run) =>
+        (await run.Source.AskAsync(run.Spec.Source, source => source.RowsAsync(Collations, row => (Name: row.GetString(0), Collation: row.GetString(1)),
+            PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key))).ConfigureAwait(false)).ToDictionary(c => c.Name, c => $" COLLATE {c.Collation}");
+
     private async Task RepullAsync(RelationInfo table)
     {
         var session = run.Destination.Unlimited;
@@ -64,8 +69,7 @@ internal sealed class QueueMethod(TableRun run)
 
     private async Task<long> TakeAsync(RelationInfo table, int? limit)
     {
-        var collations = (await AskAsync(source => source.RowsAsync(Collations, row => (Name: row.GetString(0), Collation: row.GetString(1)),
-            PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key))).ConfigureAwait(false)).ToDictionary(c => c.Name, c => $" COLLATE {c.Collation}");
+        var collations = await CollationsAsync(run).ConfigureAwait(false);
         // Up to the key of the last entry that fits; others of the same key come along.
         var bound = limit is { } most ? string.Create(CultureInfo.InvariantCulture, $" WHERE ({_key}) <= (SELECT {_key} FROM {_queue} ORDER BY {_key} OFFSET {most - 1L} LIMIT 1)") : "";
         var (flag, deleted) = (KeyedRows.FlagBeside(run.Columns), TableRun.Deleted.Quoted);

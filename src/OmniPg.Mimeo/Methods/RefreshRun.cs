@@ -9,7 +9,7 @@ namespace OmniPg.Mimeo;
 /// A group is one transaction at the destination and one snapshot of each source, so that whoever reads sees all of it or nothing. Its locks are taken in the order of the
 /// names, before the configuration is read.
 /// </remarks>
-internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, TimeProvider time, RefreshOptions options, IProgress<CopyProgress>? progress)
+internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, TimeProvider time, RefreshOptions options, bool isGroup, IProgress<CopyProgress>? progress)
 {
     // The counters of servers before 15 travel by UDP and may be lost.
     private const int SkipsBefore15 = 24;
@@ -37,7 +37,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         }
         var shown = new List<RefreshResult>();
         foreach (var result in results)
-            shown.Add(_loads.TryGetValue(result.Destination, out var load) && load.File is not null ? await ShowAsync(session, result, load, isShown: tables.Count > 1).ConfigureAwait(false) : result);
+            shown.Add(_loads.TryGetValue(result.Destination, out var load) && load.File is not null ? await ShowAsync(session, result, load, isShown: isGroup).ConfigureAwait(false) : result);
         return shown;
     }
 
@@ -51,7 +51,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 waiting = true;
                 foreach (var table in known.Select(k => SpecTable.Text(k.Target)).Order(StringComparer.Ordinal))
                 {
-                    if (!await LockAsync(session, table).ConfigureAwait(false))
+                    if (!await LockAsync(session, table, options.LockWait).ConfigureAwait(false))
                         return [.. known.Select(k => Result(k, RefreshStatus.SkippedLocked))];
                 }
                 waiting = false;
@@ -62,7 +62,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                     specs.Add(await SpecTable.FindAsync(session, store, table.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(table.Target)));
                 foreach (var spec in specs)
                     RequireSense(spec);
-                return specs is [var one] ? [await RefreshOneAsync(session, store, one).ConfigureAwait(false)] : await RefreshAllAsync(session, store, specs).ConfigureAwait(false);
+                return isGroup ? await RefreshAllAsync(session, store, specs).ConfigureAwait(false) : [await RefreshOneAsync(session, store, specs[0]).ConfigureAwait(false)];
             }).ConfigureAwait(false);
         }
         catch (PostgresException error) when (waiting && error.SqlState == PostgresErrorCodes.LockNotAvailable)
@@ -108,17 +108,38 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         }
         var results = new List<RefreshResult>();
         foreach (var spec in specs)
-            results.Add(await LoadOneAsync(session, store, spec, _sources[spec.From], null).ConfigureAwait(false));
-        foreach (var (view, load) in _loads.Where(l => l.Value.File is not null))
-            await SnapshotMethod.ShowAsync(session, view, load).ConfigureAwait(false);
+            results.Add(await MimeoClient.ExplainAsync(spec.Target, "refresh it", () => LoadOneAsync(session, store, spec, _sources[spec.From], null)).ConfigureAwait(false));
+        await ShowGroupAsync(session).ConfigureAwait(false);
         return results;
+    }
+
+    // Readers lock views in an order of their own. A wait ends before the server would look for a deadlock and might end the reader instead; the loads stay.
+    private async Task ShowGroupAsync(PgSession session)
+    {
+        var wait = string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {(long)Math.Min(settings.LockTimeout.TotalMilliseconds, 500)}");
+        for (var attempt = 1; _loads.Count > 0; attempt++)
+        {
+            await session.ExecuteAsync("SAVEPOINT omnipg_show").ConfigureAwait(false);
+            try
+            {
+                await session.ExecuteAsync(wait).ConfigureAwait(false);
+                foreach (var (view, load) in _loads.Where(l => l.Value.File is not null))
+                    await MimeoClient.ExplainAsync(view, "show its new rows", () => SnapshotMethod.ShowAsync(session, view, load)).ConfigureAwait(false);
+                break;
+            }
+            catch (MimeoLockException) when (attempt < settings.SwapTries)
+            {
+                await session.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_show").ConfigureAwait(false);
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(100 * attempt, 5000)), time, session.CancellationToken).ConfigureAwait(false);
+            }
+        }
     }
 
     private async Task<RefreshResult> LoadOneAsync(PgSession session, MimeoStore store, ReplicationSpec spec, SourceSession source, string? token)
     {
         var clock = Stopwatch.StartNew();
         var run = await TableRun.BeginAsync(spec, store, session, source, settings, database.DataSource, progress).ConfigureAwait(false);
-        var limit = options.Limit ?? spec.BatchLimit;
+        var limit = isGroup ? null : options.Limit ?? spec.BatchLimit;
         var status = RefreshStatus.Refreshed;
         switch (spec.Kind)
         {
@@ -129,7 +150,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 await SpecTable.StoreTokenAsync(session, store, spec.Target, load is { File: null } ? token : null, 0).ConfigureAwait(false);
                 break;
             case ReplicationKind.Table:
-                status = await ReloadMethod.RefreshAsync(run).ConfigureAwait(false);
+                status = await ReloadMethod.RefreshAsync(run, isGroup).ConfigureAwait(false);
                 break;
             case ReplicationKind.Dml or ReplicationKind.Logdel:
                 status = await new QueueMethod(run).RefreshAsync(limit, options.Repull is not null).ConfigureAwait(false);
@@ -225,13 +246,15 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         return true;
     }
 
-    private async Task<bool> LockAsync(PgSession session, string table)
+    /// <summary>Takes the lock of a table for the rest of the transaction.</summary>
+    /// <returns>False where another one has it and no wait was wanted; a wait that was in vain is an error of the server.</returns>
+    public static async Task<bool> LockAsync(PgSession session, string table, TimeSpan wait)
     {
         var name = PgParameter.Text(table);
-        if (options.LockWait == TimeSpan.Zero)
+        if (wait == TimeSpan.Zero)
             return await session.ScalarAsync(SpecTable.TryLock, name).ConfigureAwait(false) is true;
         await session.ScalarAsync("SELECT pg_catalog.set_config('lock_timeout', $1, true)",
-            PgParameter.Text(((long)Math.Max(options.LockWait.TotalMilliseconds, 1)).ToString(CultureInfo.InvariantCulture))).ConfigureAwait(false);
+            PgParameter.Text(((long)Math.Max(wait.TotalMilliseconds, 1)).ToString(CultureInfo.InvariantCulture))).ConfigureAwait(false);
         await session.Unlimited.ScalarAsync(SpecTable.Lock, name).ConfigureAwait(false);
         return true;
     }

@@ -22,17 +22,13 @@ internal static class SnapshotMethod
         QualifiedName.Create(view.Schema!.Value.Value, string.Create(CultureInfo.InvariantCulture, $"{view.Name.Value}_snap{number}"));
 
     /// <summary>Both tables, the first one filled, and the view over it.</summary>
-    public static async Task CreateAsync(TableRun run, CreateOptions options)
+    /// <param name="run">The table.</param>
+    /// <param name="create">Makes one of them, with indexes whose names begin so, filled or not.</param>
+    public static async Task CreateAsync(TableRun run, Func<QualifiedName, string, bool, Task> create)
     {
         var view = run.Spec.Target;
         foreach (var number in (int[])[1, 2])
-            await run.CreateTableAsync(Table(view, number)).ConfigureAwait(false);
-        if (options.PullData)
-            await run.CopyAsync(run.Query(), Table(view, 1), freeze: true).ConfigureAwait(false);
-        var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
-        foreach (var number in (int[])[1, 2])
-            await indexes.BuildAsync(Table(view, number), options.Indexes, string.Create(CultureInfo.InvariantCulture, $"snap{number}_"), []).ConfigureAwait(false);
-        await run.Destination.Unlimited.ExecuteAsync($"ANALYZE {Table(view, 1).Quoted}").ConfigureAwait(false);
+            await create(Table(view, number), string.Create(CultureInfo.InvariantCulture, $"snap{number}_"), number == 1).ConfigureAwait(false);
         await run.Destination.ExecuteAsync($"CREATE VIEW {view.Quoted} AS SELECT * FROM {Table(view, 1).Quoted}").ConfigureAwait(false);
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Npgsql;
@@ -60,60 +61,91 @@ internal sealed class SourceIndexes
     /// <param name="which">Which ones.</param>
     /// <param name="prefix">Before each name; the two tables of a snapshot have the same indexes.</param>
     /// <param name="key">Columns that need a unique index whatever the choice; empty for none.</param>
-    public async Task BuildAsync(QualifiedName table, IndexCopy which, string prefix, IReadOnlyList<ColumnInfo> key)
+    /// <param name="load">What has filled the table in transactions of its own, and builds several of them at once; null builds one after another in the destination's transaction.</param>
+    public async Task BuildAsync(QualifiedName table, IndexCopy which, string prefix, IReadOnlyList<ColumnInfo> key, ChunkedLoad? load = null)
     {
+        var (spec, session) = (_run.Spec, _run.Destination.Unlimited);
         var names = key.Select(k => k.Name.Value).ToArray();
         var first = _all.FirstOrDefault(i => i.IsKey);
         var chosen = which == IndexCopy.All ? _all.Where(i => i.Used.All(name => _run.Columns.Any(c => c.Name.Value == name)))
             : which == IndexCopy.KeyOnly && first is not null && first.Used.All(name => _run.Columns.Any(c => c.Name.Value == name)) ? [first] : [];
         var hasKey = names.Length == 0;
+        var plans = new List<Plan>();
         foreach (var index in chosen)
         {
             hasKey |= index.IsKey && index.Columns.SequenceEqual(names);
-            await BuildOneAsync(table, index, prefix).ConfigureAwait(false);
+            if (!index.IsKnown)
+                _run.Warnings.Add($"Index '{index.Name}' was left out: its definition is not understood.");
+            else
+                await AddAsync(index.Name, index.IsPrimary ? $"{spec.Target.Name.Value}_{string.Join('_', index.Columns)}_pk" : index.Name.Replace(spec.Source.Name.Value, spec.Target.Name.Value, StringComparison.Ordinal), index.IsUnique, index.Tail, index.IsPrimary).ConfigureAwait(false);
         }
         if (!hasKey)
-            await _run.Destination.Unlimited.ExecuteAsync($"CREATE UNIQUE INDEX ON {table.Quoted} ({string.Join(", ", key.Select(k => k.Name.Quoted))})").ConfigureAwait(false);
+            await AddAsync("key", $"{spec.Target.Name.Value}_{string.Join('_', names)}_idx", true, $"({string.Join(", ", key.Select(k => k.Name.Quoted))})").ConfigureAwait(false);
+        if (spec.Kind == ReplicationKind.Logdel && which == IndexCopy.All)
+            await AddAsync(TableRun.Deleted.Value, $"{spec.Target.Name.Value}_{TableRun.Deleted.Value}", false, $"({TableRun.Deleted.Quoted})").ConfigureAwait(false);
+
+        var left = new ConcurrentQueue<string>();
+        if (load is null)
+        {
+            foreach (var plan in plans)
+                await BuildOneAsync(plan).ConfigureAwait(false);
+        }
+        else
+        {
+            var options = new ParallelOptions { MaxDegreeOfParallelism = _run.Options.MaxParallelChunks, CancellationToken = session.CancellationToken };
+            await Parallel.ForEachAsync(plans, options, async (plan, cancellation) => await TryAsync(plan, () => load.ElsewhereAsync(at => ExecuteAsync(at, plan.Sql), cancellation)).ConfigureAwait(false)).ConfigureAwait(false);
+            foreach (var plan in plans.Where(p => p.IsPrimary && !left.Contains(p.Of)))
+                await session.ExecuteAsync(plan.Constraint).ConfigureAwait(false);
+        }
+
+        async Task AddAsync(string of, string wanted, bool isUnique, string tail, bool isPrimary = false)
+        {
+            var name = await FreeNameAsync(table, prefix + wanted, [.. plans.Select(p => p.Name)]).ConfigureAwait(false);
+            plans.Add(new Plan(of, name, isPrimary, $"CREATE {(isUnique ? "UNIQUE " : "")}INDEX {name.Quoted} ON {table.Quoted} {tail}",
+                $"ALTER TABLE {table.Quoted} ADD CONSTRAINT {name.Quoted} PRIMARY KEY USING INDEX {name.Quoted}"));
+        }
+
+        async Task BuildOneAsync(Plan plan)
+        {
+            await session.ExecuteAsync("SAVEPOINT omnipg_index").ConfigureAwait(false);
+            var done = await TryAsync(plan, async () =>
+            {
+                await ExecuteAsync(session, plan.Sql).ConfigureAwait(false);
+                return plan.IsPrimary ? await session.ExecuteAsync(plan.Constraint).ConfigureAwait(false) : 0;
+            }).ConfigureAwait(false);
+            await session.ExecuteAsync(done ? "RELEASE SAVEPOINT omnipg_index" : "ROLLBACK TO SAVEPOINT omnipg_index").ConfigureAwait(false);
+        }
+
+        // What this server does not have an index for, it may do without.
+        async Task<bool> TryAsync<T>(Plan plan, Func<Task<T>> build)
+        {
+            try
+            {
+                await build().ConfigureAwait(false);
+                return true;
+            }
+            catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName)
+            {
+                left.Enqueue(plan.Of);
+                lock (_run.Warnings)
+                    _run.Warnings.Add($"Index '{plan.Of}' was left out: {error.MessageText}.");
+                return false;
+            }
+        }
     }
 
-    /// <summary>Builds the index by which deleted rows of a logdel are found.</summary>
-    public async Task BuildDeletedAsync(QualifiedName table)
+    private static async Task<int> ExecuteAsync(PgSession session, string sql)
     {
-        var name = await FreeNameAsync(table, $"{table.Name.Value}_{TableRun.Deleted.Value}").ConfigureAwait(false);
-        await _run.Destination.Unlimited.ExecuteAsync($"CREATE INDEX {name.Quoted} ON {table.Quoted} ({TableRun.Deleted.Quoted})").ConfigureAwait(false);
+        await PlainStatements.ExecuteAsync(session.Connection, [sql], 0, session.CancellationToken).ConfigureAwait(false);
+        return 0;
     }
 
-    private async Task BuildOneAsync(QualifiedName table, Index index, string prefix)
-    {
-        var session = _run.Destination.Unlimited;
-        if (!index.IsKnown)
-        {
-            _run.Warnings.Add($"Index '{index.Name}' was left out: its definition is not understood.");
-            return;
-        }
-        var wanted = prefix + index.Name.Replace(_run.Spec.Source.Name.Value, _run.Spec.Target.Name.Value, StringComparison.Ordinal);
-        var name = await FreeNameAsync(table, index.IsPrimary ? $"{prefix}{_run.Spec.Target.Name.Value}_{string.Join('_', index.Columns)}_pk" : wanted).ConfigureAwait(false);
-        await session.ExecuteAsync("SAVEPOINT omnipg_index").ConfigureAwait(false);
-        try
-        {
-            await PlainStatements.ExecuteAsync(session.Connection, [$"CREATE {(index.IsUnique ? "UNIQUE " : "")}INDEX {name.Quoted} ON {table.Quoted} {index.Tail}"], 0, session.CancellationToken).ConfigureAwait(false);
-            if (index.IsPrimary)
-                await session.ExecuteAsync($"ALTER TABLE {table.Quoted} ADD CONSTRAINT {name.Quoted} PRIMARY KEY USING INDEX {name.Quoted}").ConfigureAwait(false);
-            await session.ExecuteAsync("RELEASE SAVEPOINT omnipg_index").ConfigureAwait(false);
-        }
-        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName)
-        {
-            await session.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_index").ConfigureAwait(false);
-            _run.Warnings.Add($"Index '{index.Name}' was left out: {error.MessageText}.");
-        }
-    }
-
-    private async Task<PgIdentifier> FreeNameAsync(QualifiedName table, string wanted)
+    private async Task<PgIdentifier> FreeNameAsync(QualifiedName table, string wanted, IReadOnlyList<PgIdentifier> taken)
     {
         for (var number = 0; ; number++)
         {
             var name = Cut(wanted, number == 0 ? "" : "_" + number.ToString(CultureInfo.InvariantCulture));
-            if (await _run.Destination.ScalarAsync("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+            if (!taken.Contains(name) && await _run.Destination.ScalarAsync("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
                 PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(name.Value)).ConfigureAwait(false) is null)
                 return name;
         }
@@ -132,6 +164,8 @@ internal sealed class SourceIndexes
         }
         return PgIdentifier.Create(kept + suffix);
     }
+
+    private sealed record Plan(string Of, PgIdentifier Name, bool IsPrimary, string Sql, string Constraint);
 
     private sealed record Index(string Name, bool IsPrimary, bool IsUnique, string Tail, bool IsKnown, IReadOnlyList<string> Columns, IReadOnlyList<string> Used, bool IsKey);
 }

@@ -15,9 +15,11 @@ internal sealed class TableRun
     public static readonly PgIdentifier Deleted = PgIdentifier.Create("mimeo_source_deleted");
 
     private readonly NpgsqlDataSource _destinationServer;
-    private readonly IProgress<CopyProgress>? _progress;
+    private readonly Lock _counting = new();
 
-    private TableRun(NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress) => (_destinationServer, _progress) = (destinationServer, progress);
+    private TableRun(NpgsqlDataSource destinationServer, IProgress<CopyProgress>? progress) => (_destinationServer, Progress) = (destinationServer, progress);
+
+    public IProgress<CopyProgress>? Progress { get; }
 
     public required ReplicationSpec Spec { get; init; }
 
@@ -78,9 +80,10 @@ internal sealed class TableRun
     /// <summary>The query of the source's rows.</summary>
     /// <param name="bounds">Predicate on the copied columns; null for none. The condition stands apart from it, so that an OR inside cannot widen it.</param>
     /// <param name="select">What is selected; null for the copied columns.</param>
-    public string Query(string? bounds = null, string? select = null)
+    /// <param name="ctid">Name under which the bounds know where a row stands; null for none.</param>
+    public string Query(string? bounds = null, string? select = null, string? ctid = null)
     {
-        var own = string.Join(", ", Columns.Select(c => $"{Spec.Source.Quoted}.{c.Name.Quoted}"));
+        var own = string.Join(", ", Columns.Select(c => $"{Spec.Source.Quoted}.{c.Name.Quoted}").Concat(ctid is null ? [] : [$"{Spec.Source.Quoted}.ctid AS {ctid}"]));
         // The line break ends a comment at the end of the condition.
         return $"SELECT {select ?? ColumnList} FROM (SELECT {own} FROM {Spec.Source.Quoted} {Spec.Condition}\n) AS s{(bounds is null ? "" : " WHERE " + bounds)}";
     }
@@ -94,14 +97,17 @@ internal sealed class TableRun
     /// <param name="freeze">Whether this transaction created or truncated it.</param>
     /// <param name="columns">Columns of the relation that the query fills, quoted; null for those that are copied.</param>
     /// <returns>Number of rows.</returns>
-    public async Task<long> CopyAsync(string query, QualifiedName into, bool freeze, string? columns = null)
+    public Task<long> CopyAsync(string query, QualifiedName into, bool freeze, string? columns = null) => CopyAsync(Source.Session, Destination, query, into, freeze, columns, Progress);
+
+    /// <summary>The same between other sessions of both sides.</summary>
+    public async Task<long> CopyAsync(PgSession source, PgSession destination, string query, QualifiedName into, bool freeze, string? columns, IProgress<CopyProgress>? progress)
     {
         columns ??= ColumnList;
-        var pid = (int)(await Destination.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false))!;
+        var pid = (int)(await destination.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false))!;
         var pipe = new CopyPipe
         {
-            Source = Source.Session.Connection, Query = query, Destination = Destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
-            Into = columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})", BufferBytes = Options.PipeBufferBytes, Progress = _progress, EstimatedRows = Relation.EstimatedRows,
+            Source = source.Connection, Query = query, Destination = destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
+            Into = columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})", BufferBytes = Options.PipeBufferBytes, Progress = progress, EstimatedRows = Relation.EstimatedRows,
             // Another session of the same role may end the statement; the driver has no way to do it for a COPY that writes.
             CancelDestination = () =>
             {
@@ -110,15 +116,21 @@ internal sealed class TableRun
                 cancel.ExecuteScalar();
             },
         };
-        await pipe.RunAsync(Destination.CancellationToken).ConfigureAwait(false);
-        Rows += pipe.Rows;
-        Bytes += pipe.Bytes;
+        await pipe.RunAsync(destination.CancellationToken).ConfigureAwait(false);
+        lock (_counting)
+        {
+            Rows += pipe.Rows;
+            Bytes += pipe.Bytes;
+        }
         return pipe.Rows;
     }
 
-    /// <summary>Creates the destination with names and types of the source, as the original does: no defaults, no NOT NULL.</summary>
-    public Task CreateTableAsync(QualifiedName table) =>
-        Destination.ExecuteAsync($"CREATE TABLE {table.Quoted} ({string.Join(", ", Columns.Select(c => $"{c.Name.Quoted} {c.Type}"))}{(Spec.Kind == ReplicationKind.Logdel ? $", {Deleted.Quoted} timestamptz" : "")})");
+    /// <summary>The destination with names and types of the source, as the original makes it: no defaults, no NOT NULL.</summary>
+    public string TableDefinition(QualifiedName table) =>
+        $"CREATE TABLE {table.Quoted} ({string.Join(", ", Columns.Select(c => $"{c.Name.Quoted} {c.Type}"))}{(Spec.Kind == ReplicationKind.Logdel ? $", {Deleted.Quoted} timestamptz" : "")})";
+
+    /// <summary>Executes it in the destination's transaction.</summary>
+    public Task CreateTableAsync(QualifiedName table) => Destination.ExecuteAsync(TableDefinition(table));
 
     /// <summary>Refuses a destination that lacks a copied column or has it with another type.</summary>
     public void RequireFit(RelationInfo destination)

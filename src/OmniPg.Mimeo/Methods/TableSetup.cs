@@ -10,6 +10,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
 
     private readonly List<string> _warnings = [];
     private QualifiedName? _queue;
+    private string? _owner;
 
     /// <summary>The work, in transactions of its own.</summary>
     public async Task<CreateResult> RunAsync(CancellationToken cancellationToken)
@@ -29,7 +30,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 return await CreateAsync(session, store, source, sourceId, wanted).ConfigureAwait(false);
             }, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error) when (_queue is not null)
+        catch (Exception error) when (_owner is not null)
         {
             await CleanUpAsync(error).ConfigureAwait(false);
             throw;
@@ -42,8 +43,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         var run = await BeginAsync(session, store, source, spec).ConfigureAwait(false);
         var key = (await SourceIndexes.ReadAsync(run).ConfigureAwait(false)).Key();
         await source.EndAsync().ConfigureAwait(false);
-        var owner = (string)(await session.ScalarAsync(Owner, PgParameter.Text(store.Schema.Value), PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false))!;
-        _queue = await SourceQueue.CreateAsync(run, key, owner).ConfigureAwait(false);
+        _queue = await SourceQueue.CreateAsync(run, key, await OwnerAsync(session, store).ConfigureAwait(false)).ConfigureAwait(false);
         return spec with { Queue = _queue, Key = [.. key.Select(k => k.Name.Value)] };
     }
 
@@ -53,6 +53,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         await source.TakeSnapshotAsync(settings.LockTimeout, wanted).ConfigureAwait(false);
         var run = await BeginAsync(session, store, source, wanted).ConfigureAwait(false);
         var existing = await RelationInfo.FindAsync(session, wanted.Target).ConfigureAwait(false);
+        var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
         IReadOnlyList<ColumnInfo> key = [];
         if (wanted.Kind == ReplicationKind.Snapshot)
         {
@@ -61,16 +62,15 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 if (await RelationInfo.FindAsync(session, name).ConfigureAwait(false) is not null)
                     throw new DestinationExistsException(name);
             }
-            await SnapshotMethod.CreateAsync(run, options).ConfigureAwait(false);
+            await SnapshotMethod.CreateAsync(run, (table, prefix, filled) => FillAsync(run, indexes, [], table, prefix, filled && options.PullData)).ConfigureAwait(false);
         }
         else
         {
-            var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
             key = wanted.Kind == ReplicationKind.Updater || wanted.HasQueue ? indexes.Key() : [];
             if (existing is not null)
                 run.RequireFit(existing);
             else
-                await FillAsync(run, indexes, key).ConfigureAwait(false);
+                await FillAsync(run, indexes, key, wanted.Target, "", options.PullData).ConfigureAwait(false);
         }
         var pulled = options.PullData && existing is null;
         await SpecTable.InsertAsync(session, store, wanted, sourceId, key).ConfigureAwait(false);
@@ -85,19 +85,30 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         return new CreateResult(stored, existing is not null, run.Rows, _warnings);
     }
 
-    private async Task FillAsync(TableRun run, SourceIndexes indexes, IReadOnlyList<ColumnInfo> key)
+    private async Task FillAsync(TableRun run, SourceIndexes indexes, IReadOnlyList<ColumnInfo> key, QualifiedName table, string prefix, bool pull)
     {
-        var target = run.Spec.Target;
-        await run.CreateTableAsync(target).ConfigureAwait(false);
-        if (options.PullData && run.Spec.Cursor is not null)
-            await new CursorMethod(run).FillAsync(target).ConfigureAwait(false);
-        else if (options.PullData)
-            await run.CopyAsync(run.Query(), target, freeze: true).ConfigureAwait(false);
-        await indexes.BuildAsync(target, options.Indexes, "", key).ConfigureAwait(false);
-        if (run.Spec.Kind == ReplicationKind.Logdel && options.Indexes == IndexCopy.All)
-            await indexes.BuildDeletedAsync(target).ConfigureAwait(false);
-        await run.Destination.Unlimited.ExecuteAsync($"ANALYZE {target.Quoted}").ConfigureAwait(false);
+        var session = run.Destination.Unlimited;
+        var bounds = pull && run.Spec.Cursor is not null ? await new CursorMethod(run).FirstRowsAsync().ConfigureAwait(false) : null;
+        if (pull && await ChunkedLoad.PlanAsync(run, database).ConfigureAwait(false) is { } load)
+        {
+            var side = await load.RunAsync(bounds, await OwnerAsync(session, run.Store).ConfigureAwait(false)).ConfigureAwait(false);
+            await indexes.BuildAsync(side, options.Indexes, prefix, key, load).ConfigureAwait(false);
+            await session.ExecuteAsync($"COMMENT ON TABLE {side.Quoted} IS NULL").ConfigureAwait(false);
+            await session.ExecuteAsync($"ALTER TABLE {side.Quoted} RENAME TO {table.Name.Quoted}").ConfigureAwait(false);
+        }
+        else
+        {
+            await run.CreateTableAsync(table).ConfigureAwait(false);
+            if (pull)
+                await run.CopyAsync(run.Query(bounds), table, freeze: true).ConfigureAwait(false);
+            await indexes.BuildAsync(table, options.Indexes, prefix, key).ConfigureAwait(false);
+        }
+        await session.ExecuteAsync($"ANALYZE {table.Quoted}").ConfigureAwait(false);
     }
+
+    // By it a queue or a half-filled table is known again, whose set-up died.
+    private async Task<string> OwnerAsync(PgSession session, MimeoStore store) =>
+        _owner ??= (string)(await session.ScalarAsync(Owner, PgParameter.Text(store.Schema.Value), PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false))!;
 
     // Whatever failed, perhaps only the answer to the commit: the configuration says whether the queue is needed.
     private async Task CleanUpAsync(Exception cause)
@@ -111,14 +122,20 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
                 if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
                     return false;
+                await ChunkedLoad.DropAsync(session, spec.Target, _owner!).ConfigureAwait(false);
+                if (_queue is null)
+                    return true;
                 var (_, source) = await SourceRegistry.OpenAsync(session, store, settings, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
                 await SourceQueue.DropAsync(source, made, settings.LockTimeout).ConfigureAwait(false);
                 return true;
             }, CancellationToken.None).ConfigureAwait(false);
         }
+        // A side table is dropped by the next set-up; a queue fills on meanwhile.
         catch (Exception error) when (error is OmniPgException or NpgsqlException)
         {
+            if (_queue is null)
+                return;
             var text = (cause as PostgresException)?.MessageText ?? (cause is OperationCanceledException ? $"The set-up of '{spec.Target}' was cancelled." : cause.Message);
             throw new QueueLeftException(text, (error as PostgresException)?.MessageText ?? error.Message, string.Join(' ', SourceQueue.Statements(made)), cause);
         }

@@ -24,10 +24,11 @@ internal sealed class SourceSession : IAsyncDisposable
         WHERE c.relkind IN ('r', 'p') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') ORDER BY c.oid
         """;
 
+    private readonly NpgsqlDataSource _dataSource;
     private readonly NpgsqlDataSource? _owned;
     private NpgsqlTransaction? _transaction;
 
-    private SourceSession(string name, NpgsqlDataSource? owned, PgSession session) => (Name, _owned, Session) = (name, owned, session);
+    private SourceSession(string name, NpgsqlDataSource dataSource, NpgsqlDataSource? owned, PgSession session) => (Name, _dataSource, _owned, Session) = (name, dataSource, owned, session);
 
     /// <summary>Name of the source, for messages.</summary>
     public string Name { get; }
@@ -45,18 +46,31 @@ internal sealed class SourceSession : IAsyncDisposable
         var owned = dataSource is null ? NpgsqlDataSource.Create(connectionString) : null;
         try
         {
-            using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
-            var connection = await (dataSource ?? owned!).OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-            outside.Complete();
-            return new SourceSession(name, owned, new PgSession(connection, seconds, cancellationToken));
+            return await ConnectAsync(name, dataSource ?? owned!, owned, seconds, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception error)
+        catch
         {
             if (owned is not null)
                 await owned.DisposeAsync().ConfigureAwait(false);
-            if (error is NpgsqlException)
-                throw new SourceConnectionException(name, ServerText.Of(dataSource?.ConnectionString ?? connectionString), error);
             throw;
+        }
+    }
+
+    /// <summary>Another connection to the same source; it ends before this one.</summary>
+    public Task<SourceSession> AnotherAsync(CancellationToken cancellationToken) => ConnectAsync(Name, _dataSource, null, Session.CommandTimeoutSeconds, cancellationToken);
+
+    private static async Task<SourceSession> ConnectAsync(string name, NpgsqlDataSource dataSource, NpgsqlDataSource? owned, int seconds, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
+            var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            outside.Complete();
+            return new SourceSession(name, dataSource, owned, new PgSession(connection, seconds, cancellationToken));
+        }
+        catch (NpgsqlException error)
+        {
+            throw new SourceConnectionException(name, ServerText.Of(dataSource.ConnectionString), error);
         }
     }
 
@@ -90,6 +104,17 @@ internal sealed class SourceSession : IAsyncDisposable
             return true;
         }).ConfigureAwait(false);
     }
+
+    /// <summary>Reads from a snapshot that another session of the source has exported and still holds.</summary>
+    public Task ImportSnapshotAsync(QualifiedName table, TimeSpan lockTimeout, string snapshot) => AskAsync(table, async source =>
+    {
+        _transaction = await source.Connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, source.CancellationToken).ConfigureAwait(false);
+        await source.ExecuteAsync($"SET TRANSACTION SNAPSHOT {PgLiteral.Quote(snapshot)}").ConfigureAwait(false);
+        await source.ExecuteAsync("SET TRANSACTION READ ONLY").ConfigureAwait(false);
+        await source.ExecuteAsync("SET LOCAL row_security = off").ConfigureAwait(false);
+        await AgreeAsync(source, lockTimeout).ConfigureAwait(false);
+        return true;
+    });
 
     /// <summary>Keeps what was done at the source.</summary>
     public async Task CommitAsync()

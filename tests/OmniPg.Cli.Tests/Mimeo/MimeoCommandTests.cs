@@ -70,11 +70,24 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         var logdel = await cli.RunAsync("mimeo", "create", "logdel", "orders", "--from", "erp", "--to", "kept");
         await source.ExecuteAsync("DELETE FROM orders WHERE id <= 10", TestContext.Current.CancellationToken);
         var refreshed = await cli.RunAsync("mimeo", "refresh", "orders", "kept");
+        var grouped = await cli.RunAsync("mimeo", "refresh", "orders", "kept", "--group");
+        var limited = await cli.RunAsync("mimeo", "refresh", "orders", "kept", "--group", "--limit", "5");
+        var due = await cli.RunAsync("mimeo", "refresh", "--due", "--kind", "dml", "--max", "5", "--parallel", "2");
+        var wrong = await cli.RunAsync("mimeo", "refresh", "orders", "--due");
+        var valid = await cli.RunAsync("mimeo", "validate", "kept", "--checksum");
+        await cli.Database.ExecuteAsync("INSERT INTO orders VALUES (7777, 'own')", TestContext.Current.CancellationToken);
+        var differs = await cli.RunAsync("mimeo", "validate", "orders");
         var dropped = await cli.RunAsync("mimeo", "drop", "orders", "--drop-table");
         var skipped = await cli.RunAsync("mimeo", "drop", "kept", "--skip-source");
 
         dml.Should().Be(new CliResult(0, "'public.orders' is managed, with 100 rows\n", ""));
         logdel.ExitCode.Should().Be(0);
+        due.Should().Be(new CliResult(0, "", ""));
+        (wrong.ExitCode, wrong.Error).Should().Be((64, "omnipg: --due takes no table and no --group, --limit or --repull.\n"));
+        valid.Should().Be(new CliResult(0, "'public.kept' is equal to its source: 90 rows here, 90 there\n", ""));
+        (differs.ExitCode, differs.Output).Should().Be((1, "'public.orders' differs from its source: 91 rows here, 90 there\n"));
+        (grouped.ExitCode, limited.ExitCode).Should().Be((0, 64));
+        grouped.Output.Should().StartWith("public.orders\tNothingNew\t0\t").And.Contain("\npublic.kept\tNothingNew\t0\t");
         refreshed.Output.Should().StartWith("public.orders\tRefreshed\t10\t").And.Contain("\npublic.kept\tRefreshed\t10\t");
         dropped.Should().Be(new CliResult(0, "'public.orders' is not managed any more\n", ""));
         skipped.Output.Should().Be(

@@ -1,0 +1,66 @@
+namespace OmniPg.Mimeo;
+
+/// <summary>Compares the rows of both sides, but for those that the next refresh brings.</summary>
+/// <remarks>
+/// What is still to come is known by its key: of a queue its entries, of an updater the rows beyond its place. Those keys are left out on both sides, so that a table that
+/// is written to meanwhile is equal when it is. An inserter is compared up to its place.
+/// </remarks>
+internal sealed class Validation(TableRun run)
+{
+    private const string Pending = "omnipg_pending";
+
+    private string _source = run.Query();
+    private string _destination = $"SELECT {run.ColumnList} FROM {run.Spec.Target.Quoted}";
+
+    /// <summary>Counts, and with it sums a hash of each row.</summary>
+    public async Task<ValidationResult> RunAsync(bool checksum)
+    {
+        var spec = run.Spec;
+        var table = await RelationInfo.FindAsync(run.Destination, spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(spec.Target);
+        run.RequireFit(table);
+        if (spec.Kind == ReplicationKind.Logdel)
+            _destination += $" WHERE {TableRun.Deleted.Quoted} IS NULL";
+        if (spec.HasQueue)
+            await LeaveOutAsync($"SELECT DISTINCT {Names(spec.Key)} FROM {spec.Queue!.Value.Quoted}", await QueueMethod.CollationsAsync(run).ConfigureAwait(false)).ConfigureAwait(false);
+        else if (spec.HasCursor)
+            await UpToPlaceAsync().ConfigureAwait(false);
+
+        // A time is written in the zone of the session: that of the source, for its condition may mean that zone.
+        var zone = (string)(await run.Source.AskAsync(spec.Source, source => source.ScalarAsync("SELECT pg_catalog.current_setting('TimeZone')")).ConfigureAwait(false))!;
+        await run.Destination.ScalarAsync("SELECT pg_catalog.set_config('TimeZone', $1, true)", PgParameter.Text(zone)).ConfigureAwait(false);
+        var there = await run.Source.AskAsync(spec.Source, source => SumAsync(source, _source, checksum)).ConfigureAwait(false);
+        var here = await SumAsync(run.Destination, _destination, checksum).ConfigureAwait(false);
+        return new ValidationResult(spec.Target, there.Rows, here.Rows, there.Sum, here.Sum, run.Warnings);
+    }
+
+    private async Task UpToPlaceAsync()
+    {
+        var beyond = await new CursorMethod(run).BeyondPlaceAsync().ConfigureAwait(false);
+        if (run.Spec.Kind == ReplicationKind.Updater)
+            await LeaveOutAsync(run.Query(beyond, Names(run.Spec.Key)), new Dictionary<string, string>()).ConfigureAwait(false);
+        _source = $"SELECT * FROM ({_source}) p WHERE NOT ({beyond})";
+    }
+
+    // The keys go to the destination, too: the rows that stand there for them are older ones.
+    private async Task LeaveOutAsync(string keys, IReadOnlyDictionary<string, string> collations)
+    {
+        var names = Names(run.Spec.Key);
+        await run.Destination.ExecuteAsync($"CREATE TEMP TABLE {Pending} ON COMMIT DROP AS SELECT {names} FROM {run.Spec.Target.Quoted} WITH NO DATA").ConfigureAwait(false);
+        await run.CopyAsync(keys, QualifiedName.Create("pg_temp", Pending), freeze: false, names).ConfigureAwait(false);
+        await run.Destination.ExecuteAsync($"ANALYZE pg_temp.{Pending}").ConfigureAwait(false);
+        _source = Without(_source, keys, collations);
+        _destination = Without(_destination, $"SELECT * FROM pg_temp.{Pending}", new Dictionary<string, string>());
+    }
+
+    private string Without(string rows, string keys, IReadOnlyDictionary<string, string> collations) => $"SELECT * FROM ({rows}) p WHERE NOT EXISTS (SELECT FROM ({keys}) k WHERE "
+        + string.Join(" AND ", run.Spec.Key.Select(k => $"k.{PgIdentifier.Create(k).Quoted}{collations.GetValueOrDefault(k, "")} = p.{PgIdentifier.Create(k).Quoted}")) + ")";
+
+    // Both halves of the hash as sums, so that no order is needed and two equal differences do not cancel out.
+    private static async Task<(long Rows, string? Sum)> SumAsync(PgSession session, string rows, bool checksum) => await session.Unlimited.RowAsync(
+        checksum
+            ? $"SELECT count(*), coalesce(sum(('x' || substr(h, 1, 16))::bit(64)::bigint), 0) || ':' || coalesce(sum(('x' || substr(h, 17))::bit(64)::bigint), 0) FROM (SELECT pg_catalog.md5(r::text) AS h FROM ({rows}) AS r) hashed"
+            : $"SELECT count(*), NULL FROM ({rows}) AS r",
+        row => (row.GetInt64(0), row.Text(1))).ConfigureAwait(false);
+
+    private static string Names(IEnumerable<string> key) => string.Join(", ", key.Select(k => PgIdentifier.Create(k).Quoted));
+}
