@@ -4,6 +4,19 @@ using OmniPg;
 using OmniPg.Mimeo;
 using OmniPg.Testing;
 
+switch (args.FirstOrDefault())
+{
+    case "writers":
+        await QueueStress.RunAsync(args);
+        return;
+    case "changes":
+        await ChangesBench.RunAsync(args);
+        return;
+    case "refresher":
+        await QueueStress.RefreshForEverAsync(args[1]);
+        return;
+}
+
 // Reload of a table beside psql | psql, in turn on the same two servers. Usage: -- [million rows] [rounds]
 var millions = args.Length > 0 ? double.Parse(args[0], CultureInfo.InvariantCulture) : 1;
 var rounds = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
