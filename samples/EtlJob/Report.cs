@@ -16,7 +16,7 @@ internal static class Report
         table.AddColumn(new TableColumn("Seconds").RightAligned()).AddColumn("Message");
         foreach (var run in await jobmon.History.ListAsync(new JobQuery { Since = since }, cancellationToken).Reverse().ToListAsync(cancellationToken))
         {
-            table.AddRow($"[bold]{run.JobId} {Markup.Escape(run.Run?.DisplayName ?? run.JobName)}[/]", Status(run.Status), Seconds(run.Duration), "");
+            table.AddRow($"[bold]{run.JobId} {Markup.Escape(run.DisplayName ?? run.JobName)}[/]", Status(run.Status), Seconds(run.Duration), "");
             await foreach (var step in jobmon.History.StepsAsync(run.JobId, cancellationToken))
                 table.AddRow("  " + Markup.Escape(step.Action), Status(step.Status), Seconds(step.Duration), Markup.Escape(FirstLine(step.Message)));
         }

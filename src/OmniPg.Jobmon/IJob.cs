@@ -11,7 +11,7 @@ namespace OmniPg.Jobmon;
 public interface IJob : IDisposable, IAsyncDisposable
 {
     /// <summary>
-    /// Id in <c>job_log</c>; null while the server is away, and for a run of <see cref="RecordMode.ErrorsOnly"/> until it is recorded.
+    /// Id in <c>job_log</c>; null while the server is away, and for a run of <see cref="JobOptions.ErrorsOnly"/> until it is recorded.
     /// </summary>
     long? JobId { get; }
 
@@ -171,7 +171,7 @@ public interface IJob : IDisposable, IAsyncDisposable
     ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Writes progress, log lines and buffered events now; a run of <see cref="RecordMode.ErrorsOnly"/> is recorded from now on.
+    /// Writes progress, log lines and buffered events now; a run of <see cref="JobOptions.ErrorsOnly"/> is recorded from now on.
     /// </summary>
     /// <param name="cancellationToken">Checked before the write, and ends the wait for another write of this run.</param>
     /// <exception cref="JobmonException">The server did not take them, whatever the <see cref="JobmonOptions.ErrorPolicy"/>.</exception>

@@ -58,7 +58,7 @@ public sealed class JobBuilder
     /// <summary>Records the run only if it or a step of it fails or, with <paramref name="orLongerThan"/>, lasts longer.</summary>
     /// <param name="orLongerThan">Run time beyond which it is recorded all the same; null means never.</param>
     public JobBuilder ErrorsOnly(TimeSpan? orLongerThan = null) =>
-        With(options => (options.Record, options.RecordWhenLongerThan) = (RecordMode.ErrorsOnly, orLongerThan));
+        With(options => (options.ErrorsOnly, options.RecordWhenLongerThan) = (true, orLongerThan));
 
     /// <summary>How the job and its steps end when disposed open, in place of <see cref="JobmonOptions.DisposeBehavior"/>.</summary>
     /// <param name="behavior">Failure or success.</param>

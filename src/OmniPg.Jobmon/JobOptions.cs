@@ -40,10 +40,15 @@ public sealed class JobOptions : ICheckedOptions
     /// </summary>
     public IJob? Parent { get; set; }
 
-    /// <summary>Which runs are recorded. Default <see cref="RecordMode.Always"/>.</summary>
-    public RecordMode Record { get; set; } = RecordMode.Always;
+    /// <summary>
+    /// Whether only runs that matter are recorded: nothing is written until the run ends and it or one of its steps had something else than success, or lasts
+    /// longer than <see cref="RecordWhenLongerThan"/>, or <see cref="IJob.FlushAsync"/> is called. For jobs that run every second. Default false: every run,
+    /// as it happens.
+    /// </summary>
+    /// <remarks>Until then the run has no id, no heartbeat covers it, and a killed process leaves no trace of it.</remarks>
+    public bool ErrorsOnly { get; set; }
 
-    /// <summary>Run time beyond which a run of <see cref="RecordMode.ErrorsOnly"/> is recorded although nothing failed. Default null: never.</summary>
+    /// <summary>Run time beyond which a run of <see cref="ErrorsOnly"/> is recorded although nothing failed. Default null: never.</summary>
     public TimeSpan? RecordWhenLongerThan { get; set; }
 
     /// <summary>How this job and its steps end when disposed open. Default null: <see cref="JobmonOptions.DisposeBehavior"/>.</summary>
@@ -71,7 +76,6 @@ public sealed class JobOptions : ICheckedOptions
         check.Positive(MaxRuntime);
         check.That(CancelledLevel >= AlertLevel.Ok, $"CancelledLevel '{CancelledLevel.Code}' must be a code from 1.");
         check.Defined<OnConflict>(OnConflict);
-        check.Defined<RecordMode>(Record);
         check.Defined(DisposeBehavior);
     }
 }
@@ -87,18 +91,4 @@ public enum OnConflict
 
     /// <summary>Throws <see cref="JobAlreadyRunningException"/> at once; nothing is recorded.</summary>
     Throw,
-}
-
-/// <summary>Which runs of a job are recorded.</summary>
-public enum RecordMode
-{
-    /// <summary>Every run, as it happens.</summary>
-    Always,
-
-    /// <summary>
-    /// Only runs that matter: nothing is written until the run ends and it or one of its steps had something else than success, or lasts
-    /// longer than <see cref="JobOptions.RecordWhenLongerThan"/>, or <see cref="IJob.FlushAsync"/> is called. For jobs that run every second.
-    /// </summary>
-    /// <remarks>Until then the run has no id, no heartbeat covers it, and a killed process leaves no trace of it.</remarks>
-    ErrorsOnly,
 }

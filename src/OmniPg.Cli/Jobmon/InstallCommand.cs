@@ -50,7 +50,7 @@ internal static class InstallCommand
                 json.WriteString("sideSchema", result.SideSchema.Value);
                 json.WriteBoolean("alreadyInstalled", result.AlreadyInstalled);
                 json.WriteBoolean("upgraded", result.Upgraded);
-                json.WriteString("sqlAutonomy", result.SqlAutonomy.ToString());
+                json.WriteString("sqlAutonomy", result.SqlIsAutonomous ? "Dblink" : "None");
                 json.WriteString("whyNotAutonomous", result.WhyNotAutonomous);
                 json.WriteEndObject();
             });
@@ -60,7 +60,7 @@ internal static class InstallCommand
             session.Out.WriteLine($"{(result.Upgraded ? "Upgraded" : result.AlreadyInstalled ? "Already installed" : "Installed")}: job log in schema {result.Schema}"
                 + $" ({(result.Mode == JobmonMode.Extension ? "extension pg_jobmon" : "own")}), side tables in {result.SideSchema}");
         }
-        if (result.SqlAutonomy == SqlAutonomy.None)
+        if (!result.SqlIsAutonomous)
             session.Error.WriteLine($"note: functions called from SQL log inside their caller's transaction, because {result.WhyNotAutonomous}");
         return ExitCodes.Done;
     }

@@ -107,30 +107,64 @@ internal static class JobHistorySql
               FROM @schema@.job_log j WHERE j.job_name = upper($1) AND j.start_time > now() - $2) f
         """;
 
-    public static JobRecord ReadJob(NpgsqlDataReader row) => new()
+    public static JobRecord ReadJob(NpgsqlDataReader row)
     {
-        JobId = row.GetInt64(0),
-        Owner = row.GetString(1),
-        JobName = row.GetString(2),
-        StartTime = row.GetFieldValue<DateTimeOffset>(3),
-        EndTime = row.Instant(4),
-        Status = row.Text(5),
-        Pid = row.GetInt32(6),
-        Run = row.GetBoolean(7) ? ReadRun(row) : null,
-    };
+        var job = new JobRecord
+        {
+            JobId = row.GetInt64(0),
+            Owner = row.GetString(1),
+            JobName = row.GetString(2),
+            StartTime = row.GetFieldValue<DateTimeOffset>(3),
+            EndTime = row.Instant(4),
+            Status = row.Text(5),
+            Pid = row.GetInt32(6),
+        };
+        return !row.GetBoolean(7) ? job : job with
+        {
+            DisplayName = row.Text(8),
+            ParentJobId = row.BigInt(9),
+            ClientName = row.Text(10),
+            Host = row.Text(11),
+            ProcessId = (int?)row.BigInt(12),
+            LastSeen = row.Instant(13),
+            TraceId = row.Text(14),
+            SpanId = row.Text(15),
+            WorkPid = (int?)row.BigInt(16),
+            Tags = row.IsDBNull(17) ? [] : row.GetFieldValue<string[]>(17),
+            Arguments = row.Text(18),
+            Result = row.Text(19),
+            Error = row.Text(20),
+            CancelRequestedAt = row.Instant(21),
+            CancelRequestedBy = row.Text(22),
+            ReapedAt = row.Instant(23),
+        };
+    }
 
-    public static JobStepRecord ReadStep(NpgsqlDataReader row) => new()
+    public static JobStepRecord ReadStep(NpgsqlDataReader row)
     {
-        JobId = row.GetInt64(0),
-        StepId = row.GetInt64(1),
-        Action = row.GetString(2),
-        StartTime = row.GetFieldValue<DateTimeOffset>(3),
-        EndTime = row.Instant(4),
-        ElapsedSeconds = row.IsDBNull(5) ? null : row.GetFloat(5),
-        Status = row.Text(6),
-        Message = row.Text(7),
-        Info = row.GetBoolean(8) ? ReadInfo(row) : null,
-    };
+        var step = new JobStepRecord
+        {
+            JobId = row.GetInt64(0),
+            StepId = row.GetInt64(1),
+            Action = row.GetString(2),
+            StartTime = row.GetFieldValue<DateTimeOffset>(3),
+            EndTime = row.Instant(4),
+            ElapsedSeconds = row.IsDBNull(5) ? null : row.GetFloat(5),
+            Status = row.Text(6),
+            Message = row.Text(7),
+        };
+        return !row.GetBoolean(8) ? step : step with
+        {
+            ParentStepId = row.BigInt(9),
+            Ordinal = (int?)row.BigInt(10),
+            Current = row.BigInt(11),
+            Total = row.BigInt(12),
+            Unit = row.Text(13),
+            ProgressAt = row.Instant(14),
+            RowsAffected = row.BigInt(15),
+            Error = row.Text(16),
+        };
+    }
 
     public static JobStatistics ReadStatistics(NpgsqlDataReader row) => new()
     {
@@ -145,38 +179,6 @@ internal static class JobHistorySql
         Longest = Seconds(row, 8),
         LastStart = row.Instant(9),
         LastSuccess = row.Instant(10),
-    };
-
-    private static JobRunInfo ReadRun(NpgsqlDataReader row) => new()
-    {
-        DisplayName = row.Text(8),
-        ParentJobId = row.BigInt(9),
-        ClientName = row.Text(10),
-        Host = row.Text(11),
-        ProcessId = (int?)row.BigInt(12),
-        LastSeen = row.Instant(13),
-        TraceId = row.Text(14),
-        SpanId = row.Text(15),
-        WorkPid = (int?)row.BigInt(16),
-        Tags = row.IsDBNull(17) ? [] : row.GetFieldValue<string[]>(17),
-        Arguments = row.Text(18),
-        Result = row.Text(19),
-        Error = row.Text(20),
-        CancelRequestedAt = row.Instant(21),
-        CancelRequestedBy = row.Text(22),
-        ReapedAt = row.Instant(23),
-    };
-
-    private static StepInfo ReadInfo(NpgsqlDataReader row) => new()
-    {
-        ParentStepId = row.BigInt(9),
-        Ordinal = (int?)row.BigInt(10),
-        Current = row.BigInt(11),
-        Total = row.BigInt(12),
-        Unit = row.Text(13),
-        ProgressAt = row.Instant(14),
-        RowsAffected = row.BigInt(15),
-        Error = row.Text(16),
     };
 
     private static TimeSpan? Seconds(NpgsqlDataReader row, int column) =>

@@ -1,6 +1,10 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>One run of a job: a row of <c>job_log</c>, or one of pg_cron.</summary>
+/// <remarks>
+/// From <see cref="DisplayName"/> on it is what only the SDK records, in the side schema's <c>run</c> and <c>session</c>: <see langword="null"/> for runs of SQL
+/// callers and of pg_cron, and without the side schema.
+/// </remarks>
 public sealed record JobRecord
 {
     /// <summary>Identity of the run, ascending with time. Negative for a run of pg_cron: its <see cref="PgCronRun.RunId"/> below zero.</summary>
@@ -24,12 +28,65 @@ public sealed record JobRecord
     /// <summary>Backend at work: the attached one, else that of the process's own session, or of the SQL caller.</summary>
     public required int Pid { get; init; }
 
-    /// <summary>What only the SDK records; <see langword="null"/> for runs of SQL callers and without the side schema.</summary>
-    public JobRunInfo? Run { get; init; }
-
     /// <summary>What pg_cron records; <see langword="null"/> for a run of the log.</summary>
     public PgCronRun? PgCron { get; init; }
 
     /// <summary>Time from start to end; <see langword="null"/> while the run is unfinished.</summary>
     public TimeSpan? Duration => EndTime - StartTime;
+
+    /// <summary>Name of the job as the program wrote it.</summary>
+    public string? DisplayName { get; init; }
+
+    /// <summary>Run that started this one; <see langword="null"/> for a run of its own.</summary>
+    public long? ParentJobId { get; init; }
+
+    /// <summary>Process that runs the job, as named by <see cref="JobmonOptions.ClientName"/>.</summary>
+    public string? ClientName { get; init; }
+
+    /// <summary>Host of that process.</summary>
+    public string? Host { get; init; }
+
+    /// <summary>Operating system's id of that process.</summary>
+    public int? ProcessId { get; init; }
+
+    /// <summary>Last heartbeat of that process, by the server's clock, in UTC.</summary>
+    public DateTimeOffset? LastSeen { get; init; }
+
+    /// <summary>Trace that the run belongs to, 32 hex digits; <see langword="null"/> when nothing was traced.</summary>
+    public string? TraceId { get; init; }
+
+    /// <summary>Span of the run, or that of its caller when runs are not traced, 16 hex digits; <see langword="null"/> without a trace.</summary>
+    public string? SpanId { get; init; }
+
+    /// <summary>Backend of the work connection that the program attached last; <see langword="null"/> for none, and when that was closed before the run ended.</summary>
+    public int? WorkPid { get; init; }
+
+    /// <summary>Tags of the run; empty when it has none.</summary>
+    public IReadOnlyList<string> Tags { get; init; } = [];
+
+    /// <summary>Parameters of the run as the text of one JSON object of strings; <see langword="null"/> for none.</summary>
+    public string? Arguments { get; init; }
+
+    /// <summary>
+    /// Result values (strings) and counters (numbers) of the run as the text of one JSON object; <see langword="null"/> for none and while
+    /// the run is open.
+    /// </summary>
+    public string? Result { get; init; }
+
+    /// <summary>
+    /// The failure as the text of one JSON object; <see langword="null"/> for none. Always with <c>message</c>; for an exception also
+    /// <c>type</c>, <c>stack</c>, <c>inner</c> of the same shape, <c>code</c> for one of these packages, and for one of the server
+    /// <c>sqlState</c>, <c>severity</c>, <c>detail</c>, <c>hint</c>, <c>where</c>, <c>schema</c>, <c>table</c>, <c>column</c>,
+    /// <c>constraint</c>, each only where it is known.
+    /// </summary>
+    public string? Error { get; init; }
+
+    /// <summary>When cancellation was asked for first, by the server's clock, in UTC; <see langword="null"/> when it was not.</summary>
+    public DateTimeOffset? CancelRequestedAt { get; init; }
+
+    /// <summary>Role that asked for cancellation first, and its reason; <see langword="null"/> for nobody.</summary>
+    public string? CancelRequestedBy { get; init; }
+
+    /// <summary>When the run was declared dead and closed, by the server's clock, in UTC; <see langword="null"/> when it was not.</summary>
+    public DateTimeOffset? ReapedAt { get; init; }
 }

@@ -29,7 +29,7 @@ internal sealed partial class JobRun : IJob
         _runtime = runtime;
         _options = options;
         _begun = runtime.Time.GetTimestamp();
-        Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.Record == RecordMode.ErrorsOnly };
+        Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.ErrorsOnly };
         _control = new RunControl(Row, runtime.Logger, options.StoppingToken);
         _flusher = new RunFlusher(Row, _steps, runtime);
         _work = new AttachedWork(this);

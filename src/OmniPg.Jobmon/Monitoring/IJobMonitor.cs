@@ -50,19 +50,8 @@ public interface IJobMonitor
 public sealed record ConfigFinding(string? JobName, string Code, string Message);
 
 /// <summary>A start or an end of a run.</summary>
-/// <param name="Kind">What happened.</param>
+/// <param name="State">
+/// Running for a start; Completed for an end with the text of code 1, Failed for one with another text.
+/// </param>
 /// <param name="Job">The run as it was read after the event: a start may show its end already, when both came between two looks.</param>
-public sealed record JobEvent(JobEventKind Kind, JobRecord Job);
-
-/// <summary>What happened to a run.</summary>
-public enum JobEventKind
-{
-    /// <summary>The run started.</summary>
-    Started,
-
-    /// <summary>The run ended with the text of code 1.</summary>
-    Succeeded,
-
-    /// <summary>The run ended with another text.</summary>
-    Failed,
-}
+public sealed record JobEvent(JobState State, JobRecord Job);

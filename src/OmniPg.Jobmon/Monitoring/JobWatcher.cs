@@ -178,7 +178,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
                 _highest = job.JobId;
             }
             if (isNew)
-                events.Add((job.StartTime, new JobEvent(JobEventKind.Started, job)));
+                events.Add((job.StartTime, new JobEvent(JobState.Running, job)));
             if (job.EndTime is not { } end)
             {
                 _open.Add(job.JobId);
@@ -186,7 +186,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
             else if (isNew || _open.Contains(job.JobId))
             {
                 _open.Remove(job.JobId);
-                events.Add((end, new JobEvent(job.Status == success ? JobEventKind.Succeeded : JobEventKind.Failed, job)));
+                events.Add((end, new JobEvent(job.Status == success ? JobState.Completed : JobState.Failed, job)));
             }
         }
     }

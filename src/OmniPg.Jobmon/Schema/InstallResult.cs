@@ -19,7 +19,7 @@ public sealed record InstallResult
     public required bool Upgraded { get; init; }
 
     /// <summary>Whether SQL callers log outside their transaction.</summary>
-    public required SqlAutonomy SqlAutonomy { get; init; }
+    public required bool SqlIsAutonomous { get; init; }
 
     /// <summary>
     /// Why SQL callers log inside their transaction, as the end of a sentence: the extension dblink is missing, or its connection does not reach

@@ -34,7 +34,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         }).ConfigureAwait(false);
 
         database.Forget();
-        var autonomy = before.Mode == JobmonMode.Extension ? SqlAutonomy.Dblink : await JobmonCapabilities.ProbeAsync(session, before.Schema).ConfigureAwait(false);
+        var isAutonomous = before.Mode == JobmonMode.Extension || await JobmonCapabilities.IsAutonomousAsync(session, before.Schema).ConfigureAwait(false);
         return new InstallResult
         {
             Mode = before.Mode == JobmonMode.Extension ? JobmonMode.Extension : JobmonMode.Own,
@@ -42,8 +42,8 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
             SideSchema = before.SideSchema,
             AlreadyInstalled = before.Mode == JobmonMode.Own || before.HasSide || before.FoundSide.IsOlder,
             Upgraded = before.HasOlderLog || before.FoundSide.IsOlder,
-            SqlAutonomy = autonomy,
-            WhyNotAutonomous = autonomy == SqlAutonomy.Dblink ? null : await JobmonCapabilities.WhyNoneAsync(session).ConfigureAwait(false),
+            SqlIsAutonomous = isAutonomous,
+            WhyNotAutonomous = isAutonomous ? null : await JobmonCapabilities.WhyNoneAsync(session).ConfigureAwait(false),
         };
     }
 

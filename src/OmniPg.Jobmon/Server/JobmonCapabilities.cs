@@ -21,8 +21,11 @@ public sealed record JobmonCapabilities
     /// <summary>Whether the server is a standby: history and checks work, writing does not.</summary>
     public required bool IsStandby { get; init; }
 
-    /// <summary>Whether SQL callers log outside their transaction. Found by a trial connection of dblink.</summary>
-    public required SqlAutonomy SqlAutonomy { get; init; }
+    /// <summary>
+    /// Whether what SQL callers log survives the rollback of their own transaction: it goes through a connection of dblink, which was tried. The SDK's own
+    /// records always do.
+    /// </summary>
+    public required bool SqlIsAutonomous { get; init; }
 
     /// <summary>
     /// Whether death detection, progress values, nested steps, cancellation by flag, schedules and muting work: they need the side schema.
@@ -38,18 +41,14 @@ public sealed record JobmonCapabilities
         LogVersion = server.LogVersion,
         ServerVersion = server.Version,
         IsStandby = server.IsStandby,
-        SqlAutonomy = server.Mode switch
-        {
-            // The extension has no other way: without a connection its functions fail.
-            JobmonMode.Extension => SqlAutonomy.Dblink,
-            JobmonMode.Own => await ProbeAsync(session, server.Schema).ConfigureAwait(false),
-            _ => SqlAutonomy.None,
-        },
+        // The extension has no other way: without a connection its functions fail.
+        SqlIsAutonomous = server.Mode == JobmonMode.Extension
+            || (server.Mode == JobmonMode.Own && await IsAutonomousAsync(session, server.Schema).ConfigureAwait(false)),
     };
 
     /// <summary>Whether functions called from SQL can open a connection of their own in own mode.</summary>
-    internal static async Task<SqlAutonomy> ProbeAsync(PgSession session, PgIdentifier schema) =>
-        await session.ScalarAsync($"SELECT {schema.Quoted}._dblink_probe()").ConfigureAwait(false) is true ? SqlAutonomy.Dblink : SqlAutonomy.None;
+    internal static async Task<bool> IsAutonomousAsync(PgSession session, PgIdentifier schema) =>
+        await session.ScalarAsync($"SELECT {schema.Quoted}._dblink_probe()").ConfigureAwait(false) is true;
 
     /// <summary>Why they cannot, as the end of a sentence.</summary>
     internal static async Task<string> WhyNoneAsync(PgSession session) =>
@@ -68,14 +67,4 @@ public enum JobmonMode
 
     /// <summary>The SDK installed same-named tables and functions in a schema of its own.</summary>
     Own,
-}
-
-/// <summary>Whether what SQL callers log survives the rollback of their own transaction. The SDK's own records always do.</summary>
-public enum SqlAutonomy
-{
-    /// <summary>No connection through dblink is possible: SQL callers log inside their transaction.</summary>
-    None,
-
-    /// <summary>SQL callers log through a connection of dblink.</summary>
-    Dblink,
 }

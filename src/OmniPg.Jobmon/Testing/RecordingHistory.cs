@@ -86,32 +86,32 @@ internal sealed class RecordingHistory(RecordingJobmon jobmon) : IJobHistory
         EndTime = run.Seen.EndTime,
         Status = run.Seen.Status,
         Pid = run.Seen.WorkPid ?? 0,
-        Run = new JobRunInfo
-        {
-            DisplayName = run.Seen.Name,
-            ParentJobId = run.Seen.ParentJobId,
-            WorkPid = run.Seen.WorkPid,
-            Tags = run.Seen.Tags,
-            Arguments = run.ArgumentsJson,
-            Result = run.ResultJson,
-            Error = run.ErrorJson,
-            CancelRequestedAt = run.Seen.CancelRequestedAt,
-            CancelRequestedBy = run.CancelRequestedBy,
-        },
+        DisplayName = run.Seen.Name,
+        ParentJobId = run.Seen.ParentJobId,
+        WorkPid = run.Seen.WorkPid,
+        Tags = run.Seen.Tags,
+        Arguments = run.ArgumentsJson,
+        Result = run.ResultJson,
+        Error = run.ErrorJson,
+        CancelRequestedAt = run.Seen.CancelRequestedAt,
+        CancelRequestedBy = run.CancelRequestedBy,
     };
 
-    private static JobStepRecord Record(MemorySink.Run run, MemorySink.Step step) => new()
+    private static JobStepRecord Record(MemorySink.Run run, MemorySink.Step step)
     {
-        JobId = run.Seen.JobId,
-        StepId = step.Seen.StepId,
-        Action = step.Seen.Action,
-        StartTime = step.Seen.StartTime,
-        EndTime = step.Seen.EndTime,
-        ElapsedSeconds = (float?)(step.Seen.EndTime - step.Seen.StartTime)?.TotalSeconds,
-        Status = step.Seen.Status,
-        Message = step.Seen.Message,
+        var record = new JobStepRecord
+        {
+            JobId = run.Seen.JobId,
+            StepId = step.Seen.StepId,
+            Action = step.Seen.Action,
+            StartTime = step.Seen.StartTime,
+            EndTime = step.Seen.EndTime,
+            ElapsedSeconds = (float?)(step.Seen.EndTime - step.Seen.StartTime)?.TotalSeconds,
+            Status = step.Seen.Status,
+            Message = step.Seen.Message,
+        };
         // The step that the end of a run adds stands in the log only.
-        Info = step.Ordinal is null ? null : new StepInfo
+        return step.Ordinal is null ? record : record with
         {
             ParentStepId = step.Seen.ParentStepId,
             Ordinal = step.Ordinal,
@@ -121,6 +121,6 @@ internal sealed class RecordingHistory(RecordingJobmon jobmon) : IJobHistory
             ProgressAt = step.ProgressAt,
             RowsAffected = step.Seen.RowsAffected,
             Error = step.ErrorJson,
-        },
-    };
+        };
+    }
 }

@@ -69,7 +69,7 @@ public sealed class RecordingJobmon : IJobmon, IDisposable
     public Func<string, long>? SqlAnswer { get; init; }
 
     /// <summary>The recorded runs, oldest first, as they stand now; each call takes a new picture that does not change any more.</summary>
-    /// <remarks>A run of <see cref="RecordMode.ErrorsOnly"/> appears when the client would write it.</remarks>
+    /// <remarks>A run of <see cref="JobOptions.ErrorsOnly"/> appears when the client would write it.</remarks>
     public IReadOnlyList<RecordedJob> Jobs
     {
         get

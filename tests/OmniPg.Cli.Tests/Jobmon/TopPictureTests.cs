@@ -125,7 +125,7 @@ public sealed class TopPictureTests
     private static JobStepRecord Step(long id, string action, long? current, long? total, string? unit, long? parent = null) => new()
     {
         JobId = 1, StepId = id, Action = action, StartTime = Now.AddMinutes(-1), Status = "PENDING",
-        Info = new StepInfo { Current = current, Total = total, Unit = unit, ParentStepId = parent },
+        Current = current, Total = total, Unit = unit, ParentStepId = parent,
     };
 
     private static JobAlert Alert(string job, string text) => new()

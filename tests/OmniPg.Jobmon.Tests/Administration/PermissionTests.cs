@@ -23,7 +23,7 @@ public sealed class PermissionTests(PgClusterFixture server)
 
         refused.Message.Should().StartWith($"Role 'owner_{database.Name}' lacks CREATE on '{database.Name}'.");
         result.AlreadyInstalled.Should().BeFalse();
-        result.SqlAutonomy.Should().Be(SqlAutonomy.None);
+        result.SqlIsAutonomous.Should().BeFalse();
         again.AlreadyInstalled.Should().BeTrue();
     }
 

@@ -51,7 +51,7 @@ public sealed class ServerMajorTests
         job.State.Should().Be(JobState.Cancelled);
         report.Alerts.Should().ContainSingle().Which.AlertText.Should().Be("1 CRITICAL run(s)");
         (await first).Should().BeTrue();
-        (events.Current.Kind, events.Current.Job.JobName).Should().Be((JobEventKind.Started, "LOAD"));
+        (events.Current.State, events.Current.Job.JobName).Should().Be((JobState.Running, "LOAD"));
         await using var again = await jobmon.Job("load").SingleInstance().StartAsync(Stop);
         again.Acquired.Should().BeTrue("the lock was given back");
         await again.CompleteAsync(cancellationToken: Stop);

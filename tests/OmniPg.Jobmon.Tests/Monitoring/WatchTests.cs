@@ -18,7 +18,7 @@ public sealed class WatchTests(PgClusterFixture server)
             await foreach (var e in log.Monitor.WatchAsync(stop.Token))
             {
                 lock (seen)
-                    seen.Add($"{e.Kind} {e.Job.JobName}");
+                    seen.Add($"{e.State} {e.Job.JobName}");
             }
         }, TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(() => log.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT' AND pid <> pg_backend_pid() AND state = 'idle')"),
@@ -34,7 +34,7 @@ public sealed class WatchTests(PgClusterFixture server)
 
         var act = () => watching.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         await act.Should().ThrowAsync<OperationCanceledException>();
-        seen.Should().Equal("Started ONE", "Succeeded ONE", "Started TWO", "Failed TWO", "Succeeded BEFORE");
+        seen.Should().Equal("Running ONE", "Completed ONE", "Running TWO", "Failed TWO", "Completed BEFORE");
     }
 
     [Fact]
@@ -52,12 +52,12 @@ public sealed class WatchTests(PgClusterFixture server)
 
         await log.ExecuteAsync("SELECT S.add_job('one'), pg_notify('omnipg_jobmon', 'start:1')");
         (await first.AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)).Should().BeTrue();
-        $"{events.Current.Kind} {events.Current.Job.JobName}".Should().Be("Started ONE");
+        $"{events.Current.State} {events.Current.Job.JobName}".Should().Be("Running ONE");
         var second = events.MoveNextAsync();
         await log.ExecuteAsync("SELECT S.close_job(1)");
         (await second.AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)).Should().BeTrue();
 
-        $"{events.Current.Kind} {events.Current.Job.JobName}".Should().Be("Succeeded ONE");
+        $"{events.Current.State} {events.Current.Job.JobName}".Should().Be("Completed ONE");
         proxy.Cuts.Should().BeGreaterThan(0);
     }
 }

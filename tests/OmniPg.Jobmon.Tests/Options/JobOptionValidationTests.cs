@@ -11,13 +11,13 @@ public sealed class JobOptionValidationTests
         var options = new JobOptions
         {
             WaitTimeout = TimeSpan.FromSeconds(-1), RecordWhenLongerThan = TimeSpan.FromSeconds(-2), MaxRuntime = TimeSpan.Zero, CancelledLevel = new AlertLevel(0),
-            OnConflict = (OnConflict)9, Record = (RecordMode)8, DisposeBehavior = (DisposeBehavior)7,
+            OnConflict = (OnConflict)9, DisposeBehavior = (DisposeBehavior)7,
         };
 
         string[] failures =
         [
             "WaitTimeout '-00:00:01' must not be negative.", "RecordWhenLongerThan '-00:00:02' must not be negative.", "MaxRuntime '00:00:00' must be positive.",
-            "CancelledLevel '0' must be a code from 1.", "OnConflict '9' must be one of 'Skip', 'Wait', 'Throw'.", "Record '8' must be one of 'Always', 'ErrorsOnly'.",
+            "CancelledLevel '0' must be a code from 1.", "OnConflict '9' must be one of 'Skip', 'Wait', 'Throw'.",
             "DisposeBehavior '7' must be one of 'FailUnlessCompleted', 'CompleteUnlessFailed'.",
         ];
 

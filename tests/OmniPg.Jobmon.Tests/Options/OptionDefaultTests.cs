@@ -30,7 +30,7 @@ public sealed class OptionDefaultTests
     public void Options_of_a_job_have_their_documented_defaults() => Defaults(new JobOptions()).Should().BeEquivalentTo(new Dictionary<string, object?>
     {
         ["SingleInstance"] = false, ["OnConflict"] = OnConflict.Skip, ["WaitTimeout"] = TimeSpan.FromMinutes(1), ["MaxRuntime"] = null,
-        ["Tags"] = Array.Empty<string>(), ["Arguments"] = new Dictionary<string, string>(), ["Parent"] = null, ["Record"] = RecordMode.Always,
+        ["Tags"] = Array.Empty<string>(), ["Arguments"] = new Dictionary<string, string>(), ["Parent"] = null, ["ErrorsOnly"] = false,
         ["RecordWhenLongerThan"] = null, ["DisposeBehavior"] = null, ["CancelledLevel"] = AlertLevel.Critical, ["WorkConnection"] = null,
         ["StoppingToken"] = CancellationToken.None,
     });

@@ -42,7 +42,7 @@ public sealed class PgCronHistoryTests(PgCronFixture server)
         var run = await cron.History.ListAsync(new JobQuery { Name = "PG_CRON: NIGHTLY", Limit = 1 }, Stop).SingleAsync(Stop);
 
         run.PgCron.Should().Be(new PgCronRun { RunId = 2, JobId = 1, Command = "SELECT 1", Database = await cron.ScalarAsync<string>("SELECT current_database()::text"), Message = "ERROR:  no\nCONTEXT:  x" });
-        run.Should().BeEquivalentTo(new { Owner = "postgres", Pid = 1, Run = (JobRunInfo?)null, Duration = TimeSpan.FromSeconds(1) });
+        run.Should().BeEquivalentTo(new { Owner = "postgres", Pid = 1, DisplayName = (string?)null, ClientName = (string?)null, Duration = TimeSpan.FromSeconds(1) });
         (await cron.History.StepsAsync(run.JobId, Stop).ToListAsync(Stop)).Should().BeEmpty();
         (await cron.Log.Admin.CancelAsync(run.JobId, cancellationToken: Stop)).Should().Be(CancelResult.NotFound);
     }

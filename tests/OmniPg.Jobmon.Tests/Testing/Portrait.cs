@@ -13,18 +13,17 @@ internal static partial class Portrait
         var cancellation = TestContext.Current.CancellationToken;
         var lines = new List<string>();
         var runs = await history.ListAsync(new JobQuery { Limit = null }, cancellation).OrderBy(run => run.JobId).ToListAsync(cancellation);
-        var names = runs.ToDictionary(run => run.JobId, run => run.Run!.DisplayName!);
+        var names = runs.ToDictionary(run => run.JobId, run => run.DisplayName!);
         foreach (var run in runs)
         {
-            var info = run.Run!;
-            lines.Add(Line(run.JobName, info.DisplayName, run.Status, run.EndTime is null ? "open" : "ended", Name(names, info.ParentJobId), List(info.Tags),
-                Json(info.Arguments), Json(info.Result), Error(info.Error), info.CancelRequestedAt is null ? null : "cancel requested",
-                info.WorkPid is null ? null : "attached"));
+            lines.Add(Line(run.JobName, run.DisplayName, run.Status, run.EndTime is null ? "open" : "ended", Name(names, run.ParentJobId), List(run.Tags),
+                Json(run.Arguments), Json(run.Result), Error(run.Error), run.CancelRequestedAt is null ? null : "cancel requested",
+                run.WorkPid is null ? null : "attached"));
             var steps = await history.StepsAsync(run.JobId, cancellation).ToListAsync(cancellation);
             var actions = steps.ToDictionary(step => step.StepId, step => step.Action);
             foreach (var step in steps)
                 lines.Add("  " + Line(step.Action, step.Status, step.EndTime is null ? "open" : "ended", step.ElapsedSeconds >= 0 || step.EndTime is null ? null : "no duration",
-                    Message(step.Message), Name(actions, step.Info?.ParentStepId), step.Info?.Current, step.Info?.Total, step.Info?.Unit, step.Info?.RowsAffected, Error(step.Info?.Error)));
+                    Message(step.Message), Name(actions, step.ParentStepId), step.Current, step.Total, step.Unit, step.RowsAffected, Error(step.Error)));
         }
 
         return string.Join('\n', lines);

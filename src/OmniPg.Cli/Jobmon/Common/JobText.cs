@@ -92,10 +92,10 @@ internal static class JobText
         json.WriteString("startTime", step.StartTime);
         WriteInstant(json, "endTime", step.EndTime);
         json.WriteString("message", step.Message);
-        if (step.Info is { Current: { } current } info)
+        if (step.Current is { } current)
         {
             json.WriteNumber("current", current);
-            if (info.Total is { } total)
+            if (step.Total is { } total)
                 json.WriteNumber("total", total);
         }
         json.WriteEndObject();

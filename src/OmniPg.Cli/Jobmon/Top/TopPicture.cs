@@ -109,7 +109,7 @@ internal static class TopPicture
         foreach (var job in jobs)
         {
             var ink = job.Status == snapshot.Text(AlertLevel.Ok) ? Ink.Good : job.Status == snapshot.Text(AlertLevel.Warning) ? Ink.Attention : Ink.Bad;
-            table.Add(ink, JobText.Number(job.JobId), job.Run?.DisplayName ?? job.JobName, job.Status ?? "unfinished",
+            table.Add(ink, JobText.Number(job.JobId), job.DisplayName ?? job.JobName, job.Status ?? "unfinished",
                 job.EndTime is { } end ? JobText.Instant(end) : "", JobText.Duration(job.Duration), job.Owner);
         }
         return table;

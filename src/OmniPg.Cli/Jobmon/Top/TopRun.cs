@@ -7,7 +7,7 @@ internal sealed record TopRun(JobRecord Job, IReadOnlyList<TopStep> Steps)
 {
     private const string Separator = " › ";
 
-    public string Name => Job.Run?.DisplayName ?? Job.JobName;
+    public string Name => Job.DisplayName ?? Job.JobName;
 
     /// <summary>The step that was opened last, with the steps around it in its name; null when none is open.</summary>
     public TopStep? Innermost
@@ -18,7 +18,7 @@ internal sealed record TopRun(JobRecord Job, IReadOnlyList<TopStep> Steps)
                 return null;
             var path = last.Step.Action;
             var outer = last;
-            while (Steps.FirstOrDefault(s => s.Step.StepId == outer.Step.Info?.ParentStepId) is { } parent)
+            while (Steps.FirstOrDefault(s => s.Step.StepId == outer.Step.ParentStepId) is { } parent)
                 (outer, path) = (parent, parent.Step.Action + Separator + path);
             return new TopStep(last.Step with { Action = path }, 0);
         }
@@ -37,7 +37,7 @@ internal sealed record TopRun(JobRecord Job, IReadOnlyList<TopStep> Steps)
 
     private static void Append(IReadOnlyList<JobStepRecord> open, List<TopStep> ordered, long? parent, int depth)
     {
-        foreach (var step in open.Where(s => s.Info?.ParentStepId == parent))
+        foreach (var step in open.Where(s => s.ParentStepId == parent))
         {
             ordered.Add(new TopStep(step, depth));
             Append(open, ordered, step.StepId, depth + 1);

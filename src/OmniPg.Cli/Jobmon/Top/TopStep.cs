@@ -14,16 +14,16 @@ internal sealed record TopStep(JobStepRecord Step, int Depth)
     /// <summary>A bar of so many cells and the share when the total is known, then the last report.</summary>
     public string Progress(int barWidth)
     {
-        if (Step.Info is not { Current: { } current, Total: > 0 and var total })
-            return Step.Message ?? Count(Step.Info);
+        if (Step is not { Current: { } current, Total: > 0 and var total })
+            return Step.Message ?? Count(Step);
         var share = Math.Clamp((double)current / total, 0, 1);
         // Rounded down: a bar is full and says 100 % only at the end.
         var percent = string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(share * 100):0} %");
         var full = (int)(share * barWidth);
-        var report = Step.Message?.Replace($" ({percent})", "", StringComparison.Ordinal) ?? Count(Step.Info);
+        var report = Step.Message?.Replace($" ({percent})", "", StringComparison.Ordinal) ?? Count(Step);
         return $"{new string('█', full)}{new string('░', barWidth - full)} {percent,5}  {report}";
     }
 
-    private static string Count(StepInfo? info) => info is not { Current: { } current } ? ""
-        : string.Create(CultureInfo.InvariantCulture, $"{current:N0}{(info.Total is { } total ? $" of {total:N0}" : "")} {info.Unit}").TrimEnd();
+    private static string Count(JobStepRecord step) => step is not { Current: { } current } ? ""
+        : string.Create(CultureInfo.InvariantCulture, $"{current:N0}{(step.Total is { } total ? $" of {total:N0}" : "")} {step.Unit}").TrimEnd();
 }
