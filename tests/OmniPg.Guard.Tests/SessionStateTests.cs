@@ -15,7 +15,7 @@ public sealed partial class SessionStateTests
         ["set for session: OmniPg.Jobmon/Schema/Scripts/own-autonomy.sql"] = "a parameter of the package's own name, for callers in SQL, that nobody else reads",
         ["set for session: OmniPg.Extractor/Sql/EntrySqlWriter.cs"] = "text of a script; whoever runs it has a session of its own, as with pg_restore",
         ["set for session: OmniPg.Extractor/Sql/ScriptPrologue.cs"] = "as above",
-        ["set for session: OmniPg.Extractor/Replaying/TreeScript.cs"] = "as above",
+        ["set for session: OmniPg.Extractor/Trees/SchemaTree.cs"] = "as above",
         ["set for session: OmniPg.Extractor/Extraction/TreePublication.cs"] = "reads that text",
         ["set for session: OmniPg.Extractor/Replaying/ReplayRun.cs"] = "the one session of a replay, which needs a direct connection, as a restore does",
         ["set for session: OmniPg.Extractor/Replaying/SessionText.cs"] = "statements for that session",

@@ -79,8 +79,7 @@ internal static class ExtractOptions
         options.RequireComplete = session.Get(RequireComplete);
         options.KeepArchive = session.Get(Keep);
         ApplyData(session, options);
-        foreach (var table in session.Get(ReferenceData) ?? [])
-            options.ReferenceTables.Add(table);
+        options.ReferenceTables = session.Get(ReferenceData) ?? [];
         ApplyKinds(session, options);
         ApplyFilter(session, options.Filter);
     }

@@ -45,6 +45,103 @@ public sealed record ExtractorArguments
     public static ExtractorArguments Parse(IEnumerable<string> arguments)
     {
         ArgumentNullException.ThrowIfNull(arguments);
-        return new ArgumentReader(arguments).Read();
+        return new Reader(arguments).Read();
+    }
+
+    /// <summary>Reads arguments by the table of the original's options.</summary>
+    private sealed class Reader(IEnumerable<string> arguments)
+    {
+        private readonly Queue<string> _rest = new(ArgumentFile.Expand(arguments));
+        private readonly ArgumentState _state = new();
+
+        public ExtractorArguments Read()
+        {
+            // The original puts the tree below a folder named after the database.
+            _state.Extraction.Layout.DatabaseDirectory = null;
+            while (_rest.TryDequeue(out var argument))
+                ReadOne(argument);
+            if (_state.Git is not null && _state.Svn is not null)
+                throw new ExtractorOptionException("--svn", "'--git' and '--svn' exclude each other.");
+            if (_state.Extraction is { Kinds: ObjectKinds.None, Roles: false })
+                throw new ExtractorOptionException("--getall", "No extraction options set.", "Add --getall or another --get option.");
+            if (_state is { RemovePasswords: true, Extraction.Roles: false })
+                throw new ExtractorOptionException("--remove_passwords", "'--remove_passwords' needs '--getroles' or '--getall'.");
+            if (_state.InsertFormat is not null && !_state.Data)
+                throw new ExtractorOptionException("--inserts", "'--inserts' and '--column_inserts' need '--getdata'.");
+            if (_state.Data)
+                _state.Extraction.Data = new DataOptions { Format = _state.InsertFormat ?? DataFormat.Copy };
+            if (_state.KeepDump)
+                _state.Extraction.KeepArchive = Path.Combine(_state.Directory, "dump", "pg_extractor_dump.pgr");
+            return new ExtractorArguments
+            {
+                ConnectionString = _state.Connection.Count == 0 ? null : _state.Connection.ConnectionString,
+                Directory = _state.Directory,
+                Extractor = _state.Extractor,
+                Extraction = _state.Extraction,
+                Git = _state.Git,
+                Svn = _state.Svn,
+                CommitMessage = _state.Message,
+                Quiet = _state.Quiet,
+                Debug = _state.Debug,
+                WithoutEffect = _state.Needless,
+            };
+        }
+
+        private void ReadOne(string argument)
+        {
+            var equals = argument.StartsWith("--", StringComparison.Ordinal) ? argument.IndexOf('=', StringComparison.Ordinal) : -1;
+            var name = equals < 0 ? argument : argument[..equals];
+            name = ArgumentTable.Aliases.GetValueOrDefault(name, name);
+            // argparse takes the value of a short option from the same word: -p5432. Two letters (-nf) are options of their own.
+            var attached = equals < 0 && argument.Length > 2 && argument[1] != '-' && name == argument && !ArgumentTable.Flags.ContainsKey(name)
+                ? ArgumentTable.Aliases.GetValueOrDefault(argument[..2])
+                : null;
+            if (attached is not null && ArgumentTable.Values.TryGetValue(attached, out var setAttached))
+                setAttached(_state, argument[2..]);
+            else if (equals < 0 && ArgumentTable.Flags.TryGetValue(name, out var flag))
+                flag(_state);
+            else if (ArgumentTable.Values.TryGetValue(name, out var set))
+                set(_state, equals >= 0 ? argument[(equals + 1)..] : ValueOf(argument));
+            else
+                throw new ExtractorOptionException(argument, $"The option '{argument}' is not known.");
+        }
+
+        private string ValueOf(string argument) => _rest.TryDequeue(out var value)
+            ? value
+            : throw new ExtractorOptionException(argument, $"The option '{argument}' needs a value.");
+
+        /// <summary>Puts the lines of <c>@file</c> arguments in their place, files within files too.</summary>
+        private static class ArgumentFile
+        {
+            private const int MaximumDepth = 10;
+
+            public static IEnumerable<string> Expand(IEnumerable<string> arguments, int depth = 0)
+            {
+                foreach (var argument in arguments)
+                {
+                    if (argument.Length < 2 || argument[0] != '@')
+                    {
+                        yield return argument;
+                        continue;
+                    }
+                    if (depth == MaximumDepth)
+                        throw new ExtractorOptionException(argument, $"Argument files are nested deeper than '{MaximumDepth}' at '{argument}'.");
+                    foreach (var inner in Expand(Read(argument), depth + 1))
+                        yield return inner;
+                }
+            }
+
+            private static IEnumerable<string> Read(string argument)
+            {
+                try
+                {
+                    return [.. File.ReadAllLines(argument[1..]).Where(static line => line.Length > 0)];
+                }
+                catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+                {
+                    throw new ExtractorOptionException(argument, $"The argument file '{argument[1..]}' cannot be read: {error.Message}", innerException: error);
+                }
+            }
+        }
     }
 }

@@ -8,10 +8,10 @@ public sealed class ExtractionOptions : ICheckedOptions
     public ObjectKinds Kinds { get; set; } = ObjectKinds.All;
 
     /// <summary>Which objects of these kinds. Default: all.</summary>
-    public ExtractionFilter Filter { get; } = new();
+    public ExtractionFilter Filter { get; set; } = new();
 
     /// <summary>Folders and file names.</summary>
-    public LayoutOptions Layout { get; } = new();
+    public LayoutOptions Layout { get; set; } = new();
 
     /// <summary>Extra copies of triggers, rules and owned sequences in own files. Default: none.</summary>
     public FileCopies Copies { get; set; }
@@ -23,7 +23,7 @@ public sealed class ExtractionOptions : ICheckedOptions
     /// Tables whose rows are written to <c>data/</c>, sorted by primary key, so that their diff is stable: <c>schema.table</c> as psql pattern. Default:
     /// none. Read in the same snapshot as the definitions; needs a server and a data source, not with <see cref="Data"/>. Sequence values are not written.
     /// </summary>
-    public IList<string> ReferenceTables { get; } = [];
+    public IReadOnlyList<string> ReferenceTables { get; set; } = [];
 
     /// <summary>Whether roles and memberships are written to <c>roles/roles.sql</c> (<c>--getroles</c>); needs a server. Default false.</summary>
     public bool Roles { get; set; }
@@ -88,8 +88,12 @@ public sealed class ExtractionOptions : ICheckedOptions
     /// <summary>Whether optimizer statistics of PostgreSQL 18 dumps and newer are written, to <c>statistics/</c>. Default false.</summary>
     public bool StatisticsData { get; set; }
 
-    /// <summary>Changes to entries on their way into files, in order. Default: none.</summary>
-    public IList<IEntryTransform> Transforms { get; } = [];
+    /// <summary>
+    /// Changes to entries on their way into files, in order: rename owners, drop tablespaces, mask, leave out. Each is given the entry as dumped, after those
+    /// before it, and returns the same entry, a changed copy (<c>entry with { … }</c>), or null to leave it out. Default: none.
+    /// </summary>
+    /// <remarks>Called once per entry in replay order, on one thread. The result must depend on the entry alone, or the tree is not reproducible.</remarks>
+    public IReadOnlyList<Func<TocEntry, TocEntry?>> Transforms { get; set; } = [];
 
     /// <summary>
     /// Bytes of pg_dump's output to take in a second, at least 1; <see langword="null"/> (default) for as fast as it comes. Stands for <c>--wait</c>:
@@ -102,6 +106,10 @@ public sealed class ExtractionOptions : ICheckedOptions
 
     void ICheckedOptions.Check(OptionsCheck check)
     {
+        check.That(Filter is not null && Layout is not null && ReferenceTables is not null && Transforms is not null,
+            "Filter, Layout, ReferenceTables and Transforms cannot be null: leave them as they are for none.");
+        if (Filter is null || ReferenceTables is null)
+            return;
         check.That((Kinds & ObjectKinds.All) != ObjectKinds.None || Roles, "No kinds of objects are set, so there is nothing to extract.");
         check.That(MaxDegreeOfParallelism >= 1, $"MaxDegreeOfParallelism is '{MaxDegreeOfParallelism}', it must be at least '1'.");
         check.That(!CleanIfExists || Clean, "CleanIfExists needs Clean.");

@@ -22,7 +22,7 @@ public sealed class LayoutOptions
     public bool FilePerSignature { get; set; }
 
     /// <summary>Other folder names by kind, for example <c>["TABLE"] = "table"</c>; kinds are those of <see cref="SchemaObjectId.Kind"/>. Default: none.</summary>
-    public IDictionary<string, string> Folders { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+    public IDictionary<string, string> Folders { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     internal string RootBelow(string directory, string database)
     {

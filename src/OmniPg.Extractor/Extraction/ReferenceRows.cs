@@ -7,7 +7,7 @@ internal sealed class ReferenceRows
 {
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
     private readonly ReferenceSession _session;
-    private readonly Dictionary<int, ReferenceTable> _tables = [];
+    private readonly Dictionary<int, ReferenceSession.Table> _tables = [];
 
     public ReferenceRows(ReferenceSession session, IReadOnlyList<TocEntry> archive)
     {
@@ -38,7 +38,7 @@ internal sealed class ReferenceRows
         }
     }
 
-    private static TocEntry EntryOf(ReferenceTable table, int dumpId, IReadOnlyList<TocEntry> archive)
+    private static TocEntry EntryOf(ReferenceSession.Table table, int dumpId, IReadOnlyList<TocEntry> archive)
     {
         var (schema, name) = (table.Name.Schema!.Value.Value, table.Name.Name.Value);
         return new TocEntry

@@ -10,7 +10,7 @@ internal sealed class ReferenceSession : IAsyncDisposable
     private const int BufferChars = 32 * 1024;
     private readonly NpgsqlConnection _connection;
 
-    private ReferenceSession(NpgsqlConnection connection, string snapshot, IReadOnlyList<ReferenceTable> tables)
+    private ReferenceSession(NpgsqlConnection connection, string snapshot, IReadOnlyList<Table> tables)
     {
         _connection = connection;
         Snapshot = snapshot;
@@ -21,7 +21,7 @@ internal sealed class ReferenceSession : IAsyncDisposable
     public string Snapshot { get; }
 
     /// <summary>The tables, sorted by schema and name.</summary>
-    public IReadOnlyList<ReferenceTable> Tables { get; }
+    public IReadOnlyList<Table> Tables { get; }
 
     public static async Task<ReferenceSession> BeginAsync(
         NpgsqlDataSource dataSource, IEnumerable<string> patterns, TimeSpan lockTimeout, CancellationToken cancellationToken)
@@ -47,7 +47,7 @@ internal sealed class ReferenceSession : IAsyncDisposable
     }
 
     /// <summary>Writes the rows of a table in COPY's text form, without the line that ends them; memory does not depend on their number.</summary>
-    public Task WriteRowsAsync(ReferenceTable table, TextWriter target, CancellationToken cancellationToken) => ReadingAsync(table, async () =>
+    public Task WriteRowsAsync(Table table, TextWriter target, CancellationToken cancellationToken) => ReadingAsync(table, async () =>
     {
         var buffer = ArrayPool<char>.Shared.Rent(BufferChars);
         try
@@ -94,7 +94,7 @@ internal sealed class ReferenceSession : IAsyncDisposable
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task ReadingAsync(ReferenceTable table, Func<Task> read)
+    private static async Task ReadingAsync(Table table, Func<Task> read)
     {
         try
         {
@@ -130,13 +130,13 @@ internal sealed class ReferenceSession : IAsyncDisposable
             """;
 
         /// <exception cref="ExtractorOptionException">A pattern matches no table, or a table has no primary key.</exception>
-        public static async Task<IReadOnlyList<ReferenceTable>> FindAsync(
+        public static async Task<IReadOnlyList<Table>> FindAsync(
             NpgsqlConnection connection, IEnumerable<string> patterns, CancellationToken cancellationToken)
         {
             var expressions = patterns.Select(static pattern =>
                 (Pattern: pattern, Regex: NamePattern.Compile($"^(?:{NamePattern.ToExpression(pattern)})$", Option, pattern))).ToList();
             var unmatched = expressions.Select(static e => e.Pattern).ToHashSet(StringComparer.Ordinal);
-            var found = new Dictionary<uint, (ReferenceTable Table, uint[] Ancestors)>();
+            var found = new Dictionary<uint, (Table Table, uint[] Ancestors)>();
             var command = new NpgsqlCommand(Sql, connection);
             await using (command.ConfigureAwait(false))
             {
@@ -161,36 +161,36 @@ internal sealed class ReferenceSession : IAsyncDisposable
             return [.. found.Values.Where(item => !item.Ancestors.Any(found.ContainsKey)).Select(static item => Checked(item.Table))];
         }
 
-        private static ReferenceTable Read(NpgsqlDataReader reader) => new(
+        private static Table Read(NpgsqlDataReader reader) => new(
             new QualifiedName(PgIdentifier.Create(reader.GetString(0)), PgIdentifier.Create(reader.GetString(1))),
             reader.GetString(2),
             reader.GetBoolean(3),
             [.. reader.GetFieldValue<string[]>(5).Select(PgIdentifier.Create)],
             [.. reader.GetFieldValue<string[]>(6).Select(PgIdentifier.Create).Zip(reader.GetFieldValue<bool[]>(7))]);
 
-        private static ReferenceTable Checked(ReferenceTable table) => table.Key.Count > 0 ? table
+        private static Table Checked(Table table) => table.Key.Count > 0 ? table
             : throw new ExtractorOptionException(Option, $"The table '{table.Name}' has no primary key, so its rows have no stable order.",
                 "Give it a primary key, or extract it with all rows by Data.");
     }
-}
 
-/// <summary>A table whose rows are reference data.</summary>
-/// <param name="Name">Schema and name.</param>
-/// <param name="Owner">Owning role, unquoted.</param>
-/// <param name="IsPartitioned">Whether the rows are in partitions.</param>
-/// <param name="Columns">Columns that hold values of their own, in their order.</param>
-/// <param name="Key">Columns of the primary key, in its order, and whether they know a collation.</param>
-internal sealed record ReferenceTable(
-    QualifiedName Name, string Owner, bool IsPartitioned, IReadOnlyList<PgIdentifier> Columns, IReadOnlyList<(PgIdentifier Column, bool HasCollation)> Key)
-{
-    public string CopyFrom => $"COPY {Name} ({ColumnList}) FROM stdin;\n";
+    /// <summary>A table whose rows are reference data.</summary>
+    /// <param name="Name">Schema and name.</param>
+    /// <param name="Owner">Owning role, unquoted.</param>
+    /// <param name="IsPartitioned">Whether the rows are in partitions.</param>
+    /// <param name="Columns">Columns that hold values of their own, in their order.</param>
+    /// <param name="Key">Columns of the primary key, in its order, and whether they know a collation.</param>
+    internal sealed record Table(
+        QualifiedName Name, string Owner, bool IsPartitioned, IReadOnlyList<PgIdentifier> Columns, IReadOnlyList<(PgIdentifier Column, bool HasCollation)> Key)
+    {
+        public string CopyFrom => $"COPY {Name} ({ColumnList}) FROM stdin;\n";
 
-    // The database's own collation would sort text by the libraries of its host; "C" gives one order everywhere.
-    public string CopyTo =>
-        $"COPY (SELECT {ColumnList} FROM {Source} ORDER BY {string.Join(", ", Key.Select(static k => k.HasCollation ? $"{k.Column} COLLATE \"C\"" : k.Column.ToString()))}) TO STDOUT";
+        // The database's own collation would sort text by the libraries of its host; "C" gives one order everywhere.
+        public string CopyTo =>
+            $"COPY (SELECT {ColumnList} FROM {Source} ORDER BY {string.Join(", ", Key.Select(static k => k.HasCollation ? $"{k.Column} COLLATE \"C\"" : k.Column.ToString()))}) TO STDOUT";
 
-    private string ColumnList => string.Join(", ", Columns);
+        private string ColumnList => string.Join(", ", Columns);
 
-    // Children by inheritance are tables of their own; partitions are read through the partitioned table.
-    private string Source => IsPartitioned ? Name.ToString() : $"ONLY {Name}";
+        // Children by inheritance are tables of their own; partitions are read through the partitioned table.
+        private string Source => IsPartitioned ? Name.ToString() : $"ONLY {Name}";
+    }
 }

@@ -2,16 +2,6 @@ using System.Text;
 
 namespace OmniPg.Extractor;
 
-/// <summary>Changes entries before they become files: renames owners, drops tablespaces, masks, leaves out.</summary>
-/// <remarks>Called once per entry in replay order, on one thread. The result must depend on the entry alone, or the tree is not reproducible.</remarks>
-public interface IEntryTransform
-{
-    /// <summary>Returns the entry as it shall be written.</summary>
-    /// <param name="entry">The entry as dumped, after the transforms before this one.</param>
-    /// <returns>The same entry, a changed copy (<c>entry with { … }</c>), or null to leave it out.</returns>
-    TocEntry? Transform(TocEntry entry);
-}
-
 /// <summary>The transforms behind the options of an extraction, in the order in which they run.</summary>
 internal sealed class EntryTransforms
 {
@@ -34,7 +24,7 @@ internal sealed class EntryTransforms
             entry = entry with { Definition = StandardStrings.Conforming(definition) };
         foreach (var transform in _options.Transforms)
         {
-            if (transform.Transform(entry) is not { } changed)
+            if (transform(entry) is not { } changed)
                 return null;
             entry = changed;
         }

@@ -10,7 +10,7 @@ namespace OmniPg.Extractor;
 /// Beyond it, letters whose Unicode normal form differs are encoded too: file systems that normalise names cannot make two names of them.
 /// Thread-safe; no result depends on culture or on the presence of ICU.
 /// </remarks>
-public static class FileNameEncoder
+internal static class FileNameEncoder
 {
     /// <summary>Encodes one name.</summary>
     /// <param name="name">The unquoted object name; unpaired surrogates are encoded like any other unusual character.</param>

@@ -13,7 +13,7 @@ public sealed class SchemaGraph
 {
     private readonly ILookup<SchemaObjectId, SchemaObjectId> _dependents;
 
-    private SchemaGraph(IReadOnlyList<SchemaObjectId> objects, IReadOnlyList<SchemaDependency> dependencies)
+    private SchemaGraph(IReadOnlyList<SchemaObjectId> objects, IReadOnlyList<(SchemaObjectId Dependent, SchemaObjectId Needed)> dependencies)
     {
         Objects = objects;
         Dependencies = dependencies;
@@ -23,8 +23,11 @@ public sealed class SchemaGraph
     /// <summary>All objects, sorted by kind and identity.</summary>
     public IReadOnlyList<SchemaObjectId> Objects { get; }
 
-    /// <summary>All edges, each once, sorted by the dependent object, then by the needed one.</summary>
-    public IReadOnlyList<SchemaDependency> Dependencies { get; }
+    /// <summary>
+    /// All edges, each once: an object that needs another, for example a view, and the one that must exist first, its table. Sorted by the dependent object,
+    /// then by the needed one.
+    /// </summary>
+    public IReadOnlyList<(SchemaObjectId Dependent, SchemaObjectId Needed)> Dependencies { get; }
 
     /// <summary>Builds the graph of a schema.</summary>
     /// <param name="snapshot">The schema, from a tree, an archive or a database.</param>
@@ -38,7 +41,7 @@ public sealed class SchemaGraph
         var edges = snapshot.Entries
             .SelectMany(static entry => entry.Dependencies, (entry, key) => (entry.SchemaObject, Needed: objects.GetValueOrDefault(key)))
             .Where(static edge => edge.Needed is not null && edge.Needed != edge.SchemaObject)
-            .Select(static edge => new SchemaDependency(edge.SchemaObject, edge.Needed!));
+            .Select(static edge => (Dependent: edge.SchemaObject, Needed: edge.Needed!));
         return new SchemaGraph(
             Sorted(objects.Values),
             [.. edges.Distinct().OrderBy(static edge => edge.Dependent.ToString(), StringComparer.Ordinal).ThenBy(static edge => edge.Needed.ToString(), StringComparer.Ordinal)]);
@@ -159,8 +162,3 @@ public sealed class SchemaGraph
         private static string OneLine(SchemaObjectId item) => item.ToString().ReplaceLineEndings(" ");
     }
 }
-
-/// <summary>One edge of a <see cref="SchemaGraph"/>.</summary>
-/// <param name="Dependent">The object that needs the other, for example a view.</param>
-/// <param name="Needed">The object that must exist first, for example its table.</param>
-public sealed record SchemaDependency(SchemaObjectId Dependent, SchemaObjectId Needed);

@@ -116,7 +116,7 @@ public sealed class ReferenceDataTests(PgClusterFixture fixture)
         var extractor = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools }, launcher: new BeforeStart(() => database.ExecuteAsync(
             "INSERT INTO app.event VALUES (5, 'late'); CREATE TABLE app.late ()", TestContext.Current.CancellationToken)));
 
-        await extractor.From(database.DataSource).RunAsync(work.Path("tree"), new ExtractionOptions { ReferenceTables = { "app.event" } }, cancellationToken: TestContext.Current.CancellationToken);
+        await extractor.From(database.DataSource).RunAsync(work.Path("tree"), new ExtractionOptions { ReferenceTables = ["app.event"] }, cancellationToken: TestContext.Current.CancellationToken);
 
         (await database.ScalarAsync<long>("SELECT count(*) FROM app.event WHERE v = 'late'", TestContext.Current.CancellationToken)).Should().Be(1);
         File.ReadAllText(work.Path("tree/data/app.event.sql")).Should().EndWith("FROM stdin;\n1\ty\n11\tx\n\\.\n");
@@ -174,8 +174,7 @@ public sealed class ReferenceDataTests(PgClusterFixture fixture)
 
     private static int Choose(ExtractionOptions options, params string[] tables)
     {
-        foreach (var table in tables)
-            options.ReferenceTables.Add(table);
+        options.ReferenceTables = tables;
         return tables.Length;
     }
 

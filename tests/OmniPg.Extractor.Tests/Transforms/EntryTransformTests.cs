@@ -19,12 +19,12 @@ public sealed class EntryTransformTests(PgClusterFixture fixture)
         var options = new ExtractionOptions
         {
             Transforms =
-            {
-                new Change(static entry => entry.Owner == "postgres" ? entry with { Owner = "app_owner" } : entry),
-                new Change(static entry => entry.Owner == "app_owner" ? entry with { Owner = "renamed twice" } : entry),
-                new Change(static entry => entry.Kind == TocKind.Index ? null : entry),
-                new Change(static entry => entry with { Definition = entry.Definition?.Replace("host-7", "host", StringComparison.Ordinal) }),
-            },
+            [
+                static entry => entry.Owner == "postgres" ? entry with { Owner = "app_owner" } : entry,
+                static entry => entry.Owner == "app_owner" ? entry with { Owner = "renamed twice" } : entry,
+                static entry => entry.Kind == TocKind.Index ? null : entry,
+                static entry => entry with { Definition = entry.Definition?.Replace("host-7", "host", StringComparison.Ordinal) },
+            ],
         };
         var report = await work.Extractor.From(database.DataSource).RunAsync(work.Path("tree"), options, cancellationToken: TestContext.Current.CancellationToken);
 
@@ -41,7 +41,7 @@ public sealed class EntryTransformTests(PgClusterFixture fixture)
         using var work = new ExtractionCase();
         await using var database = await fixture.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
         await database.ExecuteAsync(Schema, TestContext.Current.CancellationToken);
-        var options = (ExtractionOptions o) => o.Transforms.Add(new Change(static entry => entry.Owner == "postgres" ? entry with { Owner = "x" } : entry));
+        Action<ExtractionOptions> options = o => o.Transforms = [static entry => entry.Owner == "postgres" ? entry with { Owner = "x" } : entry];
         await work.ExtractAsync(database.DataSource, "tree", options);
 
         var again = await work.ExtractAsync(database.DataSource, "tree", options);
@@ -55,10 +55,5 @@ public sealed class EntryTransformTests(PgClusterFixture fixture)
         again.Changed.Should().BeEmpty();
         SchemaDiff.Between(tree, with).IsEmpty.Should().BeTrue();
         SchemaDiff.Between(tree, without).Objects.Should().NotBeEmpty().And.OnlyContain(item => item.Classes.HasFlag(DiffClasses.Owner));
-    }
-
-    private sealed class Change(Func<TocEntry, TocEntry?> change) : IEntryTransform
-    {
-        public TocEntry? Transform(TocEntry entry) => change(entry);
     }
 }
