@@ -12,6 +12,7 @@ namespace OmniPg.Wal.Tests.Cli;
 public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
 {
     private readonly TemporaryDirectory _root = new(forServer: true);
+    private readonly List<FileStream> _held = [];
     private TmpfsMount? _disk;
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -29,6 +30,7 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
     [InlineData("of another cluster", false)]
     [InlineData("of another version", true)]
     [InlineData("directories under the names", true)]
+    [InlineData("locked", true)]
     public async Task A_state_folder_decides_nothing(string kind, bool warns)
     {
         var (archive, state) = (Make("archive"), Folder("state", kind, FillState));
@@ -198,6 +200,7 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
     {
         try
         {
+            _held.ForEach(file => file.Dispose());
             _disk?.Dispose();
             _root.Dispose();
             return true;
@@ -265,6 +268,9 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
         }
 
         ServerAccount.Own(path);
+        // By somebody who does not let go of them, such as a program that saves files.
+        if (kind == "locked")
+            _held.AddRange(((string[])["last-segment.chain", name]).Select(n => new FileStream(Path.Combine(path, n), FileMode.Create, FileAccess.ReadWrite, FileShare.None)));
     }
 
     private void FillSpool(string path, string kind)
