@@ -106,6 +106,7 @@ public sealed class InstallTests(PgClusterFixture server)
     [Fact]
     public async Task The_settings_of_the_database_do_not_change_what_is_installed()
     {
+        Assert.SkipWhen(server.Cluster.MajorVersion >= 19, "PostgreSQL 19 knows one kind of strings only.");
         await using var database = await server.Cluster.CreateDatabaseAsync($"old 'strings' {Guid.NewGuid():N}", cancellationToken: TestContext.Current.CancellationToken);
         await database.ExecuteAsync($"CREATE EXTENSION dblink; ALTER DATABASE {PgIdentifier.Create(database.Name).Quoted} SET standard_conforming_strings = off", TestContext.Current.CancellationToken);
         await using var source = NpgsqlDataSource.Create(database.ConnectionString);
