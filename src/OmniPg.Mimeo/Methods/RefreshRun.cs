@@ -116,7 +116,8 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     // Readers lock views in an order of their own. A wait ends before the server would look for a deadlock and might end the reader instead; the loads stay.
     private async Task ShowGroupAsync(PgSession session)
     {
-        var wait = string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {(long)Math.Min(settings.LockTimeout.TotalMilliseconds, 500)}");
+        // All of them together, that is: a reader may wait for the first from the begin on.
+        var wait = string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {(long)Math.Min(settings.LockTimeout.TotalMilliseconds, Math.Max(500 / Math.Max(_loads.Count, 1), 10))}");
         for (var attempt = 1; _loads.Count > 0; attempt++)
         {
             await session.ExecuteAsync("SAVEPOINT omnipg_show").ConfigureAwait(false);
