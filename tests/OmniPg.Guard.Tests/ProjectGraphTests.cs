@@ -15,7 +15,7 @@ public sealed class ProjectGraphTests
         ["OmniPg.Partman"] = ["OmniPg.Core", "OmniPg.Jobmon"],
         ["OmniPg.Mimeo"] = ["OmniPg.Core", "OmniPg.Jobmon"],
         ["OmniPg.Extractor"] = ["OmniPg.Core"],
-        ["OmniPg.Wal.Cli"] = ["OmniPg.Wal"],
+        ["OmniPg.Wal.Cli"] = ["OmniPg.Wal", "OmniPg.Storage.S3", "OmniPg.Storage.Azure"],
         ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Mimeo", "OmniPg.Partman", "OmniPg.Extractor"],
         ["OmniPg.Wal.Push"] = [],
     };

@@ -3,9 +3,11 @@ namespace OmniPg.Wal.Cli;
 /// <summary>The archive that init, cleanup, verify and show work on.</summary>
 internal static class ArchiveOption
 {
-    public static readonly Option One = Option.Value("--archive", "[CODEC=]DIR", "the archive", "-a");
+    public static readonly Option One = Option.Value("--archive", "[CODEC=]PLACE", "the archive: a directory, s3://BUCKET/PREFIX or azure://CONTAINER/PREFIX", "-a");
 
-    public static IObjectStore Open(Arguments arguments) => new DirectoryObjectStore(Location(arguments).Path);
+    public static IReadOnlyList<Option> All { get; } = [One, .. StoreOptions.All];
+
+    public static IObjectStore Open(Arguments arguments, ProgramContext context) => StoreOptions.Open(Location(arguments).Path, arguments, context.Logs);
 
     public static WalLocation Location(Arguments arguments)
     {

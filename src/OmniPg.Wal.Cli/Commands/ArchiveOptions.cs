@@ -8,6 +8,8 @@ internal static class ArchiveOptions
 
     private static readonly Option State = Option.Value("--state-dir", "DIR", "remember what is delivered; needed with several destinations", "-s");
     private static readonly Option Local = Option.Many("--dst-local", "[CODEC[:LEVEL]=]DIR", "store into a directory", "-dl");
+    private static readonly Option S3 = Option.Many("--dst-s3", "[CODEC[:LEVEL]=]s3://BUCKET/PREFIX", "store into a bucket");
+    private static readonly Option Azure = Option.Many("--dst-azure", "[CODEC[:LEVEL]=]azure://CONTAINER/PREFIX", "store into a container of Azure (" + StoreOptions.AzureConnection + ")");
     private static readonly Option Remote = Option.Many("--dst-remote", "[CODEC[:LEVEL]=]TARGET", "send with rsync", "-dr");
     private static readonly Option Pipe = Option.Many("--dst-pipe", "[CODEC[:LEVEL]=]PROGRAM", "feed PROGRAM; its argument is the file name", "-dp");
     private static readonly Option Backup = Option.Many("--dst-backup", "DIR", "store plain into DIR while it exists; failures are ignored", "-db");
@@ -24,11 +26,11 @@ internal static class ArchiveOptions
 
     private static readonly Option[] Own =
     [
-        CommonOptions.DataDirectory, State, Local, Remote, Pipe, Backup, Optional, Validate, CommonOptions.UnknownVersion, Layout, Timeout, Adopt, Begin, Force, Socket,
+        CommonOptions.DataDirectory, State, Local, S3, Azure, Remote, Pipe, Backup, Optional, Validate, CommonOptions.UnknownVersion, Layout, Timeout, Adopt, Begin, Force, Socket,
         ParallelJobs, RsyncPath, TempDirectory,
     ];
 
-    public static IReadOnlyList<Option> All { get; } = [.. Own, .. CodecOptions.Programs, .. CodecOptions.Nice];
+    public static IReadOnlyList<Option> All { get; } = [.. Own, .. StoreOptions.All, .. CodecOptions.Programs, .. CodecOptions.Nice];
 
     public static WalArchiveOptions Read(Arguments arguments)
     {
@@ -51,6 +53,8 @@ internal static class ArchiveOptions
         options.Destinations =
         [
             .. arguments.All(Local).Select(text => Destination(text, Local, optional, (d, path) => (d.Layout, d.Directory) = (layout, path))),
+            .. arguments.All(S3).Select(text => Remotely(text, S3, "s3://", optional, layout, arguments)),
+            .. arguments.All(Azure).Select(text => Remotely(text, Azure, "azure://", optional, layout, arguments)),
             .. arguments.All(Remote).Select(text => Destination(text, Remote, optional, static (d, path) => d.Rsync = path)),
             .. arguments.All(Pipe).Select(text => Destination(text, Pipe, optional, static (d, path) => d.Pipe = path)),
             .. arguments.All(Backup).Select(BackupDestination),
@@ -74,15 +78,33 @@ internal static class ArchiveOptions
     private static WalDestinationOptions Destination(
         string text, Option option, IReadOnlyList<string> optional, Action<WalDestinationOptions, string> place)
     {
+        var location = Location(text, option);
+        var destination = Named(new WalDestinationOptions(), text, location, optional);
+        place(destination, location.Path);
+        return destination;
+    }
+
+    private static WalDestinationOptions Remotely(string text, Option option, string scheme, IReadOnlyList<string> optional, WalLayout layout, Arguments arguments)
+    {
+        var location = Location(text, option);
+        if (!location.Path.StartsWith(scheme, StringComparison.Ordinal))
+            throw new UsageException($"The option {option.Name} wants '{scheme}…', not '{location.Path}'.");
+        var destination = Named(new WalDestinationOptions(StoreOptions.Open(location.Path, arguments)), text, location, optional);
+        destination.Layout = layout;
+        return destination;
+    }
+
+    private static WalDestinationOptions Named(WalDestinationOptions destination, string text, WalLocation location, IReadOnlyList<string> optional)
+    {
+        (destination.Name, destination.Codec, destination.Level, destination.IsRequired) = (text, location.Codec.Name, location.Level, !optional.Contains(text));
+        return destination;
+    }
+
+    private static WalLocation Location(string text, Option option)
+    {
         try
         {
-            var location = WalLocation.Parse(text);
-            var destination = new WalDestinationOptions
-            {
-                Name = text, Codec = location.Codec.Name, Level = location.Level, IsRequired = !optional.Contains(text),
-            };
-            place(destination, location.Path);
-            return destination;
+            return WalLocation.Parse(text);
         }
         catch (FormatException e)
         {

@@ -11,14 +11,18 @@ internal sealed class InitVerb : Verb
 
     public override string Example => "omnipg-wal init --data-dir /var/lib/postgresql/15/main --archive /mnt/archive";
 
-    public override IReadOnlyList<Option> Options { get; } = [CommonOptions.DataDirectory, ArchiveOption.One, ArchiveOptions.Layout];
+    public override IReadOnlyList<Option> Options { get; } = [CommonOptions.DataDirectory, .. ArchiveOption.All, ArchiveOptions.Layout];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
         var options = new WalArchiveOptions { DataDirectory = arguments.Get(CommonOptions.DataDirectory) ?? "." };
         var path = ArchiveOption.Location(arguments).Path;
-        options.Destinations = [new WalDestinationOptions { Name = path, Directory = path, Layout = ArchiveOptions.LayoutOf(arguments) }];
+        var destination = StoreOptions.IsRemote(path)
+            ? new WalDestinationOptions(StoreOptions.Open(path, arguments, context.Logs))
+            : new WalDestinationOptions { Directory = path };
+        (destination.Name, destination.Layout) = (path, ArchiveOptions.LayoutOf(arguments));
+        options.Destinations = [destination];
         await using var archiver = new WalArchiver(options, context.Logs, context.Time);
         var marker = (await archiver.BeginAsync(cancellationToken))[0];
         await context.Output.WriteLineAsync(string.Create(

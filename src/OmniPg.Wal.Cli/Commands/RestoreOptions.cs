@@ -6,7 +6,7 @@ internal static class RestoreOptions
     public static readonly Option OnError = Option.Value("--on-error", "WORD", "exit code in trouble: auto (default), abort = 255, missing = 10");
     public static readonly Option Spool = Option.Value("--spool", "DIR", "fetch ahead into DIR while the server replays");
 
-    private static readonly Option Source = Option.Many("--source", "[CODEC=]DIR", "archive to ask; the first valid copy wins", "-s");
+    private static readonly Option Source = Option.Many("--source", "[CODEC=]PLACE", "archive to ask (directory, s3://…, azure://…); the first valid copy wins", "-s");
     private static readonly Option Timeout = Option.Value("--timeout", "SEC", "how long trouble is retried (default 60)");
     private static readonly Option Validate = Option.Value("--validate", "LEVEL", "none, header or full (default)");
     private static readonly Option Force = Option.Flag("--force-data-dir", "accept a data directory without PG_VERSION");
@@ -35,7 +35,7 @@ internal static class RestoreOptions
         TempDirectory, Option.Refused("--pgcontroldata-path", "pg_control is read directly", "-pp"),
     ];
 
-    public static IReadOnlyList<Option> All { get; } = [.. Own, .. CodecOptions.Programs];
+    public static IReadOnlyList<Option> All { get; } = [.. Own, .. StoreOptions.All, .. CodecOptions.Programs];
 
     public static WalRestoreOptions Read(Arguments arguments)
     {
@@ -64,10 +64,23 @@ internal static class RestoreOptions
             Prefetch = Prefetch(arguments),
         };
         options.RetryTimeout = arguments.Seconds(Timeout) ?? options.RetryTimeout;
-        options.Sources = [.. arguments.All(Source).Select(WalRestoreSource.Directory)];
+        options.Sources = [.. arguments.All(Source).Select(text => SourceAt(text, arguments))];
         if (options.Sources.Count == 0)
             throw new UsageException($"A restore needs at least one source; name the archive with {Source.Name}.");
         return options;
+    }
+
+    private static WalRestoreSource SourceAt(string text, Arguments arguments)
+    {
+        try
+        {
+            var location = WalLocation.Parse(text);
+            return new WalRestoreSource(StoreOptions.Open(location.Path, arguments), location.Codec);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"The option {Source.Name} is wrong: {e.Message}");
+        }
     }
 
     private static MissingPolicy Missing(Arguments arguments)

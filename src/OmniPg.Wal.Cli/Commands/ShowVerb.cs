@@ -13,12 +13,12 @@ internal sealed class ShowVerb : Verb
 
     public override string Example => "omnipg-wal show --archive /mnt/archive --json";
 
-    public override IReadOnlyList<Option> Options { get; } = [ArchiveOption.One, Fast, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [.. ArchiveOption.All, Fast, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var repository = new WalRepository(ArchiveOption.Open(arguments), context.Logs);
+        var repository = new WalRepository(ArchiveOption.Open(arguments, context), context.Logs);
         var timelines = await repository.GetTimelinesAsync(cancellationToken);
         var window = await repository.GetRecoveryWindowAsync(cancellationToken);
         var points = arguments.Has(Fast) ? [] : await PointsAsync(repository, context, cancellationToken);

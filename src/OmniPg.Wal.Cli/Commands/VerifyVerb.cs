@@ -13,12 +13,12 @@ internal sealed class VerifyVerb : Verb
 
     public override string Example => "omnipg-wal verify --archive /mnt/archive";
 
-    public override IReadOnlyList<Option> Options { get; } = [ArchiveOption.One, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [.. ArchiveOption.All, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var repository = new WalRepository(ArchiveOption.Open(arguments), context.Logs);
+        var repository = new WalRepository(ArchiveOption.Open(arguments, context), context.Logs);
         using var progress = ProgressLine.Start(context);
         var options = new WalVerifyOptions { Validation = ValidationLevel.Read(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
         var result = await repository.VerifyAsync(options, progress, cancellationToken);

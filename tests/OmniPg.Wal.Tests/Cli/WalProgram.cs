@@ -46,6 +46,8 @@ internal static class WalProgram
             WorkingDirectory = workingDirectory ?? Path.GetTempPath(),
         };
         info.Environment["OMNIPG_TEST_PASSWORD"] = "hunter2";
+        info.Environment["AWS_ACCESS_KEY_ID"] = S3Endpoint.AccessKey;
+        info.Environment["AWS_SECRET_ACCESS_KEY"] = S3Endpoint.SecretKey;
         return Process.Start(info)!;
     }
 

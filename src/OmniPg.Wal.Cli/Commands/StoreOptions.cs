@@ -1,0 +1,68 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using OmniPg.Storage.Azure;
+using OmniPg.Storage.S3;
+
+namespace OmniPg.Wal.Cli;
+
+/// <summary>Places of archives: a directory, <c>s3://BUCKET/PREFIX</c>, <c>azure://CONTAINER/PREFIX</c>; and the options that lead to a bucket.</summary>
+internal static class StoreOptions
+{
+    public const string AzureConnection = "AZURE_STORAGE_CONNECTION_STRING";
+
+    private const string S3 = "s3://";
+    private const string Azure = "azure://";
+
+    private static readonly Option Endpoint = Option.Value("--s3-endpoint", "URL", "server of s3:// places (default: Amazon's); credentials from AWS_* or the profile");
+    private static readonly Option Region = Option.Value("--s3-region", "R", "region of s3:// places (default: AWS_REGION or the profile's)");
+    private static readonly Option PathStyle = Option.Flag("--s3-path-style", "name the bucket in the path (default with --s3-endpoint)");
+
+    public static IReadOnlyList<Option> All { get; } = [Endpoint, Region, PathStyle];
+
+    public static bool IsRemote(string place) => place.StartsWith(S3, StringComparison.Ordinal) || place.StartsWith(Azure, StringComparison.Ordinal);
+
+    /// <summary>The store at a place, without codec prefix. Lives as long as the process.</summary>
+    /// <exception cref="UsageException">The place names no bucket, or the way to it is incomplete.</exception>
+    public static IObjectStore Open(string place, Arguments arguments, ILoggerFactory? logs = null)
+    {
+        try
+        {
+            if (place.StartsWith(S3, StringComparison.Ordinal))
+                return InS3(place[S3.Length..], arguments, logs);
+            return place.StartsWith(Azure, StringComparison.Ordinal) ? InAzure(place[Azure.Length..]) : new DirectoryObjectStore(place);
+        }
+        catch (Exception wrong) when (wrong is OptionsValidationException or FormatException)
+        {
+            throw new UsageException($"The place '{place}' is wrong: {wrong.Message}");
+        }
+    }
+
+    private static S3ObjectStore InS3(string place, Arguments arguments, ILoggerFactory? logs)
+    {
+        var (bucket, prefix) = Split(place);
+        return new S3ObjectStore(
+            new S3ObjectStoreOptions
+            {
+                Bucket = bucket,
+                Prefix = prefix,
+                Endpoint = arguments.Get(Endpoint) is { } url ? new Uri(url) : null,
+                Region = arguments.Get(Region),
+                PathStyle = arguments.Has(PathStyle) ? true : null,
+            }, logs);
+    }
+
+    private static AzureBlobStore InAzure(string place)
+    {
+        var (container, prefix) = Split(place);
+        var connection = Environment.GetEnvironmentVariable(AzureConnection);
+        return string.IsNullOrEmpty(connection)
+            ? throw new UsageException($"The place '{Azure}{place}' needs the account: set {AzureConnection} to its connection string.")
+            : new AzureBlobStore(new AzureBlobStoreOptions { Container = container, Prefix = prefix, ConnectionString = connection });
+    }
+
+    private static (string Container, string Prefix) Split(string place)
+    {
+        var parts = place.Split('/', 2);
+        return (parts[0], parts.Length == 2 ? parts[1].Trim('/') : "");
+    }
+}
