@@ -127,7 +127,7 @@ public sealed class WalRepository
     public Task<CleanupResult> CleanupAsync(WalFileName keepFrom, CleanupOptions? options = null, CancellationToken cancellationToken = default) =>
         new WalCleaner(_store, OptionsCheck.Require(options ?? new CleanupOptions()), _log).RunAsync(keepFrom, cancellationToken);
 
-    /// <summary>Reads the first copy of a segment that is valid to its end.</summary>
+    // Reads the first copy of a segment that is valid to its end.
     private async Task<WalValidationResult?> ReadRestorePointsAsync(
         List<WalArchivedFile> copies, WalChainState? previous, List<WalRestorePoint> points, CancellationToken cancellationToken)
     {

@@ -110,7 +110,7 @@ public sealed class WalRestorer
         return true;
     }
 
-    /// <summary>What every segment of this cluster must look like; without a readable pg_control anything goes, and that is said.</summary>
+    // What every segment of this cluster must look like; without a readable pg_control anything goes, and that is said.
     private async Task<WalExpectations> ExpectationsAsync(CancellationToken cancellationToken)
     {
         try
@@ -129,7 +129,7 @@ public sealed class WalRestorer
 
     private WalExpectations WithVersions(WalExpectations expectations) => _options.AllowUnknownVersion ? expectations.WithUnknownVersions() : expectations;
 
-    /// <summary>One request from the first look to the answer: finish, spool, removal, fetch, delay, and the same again while waiting is allowed.</summary>
+    // One request from the first look to the answer: finish, spool, removal, fetch, delay, and the same again while waiting is allowed.
     private async Task<(string? Source, long Bytes, bool FromSpool)> RestoreAsync(
         WalFileName file, string path, long started, CancellationToken cancellationToken)
     {
@@ -196,7 +196,7 @@ public sealed class WalRestorer
         return bytes;
     }
 
-    /// <returns>False when the recovery was ended at once meanwhile.</returns>
+    // False when the recovery was ended at once meanwhile.
     private async Task<bool> WaitUntilDueAsync(WalFileName file, FetchedCopy copy, CancellationToken cancellationToken)
     {
         if (_options.RecoveryDelay == TimeSpan.Zero || file.Kind != WalFileKind.Segment)
