@@ -32,7 +32,7 @@ public sealed class FamilyRuleTests
         select type.Name,
         // Parts of options that are checked as a whole, and what has no wrong value.
         "DataOptions", "ExternalProcessOptions", "LayoutOptions", "MaintenanceOptions", "PgToolOptions",
-        "OmniPitrLogOptions", "WalReadOptions");
+        "WalReadOptions");
 
     [Fact]
     public void What_a_call_returns_is_a_sealed_record_named_result() => Holds(

@@ -70,7 +70,7 @@ internal static class CommandLineParser
             return;
         }
 
-        foreach (var (name, text) in WalConfigFile.Read(value!))
+        foreach (var (name, text) in ConfigFile.Read(value!))
         {
             var inner = Find(name, options);
             // A file inside a file could name itself.

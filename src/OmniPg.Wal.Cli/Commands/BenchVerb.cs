@@ -24,10 +24,10 @@ internal sealed class BenchVerb : Verb
         var directory = arguments.Get(Segments) ?? Path.Combine(arguments.Get(CommonOptions.DataDirectory) ?? ".", "pg_wal");
         if (!Directory.Exists(directory))
             throw new DirectoryNotFoundException($"The directory '{directory}' does not exist; name one with {Segments.Name}.");
-        var segments = await WalCodecTrial.FindSegmentsAsync(directory, arguments.Integer(Count, 1) ?? 20, cancellationToken);
+        var segments = await CodecTrial.FindSegmentsAsync(directory, arguments.Integer(Count, 1) ?? 20, cancellationToken);
         if (segments.Count == 0)
             throw new FileNotFoundException($"The directory '{directory}' holds no complete segment.");
-        var results = WalCodecTrial.RunAsync(segments, Chosen(arguments), ValidationLevel.Read(arguments, Validate), context.Time, cancellationToken);
+        var results = CodecTrial.RunAsync(segments, Chosen(arguments), ValidationLevel.Read(arguments, Validate), context.Time, cancellationToken);
         if (arguments.Has(CommonOptions.Json))
             await WriteJsonAsync(results, context);
         else
@@ -35,7 +35,7 @@ internal sealed class BenchVerb : Verb
         return ExitCodes.Done;
     }
 
-    private static async Task WriteTextAsync(IAsyncEnumerable<WalCodecTrialResult> results, int segments, ProgramContext context)
+    private static async Task WriteTextAsync(IAsyncEnumerable<CodecTrialResult> results, int segments, ProgramContext context)
     {
         await context.Output.WriteLineAsync($"{segments} segments, {VersionText.Value}");
         await context.Output.WriteLineAsync($"{"codec",-12} {"MiB/s",8} {"ratio",8} {"ms/segment",11} {"alloc KiB/segment",18} {"process MiB",12}");
@@ -47,15 +47,15 @@ internal sealed class BenchVerb : Verb
         }
     }
 
-    private static async Task WriteJsonAsync(IAsyncEnumerable<WalCodecTrialResult> results, ProgramContext context)
+    private static async Task WriteJsonAsync(IAsyncEnumerable<CodecTrialResult> results, ProgramContext context)
     {
-        var all = new List<WalCodecTrialResult>();
+        var all = new List<CodecTrialResult>();
         await foreach (var result in results)
             all.Add(result);
         JsonDocumentWriter.Write(context, json => WriteJson(json, all));
     }
 
-    private static void WriteJson(Utf8JsonWriter json, List<WalCodecTrialResult> results)
+    private static void WriteJson(Utf8JsonWriter json, List<CodecTrialResult> results)
     {
         json.WriteStartArray("codecs");
         foreach (var result in results)

@@ -8,7 +8,7 @@ namespace OmniPg.Wal;
 /// without any work.
 /// </summary>
 /// <param name="directory">The spool directory.</param>
-public sealed class WalPushSpool(string directory)
+internal sealed class WalPushSpool(string directory)
 {
     private const string OkSuffix = ".ok";
     private const string ErrorSuffix = ".error";

@@ -1,9 +1,9 @@
 using System.Runtime.CompilerServices;
 
-namespace OmniPg.Wal;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Tries codecs on real segments, through the same pump and validation as archiving, so that a user can choose one for their own WAL.</summary>
-public static class WalCodecTrial
+internal static class CodecTrial
 {
     /// <summary>Finds segments for a trial: those of a directory that are complete and valid. Recycled ones and the one being written are left out.</summary>
     /// <param name="directory">A <c>pg_wal</c>, or any directory with uncompressed segments.</param>
@@ -33,7 +33,7 @@ public static class WalCodecTrial
     /// <param name="timeProvider">The clock; the system's when null.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>One result per codec, as soon as it is there.</returns>
-    public static async IAsyncEnumerable<WalCodecTrialResult> RunAsync(
+    public static async IAsyncEnumerable<CodecTrialResult> RunAsync(
         IReadOnlyList<string> segments,
         IEnumerable<(Codec Codec, int? Level)> codecs,
         WalValidation validation = WalValidation.Full,
@@ -47,7 +47,7 @@ public static class WalCodecTrial
             yield return await RunAsync(segments, codec, level, validation, timeProvider ?? TimeProvider.System, cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task<WalCodecTrialResult> RunAsync(
+    private static async Task<CodecTrialResult> RunAsync(
         IReadOnlyList<string> segments, Codec codec, int? level, WalValidation validation, TimeProvider time, CancellationToken cancellationToken)
     {
         var store = new CountingSink();
@@ -70,7 +70,7 @@ public static class WalCodecTrial
             }
 
             var name = level is { } number ? $"{codec.Name}:{number}" : codec.Name;
-            return new WalCodecTrialResult(
+            return new CodecTrialResult(
                 name, segments.Count, raw, stored, time.GetElapsedTime(started), GC.GetTotalAllocatedBytes() - allocated, Environment.WorkingSet);
         }
     }
@@ -82,7 +82,7 @@ public static class WalCodecTrial
             var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             await using (file.ConfigureAwait(false))
             {
-                await ContentCheck.RunAsync(file, name, WalValidation.Full, WalExpectations.Any, cancellationToken).ConfigureAwait(false);
+                await WalSegmentReader.ValidateAsync(file, name, null, cancellationToken).ConfigureAwait(false);
                 return true;
             }
         }
@@ -91,4 +91,38 @@ public static class WalCodecTrial
             return false;
         }
     }
+
+    /// <summary>Takes everything and keeps nothing: what remains is the cost of the copy itself.</summary>
+    private sealed class CountingSink : IObjectSink, IObjectWriter
+    {
+        public string Id => "nowhere";
+
+        public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult<IObjectWriter>(this);
+
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+
+        public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) =>
+            Task.FromResult(ObjectCommitResult.Created);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>How one codec did on one's own WAL.</summary>
+/// <param name="Codec">Name of the codec, with its level behind a colon when one was given.</param>
+/// <param name="Segments">Segments copied.</param>
+/// <param name="RawBytes">Bytes read.</param>
+/// <param name="StoredBytes">Bytes that a destination would have got.</param>
+/// <param name="Elapsed">Time of the whole copying, validation included, without any disk.</param>
+/// <param name="AllocatedBytes">Managed memory allocated meanwhile.</param>
+/// <param name="PeakBytes">Memory of the whole process afterwards, native memory included.</param>
+internal sealed record CodecTrialResult(
+    string Codec, int Segments, long RawBytes, long StoredBytes, TimeSpan Elapsed, long AllocatedBytes, long PeakBytes)
+{
+    /// <summary>Raw bytes for each stored byte.</summary>
+    public double Ratio => StoredBytes == 0 ? 0 : (double)RawBytes / StoredBytes;
+
+    /// <summary>Raw MiB per second.</summary>
+    public double MebibytesPerSecond => RawBytes / Math.Max(Elapsed.TotalSeconds, 1e-9) / (1 << 20);
 }

@@ -1,13 +1,13 @@
-namespace OmniPg.Wal.Tests.Unit.Configuration;
+namespace OmniPg.Wal.Cli.Tests;
 
-public sealed class WalConfigFileTests
+public sealed class ConfigFileTests
 {
     [Fact]
     public void All_forms_of_the_original_are_read_in_order()
     {
         const string Text = "# comment\n\n--dst-local gzip=/mnt/a b  \n--state-dir=/var/x = y\n-dr=host:/z\n-D /data\n  --verbose\n--log  /l-^Y\t\n--empty=\n";
 
-        var options = WalConfigFile.Parse(new StringReader(Text));
+        var options = ConfigFile.Parse(new StringReader(Text));
 
         options.Select(o => $"{o.Key}|{o.Value ?? "(flag)"}").Should().Equal(
             "--dst-local|gzip=/mnt/a b", "--state-dir|/var/x = y", "-dr|host:/z", "-D|/data", "--verbose|(flag)", "--log|/l-^Y", "--empty|");
@@ -19,7 +19,7 @@ public sealed class WalConfigFileTests
     [InlineData("- x")]
     public void Line_that_is_no_option_is_named_with_its_number(string line)
     {
-        var act = () => WalConfigFile.Parse(new StringReader("--ok\n" + line), "wal.conf");
+        var act = () => ConfigFile.Parse(new StringReader("--ok\n" + line), "wal.conf");
 
         act.Should().Throw<WalConfigurationException>().WithMessage($"Line 2 of 'wal.conf' is not an option: '{line}'.*");
     }
@@ -27,7 +27,7 @@ public sealed class WalConfigFileTests
     [Fact]
     public void Missing_file_is_named()
     {
-        var act = () => WalConfigFile.Read("/nowhere/wal.conf");
+        var act = () => ConfigFile.Read("/nowhere/wal.conf");
 
         act.Should().Throw<WalConfigurationException>().WithMessage("The configuration file '/nowhere/wal.conf' cannot be read*");
     }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace OmniPg.Wal;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>
 /// A path with strftime markers written with <c>^</c> instead of <c>%</c>, because PostgreSQL expands <c>%</c> in its settings.

@@ -1,4 +1,4 @@
-namespace OmniPg.Wal;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>
 /// A configuration file of the OmniPITR programs: one option per line, <c>--opt value</c>, <c>--opt=value</c>, <c>-x value</c>,
@@ -8,7 +8,7 @@ namespace OmniPg.Wal;
 /// A value runs to the end of the line, is not unquoted, and loses its trailing blanks. Blank lines and lines that begin with <c>#</c>
 /// are skipped. Which options exist is the reader's business: <c>omnipg-wal</c> checks them against the options of its verb.
 /// </remarks>
-public static class WalConfigFile
+internal static class ConfigFile
 {
     /// <summary>Reads all options in the order of the file.</summary>
     /// <param name="reader">The text; read to the end, not disposed.</param>

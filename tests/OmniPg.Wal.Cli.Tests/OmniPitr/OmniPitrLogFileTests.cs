@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace OmniPg.Wal.Tests.Unit.Logging;
+namespace OmniPg.Wal.Cli.Tests;
 
 public sealed class OmniPitrLogFileTests : IDisposable
 {

@@ -2,20 +2,20 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace OmniPg.Wal;
+namespace OmniPg.Wal.Cli;
 
 /// <summary>Lines of the form <c>HEX *NAME</c>, as <c>omnipitr-checksum</c> writes them and <c>md5sum -c</c>, <c>sha256sum -c</c> read them.</summary>
-public static class ChecksumFile
+internal static class ChecksumFile
 {
     private const int BufferBytes = 128 * 1024;
 
-    private static readonly (WalDigest Digest, string Name, HashAlgorithmName Algorithm)[] Digests =
+    private static readonly (Digest Digest, string Name, HashAlgorithmName Algorithm)[] Digests =
     [
-        (WalDigest.Md5, "MD5", HashAlgorithmName.MD5),
-        (WalDigest.Sha1, "SHA-1", HashAlgorithmName.SHA1),
-        (WalDigest.Sha256, "SHA-256", HashAlgorithmName.SHA256),
-        (WalDigest.Sha384, "SHA-384", HashAlgorithmName.SHA384),
-        (WalDigest.Sha512, "SHA-512", HashAlgorithmName.SHA512),
+        (Digest.Md5, "MD5", HashAlgorithmName.MD5),
+        (Digest.Sha1, "SHA-1", HashAlgorithmName.SHA1),
+        (Digest.Sha256, "SHA-256", HashAlgorithmName.SHA256),
+        (Digest.Sha384, "SHA-384", HashAlgorithmName.SHA384),
+        (Digest.Sha512, "SHA-512", HashAlgorithmName.SHA512),
     ];
 
     /// <summary>The names that <see cref="ParseDigest"/> accepts, in the original's spelling.</summary>
@@ -23,7 +23,7 @@ public static class ChecksumFile
 
     /// <summary>Finds a digest by its name; upper and lower case are equal and the hyphen may be left out (<c>sha256</c>).</summary>
     /// <exception cref="WalConfigurationException">The name is not one of <see cref="DigestNames"/>.</exception>
-    public static WalDigest ParseDigest(string name)
+    public static Digest ParseDigest(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         foreach (var (digest, known, _) in Digests)
@@ -41,7 +41,7 @@ public static class ChecksumFile
     /// <param name="digest">The digest.</param>
     /// <param name="cancellationToken">Stops between two reads.</param>
     /// <returns>The digest as lower-case hex digits.</returns>
-    public static async Task<string> ComputeAsync(Stream source, WalDigest digest, CancellationToken cancellationToken = default)
+    public static async Task<string> ComputeAsync(Stream source, Digest digest, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
         using var hash = IncrementalHash.CreateHash(Array.Find(Digests, d => d.Digest == digest).Algorithm);
@@ -76,7 +76,7 @@ public static class ChecksumFile
     /// <param name="files">The files; each is listed by its name without the directory.</param>
     /// <param name="digest">The digest.</param>
     /// <param name="cancellationToken">Stops between two reads; the checksum file is then left as it was.</param>
-    public static async Task WriteAsync(string path, IEnumerable<string> files, WalDigest digest, CancellationToken cancellationToken = default)
+    public static async Task WriteAsync(string path, IEnumerable<string> files, Digest digest, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(files);
@@ -107,27 +107,46 @@ public static class ChecksumFile
         return wrong;
     }
 
-    private static async Task<string> ComputeFileAsync(string file, WalDigest digest, CancellationToken cancellationToken)
+    private static async Task<string> ComputeFileAsync(string file, Digest digest, CancellationToken cancellationToken)
     {
         var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan);
         await using (stream.ConfigureAwait(false))
             return await ComputeAsync(stream, digest, cancellationToken).ConfigureAwait(false);
     }
 
-    private static (string Hex, string Name, WalDigest Digest) ParseLine(string line, string path)
+    private static (string Hex, string Name, Digest Digest) ParseLine(string line, string path)
     {
         var blank = line.IndexOf(' ', StringComparison.Ordinal);
-        WalDigest? digest = blank switch
+        Digest? digest = blank switch
         {
-            32 => WalDigest.Md5,
-            40 => WalDigest.Sha1,
-            64 => WalDigest.Sha256,
-            96 => WalDigest.Sha384,
-            128 => WalDigest.Sha512,
+            32 => Digest.Md5,
+            40 => Digest.Sha1,
+            64 => Digest.Sha256,
+            96 => Digest.Sha384,
+            128 => Digest.Sha512,
             _ => null,
         };
         if (digest is null || line.Length < blank + 3 || line[blank + 1] is not ('*' or ' '))
             throw new WalConfigurationException($"The checksum file '{path}' has the line '{line}', which is not 'HEX *NAME'.");
         return (line[..blank].ToLowerInvariant(), line[(blank + 2)..], digest.Value);
     }
+}
+
+/// <summary>The digests of <c>omnipitr-checksum</c> and of backup digest files.</summary>
+internal enum Digest
+{
+    /// <summary>MD5, the original's default; for compatibility, not for security.</summary>
+    Md5,
+
+    /// <summary>SHA-1, written <c>SHA-1</c>; for compatibility, not for security.</summary>
+    Sha1,
+
+    /// <summary>SHA-256, written <c>SHA-256</c>.</summary>
+    Sha256,
+
+    /// <summary>SHA-384, written <c>SHA-384</c>.</summary>
+    Sha384,
+
+    /// <summary>SHA-512, written <c>SHA-512</c>.</summary>
+    Sha512,
 }
