@@ -47,4 +47,36 @@ public static class WalContent
         && PgMajor.OfMagic(BinaryPrimitives.ReadUInt16LittleEndian(head)) is { } major
         && (BinaryPrimitives.ReadUInt16LittleEndian(head[sizeof(ushort)..]) & ~major.PageFlags) == 0
         && (head[sizeof(ushort)] & PgMajor.LongHeader) != 0;
+
+    /// <summary>A stream whose first bytes were read ahead: yields them again, then the rest. Owns the rest.</summary>
+    private sealed class RejoinedStream(ReadOnlyMemory<byte> head, Stream rest) : ReadOnlyStream
+    {
+        private ReadOnlyMemory<byte> _head = head;
+
+        public override int Read(Span<byte> buffer) => _head.IsEmpty ? rest.Read(buffer) : TakeHead(buffer);
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            _head.IsEmpty ? rest.ReadAsync(buffer, cancellationToken) : ValueTask.FromResult(TakeHead(buffer.Span));
+
+        public override async ValueTask DisposeAsync()
+        {
+            await rest.DisposeAsync().ConfigureAwait(false);
+            await base.DisposeAsync().ConfigureAwait(false);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                rest.Dispose();
+            base.Dispose(disposing);
+        }
+
+        private int TakeHead(Span<byte> buffer)
+        {
+            var taken = Math.Min(_head.Length, buffer.Length);
+            _head.Span[..taken].CopyTo(buffer);
+            _head = _head[taken..];
+            return taken;
+        }
+    }
 }

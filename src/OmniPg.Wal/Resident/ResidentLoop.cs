@@ -8,9 +8,10 @@ namespace OmniPg.Wal;
 /// <summary>Looks, works, looks again.</summary>
 internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions options, ChannelWriter<ArchiveEvent> events)
 {
+    private const string ReadySuffix = ".ready";
     private const int FilesPerLook = 256;
     private readonly TimeProvider _time = archiver.Time;
-    private readonly ReadyFiles _ready = new(archiver.Options.DataDirectory);
+    private readonly string _status = Path.Combine(archiver.Options.DataDirectory, "pg_wal", "archive_status");
     private readonly WalPushSpool _spool = new(options.SpoolDirectory);
     private int _backlog;
 
@@ -70,7 +71,7 @@ internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions opti
     {
         while (!stop.IsCancellationRequested)
         {
-            var ready = _ready.List();
+            var ready = ListReady();
             _spool.KeepOnly(ready.Select(static f => f.ToString()).ToHashSet());
             var due = ready.Where(work.IsDue).Take(FilesPerLook).ToList();
             await ReportBacklogAsync(due.Count).ConfigureAwait(false);
@@ -107,5 +108,21 @@ internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions opti
     {
         var backlog = kind == ArchiveEventKind.Archived ? Interlocked.Decrement(ref _backlog) : _backlog;
         await events.WriteAsync(new ArchiveEvent(kind, _time.GetUtcNow(), Math.Max(backlog, 0), file, result, error)).ConfigureAwait(false);
+    }
+
+    // All that PostgreSQL wants archived: history files first, as the server itself does, then oldest first.
+    private List<WalFileName> ListReady()
+    {
+        var ready = new List<WalFileName>();
+        foreach (var path in Directory.EnumerateFiles(_status, "*" + ReadySuffix))
+            if (WalFileName.TryParse(Path.GetFileName(path.AsSpan())[..^ReadySuffix.Length], out var file))
+                ready.Add(file);
+        ready.Sort(static (a, b) =>
+        {
+            var byKind = (a.Kind != WalFileKind.TimelineHistory).CompareTo(b.Kind != WalFileKind.TimelineHistory);
+            var byPosition = byKind != 0 ? byKind : a.Position.CompareTo(b.Position);
+            return byPosition != 0 ? byPosition : a.Timeline.CompareTo(b.Timeline);
+        });
+        return ready;
     }
 }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using OmniPg.Shared;
 
@@ -74,7 +75,7 @@ internal sealed class ResidentSocket : IDisposable
         using var onEnd = cancellationToken.UnsafeRegister(static s => ((Socket)s!).Dispose(), client);
         try
         {
-            if (!SocketPeer.IsTrusted(client) || SocketLine.Receive(client) is not { } line)
+            if (!IsTrusted(client) || SocketLine.Receive(client) is not { } line)
                 return;
             SocketLine.Send(client, JsonSerializer.SerializeToUtf8Bytes(Answer(line, cancellationToken), ResidentJson.Default.ResidentAnswer));
         }
@@ -102,5 +103,22 @@ internal sealed class ResidentSocket : IDisposable
             return new ResidentAnswer(
                 false, "wal.archive.mismatch", $"The file '{file}' of the request is not that of the cluster which this process serves, '{_work.PathOf(file)}'.");
         return _spool.IsArchived(_work.PathOf(file)) ? new ResidentAnswer(true) : _work.ArchiveAsync(file, cancellationToken).GetAwaiter().GetResult();
+    }
+
+    // Whether the peer is this process's user or root (SO_PEERCRED, Linux). Elsewhere the socket's mode 0600 says so alone.
+    private static bool IsTrusted(Socket socket)
+    {
+        // struct ucred of the kernel's include/linux/socket.h: pid, uid, gid, four bytes each; the numbers from asm-generic/socket.h.
+        const int SocketLevel = 1;
+        const int PeerCredentials = 17;
+        const int CredentialBytes = 12;
+        const int UserOffset = 4;
+        if (!OperatingSystem.IsLinux())
+            return true;
+        Span<byte> credentials = stackalloc byte[CredentialBytes];
+        if (socket.GetRawSocketOption(SocketLevel, PeerCredentials, credentials) != CredentialBytes)
+            return false;
+        var user = MemoryMarshal.Read<uint>(credentials[UserOffset..]);
+        return user == 0 || user == Posix.EffectiveUser();
     }
 }

@@ -116,7 +116,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             var request = new CopyRequest
             {
                 Source = source,
-                Targets = [new CopyTarget { Sink = new RestoreDestination(target), Key = name.ToString(), Codec = Codec.None, Id = target.Path }],
+                Targets = [new CopyTarget { Sink = new RestoreTarget.Sink(target), Key = name.ToString(), Codec = Codec.None, Id = target.Path }],
                 Validator = new WalSegmentValidator(name, options.Validation, expectations),
                 NeedsSha256 = false,
             };

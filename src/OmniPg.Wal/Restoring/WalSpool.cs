@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using OmniPg.Shared;
@@ -78,6 +79,7 @@ internal sealed class WalSpool
     internal sealed class Folder(WalSpool spool, string path)
     {
         private const string Position = ".position";
+        private const int BufferBytes = 256 * 1024;
 
         public string FolderPath => path;
 
@@ -188,8 +190,8 @@ internal sealed class WalSpool
             var spooled = PathOf(name);
             try
             {
-                var bytes = await SpooledFile.ValidateAsync(spooled, name, expectations, cancellationToken).ConfigureAwait(false);
-                SpooledFile.MoveTo(spooled, target);
+                var bytes = await ValidateAsync(spooled, name, expectations, cancellationToken).ConfigureAwait(false);
+                MoveTo(spooled, target);
                 return bytes;
             }
             catch (WalValidationException e)
@@ -206,6 +208,40 @@ internal sealed class WalSpool
             var started = time.GetTimestamp();
             while (!Holds(name) && Directory.EnumerateFiles(path, $".{name}.*.tmp").Any() && spool.IsLocked && time.GetElapsedTime(started) < LongestInFlight)
                 await Task.Delay(InFlightPoll, time, cancellationToken).ConfigureAwait(false);
+        }
+
+        private static async Task<long> ValidateAsync(string path, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
+        {
+            var validator = new WalSegmentValidator(name, WalValidation.Full, expectations);
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.SequentialScan);
+            var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+            try
+            {
+                long offset = 0;
+                for (int read; (read = await RandomAccess.ReadAsync(file, buffer, offset, cancellationToken).ConfigureAwait(false)) > 0; offset += read)
+                    validator.Append(buffer.AsSpan(0, read));
+                return validator.Complete().Bytes;
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+
+        // In two steps, because a move between file systems is a copy, and the final name must never show half of one.
+        private static void MoveTo(string spooled, string path)
+        {
+            var beside = DurableFile.TemporaryNameFor(path);
+            try
+            {
+                File.Move(spooled, beside);
+                File.Move(beside, path, overwrite: true);
+            }
+            catch
+            {
+                File.Delete(beside);
+                throw;
+            }
         }
     }
 }

@@ -39,12 +39,11 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
 
     private async Task<IEnumerable<WalArchivedFile>> FindAsync(WalFileName keepFrom, CancellationToken cancellationToken)
     {
-        var limit = new RetentionLimit(keepFrom, options);
         var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         var found = new List<WalArchivedFile>();
         await foreach (var entry in store.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
         {
-            if (WalArchivedFile.TryParse(entry) is { } file && limit.IsObsolete(file.Name))
+            if (WalArchivedFile.TryParse(entry) is { } file && IsObsolete(file.Name, keepFrom))
                 found.Add(file);
         }
 
@@ -74,5 +73,19 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
 
         await store.DeleteAsync(file.Key, cancellationToken).ConfigureAwait(false);
         WalLog.Removed(log, file.Name, file.Key, keepFrom);
+    }
+
+    /// <summary>
+    /// The limit as <c>pg_archivecleanup</c> takes it: characters 9 to 24, whatever the timeline. A segment of an older timeline at a later
+    /// position may still be needed to reach the newer timeline, and one of a newer timeline at an earlier position is not.
+    /// </summary>
+    private bool IsObsolete(WalFileName name, WalFileName keepFrom)
+    {
+        // A history file is a few lines, and without it no recovery finds its way over a promotion.
+        if (name.Kind == WalFileKind.TimelineHistory || (name.Kind == WalFileKind.BackupHistory && !options.IncludeBackupHistory))
+            return false;
+        if (options.OmniPitrCompatibleComparison)
+            return name.Kind != WalFileKind.Partial && string.CompareOrdinal(name.ToString(), keepFrom.ToString()) < 0;
+        return keepFrom.Kind != WalFileKind.TimelineHistory && name.Position < keepFrom.Position;
     }
 }

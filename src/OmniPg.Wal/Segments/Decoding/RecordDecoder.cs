@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using NpgsqlTypes;
 
@@ -16,6 +17,10 @@ internal static class RecordDecoder
         RmgrId.Transaction => TransactionEnd.Decode(header, body, major),
         _ => null,
     };
+
+    /// <summary>Start of the record that an OVERWRITE_CONTRECORD record gives up (<c>xl_overwrite_contrecord</c>), or <see langword="null"/> when the body is too short.</summary>
+    public static ulong? OverwrittenBy(ReadOnlySpan<byte> body) =>
+        MainData.Find(body) is { Length: >= sizeof(ulong) } data ? BinaryPrimitives.ReadUInt64LittleEndian(data) : null;
 
     private static WalRecordDetail? DecodeXlog(int operation, ReadOnlySpan<byte> body)
     {

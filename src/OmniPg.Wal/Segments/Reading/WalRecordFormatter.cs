@@ -17,7 +17,7 @@ public static class WalRecordFormatter
         record.Previous.ToString(),
         record.TransactionId.ToString(CultureInfo.InvariantCulture),
         record.RmgrName,
-        OperationNames.Find(record.Rmgr, record.Info, record.PgMajor) ?? $"0x{record.Info:X2}",
+        WalRmgr.OperationOf(record.Rmgr, record.Info, record.PgMajor) ?? $"0x{record.Info:X2}",
         record.TotalLength.ToString(CultureInfo.InvariantCulture),
         Describe(record.Detail));
 

@@ -66,7 +66,7 @@ internal sealed class RecordRules(SegmentIdentity segment)
         if (!header.IsOverwriteContrecord)
             throw segment.Fault(WalValidationProblem.BadRecord, position, "the record before was given up, but no OVERWRITE_CONTRECORD record follows");
 
-        if (_overwritten is { } abandoned && OverwriteContrecord.ReadTarget(body) is var target && target != abandoned)
+        if (_overwritten is { } abandoned && RecordDecoder.OverwrittenBy(body) is var target && target != abandoned)
         {
             throw segment.Fault(
                 WalValidationProblem.BadRecord,
