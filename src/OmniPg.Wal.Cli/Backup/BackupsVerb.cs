@@ -1,13 +1,13 @@
 namespace OmniPg.Wal.Cli;
 
-/// <summary>The backups of a store: listed, kept.</summary>
+/// <summary>The backups of a store: listed, kept, deleted.</summary>
 internal sealed class BackupsVerb : Verb
 {
     public override string Name => "backups";
 
-    public override string Summary => "list base backups; 'keep ID' and 'unkeep ID' mark one to outlive retention";
+    public override string Summary => "list base backups; 'keep ID' and 'unkeep ID' mark one to outlive retention, 'delete ID' removes one";
 
-    public override string Operands => "[keep ID | unkeep ID]";
+    public override string Operands => "[keep ID | unkeep ID | delete ID]";
 
     public override string Example => "omnipg-wal backups --source /mnt/backup --json";
 
@@ -31,8 +31,11 @@ internal sealed class BackupsVerb : Verb
             case ["unkeep", var id]:
                 await catalog.UnkeepAsync(id, cancellationToken);
                 return ExitCodes.Done;
+            case ["delete", var id]:
+                await catalog.DeleteAsync(id, cancellationToken);
+                return ExitCodes.Done;
             default:
-                throw new UsageException($"Expected nothing, 'keep ID' or 'unkeep ID', got '{OneLine.Of(string.Join(' ', arguments.Operands))}'.");
+                throw new UsageException($"Expected nothing, 'keep ID', 'unkeep ID' or 'delete ID', got '{OneLine.Of(string.Join(' ', arguments.Operands))}'.");
         }
     }
 

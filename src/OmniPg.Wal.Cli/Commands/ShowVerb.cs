@@ -5,27 +5,33 @@ namespace OmniPg.Wal.Cli;
 /// <summary>What an archive can restore.</summary>
 internal sealed class ShowVerb : Verb
 {
+    private static readonly Option Backups = BackupOptions.Source with { Help = "the place of the base backups (default: the archive)" };
     private static readonly Option Fast = Option.Flag("--no-restore-points", "do not read all segments for their restore points");
 
     public override string Name => "show";
 
-    public override string Summary => "print timelines, gaps, recovery window and restore points of an archive";
+    public override string Summary => "print timelines, gaps, recovery window, backups and restore points of an archive";
 
-    public override string Example => "omnipg-wal show --archive /mnt/archive --json";
+    public override string Example => "omnipg-wal show --archive /mnt/archive --source /mnt/backup --json";
 
-    public override IReadOnlyList<Option> Options { get; } = [.. ArchiveOption.All, Fast, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [.. ArchiveOption.All, Backups, Fast, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var repository = new WalRepository(ArchiveOption.Open(arguments, context), context.Logs);
-        var timelines = await repository.GetTimelinesAsync(cancellationToken);
-        var window = await repository.GetRecoveryWindowAsync(cancellationToken);
-        var points = arguments.Has(Fast) ? [] : await PointsAsync(repository, context, cancellationToken);
+        var archive = ArchiveOption.Open(arguments, context);
+        var repository = new WalRepository(archive, context.Logs);
+        var catalog = new BackupCatalog(arguments.Has(Backups) ? BackupOptions.Open(arguments, Backups) : archive, context.Logs, context.Time);
+        var found = new Findings(
+            await repository.GetTimelinesAsync(cancellationToken),
+            await repository.GetRecoveryWindowAsync(cancellationToken),
+            await catalog.ListAsync(cancellationToken),
+            await catalog.GetRecoverableAsync(archive, cancellationToken),
+            arguments.Has(Fast) ? [] : await PointsAsync(repository, context, cancellationToken));
         if (arguments.Has(CommonOptions.Json))
-            JsonDocumentWriter.Write(context, json => WriteJson(json, timelines, window, points));
+            JsonDocumentWriter.Write(context, json => WriteJson(json, found));
         else
-            WriteText(context.Output, timelines, window, points);
+            WriteText(context.Output, found);
         return ExitCodes.Done;
     }
 
@@ -38,36 +44,52 @@ internal sealed class ShowVerb : Verb
         return points;
     }
 
-    private static void WriteText(TextWriter output, IReadOnlyList<WalTimeline> timelines, RecoveryWindow window, List<WalRestorePoint> points)
+    private static void WriteText(TextWriter output, Findings found)
     {
-        foreach (var timeline in timelines)
+        foreach (var timeline in found.Timelines)
         {
             var origin = timeline.History.Ancestors is [.., var parent] ? $", from timeline {parent.Timeline} at {parent.SwitchLsn}" : "";
             output.WriteLine($"timeline {timeline.Timeline}: {timeline.First} to {timeline.Last}, {timeline.Segments} segments{origin}");
         }
 
-        foreach (var gap in window.Gaps)
+        foreach (var gap in found.Window.Gaps)
             output.WriteLine($"gap on timeline {gap.Timeline}: {gap.From} to {gap.To} ({gap.Count} segments)");
-        output.WriteLine($"window: {Time(window.Earliest)} to {Time(window.LatestCommit)} on timeline {window.Timeline}");
-        output.WriteLine("recoverable: only with a base backup from before the wanted moment; the window is that of the WAL");
-        foreach (var point in points)
+        output.WriteLine($"window: {Time(found.Window.Earliest)} to {Time(found.Window.LatestCommit)} on timeline {found.Window.Timeline}");
+        foreach (var backup in found.Backups)
+            output.WriteLine($"backup {BackupListing.Line(backup)}");
+        foreach (var range in found.Recoverable)
+            output.WriteLine($"recoverable: {Time(range.From)} to {Time(range.To)} on timeline {range.Timeline}, from backup {range.BackupId}");
+        if (found.Recoverable.Count == 0)
+            output.WriteLine("recoverable: only with a base backup from before the wanted moment; the window is that of the WAL");
+        foreach (var point in found.Points)
             output.WriteLine($"restore point '{OneLine.Of(point.Name)}': {Time(point.Time)} at {point.Lsn} on timeline {point.File?.Timeline}");
     }
 
-    private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<WalTimeline> timelines, RecoveryWindow window, List<WalRestorePoint> points)
+    private static void WriteJson(Utf8JsonWriter json, Findings found)
     {
-        ListingJson.WriteTimelines(json, timelines);
-        ListingJson.WriteGaps(json, window.Gaps);
+        ListingJson.WriteTimelines(json, found.Timelines);
+        ListingJson.WriteGaps(json, found.Window.Gaps);
         json.WriteStartObject("window");
-        ListingJson.WriteTime(json, "earliest", window.Earliest);
-        ListingJson.WriteTime(json, "latestCommit", window.LatestCommit);
-        json.WriteNumber("timeline", window.Timeline);
+        ListingJson.WriteTime(json, "earliest", found.Window.Earliest);
+        ListingJson.WriteTime(json, "latestCommit", found.Window.LatestCommit);
+        json.WriteNumber("timeline", found.Window.Timeline);
         json.WriteEndObject();
         // Without a base backup nothing is; the window is that of the WAL.
         json.WriteStartArray("recoverable");
+        foreach (var range in found.Recoverable)
+        {
+            json.WriteStartObject();
+            ListingJson.WriteTime(json, "from", range.From);
+            ListingJson.WriteTime(json, "to", range.To);
+            json.WriteNumber("timeline", range.Timeline);
+            json.WriteString("backup", range.BackupId);
+            json.WriteEndObject();
+        }
+
         json.WriteEndArray();
+        BackupListing.WriteAll(json, found.Backups);
         json.WriteStartArray("restorePoints");
-        foreach (var point in points)
+        foreach (var point in found.Points)
         {
             json.WriteStartObject();
             json.WriteString("name", point.Name);
@@ -81,4 +103,7 @@ internal sealed class ShowVerb : Verb
     }
 
     private static string Time(DateTimeOffset? time) => time is { } t ? ListingJson.Text(t) : "(none)";
+
+    private sealed record Findings(
+        IReadOnlyList<WalTimeline> Timelines, RecoveryWindow Window, IReadOnlyList<BackupInfo> Backups, IReadOnlyList<RecoverableRange> Recoverable, IReadOnlyList<WalRestorePoint> Points);
 }

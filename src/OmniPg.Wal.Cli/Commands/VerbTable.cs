@@ -15,6 +15,7 @@ internal static class VerbTable
         ("show", () => new ShowVerb()),
         ("backup", () => new BackupVerb()),
         ("backups", () => new BackupsVerb()),
+        ("backup-cleanup", () => new BackupCleanupVerb()),
         ("backup-restore", () => new BackupRestoreVerb()),
         ("bench", () => new BenchVerb()),
         ("dump", () => new DumpVerb()),

@@ -1,9 +1,10 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
-/// <summary>The base backups of a store: listed, looked up, marked to be kept.</summary>
+/// <summary>The base backups of a store: listed, looked up, marked to be kept, removed when no rule keeps them.</summary>
 /// <remarks>Thread-safe; keeps nothing between calls. A backup whose last object was never written is not listed.</remarks>
 public sealed class BackupCatalog
 {
@@ -12,15 +13,18 @@ public sealed class BackupCatalog
 
     private const string KeepFile = "keep";
     private readonly IObjectStore _store;
+    private readonly TimeProvider _time;
+    private readonly ILoggerFactory? _loggers;
     private readonly ILogger _log;
 
     /// <summary>Makes a catalogue over a store.</summary>
     /// <param name="store">A store that can be listed and read. Not disposed.</param>
     /// <param name="loggerFactory">Where to log; nowhere when null.</param>
-    public BackupCatalog(IObjectStore store, ILoggerFactory? loggerFactory = null)
+    /// <param name="timeProvider">The time that ages are told from; that of the system when null.</param>
+    public BackupCatalog(IObjectStore store, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(store);
-        _store = store;
+        (_store, _loggers, _time) = (store, loggerFactory, timeProvider ?? TimeProvider.System);
         _log = loggerFactory?.CreateLogger<BackupCatalog>() ?? NullLogger<BackupCatalog>.Instance;
     }
 
@@ -85,6 +89,75 @@ public sealed class BackupCatalog
         await _store.DeleteAsync($"{id}/{KeepFile}", cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Removes one backup: first what makes it one, so that half of it is never listed.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="cancellationToken">Cancels; the rest is swept by a later backup or retention.</param>
+    /// <returns>A task that ends when it is gone.</returns>
+    /// <exception cref="WalBackupException">There is no such backup, it is marked to be kept, or it is the last valid one (<c>wal.backup.kept</c>).</exception>
+    /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
+    /// <exception cref="IOException">The store refused.</exception>
+    public async Task DeleteAsync(string id, CancellationToken cancellationToken = default)
+    {
+        var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
+        var backup = backups.FirstOrDefault(b => b.Id == id) ?? throw WalBackupException.Unknown(_store.Id, id);
+        if (backup.IsKept)
+            throw WalBackupException.Kept(_store.Id, id, "is marked to be kept", "Take the mark away with 'omnipg-wal backups unkeep'.");
+        if (backup.Problem is null && backups.Count(b => b.Problem is null) == 1)
+            throw WalBackupException.Kept(_store.Id, id, "is the last valid one", "Make another backup first.");
+        await RemoveAsync(backup, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes backups that no rule keeps, and with an archive the WAL that no backup left needs. The original's <c>omnipitr-backup-cleanup</c>.</summary>
+    /// <param name="retention">The rules.</param>
+    /// <param name="archive">The WAL archive; null leaves WAL alone.</param>
+    /// <param name="cancellationToken">Cancels; what was removed stays removed, and every backup listed is whole.</param>
+    /// <returns>What was removed, and what is left.</returns>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The rules cannot work.</exception>
+    /// <exception cref="WalBackupException">An entry cannot be read, or no valid backup is there: then nothing is removed at all (<c>wal.backup.kept</c>).</exception>
+    /// <exception cref="WalArchiveAbsentException">The store, or the archive, is not begun or not mounted.</exception>
+    /// <exception cref="WalArchiveMismatchException">The archive is another cluster's than the backups.</exception>
+    /// <exception cref="IOException">A store refused.</exception>
+    public async Task<BackupRetentionResult> CleanupAsync(BackupRetention retention, IObjectStore? archive = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(retention);
+        OptionsCheck.Require(retention);
+        var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
+        if (backups.All(b => b.Problem is not null))
+            throw WalBackupException.Kept(_store.Id, "latest", "is not there: no backup is valid", "Find out what happened to the store before anything is removed from it.");
+        var kept = retention.Kept(backups, _time.GetUtcNow());
+        var left = backups.Where(b => kept.Contains(b.Id)).ToArray();
+        var removed = backups.Where(b => !kept.Contains(b.Id)).ToArray();
+        // Before the first removal: WAL of the wrong archive would be gone for a mistyped path.
+        if (archive is not null)
+            await (await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false)).RequireAsync(left[^1].SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        foreach (var backup in retention.DryRun ? [] : removed)
+            await RemoveAsync(backup, cancellationToken).ConfigureAwait(false);
+        if (!retention.DryRun)
+            await new BackupSweep(_store, _time).RunAsync(cancellationToken).ConfigureAwait(false);
+        // A backup with its own WAL needs what follows to go on from its end. Positions, because an older timeline may be ahead of a newer one.
+        var from = left.Select(b => b.WalFrom).MinBy(n => n.Position);
+        var wal = archive is null
+            ? []
+            : (await new WalRepository(archive, _loggers).CleanupAsync(from, new CleanupOptions { DryRun = retention.DryRun }, cancellationToken).ConfigureAwait(false)).Removed;
+        return new BackupRetentionResult(removed, left, from, wal);
+    }
+
+    /// <summary>What the backups and an archive can restore together.</summary>
+    /// <param name="archive">The WAL archive.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>A span per backup and timeline that leads on from it, by backup; none for a backup that lacks WAL which it needs.</returns>
+    /// <exception cref="WalArchiveAbsentException">The store, or the archive, is not begun or not mounted.</exception>
+    /// <exception cref="WalBackupException">An entry cannot be read.</exception>
+    /// <exception cref="CodecUnavailableException">The library or program of a file's codec is missing.</exception>
+    /// <exception cref="IOException">A store cannot be read.</exception>
+    public async Task<IReadOnlyList<RecoverableRange>> GetRecoverableAsync(IObjectStore archive, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(archive);
+        var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
+        var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
+        return await new RecoverableFinder(archive, map).FindAsync(backups, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Writes a small object that is not there yet.</summary>
     internal static async Task<ObjectCommitResult> WriteAsync(IObjectStore store, string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
@@ -101,6 +174,14 @@ public sealed class BackupCatalog
         {
             throw WalDestinationException.Failed(store.Id, key, refused);
         }
+    }
+
+    private async Task RemoveAsync(BackupInfo backup, CancellationToken cancellationToken)
+    {
+        await _store.DeleteAsync($"{backup.Id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false);
+        foreach (var part in backup.Parts)
+            await _store.DeleteAsync(part.Key, cancellationToken).ConfigureAwait(false);
+        BackupLog.Removed(_log, backup.Id);
     }
 
     /// <returns>Null when it was removed since it was listed.</returns>

@@ -20,6 +20,9 @@ public sealed class WalBackupException : WalException
         "wal.backup.damaged", $"The backup '{id}' in '{store}' is damaged: {what}.", "Restore another backup, and find out what the storage did.", inner)
     { BackupId = id, Destination = store };
 
+    internal static WalBackupException Kept(string store, string id, string why, string hint) =>
+        new("wal.backup.kept", $"The backup '{id}' in '{store}' {why}; nothing was removed.", hint) { BackupId = id, Destination = store };
+
     internal static WalBackupException Target(string path, string what, string hint, Exception? inner = null) =>
         new("wal.backup.target", $"'{path}' cannot take a restored cluster: {what}.", hint, inner);
 

@@ -53,14 +53,15 @@ internal sealed class WindowFinder(IObjectStore store, ArchiveMap map)
     {
         foreach (var copy in segments.SelectMany(c => c))
         {
-            if (await SummaryAsync(copy, cancellationToken).ConfigureAwait(false) is { } summary && pick(summary) is { } time)
+            if (await SummaryAsync(store, copy, cancellationToken).ConfigureAwait(false) is { } summary && pick(summary) is { } time)
                 return time;
         }
 
         return null;
     }
 
-    private async Task<WalValidationResult?> SummaryAsync(WalArchivedFile file, CancellationToken cancellationToken)
+    /// <returns>Null for a file that is not valid, or gone.</returns>
+    internal static async Task<WalValidationResult?> SummaryAsync(IObjectStore store, WalArchivedFile file, CancellationToken cancellationToken)
     {
         try
         {

@@ -1,0 +1,233 @@
+using Microsoft.Extensions.Options;
+using OmniPg.Wal.Tests.Cli;
+
+namespace OmniPg.Wal.Tests.Backup;
+
+[Collection(nameof(BackupCollection))]
+public sealed class BackupRetentionTests(BackupScene scene)
+{
+    private static readonly DateTimeOffset Today = new(2026, 5, 20, 12, 0, 0, TimeSpan.Zero);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Ten_daily_backups_with_three_days_to_keep_leave_three_and_the_WAL_from_the_oldest_of_them()
+    {
+        var (store, ids) = await DailyAsync(10);
+        var archive = await ArchiveAsync(10);
+
+        var dry = await Catalog(store).CleanupAsync(new BackupRetention { Days = 3, DryRun = true }, archive, Token);
+        var before = await Catalog(store).ListAsync(Token);
+        var done = await Catalog(store).CleanupAsync(new BackupRetention { Days = 3 }, archive, Token);
+
+        before.Select(b => b.Id).Should().Equal(ids);
+        done.Removed.Select(b => b.Id).Should().Equal(dry.Removed.Select(b => b.Id)).And.Equal(ids[..7]);
+        done.Kept.Select(b => b.Id).Should().Equal(ids[7..]);
+        done.WalKeptFrom.ToString().Should().Be("000000010000000000000007");
+        done.RemovedWal.Select(f => f.Name.ToString()).Should().Equal(dry.RemovedWal.Select(f => f.Name.ToString())).And.Equal(Enumerable.Range(0, 7).Select(Segment));
+        Directory.GetFiles(archive.Root, "0*").Select(Path.GetFileName).Order().Should().Equal(Enumerable.Range(7, 3).Select(Segment));
+        Directory.GetFiles(store.Root, "*", SearchOption.AllDirectories).Should().HaveCount(1 + (3 * 2));
+    }
+
+    [Theory]
+    [InlineData(null, 2, null, 2)]
+    [InlineData(1, 4, null, 4)]
+    [InlineData(null, null, 2.5, 4)]
+    [InlineData(100, null, null, 10)]
+    public async Task Rules_keep_by_days_by_count_and_by_window(int? days, int? count, double? window, int left)
+    {
+        var (store, ids) = await DailyAsync(10);
+
+        var done = await Catalog(store).CleanupAsync(
+            new BackupRetention { Days = days, Count = count, Window = window is { } w ? TimeSpan.FromDays(w) : null }, null, Token);
+
+        done.Kept.Select(b => b.Id).Should().Equal(ids[^left..]);
+    }
+
+    [Fact]
+    public async Task A_mark_keeps_a_backup_and_the_WAL_from_it_on()
+    {
+        var (store, ids) = await DailyAsync(10);
+        var archive = await ArchiveAsync(10);
+        await Catalog(store).KeepAsync(ids[2], Token);
+
+        var done = await Catalog(store).CleanupAsync(new BackupRetention { Count = 1 }, archive, Token);
+
+        done.Kept.Select(b => b.Id).Should().Equal(ids[2], ids[9]);
+        done.RemovedWal.Select(f => f.Name.ToString()).Should().Equal(Segment(0), Segment(1));
+    }
+
+    [Fact]
+    public async Task The_last_valid_backup_stays_however_old_it_is_and_whatever_lies_behind_it()
+    {
+        var (store, ids) = await DailyAsync(3);
+        foreach (var damaged in ids[1..])
+            File.Delete(Path.Combine(store.Root, damaged, "base.tar.zst"));
+
+        var later = new BackupCatalog(store, timeProvider: new ShiftedClock { Offset = TimeSpan.FromDays(4000) });
+        var done = await later.CleanupAsync(new BackupRetention { Days = 1 }, null, Token);
+        var refused = async () => await later.DeleteAsync(ids[0], Token);
+
+        done.Kept.Select(b => b.Id).Should().Equal(ids[0]);
+        (await refused.Should().ThrowAsync<WalBackupException>()).Which.Message.Should().Contain("is the last valid one");
+    }
+
+    [Fact]
+    public async Task Nothing_is_removed_while_no_backup_is_valid()
+    {
+        var (store, ids) = await DailyAsync(2);
+        var archive = await ArchiveAsync(2);
+        foreach (var damaged in ids)
+            File.Delete(Path.Combine(store.Root, damaged, "base.tar.zst"));
+
+        var refused = async () => await Catalog(store).CleanupAsync(new BackupRetention { Count = 1 }, archive, Token);
+
+        (await refused.Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.kept");
+        Directory.GetFiles(archive.Root, "0*").Should().HaveCount(2);
+        (await Catalog(store).ListAsync(Token)).Should().HaveCount(2);
+    }
+
+    [Fact]
+    public async Task The_archive_of_another_cluster_is_refused_before_anything_is_removed()
+    {
+        var (store, ids) = await DailyAsync(3);
+        var foreign = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("foreign")).FullName);
+        await new WalArchiveMarker { SystemIdentifier = 42, PgVersion = 15, WalSegmentSize = 1 << 20 }.WriteAsync(foreign, Token);
+
+        var refused = async () => await Catalog(store).CleanupAsync(new BackupRetention { Count = 1 }, foreign, Token);
+
+        await refused.Should().ThrowAsync<WalArchiveMismatchException>();
+        (await Catalog(store).ListAsync(Token)).Select(b => b.Id).Should().Equal(ids);
+    }
+
+    [Fact]
+    public async Task A_backup_is_deleted_unless_a_mark_keeps_it()
+    {
+        var (store, ids) = await DailyAsync(2);
+        await Catalog(store).KeepAsync(ids[0], Token);
+
+        var kept = async () => await Catalog(store).DeleteAsync(ids[0], Token);
+        await kept.Should().ThrowAsync<WalBackupException>();
+        await Catalog(store).UnkeepAsync(ids[0], Token);
+        await Catalog(store).DeleteAsync(ids[0], Token);
+
+        (await Catalog(store).ListAsync(Token)).Select(b => b.Id).Should().Equal(ids[1]);
+        Directory.GetFiles(Path.Combine(store.Root, ids[0])).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Rules_that_keep_nothing_or_nonsense_are_refused()
+    {
+        var (store, _) = await DailyAsync(1);
+
+        var none = async () => await Catalog(store).CleanupAsync(new BackupRetention(), null, Token);
+        var zero = async () => await Catalog(store).CleanupAsync(new BackupRetention { Days = 0, Count = 0 }, null, Token);
+
+        (await none.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().Equal("One of Days, Count and Window must be given.");
+        (await zero.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().Equal("Days '0' must be at least '1'.", "Count '0' must be at least '1'.");
+    }
+
+    [Fact]
+    public async Task The_program_tells_what_it_would_remove_and_removes_it()
+    {
+        var (store, ids) = await DailyAsync(3);
+        var archive = await ArchiveAsync(3);
+        string[] words = ["backup-cleanup", "--backup-dir", store.Root, "--archive", archive.Root, "--keep-count", "1"];
+
+        var dry = await WalProgram.RunAsync([.. words, "--dry-run"]);
+        var done = await WalProgram.RunAsync(words);
+
+        (dry.ExitCode, done.ExitCode).Should().Be((0, 0), "{0}{1}", dry.Error, done.Error);
+        var lines = dry.Output.TrimEnd().Split('\n');
+        lines[..2].Should().OnlyContain(l => l.StartsWith("would remove 2026", StringComparison.Ordinal));
+        lines[2..].Should().Equal("would remove 2 WAL files before 000000010000000000000002", "kept 1 backups");
+        done.Output.Should().Contain("removed 2 WAL files before");
+        (await Catalog(store).ListAsync(Token)).Select(b => b.Id).Should().Equal(ids[2]);
+    }
+
+    [Fact]
+    public async Task What_is_recoverable_begins_with_a_backup_and_ends_before_the_first_missing_segment()
+    {
+        var (store, backup) = await scene.MadeAsync();
+        await scene.Server.ExecuteAsync("CREATE TABLE mark AS SELECT 1 AS one", Token);
+        await scene.Server.ExecuteAsync("SELECT pg_switch_wal()", Token);
+        await scene.ArchivedAsync();
+        var whole = await Catalog(store).GetRecoverableAsync(scene.ArchiveStore, Token);
+        var broken = await scene.NewStoreAsync();
+        foreach (var file in Directory.GetFiles(scene.Archive, "*.zst").Where(f => !Path.GetFileName(f).StartsWith(backup.WalTo.Next(WalSegmentSize.FromBytes(1 << 20)).ToString(), StringComparison.Ordinal)))
+            File.Copy(file, Path.Combine(broken.Root, Path.GetFileName(file)));
+        var upToTheGap = await Catalog(store).GetRecoverableAsync(broken, Token);
+        File.Delete(Path.Combine(broken.Root, backup.WalTo + ".zst"));
+        var useless = await Catalog(store).GetRecoverableAsync(broken, Token);
+        await scene.Server.ExecuteAsync("DROP TABLE mark", Token);
+
+        var window = await new WalRepository(scene.ArchiveStore).GetRecoveryWindowAsync(Token);
+        whole.Should().ContainSingle().Which.Should().Match<RecoverableRange>(r => r.BackupId == backup.Id && r.From == backup.Stopped && r.Timeline == 1 && r.To > r.From);
+        whole[0].To.Should().BeOnOrBefore(window.LatestCommit!.Value);
+        upToTheGap.Should().ContainSingle().Which.To.Should().BeBefore(whole[0].To);
+        useless.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Show_tells_the_backups_and_what_they_reach()
+    {
+        var (store, backup) = await scene.MadeAsync();
+
+        var text = await WalProgram.RunAsync("show", "--archive", scene.Archive, "--source", store.Root, "--no-restore-points");
+        var json = await WalProgram.RunAsync("show", "--archive", scene.Archive, "--source", store.Root, "--no-restore-points", "--json");
+        var without = await WalProgram.RunAsync("show", "--archive", scene.Archive, "--no-restore-points");
+
+        text.Output.Should().Contain($"\nbackup {backup.Id}: ").And.Contain($", from backup {backup.Id}\n");
+        using var document = System.Text.Json.JsonDocument.Parse(json.Output);
+        document.RootElement.GetProperty("recoverable")[0].GetProperty("backup").GetString().Should().Be(backup.Id);
+        document.RootElement.GetProperty("backups")[0].GetProperty("walFrom").GetString().Should().Be(backup.WalFrom.ToString());
+        without.Output.Should().Contain("\nrecoverable: only with a base backup");
+    }
+
+    private static BackupCatalog Catalog(IObjectStore store) => new(store, timeProvider: new FixedClock());
+
+    private static string Segment(int number) => $"0000000100000000{number:X8}";
+
+    /// <summary>The catalogue of so many daily backups, the last one of this morning; a part of each is one byte.</summary>
+    private async Task<(DirectoryObjectStore Store, string[] Ids)> DailyAsync(int count)
+    {
+        var (_, sample) = await scene.MadeAsync();
+        var store = await scene.NewStoreAsync();
+        var ids = new List<string>();
+        for (var day = 0; day < count; day++)
+        {
+            var start = Today.AddDays(day - count + 1).AddHours(-6);
+            var id = BackupInfo.IdAt(start);
+            ids.Add(id);
+            WalFileName.TryParse(Segment(day), out var segment).Should().BeTrue();
+            var info = sample with
+            {
+                Id = id,
+                Started = start,
+                Stopped = start.AddHours(1),
+                WalFrom = segment,
+                WalTo = segment,
+                Tablespaces = [],
+                Parts = [new BackupPart($"{id}/base.tar.zst", 0, 1, 1, "")],
+            };
+            await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(store.Root, id)).FullName, "base.tar.zst"), "x", Token);
+            await File.WriteAllBytesAsync(Path.Combine(store.Root, id, "backup.json"), info.ToJson(), Token);
+        }
+
+        return (store, [.. ids]);
+    }
+
+    /// <summary>An archive of so many segments, of whose content nobody asks.</summary>
+    private async Task<DirectoryObjectStore> ArchiveAsync(int count)
+    {
+        var archive = await scene.NewStoreAsync();
+        for (var number = 0; number < count; number++)
+            await File.WriteAllTextAsync(Path.Combine(archive.Root, Segment(number)), "", Token);
+        return archive;
+    }
+
+    private sealed class FixedClock : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => Today;
+    }
+}
