@@ -19,11 +19,12 @@ internal sealed class BackupRun(
     private PgControlFile _control = null!;
     private NpgsqlLogSequenceNumber _start;
     private BackupEnd? _end;
+    private bool _isPublishing;
     private long _vanished;
     private long _shortened;
 
-    /// <summary>The objects written so far.</summary>
-    public IReadOnlyList<BackupPart> Stored => _stored;
+    /// <summary>The objects written so far. What makes them a backup comes first: a disk that fails behind its publication leaves it visible.</summary>
+    public IEnumerable<string> Keys => (_isPublishing ? [$"{_id}/{BackupInfo.FileName}"] : Array.Empty<string>()).Concat(_stored.Select(p => p.Key));
 
     public async Task<BaseBackupResult> RunAsync(CancellationToken cancellationToken)
     {
@@ -46,8 +47,14 @@ internal sealed class BackupRun(
         var info = Describe(tablespaces);
         await RequireStoredAsync(cancellationToken).ConfigureAwait(false);
         await presence.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
+        _isPublishing = true;
         if (await BackupCatalog.WriteAsync(store, $"{_id}/{BackupInfo.FileName}", info.ToJson(), cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
+        {
+            // It is somebody else's, and stays.
+            _isPublishing = false;
             throw Taken($"{_id}/{BackupInfo.FileName}");
+        }
+
         return new BaseBackupResult(info, _manifest.Files, _vanished, _shortened);
     }
 

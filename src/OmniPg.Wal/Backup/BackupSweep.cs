@@ -3,14 +3,16 @@ namespace OmniPg.Wal;
 /// <summary>Removes what backups that never ended have left behind: objects without the one that makes them a backup, and temporary ones.</summary>
 internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
 {
-    // A backup under way has no last object either, and between its parts may wait for WAL; none does so for a day without writing.
+    // A temporary object is written to while its backup lives.
     private static readonly TimeSpan Silence = TimeSpan.FromDays(1);
+
+    // A part that is finished is not, while the next one, of which nothing is to be seen yet, may take days.
+    private static readonly TimeSpan LongestBackup = TimeSpan.FromDays(7);
 
     /// <returns>How many objects were removed.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        var before = time.GetUtcNow() - Silence;
-        var removed = await store.RemoveAbandonedAsync(before, BackupCatalog.Depth, cancellationToken).ConfigureAwait(false);
+        var removed = await store.RemoveAbandonedAsync(time.GetUtcNow() - Silence, BackupCatalog.Depth, cancellationToken).ConfigureAwait(false);
         var folders = new Dictionary<string, List<ObjectEntry>>(StringComparer.Ordinal);
         await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
         {
@@ -21,6 +23,7 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
             entries.Add(entry);
         }
 
+        var before = time.GetUtcNow() - LongestBackup;
         foreach (var entry in folders.Values.Where(f => f.TrueForAll(e => IsOldPart(e, before))).SelectMany(f => f))
         {
             await store.DeleteAsync(entry.Key, cancellationToken).ConfigureAwait(false);

@@ -65,25 +65,25 @@ public sealed class BaseBackup
         }
         catch (Exception failure)
         {
-            await RemoveAsync(run.Stored).ConfigureAwait(false);
+            await RemoveAsync(run.Keys).ConfigureAwait(false);
             if (failure is OperationCanceledException && session.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
                 throw BackupSession.LostDuring(failure);
             throw;
         }
     }
 
-    // Invisible without its last object; what cannot be removed now is swept when it is a day old.
-    private async Task RemoveAsync(IEnumerable<BackupPart> parts)
+    // Invisible without its last object; what cannot be removed now is swept when it is old.
+    private async Task RemoveAsync(IEnumerable<string> keys)
     {
-        foreach (var part in parts)
+        foreach (var key in keys)
         {
             try
             {
-                await _store.DeleteAsync(part.Key, CancellationToken.None).ConfigureAwait(false);
+                await _store.DeleteAsync(key, CancellationToken.None).ConfigureAwait(false);
             }
             catch (Exception refused)
             {
-                BackupLog.LeftBehind(_log, part.Key, refused.Message);
+                BackupLog.LeftBehind(_log, key, refused.Message);
             }
         }
     }

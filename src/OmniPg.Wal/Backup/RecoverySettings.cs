@@ -12,7 +12,7 @@ internal static class RecoverySettings
     [
         ("archive_mode", "off"), ("archive_command", ""), ("primary_conninfo", ""), ("primary_slot_name", ""), ("shared_preload_libraries", ""),
         ("session_preload_libraries", ""), ("listen_addresses", ""), ("max_wal_senders", "0"), ("max_logical_replication_workers", "0"), ("hot_standby", "off"),
-        ("archive_cleanup_command", ""), ("recovery_end_command", ""), ("synchronous_standby_names", ""), ("event_source", "PostgreSQL"), ("ssl", "off"),
+        ("archive_cleanup_command", ""), ("recovery_end_command", ""), ("synchronous_standby_names", ""),
     ];
 
     private const int FirstWithArchiveLibrary = 15;
