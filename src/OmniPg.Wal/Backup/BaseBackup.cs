@@ -84,6 +84,9 @@ public sealed class BaseBackup
             catch (Exception refused)
             {
                 BackupLog.LeftBehind(_log, key, refused.Message);
+                // What may be visible as a backup keeps its parts.
+                if (key.EndsWith(BackupInfo.FileName, StringComparison.Ordinal))
+                    return;
             }
         }
     }
