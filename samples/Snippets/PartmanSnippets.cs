@@ -28,6 +28,19 @@ internal static class PartmanSnippets
         Console.WriteLine(result.AllSucceeded);
     }
 
+    public static async Task Archive(NpgsqlDataSource dataSource)
+    {
+        #region partman-archive
+        var partman = new PartmanClient(dataSource, archive: new DirectoryObjectStore("/mnt/archive"));
+        await partman.CreateAsync(QualifiedName.Parse("app.events"), new PartitionSetOptions
+        {
+            Control = "created_at", Interval = "1 day", Retention = "90 days", WhenExpired = ExpiredAction.Archive,
+        });
+
+        await partman.RestoreAsync("app.events_p20260131.manifest.json");
+        #endregion
+    }
+
     public static void Host(IServiceCollection services, string connectionString)
     {
         #region partman-host

@@ -110,6 +110,23 @@ public interface IPartman
     /// <exception cref="PartmanException">A range could not be moved; those before it are.</exception>
     Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Brings an archived partition back: a table with its rows, compared with the archive and attached to the set again. The archive stays.</summary>
+    /// <param name="manifestKey">Key of its manifest in the client's archive: <c>&lt;schema&gt;.&lt;table&gt;.manifest.json</c>.</param>
+    /// <param name="attachTo">The set, with its schema; <see langword="null"/> for the one that it came from.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <returns>The partition.</returns>
+    /// <remarks>
+    /// Nobody waits while rows are read. Where the set's retention would take it away again, the next maintenance does. A process that was killed in between
+    /// leaves a table <c>omnipg_restore_…</c>, which the next restore of this archive replaces.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">The client was made without an archive.</exception>
+    /// <exception cref="PartmanArchiveException">There is no such manifest, or the rows are damaged, or do not fit into the table.</exception>
+    /// <exception cref="PartitionOverlapException">Partitions of the set take a part of its range.</exception>
+    /// <exception cref="PartitionNameCollisionException">Another relation has its name.</exception>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="PartmanException">It could not be attached.</exception>
+    Task<RestoreResult> RestoreAsync(string manifestKey, QualifiedName? attachTo = null, CancellationToken cancellationToken = default);
+
     /// <summary>Forgets a set: its configuration goes, table, partitions and template stay. Stands for <c>config_cleanup</c>.</summary>
     /// <param name="table">The partitioned table, with its schema; it need not exist any more.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
@@ -136,6 +153,13 @@ public interface IPartman
     /// <exception cref="PartmanServerException">The server refused a statement, or the connection broke.</exception>
     Task<string> GetGrantScriptAsync(PgIdentifier role, CancellationToken cancellationToken = default);
 }
+
+/// <summary>A partition that came back.</summary>
+/// <param name="Partition">The partition.</param>
+/// <param name="Lower">Its lower bound, inside.</param>
+/// <param name="Upper">Its upper bound, outside.</param>
+/// <param name="Rows">Its rows.</param>
+public sealed record RestoreResult(QualifiedName Partition, PartitionBound Lower, PartitionBound Upper, long Rows);
 
 /// <summary>A new set.</summary>
 /// <param name="Set">The set.</param>

@@ -22,14 +22,15 @@ public sealed class PartmanClient : IPartman
     /// <param name="loggerFactory">Where to log; <see langword="null"/> for nowhere.</param>
     /// <param name="time">Clock of pauses; <see langword="null"/> for the system's. What the date is, the server says.</param>
     /// <param name="jobmon">Job log for maintenance and creation; <see langword="null"/> for none.</param>
+    /// <param name="archive">Where sets with <see cref="ExpiredAction.Archive"/> archive; <see langword="null"/> for nowhere. It stays the caller's.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work.</exception>
-    public PartmanClient(NpgsqlDataSource dataSource, PartmanOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? time = null, IJobmon? jobmon = null)
+    public PartmanClient(NpgsqlDataSource dataSource, PartmanOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? time = null, IJobmon? jobmon = null, IObjectStore? archive = null)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
         _options = OptionsCheck.Require(options ?? new PartmanOptions());
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("OmniPg.Partman");
         (_time, _jobmon) = (time ?? TimeProvider.System, jobmon);
-        _database = new PartmanDatabase(dataSource, _options);
+        _database = new PartmanDatabase(dataSource, _options, archive);
         _maintenance = new Maintenance(_database, _options, _logger, _time, jobmon);
     }
 
@@ -159,6 +160,18 @@ public sealed class PartmanClient : IPartman
         }, cancellationToken);
 
     /// <inheritdoc/>
+    public async Task<RestoreResult> RestoreAsync(string manifestKey, QualifiedName? attachTo = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(manifestKey);
+        var archive = _database.Archive ?? throw new InvalidOperationException("The client was made without an archive.");
+        var manifest = await ArchiveManifest.ReadAsync(archive, manifestKey, cancellationToken).ConfigureAwait(false)
+            ?? throw new PartmanArchiveException(attachTo, $"There is no '{manifestKey}' in '{archive.Id}'.", "Name the file that ends in '.manifest.json'.");
+        var table = attachTo is { } other ? Qualified(other) : QualifiedName.Create(manifest.ParentSchema, manifest.ParentName);
+        return await RunLock.WithBothAsync(_database, table, _time, async working => await new PartitionRestorer(_database, _options, archive, _time).RunAsync(
+            manifestKey, manifest, Idle(await StateAsync(table, withBytes: false, working).ConfigureAwait(false)), working).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
     public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("forget", async (session, server) =>
     {
         if (server.IsReadOnly)
@@ -212,7 +225,7 @@ public sealed class PartmanClient : IPartman
             if (server.IsReadOnly)
                 throw Maintenance.ReadOnly(server);
             await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-            return await SetDefinition.PlanAsync(session, server, table, options).ConfigureAwait(false);
+            return await SetDefinition.PlanAsync(session, server, table, options, _database.Archive?.Id).ConfigureAwait(false);
         }, cancellationToken).ConfigureAwait(false);
     }
 

@@ -32,7 +32,7 @@ internal static class CreateSetCommand
 
     private static readonly Option<string?> Retention = new("--retention") { Description = "Age, or distance from the newest id, at which partitions retire. Default never", HelpName = "I" };
 
-    private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default detach", HelpName = "detach|drop|move:SCHEMA" };
+    private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default detach", HelpName = "detach|drop|move:SCHEMA|archive:DIR" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Makes a set of an empty partitioned table, with its first partitions",
@@ -41,8 +41,8 @@ internal static class CreateSetCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var (table, options) = (PartmanCommands.NameOf(session.NotEmpty(Table)), Options(session));
-        var partman = PartmanCommands.Open(session);
+        var (table, options) = (PartmanCommands.NameOf(session.NotEmpty(Table)), Options(session, out var archive));
+        var partman = PartmanCommands.Open(session, archive);
         if (session.Get(PartmanCommands.Plan))
         {
             session.Out.Write((await partman.PlanCreateAsync(table, options, cancellationToken)).ToSqlScript());
@@ -57,8 +57,9 @@ internal static class CreateSetCommand
         return ExitCodes.Done;
     }
 
-    private static PartitionSetOptions Options(CliSession session)
+    private static PartitionSetOptions Options(CliSession session, out string? archive)
     {
+        archive = null;
         if (session.Get(Template) is not null && session.Get(NoTemplate))
             throw new UsageException("--template and --no-template contradict each other.");
         if (session.Get(Uuid7) && session.Get(Epoch) is not null)
@@ -103,8 +104,11 @@ internal static class CreateSetCommand
             case ['m', 'o', 'v', 'e', ':', .. { Length: > 0 } schema]:
                 (options.WhenExpired, options.RetentionSchema) = (ExpiredAction.Move, schema);
                 break;
+            case ['a', 'r', 'c', 'h', 'i', 'v', 'e', ':', .. { Length: > 0 } directory]:
+                (options.WhenExpired, archive) = (ExpiredAction.Archive, directory);
+                break;
             case var other:
-                throw new UsageException($"--when-expired '{other}' is none of detach, drop, move:SCHEMA.");
+                throw new UsageException($"--when-expired '{other}' is none of detach, drop, move:SCHEMA, archive:DIR.");
         }
         return options;
     }

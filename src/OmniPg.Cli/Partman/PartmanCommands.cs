@@ -15,11 +15,17 @@ internal static class PartmanCommands
         Description = "Where the configuration is kept: in the tables of the extension pg_partman, or in own ones. Default auto", HelpName = "auto|extension|own", Recursive = true,
     };
 
+    private static readonly Option<string?> Archive = new("--archive")
+    {
+        Description = "Directory that expired partitions of sets with --when-expired archive:DIR go to, the same DIR", HelpName = "DIR", Recursive = true,
+    };
+
     public static Command Create(CliHost host)
     {
         var command = new Command("partman", "Partition sets: created ahead of need, retired on time\nExample: omnipg partman maintain --plan");
         command.Options.Add(OwnSchema);
         command.Options.Add(Store);
+        command.Options.Add(Archive);
         CliCommand.CompleteNames(Store.CompletionSources, Store.ValueType);
         command.Subcommands.Add(CreateSetCommand.Create(host));
         command.Subcommands.Add(MaintainCommand.Create(host));
@@ -29,6 +35,7 @@ internal static class PartmanCommands
         command.Subcommands.Add(PartitionCommands.CreateFillGaps(host));
         command.Subcommands.Add(PartitionCommands.CreateDrain(host));
         command.Subcommands.Add(PartitionCommands.CreateForget(host));
+        command.Subcommands.Add(RestorePartitionCommand.Create(host));
         command.Subcommands.Add(CheckSetsCommand.Create(host));
         return command;
     }
@@ -36,12 +43,18 @@ internal static class PartmanCommands
     /// <summary>The table of a command, as a new symbol for each.</summary>
     public static Argument<string> Table() => new("TABLE") { Description = "The partitioned table; without a schema it is in public" };
 
-    public static PartmanClient Open(CliSession session)
+    /// <param name="session">The command.</param>
+    /// <param name="archive">Directory of the archive; null for that of the option.</param>
+    public static PartmanClient Open(CliSession session, string? archive = null)
     {
+        archive ??= CliSession.NotEmpty(session.Get(Archive), Archive.Name);
         var options = new PartmanOptions { Store = session.Get(Store) };
         options.Schema = CliSession.NotEmpty(session.Get(OwnSchema), OwnSchema.Name) ?? options.Schema;
-        return new PartmanClient(session.DataSource, options);
+        return new PartmanClient(session.DataSource, options, archive: archive is null ? null : DirectoryOf(archive));
     }
+
+    private static DirectoryObjectStore DirectoryOf(string path) =>
+        Directory.Exists(path) ? new DirectoryObjectStore(path) : throw new UsageException($"'{path}' is no directory; make it before anything is archived there.");
 
     public static QualifiedName NameOf(string text)
     {

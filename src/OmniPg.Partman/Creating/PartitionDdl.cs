@@ -114,6 +114,39 @@ internal static class PartitionDdl
     public static PgIdentifier CheckName(NewRange range) => PgIdentifier.Create(SetReader.AttachCheckPrefix + (range.Lower.Id is { } id
         ? id.ToString(CultureInfo.InvariantCulture) : range.Lower.Time!.Value.ToString("yyyyMMddHHmmssffffff", CultureInfo.InvariantCulture)));
 
+    /// <summary>A table that can become a partition without anything to be built then: with the indexes of parent and template.</summary>
+    public static IEnumerable<string> CreateLike(SetState state, ParentShape shape, QualifiedName name) => Table(state, shape, name, withTemplate: true, " INCLUDING INDEXES");
+
+    /// <summary>Attaches a table that a check proves to hold nothing but its range.</summary>
+    /// <param name="state">The set.</param>
+    /// <param name="shape">What the partition takes over.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="oid">The table.</param>
+    /// <param name="range">The partition, with its name.</param>
+    /// <param name="check">The check, which goes then.</param>
+    public static PlanUnit Attach(SetState state, ParentShape shape, QualifiedName table, uint oid, NewRange range, PgIdentifier check) => new()
+    {
+        Kind = "attach-partition",
+        Child = table,
+        ChildOid = oid,
+        Lower = range.Lower,
+        Upper = range.Upper,
+        Reason = $"'{range.Name}' comes back with '{range.Lower}' up to '{range.Upper}'.",
+        Statements =
+        [
+            $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE",
+            .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+            .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
+            $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
+            $"ALTER TABLE {table.Quoted} RENAME TO {range.Name.Name.Quoted}",
+            $"ALTER TABLE {state.Table.Quoted} ATTACH PARTITION {range.Name.Quoted} {ForValues(state, range.Lower, range.Upper)}",
+            $"ALTER TABLE {range.Name.Quoted} DROP CONSTRAINT {check.Quoted}",
+            .. After(state, shape, range.Name),
+        ],
+        Locks = [],
+        Fate = PartitionFate.Create,
+    };
+
     /// <summary>The condition of a range.</summary>
     public static string Within(PartitionKey key, PartitionBound lower, PartitionBound upper) =>
         $"{key.Column.Quoted} >= {key.Literal(lower)}::{key.Type} AND {key.Column.Quoted} < {key.Literal(upper)}::{key.Type}";
@@ -122,11 +155,11 @@ internal static class PartitionDdl
         ? $"FOR VALUES IN ({state.Key.Literal(lower)})"
         : $"FOR VALUES FROM ({state.Key.Literal(lower)}) TO ({state.Key.Literal(upper)})";
 
-    private static IEnumerable<string> Table(SetState state, ParentShape shape, QualifiedName name, bool withTemplate)
+    private static IEnumerable<string> Table(SetState state, ParentShape shape, QualifiedName name, bool withTemplate, string more = "")
     {
         var unlogged = withTemplate && shape.IsUnlogged ? "UNLOGGED " : "";
         var tablespace = shape.Tablespace is { } space ? $" TABLESPACE {PgIdentifier.Create(space).Quoted}" : "";
-        yield return $"CREATE {unlogged}TABLE {name.Quoted} (LIKE {state.Table.Quoted} {Like}){tablespace}";
+        yield return $"CREATE {unlogged}TABLE {name.Quoted} (LIKE {state.Table.Quoted} {Like}{more}){tablespace}";
         if (!withTemplate)
             yield break;
         if (shape.StorageParameters.Count > 0)
@@ -136,7 +169,7 @@ internal static class PartitionDdl
     }
 
     // For queries that ask by to_timestamp(column), as the extension does it.
-    private static IEnumerable<string> EpochCheck(PartitionKey key, NewRange range)
+    public static IEnumerable<string> EpochCheck(PartitionKey key, NewRange range)
     {
         if (key.UnitsPerSecond == 0)
             yield break;

@@ -65,7 +65,7 @@ internal static class SetConfiguration
         (string Key, string? Value)[] options =
         [
             (SetRow.TimeZoneKey, set.TimeZone), (SetRow.AnchorKey, set.Anchor), (SetRow.BasisKey, set.Basis == PremakeBasis.Clock ? "clock" : "newest-row"),
-            (SetRow.KindKey, set.Kind.ToString()),
+            (SetRow.KindKey, set.Kind.ToString()), (SetRow.ArchiveKey, set.ArchiveId),
         ];
         yield return $"DELETE FROM {table} WHERE parent_table = {PgLiteral.Quote(set.ConfigKey)}";
         yield return $"INSERT INTO {table} (parent_table, key, value) VALUES " + string.Join(", ", options.Where(o => o.Value is not null)

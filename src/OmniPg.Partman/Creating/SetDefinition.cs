@@ -33,7 +33,7 @@ internal static class SetDefinition
     /// <summary>The set as it will be, and the units that make it.</summary>
     /// <exception cref="InvalidPartitionDefinitionException">It cannot be made; all reasons.</exception>
     /// <exception cref="PartitionNameCollisionException">Another relation has the name of a first partition.</exception>
-    public static async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> PlanAsync(PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish)
+    public static async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> PlanAsync(PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive)
     {
         var zone = wish.TimeZone ?? (server.UsesExtension ? server.SessionZone : "UTC");
         var facts = (await session.RowsAsync(Look, Read,
@@ -41,6 +41,9 @@ internal static class SetDefinition
             PgParameter.Text(wish.Template?.Name.Value), PgParameter.Text(wish.RetentionSchema), PgParameter.Instant(wish.Start), PgParameter.Text(wish.Control)).ConfigureAwait(false))[0];
         var kind = wish.Kind ?? (wish.IdInterval is not null ? PartitionKeyKind.Id : facts.Type is { } type ? PartitionKey.KindsOf(type).FirstOrDefault(k => k != PartitionKeyKind.Id || wish.Interval is null) : default);
         var reasons = Reasons(facts, server, table, wish, kind, zone).ToList();
+        if (wish.WhenExpired == ExpiredAction.Archive && archive is null)
+            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Archive, "Partitions are to be archived, and the client was made without an archive."));
+        archive = wish.WhenExpired == ExpiredAction.Archive ? archive : null;
         if (facts.Oid is not null && (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false)).Count > 0)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.AlreadyConfigured, $"It is configured already in '{server.ConfigSchema}'."));
         if (reasons.Count > 0)
@@ -48,7 +51,7 @@ internal static class SetDefinition
 
         var state = new SetState
         {
-            Set = Set(table, wish, kind, zone, server, null),
+            Set = Set(table, wish, kind, zone, server, null) with { ArchiveId = archive },
             Oid = facts.Oid!.Value,
             Key = new PartitionKey(PgIdentifier.Create(wish.Control), facts.Type!, kind),
             Partitions = [],
@@ -59,7 +62,7 @@ internal static class SetDefinition
             IsOwned = true,
         };
         var (ranges, anchor) = kind == PartitionKeyKind.Id ? FirstIds(state, wish) : await FirstTimesAsync(session, state, wish, facts).ConfigureAwait(false);
-        state = state with { Set = Set(table, wish, kind, zone, server, server.UsesExtension ? null : anchor) };
+        state = state with { Set = state.Set with { Anchor = server.UsesExtension ? null : anchor } };
         return (state, await UnitsAsync(session, server, state, wish, ranges).ConfigureAwait(false));
     }
 

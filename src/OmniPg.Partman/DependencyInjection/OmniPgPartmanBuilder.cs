@@ -18,6 +18,19 @@ public sealed class OmniPgPartmanBuilder
     /// <summary>Name and service key of the client; empty for the default one.</summary>
     public string Name { get; }
 
+    /// <summary>Gives the client the store that sets with <see cref="ExpiredAction.Archive"/> archive in.</summary>
+    /// <param name="open">Makes the store, which the container disposes.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgPartmanBuilder AddArchive(Func<IServiceProvider, IObjectStore> open)
+    {
+        ArgumentNullException.ThrowIfNull(open);
+        Services.AddKeyedSingleton<IObjectStore>(ArchiveKey(Name), (provider, _) => open(provider));
+        return this;
+    }
+
+    // A key of its own: a store that is registered for something else is nobody's archive.
+    internal static string ArchiveKey(string name) => "OmniPg.Partman archive " + name;
+
     /// <summary>Maintains all sets with automatic maintenance in the background. Stands for the extension's background worker.</summary>
     /// <param name="period">Time from the end of a round to the begin of the next, up to a tenth longer by chance; positive. The first comes with the start.</param>
     /// <param name="options">How; <see langword="null"/> means all defaults.</param>

@@ -61,7 +61,8 @@ public static class OmniPgPartmanServiceCollectionExtensions
     {
         var options = provider.GetRequiredService<IOptionsMonitor<PartmanOptions>>().Get(name);
         var source = options.DataSourceKey is { } key ? provider.GetRequiredKeyedService<NpgsqlDataSource>(key) : provider.GetRequiredService<NpgsqlDataSource>();
-        return new PartmanClient(source, options, provider.GetService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>(), provider.GetService<IJobmon>());
+        return new PartmanClient(source, options, provider.GetService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>(), provider.GetService<IJobmon>(),
+            provider.GetKeyedService<OmniPg.IObjectStore>(OmniPgPartmanBuilder.ArchiveKey(name)));
     }
 
     private sealed class SetHealth(Func<IPartman> partman) : IHealthCheck

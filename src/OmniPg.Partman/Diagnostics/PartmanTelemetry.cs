@@ -16,5 +16,5 @@ public static class PartmanTelemetry
     internal static readonly Counter<long> LockTimeouts = Meter.CreateCounter<long>("omnipg.partman.lock.timeouts", "{timeout}", "Attempts that did not get their locks.");
     internal static readonly Histogram<double> MaintenanceDuration = Meter.CreateHistogram<double>("omnipg.partman.maintenance.duration", "s", "Time of a maintenance over all its sets.");
 
-    internal static string Of(PartitionFate fate) => fate switch { PartitionFate.Drop => "drop", PartitionFate.Move => "move", _ => "detach" };
+    internal static string Of(PartitionFate fate) => fate switch { PartitionFate.Drop => "drop", PartitionFate.Move => "move", PartitionFate.Archive => "archive", _ => "detach" };
 }

@@ -78,6 +78,9 @@ public enum InvalidDefinitionReason
 
     /// <summary>The first partition cannot begin there.</summary>
     Start,
+
+    /// <summary>Partitions are to be archived, and the client has no store.</summary>
+    Archive,
 }
 
 /// <summary><c>partman.configuration</c>: what the configuration or the catalog says of a set cannot be worked with.</summary>
@@ -214,6 +217,15 @@ public sealed class ClockJumpException : PartmanException
     internal ClockJumpException(QualifiedName table, DateTimeOffset last, DateTimeOffset now, TimeSpan limit)
         : base("partman.clock-jump", $"The last run of '{table}' was at '{PartitionBound.Of(last)}', and now it is '{PartitionBound.Of(now)}': more than '{limit}' apart, so nothing is retired.", table,
             "Check the server's clock; when it is right, run once with AcceptClockJump.")
+    {
+    }
+}
+
+/// <summary><c>partman.archive</c>: an archive could not be written, or is not what was written. No table is dropped for it.</summary>
+public sealed class PartmanArchiveException : PartmanException
+{
+    internal PartmanArchiveException(QualifiedName? table, string message, string? hint, Exception? inner = null)
+        : base("partman.archive", message, table, hint, inner)
     {
     }
 }

@@ -173,7 +173,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                 var states = await SetReader.StatesAsync(session, sound).ConfigureAwait(false);
                 var looks = some.Where(s => s.Error is not null).Select(s => new Look(s, null, s.Error)).ToList();
                 foreach (var (set, state) in sound.Zip(states))
-                    looks.Add(new Look(set, await SetPlanner.PlanAsync(session, server, options, wishes, state).ConfigureAwait(false), null));
+                    looks.Add(new Look(set, await SetPlanner.PlanAsync(session, server, options, wishes, database.Archive?.Id, state).ConfigureAwait(false), null));
                 return (IReadOnlyList<Look>)[.. some.Select(s => looks.Find(l => l.Configured == s)!)];
             }, cancellationToken).ConfigureAwait(false);
         }

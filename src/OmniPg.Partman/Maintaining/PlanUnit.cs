@@ -30,6 +30,9 @@ internal sealed record PlanUnit
     /// <summary>Whether the statement is one that the server refuses inside of a transaction.</summary>
     public bool IsOutside { get; init; }
 
+    /// <summary>What a unit does that is not SQL: it archives and drops the table of <see cref="ChildOid"/>, which is set aside. Null for statements.</summary>
+    public string? Archives { get; init; }
+
     public bool DestroysData { get; init; }
 
     /// <summary>What the unit does to its partition; Keep for preparations.</summary>
@@ -54,7 +57,8 @@ internal sealed record PlanUnit
     {
         Kind = Kind,
         Reason = Reason,
-        Sql = IsOutside ? Statements[0] : $"BEGIN;\n{string.Join(";\n", Script(state, lockTimeout))};\nCOMMIT",
+        Description = Archives,
+        Sql = Archives is not null ? null : IsOutside ? Statements[0] : $"BEGIN;\n{string.Join(";\n", Script(state, lockTimeout))};\nCOMMIT",
         OwnTransaction = true,
         Locks = Locks,
         DestroysData = DestroysData,

@@ -1,7 +1,7 @@
 namespace OmniPg.Partman;
 
 /// <summary>Decides what a maintenance does with a set: first what an interrupted run left, then new partitions, then expired ones.</summary>
-internal sealed class SetPlanner(PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes)
+internal sealed class SetPlanner(PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes, string? archive)
 {
     // A row further ahead than this many times what is premade does not tell where the set has got to.
     private const int OutlierFactor = 10;
@@ -21,8 +21,8 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
     /// <param name="Error">What cannot be done; the units are what can.</param>
     internal sealed record Plan(SetState State, IReadOnlyList<PlanUnit> Units, IReadOnlyList<PartitionSkipped> Skipped, PartmanException? Error);
 
-    public static Task<Plan> PlanAsync(PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes, SetState state) =>
-        new SetPlanner(session, server, options, wishes).RunAsync(state);
+    public static Task<Plan> PlanAsync(PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes, string? archive, SetState state) =>
+        new SetPlanner(session, server, options, wishes, archive).RunAsync(state);
 
     private async Task<Plan> RunAsync(SetState state)
     {
@@ -46,7 +46,11 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         if (unfinished.Where(u => !u.IsPending).ToList() is { Count: > 0 } detached)
         {
             var cleanup = await Retirement.CleanupAsync(session, state.Set, detached.Select(u => u.Oid)).ConfigureAwait(false);
-            _units.AddRange(detached.Select(u => Retirement.Resume(state, server, u, cleanup[u.Oid])));
+            foreach (var left in detached)
+            {
+                if (left is not { Action: ExpiredAction.Archive, Name: not null } || MayArchive(state))
+                    _units.AddRange(Retirement.Resume(state, server, left, cleanup[left.Oid]));
+            }
         }
         _begun = unfinished.Where(u => u is { IsPending: true, Name: not null }).Select(u => u.Oid).ToHashSet();
         await RetireAsync(state, onlyPending: true).ConfigureAwait(false);
@@ -183,16 +187,31 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
             if (going.Count > 0 && jumped is not null)
                 _error ??= jumped;
         }
-        if (going.Count > 0 && (onlyPending || jumped is null))
+        if (going.Count > 0 && (onlyPending || (jumped is null && MayArchive(state))))
         {
             var cleanup = await Retirement.CleanupAsync(session, state.Set, going.Select(p => p.Oid)).ConfigureAwait(false);
             foreach (var partition in going)
             {
                 // The rest is done only with what is expired by now as well.
-                var action = expired.Contains(partition) && jumped is null && (!onlyPending || _begun.Contains(partition.Oid)) ? state.Set.WhenExpired : ExpiredAction.Detach;
+                if (partition.IsPartitioned && state.Set.WhenExpired == ExpiredAction.Archive)
+                {
+                    _error ??= new PartitionSetConfigurationException(state.Table, $"'{partition.Name}' is partitioned itself, and only tables are archived.");
+                    continue;
+                }
+                var action = expired.Contains(partition) && jumped is null && (!onlyPending || (_begun.Contains(partition.Oid) && MayArchive(state))) ? state.Set.WhenExpired : ExpiredAction.Detach;
                 _units.AddRange(Retirement.Of(state, server, partition, action, cleanup[partition.Oid], options.DetachConcurrently));
             }
         }
+    }
+
+    /// <summary>Whether nothing hinders an archive, where the set wants one: no partition leaves for an archive that is not at hand.</summary>
+    private bool MayArchive(SetState state)
+    {
+        if (state.Set is not { WhenExpired: ExpiredAction.Archive } or { Retention: null, IdRetention: null } || (archive == state.Set.ArchiveId && server.HasOwn))
+            return true;
+        _error ??= new PartmanArchiveException(
+            state.Table, $"'{state.Table}' is archived in '{state.Set.ArchiveId}', and this client has {(archive is null ? "no archive" : $"'{archive}'")}.", "Make the client with that store; nothing is retired meanwhile.");
+        return false;
     }
 
     private ClockJumpException? Jump(SetState state)

@@ -23,34 +23,34 @@ internal static class Retirement
         """;
 
     /// <summary>A second step that was noted and not done.</summary>
-    /// <param name="Id">The note.</param>
     /// <param name="Oid">The table.</param>
+    /// <param name="Before">The name that it had as a partition.</param>
     /// <param name="Name">The table's name; null when it is not the one any more that a run left behind, and so nobody's to touch.</param>
     /// <param name="Action">What was to become of it.</param>
     /// <param name="Schema">Where it was to go.</param>
     /// <param name="IsPending">Whether its detach is not at its end.</param>
-    internal sealed record Unfinished(long Id, uint Oid, QualifiedName? Name, ExpiredAction Action, string? Schema, bool IsPending);
+    internal sealed record Unfinished(uint Oid, QualifiedName Before, QualifiedName? Name, ExpiredAction Action, string? Schema, bool IsPending);
 
     /// <summary>The notes of a set, those of tables that are partitions again left out.</summary>
     public static Task<IReadOnlyList<Unfinished>> UnfinishedAsync(PgSession session, PartmanServer server, PartitionSet set) => !server.HasOwn
         ? Task.FromResult<IReadOnlyList<Unfinished>>([])
         : session.RowsAsync(
             $"""
-             SELECT o.id, o.child, n.nspname::text, c.relname::text, o.phase, o.detail ->> 'schema', i.inhrelid IS NOT NULL
+             SELECT o.child_name, o.child, n.nspname::text, c.relname::text, o.phase, o.detail ->> 'schema', i.inhrelid IS NOT NULL
              FROM {server.OwnSchema.Quoted}.operation o
              LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON c.oid = o.child AND c.xmin::text = o.detail ->> 'version'
              LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = o.child
              WHERE o.kind = $2 AND o.finished_at IS NULL AND o.parent_table = $1 AND (i.inhrelid IS NULL OR i.inhdetachpending)
              ORDER BY o.id
              """,
-            row => new Unfinished(row.GetInt64(0), row.GetFieldValue<uint>(1), row.IsDBNull(2) ? null : QualifiedName.Create(row.GetString(2), row.GetString(3)),
+            row => new Unfinished(row.GetFieldValue<uint>(1), QualifiedName.Parse(row.GetString(0)), row.IsDBNull(2) ? null : QualifiedName.Create(row.GetString(2), row.GetString(3)),
                 Enum.Parse<ExpiredAction>(row.GetString(4)), row.Text(5), row.GetBoolean(6)),
             PgParameter.Text(set.ConfigKey), PgParameter.Text(OperationKind));
 
     /// <summary>Statements that rid partitions of what they do not keep, by partition.</summary>
     public static async Task<ILookup<uint, string>> CleanupAsync(PgSession session, PartitionSet set, IEnumerable<uint> partitions)
     {
-        var stays = set.WhenExpired != ExpiredAction.Drop;
+        var stays = set.WhenExpired is ExpiredAction.Detach or ExpiredAction.Move;
         var rows = await session.RowsAsync(
             Cleanup, row => (row.GetFieldValue<uint>(0), row.GetString(1)),
             PgParameter.Of(partitions.ToArray(), NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Oid),
@@ -84,10 +84,11 @@ internal static class Retirement
     /// <param name="concurrently">Whether readers and writers of the set may go on, if that is possible.</param>
     public static IReadOnlyList<PlanUnit> Of(SetState state, PartmanServer server, Partition partition, ExpiredAction action, IEnumerable<string> cleanup, bool concurrently)
     {
-        var finish = Finish(partition.Name, action, state.Set.RetentionSchema, cleanup);
+        var archives = action == ExpiredAction.Archive;
+        var finish = archives ? [.. SetAside(partition.Name, partition.Oid)] : Finish(partition.Name, action, state.Set.RetentionSchema, cleanup);
         var unit = new PlanUnit
         {
-            Kind = action switch { ExpiredAction.Drop => "drop-partition", ExpiredAction.Move => "move-partition", _ => "detach-partition" },
+            Kind = action switch { ExpiredAction.Drop => "drop-partition", ExpiredAction.Move => "move-partition", ExpiredAction.Archive => "set-aside", _ => "detach-partition" },
             Child = partition.Name,
             ChildOid = partition.Oid,
             Lower = partition.Lower,
@@ -96,7 +97,8 @@ internal static class Retirement
             Statements = [],
             Locks = [],
             DestroysData = action == ExpiredAction.Drop,
-            Fate = action switch { ExpiredAction.Drop => PartitionFate.Drop, ExpiredAction.Move => PartitionFate.Move, _ => PartitionFate.Detach },
+            Fate = FateOf(action),
+            IsPreparation = archives,
             Holds = $"""
                 SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
                     WHERE c.oid = {Oid(partition.Oid)} AND i.inhparent = {Oid(state.Oid)} AND c.xmin::text = {PgLiteral.Quote(partition.Version)}
@@ -113,16 +115,22 @@ internal static class Retirement
                     Statements =
                     [
                         $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE", Exclusively(partition.Name),
-                        $"ALTER TABLE {state.Table.Quoted} DETACH PARTITION {partition.Name.Quoted} FINALIZE", .. finish, .. Forget(state, server, partition.Oid),
+                        $"ALTER TABLE {state.Table.Quoted} DETACH PARTITION {partition.Name.Quoted} FINALIZE", .. finish,
+                        .. archives ? NoteStatements(state, server, partition, action, whilePending: false) : Forget(state, server, partition.Oid),
                     ],
                     Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
                 },
+                .. archives ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
             ];
         }
         // With a default partition the server refuses it (55000). With a foreign key to the set it checks the rows after the first of its two transactions.
         return concurrently && state.Default is null && state.ReferencedBy.Count == 0 && (finish.Count == 0 || server.HasOwn)
             ? Concurrently(state, server, partition, action, unit, finish)
-            : [AtOnce(state, partition, unit, finish, detaches: action != ExpiredAction.Drop || state.ReferencedBy.Count > 0)];
+            :
+            [
+                AtOnce(state, partition, unit, archives ? [.. finish, .. NoteStatements(state, server, partition, action, whilePending: false)] : finish, detaches: action != ExpiredAction.Drop || state.ReferencedBy.Count > 0),
+                .. archives ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
+            ];
     }
 
     private static IReadOnlyList<PlanUnit> Concurrently(SetState state, PartmanServer server, Partition partition, ExpiredAction action, PlanUnit unit, List<string> finish)
@@ -143,10 +151,12 @@ internal static class Retirement
             Note(state, server, partition, action),
             unit with
             {
-                Statements = [Exclusively(partition.Name), .. finish, .. Forget(state, server, partition.Oid)],
+                Statements = [Exclusively(partition.Name), .. finish, .. action == ExpiredAction.Archive ? Renote(state, server, partition.Oid) : Forget(state, server, partition.Oid)],
                 Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive)],
+                Continues = action == ExpiredAction.Archive,
                 Holds = IsNoted(state, server, partition.Oid),
             },
+            .. action == ExpiredAction.Archive ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
         ];
     }
 
@@ -170,9 +180,10 @@ internal static class Retirement
     };
 
     /// <summary>Does what an earlier run noted; where the table is another by now, or the set keeps its partitions by now, nothing is destroyed.</summary>
-    public static PlanUnit Resume(SetState state, PartmanServer server, Unfinished noted, IEnumerable<string> cleanup)
+    public static IReadOnlyList<PlanUnit> Resume(SetState state, PartmanServer server, Unfinished noted, IEnumerable<string> cleanup)
     {
-        var action = noted.Action == ExpiredAction.Drop && state.Set is { WhenExpired: not ExpiredAction.Drop } or { Retention: null, IdRetention: null } ? ExpiredAction.Detach : noted.Action;
+        var isKept = state.Set is { Retention: null, IdRetention: null };
+        var action = noted.Action is ExpiredAction.Drop or ExpiredAction.Archive && (isKept || state.Set.WhenExpired != noted.Action) ? ExpiredAction.Detach : noted.Action;
         var unit = new PlanUnit
         {
             Kind = "finish-retirement",
@@ -180,7 +191,10 @@ internal static class Retirement
             Statements = [.. Forget(state, server, noted.Oid)],
             Locks = [],
         };
-        return noted.Name is not { } table ? unit : unit with
+        if (noted.Name is not { } table)
+            return [unit];
+        var isAside = table.Name == AsideName(noted.Oid);
+        unit = unit with
         {
             Child = table,
             ChildOid = noted.Oid,
@@ -188,10 +202,58 @@ internal static class Retirement
             Statements = [Exclusively(table), .. Finish(table, action, noted.Schema, cleanup), .. unit.Statements],
             Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive)],
             DestroysData = action == ExpiredAction.Drop,
-            Fate = action switch { ExpiredAction.Drop => PartitionFate.Drop, ExpiredAction.Move => PartitionFate.Move, _ => PartitionFate.Detach },
+            Fate = FateOf(action),
             Holds = IsNoted(state, server, noted.Oid),
         };
+        if (action != ExpiredAction.Archive)
+            return [isAside ? unit with { Statements = [Exclusively(table), $"ALTER TABLE {table.Quoted} RENAME TO {noted.Before.Name.Quoted}", .. Forget(state, server, noted.Oid)] } : unit];
+        var aside = unit with { Kind = "set-aside", IsPreparation = true, Statements = [Exclusively(table), .. SetAside(table, noted.Oid), .. Renote(state, server, noted.Oid)] };
+        var archived = Archived(state, noted.Before, noted.Oid, unit);
+        return isAside ? [archived with { Continues = false }] : [aside, archived];
     }
+
+    private static PartitionFate FateOf(ExpiredAction action) => action switch
+    {
+        ExpiredAction.Drop => PartitionFate.Drop,
+        ExpiredAction.Move => PartitionFate.Move,
+        // Setting it aside is only the way there.
+        ExpiredAction.Archive => PartitionFate.Keep,
+        _ => PartitionFate.Detach,
+    };
+
+    private static PgIdentifier AsideName(uint oid) => PgIdentifier.Create("omnipg_archive_" + Oid(oid));
+
+    // Whoever names the table, or has a right on it, writes to it no more: rows that came behind the archive would go with the table.
+    private static IEnumerable<string> SetAside(QualifiedName table, uint oid)
+    {
+        var aside = new QualifiedName(table.Schema, AsideName(oid));
+        yield return $"ALTER TABLE {table.Quoted} RENAME TO {aside.Name.Quoted}";
+        var body = "DECLARE g pg_catalog.text; BEGIN FOR g IN SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END "
+            + $"FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) x WHERE c.oid = {Oid(oid)} AND x.grantee <> c.relowner LOOP "
+            + $"EXECUTE {PgLiteral.Quote($"REVOKE ALL ON {aside.Quoted} FROM ")} || g || ' CASCADE'; END LOOP; END";
+        yield return $"DO {PgLiteral.Quote(body)}";
+    }
+
+    private static PlanUnit Archived(SetState state, QualifiedName table, uint oid, PlanUnit unit) => unit with
+    {
+        Kind = "archive-partition",
+        Child = table,
+        ChildOid = oid,
+        Statements = [],
+        Locks = [],
+        Archives = $"copy '{table}' to '{state.Set.ArchiveId}', read it back, compare, and drop the table",
+        DestroysData = true,
+        Fate = PartitionFate.Archive,
+        IsPreparation = false,
+        Continues = true,
+        Holds = null,
+    };
+
+    private static IReadOnlyList<string> Renote(SetState state, PartmanServer server, uint child) =>
+    [
+        $"UPDATE {server.OwnSchema.Quoted}.operation o SET detail = o.detail || pg_catalog.jsonb_build_object('version', c.xmin::text), updated_at = pg_catalog.clock_timestamp() "
+            + $"FROM pg_catalog.pg_class c WHERE c.oid = o.child AND o.parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND o.child = {Oid(child)} AND o.kind = '{OperationKind}'",
+    ];
 
     // Under this lock the name keeps its meaning, and the runner compares it before anything else.
     private static string Exclusively(QualifiedName table) => $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE";
@@ -217,7 +279,8 @@ internal static class Retirement
 
     private static IReadOnlyList<string> NoteStatements(SetState state, PartmanServer server, Partition partition, ExpiredAction action, bool whilePending)
     {
-        var schema = state.Set.RetentionSchema is { } name ? $"'schema', {PgLiteral.Quote(name)}, " : "";
+        var schema = state.Set.RetentionSchema is { } name ? $"'schema', {PgLiteral.Quote(name)}, "
+            : action == ExpiredAction.Archive ? $"'lower', {PgLiteral.Quote(ArchiveManifest.Bound(state.Key, partition.Lower))}, 'upper', {PgLiteral.Quote(ArchiveManifest.Bound(state.Key, partition.Upper))}, " : "";
         var isLeft = $"{(whilePending ? "" : "NOT ")}EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid{(whilePending ? " AND i.inhdetachpending" : "")})";
         return
         [
@@ -227,7 +290,8 @@ internal static class Retirement
         ];
     }
 
-    private static string IsNoted(SetState state, PartmanServer server, uint child) =>
+    /// <summary>Asks whether a table is still as the note of its retirement left it.</summary>
+    public static string IsNoted(SetState state, PartmanServer server, uint child) =>
         $"""
          SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o JOIN pg_catalog.pg_class c ON c.oid = o.child
              WHERE o.parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND o.child = {Oid(child)} AND o.kind = '{OperationKind}' AND c.xmin::text = o.detail ->> 'version')

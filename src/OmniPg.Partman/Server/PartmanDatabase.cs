@@ -3,7 +3,7 @@ using Npgsql;
 namespace OmniPg.Partman;
 
 /// <summary>The database that a client works in: what it has for this package, and what the server's refusals mean here.</summary>
-internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOptions options) : PgDatabase<PartmanServer>(dataSource, options.CommandTimeout)
+internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOptions options, IObjectStore? archive = null) : PgDatabase<PartmanServer>(dataSource, options.CommandTimeout)
 {
     private const int OldestMajor = 14;
 
@@ -28,6 +28,9 @@ internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOption
 
     /// <summary>The role of the connections, as far as the data source names it.</summary>
     public string Role { get; } = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Username ?? "of this connection";
+
+    /// <summary>Where expired partitions are archived; null for nowhere.</summary>
+    public IObjectStore? Archive => archive;
 
     protected override async ValueTask<PartmanServer> FindAsync(PgSession session)
     {

@@ -49,6 +49,9 @@ public enum PartitionFate
 
     /// <summary>It would be dropped.</summary>
     Drop,
+
+    /// <summary>It would be archived and then dropped.</summary>
+    Archive,
 }
 
 /// <summary>Where a value belongs.</summary>

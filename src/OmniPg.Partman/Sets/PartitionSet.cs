@@ -45,6 +45,9 @@ public sealed record PartitionSet
     /// <summary>Schema that retired partitions move to; with <see cref="ExpiredAction.Move"/> only.</summary>
     public string? RetentionSchema { get; init; }
 
+    /// <summary>The <see cref="IObjectSink.Id"/> of the store that retired partitions are archived in; with <see cref="ExpiredAction.Archive"/> only.</summary>
+    public string? ArchiveId { get; init; }
+
     /// <summary>Whether a partition that retires without being dropped keeps its indexes.</summary>
     public bool KeepIndexes { get; init; } = true;
 
@@ -106,4 +109,7 @@ public enum ExpiredAction
 
     /// <summary>It is dropped, and its rows with it.</summary>
     Drop,
+
+    /// <summary>It is written to the archive of the client, read back, and dropped then. <see cref="IPartman.RestoreAsync"/> brings it back.</summary>
+    Archive,
 }

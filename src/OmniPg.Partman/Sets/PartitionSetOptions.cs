@@ -99,5 +99,6 @@ public sealed class PartitionSetOptions : ICheckedOptions
         check.Identifier(RetentionSchema, "schema");
         check.That((WhenExpired == ExpiredAction.Move) == (RetentionSchema is not null), $"RetentionSchema '{RetentionSchema}' and WhenExpired '{WhenExpired}' contradict each other: a schema is for Move, and Move needs one.");
         check.That(WhenExpired != ExpiredAction.Drop || (Retention is null && IdRetention is null) || KeepIndexes, "KeepIndexes has no meaning for partitions that are dropped.");
+        check.That(WhenExpired != ExpiredAction.Archive || (KeepIndexes && !KeepInPublications), "KeepIndexes and KeepInPublications have no meaning for partitions that are archived.");
     }
 }

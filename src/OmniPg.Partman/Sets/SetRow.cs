@@ -11,6 +11,7 @@ internal static class SetRow
     public const string BasisKey = "premake_basis";
     public const string KindKey = "key_kind";
     public const string LastFailureKey = "last_failure";
+    public const string ArchiveKey = "archive";
 
     /// <summary>Reads a set.</summary>
     /// <param name="config">The row as JSON.</param>
@@ -54,8 +55,9 @@ internal static class SetRow
             AutomaticMaintenance = Text("automatic_maintenance") != "off",
             Retention = byTime && retention is not null ? Interval(table, "retention", retention) : (PgInterval?)null,
             IdRetention = byTime || retention is null ? null : Id(table, "retention", retention),
-            WhenExpired = moves is not null ? ExpiredAction.Move : Flag("retention_keep_table", true) ? ExpiredAction.Detach : ExpiredAction.Drop,
+            WhenExpired = Option(ArchiveKey) is not null ? ExpiredAction.Archive : moves is not null ? ExpiredAction.Move : Flag("retention_keep_table", true) ? ExpiredAction.Detach : ExpiredAction.Drop,
             RetentionSchema = moves,
+            ArchiveId = Option(ArchiveKey),
             KeepIndexes = Flag("retention_keep_index", true),
             KeepInPublications = Flag("retention_keep_publication", false),
             Template = Text("template_table") is { } template ? Name(table, "template_table", template) : null,

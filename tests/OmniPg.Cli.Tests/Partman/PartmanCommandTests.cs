@@ -45,6 +45,29 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task An_expired_partition_goes_to_the_archive_and_comes_back()
+    {
+        using var folder = new TemporaryDirectory();
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync(Table, TestContext.Current.CancellationToken);
+        var made = await cli.RunAsync("partman", "create", "events", "--control", "id", "--interval", "10", "--premake", "1", "--retention", "5", "--when-expired", "archive:" + folder.Path);
+        await cli.Database.ExecuteAsync("INSERT INTO events SELECT generate_series(1, 15)", TestContext.Current.CancellationToken);
+
+        var without = await cli.RunAsync("partman", "maintain");
+        var archived = await cli.RunAsync("partman", "maintain", "--archive", folder.Path);
+        var restored = await cli.RunAsync("partman", "restore", Path.Combine(folder.Path, "public.events_p0.manifest.json"));
+        var nowhere = await cli.RunAsync("partman", "maintain", "--archive", Path.Combine(folder.Path, "none"));
+
+        made.ExitCode.Should().Be(0, made.Error);
+        without.ExitCode.Should().Be(1);
+        without.Error.Should().Contain("and this client has no archive");
+        archived.Output.Should().Contain("public.events\tpublic.events_p0\t0\t10\tarchive\n");
+        restored.Should().Be(new CliResult(0, "'public.events_p0' is back with 9 rows, from 0 up to 10\n", ""));
+        (await cli.Database.ScalarAsync<long>("SELECT count(*) FROM events WHERE id < 10", TestContext.Current.CancellationToken)).Should().Be(9);
+        nowhere.ExitCode.Should().Be(64);
+    }
+
+    [Fact]
     public async Task A_set_that_fails_ends_with_1_and_a_hint()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
@@ -75,7 +98,7 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
     }
 
     [Theory]
-    [InlineData("omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA.\n", "--when-expired", "burn")]
+    [InlineData("omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA, archive:DIR.\n", "--when-expired", "burn")]
     [InlineData("omnipg: --type 'list' does not go with --interval '10': a list has one id in each partition, and everything else is a range.\n", "--type", "list")]
     [InlineData("omnipg: --retention 'soon' is no number, and the interval counts ids.\n", "--retention", "soon")]
     [InlineData("omnipg: --uuid7 and --epoch contradict each other.\n", "--uuid7", "--epoch", "seconds")]

@@ -48,6 +48,24 @@ public sealed class HostTests(PgClusterFixture fixture) : PartmanTest(fixture)
     }
 
     [Fact]
+    public async Task The_archive_of_a_host_is_that_of_its_client_and_no_other_store()
+    {
+        await DailyTableAsync();
+        var builder = Host.CreateApplicationBuilder();
+        builder.Services.AddSingleton(Database.DataSource);
+        builder.Services.AddSingleton<IObjectStore>(new MemoryObjectStore("other"));
+        builder.Services.AddOmniPgPartman().AddArchive(_ => new MemoryObjectStore("own"));
+        builder.Services.AddOmniPgPartman("without");
+        using var host = builder.Build();
+
+        await host.Services.GetRequiredService<IPartman>().CreateAsync(Events, Daily(o => o.WhenExpired = ExpiredAction.Archive), Token);
+        var without = () => host.Services.GetRequiredKeyedService<IPartman>("without").PlanCreateAsync(Events, Daily(o => o.WhenExpired = ExpiredAction.Archive), Token);
+
+        (await Partman.FindAsync(Events, Token))!.ArchiveId.Should().Be("memory:own");
+        (await without.Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which.Reasons.Should().Contain(r => r.Reason == InvalidDefinitionReason.Archive);
+    }
+
+    [Fact]
     public async Task A_set_that_contradicts_itself_is_refused_before_anything_is_asked()
     {
         var options = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(1), IdInterval = 5, Premake = 0, WhenExpired = ExpiredAction.Move };

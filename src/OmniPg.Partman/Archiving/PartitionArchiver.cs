@@ -1,0 +1,238 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace OmniPg.Partman;
+
+/// <summary>Archives a table that a retirement has set aside, and drops it once the archive is durable, read back and proven present.</summary>
+/// <remarks>
+/// What is done is noted before and behind each phase, so that the next run goes on after a crash: rows, then manifest, then the drop, which compares the table
+/// with the archive once more under a lock that keeps everybody out.
+/// </remarks>
+internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions options, IObjectStore store)
+{
+    private const int MostNumbers = 10_000;
+    private const int Level = 1;
+
+    /// <summary>What the table of operations says of the table.</summary>
+    private sealed record Note(QualifiedName Now, QualifiedName Before, string Lower, string Upper, string? Stem);
+
+    /// <exception cref="PartmanArchiveException">The store failed, or the archive is not what was written; the table stays.</exception>
+    public async Task RunAsync(SetState state, PlanUnit unit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var server = await database.RunAsync("archive", (_, found) => Task.FromResult(found), cancellationToken).ConfigureAwait(false);
+            var place = await store.IdentifyAsync(cancellationToken).ConfigureAwait(false);
+            var note = await ReadNoteAsync(server, state, unit, cancellationToken).ConfigureAwait(false);
+            var (stem, isFresh) = await WriteAsync(server, state, unit, note, cancellationToken).ConfigureAwait(false);
+            await DropAsync(server, state, unit, note.Now, stem, isFresh, place, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException error) when (Refusal.IsOfLocks(error))
+        {
+            throw new PartitionLockTimeoutException(state.Table, unit.Kind, 1, options.LockTimeout, [], error);
+        }
+        catch (NpgsqlException error)
+        {
+            throw Refusal.Of(error, unit.Kind, state.Table, unit.Child, database.Name, database.Role);
+        }
+#pragma warning disable CA1031 // A store fails with whatever its client throws; the table stays, and the other partitions go on.
+        catch (Exception error) when (error is not (PartmanException or OperationCanceledException))
+#pragma warning restore CA1031
+        {
+            throw new PartmanArchiveException(state.Table, $"'{unit.Child}' could not be archived in '{store.Id}' and stays: {error.Message}", "Mend the store; the next maintenance goes on.", error);
+        }
+    }
+
+    private async Task<Note> ReadNoteAsync(PartmanServer server, SetState state, PlanUnit unit, CancellationToken cancellationToken) =>
+        await database.RunAsync("archive", (session, _) => session.RowAsync(
+            $"""
+             SELECT n.nspname::text, c.relname::text, o.child_name, o.detail ->> 'lower', o.detail ->> 'upper', o.detail ->> 'stem'
+             FROM {server.OwnSchema.Quoted}.operation o JOIN pg_catalog.pg_class c ON c.oid = o.child AND c.xmin::text = o.detail ->> 'version'
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE o.parent_table = $1 AND o.child = $2 AND o.kind = '{Retirement.OperationKind}' AND o.phase = '{nameof(ExpiredAction.Archive)}'
+             """,
+            row => new Note(QualifiedName.Create(row.GetString(0), row.GetString(1)), QualifiedName.Parse(row.GetString(2)), row.GetString(3), row.GetString(4), row.Text(5)),
+            PgParameter.Text(state.Set.ConfigKey), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid)), cancellationToken).ConfigureAwait(false)
+            ?? throw new StalePlanException(state.Table, unit.Kind, "nothing: the table was taken over by somebody else");
+
+    /// <summary>Writes rows and manifest unless an earlier run did. Returns the first part of their keys, and whether this run wrote and read them back.</summary>
+    private async Task<(string Stem, bool IsFresh)> WriteAsync(PartmanServer server, SetState state, PlanUnit unit, Note note, CancellationToken cancellationToken)
+    {
+        if (note.Stem is { } left)
+        {
+            if (await store.StatAsync(ArchiveManifest.KeyOf(left), cancellationToken).ConfigureAwait(false) is not null)
+                return (left, false);
+            // Rows without a manifest are of a run that did not come to its end: nobody can count on them.
+            await store.DeleteAsync(DataKey(left), cancellationToken).ConfigureAwait(false);
+        }
+        var stem = await FreeStemAsync(note.Before, cancellationToken).ConfigureAwait(false);
+        await NoteStemAsync(server, state, unit, stem, cancellationToken).ConfigureAwait(false);
+        var columns = await database.RunAsync("archive", (session, _) => ArchivedColumn.OfAsync(session, unit.ChildOid), cancellationToken).ConfigureAwait(false);
+        var (content, storedBytes) = await WriteRowsAsync(note.Now, columns, DataKey(stem), cancellationToken).ConfigureAwait(false);
+        var manifest = new ArchiveManifest
+        {
+            Version = ArchiveManifest.CurrentVersion,
+            ParentSchema = state.Table.Schema!.Value.Value,
+            ParentName = state.Table.Name.Value,
+            Schema = note.Before.Schema!.Value.Value,
+            Name = note.Before.Name.Value,
+            Lower = note.Lower,
+            Upper = note.Upper,
+            Columns = columns,
+            Data = DataKey(stem),
+            Codec = Codec.Zstd.Name,
+            StoredBytes = storedBytes,
+            Content = content,
+            ServerVersion = server.Version.ToString(),
+            ArchivedAt = state.Now,
+        };
+        await VerifyAsync(store, state.Table, manifest, cancellationToken).ConfigureAwait(false);
+        await CommitAsync(ArchiveManifest.KeyOf(stem), manifest.ToBytes(), cancellationToken).ConfigureAwait(false);
+        return (stem, true);
+    }
+
+    private async Task<string> FreeStemAsync(QualifiedName table, CancellationToken cancellationToken)
+    {
+        for (var number = 1; number <= MostNumbers; number++)
+        {
+            var stem = ArchiveManifest.Stem(table, number);
+            if (await store.StatAsync(ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false) is null
+                && await store.StatAsync(DataKey(stem), cancellationToken).ConfigureAwait(false) is null)
+                return stem;
+        }
+        throw new IOException($"{MostNumbers} archives of '{table}' are there already.");
+    }
+
+    private async Task<(TableContent Content, long StoredBytes)> WriteRowsAsync(QualifiedName table, IReadOnlyList<ArchivedColumn> columns, string key, CancellationToken cancellationToken)
+    {
+        var writer = await store.CreateAsync(key, new ObjectInfo(), cancellationToken).ConfigureAwait(false);
+        await using var closing = writer.ConfigureAwait(false);
+        var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using var closingConnection = connection.ConfigureAwait(false);
+        var session = database.On(connection, cancellationToken).Unlimited;
+        var stored = new StoredStream(writer);
+        var content = await session.InTransactionAsync(async () =>
+        {
+            var packed = Codec.Zstd.Compress(stored, Level, leaveOpen: true);
+            await using var ending = packed.ConfigureAwait(false);
+            return await TableContent.ReadAsync(session, table, ArchivedColumn.Quoted(columns), packed).ConfigureAwait(false);
+        }).ConfigureAwait(false);
+        if (await writer.CommitAsync(new ObjectContent(content.Sha256, content.Bytes, stored.Bytes), cancellationToken).ConfigureAwait(false) != ObjectCommitResult.Created)
+            throw new IOException($"'{key}' was written by somebody else at the same time.");
+        await store.EnsureDurableAsync(key, cancellationToken).ConfigureAwait(false);
+        return (content, stored.Bytes);
+    }
+
+    private async Task CommitAsync(string key, byte[] bytes, CancellationToken cancellationToken)
+    {
+        var writer = await store.CreateAsync(key, new ObjectInfo { RawBytes = bytes.Length }, cancellationToken).ConfigureAwait(false);
+        await using var closing = writer.ConfigureAwait(false);
+        await writer.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
+        var digest = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
+        if (await writer.CommitAsync(new ObjectContent(digest, bytes.Length, bytes.Length), cancellationToken).ConfigureAwait(false) != ObjectCommitResult.Created)
+            throw new IOException($"'{key}' was written by somebody else at the same time.");
+        await store.EnsureDurableAsync(key, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task DropAsync(PartmanServer server, SetState state, PlanUnit unit, QualifiedName table, string stem, bool isFresh, string place, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var manifest = await ArchiveManifest.ReadAsync(store, ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false)
+                ?? throw new PartmanArchiveException(state.Table, $"The manifest '{ArchiveManifest.KeyOf(stem)}' is not in '{store.Id}' any more.", null);
+            if (!isFresh)
+            {
+                // Whoever wrote them may have been killed before they were durable.
+                await store.EnsureDurableAsync(manifest.Data, cancellationToken).ConfigureAwait(false);
+                await store.EnsureDurableAsync(ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false);
+                await VerifyAsync(store, state.Table, manifest, cancellationToken).ConfigureAwait(false);
+            }
+            var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await using var closing = connection.ConfigureAwait(false);
+            var session = database.On(connection, cancellationToken).Unlimited;
+            await session.InTransactionAsync(async () =>
+            {
+                await PlainStatements.ExecuteAsync(
+                    connection,
+                    [
+                        $"SET LOCAL lock_timeout = {PlanUnit.Milliseconds(options.LockTimeout)}", $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
+                        (unit with { Child = table, Holds = Retirement.IsNoted(state, server, unit.ChildOid) }).Guard(state),
+                    ], 0, cancellationToken).ConfigureAwait(false);
+                var now = await TableContent.ReadAsync(session, table, ArchivedColumn.Quoted(manifest.Columns), null).ConfigureAwait(false);
+                if ((now.Rows, now.RowsSha256) != (manifest.Content.Rows, manifest.Content.RowsSha256))
+                    throw new PartmanArchiveException(state.Table, $"'{table}' has {now.Rows} rows and its archive '{stem}' has {manifest.Content.Rows}, or others: somebody wrote to it.", "The next maintenance archives it anew.");
+                await RequirePresentAsync(state, manifest, stem, place, cancellationToken).ConfigureAwait(false);
+                await session.ExecuteAsync($"DROP TABLE {table.Quoted}").ConfigureAwait(false);
+                await session.ExecuteAsync(
+                    $"UPDATE {server.OwnSchema.Quoted}.operation SET kind = 'archive', finished_at = pg_catalog.clock_timestamp(), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{Retirement.OperationKind}'",
+                    PgParameter.Text(state.Set.ConfigKey), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid)).ConfigureAwait(false);
+                return true;
+            }).ConfigureAwait(false);
+        }
+        catch (PartmanArchiveException)
+        {
+            await NoteStemAsync(server, state, unit, null, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    // The last look before the table goes: absence is one thing, another place under the same name is another.
+    private async Task RequirePresentAsync(SetState state, ArchiveManifest manifest, string stem, string place, CancellationToken cancellationToken)
+    {
+        var data = await store.StatAsync(manifest.Data, cancellationToken).ConfigureAwait(false);
+        if (data?.Bytes != manifest.StoredBytes || await store.StatAsync(ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false) is null)
+            throw new PartmanArchiveException(state.Table, $"'{manifest.Data}' of '{manifest.StoredBytes}' bytes is not in '{store.Id}' as it was written: '{data?.Bytes}'.", null);
+        if (await store.IdentifyAsync(cancellationToken).ConfigureAwait(false) is var now && now != place)
+            throw new PartmanArchiveException(state.Table, $"'{store.Id}' was '{place}' when the archive began, and is '{now}' now.", "Look what is mounted there.");
+    }
+
+    private async Task NoteStemAsync(PartmanServer server, SetState state, PlanUnit unit, string? stem, CancellationToken cancellationToken) =>
+        await database.RunAsync("archive", (session, _) => session.ExecuteAsync(
+            $"UPDATE {server.OwnSchema.Quoted}.operation SET detail = detail || pg_catalog.jsonb_build_object('stem', $3::text), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{Retirement.OperationKind}'",
+            PgParameter.Text(state.Set.ConfigKey), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid), PgParameter.Text(stem)), cancellationToken).ConfigureAwait(false);
+
+    private static string DataKey(string stem) => $"{stem}.copy{Codec.Zstd.Extension}";
+
+    /// <summary>Reads the rows back and compares them with the manifest.</summary>
+    /// <exception cref="PartmanArchiveException">They are not what was written.</exception>
+    public static async Task VerifyAsync(IObjectStore store, QualifiedName? table, ArchiveManifest manifest, CancellationToken cancellationToken) =>
+        await WithRowsAsync(store, table, manifest, rows => TableContent.PassAsync(rows, null, cancellationToken), cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Passes the archived rows to somebody, who counts them, and compares what passed with the manifest.</summary>
+    /// <exception cref="PartmanArchiveException">They are not what was written.</exception>
+    public static async Task<TableContent> WithRowsAsync(IObjectStore store, QualifiedName? table, ArchiveManifest manifest, Func<Stream, Task<TableContent>> use, CancellationToken cancellationToken)
+    {
+        var stored = await store.OpenReadAsync(manifest.Data, cancellationToken).ConfigureAwait(false)
+            ?? throw new PartmanArchiveException(table, $"'{manifest.Data}' is not in '{store.Id}', and its manifest is.", null);
+        await using var closing = stored.ConfigureAwait(false);
+        try
+        {
+            var rows = Codec.Parse(manifest.Codec).Decompress(stored, leaveOpen: true);
+            await using var ending = rows.ConfigureAwait(false);
+            var found = await use(rows).ConfigureAwait(false);
+            return found == manifest.Content ? found
+                : throw new PartmanArchiveException(table, $"'{manifest.Data}' in '{store.Id}' has {found.Rows} rows with SHA-256 '{found.Sha256}', and its manifest says {manifest.Content.Rows} with '{manifest.Content.Sha256}'.", null);
+        }
+        catch (CorruptCompressedDataException error)
+        {
+            throw new PartmanArchiveException(table, $"'{manifest.Data}' in '{store.Id}' is damaged: {error.Message}", null, error);
+        }
+    }
+
+    private sealed class StoredStream(IObjectWriter writer) : WriteOnlyStream
+    {
+        public long Bytes { get; private set; }
+
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            await writer.WriteAsync(buffer, cancellationToken).ConfigureAwait(false);
+            Bytes += buffer.Length;
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => throw new NotSupportedException("A store is written asynchronously.");
+
+        public override void Flush()
+        {
+        }
+    }
+}

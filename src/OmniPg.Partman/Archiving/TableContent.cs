@@ -1,0 +1,133 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using Npgsql;
+
+namespace OmniPg.Partman;
+
+/// <summary>The rows of a table as text of COPY, counted and hashed while they pass.</summary>
+/// <param name="Rows">Rows.</param>
+/// <param name="Bytes">Bytes of the text.</param>
+/// <param name="Sha256">Hash of the text as it came.</param>
+/// <param name="RowsSha256">Sum of the hashes of its rows, modulo 2²⁵⁶: the same for the same rows in any order.</param>
+internal sealed record TableContent(long Rows, long Bytes, string Sha256, string RowsSha256)
+{
+    // The text of a value depends on these, the order of rows on the last but one; row-level security shall refuse, and not leave out.
+    private const string Settings =
+        """
+        SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 3;
+        SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL synchronize_seqscans = off; SET LOCAL row_security = off
+        """;
+
+    private const int BufferBytes = 64 * 1024;
+
+    /// <summary>Reads a table within the session's transaction; its settings stand until the end of that.</summary>
+    /// <param name="session">A session in a transaction.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="columns">Its columns, quoted.</param>
+    /// <param name="sink">Takes the text; null for nobody.</param>
+    public static async Task<TableContent> ReadAsync(PgSession session, QualifiedName table, IEnumerable<string> columns, Stream? sink)
+    {
+        await session.ExecuteAsync(Settings).ConfigureAwait(false);
+        var text = await session.Connection.BeginTextExportAsync($"COPY {table.Quoted} ({string.Join(", ", columns)}) TO STDOUT", session.CancellationToken).ConfigureAwait(false);
+        var rows = ((StreamReader)text).BaseStream;
+        await using var closing = rows.ConfigureAwait(false);
+        (rows.ReadTimeout, rows.WriteTimeout) = (0, 0);
+        return await PassAsync(rows, sink, session.CancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes rows into a table within the session's transaction.</summary>
+    /// <param name="session">A session in a transaction.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="columns">Its columns, quoted.</param>
+    /// <param name="rows">The text of COPY.</param>
+    public static async Task<TableContent> WriteAsync(PgSession session, QualifiedName table, IEnumerable<string> columns, Stream rows)
+    {
+        await session.ExecuteAsync(Settings).ConfigureAwait(false);
+        var text = await session.Connection.BeginTextImportAsync($"COPY {table.Quoted} ({string.Join(", ", columns)}) FROM STDIN", session.CancellationToken).ConfigureAwait(false);
+        var copy = (NpgsqlRawCopyStream)((StreamWriter)text).BaseStream;
+        (copy.ReadTimeout, copy.WriteTimeout) = (0, 0);
+        var isDone = false;
+        try
+        {
+            var content = await PassAsync(rows, copy, session.CancellationToken).ConfigureAwait(false);
+            isDone = true;
+            return content;
+        }
+        finally
+        {
+            // Closing is what confirms the rows.
+            if (!isDone)
+                await copy.CancelAsync().ConfigureAwait(false);
+            await copy.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Passes the text on, or only counts and hashes it.</summary>
+    public static async Task<TableContent> PassAsync(Stream rows, Stream? sink, CancellationToken cancellationToken)
+    {
+        using var whole = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var sum = new RowSum();
+        var buffer = new byte[BufferBytes];
+        long bytes = 0;
+        while (await rows.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var count)
+        {
+            bytes += count;
+            whole.AppendData(buffer, 0, count);
+            sum.Append(buffer.AsSpan(0, count));
+            if (sink is not null)
+                await sink.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+        }
+        return new TableContent(sum.Rows, bytes, Convert.ToHexStringLower(whole.GetHashAndReset()), sum.ToString());
+    }
+
+    // A line end of the text is always the end of a row: one inside a value is written as \n (CopyAttributeOutText, src/backend/commands/copyto.c).
+    private sealed class RowSum : IDisposable
+    {
+        private readonly IncrementalHash _row = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        private readonly ulong[] _sum = new ulong[SHA256.HashSizeInBytes / sizeof(ulong)];
+        private bool _isWithin;
+
+        public long Rows { get; private set; }
+
+        public void Append(ReadOnlySpan<byte> text)
+        {
+            Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+            while (text.IndexOf((byte)'\n') is >= 0 and var end)
+            {
+                if (_isWithin)
+                {
+                    _row.AppendData(text[..end]);
+                    _row.GetHashAndReset(hash);
+                }
+                else
+                {
+                    SHA256.HashData(text[..end], hash);
+                }
+                _isWithin = false;
+                Rows++;
+                Add(hash);
+                text = text[(end + 1)..];
+            }
+            if (text.IsEmpty)
+                return;
+            _row.AppendData(text);
+            _isWithin = true;
+        }
+
+        // A row that was cut off counts as a part of one, so that no cut text equals a whole one.
+        public override string ToString() => string.Concat(_sum.Reverse().Select(n => n.ToString("x16", System.Globalization.CultureInfo.InvariantCulture))) + (_isWithin ? "+" : "");
+
+        public void Dispose() => _row.Dispose();
+
+        private void Add(ReadOnlySpan<byte> hash)
+        {
+            UInt128 carry = 0;
+            for (var i = 0; i < _sum.Length; i++)
+            {
+                carry += (UInt128)_sum[i] + BinaryPrimitives.ReadUInt64LittleEndian(hash[(i * sizeof(ulong))..]);
+                _sum[i] = (ulong)carry;
+                carry >>= 64;
+            }
+        }
+    }
+}
