@@ -134,7 +134,11 @@ internal sealed class BackupRun(
         {
             var folder = Path.Combine(_data, "pg_wal");
             await Wal().RequireInAsync(folder, name, cancellationToken).ConfigureAwait(false);
-            yield return new TarMember($"pg_wal/{name}", TarKind.File) { FullPath = Path.Combine(folder, name.ToString()) };
+            var path = Path.Combine(folder, name.ToString());
+            yield return new TarMember($"pg_wal/{name}", TarKind.File) { FullPath = path };
+            // Read by now, unless the server removed it or made a later segment of it meanwhile; it never gets the name back.
+            if (!File.Exists(path))
+                throw BackupWal.Missing(name, $"was removed from '{folder}' while it was read");
             // Or the restored server would archive it once more.
             yield return new TarMember($"pg_wal/archive_status/{name}.done", TarKind.File);
         }

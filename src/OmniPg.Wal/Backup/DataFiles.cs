@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
@@ -34,7 +35,8 @@ internal sealed partial class DataFiles(string dataDirectory)
                 continue;
             if (!Directory.Exists(entry.FullName))
                 throw new WalBackupException("wal.backup.tablespace", $"The tablespace '{oid}' leads to '{location}', which is no folder that can be read.", "Mount its storage, or read the folder as the server's account.");
-            found.Add(new BackupTablespace(oid, location));
+            // A link that is relative counts from where it lies, on any other machine too.
+            found.Add(new BackupTablespace(oid, Path.GetFullPath(location, Path.Combine(Path.GetFullPath(dataDirectory), TablespaceFolder))));
         }
 
         found.Sort(static (a, b) => a.Oid.CompareTo(b.Oid));
@@ -46,7 +48,11 @@ internal sealed partial class DataFiles(string dataDirectory)
     {
         var root = Path.Combine(dataDirectory, TablespaceFolder, tablespace.Oid.ToString(CultureInfo.InvariantCulture));
         // TABLESPACE_VERSION_DIRECTORY (relpath.h): PG_15_202209061.
-        foreach (var folder in Entries(root).Where(e => e is DirectoryInfo && e.Name.StartsWith($"PG_{pgVersion}_", StringComparison.Ordinal)))
+        var folders = Entries(root).FindAll(e => e is DirectoryInfo && e.Name.StartsWith($"PG_{pgVersion}_", StringComparison.Ordinal));
+        // It is there from CREATE to DROP TABLESPACE: an empty folder is one whose storage is not mounted.
+        if (folders.Count == 0 && new DirectoryInfo(root).LinkTarget is not null)
+            throw new WalBackupException("wal.backup.tablespace", $"The tablespace '{tablespace.Oid}' in '{tablespace.Location}' holds nothing of PostgreSQL {pgVersion}.", "Mount its storage; when it was dropped just now, begin again.");
+        foreach (var folder in folders)
         {
             yield return new TarMember(folder.Name, TarKind.Directory) { FullPath = folder.FullName };
             foreach (var below in Walk(folder.FullName, folder.Name + "/", $"{TablespaceFolder}/{tablespace.Oid}/"))
@@ -72,9 +78,9 @@ internal sealed partial class DataFiles(string dataDirectory)
                 foreach (var below in Below(entry, path, manifestPrefix))
                     yield return below;
             }
-            else if (entry.LinkTarget is null && path != ControlPath)
+            else if (path != ControlPath && FileOf(entry, prefix.Length == 0, prefix == TablespaceFolder + "/") is { } file)
             {
-                yield return new TarMember(path, TarKind.File) { FullPath = entry.FullName, ManifestPath = manifestPrefix + path };
+                yield return new TarMember(path, TarKind.File) { FullPath = file, ManifestPath = manifestPrefix + path };
             }
         }
     }
@@ -91,6 +97,25 @@ internal sealed partial class DataFiles(string dataDirectory)
         }
 
         return Walk(folder.FullName, path + "/", manifestPrefix);
+    }
+
+    /// <returns>The file to read; null for a socket, a pipe, and a link that is none of the server's files.</returns>
+    private static string? FileOf(FileSystemInfo entry, bool isAtTop, bool isTablespace)
+    {
+        if (entry.LinkTarget is null)
+        {
+            var isThere = FileStat.TryGet(entry.FullName, out var stat);
+            // Such a name does not come back to the same file, and what seems to have vanished is there.
+            if (!isThere && entry.Name.Contains('\uFFFD', StringComparison.Ordinal))
+                throw WalInputException.Unreadable(entry.FullName, new FileNotFoundException("its name is not UTF-8."));
+            return isThere && !stat.IsRegular ? null : entry.FullName;
+        }
+
+        // At the top lie links to configuration and keys, which belong to the machine. Below, all is data that somebody moved to another disk.
+        if (isAtTop || isTablespace)
+            return null;
+        var file = entry.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
+        return File.Exists(file) ? file : throw WalInputException.Unreadable(entry.FullName, new FileNotFoundException($"its link leads to '{file}', which is not there."));
     }
 
     // A folder that has vanished was dropped with its database.
