@@ -11,7 +11,7 @@ public sealed class BackupCatalog
     // ID/NAME: what lies deeper is somebody else's.
     internal const int Depth = 1;
 
-    private const string KeepFile = "keep";
+    internal const string KeepFile = "keep";
     private readonly IObjectStore _store;
     private readonly TimeProvider _time;
     private readonly ILoggerFactory? _loggers;
@@ -34,7 +34,10 @@ public sealed class BackupCatalog
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
     /// <exception cref="WalBackupException">An entry cannot be read.</exception>
     /// <exception cref="IOException">The store cannot be read.</exception>
-    public async Task<IReadOnlyList<BackupInfo>> ListAsync(CancellationToken cancellationToken = default)
+    public Task<IReadOnlyList<BackupInfo>> ListAsync(CancellationToken cancellationToken = default) => ListAsync(static _ => false, cancellationToken);
+
+    /// <summary>The same, without entries that cannot be read and that the caller may do without: one that is damaged must not keep another backup from its restore.</summary>
+    internal async Task<IReadOnlyList<BackupInfo>> ListAsync(Func<string, bool> mayPassOver, CancellationToken cancellationToken)
     {
         var presence = await ArchivePresence.BeginAsync(_store, cancellationToken).ConfigureAwait(false);
         var objects = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -43,8 +46,16 @@ public sealed class BackupCatalog
         var backups = new List<BackupInfo>();
         foreach (var key in objects.Keys.Where(k => k.EndsWith("/" + BackupInfo.FileName, StringComparison.Ordinal)))
         {
-            if (await ReadAsync(key[..^(BackupInfo.FileName.Length + 1)], cancellationToken).ConfigureAwait(false) is { } info)
-                backups.Add(info with { IsKept = objects.ContainsKey($"{info.Id}/{KeepFile}"), Problem = ProblemOf(info, objects) });
+            var id = key[..^(BackupInfo.FileName.Length + 1)];
+            try
+            {
+                if (await ReadAsync(id, cancellationToken).ConfigureAwait(false) is { } info)
+                    backups.Add(info with { IsKept = objects.ContainsKey($"{info.Id}/{KeepFile}"), Problem = ProblemOf(info, objects) });
+            }
+            catch (WalBackupException damage) when (mayPassOver(id))
+            {
+                BackupLog.PassedOver(_log, id, damage.Message);
+            }
         }
 
         await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
@@ -61,7 +72,7 @@ public sealed class BackupCatalog
     /// <exception cref="IOException">The store cannot be read.</exception>
     public async Task<BackupInfo> GetAsync(string? id = null, CancellationToken cancellationToken = default)
     {
-        var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
+        var backups = await ListAsync(other => other != id, cancellationToken).ConfigureAwait(false);
         return (id is null ? backups.LastOrDefault(b => b.Problem is null) : backups.FirstOrDefault(b => b.Id == id))
             ?? throw WalBackupException.Unknown(_store.Id, id ?? "latest");
     }
@@ -129,7 +140,7 @@ public sealed class BackupCatalog
         var removed = backups.Where(b => !kept.Contains(b.Id)).ToArray();
         // Before the first removal: WAL of the wrong archive would be gone for a mistyped path.
         if (archive is not null)
-            await (await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false)).RequireAsync(left[^1].SystemIdentifier, cancellationToken).ConfigureAwait(false);
+            await RequireOwnAsync(archive, left, cancellationToken).ConfigureAwait(false);
         foreach (var backup in retention.DryRun ? [] : removed)
             await RemoveAsync(backup, cancellationToken).ConfigureAwait(false);
         if (!retention.DryRun)
@@ -174,6 +185,22 @@ public sealed class BackupCatalog
         {
             throw WalDestinationException.Failed(store.Id, key, refused);
         }
+    }
+
+    // An archive of another tool has no marker; then the WAL of a backup in it tells whose it is.
+    private static async Task RequireOwnAsync(IObjectStore archive, IReadOnlyList<BackupInfo> backups, CancellationToken cancellationToken)
+    {
+        var presence = await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false);
+        await presence.RequireAsync(backups[^1].SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        if (await WalArchiveMarker.ReadAsync(archive, cancellationToken).ConfigureAwait(false) is not null)
+            return;
+        foreach (var backup in backups.Reverse())
+        {
+            if (await BackupWal.Of(backup).FirstMissingAsync(archive, cancellationToken).ConfigureAwait(false) is null)
+                return;
+        }
+
+        throw WalArchiveMismatchException.Unproven(archive.Id, backups[^1].SystemIdentifier);
     }
 
     private async Task RemoveAsync(BackupInfo backup, CancellationToken cancellationToken)

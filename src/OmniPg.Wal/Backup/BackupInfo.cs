@@ -103,15 +103,22 @@ public sealed record BackupInfo
         try
         {
             var info = JsonSerializer.Deserialize(json, BackupJson.Default.BackupInfo);
-            return info is { Format: CurrentFormat } && info.Id == id
-                ? info
-                : throw WalBackupException.Damaged(store, id, $"its '{FileName}' has format '{info?.Format}' and is of backup '{info?.Id}'");
+            if (info is not { Format: CurrentFormat } || info.Id != id)
+                throw WalBackupException.Damaged(store, id, $"its '{FileName}' has format '{info?.Format}' and is of backup '{info?.Id}'");
+            return info.IsSound() ? info : throw WalBackupException.Damaged(store, id, $"its '{FileName}' names parts that are not its own, or WAL files that are no segments");
         }
         catch (JsonException damage)
         {
             throw WalBackupException.Damaged(store, id, $"its '{FileName}' cannot be read: {damage.Message}", damage);
         }
     }
+
+    // Removal removes what is named here, and a restore writes it.
+    private bool IsSound() => Label is not null && WalFrom.Kind == WalFileKind.Segment && WalTo.Kind == WalFileKind.Segment
+        && Tablespaces is not null && Tablespaces.All(t => t is { Location: not null })
+        && Parts is { Count: > 0 } && Parts[^1] is { Tablespace: 0 }
+        && Parts.All(p => p is { Key: not null, Sha256: not null } && p.Key.StartsWith(Id + "/", StringComparison.Ordinal) && p.Key.LastIndexOf('/') == Id.Length)
+        && Parts.SkipLast(1).All(p => Tablespaces.Any(t => t.Oid == p.Tablespace));
 
     internal sealed class LsnText : JsonConverter<NpgsqlLogSequenceNumber>
     {

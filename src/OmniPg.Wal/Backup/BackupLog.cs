@@ -16,4 +16,7 @@ internal static partial class BackupLog
 
     [LoggerMessage(2503, LogLevel.Information, "Removed base backup {Id}.")]
     public static partial void Removed(ILogger log, string id);
+
+    [LoggerMessage(2504, LogLevel.Warning, "Passed over base backup {Id}: {Reason}")]
+    public static partial void PassedOver(ILogger log, string id, string reason);
 }

@@ -33,6 +33,7 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
         return removed;
     }
 
+    // A mark proves that it was a backup once: its entry is lost, and its parts may be all that is left.
     private static bool IsOldPart(ObjectEntry entry, DateTimeOffset before) =>
-        entry.Modified < before && !entry.Key.EndsWith("/" + BackupInfo.FileName, StringComparison.Ordinal);
+        entry.Modified < before && entry.Key.Split('/')[^1] is not (BackupInfo.FileName or BackupCatalog.KeepFile);
 }

@@ -20,6 +20,9 @@ internal sealed class BackupWal
         To = WalFileName.ForLsn(timeline, new NpgsqlLogSequenceNumber(Math.Max((ulong)stop - 1, (ulong)start)), size);
     }
 
+    public static BackupWal Of(BackupInfo backup) =>
+        new(backup.SystemIdentifier, backup.PgVersion, WalSegmentSize.FromBytes(backup.WalSegmentSize), backup.Timeline, backup.StartLsn, backup.StopLsn);
+
     public WalFileName From { get; }
 
     public WalFileName To { get; }
@@ -51,7 +54,7 @@ internal sealed class BackupWal
         }
     }
 
-    /// <summary>The first segment, or history, of which the archive has no valid copy; null when it has all.</summary>
+    /// <summary>The first segment of which the archive has no valid copy; null when it has all.</summary>
     public async Task<WalFileName?> FirstMissingAsync(IObjectStore archive, CancellationToken cancellationToken)
     {
         foreach (var name in Segments)

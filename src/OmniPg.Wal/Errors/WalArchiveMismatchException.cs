@@ -20,6 +20,11 @@ public sealed class WalArchiveMismatchException : WalException
         $"The archive '{store}' belongs to a cluster with {what} '{found}', this cluster has '{expected}'.",
         "Give each cluster its own archive. After pg_upgrade adopt the archive or begin a new one.");
 
+    internal static WalArchiveMismatchException Unproven(string store, ulong systemIdentifier) => new(
+        store,
+        $"The archive '{store}' has no marker, and holds the WAL of none of the backups of the cluster with system identifier '{systemIdentifier}'.",
+        "Name the archive of this cluster; if it is, adopt it.");
+
     internal static WalArchiveMismatchException NotEmpty(string store, string key) => new(
         store,
         $"The archive '{store}' has no marker but holds '{key}'.",
