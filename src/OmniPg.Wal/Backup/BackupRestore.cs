@@ -56,6 +56,9 @@ public sealed class BackupRestore
         {
             foreach (var place in places)
                 PrepareEmpty(place.Folder);
+            // Before the first file: some of them hold secrets, and get their own mode when they are written.
+            foreach (var place in places)
+                Close(place.Folder);
             var manifest = Array.Empty<byte>();
             foreach (var (part, folder) in places)
                 manifest = await ExtractAsync(backup, part, folder, progress, cancellationToken).ConfigureAwait(false) ?? manifest;
@@ -75,7 +78,7 @@ public sealed class BackupRestore
         var catalog = new BackupCatalog(_store, _loggers);
         if (_options.BackupId is null)
         {
-            var backups = await catalog.ListAsync(cancellationToken).ConfigureAwait(false);
+            var backups = await catalog.ListAsync(static _ => true, cancellationToken).ConfigureAwait(false);
             return backups.LastOrDefault(b => b.Problem is null && _options.Target.RefusalFor(b) is null)
                 ?? (backups.FirstOrDefault(b => b.Problem is null) is { } first
                     ? throw WalBackupException.Unreachable(_options.Target.ToString(), _options.Target.RefusalFor(first)!, "Choose a later target, or an older backup from another store.")
@@ -105,13 +108,19 @@ public sealed class BackupRestore
         var unknown = _options.TablespaceMap.Keys.FirstOrDefault(from => backup.Tablespaces.All(t => t.Location != from));
         if (unknown is not null)
             throw WalBackupException.Target(directory, $"the backup has no tablespace in '{unknown}'", $"It has: {string.Join(", ", backup.Tablespaces.Select(t => $"'{t.Location}'"))}.");
-        return [.. backup.Parts.Select(part => (part, part.Tablespace == 0 ? directory : FolderOf(backup, part.Tablespace, directory)))];
+        List<(BackupPart Part, string Folder)> places = [.. backup.Parts.Select(part => (part, part.Tablespace == 0 ? directory : FolderOf(backup, part.Tablespace, directory)))];
+        return places.CountBy(p => p.Folder).FirstOrDefault(f => f.Value > 1).Key is { } shared
+            ? throw WalBackupException.Target(shared, "two tablespaces would share it", "Map each to a folder of its own.")
+            : places;
     }
 
     private string FolderOf(BackupInfo backup, uint oid, string directory)
     {
         var location = backup.Tablespaces.First(t => t.Oid == oid).Location;
-        var folder = Path.TrimEndingDirectorySeparator(_options.TablespaceMap.GetValueOrDefault(location, location));
+        var given = _options.TablespaceMap.GetValueOrDefault(location, location);
+        if (!Path.IsPathFullyQualified(given))
+            throw WalBackupException.Damaged(_store.Id, backup.Id, $"the folder '{given}' of its tablespace '{oid}' is no absolute path");
+        var folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(given));
         // CREATE TABLESPACE warns of it, and a restored one would be backed up twice.
         return folder == directory || folder.StartsWith(directory + Path.DirectorySeparatorChar, StringComparison.Ordinal)
             ? throw WalBackupException.Target(folder, "a tablespace must not lie inside of the data directory", "Map it to a folder outside.")
@@ -135,6 +144,12 @@ public sealed class BackupRestore
         {
             throw WalBackupException.Target(folder, "it is not empty", "Name an empty folder; map tablespaces whose folders are in use with '--map OLD:NEW'.");
         }
+    }
+
+    private static void Close(string folder)
+    {
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     /// <returns>The manifest, when the part holds it.</returns>

@@ -14,7 +14,7 @@ public sealed class BackupRestoreOptions : ICheckedOptions
     public RecoveryTarget Target { get; set; } = RecoveryTarget.Latest;
 
     /// <summary>What the server does at the target: <c>pause</c>, <c>promote</c> or <c>shutdown</c>.</summary>
-    /// <value>Default <c>pause</c>, as the server's own.</value>
+    /// <value>Default <c>pause</c>, as the server's own. A copy that is <see cref="Harmless"/> is promoted instead: it lets nobody in before.</value>
     public string TargetAction { get; set; } = "pause";
 
     /// <summary>The <c>restore_command</c> of the restored server, <c>%f</c> and <c>%p</c> in it; null leaves the setting alone, which only a backup with its WAL survives.</summary>

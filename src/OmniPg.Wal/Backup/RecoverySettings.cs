@@ -7,12 +7,16 @@ internal static class RecoverySettings
 {
     public const string File = "postgresql.auto.conf";
 
+    // Left by the old server in postgresql.conf, they would end recovery elsewhere, or clean up an archive of which older backups still need the WAL.
+    private static readonly string[] OfTheOldServer =
+        ["recovery_target", "recovery_target_time", "recovery_target_xid", "recovery_target_lsn", "recovery_target_name", "archive_cleanup_command", "recovery_end_command"];
+
     // Reset in a copy that may touch nothing; the server would refuse hot standby with fewer walsenders than its primary, so nobody gets in before its end.
     private static readonly (string Name, string Value)[] Harmless =
     [
         ("archive_mode", "off"), ("archive_command", ""), ("primary_conninfo", ""), ("primary_slot_name", ""), ("shared_preload_libraries", ""),
         ("session_preload_libraries", ""), ("listen_addresses", ""), ("max_wal_senders", "0"), ("max_logical_replication_workers", "0"), ("hot_standby", "off"),
-        ("archive_cleanup_command", ""), ("recovery_end_command", ""), ("synchronous_standby_names", ""),
+        ("synchronous_standby_names", ""), ("external_pid_file", ""),
     ];
 
     private const int FirstWithArchiveLibrary = 15;
@@ -32,6 +36,9 @@ internal static class RecoverySettings
     {
         if (options.RestoreCommand is { } command)
             yield return ("restore_command", command);
+        // Before the target, because a setting that is set empty behind it counts as a second target (error_multiple_recovery_targets).
+        foreach (var name in OfTheOldServer.Where(n => n != options.Target.Setting))
+            yield return (name, "");
         yield return ("recovery_target_timeline", options.Target.Timeline is { } timeline ? $"{timeline}" : "latest");
         if (options.Target.Setting.Length > 0)
         {
@@ -39,8 +46,9 @@ internal static class RecoverySettings
             yield return ("recovery_target_inclusive", options.Target.IsInclusive ? "on" : "off");
         }
 
+        // Without hot standby, which a harmless copy is, a pause is a shutdown: nobody would ever get in.
         if (!options.Standby)
-            yield return ("recovery_target_action", options.TargetAction);
+            yield return ("recovery_target_action", options.Harmless && options.TargetAction == "pause" ? "promote" : options.TargetAction);
         if (options.PrimaryConnectionInfo is { } primary)
             yield return ("primary_conninfo", primary);
         if (!options.Harmless)
@@ -55,6 +63,7 @@ internal static class RecoverySettings
     {
         var name = line.AsSpan().TrimStart();
         return name.StartsWith("recovery_target", StringComparison.OrdinalIgnoreCase) || name.StartsWith("restore_command", StringComparison.OrdinalIgnoreCase)
+            || name.StartsWith("archive_cleanup_command", StringComparison.OrdinalIgnoreCase) || name.StartsWith("recovery_end_command", StringComparison.OrdinalIgnoreCase)
             || name.StartsWith("primary_conninfo", StringComparison.OrdinalIgnoreCase) || name.StartsWith("primary_slot_name", StringComparison.OrdinalIgnoreCase);
     }
 

@@ -66,6 +66,9 @@ public sealed record RecoveryTarget
     /// <returns>Why not; null when it does, or when only the WAL can tell.</returns>
     internal string? RefusalFor(BackupInfo backup)
     {
+        // A timeline branches off from older ones only, which have smaller ids.
+        if (Timeline is { } timeline && timeline < backup.Timeline)
+            return $"the backup '{backup.Id}' is of timeline '{backup.Timeline}', which does not lead to timeline '{timeline}'";
         if (Moment is { } time && time < backup.Stopped)
             return $"the backup '{backup.Id}' is consistent from '{backup.Stopped.UtcDateTime:yyyy-MM-dd HH:mm:ss.ffffff}+00' on";
         return Position is { } lsn && lsn < backup.StopLsn ? $"the backup '{backup.Id}' is consistent from '{backup.StopLsn}' on" : null;

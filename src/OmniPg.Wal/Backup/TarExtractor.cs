@@ -13,6 +13,9 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
 {
     public const string HeldBack = ".omnipg-restoring";
 
+    // PATH_MAX of Linux.
+    private const int LongestPath = 4096;
+
     private static readonly string ControlPath = PgControlFile.RelativePath.Replace('\\', '/');
     private readonly byte[] _block = new byte[TarFormat.BlockBytes];
     private readonly Dictionary<string, MemoryStream> _kept = new(StringComparer.Ordinal);
@@ -102,7 +105,7 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
     private Stream? Open(TarHeader header)
     {
         if (header.Kind == TarKind.LongName)
-            return new MemoryStream();
+            return header.Length <= LongestPath ? new MemoryStream() : throw new InvalidDataException($"The tar file holds a path of {header.Length} bytes.");
         if (header.Kind is TarKind.Other or TarKind.Link)
             return null;
         var path = PathOf(header.Path);
@@ -139,7 +142,8 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
     {
         if (OperatingSystem.IsWindows())
             return;
-        File.SetUnixFileMode(path, header.Mode);
+        // Restored by root, a program that runs as root for everybody is nothing that a backup may bring.
+        File.SetUnixFileMode(path, header.Mode & ~(UnixFileMode.SetUser | UnixFileMode.SetGroup | UnixFileMode.StickyBit));
         if (header.Kind == TarKind.File)
             File.SetLastWriteTimeUtc(path, header.Modified.UtcDateTime);
         if (Posix.EffectiveUser() == 0)
