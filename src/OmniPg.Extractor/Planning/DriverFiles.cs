@@ -45,6 +45,8 @@ internal static class DriverFiles
             // Comments and labels have no section: theirs is that of their object, which stands before them.
             var parent = entry.Dependencies.Select(id => stages.TryGetValue(id, out var stage) ? stage : (Stage?)null).FirstOrDefault(static stage => stage is not null);
             stages[entry.DumpId] = planned.HasData ? Stage.Rows
+                // Since 17 pg_dump counts the creation of large objects as data.
+                : entry.Kind == TocKind.BlobMetadata ? Stage.Before
                 : entry.Pass != TocPass.Main || entry.Section is TocSection.PostData or TocSection.Data ? Stage.After
                 : entry.Section == TocSection.None && parent is not null ? parent.Value
                 : Stage.Before;

@@ -51,6 +51,33 @@ public sealed class PsqlDriverTests(AllKindsDatabase source) : IClassFixture<All
         (await work.Tree("tree").DiffAsync(target.DataSource, cancellationToken: TestContext.Current.CancellationToken)).Objects.Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("BLOB", 2)]
+    [InlineData("BLOB METADATA", 3)]
+    public async Task Large_objects_are_made_before_they_are_filled(string desc, int section)
+    {
+        using var work = new ExtractionCase();
+        var archive = new ArchiveBuilder
+        {
+            Version = new(1, 16), DumpVersion = "17.12",
+            Entries =
+            {
+                ArchiveBuilder.EncodingEntry(), ArchiveBuilder.StringsEntry(), ArchiveBuilder.SearchPathEntry(),
+                new BuiltEntry(4, desc, "5") { Section = section, Owner = "ann", Definition = desc == "BLOB" ? "SELECT pg_catalog.lo_create('5');\n" : "5\n", Drop = "SELECT pg_catalog.lo_unlink" },
+                new BuiltEntry(5, "COMMENT", "LARGE OBJECT 5") { Section = 1, Dependencies = ["4"], Definition = "COMMENT ON LARGE OBJECT 5 IS 'five';\n" },
+                new BuiltEntry(6, "ACL", "LARGE OBJECT 5") { Section = 1, Dependencies = ["4"], Definition = "GRANT SELECT ON LARGE OBJECT 5 TO bob;\n" },
+                new BuiltEntry(7, "BLOBS", "5") { Section = 3, Dependencies = ["4"], LargeObjects = [(5, [1, 2, 3])] },
+            },
+        };
+        await File.WriteAllBytesAsync(work.Path("a.dump"), archive.Build(), TestContext.Current.CancellationToken);
+
+        await work.ExtractAsync(work.Path("a.dump"), "tree", o => (o.PsqlDriver, o.Data) = (true, new DataOptions { IncludeLargeObjects = true }));
+
+        File.ReadAllLines(work.Path("tree/replay.sql")).Where(static line => line.StartsWith("\\ir", StringComparison.Ordinal)).Should().Equal(
+            "\\ir 'large_objects/large,20,objects.sql'", "\\ir 'data/large_objects.5.sql'", "\\ir 'large_objects/large,20,objects.post.sql'");
+        File.ReadAllText(work.Path("tree/large_objects/large,20,objects.sql")).Should().Contain("lo_create('5');").And.Contain("COMMENT ON LARGE OBJECT 5");
+    }
+
     [Fact]
     public async Task Drops_and_the_script_exclude_each_other()
     {
