@@ -29,22 +29,22 @@ public sealed class PgToolLocatorTests(PgClusterFixture fixture) : IDisposable
     public async Task Among_several_programs_the_lowest_major_that_fits_the_server_wins()
     {
         var path = Environment.GetEnvironmentVariable("PATH");
-        foreach (var major in new[] { 14, 18, 17, 16 })
+        foreach (var major in new[] { 34, 38, 37, 36 })
             FakeProgram.Create(_directory.Combine(major.ToString(System.Globalization.CultureInfo.InvariantCulture)), "pg_dumpall", $"{major}.1", "exit 3");
         try
         {
-            Environment.SetEnvironmentVariable("PATH", string.Join(':', new[] { 18, 14, 17, 16 }.Select(major => _directory.Combine($"{major}"))) + ":" + path);
+            Environment.SetEnvironmentVariable("PATH", string.Join(':', new[] { 38, 34, 37, 36 }.Select(major => _directory.Combine($"{major}"))) + ":" + path);
             var locator = new PgToolLocator();
 
-            var fitting = await locator.FindPgDumpAllAsync(PgServerVersion.Of(16, 9), TestContext.Current.CancellationToken);
+            var fitting = await locator.FindPgDumpAllAsync(PgServerVersion.Of(36, 9), TestContext.Current.CancellationToken);
             var newest = await locator.FindPgDumpAllAsync(cancellationToken: TestContext.Current.CancellationToken);
             var tooNew = () => locator.FindPgDumpAllAsync(PgServerVersion.Of(40, 2), TestContext.Current.CancellationToken);
 
-            fitting.Path.Should().Be(_directory.Combine("16", "pg_dumpall"));
-            newest.Version.Should().Be(PgServerVersion.Of(18, 1));
+            fitting.Path.Should().Be(_directory.Combine("36", "pg_dumpall"));
+            newest.Version.Should().Be(PgServerVersion.Of(38, 1));
             var error = (await tooNew.Should().ThrowAsync<PgToolVersionException>()).Which;
             error.Code.Should().Be("extractor.tool.version");
-            error.Message.Should().StartWith($"The server has version '40.2', but '{_directory.Combine("18", "pg_dumpall")}' has version '18.1' and cannot dump newer servers.");
+            error.Message.Should().StartWith($"The server has version '40.2', but '{_directory.Combine("38", "pg_dumpall")}' has version '38.1' and cannot dump newer servers.");
             error.Hint.Should().Be("Install the client programs of PostgreSQL 40 or newer.");
         }
         finally

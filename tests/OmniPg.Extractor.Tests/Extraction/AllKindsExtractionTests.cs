@@ -139,9 +139,11 @@ public sealed class AllKindsExtractionTests(AllKindsDatabase database) : IClassF
 
         var report = await work.ExtractAsync(database.Database.DataSource, "tree");
 
-        report.Environment.Server.Should().StartWith($"{database.Cluster.MajorVersion}.");
+        var server = await database.Database.ScalarAsync<string>("SHOW server_version", TestContext.Current.CancellationToken);
+        report.Environment.Server.Should().Be(server!.Split(' ')[0]);
         report.Environment.Extensions.Keys.Should().BeEquivalentTo("hstore", "pgcrypto", "plpgsql", "postgres_fdw");
-        File.ReadAllText(work.Path("tree/omnipg.manifest.json")).Should().Contain("\"extensions\": {\"hstore\":\"1.8\"");
+        var hstore = await database.Database.ScalarAsync<string>("SELECT extversion FROM pg_extension WHERE extname = 'hstore'", TestContext.Current.CancellationToken);
+        File.ReadAllText(work.Path("tree/omnipg.manifest.json")).Should().Contain($"\"extensions\": {{\"hstore\":\"{hstore}\"");
     }
 
     [Theory]

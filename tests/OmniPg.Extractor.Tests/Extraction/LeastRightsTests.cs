@@ -36,7 +36,9 @@ public sealed class LeastRightsTests(PgClusterFixture fixture)
 
         var act = () => work.ExtractAsync(least, "least", static o => o.Data = new DataOptions());
 
-        (await act.Should().ThrowAsync<PgDumpFailedException>()).Which.StderrTail.Should().Contain("permission denied for ");
+        // Since 18 pg_dump reads all sequences in one query, which gives NULL for those that it may not read.
+        var expected = spared == 2 && fixture.Cluster.MajorVersion >= 18 ? "failed to get data for sequence \"t_id_seq\"; user may lack SELECT privilege on the sequence" : "permission denied for ";
+        (await act.Should().ThrowAsync<PgDumpFailedException>()).Which.StderrTail.Should().Contain(expected);
         await DropRoleAsync(database);
     }
 

@@ -23,7 +23,11 @@ public sealed class ArchiveShapeTests(AllKindsDatabase source) : IClassFixture<A
             await work.ExtractAsync(work.Path(shape), "tree-" + shape, o => o.Data = data);
 
         var expected = work.Content("tree-" + shapes[0]);
-        expected.Keys.Should().Contain(["data/app.orders.sql", "tables/app.orders.sql", "data/large_objects.sql"]);
+        // Since 17 pg_dump writes large objects in groups of one owner and one set of grants, each with contents of its own.
+        string[] largeObjects = source.Cluster.MajorVersion >= 17
+            ? ["data/large_objects.424201.sql", "data/large_objects.424202.sql", "data/large_objects.424203.sql"] : ["data/large_objects.sql"];
+        expected.Keys.Should().Contain(["data/app.orders.sql", "tables/app.orders.sql"]);
+        expected.Keys.Where(static file => file.StartsWith("data/large_objects", StringComparison.Ordinal)).Should().Equal(largeObjects);
         foreach (var shape in shapes[1..])
             work.Content("tree-" + shape).Should().Equal(expected, "{0} holds the same", shape);
         // Only the living server knows versions of extensions, and only the manifest tells them.
