@@ -95,7 +95,8 @@ public sealed record SchemaDiff
             return objects;
         }
 
-        private bool IsCompared(SchemaEntry entry) => entry.Section != TocSection.Data
+        // Since 17 pg_dump counts the creation of large objects as data.
+        private bool IsCompared(SchemaEntry entry) => (entry.Section != TocSection.Data || entry.Desc == "BLOB METADATA")
             && !entry.Desc.EndsWith(" DATA", StringComparison.Ordinal)
             && (_compareLargeObjects || entry.SchemaObject.Kind != "LARGE OBJECT")
             && (_compareDatabase || entry.SchemaObject.Kind != "DATABASE")

@@ -92,6 +92,33 @@ public sealed class SchemaDiffTests(PgClusterFixture fixture)
             .Single(static o => o.SchemaObject.Kind == "SCHEMA").Classes.Should().Be(DiffClasses.Acl | DiffClasses.Comment);
     }
 
+    [Theory]
+    [InlineData("BLOB", 2)]
+    [InlineData("BLOB METADATA", 3)]
+    public async Task Large_objects_are_compared_between_two_trees_that_hold_them(string desc, int section)
+    {
+        using var work = new ExtractionCase();
+        foreach (var owner in new[] { "ann", "bob" })
+        {
+            var archive = new ArchiveBuilder
+            {
+                Version = new(1, 16), DumpVersion = "17.12",
+                Entries =
+                {
+                    ArchiveBuilder.EncodingEntry(), ArchiveBuilder.StringsEntry(), ArchiveBuilder.SearchPathEntry(),
+                    new BuiltEntry(4, desc, "5") { Section = section, Owner = owner, Definition = desc == "BLOB" ? "SELECT pg_catalog.lo_create('5');\n" : "5\n", Drop = "SELECT pg_catalog.lo_unlink" },
+                    new BuiltEntry(5, "BLOBS", "5") { Section = 3, Dependencies = ["4"], LargeObjects = [(5, [1, 2, 3])] },
+                },
+            };
+            await File.WriteAllBytesAsync(work.Path(owner + ".dump"), archive.Build(), TestContext.Current.CancellationToken);
+            await work.ExtractAsync(work.Path(owner + ".dump"), owner, static o => o.Data = new DataOptions { IncludeLargeObjects = true });
+        }
+
+        var diff = await work.Tree("ann").DiffAsync(work.Tree("bob"), cancellationToken: TestContext.Current.CancellationToken);
+
+        diff.Objects.Select(static o => (o.Status, o.SchemaObject.Kind, o.Classes)).Should().Equal((DiffStatus.Changed, "LARGE OBJECT", DiffClasses.Owner));
+    }
+
     [Fact]
     public async Task Owner_that_no_statement_sets_is_no_difference()
     {
