@@ -50,7 +50,7 @@ internal sealed class BackupRestoreVerb : Verb
             Harmless = arguments.Has(Harmless),
         };
         var to = arguments.Require(To);
-        using var progress = BackupProgressLine.Start(context);
+        using var progress = ProgressLine.Start(context);
         var backup = await new BackupRestore(BackupOptions.Open(arguments, BackupOptions.Source), options, context.Logs, context.Time).RunAsync(to, progress, cancellationToken);
         progress?.Dispose();
         if (arguments.Has(CommonOptions.Json))

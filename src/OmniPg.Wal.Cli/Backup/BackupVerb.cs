@@ -31,7 +31,7 @@ internal sealed class BackupVerb : Verb
         var store = new DirectoryObjectStore(location.Path);
         var archive = arguments.Has(BackupOptions.Archive) ? BackupOptions.Open(arguments, BackupOptions.Archive) : null;
         await using var server = BackupOptions.Connect(arguments);
-        using var progress = BackupProgressLine.Start(context);
+        using var progress = ProgressLine.Start(context);
         var result = await new BaseBackup(server, store, archive, options, context.Logs, context.Time).RunAsync(progress, cancellationToken);
         progress?.Dispose();
         if (arguments.Has(CommonOptions.Json))

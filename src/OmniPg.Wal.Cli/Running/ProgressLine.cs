@@ -1,7 +1,7 @@
 namespace OmniPg.Wal.Cli;
 
-/// <summary>A bar on standard error for what takes longer than two seconds; none when nobody watches.</summary>
-internal sealed class ProgressLine : IProgress<WalScanProgress>, IDisposable
+/// <summary>A line on standard error for what takes longer than two seconds, with a bar where the end is known; none when nobody watches.</summary>
+internal sealed class ProgressLine : IProgress<WalScanProgress>, IProgress<BackupProgress>, IDisposable
 {
     private const int Width = 30;
     private static readonly TimeSpan Delay = TimeSpan.FromSeconds(2);
@@ -20,14 +20,17 @@ internal sealed class ProgressLine : IProgress<WalScanProgress>, IDisposable
 
     public void Report(WalScanProgress value)
     {
-        var elapsed = _context.Time.GetElapsedTime(_started);
-        if (elapsed < Delay || (_visible && _context.Time.GetElapsedTime(_shown) < Interval))
+        if (!IsDue(out var elapsed))
             return;
-        (_visible, _shown) = (true, _context.Time.GetTimestamp());
         var filled = (int)(Width * value.Done / Math.Max(value.Total, 1));
         var rate = value.RawBytes / elapsed.TotalSeconds / (1 << 20);
-        _context.Error.Write($"\r[{new string('#', filled)}{new string('.', Width - filled)}] {value.Done}/{value.Total}  {rate:0} MiB/s  {value.Current}\x1b[K");
-        _context.Error.Flush();
+        Show($"[{new string('#', filled)}{new string('.', Width - filled)}] {value.Done}/{value.Total}  {rate:0} MiB/s  {value.Current}");
+    }
+
+    public void Report(BackupProgress value)
+    {
+        if (IsDue(out _))
+            Show($"{value.Part}: {value.RawBytes >> 20} MiB");
     }
 
     public void Dispose()
@@ -36,6 +39,19 @@ internal sealed class ProgressLine : IProgress<WalScanProgress>, IDisposable
             return;
         _visible = false;
         _context.Error.Write("\r\x1b[K");
+        _context.Error.Flush();
+    }
+
+    private bool IsDue(out TimeSpan elapsed)
+    {
+        elapsed = _context.Time.GetElapsedTime(_started);
+        return elapsed >= Delay && !(_visible && _context.Time.GetElapsedTime(_shown) < Interval);
+    }
+
+    private void Show(string line)
+    {
+        (_visible, _shown) = (true, _context.Time.GetTimestamp());
+        _context.Error.Write($"\r{line}\x1b[K");
         _context.Error.Flush();
     }
 }
