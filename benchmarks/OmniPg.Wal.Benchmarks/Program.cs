@@ -10,6 +10,9 @@ switch (args)
     case ["stages", var dataDirectory]:
         new CopierStages(new SegmentSet(dataDirectory)).Run();
         break;
+    case ["presets", .. var dataDirectories]:
+        new PresetRun(dataDirectories).Run();
+        break;
     case ["memory", var dataDirectory]:
         await CopierMemory.RunAsync(new SegmentSet(dataDirectory));
         break;

@@ -188,6 +188,10 @@ public sealed class AzureBlobStore : IObjectStore
     {
         var modified = metadata.TryGetValue(AzureBlobWriter.ModifiedMetadata, out var text)
             && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : written;
-        return new ObjectEntry(key, bytes, modified, metadata.TryGetValue(AzureBlobWriter.Sha256Metadata, out var sha256) ? sha256 : null);
+        var content = metadata.TryGetValue(AzureBlobWriter.Xxh128Metadata, out var xxh128) && metadata.TryGetValue(AzureBlobWriter.StoredSha256Metadata, out var sha256)
+            && metadata.TryGetValue(AzureBlobWriter.RawBytesMetadata, out var size) && long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out var raw)
+            ? new ObjectContent(xxh128, raw, bytes, sha256)
+            : (ObjectContent?)null;
+        return new ObjectEntry(key, bytes, modified, content);
     }
 }

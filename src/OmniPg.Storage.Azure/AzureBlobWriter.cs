@@ -15,8 +15,14 @@ namespace OmniPg.Storage.Azure;
 /// </remarks>
 internal sealed class AzureBlobWriter(AzureBlobStore store, BlockBlobClient blob, string key, ObjectInfo info) : IObjectWriter
 {
-    /// <summary>SHA-256 of the uncompressed content.</summary>
-    public const string Sha256Metadata = "omnipg_sha256";
+    /// <summary>XXH128 of the uncompressed content.</summary>
+    public const string Xxh128Metadata = "omnipg_xxh128";
+
+    /// <summary>Size of the uncompressed content.</summary>
+    public const string RawBytesMetadata = "omnipg_raw_bytes";
+
+    /// <summary>SHA-256 of the blob as stored.</summary>
+    public const string StoredSha256Metadata = "omnipg_stored_sha256";
 
     /// <summary>Modification time to keep, round-trip format.</summary>
     public const string ModifiedMetadata = "omnipg_modified";
@@ -59,8 +65,13 @@ internal sealed class AzureBlobWriter(AzureBlobStore store, BlockBlobClient blob
         var metadata = new Dictionary<string, string> { [WriterMetadata] = _writer };
         if (info.Modified is { } modified)
             metadata[ModifiedMetadata] = modified.ToString("O", CultureInfo.InvariantCulture);
-        if (content.Sha256 is { Length: > 0 })
-            metadata[Sha256Metadata] = content.Sha256;
+        if (content.Xxh128 is { Length: > 0 })
+        {
+            metadata[Xxh128Metadata] = content.Xxh128;
+            metadata[RawBytesMetadata] = content.RawBytes.ToString(CultureInfo.InvariantCulture);
+            metadata[StoredSha256Metadata] = content.StoredSha256;
+        }
+
         var free = new BlobRequestConditions { IfNoneMatch = ETag.All };
         try
         {

@@ -119,16 +119,16 @@ public sealed class S3ObjectStore : IObjectStore
             && DateTimeOffset.TryParse(written, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
                 ? time
                 : Utc(head.LastModified);
-        return new ObjectEntry(key, head.ContentLength, modified, head.Metadata[S3ObjectWriter.Sha256Metadata]);
+        return new ObjectEntry(key, head.ContentLength, modified, S3ObjectWriter.ContentOf(head));
     }
 
     /// <inheritdoc/>
-    /// <remarks><see cref="ObjectEntry.Modified"/> is when the object was written, and <see cref="ObjectEntry.Sha256"/> is null: a listing holds no more.</remarks>
+    /// <remarks><see cref="ObjectEntry.Modified"/> is when the object was written, and <see cref="ObjectEntry.Content"/> is null: a listing holds no more.</remarks>
     /// <exception cref="S3Exception">The bucket does not exist, refuses, or does not answer.</exception>
     public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => ListAsync(prefix, int.MaxValue, cancellationToken);
 
     /// <inheritdoc/>
-    /// <remarks><see cref="ObjectEntry.Modified"/> is when the object was written, and <see cref="ObjectEntry.Sha256"/> is null: a listing holds no more.</remarks>
+    /// <remarks><see cref="ObjectEntry.Modified"/> is when the object was written, and <see cref="ObjectEntry.Content"/> is null: a listing holds no more.</remarks>
     /// <exception cref="S3Exception">The bucket does not exist, refuses, or does not answer.</exception>
     public async IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, int depth, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {

@@ -13,8 +13,14 @@ namespace OmniPg.Storage.S3;
 /// </remarks>
 internal sealed class S3ObjectWriter(S3ObjectStore store, CreateOnce createOnce, string key, ObjectInfo info) : IObjectWriter
 {
-    /// <summary>SHA-256 of the uncompressed content; objects sent in parts have none, because metadata travels before the content.</summary>
-    public const string Sha256Metadata = "x-amz-meta-omnipg-sha256";
+    /// <summary>XXH128 of the uncompressed content; objects sent in parts have neither this nor the next two, because metadata travels before the content.</summary>
+    public const string Xxh128Metadata = "x-amz-meta-omnipg-xxh128";
+
+    /// <summary>Size of the uncompressed content.</summary>
+    public const string RawBytesMetadata = "x-amz-meta-omnipg-raw-bytes";
+
+    /// <summary>SHA-256 of the object as stored.</summary>
+    public const string StoredSha256Metadata = "x-amz-meta-omnipg-stored-sha256";
 
     /// <summary>Modification time to keep, round-trip format.</summary>
     public const string ModifiedMetadata = "x-amz-meta-omnipg-modified";
@@ -35,6 +41,13 @@ internal sealed class S3ObjectWriter(S3ObjectStore store, CreateOnce createOnce,
 
     private string? _uploadId;
     private long _sent;
+
+    /// <summary>What the writer of an object said of its content; null when it is not all there.</summary>
+    public static ObjectContent? ContentOf(GetObjectMetadataResponse head) =>
+        head.Metadata[Xxh128Metadata] is { } xxh128 && head.Metadata[StoredSha256Metadata] is { } sha256
+            && long.TryParse(head.Metadata[RawBytesMetadata], NumberStyles.None, CultureInfo.InvariantCulture, out var raw)
+            ? new ObjectContent(xxh128, raw, head.ContentLength, sha256)
+            : null;
 
     public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
     {
@@ -116,8 +129,13 @@ internal sealed class S3ObjectWriter(S3ObjectStore store, CreateOnce createOnce,
             IfNoneMatch = conditional ? "*" : null,
         };
         Mark(request.Metadata);
-        if (content.Sha256 is { Length: > 0 })
-            request.Metadata[Sha256Metadata] = content.Sha256;
+        if (content.Xxh128 is { Length: > 0 })
+        {
+            request.Metadata[Xxh128Metadata] = content.Xxh128;
+            request.Metadata[RawBytesMetadata] = content.RawBytes.ToString(CultureInfo.InvariantCulture);
+            request.Metadata[StoredSha256Metadata] = content.StoredSha256;
+        }
+
         _sent = _buffer.Length;
         var response = await store.CallAsync(key, "put", t => store.Client.PutObjectAsync(request, t), cancellationToken).ConfigureAwait(false);
         return response.ChecksumSHA256 == sha256;

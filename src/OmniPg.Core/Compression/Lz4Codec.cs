@@ -16,6 +16,15 @@ internal sealed class Lz4Codec() : Codec("lz4", ".lz4", 0, 12, 0)
         return magic.Length >= 4 && BinaryPrimitives.ReadUInt32LittleEndian(magic) == FrameMagic;
     }
 
+    // LZ4F_compressFrameBound for blocks of 256 KiB: per block a header of 4 bytes and no growth, as one that does not shrink is stored; header, end mark and checksum of the frame.
+    public override int? MaxCompressedBytes(int contentBytes) => checked(contentBytes + (contentBytes / (256 * 1024) * 4) + 64);
+
+    private protected override int CompressAtOnce(ReadOnlySpan<byte> content, Span<byte> target, int level)
+    {
+        NativeCodecLibrary.Lz4.ThrowIfMissing();
+        return Lz4EncoderStream.CompressWhole(content, target, level);
+    }
+
     private protected override Stream OpenCompress(Stream sink, int level, bool leaveOpen)
     {
         NativeCodecLibrary.Lz4.ThrowIfMissing();

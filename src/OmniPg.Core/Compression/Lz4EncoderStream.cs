@@ -15,8 +15,28 @@ internal sealed unsafe class Lz4EncoderStream : EncoderStream
     public Lz4EncoderStream(Stream sink, int level, bool leaveOpen)
         : base(sink, leaveOpen, OutputBytes)
     {
-        _preferences = new Lz4Native.Preferences { BlockSizeId = BlockSize256KiB, ContentChecksumFlag = 1, CompressionLevel = level };
+        _preferences = PreferencesFor(level);
         _context = Pool.Rent();
+    }
+
+    /// <summary>One frame from one call, without the library's own buffer in between.</summary>
+    public static int CompressWhole(ReadOnlySpan<byte> content, Span<byte> target, int level)
+    {
+        var context = Pool.Rent();
+        try
+        {
+            fixed (byte* from = content, to = target)
+            {
+                var preferences = PreferencesFor(level) with { AutoFlush = 1 };
+                var length = (int)Check(Lz4Native.CompressBegin(context, to, (nuint)target.Length, preferences));
+                length += (int)Check(Lz4Native.CompressUpdate(context, to + length, (nuint)(target.Length - length), from, (nuint)content.Length, 0));
+                return length + (int)Check(Lz4Native.CompressEnd(context, to + length, (nuint)(target.Length - length), 0));
+            }
+        }
+        finally
+        {
+            Pool.Return(context);
+        }
     }
 
     protected override bool Encode(ReadOnlySpan<byte> input, EncoderOperation operation, Span<byte> output, out int consumed, out int written)
@@ -44,6 +64,8 @@ internal sealed unsafe class Lz4EncoderStream : EncoderStream
     }
 
     protected override void ReleaseEncoder() => Pool.Return(_context);
+
+    private static Lz4Native.Preferences PreferencesFor(int level) => new() { BlockSizeId = BlockSize256KiB, ContentChecksumFlag = 1, CompressionLevel = level };
 
     private static nuint Check(nuint result) =>
         Lz4Native.IsError(result) == 0 ? result : throw new InvalidOperationException($"liblz4 refused to compress: {Lz4Native.Describe(result)}.");

@@ -9,12 +9,21 @@ internal sealed unsafe class ZstdEncoderStream : EncoderStream
     private readonly ZstdCompressor _context;
 
     public ZstdEncoderStream(Stream sink, int level, bool leaveOpen)
-        : base(sink, leaveOpen, OutputBytes)
+        : base(sink, leaveOpen, OutputBytes) => _context = Rent(level);
+
+    /// <summary>One frame in one call: the library reads and writes in place, without the copies that a stream needs.</summary>
+    public static int CompressWhole(ReadOnlySpan<byte> content, Span<byte> target, int level)
     {
-        _context = Pool.Rent();
-        Check(ZstdNative.Reset(_context, ZstdNative.ResetSessionAndParameters));
-        Check(ZstdNative.SetParameter(_context, ZstdNative.ParameterCompressionLevel, level));
-        Check(ZstdNative.SetParameter(_context, ZstdNative.ParameterChecksumFlag, 1));
+        var context = Rent(level);
+        try
+        {
+            fixed (byte* from = content, to = target)
+                return (int)Check(ZstdNative.Compress(context, to, (nuint)target.Length, from, (nuint)content.Length));
+        }
+        finally
+        {
+            Pool.Return(context);
+        }
     }
 
     protected override bool Encode(ReadOnlySpan<byte> input, EncoderOperation operation, Span<byte> output, out int consumed, out int written)
@@ -31,6 +40,15 @@ internal sealed unsafe class ZstdEncoderStream : EncoderStream
     }
 
     protected override void ReleaseEncoder() => Pool.Return(_context);
+
+    private static ZstdCompressor Rent(int level)
+    {
+        var context = Pool.Rent();
+        Check(ZstdNative.Reset(context, ZstdNative.ResetSessionAndParameters));
+        foreach (var (parameter, value) in ZstdCodec.ParametersOf(level))
+            Check(ZstdNative.SetParameter(context, parameter, value));
+        return context;
+    }
 
     private static nuint Check(nuint result) =>
         ZstdNative.IsError(result) == 0 ? result : throw new InvalidOperationException($"libzstd refused to compress: {ZstdNative.Describe(result)}.");

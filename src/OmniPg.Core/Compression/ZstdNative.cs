@@ -6,8 +6,6 @@ namespace OmniPg;
 internal static unsafe partial class ZstdNative
 {
     public const int ResetSessionAndParameters = 3;
-    public const int ParameterCompressionLevel = 100;
-    public const int ParameterChecksumFlag = 201;
 
     private const string Library = NativeCodecLibrary.ZstdName;
 
@@ -33,6 +31,9 @@ internal static unsafe partial class ZstdNative
 
     [LibraryImport(Library, EntryPoint = "ZSTD_compressStream2")]
     public static partial nuint Compress(ZstdCompressor context, ref Window output, ref Window input, int operation);
+
+    [LibraryImport(Library, EntryPoint = "ZSTD_compress2")]
+    public static partial nuint Compress(ZstdCompressor context, byte* target, nuint capacity, byte* source, nuint size);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_createDCtx")]
     public static partial ZstdDecompressor CreateDecompressor();

@@ -1,3 +1,6 @@
+using System.IO.Hashing;
+using System.Security.Cryptography;
+
 namespace OmniPg;
 
 /// <summary>One place that takes objects and may not be able to say what it holds: a program fed by a pipe, a remote shell.</summary>
@@ -43,11 +46,19 @@ public sealed record ObjectInfo
     public long? RawBytes { get; init; }
 }
 
-/// <summary>What was written into an object, known only after its last byte.</summary>
-/// <param name="Sha256">SHA-256 of the uncompressed content, 64 lower-case hex digits.</param>
+/// <summary>What was written into an object, known only after its last byte. The two hashes are kept by their names: one tells contents apart, the other guards the stored bytes.</summary>
+/// <param name="Xxh128">XXH128 of the uncompressed content, 32 lower-case hex digits as <c>xxhsum -H128</c> prints them.</param>
 /// <param name="RawBytes">Size of the uncompressed content.</param>
 /// <param name="StoredBytes">Size of the object as stored.</param>
-public readonly record struct ObjectContent(string Sha256, long RawBytes, long StoredBytes);
+/// <param name="StoredSha256">SHA-256 of the object as stored, 64 lower-case hex digits as <c>sha256sum</c> prints them.</param>
+public readonly record struct ObjectContent(string Xxh128, long RawBytes, long StoredBytes, string StoredSha256)
+{
+    /// <summary>Describes bytes that are stored as they are.</summary>
+    /// <param name="bytes">All of them.</param>
+    /// <returns>Both hashes and the size.</returns>
+    public static ObjectContent Of(ReadOnlySpan<byte> bytes) =>
+        new(Convert.ToHexStringLower(XxHash128.Hash(bytes)), bytes.Length, bytes.Length, Convert.ToHexStringLower(SHA256.HashData(bytes)));
+}
 
 /// <summary>What became of a new object.</summary>
 public enum ObjectCommitResult

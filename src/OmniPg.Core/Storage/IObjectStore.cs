@@ -73,5 +73,5 @@ public interface IObjectStore : IObjectSink
 /// <param name="Key">Its key.</param>
 /// <param name="Bytes">Its size as stored.</param>
 /// <param name="Modified">When it was last modified (UTC), or what <see cref="ObjectInfo.Modified"/> said when it was written.</param>
-/// <param name="Sha256">SHA-256 of its uncompressed content when the store keeps that with the object, else <see langword="null"/>.</param>
-public sealed record ObjectEntry(string Key, long Bytes, DateTimeOffset Modified, string? Sha256 = null);
+/// <param name="Content">What its writer said of the content when the store keeps that with the object, else <see langword="null"/>.</param>
+public sealed record ObjectEntry(string Key, long Bytes, DateTimeOffset Modified, ObjectContent? Content = null);

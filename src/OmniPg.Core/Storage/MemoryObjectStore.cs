@@ -81,7 +81,7 @@ public sealed class MemoryObjectStore(string name = "default", TimeProvider? tim
         public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var stored = new StoredObject(new ObjectEntry(key, _bytes.Length, info.Modified ?? store._time.GetUtcNow(), content.Sha256), _bytes.ToArray());
+            var stored = new StoredObject(new ObjectEntry(key, _bytes.Length, info.Modified ?? store._time.GetUtcNow(), content), _bytes.ToArray());
             return Task.FromResult(store._objects.TryAdd(key, stored) ? ObjectCommitResult.Created : ObjectCommitResult.AlreadyExists);
         }
 

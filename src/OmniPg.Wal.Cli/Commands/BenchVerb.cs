@@ -82,7 +82,7 @@ internal sealed class BenchVerb : Verb
             return words.Select(Parse).ToArray();
         // External programs are for reading old archives; as a choice for new ones they would only waste the user's time here.
         Codec[] builtIn = [Codec.None, Codec.Lz4, Codec.Zstd, Codec.Gzip, Codec.Brotli];
-        return builtIn.Where(c => c.IsAvailable(out _)).Select(c => (c, (int?)null)).Append((Codec.Zstd, 3)).Where(c => c.Item1.IsAvailable(out _)).ToArray();
+        return builtIn.Select(c => (c, (int?)null)).Concat([(Codec.Zstd, 1), (Codec.Zstd, 3)]).Where(c => c.Item1.IsAvailable(out _)).ToArray();
     }
 
     private static (Codec Codec, int? Level) Parse(string word)

@@ -69,7 +69,8 @@ internal static class CodecTrial
                 stored += result.Destinations[0].StoredBytes;
             }
 
-            var name = level is { } number ? $"{codec.Name}:{number}" : codec.Name;
+            // As it stands in front of a path: zstd without a level is the setting for WAL.
+            var name = codec == Codec.Zstd ? new WalLocation(codec, codec.CheckLevel(level), "-").ToString().Split('=')[0] : level is { } number ? $"{codec.Name}:{number}" : codec.Name;
             return new CodecTrialResult(
                 name, segments.Count, raw, stored, time.GetElapsedTime(started), GC.GetTotalAllocatedBytes() - allocated, Environment.WorkingSet);
         }

@@ -6,8 +6,6 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
     private readonly long _started = archiver.Time.GetTimestamp();
     private readonly DeliverySlot[] _slots = [.. archiver.Destinations.Select(static d => new DeliverySlot(d))];
     private readonly DeliveryState _state = new(archiver.Options.StateDirectory, file);
-    private readonly StoredCopies _storedCopies = new(archiver.Copier);
-
     private IReadOnlyCollection<string> _done = [];
 
     private IEnumerable<DeliverySlot> Open => _slots.Where(static s => s.IsOpen);
@@ -35,12 +33,19 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
     // The state counts for this content only, so the file is read once more before it may be skipped anywhere.
     private async Task ReadStateAsync(CancellationToken cancellationToken)
     {
+        if (_state.Read() is not { } state)
+        {
+            WalLog.StateDiscarded(archiver.Log, file.ToString());
+            return;
+        }
+
+        // A name may come again with other content after the cluster was restored; its state must not pass that over.
         var source = FileCopySource.Open(path);
         await using var closing = source.ConfigureAwait(false);
-        var read = await archiver.Copier.CopyAsync(new CopyRequest { Source = source, Targets = [] }, cancellationToken).ConfigureAwait(false);
-        _done = _state.DoneFor(read.Content.Sha256, out var wasDamaged);
-        if (wasDamaged)
-            WalLog.StateDiscarded(archiver.Log, file.ToString());
+        var read = (await archiver.Copier.CopyAsync(new CopyRequest { Source = source, Targets = [] }, cancellationToken).ConfigureAwait(false)).Content;
+        var isThis = read.RawBytes == state.Size
+            && (state.Xxh128 is { } hash ? hash == read.Xxh128 : state.Sha256 is { } older && older == await StoredCopies.Sha256Async(path, cancellationToken).ConfigureAwait(false));
+        _done = isThis && state.Done is { } done ? done.Keys : [];
     }
 
     private async Task LookAsync(DeliverySlot slot, PgControlFile? cluster, CancellationToken cancellationToken)
@@ -139,8 +144,8 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
 
     // Two groups of destinations are two reads: all of them must get one and the same content.
     private WalInputException? RequireSame(ObjectContent? before, ObjectContent content) =>
-        before is { } first && first.Sha256 != content.Sha256
-            ? WalInputException.Changed(path, $"SHA-256 {first.Sha256}", $"SHA-256 {content.Sha256}")
+        before is { } first && (first.Xxh128, first.RawBytes) != (content.Xxh128, content.RawBytes)
+            ? WalInputException.Changed(path, $"{first.RawBytes} bytes with XXH128 {first.Xxh128}", $"{content.RawBytes} bytes with XXH128 {content.Xxh128}")
             : null;
 
     // Before anything is published anywhere: one destination with other content stops them all.
@@ -156,7 +161,7 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
                 slot,
                 async token =>
                 {
-                    await _storedCopies.RequireEqualAsync(slot.Destination, existing, file, content, token).ConfigureAwait(false);
+                    await StoredCopies.RequireEqualAsync(slot.Destination, existing, file, path, content, token).ConfigureAwait(false);
                     // Whoever published it may have been killed before its name was on disk.
                     await slot.Destination.Store!.EnsureDurableAsync(existing.Key, token).ConfigureAwait(false);
                     await slot.SecureAsync(token).ConfigureAwait(false);
@@ -214,7 +219,7 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
         var result = new WalArchiveResult(
             file,
             outcome.Content.RawBytes,
-            outcome.Content.Sha256,
+            outcome.Content.Xxh128,
             archiver.Time.GetElapsedTime(_started),
             outcome.Summary,
             [.. _slots.Select(static s => s.ToResult())]);

@@ -19,6 +19,9 @@ internal sealed class DeliverySlot(ArchiveDestination destination)
 
     public WalDeliveryStatus? Status { get; private set; }
 
+    /// <summary>Of what this call stored.</summary>
+    public string? StoredSha256 { get; private set; }
+
     public WalException? Error { get; private set; }
 
     public int Tries { get; private set; }
@@ -41,7 +44,7 @@ internal sealed class DeliverySlot(ArchiveDestination destination)
 
     public void Stored(TargetOutcome outcome)
     {
-        (_storedBytes, _elapsed) = (outcome.StoredBytes, outcome.Elapsed);
+        (_storedBytes, StoredSha256, _elapsed) = (outcome.StoredBytes, outcome.StoredSha256, outcome.Elapsed);
         Status = WalDeliveryStatus.Stored;
     }
 
@@ -64,5 +67,5 @@ internal sealed class DeliverySlot(ArchiveDestination destination)
     }
 
     public WalDestinationResult ToResult() =>
-        new(Destination.Id, Status ?? WalDeliveryStatus.Failed, _storedBytes, _elapsed, Error, Destination.IsRequired);
+        new(Destination.Id, Status ?? WalDeliveryStatus.Failed, _storedBytes, _elapsed, Error, Destination.IsRequired) { StoredSha256 = StoredSha256 };
 }

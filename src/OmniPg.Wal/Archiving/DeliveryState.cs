@@ -10,20 +10,16 @@ internal sealed class DeliveryState(string? directory, WalFileName file)
 
     public bool Exists => _path is not null && File.Exists(_path);
 
-    /// <summary>The destinations done, if the state is about this content. A state that cannot be read is worth nothing: doing the work again is safe.</summary>
-    public IReadOnlyCollection<string> DoneFor(string sha256, out bool wasDamaged)
+    /// <summary>The state as it was kept; null for one that cannot be read, which is worth nothing: doing the work again is safe.</summary>
+    public DeliveryStateDocument? Read()
     {
-        wasDamaged = false;
         try
         {
-            // A name may come again with other content after the cluster was restored; its state must not pass that over.
-            var document = JsonSerializer.Deserialize(File.ReadAllBytes(_path!), ArchiveJson.Default.DeliveryStateDocument);
-            return document?.Sha256 == sha256 && document.Done is { } done ? done.Keys : [];
+            return JsonSerializer.Deserialize(File.ReadAllBytes(_path!), ArchiveJson.Default.DeliveryStateDocument);
         }
         catch (Exception damage) when (damage is JsonException or IOException or UnauthorizedAccessException)
         {
-            wasDamaged = true;
-            return [];
+            return null;
         }
     }
 
@@ -31,8 +27,8 @@ internal sealed class DeliveryState(string? directory, WalFileName file)
     {
         if (_path is null)
             return;
-        var done = holding.ToDictionary(s => s.Destination.StateId, s => new DeliveryMark(now, s.Destination.KeyOf(file)));
-        var document = new DeliveryStateDocument(content.Sha256, content.RawBytes, done);
+        var done = holding.ToDictionary(s => s.Destination.StateId, s => new DeliveryMark(now, s.Destination.KeyOf(file), s.StoredSha256));
+        var document = new DeliveryStateDocument(content.RawBytes, done, Xxh128: content.Xxh128);
         var json = JsonSerializer.SerializeToUtf8Bytes(document, ArchiveJson.Default.DeliveryStateDocument);
         await DurableFile.WriteAllBytesAsync(_path, json, cancellationToken).ConfigureAwait(false);
     }
@@ -45,12 +41,16 @@ internal sealed class DeliveryState(string? directory, WalFileName file)
 }
 
 /// <summary>What a delivery state file holds.</summary>
-internal sealed record DeliveryStateDocument(string Sha256, long Size, Dictionary<string, DeliveryMark>? Done);
+/// <param name="Size">Size of the content.</param>
+/// <param name="Done">The destinations that hold it.</param>
+/// <param name="Xxh128">XXH128 of the content.</param>
+/// <param name="Sha256">SHA-256 of the content in its place: states that were written before there was the other.</param>
+internal sealed record DeliveryStateDocument(long Size, Dictionary<string, DeliveryMark>? Done, string? Xxh128 = null, string? Sha256 = null);
 
-/// <summary>When and under which key a destination got the file.</summary>
-internal sealed record DeliveryMark(DateTimeOffset At, string Key);
+/// <summary>When and under which key a destination got the file, and the SHA-256 of what it got if that call stored it.</summary>
+internal sealed record DeliveryMark(DateTimeOffset At, string Key, string? StoredSha256 = null);
 
 /// <summary>Source-generated JSON of the files that archiving keeps.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(DeliveryStateDocument))]
 internal sealed partial class ArchiveJson : JsonSerializerContext;

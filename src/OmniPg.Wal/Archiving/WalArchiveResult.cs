@@ -3,12 +3,12 @@ namespace OmniPg.Wal;
 /// <summary>What archiving one file brought.</summary>
 /// <param name="File">The file.</param>
 /// <param name="RawBytes">Its size.</param>
-/// <param name="Sha256">SHA-256 of its content, 64 lower-case hex digits.</param>
+/// <param name="Xxh128">XXH128 of its content, 32 lower-case hex digits as <c>xxhsum -H128</c> prints them.</param>
 /// <param name="Elapsed">Time of the whole call.</param>
 /// <param name="Summary">What validation learned; <see langword="null"/> when nothing was validated.</param>
 /// <param name="Destinations">Every destination, in the order in which they were configured.</param>
 public sealed record WalArchiveResult(
-    WalFileName File, long RawBytes, string Sha256, TimeSpan Elapsed, WalValidationResult? Summary, IReadOnlyList<WalDestinationResult> Destinations)
+    WalFileName File, long RawBytes, string Xxh128, TimeSpan Elapsed, WalValidationResult? Summary, IReadOnlyList<WalDestinationResult> Destinations)
 {
     /// <summary>Whether every required destination holds the file.</summary>
     public bool IsArchived => Destinations.All(static d => !d.IsRequired || d.Status != WalDeliveryStatus.Failed);
@@ -28,7 +28,11 @@ public readonly record struct WalProgress(WalFileName File, long BytesRead, long
 /// <param name="Error">Why it failed; <see langword="null"/> unless <paramref name="Status"/> is <see cref="WalDeliveryStatus.Failed"/>.</param>
 /// <param name="IsRequired">Whether the file counts as archived only when this destination holds it.</param>
 public sealed record WalDestinationResult(
-    string Id, WalDeliveryStatus Status, long StoredBytes, TimeSpan Elapsed, WalException? Error, bool IsRequired);
+    string Id, WalDeliveryStatus Status, long StoredBytes, TimeSpan Elapsed, WalException? Error, bool IsRequired)
+{
+    /// <summary>SHA-256 of the bytes that this call stored, 64 lower-case hex digits as <c>sha256sum</c> prints them; <see langword="null"/> when it stored none.</summary>
+    public string? StoredSha256 { get; init; }
+}
 
 /// <summary>What became of a file at one destination.</summary>
 public enum WalDeliveryStatus

@@ -9,7 +9,7 @@ namespace OmniPg.Wal;
 /// <summary>Archives finished WAL files: reads each once, validates it, and returns only when every required destination holds a durable copy.</summary>
 /// <remarks>
 /// Thread safe; files may be archived side by side. Idempotent: a file that is stored with equal content counts as archived and is not written
-/// again. Holds at most 8 buffers of 256 KiB per file under way and 4 per distinct codec. Corresponds to <c>omnipitr-archive</c>.
+/// again. A file up to 64 MiB for one codec is held in memory as a whole; of any other 8 buffers of 256 KiB are, and 4 per distinct codec. Corresponds to <c>omnipitr-archive</c>.
 /// </remarks>
 public sealed class WalArchiver : IAsyncDisposable
 {
@@ -47,7 +47,7 @@ public sealed class WalArchiver : IAsyncDisposable
 
     internal IReadOnlyList<ArchiveDestination> Destinations { get; }
 
-    internal WalCopier Copier { get; }
+    internal WalCopier Copier { get; init; }
 
     internal SegmentChain Chain { get; }
 

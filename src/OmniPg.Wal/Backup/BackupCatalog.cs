@@ -178,7 +178,7 @@ public sealed class BackupCatalog
             await using (writer.ConfigureAwait(false))
             {
                 await writer.WriteAsync(content, cancellationToken).ConfigureAwait(false);
-                return await writer.CommitAsync(new ObjectContent(Sha256Text.Of(content.Span), content.Length, content.Length), cancellationToken).ConfigureAwait(false);
+                return await writer.CommitAsync(ObjectContent.Of(content.Span), cancellationToken).ConfigureAwait(false);
             }
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)

@@ -164,9 +164,9 @@ public sealed class BackupRestore
         {
             Source = new StreamCopySource(content),
             Targets = [new CopyTarget { Sink = extractor, Key = part.Key, Codec = Codec.None, Id = folder }],
-            BeforePublish = (found, _) => found.Sha256 == part.Sha256 && found.RawBytes == part.RawBytes
+            BeforePublish = (found, _) => found.StoredSha256 == part.Sha256 && found.RawBytes == part.RawBytes
                 ? Task.CompletedTask
-                : throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' has the SHA-256 '{found.Sha256}' instead of '{part.Sha256}'"),
+                : throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' has the SHA-256 '{found.StoredSha256}' instead of '{part.Sha256}'"),
             OnRead = bytes => progress?.Report(new BackupProgress(name, bytes)),
         };
         try

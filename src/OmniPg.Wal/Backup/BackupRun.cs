@@ -101,6 +101,7 @@ internal sealed class BackupRun(
         {
             Source = source,
             Targets = [new CopyTarget { Sink = store, Key = key, Codec = _codec, Level = options.Level, Id = store.Id }],
+            NeedsSha256 = true,
             OnRead = bytes => progress?.Report(new BackupProgress(name, bytes)),
         };
         var outcome = await copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
@@ -111,7 +112,7 @@ internal sealed class BackupRun(
             throw WalDestinationException.Failed(store.Id, key, error);
         if (target.Commit == ObjectCommitResult.AlreadyExists)
             throw Taken(key);
-        _stored.Add(new BackupPart(key, tablespace, outcome.Content.RawBytes, target.StoredBytes, outcome.Content.Sha256));
+        _stored.Add(new BackupPart(key, tablespace, outcome.Content.RawBytes, target.StoredBytes, outcome.Sha256));
         (_vanished, _shortened) = (_vanished + source.Vanished, _shortened + source.Shortened);
     }
 

@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
 
 namespace OmniPg.Wal;
 
 /// <summary>What a codec writes into: gathers its output in pooled buffers and gives each full one to the branch's targets.</summary>
-internal sealed class BranchOutput(BufferPool pool, FanOut targets) : Stream
+internal sealed class BranchOutput(BufferPool pool, FanOut targets, IncrementalHash? sha256) : Stream
 {
     private CopyBuffer? _current;
 
@@ -38,6 +39,7 @@ internal sealed class BranchOutput(BufferPool pool, FanOut targets) : Stream
         if (_current is not { } buffer)
             return;
         _current = null;
+        sha256?.AppendData(buffer.Filled.Span);
         targets.Publish(buffer);
     }
 

@@ -6,12 +6,12 @@ internal sealed class BufferPool
     public const int BufferBytes = 256 * 1024;
     private readonly BufferQueue _free;
 
-    public BufferPool(int count)
+    public BufferPool(int count, int bufferBytes = BufferBytes)
     {
         _free = new BufferQueue(count);
         Capacity = count;
         for (var i = 0; i < count; i++)
-            _free.Enqueue(new CopyBuffer(this, BufferBytes));
+            _free.Enqueue(new CopyBuffer(this, bufferBytes));
     }
 
     public int Capacity { get; }

@@ -3,7 +3,7 @@ namespace OmniPg.Wal;
 /// <summary>
 /// The stages of one copy and the arrows between them:
 /// <code>
-/// source ─┬─ inspector (SHA-256, validator)
+/// source ─┬─ inspector (hash, validator)
 ///         ├─ target, target …            (stored as they are)
 ///         └─ encoder ─┬─ target, target … (one encoder per distinct codec and level)
 ///                     └─ …
@@ -21,7 +21,8 @@ internal sealed class CopyPipeline
     {
         _request = request;
         _pools = pools;
-        Inspector = new ContentInspector(pools.Source.Capacity, request.Validator, request.NeedsSha256);
+        var isAnyPlain = request.Targets.Any(static t => t.Codec == Codec.None);
+        Inspector = new ContentInspector(pools.Source.Capacity, request.Validator, request.NeedsHashes, request.NeedsSha256 || (request.NeedsHashes && isAnyPlain));
         Targets = [.. request.Targets.Select(t => new TargetWriter(t, BufferPools.Largest, time, cancellationToken))];
         List<BufferQueue> queues = [Inspector.Queue];
         foreach (var group in Targets.GroupBy(t => (t.Target.Codec, Level: t.Target.Codec.CheckLevel(t.Target.Level))))
@@ -32,7 +33,7 @@ internal sealed class CopyPipeline
                 continue;
             }
 
-            var branch = new EncoderBranch(group.Key.Codec, group.Key.Level, [.. group], pools.Source.Capacity, pools.ForBranch(_branches.Count));
+            var branch = new EncoderBranch(group.Key.Codec, group.Key.Level, [.. group], pools.Source.Capacity, pools.ForBranch(_branches.Count), request.NeedsHashes);
             _branches.Add(branch);
             queues.Add(branch.Queue);
         }
@@ -63,6 +64,8 @@ internal sealed class CopyPipeline
         }
 
         var inspected = await inspection.ConfigureAwait(false);
+        foreach (var target in Targets.Where(static t => t.Target.Codec == Codec.None))
+            target.StoredSha256 = inspected.Sha256;
         await Task.WhenAll(branches).WaitAsync(cancellationToken).ConfigureAwait(false);
         await Task.WhenAll(Targets.Select(t => t.Written)).WaitAsync(cancellationToken).ConfigureAwait(false);
         return inspected;

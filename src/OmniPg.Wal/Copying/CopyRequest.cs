@@ -10,8 +10,11 @@ internal sealed record CopyRequest
     /// <summary>Checks the content; null checks nothing. Used up by the copy.</summary>
     public WalSegmentValidator? Validator { get; init; }
 
-    /// <summary>Whether the outcome needs the SHA-256 of the content; without it the text is empty and half a core is saved.</summary>
-    public bool NeedsSha256 { get; init; } = true;
+    /// <summary>Whether the outcome needs the hashes of content and copies; without them the texts are empty.</summary>
+    public bool NeedsHashes { get; init; } = true;
+
+    /// <summary>Whether the outcome needs the SHA-256 of the content, too, whatever it is stored as.</summary>
+    public bool NeedsSha256 { get; init; }
 
     /// <summary>Has the last word when the content is known and found valid; an exception publishes nothing anywhere.</summary>
     public Func<ObjectContent, CancellationToken, Task>? BeforePublish { get; init; }

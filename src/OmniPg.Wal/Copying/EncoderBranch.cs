@@ -1,7 +1,9 @@
+using System.Security.Cryptography;
+
 namespace OmniPg.Wal;
 
 /// <summary>Encodes the content once for all targets that share codec and level. A codec that fails takes down only these.</summary>
-internal sealed class EncoderBranch(Codec codec, int? level, TargetWriter[] targets, int queueCapacity, BufferPool pool)
+internal sealed class EncoderBranch(Codec codec, int? level, TargetWriter[] targets, int queueCapacity, BufferPool pool, bool needsSha256)
 {
     private readonly FanOut _fanOut = new(targets.Select(static t => t.Queue));
 
@@ -28,7 +30,8 @@ internal sealed class EncoderBranch(Codec codec, int? level, TargetWriter[] targ
 
     private async Task EncodeAsync(CancellationToken cancellationToken)
     {
-        var output = new BranchOutput(pool, _fanOut);
+        using var sha256 = needsSha256 ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
+        var output = new BranchOutput(pool, _fanOut, sha256);
         var encoder = codec.Compress(output, level, leaveOpen: true);
         await using (encoder.ConfigureAwait(false))
         {
@@ -49,5 +52,8 @@ internal sealed class EncoderBranch(Codec codec, int? level, TargetWriter[] targ
         }
 
         output.PassOn();
+        var stored = HashText.Finish(sha256);
+        foreach (var target in targets)
+            target.StoredSha256 = stored;
     }
 }

@@ -3,6 +3,8 @@ namespace OmniPg.Wal;
 /// <summary>Carries buffers to one store. It fails alone: its queue then swallows what comes, and the other targets go on.</summary>
 internal sealed class TargetWriter : IAsyncDisposable
 {
+    // How much a store is given at once: an optional target has its grace for each piece.
+    private const int PieceBytes = 1 << 20;
     private static readonly TimeSpan CleaningTime = TimeSpan.FromMilliseconds(500);
     private readonly TimeProvider _time;
     private readonly long _started;
@@ -37,12 +39,15 @@ internal sealed class TargetWriter : IAsyncDisposable
 
     public long StoredBytes { get; private set; }
 
+    /// <summary>Of what was written; set by whoever encodes.</summary>
+    public string StoredSha256 { get; set; } = "";
+
     /// <summary>Ends when all bytes are written or the target has failed.</summary>
     public Task Written => Task.WhenAny(_work, _abandoned.Task);
 
     public bool IsLive => Error is null;
 
-    public TargetOutcome Outcome => new(Target, _outcome, StoredBytes, _elapsed ?? _time.GetElapsedTime(_started), Error);
+    public TargetOutcome Outcome => new(Target, _outcome, StoredBytes, StoredSha256, _elapsed ?? _time.GetElapsedTime(_started), Error);
 
     public void Start(ObjectInfo info) => _work = Task.Run(() => WriteAsync(info));
 
@@ -61,7 +66,7 @@ internal sealed class TargetWriter : IAsyncDisposable
             return;
         // A directory's commit is two flushes that block. On the pool they would keep another file's encoder from its processor meanwhile, and the
         // flushes of several destinations would wait for each other.
-        _work = OwnThread.RunAsync(() => PublishAsync(_writer, content with { StoredBytes = StoredBytes })).Unwrap();
+        _work = OwnThread.RunAsync(() => PublishAsync(_writer, content with { StoredBytes = StoredBytes, StoredSha256 = StoredSha256 })).Unwrap();
         if (Target.Grace is { } grace)
         {
             await Task.WhenAny(Written, Task.Delay(grace, _time)).ConfigureAwait(false);
@@ -101,10 +106,15 @@ internal sealed class TargetWriter : IAsyncDisposable
             {
                 try
                 {
-                    Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
-                    await _writer.WriteAsync(buffer.Filled, _stop.Token).ConfigureAwait(false);
-                    Interlocked.Exchange(ref _busySince, 0);
-                    StoredBytes += buffer.Length;
+                    for (var rest = buffer.Filled; !rest.IsEmpty;)
+                    {
+                        var piece = rest[..Math.Min(rest.Length, PieceBytes)];
+                        Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
+                        await _writer.WriteAsync(piece, _stop.Token).ConfigureAwait(false);
+                        Interlocked.Exchange(ref _busySince, 0);
+                        StoredBytes += piece.Length;
+                        rest = rest[piece.Length..];
+                    }
                 }
                 finally
                 {
@@ -149,4 +159,4 @@ internal sealed class TargetWriter : IAsyncDisposable
 }
 
 /// <summary>What became of one target.</summary>
-internal sealed record TargetOutcome(CopyTarget Target, ObjectCommitResult? Commit, long StoredBytes, TimeSpan Elapsed, Exception? Error);
+internal sealed record TargetOutcome(CopyTarget Target, ObjectCommitResult? Commit, long StoredBytes, string StoredSha256, TimeSpan Elapsed, Exception? Error);

@@ -6,7 +6,7 @@ public sealed class WalConflictException : WalException
     /// <summary>Creates the error.</summary>
     /// <param name="file">Name of the WAL file.</param>
     /// <param name="destination">The destination that holds the other content.</param>
-    /// <param name="sourceSha256">SHA-256 of the file to archive.</param>
+    /// <param name="sourceSha256">SHA-256 of the file to archive; as it would be stored, where rsync compared that.</param>
     /// <param name="storedSha256">SHA-256 of the stored file's uncompressed content, or why it has none.</param>
     public WalConflictException(string file, string destination, string sourceSha256, string storedSha256)
         : base(
@@ -20,7 +20,7 @@ public sealed class WalConflictException : WalException
         StoredSha256 = storedSha256;
     }
 
-    /// <summary>SHA-256 of the file to archive.</summary>
+    /// <summary>SHA-256 of the file to archive; as it would be stored, where rsync compared that.</summary>
     public string SourceSha256 { get; }
 
     /// <summary>SHA-256 of the stored file's uncompressed content, or why it has none.</summary>

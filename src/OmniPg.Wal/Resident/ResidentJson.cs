@@ -13,7 +13,7 @@ internal sealed partial class ResidentJson : JsonSerializerContext;
 /// <summary>Content of an answer file of the spool.</summary>
 internal sealed record PushAnswer
 {
-    public string? Sha256 { get; init; }
+    public string? Xxh128 { get; init; }
 
     public long Size { get; init; }
 

@@ -43,7 +43,7 @@ internal sealed class ResidentWork(WalArchiver archiver, WalPushSpool spool, int
             var result = await Task.Run(() => archiver.ArchiveAsync(Path.Combine("pg_wal", file.ToString()), cancellationToken), cancellationToken).ConfigureAwait(false);
             _failures.TryRemove(file, out _);
             if (isThere)
-                Spool(file, () => spool.WriteOk(before, file, result.Sha256));
+                Spool(file, () => spool.WriteOk(before, file, result.Xxh128));
             await report(ArchiveEventKind.Archived, file, result, null).ConfigureAwait(false);
             return new ResidentAnswer(true);
         }

@@ -35,9 +35,9 @@ internal sealed class WalPushSpool(string directory)
         Read(file + ErrorSuffix) is { Code: { } code, Message: { } message } ? (code, message) : null;
 
     // The file as it was before it was read: one that was replaced since has no answer.
-    internal void WriteOk(FileStat stat, WalFileName file, string sha256)
+    internal void WriteOk(FileStat stat, WalFileName file, string xxh128)
     {
-        Write(file + OkSuffix, new PushAnswer { Sha256 = sha256, Size = stat.Bytes, Modified = stat.Modified, Inode = stat.Inode });
+        Write(file + OkSuffix, new PushAnswer { Xxh128 = xxh128, Size = stat.Bytes, Modified = stat.Modified, Inode = stat.Inode });
         File.Delete(Path.Combine(_push, file + ErrorSuffix));
     }
 

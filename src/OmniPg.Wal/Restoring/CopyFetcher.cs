@@ -118,7 +118,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
                 Source = source,
                 Targets = [new CopyTarget { Sink = new RestoreTarget.Sink(target), Key = name.ToString(), Codec = Codec.None, Id = target.Path }],
                 Validator = new WalSegmentValidator(name, options.Validation, expectations),
-                NeedsSha256 = false,
+                NeedsHashes = false,
             };
             var outcome = await copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
             if (outcome.Targets[0].Error is { } error)

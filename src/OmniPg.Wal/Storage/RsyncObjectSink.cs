@@ -40,7 +40,7 @@ internal sealed class RsyncObjectSink(string target, string program, string? tem
             await rsync.SendAsync(spool.Name, target, cancellationToken).ConfigureAwait(false);
             return await rsync.IsEqualAsync(spool.Name, target, cancellationToken).ConfigureAwait(false)
                 ? ObjectCommitResult.Created
-                : throw new WalConflictException(Path.GetFileName(target), sinkId, content.Sha256, "unknown");
+                : throw new WalConflictException(Path.GetFileName(target), sinkId, content.StoredSha256, "unknown");
         }
 
         public async ValueTask DisposeAsync()

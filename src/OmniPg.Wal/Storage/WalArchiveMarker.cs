@@ -69,8 +69,7 @@ public sealed record WalArchiveMarker
         await using (writer.ConfigureAwait(false))
         {
             await writer.WriteAsync(json, cancellationToken).ConfigureAwait(false);
-            var content = new ObjectContent(Sha256Text.Of(json), json.Length, json.Length);
-            return await writer.CommitAsync(content, cancellationToken).ConfigureAwait(false) == ObjectCommitResult.Created;
+            return await writer.CommitAsync(ObjectContent.Of(json), cancellationToken).ConfigureAwait(false) == ObjectCommitResult.Created;
         }
     }
 }

@@ -2,12 +2,17 @@ using System.Globalization;
 
 namespace OmniPg.Wal;
 
-/// <summary>A path with its compression, written <c>/path</c>, <c>gzip=/path</c> or <c>zstd:3=/path</c> as on OmniPITR's command line.</summary>
+/// <summary>
+/// A path with its compression, written <c>/path</c>, <c>gzip=/path</c> or <c>zstd:3=/path</c> as on OmniPITR's command line; <c>zstd:wal=/path</c> is
+/// zstd's setting for write-ahead log, its level 0 and its default.
+/// </summary>
 /// <param name="Codec">The codec; <see cref="Codec.None"/> without a prefix.</param>
 /// <param name="Level">The codec's level, or <see langword="null"/> for its default.</param>
 /// <param name="Path">Everything behind the prefix, as given.</param>
 public sealed record WalLocation(Codec Codec, int? Level, string Path)
 {
+    private const string WalLevel = "wal";
+
     /// <summary>Reads a location.</summary>
     /// <param name="text">Path with or without prefix. A path that holds <c>=</c> needs a prefix (<c>none=</c>) unless a <c>/</c> stands before the <c>=</c>.</param>
     /// <returns>The location.</returns>
@@ -31,8 +36,13 @@ public sealed record WalLocation(Codec Codec, int? Level, string Path)
     {
         if (Codec == Codec.None)
             return Path.Contains('=', StringComparison.Ordinal) ? $"none={Path}" : Path;
-        return Level is { } level ? string.Create(CultureInfo.InvariantCulture, $"{Codec.Name}:{level}={Path}") : $"{Codec.Name}={Path}";
+        return Level is null ? $"{Codec.Name}={Path}" : $"{NameOf(Codec, Level)}={Path}";
     }
+
+    /// <summary>Codec and level as they stand before the path.</summary>
+    internal static string NameOf(Codec codec, int? level) => codec == Codec.Zstd && codec.CheckLevel(level) == Codec.Zstd.DefaultLevel ? $"{codec.Name}:{WalLevel}"
+        : level is null ? codec.Name
+        : string.Create(CultureInfo.InvariantCulture, $"{codec.Name}:{level}");
 
     private static Codec ParseCodec(string text, ReadOnlySpan<char> name)
     {
@@ -48,6 +58,8 @@ public sealed record WalLocation(Codec Codec, int? Level, string Path)
 
     private static int ParseLevel(string text, Codec codec, ReadOnlySpan<char> digits)
     {
+        if (codec == Codec.Zstd && digits is WalLevel)
+            return codec.DefaultLevel;
         if (!int.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var level) || level < codec.MinLevel || level > codec.MaxLevel)
             throw new FormatException($"'{text}' is no location: '{digits}' is no level of '{codec.Name}', which takes '{codec.MinLevel}' to '{codec.MaxLevel}'.");
         return level;

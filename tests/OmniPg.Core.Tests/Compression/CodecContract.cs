@@ -46,6 +46,25 @@ public abstract class CodecContract
         unpacked.AsSpan(0, content.Length).SequenceEqual(content).Should().BeTrue();
     }
 
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public async Task Content_in_memory_is_compressed_in_one_call(int size)
+    {
+        RequireCodec();
+        foreach (var content in new[] { CodecSamples.Mixed(size), CodecSamples.Noise(size) })
+        {
+            if (Codec.MaxCompressedBytes(size) is not { } room)
+            {
+                Codec.Invoking(c => c.CompressWhole(content, new byte[size])).Should().Throw<NotSupportedException>();
+                continue;
+            }
+
+            var target = new byte[room];
+            var length = Codec.CompressWhole(content, target);
+            (await CodecSamples.UnpackAsync(Codec, target[..length], Token)).Should().Equal(content);
+        }
+    }
+
     [Fact]
     public async Task Every_level_of_the_range_round_trips()
     {

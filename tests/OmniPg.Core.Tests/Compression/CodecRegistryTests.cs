@@ -36,6 +36,24 @@ public sealed class CodecRegistryTests
         }
     }
 
+    [Fact]
+    public async Task The_setting_for_write_ahead_log_is_the_default_of_zstd_and_every_zstd_reads_it()
+    {
+        Assert.SkipUnless(Codec.Zstd.IsAvailable(out var reason), reason ?? "");
+        var content = CodecSamples.Mixed(3_000_000);
+
+        var packed = await CodecSamples.PackAsync(Codec.Zstd, content, Token);
+
+        packed.Should().Equal(await CodecSamples.PackAsync(Codec.Zstd, content, Token, 0)).And.NotEqual(await CodecSamples.PackAsync(Codec.Zstd, content, Token, 3));
+        packed[5].Should().Be((21 - 10) << 3, "RFC 8878, 3.1.1.1.2: the window has 2^21 bytes");
+        Assert.SkipUnless(File.Exists("/usr/bin/zstd"), "The program 'zstd' is not on this machine.");
+        var file = Path.Combine(Directory.CreateTempSubdirectory("omnipg-zstd-").FullName, "content.zst");
+        await File.WriteAllBytesAsync(file, packed, Token);
+        await ExternalProcess.RunAsync(new ExternalProcessOptions { FileName = "zstd", Arguments = ["-d", "-q", file] }, Token);
+        (await File.ReadAllBytesAsync(file[..^4], Token)).Should().Equal(content);
+        Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
+    }
+
     [Theory]
     [InlineData("zstd")]
     [InlineData("lz4")]

@@ -149,7 +149,7 @@ public abstract class ObjectStoreContract
 
         (await store.RemoveAbandonedAsync(DateTimeOffset.UtcNow.AddHours(-1), cancellationToken: Token)).Should().Be(0);
 
-        (await writer.CommitAsync(new ObjectContent(new string('0', 64), 6, 6), Token)).Should().Be(ObjectCommitResult.Created);
+        (await writer.CommitAsync(new ObjectContent(new string('0', 32), 6, 6, new string('0', 64)), Token)).Should().Be(ObjectCommitResult.Created);
         (await store.ListAsync("", Token).ToListAsync(Token)).Select(e => e.Key).Should().BeEquivalentTo(Key, "other");
     }
 

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace OmniPg.Testing;
 
 /// <summary>Whole objects in one call.</summary>
@@ -10,7 +8,7 @@ internal static class ObjectStoreExtensions
     {
         await using var writer = await store.CreateAsync(key, new ObjectInfo { Modified = modified, RawBytes = bytes.Length }, cancellationToken);
         await writer.WriteAsync(bytes, cancellationToken);
-        return await writer.CommitAsync(new ObjectContent(Convert.ToHexStringLower(SHA256.HashData(bytes)), bytes.Length, bytes.Length), cancellationToken);
+        return await writer.CommitAsync(ObjectContent.Of(bytes), cancellationToken);
     }
 
     public static async Task<byte[]> ReadAllAsync(this IObjectStore store, string key, CancellationToken cancellationToken)

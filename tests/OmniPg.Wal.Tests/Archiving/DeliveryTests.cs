@@ -3,7 +3,11 @@ using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Archiving;
 
-public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloads)
+public sealed class DeliveryAtOnceTests(WalWorkloads workloads) : DeliveryTests(workloads, inStages: false);
+
+public sealed class DeliveryInStagesTests(WalWorkloads workloads) : DeliveryTests(workloads, inStages: true);
+
+public abstract class DeliveryTests(WalWorkloads workloads, bool inStages) : ArchiveTests(workloads, inStages)
 {
     [Fact]
     public async Task Every_destination_gets_the_same_content_in_its_own_codec_with_the_time_of_the_segment()
@@ -264,6 +268,70 @@ public sealed class DeliveryTests(WalWorkloads workloads) : ArchiveTests(workloa
 
         result.Destinations.Should().ContainSingle().Which.Status.Should().Be(WalDeliveryStatus.Stored);
         ArchiveScene.FilesIn(Path.Combine(Scene.Root, "state")).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(0, WalDeliveryStatus.SkippedDone)]
+    [InlineData(1, WalDeliveryStatus.AlreadyPresent)]
+    public async Task A_state_of_the_version_that_knew_only_SHA_256_is_read(int otherSize, WalDeliveryStatus expected)
+    {
+        var path = Scene.Add();
+        var (one, two) = (Scene.MakeDirectory("one"), Scene.MakeDirectory("two"));
+        var state = Scene.MakeDirectory("state");
+        var builder = Scene.Archiver().WithState(state).To(d => d.Directory(one)).To(d => d.Directory($"zstd={two}"));
+        await using var archiver = builder.Build();
+        await archiver.ArchiveAsync(path, Token);
+        File.Delete(Path.Combine(two, Scene.Segment + ".zst"));
+        var content = Scene.Original(Scene.Segment);
+        var sha256 = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content));
+        File.WriteAllText(Path.Combine(state, Scene.Segment + ".state"), $$"""
+            {"sha256":"{{sha256}}","size":{{content.Length + otherSize}},"done":{"{{archiver.Destinations[0].StateId}}":{"at":"2026-11-20T10:00:00.1234567+00:00","key":"{{Scene.Segment}}"} } }
+            """);
+
+        var result = await archiver.ArchiveAsync(path, Token);
+
+        result.Destinations.Select(d => d.Status).Should().Equal(expected, WalDeliveryStatus.Stored);
+    }
+
+    [Fact]
+    public async Task A_state_names_the_hash_of_the_content_and_that_of_each_stored_copy()
+    {
+        var path = Scene.Add();
+        var state = Scene.MakeDirectory("state");
+        var good = Scene.MakeDirectory("good");
+        await using var archiver = Scene.Archiver().WithState(state)
+            .To(d => d.Directory($"zstd={good}")).To(d => d.Directory(Path.Combine(Scene.Root, "missing"))).Build();
+
+        var failed = (await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalDeliveryException>()).Which.Result;
+
+        var content = ObjectContent.Of(Scene.Original(Scene.Segment));
+        var stored = ObjectContent.Of(File.ReadAllBytes(Path.Combine(good, Scene.Segment + ".zst"))).StoredSha256;
+        failed.Xxh128.Should().Be(content.Xxh128);
+        failed.Destinations.Select(d => d.StoredSha256).Should().Equal(stored, null);
+        File.ReadAllText(Path.Combine(state, Scene.Segment + ".state")).Should().Contain($"\"xxh128\":\"{content.Xxh128}\"").And.Contain($"\"storedSha256\":\"{stored}\"");
+    }
+
+    [Fact]
+    public async Task Copies_whose_hash_agrees_but_not_their_size_are_compared_byte_by_byte()
+    {
+        var path = Scene.Add();
+        await using var equal = new MemoryObjectStore("equal");
+        await using var other = new MemoryObjectStore("other");
+        var claimed = ObjectContent.Of(Scene.Original(Scene.Segment)) with { RawBytes = 7 };
+        await PutAsync(equal, Scene.Original(Scene.Segment), claimed);
+        await PutAsync(other, Scene.Original(Scene.Segments[2]), claimed);
+        await using var toEqual = Scene.Archiver().BindTo(ArchiveBinding.None).To(d => d.Store(equal)).Build();
+        await using var toOther = Scene.Archiver().BindTo(ArchiveBinding.None).To(d => d.Store(other)).Build();
+
+        (await toEqual.ArchiveAsync(path, Token)).Destinations.Should().ContainSingle().Which.Status.Should().Be(WalDeliveryStatus.AlreadyPresent);
+        await toOther.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalConflictException>();
+
+        async Task PutAsync(MemoryObjectStore store, byte[] bytes, ObjectContent content)
+        {
+            await using var writer = await store.CreateAsync(Scene.Segment.ToString(), new ObjectInfo(), Token);
+            await writer.WriteAsync(bytes, Token);
+            (await writer.CommitAsync(content, Token)).Should().Be(ObjectCommitResult.Created);
+        }
     }
 
     [Fact]

@@ -3,7 +3,11 @@ using OmniPg.Wal.Tests.Segments;
 namespace OmniPg.Wal.Tests.Archiving;
 
 /// <summary>A record that crosses the edge of two segments is checked although a new process, that saw the first segment never, archives the second.</summary>
-public sealed class EdgeTests(WalWorkloads workloads) : ArchiveTests(workloads)
+public sealed class EdgeAtOnceTests(WalWorkloads workloads) : EdgeTests(workloads, inStages: false);
+
+public sealed class EdgeInStagesTests(WalWorkloads workloads) : EdgeTests(workloads, inStages: true);
+
+public abstract class EdgeTests(WalWorkloads workloads, bool inStages) : ArchiveTests(workloads, inStages)
 {
     private const int FirstContinuedByte = 60;
 

@@ -108,11 +108,11 @@ public sealed class ArchiveInspectionTests(WalWorkloads workloads) : IDisposable
     {
         var workload = await workloads.SmallSegmentsAsync();
 
-        var result = (await WalProgram.RunAsync("bench", "--segments", workload.ArchiveDirectory, "--count", "3", "--codec", "zstd:1", "--codec", "none", "--json")).MustSucceed();
+        var result = (await WalProgram.RunAsync("bench", "--segments", workload.ArchiveDirectory, "--count", "3", "--codec", "zstd:1", "--codec", "zstd", "--codec", "none", "--json")).MustSucceed();
 
         var codecs = JsonDocument.Parse(result.Output).RootElement.GetProperty("codecs").EnumerateArray().ToArray();
-        codecs.Select(c => c.GetProperty("codec").GetString()).Should().Equal("zstd:1", "none");
-        codecs[1].GetProperty("ratio").GetDouble().Should().Be(1);
+        codecs.Select(c => c.GetProperty("codec").GetString()).Should().Equal("zstd:1", "zstd:wal", "none");
+        codecs[2].GetProperty("ratio").GetDouble().Should().Be(1);
         codecs[0].GetProperty("rawBytes").GetInt64().Should().Be(3 << 20);
     }
 

@@ -27,16 +27,83 @@ public sealed class WalCopierTests
             new CopyRequest { Source = new StreamCopySource(new MemoryStream(content)), Targets = [Target(store, Codec.None), Target(store, Codec.Gzip), Target(store, Codec.Brotli)] },
             Token);
 
-        outcome.Content.Should().Be(new ObjectContent(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(content)), size, 0));
+        outcome.Content.Should().Be(ObjectContent.Of(content) with { StoredBytes = 0, StoredSha256 = "" });
         outcome.Targets.Should().OnlyContain(t => t.Error == null && t.Commit == ObjectCommitResult.Created);
         (await store.ReadAllAsync("none", Token)).Should().Equal(content);
         foreach (var codec in new[] { Codec.Gzip, Codec.Brotli })
         {
+            await RequireHashesAsync(store, outcome, codec, content);
             using var decoded = new MemoryStream();
             await using var decoder = codec.Decompress(new MemoryStream(await store.ReadAllAsync(codec.Name, Token)));
             await decoder.CopyToAsync(decoded, Token);
             decoded.ToArray().Should().Equal(content);
         }
+    }
+
+    [Theory]
+    [InlineData("none", 0)]
+    [InlineData("none", 1)]
+    [InlineData("zstd", 0)]
+    [InlineData("zstd", (1 << 20) + 17)]
+    [InlineData("lz4", 1)]
+    [InlineData("lz4", 3 << 20)]
+    public async Task Content_of_one_codec_passes_memory_as_a_whole(string codec, int size)
+    {
+        var content = new byte[size];
+        new Random(1).NextBytes(content.AsSpan(size / 2));
+        await using var store = new MemoryObjectStore();
+        await using var other = new MemoryObjectStore("other");
+        List<long> progress = [];
+        var request = new CopyRequest
+        {
+            Source = new StreamCopySource(new MemoryStream(content), size), Targets = [Target(store, Codec.Parse(codec)), Target(other, Codec.Parse(codec))], OnRead = progress.Add,
+        };
+        WholeCopy.Fits(request, size).Should().BeTrue();
+        WholeCopy.Fits(request, size - 1).Should().BeFalse();
+
+        var outcome = await Copier.CopyAsync(request, Token);
+
+        outcome.Content.Should().Be(ObjectContent.Of(content) with { StoredBytes = 0, StoredSha256 = "" });
+        progress.LastOrDefault().Should().Be(size);
+        foreach (var target in new[] { store, other })
+        {
+            await RequireHashesAsync(target, outcome, Codec.Parse(codec), content);
+            using var decoded = new MemoryStream();
+            await using var decoder = Codec.Parse(codec).Decompress(new MemoryStream(await target.ReadAllAsync(codec, Token)));
+            await decoder.CopyToAsync(decoded, Token);
+            decoded.ToArray().Should().Equal(content);
+        }
+    }
+
+    [Theory]
+    [InlineData("gzip", null, "gzip", null)]
+    [InlineData("zstd", null, "none", null)]
+    [InlineData("zstd", 1, "zstd", 3)]
+    public void Several_codecs_and_those_that_only_stream_take_the_stages(string first, int? firstLevel, string second, int? secondLevel)
+    {
+        var store = new ForgettingSink();
+        var request = new CopyRequest
+        {
+            Source = new PatternSource(1 << 20),
+            Targets = [Target(store, Codec.Parse(first)) with { Level = firstLevel }, Target(store, Codec.Parse(second)) with { Level = secondLevel }],
+        };
+
+        WholeCopy.Fits(request, WalCopier.MostAtOnce).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task Wrong_content_is_given_to_no_target_when_it_passes_memory_as_a_whole()
+    {
+        await using var store = new MemoryObjectStore();
+        var request = new CopyRequest
+        {
+            Source = new PatternSource(1 << 20), Targets = [Target(store, Codec.Zstd)],
+            Validator = new WalSegmentValidator(WalFileName.Parse("000000010000000000000001"), WalValidation.Full),
+        };
+
+        await Copier.Awaiting(c => c.CopyAsync(request, Token)).Should().ThrowAsync<WalValidationException>();
+
+        (await store.ListAsync("", Token).ToListAsync(Token)).Should().BeEmpty();
     }
 
     [Fact]
@@ -53,11 +120,13 @@ public sealed class WalCopierTests
         (await store.ListAsync("", Token).ToListAsync(Token)).Should().BeEmpty();
     }
 
-    [Fact]
-    public async Task A_source_that_breaks_leaves_nothing()
+    [Theory]
+    [InlineData("gzip")]
+    [InlineData("none")]
+    public async Task A_source_that_breaks_leaves_nothing(string codec)
     {
         await using var store = new MemoryObjectStore();
-        var request = new CopyRequest { Source = new PatternSource(1 << 20, breakAt: 700_000), Targets = [Target(store, Codec.None), Target(store, Codec.Gzip)] };
+        var request = new CopyRequest { Source = new PatternSource(1 << 20, breakAt: 700_000), Targets = [Target(store, Codec.Parse(codec))] };
 
         await Copier.Awaiting(c => c.CopyAsync(request, Token)).Should().ThrowAsync<IOException>();
 
@@ -77,17 +146,27 @@ public sealed class WalCopierTests
         ((large - small) / 1024).Should().BeLessThan(8, "1024 more buffers through three branches came from the pool");
     }
 
-    [Fact]
-    public async Task Memory_does_not_grow_with_the_number_of_files()
+    [Theory]
+    [InlineData("none", "zstd", "lz4")]
+    [InlineData("zstd")]
+    public async Task Memory_does_not_grow_with_the_number_of_files(params string[] codecs)
     {
-        await CopyAsync(4);
+        await CopyAsync(4, codecs);
         GC.Collect();
         var before = GC.GetTotalMemory(forceFullCollection: true);
 
         for (var i = 0; i < 300; i++)
-            await CopyAsync(4);
+            await CopyAsync(4, codecs);
 
         (GC.GetTotalMemory(forceFullCollection: true) - before).Should().BeLessThan(24 << 20, "one set of buffers is 4 MiB, so a leak of them would show as more than a gigabyte");
+    }
+
+    private static async Task RequireHashesAsync(MemoryObjectStore store, CopyOutcome outcome, Codec codec, byte[] content)
+    {
+        var stored = ObjectContent.Of(await store.ReadAllAsync(codec.Name, Token));
+        var expected = ObjectContent.Of(content) with { StoredBytes = stored.StoredBytes, StoredSha256 = stored.StoredSha256 };
+        (await store.StatAsync(codec.Name, Token))!.Content.Should().Be(expected);
+        outcome.Targets.Where(t => t.Target.Codec == codec).Should().OnlyContain(t => t.StoredSha256 == stored.StoredSha256 && t.StoredBytes == stored.StoredBytes);
     }
 
     private static CopyTarget Target(IObjectSink store, Codec codec) => new() { Sink = store, Key = codec.Name, Codec = codec, Id = codec.Name };
@@ -97,17 +176,17 @@ public sealed class WalCopierTests
     {
         var least = long.MaxValue;
         for (var run = 0; run < 5; run++)
-            least = Math.Min(least, await CopyAsync(buffers));
+            least = Math.Min(least, await CopyAsync(buffers, "none", "zstd", "lz4"));
         return least;
     }
 
-    private static async Task<long> CopyAsync(int buffers)
+    private static async Task<long> CopyAsync(int buffers, params string[] codecs)
     {
         var before = GC.GetTotalAllocatedBytes(precise: true);
         var store = new ForgettingSink();
         var request = new CopyRequest
         {
-            Source = new PatternSource((long)buffers * BufferPool.BufferBytes), Targets = [Target(store, Codec.None), Target(store, Codec.Zstd), Target(store, Codec.Lz4)],
+            Source = new PatternSource((long)buffers * BufferPool.BufferBytes), Targets = [.. codecs.Select(c => Target(store, Codec.Parse(c)))],
         };
         (await Copier.CopyAsync(request, Token)).Targets.Should().OnlyContain(t => t.Error == null);
         return GC.GetTotalAllocatedBytes(precise: true) - before;

@@ -3,7 +3,11 @@ using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Archiving;
 
-public sealed class DestinationFaultTests(WalWorkloads workloads) : ArchiveTests(workloads)
+public sealed class DestinationFaultAtOnceTests(WalWorkloads workloads) : DestinationFaultTests(workloads, inStages: false);
+
+public sealed class DestinationFaultInStagesTests(WalWorkloads workloads) : DestinationFaultTests(workloads, inStages: true);
+
+public abstract class DestinationFaultTests(WalWorkloads workloads, bool inStages) : ArchiveTests(workloads, inStages)
 {
     [Theory]
     [InlineData(nameof(FaultAt.Create))]

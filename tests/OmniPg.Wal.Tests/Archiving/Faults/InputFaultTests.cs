@@ -3,7 +3,11 @@ using OmniPg.Wal.Tests.Segments;
 
 namespace OmniPg.Wal.Tests.Archiving;
 
-public sealed class InputFaultTests(WalWorkloads workloads) : ArchiveTests(workloads)
+public sealed class InputFaultAtOnceTests(WalWorkloads workloads) : InputFaultTests(workloads, inStages: false);
+
+public sealed class InputFaultInStagesTests(WalWorkloads workloads) : InputFaultTests(workloads, inStages: true);
+
+public abstract class InputFaultTests(WalWorkloads workloads, bool inStages) : ArchiveTests(workloads, inStages)
 {
     [Theory]
     [InlineData("missing", "wal.input.missing")]

@@ -56,7 +56,10 @@ internal sealed class ArchiveScene : IDisposable
 
     public string MakeDirectory(string name) => Directory.CreateDirectory(_directory.Combine(name)).FullName;
 
-    public ArchiverSetup Archiver() => new(DataDirectory);
+    /// <summary>Whether the archivers send every file through the stages, as files larger than memory.</summary>
+    public bool InStages { get; init; }
+
+    public ArchiverSetup Archiver() => new(DataDirectory, InStages ? 0 : WalCopier.MostAtOnce);
 
     /// <summary>Everything below a directory except the marker and what a state directory keeps of the cluster and its last segment, temporary files included.</summary>
     public static string[] FilesIn(string directory) =>

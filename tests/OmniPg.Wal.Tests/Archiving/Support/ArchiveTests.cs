@@ -3,7 +3,9 @@ using OmniPg.Wal.Tests.Segments;
 namespace OmniPg.Wal.Tests.Archiving;
 
 /// <summary>Base of tests that archive real segments of 1 MiB.</summary>
-public abstract class ArchiveTests(WalWorkloads workloads) : IAsyncLifetime
+/// <param name="workloads">Where the segments come from.</param>
+/// <param name="inStages">Whether they take the way of files that do not fit into memory.</param>
+public abstract class ArchiveTests(WalWorkloads workloads, bool inStages = false) : IAsyncLifetime
 {
     private ArchiveScene? _scene;
 
@@ -13,7 +15,7 @@ public abstract class ArchiveTests(WalWorkloads workloads) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _scene = new ArchiveScene(await workloads.SmallSegmentsAsync());
+        _scene = new ArchiveScene(await workloads.SmallSegmentsAsync()) { InStages = inStages };
     }
 
     public ValueTask DisposeAsync()

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace OmniPg.Wal.Tests.Archiving;
 
 /// <summary>Options of an archiver in one line of a test.</summary>
-internal sealed class ArchiverSetup(string dataDirectory)
+internal sealed class ArchiverSetup(string dataDirectory, int mostAtOnce = WalCopier.MostAtOnce)
 {
     private readonly WalArchiveOptions _options = new() { DataDirectory = dataDirectory };
     private ILoggerFactory? _logs;
@@ -43,7 +43,7 @@ internal sealed class ArchiverSetup(string dataDirectory)
         return this;
     }
 
-    public WalArchiver Build() => new(_options, _logs, _time);
+    public WalArchiver Build() => new(_options, _logs, _time) { Copier = new WalCopier(_time ?? TimeProvider.System, mostAtOnce) };
 
     /// <summary>Options of one destination.</summary>
     internal sealed class Destination
