@@ -47,10 +47,10 @@ public sealed record ObjectInfo
 }
 
 /// <summary>What was written into an object, known only after its last byte. The two hashes are kept by their names: one tells contents apart, the other guards the stored bytes.</summary>
-/// <param name="Xxh128">XXH128 of the uncompressed content, 32 lower-case hex digits as <c>xxhsum -H128</c> prints them.</param>
+/// <param name="Xxh128">XXH128 of the uncompressed content, 32 lower-case hex digits as <c>xxhsum -H128</c> prints them; empty when nobody asked for it.</param>
 /// <param name="RawBytes">Size of the uncompressed content.</param>
 /// <param name="StoredBytes">Size of the object as stored.</param>
-/// <param name="StoredSha256">SHA-256 of the object as stored, 64 lower-case hex digits as <c>sha256sum</c> prints them.</param>
+/// <param name="StoredSha256">SHA-256 of the object as stored, 64 lower-case hex digits as <c>sha256sum</c> prints them; empty when nobody asked for it.</param>
 public readonly record struct ObjectContent(string Xxh128, long RawBytes, long StoredBytes, string StoredSha256)
 {
     /// <summary>Describes bytes that are stored as they are.</summary>

@@ -117,7 +117,7 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
             await using var ending = packed.ConfigureAwait(false);
             return await TableContent.ReadAsync(session, table, ArchivedColumn.Quoted(columns), packed).ConfigureAwait(false);
         }).ConfigureAwait(false);
-        if (await writer.CommitAsync(new ObjectContent(content.Sha256, content.Bytes, stored.Bytes), cancellationToken).ConfigureAwait(false) != ObjectCommitResult.Created)
+        if (await writer.CommitAsync(new ObjectContent("", content.Bytes, stored.Bytes, ""), cancellationToken).ConfigureAwait(false) != ObjectCommitResult.Created)
             throw new IOException($"'{key}' was written by somebody else at the same time.");
         await store.EnsureDurableAsync(key, cancellationToken).ConfigureAwait(false);
         return (content, stored.Bytes);
@@ -128,8 +128,7 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
         var writer = await store.CreateAsync(key, new ObjectInfo { RawBytes = bytes.Length }, cancellationToken).ConfigureAwait(false);
         await using var closing = writer.ConfigureAwait(false);
         await writer.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
-        var digest = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
-        if (await writer.CommitAsync(new ObjectContent(digest, bytes.Length, bytes.Length), cancellationToken).ConfigureAwait(false) != ObjectCommitResult.Created)
+        if (await writer.CommitAsync(ObjectContent.Of(bytes), cancellationToken).ConfigureAwait(false) != ObjectCommitResult.Created)
             throw new IOException($"'{key}' was written by somebody else at the same time.");
         await store.EnsureDurableAsync(key, cancellationToken).ConfigureAwait(false);
     }

@@ -46,7 +46,7 @@ internal static class StoredCopies
     {
         var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0, FileOptions.SequentialScan);
         await using var closing = file.ConfigureAwait(false);
-        return await ChecksumFile.ComputeAsync(file, WalDigest.Sha256, cancellationToken).ConfigureAwait(false);
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancellationToken).ConfigureAwait(false));
     }
 
     private static async Task<bool> IsEqualAsync(ArchiveDestination destination, string key, string path, ObjectContent content, CancellationToken cancellationToken)
