@@ -25,10 +25,12 @@ internal static class BackupOptions
         }
     }
 
+    public static string ConnectionText(Arguments arguments) => arguments.Get(ConnectionString) ?? Environment.GetEnvironmentVariable("OMNIPG_CONNECTION")
+        ?? throw new UsageException($"The option {ConnectionString.Name} is required, or the variable OMNIPG_CONNECTION.");
+
     public static NpgsqlDataSource Connect(Arguments arguments)
     {
-        var text = arguments.Get(ConnectionString) ?? Environment.GetEnvironmentVariable("OMNIPG_CONNECTION")
-            ?? throw new UsageException($"The option {ConnectionString.Name} is required, or the variable OMNIPG_CONNECTION.");
+        var text = ConnectionText(arguments);
         try
         {
             // Without what the driver loads at the first connection: names of types that nobody asks for here.

@@ -6,7 +6,7 @@ internal static class ArchiveOptions
     public static readonly Option Socket = Option.Value("--socket", "PATH", "ask the resident process at PATH first; work alone when there is none");
     public static readonly Option Layout = Option.Value("--layout", "WORD", "flat (default) or sharded");
 
-    private static readonly Option State = Option.Value("--state-dir", "DIR", "remember what is delivered; needed with several destinations", "-s");
+    public static readonly Option State = Option.Value("--state-dir", "DIR", "remember what is delivered; needed with several destinations", "-s");
     private static readonly Option Local = Option.Many("--dst-local", "[CODEC[:LEVEL]=]DIR", "store into a directory", "-dl");
     private static readonly Option S3 = Option.Many("--dst-s3", "[CODEC[:LEVEL]=]s3://BUCKET/PREFIX", "store into a bucket");
     private static readonly Option Azure = Option.Many("--dst-azure", "[CODEC[:LEVEL]=]azure://CONTAINER/PREFIX", "store into a container of Azure (" + StoreOptions.AzureConnection + ")");
@@ -14,7 +14,7 @@ internal static class ArchiveOptions
     private static readonly Option Pipe = Option.Many("--dst-pipe", "[CODEC[:LEVEL]=]PROGRAM", "feed PROGRAM; its argument is the file name", "-dp");
     private static readonly Option Backup = Option.Many("--dst-backup", "DIR", "store plain into DIR while it exists; failures are ignored", "-db");
     private static readonly Option Optional = Option.Many("--optional", "LOCATION", "this destination's failures are only warnings");
-    private static readonly Option Validate = Option.Value("--validate", "LEVEL", "none, header or full (default)");
+    public static readonly Option Validate = Option.Value("--validate", "LEVEL", "none, header or full (default)");
     private static readonly Option Timeout = Option.Value("--timeout", "SEC", "time for one file at one destination (default 300)");
     private static readonly Option Adopt = Option.Flag("--adopt", "make an archive of another tool or version this cluster's own");
     private static readonly Option Begin = Option.Flag("--begin", "begin a new archive where none is, once (see init); not for archive_command");
@@ -29,6 +29,9 @@ internal static class ArchiveOptions
         CommonOptions.DataDirectory, State, Local, S3, Azure, Remote, Pipe, Backup, Optional, Validate, CommonOptions.UnknownVersion, Layout, Timeout, Adopt, Begin, Force, Socket,
         ParallelJobs, RsyncPath, TempDirectory,
     ];
+
+    /// <summary>The destinations of what is no archive_command.</summary>
+    public static IReadOnlyList<Option> ForReceiver { get; } = [State, Local, S3, Azure, Pipe, Optional, Validate, Layout, .. StoreOptions.All];
 
     public static IReadOnlyList<Option> All { get; } = [.. Own, .. StoreOptions.All, .. CodecOptions.Programs, .. CodecOptions.Nice];
 
@@ -48,9 +51,15 @@ internal static class ArchiveOptions
         options.TemporaryDirectory = arguments.Get(TempDirectory);
         options.RsyncProgram = arguments.Get(RsyncPath) ?? options.RsyncProgram;
         options.Timeout = arguments.Seconds(Timeout) ?? options.Timeout;
+        options.Destinations = ReadDestinations(arguments);
+        return options;
+    }
+
+    public static IReadOnlyList<WalDestinationOptions> ReadDestinations(Arguments arguments)
+    {
         var layout = LayoutOf(arguments);
         var optional = arguments.All(Optional);
-        options.Destinations =
+        WalDestinationOptions[] destinations =
         [
             .. arguments.All(Local).Select(text => Destination(text, Local, optional, (d, path) => (d.Layout, d.Directory) = (layout, path))),
             .. arguments.All(S3).Select(text => Remotely(text, S3, "s3://", optional, layout, arguments)),
@@ -59,9 +68,9 @@ internal static class ArchiveOptions
             .. arguments.All(Pipe).Select(text => Destination(text, Pipe, optional, static (d, path) => d.Pipe = path)),
             .. arguments.All(Backup).Select(BackupDestination),
         ];
-        foreach (var unknown in optional.Where(o => options.Destinations.All(d => d.Name != o)))
+        foreach (var unknown in optional.Where(o => destinations.All(d => d.Name != o)))
             throw new UsageException($"The option {Optional.Name} names '{unknown}', which is no destination; repeat its location as given.");
-        return options;
+        return destinations;
     }
 
     public static WalLayout LayoutOf(Arguments arguments) =>

@@ -9,6 +9,7 @@ internal static class VerbTable
         ("resident", () => new ResidentVerb()),
         ("restore", () => new RestoreVerb()),
         ("prefetch", () => new PrefetchVerb()),
+        ("receive", () => new ReceiveVerb()),
         ("init", () => new InitVerb()),
         ("cleanup", () => new CleanupVerb()),
         ("verify", () => new VerifyVerb()),

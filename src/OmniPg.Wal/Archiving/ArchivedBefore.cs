@@ -31,7 +31,9 @@ internal sealed class ArchivedBefore(WalArchiveOptions options, PgControlFile cl
         var status = Path.Combine(wal, "archive_status");
         if (FileStat.TryGet(Path.Combine(status, "."), out _) && Directory.EnumerateFiles(status, "*.done").FirstOrDefault() is { } done)
             return $"has archived before: '{done}'";
-        return OldestSegment(wal) is not { } oldest ? $"may have archived before: there is no WAL file in '{wal}'"
+        // A receiver sees the server's WAL only from where it began.
+        return !FileStat.TryGet(Path.Combine(wal, "."), out _) ? $"may have archived before: there is no '{wal}'"
+            : OldestSegment(wal) is not { } oldest ? $"may have archived before: there is no WAL file in '{wal}'"
             : oldest.SegmentNumber(_size) > 1 && (ulong)oldest.StartLsn(_size) >= EndOfInitDb ? $"may have archived before: its oldest WAL file is '{oldest}'"
             : null;
     }

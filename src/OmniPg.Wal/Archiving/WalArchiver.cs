@@ -51,6 +51,9 @@ public sealed class WalArchiver : IAsyncDisposable
 
     internal SegmentChain Chain { get; }
 
+    /// <summary>The cluster where there is no data directory to ask, as behind a receiver; null asks that.</summary>
+    internal PgControlFile? KnownCluster { get; init; }
+
     /// <summary>Whether files are looked for that a run before may have archived: then finding them there is nothing to warn of.</summary>
     internal bool IsLookingAhead { get; set; }
 
@@ -165,6 +168,8 @@ public sealed class WalArchiver : IAsyncDisposable
     /// <summary>The cluster's identity; null when the check of the data directory is off and there is no control file.</summary>
     internal PgControlFile? ReadControlFile()
     {
+        if (KnownCluster is not null)
+            return KnownCluster;
         // At every call, not once: a resident process outlives the cluster when somebody restores or upgrades it in place.
         if (Options.RequireDataDirectory && !File.Exists(Path.Combine(Options.DataDirectory, "PG_VERSION")))
             throw new WalConfigurationException(

@@ -64,6 +64,16 @@ public sealed partial class PgControlFile
     /// <returns>Expectations with system identifier, segment size and, when known, the major version.</returns>
     public WalExpectations ToExpectations() => new() { SystemIdentifier = SystemIdentifier, SegmentSize = SegmentSize, PgMajor = IsKnownVersion ? PgMajor : null };
 
+    /// <summary>The identity of a cluster as its server tells it, where the file itself cannot be read.</summary>
+    internal static PgControlFile OfServer(ulong systemIdentifier, int segmentSize, int major, uint timeline) => new()
+    {
+        SystemIdentifier = systemIdentifier,
+        SegmentSize = segmentSize,
+        PgMajor = major,
+        Timeline = timeline,
+        IsKnownVersion = OmniPg.Shared.PgMajor.Known.Any(known => known.Number == major),
+    };
+
     /// <summary>Whether the layout of the file is known; else only what never moved was read (<see cref="ReadNewer"/>).</summary>
     internal bool IsKnownVersion { get; private init; } = true;
 }

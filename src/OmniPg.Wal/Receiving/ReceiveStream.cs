@@ -1,0 +1,263 @@
+using Microsoft.Extensions.Logging;
+using Npgsql.Replication;
+using NpgsqlTypes;
+
+namespace OmniPg.Wal;
+
+/// <summary>How far the receiver is; written by one, read by anybody.</summary>
+internal sealed class ReceiveProgress
+{
+    public volatile WalReceiverState State;
+    public volatile uint Timeline;
+    public volatile int WaitingFiles;
+    public volatile Exception? LastError;
+    public ulong Received;
+    public ulong Flushed;
+    public ulong ServerEnd;
+
+    /// <summary>Where to go on when the directory does not tell: behind the end of a timeline.</summary>
+    public (uint Timeline, ulong Lsn)? Next;
+
+    /// <summary>How the last complete segment ended.</summary>
+    public WalChainState? Chain;
+
+    public WalReceiverStatus ToStatus() =>
+        new(State, Timeline, new(Volatile.Read(ref Received)), new(Volatile.Read(ref Flushed)), new(Volatile.Read(ref ServerEnd)), WaitingFiles, LastError);
+}
+
+/// <summary>Receives over one connection until it breaks, or its timeline ends. Nothing is confirmed to the server before it is on disk.</summary>
+internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles files, ReceiveServer server, ReceiveProgress progress, TimeProvider time, ILogger log) : IDisposable
+{
+    private const int BufferBytes = 128 * 1024;
+
+    private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferBytes, pinned: true);
+    private PartialSegment? _segment;
+    private long _flushedAt = time.GetTimestamp();
+
+    /// <summary>Raised when a segment or a history is complete.</summary>
+    public required Action OnComplete { get; init; }
+
+    private WalSegmentSize Size => server.SegmentSize;
+
+    private int Bytes => Size.Bytes;
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var (timeline, start) = await FindStartAsync(cancellationToken).ConfigureAwait(false);
+        ulong? until = null;
+        while (timeline != server.Cluster.Timeline)
+        {
+            var (switched, next) = await FollowAsync(timeline, start, cancellationToken).ConfigureAwait(false);
+            until = switched;
+            if (start != switched)
+                break;
+            (timeline, until) = (next, null);
+        }
+
+        if (until is null && timeline > 1)
+            await KeepHistoryAsync(timeline, cancellationToken).ConfigureAwait(false);
+        Begin(timeline, start, until);
+        await StreamAsync(timeline, start, until, cancellationToken).ConfigureAwait(false);
+        if (until is not { } end || progress.Received != end)
+            return;
+        var following = (await FollowAsync(timeline, end, cancellationToken).ConfigureAwait(false)).Next;
+        progress.Next = (following, end - (end % (uint)Bytes));
+        ReceiveLog.Switched(log, timeline, new NpgsqlLogSequenceNumber(end).ToString(), following);
+    }
+
+    public void Dispose() => _segment?.Dispose();
+
+    private async Task<(uint Timeline, ulong Lsn)> FindStartAsync(CancellationToken cancellationToken)
+    {
+        if ((progress.Next ?? files.FindPosition(Size)) is { } known)
+            return known;
+        var slot = await server.FindSlotAsync(cancellationToken).ConfigureAwait(false);
+        var lsn = (ulong)(slot?.Restart ?? server.End);
+        var newest = server.Cluster.Timeline;
+        var timeline = newest == 1 ? 1 : (await KeepHistoryAsync(newest, cancellationToken).ConfigureAwait(false)).TimelineAt(new(lsn));
+        return (timeline, lsn - (lsn % (uint)Bytes));
+    }
+
+    /// <summary>Where the server's history leaves a timeline, and for which; the histories on the way are kept first.</summary>
+    private async Task<(ulong Switch, uint Next)> FollowAsync(uint timeline, ulong start, CancellationToken cancellationToken)
+    {
+        var newest = server.Cluster.Timeline;
+        if (timeline > newest)
+            throw WalReceiveException.Diverged($"The server is on timeline '{newest}', WAL was received up to timeline '{timeline}'.");
+        var history = await KeepHistoryAsync(newest, cancellationToken).ConfigureAwait(false);
+        if (history.SwitchLsnOf(timeline) is not { } end)
+            throw WalReceiveException.Diverged($"The timeline '{newest}' of the server does not descend from the received timeline '{timeline}'.");
+        if (start > (ulong)end)
+            throw WalReceiveException.Diverged($"Timeline '{timeline}' was received up to '{new NpgsqlLogSequenceNumber(start)}', but the server left it at '{end}'.");
+        var next = history.Ancestors.Select(static a => a.Timeline).Append(newest).First(t => t > timeline);
+        await KeepHistoryAsync(next, cancellationToken).ConfigureAwait(false);
+        return ((ulong)end, next);
+    }
+
+    // Before the first byte of a timeline: without its history nobody finds the way to its segments.
+    private async Task<TimelineHistory> KeepHistoryAsync(uint timeline, CancellationToken cancellationToken)
+    {
+        if (files.ReadHistory(timeline) is { } kept)
+            return TimelineHistory.Parse(timeline, kept);
+        var content = await server.ReadHistoryAsync(timeline, cancellationToken).ConfigureAwait(false);
+        var history = TimelineHistory.Parse(timeline, System.Text.Encoding.UTF8.GetString(content));
+        await files.WriteHistoryAsync(timeline, content, cancellationToken).ConfigureAwait(false);
+        OnComplete();
+        return history;
+    }
+
+    /// <summary>Opens the segment to go on with, and compares how far it reaches with how far the server does.</summary>
+    private void Begin(uint timeline, ulong start, ulong? until)
+    {
+        (progress.Timeline, progress.Received, progress.ServerEnd) = (timeline, start, Math.Max(start, (ulong)server.End));
+        if (progress.Chain?.End != new NpgsqlLogSequenceNumber(start))
+            progress.Chain = options.Validation == WalValidation.Full ? files.ChainBefore(timeline, start, Size, server.Cluster.ToExpectations().WithUnknownVersions()) : null;
+        _segment = Open(timeline, start);
+        if (until is { } end && _segment.KnownEnd > end)
+            throw WalReceiveException.Diverged(
+                $"Timeline '{timeline}' was received up to '{new NpgsqlLogSequenceNumber(_segment.KnownEnd)}', but the server left it at '{new NpgsqlLogSequenceNumber(end)}'.");
+        if (until is null && _segment.KnownEnd > (ulong)server.End)
+            throw WalReceiveException.Behind(timeline, server.End, new(_segment.KnownEnd));
+        // A server that is silent from now on still waits to hear of a segment that was complete when the last connection broke.
+        if (_segment.KnownEnd == start && files.FindPosition(Size)?.Lsn == start)
+            server.Connection.LastFlushedLsn = new(start);
+    }
+
+    private PartialSegment Open(uint timeline, ulong start)
+    {
+        var expectations = server.Cluster.ToExpectations().WithUnknownVersions() with { Previous = progress.Chain };
+        return PartialSegment.Open(files.Path, WalFileName.ForLsn(timeline, new(start), Size), Size, options.Validation, expectations);
+    }
+
+    private async Task StreamAsync(uint timeline, ulong start, ulong? until, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var messages = server.Connection.StartReplication(new PhysicalReplicationSlot(options.Slot), new(start), stop.Token, timeline).GetAsyncEnumerator(stop.Token);
+        Task<bool>? pending = null;
+        try
+        {
+            while (progress.Received != until)
+            {
+                pending = messages.MoveNextAsync().AsTask();
+                await ConfirmWhileWaitingAsync(pending, cancellationToken).ConfigureAwait(false);
+                if (!await pending.ConfigureAwait(false))
+                    break;
+                pending = null;
+                if (progress.State != WalReceiverState.Streaming)
+                    Streaming(timeline, start);
+                await TakeAsync(messages.Current, until, cancellationToken).ConfigureAwait(false);
+                // Under load there is always more to read.
+                if (time.GetElapsedTime(_flushedAt) >= options.FlushInterval)
+                    await ConfirmAsync(cancellationToken).ConfigureAwait(false);
+            }
+
+            await ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopped on purpose: what is here is kept, though nobody is told any more.
+            _segment?.Flush();
+            throw;
+        }
+        finally
+        {
+            await EndAsync(stop, messages, pending).ConfigureAwait(false);
+        }
+    }
+
+    private void Streaming(uint timeline, ulong start)
+    {
+        (progress.State, progress.LastError) = (WalReceiverState.Streaming, null);
+        ReceiveLog.Started(log, timeline, new NpgsqlLogSequenceNumber(start).ToString(), files.Path);
+    }
+
+    // The driver does not end its read with the enumeration; an unobserved failure of it would come up in the finaliser.
+    private static async Task EndAsync(CancellationTokenSource stop, IAsyncEnumerator<XLogDataMessage> messages, Task<bool>? pending)
+    {
+        await stop.CancelAsync().ConfigureAwait(false);
+        try
+        {
+            if (pending is not null)
+                await pending.ConfigureAwait(false);
+            await messages.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            // Whatever ended the stream is under way already; this is the echo of it.
+        }
+    }
+
+    private async Task ConfirmWhileWaitingAsync(Task<bool> pending, CancellationToken cancellationToken)
+    {
+        while (!pending.IsCompleted && _segment is { IsFlushed: false })
+        {
+            var left = options.FlushInterval - time.GetElapsedTime(_flushedAt);
+            if (!options.Synchronous && left > TimeSpan.Zero)
+            {
+                try
+                {
+                    await pending.WaitAsync(left, time, cancellationToken).ConfigureAwait(false);
+                }
+                catch (TimeoutException) when (!pending.IsCompleted)
+                {
+                    continue;
+                }
+
+                return;
+            }
+
+            await ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // On disk first, then the word to the server: what it hears releases commits, and lets it remove the WAL.
+    private async Task ConfirmAsync(CancellationToken cancellationToken)
+    {
+        _flushedAt = time.GetTimestamp();
+        _segment?.Flush();
+        // What was there before is confirmed when all of it has come again, so that the server never hears of a step back.
+        if (progress.Flushed == progress.Received || (_segment is { } segment && segment.End < segment.KnownEnd))
+            return;
+        Volatile.Write(ref progress.Flushed, progress.Received);
+        server.Connection.SetReplicationStatus(new(progress.Flushed));
+        await server.Connection.SendStatusUpdate(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task TakeAsync(XLogDataMessage message, ulong? until, CancellationToken cancellationToken)
+    {
+        Volatile.Write(ref progress.ServerEnd, Math.Max(progress.ServerEnd, (ulong)message.WalEnd));
+        if ((ulong)message.WalStart != progress.Received)
+            throw WalReceiveException.Unexpected(message.WalStart, new(progress.Received));
+        int count;
+        while ((count = await message.Data.ReadAsync(_buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        {
+            if (until is { } end)
+                count = (int)Math.Min((ulong)count, end - progress.Received);
+            for (var taken = 0; taken < count;)
+                taken += Append(_buffer.AsSpan(taken, count - taken));
+        }
+
+        Volatile.Write(ref progress.ServerEnd, Math.Max(progress.ServerEnd, progress.Received));
+        if (_segment is null)
+            await ConfirmAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private int Append(ReadOnlySpan<byte> bytes)
+    {
+        _segment ??= Open(progress.Timeline, progress.Received);
+        bytes = bytes[..(int)Math.Min((ulong)bytes.Length, (uint)Bytes - (progress.Received % (uint)Bytes))];
+        _segment.Append(bytes);
+        Volatile.Write(ref progress.Received, progress.Received + (uint)bytes.Length);
+        if (_segment.IsFull)
+        {
+            progress.Chain = _segment.Complete();
+            ReceiveLog.Completed(log, _segment.Name);
+            _segment.Dispose();
+            // The next one is made when its first byte comes.
+            (_segment, progress.Next) = (null, null);
+            OnComplete();
+        }
+
+        return bytes.Length;
+    }
+}

@@ -1,0 +1,229 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Wal.Tests.Receiving;
+
+[Collection(nameof(ReceiveCollection))]
+public sealed class ReceiverTests(ReceiveScene scene)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Received_segments_are_equal_to_those_of_the_server_and_the_rest_is_partial()
+    {
+        await using var running = await scene.StartAsync(scene.Options());
+
+        await ReceiveScene.LoadAsync(scene.Server);
+        await running.SwitchAsync();
+        await ReceiveScene.LoadAsync(scene.Server, 1);
+        await running.CaughtUpAsync();
+
+        running.Segments.Count.Should().BeGreaterThan(3);
+        foreach (var name in running.Segments)
+            File.ReadAllBytes(Path.Combine(running.Into, name)).AsSpan().SequenceEqual(ReceiveScene.Original(scene.Server, name)).Should().BeTrue(name);
+        var partial = Directory.GetFiles(running.Into, "*.partial").Should().ContainSingle().Which;
+        new FileInfo(partial).Length.Should().Be(1 << 20);
+        var status = running.Receiver.Status;
+        (status.State, status.Timeline, status.Flushed, status.LagBytes, status.LastError).Should().Be((WalReceiverState.Streaming, 1u, status.Received, 0L, null));
+    }
+
+    [Fact]
+    public async Task The_slot_follows_what_is_flushed_and_stays_when_the_receiver_stops()
+    {
+        var running = await scene.StartAsync(scene.Options());
+        await ReceiveScene.LoadAsync(scene.Server);
+        await running.SwitchAsync();
+
+        await Eventually.TrueAsync(
+            () => scene.Server.ScalarAsync<bool>($"SELECT restart_lsn >= '{running.Receiver.Status.Flushed}' AND active FROM pg_replication_slots WHERE slot_name = '{running.Options.Slot}'", Token),
+            "the slot has followed", TimeSpan.FromSeconds(30), Token);
+        await running.StopAsync();
+
+        running.Task.Status.Should().Be(TaskStatus.Canceled);
+        running.Receiver.Status.State.Should().Be(WalReceiverState.Stopped);
+        (await scene.Server.ScalarAsync<long>($"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{running.Options.Slot}'", Token)).Should().Be(1);
+        await running.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_receiver_goes_on_where_the_one_before_stopped()
+    {
+        var options = scene.Options();
+        var first = await scene.StartAsync(options);
+        await ReceiveScene.LoadAsync(scene.Server, 1);
+        await first.CaughtUpAsync();
+        await first.StopAsync();
+        await ReceiveScene.LoadAsync(scene.Server);
+
+        await using var second = await scene.StartAsync(options);
+        await second.SwitchAsync();
+
+        var names = second.Segments;
+        names.Should().Equal(Enumerable.Range(0, names.Count).Select(i => Following(names[0], i)));
+        foreach (var name in names)
+            File.ReadAllBytes(Path.Combine(second.Into, name)).AsSpan().SequenceEqual(ReceiveScene.Original(scene.Server, name)).Should().BeTrue(name);
+    }
+
+    [Fact]
+    public async Task Other_bytes_than_were_received_before_are_a_conflict_and_stay_as_they_are()
+    {
+        var options = scene.Options();
+        var first = await scene.StartAsync(options);
+        await ReceiveScene.LoadAsync(scene.Server, 1);
+        await first.SwitchAsync();
+        await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('x')", Token);
+        await first.CaughtUpAsync();
+        await first.StopAsync();
+        var partial = Directory.GetFiles(options.Directory, "*.partial").Single();
+        var bytes = await File.ReadAllBytesAsync(partial, Token);
+        var changed = ChangeFirstRecord(bytes);
+        await File.WriteAllBytesAsync(partial, bytes, Token);
+
+        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, options).RunAsync(Token));
+
+        failure.Should().BeOfType<WalConflictException>().Which.Message.Should().Contain(Path.GetFileName(partial)).And.Contain($"at offset {changed}");
+        (await File.ReadAllBytesAsync(partial, Token)).AsSpan().SequenceEqual(bytes).Should().BeTrue();
+        await first.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Delivered_segments_leave_the_directory_except_the_last()
+    {
+        var archive = scene.Fresh("archive");
+        var options = scene.Options(new WalDestinationOptions { Directory = archive, Codec = "zstd" });
+        options.Begin = true;
+        await using var running = await scene.StartAsync(options);
+
+        await ReceiveScene.LoadAsync(scene.Server);
+        var last = await running.SwitchAsync();
+        await running.UntilAsync(() => File.Exists(Path.Combine(archive, last + ".zst")) && running.Segments.Count == 1, "all but the last have left");
+
+        running.Segments.Should().Equal(last);
+        var delivered = Directory.GetFiles(archive, "*.zst").Order(StringComparer.Ordinal).ToArray();
+        delivered.Length.Should().BeGreaterThan(3);
+        foreach (var path in delivered)
+        {
+            await using var content = Codec.Zstd.Decompress(File.OpenRead(path));
+            using var raw = new MemoryStream();
+            await content.CopyToAsync(raw, Token);
+            raw.ToArray().AsSpan().SequenceEqual(ReceiveScene.Original(scene.Server, Path.GetFileNameWithoutExtension(path))).Should().BeTrue(path);
+        }
+    }
+
+    [Fact]
+    public async Task A_destination_that_is_not_there_holds_segments_back_and_gets_them_when_it_is()
+    {
+        var archive = scene.Fresh("archive");
+        var options = scene.Options(new WalDestinationOptions { Directory = archive });
+        options.Begin = true;
+        await using var running = await scene.StartAsync(options);
+        var away = archive + "-away";
+        Directory.Move(archive, away);
+
+        await ReceiveScene.LoadAsync(scene.Server);
+        var last = await running.SwitchAsync();
+        var held = running.Segments;
+        Directory.Move(away, archive);
+        await running.UntilAsync(() => File.Exists(Path.Combine(archive, last)) && running.Segments.Count == 1, "they are delivered");
+
+        held.Count.Should().BeGreaterThan(3);
+        Directory.GetFiles(archive).Select(Path.GetFileName).Should().Contain(held);
+    }
+
+    [Fact]
+    public async Task Two_receivers_do_not_share_a_directory()
+    {
+        await using var running = await scene.StartAsync(scene.Options());
+
+        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, running.Options).RunAsync(Token));
+
+        failure.Should().BeOfType<WalLockedException>().Which.HolderProcessId.Should().Be(Environment.ProcessId);
+    }
+
+    [Fact]
+    public async Task A_slot_that_is_in_use_is_waited_for()
+    {
+        await using var running = await scene.StartAsync(scene.Options());
+        var options = scene.Options();
+        options.Slot = running.Options.Slot;
+        options.Begin = true;
+        var receiver = new WalReceiver(scene.Connection, options);
+        using var stop = new CancellationTokenSource();
+
+        var run = receiver.RunAsync(stop.Token);
+        await Eventually.TrueAsync(() => receiver.Status.State == WalReceiverState.Waiting || run.IsCompleted, "it waits", TimeSpan.FromSeconds(30), Token);
+
+        receiver.Status.LastError.Should().BeOfType<Npgsql.PostgresException>().Which.SqlState.Should().Be("55006");
+        await stop.CancelAsync();
+        await run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    [Fact]
+    public async Task A_missing_slot_is_an_error_unless_it_may_be_created()
+    {
+        var options = scene.Options();
+        options.CreateSlot = false;
+
+        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, options).RunAsync(Token));
+
+        failure.Should().BeOfType<WalReceiveException>().Which.Code.Should().Be("wal.receive.slot");
+        Directory.GetFiles(options.Directory).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task An_empty_directory_behind_a_used_slot_is_not_begun_by_itself()
+    {
+        var options = scene.Options();
+        var first = await scene.StartAsync(options);
+        await first.StopAsync();
+        var elsewhere = scene.Options();
+        elsewhere.Slot = options.Slot;
+
+        var refused = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, elsewhere).RunAsync(Token));
+        elsewhere.Begin = true;
+        await using (var begun = await scene.StartAsync(elsewhere))
+            await begun.SwitchAsync();
+
+        refused.Should().BeOfType<WalReceiveException>().Which.Should().Match<WalReceiveException>(e => e.Code == "wal.receive.directory" && e.Message.Contains(options.Slot));
+    }
+
+    [Theory]
+    [InlineData("LOGIN", "wal.receive.refused")]
+    [InlineData("NOLOGIN REPLICATION", "wal.receive.refused")]
+    public async Task A_role_without_the_rights_is_told_what_is_missing(string attributes, string code)
+    {
+        var role = $"weak_{Guid.NewGuid():n}";
+        await scene.Server.ExecuteAsync($"CREATE ROLE {role} {attributes}", Token);
+
+        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Server.GetConnectionString(user: role), scene.Options()).RunAsync(Token));
+
+        failure.Should().BeOfType<WalReceiveException>().Which.Code.Should().Be(code);
+    }
+
+    [Fact]
+    public async Task A_directory_of_another_cluster_is_refused()
+    {
+        var options = scene.Options();
+        await new WalArchiveMarker { SystemIdentifier = 4711, PgVersion = scene.Server.MajorVersion, WalSegmentSize = 1 << 20 }.WriteAsync(new DirectoryObjectStore(options.Directory), Token);
+
+        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, options).RunAsync(Token));
+
+        failure.Should().BeOfType<WalArchiveMismatchException>().Which.Message.Should().Contain("'4711'");
+    }
+
+    /// <summary>Another record that is valid as well, as a server writes one that was set back.</summary>
+    private static int ChangeFirstRecord(byte[] segment)
+    {
+        const int Start = 40;
+        var record = segment.AsSpan(Start, BitConverter.ToInt32(segment, Start));
+        record[^1] ^= 1;
+        var crc = Crc32C.Finish(Crc32C.Append(Crc32C.Append(Crc32C.Start, record[24..]), record[..20]));
+        BitConverter.TryWriteBytes(record[20..], crc);
+        return Start + 20;
+    }
+
+    private static string Following(string name, int steps)
+    {
+        var at = WalFileName.Parse(name);
+        return WalFileName.ForSegmentNumber(at.Timeline, at.SegmentNumber(WalSegmentSize.FromBytes(1 << 20)) + (ulong)steps, WalSegmentSize.FromBytes(1 << 20)).ToString();
+    }
+}
