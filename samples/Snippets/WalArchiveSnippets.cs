@@ -36,6 +36,20 @@ internal static class WalArchiveSnippets
         #endregion
     }
 
+    public static void Receive(IServiceCollection services)
+    {
+        #region wal-receiver-di
+        services.AddOmniPgWal().AddReceiver(
+            _ => "Host=db1;Username=receiver",
+            o =>
+            {
+                (o.Slot, o.CreateSlot, o.Directory) = ("omnipg", true, "/mnt/wal");
+                o.Synchronous = true;
+                o.Destinations = [new WalDestinationOptions { Directory = "/mnt/archive", Codec = "zstd" }];
+            });
+        #endregion
+    }
+
     public static async Task RunAsync(WalArchiver archiver, CancellationToken cancellationToken)
     {
         #region wal-archive-resident

@@ -64,6 +64,31 @@ public sealed class OmniPgWalBuilder
         return AddResident(options => section.Bind(options));
     }
 
+    /// <summary>Adds a <see cref="WalReceiver"/>, which receives as long as the host runs; what ends it for good is the host's to handle.</summary>
+    /// <param name="connectionString">Gives the connection string of the server.</param>
+    /// <param name="configure">Sets the options, which are checked when the host starts.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgWalBuilder AddReceiver(Func<IServiceProvider, string> connectionString, Action<WalReceiverOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(connectionString);
+        ArgumentNullException.ThrowIfNull(configure);
+        OptionsCheck.Add<WalReceiverOptions>(Services, Name).Configure(configure);
+        var name = Name;
+        Services.AddSingleton<IHostedService>(provider => new Receiving(provider.GetRequiredKeyedService<WalReceiver>(name)));
+        return Add((provider, key) => new WalReceiver(
+            connectionString(provider), provider.GetRequiredService<IOptionsMonitor<WalReceiverOptions>>().Get(key), provider.GetService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>()));
+    }
+
+    /// <summary>Adds a <see cref="WalReceiver"/> with options from a configuration section.</summary>
+    /// <param name="connectionString">Gives the connection string of the server.</param>
+    /// <param name="section">Keys are the properties of <see cref="WalReceiverOptions"/>.</param>
+    /// <returns>The same builder.</returns>
+    public OmniPgWalBuilder AddReceiver(Func<IServiceProvider, string> connectionString, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        return AddReceiver(connectionString, options => section.Bind(options));
+    }
+
     /// <summary>Adds a <see cref="WalRestorer"/>.</summary>
     /// <param name="configure">Sets the options, the sources with them, which are checked when the host starts.</param>
     /// <returns>The same builder.</returns>
@@ -92,6 +117,11 @@ public sealed class OmniPgWalBuilder
         Services.TryAddKeyedSingleton(name, (provider, _) => create(provider, name));
         Services.TryAddSingleton(provider => provider.GetRequiredKeyedService<TPart>(name));
         return this;
+    }
+
+    private sealed class Receiving(WalReceiver receiver) : BackgroundService
+    {
+        protected override Task ExecuteAsync(CancellationToken stoppingToken) => receiver.RunAsync(stoppingToken);
     }
 
     private sealed class Resident(WalArchiver archiver, WalResidentOptions options, ILoggerFactory logs) : BackgroundService

@@ -43,6 +43,16 @@ public static class WalTelemetry
         set => Volatile.Write(ref _backlog, value);
     }
 
+    private static long _receiveLag;
+
+    internal static readonly ObservableGauge<long> ReceiveLagGauge =
+        Meter.CreateObservableGauge("omnipg.wal.receive.lag", static () => Volatile.Read(ref _receiveLag), "By", "WAL that the server has and the receiver's disk does not.");
+
+    internal static long ReceiveLag
+    {
+        set => Volatile.Write(ref _receiveLag, value);
+    }
+
     private static InstrumentAdvice<double> DurationBuckets =>
         new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
 }

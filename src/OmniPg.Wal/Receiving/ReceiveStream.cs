@@ -219,6 +219,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         if (progress.Flushed == progress.Received || (_segment is { } segment && segment.End < segment.KnownEnd))
             return;
         Volatile.Write(ref progress.Flushed, progress.Received);
+        WalTelemetry.ReceiveLag = progress.ToStatus().LagBytes;
         server.Connection.SetReplicationStatus(new(progress.Flushed));
         await server.Connection.SendStatusUpdate(cancellationToken).ConfigureAwait(false);
     }
@@ -238,6 +239,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         }
 
         Volatile.Write(ref progress.ServerEnd, Math.Max(progress.ServerEnd, progress.Received));
+        WalTelemetry.ReceiveLag = progress.ToStatus().LagBytes;
         if (_segment is null)
             await ConfirmAsync(cancellationToken).ConfigureAwait(false);
     }

@@ -1,4 +1,3 @@
-using Npgsql;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Receiving;
@@ -120,7 +119,7 @@ public sealed class RunningReceiver : IAsyncDisposable
     public async Task<string> SwitchAsync()
     {
         var last = await Server.ScalarAsync<string>("SELECT pg_walfile_name(pg_switch_wal())", ReceiveScene.Token);
-        await UntilAsync(() => string.CompareOrdinal(Segments.LastOrDefault() ?? "", last) >= 0, $"'{last}' is complete");
+        await UntilAsync(() => Segments is [.., var newest] && string.CompareOrdinal(newest, last) >= 0, $"'{last}' is complete");
         return last;
     }
 

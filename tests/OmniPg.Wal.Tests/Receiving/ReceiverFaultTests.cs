@@ -112,7 +112,7 @@ public sealed class ReceiverFaultTests : IAsyncLifetime
             await ReceiveScene.LoadAsync(_server, 1);
             // Into the life of the process: while it connects, receives, flushes, renames.
             var delay = TimeSpan.FromMilliseconds(random.Next(100, 700));
-            await program.WaitForExitAsync(Token).WaitAsync(delay, Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAny(program.WaitForExitAsync(Token), Task.Delay(delay, Token));
             program.HasExited.Should().BeFalse();
             program.Kill();
             await program.WaitForExitAsync(Token);

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Receiving;
@@ -154,7 +156,7 @@ public sealed class ReceiverTests(ReceiveScene scene)
 
         receiver.Status.LastError.Should().BeOfType<Npgsql.PostgresException>().Which.SqlState.Should().Be("55006");
         await stop.CancelAsync();
-        await run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Record.ExceptionAsync(() => run);
     }
 
     [Fact]
@@ -184,6 +186,23 @@ public sealed class ReceiverTests(ReceiveScene scene)
             await begun.SwitchAsync();
 
         refused.Should().BeOfType<WalReceiveException>().Which.Should().Match<WalReceiveException>(e => e.Code == "wal.receive.directory" && e.Message.Contains(options.Slot));
+    }
+
+    [Fact]
+    public async Task A_host_receives_as_long_as_it_runs()
+    {
+        var options = scene.Options();
+        var builder = Host.CreateApplicationBuilder();
+        builder.Services.AddOmniPgWal().AddReceiver(_ => scene.Connection, o => (o.Slot, o.CreateSlot, o.Directory) = (options.Slot, true, options.Directory));
+        using var host = builder.Build();
+        var receiver = host.Services.GetRequiredService<WalReceiver>();
+
+        await host.StartAsync(Token);
+        await Eventually.TrueAsync(() => receiver.Status.State == WalReceiverState.Streaming, "WAL flows", TimeSpan.FromSeconds(30), Token);
+        await host.StopAsync(Token);
+
+        receiver.Status.State.Should().Be(WalReceiverState.Stopped);
+        Directory.GetFiles(options.Directory, "*.partial").Should().ContainSingle();
     }
 
     [Theory]
