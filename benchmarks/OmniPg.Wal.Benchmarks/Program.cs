@@ -25,7 +25,13 @@ switch (args)
     case ["soak", var dataDirectory, var count]:
         await CopierSoak.RunAsync(new SegmentSet(dataDirectory), int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
         break;
+    case ["zero-rpo", "--kills", var kills, "--seed", var seed]:
+        var rounds = await ZeroRpoRun.RunAsync(
+            int.Parse(kills, System.Globalization.CultureInfo.InvariantCulture), int.Parse(seed, System.Globalization.CultureInfo.InvariantCulture), Console.WriteLine);
+        return rounds.Any(static r => r.Lost.Length > 0) ? 1 : 0;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         break;
 }
+
+return 0;
