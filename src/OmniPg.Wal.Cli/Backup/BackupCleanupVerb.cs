@@ -3,7 +3,7 @@ namespace OmniPg.Wal.Cli;
 /// <summary>Retention of base backups and of the WAL that they need: omnipitr-backup-cleanup.</summary>
 internal sealed class BackupCleanupVerb : Verb
 {
-    private static readonly Option Directory = Option.Value("--backup-dir", "DIR", "the place of the backups", "-b", "--source", "-s");
+    private static readonly Option Directory = Option.Value("--backup-dir", "PLACE", "the place of the backups: a directory, s3://… or azure://…", "-b", "--source", "-s");
     private static readonly Option KeepDays = Option.Value("--keep-days", "N", "keep backups of the last N days", "-k");
     private static readonly Option KeepCount = Option.Value("--keep-count", "N", "keep the newest N valid backups");
     private static readonly Option KeepWindow = Option.Value("--keep-window", "DAYS", "keep what it takes to restore to any moment of the last DAYS days");
@@ -17,7 +17,7 @@ internal sealed class BackupCleanupVerb : Verb
 
     public override string LogName => "omnipitr-backup-cleanup";
 
-    public override IReadOnlyList<Option> Options { get; } = [Directory, BackupOptions.Archive, KeepDays, KeepCount, KeepWindow, DryRun];
+    public override IReadOnlyList<Option> Options { get; } = [Directory, BackupOptions.Archive, KeepDays, KeepCount, KeepWindow, DryRun, .. StoreOptions.All];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -32,8 +32,8 @@ internal sealed class BackupCleanupVerb : Verb
         // The original's rule when none is given.
         if (retention is { Days: null, Count: null, Window: null })
             retention.Days = 7;
-        var archive = arguments.Has(BackupOptions.Archive) ? BackupOptions.Open(arguments, BackupOptions.Archive) : null;
-        var result = await new BackupCatalog(BackupOptions.Open(arguments, Directory), context.Logs, context.Time).CleanupAsync(retention, archive, cancellationToken);
+        var archive = BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context);
+        var result = await new BackupCatalog(BackupOptions.Open(arguments, Directory, context), context.Logs, context.Time).CleanupAsync(retention, archive, cancellationToken);
         var verb = retention.DryRun ? "would remove" : "removed";
         foreach (var backup in result.Removed)
             await context.Output.WriteLineAsync($"{verb} {BackupListing.Line(backup)}");

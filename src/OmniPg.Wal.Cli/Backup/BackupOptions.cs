@@ -5,19 +5,23 @@ namespace OmniPg.Wal.Cli;
 /// <summary>What the verbs of base backups share: the store, the server, the exit codes.</summary>
 internal static class BackupOptions
 {
-    public static readonly Option Source = Option.Value("--source", "DIR", "the place of the backups", "-s");
-    public static readonly Option Archive = Option.Value("--archive", "DIR", "the WAL archive", "-a");
+    public static readonly Option Source = Option.Value("--source", "PLACE", "the place of the backups: a directory, s3://BUCKET/PREFIX or azure://CONTAINER/PREFIX", "-s");
+    public static readonly Option Archive = Option.Value("--archive", "PLACE", "the WAL archive: a directory, s3://… or azure://…", "-a");
     private static readonly Option ConnectionString = Option.Value("--connection", "STRING", "the server, in the driver's words; default: OMNIPG_CONNECTION");
 
     public static Option Connection => ConnectionString;
 
-    public static DirectoryObjectStore Open(Arguments arguments, Option option) => new(PathOf(arguments.Require(option)));
+    public static IObjectStore Open(Arguments arguments, Option option, ProgramContext context) => StoreOptions.Open(PlaceOf(arguments.Require(option)), arguments, context.Logs);
 
-    public static string PathOf(string location)
+    public static IObjectStore? OpenIfGiven(Arguments arguments, Option option, ProgramContext context) => arguments.Has(option) ? Open(arguments, option, context) : null;
+
+    /// <summary>A place without the codec that may stand before it; a folder by its full path.</summary>
+    public static string PlaceOf(string location)
     {
         try
         {
-            return WalLocation.Parse(location).Path;
+            var place = WalLocation.Parse(location).Path;
+            return StoreOptions.IsRemote(place) ? place : Path.GetFullPath(place);
         }
         catch (FormatException e)
         {

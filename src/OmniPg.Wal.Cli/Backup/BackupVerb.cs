@@ -4,6 +4,8 @@ namespace OmniPg.Wal.Cli;
 internal sealed class BackupVerb : Verb
 {
     private static readonly Option Destination = Option.Value("--dst-local", "[CODEC[:LEVEL]=]DIR", "where the backup goes; begun with 'init', or the archive itself", "-dl");
+    private static readonly Option S3 = Option.Value("--dst-s3", "[CODEC[:LEVEL]=]s3://BUCKET/PREFIX", "the same in a bucket");
+    private static readonly Option Azure = Option.Value("--dst-azure", "[CODEC[:LEVEL]=]azure://CONTAINER/PREFIX", "the same in a container");
     private static readonly Option Label = Option.Value("--label", "TEXT", "label of the backup (default omnipg)");
     private static readonly Option Spread = Option.Flag("--spread-checkpoint", "let the server take its time for the checkpoint at the start");
     private static readonly Option WalTimeout = Option.Value("--wal-timeout", "SEC", "how long the WAL of the backup may take to be archived (default 3600)");
@@ -19,17 +21,17 @@ internal sealed class BackupVerb : Verb
     public override string LogName => "omnipitr-backup-master";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [BackupOptions.Connection, DataDirectory, Destination, BackupOptions.Archive, Label, Spread, WalTimeout, CommonOptions.Json];
+        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, .. StoreOptions.All, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var location = Location(arguments.Require(Destination));
+        var location = Location(arguments);
         var options = new BaseBackupOptions { DataDirectory = arguments.Get(DataDirectory), FastCheckpoint = !arguments.Has(Spread), Codec = location.Codec.Name, Level = location.Level };
         options.Label = arguments.Get(Label) ?? options.Label;
         options.WalTimeout = arguments.Seconds(WalTimeout) ?? options.WalTimeout;
-        var store = new DirectoryObjectStore(location.Path);
-        var archive = arguments.Has(BackupOptions.Archive) ? BackupOptions.Open(arguments, BackupOptions.Archive) : null;
+        var store = StoreOptions.Open(location.Path, arguments, context.Logs);
+        var archive = BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context);
         await using var server = BackupOptions.Connect(arguments);
         using var progress = ProgressLine.Start(context);
         var result = await new BaseBackup(server, store, archive, options, context.Logs, context.Time).RunAsync(progress, cancellationToken);
@@ -43,17 +45,25 @@ internal sealed class BackupVerb : Verb
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
 
-    private static WalLocation Location(string text)
+    private static WalLocation Location(Arguments arguments)
     {
+        Option[] given = [.. ((Option[])[Destination, S3, Azure]).Where(arguments.Has)];
+        if (given.Length > 1)
+            throw new UsageException($"A backup goes to one place, and {string.Join(" and ", given.Select(o => o.Name))} are given.");
+        var option = given is [var one] ? one : Destination;
+        var text = arguments.Require(option);
         try
         {
             var location = WalLocation.Parse(text);
+            var scheme = option == S3 ? "s3://" : option == Azure ? "azure://" : "";
+            if (!location.Path.StartsWith(scheme, StringComparison.Ordinal) || (scheme.Length == 0 && StoreOptions.IsRemote(location.Path)))
+                throw new FormatException($"it wants {(scheme.Length == 0 ? "a directory" : $"'{scheme}…'")}, not '{location.Path}'.");
             // Without a codec a backup is compressed; 'none=' says that it is not to be.
             return location.Codec == Codec.None && !text.StartsWith("none", StringComparison.OrdinalIgnoreCase) ? location with { Codec = Codec.Zstd } : location;
         }
         catch (FormatException e)
         {
-            throw new UsageException($"The option {Destination.Name} is wrong: {e.Message}");
+            throw new UsageException($"The option {option.Name} is wrong: {e.Message}");
         }
     }
 }

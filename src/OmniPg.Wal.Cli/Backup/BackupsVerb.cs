@@ -11,11 +11,11 @@ internal sealed class BackupsVerb : Verb
 
     public override string Example => "omnipg-wal backups --source /mnt/backup --json";
 
-    public override IReadOnlyList<Option> Options { get; } = [BackupOptions.Source, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [BackupOptions.Source, .. StoreOptions.All, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
-        var catalog = new BackupCatalog(BackupOptions.Open(arguments, BackupOptions.Source), context.Logs);
+        var catalog = new BackupCatalog(BackupOptions.Open(arguments, BackupOptions.Source, context), context.Logs);
         switch (arguments.Operands)
         {
             case []:

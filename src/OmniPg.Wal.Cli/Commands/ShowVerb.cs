@@ -21,7 +21,7 @@ internal sealed class ShowVerb : Verb
         arguments.RequireOperands(0, "no arguments");
         var archive = ArchiveOption.Open(arguments, context);
         var repository = new WalRepository(archive, context.Logs);
-        var catalog = new BackupCatalog(arguments.Has(Backups) ? BackupOptions.Open(arguments, Backups) : archive, context.Logs, context.Time);
+        var catalog = new BackupCatalog(arguments.Has(Backups) ? BackupOptions.Open(arguments, Backups, context) : archive, context.Logs, context.Time);
         var found = new Findings(
             await repository.GetTimelinesAsync(cancellationToken),
             await repository.GetRecoveryWindowAsync(cancellationToken),

@@ -18,6 +18,7 @@ internal static class VerbTable
         ("backups", () => new BackupsVerb()),
         ("backup-cleanup", () => new BackupCleanupVerb()),
         ("backup-restore", () => new BackupRestoreVerb()),
+        ("drill", () => new DrillVerb()),
         ("bench", () => new BenchVerb()),
         ("dump", () => new DumpVerb()),
         ("checksum", () => new ChecksumVerb()),

@@ -16,6 +16,7 @@ public sealed class BackupRestore
 {
     private const string VersionFile = "PG_VERSION";
     private readonly IObjectStore _store;
+    private readonly IObjectStore? _archive;
     private readonly BackupRestoreOptions _options;
     private readonly ILogger _log;
     private readonly ILoggerFactory? _loggers;
@@ -24,13 +25,14 @@ public sealed class BackupRestore
     /// <summary>Makes restores out of a store; nothing is touched yet.</summary>
     /// <param name="store">The store with the backups. Not disposed.</param>
     /// <param name="options">What and how; null takes the defaults.</param>
+    /// <param name="archive">The WAL archive that recovery is to read, so that a target to which no backup leads in it is refused before anything is written; null leaves that to the server. Not disposed.</param>
     /// <param name="loggerFactory">Where to log; nowhere when null.</param>
     /// <param name="timeProvider">Clock of the copy; that of the system when null.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
-    public BackupRestore(IObjectStore store, BackupRestoreOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
+    public BackupRestore(IObjectStore store, BackupRestoreOptions? options = null, IObjectStore? archive = null, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(store);
-        _store = store;
+        (_store, _archive) = (store, archive);
         _options = OptionsCheck.Require(options ?? new BackupRestoreOptions());
         _loggers = loggerFactory;
         _log = loggerFactory?.CreateLogger<BackupRestore>() ?? NullLogger<BackupRestore>.Instance;
@@ -42,14 +44,14 @@ public sealed class BackupRestore
     /// <param name="progress">Told after every buffer; null tells nobody.</param>
     /// <param name="cancellationToken">Cancels; what is there then is no cluster that a server would start.</param>
     /// <returns>The backup that was restored.</returns>
-    /// <exception cref="WalBackupException">There is no such backup, it is damaged, the target lies before it, or the folder cannot take it.</exception>
+    /// <exception cref="WalBackupException">There is no such backup, it is damaged, the target cannot be reached, or the folder cannot take it.</exception>
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task<BackupInfo> RunAsync(string directory, IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
-        var backup = await ChooseAsync(cancellationToken).ConfigureAwait(false);
+        var (backup, _) = await new BackupChoice(_store, _archive, _loggers).RunAsync(_options.BackupId, _options.Target, cancellationToken).ConfigureAwait(false);
         RequireWal(backup);
         var places = PlacesOf(backup, directory);
         try
@@ -71,26 +73,6 @@ public sealed class BackupRestore
 
         BackupLog.Restored(_log, backup.Id, directory);
         return backup;
-    }
-
-    private async Task<BackupInfo> ChooseAsync(CancellationToken cancellationToken)
-    {
-        var catalog = new BackupCatalog(_store, _loggers);
-        if (_options.BackupId is null)
-        {
-            var backups = await catalog.ListAsync(static _ => true, cancellationToken).ConfigureAwait(false);
-            return backups.LastOrDefault(b => b.Problem is null && _options.Target.RefusalFor(b) is null)
-                ?? (backups.FirstOrDefault(b => b.Problem is null) is { } first
-                    ? throw WalBackupException.Unreachable(_options.Target.ToString(), _options.Target.RefusalFor(first)!, "Choose a later target, or an older backup from another store.")
-                    : throw WalBackupException.Unknown(_store.Id, "latest"));
-        }
-
-        var backup = await catalog.GetAsync(_options.BackupId, cancellationToken).ConfigureAwait(false);
-        if (backup.Problem is { } problem)
-            throw WalBackupException.Damaged(_store.Id, backup.Id, problem);
-        return _options.Target.RefusalFor(backup) is { } refusal
-            ? throw WalBackupException.Unreachable(_options.Target.ToString(), refusal, "Choose a later target or an older backup.")
-            : backup;
     }
 
     private void RequireWal(BackupInfo backup)

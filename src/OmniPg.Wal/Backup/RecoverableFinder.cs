@@ -10,8 +10,8 @@ internal sealed class RecoverableFinder(IObjectStore archive, ArchiveMap map)
         {
             foreach (var timeline in map.Segments.Keys.Union(map.Histories.Keys).Append(backup.Timeline).Distinct().Order())
             {
-                if (LeadsOn(map.HistoryOf(timeline), backup) && await EndAsync(backup, timeline, cancellationToken).ConfigureAwait(false) is { } end)
-                    found.Add(new RecoverableRange(backup.Id, backup.Stopped, end, timeline));
+                if (RecoveryPath.Find(map, backup, timeline) is { Refusal: null, IsConsistent: true } path)
+                    found.Add(new RecoverableRange(backup.Id, backup.Stopped, await EndAsync(path, cancellationToken).ConfigureAwait(false), timeline));
             }
         }
 
@@ -19,33 +19,17 @@ internal sealed class RecoverableFinder(IObjectStore archive, ArchiveMap map)
         return found;
     }
 
-    // A timeline that was left before the end of the backup never makes it consistent.
-    private static bool LeadsOn(TimelineHistory history, BackupInfo backup) =>
-        history.Timeline == backup.Timeline || history.SwitchLsnOf(backup.Timeline) >= backup.StopLsn;
-
-    /// <returns>The last moment; null when the WAL that the backup itself needs is not to be had.</returns>
-    private async Task<DateTimeOffset?> EndAsync(BackupInfo backup, uint timeline, CancellationToken cancellationToken)
+    private async Task<DateTimeOffset> EndAsync(RecoveryPath path, CancellationToken cancellationToken)
     {
-        var history = map.HistoryOf(timeline);
-        var number = backup.WalFrom.SegmentNumber(map.Size);
-        var needed = backup.WalTo.SegmentNumber(map.Size);
-        var run = new Stack<List<WalArchivedFile>>();
-        while (map.Segments.GetValueOrDefault(map.TimelineOf(number, history))?.GetValueOrDefault(number) is { } copies)
-        {
-            run.Push(copies);
-            number++;
-        }
-
-        if (number <= needed && !backup.IncludesWal)
-            return null;
-        foreach (var copy in run.SelectMany(c => c))
+        var stopped = path.Backup.Stopped;
+        foreach (var copy in path.Run.Reverse().SelectMany(c => c))
         {
             // What was committed before the end of the backup is in it anyway.
             if (await WindowFinder.SummaryAsync(archive, copy, cancellationToken).ConfigureAwait(false) is { LastCommit: { } commit })
-                return commit > backup.Stopped ? commit : backup.Stopped;
+                return commit > stopped ? commit : stopped;
         }
 
-        return backup.Stopped;
+        return stopped;
     }
 }
 

@@ -12,14 +12,19 @@ internal static class RecoverySettings
         ["recovery_target", "recovery_target_time", "recovery_target_xid", "recovery_target_lsn", "recovery_target_name", "archive_cleanup_command", "recovery_end_command"];
 
     // Reset in a copy that may touch nothing; the server would refuse hot standby with fewer walsenders than its primary, so nobody gets in before its end.
-    private static readonly (string Name, string Value)[] Harmless =
+    private static readonly (string Name, string Value)[] Reset =
     [
         ("archive_mode", "off"), ("archive_command", ""), ("primary_conninfo", ""), ("primary_slot_name", ""), ("shared_preload_libraries", ""),
-        ("session_preload_libraries", ""), ("listen_addresses", ""), ("max_wal_senders", "0"), ("max_logical_replication_workers", "0"), ("hot_standby", "off"),
-        ("synchronous_standby_names", ""), ("external_pid_file", ""),
+        ("session_preload_libraries", ""), ("local_preload_libraries", ""), ("listen_addresses", ""), ("max_wal_senders", "0"),
+        ("max_logical_replication_workers", "0"), ("hot_standby", "off"), ("synchronous_standby_names", ""), ("external_pid_file", ""), ("ssl", "off"),
+        ("logging_collector", "off"), ("log_destination", "stderr"), ("recovery_min_apply_delay", "0"),
     ];
 
     private const int FirstWithArchiveLibrary = 15;
+
+    /// <summary>The settings without which a copy might touch something outside of it.</summary>
+    public static IReadOnlyList<(string Name, string Value)> Harmless(int pgVersion) =>
+        pgVersion >= FirstWithArchiveLibrary ? [.. Reset, ("archive_library", "")] : Reset;
 
     /// <summary>The file with old recovery settings left out: two targets at once are an error, and an old command would fetch from another archive.</summary>
     public static string Rewrite(string old, BackupInfo backup, BackupRestoreOptions options)
@@ -53,10 +58,8 @@ internal static class RecoverySettings
             yield return ("primary_conninfo", primary);
         if (!options.Harmless)
             yield break;
-        foreach (var setting in Harmless)
+        foreach (var setting in Harmless(backup.PgVersion))
             yield return setting;
-        if (backup.PgVersion >= FirstWithArchiveLibrary)
-            yield return ("archive_library", "");
     }
 
     private static bool IsRecovery(string line)

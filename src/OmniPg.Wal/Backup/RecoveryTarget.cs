@@ -30,6 +30,10 @@ public sealed record RecoveryTarget
 
     internal NpgsqlLogSequenceNumber? Position { get; private init; }
 
+    internal uint? TransactionId { get; private init; }
+
+    internal string? PointName { get; private init; }
+
     /// <summary>A moment: recovery stops before the first commit behind it.</summary>
     /// <param name="time">The moment; microseconds count.</param>
     /// <param name="inclusive">Whether a commit at exactly that moment is replayed.</param>
@@ -41,7 +45,8 @@ public sealed record RecoveryTarget
     /// <param name="xid">Its id, as <c>pg_current_xact_id()</c> returns it without its epoch.</param>
     /// <param name="inclusive">Whether the transaction is replayed.</param>
     /// <returns>The target.</returns>
-    public static RecoveryTarget Xid(uint xid, bool inclusive = true) => new("recovery_target_xid", xid.ToString(CultureInfo.InvariantCulture), inclusive);
+    public static RecoveryTarget Xid(uint xid, bool inclusive = true) =>
+        new("recovery_target_xid", xid.ToString(CultureInfo.InvariantCulture), inclusive) { TransactionId = xid };
 
     /// <summary>A WAL position.</summary>
     /// <param name="lsn">The position.</param>
@@ -55,7 +60,7 @@ public sealed record RecoveryTarget
     public static RecoveryTarget Name(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new RecoveryTarget("recovery_target_name", name, true);
+        return new RecoveryTarget("recovery_target_name", name, true) { PointName = name };
     }
 
     /// <summary>The target as it stands in messages.</summary>
