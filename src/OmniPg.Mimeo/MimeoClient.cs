@@ -144,13 +144,21 @@ public sealed class MimeoClient : IMimeo
             }
             await SpecTable.DeleteAsync(session, store, spec).ConfigureAwait(false);
             // The last step before the commit: a table without its queue says so at its next refresh, a queue that nobody reads any more fills on unseen.
-            if (spec.HasQueue && sourceCleanup == SourceCleanup.Require)
+            IReadOnlyList<string> left = [];
+            if (spec.HasChanges && sourceCleanup == SourceCleanup.Skip)
+            {
+                left = spec.HasQueue ? SourceQueue.Statements(spec) : SourceSlot.Statements(spec);
+            }
+            else if (spec.HasChanges)
             {
                 var (_, source) = await SourceRegistry.OpenAsync(session, store, _options, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
-                await SourceQueue.DropAsync(source, spec, _options.LockTimeout).ConfigureAwait(false);
+                if (spec.HasQueue)
+                    await SourceQueue.DropAsync(source, spec, _options.LockTimeout).ConfigureAwait(false);
+                else
+                    left = await SourceSlot.DropAsync(source, spec).ConfigureAwait(false);
             }
-            return new DropResult(destination, keepTable, dropped, spec.HasQueue && sourceCleanup == SourceCleanup.Skip ? SourceQueue.Statements(spec) : []);
+            return new DropResult(destination, keepTable, dropped, left);
         }, cancellationToken));
     }
 
@@ -176,18 +184,18 @@ public sealed class MimeoClient : IMimeo
         ArgumentNullException.ThrowIfNull(spec);
         _ = SpecTable.Text(spec.Source);
         _ = SpecTable.Text(spec.Target);
-        var hasKey = spec.HasQueue || spec.Kind == ReplicationKind.Updater;
+        var hasKey = spec.HasChanges || spec.Kind == ReplicationKind.Updater;
         string? wrong = spec switch
         {
             { From: null or "" } => "From must name a source.",
             _ when !Enum.IsDefined(spec.Kind) => $"Kind '{spec.Kind}' is none.",
             _ when spec.HasCursor != spec.Cursor is not null => $"Cursor must {(spec.HasCursor ? "" : "not ")}be given for {spec.Kind}.",
-            { Queue: not null } => "Queue is made and named by the set-up.",
+            { Queue: not null } or { Slot: not null } => "Queue and Slot are made and named by the set-up.",
             { Key.Count: > 0 } when !hasKey => $"Key means nothing for {spec.Kind}.",
             { Kind: not ReplicationKind.Table, Sequences.Count: > 0 } or { Kind: not ReplicationKind.Table, TruncateCascade: true } => $"Sequences and TruncateCascade mean nothing for {spec.Kind}.",
             { Kind: not ReplicationKind.Snapshot, PostScript.Count: > 0 } => $"PostScript means nothing for {spec.Kind}.",
             { BatchLimit: <= 0 } => $"BatchLimit '{spec.BatchLimit}' must be positive.",
-            _ when !spec.HasCursor && !spec.HasQueue && spec.BatchLimit is not null => $"BatchLimit means nothing for {spec.Kind}.",
+            _ when !spec.HasCursor && !spec.HasChanges && spec.BatchLimit is not null => $"BatchLimit means nothing for {spec.Kind}.",
             _ when spec.Kind == ReplicationKind.Snapshot && System.Text.Encoding.UTF8.GetByteCount(spec.Target.Name.Value) > SnapshotMethod.MaxNameBytes =>
                 $"The name '{spec.Target.Name.Value}' has more than {SnapshotMethod.MaxNameBytes} bytes, and '_snap1' has to fit behind it.",
             _ => null,

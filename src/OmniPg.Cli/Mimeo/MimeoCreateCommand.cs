@@ -6,7 +6,7 @@ namespace OmniPg.Cli;
 
 internal static class MimeoCreateCommand
 {
-    private static readonly Argument<string> Kind = new("KIND") { Description = "snapshot, table, inserter, updater, dml or logdel" };
+    private static readonly Argument<string> Kind = new("KIND") { Description = "snapshot, table, inserter, updater, dml, logdel or logical" };
 
     private static readonly Argument<string> Source = new("SRC") { Description = "The table at the source; without a schema it is in public" };
 
@@ -24,7 +24,7 @@ internal static class MimeoCreateCommand
 
     private static readonly Option<string?> Where = new("--where") { Description = "Which rows; SQL for the source", HelpName = "COND" };
 
-    private static readonly Option<string?> Key = new("--key") { Description = "Columns that tell rows apart, for updater, dml and logdel. Default those of the primary key", HelpName = "a,b" };
+    private static readonly Option<string?> Key = new("--key") { Description = "Columns that tell rows apart, for updater, dml, logdel and logical. Default those of the primary key", HelpName = "a,b" };
 
     private static readonly Option<string?> Every = new("--every") { Description = "Time after which the table is due again", HelpName = "I" };
 
@@ -64,22 +64,23 @@ internal static class MimeoCreateCommand
         "updater" => ReplicationKind.Updater,
         "dml" => ReplicationKind.Dml,
         "logdel" => ReplicationKind.Logdel,
-        var other => throw new UsageException($"Kind '{other}' is none of snapshot, table, inserter, updater, dml, logdel."),
+        "logical" => ReplicationKind.Logical,
+        var other => throw new UsageException($"Kind '{other}' is none of snapshot, table, inserter, updater, dml, logdel, logical."),
     };
 
     private static ReplicationSpec Spec(CliSession session)
     {
         var kind = KindOf(session.NotEmpty(Kind));
         var growing = kind is ReplicationKind.Inserter or ReplicationKind.Updater;
-        var queued = kind is ReplicationKind.Dml or ReplicationKind.Logdel;
+        var followed = kind is ReplicationKind.Dml or ReplicationKind.Logdel or ReplicationKind.Logical;
         var cursor = Cursor(session);
         if (growing && cursor is null)
             throw new UsageException($"{session.Get(Kind)} needs --by-time or --by-serial.");
         if (!growing && cursor is not null)
             throw new UsageException($"--by-time, --by-serial and --boundary mean nothing for {session.Get(Kind)}.");
-        if (!growing && !queued && session.Get(BatchLimit) is not null)
+        if (!growing && !followed && session.Get(BatchLimit) is not null)
             throw new UsageException($"--batch-limit means nothing for {session.Get(Kind)}.");
-        if (!queued && kind != ReplicationKind.Updater && session.Get(Key) is not null)
+        if (!followed && kind != ReplicationKind.Updater && session.Get(Key) is not null)
             throw new UsageException($"--key means nothing for {session.Get(Kind)}.");
         if (session.Get(BatchLimit) <= 0)
             throw new UsageException($"--batch-limit '{session.Get(BatchLimit)}' must be positive.");

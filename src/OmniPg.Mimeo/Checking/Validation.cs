@@ -3,7 +3,7 @@ namespace OmniPg.Mimeo;
 /// <summary>Compares the rows of both sides, but for those that the next refresh brings.</summary>
 /// <remarks>
 /// What is still to come is known by its key: of a queue its entries, of an updater the rows beyond its place. Those keys are left out on both sides, so that a table that
-/// is written to meanwhile is equal when it is. An inserter is compared up to its place.
+/// is written to meanwhile is equal when it is. An inserter is compared up to its place; a logical table is brought up to date and put back.
 /// </remarks>
 internal sealed class Validation(TableRun run)
 {
@@ -20,6 +20,12 @@ internal sealed class Validation(TableRun run)
         run.RequireFit(table);
         if (spec.Kind == ReplicationKind.Logdel)
             _destination += $" WHERE {TableRun.Deleted.Quoted} IS NULL";
+        // What is still to come is in the log: applied for the length of the comparison, whose snapshot it goes by.
+        if (spec.Kind == ReplicationKind.Logical)
+        {
+            await run.Destination.ExecuteAsync("SAVEPOINT omnipg_compare").ConfigureAwait(false);
+            await new LogicalMethod(run).RefreshAsync(null, all: false).ConfigureAwait(false);
+        }
         if (spec.HasQueue)
             await LeaveOutAsync($"SELECT DISTINCT {Names(spec.Key)} FROM {spec.Queue!.Value.Quoted}", await QueueMethod.CollationsAsync(run).ConfigureAwait(false)).ConfigureAwait(false);
         else if (spec.HasCursor)
@@ -30,6 +36,8 @@ internal sealed class Validation(TableRun run)
         await run.Destination.ScalarAsync("SELECT pg_catalog.set_config('TimeZone', $1, true)", PgParameter.Text(zone)).ConfigureAwait(false);
         var there = await run.Source.AskAsync(spec.Source, source => SumAsync(source, _source, checksum)).ConfigureAwait(false);
         var here = await SumAsync(run.Destination, _destination, checksum).ConfigureAwait(false);
+        if (spec.Kind == ReplicationKind.Logical)
+            await run.Destination.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_compare").ConfigureAwait(false);
         return new ValidationResult(spec.Target, there.Rows, here.Rows, there.Sum, here.Sum, run.Warnings);
     }
 

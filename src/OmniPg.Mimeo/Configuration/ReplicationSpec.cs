@@ -20,6 +20,9 @@ public enum ReplicationKind
 
     /// <summary>The same, but a deleted row stays, with the time in column <c>mimeo_source_deleted</c>. Type <c>logdel</c> of the original.</summary>
     Logdel,
+
+    /// <summary>Every insert, update, delete and TRUNCATE, read from the source's log by a publication and a slot. The original has none like it.</summary>
+    Logical,
 }
 
 /// <summary>One table at the destination: where its rows come from, and how.</summary>
@@ -70,7 +73,7 @@ public sealed record ReplicationSpec
     /// <summary>Sequences that a reload sets to the largest value of the columns that use them. Default none.</summary>
     public IReadOnlyList<QualifiedName> Sequences { get; init; } = [];
 
-    /// <summary>Largest cursor value at the destination, as the server writes it; null before there is one, and for the other kinds.</summary>
+    /// <summary>Largest cursor value at the destination, as the server writes it; of a logical table the position in the source's log; null before there is one, and for the other kinds.</summary>
     public string? LastValue { get; init; }
 
     /// <summary>Table of the source that collects the keys of changed rows, <c>control</c>; null for kinds without one. <see cref="IMimeo.CreateAsync"/> makes and names it.</summary>
@@ -82,7 +85,12 @@ public sealed record ReplicationSpec
     /// <summary>The table at the destination.</summary>
     public QualifiedName Target => Destination ?? Source;
 
+    /// <summary>Name of the publication and the slot of the source that a logical table is fed by; null for the other kinds. <see cref="IMimeo.CreateAsync"/> makes and names them.</summary>
+    public string? Slot { get; init; }
+
     internal bool HasQueue => Kind is ReplicationKind.Dml or ReplicationKind.Logdel;
+
+    internal bool HasChanges => HasQueue || Kind == ReplicationKind.Logical;
 
     internal bool HasCursor => Kind is ReplicationKind.Inserter or ReplicationKind.Updater;
 }

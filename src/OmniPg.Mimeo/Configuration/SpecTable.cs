@@ -13,7 +13,7 @@ internal static class SpecTable
     /// <summary>The same, waiting.</summary>
     public const string Lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('mimeo advisory lock'), pg_catalog.hashtext($1))";
 
-    private static readonly string[] Types = ["snap", "table", "inserter_time", "inserter_serial", "updater_time", "updater_serial", "dml", "logdel"];
+    private static readonly string[] Types = ["snap", "table", "inserter_time", "inserter_serial", "updater_time", "updater_serial", "dml", "logdel", "logical"];
 
     /// <summary>A name as these tables have it: schema and table without quotes, cut at the first dot.</summary>
     /// <exception cref="ArgumentException">There is no schema, or one with a dot.</exception>
@@ -28,6 +28,7 @@ internal static class SpecTable
         ReplicationKind.Table => "table",
         ReplicationKind.Dml => "dml",
         ReplicationKind.Logdel => "logdel",
+        ReplicationKind.Logical => "logical",
         var kind => (kind == ReplicationKind.Inserter ? "inserter_" : "updater_") + (spec.Cursor!.TimeBoundary is null ? "serial" : "time"),
     };
 
@@ -38,7 +39,7 @@ internal static class SpecTable
     public static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination) => session.RowsAsync(
         $"""
         SELECT c.type, c.dest_table, c.source_table, coalesce(n.name, c.dblink::text), c.filter, c.condition, c.period, c.batch_limit, c.last_run, c.control, c.time_boundary,
-            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences
+            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name
         FROM ({string.Join("\nUNION ALL ", Types.Select(type => Select(type, store)))}) c LEFT JOIN {store.Beside("source_name")} n ON n.data_source_id = c.dblink
         WHERE $1 IS NULL OR c.dest_table = $1 ORDER BY c.dest_table
         """,
@@ -51,7 +52,7 @@ internal static class SpecTable
     /// <summary>Tables whose period is over, those first that waited longest; one that never ran is due at once.</summary>
     public static Task<IReadOnlyList<QualifiedName>> DueAsync(PgSession session, MimeoStore store, DueOptions options) => session.RowsAsync(
         $"""
-        SELECT dest_table FROM {store.Of("refresh_config")}
+        SELECT dest_table FROM {store.All} c
         WHERE period IS NOT NULL AND (last_run IS NULL OR pg_catalog.clock_timestamp() - last_run > period) AND ($1::text[] IS NULL OR split_part(type, '_', 1) = ANY ($1))
         ORDER BY last_run NULLS FIRST, dest_table LIMIT $2
         """,
@@ -61,7 +62,7 @@ internal static class SpecTable
 
     /// <summary>Whether any method has this destination.</summary>
     public static async Task<bool> IsManagedAsync(PgSession session, MimeoStore store, QualifiedName destination) =>
-        await session.ScalarAsync($"SELECT type FROM {store.Of("refresh_config")} WHERE dest_table = $1 LIMIT 1", PgParameter.Text(Text(destination))).ConfigureAwait(false) is not null;
+        await session.ScalarAsync($"SELECT type FROM {store.All} c WHERE dest_table = $1 LIMIT 1", PgParameter.Text(Text(destination))).ConfigureAwait(false) is not null;
 
     /// <summary>Adds a table.</summary>
     public static Task InsertAsync(PgSession session, MimeoStore store, ReplicationSpec spec, int sourceId, IReadOnlyList<ColumnInfo> key)
@@ -90,6 +91,9 @@ internal static class SpecTable
             case ReplicationKind.Dml or ReplicationKind.Logdel:
                 Add("control", PgParameter.Text(Text(spec.Queue!.Value)));
                 break;
+            case ReplicationKind.Logical:
+                Add("slot_name", PgParameter.Text(spec.Slot));
+                break;
             default:
                 Add("control", PgParameter.Text(spec.Cursor!.Column));
                 if (spec.Cursor.TimeBoundary is { } boundary)
@@ -112,7 +116,7 @@ internal static class SpecTable
             Add("pk_type", PgParameter.Texts(key.Select(k => k.Type)));
         }
         return session.ExecuteAsync(
-            $"INSERT INTO {store.Of("refresh_config_" + TypeOf(spec))} ({string.Join(", ", columns)}) VALUES ({string.Join(", ", values)})", [.. parameters]);
+            $"INSERT INTO {store.Config(TypeOf(spec))} ({string.Join(", ", columns)}) VALUES ({string.Join(", ", values)})", [.. parameters]);
 
         void Add(string column, NpgsqlParameter value, string cast = "")
         {
@@ -124,7 +128,7 @@ internal static class SpecTable
 
     /// <summary>Records a run that ended, in its transaction.</summary>
     public static Task RanAsync(PgSession session, MimeoStore store, ReplicationSpec spec) =>
-        session.ExecuteAsync($"UPDATE {store.Of("refresh_config_" + TypeOf(spec))} SET last_run = pg_catalog.clock_timestamp() WHERE dest_table = $1", PgParameter.Text(Text(spec.Target)));
+        session.ExecuteAsync($"UPDATE {store.Config(TypeOf(spec))} SET last_run = pg_catalog.clock_timestamp() WHERE dest_table = $1", PgParameter.Text(Text(spec.Target)));
 
     /// <summary>Remembers what a source showed at a load, by which the next refresh tells whether it has changed.</summary>
     public static Task<int> StoreTokenAsync(PgSession session, MimeoStore store, QualifiedName destination, string? token, int skips) => session.ExecuteAsync(
@@ -134,7 +138,7 @@ internal static class SpecTable
     /// <summary>Takes a table out.</summary>
     public static async Task DeleteAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
     {
-        await session.ExecuteAsync($"DELETE FROM {store.Of("refresh_config_" + TypeOf(spec))} WHERE dest_table = $1", PgParameter.Text(Text(spec.Target))).ConfigureAwait(false);
+        await session.ExecuteAsync($"DELETE FROM {store.Config(TypeOf(spec))} WHERE dest_table = $1", PgParameter.Text(Text(spec.Target))).ConfigureAwait(false);
         await session.ExecuteAsync($"DELETE FROM {store.Beside("table_state")} WHERE dest_table = $1", PgParameter.Text(Text(spec.Target))).ConfigureAwait(false);
     }
 
@@ -143,11 +147,12 @@ internal static class SpecTable
         var cursor = type.Contains('_', StringComparison.Ordinal);
         var time = type.EndsWith("_time", StringComparison.Ordinal);
         var queue = type is "dml" or "logdel";
+        var log = type == "logical";
         return $"SELECT type, dest_table, source_table, dblink, filter, condition, period, batch_limit, last_run, {(cursor || queue ? "control" : "NULL::text AS control")}, "
             + $"{(time ? "boundary" : "NULL::interval")} AS time_boundary, {(cursor && !time ? "boundary::bigint" : "NULL::bigint")} AS serial_boundary, "
-            + $"{(cursor ? "last_value::text" : "NULL::text")} AS last_value, {(queue || type.StartsWith("updater", StringComparison.Ordinal) ? "pk_name" : "NULL::text[]")} AS pk_name, "
+            + $"{(cursor ? "last_value::text" : log ? "applied_lsn::text" : "NULL::text")} AS last_value, {(queue || log || type.StartsWith("updater", StringComparison.Ordinal) ? "pk_name" : "NULL::text[]")} AS pk_name, "
             + $"{(type == "snap" ? "check_stats, post_script" : "NULL::boolean AS check_stats, NULL::text[] AS post_script")}, "
-            + $"{(type == "table" ? "truncate_cascade, sequences" : "NULL::boolean AS truncate_cascade, NULL::text[] AS sequences")} FROM {store.Of("refresh_config_" + type)}";
+            + $"{(type == "table" ? "truncate_cascade, sequences" : "NULL::boolean AS truncate_cascade, NULL::text[] AS sequences")}, {(log ? "slot_name" : "NULL::text AS slot_name")} FROM {store.Config(type)}";
     }
 
     private static ReplicationSpec Read(NpgsqlDataReader row)
@@ -161,6 +166,7 @@ internal static class SpecTable
                 "table" => ReplicationKind.Table,
                 "dml" => ReplicationKind.Dml,
                 "logdel" => ReplicationKind.Logdel,
+                "logical" => ReplicationKind.Logical,
                 _ => type[0] == 'i' ? ReplicationKind.Inserter : ReplicationKind.Updater,
             },
             Destination = Name(row.GetString(1)),
@@ -180,6 +186,7 @@ internal static class SpecTable
             PostScript = Texts(row, 15),
             TruncateCascade = row.IsTrue(16),
             Sequences = [.. Texts(row, 17).Select(Name)],
+            Slot = row.Text(18),
         };
     }
 

@@ -3,12 +3,15 @@ namespace OmniPg.Mimeo;
 /// <summary>Rows that take the place of those of the same key: staged at the destination, then applied as a set.</summary>
 internal static class KeyedRows
 {
-    private static readonly QualifiedName Stage = QualifiedName.Create("pg_temp", "omnipg_stage");
+    /// <summary>Where rows are staged.</summary>
+    public static readonly QualifiedName Stage = QualifiedName.Create("pg_temp", "omnipg_stage");
 
     /// <summary>Name of a column that says whether a row is there, quoted; none of the columns has it.</summary>
-    public static string FlagBeside(IReadOnlyList<ColumnInfo> columns)
+    public static string FlagBeside(IReadOnlyList<ColumnInfo> columns) => Beside(columns, "omnipg_there");
+
+    /// <summary>A name that none of the columns has, quoted.</summary>
+    public static string Beside(IReadOnlyList<ColumnInfo> columns, string name)
     {
-        var name = "omnipg_there";
         while (columns.Any(c => c.Name.Value == name))
             name += "_";
         return PgIdentifier.Create(name).Quoted;
@@ -21,12 +24,21 @@ internal static class KeyedRows
     /// <param name="flag">Name of the flag, which is false for a key whose row has to go; null where there is none.</param>
     /// <returns>Number of rows that came.</returns>
     /// <remarks>An upsert leaves unchanged rows alone; where a second unique index is, two rows may swap its values, which only delete and insert can do.</remarks>
-    public static async Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table, string? flag = null)
+    public static Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table, string? flag = null) =>
+        ReplaceAsync(run, table, flag, "", written => run.CopyAsync(query, Stage, freeze: false, flag is null ? run.ColumnList : $"{flag}, {written}"));
+
+    /// <summary>The same with rows that the caller stages.</summary>
+    /// <param name="run">The table.</param>
+    /// <param name="table">The destination.</param>
+    /// <param name="flag">Name of the flag; null where there is none.</param>
+    /// <param name="more">More columns of the stage, each with a comma behind it; of a query over the destination.</param>
+    /// <param name="stage">Fills the stage, given the list of columns that are written; returns the number of rows.</param>
+    public static async Task<long> ReplaceAsync(TableRun run, RelationInfo table, string? flag, string more, Func<string, Task<long>> stage)
     {
         var session = run.Destination.Unlimited;
         var written = string.Join(", ", run.Written.Select(c => c.Quoted));
-        await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {(flag is null ? "" : $"true AS {flag}, ")}{written} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
-        var rows = await run.CopyAsync(query, Stage, freeze: false, flag is null ? run.ColumnList : $"{flag}, {written}").ConfigureAwait(false);
+        await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {(flag is null ? "" : $"true AS {flag}, ")}{more}{written} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
+        var rows = await stage(written).ConfigureAwait(false);
         if (rows > 0)
         {
             await session.ExecuteAsync("ANALYZE pg_temp.omnipg_stage").ConfigureAwait(false);

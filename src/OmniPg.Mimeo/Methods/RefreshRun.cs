@@ -16,6 +16,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
 
     private readonly Dictionary<string, SourceSession> _sources = new(StringComparer.Ordinal);
     private readonly Dictionary<QualifiedName, SnapshotMethod.Load> _loads = [];
+    private readonly Dictionary<QualifiedName, NpgsqlTypes.NpgsqlLogSequenceNumber> _confirm = [];
 
     /// <summary>Refreshes the tables.</summary>
     /// <param name="session">The destination, outside of a transaction.</param>
@@ -75,9 +76,9 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     {
         if (options.Repull is null)
             return;
-        if (!spec.HasCursor && !spec.HasQueue)
+        if (!spec.HasCursor && !spec.HasChanges)
             throw new ArgumentException($"'{spec.Target}' has no cursor column to repull by; every refresh of it pulls all rows.", nameof(spec));
-        if (spec.HasQueue && options.Repull is not { Start: null, End: null })
+        if (spec.HasChanges && options.Repull is not { Start: null, End: null })
             throw new ArgumentException($"'{spec.Target}' has no cursor column to repull by; all of its rows can be.", nameof(spec));
     }
 
@@ -95,6 +96,15 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
             }
         }
         await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
+        if (spec.Kind == ReplicationKind.Logical && options.Repull is not null)
+        {
+            var run = await TableRun.BeginAsync(spec, store, session, source, settings, database.DataSource, progress).ConfigureAwait(false);
+            if (await new LogicalMethod(run).IsLostAsync().ConfigureAwait(false))
+            {
+                await TableSetup.MakeSlotAsync(run, spec.Slot!).ConfigureAwait(false);
+                await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
+            }
+        }
         return await LoadOneAsync(session, store, spec, source, token).ConfigureAwait(false);
     }
 
@@ -157,12 +167,19 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 status = await new QueueMethod(run).RefreshAsync(limit, options.Repull is not null).ConfigureAwait(false);
                 await CompareFilesAsync(run).ConfigureAwait(false);
                 break;
+            case ReplicationKind.Logical:
+                var log = new LogicalMethod(run);
+                status = await log.RefreshAsync(limit, options.Repull is not null).ConfigureAwait(false);
+                _confirm[spec.Target] = log.Confirm;
+                if (run.Relation.Kind == 'p')
+                    await CompareFilesAsync(run).ConfigureAwait(false);
+                break;
             default:
                 status = await new CursorMethod(run).RefreshAsync(limit, options.Repull).ConfigureAwait(false);
                 break;
         }
         await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);
-        var last = spec.Cursor is null ? null : (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!.LastValue;
+        var last = spec.Cursor is null && spec.Kind != ReplicationKind.Logical ? null : (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!.LastValue;
         return Result(spec, status) with { Rows = run.Rows, Bytes = run.Bytes, Format = run.Format, LastValue = last, Warnings = run.Warnings, Elapsed = clock.Elapsed };
     }
 
@@ -181,17 +198,35 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     private async Task<IReadOnlyList<RefreshResult>> ForgetAsync(string name, IReadOnlyList<ReplicationSpec> specs, IReadOnlyList<RefreshResult> results)
     {
         var queued = specs.Where(s => s.From == name && s.HasQueue).Select(s => s.Target).ToHashSet();
-        if (queued.Count == 0 || results.All(r => r.Status == RefreshStatus.SkippedLocked))
+        if (results.All(r => r.Status == RefreshStatus.SkippedLocked))
             return results;
         try
         {
-            await _sources[name].CommitAsync().ConfigureAwait(false);
-            return results;
+            if (queued.Count > 0)
+                await _sources[name].CommitAsync().ConfigureAwait(false);
         }
         catch (Exception error) when (error is NpgsqlException or InvalidOperationException)
         {
             var why = (error as PostgresException)?.MessageText ?? error.Message;
-            return [.. results.Select(r => queued.Contains(r.Destination) ? r with { Warnings = [.. r.Warnings, $"The rows have arrived, but source '{name}' did not empty its queue ({why}); the next refresh applies them once more."] } : r)];
+            results = [.. results.Select(r => queued.Contains(r.Destination) ? r with { Warnings = [.. r.Warnings, $"The rows have arrived, but source '{name}' did not empty its queue ({why}); the next refresh applies them once more."] } : r)];
+        }
+        foreach (var spec in specs.Where(s => s.From == name && _confirm.ContainsKey(s.Target)))
+            results = await ConfirmAsync(_sources[name], spec, results).ConfigureAwait(false);
+        return results;
+    }
+
+    // A slot that stays behind keeps the source's log, and its transactions are passed over next time.
+    private async Task<IReadOnlyList<RefreshResult>> ConfirmAsync(SourceSession source, ReplicationSpec spec, IReadOnlyList<RefreshResult> results)
+    {
+        try
+        {
+            await source.EndAsync().ConfigureAwait(false);
+            await LogicalMethod.ConfirmAsync(source, spec, _confirm[spec.Target]).ConfigureAwait(false);
+            return results;
+        }
+        catch (Exception error) when (error is NpgsqlException or InvalidOperationException or MimeoException)
+        {
+            return [.. results.Select(r => r.Destination == spec.Target ? r with { Warnings = [.. r.Warnings, $"The rows have arrived, but slot '{spec.Slot}' of source '{source.Name}' did not move on ({error.Message}); the next refresh moves it."] } : r)];
         }
     }
 

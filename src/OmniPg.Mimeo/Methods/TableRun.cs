@@ -46,6 +46,9 @@ internal sealed class TableRun
 
     public long Bytes { get; private set; }
 
+    /// <summary>Counts what came by another way than a copy.</summary>
+    public void Count(long rows, long bytes) => (Rows, Bytes) = (Rows + rows, Bytes + bytes);
+
     public CopyFormat Format => Columns.All(c => c.IsBinarySafe) ? CopyFormat.Binary : CopyFormat.Text;
 
     /// <summary>Reads the source's catalog in the snapshot that was taken.</summary>

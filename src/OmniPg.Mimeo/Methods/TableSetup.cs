@@ -10,6 +10,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
 
     private readonly List<string> _warnings = [];
     private QualifiedName? _queue;
+    private string? _slot;
     private string? _owner;
 
     /// <summary>The work, in transactions of its own.</summary>
@@ -26,7 +27,8 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                     throw new ReplicationConflictException($"Destination '{spec.Target}' is managed already.", "Drop it from the configuration first.");
                 var (sourceId, source) = await SourceRegistry.OpenAsync(session, store, settings, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
-                var wanted = spec.HasQueue ? await MakeQueueAsync(session, store, source).ConfigureAwait(false) : spec;
+                var wanted = spec.HasQueue ? await MakeQueueAsync(session, store, source).ConfigureAwait(false)
+                    : spec.Kind == ReplicationKind.Logical ? await MakeSlotAsync(session, store, source).ConfigureAwait(false) : spec;
                 return await CreateAsync(session, store, source, sourceId, wanted).ConfigureAwait(false);
             }, cancellationToken).ConfigureAwait(false);
         }
@@ -35,6 +37,23 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
             await CleanUpAsync(error).ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>Makes publication and slot of a logical table, or makes them anew.</summary>
+    public static async Task MakeSlotAsync(TableRun run, string name)
+    {
+        var key = (await SourceIndexes.ReadAsync(run).ConfigureAwait(false)).Key();
+        await run.Source.EndAsync().ConfigureAwait(false);
+        await SourceSlot.CreateAsync(run, key, name).ConfigureAwait(false);
+    }
+
+    private async Task<ReplicationSpec> MakeSlotAsync(PgSession session, MimeoStore store, SourceSession source)
+    {
+        await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
+        var run = await BeginAsync(session, store, source, spec).ConfigureAwait(false);
+        _slot = SourceSlot.NameOf(await OwnerAsync(session, store).ConfigureAwait(false));
+        await MakeSlotAsync(run, _slot).ConfigureAwait(false);
+        return spec with { Slot = _slot };
     }
 
     private async Task<ReplicationSpec> MakeQueueAsync(PgSession session, MimeoStore store, SourceSession source)
@@ -66,7 +85,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         }
         else
         {
-            key = wanted.Kind == ReplicationKind.Updater || wanted.HasQueue ? indexes.Key() : [];
+            key = wanted.Kind == ReplicationKind.Updater || wanted.HasChanges ? indexes.Key() : [];
             if (existing is not null)
                 run.RequireFit(existing);
             else
@@ -76,9 +95,11 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         await SpecTable.InsertAsync(session, store, wanted, sourceId, key).ConfigureAwait(false);
         if (wanted.Cursor is not null)
             await new CursorMethod(run).StoreFirstAsync(filled: pulled).ConfigureAwait(false);
+        if (wanted.Kind == ReplicationKind.Logical)
+            await new LogicalMethod(run).StoreFirstAsync().ConfigureAwait(false);
         if (pulled)
             await SpecTable.RanAsync(session, store, wanted).ConfigureAwait(false);
-        if (wanted.HasQueue)
+        if (wanted.HasChanges)
             token = await source.AskAsync(wanted.Source, at => ChangeToken.ReadFilesAsync(at, run.Relation)).ConfigureAwait(false);
         await SpecTable.StoreTokenAsync(session, store, wanted.Target, options.PullData ? token : null, 0).ConfigureAwait(false);
         var stored = (await SpecTable.FindAsync(session, store, wanted.Target).ConfigureAwait(false))!;
@@ -113,7 +134,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
     // Whatever failed, perhaps only the answer to the commit: the configuration says whether the queue is needed.
     private async Task CleanUpAsync(Exception cause)
     {
-        var made = spec with { Queue = _queue };
+        var made = spec with { Queue = _queue, Slot = _slot };
         try
         {
             await database.RunAsync($"clean up after '{spec.Target}'", async (session, store) =>
@@ -123,21 +144,24 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
                     return false;
                 await ChunkedLoad.DropAsync(session, spec.Target, _owner!).ConfigureAwait(false);
-                if (_queue is null)
+                if (_queue is null && _slot is null)
                     return true;
                 var (_, source) = await SourceRegistry.OpenAsync(session, store, settings, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
-                await SourceQueue.DropAsync(source, made, settings.LockTimeout).ConfigureAwait(false);
+                if (_slot is not null)
+                    await SourceSlot.DropAsync(source, made).ConfigureAwait(false);
+                else
+                    await SourceQueue.DropAsync(source, made, settings.LockTimeout).ConfigureAwait(false);
                 return true;
             }, CancellationToken.None).ConfigureAwait(false);
         }
-        // A side table is dropped by the next set-up; a queue fills on meanwhile.
+        // A side table is dropped by the next set-up; a queue fills on meanwhile, and a slot keeps the source's log.
         catch (Exception error) when (error is OmniPgException or NpgsqlException)
         {
-            if (_queue is null)
+            if (_queue is null && _slot is null)
                 return;
             var text = (cause as PostgresException)?.MessageText ?? (cause is OperationCanceledException ? $"The set-up of '{spec.Target}' was cancelled." : cause.Message);
-            throw new QueueLeftException(text, (error as PostgresException)?.MessageText ?? error.Message, string.Join(' ', SourceQueue.Statements(made)), cause);
+            throw new QueueLeftException(text, (error as PostgresException)?.MessageText ?? error.Message, string.Join(' ', _slot is null ? SourceQueue.Statements(made) : SourceSlot.Statements(made)), cause);
         }
     }
 

@@ -66,10 +66,23 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
 /// <param name="Side">What was found there.</param>
 internal sealed record MimeoStore(PgIdentifier Schema, bool IsExtension, PgIdentifier SideSchema, SchemaFind Side)
 {
-    public const int Version = 2;
+    public const int Version = 3;
 
     /// <summary>A table of the configuration, quoted.</summary>
     public string Of(string table) => $"{Schema.Quoted}.{table}";
+
+    /// <summary>The table of the configuration for one type, quoted. The extension does not know logical tables, and its own are not to be changed.</summary>
+    public string Config(string type) => type == "logical" ? Beside("refresh_config_logical") : Of("refresh_config_" + type);
+
+    /// <summary>All rows of the configuration, with the columns that every type has: a query in parentheses.</summary>
+    public string All
+    {
+        get
+        {
+            const string Columns = "dest_table, source_table, type, dblink, last_run, period";
+            return $"(SELECT {Columns} FROM {Of("refresh_config")} UNION ALL SELECT {Columns} FROM {Config("logical")})";
+        }
+    }
 
     /// <summary>A table of the package's own, quoted.</summary>
     public string Beside(string table) => $"{SideSchema.Quoted}.{table}";

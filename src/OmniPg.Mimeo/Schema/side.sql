@@ -5,5 +5,23 @@ CREATE TABLE IF NOT EXISTS @side@.table_state (
     dest_table text PRIMARY KEY,
     change_token text,
     skips integer NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS @side@.refresh_config_logical (
+    dest_table text PRIMARY KEY,
+    source_table text NOT NULL,
+    type text NOT NULL DEFAULT 'logical' CHECK (type = 'logical'),
+    dblink integer NOT NULL,
+    last_run timestamptz,
+    filter text[],
+    condition text,
+    period interval,
+    batch_limit integer,
+    jobmon boolean NOT NULL DEFAULT false,
+    slot_name text NOT NULL,
+    pk_name text[] NOT NULL,
+    pk_type text[] NOT NULL,
+    publication_rel oid,
+    applied_lsn pg_lsn,
+    snapshot text,
+    snapshot_lsn pg_lsn);
 DELETE FROM @side@.schema_version;
-INSERT INTO @side@.schema_version VALUES (2, '@schema.name.literal@');
+INSERT INTO @side@.schema_version VALUES (3, '@schema.name.literal@');

@@ -30,7 +30,7 @@ internal static class SourceRegistry
     public static async Task<int> RemoveAsync(PgSession session, MimeoStore store, string name)
     {
         var (id, _) = await FindAsync(session, store, name).ConfigureAwait(false);
-        if (await session.ScalarAsync($"SELECT dest_table FROM {store.Of("refresh_config")} WHERE dblink = $1 ORDER BY 1 LIMIT 1", PgParameter.Integer(id)).ConfigureAwait(false) is string table)
+        if (await session.ScalarAsync($"SELECT dest_table FROM {store.All} c WHERE dblink = $1 ORDER BY 1 LIMIT 1", PgParameter.Integer(id)).ConfigureAwait(false) is string table)
             throw new ReplicationConflictException($"Table '{table}' comes from source '{name}'.", "Drop its tables first.");
         await session.ExecuteAsync($"DELETE FROM {store.Beside("source_name")} WHERE data_source_id = $1", PgParameter.Integer(id)).ConfigureAwait(false);
         return await session.ExecuteAsync($"DELETE FROM {store.Of("dblink_mapping_mimeo")} WHERE data_source_id = $1", PgParameter.Integer(id)).ConfigureAwait(false);

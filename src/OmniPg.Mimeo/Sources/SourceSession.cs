@@ -7,13 +7,14 @@ namespace OmniPg.Mimeo;
 /// <summary>A source during one refresh: a connection whose one transaction reads catalogs and rows from the same snapshot.</summary>
 internal sealed class SourceSession : IAsyncDisposable
 {
-    /// <summary>What both ends of a copy have to agree on, for the length of their transactions. $1 longest wait for a lock in ms.</summary>
+    /// <summary>What both ends of a copy have to agree on, for the length of their transactions; and that a commit is durable before the other side forgets. $1 longest wait for a lock in ms.</summary>
     private const string CopySettings =
         """
         SELECT pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('client_encoding', 'UTF8', true), pg_catalog.set_config('DateStyle', 'ISO, YMD', true),
             pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('extra_float_digits', '3', true), pg_catalog.set_config('bytea_output', 'hex', true),
             pg_catalog.set_config('lc_monetary', 'C', true), pg_catalog.set_config('statement_timeout', '0', true),
-            pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)
+            pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('synchronous_commit',
+                CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN 'local' ELSE pg_catalog.current_setting('synchronous_commit') END, true)
         """;
 
     // Kinds that LOCK TABLE takes, where the role may: what it may not read is told with the GRANT later.
@@ -165,7 +166,7 @@ internal sealed class SourceSession : IAsyncDisposable
         {
             throw error switch
             {
-                PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected } => new MimeoLockException(table, $"read it at source '{Name}'", error),
+                PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.ObjectInUse } => new MimeoLockException(table, $"read it at source '{Name}'", error),
                 PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } => new MimeoPermissionException(Name, $"read '{table}'", null, error),
                 _ => new SourceConnectionException(Name, ServerText.Of(Session.Connection.ConnectionString), error),
             };

@@ -11,6 +11,8 @@ public sealed class GroupTests(PgClusterFixture fixture)
     [InlineData(ReplicationKind.Dml, ReplicationKind.Snapshot)]
     [InlineData(ReplicationKind.Logdel, ReplicationKind.Table)]
     [InlineData(ReplicationKind.Snapshot, ReplicationKind.Snapshot)]
+    [InlineData(ReplicationKind.Logical, ReplicationKind.Dml)]
+    [InlineData(ReplicationKind.Logical, ReplicationKind.Logical)]
     public async Task Money_that_moves_between_two_tables_is_the_same_sum_in_every_state_that_a_reader_sees(ReplicationKind first, ReplicationKind second)
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);

@@ -271,7 +271,30 @@ public sealed class QueueTests(PgClusterFixture fixture)
 
     [Theory]
     [InlineData(ReplicationKind.Dml)]
+    [InlineData(ReplicationKind.Logical)]
+    public async Task What_the_source_forgets_is_on_the_disk_of_the_destination_whatever_its_sessions_have_by_default(ReplicationKind kind)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await TableAsync(mimeo);
+        await mimeo.CreateAsync(kind, "public.t");
+        (await mimeo.Databases.DestinationAsync<string>("SHOW synchronous_commit")).Should().Be("off");
+        await mimeo.Databases.AtDestinationAsync(
+            """
+            CREATE TABLE seen (setting text);
+            CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.seen VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END';
+            CREATE CONSTRAINT TRIGGER tell AFTER UPDATE ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tell();
+            """);
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET w = 'new' WHERE id = 1");
+
+        await mimeo.RefreshAsync("public.t");
+
+        (await mimeo.Databases.DestinationAsync<string>("SELECT setting FROM seen")).Should().Be("local");
+    }
+
+    [Theory]
+    [InlineData(ReplicationKind.Dml)]
     [InlineData(ReplicationKind.Logdel)]
+    [InlineData(ReplicationKind.Logical)]
     public async Task Writers_at_the_source_while_it_is_refreshed_leave_both_sides_equal(ReplicationKind kind)
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
@@ -287,7 +310,8 @@ public sealed class QueueTests(PgClusterFixture fixture)
         await mimeo.RefreshAsync("public.t");
 
         await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", $"SELECT id, w FROM t{(kind == ReplicationKind.Logdel ? " WHERE mimeo_source_deleted IS NULL" : "")}");
-        (await mimeo.Databases.SourceAsync<long>($"SELECT count(*) FROM {Queue}")).Should().Be(0);
+        if (kind != ReplicationKind.Logical)
+            (await mimeo.Databases.SourceAsync<long>($"SELECT count(*) FROM {Queue}")).Should().Be(0);
     }
 
     internal static async Task<NpgsqlConnection> HoldAsync(TestDatabase database, string sql)

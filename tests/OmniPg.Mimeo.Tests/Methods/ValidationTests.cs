@@ -11,11 +11,14 @@ public sealed class ValidationTests(PgClusterFixture fixture)
     [InlineData(ReplicationKind.Updater)]
     [InlineData(ReplicationKind.Dml)]
     [InlineData(ReplicationKind.Logdel)]
+    [InlineData(ReplicationKind.Logical)]
     public async Task A_table_is_equal_to_its_source_until_a_value_of_it_is_another(ReplicationKind kind)
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
         await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id text COLLATE \"C\" PRIMARY KEY, ver bigint, f float8, at timestamptz, w text); INSERT INTO t SELECT i, i, 1.0 / i, now() - i * interval '1 min', 'ü' FROM generate_series(1, 1000) i");
         var growing = kind is ReplicationKind.Inserter or ReplicationKind.Updater;
+        if (kind == ReplicationKind.Logical)
+            await mimeo.Databases.AtSourceAsync("ALTER TABLE t REPLICA IDENTITY FULL");
         await mimeo.CreateAsync(kind, "public.t", s => s with { Condition = "WHERE ver <> 5", Cursor = growing ? CursorColumn.Serial("ver", 0) : null });
         // Written by the time zone of the session, which differs.
         await mimeo.Databases.AtDestinationAsync("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || quote_ident(current_database()) || ' SET TimeZone TO \"Asia/Tokyo\"'; END $$");
