@@ -51,8 +51,9 @@ public interface IMimeo
     /// <exception cref="ColumnDriftException">Columns are unknown at the source, or do not fit those of the destination.</exception>
     /// <exception cref="NoReplicationKeyException">The method needs a key; the source has none, and none was given.</exception>
     /// <exception cref="SourceKindException">The source of a dml or logdel is no table.</exception>
+    /// <exception cref="LogicalSourceException">The source of a logical table cannot be followed by its log.</exception>
     /// <exception cref="QueueLimitException">The source feeds a hundred destinations by queues already.</exception>
-    /// <exception cref="QueueLeftException">It failed, and queue and trigger could not be removed from the source.</exception>
+    /// <exception cref="QueueLeftException">It failed, and queue and trigger, or publication and slot, could not be removed from the source.</exception>
     Task<CreateResult> CreateAsync(ReplicationSpec spec, CreateOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>Brings one table up to date. Stands for the <c>refresh_…</c> functions.</summary>
@@ -65,6 +66,8 @@ public interface IMimeo
     /// <exception cref="CopyInterruptedException">One side broke off; the table is as it was.</exception>
     /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>
     /// <exception cref="QueueMissingException">The queue of a dml or logdel is gone from the source.</exception>
+    /// <exception cref="SlotLostException">Changes of a logical table are missing: repull it.</exception>
+    /// <exception cref="RowMissingException">A row of a logical table is gone that a change needs: repull it.</exception>
     /// <exception cref="BatchStalledException">The limit is smaller than the number of rows that share one value.</exception>
     /// <exception cref="MimeoLockException">A lock of a table was not to be had in <see cref="MimeoOptions.LockTimeout"/>.</exception>
     Task<RefreshResult> RefreshAsync(QualifiedName destination, RefreshOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
@@ -102,7 +105,7 @@ public interface IMimeo
     /// <param name="options">How; null counts rows, and waits for no refresh.</param>
     /// <param name="cancellationToken">Cancels it.</param>
     /// <remarks>
-    /// Left out on both sides are the keys in the queue of a dml or logdel, and the rows beyond the place of an inserter or updater, so that a table that is written to meanwhile is
+    /// A logical table is brought up to date for the comparison and put back. Left out on both sides are the keys in the queue of a dml or logdel, and the rows beyond the place of an inserter or updater, so that a table that is written to meanwhile is
     /// equal when it is. Rows that were deleted at the source of an inserter or updater are a difference, and so are writes since the last refresh of a snapshot or table.
     /// </remarks>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
@@ -128,7 +131,7 @@ public interface IMimeo
     /// <summary>Ends the management of a table. Stands for the <c>…_destroyer</c> functions.</summary>
     /// <param name="destination">The table, with its schema.</param>
     /// <param name="keepTable">Whether its rows stay, as a table of that name. Default true.</param>
-    /// <param name="sourceCleanup">What becomes of queue and trigger of a dml or logdel. Default: they are dropped, which needs the owner of the source's table.</param>
+    /// <param name="sourceCleanup">What becomes of queue and trigger of a dml or logdel, and of publication and slot of a logical table. Default: they are dropped, which needs the owner of the source's table.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
     /// <exception cref="MimeoPermissionException">The role may not drop the trigger; nothing was changed.</exception>

@@ -19,7 +19,7 @@ internal static class MimeoCommands
 
     private static readonly Option<bool> Checksum = new("--checksum") { Description = "Compare the values, too" };
 
-    private static readonly Option<bool> SkipSource = new("--skip-source") { Description = "Leave queue and trigger of a dml or logdel at the source, and print what to run there" };
+    private static readonly Option<bool> SkipSource = new("--skip-source") { Description = "Leave queue and trigger, or publication and slot, at the source, and print what to run there" };
 
     public static Command Create(CliHost host)
     {

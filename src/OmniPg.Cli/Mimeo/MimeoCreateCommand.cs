@@ -42,7 +42,7 @@ internal static class MimeoCreateCommand
     {
         var spec = Spec(session);
         var options = new CreateOptions { PullData = !session.Get(NoData), Indexes = session.Get(NoIndex) ? IndexCopy.None : IndexCopy.All };
-        var result = await MimeoCommands.Open(session).CreateAsync(spec, options, cancellationToken: cancellationToken);
+        var result = await MimeoProgress.RunAsync(session, progress => MimeoCommands.Open(session).CreateAsync(spec, options, progress, cancellationToken));
         foreach (var warning in result.Warnings)
             session.Error.WriteLine($"omnipg: {warning}");
         session.WriteResult(

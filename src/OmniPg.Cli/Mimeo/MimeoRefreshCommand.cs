@@ -22,8 +22,12 @@ internal static class MimeoRefreshCommand
 
     private static readonly Option<int?> AtOnce = new("--parallel") { Description = "With --due: tables at once. Default 1", HelpName = "N" };
 
+    private static readonly Option<bool> Follow = new("--follow") { Description = "Keep going until ended: what the log of the source brings, soon after it was committed there" };
+
+    private static readonly Option<string?> Pause = new("--pause") { Description = "With --follow: time between two rounds. Default 1 second", HelpName = "I" };
+
     public static Command Create(CliHost host) => CliCommand.Create(
-        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, Due, Kind, Most, AtOnce);
+        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, Due, Kind, Most, AtOnce, Follow, Pause);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -33,16 +37,31 @@ internal static class MimeoRefreshCommand
         var tables = session.Get(Destinations).Select(MimeoCommands.NameOf).ToArray();
         var mimeo = MimeoCommands.Open(session);
         if (session.Get(Due))
-            return await RefreshDueAsync(session, mimeo, tables.Length > 0 || session.Get(Group) || options.Limit is not null || options.Repull is not null, cancellationToken);
+            return await RefreshDueAsync(session, mimeo, tables.Length > 0 || session.Get(Group) || session.Get(Follow) || options.Limit is not null || options.Repull is not null, cancellationToken);
         if (tables.Length == 0)
             throw new UsageException("refresh needs tables, or --due.");
         if (session.Get(Kind) is not null || session.Get(Most) is not null || session.Get(AtOnce) is not null)
             throw new UsageException("--kind, --max and --parallel need --due.");
+        if (session.Get(Pause) is not null && !session.Get(Follow))
+            throw new UsageException("--pause needs --follow.");
+        if (session.Get(Follow))
+        {
+            if (session.Get(Group) || options.Limit is not null || options.Repull is not null)
+                throw new UsageException("--follow takes no --group, --limit or --repull.");
+            var pause = CliSession.Interval(session.Get(Pause), Pause.Name)?.Estimate ?? TimeSpan.FromSeconds(1);
+            if (pause <= TimeSpan.Zero)
+                throw new UsageException("--pause must be positive.");
+            return await MimeoFollow.RunAsync(session, mimeo, tables, pause, result =>
+            {
+                Write(session, [result]);
+                Tell(session, result);
+            }, cancellationToken);
+        }
         if (session.Get(Group))
         {
             if (options.Limit is not null || options.Repull is not null)
                 throw new UsageException("--limit and --repull mean nothing for a --group.");
-            var together = await mimeo.RefreshGroupAsync(tables, cancellationToken: cancellationToken);
+            var together = await MimeoProgress.RunAsync(session, progress => mimeo.RefreshGroupAsync(tables, progress: progress, cancellationToken: cancellationToken));
             Write(session, together);
             return together.Max(result => Tell(session, result));
         }
@@ -52,7 +71,7 @@ internal static class MimeoRefreshCommand
         {
             try
             {
-                var result = await mimeo.RefreshAsync(table, options, cancellationToken: cancellationToken);
+                var result = await MimeoProgress.RunAsync(session, progress => mimeo.RefreshAsync(table, options, progress, cancellationToken));
                 results.Add(result);
                 worst = Math.Max(worst, Tell(session, result));
             }
@@ -70,14 +89,14 @@ internal static class MimeoRefreshCommand
     private static async Task<int> RefreshDueAsync(CliSession session, MimeoClient mimeo, bool contradicts, CancellationToken cancellationToken)
     {
         if (contradicts)
-            throw new UsageException("--due takes no table and no --group, --limit or --repull.");
+            throw new UsageException("--due takes no table and no --group, --limit, --repull or --follow.");
         if (session.Get(Most) <= 0 || session.Get(AtOnce) is <= 0 or > 64)
             throw new UsageException("--max must be positive, --parallel 1 to 64.");
         var due = new DueOptions
         {
             Kinds = session.Get(Kind) is { } kind ? [MimeoCreateCommand.KindOf(kind)] : [], MaxTables = session.Get(Most), MaxParallelTables = session.Get(AtOnce) ?? 1,
         };
-        var result = await mimeo.RefreshDueAsync(due, cancellationToken: cancellationToken);
+        var result = await MimeoProgress.RunAsync(session, progress => mimeo.RefreshDueAsync(due, progress, cancellationToken));
         Write(session, result.Results);
         foreach (var failure in result.Failures)
             session.Error.WriteLine($"omnipg: {failure.Destination}: {(failure.Error is MimeoException ? failure.Error.Message : ErrorReport.OneLine(failure.Error))}");

@@ -42,7 +42,7 @@ public sealed class RefreshOptions : ICheckedOptions
     /// <summary>Most rows; null takes <see cref="ReplicationSpec.BatchLimit"/>. Positive.</summary>
     public int? Limit { get; set; }
 
-    /// <summary>Rows to fetch anew; null for none. Dml and logdel take <see cref="Repull.All"/> only, snapshot and table none.</summary>
+    /// <summary>Rows to fetch anew; null for none. Dml, logdel and logical take <see cref="Repull.All"/> only, snapshot and table none.</summary>
     public Repull? Repull { get; set; }
 
     /// <summary>Whether a snapshot without writes is left out; null takes <see cref="ReplicationSpec.SkipUnchanged"/>.</summary>
@@ -132,7 +132,7 @@ public sealed record RefreshResult(
 /// <param name="Warnings">What somebody should look at; empty for nothing.</param>
 public sealed record CreateResult(ReplicationSpec Spec, bool DestinationExisted, long Rows, IReadOnlyList<string> Warnings);
 
-/// <summary>What becomes of queue and trigger at the source when the management of a table ends.</summary>
+/// <summary>What becomes of queue and trigger, or publication and slot, at the source when the management of a table ends.</summary>
 public enum SourceCleanup
 {
     /// <summary>They are dropped; where that fails, nothing is changed.</summary>

@@ -22,7 +22,10 @@ internal sealed class CliRunner(TestDatabase? database) : IAsyncDisposable
         return runner;
     }
 
-    public async Task<CliResult> RunAsync(params string[] args)
+    public Task<CliResult> RunAsync(params string[] args) => RunAsync(TestContext.Current.CancellationToken, args);
+
+    /// <summary>The same, ended as by a signal.</summary>
+    public async Task<CliResult> RunAsync(CancellationToken cancellationToken, params string[] args)
     {
         using var output = new MemoryStream();
         using var error = new MemoryStream();
@@ -33,7 +36,7 @@ internal sealed class CliRunner(TestDatabase? database) : IAsyncDisposable
             Out = outputText, Error = errorText, OutStream = output, ErrorStream = error,
             IsTerminal = false, Signals = _signals, Variable = name => Variables.GetValueOrDefault(name),
         };
-        var exitCode = await Shell.RunAsync(args, host, TestContext.Current.CancellationToken);
+        var exitCode = await Shell.RunAsync(args, host, cancellationToken);
         return new CliResult(exitCode, Text(output), Text(error));
     }
 

@@ -59,6 +59,34 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task A_logical_table_is_followed_until_the_program_is_ended()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY, t text); INSERT INTO orders SELECT i, 'x' FROM generate_series(1, 100) i", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+        (await cli.RunAsync("mimeo", "create", "logical", "orders", "--from", "erp")).Should().Be(new CliResult(0, "'public.orders' is managed, with 100 rows\n", ""));
+        (await cli.RunAsync("mimeo", "refresh", "orders", "--pause", "2 s")).ExitCode.Should().Be(64);
+        (await cli.RunAsync("mimeo", "refresh", "orders", "--follow", "--limit", "2")).ExitCode.Should().Be(64);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+
+        var following = cli.RunAsync(stop.Token, "mimeo", "refresh", "orders", "--follow", "--pause", "50 ms");
+        for (var n = 1; n <= 3; n++)
+        {
+            await source.ExecuteAsync($"UPDATE orders SET t = 'y{n}' WHERE id <= 10; INSERT INTO orders VALUES (1000 + {n}, 'new')", TestContext.Current.CancellationToken);
+            await Eventually.TrueAsync(
+                async () => await cli.Database.ScalarAsync<bool>($"SELECT EXISTS (SELECT FROM orders WHERE id = 1000 + {n})", TestContext.Current.CancellationToken), "the change has come",
+                cancellationToken: TestContext.Current.CancellationToken);
+        }
+        await stop.CancelAsync();
+        var followed = await following;
+
+        (followed.ExitCode, followed.Error).Should().Be((2, "omnipg: interrupted\n"));
+        followed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().HaveCountGreaterThanOrEqualTo(1).And.OnlyContain(line => line.StartsWith("public.orders\tRefreshed\t"));
+        (await cli.Database.ScalarAsync<string>("SELECT t FROM orders WHERE id = 5", TestContext.Current.CancellationToken)).Should().Be("y3");
+    }
+
+    [Fact]
     public async Task Changes_are_followed_by_a_queue_that_drop_takes_away_or_names()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
@@ -83,7 +111,7 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         dml.Should().Be(new CliResult(0, "'public.orders' is managed, with 100 rows\n", ""));
         logdel.ExitCode.Should().Be(0);
         due.Should().Be(new CliResult(0, "", ""));
-        (wrong.ExitCode, wrong.Error).Should().Be((64, "omnipg: --due takes no table and no --group, --limit or --repull.\n"));
+        (wrong.ExitCode, wrong.Error).Should().Be((64, "omnipg: --due takes no table and no --group, --limit, --repull or --follow.\n"));
         valid.Should().Be(new CliResult(0, "'public.kept' is equal to its source: 90 rows here, 90 there\n", ""));
         (differs.ExitCode, differs.Output).Should().Be((1, "'public.orders' differs from its source: 91 rows here, 90 there\n"));
         (grouped.ExitCode, limited.ExitCode).Should().Be((0, 64));
@@ -103,7 +131,7 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
     }
 
     [Theory]
-    [InlineData("omnipg: Kind 'magic' is none of snapshot, table, inserter, updater, dml, logdel.\n", "magic")]
+    [InlineData("omnipg: Kind 'magic' is none of snapshot, table, inserter, updater, dml, logdel, logical.\n", "magic")]
     [InlineData("omnipg: inserter needs --by-time or --by-serial.\n", "inserter")]
     [InlineData("omnipg: --by-time and --by-serial contradict each other.\n", "updater", "--by-time", "a", "--by-serial", "b")]
     [InlineData("omnipg: --key means nothing for table.\n", "table", "--key", "a")]
