@@ -5,7 +5,7 @@ using OmniPg.Wal.Tests.Segments;
 namespace OmniPg.Wal.Tests.Cli;
 
 /// <summary>The exit codes by which operators tell the failures of archive_command apart; none above 125, where PostgreSQL counts nothing.</summary>
-[Collection(nameof(RecoveryCollection))]
+[Collection(nameof(ProgramCollection))]
 public sealed class ArchiveExitCodeTests(RecoveryScene scene) : IDisposable
 {
     private readonly TemporaryDirectory _root = new();

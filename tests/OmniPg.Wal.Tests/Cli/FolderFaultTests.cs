@@ -1,3 +1,4 @@
+using OmniPg.Shared;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Recovery;
 using OmniPg.Wal.Tests.Resident;
@@ -8,7 +9,7 @@ namespace OmniPg.Wal.Tests.Cli;
 /// The program as the server's account beside folders that are absent, somebody else's, empty, read-only, full or of another version. State and spool only
 /// save work, so they decide nothing; the marker of an archive decides, so an unreadable one stops.
 /// </summary>
-[Collection(nameof(RecoveryCollection))]
+[Collection(nameof(ProgramCollection))]
 public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
 {
     private readonly TemporaryDirectory _root = new(forServer: true);
@@ -17,9 +18,18 @@ public sealed class FolderFaultTests(RecoveryScene scene) : IAsyncDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    // A prefetch process has its lock and its files in the spool until it has been asked nothing for ten seconds.
-    public async ValueTask DisposeAsync() =>
+    // A prefetch process has its lock and its files in the spool until it has been asked nothing for ten seconds, or is told to end.
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var spool in (string?[])[_root.Combine("spool"), _disk?.Path])
+        {
+            var held = spool is null ? null : Path.Combine(spool, "get", ".lock");
+            if (File.Exists(held) && FileLock.IsHeld(held) && FileLock.ReadProcess(held) is { } holder)
+                ServerAccount.Signal(holder, 15);
+        }
+
         await Eventually.TrueAsync(TryRemove, "nobody uses the folders any more", TimeSpan.FromSeconds(60), CancellationToken.None);
+    }
 
     [Theory]
     [InlineData("empty", false)]

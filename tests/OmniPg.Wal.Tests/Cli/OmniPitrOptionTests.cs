@@ -5,7 +5,7 @@ using OmniPg.Wal.Tests.Recovery;
 namespace OmniPg.Wal.Tests.Cli;
 
 /// <summary>Configuration files of OmniPITR: every option of its programs, by its long and by its short name, does what it did there.</summary>
-[Collection(nameof(RecoveryCollection))]
+[Collection(nameof(ProgramCollection))]
 public sealed class OmniPitrOptionTests(RecoveryScene scene) : IDisposable
 {
     private readonly TemporaryDirectory _root = new();

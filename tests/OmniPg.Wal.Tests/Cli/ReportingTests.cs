@@ -4,7 +4,7 @@ using OmniPg.Wal.Tests.Recovery;
 namespace OmniPg.Wal.Tests.Cli;
 
 /// <summary>What cannot be reported changes no exit code and loses no work: logs and standard streams that are full, closed, missing or somebody else's.</summary>
-[Collection(nameof(RecoveryCollection))]
+[Collection(nameof(ProgramCollection))]
 public sealed class ReportingTests(RecoveryScene scene) : IDisposable
 {
     private const string Full = "2>/dev/full";

@@ -4,7 +4,7 @@ using OmniPg.Wal.Tests.Resident;
 
 namespace OmniPg.Wal.Tests.Cli;
 
-[Collection(nameof(RecoveryCollection))]
+[Collection(nameof(ProgramCollection))]
 public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
 {
     private readonly TemporaryDirectory _root = new(forServer: true);

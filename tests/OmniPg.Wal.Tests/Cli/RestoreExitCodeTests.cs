@@ -5,7 +5,7 @@ using OmniPg.Wal.Tests.Segments;
 namespace OmniPg.Wal.Tests.Cli;
 
 /// <summary>The exit codes by which PostgreSQL decides over the end of a recovery.</summary>
-[Collection(nameof(RecoveryCollection))]
+[Collection(nameof(ProgramCollection))]
 public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
 {
     private const string Missing = "0000000100000000000000FE";

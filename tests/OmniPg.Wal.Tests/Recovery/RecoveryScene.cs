@@ -8,9 +8,13 @@ namespace OmniPg.Wal.Tests.Recovery;
 [CollectionDefinition(nameof(RecoveryCollection))]
 public sealed class RecoveryCollection : ICollectionFixture<RecoveryScene>;
 
+/// <summary>The tests of the program beside the recoveries have a scene of their own, so that both sets run side by side.</summary>
+[CollectionDefinition(nameof(ProgramCollection))]
+public sealed class ProgramCollection : ICollectionFixture<RecoveryScene>;
+
 /// <summary>
 /// A server that archives through the program (1 MiB segments, zstd, and a plain copy for comparison), a base backup, and a history of known moments:
-/// 100 rows, a restore point, 100 more rows, the table dropped. Made once for all tests of recovery.
+/// 100 rows, a restore point, 100 more rows, the table dropped. Made once for each of the two collections.
 /// </summary>
 public sealed class RecoveryScene : IAsyncLifetime
 {
