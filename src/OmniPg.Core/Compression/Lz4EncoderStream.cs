@@ -1,72 +1,88 @@
+using System.Buffers;
+using K4os.Compression.LZ4.Streams;
+using K4os.Compression.LZ4.Streams.Frames;
+
 namespace OmniPg;
 
-/// <summary>Writes one LZ4 frame: linked 256 KiB blocks, content checksum.</summary>
-internal sealed unsafe class Lz4EncoderStream : EncoderStream
+/// <summary>Writes one LZ4 frame. A flush cannot end a block early: what is given comes out with its block.</summary>
+internal sealed class Lz4EncoderStream : EncoderStream
 {
-    // LZ4F_compressUpdate wants room for its worst case: one buffered block, the piece given now and their headers.
+    // One block at its worst, the frame's header or end, and the piece that is on its way into the next block.
     private const int PieceBytes = 128 * 1024;
     private const int OutputBytes = (256 * 1024) + PieceBytes + 64;
-    private const int BlockSize256KiB = 5;
-    private static readonly ContextPool<Lz4Compressor> Pool = new(static () => new Lz4Compressor());
-    private readonly Lz4Compressor _context;
-    private readonly Lz4Native.Preferences _preferences;
-    private bool _begun;
+    private readonly Made _made = new();
+    private readonly ByteBufferLZ4FrameWriter<Made> _writer;
+    private bool _closed;
 
     public Lz4EncoderStream(Stream sink, int level, bool leaveOpen)
-        : base(sink, leaveOpen, OutputBytes)
-    {
-        _preferences = PreferencesFor(level);
-        _context = Pool.Rent();
-    }
-
-    /// <summary>One frame from one call, without the library's own buffer in between.</summary>
-    public static int CompressWhole(ReadOnlySpan<byte> content, Span<byte> target, int level)
-    {
-        var context = Pool.Rent();
-        try
-        {
-            fixed (byte* from = content, to = target)
-            {
-                var preferences = PreferencesFor(level) with { AutoFlush = 1 };
-                var length = (int)Check(Lz4Native.CompressBegin(context, to, (nuint)target.Length, preferences));
-                length += (int)Check(Lz4Native.CompressUpdate(context, to + length, (nuint)(target.Length - length), from, (nuint)content.Length, 0));
-                return length + (int)Check(Lz4Native.CompressEnd(context, to + length, (nuint)(target.Length - length), 0));
-            }
-        }
-        finally
-        {
-            Pool.Return(context);
-        }
-    }
+        : base(sink, leaveOpen, OutputBytes) => _writer = LZ4Frame.Encode(_made, Lz4Codec.SettingsFor(level));
 
     protected override bool Encode(ReadOnlySpan<byte> input, EncoderOperation operation, Span<byte> output, out int consumed, out int written)
     {
-        fixed (byte* source = input, target = output)
+        consumed = Math.Min(input.Length, PieceBytes);
+        if (consumed > 0)
         {
-            consumed = 0;
-            if (!_begun)
-            {
-                written = (int)Check(Lz4Native.CompressBegin(_context, target, (nuint)output.Length, _preferences));
-                _begun = true;
-                return operation == EncoderOperation.Continue && input.IsEmpty;
-            }
-
-            var room = (nuint)output.Length;
-            consumed = Math.Min(input.Length, PieceBytes);
-            written = (int)Check(operation switch
-            {
-                EncoderOperation.Continue => Lz4Native.CompressUpdate(_context, target, room, source, (nuint)consumed, 0),
-                EncoderOperation.Flush => Lz4Native.Flush(_context, target, room, 0),
-                _ => Lz4Native.CompressEnd(_context, target, room, 0),
-            });
-            return consumed == input.Length;
+            _writer.WriteManyBytes(input[..consumed]);
         }
+        else if (operation == EncoderOperation.End && !_closed)
+        {
+            // Without content there is a frame all the same: nothing at all would be a truncated file.
+            _writer.OpenFrame();
+            _writer.CloseFrame();
+            _closed = true;
+        }
+
+        written = _made.MoveTo(output);
+        return consumed == input.Length && written < output.Length;
     }
 
-    protected override void ReleaseEncoder() => Pool.Return(_context);
+    protected override void ReleaseEncoder()
+    {
+        _writer.Dispose();
+        _made.Dispose();
+    }
 
-    private static Lz4Native.Preferences PreferencesFor(int level) => new() { BlockSizeId = BlockSize256KiB, ContentChecksumFlag = 1, CompressionLevel = level };
+    /// <summary>What the writer has made and the stream has not handed on.</summary>
+    private sealed class Made : IBufferWriter<byte>, IDisposable
+    {
+        private byte[] _bytes = ArrayPool<byte>.Shared.Rent(OutputBytes);
+        private int _start;
+        private int _end;
 
-    private static nuint Check(nuint result) =>
-        Lz4Native.IsError(result) == 0 ? result : throw new InvalidOperationException($"liblz4 refused to compress: {Lz4Native.Describe(result)}.");
+        public void Advance(int count) => _end += count;
+
+        public Memory<byte> GetMemory(int sizeHint = 0)
+        {
+            MakeRoom(sizeHint);
+            return _bytes.AsMemory(_end);
+        }
+
+        public Span<byte> GetSpan(int sizeHint = 0)
+        {
+            MakeRoom(sizeHint);
+            return _bytes.AsSpan(_end);
+        }
+
+        public int MoveTo(Span<byte> output)
+        {
+            var count = Math.Min(_end - _start, output.Length);
+            _bytes.AsSpan(_start, count).CopyTo(output);
+            _start += count;
+            if (_start == _end)
+                (_start, _end) = (0, 0);
+            return count;
+        }
+
+        public void Dispose() => ArrayPool<byte>.Shared.Return(_bytes);
+
+        private void MakeRoom(int bytes)
+        {
+            if (_bytes.Length - _end >= Math.Max(bytes, 1))
+                return;
+            var larger = ArrayPool<byte>.Shared.Rent(_bytes.Length + bytes);
+            _bytes.AsSpan(0, _end).CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(_bytes);
+            _bytes = larger;
+        }
+    }
 }

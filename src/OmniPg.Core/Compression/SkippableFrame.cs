@@ -7,6 +7,9 @@ internal static class SkippableFrame
 {
     private const int HeaderBytes = 8;
 
+    /// <summary>Whether a file begins with such a frame.</summary>
+    public static bool IsMagic(ReadOnlySpan<byte> start) => start.Length >= 4 && (BinaryPrimitives.ReadUInt32LittleEndian(start) & 0xFFFFFFF0) == 0x184D2A50;
+
     /// <summary>Passes over one such frame at the start of a file.</summary>
     /// <param name="start">The file's first bytes.</param>
     /// <param name="next">What follows the frame, empty when it lies beyond <paramref name="start"/>.</param>
@@ -14,7 +17,7 @@ internal static class SkippableFrame
     public static bool TrySkip(ReadOnlySpan<byte> start, out ReadOnlySpan<byte> next)
     {
         next = default;
-        if (start.Length < 4 || (BinaryPrimitives.ReadUInt32LittleEndian(start) & 0xFFFFFFF0) != 0x184D2A50)
+        if (!IsMagic(start))
             return false;
         if (start.Length < HeaderBytes)
             return true;

@@ -2,23 +2,21 @@ using System.Runtime.InteropServices;
 
 namespace OmniPg;
 
-/// <summary>The part of libzstd's stable API (zstd.h, 1.4 and later) that streams need.</summary>
+/// <summary>The part of libzstd's stable API (zstd.h, 1.4 and later) that streams need. Nothing is shipped: the library belongs to the machine and is updated with it.</summary>
 internal static unsafe partial class ZstdNative
 {
     public const int ResetSessionAndParameters = 3;
 
-    private const string Library = NativeCodecLibrary.ZstdName;
+    private const string Library = "omnipg-zstd";
+    private static readonly nint Handle = Load();
 
-    /// <summary>ZSTD_inBuffer and ZSTD_outBuffer, which have the same layout.</summary>
-    public struct Window
-    {
-        public void* Start;
-        public nuint Size;
-        public nuint Position;
-    }
+    static ZstdNative() => NativeLibrary.SetDllImportResolver(typeof(ZstdNative).Assembly, static (name, _, _) => name == Library ? Handle : 0);
+
+    /// <summary>Whether the library is on this machine; looked for once, by the names it has on each operating system.</summary>
+    public static bool IsPresent => Handle != 0;
 
     [LibraryImport(Library, EntryPoint = "ZSTD_createCCtx")]
-    public static partial ZstdCompressor CreateCompressor();
+    public static partial nint CreateCompressor();
 
     [LibraryImport(Library, EntryPoint = "ZSTD_freeCCtx")]
     public static partial nuint FreeCompressor(nint context);
@@ -30,13 +28,13 @@ internal static unsafe partial class ZstdNative
     public static partial nuint SetParameter(ZstdCompressor context, int parameter, int value);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_compressStream2")]
-    public static partial nuint Compress(ZstdCompressor context, ref Window output, ref Window input, int operation);
+    public static partial nuint Compress(ZstdCompressor context, ref ZstdWindow output, ref ZstdWindow input, int operation);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_compress2")]
     public static partial nuint Compress(ZstdCompressor context, byte* target, nuint capacity, byte* source, nuint size);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_createDCtx")]
-    public static partial ZstdDecompressor CreateDecompressor();
+    public static partial nint CreateDecompressor();
 
     [LibraryImport(Library, EntryPoint = "ZSTD_freeDCtx")]
     public static partial nuint FreeDecompressor(nint context);
@@ -45,7 +43,7 @@ internal static unsafe partial class ZstdNative
     public static partial nuint Reset(ZstdDecompressor context, int directive);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_decompressStream")]
-    public static partial nuint Decompress(ZstdDecompressor context, ref Window output, ref Window input);
+    public static partial nuint Decompress(ZstdDecompressor context, ref ZstdWindow output, ref ZstdWindow input);
 
     [LibraryImport(Library, EntryPoint = "ZSTD_isError")]
     public static partial uint IsError(nuint result);
@@ -55,20 +53,15 @@ internal static unsafe partial class ZstdNative
 
     [LibraryImport(Library, EntryPoint = "ZSTD_getErrorName")]
     private static partial nint GetErrorName(nuint result);
-}
 
-/// <summary>A ZSTD_CCtx.</summary>
-internal sealed class ZstdCompressor() : SafeHandle(0, ownsHandle: true)
-{
-    public override bool IsInvalid => handle == 0;
+    private static nint Load()
+    {
+        foreach (var name in (ReadOnlySpan<string>)["libzstd.so.1", "libzstd.so", "libzstd.1.dylib", "libzstd.dylib", "libzstd.dll", "zstd.dll"])
+        {
+            if (NativeLibrary.TryLoad(name, out var handle))
+                return handle;
+        }
 
-    protected override bool ReleaseHandle() => ZstdNative.FreeCompressor(handle) == 0;
-}
-
-/// <summary>A ZSTD_DCtx.</summary>
-internal sealed class ZstdDecompressor() : SafeHandle(0, ownsHandle: true)
-{
-    public override bool IsInvalid => handle == 0;
-
-    protected override bool ReleaseHandle() => ZstdNative.FreeDecompressor(handle) == 0;
+        return 0;
+    }
 }

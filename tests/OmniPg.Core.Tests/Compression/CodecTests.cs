@@ -28,6 +28,26 @@ public sealed class ZstdCodecTests : CodecContract
     protected override Codec Codec => Codec.Zstd;
 }
 
+/// <summary>The port that takes over where libzstd is not installed.</summary>
+public sealed class ManagedZstdCodecTests : CodecContract
+{
+    protected override Codec Codec { get; } = new ZstdCodec(managed: true);
+
+    protected override Codec Registered => Codec.Zstd;
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public async Task Each_engine_reads_what_the_other_one_writes(int level)
+    {
+        RequireCodec();
+        var content = CodecSamples.Mixed(1_000_003);
+
+        foreach (var (writer, reader) in new[] { (Codec, Codec.Zstd), (Codec.Zstd, Codec) })
+            (await CodecSamples.UnpackAsync(reader, await CodecSamples.PackAsync(writer, content, Token, level), Token)).Should().Equal(content);
+    }
+}
+
 public sealed class Lz4CodecTests : CodecContract
 {
     protected override Codec Codec => Codec.Lz4;
