@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using OmniPg.Testing;
-using OmniPg.Wal.Tests.Backup;
 
 namespace OmniPg.Wal.Tests.Drill;
 
