@@ -29,6 +29,9 @@ switch (args)
         var rounds = await ZeroRpoRun.RunAsync(
             int.Parse(kills, System.Globalization.CultureInfo.InvariantCulture), int.Parse(seed, System.Globalization.CultureInfo.InvariantCulture), Console.WriteLine);
         return rounds.Any(static r => r.Lost.Length > 0) ? 1 : 0;
+    case ["kills", var dataDirectory, var program, .. var options]:
+        await ArchiveKills.RunAsync(dataDirectory, program, options);
+        break;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         break;
