@@ -18,14 +18,15 @@ public abstract class DestinationFaultTests(WalWorkloads workloads, bool inStage
     public async Task One_failing_destination_leaves_the_others_whole(string fault)
     {
         var bad = new FaultyStore("bad", Enum.Parse<FaultAt>(fault), afterBytes: 50_000);
-        var archive = Scene.MakeDirectory("archive");
+        var (archive, third) = (Scene.MakeDirectory("archive"), Scene.MakeDirectory("third"));
         await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
-            .To(d => d.Store(bad).Compress(Codec.Zstd)).To(d => d.Directory($"zstd={archive}")).To(d => d.Directory($"lz4={archive}/../archive")).Build();
+            .To(d => d.Store(bad).Compress(Codec.Zstd)).To(d => d.Directory($"zstd={archive}")).To(d => d.Directory($"{Scene.BesideZstd}={third}")).Build();
 
         var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
 
         failure.Failures.Should().ContainSingle().Which.Message.Should().Contain($"{fault} failed as told");
         ArchiveScene.Decode(Path.Combine(archive, Scene.Segment + ".zst")).Should().Equal(Scene.Original(Scene.Segment));
+        ArchiveScene.Decode(Path.Combine(third, ArchiveScene.FilesIn(third).Single())).Should().Equal(Scene.Original(Scene.Segment));
     }
 
     [Fact]
@@ -52,7 +53,7 @@ public abstract class DestinationFaultTests(WalWorkloads workloads, bool inStage
         var hanging = new FaultyStore("hanging", Enum.Parse<FaultAt>(fault));
         var archive = Scene.MakeDirectory("archive");
         await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
-            .To(d => d.Store(hanging).Timeout(TimeSpan.FromMilliseconds(200))).To(d => d.Directory($"zstd={archive}")).Build();
+            .To(d => d.Store(hanging).Compress(Codec.Parse(Scene.BesideZstd)).Timeout(TimeSpan.FromMilliseconds(200))).To(d => d.Directory($"zstd={archive}")).Build();
 
         var failure = (await archiver.Awaiting(a => a.ArchiveAsync(Scene.Add(), Token).WaitAsync(TimeSpan.FromSeconds(30), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
 
@@ -68,7 +69,7 @@ public abstract class DestinationFaultTests(WalWorkloads workloads, bool inStage
     {
         var hanging = new FaultyStore("hanging", Enum.Parse<FaultAt>(fault));
         await using var archiver = Scene.Archiver().With(o => o.OptionalGrace = TimeSpan.FromMilliseconds(100))
-            .To(d => d.Store(hanging).Optional()).To(d => d.Directory($"zstd={Scene.MakeDirectory("archive")}")).Build();
+            .To(d => d.Store(hanging).Compress(Codec.Parse(Scene.BesideZstd)).Optional()).To(d => d.Directory($"zstd={Scene.MakeDirectory("archive")}")).Build();
 
         var result = await archiver.ArchiveAsync(Scene.Add(), Token).WaitAsync(TimeSpan.FromSeconds(30), Token);
 
@@ -84,7 +85,7 @@ public abstract class DestinationFaultTests(WalWorkloads workloads, bool inStage
         var archive = Scene.MakeDirectory("archive");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
-            .To(d => d.Store(hanging)).To(d => d.Directory($"zstd={archive}")).Build();
+            .To(d => d.Store(hanging).Compress(Codec.Parse(Scene.BesideZstd))).To(d => d.Directory($"zstd={archive}")).Build();
         var call = archiver.ArchiveAsync(Scene.Add(), stop.Token);
         await Eventually.TrueAsync(() => hanging.Creations == 1, "the copy has begun", cancellationToken: Token);
 
@@ -98,20 +99,27 @@ public abstract class DestinationFaultTests(WalWorkloads workloads, bool inStage
     [Fact]
     public async Task A_full_disk_fails_that_destination_and_the_next_call_resumes_there()
     {
-        using var small = TmpfsMount.TryCreate(512 * 1024);
+        using var small = TmpfsMount.TryCreate(2 << 20);
         Assert.SkipWhen(small is null, "Mounting is not permitted here.");
+        var filler = Path.Combine(small.Path, "somebody else's");
+        await File.WriteAllBytesAsync(filler, new byte[(2 << 20) - 8192], Token);
         var path = Scene.Add();
         var archive = Scene.MakeDirectory("archive");
-        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
-            .To(d => d.Directory(small.Path).Named("full")).To(d => d.Directory($"zstd={archive}")).Build();
+        await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state")).BindTo(ArchiveBinding.None)
+            .To(d => d.Directory($"{Scene.BesideZstd}={small.Path}").Named("full")).To(d => d.Directory($"zstd={archive}")).Build();
 
         var failure = (await archiver.Awaiting(a => a.ArchiveAsync(path, Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+        var left = ArchiveScene.FilesIn(small.Path);
+        File.Delete(filler);
+        var result = await archiver.ArchiveAsync(path, Token);
 
         failure.Failures.Should().ContainSingle().Which.Destination.Should().Be("full");
         failure.Message.Should().Contain("No space left on device");
-        ArchiveScene.FilesIn(small.Path).Should().BeEmpty();
+        left.Should().Equal(Path.GetFileName(filler));
+        result.Destinations.Select(d => d.Status).Should().Equal(WalDeliveryStatus.Stored, WalDeliveryStatus.SkippedDone);
+        ArchiveScene.Decode(Path.Combine(small.Path, ArchiveScene.FilesIn(small.Path).Single())).Should().Equal(Scene.Original(Scene.Segment));
         ArchiveScene.FilesIn(archive).Should().Equal(Scene.Segment + ".zst");
-        ArchiveScene.FilesIn(Path.Combine(Scene.Root, "state")).Should().Equal(Scene.Segment + ".state");
+        ArchiveScene.FilesIn(Path.Combine(Scene.Root, "state")).Should().BeEmpty();
     }
 
     [Fact]
@@ -122,7 +130,7 @@ public abstract class DestinationFaultTests(WalWorkloads workloads, bool inStage
         string[] archives = [Scene.MakeDirectory("one"), Scene.MakeDirectory("two")];
         var path = Scene.Add();
         await using var archiver = Scene.Archiver().WithState(Scene.MakeDirectory("state"))
-            .To(d => d.Directory($"lz4={archives[0]}")).To(d => d.Directory(disk.Path).Named("third")).To(d => d.Directory($"zstd={archives[1]}")).Build();
+            .To(d => d.Directory($"{Scene.BesideZstd}={archives[0]}")).To(d => d.Directory($"zstd={disk.Path}").Named("third")).To(d => d.Directory($"zstd={archives[1]}")).Build();
         await archiver.ArchiveAsync(Scene.Add(Scene.Segments[0]), Token);
         disk.Remount(readOnly: true);
 
@@ -133,7 +141,7 @@ public abstract class DestinationFaultTests(WalWorkloads workloads, bool inStage
         failure.Failures.Should().ContainSingle().Which.Destination.Should().Be("third");
         failure.Message.Should().Contain("Read-only file system");
         result.Destinations.Select(d => d.Status).Should().Equal(WalDeliveryStatus.SkippedDone, WalDeliveryStatus.Stored, WalDeliveryStatus.SkippedDone);
-        ArchiveScene.Decode(Path.Combine(disk.Path, Scene.Segment.ToString())).Should().Equal(Scene.Original(Scene.Segment));
+        ArchiveScene.Decode(Path.Combine(disk.Path, Scene.Segment + ".zst")).Should().Equal(Scene.Original(Scene.Segment));
     }
 
     [Fact]

@@ -59,6 +59,9 @@ internal sealed class ArchiveScene : IDisposable
     /// <summary>Whether the archivers send every file through the stages, as files larger than memory.</summary>
     public bool InStages { get; init; }
 
+    /// <summary>Codec of a destination beside one of <c>zstd</c>: another one takes the stages, the same keeps to the one pass.</summary>
+    public string BesideZstd => InStages ? "lz4" : "zstd";
+
     public ArchiverSetup Archiver() => new(DataDirectory, InStages ? 0 : WalCopier.MostAtOnce);
 
     /// <summary>Everything below a directory except the marker and what a state directory keeps of the cluster and its last segment, temporary files included.</summary>
