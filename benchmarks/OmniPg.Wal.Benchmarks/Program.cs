@@ -32,9 +32,13 @@ switch (args)
     case ["kills", var dataDirectory, var program, .. var options]:
         await ArchiveKills.RunAsync(dataDirectory, program, options);
         break;
+    case ["flips", var dataDirectory, .. var numbers]:
+        await BitFlips.RunAsync(new SegmentSet(dataDirectory), Number(numbers, 0, 1000), Number(numbers, 1, 1));
+        break;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
         break;
 }
 
 return 0;
+static int Number(string[] words, int at, int otherwise) => words.Length > at ? int.Parse(words[at], System.Globalization.CultureInfo.InvariantCulture) : otherwise;
