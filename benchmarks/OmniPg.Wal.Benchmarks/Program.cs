@@ -41,4 +41,5 @@ switch (args)
 }
 
 return 0;
+
 static int Number(string[] words, int at, int otherwise) => words.Length > at ? int.Parse(words[at], System.Globalization.CultureInfo.InvariantCulture) : otherwise;

@@ -37,6 +37,7 @@ internal static class ExitCodes
         "wal.destination.timeout" => TimedOut,
         "compression.unavailable" => CodecOrKeyUnavailable,
         "wal.segment.foreign-cluster" or "wal.archive.mismatch" => ForeignCluster,
+        not null when code.StartsWith("wal.encryption.", StringComparison.Ordinal) => CodecOrKeyUnavailable,
         "wal.archive.conflict" => Conflict,
         "wal.text.invalid" => InvalidSegment,
         not null when code.StartsWith("wal.segment.", StringComparison.Ordinal) || code.StartsWith("wal.input.", StringComparison.Ordinal) => InvalidSegment,

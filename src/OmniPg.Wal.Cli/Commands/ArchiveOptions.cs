@@ -27,11 +27,11 @@ internal static class ArchiveOptions
     private static readonly Option[] Own =
     [
         CommonOptions.DataDirectory, State, Local, S3, Azure, Remote, Pipe, Backup, Optional, Validate, CommonOptions.UnknownVersion, Layout, Timeout, Adopt, Begin, Force, Socket,
-        ParallelJobs, RsyncPath, TempDirectory,
+        ParallelJobs, RsyncPath, TempDirectory, StoreOptions.Encrypt,
     ];
 
     /// <summary>The destinations of what is no archive_command.</summary>
-    public static IReadOnlyList<Option> ForReceiver { get; } = [State, Local, S3, Azure, Pipe, Optional, Validate, Layout, .. StoreOptions.All];
+    public static IReadOnlyList<Option> ForReceiver { get; } = [State, Local, S3, Azure, Pipe, Optional, Validate, Layout, StoreOptions.Encrypt, .. StoreOptions.All];
 
     public static IReadOnlyList<Option> All { get; } = [.. Own, .. StoreOptions.All, .. CodecOptions.Programs, .. CodecOptions.Nice];
 
@@ -59,9 +59,14 @@ internal static class ArchiveOptions
     {
         var layout = LayoutOf(arguments);
         var optional = arguments.All(Optional);
+        var isEncrypted = arguments.Has(StoreOptions.Encrypt);
+        if (isEncrypted && (arguments.Has(Remote) || arguments.Has(Pipe) || arguments.Has(Backup)))
+            throw new UsageException($"The option {StoreOptions.Encrypt.Name} works with {Local.Name}, {S3.Name} and {Azure.Name} alone: give the others to a call of their own.");
         WalDestinationOptions[] destinations =
         [
-            .. arguments.All(Local).Select(text => Destination(text, Local, optional, (d, path) => (d.Layout, d.Directory) = (layout, path))),
+            .. arguments.All(Local).Select(text => isEncrypted
+                ? InStore(text, Location(text, Local), optional, layout, arguments)
+                : Destination(text, Local, optional, (d, path) => (d.Layout, d.Directory) = (layout, path))),
             .. arguments.All(S3).Select(text => Remotely(text, S3, "s3://", optional, layout, arguments)),
             .. arguments.All(Azure).Select(text => Remotely(text, Azure, "azure://", optional, layout, arguments)),
             .. arguments.All(Remote).Select(text => Destination(text, Remote, optional, static (d, path) => d.Rsync = path)),
@@ -98,6 +103,11 @@ internal static class ArchiveOptions
         var location = Location(text, option);
         if (!location.Path.StartsWith(scheme, StringComparison.Ordinal))
             throw new UsageException($"The option {option.Name} wants '{scheme}…', not '{location.Path}'.");
+        return InStore(text, location, optional, layout, arguments);
+    }
+
+    private static WalDestinationOptions InStore(string text, WalLocation location, IReadOnlyList<string> optional, WalLayout layout, Arguments arguments)
+    {
         var destination = Named(new WalDestinationOptions(StoreOptions.Open(location.Path, arguments)), text, location, optional);
         destination.Layout = layout;
         return destination;

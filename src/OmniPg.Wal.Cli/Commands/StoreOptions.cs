@@ -17,13 +17,26 @@ internal static class StoreOptions
     private static readonly Option Region = Option.Value("--s3-region", "R", "region of s3:// places (default: AWS_REGION or the profile's)");
     private static readonly Option PathStyle = Option.Flag("--s3-path-style", "name the bucket in the path (default with --s3-endpoint)");
 
-    public static IReadOnlyList<Option> All { get; } = [Endpoint, Region, PathStyle];
+    /// <summary>Encrypts what a verb stores.</summary>
+    public static readonly Option Encrypt = Option.Value("--encrypt", "KEYFILE", "encrypt what is stored with this key (see keygen)");
+
+    private static readonly Option Key = Option.Many("--key", "KEYFILE", "key that archived files are encrypted with; of rotated keys each");
+
+    public static IReadOnlyList<Option> All { get; } = [Endpoint, Region, PathStyle, Key];
 
     public static bool IsRemote(string place) => place.StartsWith(S3, StringComparison.Ordinal) || place.StartsWith(Azure, StringComparison.Ordinal);
 
     /// <summary>The store at a place, without codec prefix. Lives as long as the process.</summary>
     /// <exception cref="UsageException">The place names no bucket, or the way to it is incomplete.</exception>
+    /// <exception cref="WalEncryptionException">A key file cannot be used.</exception>
     public static IObjectStore Open(string place, Arguments arguments, ILoggerFactory? logs = null)
+    {
+        string[] files = arguments.Get(Encrypt) is { } current ? [current, .. arguments.All(Key)] : [.. arguments.All(Key)];
+        var store = OpenPlain(place, arguments, logs);
+        return files.Length == 0 ? store : new EncryptedObjectStore(store, new WalKeyRing([.. files.Select(WalEncryptionKey.ReadFile)]));
+    }
+
+    private static IObjectStore OpenPlain(string place, Arguments arguments, ILoggerFactory? logs)
     {
         try
         {

@@ -22,6 +22,7 @@ internal static class VerbTable
         ("bench", () => new BenchVerb()),
         ("dump", () => new DumpVerb()),
         ("checksum", () => new ChecksumVerb()),
+        ("keygen", () => new KeygenVerb()),
         ("completion", () => new CompletionVerb()),
     ];
 

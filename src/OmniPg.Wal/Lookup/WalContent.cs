@@ -14,6 +14,7 @@ public static class WalContent
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>The content, to be disposed; <see langword="null"/> when the store proves that the key is absent.</returns>
     /// <exception cref="CodecUnavailableException">The library or program of its codec is missing.</exception>
+    /// <exception cref="WalEncryptionException">It is encrypted: open it through an <see cref="EncryptedObjectStore"/> that has its key.</exception>
     /// <exception cref="IOException">The store cannot say whether the file is there, or not read it.</exception>
     /// <exception cref="UnauthorizedAccessException">The account may not read it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -29,6 +30,8 @@ public static class WalContent
             var magic = new byte[MagicBytes];
             var length = await stored.ReadAtLeastAsync(magic, magic.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
             var head = magic.AsMemory(0, length);
+            if (EncryptedFormat.Matches(head.Span))
+                throw WalEncryptionException.NoKey(store.Id, key);
             return CodecOf(head.Span, key).Decompress(new RejoinedStream(head, stored));
         }
         catch

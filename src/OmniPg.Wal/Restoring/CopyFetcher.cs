@@ -69,6 +69,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
                 }
             }
 
+            await EncryptedNames.RequireNoneAsync(source.Store, name, cancellationToken).ConfigureAwait(false);
             await presence.RequireAsync(expectations.SystemIdentifier, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not (OperationCanceledException or WalRestoreTargetException))

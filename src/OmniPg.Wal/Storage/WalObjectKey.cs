@@ -41,10 +41,12 @@ public static class WalObjectKey
     /// <param name="key">A key as <see cref="IObjectStore.ListAsync(string, CancellationToken)"/> yields it.</param>
     /// <param name="name">The WAL file.</param>
     /// <param name="codec">The codec of its extension.</param>
-    /// <returns>Whether the last part of the key is a WAL file name, with or without a codec's extension.</returns>
+    /// <returns>Whether the last part of the key is a WAL file name, with or without a codec's extension and that of encryption.</returns>
     public static bool TryParse(string key, out WalFileName name, out Codec codec)
     {
         ArgumentNullException.ThrowIfNull(key);
+        if (key.EndsWith(EncryptedFormat.Extension, StringComparison.Ordinal))
+            key = key[..^EncryptedFormat.Extension.Length];
         var file = key.AsSpan(key.LastIndexOf('/') + 1);
         codec = Codec.ForExtension(key) ?? Codec.None;
         return WalFileName.TryParse(file[..^codec.Extension.Length], out name);
