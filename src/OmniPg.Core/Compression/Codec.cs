@@ -27,14 +27,14 @@ public abstract class Codec
     /// <summary>RFC 7932 by the base class library; levels 0–11, default 1. Name <c>brotli</c>, extension <c>.br</c>. Has neither magic nor checksum.</summary>
     public static Codec Brotli { get; } = new BrotliCodec();
 
-    /// <summary>Zstandard by the system's libzstd with content checksum; levels −7–22, default 0. Name <c>zstd</c>, extension <c>.zst</c>.</summary>
+    /// <summary>Zstandard by the system's libzstd, else by its port to C#, with content checksum; levels −7–22, default 0. Name <c>zstd</c>, extension <c>.zst</c>.</summary>
     /// <remarks>
     /// Level 0 is none of the library's: it is a setting made for write-ahead log (<c>zstd:wal</c> in locations; strategy fast, windowLog 21, hashLog 16, minMatch 5), for two thirds of the time
     /// of level 3 at files of its size. Every zstd reads what it writes.
     /// </remarks>
     public static Codec Zstd { get; } = new ZstdCodec();
 
-    /// <summary>LZ4 frames by the system's liblz4 with content checksum; levels 0–12, default 0. Name <c>lz4</c>, extension <c>.lz4</c>.</summary>
+    /// <summary>LZ4 frames by K4os.Compression.LZ4 with content checksum; levels 0–12, default 0. Name <c>lz4</c>, extension <c>.lz4</c>.</summary>
     public static Codec Lz4 { get; } = new Lz4Codec();
 
     /// <summary>By the program <c>bzip2</c>; levels 1–9, default 9. Name <c>bzip2</c>, extension <c>.bz2</c>. For archives that exist already.</summary>
@@ -112,7 +112,7 @@ public abstract class Codec
     /// <param name="level">Between <see cref="MinLevel"/> and <see cref="MaxLevel"/>; <see langword="null"/> means <see cref="DefaultLevel"/>.</param>
     /// <param name="leaveOpen">Whether <paramref name="sink"/> stays open when the stream is disposed.</param>
     /// <exception cref="ArgumentOutOfRangeException">The level is outside the codec's range.</exception>
-    /// <exception cref="CodecUnavailableException">The library or program is missing.</exception>
+    /// <exception cref="CodecUnavailableException">The program is missing.</exception>
     public Stream Compress(Stream sink, int? level = null, bool leaveOpen = false)
     {
         ArgumentNullException.ThrowIfNull(sink);
@@ -126,7 +126,6 @@ public abstract class Codec
     /// <returns>Bytes written into <paramref name="target"/>.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The level is outside the codec's range.</exception>
     /// <exception cref="NotSupportedException">The codec only streams.</exception>
-    /// <exception cref="CodecUnavailableException">The library is missing.</exception>
     public int CompressWhole(ReadOnlySpan<byte> content, Span<byte> target, int? level = null) => CompressAtOnce(content, target, CheckLevel(level));
 
     /// <summary>Room that is enough for <see cref="CompressWhole"/>.</summary>
@@ -138,7 +137,7 @@ public abstract class Codec
     /// <param name="source">Read to its end, never further than the stream's own reads ask for.</param>
     /// <param name="leaveOpen">Whether <paramref name="source"/> stays open when the stream is disposed.</param>
     /// <returns>A stream whose reads throw <see cref="CorruptCompressedDataException"/> on truncated, damaged or trailing bytes.</returns>
-    /// <exception cref="CodecUnavailableException">The library or program is missing.</exception>
+    /// <exception cref="CodecUnavailableException">The program is missing.</exception>
     public Stream Decompress(Stream source, bool leaveOpen = false)
     {
         ArgumentNullException.ThrowIfNull(source);

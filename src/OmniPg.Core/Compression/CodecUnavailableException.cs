@@ -1,11 +1,11 @@
 namespace OmniPg;
 
-/// <summary>A codec's system library or program is missing on this machine. Code <c>compression.unavailable</c>.</summary>
+/// <summary>A codec's program is missing on this machine. Code <c>compression.unavailable</c>.</summary>
 public sealed class CodecUnavailableException : OmniPgException
 {
     /// <summary>Creates the error.</summary>
     /// <param name="codec">Name of the codec.</param>
-    /// <param name="missing">The library or program that was looked for.</param>
+    /// <param name="missing">The program that was looked for.</param>
     /// <param name="hint">The package that brings it.</param>
     public CodecUnavailableException(string codec, string missing, string hint)
         : base("compression.unavailable", $"Codec '{codec}' needs '{missing}', which is not on this machine.", hint)
@@ -17,6 +17,6 @@ public sealed class CodecUnavailableException : OmniPgException
     /// <summary>Name of the codec, such as <c>zstd</c>.</summary>
     public string Codec { get; }
 
-    /// <summary>The library or program that was looked for, such as <c>libzstd.so.1</c>.</summary>
+    /// <summary>The program that was looked for, such as <c>xz</c>.</summary>
     public string Missing { get; }
 }

@@ -11,14 +11,14 @@ internal static class Decompression
     {
         ArchiveCompression.None => content,
         ArchiveCompression.Gzip => new DecodedStream(new ZLibStream(content, CompressionMode.Decompress, leaveOpen: true), location),
-        _ => new DecodedStream(Open(CodecOf(compression), content, leaveOpen: true), location),
+        _ => new DecodedStream(CodecOf(compression).Decompress(content, leaveOpen: true), location),
     };
 
     /// <summary>Decoder of a file of a directory archive, where gzip means a real gzip file. Owns the file.</summary>
     public static Stream OpenFile(ArchiveCompression compression, Stream file, Func<ArchiveLocation> location) => compression switch
     {
         ArchiveCompression.None => file,
-        _ => new DecodedStream(Open(CodecOf(compression), file, leaveOpen: false), location),
+        _ => new DecodedStream(CodecOf(compression).Decompress(file), location),
     };
 
     private static Codec CodecOf(ArchiveCompression compression) => compression switch
@@ -27,13 +27,6 @@ internal static class Decompression
         ArchiveCompression.Zstd => Codec.Zstd,
         _ => Codec.Gzip,
     };
-
-    private static Stream Open(Codec codec, Stream content, bool leaveOpen)
-    {
-        if (!codec.IsAvailable(out var reason))
-            throw new CompressionNotSupportedException(codec.Name, reason);
-        return codec.Decompress(content, leaveOpen);
-    }
 
     /// <summary>A decompressing stream whose complaints about bad data become <see cref="ArchiveFormatException"/> with the place in the archive.</summary>
     private sealed class DecodedStream(Stream decoder, Func<ArchiveLocation> location) : ReadOnlyStream

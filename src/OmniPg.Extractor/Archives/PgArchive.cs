@@ -92,7 +92,6 @@ public sealed class PgArchive : IAsyncDisposable, IDisposable
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <returns>One block per entry with data, one per large object. A block is valid until the next one is asked for.</returns>
     /// <exception cref="ArchiveFormatException">The data is damaged or ends too early.</exception>
-    /// <exception cref="CompressionNotSupportedException">No decoder is available for the archive's compression.</exception>
     /// <exception cref="InvalidOperationException">A pipe is read a second time.</exception>
     public IAsyncEnumerable<ArchiveDataBlock> ReadDataAsync(CancellationToken cancellationToken = default) => _data.ReadAsync(cancellationToken);
 
@@ -102,7 +101,6 @@ public sealed class PgArchive : IAsyncDisposable, IDisposable
     /// <exception cref="ArgumentException">The entry has no data, or holds large objects.</exception>
     /// <exception cref="ArchiveNotSeekableException">The archive comes from a pipe.</exception>
     /// <exception cref="ArchiveFormatException">The data is not where the archive says.</exception>
-    /// <exception cref="CompressionNotSupportedException">No decoder is available for the archive's compression.</exception>
     public Stream OpenData(TocEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -122,7 +120,6 @@ public sealed class PgArchive : IAsyncDisposable, IDisposable
     /// DATABASE entries are left out, as pg_restore does without <c>--create</c>.
     /// </remarks>
     /// <exception cref="ArchiveFormatException">Data is damaged, missing or ends too early.</exception>
-    /// <exception cref="CompressionNotSupportedException">Data is wanted and no decoder is available for it.</exception>
     /// <exception cref="OptionsValidationException">Options exclude each other.</exception>
     /// <exception cref="ExtractorOptionException">The rows cannot be run by <see cref="ComposeOptions.TargetMajor"/>.</exception>
     public Task ComposeSqlAsync(Stream output, ComposeOptions? options = null, CancellationToken cancellationToken = default)
@@ -136,7 +133,6 @@ public sealed class PgArchive : IAsyncDisposable, IDisposable
     /// <param name="options">What to write; null for everything.</param>
     /// <param name="cancellationToken">Ends the writing.</param>
     /// <exception cref="ArchiveFormatException">Data is damaged, missing or ends too early.</exception>
-    /// <exception cref="CompressionNotSupportedException">Data is wanted and no decoder is available for it.</exception>
     /// <exception cref="OptionsValidationException">Options exclude each other.</exception>
     /// <exception cref="ExtractorOptionException">The rows cannot be run by <see cref="ComposeOptions.TargetMajor"/>.</exception>
     public Task ComposeSqlAsync(TextWriter output, ComposeOptions? options = null, CancellationToken cancellationToken = default)

@@ -13,7 +13,7 @@ internal static class CodecOptions
     [
         Bzip2, Lzma, Xz,
         Option.Refused("--gzip-path", "gzip is built in", "-gp"),
-        Option.Refused("--lz4-path", "lz4 is built in (liblz4)", "-ll"),
+        Option.Refused("--lz4-path", "lz4 is built in", "-ll"),
     ];
 
     /// <summary>As in the original, only what runs beside a working server is nice.</summary>

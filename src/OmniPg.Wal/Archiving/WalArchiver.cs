@@ -23,7 +23,7 @@ public sealed class WalArchiver : IAsyncDisposable
     /// <param name="loggerFactory">Makes the logger; <see langword="null"/> logs nothing.</param>
     /// <param name="timeProvider">Clock; <see langword="null"/> means that of the system.</param>
     /// <exception cref="OptionsValidationException">Something cannot work; all of it is named.</exception>
-    /// <exception cref="CodecUnavailableException">A codec's library or program is missing.</exception>
+    /// <exception cref="CodecUnavailableException">A codec's program is missing.</exception>
     public WalArchiver(WalArchiveOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(options);

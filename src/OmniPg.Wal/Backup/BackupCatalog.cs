@@ -159,7 +159,7 @@ public sealed class BackupCatalog
     /// <returns>A span per backup and timeline that leads on from it, by backup; none for a backup that lacks WAL which it needs.</returns>
     /// <exception cref="WalArchiveAbsentException">The store, or the archive, is not begun or not mounted.</exception>
     /// <exception cref="WalBackupException">An entry cannot be read.</exception>
-    /// <exception cref="CodecUnavailableException">The library or program of a file's codec is missing.</exception>
+    /// <exception cref="CodecUnavailableException">The program of a file's codec is missing.</exception>
     /// <exception cref="IOException">A store cannot be read.</exception>
     public async Task<IReadOnlyList<RecoverableRange>> GetRecoverableAsync(IObjectStore archive, CancellationToken cancellationToken = default)
     {

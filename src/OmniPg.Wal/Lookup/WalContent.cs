@@ -13,8 +13,8 @@ public static class WalContent
     /// <param name="key">Key of the file. Its extension counts only for brotli and lzma, which have no magic.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>The content, to be disposed; <see langword="null"/> when the store proves that the key is absent.</returns>
-    /// <exception cref="CodecUnavailableException">The library or program of its codec is missing.</exception>
     /// <exception cref="WalEncryptionException">It is encrypted: open it through an <see cref="EncryptedObjectStore"/> that has its key.</exception>
+    /// <exception cref="CodecUnavailableException">The program of its codec is missing.</exception>
     /// <exception cref="IOException">The store cannot say whether the file is there, or not read it.</exception>
     /// <exception cref="UnauthorizedAccessException">The account may not read it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>

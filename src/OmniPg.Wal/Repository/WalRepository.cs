@@ -49,7 +49,7 @@ public sealed class WalRepository
     /// <param name="progress">Told after every file; null tells nobody.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>What was found. Invalid files are results, not exceptions.</returns>
-    /// <exception cref="CodecUnavailableException">The library or program of a file's codec is missing.</exception>
+    /// <exception cref="CodecUnavailableException">The program of a file's codec is missing.</exception>
     /// <exception cref="IOException">The archive, or a file of it, cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The account may not read the archive.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -64,7 +64,7 @@ public sealed class WalRepository
     /// <summary>What each timeline has.</summary>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>One entry per timeline that has segments or a history, oldest first.</returns>
-    /// <exception cref="CodecUnavailableException">The library or program of a file's codec is missing.</exception>
+    /// <exception cref="CodecUnavailableException">The program of a file's codec is missing.</exception>
     /// <exception cref="IOException">The archive, or a file of it, cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The account may not read the archive.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -74,7 +74,7 @@ public sealed class WalRepository
     /// <summary>From when to when the archive can restore. Reads only as many segments as it takes to find the first and the last commit.</summary>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>The window of the newest timeline; its times are null when no commit is archived.</returns>
-    /// <exception cref="CodecUnavailableException">The library or program of a file's codec is missing.</exception>
+    /// <exception cref="CodecUnavailableException">The program of a file's codec is missing.</exception>
     /// <exception cref="IOException">The archive, or a file of it, cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The account may not read the archive.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -88,7 +88,7 @@ public sealed class WalRepository
     /// <param name="progress">Told after every segment; null tells nobody.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>The restore points as they are found.</returns>
-    /// <exception cref="CodecUnavailableException">The library or program of a file's codec is missing.</exception>
+    /// <exception cref="CodecUnavailableException">The program of a file's codec is missing.</exception>
     /// <exception cref="IOException">The archive, or a file of it, cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The account may not read the archive.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>

@@ -5,15 +5,17 @@ namespace OmniPg.Wal.Tests.Archiving;
 
 public sealed class MissingLibraryTests(WalWorkloads workloads) : ArchiveTests(workloads)
 {
-    private static readonly string[] Places = ["/usr/lib/x86_64-linux-gnu/libzstd.so.1", "/usr/lib/aarch64-linux-gnu/libzstd.so.1", "/usr/lib64/libzstd.so.1"];
+    private static readonly string[] Folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
 
-    [Fact]
-    public async Task Without_its_library_a_codec_is_refused_before_the_first_byte()
+    [Theory]
+    [InlineData("zstd", "libzstd.so.1")]
+    [InlineData("lz4", "liblz4.so.1")]
+    public async Task Without_the_library_of_the_system_a_segment_is_archived_and_every_reader_takes_it(string codec, string library)
     {
-        var library = Places.FirstOrDefault(File.Exists);
+        var place = Folders.Select(folder => Path.Combine(folder, library)).FirstOrDefault(File.Exists);
         var program = Path.Combine(AppContext.BaseDirectory, "omnipg-wal");
-        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess && library is not null && File.Exists(program), "Hiding a library needs root on Linux.");
-        var hidden = File.ResolveLinkTarget(library, returnFinalTarget: true)?.FullName ?? library;
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess && place is not null && File.Exists(program), "Hiding a library needs root on Linux, and the library.");
+        var hidden = File.ResolveLinkTarget(place, returnFinalTarget: true)?.FullName ?? place;
         var empty = Path.Combine(Scene.Root, "empty");
         File.WriteAllText(empty, "");
         var archive = Scene.MakeDirectory("archive");
@@ -24,7 +26,7 @@ public sealed class MissingLibraryTests(WalWorkloads workloads) : ArchiveTests(w
             ArgumentList =
             {
                 "--mount", "--propagation", "private", "sh", "-c", "mount --bind \"$1\" \"$2\" || exit 77; shift 2; exec \"$@\"", "sh", empty, hidden,
-                program, "archive", "--data-dir", Scene.DataDirectory, "--dst-local", $"zstd={archive}", Scene.Add(),
+                program, "archive", "--data-dir", Scene.DataDirectory, "--dst-local", $"{codec}={archive}", Scene.Add(),
             },
             RedirectStandardError = true,
         })!;
@@ -32,8 +34,8 @@ public sealed class MissingLibraryTests(WalWorkloads workloads) : ArchiveTests(w
         await process.WaitForExitAsync(Token);
 
         Assert.SkipWhen(process.ExitCode == 77 || words.Contains("unshare failed", StringComparison.Ordinal), "Mount namespaces are not permitted here.");
-        words.Should().Contain("Codec 'zstd' needs 'libzstd.so.1', which is not on this machine.\nhint: Install the package 'libzstd1'");
-        process.ExitCode.Should().Be(24);
-        ArchiveScene.FilesIn(archive).Should().BeEmpty();
+        process.ExitCode.Should().Be(0, words);
+        var stored = Directory.GetFiles(archive).Single(file => Path.GetFileName(file).StartsWith('0'));
+        ArchiveScene.Decode(stored).Should().Equal(Scene.Original(Scene.Segment));
     }
 }
