@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using OmniPg;
 using OmniPg.Wal;
 
@@ -15,6 +16,18 @@ internal static class DrillSnippets
             new RestoreDrillOptions { RestoreCommand = "omnipg-wal restore --source /mnt/archive \"%f\" \"%p\"", SqlFiles = ["/etc/omnipg/no-orphans.sql"], Database = "app" });
         RestoreDrillResult result = await drill.RunAsync();
         Console.WriteLine($"{result.Verdict}: {result.ReachedTime:u} after {result.Restore + result.Replay}");
+        #endregion
+    }
+
+    public static void Host(IServiceCollection services)
+    {
+        #region drill-host
+        services.AddOmniPgWal().AddDrill(
+            _ => new DirectoryObjectStore("/mnt/backup/base"),
+            _ => new DirectoryObjectStore("/mnt/archive"),
+            options => options.RestoreCommand = "omnipg-wal restore --source /mnt/archive \"%f\" \"%p\"",
+            every: TimeSpan.FromDays(1));
+        services.AddHealthChecks().AddOmniPgDrill();
         #endregion
     }
 }

@@ -5,13 +5,13 @@ internal sealed class BackupsVerb : Verb
 {
     public override string Name => "backups";
 
-    public override string Summary => "list base backups; 'keep ID' and 'unkeep ID' mark one to outlive retention, 'delete ID' removes one";
+    public override string Summary => "list base backups; 'keep ID' and 'unkeep ID' mark one to outlive retention, 'verify ID' reads one, 'delete ID' removes one";
 
-    public override string Operands => "[keep ID | unkeep ID | delete ID]";
+    public override string Operands => "[keep ID | unkeep ID | verify ID | delete ID]";
 
     public override string Example => "omnipg-wal backups --source /mnt/backup --json";
 
-    public override IReadOnlyList<Option> Options { get; } = [BackupOptions.Source, .. StoreOptions.All, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [BackupOptions.Source, BackupOptions.Archive, .. StoreOptions.All, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -19,33 +19,66 @@ internal sealed class BackupsVerb : Verb
         switch (arguments.Operands)
         {
             case []:
-                var backups = await catalog.ListAsync(cancellationToken);
+                var damaged = new List<WalBackupException>();
+                var backups = await catalog.ListAsync(damaged.Add, cancellationToken);
                 if (arguments.Has(CommonOptions.Json))
                     JsonDocumentWriter.Write(context, json => BackupListing.WriteAll(json, backups));
                 else
-                    WriteText(context.Output, backups);
-                return ExitCodes.Done;
+                    WriteText(context.Output, backups, damaged.Count);
+                return damaged.Count == 0 ? ExitCodes.Done : ExitCodes.InvalidSegment;
             case ["keep", var id]:
                 await catalog.KeepAsync(id, cancellationToken);
                 return ExitCodes.Done;
             case ["unkeep", var id]:
                 await catalog.UnkeepAsync(id, cancellationToken);
                 return ExitCodes.Done;
+            case ["verify", var id]:
+                return await VerifyAsync(catalog, id, arguments, context, cancellationToken);
             case ["delete", var id]:
                 await catalog.DeleteAsync(id, cancellationToken);
                 return ExitCodes.Done;
             default:
-                throw new UsageException($"Expected nothing, 'keep ID', 'unkeep ID' or 'delete ID', got '{OneLine.Of(string.Join(' ', arguments.Operands))}'.");
+                throw new UsageException($"Expected nothing, 'keep ID', 'unkeep ID', 'verify ID' or 'delete ID', got '{OneLine.Of(string.Join(' ', arguments.Operands))}'.");
         }
     }
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
 
-    private static void WriteText(TextWriter output, IReadOnlyList<BackupInfo> backups)
+    private static async Task<int> VerifyAsync(BackupCatalog catalog, string id, Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        BackupVerifyResult result;
+        using (var progress = ProgressLine.Start(context))
+            result = await catalog.VerifyAsync(id == "latest" ? null : id, BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context), progress, cancellationToken);
+        if (arguments.Has(CommonOptions.Json))
+        {
+            JsonDocumentWriter.Write(context, json =>
+            {
+                BackupListing.WriteMembers(json, result.Backup);
+                json.WriteBoolean("walChecked", result.IsWalChecked);
+                json.WriteStartArray("problems");
+                foreach (var problem in result.Problems)
+                    json.WriteStringValue(problem);
+                json.WriteEndArray();
+            });
+        }
+        else
+        {
+            foreach (var problem in result.Problems)
+                await context.Output.WriteLineAsync($"{result.Backup.Id}: {OneLine.Of(problem)}");
+            if (result.IsGood)
+                await context.Output.WriteLineAsync($"{result.Backup.Id}: {result.Backup.Parts.Count} parts are what was backed up, {(result.IsWalChecked ? "and the WAL that it needs is there" : "its WAL was not looked at (name --archive)")}");
+        }
+
+        return result.IsGood ? ExitCodes.Done : ExitCodes.InvalidSegment;
+    }
+
+    private static void WriteText(TextWriter output, IReadOnlyList<BackupInfo> backups, int damaged)
     {
         foreach (var backup in backups)
             output.WriteLine(BackupListing.Line(backup));
         if (backups.Count == 0)
             output.WriteLine("no backups");
+        if (damaged > 0)
+            output.WriteLine($"{damaged} entries cannot be read");
     }
 }

@@ -25,7 +25,7 @@ internal sealed class ShowVerb : Verb
         var found = new Findings(
             await repository.GetTimelinesAsync(cancellationToken),
             await repository.GetRecoveryWindowAsync(cancellationToken),
-            await catalog.ListAsync(cancellationToken),
+            await catalog.ListAsync(static _ => { }, cancellationToken),
             await catalog.GetRecoverableAsync(archive, cancellationToken),
             arguments.Has(Fast) ? [] : await PointsAsync(repository, context, cancellationToken));
         if (arguments.Has(CommonOptions.Json))

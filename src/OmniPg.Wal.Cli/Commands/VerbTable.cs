@@ -19,6 +19,7 @@ internal static class VerbTable
         ("backup-cleanup", () => new BackupCleanupVerb()),
         ("backup-restore", () => new BackupRestoreVerb()),
         ("drill", () => new DrillVerb()),
+        ("check", () => new CheckVerb()),
         ("bench", () => new BenchVerb()),
         ("dump", () => new DumpVerb()),
         ("checksum", () => new ChecksumVerb()),

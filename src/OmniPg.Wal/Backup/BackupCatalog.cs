@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using OmniPg.Shared;
@@ -34,10 +35,28 @@ public sealed class BackupCatalog
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
     /// <exception cref="WalBackupException">An entry cannot be read.</exception>
     /// <exception cref="IOException">The store cannot be read.</exception>
-    public Task<IReadOnlyList<BackupInfo>> ListAsync(CancellationToken cancellationToken = default) => ListAsync(static _ => false, cancellationToken);
+    public Task<IReadOnlyList<BackupInfo>> ListAsync(CancellationToken cancellationToken = default) => ListAsync(static (_, _) => false, cancellationToken);
 
-    /// <summary>The same, without entries that cannot be read and that the caller may do without: one that is damaged must not keep another backup from its restore.</summary>
-    internal async Task<IReadOnlyList<BackupInfo>> ListAsync(Func<string, bool> mayPassOver, CancellationToken cancellationToken)
+    /// <summary>Lists the backups, and does not end at an entry that cannot be read: one that is damaged must not hide the others.</summary>
+    /// <param name="damaged">Told of each such entry, which is left out.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>The backups that can be read, oldest first.</returns>
+    /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
+    /// <exception cref="IOException">The store cannot be read.</exception>
+    public Task<IReadOnlyList<BackupInfo>> ListAsync(Action<WalBackupException> damaged, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(damaged);
+        return ListAsync(
+            (_, damage) =>
+            {
+                damaged(damage);
+                return true;
+            },
+            cancellationToken);
+    }
+
+    /// <summary>The same, without entries that cannot be read and that the caller may do without.</summary>
+    internal async Task<IReadOnlyList<BackupInfo>> ListAsync(Func<string, WalBackupException, bool> mayPassOver, CancellationToken cancellationToken)
     {
         var presence = await ArchivePresence.BeginAsync(_store, cancellationToken).ConfigureAwait(false);
         var objects = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -52,7 +71,7 @@ public sealed class BackupCatalog
                 if (await ReadAsync(id, cancellationToken).ConfigureAwait(false) is { } info)
                     backups.Add(info with { IsKept = objects.ContainsKey($"{info.Id}/{KeepFile}"), Problem = ProblemOf(info, objects) });
             }
-            catch (WalBackupException damage) when (mayPassOver(id))
+            catch (WalBackupException damage) when (mayPassOver(id, damage))
             {
                 BackupLog.PassedOver(_log, id, damage.Message);
             }
@@ -72,7 +91,7 @@ public sealed class BackupCatalog
     /// <exception cref="IOException">The store cannot be read.</exception>
     public async Task<BackupInfo> GetAsync(string? id = null, CancellationToken cancellationToken = default)
     {
-        var backups = await ListAsync(other => other != id, cancellationToken).ConfigureAwait(false);
+        var backups = await ListAsync((other, _) => other != id, cancellationToken).ConfigureAwait(false);
         return (id is null ? backups.LastOrDefault(b => b.Problem is null) : backups.FirstOrDefault(b => b.Id == id))
             ?? throw WalBackupException.Unknown(_store.Id, id ?? "latest");
     }
@@ -153,6 +172,38 @@ public sealed class BackupCatalog
         return new BackupRetentionResult(removed, left, from, wal);
     }
 
+    /// <summary>Reads a whole backup without restoring it: each part to its end, against the SHA-256 of what was read from the server, and the WAL without which it is nothing.</summary>
+    /// <param name="id">Its id; null takes the newest one that has all its parts.</param>
+    /// <param name="archive">The WAL archive; null leaves the WAL of a backup that does not bring it along unchecked.</param>
+    /// <param name="progress">Told after each part; null tells nobody.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>What is wrong with it.</returns>
+    /// <exception cref="WalBackupException">There is no such backup, or its entry cannot be read.</exception>
+    /// <exception cref="WalArchiveAbsentException">The store, or the archive, is not begun or not mounted.</exception>
+    /// <exception cref="IOException">A store cannot be read.</exception>
+    public async Task<BackupVerifyResult> VerifyAsync(string? id = null, IObjectStore? archive = null, IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var backup = await GetAsync(id, cancellationToken).ConfigureAwait(false);
+        var problems = new List<string>();
+        foreach (var part in backup.Parts)
+        {
+            if (await ProblemOfAsync(part, cancellationToken).ConfigureAwait(false) is { } problem)
+                problems.Add(problem);
+            progress?.Report(new BackupProgress(part.Key, part.RawBytes));
+        }
+
+        var isWalChecked = archive is not null && !backup.IncludesWal;
+        if (isWalChecked)
+        {
+            var presence = await ArchivePresence.BeginAsync(archive!, cancellationToken).ConfigureAwait(false);
+            if (await BackupWal.Of(backup).FirstMissingAsync(archive!, cancellationToken).ConfigureAwait(false) is { } missing)
+                problems.Add($"WAL file '{missing}', without which it is not consistent, has no valid copy in '{archive!.Id}'");
+            await presence.RequireAsync(backup.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        }
+
+        return new BackupVerifyResult(backup, problems, isWalChecked || backup.IncludesWal);
+    }
+
     /// <summary>What the backups and an archive can restore together.</summary>
     /// <param name="archive">The WAL archive.</param>
     /// <param name="cancellationToken">Cancels.</param>
@@ -164,7 +215,7 @@ public sealed class BackupCatalog
     public async Task<IReadOnlyList<RecoverableRange>> GetRecoverableAsync(IObjectStore archive, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(archive);
-        var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
+        var backups = await ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false);
         var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
         return await new RecoverableFinder(archive, map).FindAsync(backups, cancellationToken).ConfigureAwait(false);
     }
@@ -225,6 +276,25 @@ public sealed class BackupCatalog
         }
     }
 
+    private async Task<string?> ProblemOfAsync(BackupPart part, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var content = await WalContent.OpenReadAsync(_store, part.Key, cancellationToken).ConfigureAwait(false);
+            if (content is null)
+                return $"'{part.Key}' is missing";
+            await using (content.ConfigureAwait(false))
+            {
+                var found = Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false));
+                return found == part.Sha256 ? null : $"'{part.Key}' has the SHA-256 '{found}' instead of '{part.Sha256}'";
+            }
+        }
+        catch (CorruptCompressedDataException damage)
+        {
+            return $"'{part.Key}': {damage.Message}";
+        }
+    }
+
     private static string? ProblemOf(BackupInfo info, Dictionary<string, long> objects)
     {
         foreach (var part in info.Parts)
@@ -237,4 +307,14 @@ public sealed class BackupCatalog
 
         return null;
     }
+}
+
+/// <summary>What the verification of a base backup found.</summary>
+/// <param name="Backup">The backup.</param>
+/// <param name="Problems">What is wrong with it; empty when every byte is what was read from the server.</param>
+/// <param name="IsWalChecked">Whether the WAL that it needs was looked at, too: in the archive, or as a part of it.</param>
+public sealed record BackupVerifyResult(BackupInfo Backup, IReadOnlyList<string> Problems, bool IsWalChecked)
+{
+    /// <summary>Whether nothing is wrong.</summary>
+    public bool IsGood => Problems.Count == 0;
 }

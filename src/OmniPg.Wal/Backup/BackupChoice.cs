@@ -17,7 +17,7 @@ internal sealed class BackupChoice(IObjectStore store, IObjectStore? archive, IL
         IEnumerable<BackupInfo> candidates;
         if (id is null)
         {
-            candidates = (await catalog.ListAsync(static _ => true, cancellationToken).ConfigureAwait(false)).Where(b => b.Problem is null).Reverse();
+            candidates = (await catalog.ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false)).Where(b => b.Problem is null).Reverse();
         }
         else
         {

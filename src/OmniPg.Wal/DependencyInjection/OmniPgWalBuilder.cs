@@ -109,6 +109,37 @@ public sealed class OmniPgWalBuilder
         return Add((provider, _) => new WalRepository(store(provider), provider.GetService<ILoggerFactory>()));
     }
 
+    /// <summary>Adds a <see cref="RestoreDrill"/>, and with a period runs it as long as the host runs; its last verdict is what the health check <c>AddOmniPgDrill</c> tells.</summary>
+    /// <param name="store">Makes or finds the store with the backups; not disposed.</param>
+    /// <param name="archive">Makes or finds the WAL archive; null restores backups with their own WAL. Not disposed.</param>
+    /// <param name="configure">Sets the options, which are checked when the host starts.</param>
+    /// <param name="every">Time from the end of a drill to the begin of the next, positive; the first comes with the start. Null runs none: whoever has the drill calls it.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>A drill that cannot run is logged, and the next one tries again. When the host stops, the copy under way is removed.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The period is not positive.</exception>
+    public OmniPgWalBuilder AddDrill(
+        Func<IServiceProvider, IObjectStore> store, Func<IServiceProvider, IObjectStore>? archive, Action<RestoreDrillOptions> configure, TimeSpan? every = null)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        ArgumentNullException.ThrowIfNull(configure);
+        if (every is { } period)
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(period, TimeSpan.Zero, nameof(every));
+        OptionsCheck.Add<RestoreDrillOptions>(Services, Name).Configure(configure);
+        Add((provider, name) => new RestoreDrill(
+            store(provider), archive?.Invoke(provider), provider.GetRequiredService<IOptionsMonitor<RestoreDrillOptions>>().Get(name), provider.GetService<ILoggerFactory>(),
+            provider.GetRequiredService<TimeProvider>()));
+        if (every is null)
+            return this;
+        Add((provider, name) => new DrillRounds(provider.GetRequiredKeyedService<RestoreDrill>(name), provider.GetRequiredService<TimeProvider>(), provider.GetService<ILoggerFactory>()));
+        var key = Name;
+        Services.AddSingleton<IHostedService>(provider =>
+        {
+            var rounds = provider.GetRequiredKeyedService<DrillRounds>(key);
+            return new PeriodicService(rounds.RunAsync, every.Value, rounds.HasFailed, provider.GetRequiredService<TimeProvider>());
+        });
+        return this;
+    }
+
     private OmniPgWalBuilder Add<TPart>(Func<IServiceProvider, string, TPart> create)
         where TPart : class
     {

@@ -125,6 +125,24 @@ public sealed class BackupScene : IAsyncLifetime
     public Task ArchivedAsync() => Eventually.TrueAsync(
         () => Directory.GetFiles(Path.Combine(Server.DataDirectory, "pg_wal", "archive_status"), "*.ready").Length == 0, "all WAL is archived", TimeSpan.FromSeconds(60), Token);
 
+    /// <summary>What the archive holds now, as plain files: a shell fetches them in no time.</summary>
+    public async Task<DirectoryObjectStore> PlainArchiveAsync(string? without = null)
+    {
+        var copy = Directory.CreateDirectory(Fresh("plain")).FullName;
+        File.Copy(Path.Combine(Archive, WalArchiveMarker.Key), Path.Combine(copy, WalArchiveMarker.Key));
+        await foreach (var file in new WalRepository(ArchiveStore).ListAsync(Token))
+        {
+            if (file.Name.ToString() == without)
+                continue;
+            await using var content = await WalContent.OpenReadAsync(ArchiveStore, file.Key, Token);
+            await using var target = File.Create(Path.Combine(copy, file.Name.ToString()));
+            await content!.CopyToAsync(target, Token);
+        }
+
+        ServerAccount.Own(copy);
+        return new DirectoryObjectStore(copy);
+    }
+
     /// <summary>Starts a server on a restored folder and waits until its recovery is over.</summary>
     public async Task<PgCluster> StartAsync(string folder)
     {

@@ -18,7 +18,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
         await scene.Server.ExecuteAsync("CREATE TABLE drilled AS SELECT generate_series(1, 50) i", Token);
         var committed = await scene.Server.ScalarAsync<DateTime>("SELECT clock_timestamp()", Token);
         await SwitchAsync();
-        var archive = await PlainArchiveAsync();
+        var archive = await scene.PlainArchiveAsync();
         var scratch = Scratch();
         var sql = await FileAsync("SELECT 'rows' AS what WHERE (SELECT count(*) FROM drilled) <> 50; SELECT relname FROM pg_class WHERE relname = 'lost in recovery';");
 
@@ -46,7 +46,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
         await scene.Server.ExecuteAsync("INSERT INTO beyond SELECT generate_series(1, 20)", Token);
         await scene.Server.ExecuteAsync("COPY beyond FROM PROGRAM 'seq 1 30'", Token);
         await SwitchAsync();
-        var archive = await PlainArchiveAsync(without: missing);
+        var archive = await scene.PlainArchiveAsync(without: missing);
 
         var result = await new RestoreDrill(store, archive, Options(archive, Scratch())).RunAsync(cancellationToken: Token);
         var program = await RunAsync(store, archive.Root, "--format", "nagios");
@@ -91,7 +91,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
     public async Task SQL_that_returns_a_row_and_SQL_that_fails_are_findings_and_change_nothing()
     {
         var (store, _) = await BackupNowAsync();
-        var archive = await PlainArchiveAsync();
+        var archive = await scene.PlainArchiveAsync();
         var (row, wrong, writing) = (await FileAsync("SELECT 42 AS answer, NULL AS nothing"), await FileAsync("SELECT FROM nowhere_at_all"), await FileAsync("DELETE FROM kept"));
 
         var result = await new RestoreDrill(store, archive, Options(archive, Scratch(), row, wrong, writing)).RunAsync(cancellationToken: Token);
@@ -128,7 +128,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
     public async Task A_target_that_the_archive_does_not_hold_is_not_reached_and_nothing_is_restored_for_it(string kind, string reason)
     {
         var (store, _) = await scene.MadeAsync();
-        var archive = await PlainArchiveAsync();
+        var archive = await scene.PlainArchiveAsync();
         var scratch = Scratch();
         var options = Options(archive, scratch);
         options.Target = kind == "an unknown restore point" ? RecoveryTarget.Name("never made") : RecoveryTarget.Time(DateTimeOffset.UtcNow.AddDays(1));
@@ -144,7 +144,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
     public async Task A_killed_drill_is_cleaned_up_by_the_next_one_with_its_server_and_nothing_else_is()
     {
         var (store, _) = await scene.MadeAsync();
-        var archive = await PlainArchiveAsync();
+        var archive = await scene.PlainArchiveAsync();
         var scratch = Scratch();
         var stranger = Directory.CreateDirectory(Path.Combine(scratch, "omnipg-drill-stranger")).FullName;
         var copied = Directory.CreateDirectory(Path.Combine(scratch, "omnipg-drill-copied")).FullName;
@@ -171,7 +171,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
     public async Task A_cancelled_drill_leaves_neither_server_nor_folder()
     {
         var (store, _) = await scene.MadeAsync();
-        var archive = await PlainArchiveAsync();
+        var archive = await scene.PlainArchiveAsync();
         var scratch = Scratch();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var drill = new RestoreDrill(store, archive, Options(archive, scratch)).RunAsync(cancellationToken: stop.Token);
@@ -189,7 +189,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
     public async Task A_kept_copy_outlives_the_next_drill()
     {
         var (store, _) = await scene.MadeAsync();
-        var archive = await PlainArchiveAsync();
+        var archive = await scene.PlainArchiveAsync();
         var scratch = Scratch();
         var options = Options(archive, scratch);
         (options.Keep, options.Checks) = (true, RestoreDrillChecks.None);
@@ -210,7 +210,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
     public async Task What_keeps_a_drill_from_running_is_an_error_with_its_own_code(string code, string words)
     {
         var (store, _) = await scene.MadeAsync();
-        var archive = await PlainArchiveAsync();
+        var archive = await scene.PlainArchiveAsync();
         var options = Options(archive, code == "wal.drill.scratch" ? scene.Fresh("absent") : Scratch(), code == "wal.drill.sql" ? ["/no-such-file.sql"] : []);
         if (code == "wal.drill.programs")
             options.BinDirectory = "/nowhere";
@@ -261,24 +261,6 @@ public sealed class RestoreDrillTests(BackupScene scene)
         var path = scene.Fresh("check") + ".sql";
         await File.WriteAllTextAsync(path, sql, Token);
         return path;
-    }
-
-    /// <summary>What the archive holds now, as plain files: a shell fetches them in no time.</summary>
-    private async Task<DirectoryObjectStore> PlainArchiveAsync(string? without = null)
-    {
-        var copy = Directory.CreateDirectory(scene.Fresh("plain")).FullName;
-        File.Copy(Path.Combine(scene.Archive, WalArchiveMarker.Key), Path.Combine(copy, WalArchiveMarker.Key));
-        await foreach (var file in new WalRepository(scene.ArchiveStore).ListAsync(Token))
-        {
-            if (file.Name.ToString() == without)
-                continue;
-            await using var content = await WalContent.OpenReadAsync(scene.ArchiveStore, file.Key, Token);
-            await using var target = File.Create(Path.Combine(copy, file.Name.ToString()));
-            await content!.CopyToAsync(target, Token);
-        }
-
-        ServerAccount.Own(copy);
-        return new DirectoryObjectStore(copy);
     }
 
     private RestoreDrillOptions Options(DirectoryObjectStore archive, string scratch, params string[] sql) => new()

@@ -1,0 +1,51 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace OmniPg.Wal;
+
+/// <summary>The drills of a host: runs one when its turn comes, remembers how it ended, and answers the health check.</summary>
+internal sealed class DrillRounds(RestoreDrill drill, TimeProvider time, ILoggerFactory? loggers)
+{
+    private readonly ILogger _log = loggers?.CreateLogger<RestoreDrill>() ?? NullLogger<RestoreDrill>.Instance;
+    private volatile Round? _last;
+
+    public async Task RunAsync(CancellationToken cancellationToken) =>
+        _last = new Round(await drill.RunAsync(cancellationToken: cancellationToken).ConfigureAwait(false), null, time.GetUtcNow());
+
+    /// <summary>Takes note of a drill that could not run; false for what nobody foresaw.</summary>
+    public bool HasFailed(Exception error)
+    {
+        DrillLog.Failed(_log, error.Message);
+        _last = new Round(null, error, time.GetUtcNow());
+        return error is OmniPgException or IOException or UnauthorizedAccessException;
+    }
+
+    public HealthCheckResult Health(TimeSpan maxAge, HealthStatus failureStatus)
+    {
+        if (_last is not { } last)
+            return HealthCheckResult.Degraded("No drill has ended since the start.");
+        if (last.Result is not { } result)
+            return new HealthCheckResult(failureStatus, $"The last drill could not run: {last.Error!.Message}", last.Error);
+        var data = new Dictionary<string, object>
+        {
+            ["ended"] = last.Ended,
+            ["verdict"] = result.Verdict.ToString(),
+            ["restoreSeconds"] = result.Restore.TotalSeconds,
+            ["replaySeconds"] = result.Replay.TotalSeconds,
+            ["lostRows"] = result.LostRows,
+        };
+        if (result.ReachedTime is { } reached)
+            data["reached"] = reached;
+        if (time.GetUtcNow() - last.Ended is var age && age > maxAge)
+            return new HealthCheckResult(failureStatus, $"The last drill ended '{age}' ago, more than '{maxAge}'.", null, data);
+        return result.Verdict switch
+        {
+            RestoreDrillVerdict.Clean => HealthCheckResult.Healthy($"Backup '{result.Backup!.Id}' was restored to '{result.ReachedTime:u}'.", data),
+            RestoreDrillVerdict.Findings => HealthCheckResult.Degraded($"The drill has '{result.Findings.Count}' findings, the first: {result.Findings[0].Text}", null, data),
+            _ => HealthCheckResult.Unhealthy(result.Reason, null, data),
+        };
+    }
+
+    private sealed record Round(RestoreDrillResult? Result, Exception? Error, DateTimeOffset Ended);
+}
