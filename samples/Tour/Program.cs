@@ -2,7 +2,7 @@ using Tour;
 using Tour.Wal;
 
 // Each chapter shows one package on servers of its own; add a chapter here to extend the tour.
-IChapter[] chapters = [new WalChapter()];
+IChapter[] chapters = [new WalChapter(), new DrillChapter()];
 
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, key) =>

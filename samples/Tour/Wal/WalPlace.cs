@@ -2,7 +2,7 @@ using OmniPg.Testing;
 
 namespace Tour.Wal;
 
-/// <summary>The directories of the chapter and the two servers: the one that archives and the one that is recovered.</summary>
+/// <summary>The directories of a chapter and its servers: the one that archives and the one that is recovered.</summary>
 internal sealed class WalPlace : IDisposable
 {
     private const long SegmentBytes = 16 << 20;
@@ -13,7 +13,7 @@ internal sealed class WalPlace : IDisposable
     public WalPlace()
     {
         _root = new TemporaryDirectory();
-        foreach (var directory in (string[])[ZstdArchive, Lz4Archive, State])
+        foreach (var directory in (string[])[ZstdArchive, Lz4Archive, State, Scratch])
             Directory.CreateDirectory(directory);
         ServerAccount.Own(_root.Path);
     }
@@ -21,6 +21,10 @@ internal sealed class WalPlace : IDisposable
     public string ZstdArchive => _root.Combine("archive-zstd");
 
     public string Backup => _root.Combine("backup");
+
+    public string Scratch => _root.Combine("scratch");
+
+    public string RestoreCommand => _program.Line("restore", "--source", ZstdArchive, "%f", "%p");
 
     private string Lz4Archive => _root.Combine("archive-lz4");
 
