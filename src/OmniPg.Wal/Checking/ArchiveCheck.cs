@@ -42,6 +42,7 @@ public sealed class ArchiveCheck
     /// <summary>Runs one check.</summary>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>What was found. A server that cannot be reached and an archive that is not there are findings.</returns>
+    /// <exception cref="IOException">An archive that could be read can no more be while the segment is waited for.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task<ArchiveCheckResult> RunAsync(CancellationToken cancellationToken = default)
     {

@@ -53,7 +53,7 @@ public sealed class RestoreDrillOptions : ICheckedOptions
     public string User { get; set; } = "postgres";
 
     /// <summary>Settings of the copy's server on top of the defaults, such as <c>shared_buffers</c>. The copy does not read the cluster's <c>postgresql.conf</c>.</summary>
-    /// <value>Default empty. What keeps the copy harmless cannot be set, but for <c>shared_preload_libraries</c>: a library whose WAL records the server cannot replay without it.</value>
+    /// <value>Default empty. What the drill sets itself to keep the copy harmless cannot be set, but for <c>shared_preload_libraries</c>: a library whose WAL records the server cannot replay without it.</value>
     public IReadOnlyDictionary<string, string> Settings { get; set; } = new Dictionary<string, string>();
 
     void ICheckedOptions.Check(OptionsCheck check)
@@ -66,7 +66,7 @@ public sealed class RestoreDrillOptions : ICheckedOptions
         check.That((Checks & ~(RestoreDrillChecks.Rows | RestoreDrillChecks.Amcheck)) == 0, $"Checks '{Checks}' must be made of 'Rows' and 'Amcheck'.");
         check.That(SqlFiles is not null && SqlFiles.All(f => !string.IsNullOrWhiteSpace(f)), "SqlFiles must hold paths.");
         foreach (var name in (Settings ?? new Dictionary<string, string>()).Keys)
-            check.That(!DrillServer.IsFixed(name), $"Settings '{name}' keeps the copy harmless and cannot be set.");
+            check.That(!DrillServer.IsFixed(name), $"Settings '{name}' is the drill's own: it keeps the copy harmless, and cannot be set.");
     }
 }
 

@@ -226,7 +226,7 @@ public sealed class RestoreDrillTests(BackupScene scene)
     [Theory]
     [InlineData(64, "wants one of amcheck, rows, none", "--check", "everything")]
     [InlineData(3, "wants one of amcheck, rows, none", "--check", "everything", "--format", "nagios")]
-    [InlineData(64, "keeps the copy harmless", "--setting", "Archive_Mode=on")]
+    [InlineData(64, "it keeps the copy harmless", "--setting", "Archive_Mode=on")]
     public async Task Wrong_use_ends_with_64_and_for_nagios_with_3(int exitCode, string message, params string[] words)
     {
         var result = await WalProgram.RunAsync(["drill", "--source", "/tmp", "--archive", "/tmp", .. words]);
