@@ -8,7 +8,7 @@ using OmniPg.Testing;
 /// <summary>Writers at the source, a refresher that is killed again and again, and both sides compared after each kill: no change lost, none applied twice with effect.</summary>
 internal static class QueueStress
 {
-    private static readonly QualifiedName[] Tables = [QualifiedName.Parse("public.followed"), QualifiedName.Parse("public.kept")];
+    private static readonly QualifiedName[] Tables = [QualifiedName.Parse("public.followed"), QualifiedName.Parse("public.kept"), QualifiedName.Parse("public.logged")];
 
     /// <summary>Usage: -- writers [--writers N] [--seconds S] [--kills N] [--seed S]</summary>
     public static async Task RunAsync(string[] args)
@@ -28,6 +28,7 @@ internal static class QueueStress
         var writing = Enumerable.Range(0, writers).Select(n => Task.Run(async () => Interlocked.Add(ref committed, await WriteAsync(source.ConnectionString, seed + n, stop.Token)))).ToArray();
         await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Dml, From = "one", Source = QualifiedName.Parse("public.t"), Destination = Tables[0] });
         await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Logdel, From = "one", Source = QualifiedName.Parse("public.t"), Destination = Tables[1] });
+        await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Logical, From = "one", Source = QualifiedName.Parse("public.t"), Destination = Tables[2] });
         var (killed, compared) = kills > 0 ? await KillAsync(client, destination.ConnectionString, kills, seed) : (0, 0);
         stop.CancelAfter(TimeSpan.FromSeconds(seconds));
         var refreshes = 0;
@@ -38,10 +39,11 @@ internal static class QueueStress
         compared += await CompareAsync(client);
         var left = await source.ScalarAsync<long>("SELECT (SELECT count(*) FROM omnipg_mimeo.public_t_q) + (SELECT count(*) FROM omnipg_mimeo.public_t_q01)");
         var (there, here) = (await ContentAsync(source, "SELECT id, w FROM t"), await ContentAsync(destination, "SELECT id, w FROM followed"));
-        if (there != here || left != 0)
-            throw new InvalidOperationException($"Source {there}, destination {here}, {left} entries left.");
+        var logged = await ContentAsync(destination, "SELECT id, w FROM logged");
+        if (there != here || there != logged || left != 0)
+            throw new InvalidOperationException($"Source {there}, queue {here}, log {logged}, {left} entries left.");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| {writers} writers, {clock.Elapsed.TotalSeconds:0} s, seed {seed} | {Interlocked.Read(ref committed):N0} transactions | {refreshes} refreshes of both tables | {killed} kills | {compared} comparisons, all equal | {there} |"));
+            $"| {writers} writers, {clock.Elapsed.TotalSeconds:0} s, seed {seed} | {Interlocked.Read(ref committed):N0} transactions | {refreshes} refreshes of dml, logdel and logical | {killed} kills | {compared} comparisons, all equal | {there} |"));
     }
 
     /// <summary>The process that is killed: refreshes for ever.</summary>

@@ -128,6 +128,13 @@ public interface IMimeo
     /// <exception cref="MimeoServerException">The destination is not to be reached, or refused a statement.</exception>
     Task<ReplicationSpec?> FindAsync(QualifiedName destination, CancellationToken cancellationToken = default);
 
+    /// <summary>How far a table is: the time since its last refresh, and what waits at the source. Reads no rows of the table and takes no lock of it.</summary>
+    /// <param name="destination">The table, with its schema.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="SourceConnectionException">The source cannot be reached.</exception>
+    Task<TableStatusResult> StatusAsync(QualifiedName destination, CancellationToken cancellationToken = default);
+
     /// <summary>Ends the management of a table. Stands for the <c>…_destroyer</c> functions.</summary>
     /// <param name="destination">The table, with its schema.</param>
     /// <param name="keepTable">Whether its rows stay, as a table of that name. Default true.</param>

@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using OmniPg.Jobmon;
 
 namespace OmniPg.Mimeo;
 
@@ -11,17 +14,21 @@ public sealed class MimeoClient : IMimeo
     private readonly MimeoDatabase _database;
     private readonly MimeoOptions _options;
     private readonly TimeProvider _time;
+    private readonly RunRecord _record;
 
     /// <summary>Creates the client; nothing is contacted.</summary>
     /// <param name="dataSource">The destination. Its role owns what is created.</param>
     /// <param name="options">Settings; null means all defaults.</param>
-    /// <param name="timeProvider">Clock of the waits between tries; null is the system's.</param>
+    /// <param name="loggerFactory">Where to log; null for nowhere.</param>
+    /// <param name="time">Clock of the waits between tries, and of pauses for changes of clocks; null is the system's.</param>
+    /// <param name="jobmon">Job log for set-ups and refreshes; null for none. It stays the caller's.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
-    public MimeoClient(NpgsqlDataSource dataSource, MimeoOptions? options = null, TimeProvider? timeProvider = null)
+    public MimeoClient(NpgsqlDataSource dataSource, MimeoOptions? options = null, ILoggerFactory? loggerFactory = null, TimeProvider? time = null, IJobmon? jobmon = null)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
         _options = OptionsCheck.Require(options ?? new MimeoOptions());
-        _time = timeProvider ?? TimeProvider.System;
+        _time = time ?? TimeProvider.System;
+        _record = new RunRecord((loggerFactory ?? NullLoggerFactory.Instance).CreateLogger(MimeoTelemetry.SourceName), jobmon);
         _database = new MimeoDatabase(dataSource, _options);
     }
 
@@ -59,7 +66,8 @@ public sealed class MimeoClient : IMimeo
     {
         RequireSense(spec);
         options = OptionsCheck.Require(options ?? new CreateOptions());
-        return ExplainAsync(spec.Target, "create it", () => new TableSetup(_database, _options, spec, options, progress).RunAsync(cancellationToken));
+        return _record.CreateAsync(
+            spec, cancellation => ExplainAsync(spec.Target, "create it", () => new TableSetup(_database, _options, spec, options, progress).RunAsync(cancellation)), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -68,7 +76,7 @@ public sealed class MimeoClient : IMimeo
         _ = SpecTable.Text(destination);
         options = OptionsCheck.Require(options ?? new RefreshOptions());
         var clock = Stopwatch.StartNew();
-        var results = await ExplainAsync(destination, "refresh it", () => RefreshAllAsync($"refresh '{destination}'", [destination], options, progress, cancellationToken)).ConfigureAwait(false);
+        var results = await RefreshAllAsync($"refresh '{destination}'", [destination], options, progress, cancellationToken).ConfigureAwait(false);
         return results[0] with { Elapsed = clock.Elapsed };
     }
 
@@ -127,6 +135,17 @@ public sealed class MimeoClient : IMimeo
     }
 
     /// <inheritdoc/>
+    public Task<TableStatusResult> StatusAsync(QualifiedName destination, CancellationToken cancellationToken = default)
+    {
+        var name = SpecTable.Text(destination);
+        return RunAsync($"look at '{destination}'", async (session, store) =>
+        {
+            var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
+            return await TableStatus.ReadAsync(session, store, _options, spec).ConfigureAwait(false);
+        }, cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<DropResult> DropAsync(QualifiedName destination, bool keepTable = true, SourceCleanup sourceCleanup = SourceCleanup.Require, CancellationToken cancellationToken = default)
     {
         _ = SpecTable.Text(destination);
@@ -162,22 +181,23 @@ public sealed class MimeoClient : IMimeo
         }, cancellationToken));
     }
 
-    private Task<IReadOnlyList<RefreshResult>> RefreshAllAsync(
+    private async Task<IReadOnlyList<RefreshResult>> RefreshAllAsync(
         string operation, IReadOnlyList<QualifiedName> destinations, RefreshOptions options, IProgress<CopyProgress>? progress, CancellationToken cancellationToken,
-        bool isGroup = false) =>
-        _database.RunEachAsync(operation, async (session, store) =>
+        bool isGroup = false)
+    {
+        var known = await ExplainAsync(destinations[0], "find it", () => RunAsync(operation, async (session, store) =>
         {
-            store.Require(_database.Name);
-            var known = await session.InTransactionAsync(async () =>
-            {
-                await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
-                var specs = new List<ReplicationSpec>();
-                foreach (var destination in destinations)
-                    specs.Add(await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(destination)));
-                return specs;
-            }).ConfigureAwait(false);
-            return await new RefreshRun(_database, _options, _time, options, isGroup, progress).RunAsync(session, store, known).ConfigureAwait(false);
-        }, cancellationToken);
+            var specs = new List<ReplicationSpec>();
+            foreach (var destination in destinations)
+                specs.Add(await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(destination)));
+            return specs;
+        }, cancellationToken)).ConfigureAwait(false);
+        return await _record.RefreshAsync(known, cancellation => isGroup ? RefreshEachAsync(cancellation) : ExplainAsync(destinations[0], "refresh it", () => RefreshEachAsync(cancellation)), cancellationToken)
+            .ConfigureAwait(false);
+
+        Task<IReadOnlyList<RefreshResult>> RefreshEachAsync(CancellationToken cancellation) => _database.RunEachAsync(
+            operation, (session, store) => new RefreshRun(_database, _options, _time, options, isGroup, progress).RunAsync(session, store, known), cancellation);
+    }
 
     private static void RequireSense(ReplicationSpec spec)
     {

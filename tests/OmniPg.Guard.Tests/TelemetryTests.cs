@@ -20,6 +20,7 @@ public sealed partial class TelemetryTests
         ["OmniPg.Wal"] = (2000, 2899),
         ["OmniPg.Wal.Cli"] = (2900, 2999),
         ["OmniPg.Jobmon"] = (3000, 3999),
+        ["OmniPg.Mimeo"] = (4000, 4999),
         ["OmniPg.Partman"] = (5000, 5999),
         ["OmniPg.Extractor"] = (6000, 6899),
         ["OmniPg.Cli"] = (6900, 6999),

@@ -15,6 +15,8 @@ internal static class MimeoCommands
 
     private static readonly Argument<string> Destination = new("DEST") { Description = "The table at the destination; without a schema it is in public" };
 
+    private static readonly Argument<string[]> Tables = new("DEST") { Description = "Tables here. Default all", Arity = ArgumentArity.ZeroOrMore };
+
     private static readonly Option<bool> DropTable = new("--drop-table") { Description = "Drop the rows, too" };
 
     private static readonly Option<bool> Checksum = new("--checksum") { Description = "Compare the values, too" };
@@ -34,6 +36,7 @@ internal static class MimeoCommands
         command.Subcommands.Add(MimeoCreateCommand.Create(host));
         command.Subcommands.Add(MimeoRefreshCommand.Create(host));
         command.Subcommands.Add(CliCommand.Create(host, "list", "All managed tables", "omnipg mimeo list", ListAsync));
+        command.Subcommands.Add(CliCommand.Create(host, "status", "How far tables are: time since the last refresh, and what waits at the source", "omnipg mimeo status dw.orders", StatusAsync, Tables));
         command.Subcommands.Add(CliCommand.Create(host, "validate", "Compares a table with its source, but for rows that the next refresh brings", "omnipg mimeo validate dw.orders --checksum", ValidateAsync, Destination, Checksum));
         command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable, SkipSource));
         return command;
@@ -90,7 +93,7 @@ internal static class MimeoCommands
         session.WriteList(
             ["Table", "Kind", "From", "Source", "Last value", "Last run"],
             tables,
-            t => [t.Target.ToString(), Kind(t.Kind), t.From, t.Source.ToString(), t.LastValue, t.LastRun?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)],
+            t => [t.Target.ToString(), Kind(t.Kind), t.From, t.Source.ToString(), t.LastValue, Time(t.LastRun)],
             (json, table) =>
             {
                 json.WriteString("destination", table.Target.ToString());
@@ -103,6 +106,53 @@ internal static class MimeoCommands
                 json.WriteString("period", table.Period?.ToString());
             });
         return ExitCodes.Done;
+    }
+
+    // A source that is away keeps nobody from the others.
+    private static async Task<int> StatusAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var mimeo = Open(session);
+        var tables = session.Get(Tables) is { Length: > 0 } names ? names.Select(NameOf) : (await mimeo.ListAsync(cancellationToken)).Select(t => t.Target);
+        var (found, worst) = (new List<TableStatusResult>(), ExitCodes.Done);
+        foreach (var table in tables)
+        {
+            try
+            {
+                found.Add(await mimeo.StatusAsync(table, cancellationToken));
+            }
+            catch (MimeoException error)
+            {
+                session.Error.WriteLine($"omnipg: {table}: {error.Message}");
+                worst = ExitCodes.Failed;
+            }
+        }
+        session.WriteList(
+            ["Table", "Kind", "Last run", "Due", new CliColumn("Waiting", Right: true), "Behind", new CliColumn("Log bytes", Right: true), "Slot"],
+            found,
+            s => [s.Spec.Target.ToString(), Kind(s.Spec.Kind), Time(s.Spec.LastRun), s.IsDue ? "due" : "", s.Waiting?.ToString(CultureInfo.InvariantCulture), Span(s.Behind), s.RetainedBytes?.ToString(CultureInfo.InvariantCulture), s.SlotState],
+            (json, status) =>
+            {
+                json.WriteString("destination", status.Spec.Target.ToString());
+                json.WriteString("kind", Kind(status.Spec.Kind));
+                json.WriteString("lastRun", status.Spec.LastRun?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
+                Number("secondsSinceLastRun", status.SinceLastRun?.TotalSeconds);
+                json.WriteBoolean("due", status.IsDue);
+                Number("waiting", status.Waiting);
+                Number("secondsBehind", status.Behind?.TotalSeconds);
+                Number("retainedBytes", status.RetainedBytes);
+                json.WriteString("slotState", status.SlotState);
+
+                void Number(string name, double? value)
+                {
+                    if (value is { } number)
+                        json.WriteNumber(name, number);
+                    else
+                        json.WriteNull(name);
+                }
+            });
+        return found.Any(s => s.SlotState is "lost" or "unreserved" or "missing") ? Math.Max(worst, ExitCodes.Attention) : worst;
+
+        static string? Span(TimeSpan? span) => span?.ToString(@"d\.hh\:mm\:ss", CultureInfo.InvariantCulture);
     }
 
     private static async Task<int> ValidateAsync(CliSession session, CancellationToken cancellationToken)
@@ -140,6 +190,8 @@ internal static class MimeoCommands
         });
         return ExitCodes.Done;
     }
+
+    private static string? Time(DateTimeOffset? at) => at?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     private static string Kind(ReplicationKind kind) => kind.ToString().ToLowerInvariant();
 }

@@ -30,6 +30,9 @@ public sealed class MimeoOptions : ICheckedOptions
     /// <summary>Most streams of one table, each with a connection to both sides. Default 4; 1 to 64, where 1 is one stream for every table.</summary>
     public int MaxParallelChunks { get; set; } = 4;
 
+    /// <summary>Key of the destination's data source in the service container. Default <see langword="null"/>: the unkeyed registration.</summary>
+    public string? DataSourceKey { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         var options = this;

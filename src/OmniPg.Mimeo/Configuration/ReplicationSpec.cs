@@ -61,6 +61,9 @@ public sealed record ReplicationSpec
     /// <summary>Most rows, or entries of the queue, of one refresh. Default null: all. Not for kinds that read all rows.</summary>
     public int? BatchLimit { get; init; }
 
+    /// <summary>Whether its runs are written to the job log, where the client has one. Default true; on tables of the extension always false where the extension pg_jobmon is missing.</summary>
+    public bool Audit { get; init; } = true;
+
     /// <summary>Whether a snapshot is left out when its source had no writes. Default true.</summary>
     public bool SkipUnchanged { get; init; } = true;
 

@@ -109,6 +109,9 @@ public enum RefreshStatus
 
     /// <summary>The limit was reached; the rest waits for the next refresh.</summary>
     LimitReached,
+
+    /// <summary>Clocks change at the destination in these hours, and the table, made by the extension, does not run then (<c>dst_active</c>).</summary>
+    PausedForDst,
 }
 
 /// <summary>What one table got.</summary>
@@ -124,6 +127,16 @@ public enum RefreshStatus
 public sealed record RefreshResult(
     QualifiedName Destination, ReplicationKind Kind, RefreshStatus Status, long Rows, long Bytes, CopyFormat Format, string? LastValue, TimeSpan Elapsed,
     IReadOnlyList<string> Warnings);
+
+/// <summary>How far a table is.</summary>
+/// <param name="Spec">The table as it is stored.</param>
+/// <param name="SinceLastRun">Time since its last refresh ended; null before the first.</param>
+/// <param name="IsDue">Whether <see cref="ReplicationSpec.Period"/> is over.</param>
+/// <param name="Waiting">Entries in the queue of a dml or logdel; null for the other kinds.</param>
+/// <param name="Behind">Time between the largest cursor value and the source's clock; null where that is no time.</param>
+/// <param name="RetainedBytes">Log that the source keeps for a logical table; null for the other kinds.</param>
+/// <param name="SlotState"><c>wal_status</c> of a logical table's slot: reserved, extended, unreserved or lost; missing where there is none; null for the other kinds.</param>
+public sealed record TableStatusResult(ReplicationSpec Spec, TimeSpan? SinceLastRun, bool IsDue, long? Waiting, TimeSpan? Behind, long? RetainedBytes, string? SlotState);
 
 /// <summary>What was set up.</summary>
 /// <param name="Spec">The table as it is stored.</param>

@@ -39,7 +39,7 @@ internal static class SpecTable
     public static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination) => session.RowsAsync(
         $"""
         SELECT c.type, c.dest_table, c.source_table, coalesce(n.name, c.dblink::text), c.filter, c.condition, c.period, c.batch_limit, c.last_run, c.control, c.time_boundary,
-            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name
+            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name, c.jobmon
         FROM ({string.Join("\nUNION ALL ", Types.Select(type => Select(type, store)))}) c LEFT JOIN {store.Beside("source_name")} n ON n.data_source_id = c.dblink
         WHERE $1 IS NULL OR c.dest_table = $1 ORDER BY c.dest_table
         """,
@@ -78,6 +78,8 @@ internal static class SpecTable
         Add("condition", PgParameter.Text(spec.Condition));
         Add("period", PgParameter.Interval(spec.Period));
         Add("batch_limit", PgParameter.Integer(spec.BatchLimit));
+        // The extension's own functions log to the extension pg_jobmon and to nothing else: they fail where it is wanted and missing.
+        Add("jobmon", PgParameter.Flag(spec.Audit), store.IsExtension ? " AND EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_jobmon')" : "");
         switch (spec.Kind)
         {
             case ReplicationKind.Snapshot:
@@ -148,7 +150,7 @@ internal static class SpecTable
         var time = type.EndsWith("_time", StringComparison.Ordinal);
         var queue = type is "dml" or "logdel";
         var log = type == "logical";
-        return $"SELECT type, dest_table, source_table, dblink, filter, condition, period, batch_limit, last_run, {(cursor || queue ? "control" : "NULL::text AS control")}, "
+        return $"SELECT type, dest_table, source_table, dblink, filter, condition, period, batch_limit, jobmon, last_run, {(cursor || queue ? "control" : "NULL::text AS control")}, "
             + $"{(time ? "boundary" : "NULL::interval")} AS time_boundary, {(cursor && !time ? "boundary::bigint" : "NULL::bigint")} AS serial_boundary, "
             + $"{(cursor ? "last_value::text" : log ? "applied_lsn::text" : "NULL::text")} AS last_value, {(queue || log || type.StartsWith("updater", StringComparison.Ordinal) ? "pk_name" : "NULL::text[]")} AS pk_name, "
             + $"{(type == "snap" ? "check_stats, post_script" : "NULL::boolean AS check_stats, NULL::text[] AS post_script")}, "
@@ -187,6 +189,7 @@ internal static class SpecTable
             TruncateCascade = row.IsTrue(16),
             Sequences = [.. Texts(row, 17).Select(Name)],
             Slot = row.Text(18),
+            Audit = row.GetBoolean(19),
         };
     }
 

@@ -93,15 +93,17 @@ internal static class SourceSlot
         var published = await FindAsync(run, name).ConfigureAwait(false);
         if (published is not { Rel: { } rel, IsRight: true })
             throw new SlotLostException(target, $"publication '{name}' of source '{run.Source.Name}' {(published is null ? "is gone" : "does not hold the table alone, with all of its changes")}");
-        var slot = await run.Source.AskAsync(run.Spec.Source, at => at.RowAsync(
-            "SELECT confirmed_flush_lsn, coalesce(wal_status, '') = 'lost', plugin = 'pgoutput' AND database = pg_catalog.current_database() FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
-            row => ((NpgsqlLogSequenceNumber Confirmed, bool IsLost, bool IsOurs)?)(row.GetFieldValue<NpgsqlLogSequenceNumber>(0), row.GetBoolean(1), row.IsTrue(2)), PgParameter.Text(name))).ConfigureAwait(false);
+        var clock = Stopwatch.StartNew();
+        var slot = await ReadAsync(run, name).ConfigureAwait(false);
+        // The session of a refresh that died ends when its server tells it something.
+        for (; slot is { IsActive: true } && clock.Elapsed < run.Options.LockTimeout; slot = await ReadAsync(run, name).ConfigureAwait(false))
+            await Task.Delay(Pause, TimeProvider.System, run.Destination.CancellationToken).ConfigureAwait(false);
         return slot switch
         {
             null => throw new SlotLostException(target, $"slot '{name}' of source '{run.Source.Name}' is gone"),
             { IsLost: true } => throw new SlotLostException(target, $"source '{run.Source.Name}' has removed the log that slot '{name}' needs (max_slot_wal_keep_size)"),
             { IsOurs: false } => throw new SlotLostException(target, $"slot '{name}' of source '{run.Source.Name}' is of another database or plugin"),
-            var (confirmed, _, _) => (confirmed, rel),
+            { Confirmed: var confirmed } => (confirmed, rel),
         };
     }
 
@@ -203,6 +205,13 @@ internal static class SourceSlot
         await at.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_filter").ConfigureAwait(false);
     }
 
+    private static Task<Slot?> ReadAsync(TableRun run, string name) => run.Source.AskAsync(run.Spec.Source, at => at.RowAsync(
+        """
+        SELECT coalesce(confirmed_flush_lsn, '0/0'), coalesce(wal_status, '') = 'lost', plugin = 'pgoutput' AND database = pg_catalog.current_database(), active
+        FROM pg_catalog.pg_replication_slots WHERE slot_name = $1
+        """,
+        row => new Slot(row.GetFieldValue<NpgsqlLogSequenceNumber>(0), row.GetBoolean(1), row.IsTrue(2), row.GetBoolean(3)), PgParameter.Text(name)));
+
     private static Task<Publication?> FindAsync(TableRun run, string name) => run.Source.AskAsync(run.Spec.Source, at => at.RowAsync(Published,
         row => new Publication(row.IsDBNull(0) ? null : row.GetFieldValue<uint>(0), row.GetBoolean(1), row.GetBoolean(2)), PgParameter.Text(name), PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid)));
 
@@ -224,6 +233,8 @@ internal static class SourceSlot
         }
         while (writers.Length > 0);
     }
+
+    private sealed record Slot(NpgsqlLogSequenceNumber Confirmed, bool IsLost, bool IsOurs, bool IsActive);
 
     private sealed record Publication(uint? Rel, bool IsRight, bool Mine);
 }

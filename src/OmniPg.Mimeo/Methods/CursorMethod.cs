@@ -35,8 +35,11 @@ internal sealed class CursorMethod
     /// <summary>One refresh.</summary>
     /// <param name="limit">Most rows; null for all.</param>
     /// <param name="repull">Rows to fetch anew; null for none.</param>
-    public async Task<RefreshStatus> RefreshAsync(int? limit, Repull? repull)
+    /// <param name="now">The time, for tables that pause when clocks change.</param>
+    public async Task<RefreshStatus> RefreshAsync(int? limit, Repull? repull, DateTimeOffset now)
     {
+        if (_type == "timestamp" && await _run.Destination.ScalarAsync(Paused(_config), Name(), PgParameter.Instant(now)).ConfigureAwait(false) is true)
+            return RefreshStatus.PausedForDst;
         var table = await RelationInfo.FindAsync(_run.Destination, _run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(_run.Spec.Target);
         _run.RequireFit(table);
         await WarnOfNullsAsync().ConfigureAwait(false);
@@ -124,6 +127,14 @@ internal sealed class CursorMethod
         var largest = $"(SELECT max({_column.Name.Quoted})::{_type} FROM {_run.Spec.Target.Quoted})";
         return (string)(await _run.Destination.Unlimited.ScalarAsync($"SELECT {(_type == "timestamp" ? $"coalesce({largest}, {stored})" : stored)}::text", Name()).ConfigureAwait(false))!;
     }
+
+    // As the extension meant it, which reads months for minutes. Rows lose nothing without it (UpperBoundAsync), so tables that are made here do not ask for it.
+    private static string Paused(string config) =>
+        $"""
+        SELECT dst_active AND to_char(date_trunc('day', $2::timestamptz), 'TZ') <> to_char(date_trunc('day', $2::timestamptz) + interval '1 day', 'TZ')
+            AND to_char($2::timestamptz, 'HH24MI')::int >= dst_start AND to_char($2::timestamptz, 'HH24MI')::int < dst_end
+        FROM {config} WHERE dest_table = $1
+        """;
 
     private async Task WarnOfNullsAsync()
     {

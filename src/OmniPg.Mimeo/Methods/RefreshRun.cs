@@ -175,7 +175,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                     await CompareFilesAsync(run).ConfigureAwait(false);
                 break;
             default:
-                status = await new CursorMethod(run).RefreshAsync(limit, options.Repull).ConfigureAwait(false);
+                status = await new CursorMethod(run).RefreshAsync(limit, options.Repull, time.GetUtcNow()).ConfigureAwait(false);
                 break;
         }
         await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);

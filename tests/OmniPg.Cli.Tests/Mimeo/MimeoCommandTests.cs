@@ -68,6 +68,9 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         (await cli.RunAsync("mimeo", "create", "logical", "orders", "--from", "erp")).Should().Be(new CliResult(0, "'public.orders' is managed, with 100 rows\n", ""));
         (await cli.RunAsync("mimeo", "refresh", "orders", "--pause", "2 s")).ExitCode.Should().Be(64);
         (await cli.RunAsync("mimeo", "refresh", "orders", "--follow", "--limit", "2")).ExitCode.Should().Be(64);
+        var status = JsonDocument.Parse((await cli.RunAsync("mimeo", "status", "--json")).Output).RootElement.EnumerateArray().Single();
+        (status.GetProperty("destination").GetString(), status.GetProperty("kind").GetString(), status.GetProperty("waiting").ValueKind, status.GetProperty("slotState").GetString()).Should().Be(("public.orders", "logical", JsonValueKind.Null, "reserved"));
+        (await cli.RunAsync("mimeo", "status", "orders", "nowhere")).ExitCode.Should().Be(2);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
 
         var following = cli.RunAsync(stop.Token, "mimeo", "refresh", "orders", "--follow", "--pause", "50 ms");

@@ -30,6 +30,29 @@ public sealed class LocalTimeTests(PgClusterFixture fixture)
     }
 
     [Theory]
+    [InlineData("timestamp", "2026-10-24T23:00:00Z", RefreshStatus.PausedForDst)]
+    [InlineData("timestamp", "2026-10-24T22:29:59Z", RefreshStatus.Refreshed)]
+    [InlineData("timestamp", "2026-10-25T01:30:00Z", RefreshStatus.Refreshed)]
+    [InlineData("timestamp", "2026-10-26T00:00:00Z", RefreshStatus.Refreshed)]
+    [InlineData("timestamptz", "2026-10-24T23:00:00Z", RefreshStatus.Refreshed)]
+    public async Task A_table_of_the_extension_pauses_in_the_hours_in_which_clocks_change(string type, string now, RefreshStatus status)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE local (at {type})");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.local", s => s with { Cursor = CursorColumn.Time("at") });
+        // The columns' defaults, which stand in every such row of the extension where the server's zone is not UTC.
+        await mimeo.Databases.AtDestinationAsync("UPDATE omnipg_mimeo.refresh_config_inserter_time SET dst_active = true, last_run = NULL");
+        await mimeo.Databases.AtSourceAsync("INSERT INTO local VALUES ('2026-01-01')");
+        await using var here = In(mimeo, "Europe/Berlin");
+
+        var result = await new MimeoClient(here, time: new WaitableTimeProvider(DateTimeOffset.Parse(now, System.Globalization.CultureInfo.InvariantCulture)))
+            .RefreshAsync(Table, cancellationToken: TestContext.Current.CancellationToken);
+
+        (result.Status, result.Rows).Should().Be((status, status == RefreshStatus.Refreshed ? 1L : 0L));
+        (await mimeo.Client.FindAsync(Table, TestContext.Current.CancellationToken))!.LastRun.Should().NotBeNull();
+    }
+
+    [Theory]
     [InlineData("timestamp")]
     [InlineData("timestamptz")]
     public async Task Rows_within_the_boundary_of_an_empty_set_up_arrive_later(string type)

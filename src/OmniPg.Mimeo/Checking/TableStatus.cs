@@ -1,0 +1,41 @@
+namespace OmniPg.Mimeo;
+
+/// <summary>Asks both sides how far a table is.</summary>
+internal static class TableStatus
+{
+    public static async Task<TableStatusResult> ReadAsync(PgSession session, MimeoStore store, MimeoOptions options, ReplicationSpec spec)
+    {
+        var (since, isDue) = await session.RowAsync(
+            $"SELECT CASE WHEN last_run IS NOT NULL THEN greatest(pg_catalog.clock_timestamp() - last_run, '0') END, coalesce(period IS NOT NULL AND (last_run IS NULL OR pg_catalog.clock_timestamp() - last_run > period), false) FROM {store.Config(SpecTable.TypeOf(spec))} WHERE dest_table = $1",
+            row => (Span(row, 0), row.GetBoolean(1)), PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
+        var status = new TableStatusResult(spec, since, isDue, null, null, null, null);
+        if (!spec.HasChanges && spec.Cursor?.TimeBoundary is null)
+            return status;
+        var (_, source) = await SourceRegistry.OpenAsync(session, store, options, spec.From).ConfigureAwait(false);
+        await using var closing = source.ConfigureAwait(false);
+        return await source.AskAsync(spec.Source, at => spec.Kind switch
+        {
+            ReplicationKind.Dml or ReplicationKind.Logdel => WaitingAsync(at, status),
+            ReplicationKind.Logical => RetainedAsync(at, status),
+            _ => BehindAsync(session, store, at, status),
+        }).ConfigureAwait(false);
+    }
+
+    private static async Task<TableStatusResult> WaitingAsync(PgSession at, TableStatusResult status) =>
+        status with { Waiting = (long)(await at.ScalarAsync($"SELECT count(*) FROM {status.Spec.Queue!.Value.Quoted}").ConfigureAwait(false))! };
+
+    private static async Task<TableStatusResult> RetainedAsync(PgSession at, TableStatusResult status) => await at.RowAsync(
+        "SELECT greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn), 0)::bigint, wal_status FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+        row => status with { RetainedBytes = row.BigInt(0), SlotState = row.Text(1) }, PgParameter.Text(status.Spec.Slot)).ConfigureAwait(false) ?? status with { SlotState = "missing" };
+
+    private static async Task<TableStatusResult> BehindAsync(PgSession session, MimeoStore store, PgSession at, TableStatusResult status)
+    {
+        var now = (DateTime)(await at.ScalarAsync("SELECT pg_catalog.clock_timestamp()").ConfigureAwait(false))!;
+        var behind = await session.RowAsync(
+            $"SELECT CASE WHEN pg_catalog.isfinite(last_value) THEN greatest($2 - last_value, '0') END FROM {store.Config(SpecTable.TypeOf(status.Spec))} WHERE dest_table = $1", row => Span(row, 0),
+            PgParameter.Text(SpecTable.Text(status.Spec.Target)), PgParameter.Instant(now)).ConfigureAwait(false);
+        return status with { Behind = behind };
+    }
+
+    private static TimeSpan? Span(Npgsql.NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetTimeSpan(column);
+}

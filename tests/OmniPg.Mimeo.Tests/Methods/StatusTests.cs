@@ -1,0 +1,36 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Mimeo.Tests;
+
+public sealed class StatusTests(PgClusterFixture fixture)
+{
+    [Fact]
+    public async Task What_waits_at_the_source_is_told_for_each_kind()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.t");
+        await mimeo.CreateAsync(ReplicationKind.Table, "public.t", s => s with { Destination = QualifiedName.Parse("public.whole"), Period = "1 hour" });
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t", s => s with { Destination = QualifiedName.Parse("public.queued") }, new CreateOptions { PullData = false });
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.t", s => s with { Destination = QualifiedName.Parse("public.grown"), Cursor = CursorColumn.Time("col3", PgInterval.FromTimeSpan(TimeSpan.Zero)) });
+        var slot = (await mimeo.CreateAsync(ReplicationKind.Logical, "public.t", s => s with { Destination = QualifiedName.Parse("public.logged") })).Spec.Slot;
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET col2 = 'new' WHERE col1 <= 25");
+
+        var whole = await StatusAsync(mimeo, "public.whole");
+        (whole.IsDue, whole.Waiting, whole.Behind, whole.RetainedBytes, whole.SlotState).Should().Be((false, null, null, null, null));
+        whole.SinceLastRun.Should().BeGreaterThanOrEqualTo(TimeSpan.Zero).And.BeLessThan(TimeSpan.FromHours(1));
+        var queued = await StatusAsync(mimeo, "public.queued");
+        (queued.Waiting, queued.SinceLastRun, queued.IsDue).Should().Be((25L, null, false));
+        var grown = await StatusAsync(mimeo, "public.grown");
+        grown.Behind.Should().BeGreaterThan(TimeSpan.Zero).And.BeLessThan(TimeSpan.FromHours(1));
+        var logged = await StatusAsync(mimeo, "public.logged");
+        (logged.SlotState, logged.Spec.Slot).Should().Be(("reserved", slot));
+        logged.RetainedBytes.Should().BeGreaterThan(0);
+
+        await mimeo.Databases.AtSourceAsync("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()");
+        (await StatusAsync(mimeo, "public.logged")).SlotState.Should().Be("missing");
+        await mimeo.Databases.AtDestinationAsync("UPDATE omnipg_mimeo.refresh_config_table SET last_run = last_run - interval '2 hours'");
+        (await StatusAsync(mimeo, "public.whole")).IsDue.Should().BeTrue();
+    }
+
+    private static Task<TableStatusResult> StatusAsync(Mimeo mimeo, string table) => mimeo.Client.StatusAsync(QualifiedName.Parse(table), TestContext.Current.CancellationToken);
+}
