@@ -93,8 +93,12 @@ internal sealed class RunRecord(ILogger logger, IJobmon? jobmon)
         MimeoTelemetry.Bytes.Add(result.Bytes, new KeyValuePair<string, object?>("omnipg.mimeo.kind", KindOf(result.Kind)));
         MimeoTelemetry.Refreshes.Add(1, Tags(result.Kind, result.Status switch
         {
-            RefreshStatus.Refreshed => "refreshed", RefreshStatus.NothingNew => "nothing-new", RefreshStatus.SkippedUnchanged => "unchanged", RefreshStatus.SkippedLocked => "locked",
-            RefreshStatus.PausedForDst => "paused", _ => "limited",
+            RefreshStatus.Refreshed => "refreshed",
+            RefreshStatus.NothingNew => "nothing-new",
+            RefreshStatus.SkippedUnchanged => "unchanged",
+            RefreshStatus.SkippedLocked => "locked",
+            RefreshStatus.PausedForDst => "paused",
+            _ => "limited",
         }));
         MimeoTelemetry.RefreshDuration.Record(elapsed.TotalSeconds, new KeyValuePair<string, object?>("omnipg.mimeo.kind", KindOf(result.Kind)));
         MimeoLog.Refreshed(logger, result.Destination.ToString(), KindOf(result.Kind), result.Status.ToString(), result.Rows, result.Bytes, elapsed.TotalMilliseconds);
