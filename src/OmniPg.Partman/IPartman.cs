@@ -127,6 +127,58 @@ public interface IPartman
     /// <exception cref="PartmanException">It could not be attached.</exception>
     Task<RestoreResult> RestoreAsync(string manifestKey, QualifiedName? attachTo = null, CancellationToken cancellationToken = default);
 
+    /// <summary>What a conversion would do, changing nothing. The copy itself is not SQL alone, and is described.</summary>
+    /// <param name="table">A plain table, with its schema.</param>
+    /// <param name="options">The set, and the way.</param>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    /// <exception cref="InvalidPartitionDefinitionException">The table cannot be converted; all reasons.</exception>
+    Task<SqlPlan> PlanConversionAsync(QualifiedName table, ConversionOptions options, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Makes a set of a plain table that is in use. It returns behind the swap, with the former table kept until <see cref="FinishConversionAsync"/>. To cancel it
+    /// is to pause it: <see cref="ResumeConversionAsync"/> goes on, and so it does after a crash.
+    /// </summary>
+    /// <param name="table">The table, with its schema. Its primary key gets the control column as its last one where it does not hold it.</param>
+    /// <param name="options">The set, and the way.</param>
+    /// <param name="progress">Told of every step.</param>
+    /// <param name="cancellationToken">Pauses it.</param>
+    /// <exception cref="InvalidPartitionDefinitionException">The table cannot be converted; all reasons.</exception>
+    /// <exception cref="ConversionVerificationException">The copy is not equal to the table.</exception>
+    /// <exception cref="PartitionLockTimeoutException">A lock was not to be had; resume it.</exception>
+    /// <exception cref="StalePlanException">The table was altered meanwhile: abort it.</exception>
+    Task<Conversion> ConvertAsync(QualifiedName table, ConversionOptions options, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>All conversions, those at their end included, the oldest first.</summary>
+    /// <param name="cancellationToken">Cancels the question.</param>
+    Task<IReadOnlyList<Conversion>> ListConversionsAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Goes on with a conversion that was paused, failed or died, up to the swap. One that is swapped completely is left as it is.</summary>
+    /// <param name="id">Its number.</param>
+    /// <param name="progress">Told of every step.</param>
+    /// <param name="cancellationToken">Pauses it again.</param>
+    /// <exception cref="PartmanConversionException">There is no such conversion.</exception>
+    Task<Conversion> ResumeConversionAsync(long id, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Gives up a conversion before its swap: copy, log and triggers go, and the table is as before.</summary>
+    /// <param name="id">Its number.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <exception cref="PartmanConversionException">There is no such conversion, or it is swapped.</exception>
+    Task<Conversion> AbortConversionAsync(long id, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes the former table equal to the set, with all that was written since the swap, and gives it its name back.</summary>
+    /// <param name="id">Number of a conversion that was begun with <see cref="ConversionOptions.KeepWayBack"/>.</param>
+    /// <param name="progress">Told of every step.</param>
+    /// <param name="cancellationToken">Pauses it; call it again to go on.</param>
+    /// <exception cref="PartmanConversionException">There is no such conversion, or no way back.</exception>
+    /// <exception cref="ConversionVerificationException">The former table is not equal to the set: partitions were dropped or detached, for example.</exception>
+    Task<Conversion> SwapBackAsync(long id, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Ends a conversion behind its swap: drops the former table, or after <see cref="SwapBackAsync"/> the set, and the log.</summary>
+    /// <param name="id">Its number.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <exception cref="PartmanConversionException">There is no such conversion, or it is not swapped.</exception>
+    Task<Conversion> FinishConversionAsync(long id, CancellationToken cancellationToken = default);
+
     /// <summary>Forgets a set: its configuration goes, table, partitions and template stay. Stands for <c>config_cleanup</c>.</summary>
     /// <param name="table">The partitioned table, with its schema; it need not exist any more.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>

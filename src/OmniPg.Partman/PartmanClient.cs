@@ -15,6 +15,7 @@ public sealed class PartmanClient : IPartman
     private readonly TimeProvider _time;
     private readonly Maintenance _maintenance;
     private readonly IJobmon? _jobmon;
+    private readonly Converter _converter;
 
     /// <summary>Makes a client; nothing is asked of the server yet.</summary>
     /// <param name="dataSource">The database. It stays the caller's.</param>
@@ -32,6 +33,7 @@ public sealed class PartmanClient : IPartman
         (_time, _jobmon) = (time ?? TimeProvider.System, jobmon);
         _database = new PartmanDatabase(dataSource, _options, archive);
         _maintenance = new Maintenance(_database, _options, _logger, _time, jobmon);
+        _converter = new Converter(_database, _options, _time);
     }
 
     internal PartmanDatabase Database => _database;
@@ -172,6 +174,35 @@ public sealed class PartmanClient : IPartman
     }
 
     /// <inheritdoc/>
+    public Task<SqlPlan> PlanConversionAsync(QualifiedName table, ConversionOptions options, CancellationToken cancellationToken = default) =>
+        _converter.PlanAsync(Qualified(table), Checked(options), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<Conversion> ConvertAsync(QualifiedName table, ConversionOptions options, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        Checked(options);
+        return RunLock.WithBothAsync(_database, Qualified(table), _time, working => _converter.StartAsync(table, options, progress, working), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<Conversion>> ListConversionsAsync(CancellationToken cancellationToken = default) => _database.RunAsync("list", async (session, server) =>
+        (IReadOnlyList<Conversion>)[.. (await ConversionState.ListAsync(session, server).ConfigureAwait(false)).Select(c => c.Told)], cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<Conversion> ResumeConversionAsync(long id, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        OnConversionAsync(id, working => _converter.GoOnAsync(id, progress, working), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<Conversion> AbortConversionAsync(long id, CancellationToken cancellationToken = default) => OnConversionAsync(id, working => _converter.AbortAsync(id, working), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<Conversion> SwapBackAsync(long id, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        OnConversionAsync(id, working => _converter.SwapBackAsync(id, progress, working), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<Conversion> FinishConversionAsync(long id, CancellationToken cancellationToken = default) => OnConversionAsync(id, working => _converter.FinishAsync(id, working), cancellationToken);
+
+    /// <inheritdoc/>
     public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("forget", async (session, server) =>
     {
         if (server.IsReadOnly)
@@ -183,7 +214,7 @@ public sealed class PartmanClient : IPartman
         if (server.HasOwn)
         {
             await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
-            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
+            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{Retirement.OperationKind}'", key.Clone()).ConfigureAwait(false);
         }
         return rows > 0;
     }, cancellationToken);
@@ -214,6 +245,17 @@ public sealed class PartmanClient : IPartman
     /// <inheritdoc/>
     public Task<string> GetGrantScriptAsync(PgIdentifier role, CancellationToken cancellationToken = default) =>
         _database.RunAsync("grants", (_, server) => Task.FromResult(SetConfiguration.GrantScript(server, role)), cancellationToken);
+
+    private async Task<Conversion> OnConversionAsync(long id, Func<CancellationToken, Task<Conversion>> work, CancellationToken cancellationToken) =>
+        await RunLock.WithBothAsync(_database, (await _converter.ToldAsync(id, cancellationToken).ConfigureAwait(false)).Table, _time, work, cancellationToken).ConfigureAwait(false);
+
+    private static ConversionOptions Checked(ConversionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(options.Set);
+        OptionsCheck.Require(options.Set);
+        return OptionsCheck.Require(options);
+    }
 
     private async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> DefineAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken)
     {

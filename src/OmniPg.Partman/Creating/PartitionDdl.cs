@@ -205,7 +205,7 @@ internal static class PartitionDdl
     }
 
     // Only the one placeholder: a name may hold "%s" as well.
-    private static string Fill(string template, QualifiedName name)
+    public static string Fill(string template, QualifiedName name)
     {
         var at = template.IndexOf("%s", StringComparison.Ordinal);
         return string.Concat(template.AsSpan(0, at), name.Quoted, template.AsSpan(at + 2));

@@ -22,7 +22,7 @@ internal static class SetDefinition
         FROM (SELECT) AS one
         LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
         LEFT JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
-        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
+        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND CASE WHEN p.partrelid IS NULL THEN a.attname = $8 AND a.attnum > 0 ELSE a.attnum = p.partattrs[0] END
         LEFT JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         """;
 
@@ -35,12 +35,61 @@ internal static class SetDefinition
     /// <exception cref="PartitionNameCollisionException">Another relation has the name of a first partition.</exception>
     public static async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> PlanAsync(PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive)
     {
+        var (state, facts) = await WishedAsync(session, server, table, wish, archive, isPlain: false, []).ConfigureAwait(false);
+        var (ranges, anchor) = state.Key.IsTime ? await FirstTimesAsync(session, state, wish, facts.Now, facts.Start, null).ConfigureAwait(false) : FirstIds(state, wish);
+        state = state with { Set = state.Set with { Anchor = server.UsesExtension ? null : anchor } };
+        return (state, await UnitsAsync(session, server, state, wish, ranges).ConfigureAwait(false));
+    }
+
+    /// <summary>The set that a plain table will be, and its first partitions, from its oldest row on.</summary>
+    /// <param name="session">A session in a transaction with readable text.</param>
+    /// <param name="server">The database.</param>
+    /// <param name="table">The table.</param>
+    /// <param name="wish">The set.</param>
+    /// <param name="archive">The client's archive.</param>
+    /// <param name="reasons">What else keeps the table from becoming a set.</param>
+    /// <exception cref="InvalidPartitionDefinitionException">It cannot become one; all reasons.</exception>
+    public static async Task<(SetState State, IReadOnlyList<NewRange> Ranges)> OfPlainAsync(
+        PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive, IReadOnlyList<InvalidDefinition> reasons)
+    {
+        var (state, facts) = await WishedAsync(session, server, table, wish, archive, isPlain: true, reasons).ConfigureAwait(false);
+        var column = state.Key.Column.Quoted;
+        var finite = state.Set.Kind == PartitionKeyKind.Time ? $" WHERE pg_catalog.isfinite({column})" : "";
+        // There is no min(uuid) before PostgreSQL 18.
+        async Task<PartitionBound?> EndAsync(string order) => await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {table.Quoted} AS s{finite} ORDER BY s.{column} {order} LIMIT 1").ConfigureAwait(false) is string text
+            ? SetReader.KeyOf(state, text) : null;
+        var oldest = await EndAsync("ASC").ConfigureAwait(false);
+        IReadOnlyList<NewRange> ranges;
+        string anchor;
+        if (state.Key.IsTime)
+        {
+            (ranges, anchor) = await FirstTimesAsync(session, state, wish, facts.Now, facts.Start, oldest?.Time).ConfigureAwait(false);
+        }
+        else
+        {
+            var (steps, newest) = (new IdSteps(wish.IdOffset, wish.IdInterval!.Value), await EndAsync("DESC").ConfigureAwait(false));
+            var (begin, end) = (steps.AtOrBelow(wish.IdStart ?? oldest?.Id ?? wish.IdOffset), steps.Above(newest?.Id ?? wish.IdOffset));
+            var count = ((Int128)end - begin) / steps.Step;
+            if (count > MostAtFirst)
+                throw TooMany(state, begin.ToString(CultureInfo.InvariantCulture));
+            var boundaries = Enumerable.Range(0, (int)Int128.Max(count, 1) + wish.Premake + 1).Select(n => PartitionBound.Of(checked(begin + (n * steps.Step))));
+            (ranges, anchor) = (NewRanges.Named(state, boundaries), wish.IdOffset.ToString(CultureInfo.InvariantCulture));
+        }
+        return (state with { Set = state.Set with { Anchor = server.UsesExtension ? null : anchor } }, ranges);
+    }
+
+    private static async Task<(SetState State, Facts Facts)> WishedAsync(
+        PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive, bool isPlain, IReadOnlyList<InvalidDefinition> more)
+    {
         var zone = wish.TimeZone ?? (server.UsesExtension ? server.SessionZone : "UTC");
         var facts = (await session.RowsAsync(Look, Read,
             PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value), PgParameter.Text(zone), PgParameter.Text(wish.Template?.Schema?.Value ?? "public"),
             PgParameter.Text(wish.Template?.Name.Value), PgParameter.Text(wish.RetentionSchema), PgParameter.Instant(wish.Start), PgParameter.Text(wish.Control)).ConfigureAwait(false))[0];
+        // It will be partitioned as it was asked for.
+        if (isPlain && facts.Strategy is null)
+            facts = facts with { Strategy = wish.IdInterval == 1 ? "l" : "r", Columns = 1 };
         var kind = wish.Kind ?? (wish.IdInterval is not null ? PartitionKeyKind.Id : facts.Type is { } type ? PartitionKey.KindsOf(type).FirstOrDefault(k => k != PartitionKeyKind.Id || wish.Interval is null) : default);
-        var reasons = Reasons(facts, server, table, wish, kind, zone).ToList();
+        var reasons = Reasons(facts, server, table, wish, kind, zone).Concat(more).ToList();
         if (wish.WhenExpired == ExpiredAction.Archive && archive is null)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Archive, "Partitions are to be archived, and the client was made without an archive."));
         archive = wish.WhenExpired == ExpiredAction.Archive ? archive : null;
@@ -48,8 +97,7 @@ internal static class SetDefinition
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.AlreadyConfigured, $"It is configured already in '{server.ConfigSchema}'."));
         if (reasons.Count > 0)
             throw new InvalidPartitionDefinitionException(table, reasons);
-
-        var state = new SetState
+        return (new SetState
         {
             Set = Set(table, wish, kind, zone, server, null) with { ArchiveId = archive },
             Oid = facts.Oid!.Value,
@@ -60,10 +108,7 @@ internal static class SetDefinition
             ReferencedBy = [],
             References = [],
             IsOwned = true,
-        };
-        var (ranges, anchor) = kind == PartitionKeyKind.Id ? FirstIds(state, wish) : await FirstTimesAsync(session, state, wish, facts).ConfigureAwait(false);
-        state = state with { Set = state.Set with { Anchor = server.UsesExtension ? null : anchor } };
-        return (state, await UnitsAsync(session, server, state, wish, ranges).ConfigureAwait(false));
+        }, facts);
     }
 
     private static IEnumerable<InvalidDefinition> Reasons(Facts facts, PartmanServer server, QualifiedName table, PartitionSetOptions wish, PartitionKeyKind kind, string zone)
@@ -140,19 +185,22 @@ internal static class SetDefinition
         return (NewRanges.Named(state, boundaries), wish.IdOffset.ToString(CultureInfo.InvariantCulture));
     }
 
-    private static async Task<(IReadOnlyList<NewRange> Ranges, string Anchor)> FirstTimesAsync(PgSession session, SetState state, PartitionSetOptions wish, Facts facts)
+    // From an oldest row on nothing is left out: what retires at once does it then.
+    private static async Task<(IReadOnlyList<NewRange> Ranges, string Anchor)> FirstTimesAsync(
+        PgSession session, SetState state, PartitionSetOptions wish, DateTimeOffset now, DateTimeOffset? start, DateTimeOffset? oldest)
     {
         var interval = wish.Interval!.Value;
         var zone = state.Key.IsWallClock || TimeSteps.FollowsCalendar(interval) ? state.Set.TimeZone : "UTC";
-        var readings = await ZoneClock.LocalAsync(session, zone, [facts.Now, facts.Start ?? facts.Now]).ConfigureAwait(false);
-        var wanted = wish.Start is null ? interval.Multiply(-wish.Premake).AddTo(readings[0]) : readings[1];
+        var readings = await ZoneClock.LocalAsync(session, zone, [now, start ?? now]).ConfigureAwait(false);
+        var first = oldest is { } row ? (await ZoneClock.LocalAsync(session, state.Key.IsWallClock ? "UTC" : zone, [row]).ConfigureAwait(false))[0] : (DateTime?)null;
+        var wanted = wish.Start is not null ? readings[1] : first ?? interval.Multiply(-wish.Premake).AddTo(readings[0]);
         var isWeeks = interval is { Months: 0, Microseconds: 0 } && interval.Days % 7 == 0;
         var begin = wish.StartExactly ? wanted
             : isWeeks && wish.TruncateTo is null && !state.Set.IsInExtension ? TimeSteps.OnWeekday(wanted, DayOfWeek.Monday)
             : TimeSteps.Truncate(wanted, interval, wish.TruncateTo);
         var steps = new TimeSteps(begin, interval);
         var end = interval.Multiply(wish.Premake).AddTo(readings[0]);
-        var expired = wish.Retention is { } keep ? keep.Negate().AddTo(readings[0]) : DateTime.MinValue;
+        var expired = oldest is null && wish.Retention is { } keep ? keep.Negate().AddTo(readings[0]) : DateTime.MinValue;
         var boundaries = new List<DateTime>();
         for (var n = 0; boundaries.Count == 0 || boundaries[^1] < end || (begin >= end && n <= wish.Premake + 1); n++)
         {
@@ -161,10 +209,13 @@ internal static class SetDefinition
                 continue;
             boundaries.Add(steps[n]);
             if (boundaries.Count > MostAtFirst)
-                throw new InvalidPartitionDefinitionException(state.Table, [new(InvalidDefinitionReason.Start, $"From '{begin:yyyy-MM-dd HH:mm:ss}' on it would need more than {MostAtFirst} partitions.")]);
+                throw TooMany(state, begin.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture));
         }
         return (await NewRanges.NamedAsync(session, state, boundaries).ConfigureAwait(false), NewRanges.AnchorText(begin));
     }
+
+    private static InvalidPartitionDefinitionException TooMany(SetState state, string begin) =>
+        new(state.Table, [new(InvalidDefinitionReason.Start, $"From '{begin}' on it would need more than {MostAtFirst} partitions.")]);
 
     private static async Task<IReadOnlyList<PlanUnit>> UnitsAsync(PgSession session, PartmanServer server, SetState state, PartitionSetOptions wish, IReadOnlyList<NewRange> ranges)
     {

@@ -81,6 +81,27 @@ public enum InvalidDefinitionReason
 
     /// <summary>Partitions are to be archived, and the client has no store.</summary>
     Archive,
+
+    /// <summary>A conversion of the table is open.</summary>
+    ConversionOpen,
+
+    /// <summary>The table is a partition, inherits, is temporary or unlogged, or is no table.</summary>
+    TableKind,
+
+    /// <summary>The role does not own the table.</summary>
+    NotOwned,
+
+    /// <summary>No primary key and no unique index of columns that are never null tells the rows apart.</summary>
+    NoKey,
+
+    /// <summary>A unique index does not hold the control column, which a partitioned table cannot have.</summary>
+    Uniqueness,
+
+    /// <summary>A constraint, trigger or setting that a partitioned table cannot have.</summary>
+    Unsupported,
+
+    /// <summary>Something holds on to the table itself, and would stay with it when another takes its name.</summary>
+    Dependent,
 }
 
 /// <summary><c>partman.configuration</c>: what the configuration or the catalog says of a set cannot be worked with.</summary>
@@ -235,6 +256,24 @@ public sealed class PartmanServerException : PartmanException
 {
     internal PartmanServerException(QualifiedName? table, string operation, string server, Exception inner)
         : base("partman.server", $"{operation}{(table is { } t ? $" '{t}'" : "")} on '{server}': {(inner as Npgsql.PostgresException)?.MessageText ?? inner.Message}", table, innerException: inner)
+    {
+    }
+}
+
+/// <summary><c>partman.conversion</c>: there is no such conversion, or it is in a phase that does not allow what was asked for.</summary>
+public sealed class PartmanConversionException : PartmanException
+{
+    internal PartmanConversionException(QualifiedName? table, string message, string hint, Exception? inner = null)
+        : base("partman.conversion", message, table, hint, inner)
+    {
+    }
+}
+
+/// <summary><c>partman.verification</c>: the copy of a conversion is not equal to the table. The table is in use as before.</summary>
+public sealed class ConversionVerificationException : PartmanException
+{
+    internal ConversionVerificationException(QualifiedName table, string what, Exception? inner = null)
+        : base("partman.verification", $"The copy of '{table}' is not equal to it: {what}", table, "Abort the conversion, and look for what writes around triggers before another.", inner)
     {
     }
 }

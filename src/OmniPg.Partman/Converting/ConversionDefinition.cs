@@ -1,0 +1,105 @@
+namespace OmniPg.Partman;
+
+/// <summary>What a conversion is to be, before it begins: everything that keeps the table from it, or the statements of its first step.</summary>
+/// <param name="Live">The table.</param>
+/// <param name="State">The set under the name that it will have.</param>
+/// <param name="Shape">What its partitions take over.</param>
+/// <param name="First">The unit that makes the partitioned table and writes the conversion down.</param>
+/// <param name="Detail">What its row keeps.</param>
+internal sealed record ConversionDefinition(LiveTable Live, SetState State, ParentShape Shape, PlanUnit First, ConversionDetail Detail)
+{
+    /// <summary>More than the server's table of locks has room for in any case are made behind the first ones.</summary>
+    private const int PartitionsAtFirst = 200;
+
+    /// <exception cref="InvalidPartitionDefinitionException">The table cannot be converted; all reasons.</exception>
+    /// <exception cref="PartitionNameCollisionException">Another relation has a name that the conversion needs.</exception>
+    public static async Task<ConversionDefinition> PlanAsync(PgSession session, PartmanServer server, QualifiedName table, ConversionOptions options, string? archive)
+    {
+        var live = await session.ScalarAsync("SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+            PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value)).ConfigureAwait(false) is uint oid ? await LiveTable.ReadAsync(session, oid).ConfigureAwait(false) : null;
+        var reasons = live is null ? [] : Reasons(live, options.Set.Control).ToList();
+        if (await ConversionState.OpenOfAsync(session, server, table).ConfigureAwait(false) is { } open)
+            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.ConversionOpen, $"Conversion '{open.Id}' of it is open: resume, abort or finish that one."));
+        var (state, ranges) = await SetDefinition.OfPlainAsync(session, server, table, options.Set, archive, reasons).ConfigureAwait(false);
+        var shape = await ParentShape.ReadAsync(session, table, live!.Oid, options.Set.Template).ConfigureAwait(false);
+        if (shape.ReplicaIndex is not null)
+            throw new InvalidPartitionDefinitionException(table, [new(InvalidDefinitionReason.Unsupported, $"Its replica identity is the index '{shape.ReplicaIndex}': set it to FULL or DEFAULT for the time of the conversion.")]);
+        shape = shape with { StorageParameters = shape.StorageParameters.Count > 0 ? shape.StorageParameters : live.StorageParameters };
+        var detail = await DetailAsync(session, live, options).ConfigureAwait(false);
+        return new ConversionDefinition(live, state, shape, await FirstAsync(session, server, live, state, shape, detail, ranges).ConfigureAwait(false), detail);
+    }
+
+    private static async Task<PlanUnit> FirstAsync(
+        PgSession session, PartmanServer server, LiveTable live, SetState state, ParentShape shape, ConversionDetail detail, IReadOnlyList<NewRange> ranges)
+    {
+        var table = state.Table;
+        var (copy, fallback) = (ConversionState.Beside(table, Replacement.NewEnd), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
+        var some = ranges.Take(PartitionsAtFirst).ToList();
+        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, Replacement.OldEnd)).Append(ConversionState.Beside(table, Replacement.LogEnd)).ToList();
+        if (await session.ScalarAsync("SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) LIMIT 1",
+            PgParameter.Text(table.Schema!.Value.Value), PgParameter.Texts(names.Select(n => n.Name.Value))).ConfigureAwait(false) is string taken)
+            throw new PartitionNameCollisionException(table, QualifiedName.Create(table.Schema!.Value.Value, taken), "a relation that exists");
+        var beside = state with { Set = state.Set with { Table = copy, AutomaticMaintenance = false } };
+        return new PlanUnit
+        {
+            Kind = "create-copy",
+            Reason = $"'{copy}' is made, with {some.Count} partitions from '{some[0].Lower}' on; '{table}' is not touched.",
+            Statements =
+            [
+                .. Replacement.Parent(live, copy, state.Key.Column, state.Set.IsList, shape),
+                .. SetConfiguration.Statements(server, beside),
+                ConversionState.Insert(server, table, live.Oid, detail, copy),
+                .. some.SelectMany(r => PartitionDdl.Create(beside, shape, r).Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal))),
+                .. PartitionDdl.CreateDefault(beside, shape, fallback),
+            ],
+            Locks = [new SqlPlanLock(table, PgLockMode.AccessShare)],
+        };
+    }
+
+    private static async Task<ConversionDetail> DetailAsync(PgSession session, LiveTable live, ConversionOptions options)
+    {
+        var key = live.Key!;
+        var types = await session.RowsAsync(
+            "SELECT pg_catalog.format_type(a.atttypid, -1) FROM unnest($2) WITH ORDINALITY AS k (name, place) JOIN pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attname = k.name ORDER BY k.place",
+            row => row.GetString(0), PgParameter.Of(live.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key.Columns)).ConfigureAwait(false);
+        return new ConversionDetail
+        {
+            Strategy = options.Strategy,
+            Control = options.Set.Control,
+            KeyColumns = [.. key.Columns.Select(c => c!)],
+            KeyTypes = [.. types],
+            BatchSize = options.BatchSize,
+            Pause = options.PauseBetweenBatches,
+            KeepWayBack = options.KeepWayBack,
+            Automatic = options.Set.AutomaticMaintenance,
+            KeepDefault = options.Set.DefaultPartition,
+            Digest = live.Digest,
+            EstimatedRows = live.EstimatedRows,
+        };
+    }
+
+    private static IEnumerable<InvalidDefinition> Reasons(LiveTable live, string control)
+    {
+        if (live is not { Kind: "r", IsChild: false, Persistence: "p" })
+            yield return new(InvalidDefinitionReason.TableKind, $"It is {(live.Kind != "r" ? "no plain table" : live.IsChild ? "a partition, or inherits from another table" : "temporary or unlogged")}.");
+        if (!live.IsOwned)
+            yield return new(InvalidDefinitionReason.NotOwned, $"It belongs to '{live.Owner}', and role '{live.Role}' is no member of that.");
+        if (live.Key is null)
+            yield return new(InvalidDefinitionReason.NoKey, "It has no primary key, and no other unique index, of columns that are never null and of the server's own types: no row can be told from another.");
+        foreach (var index in live.Indexes)
+        {
+            if (index.Constraint == "x")
+                yield return new(InvalidDefinitionReason.Unsupported, $"Exclusion constraint '{index.Name}' cannot hold over partitions.");
+            else if (index.IsUnique && index != live.Key && !index.Columns.Contains(control))
+                yield return new(InvalidDefinitionReason.Uniqueness, $"Unique index '{index.Name}' does not hold '{control}', and cannot hold over partitions: drop it, or add the column.");
+            else if (index.IsPrimary && index.HasMore && !index.Columns.Contains(control))
+                yield return new(InvalidDefinitionReason.Unsupported, $"Primary key '{index.Name}' includes further columns, and '{control}' is none of its own.");
+        }
+        foreach (var trigger in live.Triggers.Where(t => t.HasTransitionTables))
+            yield return new(InvalidDefinitionReason.Unsupported, $"Trigger '{trigger.Name}' for each row has transition tables, which a partitioned table cannot have.");
+        foreach (var key in live.ForeignKeys.Where(k => k.IsToItself || !k.IsValid))
+            yield return new(InvalidDefinitionReason.Unsupported, $"Foreign key '{key.Name}' {(key.IsToItself ? "refers to the table itself" : "is not validated")}.");
+        foreach (var other in live.DependentObjects)
+            yield return new(InvalidDefinitionReason.Dependent, $"'{other}' holds on to the table itself, and would stay with the former one: drop it for the time of the conversion.");
+    }
+}

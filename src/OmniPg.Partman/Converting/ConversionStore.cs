@@ -1,0 +1,128 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Npgsql;
+
+namespace OmniPg.Partman;
+
+/// <summary>A conversion with all that its next step needs: its row in the table of operations.</summary>
+internal sealed record ConversionState
+{
+    /// <summary>Kind of these rows.</summary>
+    public const string OperationKind = "convert";
+
+    private const string Rows = "SELECT o.id, o.child_name, o.child, o.phase, o.detail::text, o.started_at, o.updated_at FROM {0}.operation o WHERE o.kind = 'convert' AND {1} ORDER BY o.id";
+
+    public required long Id { get; init; }
+
+    public required QualifiedName Table { get; init; }
+
+    /// <summary>The table that was converted.</summary>
+    public required uint Source { get; init; }
+
+    public required ConversionPhase Phase { get; init; }
+
+    public required ConversionDetail Detail { get; init; }
+
+    public required DateTimeOffset StartedAt { get; init; }
+
+    public required DateTimeOffset UpdatedAt { get; init; }
+
+    public Conversion Told => new(Id, Table, Detail.Strategy, Phase, Detail.Rows, StartedAt, UpdatedAt);
+
+    /// <summary>The table under a name, with another end: what stands beside it for the time of the conversion.</summary>
+    public static QualifiedName Beside(QualifiedName table, string end) => new(table.Schema, PartitionName.Fit(table.Name.Value, end));
+
+    /// <summary>All conversions, or those that a condition chooses.</summary>
+    public static async Task<IReadOnlyList<ConversionState>> ListAsync(PgSession session, PartmanServer server, string condition = "true", params NpgsqlParameter[] parameters) => server.HasOwn
+        ? await session.RowsAsync(string.Format(CultureInfo.InvariantCulture, Rows, server.OwnSchema.Quoted, condition), Read, parameters).ConfigureAwait(false) : [];
+
+    /// <summary>Whether a conversion of a table is open.</summary>
+    public static async Task<ConversionState?> OpenOfAsync(PgSession session, PartmanServer server, QualifiedName table) =>
+        (await ListAsync(session, server, "o.parent_table = $1 AND o.finished_at IS NULL", PgParameter.Text(ConfigKey(table))).ConfigureAwait(false)).FirstOrDefault();
+
+    /// <exception cref="PartmanConversionException">There is none.</exception>
+    public static async Task<ConversionState> OfAsync(PgSession session, PartmanServer server, long id) =>
+        (await ListAsync(session, server, "o.id = $1", PgParameter.BigInt(id)).ConfigureAwait(false)) is [var found]
+            ? found : throw new PartmanConversionException(null, $"There is no conversion '{id}'.", "'ListConversionsAsync' names all of them.");
+
+    /// <summary>The statement that writes a new one down; the table beside exists by then.</summary>
+    public static string Insert(PartmanServer server, QualifiedName table, uint oid, ConversionDetail detail, QualifiedName copy) =>
+        $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) VALUES ({PgLiteral.Quote(ConfigKey(table))}, {oid.ToString(CultureInfo.InvariantCulture)}, "
+        + $"{PgLiteral.Quote(table.Quoted)}, '{OperationKind}', '{ConversionPhase.Created}', {PgLiteral.Quote(JsonSerializer.Serialize(detail, ConversionJson.Default.ConversionDetail))}::pg_catalog.jsonb "
+        + $"|| pg_catalog.jsonb_build_object('copy', {PgLiteral.Quote(copy.Quoted)}::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8))";
+
+    /// <summary>The statement that brings it to another phase.</summary>
+    public string Move(PartmanServer server, ConversionPhase phase, string set = "") =>
+        $"UPDATE {server.OwnSchema.Quoted}.operation SET phase = '{phase}', updated_at = pg_catalog.clock_timestamp(){set}"
+        + (phase is ConversionPhase.Finished or ConversionPhase.Aborted ? ", finished_at = pg_catalog.clock_timestamp()" : "") + $" WHERE id = {Number}";
+
+    /// <summary>The question whether it is still in its phase.</summary>
+    public string IsStill(PartmanServer server) => $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE o.id = {Number} AND o.phase = '{Phase}')";
+
+    /// <summary>Notes how far the copy is, within the transaction of the batch.</summary>
+    public Task<int> NoteAsync(PgSession session, PartmanServer server, string[]? checkpoint, bool isCopied, long rows) => session.ExecuteAsync(
+        $"UPDATE {server.OwnSchema.Quoted}.operation SET updated_at = pg_catalog.clock_timestamp(), detail = detail || pg_catalog.jsonb_build_object('checkpoint', $1::text[], 'isCopied', $2, 'rows', $3) WHERE id = $4",
+        PgParameter.Of(checkpoint, NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Text), PgParameter.Flag(isCopied), PgParameter.BigInt(rows), PgParameter.BigInt(Id));
+
+    private string Number => Id.ToString(CultureInfo.InvariantCulture);
+
+    private static string ConfigKey(QualifiedName table) => $"{table.Schema!.Value.Value}.{table.Name.Value}";
+
+    private static ConversionState Read(NpgsqlDataReader row) => new()
+    {
+        Id = row.GetInt64(0),
+        Table = QualifiedName.Parse(row.GetString(1)),
+        Source = row.GetFieldValue<uint>(2),
+        Phase = Enum.Parse<ConversionPhase>(row.GetString(3)),
+        Detail = JsonSerializer.Deserialize(row.GetString(4), ConversionJson.Default.ConversionDetail)!,
+        StartedAt = row.Instant(5)!.Value,
+        UpdatedAt = row.Instant(6)!.Value,
+    };
+}
+
+/// <summary>What a conversion keeps of its options and its progress.</summary>
+internal sealed record ConversionDetail
+{
+    public required ConversionStrategy Strategy { get; init; }
+
+    /// <summary>The partitioned table; 0 until it is made.</summary>
+    public uint Copy { get; init; }
+
+    public required string Control { get; init; }
+
+    public required string[] KeyColumns { get; init; }
+
+    public required string[] KeyTypes { get; init; }
+
+    public required int BatchSize { get; init; }
+
+    public required TimeSpan Pause { get; init; }
+
+    public required bool KeepWayBack { get; init; }
+
+    /// <summary>Whether the set is maintained with all others from the swap on.</summary>
+    public required bool Automatic { get; init; }
+
+    /// <summary>Whether the set keeps a default partition.</summary>
+    public required bool KeepDefault { get; init; }
+
+    /// <summary>The table as it was at the start.</summary>
+    public required string Digest { get; init; }
+
+    public required long EstimatedRows { get; init; }
+
+    /// <summary>The key that the copy has come to; null at its beginning.</summary>
+    public string[]? Checkpoint { get; init; }
+
+    public bool IsCopied { get; init; }
+
+    public long Rows { get; init; }
+
+    /// <summary>Whether the foreign keys are complete.</summary>
+    public bool IsValidated { get; init; }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(ConversionDetail))]
+internal sealed partial class ConversionJson : JsonSerializerContext;

@@ -1,0 +1,263 @@
+namespace OmniPg.Partman;
+
+/// <summary>
+/// Brings a conversion from phase to phase. Each phase, and each batch within one, is a transaction that notes what it did in the row of the conversion; whoever
+/// comes later, after a crash or a pause, goes on from there.
+/// </summary>
+internal sealed class Converter(PartmanDatabase database, PartmanOptions options, TimeProvider time)
+{
+    private readonly UnitRunner _runner = new(database, options, time);
+
+    /// <summary>A conversion with both of its tables as they are now.</summary>
+    /// <param name="State">The conversion.</param>
+    /// <param name="Plain">The table that was converted.</param>
+    /// <param name="Parted">The partitioned one.</param>
+    /// <param name="Set">The set, of the partitioned table.</param>
+    internal sealed record Pair(ConversionState State, LiveTable Plain, LiveTable Parted, SetState Set)
+    {
+        public KeyLog Log { get; } = new(
+            ConversionState.Beside(State.Table, Replacement.LogEnd), [.. State.Detail.KeyColumns.Zip(State.Detail.KeyTypes, (c, t) => new KeyLog.KeyColumn(PgIdentifier.Create(c), t))],
+            PgIdentifier.Create(State.Detail.Control), Plain.Name);
+
+        /// <summary>The set as the runner of units knows it, by the table that its units lock first.</summary>
+        public SetState On(LiveTable live) => Set with { Set = Set.Set with { Table = live.Name }, Oid = live.Oid };
+    }
+
+    /// <summary>What would be done, as far as it is known before it begins: the copy is not SQL alone.</summary>
+    public Task<SqlPlan> PlanAsync(QualifiedName table, ConversionOptions wish, CancellationToken cancellationToken) => InSessionAsync("plan conversion", async (session, server) =>
+    {
+        var plan = await ConversionDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id).ConfigureAwait(false);
+        var pair = new Pair(new ConversionState { Id = 0, Table = table, Source = plan.Live.Oid, Phase = ConversionPhase.Copying, Detail = plan.Detail, StartedAt = default, UpdatedAt = default },
+            plan.Live, plan.Live with { Name = ConversionState.Beside(table, Replacement.NewEnd) }, plan.State);
+        return new SqlPlan(
+            plan.First.ToStep(plan.State, options.LockTimeout),
+            Watched(server, pair, plan.Shape).ToStep(plan.State, options.LockTimeout),
+            new SqlPlanStep
+            {
+                Kind = "copy-rows",
+                Reason = $"All rows go to '{pair.Parted.Name}', those that are written to meanwhile once more; then both tables are compared.",
+                Description = $"batches of {wish.BatchSize} rows by ({string.Join(", ", plan.Detail.KeyColumns)}), each in a transaction with a note of how far it is",
+                Locks = [new SqlPlanLock(table, PgLockMode.AccessShare)],
+            },
+            CopyRun.Swap(server, pair, plan.Shape, [pair.Parted.Name], isForward: true).ToStep(plan.State, options.LockTimeout));
+    }, cancellationToken);
+
+    public async Task<Conversion> StartAsync(QualifiedName table, ConversionOptions wish, IProgress<ConversionProgress>? progress, CancellationToken working)
+    {
+        var plan = await InSessionAsync("convert", (session, server) => ConversionDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id), working).ConfigureAwait(false);
+        await _runner.RunAsync(plan.State, plan.First, working).ConfigureAwait(false);
+        database.Forget();
+        var begun = (await InSessionAsync("convert", (session, server) => ConversionState.OpenOfAsync(session, server, table), working).ConfigureAwait(false))!;
+        progress?.Report(new ConversionProgress(begun.Id, ConversionStep.Create, 0, begun.Detail.EstimatedRows));
+        return await GoOnAsync(begun.Id, progress, working).ConfigureAwait(false);
+    }
+
+    /// <summary>Goes on with a conversion up to the swap and what belongs to it.</summary>
+    public async Task<Conversion> GoOnAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
+    {
+        for (var failures = 0; ;)
+        {
+            try
+            {
+                var pair = await LoadAsync(id, working).ConfigureAwait(false);
+                switch (pair?.State.Phase)
+                {
+                    case ConversionPhase.Created:
+                        await WatchAsync(pair, working).ConfigureAwait(false);
+                        break;
+                    case ConversionPhase.Copying:
+                        await new CopyRun(this, database, time, pair, progress).ToSwapAsync(isForward: true, working).ConfigureAwait(false);
+                        break;
+                    case ConversionPhase.Swapped or ConversionPhase.SwappedBack when !pair.State.Detail.IsValidated:
+                        await ValidateAsync(pair, working).ConfigureAwait(false);
+                        break;
+                    default:
+                        return await ToldAsync(id, working).ConfigureAwait(false);
+                }
+                failures = 0;
+            }
+            catch (PartmanServerException error) when (error.IsTransient && ++failures < options.LockAttempts)
+            {
+                // Whether the last transaction was committed says the row of the conversion.
+                await Task.Delay(options.MaxBackoff / options.LockAttempts, time, working).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Gives a conversion up that is not swapped: what it made goes, and the table is as before.</summary>
+    public async Task<Conversion> AbortAsync(long id, CancellationToken working)
+    {
+        var told = await ToldAsync(id, working).ConfigureAwait(false);
+        if (told.Phase == ConversionPhase.Aborted)
+            return told;
+        if (told.Phase is not (ConversionPhase.Created or ConversionPhase.Copying))
+            throw Wrong(told, "Behind the swap it can be swapped back, or finished.");
+        var pair = (await LoadAsync(id, working).ConfigureAwait(false))!;
+        await RunAsync(pair.On(pair.Plain), server => new PlanUnit
+        {
+            Kind = "abort-conversion",
+            Child = pair.Parted.Name,
+            ChildOid = pair.Parted.Oid,
+            Reason = $"The copy of '{told.Table}' goes.",
+            Statements =
+            [
+                $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN SHARE ROW EXCLUSIVE MODE", .. KeyLog.Unwatch(pair.Plain.Name), .. pair.Log.Drop(),
+                .. Replacement.Forgotten(server, pair.Parted.Name), $"DROP TABLE {pair.Parted.Name.Quoted}", pair.State.Move(server, ConversionPhase.Aborted),
+            ],
+            Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.ShareRowExclusive)],
+            Holds = pair.State.IsStill(server),
+        }, working).ConfigureAwait(false);
+        return await ToldAsync(id, working).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes the former table equal to the set and gives it its name back.</summary>
+    public async Task<Conversion> SwapBackAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
+    {
+        // What the swap left to do comes first.
+        var told = await ToldAsync(id, working).ConfigureAwait(false) is { Phase: ConversionPhase.Swapped or ConversionPhase.SwappedBack } behind
+            ? await GoOnAsync(id, progress, working).ConfigureAwait(false) : throw Wrong(await ToldAsync(id, working).ConfigureAwait(false), "Between its swap and its end it can be swapped back.");
+        if (told.Phase == ConversionPhase.SwappedBack)
+            return told;
+        var pair = (await LoadAsync(id, working).ConfigureAwait(false))!;
+        if (!pair.State.Detail.KeepWayBack)
+            throw Wrong(told, "It was begun without KeepWayBack: what was written since the swap is in the set alone.");
+        await new CopyRun(this, database, time, pair, progress).ToSwapAsync(isForward: false, working).ConfigureAwait(false);
+        return await GoOnAsync(id, progress, working).ConfigureAwait(false);
+    }
+
+    /// <summary>Drops what stands beside the table: the former one, or the set that it was swapped back from.</summary>
+    public async Task<Conversion> FinishAsync(long id, CancellationToken working)
+    {
+        var told = await ToldAsync(id, working).ConfigureAwait(false);
+        if (told.Phase == ConversionPhase.Finished)
+            return told;
+        if (told.Phase is not (ConversionPhase.Swapped or ConversionPhase.SwappedBack))
+            throw Wrong(told, "Resume it first, or abort it.");
+        await GoOnAsync(id, null, working).ConfigureAwait(false);
+        var pair = (await LoadAsync(id, working).ConfigureAwait(false))!;
+        var isSwapped = told.Phase == ConversionPhase.Swapped;
+        var (live, rest) = isSwapped ? (pair.Parted, pair.Plain) : (pair.Plain, pair.Parted);
+        await RunAsync(pair.On(live), server => new PlanUnit
+        {
+            Kind = "finish-conversion",
+            Child = rest.Name,
+            ChildOid = rest.Oid,
+            Reason = $"'{rest.Name}' goes.",
+            Statements =
+            [
+                $"LOCK TABLE ONLY {live.Name.Quoted} IN SHARE ROW EXCLUSIVE MODE", .. KeyLog.Unwatch(live.Name), .. pair.Log.Drop(),
+                .. isSwapped ? [] : Replacement.Forgotten(server, rest.Name), $"DROP TABLE {rest.Name.Quoted}", pair.State.Move(server, ConversionPhase.Finished),
+            ],
+            Locks = [new SqlPlanLock(live.Name, PgLockMode.ShareRowExclusive)],
+            DestroysData = true,
+            Holds = pair.State.IsStill(server),
+        }, working).ConfigureAwait(false);
+        return await ToldAsync(id, working).ConfigureAwait(false);
+    }
+
+    public Task<Conversion> ToldAsync(long id, CancellationToken cancellationToken) =>
+        InSessionAsync("look", async (session, server) => (await ConversionState.OfAsync(session, server, id).ConfigureAwait(false)).Told, cancellationToken);
+
+    /// <summary>Both tables of a conversion; null when it is at its end.</summary>
+    public Task<Pair?> LoadAsync(long id, CancellationToken cancellationToken) => InSessionAsync("look", async (session, server) =>
+    {
+        var state = await ConversionState.OfAsync(session, server, id).ConfigureAwait(false);
+        if (!state.Told.IsOpen)
+            return null;
+        var plain = await LiveTable.ReadAsync(session, state.Source).ConfigureAwait(false);
+        var parted = await LiveTable.ReadAsync(session, state.Detail.Copy).ConfigureAwait(false);
+        if (plain is null || parted is null)
+            throw new PartmanConversionException(state.Table, $"Conversion '{id}' of '{state.Table}': its {(plain is null ? "former table" : "partitioned table")} is gone.", "Somebody dropped it; delete the row of the conversion from the table of operations.");
+        var configured = await SetReader.ConfiguredAsync(session, server, parted.Name).ConfigureAwait(false);
+        if (configured is not [{ Error: null } sound])
+            throw configured is [{ Error: { } error }] ? error : new PartitionSetConfigurationException(parted.Name, $"The configuration of '{parted.Name}' is gone.", "It was forgotten; create the set anew.");
+        return new Pair(state, plain, parted, (await SetReader.StatesAsync(session, [sound]).ConfigureAwait(false))[0]);
+    }, cancellationToken);
+
+    public async Task RunAsync(SetState state, Func<PartmanServer, PlanUnit> unit, CancellationToken working) =>
+        await _runner.RunAsync(state, await InSessionAsync("convert", (_, server) => Task.FromResult(unit(server)), working).ConfigureAwait(false), working).ConfigureAwait(false);
+
+    public Task<T> InSessionAsync<T>(string operation, Func<PgSession, PartmanServer, Task<T>> work, CancellationToken cancellationToken) => database.RunAsync(operation, async (session, server) =>
+    {
+        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+        return await work(session, server).ConfigureAwait(false);
+    }, cancellationToken);
+
+    // The rest of the partitions where there are many, and then the writers' notes.
+    private async Task WatchAsync(Pair pair, CancellationToken working)
+    {
+        var named = pair.Set with { Set = pair.Set.Set with { Table = pair.State.Table } };
+        var (shape, units) = await InSessionAsync("convert", async (session, _) =>
+        {
+            var shape = await ParentShape.ReadAsync(session, pair.Plain.Name, pair.Plain.Oid, pair.Set.Set.Template).ConfigureAwait(false);
+            var column = pair.Set.Key.Column.Quoted;
+            var newest = pair.Set.Key.IsTime ? pair.Set.Clock
+                : await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {pair.Plain.Name.Quoted} AS s ORDER BY s.{column} DESC LIMIT 1").ConfigureAwait(false) is string text ? SetReader.KeyOf(pair.Set, text) : (PartitionBound?)null;
+            var ranges = newest is { } current ? await NewRanges.MissingAsync(session, named, current, options.MaxPartitionsPerRun).ConfigureAwait(false) : [];
+            return (shape, ranges.Select(r => PartitionDdl.Create(pair.Set, shape, r)).ToList());
+        }, working).ConfigureAwait(false);
+        foreach (var unit in units)
+            await _runner.RunAsync(pair.Set, unit, working).ConfigureAwait(false);
+        if (units.Count < options.MaxPartitionsPerRun)
+            await RunAsync(pair.On(pair.Plain), server => Watched(server, pair, shape), working).ConfigureAwait(false);
+    }
+
+    private static PlanUnit Watched(PartmanServer server, Pair pair, ParentShape shape) => new()
+    {
+        Kind = "log-keys",
+        Reason = $"From now on every writer of '{pair.Plain.Name}' notes the keys of his rows in '{pair.Log.Table}'.",
+        Statements =
+        [
+            $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN SHARE ROW EXCLUSIVE MODE", .. pair.Log.Create(pair.Plain, shape.DefaultGrantees), .. pair.Log.Watch(pair.Plain.Name),
+            pair.State.Move(server, ConversionPhase.Copying),
+        ],
+        Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.ShareRowExclusive)],
+        Holds = pair.State is { Id: not 0 } ? pair.State.IsStill(server) : null,
+    };
+
+    // Foreign keys went along unchecked, so that nobody had to wait for a scan. Each carrier is checked beside its writers, then the set takes them over.
+    private async Task ValidateAsync(Pair pair, CancellationToken working)
+    {
+        var isSet = pair.State.Phase == ConversionPhase.Swapped;
+        var live = isSet ? pair.Parted : pair.Plain;
+        foreach (var carrier in isSet ? pair.Set.Partitions.Concat(pair.Set.Default is { } rest ? [rest] : []).Select(p => (p.Oid, p.Name)) : [(live.Oid, live.Name)])
+        {
+            var table = (await InSessionAsync("validate", (session, _) => LiveTable.ReadAsync(session, carrier.Oid), working).ConfigureAwait(false))!;
+            foreach (var key in table.ForeignKeys.Where(k => !k.IsValid))
+            {
+                await RunAsync(pair.On(live), _ => new PlanUnit
+                {
+                    Kind = "validate-foreign-key",
+                    Child = table.Name,
+                    ChildOid = table.Oid,
+                    Reason = $"'{key.Name}' holds for all rows of '{table.Name}'.",
+                    Statements = [$"ALTER TABLE {table.Name.Quoted} VALIDATE CONSTRAINT {key.Name.Quoted}"],
+                    Locks = [new SqlPlanLock(table.Name, PgLockMode.ShareUpdateExclusive), new SqlPlanLock(key.Referenced, PgLockMode.RowShare)],
+                }, working).ConfigureAwait(false);
+            }
+            foreach (var key in isSet ? table.ForeignKeys.Where(k => live.ForeignKeys.All(l => l.Name != k.Name)) : [])
+            {
+                live = live with { ForeignKeys = [.. live.ForeignKeys, key] };
+            }
+        }
+        foreach (var key in live.ForeignKeys.Where(k => isSet && pair.Parted.ForeignKeys.All(l => l.Name != k.Name)))
+        {
+            await RunAsync(pair.On(live), _ => new PlanUnit
+            {
+                Kind = "add-foreign-key",
+                Reason = $"'{live.Name}' takes '{key.Name}' over from its partitions.",
+                Statements =
+                [
+                    $"LOCK TABLE ONLY {live.Name.Quoted} IN SHARE ROW EXCLUSIVE MODE", $"LOCK TABLE ONLY {key.Referenced.Quoted} IN SHARE ROW EXCLUSIVE MODE",
+                    $"ALTER TABLE {live.Name.Quoted} ADD CONSTRAINT {key.Name.Quoted} {key.Definition.Replace(" NOT VALID", "", StringComparison.Ordinal)}",
+                ],
+                Locks = [new SqlPlanLock(live.Name, PgLockMode.ShareRowExclusive), new SqlPlanLock(key.Referenced, PgLockMode.ShareRowExclusive)],
+            }, working).ConfigureAwait(false);
+        }
+        await InSessionAsync("validate", (session, server) => session.ExecuteAsync(
+            $"UPDATE {server.OwnSchema.Quoted}.operation SET detail = detail || '{{\"isValidated\": true}}' WHERE id = $1", PgParameter.BigInt(pair.State.Id)), working).ConfigureAwait(false);
+    }
+
+    private static PartmanConversionException Wrong(Conversion told, string hint) =>
+        new(told.Table, $"Conversion '{told.Id}' of '{told.Table}' is '{told.Phase}', which does not allow that.", hint);
+}

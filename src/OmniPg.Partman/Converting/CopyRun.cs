@@ -1,0 +1,190 @@
+namespace OmniPg.Partman;
+
+/// <summary>Makes one table of a conversion equal to the other while that is written to, and swaps them: there, or the way back.</summary>
+internal sealed class CopyRun(Converter converter, PartmanDatabase database, TimeProvider time, Converter.Pair pair, IProgress<ConversionProgress>? progress)
+{
+    private const int NotesAtOnce = 5000;
+    private const int MostNotesAtOnce = 1_000_000;
+    private const int ComparedAtOnce = 50_000;
+    private const int MostRounds = 1000;
+
+    public async Task ToSwapAsync(bool isForward, CancellationToken working)
+    {
+        var (from, to) = isForward ? (pair.Plain, pair.Parted) : (pair.Parted, pair.Plain);
+        var sync = Sync(pair, isForward);
+        for (var round = 0; ; round++)
+        {
+            await CopyAsync(sync, working).ConfigureAwait(false);
+            await database.RunEachAsync("analyze", async (session, _) => await session.Unlimited.ExecuteTextAsync($"ANALYZE {to.Name.Quoted}").ConfigureAwait(false), working).ConfigureAwait(false);
+            if (!await CatchUpAsync(sync, 0, working).ConfigureAwait(false) || !await CompareAsync(sync, working).ConfigureAwait(false) || !await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false))
+                continue;
+            progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Swap, 0, pair.State.Detail.EstimatedRows));
+            for (; round < MostRounds; round++)
+            {
+                try
+                {
+                    var shape = await converter.InSessionAsync("swap", (session, _) => ParentShape.ReadAsync(session, from.Name, from.Oid, null), working).ConfigureAwait(false);
+                    var live = (await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!;
+                    if (isForward && live.Plain.Digest != pair.State.Detail.Digest)
+                        throw new StalePlanException(pair.State.Table, "swap", $"another one: '{pair.State.Table}' was altered since the conversion began, in its columns, indexes, triggers or rights, or in what depends on it");
+                    IReadOnlyList<QualifiedName> carriers = isForward ? [.. live.Set.Partitions.Select(p => p.Name), .. live.Set.Default is { } rest ? [rest.Name] : Array.Empty<QualifiedName>()] : [live.Plain.Name];
+                    await converter.RunAsync(live.On(isForward ? live.Plain : live.Parted), server => Swap(server, live, shape, carriers, isForward), working).ConfigureAwait(false);
+                    return;
+                }
+                catch (PartmanServerException error) when (error.SqlState == RowSync.TooEarly)
+                {
+                    if (!await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false))
+                        break;
+                }
+            }
+            if (round >= MostRounds)
+                throw new PartmanConversionException(pair.State.Table, $"Writers of '{pair.State.Table}' were faster than the copy in {MostRounds} rounds.", "Resume it when less is written.");
+        }
+    }
+
+    /// <summary>The unit behind which the other table is the one in use.</summary>
+    public static PlanUnit Swap(PartmanServer server, Converter.Pair pair, ParentShape shape, IReadOnlyList<QualifiedName> carriers, bool isForward)
+    {
+        var (live, other) = isForward ? (pair.Plain, pair.Parted) : (pair.Parted, pair.Plain);
+        var table = pair.State.Table;
+        var beside = ConversionState.Beside(table, Replacement.NewEnd);
+        var fallback = pair.Set.Default?.Name;
+        return new PlanUnit
+        {
+            Kind = isForward ? "swap" : "swap-back",
+            Child = other.Name,
+            ChildOid = pair.State.Id == 0 ? 0 : other.Oid,
+            Reason = $"'{other.Name}' becomes '{table}', with what was written last; the former one is kept.",
+            Statements =
+            [
+                $"LOCK TABLE ONLY {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {other.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. live.ForeignKeys.Select(k => k.Referenced).Distinct().Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+                .. SetReader.ReadableText.Split("; "),
+                Replacement.Unchanged(live),
+                .. Sync(pair, isForward).Finish(),
+                .. isForward && !pair.State.Detail.KeepDefault && fallback is { } rest ? WithoutDefault(rest) : [],
+                .. KeyLog.Unwatch(live.Name),
+                .. Replacement.Exchange(live, other, isForward ? (Replacement.OldEnd, Replacement.NewEnd) : (Replacement.NewEnd, Replacement.OldEnd), carriers),
+                .. isForward ? Replacement.Rights(live, shape) : [],
+                .. isForward && pair.State.Detail.KeepWayBack ? pair.Log.Watch(table) : [],
+                .. Replacement.Configuration(server, isForward ? beside : table, isForward ? table : beside, isForward && pair.State.Detail.Automatic),
+                pair.State.Move(server, isForward ? ConversionPhase.Swapped : ConversionPhase.SwappedBack, ", detail = detail || '{\"isValidated\": false}'"),
+            ],
+            Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive), .. live.ForeignKeys.Select(k => new SqlPlanLock(k.Referenced, PgLockMode.ShareRowExclusive))],
+            Holds = pair.State.Id == 0 ? null : pair.State.IsStill(server),
+        };
+    }
+
+    private static RowSync Sync(Converter.Pair pair, bool isForward) => isForward
+        ? new RowSync(pair.Plain.Name, pair.Parted.Name, pair.Log, pair.Plain.Columns, pair.Plain.AllColumns)
+        : new RowSync(pair.Parted.Name, pair.Plain.Name, pair.Log, pair.Plain.Columns, pair.Plain.AllColumns);
+
+    // A set without one was asked for: rows that no partition takes are refused there, so the table must have none.
+    private static IEnumerable<string> WithoutDefault(QualifiedName fallback) =>
+    [
+        $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM {fallback.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{RowSync.Different}', MESSAGE = {PgLiteral.Quote($"'{fallback}' holds rows that no partition takes, and the set is to have no default partition")}; END IF; END")}",
+        $"DROP TABLE {fallback.Quoted}",
+    ];
+
+    private async Task CopyAsync(RowSync sync, CancellationToken working)
+    {
+        while (true)
+        {
+            var state = await converter.InSessionAsync("copy", (session, server) => ConversionState.OfAsync(session, server, pair.State.Id), working).ConfigureAwait(false);
+            var detail = state.Detail;
+            if (detail.IsCopied)
+                return;
+            try
+            {
+                var rows = await converter.InSessionAsync("copy", async (session, server) =>
+                {
+                    var unlimited = session.Unlimited;
+                    var end = await sync.EndOfBatchAsync(unlimited, detail.Checkpoint, detail.BatchSize).ConfigureAwait(false);
+                    var copied = detail.Rows + await sync.CopyAsync(unlimited, detail.Checkpoint, end).ConfigureAwait(false);
+                    await state.NoteAsync(session, server, end, end is null, copied).ConfigureAwait(false);
+                    return copied;
+                }, working).ConfigureAwait(false);
+                progress?.Report(new ConversionProgress(state.Id, ConversionStep.Copy, rows, detail.EstimatedRows));
+            }
+            catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation)
+            {
+                // A row has taken the unique value of another, whose change is still in the log.
+                await CatchUpAsync(sync, 0, working).ConfigureAwait(false);
+                continue;
+            }
+            if (detail.Pause > TimeSpan.Zero)
+                await Task.Delay(detail.Pause, time, working).ConfigureAwait(false);
+            await CatchUpAsync(sync, NotesAtOnce, working).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Applies notes until no more than some are left. False where a TRUNCATE was among them, and the copy begins anew.</summary>
+    private async Task<bool> CatchUpAsync(RowSync sync, int left, CancellationToken working)
+    {
+        for (var (most, applied) = (NotesAtOnce, 0L); ;)
+        {
+            try
+            {
+                var (notes, isTruncated) = await converter.InSessionAsync("catch up", async (session, server) =>
+                {
+                    var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
+                    var (ids, isTruncated) = await sync.NotesAsync(session, most).ConfigureAwait(false);
+                    if (ids.Length <= left && !isTruncated)
+                        return (0, false);
+                    if (isTruncated)
+                    {
+                        await session.ExecuteAsync(sync.Empty).ConfigureAwait(false);
+                        await state.NoteAsync(session, server, null, isCopied: false, 0).ConfigureAwait(false);
+                        await sync.ApplyAsync(session.Unlimited, ids, null, isWhole: false).ConfigureAwait(false);
+                    }
+                    else
+                    {
+                        await sync.ApplyAsync(session.Unlimited, ids, state.Detail.Checkpoint, state.Detail.IsCopied).ConfigureAwait(false);
+                    }
+                    return (ids.Length, isTruncated);
+                }, working).ConfigureAwait(false);
+                if (isTruncated)
+                    return false;
+                if (notes == 0)
+                    return true;
+                applied += notes;
+                progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.CatchUp, applied, pair.State.Detail.EstimatedRows));
+                // What came meanwhile is less each time, unless writers are faster: then it is for the limit under the lock.
+                if (left == 0 && notes < most)
+                    return true;
+            }
+            catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation && most < MostNotesAtOnce)
+            {
+                // The row that gave the unique value away is named by a later note.
+                most *= 2;
+            }
+        }
+    }
+
+    /// <summary>Compares both tables range by range. False where a TRUNCATE came in between.</summary>
+    /// <exception cref="ConversionVerificationException">They are not equal.</exception>
+    private async Task<bool> CompareAsync(RowSync sync, CancellationToken working)
+    {
+        string[]? after = null;
+        for (var rows = 0L; ;)
+        {
+            var (compared, end) = await converter.InSessionAsync("compare", async (session, _) =>
+            {
+                var end = await sync.EndOfBatchAsync(session.Unlimited, after, ComparedAtOnce).ConfigureAwait(false);
+                return (await sync.CompareAsync(session.Unlimited, after, end).ConfigureAwait(false), end);
+            }, working).ConfigureAwait(false);
+            if (compared is null)
+                return false;
+            if (compared.Rows != compared.Copied || !compared.IsSame)
+            {
+                throw new ConversionVerificationException(pair.State.Table,
+                    $"from key ({(after is null ? "the first" : string.Join(", ", after))}) up to ({(end is null ? "the last" : string.Join(", ", end))}) it has {compared.Copied} rows for {compared.Rows}{(compared.Rows == compared.Copied ? ", with other content" : "")}.");
+            }
+            rows += compared.Rows;
+            progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Verify, rows, pair.State.Detail.EstimatedRows));
+            if (end is null)
+                return true;
+            after = end;
+        }
+    }
+}
