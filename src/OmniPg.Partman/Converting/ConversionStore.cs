@@ -11,8 +11,6 @@ internal sealed record ConversionState
     /// <summary>Kind of these rows.</summary>
     public const string OperationKind = "convert";
 
-    private const string Rows = "SELECT o.id, o.child_name, o.child, o.phase, o.detail::text, o.started_at, o.updated_at FROM {0}.operation o WHERE o.kind = 'convert' AND {1} ORDER BY o.id";
-
     public required long Id { get; init; }
 
     public required QualifiedName Table { get; init; }
@@ -35,11 +33,12 @@ internal sealed record ConversionState
 
     /// <summary>All conversions, or those that a condition chooses.</summary>
     public static async Task<IReadOnlyList<ConversionState>> ListAsync(PgSession session, PartmanServer server, string condition = "true", params NpgsqlParameter[] parameters) => server.HasOwn
-        ? await session.RowsAsync(string.Format(CultureInfo.InvariantCulture, Rows, server.OwnSchema.Quoted, condition), Read, parameters).ConfigureAwait(false) : [];
+        ? await session.RowsAsync(
+            $"SELECT o.id, o.child_name, o.child, o.phase, o.detail::text, o.started_at, o.updated_at FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind}' AND {condition} ORDER BY o.id", Read, parameters).ConfigureAwait(false) : [];
 
     /// <summary>Whether a conversion of a table is open.</summary>
     public static async Task<ConversionState?> OpenOfAsync(PgSession session, PartmanServer server, QualifiedName table) =>
-        (await ListAsync(session, server, "o.parent_table = $1 AND o.finished_at IS NULL", PgParameter.Text(ConfigKey(table))).ConfigureAwait(false)).FirstOrDefault();
+        await ListAsync(session, server, "o.parent_table = $1 AND o.finished_at IS NULL", PgParameter.Text(ConfigKey(table))).ConfigureAwait(false) is [var open, ..] ? open : null;
 
     /// <exception cref="PartmanConversionException">There is none.</exception>
     public static async Task<ConversionState> OfAsync(PgSession session, PartmanServer server, long id) =>

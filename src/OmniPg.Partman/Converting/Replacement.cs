@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace OmniPg.Partman;
 
 /// <summary>The statements that make a partitioned table beside a plain one, and that let one take the place of the other.</summary>

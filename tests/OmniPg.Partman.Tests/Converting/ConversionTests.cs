@@ -13,8 +13,6 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
         INSERT INTO orders (at, note) SELECT date_trunc('day', now()) - n * interval '1 hour', 'n' || n FROM generate_series(1, 500) n;
         """;
 
-    private const string Sum = "SELECT count(*) || ' ' || COALESCE(sum(hashtextextended(o::text, 0)::numeric), 0) FROM {0} o";
-
     private static ConversionOptions Daily(Action<ConversionOptions>? configure = null)
     {
         var options = new ConversionOptions { Set = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(1) }, BatchSize = 100 };
@@ -22,7 +20,7 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
         return options;
     }
 
-    private Task<string> SumAsync(string table = "orders") => Ask<string>(string.Format(System.Globalization.CultureInfo.InvariantCulture, Sum, table));
+    private Task<string> SumAsync(string table = "orders") => Ask<string>($"SELECT count(*) || ' ' || COALESCE(sum(hashtextextended(o::text, 0)::numeric), 0) FROM {table} o");
 
     [Fact]
     public async Task A_table_becomes_a_set_with_all_that_hung_on_it_and_goes_back_and_forth()
