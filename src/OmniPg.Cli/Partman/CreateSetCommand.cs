@@ -37,7 +37,10 @@ internal static class CreateSetCommand
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Makes a set of an empty partitioned table, with its first partitions",
         "omnipg partman create app.events --control created_at --interval \"1 day\" --retention \"90 days\" --when-expired drop", RunAsync,
-        Table, Control, Interval, Type, Premake, Start, Epoch, Uuid7, TimeZone, NoDefault, Template, NoTemplate, Retention, WhenExpired, PartmanCommands.Plan);
+        [Table, .. SetOptions, PartmanCommands.Plan]);
+
+    /// <summary>What describes a set.</summary>
+    public static Option[] SetOptions => [Control, Interval, Type, Premake, Start, Epoch, Uuid7, TimeZone, NoDefault, Template, NoTemplate, Retention, WhenExpired];
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -57,7 +60,7 @@ internal static class CreateSetCommand
         return ExitCodes.Done;
     }
 
-    private static PartitionSetOptions Options(CliSession session, out string? archive)
+    public static PartitionSetOptions Options(CliSession session, out string? archive)
     {
         archive = null;
         if (session.Get(Template) is not null && session.Get(NoTemplate))

@@ -37,6 +37,9 @@ internal static class PartmanCommands
         command.Subcommands.Add(PartitionCommands.CreateForget(host));
         command.Subcommands.Add(RestorePartitionCommand.Create(host));
         command.Subcommands.Add(CheckSetsCommand.Create(host));
+        command.Subcommands.Add(ConvertCommand.Create(host));
+        foreach (var one in ConversionCommands.Create(host))
+            command.Subcommands.Add(one);
         return command;
     }
 

@@ -4,10 +4,10 @@ namespace OmniPg.Partman.Tests.Converting;
 
 public sealed class ConversionUnderLoadTests(PgClusterFixture fixture) : PartmanTest(fixture)
 {
-    private const int Rows = 3000;
+    private const int Rows = 1200;
     private static readonly QualifiedName Orders = QualifiedName.Parse("public.orders");
 
-    private static ConversionOptions Daily() => new() { Set = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(1) }, BatchSize = 300 };
+    private static ConversionOptions EverySecondDay() => new() { Set = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(2) }, BatchSize = 150 };
 
     private Task TablesAsync() => Run(ShadowWriters.Tables.Replace("{rows}", Rows.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal));
 
@@ -23,7 +23,7 @@ public sealed class ConversionUnderLoadTests(PgClusterFixture fixture) : Partman
         var partman = Patient();
 
         await writers.WaitAsync(20, Token);
-        var done = await partman.ConvertAsync(Orders, Daily(), cancellationToken: Token);
+        var done = await partman.ConvertAsync(Orders, EverySecondDay(), cancellationToken: Token);
         await writers.WaitAsync(100, Token);
         var swapped = await Ask<long>(ShadowWriters.Differences);
         await partman.SwapBackAsync(done.Id, cancellationToken: Token);
@@ -43,7 +43,7 @@ public sealed class ConversionUnderLoadTests(PgClusterFixture fixture) : Partman
         var (partman, ends, steps) = (Patient(), 0, new Dictionary<(bool, ConversionStep), int>());
         var isBack = false;
 
-        var told = await ToTheEndAsync(progress => partman.ConvertAsync(Orders, Daily(), progress, Token), id => partman.ResumeConversionAsync(id, Ending(), Token));
+        var told = await ToTheEndAsync(progress => partman.ConvertAsync(Orders, EverySecondDay(), progress, Token), id => partman.ResumeConversionAsync(id, Ending(), Token));
         await writers.WaitAsync(50, Token);
         isBack = true;
         var back = await ToTheEndAsync(progress => partman.SwapBackAsync(told.Id, progress, Token), id => partman.SwapBackAsync(id, Ending(), Token));
@@ -96,7 +96,7 @@ public sealed class ConversionUnderLoadTests(PgClusterFixture fixture) : Partman
             var killer = KillAsync(stop.Token);
             try
             {
-                done = (await partman.ListConversionsAsync(Token)) is [{ } open] ? await partman.ResumeConversionAsync(open.Id, cancellationToken: Token) : await partman.ConvertAsync(Orders, Daily(), cancellationToken: Token);
+                done = (await partman.ListConversionsAsync(Token)) is [{ } open] ? await partman.ResumeConversionAsync(open.Id, cancellationToken: Token) : await partman.ConvertAsync(Orders, EverySecondDay(), cancellationToken: Token);
             }
             catch (Exception error) when (error is PartmanServerException or PartmanBusyException or Npgsql.NpgsqlException)
             {

@@ -86,6 +86,8 @@ internal sealed class ShadowWriters : IAsyncDisposable
             await ExecuteAsync(connection, "SET ROLE shadow_writer");
         while (!_stop.IsCancellationRequested)
         {
+            // Others want the processor, too.
+            await Task.Delay(chance.Next(4));
             var started = Stopwatch.GetTimestamp();
             try
             {

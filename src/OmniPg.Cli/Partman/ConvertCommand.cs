@@ -1,0 +1,39 @@
+using System.CommandLine;
+using OmniPg.Partman;
+
+namespace OmniPg.Cli;
+
+internal static class ConvertCommand
+{
+    private static readonly Argument<string> Table = new("TABLE") { Description = "A plain table, in use or not; without a schema it is in public" };
+
+    private static readonly Option<string> Strategy = new("--strategy")
+    {
+        Description = "The way: copy-and-swap copies the rows beside writers, then swaps names. Default copy-and-swap", HelpName = "copy-and-swap", DefaultValueFactory = _ => "copy-and-swap",
+    };
+
+    private static readonly Option<int> BatchSize = new("--batch-size") { Description = "Rows in a transaction of the copy. Default 10000", HelpName = "N", DefaultValueFactory = _ => 10_000 };
+
+    private static readonly Option<bool> NoWayBack = new("--no-way-back") { Description = "Do not log what is written behind the swap: it cannot be swapped back" };
+
+    public static Command Create(CliHost host) => CliCommand.Create(
+        host, "convert", "Makes a set of a plain table that is in use; the former table stays beside it until 'finish'",
+        "omnipg partman convert app.orders --control ordered_at --interval \"1 month\" --strategy copy-and-swap", RunAsync,
+        [Table, .. CreateSetCommand.SetOptions, Strategy, BatchSize, NoWayBack, PartmanCommands.Plan]);
+
+    private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        if (session.Get(Strategy) is not "copy-and-swap" and var other)
+            throw new UsageException($"--strategy '{other}' is none of copy-and-swap.");
+        var table = PartmanCommands.NameOf(session.NotEmpty(Table));
+        var options = new ConversionOptions { Set = CreateSetCommand.Options(session, out var archive), BatchSize = session.Get(BatchSize), KeepWayBack = !session.Get(NoWayBack) };
+        var partman = PartmanCommands.Open(session, archive);
+        if (session.Get(PartmanCommands.Plan))
+        {
+            session.Out.Write((await partman.PlanConversionAsync(table, options, cancellationToken)).ToSqlScript());
+            return ExitCodes.Done;
+        }
+        ConversionCommands.Write(session, await partman.ConvertAsync(table, options, ConversionCommands.Progress(session), cancellationToken));
+        return ExitCodes.Done;
+    }
+}
