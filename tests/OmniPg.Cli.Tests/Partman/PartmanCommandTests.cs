@@ -45,6 +45,34 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task A_table_is_converted_swapped_back_and_its_conversion_ended()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync("CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'n' || n FROM generate_series(1, 25) n", TestContext.Current.CancellationToken);
+        string[] convert = ["partman", "convert", "orders", "--control", "id", "--interval", "10", "--premake", "1", "--strategy", "copy-and-swap", "--batch-size", "10"];
+
+        var plan = await cli.RunAsync([.. convert, "--plan"]);
+        var done = await cli.RunAsync(convert);
+        var operations = JsonDocument.Parse((await cli.RunAsync("partman", "operations", "--json")).Output).RootElement[0];
+        var late = await cli.RunAsync("partman", "abort", "1");
+        await cli.Database.ExecuteAsync("INSERT INTO orders VALUES (26, 'late')", TestContext.Current.CancellationToken);
+        var back = await cli.RunAsync("partman", "swap-back", "1");
+        var finished = await cli.RunAsync("partman", "finish", "1");
+        var other = await cli.RunAsync([.. convert, "--strategy", "fast"]);
+
+        plan.Output.Should().Contain("-- swap: ").And.Contain("--   locks public.orders in ACCESS EXCLUSIVE");
+        done.Should().Be(new CliResult(0, "Conversion 1 of 'public.orders' is swapped; 'omnipg partman finish 1' drops the former table\n", ""));
+        operations.GetProperty("phase").GetString().Should().Be("swapped");
+        operations.GetProperty("rows").GetInt64().Should().Be(25);
+        late.ExitCode.Should().Be(2);
+        late.Error.Should().Contain("'Swapped'");
+        back.Should().Be(new CliResult(0, "Conversion 1 of 'public.orders' is swapped-back\n", ""));
+        finished.Should().Be(new CliResult(0, "Conversion 1 of 'public.orders' is finished\n", ""));
+        (await cli.Database.ScalarAsync<string>("SELECT relkind::text || (SELECT count(*) FROM orders) FROM pg_class WHERE oid = 'orders'::regclass", TestContext.Current.CancellationToken)).Should().Be("r26");
+        other.ExitCode.Should().Be(64);
+    }
+
+    [Fact]
     public async Task An_expired_partition_goes_to_the_archive_and_comes_back()
     {
         using var folder = new TemporaryDirectory();

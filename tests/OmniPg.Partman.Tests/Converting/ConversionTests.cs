@@ -62,4 +62,141 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
         (await Ask<long>("SELECT count(*) FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')")).Should().Be(2);
         (await Ask<long>("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'orders'::regclass AND NOT tgisinternal")).Should().Be(1);
     }
+
+    [Fact]
+    public async Task Everything_that_keeps_a_table_from_being_converted_is_told_before_anything_is_made()
+    {
+        await Run("""
+            CREATE TABLE orders (id bigint UNIQUE, at timestamptz, code int NOT NULL UNIQUE, upper_id bigint REFERENCES orders (id), EXCLUDE USING btree (code WITH =));
+            CREATE VIEW all_orders AS SELECT * FROM orders; CREATE TABLE lines (code int REFERENCES orders (code)); CREATE PUBLICATION p FOR TABLE orders;
+            CREATE FUNCTION of_row(orders) RETURNS bigint LANGUAGE sql AS 'SELECT $1.id';
+            """);
+
+        var failure = (await Partman.Awaiting(p => p.ConvertAsync(Orders, Daily(), cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+
+        failure.Reasons.Select(r => r.Reason).Should().BeEquivalentTo(
+        [
+            InvalidDefinitionReason.ControlNullable, InvalidDefinitionReason.Uniqueness, InvalidDefinitionReason.Unsupported, InvalidDefinitionReason.Unsupported,
+            InvalidDefinitionReason.Dependent, InvalidDefinitionReason.Dependent, InvalidDefinitionReason.Dependent, InvalidDefinitionReason.Dependent,
+        ]);
+        failure.Message.Should().Contain("view public.all_orders").And.Contain("table public.lines").And.Contain("publication p").And.Contain("function public.of_row(public.orders)").And.Contain("'orders_id_key'");
+        (await Ask<bool>("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'omnipg_partman')")).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_conversion_that_is_given_up_leaves_the_table_as_it_was()
+    {
+        await Run(Table);
+        const string All = "SELECT array_agg(c.oid || ' ' || c.relname || ' ' || c.relkind::text ORDER BY c.oid) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace";
+        var (before, rows, stops) = (await Ask<string[]>(All), await SumAsync(), 0);
+
+        foreach (var step in new[] { ConversionStep.Create, ConversionStep.Copy, ConversionStep.Verify, ConversionStep.Swap })
+        {
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+            await Partman.Awaiting(p => p.ConvertAsync(Orders, Daily(), new Watch(c =>
+            {
+                if (c.Step == step)
+                    stop.Cancel();
+            }), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+            var open = (await Partman.ListConversionsAsync(Token)).Single(c => c.IsOpen);
+            (await Partman.Awaiting(p => p.ConvertAsync(Orders, Daily(), cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which
+                .Reasons.Select(r => r.Reason).Should().Contain(InvalidDefinitionReason.ConversionOpen);
+            await Run("UPDATE orders SET note = note WHERE id = 7");
+            (await Partman.AbortConversionAsync(open.Id, Token)).Phase.Should().Be(ConversionPhase.Aborted);
+            stops++;
+        }
+
+        stops.Should().Be(4);
+        (await Ask<string[]>(All)).Should().Equal(before);
+        (await SumAsync()).Should().Be(rows);
+        (await Ask<long>("SELECT (SELECT count(*) FROM pg_trigger) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace) + (SELECT count(*) FROM omnipg_partman.part_config)")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_table_that_was_altered_since_is_not_swapped()
+    {
+        await Run(Table);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, Daily(), new Watch(_ => stop.Cancel()), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+        var id = (await Partman.ListConversionsAsync(Token)).Single().Id;
+        await Run("CREATE VIEW late AS SELECT id FROM orders");
+
+        await Partman.Awaiting(p => p.ResumeConversionAsync(id, cancellationToken: Token)).Should().ThrowAsync<StalePlanException>();
+        await Run("DROP VIEW late");
+        var done = await Partman.ResumeConversionAsync(id, cancellationToken: Token);
+
+        done.Phase.Should().Be(ConversionPhase.Swapped);
+        await Partman.Awaiting(p => p.AbortConversionAsync(id, Token)).Should().ThrowAsync<PartmanConversionException>();
+        await Partman.Awaiting(p => p.AbortConversionAsync(id + 1, Token)).Should().ThrowAsync<PartmanConversionException>();
+    }
+
+    [Fact]
+    public async Task A_copy_that_differs_is_not_swapped()
+    {
+        await Run(Table);
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, Daily(), new Watch(c =>
+        {
+            if (c.Step == ConversionStep.Copy && c.Rows == 500)
+                Sync("ALTER TABLE orders DISABLE TRIGGER omnipg_log", "UPDATE orders SET note = 'unseen' WHERE id = 9", "ALTER TABLE orders ENABLE ALWAYS TRIGGER omnipg_log");
+        }), Token)).Should().ThrowAsync<ConversionVerificationException>();
+
+        (await Ask<string>("SELECT relkind::text || ' ' || (SELECT note FROM orders WHERE id = 9) FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be("r unseen");
+    }
+
+    [Fact]
+    public async Task Hostile_names_keys_of_text_and_rows_beyond_the_partitions_are_copied()
+    {
+        var hostile = QualifiedName.Create("we.ird", "x\"; DROP TABLE t; --");
+        await Run("""
+            CREATE SCHEMA "we.ird"; CREATE TABLE "we.ird"."x""; DROP TABLE t; --" ("k'1" text, "K 2" char(3), "A t" timestamp NOT NULL, j jsonb, PRIMARY KEY ("k'1", "K 2"));
+            INSERT INTO "we.ird"."x""; DROP TABLE t; --" SELECT CASE n % 5 WHEN 0 THEN 'a' WHEN 1 THEN 'B' WHEN 2 THEN '' WHEN 3 THEN '\' ELSE 'ä''x' END, n, timestamp '2026-01-01' + n * interval '1 day', jsonb_build_object('n', n) FROM generate_series(1, 99) n;
+            INSERT INTO "we.ird"."x""; DROP TABLE t; --" VALUES ('z', 'z', 'infinity', NULL), ('z', 'y', '2097-01-01', NULL);
+            """);
+        var before = await SumAsync(hostile.Quoted);
+
+        await Partman.ConvertAsync(hostile, Daily(o => (o.Set.Control, o.Set.Interval, o.BatchSize) = ("A t", PgInterval.OfMonths(1), 7)), cancellationToken: Token);
+
+        (await SumAsync(hostile.Quoted)).Should().Be(before);
+        (await Ask<long>("SELECT count(*) FROM \"we.ird\".\"x\"\"; DROP TABLE t; --_default\"")).Should().Be(2);
+    }
+
+    [Fact]
+    public async Task A_table_by_id_with_hundreds_of_partitions_and_no_default_is_converted_by_a_role_that_owns_it_and_nothing_else()
+    {
+        await Run("""
+            CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'n' || n FROM generate_series(1, 2600) n;
+            CREATE ROLE owner_of_it LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO owner_of_it; ALTER TABLE orders OWNER TO owner_of_it;
+            """);
+        await Run($"GRANT CREATE ON DATABASE \"{await Ask<string>("SELECT current_database()::text")}\" TO owner_of_it");
+        await using var source = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = "owner_of_it" }.ConnectionString);
+        var options = new ConversionOptions { Set = new PartitionSetOptions { Control = "id", IdInterval = 10, Premake = 2, DefaultPartition = false }, BatchSize = 1000, KeepWayBack = false };
+        var partman = new PartmanClient(source);
+        var before = await SumAsync();
+
+        var done = await partman.ConvertAsync(Orders, options, cancellationToken: Token);
+
+        (await SumAsync()).Should().Be(before);
+        (await NamesAsync("orders")).Should().HaveCount(263).And.Contain("orders_p0").And.Contain("orders_p2620").And.NotContain("orders_default");
+        await partman.Awaiting(p => p.SwapBackAsync(done.Id, cancellationToken: Token)).Should().ThrowAsync<PartmanConversionException>();
+        (await partman.FinishConversionAsync(done.Id, Token)).Phase.Should().Be(ConversionPhase.Finished);
+        (await MaintainAsync(o => o.Table = Orders)).Error.Should().BeNull();
+    }
+
+    [Fact]
+    public async Task The_plan_says_what_each_step_locks_and_changes_nothing()
+    {
+        await Run(Table);
+
+        var plan = await Partman.PlanConversionAsync(Orders, Daily(), Token);
+
+        plan.Steps.Select(s => $"{s.Kind} {s.BlocksReads} {s.BlocksWrites}").Should().Equal("create-copy False False", "log-keys False True", "copy-rows False False", "swap True True");
+        plan.ToSqlScript().Should().Contain("ALTER TABLE \"public\".\"orders_omnipg_new\" RENAME TO \"orders\"").And.Contain("CREATE TRIGGER omnipg_log AFTER INSERT OR UPDATE OR DELETE");
+        (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE '%omnipg%'")).Should().Be(0);
+    }
+
+    /// <summary>Acts at once, where <see cref="Progress{T}"/> would act at some time.</summary>
+    private sealed class Watch(Action<ConversionProgress> act) : IProgress<ConversionProgress>
+    {
+        public void Report(ConversionProgress value) => act(value);
+    }
 }
