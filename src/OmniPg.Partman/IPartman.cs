@@ -150,6 +150,7 @@ public interface IPartman
 
     /// <summary>All conversions, those at their end included, the oldest first.</summary>
     /// <param name="cancellationToken">Cancels the question.</param>
+    /// <exception cref="PartmanServerException">The server refused, or the connection broke.</exception>
     Task<IReadOnlyList<Conversion>> ListConversionsAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Goes on with a conversion that was paused, failed or died, up to the swap. One that is swapped completely is left as it is.</summary>
