@@ -115,7 +115,7 @@ internal sealed class DrillVerb : Verb
         text.Add(string.Create(CultureInfo.InvariantCulture, $"seconds: restore {result.Restore.TotalSeconds:0.0}, replay {result.Replay.TotalSeconds:0.0}, checks {result.Checks.TotalSeconds:0.0}"));
         text.Add(string.Create(CultureInfo.InvariantCulture, $"lost of the archive: {result.Lost?.TotalSeconds ?? 0:0.0} s, {result.LostTransactions} transactions, {result.LostRows} rows"));
         text.Add(string.Create(CultureInfo.InvariantCulture, $"read: {result.Rows} rows of {result.Tables} tables, {result.Amchecked} relations by amcheck"));
-        text.AddRange(result.Findings.Select(f => $"{f.Check} in database '{OneLine.Of(f.Database)}'{(f.Subject.Length > 0 ? $", {OneLine.Of(f.Subject)}" : "")}: {OneLine.Of(f.Text)}"));
+        text.AddRange(result.Findings.Select(f => $"{f.Check}{(f.Database.Length > 0 ? $" in database '{OneLine.Of(f.Database)}'" : "")}{(f.Subject.Length > 0 ? $", {OneLine.Of(f.Subject)}" : "")}: {OneLine.Of(f.Text)}"));
         if (result.KeptIn is { } folder)
             text.Add($"kept in '{OneLine.Of(folder)}'");
         return string.Join('\n', text);

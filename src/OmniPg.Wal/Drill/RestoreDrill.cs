@@ -72,7 +72,7 @@ public sealed class RestoreDrill
             return result with { Reason = refusal.Message };
         }
 
-        result = result with { Backup = backup };
+        result = result with { Backup = backup, Findings = _options.BackupId is null ? await PassedOverAsync(backup, cancellationToken).ConfigureAwait(false) : [] };
         var program = await ServerPrograms.FindAsync(backup.PgVersion, _options.BinDirectory, cancellationToken).ConfigureAwait(false);
         await DrillScratch.SweepAsync(_options.ScratchDirectory, _log, cancellationToken).ConfigureAwait(false);
         using var scratch = MakeScratch(backup);
@@ -96,6 +96,18 @@ public sealed class RestoreDrill
             return result;
         scratch.Keep();
         return result with { KeptIn = scratch.Root };
+    }
+
+    // A drill of an older backup says nothing good about a newer one that is damaged.
+    private async Task<IReadOnlyList<RestoreDrillFinding>> PassedOverAsync(BackupInfo chosen, CancellationToken cancellationToken)
+    {
+        var findings = new List<RestoreDrillFinding>();
+        var backups = await new BackupCatalog(_store, _loggers)
+            .ListAsync(damage => findings.Add(new RestoreDrillFinding("backup", "", damage.BackupId ?? "", damage.Message)), cancellationToken).ConfigureAwait(false);
+        findings.AddRange(backups
+            .Where(b => b.Problem is not null && string.CompareOrdinal(b.Id, chosen.Id) > 0)
+            .Select(b => new RestoreDrillFinding("backup", "", b.Id, b.Problem!)));
+        return findings;
     }
 
     private List<(string Path, string Text)> ReadSql()
@@ -163,13 +175,13 @@ public sealed class RestoreDrill
         await checks.RunAsync(cancellationToken).ConfigureAwait(false);
         return result with
         {
-            Verdict = checks.Findings.Count == 0 ? RestoreDrillVerdict.Clean : RestoreDrillVerdict.Findings,
+            Verdict = result.Findings.Count + checks.Findings.Count == 0 ? RestoreDrillVerdict.Clean : RestoreDrillVerdict.Findings,
             // What was committed before the end of the backup is in it, replayed or not.
             ReachedTime = reached.Time > backup.Stopped ? reached.Time : backup.Stopped,
             ReachedLsn = reached.Lsn ?? backup.StopLsn,
             Timeline = backup.Timeline,
             Checks = clock.Elapsed,
-            Findings = checks.Findings,
+            Findings = [.. result.Findings, .. checks.Findings],
             Tables = checks.Tables,
             Rows = checks.Rows,
             Amchecked = checks.Amchecked,

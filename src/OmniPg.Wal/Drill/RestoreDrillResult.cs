@@ -80,8 +80,8 @@ public enum RestoreDrillVerdict
 }
 
 /// <summary>Something that a check of a restore drill found.</summary>
-/// <param name="Check">Which: <c>rows</c>, <c>amcheck</c>, <c>sql</c> or <c>connect</c>.</param>
-/// <param name="Database">The database.</param>
-/// <param name="Subject">The relation, or the file of SQL; empty for the database itself.</param>
+/// <param name="Check">Which: <c>rows</c>, <c>amcheck</c>, <c>sql</c>, <c>connect</c>, or <c>backup</c> for a damaged one that was passed over.</param>
+/// <param name="Database">The database; empty for a backup.</param>
+/// <param name="Subject">The relation, the file of SQL, or the backup; empty for the database itself.</param>
 /// <param name="Text">What is wrong.</param>
 public sealed record RestoreDrillFinding(string Check, string Database, string Subject, string Text);

@@ -186,6 +186,26 @@ public sealed class RestoreDrillTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task A_damaged_newer_backup_that_is_passed_over_is_a_finding()
+    {
+        var (store, backup) = await scene.CopyOfMadeAsync();
+        var archive = await scene.PlainArchiveAsync();
+        const string newer = "29991231T000000Z";
+        Directory.CreateDirectory(Path.Combine(store.Root, newer));
+        var entry = await File.ReadAllTextAsync(Path.Combine(store.Root, backup.Id, "backup.json"), Token);
+        await File.WriteAllTextAsync(Path.Combine(store.Root, newer, "backup.json"), entry.Replace(backup.Id, newer, StringComparison.Ordinal), Token);
+        var options = Options(archive, Scratch());
+        options.Checks = RestoreDrillChecks.None;
+
+        var result = await new RestoreDrill(store, archive, options).RunAsync(cancellationToken: Token);
+
+        (result.Verdict, result.Backup!.Id).Should().Be((RestoreDrillVerdict.Findings, backup.Id));
+        var finding = result.Findings.Should().ContainSingle().Subject;
+        (finding.Check, finding.Subject).Should().Be(("backup", newer));
+        finding.Text.Should().EndWith("is missing");
+    }
+
+    [Fact]
     public async Task A_kept_copy_outlives_the_next_drill()
     {
         var (store, _) = await scene.MadeAsync();
