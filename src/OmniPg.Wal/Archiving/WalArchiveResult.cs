@@ -30,7 +30,7 @@ public readonly record struct WalProgress(WalFileName File, long BytesRead, long
 public sealed record WalDestinationResult(
     string Id, WalDeliveryStatus Status, long StoredBytes, TimeSpan Elapsed, WalException? Error, bool IsRequired)
 {
-    /// <summary>SHA-256 of the bytes that this call stored, 64 lower-case hex digits as <c>sha256sum</c> prints them; <see langword="null"/> when it stored none.</summary>
+    /// <summary>SHA-256 of the bytes that this call stored, 64 lower-case hex digits as <c>sha256sum</c> prints them; <see langword="null"/> when it stored none. Before encryption where the store encrypts.</summary>
     public string? StoredSha256 { get; init; }
 }
 

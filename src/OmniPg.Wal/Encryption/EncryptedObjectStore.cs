@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
 
 namespace OmniPg.Wal;
 
@@ -112,6 +113,7 @@ public sealed class EncryptedObjectStore : IObjectStore
     {
         private readonly byte[] _plain = ArrayPool<byte>.Shared.Rent(EncryptedFormat.ChunkBytes);
         private readonly byte[] _stored = ArrayPool<byte>.Shared.Rent(EncryptedFormat.ChunkBytes + EncryptedFormat.TagBytes);
+        private readonly IncrementalHash _sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         private int _length;
         private long _storedBytes;
         private bool _isDisposed;
@@ -132,7 +134,7 @@ public sealed class EncryptedObjectStore : IObjectStore
         public async Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default)
         {
             await SealAsync(isLast: true, cancellationToken).ConfigureAwait(false);
-            return await inner.CommitAsync(content with { StoredBytes = _storedBytes }, cancellationToken).ConfigureAwait(false);
+            return await inner.CommitAsync(content with { StoredBytes = _storedBytes, StoredSha256 = Convert.ToHexStringLower(_sha256.GetHashAndReset()) }, cancellationToken).ConfigureAwait(false);
         }
 
         public async ValueTask DisposeAsync()
@@ -142,6 +144,7 @@ public sealed class EncryptedObjectStore : IObjectStore
                 return;
             _isDisposed = true;
             format.Dispose();
+            _sha256.Dispose();
             ArrayPool<byte>.Shared.Return(_plain, clearArray: true);
             ArrayPool<byte>.Shared.Return(_stored);
         }
@@ -157,6 +160,8 @@ public sealed class EncryptedObjectStore : IObjectStore
 
         private async ValueTask PassOnAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
         {
+            // Of what the store inside gets: it compares that with what has arrived.
+            _sha256.AppendData(bytes.Span);
             await inner.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
             _storedBytes += bytes.Length;
         }

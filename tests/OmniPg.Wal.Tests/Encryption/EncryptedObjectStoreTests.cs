@@ -36,6 +36,7 @@ public sealed class EncryptedObjectStoreTests : IAsyncDisposable
         var stored = await StoredAsync("a.enc");
         stored.Length.Should().Be(Header + length + (Tag * Math.Max(1, (length + Chunk - 1) / Chunk)));
         (await _inner.StatAsync("a", Token)).Should().BeNull();
+        (await _inner.StatAsync("a.enc", Token))!.Content.Should().Match<ObjectContent>(c => c.StoredSha256 == Convert.ToHexStringLower(SHA256.HashData(stored)) && c.StoredBytes == stored.Length);
         (await Store.StatAsync("a", Token))!.Should().Match<ObjectEntry>(e => e.Key == "a" && e.Bytes == stored.Length);
     }
 

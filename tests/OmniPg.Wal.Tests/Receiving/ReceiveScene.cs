@@ -118,7 +118,9 @@ public sealed class RunningReceiver : IAsyncDisposable
     /// <summary>Ends the current segment and waits until the one that held the last write is complete here.</summary>
     public async Task<string> SwitchAsync()
     {
-        var last = await Server.ScalarAsync<string>("SELECT pg_walfile_name(pg_switch_wal())", ReceiveScene.Token);
+        // Something to switch from: at the very start of a segment there is nothing to end.
+        var last = await Server.ScalarAsync<string>("SELECT pg_walfile_name(pg_create_restore_point('switch'))", ReceiveScene.Token);
+        await Server.ExecuteAsync("SELECT pg_switch_wal()", ReceiveScene.Token);
         await UntilAsync(() => Segments is [.., var newest] && string.CompareOrdinal(newest, last) >= 0, $"'{last}' is complete");
         return last;
     }
