@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using Npgsql.Replication;
 using NpgsqlTypes;
 
@@ -221,7 +222,15 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         Volatile.Write(ref progress.Flushed, progress.Received);
         WalTelemetry.ReceiveLag = progress.ToStatus().LagBytes;
         server.Connection.SetReplicationStatus(new(progress.Flushed));
-        await server.Connection.SendStatusUpdate(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await server.Connection.SendStatusUpdate(cancellationToken).ConfigureAwait(false);
+        }
+        catch (InvalidOperationException broken)
+        {
+            // The driver's word when the read beside it has just found the connection broken.
+            throw new NpgsqlException("The connection broke before a confirmation was sent.", broken);
+        }
     }
 
     private async Task TakeAsync(XLogDataMessage message, ulong? until, CancellationToken cancellationToken)

@@ -34,21 +34,22 @@ internal sealed class ReceivedFiles : IDisposable
 
     /// <summary>Binds the directory to a cluster: by its marker, or by a new one where it may be begun.</summary>
     /// <param name="cluster">The server's identity.</param>
-    /// <param name="usedSlot">Where a slot that was used before has arrived; null for a new one.</param>
-    /// <param name="slot">The slot's name.</param>
+    /// <param name="options">The slot's name, and whether a directory is begun on request; then also one that pg_receivewal has filled.</param>
+    /// <param name="usedUpTo">Where a slot that was used before has arrived; null for a new one.</param>
     /// <param name="now">The time.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <exception cref="WalArchiveMismatchException">It is another cluster's.</exception>
     /// <exception cref="WalReceiveException">It is empty where it should not be.</exception>
-    public async Task BindAsync(PgControlFile cluster, NpgsqlLogSequenceNumber? usedSlot, string slot, DateTimeOffset now, CancellationToken cancellationToken)
+    public async Task BindAsync(PgControlFile cluster, WalReceiverOptions options, NpgsqlLogSequenceNumber? usedUpTo, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var store = new DirectoryObjectStore(Path);
         var found = await WalArchiveMarker.ReadAsync(store, cancellationToken).ConfigureAwait(false);
-        if (found is null && usedSlot is { } restart && !Names().Any())
-            throw WalReceiveException.NotBegun(Path, slot, restart);
+        if (found is null && !options.Begin && usedUpTo is { } restart && !Names().Any())
+            throw WalReceiveException.NotBegun(Path, options.Slot, restart);
         if (found is null)
         {
-            if (Names().FirstOrDefault() is { Timeline: > 0 } stray)
+            // What was there is compared with the cluster when receiving goes on behind it.
+            if (!options.Begin && Names().FirstOrDefault() is { Timeline: > 0 } stray)
                 throw WalArchiveMismatchException.NotEmpty(store.Id, stray.ToString());
             found = new WalArchiveMarker { SystemIdentifier = cluster.SystemIdentifier, PgVersion = cluster.PgMajor ?? 0, WalSegmentSize = cluster.SegmentSize, Created = now };
             await found.WriteAsync(store, cancellationToken).ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -155,7 +156,8 @@ public sealed class WalReceiver
             catch (Exception error) when (!stop.IsCancellationRequested)
             {
                 var told = error is PostgresException refused ? Translate(refused) : error;
-                if (told is WalException { IsTransient: true } or NpgsqlException or TimeoutException or IOException or System.Net.Sockets.SocketException)
+                // A cancellation that nobody asked for is a time-out of the driver.
+                if (told is WalException { IsTransient: true } or NpgsqlException or TimeoutException or IOException or SocketException or ObjectDisposedException or OperationCanceledException)
                     return told;
                 if (ReferenceEquals(told, error))
                     throw;
@@ -167,8 +169,7 @@ public sealed class WalReceiver
         private async Task BeginAsync(ReceiveServer server, CancellationTokenSource stop)
         {
             var slot = await FindSlotAsync(server, stop.Token).ConfigureAwait(false);
-            var usedUpTo = _options.Begin ? null : slot.Restart;
-            await files.BindAsync(server.Cluster, usedUpTo, _options.Slot, receiver._time.GetUtcNow(), stop.Token).ConfigureAwait(false);
+            await files.BindAsync(server.Cluster, _options, slot.Restart, receiver._time.GetUtcNow(), stop.Token).ConfigureAwait(false);
             if (!slot.Exists && await server.TryCreateSlotAsync(stop.Token).ConfigureAwait(false))
                 ReceiveLog.CreatedSlot(receiver._log, _options.Slot);
             if (_options.Destinations.Count > 0)

@@ -19,7 +19,7 @@ public sealed class WalReceiverOptions : ICheckedOptions
 
     /// <summary>
     /// Whether an empty <see cref="Directory"/>, and destinations without an archive, are begun although the slot was used before (<c>--begin</c>). For one call: kept
-    /// on, it takes the directory below storage that is not mounted for a new one.
+    /// on, it takes the directory below storage that is not mounted for a new one. A directory that <c>pg_receivewal</c> has filled is taken over.
     /// </summary>
     /// <value>Default <see langword="false"/>: a directory is begun only together with its slot.</value>
     public bool Begin { get; set; }

@@ -105,6 +105,13 @@ public sealed class RunningReceiver : IAsyncDisposable
         return running;
     }
 
+    /// <summary>Why a receiver ends that must not run.</summary>
+    public static async Task<Exception> FailureOfAsync(WalReceiver receiver)
+    {
+        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        return (await Record.ExceptionAsync(() => receiver.RunAsync(stop.Token)))!;
+    }
+
     public Task UntilAsync(Func<bool> condition, string what) => Eventually.TrueAsync(
         () => Task.IsFaulted ? throw Task.Exception!.InnerException! : condition(), what, TimeSpan.FromSeconds(60), ReceiveScene.Token);
 

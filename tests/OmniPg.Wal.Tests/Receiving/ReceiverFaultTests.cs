@@ -92,7 +92,7 @@ public sealed class ReceiverFaultTests : IAsyncLifetime
             },
             "the slot is lost", TimeSpan.FromSeconds(60), Token);
 
-        var failure = await Record.ExceptionAsync(() => new WalReceiver(Connection, options).RunAsync(Token));
+        var failure = await RunningReceiver.FailureOfAsync(new WalReceiver(Connection, options));
 
         failure.Should().BeOfType<WalReceiveException>().Which.Code.Should().BeOneOf("wal.receive.gap", "wal.receive.slot");
         running.Segments.Should().NotBeEmpty();

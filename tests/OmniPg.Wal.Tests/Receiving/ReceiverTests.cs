@@ -80,7 +80,7 @@ public sealed class ReceiverTests(ReceiveScene scene)
         var changed = ChangeFirstRecord(bytes);
         await File.WriteAllBytesAsync(partial, bytes, Token);
 
-        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, options).RunAsync(Token));
+        var failure = await RunningReceiver.FailureOfAsync(new WalReceiver(scene.Connection, options));
 
         failure.Should().BeOfType<WalConflictException>().Which.Message.Should().Contain(Path.GetFileName(partial)).And.Contain($"at offset {changed}");
         (await File.ReadAllBytesAsync(partial, Token)).AsSpan().SequenceEqual(bytes).Should().BeTrue();
@@ -136,7 +136,7 @@ public sealed class ReceiverTests(ReceiveScene scene)
     {
         await using var running = await scene.StartAsync(scene.Options());
 
-        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, running.Options).RunAsync(Token));
+        var failure = await RunningReceiver.FailureOfAsync(new WalReceiver(scene.Connection, running.Options));
 
         failure.Should().BeOfType<WalLockedException>().Which.HolderProcessId.Should().Be(Environment.ProcessId);
     }
@@ -165,7 +165,7 @@ public sealed class ReceiverTests(ReceiveScene scene)
         var options = scene.Options();
         options.CreateSlot = false;
 
-        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, options).RunAsync(Token));
+        var failure = await RunningReceiver.FailureOfAsync(new WalReceiver(scene.Connection, options));
 
         failure.Should().BeOfType<WalReceiveException>().Which.Code.Should().Be("wal.receive.slot");
         Directory.GetFiles(options.Directory).Should().BeEmpty();
@@ -180,12 +180,37 @@ public sealed class ReceiverTests(ReceiveScene scene)
         var elsewhere = scene.Options();
         elsewhere.Slot = options.Slot;
 
-        var refused = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, elsewhere).RunAsync(Token));
+        var refused = await RunningReceiver.FailureOfAsync(new WalReceiver(scene.Connection, elsewhere));
         elsewhere.Begin = true;
         await using (var begun = await scene.StartAsync(elsewhere))
             await begun.SwitchAsync();
 
         refused.Should().BeOfType<WalReceiveException>().Which.Should().Match<WalReceiveException>(e => e.Code == "wal.receive.directory" && e.Message.Contains(options.Slot));
+    }
+
+    [Fact]
+    public async Task A_directory_of_pg_receivewal_is_taken_over_on_request()
+    {
+        var options = scene.Options();
+        var program = Path.Combine(scene.Server.BinDirectory, "pg_receivewal");
+        Assert.SkipUnless(File.Exists(program) && scene.Server.MajorVersion >= 15, "needs a pg_receivewal that begins where its slot does");
+        string[] words = ["-h", "127.0.0.1", "-p", $"{scene.Server.Port}", "-U", "receiver", "-S", options.Slot, "-D", options.Directory];
+        ServerAccount.Own(options.Directory);
+        await scene.Server.ExecuteAsync($"SELECT pg_create_physical_replication_slot('{options.Slot}', true)", Token);
+        await ReceiveScene.LoadAsync(scene.Server, 2);
+        var end = await scene.Server.ScalarAsync<string>("SELECT pg_create_restore_point('end')::text", Token);
+        await ReceiveScene.LoadAsync(scene.Server, 1);
+        (await ServerProgram.RunAsync(program, [.. words, "--endpos", end], null, Token)).MustSucceed();
+
+        var refused = await RunningReceiver.FailureOfAsync(new WalReceiver(scene.Connection, options));
+        options.Begin = true;
+        await using var running = await scene.StartAsync(options);
+        await running.SwitchAsync();
+
+        refused.Should().BeOfType<WalArchiveMismatchException>();
+        running.Segments.Count.Should().BeGreaterThan(2);
+        foreach (var name in running.Segments)
+            File.ReadAllBytes(Path.Combine(running.Into, name)).AsSpan().SequenceEqual(ReceiveScene.Original(scene.Server, name)).Should().BeTrue(name);
     }
 
     [Fact]
@@ -213,7 +238,7 @@ public sealed class ReceiverTests(ReceiveScene scene)
         var role = $"weak_{Guid.NewGuid():n}";
         await scene.Server.ExecuteAsync($"CREATE ROLE {role} {attributes}", Token);
 
-        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Server.GetConnectionString(user: role), scene.Options()).RunAsync(Token));
+        var failure = await RunningReceiver.FailureOfAsync(new WalReceiver(scene.Server.GetConnectionString(user: role), scene.Options()));
 
         failure.Should().BeOfType<WalReceiveException>().Which.Code.Should().Be(code);
     }
@@ -224,7 +249,7 @@ public sealed class ReceiverTests(ReceiveScene scene)
         var options = scene.Options();
         await new WalArchiveMarker { SystemIdentifier = 4711, PgVersion = scene.Server.MajorVersion, WalSegmentSize = 1 << 20 }.WriteAsync(new DirectoryObjectStore(options.Directory), Token);
 
-        var failure = await Record.ExceptionAsync(() => new WalReceiver(scene.Connection, options).RunAsync(Token));
+        var failure = await RunningReceiver.FailureOfAsync(new WalReceiver(scene.Connection, options));
 
         failure.Should().BeOfType<WalArchiveMismatchException>().Which.Message.Should().Contain("'4711'");
     }

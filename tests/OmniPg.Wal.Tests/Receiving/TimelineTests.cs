@@ -54,7 +54,7 @@ public sealed class TimelineTests : IAsyncLifetime
         await using var again = await RunningReceiver.StartAsync(_standby, _standby.GetConnectionString(user: "receiver"), running.Options);
         await ReceiveScene.LoadAsync(_standby, 1);
         last = await again.SwitchAsync();
-        var refused = await Record.ExceptionAsync(() => new WalReceiver(_standby.GetConnectionString(user: "receiver"), further).RunAsync(Token));
+        var refused = await RunningReceiver.FailureOfAsync(new WalReceiver(_standby.GetConnectionString(user: "receiver"), further));
 
         running.Receiver.Status.Timeline.Should().Be(2);
         File.ReadAllBytes(Path.Combine(again.Into, "00000002.history")).Should().Equal(File.ReadAllBytes(Path.Combine(_standby.DataDirectory, "pg_wal", "00000002.history")));
