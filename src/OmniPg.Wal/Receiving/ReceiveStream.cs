@@ -154,7 +154,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
 
             await ConfirmAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
         {
             // Stopped on purpose: what is here is kept, though nobody is told any more.
             _segment?.Flush();

@@ -153,6 +153,11 @@ public sealed class WalReceiver
                 await stream.RunAsync(stop.Token).ConfigureAwait(false);
                 return null;
             }
+            catch (Exception broken) when (stop.IsCancellationRequested && broken is NpgsqlException or ObjectDisposedException)
+            {
+                // How the driver says that it was cancelled in the middle of a message.
+                throw new OperationCanceledException("The receiver was stopped.", broken, stop.Token);
+            }
             catch (Exception error) when (!stop.IsCancellationRequested)
             {
                 var told = error is PostgresException refused ? Translate(refused) : error;

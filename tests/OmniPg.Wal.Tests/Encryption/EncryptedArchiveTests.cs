@@ -70,6 +70,25 @@ public sealed class EncryptedArchiveTests(WalWorkloads workloads) : IAsyncLifeti
     }
 
     [Fact]
+    public async Task A_bucket_takes_checks_and_gives_back_encrypted_segments_and_without_the_key_they_are_not_missing()
+    {
+        await using var bucket = await S3Endpoint.StartAsync();
+        string[] way = ["--s3-endpoint", bucket.Url.AbsoluteUri];
+        string[] archive = ["archive", "--data-dir", _scene.DataDirectory, "--dst-s3", "zstd=s3://omnipg/prod", "--encrypt", _key, .. way, _scene.Add()];
+
+        var archived = await WalProgram.RunAsync(archive);
+        var again = await WalProgram.RunAsync(archive);
+        string[] restore = ["restore", "--data-dir", _scene.DataDirectory, "--timeout", "0", "--source", "s3://omnipg/prod", .. way];
+        var without = await WalProgram.RunAsync([.. restore, _scene.Segment.ToString(), Target]);
+        var restored = await WalProgram.RunAsync([.. restore, "--key", _key, _scene.Segment.ToString(), Target]);
+
+        (archived.ExitCode, again.ExitCode, without.ExitCode, restored.ExitCode).Should().Be((0, 0, 255, 0), "{0}{1}{2}{3}", archived.Error, again.Error, without.Error, restored.Error);
+        without.Error.Should().Contain("no key was given");
+        bucket.Keys.Should().BeEquivalentTo($"prod/{_scene.Segment}.zst.enc", $"prod/{WalArchiveMarker.Key}");
+        File.ReadAllBytes(Target).AsSpan().SequenceEqual(_scene.Original(_scene.Segment)).Should().BeTrue();
+    }
+
+    [Fact]
     public async Task After_a_rotation_both_keys_are_needed_and_enough()
     {
         var (first, second) = (_scene.Segments[1], _scene.Segments[2]);
