@@ -27,7 +27,7 @@ internal static class KillStress
             var (output, error) = (child.StandardOutput.ReadLineAsync(), child.StandardError.ReadToEndAsync());
             // Its first line says that it is at work; what it takes to start is no phase.
             await output;
-            using var patience = new CancellationTokenSource(chance.Next(5, 1500));
+            using var patience = new CancellationTokenSource(chance.Next(5, 4000));
             try
             {
                 await child.WaitForExitAsync(patience.Token);
@@ -59,12 +59,12 @@ internal static class KillStress
     {
         await using var source = NpgsqlDataSource.Create(connection + ";Pooling=false");
         var partman = new PartmanClient(source, new PartmanOptions { LockAttempts = 1000, MaxBackoff = TimeSpan.FromMilliseconds(200), LockTimeout = TimeSpan.FromSeconds(1) });
-        Console.WriteLine("at work");
         while (true)
         {
             try
             {
                 var open = (await partman.ListConversionsAsync()).FirstOrDefault(c => c.IsOpen);
+                Console.WriteLine("at work");
                 _ = open switch
                 {
                     null => await partman.ConvertAsync(QualifiedName.Parse("public.orders"), new ConversionOptions { Set = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(2) }, BatchSize = 300 }),

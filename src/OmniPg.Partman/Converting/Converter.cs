@@ -6,6 +6,9 @@ namespace OmniPg.Partman;
 /// </summary>
 internal sealed class Converter(PartmanDatabase database, PartmanOptions options, TimeProvider time)
 {
+    /// <summary>Row-level security that holds for the owner as well shall refuse, and not leave rows out of the copy and of the comparison alike.</summary>
+    public const string AllRows = "SET LOCAL row_security = off";
+
     private readonly UnitRunner _runner = new(database, options, time);
 
     /// <summary>A conversion with both of its tables as they are now.</summary>
@@ -180,6 +183,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     public Task<T> InSessionAsync<T>(string operation, Func<PgSession, PartmanServer, Task<T>> work, CancellationToken cancellationToken) => database.RunAsync(operation, async (session, server) =>
     {
         await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+        await session.ExecuteAsync(AllRows).ConfigureAwait(false);
         return await work(session, server).ConfigureAwait(false);
     }, cancellationToken);
 

@@ -7,6 +7,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     private const int MostNotesAtOnce = 1_000_000;
     private const int ComparedAtOnce = 50_000;
     private const int MostRounds = 1000;
+    private const int MostCollisions = 20;
 
     public async Task ToSwapAsync(bool isForward, CancellationToken working)
     {
@@ -59,7 +60,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             [
                 $"LOCK TABLE ONLY {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {other.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. live.ForeignKeys.Select(k => k.Referenced).Distinct().Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
-                .. SetReader.ReadableText.Split("; "),
+                .. SetReader.ReadableText.Split("; "), Converter.AllRows,
                 Replacement.Unchanged(live),
                 .. Sync(pair, isForward).Finish(),
                 .. isForward && !pair.State.Detail.KeepDefault && fallback is { } rest ? WithoutDefault(rest) : [],
@@ -88,7 +89,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
 
     private async Task CopyAsync(RowSync sync, CancellationToken working)
     {
-        while (true)
+        for (var collisions = 0; ;)
         {
             var state = await converter.InSessionAsync("copy", (session, server) => ConversionState.OfAsync(session, server, pair.State.Id), working).ConfigureAwait(false);
             var detail = state.Detail;
@@ -106,7 +107,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                 }, working).ConfigureAwait(false);
                 progress?.Report(new ConversionProgress(state.Id, ConversionStep.Copy, rows, detail.EstimatedRows));
             }
-            catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation)
+            catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation && ++collisions < MostCollisions)
             {
                 // A row has taken the unique value of another, whose change is still in the log.
                 await CatchUpAsync(sync, 0, working).ConfigureAwait(false);
