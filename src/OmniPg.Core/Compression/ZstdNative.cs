@@ -7,10 +7,11 @@ internal static unsafe partial class ZstdNative
 {
     public const int ResetSessionAndParameters = 3;
 
-    private const string Library = "omnipg-zstd";
+    /// <summary>The name that the functions below are imported from.</summary>
+    internal const string Library = "omnipg-zstd";
     private static readonly nint Handle = Load();
 
-    static ZstdNative() => NativeLibrary.SetDllImportResolver(typeof(ZstdNative).Assembly, static (name, _, _) => name == Library ? Handle : 0);
+    static ZstdNative() => NativeLibrary.SetDllImportResolver(typeof(ZstdNative).Assembly, static (name, _, _) => Resolve(name));
 
     /// <summary>Whether the library is on this machine; looked for once, by the names it has on each operating system.</summary>
     public static bool IsPresent => Handle != 0;
@@ -53,6 +54,10 @@ internal static unsafe partial class ZstdNative
 
     [LibraryImport(Library, EntryPoint = "ZSTD_getErrorName")]
     private static partial nint GetErrorName(nuint result);
+
+    // A reference for each question: when two threads make the first call at once, native AOT frees what the slower one got (FixupModuleCell of its
+    // InteropHelpers.cs). With one reference for all that closed the library under the faster one.
+    internal static nint Resolve(string name) => name == Library ? Load() : 0;
 
     private static nint Load()
     {
