@@ -12,6 +12,9 @@ switch (args.FirstOrDefault())
     case "changes":
         await ChangesBench.RunAsync(args);
         return;
+    case "logical":
+        await LogBench.RunAsync(args);
+        return;
     case "refresher":
         await QueueStress.RefreshForEverAsync(args[1]);
         return;

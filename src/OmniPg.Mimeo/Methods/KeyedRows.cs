@@ -62,14 +62,16 @@ internal static class KeyedRows
         var others = run.Written.Where(c => !run.Spec.Key.Contains(c.Value)).Select(c => c.Quoted).ToArray();
         var onConflict = !upsert ? "" : $" ON CONFLICT ({string.Join(", ", key)}) DO " + (others.Length == 0 ? "NOTHING"
             : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))} WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record");
-        await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({written}) {rows}{onConflict}").ConfigureAwait(false);
+        await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({written}) OVERRIDING SYSTEM VALUE {rows}{onConflict}").ConfigureAwait(false);
     }
 
+    // An identity column may be written by INSERT, which has to say so, and by UPDATE never.
     private static async Task<bool> HasOnlyUniqueIndexAsync(TableRun run, RelationInfo table) => await run.Destination.ScalarAsync(
         """
         SELECT count(*) = 1 AND bool_and(i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
             AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
                 = ARRAY(SELECT unnest($2) ORDER BY 1))
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attidentity = 'a' AND a.attname <> ALL ($2))
         FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)
         """,
         PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key)).ConfigureAwait(false) is true;

@@ -250,6 +250,27 @@ public sealed class LogicalTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_table_that_stands_there_with_its_constraints_is_filled_by_a_repull_and_followed_in_a_group()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        const string Tables = "CREATE TABLE a (id int PRIMARY KEY, w text NOT NULL DEFAULT 'none'); CREATE TABLE b (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int NOT NULL)";
+        await mimeo.Databases.AtSourceAsync(Tables + "; INSERT INTO a SELECT i, 'x' FROM generate_series(1, 100) i; INSERT INTO b (a) SELECT i FROM generate_series(1, 100) i");
+        await mimeo.Databases.AtDestinationAsync(Tables);
+        foreach (var table in (string[])["public.a", "public.b"])
+        {
+            (await mimeo.CreateAsync(ReplicationKind.Logical, table)).DestinationExisted.Should().BeTrue();
+            await mimeo.RefreshAsync(table, new RefreshOptions { Repull = Repull.All });
+        }
+        await mimeo.Databases.AtSourceAsync("BEGIN; INSERT INTO a VALUES (101, 'new'); INSERT INTO b (a) VALUES (101); COMMIT; DELETE FROM b WHERE a = 5; DELETE FROM a WHERE id = 5");
+
+        var results = await mimeo.Client.RefreshGroupAsync([QualifiedName.Parse("public.a"), QualifiedName.Parse("public.b")], cancellationToken: TestContext.Current.CancellationToken);
+
+        results.Select(r => (r.Status, r.Rows)).Should().Equal((RefreshStatus.Refreshed, 2L), (RefreshStatus.Refreshed, 2L));
+        await SameAsync(mimeo, "SELECT * FROM a");
+        await SameAsync(mimeo, "SELECT * FROM b");
+    }
+
+    [Fact]
     public async Task A_set_up_that_fails_leaves_nothing_at_the_source_and_what_one_that_died_has_left_is_replaced()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);

@@ -272,6 +272,28 @@ public sealed class QueueTests(PgClusterFixture fixture)
     [Theory]
     [InlineData(ReplicationKind.Dml)]
     [InlineData(ReplicationKind.Logical)]
+    [InlineData(ReplicationKind.Updater)]
+    public async Task A_destination_whose_identity_columns_are_always_generated_takes_the_values_of_the_source(ReplicationKind kind)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtDestinationAsync("CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, w text, ver int); CREATE TABLE u (id int PRIMARY KEY, w text, ver int GENERATED ALWAYS AS IDENTITY)");
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, w text, ver int)");
+        foreach (var table in (string[])["public.t", "public.u"])
+            await mimeo.CreateAsync(kind, "public.t", s => s with { Destination = QualifiedName.Parse(table), Cursor = kind == ReplicationKind.Updater ? CursorColumn.Serial("ver", 0) : null });
+        for (var round = 1; round <= 2; round++)
+        {
+            await mimeo.Databases.AtSourceAsync($"INSERT INTO t SELECT i, 'x', {round} * 100 + i FROM generate_series(1, 20) i ON CONFLICT (id) DO UPDATE SET ver = excluded.ver, w = 'y'");
+            foreach (var table in (string[])["t", "u"])
+            {
+                await mimeo.RefreshAsync("public." + table);
+                await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t" + (kind == ReplicationKind.Updater ? " WHERE id < 20" : ""), $"SELECT * FROM {table}" + (kind == ReplicationKind.Updater ? " WHERE id < 20" : ""));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(ReplicationKind.Dml)]
+    [InlineData(ReplicationKind.Logical)]
     public async Task What_the_source_forgets_is_on_the_disk_of_the_destination_whatever_its_sessions_have_by_default(ReplicationKind kind)
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
