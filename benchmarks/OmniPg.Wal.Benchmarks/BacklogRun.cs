@@ -4,106 +4,119 @@ using System.Globalization;
 namespace OmniPg.Wal.Benchmarks;
 
 /// <summary>
-/// How fast is a backlog archived? A loop stands in for the server's archiver: one command per segment, in order, <c>.ready</c> becomes <c>.done</c>
-/// when it succeeded. All cases store zstd 3 into a directory on the same disk.
+/// What does archiving a backlog cost, in time and in processor time of every process, beside pgBackRest? A loop stands in for the server's archiver: one command per
+/// segment, in order, <c>.ready</c> becomes <c>.done</c> when it succeeded. All cases store into directories on the same disk; the cases take turns.
 /// </summary>
-internal sealed class BacklogRun(SegmentSet segments, int count)
+/// <param name="segments">Where the segments come from.</param>
+/// <param name="count">How many.</param>
+/// <param name="program">The published <c>omnipg-wal</c>; <c>omnipg-wal-push</c> lies beside it.</param>
+internal sealed class BacklogRun(SegmentSet segments, int count, string program)
 {
     private const int ProcessMax = 2;
-    private readonly IReadOnlyList<WalFileName> _backlog = segments.Sample(count);
+    private const int NameDigits = 24;
+    private readonly IReadOnlyList<WalFileName> _backlog = [.. segments.Sample(count).Distinct()];
     private readonly string _root = Directory.CreateTempSubdirectory("omnipg-backlog-").FullName;
+    private readonly List<(string Name, Func<string, Task> Run, List<Measurement> Rounds)> _cases = [];
 
     private string Status => Path.Combine(segments.WalDirectory, "archive_status");
 
     /// <summary>Runs every case whose program is there.</summary>
-    /// <param name="programs">Path of a published <c>omnipg-wal</c>; without it the resident mode is asked from inside this process.</param>
-    /// <param name="rounds">How often.</param>
-    public async Task RunAsync(string[] programs, int rounds = 2)
+    /// <param name="rounds">How often; medians are printed.</param>
+    public async Task RunAsync(int rounds)
     {
-        Console.WriteLine($"| round | case | seconds | segments/s |\n|---|---|---|---|");
+        ProcessorTime.AdoptOrphans();
+        // The first two are what the others are compared with.
+        foreach (var mode in File.Exists(PgBackRest.Program) ? (string[])["async", "sync"] : [])
+            _cases.Add(($"pgBackRest {mode}, zst 3" + (mode == "async" ? $", process-max={ProcessMax}" : ""), root => PgBackRestAsync(root, mode), []));
+        foreach (var codec in (string[])["zstd", "zstd:3"])
+        {
+            _cases.Add(($"resident + omnipg-wal-push, {WalLocation.Parse(codec + "=/")}"[..^2], root => ResidentAsync(root, codec), []));
+            _cases.Add(($"one omnipg-wal per segment, {WalLocation.Parse(codec + "=/")}"[..^2], root => OneProcessAsync(root, codec), []));
+        }
+
+        _cases.Add(("cp && sync && mv", root => ShellAsync(root, "cp \"$1\" \"$2.tmp\" && sync \"$2.tmp\" && mv \"$2.tmp\" \"$2\""), []));
+        _cases.Add(("zstd -3 && sync && mv", root => ShellAsync(root, "zstd -q -3 \"$1\" -o \"$2.tmp\" && sync \"$2.tmp\" && mv \"$2.tmp\" \"$2\""), []));
         try
         {
             for (var round = 1; round <= rounds; round++)
-            {
-                var pgBackRest = PgBackRest.TryCreate(Path.Combine(_root, $"pgbackrest-{round}"), segments.DataDirectory, ProcessMax);
-                await CaseAsync(round, "resident, asked from inside", ResidentAsync);
-                if (programs.Length > 0)
-                    await CaseAsync(round, "resident process, one native client per segment", () => ResidentProcessAsync(programs[0]));
-                if (pgBackRest is not null)
-                    await CaseAsync(round, "pgBackRest async, process-max=2", () => PushAllAsync(pgBackRest.AsyncPush), PgBackRest.WaitUntilIdleAsync);
-                if (programs.Length > 0)
-                    await CaseAsync(round, "one native process per segment", () => PushAllAsync(OneProcess(programs[0])));
-                if (pgBackRest is not null)
-                    await CaseAsync(round, "pgBackRest sync", () => PushAllAsync(pgBackRest.SyncPush), PgBackRest.WaitUntilIdleAsync);
-            }
+                foreach (var (name, run, measurements) in _cases)
+                {
+                    measurements.Add(await MeasureAsync(run));
+                    Console.Error.WriteLine(FormattableString.Invariant($"round {round}, {name}: {measurements[^1].Seconds:0.00} s, {measurements[^1].ProcessorSeconds:0.00} s of processor time"));
+                }
         }
         finally
         {
             Directory.Delete(_root, recursive: true);
         }
+
+        Console.WriteLine("| case | CPU, ms/segment | wall, ms/segment | CPU × async | wall × async | CPU × sync | wall × sync | archive, MiB |\n|---|---|---|---|---|---|---|---|");
+        var (ofAsync, ofSync) = File.Exists(PgBackRest.Program) ? (Median(_cases[0].Rounds), Median(_cases[1].Rounds)) : (new Measurement(double.NaN, double.NaN, 0), new Measurement(double.NaN, double.NaN, 0));
+        foreach (var (name, _, measurements) in _cases)
+        {
+            var m = Median(measurements);
+            Console.WriteLine(FormattableString.Invariant(
+                $"| {name} | {m.ProcessorSeconds * 1000 / _backlog.Count:0.0} | {m.Seconds * 1000 / _backlog.Count:0.0} | {m.ProcessorSeconds / ofAsync.ProcessorSeconds:0.00} | {m.Seconds / ofAsync.Seconds:0.00} | {m.ProcessorSeconds / ofSync.ProcessorSeconds:0.00} | {m.Seconds / ofSync.Seconds:0.00} | {m.Bytes / 1048576.0:0.0} |"));
+        }
     }
 
-    private async Task CaseAsync(int round, string name, Func<Task> run, Func<Task>? afterwards = null)
+    internal static async Task<bool> RunAsync(string program, params string[] arguments)
+    {
+        using var process = Process.Start(program, arguments);
+        await process.WaitForExitAsync();
+        return process.ExitCode == 0;
+    }
+
+    private async Task<Measurement> MeasureAsync(Func<string, Task> run)
     {
         foreach (var old in Directory.EnumerateFiles(Status))
             File.Delete(old);
         foreach (var file in _backlog)
             File.WriteAllText(Path.Combine(Status, $"{file}.ready"), "");
+        var root = Directory.CreateDirectory(Path.Combine(_root, "case")).FullName;
+        var before = ProcessorTime.OfAllThatEnded();
         var started = Stopwatch.GetTimestamp();
-        await run();
+        await run(root);
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
-        Console.WriteLine(FormattableString.Invariant($"| {round} | {name} | {seconds:0.00} | {_backlog.Count / seconds:0.0} |"));
-        if (afterwards is not null)
-            await afterwards();
-        foreach (var directory in Directory.EnumerateDirectories(_root, "omnipg*"))
-            Directory.Delete(directory, recursive: true);
+        // Its asynchronous process works on after the last push: that is its cost, and would be in the way of the next case.
+        await PgBackRest.WaitUntilIdleAsync();
+        var names = _backlog.Select(static b => b.ToString()).ToHashSet();
+        var archived = new DirectoryInfo(root).EnumerateFiles("*", SearchOption.AllDirectories).Where(f => f.Name.Length >= NameDigits && names.Contains(f.Name[..NameDigits]));
+        var measured = new Measurement(seconds, ProcessorTime.OfAllThatEnded() - before, archived.Sum(static f => f.Length));
+        Directory.Delete(root, recursive: true);
+        return measured;
     }
 
-    private Task ResidentAsync() => ResidentAsync(async (options, file) =>
-        (await WalResidentClient.TryArchiveAsync(options.SocketPath!, $"pg_wal/{file}")) is { Ok: true });
-
-    // As a server uses it: the program in resident mode, and the program once more for every segment.
-    private async Task ResidentProcessAsync(string program)
+    private async Task PgBackRestAsync(string root, string mode)
     {
-        var archive = Directory.CreateDirectory(Path.Combine(_root, "omnipg")).FullName;
-        var socket = Path.Combine(_root, "socket");
-        string[] common = ["--data-dir", segments.DataDirectory, "--socket", socket, "--dst-local", $"zstd:3={archive}"];
+        var pgBackRest = new PgBackRest(root, segments.DataDirectory, mode, ProcessMax);
+        await PushAllAsync(pgBackRest.PushAsync);
+    }
+
+    // As a server uses it: the program in resident mode, and the small client for every segment.
+    private async Task ResidentAsync(string root, string codec)
+    {
+        var socket = Path.Combine(root, "socket");
+        var archive = Directory.CreateDirectory(Path.Combine(root, "archive")).FullName;
         using var resident = Process.Start(
-            program, ["resident", .. common, "--spool", Path.Combine(_root, "omnipg-spool"), "--process-max", ProcessMax.ToString(CultureInfo.InvariantCulture)]);
+            program,
+            ["resident", "--begin", "--data-dir", segments.DataDirectory, "--socket", socket, "--spool", Path.Combine(root, "spool"), "--process-max", ProcessMax.ToString(CultureInfo.InvariantCulture), "--dst-local", $"{codec}={archive}"]);
         while (!File.Exists(socket) && !resident.HasExited)
             await Task.Delay(1);
-        await PushAllAsync(file => RunAsync(program, ["archive", .. common, $"pg_wal/{file}"]));
+        await PushAllAsync(file => RunAsync(Path.Combine(Path.GetDirectoryName(program)!, "omnipg-wal-push"), socket, segments.PathOf(file)));
         using var stop = Process.Start("/bin/kill", [resident.Id.ToString(CultureInfo.InvariantCulture)]);
+        await stop.WaitForExitAsync();
         await resident.WaitForExitAsync();
     }
 
-    private async Task ResidentAsync(Func<WalResidentOptions, WalFileName, Task<bool>> push)
+    private Task OneProcessAsync(string root, string codec)
     {
-        var archive = Directory.CreateDirectory(Path.Combine(_root, "omnipg")).FullName;
-        await using var archiver = new WalArchiver(new WalArchiveOptions
-        {
-            DataDirectory = segments.DataDirectory, Destinations = [new() { Directory = archive, Codec = "zstd", Level = 3 }],
-        });
-        var options = new WalResidentOptions { SpoolDirectory = Path.Combine(_root, "omnipg-spool"), SocketPath = Path.Combine(_root, "socket"), ProcessMax = ProcessMax };
-        using var stop = new CancellationTokenSource();
-        var resident = Task.Run(async () =>
-        {
-            await foreach (var happened in archiver.RunResidentAsync(options, stop.Token))
-                if (happened.Error is { } error)
-                    throw error;
-        });
-        while (!File.Exists(options.SocketPath) && !resident.IsCompleted)
-            await Task.Delay(1);
-        await PushAllAsync(file => push(options, file));
-        await stop.CancelAsync();
-        await resident;
+        var archive = Directory.CreateDirectory(Path.Combine(root, "archive")).FullName;
+        return PushAllAsync(file => RunAsync(program, "archive", "--begin", "--data-dir", segments.DataDirectory, "--state-dir", root, "--dst-local", $"{codec}={archive}", segments.PathOf(file)));
     }
 
-    private Func<WalFileName, Task<bool>> OneProcess(string program)
-    {
-        var archive = Directory.CreateDirectory(Path.Combine(_root, "omnipg")).FullName;
-        return file => RunAsync(program, "archive", "--data-dir", segments.DataDirectory, "--dst-local", $"zstd:3={archive}", $"pg_wal/{file}");
-    }
+    private Task ShellAsync(string root, string command) =>
+        PushAllAsync(file => RunAsync("/bin/sh", "-c", command, "sh", segments.PathOf(file), Path.Combine(root, file.ToString())));
 
     private async Task PushAllAsync(Func<WalFileName, Task<bool>> push)
     {
@@ -115,10 +128,10 @@ internal sealed class BacklogRun(SegmentSet segments, int count)
         }
     }
 
-    internal static async Task<bool> RunAsync(string program, params string[] arguments)
-    {
-        using var process = Process.Start(program, arguments);
-        await process.WaitForExitAsync();
-        return process.ExitCode == 0;
-    }
+    private static Measurement Median(List<Measurement> rounds) => new(
+        rounds.Select(static r => r.Seconds).Order().ElementAt(rounds.Count / 2),
+        rounds.Select(static r => r.ProcessorSeconds).Order().ElementAt(rounds.Count / 2),
+        rounds[^1].Bytes);
+
+    private readonly record struct Measurement(double Seconds, double ProcessorSeconds, long Bytes);
 }

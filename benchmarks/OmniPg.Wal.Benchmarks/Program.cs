@@ -19,11 +19,11 @@ switch (args)
     case ["allocations", var dataDirectory]:
         await CopierAllocations.RunAsync(new SegmentSet(dataDirectory));
         break;
-    case ["backlog", var dataDirectory, var count, .. var programs]:
-        await new BacklogRun(new SegmentSet(dataDirectory), int.Parse(count, System.Globalization.CultureInfo.InvariantCulture)).RunAsync(programs);
+    case ["backlog", var dataDirectory, var count, var program, .. var rounds]:
+        await new BacklogRun(new SegmentSet(dataDirectory), Number([count], 0, 0), program).RunAsync(Number(rounds, 0, 5));
         break;
     case ["soak", var dataDirectory, var count]:
-        await CopierSoak.RunAsync(new SegmentSet(dataDirectory), int.Parse(count, System.Globalization.CultureInfo.InvariantCulture));
+        await CopierSoak.RunAsync(new SegmentSet(dataDirectory), Number([count], 0, 0));
         break;
     case ["zero-rpo", "--kills", var kills, "--seed", var seed]:
         var rounds = await ZeroRpoRun.RunAsync(
