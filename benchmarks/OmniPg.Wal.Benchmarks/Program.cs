@@ -26,9 +26,8 @@ switch (args)
         await CopierSoak.RunAsync(new SegmentSet(dataDirectory), Number([count], 0, 0));
         break;
     case ["zero-rpo", "--kills", var kills, "--seed", var seed]:
-        var rounds = await ZeroRpoRun.RunAsync(
-            int.Parse(kills, System.Globalization.CultureInfo.InvariantCulture), int.Parse(seed, System.Globalization.CultureInfo.InvariantCulture), Console.WriteLine);
-        return rounds.Any(static r => r.Lost.Length > 0) ? 1 : 0;
+        var outcomes = await ZeroRpoRun.RunAsync(Number([kills], 0, 0), Number([seed], 0, 0), Console.WriteLine);
+        return outcomes.Any(static outcome => outcome.Lost.Length > 0) ? 1 : 0;
     case ["kills", var dataDirectory, var program, .. var options]:
         await ArchiveKills.RunAsync(dataDirectory, program, options);
         break;
