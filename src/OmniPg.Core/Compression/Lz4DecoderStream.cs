@@ -11,6 +11,7 @@ internal sealed class Lz4DecoderStream(Stream source, bool leaveOpen) : ReadOnly
     private const int MagicBytes = 4;
     private readonly byte[] _head = new byte[MagicBytes];
     private readonly byte[] _skipped = new byte[1024];
+    private Content? _content;
     private StreamLZ4FrameReader? _frame;
     private bool _any;
     private bool _disposed;
@@ -20,101 +21,39 @@ internal sealed class Lz4DecoderStream(Stream source, bool leaveOpen) : ReadOnly
     public override int Read(Span<byte> buffer)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        try
+        while (!buffer.IsEmpty)
         {
-            while (!buffer.IsEmpty)
-            {
-                if (_frame is null && !OpenNext(source.ReadAtLeast(_head, MagicBytes, throwOnEndOfStream: false)))
-                    return 0;
-                if (_frame is null)
-                    Skip();
-                else if (_frame.ReadManyBytes(buffer, interactive: true) is > 0 and var count)
-                    return count;
-                else
-                    EndFrame();
-            }
+            if (_frame is null && !OpenNext(source.ReadAtLeast(_head, MagicBytes, throwOnEndOfStream: false)))
+                return 0;
+            if (_frame is null)
+                Skip();
+            else if (Decode(buffer) is > 0 and var count)
+                return count;
+            else
+                EndFrame();
+        }
 
-            return 0;
-        }
-        catch (Exception error) when (Damage(error) is { } damage)
-        {
-            throw damage;
-        }
+        return 0;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        try
+        while (!buffer.IsEmpty)
         {
-            while (!buffer.IsEmpty)
-            {
-                if (_frame is null && !OpenNext(await source.ReadAtLeastAsync(_head, MagicBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false)))
-                    return 0;
-                if (_frame is null)
-                    await SkipAsync(cancellationToken).ConfigureAwait(false);
-                else if (await _frame.ReadManyBytesAsync(cancellationToken, buffer, interactive: true).ConfigureAwait(false) is > 0 and var count)
-                    return count;
-                else
-                    EndFrame();
-            }
-
-            return 0;
+            if (_frame is null && !OpenNext(await source.ReadAtLeastAsync(_head, MagicBytes, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false)))
+                return 0;
+            if (_frame is null)
+                await SkipAsync(cancellationToken).ConfigureAwait(false);
+            else if (await DecodeAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var count)
+                return count;
+            else
+                EndFrame();
         }
-        catch (Exception error) when (Damage(error) is { } damage)
-        {
-            throw damage;
-        }
+
+        return 0;
     }
-
-    // False where the data ends between two frames; true without a frame where a skippable one begins.
-    private bool OpenNext(int headBytes)
-    {
-        if (headBytes == 0)
-            return _any ? false : throw CorruptCompressedDataException.Truncated("lz4");
-        if (headBytes < MagicBytes)
-            throw _any ? CorruptCompressedDataException.TrailingBytes("lz4") : CorruptCompressedDataException.Truncated("lz4");
-        if (SkippableFrame.IsMagic(_head))
-            return true;
-        if (BinaryPrimitives.ReadUInt32LittleEndian(_head) != Lz4Codec.FrameMagic)
-            throw _any ? CorruptCompressedDataException.TrailingBytes("lz4") : new CorruptCompressedDataException("lz4", "it does not begin with a frame");
-        _frame = LZ4Frame.Decode(new Joined(_head, source), leaveOpen: true);
-        return true;
-    }
-
-    private void Skip()
-    {
-        source.ReadExactly(_head.AsSpan());
-        for (var left = BinaryPrimitives.ReadUInt32LittleEndian(_head); left > 0;)
-            left -= Skipped(source.Read(_skipped.AsSpan(0, (int)Math.Min(left, (uint)_skipped.Length))));
-        _any = true;
-    }
-
-    private async ValueTask SkipAsync(CancellationToken cancellationToken)
-    {
-        await source.ReadExactlyAsync(_head, cancellationToken).ConfigureAwait(false);
-        for (var left = BinaryPrimitives.ReadUInt32LittleEndian(_head); left > 0;)
-            left -= Skipped(await source.ReadAsync(_skipped.AsMemory(0, (int)Math.Min(left, (uint)_skipped.Length)), cancellationToken).ConfigureAwait(false));
-        _any = true;
-    }
-
-    private static uint Skipped(int count) => count > 0 ? (uint)count : throw CorruptCompressedDataException.Truncated("lz4");
-
-    private void EndFrame()
-    {
-        _frame!.Dispose();
-        _frame = null;
-        _any = true;
-    }
-
-    // What the reader throws at bytes that are no frame; errors of the source are none of these.
-    private static CorruptCompressedDataException? Damage(Exception error) => error switch
-    {
-        EndOfStreamException => CorruptCompressedDataException.Truncated("lz4"),
-        InvalidDataException or NotImplementedException or ArgumentException or IndexOutOfRangeException or OverflowException => new CorruptCompressedDataException("lz4", $"it is no frame ('{error.Message}')", error),
-        _ => null,
-    };
 
     protected override void Dispose(bool disposing)
     {
@@ -129,15 +68,116 @@ internal sealed class Lz4DecoderStream(Stream source, bool leaveOpen) : ReadOnly
         base.Dispose(disposing);
     }
 
-    /// <summary>The bytes that were looked at, then the rest of the source.</summary>
-    private sealed class Joined(byte[] head, Stream rest) : ReadOnlyStream
+    // False where the data ends between two frames; true without a frame where a skippable one begins.
+    private bool OpenNext(int headBytes)
+    {
+        if (headBytes == 0)
+            return _any ? false : throw CorruptCompressedDataException.Truncated("lz4");
+        if (headBytes < MagicBytes)
+            throw _any ? CorruptCompressedDataException.TrailingBytes("lz4") : CorruptCompressedDataException.Truncated("lz4");
+        if (SkippableFrame.IsMagic(_head))
+            return true;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(_head) != Lz4Codec.FrameMagic)
+            throw _any ? CorruptCompressedDataException.TrailingBytes("lz4") : new CorruptCompressedDataException("lz4", "it does not begin with a frame");
+        _content = new Content(_head, source);
+        _frame = LZ4Frame.Decode(_content, leaveOpen: true);
+        return true;
+    }
+
+    private int Decode(Span<byte> buffer)
+    {
+        try
+        {
+            return _frame!.ReadManyBytes(buffer, interactive: true);
+        }
+        catch (Exception error) when (IsDamage(error))
+        {
+            throw Damage(error);
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> DecodeAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _frame!.ReadManyBytesAsync(cancellationToken, buffer, interactive: true).ConfigureAwait(false);
+        }
+        catch (Exception error) when (IsDamage(error))
+        {
+            throw Damage(error);
+        }
+    }
+
+    // The reader has no error of its own: whatever it throws that the source did not is about the bytes.
+    private bool IsDamage(Exception error) => error != _content!.Failure && error is not (OperationCanceledException or OutOfMemoryException);
+
+    private static CorruptCompressedDataException Damage(Exception error) => error is EndOfStreamException
+        ? CorruptCompressedDataException.Truncated("lz4")
+        : new CorruptCompressedDataException("lz4", $"it is no frame ('{error.Message}')", error);
+
+    private void Skip()
+    {
+        for (var left = LengthToSkip(source.ReadAtLeast(_head, _head.Length, throwOnEndOfStream: false)); left > 0;)
+            left -= Skipped(source.Read(_skipped.AsSpan(0, (int)Math.Min(left, (uint)_skipped.Length))));
+        _any = true;
+    }
+
+    private async ValueTask SkipAsync(CancellationToken cancellationToken)
+    {
+        for (var left = LengthToSkip(await source.ReadAtLeastAsync(_head, _head.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false)); left > 0;)
+            left -= Skipped(await source.ReadAsync(_skipped.AsMemory(0, (int)Math.Min(left, (uint)_skipped.Length)), cancellationToken).ConfigureAwait(false));
+        _any = true;
+    }
+
+    private uint LengthToSkip(int lengthBytes) => lengthBytes == _head.Length ? BinaryPrimitives.ReadUInt32LittleEndian(_head) : throw CorruptCompressedDataException.Truncated("lz4");
+
+    private static uint Skipped(int count) => count > 0 ? (uint)count : throw CorruptCompressedDataException.Truncated("lz4");
+
+    private void EndFrame()
+    {
+        _frame!.Dispose();
+        _frame = null;
+        _any = true;
+    }
+
+    /// <summary>The bytes that were looked at, then the rest of the source, whose errors are remembered as its own.</summary>
+    private sealed class Content(byte[] head, Stream rest) : ReadOnlyStream
     {
         private int _taken;
 
-        public override int Read(Span<byte> buffer) => TakeHead(buffer) is > 0 and var count ? count : rest.Read(buffer);
+        public Exception? Failure { get; private set; }
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            TakeHead(buffer.Span) is > 0 and var count ? new ValueTask<int>(count) : rest.ReadAsync(buffer, cancellationToken);
+        public override int Read(Span<byte> buffer)
+        {
+            if (TakeHead(buffer) is > 0 and var count)
+                return count;
+            try
+            {
+                return rest.Read(buffer);
+            }
+            catch (Exception error)
+            {
+                Failure = error;
+                throw;
+            }
+        }
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            if (TakeHead(buffer.Span) is > 0 and var count)
+                return count;
+            try
+            {
+                return await rest.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception error)
+            {
+                Failure = error;
+                throw;
+            }
+        }
 
         private int TakeHead(Span<byte> buffer)
         {

@@ -12,6 +12,7 @@ internal sealed class ProgramDecoderStream : ReadOnlyStream
     private readonly bool _leaveOpen;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _feeder;
+    private volatile bool _sourceFailed;
     private bool _ended;
     private bool _disposed;
 
@@ -65,7 +66,7 @@ internal sealed class ProgramDecoderStream : ReadOnlyStream
         try
         {
             int count;
-            while ((count = await _source.ReadAsync(buffer, _stop.Token).ConfigureAwait(false)) > 0 && await TryFeedAsync(buffer.AsMemory(0, count)).ConfigureAwait(false))
+            while ((count = await ReadSourceAsync(buffer).ConfigureAwait(false)) > 0 && await TryFeedAsync(buffer.AsMemory(0, count)).ConfigureAwait(false))
             {
             }
         }
@@ -73,6 +74,19 @@ internal sealed class ProgramDecoderStream : ReadOnlyStream
         {
             ArrayPool<byte>.Shared.Return(buffer);
             await CloseInputAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<int> ReadSourceAsync(byte[] buffer)
+    {
+        try
+        {
+            return await _source.ReadAsync(buffer, _stop.Token).ConfigureAwait(false);
+        }
+        catch
+        {
+            _sourceFailed = true;
+            throw;
         }
     }
 
@@ -105,6 +119,9 @@ internal sealed class ProgramDecoderStream : ReadOnlyStream
     private async Task CheckEndAsync(CancellationToken cancellationToken)
     {
         var result = await _process.WaitAsync(cancellationToken).ConfigureAwait(false);
+        // Then the program saw an early end and calls it damage; the file may be whole.
+        if (_sourceFailed)
+            await _feeder.ConfigureAwait(false);
 
         // bzip2 passes over bytes behind the end with exit code 0, but says so.
         if (result.ExitCode != 0 || result.ErrorTail.Length > 0)

@@ -8,6 +8,9 @@ public abstract class CodecContract
     /// <summary>The codec that name, extension and magic lead to.</summary>
     protected virtual Codec Registered => Codec;
 
+    /// <summary>How often a file is damaged; fewer times where each costs a program.</summary>
+    protected virtual int DamagedFiles => 300;
+
     protected virtual bool HasFrames => true;
 
     protected virtual bool AllowsSeveralFrames => HasFrames;
@@ -145,6 +148,41 @@ public abstract class CodecContract
     }
 
     [Fact]
+    public async Task Whatever_was_done_to_a_file_it_decodes_or_is_reported()
+    {
+        RequireCodec();
+        var packed = await CodecSamples.PackAsync(Codec, CodecSamples.Mixed(3_000), Token);
+        var random = new Random(7);
+
+        for (var file = 0; file < DamagedFiles; file++)
+        {
+            var damaged = packed.ToArray();
+            for (var at = random.Next(damaged.Length); at < damaged.Length; at += random.Next(1, 1 + damaged.Length))
+                damaged[at] = (byte)random.Next();
+            try
+            {
+                await CodecSamples.UnpackAsync(Codec, damaged, Token);
+            }
+            catch (CorruptCompressedDataException reported)
+            {
+                reported.Codec.Should().Be(Codec.Name);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task An_error_of_the_source_is_its_own()
+    {
+        RequireCodec();
+        var packed = await CodecSamples.PackAsync(Codec, CodecSamples.Noise(300_000), Token);
+        await using var decoder = Codec.Decompress(new FailingSource(packed[..200_000]));
+
+        var act = () => decoder.CopyToAsync(Stream.Null, Token);
+
+        (await act.Should().ThrowAsync<IOException>()).WithMessage("the disk is gone");
+    }
+
+    [Fact]
     public async Task Several_frames_decode_to_their_contents_in_order()
     {
         RequireCodec();
@@ -208,4 +246,14 @@ public abstract class CodecContract
     protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
     protected void RequireCodec() => Assert.SkipUnless(Codec.IsAvailable(out var reason), reason ?? "");
+
+    /// <summary>Fails behind its bytes, in the way of a broken disk.</summary>
+    private sealed class FailingSource(byte[] bytes) : ReadOnlyStream
+    {
+        private readonly MemoryStream _bytes = new(bytes);
+
+        public override int Read(Span<byte> buffer) => _bytes.Read(buffer) is > 0 and var count ? count : throw new IOException("the disk is gone");
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
+    }
 }

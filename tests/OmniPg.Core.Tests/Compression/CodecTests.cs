@@ -56,16 +56,22 @@ public sealed class Lz4CodecTests : CodecContract
 public sealed class Bzip2CodecTests : CodecContract
 {
     protected override Codec Codec => Codec.Bzip2;
+
+    protected override int DamagedFiles => 10;
 }
 
 public sealed class XzCodecTests : CodecContract
 {
     protected override Codec Codec => Codec.Xz;
+
+    protected override int DamagedFiles => 10;
 }
 
 public sealed class LzmaCodecTests : CodecContract
 {
     protected override Codec Codec => Codec.Lzma;
+
+    protected override int DamagedFiles => 10;
 
     protected override bool AllowsSeveralFrames => false;
 

@@ -105,7 +105,7 @@ public sealed class ProgramTests : IDisposable
         var file = _directory.Combine("completion");
         await File.WriteAllTextAsync(file, script, TestContext.Current.CancellationToken);
 
-        (await CompleteAsync(file, "omnipg-wal", "re")).Should().Equal("resident", "restore");
+        (await CompleteAsync(file, "omnipg-wal", "re")).Should().Equal("receive", "resident", "restore");
         (await CompleteAsync(file, "omnipg-wal", "archive", "--dst-l")).Should().Equal("--dst-local");
         (await CompleteAsync(file, "omnipg-wal", "archive", "--gzip")).Should().BeEmpty();
         (await CompleteAsync(file, "omnipg-wal", "completion", "")).Should().Equal("bash", "fish", "zsh");
