@@ -62,6 +62,9 @@ public sealed class BackupCatalog
         var objects = new Dictionary<string, long>(StringComparer.Ordinal);
         await foreach (var entry in _store.ListAsync("", Depth, cancellationToken).ConfigureAwait(false))
             objects[entry.Key] = entry.Bytes;
+        // Not seen is not absent: a cleanup would take the WAL that it needs, a restore an older backup.
+        if (_store is not EncryptedObjectStore && objects.Keys.FirstOrDefault(k => k.EndsWith($"/{BackupInfo.FileName}{EncryptedFormat.Extension}", StringComparison.Ordinal)) is { } hidden)
+            throw WalEncryptionException.NoKey(_store.Id, hidden);
         var backups = new List<BackupInfo>();
         foreach (var key in objects.Keys.Where(k => k.EndsWith("/" + BackupInfo.FileName, StringComparison.Ordinal)))
         {

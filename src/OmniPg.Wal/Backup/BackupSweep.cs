@@ -33,7 +33,7 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
         return removed;
     }
 
-    // A mark proves that it was a backup once: its entry is lost, and its parts may be all that is left.
+    // A mark proves that it was a backup once: its entry is lost, and its parts may be all that is left. Without the key too, a backup is one.
     private static bool IsOldPart(ObjectEntry entry, DateTimeOffset before) =>
-        entry.Modified < before && entry.Key.Split('/')[^1] is not (BackupInfo.FileName or BackupCatalog.KeepFile);
+        entry.Modified < before && EncryptedNames.Plain(entry.Key.Split('/')[^1]) is not (BackupInfo.FileName or BackupCatalog.KeepFile);
 }

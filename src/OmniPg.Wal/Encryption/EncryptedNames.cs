@@ -3,6 +3,9 @@ namespace OmniPg.Wal;
 /// <summary>Whether a file that was not found lies there encrypted: then it is not absent, and whoever asked lacks the key.</summary>
 internal static class EncryptedNames
 {
+    /// <summary>The name under which a key holder sees an object.</summary>
+    public static string Plain(string name) => name.EndsWith(EncryptedFormat.Extension, StringComparison.Ordinal) ? name[..^EncryptedFormat.Extension.Length] : name;
+
     /// <exception cref="WalEncryptionException">It does, and the store is read without a key.</exception>
     public static async Task RequireNoneAsync(IObjectStore store, WalFileName name, CancellationToken cancellationToken)
     {

@@ -203,6 +203,20 @@ public sealed class BackupHazardTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task Encrypted_backups_are_neither_swept_nor_overlooked_without_their_key()
+    {
+        var (store, backup) = await scene.CopyOfMadeAsync();
+        foreach (var path in Directory.GetFiles(Path.Combine(store.Root, backup.Id)))
+            File.Move(path, path + ".enc");
+
+        await new BackupSweep(store, new ShiftedClock { Offset = TimeSpan.FromDays(100) }).RunAsync(Token);
+        var failure = await FailureAsync<WalEncryptionException>(() => new BackupCatalog(store).ListAsync(Token));
+
+        backup.Parts.Should().OnlyContain(p => File.Exists(Path.Combine(store.Root, p.Key + ".enc")));
+        (failure.Code, failure.File).Should().Be(("wal.encryption.no-key", $"{backup.Id}/backup.json.enc"));
+    }
+
+    [Fact]
     public async Task An_unmarked_archive_of_another_cluster_loses_no_WAL()
     {
         var (store, backup) = await scene.CopyOfMadeAsync();
