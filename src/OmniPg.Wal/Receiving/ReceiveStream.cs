@@ -34,6 +34,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferBytes, pinned: true);
     private PartialSegment? _segment;
     private long _flushedAt = time.GetTimestamp();
+    private ulong _confirmed;
 
     /// <summary>Raised when a segment or a history is complete.</summary>
     public required Action OnComplete { get; init; }
@@ -121,7 +122,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
             throw WalReceiveException.Behind(timeline, server.End, new(_segment.KnownEnd));
         // A server that is silent from now on still waits to hear of a segment that was complete when the last connection broke.
         if (_segment.KnownEnd == start && files.FindPosition(Size)?.Lsn == start)
-            server.Connection.LastFlushedLsn = new(start);
+            server.Connection.SetReplicationStatus(new(start));
     }
 
     private PartialSegment Open(uint timeline, ulong start)
@@ -199,7 +200,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
                 {
                     await pending.WaitAsync(left, time, cancellationToken).ConfigureAwait(false);
                 }
-                catch (TimeoutException) when (!pending.IsCompleted)
+                catch (TimeoutException) when (!pending.IsFaulted)
                 {
                     continue;
                 }
@@ -217,8 +218,10 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         _flushedAt = time.GetTimestamp();
         _segment?.Flush();
         // What was there before is confirmed when all of it has come again, so that the server never hears of a step back.
-        if (progress.Flushed == progress.Received || (_segment is { } segment && segment.End < segment.KnownEnd))
+        // By connection: a new one has told the server nothing, and a commit may wait for the word that was lost with the old one.
+        if (_confirmed == progress.Received || (_segment is { } segment && segment.End < segment.KnownEnd))
             return;
+        _confirmed = progress.Received;
         Volatile.Write(ref progress.Flushed, progress.Received);
         WalTelemetry.ReceiveLag = progress.ToStatus().LagBytes;
         server.Connection.SetReplicationStatus(new(progress.Flushed));

@@ -132,6 +132,23 @@ public sealed class ReceiverTests(ReceiveScene scene)
     }
 
     [Fact]
+    public async Task What_an_earlier_connection_confirmed_is_confirmed_again_on_the_next()
+    {
+        await using var running = await scene.StartAsync(scene.Options());
+        await ReceiveScene.LoadAsync(scene.Server, 1);
+        await scene.Server.ExecuteAsync("CHECKPOINT", Token);
+        await running.CaughtUpAsync();
+        var process = await scene.Server.ScalarAsync<int>($"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{running.Options.Slot}'", Token);
+
+        await scene.Server.ExecuteAsync($"SELECT pg_terminate_backend({process})", Token);
+
+        await Eventually.TrueAsync(
+            () => scene.Server.ScalarAsync<bool>(
+                $"SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = '{running.Options.Slot}' AND pid <> {process} AND flush_lsn >= '{running.Receiver.Status.Flushed}')", Token),
+            "the server has heard of it again", TimeSpan.FromSeconds(10), Token);
+    }
+
+    [Fact]
     public async Task Two_receivers_do_not_share_a_directory()
     {
         await using var running = await scene.StartAsync(scene.Options());
