@@ -17,8 +17,10 @@ internal sealed class ReceivedDelivery(WalArchiver archiver, ReceivedFiles files
 
     /// <summary>Begins the archives that are to be begun, and refuses those that should be there and are not.</summary>
     /// <exception cref="WalArchiveAbsentException">A destination is not begun, or not mounted.</exception>
+    /// <exception cref="WalReceiveException">A destination is the directory itself.</exception>
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
+        var here = await new DirectoryObjectStore(files.Path).IdentifyAsync(cancellationToken).ConfigureAwait(false);
         var bound = archiver.Destinations.Where(static d => d.IsBound).ToArray();
         if (options.Begin && bound.Length > 0)
             await archiver.BeginAsync(cancellationToken).ConfigureAwait(false);
@@ -26,6 +28,9 @@ internal sealed class ReceivedDelivery(WalArchiver archiver, ReceivedFiles files
         {
             try
             {
+                // By a link or a second mount: its copies would be the received files themselves, which leave the directory when they are delivered. Only Linux tells.
+                if (OperatingSystem.IsLinux() && await destination.Store!.IdentifyAsync(cancellationToken).ConfigureAwait(false) == here)
+                    throw WalReceiveException.Directory(files.Path, $"it is its own destination '{destination.Id}'", "Name another directory as destination.");
                 if (await WalArchiveMarker.ReadAsync(destination.Store!, cancellationToken).ConfigureAwait(false) is null)
                     throw WalArchiveAbsentException.Nothing(destination.Store!.Id);
             }

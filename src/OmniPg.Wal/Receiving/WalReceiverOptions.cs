@@ -81,8 +81,10 @@ public sealed class WalReceiverOptions : ICheckedOptions
             return;
         check.That(Destinations.Any(static d => d.IsRequired && !d.WhenExists), "At least one of Destinations must be required: a segment leaves Directory when the required ones hold it.");
         check.That(
-            Destinations.All(d => d.Directory is not { Length: > 0 } place || Directory.Length == 0 || Path.GetFullPath(place) != Path.GetFullPath(Directory)),
+            Destinations.All(d => d.Directory is not { Length: > 0 } place || Directory.Length == 0 || PathOf(place) != PathOf(Directory)),
             $"Directory '{Directory}' cannot be a destination of itself.");
         ((ICheckedOptions)ArchiveOptions).Check(check);
     }
+
+    private static string PathOf(string directory) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
 }

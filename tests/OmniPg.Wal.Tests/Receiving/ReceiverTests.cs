@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Receiving;
@@ -146,6 +147,24 @@ public sealed class ReceiverTests(ReceiveScene scene)
             () => scene.Server.ScalarAsync<bool>(
                 $"SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = '{running.Options.Slot}' AND pid <> {process} AND flush_lsn >= '{running.Receiver.Status.Flushed}')", Token),
             "the server has heard of it again", TimeSpan.FromSeconds(10), Token);
+    }
+
+    [Fact]
+    public async Task The_directory_is_no_destination_of_itself_under_whatever_name()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Other systems do not tell.");
+        var options = scene.Options();
+        var link = Directory.CreateSymbolicLink(options.Directory + "-link", options.Directory).FullName;
+        options.Begin = true;
+        options.Destinations = [new WalDestinationOptions { Directory = link }];
+
+        var failure = await RunningReceiver.FailureOfAsync(new WalReceiver(scene.Connection, options));
+        await scene.Server.ExecuteAsync($"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{options.Slot}' AND NOT active", Token);
+        options.Destinations = [new WalDestinationOptions { Directory = options.Directory + "/" }];
+        var slash = Record.Exception(() => new WalReceiver(scene.Connection, options));
+
+        failure.Should().BeOfType<WalReceiveException>().Which.Should().Match<WalReceiveException>(e => e.Code == "wal.receive.directory" && e.Message.Contains(link));
+        slash.Should().BeOfType<OptionsValidationException>();
     }
 
     [Fact]
