@@ -76,8 +76,9 @@ internal sealed class DrillServer : IAsyncDisposable
     /// <summary>Opens a session as the cluster's superuser in which nothing of the database's own runs or reaches out.</summary>
     public async Task<NpgsqlConnection> ConnectAsync(string database, CancellationToken cancellationToken)
     {
-        // What a role or a database is given by ALTER … SET ranks below what a client asks for.
-        var options = "-c session_preload_libraries= -c local_preload_libraries= -c session_replication_role=replica -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+        // What a role or a database is given by ALTER … SET ranks below what a client asks for. Nobody else works here: a lock that is not free at once is one of a
+        // prepared transaction, which nobody will end.
+        var options = "-c session_preload_libraries= -c local_preload_libraries= -c session_replication_role=replica -c statement_timeout=0 -c lock_timeout=5s -c idle_in_transaction_session_timeout=0"
             + (_version >= FirstWithEventTriggers ? " -c event_triggers=off" : "");
         var text = new NpgsqlConnectionStringBuilder
         {

@@ -75,6 +75,25 @@ public sealed class HarmlessCopyTests
         Directory.GetFileSystemEntries(marks).Should().BeEmpty();
     }
 
+    [Fact]
+    public async Task A_table_that_a_prepared_transaction_holds_is_a_finding_and_not_waited_for()
+    {
+        using var root = new TemporaryDirectory(forServer: true);
+        var store = new DirectoryObjectStore(Make(root, "backups"));
+        await using var server = await PgCluster.StartAsync(
+            new PgClusterOptions { InitDbArguments = ["--wal-segsize=1"], Settings = new Dictionary<string, string> { ["max_prepared_transactions"] = "5" } }, Token);
+        await server.ExecuteAsync("CREATE TABLE held (i int)", Token);
+        await server.ExecuteAsync("BEGIN; LOCK TABLE held IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'holding'", Token);
+        var control = await PgControlFile.ReadAsync(server.DataDirectory, cancellationToken: Token);
+        await new WalArchiveMarker { SystemIdentifier = control.SystemIdentifier, PgVersion = server.MajorVersion, WalSegmentSize = control.SegmentSize }.WriteAsync(store, Token);
+        await new BaseBackup(server.DataSource, store).RunAsync(cancellationToken: Token);
+        var options = new RestoreDrillOptions { ScratchDirectory = Make(root, "s"), BinDirectory = server.BinDirectory, Checks = RestoreDrillChecks.Rows };
+
+        var result = await new RestoreDrill(store, null, options).RunAsync(cancellationToken: Token).WaitAsync(TimeSpan.FromMinutes(1), Token);
+
+        result.Findings.Should().ContainSingle().Which.Should().Match<RestoreDrillFinding>(f => f.Subject == "public.held" && f.Text.Contains("lock timeout"));
+    }
+
     private static async Task ReachOutAsync(PgCluster server, int port, string marks)
     {
         string[] settings =
