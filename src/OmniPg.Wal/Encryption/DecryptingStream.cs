@@ -83,9 +83,11 @@ internal sealed class DecryptingStream(Stream source, EncryptedFormat format) : 
 
     private void Open(int available)
     {
-        _isLast = available <= EncryptedFormat.ChunkBytes + EncryptedFormat.TagBytes;
-        var length = _isLast ? available : available - 1;
-        format.Open(_stored.AsSpan(0, length), _plain, _isLast);
+        var isLast = available <= EncryptedFormat.ChunkBytes + EncryptedFormat.TagBytes;
+        var length = isLast ? available : available - 1;
+        format.Open(_stored.AsSpan(0, length), _plain, isLast);
+        // Not before it opened: who reads on after damage must not meet an end.
+        _isLast = isLast;
         (_start, _end) = (0, length - EncryptedFormat.TagBytes);
         _ahead = 0;
         if (_isLast)

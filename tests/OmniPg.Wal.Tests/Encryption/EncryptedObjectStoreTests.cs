@@ -88,6 +88,18 @@ public sealed class EncryptedObjectStoreTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Who_reads_on_after_damage_meets_no_end()
+    {
+        await StoreAsync("a", Content(10));
+        await ReplaceAsync("a.enc", static stored => stored[..^1]);
+        await using var stream = await Store.OpenReadAsync("a", Token);
+        var reading = () => stream!.ReadAsync(new byte[10], Token).AsTask();
+
+        await reading.Should().ThrowAsync<CorruptCompressedDataException>();
+        await reading.Should().ThrowAsync<CorruptCompressedDataException>();
+    }
+
+    [Fact]
     public async Task A_byte_behind_the_end_is_corrupt()
     {
         await StoreAsync("a", Content(Chunk));
