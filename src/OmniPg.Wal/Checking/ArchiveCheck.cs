@@ -191,7 +191,7 @@ public sealed class ArchiveCheck
                 if (_time.GetElapsedTime(began) >= _options.Timeout)
                 {
                     var failure = (await AskAsync(connection, cancellationToken).ConfigureAwait(false)).LastFailure;
-                    findings.Add(Critical(
+                    findings.Add(await LackOfKeyAsync(archive, segment, cancellationToken).ConfigureAwait(false) ?? Critical(
                         archive.Id, $"WAL file '{segment}' did not arrive within '{_options.Timeout}'" + (failure is null ? "." : $"; archiving failed, last on {failure}."),
                         "Look into the server's log for what archive_command says, and whether it writes to this archive."));
                     all = false;
@@ -203,6 +203,20 @@ public sealed class ArchiveCheck
         }
 
         return all;
+    }
+
+    /// <returns>Null when the segment does not lie there encrypted either.</returns>
+    private static async Task<ArchiveCheckFinding?> LackOfKeyAsync(IObjectStore archive, WalFileName segment, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await EncryptedNames.RequireNoneAsync(archive, segment, cancellationToken).ConfigureAwait(false);
+            return null;
+        }
+        catch (WalEncryptionException hidden)
+        {
+            return Critical(archive.Id, hidden.Message, hidden.Hint!);
+        }
     }
 
     private static async Task<DbDataReader> ReadAsync(NpgsqlConnection connection, string text, CancellationToken cancellationToken, string? argument = null)

@@ -55,6 +55,17 @@ public sealed class ArchiveCheckTests(ArchiveCheckTests.Scene scene) : IClassFix
     }
 
     [Fact]
+    public async Task A_segment_that_arrived_encrypted_is_not_said_to_be_missing()
+    {
+        await WithCommandAsync(scene.Command + ".enc", async () =>
+        {
+            var result = await new ArchiveCheck(scene.Server.DataSource, [scene.ArchiveStore], Quick).RunAsync(Token);
+
+            result.Findings.Where(f => f.Level == ArchiveCheckLevel.Critical).Should().ContainSingle().Which.Text.Should().Contain($"'{result.Segment}.enc' in").And.Contain("is encrypted");
+        });
+    }
+
+    [Fact]
     public async Task An_archive_that_is_away_or_of_another_cluster_is_critical_and_nothing_is_switched()
     {
         var other = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("other")).FullName);
