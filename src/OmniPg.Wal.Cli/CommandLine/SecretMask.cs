@@ -5,13 +5,16 @@ internal static class SecretMask
 {
     private const string Masked = "***";
 
-    private static readonly string[] SecretWords = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "ACCESSKEY", "ACCESS_KEY", "CREDENTIAL"];
+    private static readonly string[] SecretWords = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "ACCESSKEY", "ACCESS_KEY", "ACCOUNTKEY", "SIGNATURE", "CREDENTIAL"];
+
+    // The driver's short forms of Password; as a variable PWD is a folder.
+    private static readonly string[] ShortWords = ["PWD", "PSW"];
 
     /// <summary>The word with the value of every <c>password=…</c> and the password of every URL replaced.</summary>
     public static string Word(string text)
     {
         text = Url(text);
-        foreach (var secret in SecretWords)
+        foreach (var secret in SecretWords.Concat(ShortWords))
         {
             for (var at = text.IndexOf(secret, StringComparison.OrdinalIgnoreCase); at >= 0; at = Next(text, secret, at))
             {
@@ -40,10 +43,14 @@ internal static class SecretMask
         if (start < text.Length && text[start] is '\'' or '"')
         {
             var quote = text.IndexOf(text[start], start + 1);
+            // A doubled one stands for itself.
+            while (quote >= 0 && quote + 1 < text.Length && text[quote + 1] == text[start])
+                quote = text.IndexOf(text[start], quote + 2);
             return quote < 0 ? text.Length : quote + 1;
         }
 
-        var end = text.AsSpan(start).IndexOfAny(";& ");
+        // Where semicolons part the values, a blank is part of one.
+        var end = text.AsSpan(start).IndexOfAny(text.Contains(';', StringComparison.Ordinal) ? ";" : "& ");
         return end < 0 ? text.Length : start + end;
     }
 

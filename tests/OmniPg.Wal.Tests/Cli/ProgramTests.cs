@@ -151,6 +151,19 @@ public sealed class ProgramTests : IDisposable
         (debug.Error + verbose.Error).Should().NotContain("hunter2").And.NotContain("geheim").And.NotContain("ge heim");
     }
 
+    [Theory]
+    [InlineData("Host=h;Pwd=geheim;Username=u", "Host=h;Pwd=***;Username=u")]
+    [InlineData("Host=h;Psw = geheim", "Host=h;Psw =***")]
+    [InlineData("Password=ge heim;Host=h", "Password=***;Host=h")]
+    [InlineData("Password='ge''heim';Host=h", "Password=***;Host=h")]
+    [InlineData("AccountName=a;AccountKey=geheim==;EndpointSuffix=x", "AccountName=a;AccountKey=***;EndpointSuffix=x")]
+    public async Task Every_way_to_write_a_password_into_a_connection_string_is_hidden(string word, string shown)
+    {
+        var debug = await WalProgram.RunAsync("--debug", "--version", word);
+
+        debug.Error.Should().Contain($"argument 2: {shown}\n").And.NotContain("heim");
+    }
+
     [Fact]
     public async Task Configuration_file_gives_options_and_the_command_line_overrides_them()
     {
