@@ -104,10 +104,10 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             Reason = $"The copy of '{told.Table}' goes.",
             Statements =
             [
-                $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN SHARE ROW EXCLUSIVE MODE", .. KeyLog.Unwatch(pair.Plain.Name), .. pair.Log.Drop(),
+                $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE", .. KeyLog.Unwatch(pair.Plain.Name), .. pair.Log.Drop(),
                 .. Replacement.Forgotten(server, pair.Parted.Name), $"DROP TABLE {pair.Parted.Name.Quoted}", pair.State.Move(server, ConversionPhase.Aborted),
             ],
-            Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.ShareRowExclusive)],
+            Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.AccessExclusive)],
             Holds = pair.State.IsStill(server),
         }, working).ConfigureAwait(false);
         return await ToldAsync(id, working).ConfigureAwait(false);
@@ -148,10 +148,10 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             Reason = $"'{rest.Name}' goes.",
             Statements =
             [
-                $"LOCK TABLE ONLY {live.Name.Quoted} IN SHARE ROW EXCLUSIVE MODE", .. KeyLog.Unwatch(live.Name), .. pair.Log.Drop(),
+                $"LOCK TABLE {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", .. KeyLog.Unwatch(live.Name), .. pair.Log.Drop(),
                 .. isSwapped ? [] : Replacement.Forgotten(server, rest.Name), $"DROP TABLE {rest.Name.Quoted}", pair.State.Move(server, ConversionPhase.Finished),
             ],
-            Locks = [new SqlPlanLock(live.Name, PgLockMode.ShareRowExclusive)],
+            Locks = [new SqlPlanLock(live.Name, PgLockMode.AccessExclusive)],
             DestroysData = true,
             Holds = pair.State.IsStill(server),
         }, working).ConfigureAwait(false);

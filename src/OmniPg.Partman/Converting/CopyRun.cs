@@ -28,6 +28,8 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                     var live = (await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!;
                     if (isForward && live.Plain.Digest != pair.State.Detail.Digest)
                         throw new StalePlanException(pair.State.Table, "swap", $"another one: '{pair.State.Table}' was altered since the conversion began, in its columns, indexes, triggers or rights, or in what depends on it");
+                    if (!isForward && live.Parted.AllColumns.Except(live.Plain.AllColumns, StringComparer.Ordinal).ToArray() is { Length: > 0 } more)
+                        throw new PartmanConversionException(pair.State.Table, $"'{pair.State.Table}' has columns that '{live.Plain.Name}' does not have: {string.Join(", ", more)}.", $"Add them to '{live.Plain.Name}' as well, or finish the conversion.");
                     IReadOnlyList<QualifiedName> carriers = isForward ? [.. live.Set.Partitions.Select(p => p.Name), .. live.Set.Default is { } rest ? [rest.Name] : Array.Empty<QualifiedName>()] : [live.Plain.Name];
                     await converter.RunAsync(live.On(isForward ? live.Plain : live.Parted), server => Swap(server, live, shape, carriers, isForward), working).ConfigureAwait(false);
                     return;
@@ -58,10 +60,12 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             Reason = $"'{other.Name}' becomes '{table}', with what was written last; the former one is kept.",
             Statements =
             [
-                $"LOCK TABLE ONLY {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {other.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+                // With its partitions: who writes to one of them by its own name locks nothing else.
+                $"LOCK TABLE {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {other.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. live.ForeignKeys.Select(k => k.Referenced).Distinct().Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
                 .. SetReader.ReadableText.Split("; "), Converter.AllRows,
                 Replacement.Unchanged(live),
+                KeyLog.Watched(live),
                 .. Sync(pair, isForward).Finish(),
                 .. isForward && !pair.State.Detail.KeepDefault && fallback is { } rest ? WithoutDefault(rest) : [],
                 .. KeyLog.Unwatch(live.Name),

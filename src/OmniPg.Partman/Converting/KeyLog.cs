@@ -69,6 +69,16 @@ internal sealed record KeyLog(QualifiedName Table, IReadOnlyList<KeyLog.KeyColum
         $"ALTER TABLE {table.Quoted} ENABLE ALWAYS TRIGGER {RowTrigger}, ENABLE ALWAYS TRIGGER {TruncateTrigger}",
     ];
 
+    /// <summary>The statement that ends a transaction where writers may have got around the log: whoever turns triggers off and on again leaves them in another state.</summary>
+    public static string Watched(LiveTable live)
+    {
+        var oid = live.Oid.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return "DO " + PgLiteral.Quote(
+            $"BEGIN IF EXISTS (SELECT FROM (SELECT {oid}, '{TruncateTrigger}' UNION SELECT {oid}, '{RowTrigger}' UNION SELECT p.relid::pg_catalog.oid, '{RowTrigger}' FROM pg_catalog.pg_partition_tree({oid}) AS p) AS w (oid, name) "
+            + "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = w.oid AND t.tgname = w.name AND t.tgenabled = 'A')) THEN "
+            + $"RAISE EXCEPTION USING ERRCODE = '{RowSync.Different}', MESSAGE = 'the triggers that log keys were turned off meanwhile, and what was written then is not known'; END IF; END");
+    }
+
     /// <summary>Statements that let the writers of a table go.</summary>
     public static IEnumerable<string> Unwatch(QualifiedName table) =>
         [$"DROP TRIGGER IF EXISTS {RowTrigger} ON {table.Quoted}", $"DROP TRIGGER IF EXISTS {TruncateTrigger} ON {table.Quoted}"];

@@ -44,7 +44,7 @@ internal sealed record LiveTable
             AND k.conrelid IS DISTINCT FROM {oid} AND p.polrelid IS DISTINCT FROM {oid} AND t.tgrelid IS DISTINCT FROM {oid}
             AND d.classid NOT IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
             AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND (SELECT r.relkind FROM pg_catalog.pg_class r WHERE r.oid = d.objid) IN ('i', 'I', 'S'))
-            AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = {oid}))
+            AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class r ON r.oid = h.inhrelid WHERE h.inhrelid = d.objid AND h.inhparent = {oid} AND r.relispartition))
         """;
 
     // What a conversion took over at its start and would miss where it changes. Its own objects are left out.

@@ -144,6 +144,65 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
     }
 
     [Fact]
+    public async Task What_was_written_while_all_triggers_were_off_is_not_taken_for_nothing()
+    {
+        await Run(Table);
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, Daily(), new Watch(c =>
+        {
+            if (c.Step == ConversionStep.Swap)
+                Sync("ALTER TABLE orders DISABLE TRIGGER ALL", "UPDATE orders SET note = 'unseen' WHERE id = 9", "ALTER TABLE orders ENABLE TRIGGER ALL");
+        }), Token)).Should().ThrowAsync<ConversionVerificationException>();
+
+        (await Ask<string>("SELECT relkind::text || ' ' || (SELECT note FROM orders WHERE id = 9) FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be("r unseen");
+    }
+
+    [Fact]
+    public async Task A_row_that_somebody_writes_to_a_partition_by_its_own_name_comes_back_with_the_others()
+    {
+        await Run(Table);
+        var partman = Client(o => o.LockTimeout = TimeSpan.FromSeconds(20));
+        var done = await partman.ConvertAsync(Orders, Daily(), cancellationToken: Token);
+        var partition = await Ask<string>("SELECT tableoid::regclass::text FROM orders WHERE id = 1");
+        var writing = Task.CompletedTask;
+
+        await partman.SwapBackAsync(done.Id, new Watch(c =>
+        {
+            if (c.Step != ConversionStep.Swap)
+                return;
+            var connection = new Npgsql.NpgsqlConnection(Database.ConnectionString);
+            connection.Open();
+            using var insert = new Npgsql.NpgsqlCommand($"INSERT INTO {partition} (id, no, at, note) SELECT max(id) + 1000, 1, min(at), 'direct' FROM {partition}", connection);
+            // The first one reads the bounds and locks the set for that.
+            insert.ExecuteNonQuery();
+            var transaction = connection.BeginTransaction();
+            insert.ExecuteNonQuery();
+            writing = CommitAsync(connection, transaction);
+        }), Token);
+        await writing;
+
+        (await Ask<string>("SELECT relkind::text || ' ' || (SELECT count(*) FROM orders WHERE note = 'direct') FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be("r 2");
+
+        async Task CommitAsync(Npgsql.NpgsqlConnection connection, Npgsql.NpgsqlTransaction transaction)
+        {
+            await using var closing = connection;
+            while (!await Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND d.datname = current_database())"))
+                await Task.Delay(10, Token);
+            await transaction.CommitAsync(Token);
+        }
+    }
+
+    [Fact]
+    public async Task A_column_that_the_set_alone_has_is_not_lost_on_the_way_back()
+    {
+        await Run(Table);
+        var done = await Partman.ConvertAsync(Orders, Daily(), cancellationToken: Token);
+        await Run("ALTER TABLE orders ADD COLUMN more text; UPDATE orders SET more = 'only here' WHERE id = 30");
+
+        (await Partman.Awaiting(p => p.SwapBackAsync(done.Id, cancellationToken: Token)).Should().ThrowAsync<PartmanConversionException>()).Which.Message.Should().Contain("more");
+        (await Ask<string>("SELECT more FROM orders WHERE id = 30")).Should().Be("only here");
+    }
+
+    [Fact]
     public async Task Hostile_names_keys_of_text_and_rows_beyond_the_partitions_are_copied()
     {
         var hostile = QualifiedName.Create("we.ird", "x\"; DROP TABLE t; --");
