@@ -13,7 +13,8 @@ namespace OmniPg.Mimeo;
 /// <param name="columns">Names of the copied columns with their types at the source.</param>
 /// <param name="key">Places of the key among them.</param>
 /// <param name="known">Names of all columns that the source has now.</param>
-internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns, IReadOnlyList<int> key, IReadOnlySet<string> known)
+/// <param name="isPartitioned">Whether changes come under the name of a partitioned table, whose own replica identity says nothing of its partitions'.</param>
+internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns, IReadOnlyList<int> key, IReadOnlySet<string> known, bool isPartitioned)
 {
     private readonly Dictionary<string, Row> _rows = new(StringComparer.Ordinal);
     private readonly Dictionary<uint, Relation> _relations = [];
@@ -42,7 +43,7 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
     /// <summary>Takes one message of a change; those that begin or end a transaction are the caller's.</summary>
     /// <param name="message">The message, which is kept.</param>
     /// <param name="wanted">Whether its transaction is; what tells of relations is read all the same.</param>
-    /// <exception cref="InvalidDataException">A column was renamed, retyped or made anew between this change and now.</exception>
+    /// <exception cref="InvalidDataException">A column was renamed, retyped or made anew between this change and now, or the change does not tell all of its row.</exception>
     public void Take(byte[] message, bool wanted)
     {
         (_message, _at) = (message, 1);
@@ -77,6 +78,8 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
             before = Tuple(relation);
             part = kind == 'U' ? (char)_message[_at++] : part;
         }
+        if (before is not null && key.Any(place => before[place].Length < 0))
+            throw new InvalidDataException("a change does not name the key of its row: the replica identity of the table is another one, or a key is null");
         if (kind == 'D')
         {
             _rows[KeyOf(before!)] = new Row(before!, null, IsDeleted: true);
@@ -92,6 +95,12 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
         var (now, was) = (KeyOf(after), before is null ? null : KeyOf(before));
         if (kind == 'I')
         {
+            // An update that brings a row under the condition comes as an insert, and without the large values that it left alone (src/backend/replication/pgoutput/pgoutput.c).
+            foreach (var place in relation.Places)
+            {
+                if (place >= 0 && after[place].IsLeft)
+                    throw new InvalidDataException($"a row came under the condition without the large value of column '{columns[place].Name}', which the log does not hold");
+            }
             _rows[now] = new Row(after, null, IsDeleted: false);
             return;
         }
@@ -144,13 +153,15 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
         var oid = UInt32();
         Text();
         Text();
-        _at++;
+        var isFull = _message[_at++] == (byte)'f';
         var places = new int[Int16()];
-        var (vanished, retyped) = (new List<string>(), new List<string>());
+        var (vanished, retyped, identity) = (new List<string>(), new List<string>(), new HashSet<string>(StringComparer.Ordinal));
         for (var n = 0; n < places.Length; n++)
         {
-            _at++;
+            var isIdentity = (_message[_at++] & 1) != 0;
             var (name, type) = (Text(), UInt32());
+            if (isIdentity && !isFull)
+                identity.Add(name);
             _at += sizeof(int);
             places[n] = -1;
             for (var column = 0; column < columns.Count && places[n] < 0; column++)
@@ -163,6 +174,7 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
         var missing = columns.Where((_, column) => !places.Contains(column)).Select(c => c.Name).ToArray();
         // A column that is new next to one that is gone may be the same one under another name.
         _relations[oid] = new Relation(places, retyped.Count > 0 ? $"column '{retyped[0]}' has changed its type since some of these changes"
+            : !isPartitioned && identity.Count > 0 && !identity.SetEquals(key.Select(k => columns[k].Name)) ? $"the replica identity was ({string.Join(", ", identity)}) at some of these changes, and the key is ({string.Join(", ", key.Select(k => columns[k].Name))})"
             : missing.Length > 0 && vanished.Count > 0 ? $"column '{missing[0]}' has come and '{vanished[0]}' has gone since some of these changes" : null);
     }
 

@@ -107,7 +107,7 @@ internal sealed class LogicalMethod(TableRun run)
         var types = (await run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
             "SELECT attname::text, atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped", row => (Name: row.GetString(0), Type: row.GetFieldValue<uint>(1)),
             PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid))).ConfigureAwait(false)).ToDictionary(t => t.Name, t => t.Type, StringComparer.Ordinal);
-        var set = new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], run.Spec.Key.Select(PlaceOf).ToArray(), types.Keys.ToHashSet(StringComparer.Ordinal));
+        var set = new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], run.Spec.Key.Select(PlaceOf).ToArray(), types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p');
         var before = place.Snapshot is { } held ? new LogicalPlace.Horizon(held) : null;
         var apply = new ChangeApply(run, table, set);
         var command = new NpgsqlCommand("SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, $2, $3, 'proto_version', '1', 'publication_names', $4)", run.Source.Session.Connection)

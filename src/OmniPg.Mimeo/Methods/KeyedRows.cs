@@ -6,6 +6,15 @@ internal static class KeyedRows
     /// <summary>Where rows are staged.</summary>
     public static readonly QualifiedName Stage = QualifiedName.Create("pg_temp", "omnipg_stage");
 
+    private const string Domains =
+        """
+        WITH RECURSIVE part AS (
+            SELECT a.attname, t.typbasetype AS type, t.typtypmod AS mod FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+            WHERE a.attrelid = 'pg_temp.omnipg_stage'::pg_catalog.regclass AND a.attnum > 0 AND t.typtype = 'd'
+            UNION ALL SELECT p.attname, t.typbasetype, t.typtypmod FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE t.typtype = 'd')
+        SELECT p.attname::text, pg_catalog.format_type(p.type, p.mod) FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE t.typtype <> 'd'
+        """;
+
     /// <summary>Name of a column that says whether a row is there, quoted; none of the columns has it.</summary>
     public static string FlagBeside(IReadOnlyList<ColumnInfo> columns) => Beside(columns, "omnipg_there");
 
@@ -38,6 +47,9 @@ internal static class KeyedRows
         var session = run.Destination.Unlimited;
         var written = string.Join(", ", run.Written.Select(c => c.Quoted));
         await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {(flag is null ? "" : $"true AS {flag}, ")}{more}{written} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
+        // A row that is gone has no values, which a domain may refuse even here; the table checks what comes into it.
+        foreach (var (column, type) in await session.RowsAsync(Domains, row => (PgIdentifier.Create(row.GetString(0)), row.GetString(1))).ConfigureAwait(false))
+            await session.ExecuteAsync($"ALTER TABLE pg_temp.omnipg_stage ALTER COLUMN {column.Quoted} TYPE {type}").ConfigureAwait(false);
         var rows = await stage(written).ConfigureAwait(false);
         if (rows > 0)
         {

@@ -105,6 +105,57 @@ public sealed class LogicalTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_row_that_comes_under_the_condition_without_its_large_value_is_refused_until_all_is_read()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync(
+            "CREATE TABLE t (id int PRIMARY KEY, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL; INSERT INTO t SELECT i, repeat(i::text, 5000) FROM generate_series(1, 20) i");
+        await mimeo.CreateAsync(ReplicationKind.Logical, "public.t", s => s with { Condition = "WHERE id > 10" });
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET id = id + 100 WHERE id = 5");
+
+        var refreshing = () => mimeo.RefreshAsync("public.t");
+
+        (await refreshing.Should().ThrowAsync<ColumnDriftException>()).Which.Message.Should().Contain("without the large value of column 'big'");
+        await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.All });
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t WHERE id > 10", "SELECT * FROM t");
+    }
+
+    [Theory]
+    [InlineData(ReplicationKind.Logical)]
+    [InlineData(ReplicationKind.Dml)]
+    public async Task Deletes_arrive_where_a_domain_takes_no_null(ReplicationKind kind)
+    {
+        const string Domain = "CREATE DOMAIN word AS varchar(9) NOT NULL; CREATE DOMAIN sure AS word CHECK (VALUE <> '');";
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync(Domain + "CREATE TABLE t (id int PRIMARY KEY, w sure); INSERT INTO t SELECT i, 'w' FROM generate_series(1, 20) i");
+        await mimeo.Databases.AtDestinationAsync(Domain);
+        await mimeo.CreateAsync(kind, "public.t");
+        await mimeo.Databases.AtSourceAsync("DELETE FROM t WHERE id = 6; UPDATE t SET w = 'x' WHERE id = 7; INSERT INTO t VALUES (30, 'new')");
+
+        await mimeo.RefreshAsync("public.t");
+
+        await SameAsync(mimeo);
+    }
+
+    [Theory]
+    [InlineData("UPDATE t SET id = id + 1000 WHERE id = 5")]
+    [InlineData("DELETE FROM t WHERE id = 6")]
+    public async Task Changes_that_do_not_tell_the_key_of_their_row_are_refused_until_all_is_read(string change)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, code int NOT NULL UNIQUE); INSERT INTO t SELECT i, i FROM generate_series(1, 20) i");
+        await mimeo.CreateAsync(ReplicationKind.Logical, "public.t");
+        await mimeo.Databases.AtSourceAsync($"ALTER TABLE t REPLICA IDENTITY USING INDEX t_code_key; {change}");
+
+        var refreshing = () => mimeo.RefreshAsync("public.t");
+
+        await refreshing.Should().ThrowAsync<ColumnDriftException>();
+        await mimeo.Databases.AtSourceAsync("ALTER TABLE t REPLICA IDENTITY DEFAULT");
+        await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.All });
+        await SameAsync(mimeo);
+    }
+
+    [Fact]
     public async Task A_limit_ends_with_the_transaction_and_the_rest_comes_next_time()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
