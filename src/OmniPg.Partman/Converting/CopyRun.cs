@@ -134,7 +134,8 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                 {
                     var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
                     var (ids, isTruncated) = await sync.NotesAsync(session, most).ConfigureAwait(false);
-                    if (ids.Length <= left && !isTruncated)
+                    // As many as were asked for: there may be more, and over a long copy the log would grow without end.
+                    if (ids.Length <= left && ids.Length < most && !isTruncated)
                         return (0, false);
                     if (isTruncated)
                     {
