@@ -185,8 +185,9 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
         async Task CommitAsync(Npgsql.NpgsqlConnection connection, Npgsql.NpgsqlTransaction transaction)
         {
             await using var closing = connection;
-            while (!await Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND d.datname = current_database())"))
-                await Task.Delay(10, Token);
+            await Eventually.TrueAsync(
+                () => Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND d.datname = current_database())"),
+                "the swap waits for its lock", cancellationToken: Token);
             await transaction.CommitAsync(Token);
         }
     }
