@@ -124,22 +124,28 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     }
 
     // Readers lock views in an order of their own. A wait ends before the server would look for a deadlock and might end the reader instead; the loads stay.
+    // What was waited for in vain goes first the next time: so the order becomes that of a reader who comes again and again.
     private async Task ShowGroupAsync(PgSession session)
     {
         // All of them together, that is: a reader may wait for the first from the begin on.
         var wait = string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {(long)Math.Min(settings.LockTimeout.TotalMilliseconds, Math.Max(500 / Math.Max(_loads.Count, 1), 10))}");
-        for (var attempt = 1; _loads.Count > 0; attempt++)
+        var order = _loads.Where(l => l.Value.File is not null).Select(l => l.Key).ToList();
+        for (var attempt = 1; order.Count > 0; attempt++)
         {
+            var shown = 0;
             await session.ExecuteAsync("SAVEPOINT omnipg_show").ConfigureAwait(false);
             try
             {
                 await session.ExecuteAsync(wait).ConfigureAwait(false);
-                foreach (var (view, load) in _loads.Where(l => l.Value.File is not null))
-                    await MimeoClient.ExplainAsync(view, "show its new rows", () => SnapshotMethod.ShowAsync(session, view, load)).ConfigureAwait(false);
+                for (; shown < order.Count; shown++)
+                    await MimeoClient.ExplainAsync(order[shown], "show its new rows", () => SnapshotMethod.ShowAsync(session, order[shown], _loads[order[shown]])).ConfigureAwait(false);
                 break;
             }
             catch (MimeoLockException) when (attempt < settings.SwapTries)
             {
+                var held = order[shown];
+                order.RemoveAt(shown);
+                order.Insert(0, held);
                 await session.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_show").ConfigureAwait(false);
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(100 * attempt, 5000)), time, session.CancellationToken).ConfigureAwait(false);
             }
