@@ -6,12 +6,17 @@ internal sealed class BufferPool
     public const int BufferBytes = 256 * 1024;
     private readonly BufferQueue _free;
 
-    public BufferPool(int count, int bufferBytes = BufferBytes)
+    public BufferPool(int count)
+        : this([.. Enumerable.Range(0, count).Select(static _ => (Memory<byte>)GC.AllocateUninitializedArray<byte>(BufferBytes, pinned: true))])
     {
-        _free = new BufferQueue(count);
-        Capacity = count;
-        for (var i = 0; i < count; i++)
-            _free.Enqueue(new CopyBuffer(this, bufferBytes));
+    }
+
+    public BufferPool(params ReadOnlySpan<Memory<byte>> buffers)
+    {
+        _free = new BufferQueue(buffers.Length);
+        Capacity = buffers.Length;
+        foreach (var bytes in buffers)
+            _free.Enqueue(new CopyBuffer(this, bytes));
     }
 
     public int Capacity { get; }

@@ -1,19 +1,19 @@
 namespace OmniPg.Wal;
 
 /// <summary>A block of memory that several stages read at once; it goes home when the last of them lets go.</summary>
-internal sealed class CopyBuffer(BufferPool home, int size)
+/// <param name="home">Where it goes home to.</param>
+/// <param name="bytes">Its memory; pinned, so that neither file reads nor native codecs have to pin it call by call.</param>
+internal sealed class CopyBuffer(BufferPool home, Memory<byte> bytes)
 {
-    // Pinned, so that neither file reads nor native codecs have to pin it call by call.
-    private readonly byte[] _bytes = GC.AllocateUninitializedArray<byte>(size, pinned: true);
     private int _readers;
 
     public int Length { get; set; }
 
-    public int Room => _bytes.Length - Length;
+    public int Room => bytes.Length - Length;
 
-    public Memory<byte> Free => _bytes.AsMemory(Length);
+    public Memory<byte> Free => bytes[Length..];
 
-    public ReadOnlyMemory<byte> Filled => _bytes.AsMemory(0, Length);
+    public ReadOnlyMemory<byte> Filled => bytes[..Length];
 
     /// <summary>Sets how many stages will call <see cref="Release"/>.</summary>
     public void SetReaders(int count) => Volatile.Write(ref _readers, count);

@@ -51,7 +51,7 @@ internal sealed class WalCopier(TimeProvider time, int mostAtOnce = WalCopier.Mo
 
     private async Task<CopyOutcome> CopyWholeAsync(CopyRequest request, CancellationToken cancellationToken)
     {
-        var buffers = TakeWhole((int)request.Source.Length!.Value);
+        var buffers = TakeWhole((int)request.Source.Length!.Value, WholeCopy.MostStored(request));
         TargetWriter[] targets = [];
         try
         {
@@ -71,13 +71,13 @@ internal sealed class WalCopier(TimeProvider time, int mostAtOnce = WalCopier.Mo
         }
     }
 
-    private WholeBuffers TakeWhole(int length)
+    private WholeBuffers TakeWhole(int contentBytes, int storedBytes)
     {
         // Files of one cluster have one size, but for history files: buffers that are too small for a segment are not kept.
         while (_idleWhole.TryTake(out var idle))
-            if (idle.Holds(length))
+            if (idle.Holds(contentBytes, storedBytes))
                 return idle;
-        return new WholeBuffers(length);
+        return new WholeBuffers(contentBytes, storedBytes);
     }
 
     // The verdict first, for all targets at once; then every target on its own.

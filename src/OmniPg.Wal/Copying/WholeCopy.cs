@@ -1,4 +1,7 @@
 using System.IO.Hashing;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
@@ -21,6 +24,10 @@ internal sealed class WholeCopy(CopyRequest request, WholeBuffers buffers) : IDi
         return request.Targets is not [var first, ..]
             || (first.Codec.MaxCompressedBytes((int)length) is not null && request.Targets.All(t => t.Codec == first.Codec && LevelOf(t) == LevelOf(first)));
     }
+
+    /// <summary>The most bytes that the targets' encoder can make of it; none where the content itself is stored.</summary>
+    public static int MostStored(CopyRequest request) =>
+        request.Targets is [var first, ..] && first.Codec != Codec.None ? first.Codec.MaxCompressedBytes((int)request.Source.Length!.Value)!.Value : 0;
 
     /// <summary>Reads and inspects all of it.</summary>
     /// <exception cref="WalException">The source cannot be read, or its content is wrong.</exception>
@@ -95,7 +102,7 @@ internal sealed class WholeCopy(CopyRequest request, WholeBuffers buffers) : IDi
             return raw;
         }
 
-        var stored = await buffers.RentStoredAsync(target.Codec.MaxCompressedBytes(raw.Length)!.Value).ConfigureAwait(false);
+        var stored = await buffers.RentStoredAsync().ConfigureAwait(false);
         try
         {
             stored.Length = target.Codec.CompressWhole(raw.Filled.Span, stored.Free.Span, target.Level);
@@ -119,30 +126,47 @@ internal sealed class WholeCopy(CopyRequest request, WholeBuffers buffers) : IDi
 }
 
 /// <summary>The memory of one whole copy: a buffer for what is read and one for what is stored. Kept for the next file of the same size.</summary>
-internal sealed class WholeBuffers(int contentBytes)
+internal sealed class WholeBuffers
 {
-    private readonly BufferPool _raw = new(1, contentBytes + 1);
-    private BufferPool? _stored;
-    private int _storedBytes;
+    private const int HugePage = 2 << 20;
+    private readonly int _contentBytes;
+    private readonly int _storedBytes;
+    private readonly BufferPool _raw;
+    private readonly BufferPool _stored;
+
+    /// <param name="contentBytes">Size of the largest content.</param>
+    /// <param name="storedBytes">The most that an encoder makes of it. Only what is written of it becomes memory.</param>
+    public WholeBuffers(int contentBytes, int storedBytes)
+    {
+        (_contentBytes, _storedBytes) = (contentBytes, storedBytes);
+        // In huge pages, where the kernel has them: a program that starts for every segment meets all of this for the first time, and with pages of 4 KiB the faults take longer
+        // than the reading. One block for both buffers, because the second of that size would set off a collection.
+        var page = contentBytes >= 2 * HugePage && OperatingSystem.IsLinux() ? HugePage : 1;
+        var rawBytes = RoundUp(contentBytes + 1, page);
+        var block = GC.AllocateUninitializedArray<byte>(checked(rawBytes + storedBytes + page - 1), pinned: true);
+        var address = Marshal.UnsafeAddrOfPinnedArrayElement(block, 0);
+        var start = (int)(RoundUp(address, page) - address);
+        if (page > 1)
+            Posix.AdviseHugePages(address + start, rawBytes + storedBytes);
+        _raw = new BufferPool(block.AsMemory(start, contentBytes + 1));
+        _stored = new BufferPool(block.AsMemory(start + rawBytes, storedBytes));
+    }
 
     /// <summary>Whether nobody uses them, so that they can serve another copy: a store that hangs may still read from one.</summary>
-    public bool AreHome => _raw.IsWhole && _stored is not { IsWhole: false };
+    public bool AreHome => _raw.IsWhole && _stored.IsWhole;
 
-    public bool Holds(int bytes) => bytes <= contentBytes;
+    public bool Holds(int contentBytes, int storedBytes) => contentBytes <= _contentBytes && storedBytes <= _storedBytes;
 
     public async ValueTask<CopyBuffer> RentRawAsync() => (await _raw.RentAsync().ConfigureAwait(false))!;
 
-    /// <summary>Only what is written of it becomes memory: it may be as large as the worst case.</summary>
-    public async ValueTask<CopyBuffer> RentStoredAsync(int room)
-    {
-        if (_stored is null || _storedBytes < room)
-            (_stored, _storedBytes) = (new BufferPool(1, room), room);
-        return (await _stored.RentAsync().ConfigureAwait(false))!;
-    }
+    public async ValueTask<CopyBuffer> RentStoredAsync() => (await _stored.RentAsync().ConfigureAwait(false))!;
 
     public static void Return(CopyBuffer buffer)
     {
         buffer.SetReaders(1);
         buffer.Release();
     }
+
+    private static T RoundUp<T>(T value, int unit)
+        where T : IBinaryInteger<T> => (value + T.CreateChecked(unit - 1)) / T.CreateChecked(unit) * T.CreateChecked(unit);
 }

@@ -88,6 +88,13 @@ internal static partial class Posix
             throw Failure("rename", target);
     }
 
+    /// <summary>Asks for huge pages behind a block of memory (madvise, Linux only); a kernel that gives none leaves it as it is.</summary>
+    public static void AdviseHugePages(nint start, nint length)
+    {
+        const int HugePages = 14; // MADV_HUGEPAGE of include/uapi/asm-generic/mman-common.h
+        _ = madvise(start, length, HugePages);
+    }
+
     /// <summary>Gives a path to another account; a symbolic link itself, not what it leads to.</summary>
     public static void ChangeOwner(string path, uint user, uint group)
     {
@@ -207,6 +214,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int renameat2(int sourceDirectory, string source, int targetDirectory, string target, uint flags);
+
+    [LibraryImport("libc")]
+    private static partial int madvise(nint start, nint length, int advice);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial nint write(int descriptor, ReadOnlySpan<byte> buffer, nint count);

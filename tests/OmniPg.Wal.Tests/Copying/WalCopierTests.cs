@@ -1,6 +1,8 @@
 using OmniPg.Testing;
 using System.Diagnostics;
+using System.Globalization;
 using System.Reflection;
+using System.Runtime.InteropServices;
 
 namespace OmniPg.Wal.Tests.Copying;
 
@@ -107,6 +109,23 @@ public sealed class WalCopierTests
     }
 
     [Fact]
+    public async Task A_segment_passes_through_huge_pages()
+    {
+        Assert.SkipUnless(File.Exists("/sys/kernel/mm/transparent_hugepage/enabled"), "This kernel has no transparent huge pages.");
+        const int Segment = 16 << 20;
+        var buffers = new WholeBuffers(Segment, Segment);
+
+        foreach (var buffer in new[] { await buffers.RentRawAsync(), await buffers.RentStoredAsync() })
+        {
+            MemoryMarshal.TryGetArray<byte>(buffer.Free, out var bytes).Should().BeTrue();
+            var address = Marshal.UnsafeAddrOfPinnedArrayElement(bytes.Array!, bytes.Offset);
+            (address % (2 << 20)).Should().Be(0);
+            FlagsOfMapping(address).Should().Contain("hg", "VmFlags of proc(5) names madvise's hint so");
+            FlagsOfMapping(address + Segment - 1).Should().Contain("hg");
+        }
+    }
+
+    [Fact]
     public async Task The_last_word_against_publication_leaves_nothing()
     {
         await using var store = new MemoryObjectStore();
@@ -190,5 +209,20 @@ public sealed class WalCopierTests
         };
         (await Copier.CopyAsync(request, Token)).Targets.Should().OnlyContain(t => t.Error == null);
         return GC.GetTotalAllocatedBytes(precise: true) - before;
+    }
+
+    private static string[] FlagsOfMapping(long address)
+    {
+        var isIt = false;
+        foreach (var line in File.ReadLines("/proc/self/smaps"))
+        {
+            var words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (words[0].Split('-') is [var start, var end] && long.TryParse(start, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var from))
+                isIt = from <= address && address < long.Parse(end, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            else if (isIt && words[0] == "VmFlags:")
+                return words;
+        }
+
+        return [];
     }
 }
