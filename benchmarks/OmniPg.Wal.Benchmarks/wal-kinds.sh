@@ -56,6 +56,8 @@ one() {
     wide) begin "$1" 'sql "create table w (id uuid primary key, $(printf "c%s int, n%s numeric, " $(seq 80)) t timestamptz)"'; repeat 'sql "insert into w select gen_random_uuid(), $(for i in $(seq 20); do printf "(random() * 1000)::int, (random() * 99)::numeric(8,2), (random() * 9)::int, (random())::numeric(8,4), "; done) now() from generate_series(1, 8000)"' ;;
     message) begin "$1" :; repeat 'sql "select count(pg_logical_emit_message(true, \$\$outbox\$\$, (jsonb_build_object(\$\$event\$\$, \$\$order placed\$\$, \$\$id\$\$, i, \$\$body\$\$, md5(i::text) || repeat(\$\$lorem ipsum \$\$, i % 30)))::text)) from generate_series(1, 50000) i" > /dev/null' ;;
     updates) begin "$1" 'sql "create table u (id int primary key, a text, n numeric, k uuid default gen_random_uuid(), at timestamptz default now()); create index on u (k); create index on u (n); insert into u select i, md5(i::text), random() * 1000 from generate_series(1, 200000) i"'; repeat 'sql "update u set n = n + random(), at = now() where id % 7 = (random() * 6)::int; delete from u where id % 997 = (random() * 990)::int"; sql "vacuum u"' ;;
+    # Nearly empty segments, for the other commands: as a kind of WAL they say nothing.
+    empty) begin "$1" :; repeat 'sql "select pg_logical_emit_message(true, \$\$a\$\$, \$\$b\$\$); select pg_switch_wal()" > /dev/null' ;;
     *) echo "no kind '$1'" >&2; exit 64 ;;
   esac
 }
