@@ -31,7 +31,7 @@ public sealed partial class SessionStateTests
         ["signal: OmniPg.Jobmon/Schema/Scripts/own-manage.sql"] = "cancel_job() of the original, guarded by the start of the backend",
         ["signal: Shared/Database/AdvisoryLock.cs"] = "ends its own backend, where the server will not take the lock back",
         ["signal: OmniPg.Mimeo/Methods/TableRun.cs"] = "the backend of its own open transaction, asked of the server inside of it",
-        ["prepared by name: OmniPg.Jobmon/Writing/OwnConnections.cs"] = "off as soon as a pooler is seen",
+        ["prepared by name: OmniPg.Jobmon/Server/OwnConnections.cs"] = "off as soon as a pooler is seen",
     };
 
     [Fact]

@@ -39,10 +39,6 @@ internal sealed record JobmonRuntime(
         };
     }
 
-    /// <summary>Runs are recorded in memory.</summary>
-    public static JobmonRuntime InMemory(MemorySink sink, JobmonOptions options, Func<string, long>? answer) =>
-        Local(sink, sink, sink.Clock, options, sink.Texts, sink.Time) with { SqlAnswer = answer };
-
     /// <summary>Runs are recorded nowhere.</summary>
     public static JobmonRuntime Nowhere()
     {
@@ -50,6 +46,7 @@ internal sealed record JobmonRuntime(
         return Local(nowhere, nowhere, new ServerClock(TimeProvider.System), options, new TextGuard(null, options.MaxMessageBytes), TimeProvider.System);
     }
 
-    private static JobmonRuntime Local(IEventSink sink, IControl control, ServerClock clock, JobmonOptions options, TextGuard texts, TimeProvider time) => new(
+    /// <summary>Runs are recorded in this process, without a thread.</summary>
+    public static JobmonRuntime Local(IEventSink sink, IControl control, ServerClock clock, JobmonOptions options, TextGuard texts, TimeProvider time) => new(
         sink, control, new AutonomousWriter(sink, spool: null, clock, options, time, NullLogger.Instance), options, texts, time, NullLogger.Instance);
 }

@@ -45,7 +45,7 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
 
         using var batch = new NpgsqlBatch(session.Connection) { Timeout = session.CommandTimeoutSeconds };
         Add(batch, JobMonitorSql.NoCompilation);
-        Add(batch, JobmonSchemaScript.Check(server, "$1::text::interval", "$2"), PgParameter.Text(window), PgParameter.Interval(deadAfter));
+        Add(batch, server.Render(JobmonServer.Script("check-rows.sql"), ("@history@", "$1::text::interval"), ("@dead.after@", "$2")), PgParameter.Text(window), PgParameter.Interval(deadAfter));
         Add(batch, server.Render(JobMonitorSql.StatusTexts));
         Add(batch, server.Render(JobMonitorSql.CountRunning), PgParameter.Integer(null), PgParameter.Interval(deadAfter));
         var check = await ReadAsync(batch, checkedAt, standby, session.CancellationToken).ConfigureAwait(false);

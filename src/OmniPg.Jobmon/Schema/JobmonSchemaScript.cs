@@ -70,17 +70,13 @@ internal static class JobmonSchemaScript
 
     /// <summary>Policies that let <paramref name="readerRole"/> see every run and others only their own.</summary>
     private static string Visibility(PgIdentifier schema, PgIdentifier side, PgIdentifier readerRole) => SqlTemplate.Render(
-        Read("own-visibility.sql"), schema, side, true,
+        JobmonServer.Script("own-visibility.sql"), schema, side, true,
         ("@reader.name.literal@", readerRole.Value.Replace("'", "''", StringComparison.Ordinal)));
-
-    /// <summary>The check as one read-only statement; <paramref name="history"/> and <paramref name="deadAfter"/> are interval expressions.</summary>
-    public static string Check(JobmonServer server, string history, string deadAfter) => SqlTemplate.Render(
-        Read("check-rows.sql"), server.Schema, server.SideSchema, server.HasSide, ("@history@", history), ("@dead.after@", deadAfter));
 
     private static string Fill(string? guard, string which, string[] parts, PgIdentifier schema, PgIdentifier side)
     {
-        var check = Read("check-rows.sql");
-        var template = (guard is null ? "" : Read(guard)) + CreateSchema.Replace("NAME", which, StringComparison.Ordinal) + string.Join('\n', parts.Append(Rights).Select(Read));
+        var check = JobmonServer.Script("check-rows.sql");
+        var template = (guard is null ? "" : JobmonServer.Script(guard)) + CreateSchema.Replace("NAME", which, StringComparison.Ordinal) + string.Join('\n', parts.Append(Rights).Select(JobmonServer.Script));
         var isSide = which == "side";
         var whole = template
             .Replace("@functions@", JobmonRights.FunctionRows(isSide), StringComparison.Ordinal)
@@ -91,13 +87,5 @@ internal static class JobmonSchemaScript
         return SqlTemplate.Render(whole, schema, side, withSide: true,
             ("@dblink.lost@", LostDblink), ("@history@", "p_history"), ("@dead.after@", "interval '60 seconds'"), ("@own.version@", JobmonServer.OwnVersion),
             ("@side.version@", JobmonServer.CurrentSideVersion.ToString(CultureInfo.InvariantCulture)));
-    }
-
-    private static string Read(string name)
-    {
-        using var stream = typeof(JobmonSchemaScript).Assembly.GetManifestResourceStream(name)
-            ?? throw new InvalidOperationException($"The assembly lacks its resource '{name}'.");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
     }
 }

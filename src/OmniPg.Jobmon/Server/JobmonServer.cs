@@ -121,5 +121,14 @@ internal sealed record JobmonServer
         older ? "Admin.InstallAsync() upgrades it." : "Use the package version that installed it, or a later one; nothing was changed.");
 
     /// <summary>Fills the schema placeholders of a statement; <c>--side … --end</c> blocks stay only where the side schema is.</summary>
-    public string Render(string template) => SqlTemplate.Render(template, Schema, SideSchema, HasSide, ("@dblink@", FunctionsThrough?.Quoted ?? ""));
+    public string Render(string template, params ReadOnlySpan<(string Token, string Text)> more) => SqlTemplate.Render(template, Schema, SideSchema, HasSide, more);
+
+    /// <summary>One of the texts in <c>Schema/Scripts</c>.</summary>
+    public static string Script(string name)
+    {
+        using var stream = typeof(JobmonServer).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"The assembly lacks its resource '{name}'.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
 }

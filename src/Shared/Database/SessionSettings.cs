@@ -85,10 +85,7 @@ internal static class SessionSettings
         }
         catch (Exception error)
         {
-            if (async)
-                await transaction.DisposeAsync().ConfigureAwait(false);
-            else
-                transaction.Dispose();
+            await SyncCall.CloseAsync(async, transaction).ConfigureAwait(false);
             if (!mayWrite || error is not PostgresException { SqlState: PostgresErrorCodes.FeatureNotSupported })
                 throw;
         }

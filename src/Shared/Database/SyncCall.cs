@@ -1,4 +1,4 @@
-namespace OmniPg.Jobmon;
+namespace OmniPg.Shared;
 
 /// <summary>Runs a method written once for both worlds: with <c>async: false</c> it uses synchronous I/O only and is complete on return.</summary>
 internal static class SyncCall
