@@ -17,23 +17,22 @@ internal static class ErrorDocument
         ? $"ERROR: {server.MessageText}\n[SQLSTATE {server.SqlState}] {error.GetType().FullName}"
         : $"ERROR: {error.Message}\n{(error is OmniPgException { SqlState: { } state } ? $"[SQLSTATE {state}] " : "")}{error.GetType().FullName}";
 
-    public static string Json(Exception error, TextGuard texts)
-    {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer))
-            Write(json, error, texts, depth: 0);
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
-    }
-
-    /// <summary>A reason without an exception.</summary>
-    public static string Json(string reason, TextGuard texts)
+    /// <summary>The exception or, without one, the reason in words.</summary>
+    public static string Json(Exception? error, string? reason, TextGuard texts)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer))
         {
-            json.WriteStartObject();
-            Text(json, "message", reason, texts);
-            json.WriteEndObject();
+            if (error is not null)
+            {
+                Write(json, error, texts, depth: 0);
+            }
+            else
+            {
+                json.WriteStartObject();
+                Text(json, "message", reason, texts);
+                json.WriteEndObject();
+            }
         }
 
         return Encoding.UTF8.GetString(buffer.WrittenSpan);

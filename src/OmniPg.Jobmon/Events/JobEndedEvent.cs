@@ -85,10 +85,8 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
 
     public override string Operation => "job end";
 
-    public override bool IsReady => Job.Lost || Job.JobId is not null;
-
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
-        log, "job end", static log => log.ByFunctions ? [ByPublicFunctions] : [Values, log.HasSide ? Side : NoSide, End, log.HasSide ? EndSide : null, Answer],
+        log, null, static (log, _) => log.ByFunctions ? [ByPublicFunctions] : [Values, log.HasSide ? Side : NoSide, End, log.HasSide ? EndSide : null, Answer],
         PgParameter.BigInt(Job.JobId), PgParameter.Integer(Outcome.Level.Code), PgParameter.Text(Outcome.Level.ToString()), PgParameter.Instant(Time(context)), PgParameter.Text(OpenStepMessage), PgParameter.Text(FinalAction),
         PgParameter.Text(Marked(FinalMessage, context)), PgParameter.Text(ErrorJson), PgParameter.Text(ResultJson));
 

@@ -95,7 +95,8 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
     {
         var at = Time(context);
         return Command(
-            log, at is null ? "job start" : "late job start", at is null ? StatementNow : StatementLate,
+            log, at, static (log, byLocalFunctions) => log.ByFunctions ? [ThroughDblink]
+                : [log.HasSide ? OldByToken : OldByName, byLocalFunctions ? FreshByLocalFunction : Fresh, log.HasSide ? Side : null, Begun],
             PgParameter.Text(Job.Name), PgParameter.Instant(at), PgParameter.Integer(context.ControlPid()), PgParameter.Uuid(Job.Token), PgParameter.Uuid(context.SessionId), PgParameter.BigInt(Parent?.JobId), PgParameter.Text(TraceId), PgParameter.Text(SpanId),
             PgParameter.Text(ArgumentsJson), PgParameter.Of(TagsOf(context), NpgsqlDbType.Array | NpgsqlDbType.Text), PgParameter.Of(MaxRuntime, NpgsqlDbType.Interval),
             PgParameter.Flag(Repeated));
@@ -108,13 +109,6 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
     }
 
     public override void Abandon() => Job.Lost = true;
-
-    private static string?[] StatementNow(LogTables log) => Statement(log, log.ByLocalFunctions ? FreshByLocalFunction : Fresh);
-
-    private static string?[] StatementLate(LogTables log) => Statement(log, Fresh);
-
-    private static string?[] Statement(LogTables log, string fresh) =>
-        log.ByFunctions ? [ThroughDblink] : [log.HasSide ? OldByToken : OldByName, fresh, log.HasSide ? Side : null, Begun];
 
     private string[]? TagsOf(WriteContext context) =>
         Tags.Count == 0 && !Late ? null : [.. Tags.Select(t => context.Texts.Clean(t)!), .. Late ? [LateTag] : Array.Empty<string>()];

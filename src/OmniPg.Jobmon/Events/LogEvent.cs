@@ -41,8 +41,8 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// <summary>For messages and metrics, for example <c>job start</c>.</summary>
     public abstract string Operation { get; }
 
-    /// <summary>Whether the server has given all ids this statement names, or will never give them.</summary>
-    public abstract bool IsReady { get; }
+    /// <summary>Whether the server has given all ids this statement names, or will never give them; of most events, that of the run.</summary>
+    public virtual bool IsReady => Job.Lost || Job.JobId is not null;
 
     /// <summary>Whether the row this event belongs to does not exist and never will.</summary>
     public virtual bool IsPointless => Job.Lost;
@@ -62,10 +62,14 @@ internal abstract class LogEvent(JobRow job, long mark)
     {
     }
 
-    /// <summary>One kind of statement with all its parameters: they are the same in every kind of log, whether its text needs them or not.</summary>
-    protected static NpgsqlBatchCommand Command(LogTables log, string kind, Func<LogTables, string?[]> parts, params ReadOnlySpan<NpgsqlParameter> parameters)
+    /// <summary>The statement with all its parameters: they are the same in every kind of log, whether its text needs them or not.</summary>
+    /// <param name="log">The log.</param>
+    /// <param name="at">The event's own time, which the functions of the extension take none of; null for the server's now.</param>
+    /// <param name="parts">The parts of its text; told whether they may call local functions of the extension.</param>
+    /// <param name="parameters">The values.</param>
+    protected NpgsqlBatchCommand Command(LogTables log, DateTime? at, Func<LogTables, bool, string?[]> parts, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var command = new NpgsqlBatchCommand(log.Statement(kind, parts));
+        var command = new NpgsqlBatchCommand(log.Statement(GetType(), at is null && log.ByLocalFunctions, parts));
         foreach (var parameter in parameters)
             command.Parameters.Add(parameter);
         return command;

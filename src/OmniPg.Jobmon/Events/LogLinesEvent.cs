@@ -25,12 +25,10 @@ internal sealed class LogLinesEvent(JobRow job, long mark, long first, LogLine[]
 
     public override string Operation => "log lines";
 
-    public override bool IsReady => Job.Lost || Job.JobId is not null;
-
     public override bool MayCommitRelaxed => true;
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
-        log, "log lines", static _ => [Insert],
+        log, null, static (_, _) => [Insert],
         PgParameter.BigInt(Job.JobId), PgParameter.BigInt(First), List(NpgsqlDbType.Bigint, l => l.Step?.StepId),
         List(NpgsqlDbType.TimestampTz, l => context.Clock.At(l.Mark)), List(NpgsqlDbType.Smallint, l => l.Level),
         List(NpgsqlDbType.Text, l => context.Texts.Clean(l.Category)), List(NpgsqlDbType.Text, l => context.Texts.Clean(l.Message)));

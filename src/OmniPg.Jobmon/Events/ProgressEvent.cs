@@ -45,7 +45,7 @@ internal sealed class ProgressEvent(JobRow job, long mark, IReadOnlyList<(StepRo
     public override bool MayCommitRelaxed => true;
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
-        log, "progress", static log => log.ByFunctions ? [ByPublicFunction] : [New, log.HasSide ? Side : null, Move],
+        log, null, static (log, _) => log.ByFunctions ? [ByPublicFunction] : [New, log.HasSide ? Side : null, Move],
         List(NpgsqlDbType.Bigint, s => s.Step.StepId!.Value),
         List(NpgsqlDbType.Text, s => context.Texts.Clean(s.Progress.ToText())),
         List(NpgsqlDbType.Bigint, s => (long?)s.Progress.Current),

@@ -101,15 +101,9 @@ internal sealed class StepEndedEvent(StepRow step, long mark, AlertLevel level) 
     {
         var at = Time(context);
         return Command(
-            log, at is null ? "step end" : "late step end", at is null ? StatementNow : StatementLate,
+            log, at, static (log, byLocalFunctions) => log.ByFunctions ? [ByPublicFunction]
+                : [Values, log.HasSide ? Side : NoSide, byLocalFunctions ? EndByLocalFunction : End],
             PgParameter.BigInt(Step.StepId), PgParameter.Integer(Level.Code), PgParameter.Text(context.Texts.Clean(Status)), PgParameter.Text(Level.ToString()), PgParameter.Text(Marked(Message, context)), PgParameter.Instant(at),
             PgParameter.BigInt(Progress?.Current), PgParameter.BigInt(Progress?.Total), PgParameter.Text(context.Texts.Clean(Progress?.Unit)), PgParameter.BigInt(RowsAffected), PgParameter.Text(ErrorJson));
     }
-
-    private static string?[] StatementNow(LogTables log) => Statement(log, log.ByLocalFunctions ? EndByLocalFunction : End);
-
-    private static string?[] StatementLate(LogTables log) => Statement(log, End);
-
-    private static string?[] Statement(LogTables log, string end) =>
-        log.ByFunctions ? [ByPublicFunction] : [Values, log.HasSide ? Side : NoSide, end];
 }

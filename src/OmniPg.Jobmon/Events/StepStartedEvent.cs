@@ -59,18 +59,12 @@ internal sealed class StepStartedEvent(StepRow step, long mark) : LogEvent(step.
     {
         var at = Time(context);
         return Command(
-            log, at is null ? "step start" : "late step start", at is null ? StatementNow : StatementLate,
+            log, at, static (log, byLocalFunctions) => log.ByFunctions ? [ThroughDblink]
+                : [log.HasSide ? OldByToken : OldByAction, byLocalFunctions ? FreshByLocalFunction : Fresh, log.HasSide ? Side : null, Begun],
             PgParameter.BigInt(Job.JobId), PgParameter.Text(context.Texts.Clean(Step.Action)), PgParameter.Instant(at), PgParameter.Uuid(Step.Token), PgParameter.BigInt(Step.Parent?.StepId), PgParameter.Integer(Step.Ordinal), PgParameter.Flag(Repeated));
     }
 
     public override void Accept(object[] row) => Step.StepId = (long)row[0];
 
     public override void Abandon() => Step.Lost = true;
-
-    private static string?[] StatementNow(LogTables log) => Statement(log, log.ByLocalFunctions ? FreshByLocalFunction : Fresh);
-
-    private static string?[] StatementLate(LogTables log) => Statement(log, Fresh);
-
-    private static string?[] Statement(LogTables log, string fresh) =>
-        log.ByFunctions ? [ThroughDblink] : [log.HasSide ? OldByToken : OldByAction, fresh, log.HasSide ? Side : null, Begun];
 }

@@ -35,11 +35,9 @@ internal sealed class WorkerAttachedEvent(JobRow job, long mark, int? pid, DateT
 
     public override string Operation => Pid is null ? Detach : Attach;
 
-    public override bool IsReady => Job.Lost || Job.JobId is not null;
-
     public override bool MayCommitRelaxed => true;
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
-        log, Attach, static log => log.ByFunctions ? [Unknown] : [Log, log.HasSide ? Side : null, Done],
+        log, null, static (log, _) => log.ByFunctions ? [Unknown] : [Log, log.HasSide ? Side : null, Done],
         PgParameter.BigInt(Job.JobId), PgParameter.Integer(Pid ?? context.ControlPid()), PgParameter.Integer(Pid), PgParameter.Instant(BackendStart));
 }

@@ -12,27 +12,18 @@ internal sealed partial class JobRun
 
     public void Complete(string? message = null) => SyncCall.Run(EndAsync(async: false, "Complete", JobOutcome.Success(message)));
 
-    public ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Complete", JobOutcome.Success(message));
-    }
+    public ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default) =>
+        EndAsync(async: true, "Complete", JobOutcome.Success(message), cancellationToken: cancellationToken);
 
     public void Fail(Exception error, AlertLevel? level = null) => SyncCall.Run(EndAsync(async: false, "Fail", JobOutcome.Failure(error, level)));
 
     public void Fail(string reason, AlertLevel? level = null) => SyncCall.Run(EndAsync(async: false, "Fail", JobOutcome.Failure(reason, level)));
 
-    public ValueTask FailAsync(Exception error, AlertLevel? level = null, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Fail", JobOutcome.Failure(error, level));
-    }
+    public ValueTask FailAsync(Exception error, AlertLevel? level = null, CancellationToken cancellationToken = default) =>
+        EndAsync(async: true, "Fail", JobOutcome.Failure(error, level), cancellationToken: cancellationToken);
 
-    public ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Fail", JobOutcome.Failure(reason, level));
-    }
+    public ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default) =>
+        EndAsync(async: true, "Fail", JobOutcome.Failure(reason, level), cancellationToken: cancellationToken);
 
     public void Dispose() => SyncCall.Run(DisposeAsync(async: false));
 
@@ -69,7 +60,8 @@ internal sealed partial class JobRun
         await LookForCancellationAsync(async: true, error).ConfigureAwait(false);
         var asked = IsCancelledBy(error) || (error is OperationCanceledException && callersToken.IsCancellationRequested);
         var outcome = asked ? JobOutcome.Cancelled(_options.CancelledLevel, error, CancelledBy) : JobOutcome.Failure(error);
-        await EndAsync(async: true, "Fail", outcome, mayThrow: false).ConfigureAwait(false);
+        // The token that fired is the reason of this end, and not its limit.
+        await EndAsync(async: true, "Fail", outcome, mayThrow: false, CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Ends an open run because the client goes away.</summary>
@@ -118,8 +110,10 @@ internal sealed partial class JobRun
             _control.OnCancelRequested(by);
     }
 
-    private ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true)
+    private ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true, CancellationToken cancellationToken = default)
     {
+        // Before anything is ended: a token that fires later does not stop an end halfway.
+        cancellationToken.ThrowIfCancellationRequested();
         JobmonTelemetry.Leave(_activity);
         return EndCoreAsync(async, operation, outcome, mayThrow);
     }
@@ -201,8 +195,7 @@ internal sealed partial class JobRun
         {
             FinalAction = !homeless ? null : !outcome.IsFailure ? Finished : begun ? AfterLastStep : BeforeFirstStep,
             FinalMessage = homeless ? outcome.Message : null,
-            ErrorJson = outcome.Error is { } error ? ErrorDocument.Json(error, _runtime.Texts)
-                : outcome.IsFailure ? ErrorDocument.Json(outcome.Message!, _runtime.Texts) : null,
+            ErrorJson = outcome.Error is not null || outcome.IsFailure ? ErrorDocument.Json(outcome.Error, outcome.Message, _runtime.Texts) : null,
             ResultJson = _values.Json(_runtime.Texts),
         });
         return events;

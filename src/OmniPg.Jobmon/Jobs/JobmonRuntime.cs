@@ -42,11 +42,11 @@ internal sealed record JobmonRuntime(
     /// <summary>Runs are recorded nowhere.</summary>
     public static JobmonRuntime Nowhere()
     {
-        var (nowhere, options) = (new NullSink(), new JobmonOptions());
-        return Local(nowhere, nowhere, new ServerClock(TimeProvider.System), options, new TextGuard(null, options.MaxMessageBytes), TimeProvider.System);
+        var options = new JobmonOptions();
+        return Local(new NullSink(), new ServerClock(TimeProvider.System), options, new TextGuard(null, options.MaxMessageBytes), TimeProvider.System);
     }
 
     /// <summary>Runs are recorded in this process, without a thread.</summary>
-    public static JobmonRuntime Local(IEventSink sink, IControl control, ServerClock clock, JobmonOptions options, TextGuard texts, TimeProvider time) => new(
-        sink, control, new AutonomousWriter(sink, spool: null, clock, options, time, NullLogger.Instance), options, texts, time, NullLogger.Instance);
+    public static JobmonRuntime Local(NullSink sink, ServerClock clock, JobmonOptions options, TextGuard texts, TimeProvider time) => new(
+        sink, sink, new AutonomousWriter(sink, spool: null, clock, options, time, NullLogger.Instance), options, texts, time, NullLogger.Instance);
 }

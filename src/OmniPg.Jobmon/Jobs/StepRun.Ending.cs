@@ -12,29 +12,17 @@ internal sealed partial class StepRun
 
     public void Fail(string reason) => SyncCall.Run(EndAsync(async: false, "Fail", AlertLevel.Critical, RequiredText(reason), null, null));
 
-    public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Complete", AlertLevel.Ok, message, status, null);
-    }
+    public ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default) =>
+        EndAsync(async: true, "Complete", AlertLevel.Ok, message, status, null, cancellationToken: cancellationToken);
 
-    public ValueTask WarnAsync(string message, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Warn", AlertLevel.Warning, Required(message), null, null);
-    }
+    public ValueTask WarnAsync(string message, CancellationToken cancellationToken = default) =>
+        EndAsync(async: true, "Warn", AlertLevel.Warning, Required(message), null, null, cancellationToken: cancellationToken);
 
-    public ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Fail", AlertLevel.Critical, null, null, Required(error));
-    }
+    public ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default) =>
+        EndAsync(async: true, "Fail", AlertLevel.Critical, null, null, Required(error), cancellationToken: cancellationToken);
 
-    public ValueTask FailAsync(string reason, CancellationToken cancellationToken = default)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return EndAsync(async: true, "Fail", AlertLevel.Critical, RequiredText(reason), null, null);
-    }
+    public ValueTask FailAsync(string reason, CancellationToken cancellationToken = default) =>
+        EndAsync(async: true, "Fail", AlertLevel.Critical, RequiredText(reason), null, null, cancellationToken: cancellationToken);
 
     public void Dispose() => SyncCall.Run(DisposeAsync(async: false));
 
@@ -81,8 +69,10 @@ internal sealed partial class StepRun
     }
 
     private ValueTask EndAsync(
-        bool async, string operation, AlertLevel level, string? message, string? status, Exception? error, bool mayThrow = true, long? rows = null)
+        bool async, string operation, AlertLevel level, string? message, string? status, Exception? error, bool mayThrow = true, long? rows = null,
+        CancellationToken cancellationToken = default)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         JobmonTelemetry.Leave(_activity);
         return EndCoreAsync(async, operation, level, message, status, error, mayThrow, rows);
     }
@@ -114,7 +104,7 @@ internal sealed partial class StepRun
             Progress = Cell.Last(),
             RowsAffected = rows,
             Error = error,
-            ErrorJson = error is null ? null : ErrorDocument.Json(error, _job.Runtime.Texts),
+            ErrorJson = error is null ? null : ErrorDocument.Json(error, null, _job.Runtime.Texts),
         };
 
     private static string Joined(string first, string? second) => second is null ? first : $"{first}\n{second}";

@@ -21,7 +21,7 @@ namespace OmniPg.Jobmon;
 /// </remarks>
 internal sealed partial class LogTables(JobmonServer server)
 {
-    private readonly ConcurrentDictionary<string, string> _statements = new();
+    private readonly ConcurrentDictionary<(Type, bool), string> _statements = new();
 
     public JobmonServer Server => server;
 
@@ -34,9 +34,9 @@ internal sealed partial class LogTables(JobmonServer server)
     /// <summary>What happens now goes through the extension's local functions.</summary>
     public bool ByLocalFunctions => server is { ByFunctions: false, Mode: JobmonMode.Extension };
 
-    /// <summary>The statement of one kind of event.</summary>
-    public string Statement(string kind, Func<LogTables, string?[]> parts) => _statements.GetOrAdd(
-        kind, static (_, made) => made.log.Named(string.Join('\n', made.parts(made.log).OfType<string>())), (log: this, parts));
+    /// <summary>The statement of one kind of event, by local functions or by the tables.</summary>
+    public string Statement(Type kind, bool byLocalFunctions, Func<LogTables, bool, string?[]> parts) => _statements.GetOrAdd(
+        (kind, byLocalFunctions), static (of, made) => made.log.Named(string.Join('\n', made.parts(made.log, of.Item2).OfType<string>())), (log: this, parts));
 
     /// <summary>The text with the names of this database. In one pass, so that nothing inside a name is taken for a name again.</summary>
     public string Named(string text)

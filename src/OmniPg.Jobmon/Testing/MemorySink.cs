@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace OmniPg.Jobmon;
 
 /// <summary>A log in memory: does with each event what its statement does to the tables. All state is changed and read under one lock.</summary>
-internal sealed class MemorySink : IEventSink, IControl
+internal sealed class MemorySink : NullSink
 {
     private readonly List<Run> _runs = [];
     private readonly Dictionary<JobRow, Run> _byRow = [];
@@ -29,28 +29,22 @@ internal sealed class MemorySink : IEventSink, IControl
     /// <summary>The recorded runs, oldest first; under the <see cref="Gate"/>.</summary>
     public IReadOnlyList<Run> Runs => _runs;
 
-    public string Name => "memory";
+    public override string Name => "memory";
 
-    public object Log => this;
+    public override object Log => this;
 
-    public bool InBackground => false;
-
-    public bool? TakesLines => true;
+    public override bool? TakesLines => true;
 
     private MemoryLocks Locks { get; }
 
-    public ValueTask<(WriteFailure? Failure, Exception? Error)> SendAsync(bool async, List<LogEvent> events)
+    public override ValueTask<(WriteFailure? Failure, Exception? Error)> SendAsync(bool async, List<LogEvent> events)
     {
         lock (Gate)
             events.ForEach(Take);
         return default;
     }
 
-    public bool Probe() => true;
-
-    public ValueTask<Exception> ExplainAsync(bool async, Exception error, string operation) => ValueTask.FromResult(error);
-
-    public void Watch(RunControl run)
+    public override void Watch(RunControl run)
     {
         lock (Gate)
         {
@@ -61,22 +55,22 @@ internal sealed class MemorySink : IEventSink, IControl
         }
     }
 
-    public void Unwatch(RunControl run)
+    public override void Unwatch(RunControl run)
     {
         lock (Gate)
             _watched.Remove(run.Row);
     }
 
-    public ValueTask<bool> LockAsync(bool async, InstanceLock wanted, TimeSpan wait, CancellationToken cancellationToken) =>
+    public override ValueTask<bool> LockAsync(bool async, InstanceLock wanted, TimeSpan wait, CancellationToken cancellationToken) =>
         Locks.TakeAsync(async, wanted, wait, cancellationToken);
 
-    public ValueTask UnlockAsync(bool async, InstanceLock held)
+    public override ValueTask UnlockAsync(bool async, InstanceLock held)
     {
         Locks.Release(held);
         return default;
     }
 
-    public ValueTask<JobAlreadyRunningException> ExplainConflictAsync(bool async, InstanceLock wanted)
+    public override ValueTask<JobAlreadyRunningException> ExplainConflictAsync(bool async, InstanceLock wanted)
     {
         lock (Gate)
         {
@@ -84,18 +78,6 @@ internal sealed class MemorySink : IEventSink, IControl
             return ValueTask.FromResult(new JobAlreadyRunningException(wanted.JobName, holder?.JobId, null, holder?.StartTime));
         }
     }
-
-    public ValueTask<string?> WhoAskedToCancelAsync(bool async, long jobId) => default;
-
-    public void BeginLeave()
-    {
-    }
-
-    public void Dispose()
-    {
-    }
-
-    public ValueTask DisposeAsync() => default;
 
     /// <summary>Asks a run to stop: its token has fired on return, and the callbacks have run.</summary>
     public CancelResult Cancel(long jobId, string by)

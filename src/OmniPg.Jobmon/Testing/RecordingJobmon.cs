@@ -27,7 +27,7 @@ public sealed class RecordingJobmon : IJobmon, IDisposable
         _log = new(() =>
         {
             var sink = new MemorySink(timeProvider ?? TimeProvider.System, new TextGuard(MessageFilter, _options.MaxMessageBytes));
-            var runtime = JobmonRuntime.Local(sink, sink, sink.Clock, _options, sink.Texts, sink.Time) with { SqlAnswer = SqlAnswer };
+            var runtime = JobmonRuntime.Local(sink, sink.Clock, _options, sink.Texts, sink.Time) with { SqlAnswer = SqlAnswer };
             return (sink, runtime, new JobmonClient(runtime));
         });
     }
