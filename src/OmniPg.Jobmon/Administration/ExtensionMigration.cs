@@ -40,14 +40,12 @@ internal static class ExtensionMigration
         var session = database.On(connection, cancellationToken);
         var done = await SchemaInstall.RunAsync(session, JobmonSchemaScript.LockName, new InstallOptions().LockTimeout, async () =>
         {
-            var found = await JobmonServerDetector.DetectAsync(async: true, connection, null, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
+            var found = (await database.LookAsync(session, null).ConfigureAwait(false)).RequireOwnVersion();
             if (found.Mode != JobmonMode.Extension)
                 throw new JobmonNotInstalledException(found.Database, "pg_jobmon");
             if (found.Schema == target)
                 throw new JobmonConflictException(target.Value, "it holds the extension pg_jobmon");
-            var own = await JobmonServerDetector.DetectAnyVersionAsync(
-                async: true, connection, target, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false);
-            own.RequireNothingNewer();
+            (await database.LookAsync(session, target).ConfigureAwait(false)).RequireNothingNewer();
             await CopyAsync(session, found, target).ConfigureAwait(false);
             return true;
         }).ConfigureAwait(false);

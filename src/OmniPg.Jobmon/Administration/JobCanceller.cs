@@ -10,24 +10,27 @@ internal static class JobCanceller
     private const string Flag =
         "SELECT @side@.request_cancel($1, current_user || coalesce(': ' || $2, ''))";
 
-    // One row when a backend with the pid of the run is at work in this database: whether it is provably the run's. The pid of a run of
-    // this package is that of its log, unless work was attached; behind a pooler it is anybody's.
-    private const string Backend =
+    private const string AtWork =
         """
-        SELECT a.pid, a.backend_start IS NULL, a.backend_start <= j.start_time
+
         FROM @schema@.job_log j JOIN pg_catalog.pg_stat_activity a ON a.pid = j.pid
         WHERE j.job_id = $1 AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+
+        """;
+
+    // One row when a backend with the pid of the run is at work in this database: whether it is provably the run's. The pid of a run of
+    // this package is that of its log, unless work was attached; behind a pooler it is anybody's.
+    private const string Backend = "SELECT a.pid, a.backend_start IS NULL, a.backend_start <= j.start_time" + AtWork +
+        """
         --side
           AND NOT EXISTS (SELECT FROM @side@.run r LEFT JOIN @side@.session s ON s.session_id = r.session_id
                           WHERE r.job_id = j.job_id AND (s.liveness = 'lock' AND r.work_pid = a.pid) IS NOT TRUE)
         --end
         """;
 
-    private const string Signal =
+    private const string Signal = "SELECT coalesce(bool_or(pg_cancel_backend(a.pid)), false)" + AtWork +
         """
-        SELECT coalesce(bool_or(pg_cancel_backend(a.pid)), false)
-        FROM @schema@.job_log j JOIN pg_catalog.pg_stat_activity a ON a.pid = j.pid
-        WHERE j.job_id = $1 AND a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_start <= j.start_time
+          AND a.backend_start <= j.start_time
         --side
           AND NOT EXISTS (SELECT FROM @side@.run r LEFT JOIN @side@.session s ON s.session_id = r.session_id
                           WHERE r.job_id = j.job_id

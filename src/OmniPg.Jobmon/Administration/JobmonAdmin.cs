@@ -170,12 +170,8 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
         return (await MuteAsync(MuteFor, jobName, PgParameter.Interval(interval), by, why, cancellationToken).ConfigureAwait(false))!.Value;
     }
 
-    public async Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default)
-    {
-        var texts = await RunAsync("read texts", (session, server) => session.RowsAsync(
-            server.Render(JobMonitorSql.StatusTexts), row => (Code: row.GetInt32(0), Text: row.GetString(1))), cancellationToken).ConfigureAwait(false);
-        return new SortedDictionary<int, string>(texts.ToDictionary(t => t.Code, t => t.Text));
-    }
+    public async Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default) =>
+        await database.RunAsync("read texts", JobMonitorSql.StatusTextsAsync, cancellationToken).ConfigureAwait(false);
 
     public Task SetStatusTextAsync(AlertLevel level, string text, CancellationToken cancellationToken = default)
     {

@@ -18,21 +18,19 @@ internal static class JobmonConfiguration
         Choice<ErrorPolicy>(section, nameof(options.ErrorPolicy), value => options.ErrorPolicy = value);
         Choice<DisposeBehavior>(section, nameof(options.DisposeBehavior), value => options.DisposeBehavior = value);
         Choice<LivenessMode>(section, nameof(options.Liveness), value => options.Liveness = value);
-        Time(section, nameof(options.FlushInterval), value => options.FlushInterval = value);
-        Time(section, nameof(options.HeartbeatInterval), value => options.HeartbeatInterval = value);
-        Time(section, nameof(options.DeadAfter), value => options.DeadAfter = value);
-        Time(section, nameof(options.ConnectTimeout), value => options.ConnectTimeout = value);
-        Time(section, nameof(options.CommandTimeout), value => options.CommandTimeout = value);
-        Time(section, nameof(options.PgCronStartGrace), value => options.PgCronStartGrace = value);
-        Number(section, nameof(options.MaxMessageBytes), value => options.MaxMessageBytes = value);
-        Number(section, nameof(options.MaxJobNameBytes), value => options.MaxJobNameBytes = value);
-        Number(section, nameof(options.MaxBufferedEvents), value => options.MaxBufferedEvents = value);
-        Number(section, nameof(options.MaxLogLines), value => options.MaxLogLines = value);
-        Flag(section, nameof(options.RelaxedStartDurability), value => options.RelaxedStartDurability = value);
-        Flag(section, nameof(options.PgCron), value => options.PgCron = value);
+        Value<TimeSpan>(section, nameof(options.FlushInterval), value => options.FlushInterval = value);
+        Value<TimeSpan>(section, nameof(options.HeartbeatInterval), value => options.HeartbeatInterval = value);
+        Value<TimeSpan>(section, nameof(options.DeadAfter), value => options.DeadAfter = value);
+        Value<TimeSpan>(section, nameof(options.ConnectTimeout), value => options.ConnectTimeout = value);
+        Value<TimeSpan>(section, nameof(options.CommandTimeout), value => options.CommandTimeout = value);
+        Value<TimeSpan>(section, nameof(options.PgCronStartGrace), value => options.PgCronStartGrace = value);
+        Value<int>(section, nameof(options.MaxMessageBytes), value => options.MaxMessageBytes = value);
+        Value<int>(section, nameof(options.MaxJobNameBytes), value => options.MaxJobNameBytes = value);
+        Value<int>(section, nameof(options.MaxBufferedEvents), value => options.MaxBufferedEvents = value);
+        Value<int>(section, nameof(options.MaxLogLines), value => options.MaxLogLines = value);
+        Value<bool>(section, nameof(options.RelaxedStartDurability), value => options.RelaxedStartDurability = value);
+        Value<bool>(section, nameof(options.PgCron), value => options.PgCron = value);
     }
-
-    private delegate bool Parser<T>(string text, out T value);
 
     private static void Text(IConfiguration section, string key, Action<string> set)
     {
@@ -41,17 +39,10 @@ internal static class JobmonConfiguration
     }
 
     private static void Choice<T>(IConfiguration section, string key, Action<T> set)
-        where T : struct, Enum => Parsed(section, key, static (string text, out T value) => Enum.TryParse(text, ignoreCase: true, out value), set);
+        where T : struct, Enum => Text(section, key, text => set(Enum.TryParse<T>(text, ignoreCase: true, out var value) ? value : throw IsNo<T>(text, key)));
 
-    private static void Flag(IConfiguration section, string key, Action<bool> set) =>
-        Parsed(section, key, static (string text, out bool value) => bool.TryParse(text, out value), set);
+    private static void Value<T>(IConfiguration section, string key, Action<T> set)
+        where T : IParsable<T> => Text(section, key, text => set(T.TryParse(text, CultureInfo.InvariantCulture, out var value) ? value : throw IsNo<T>(text, key)));
 
-    private static void Time(IConfiguration section, string key, Action<TimeSpan> set) =>
-        Parsed(section, key, static (string text, out TimeSpan value) => TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out value), set);
-
-    private static void Number(IConfiguration section, string key, Action<int> set) =>
-        Parsed(section, key, static (string text, out int value) => int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out value), set);
-
-    private static void Parsed<T>(IConfiguration section, string key, Parser<T> parse, Action<T> set) => Text(section, key, text =>
-        set(parse(text, out var value) ? value : throw new InvalidOperationException($"Configuration value '{text}' of '{key}' is not a {typeof(T).Name}.")));
+    private static InvalidOperationException IsNo<T>(string text, string key) => new($"Configuration value '{text}' of '{key}' is not a {typeof(T).Name}.");
 }

@@ -6,6 +6,14 @@ namespace OmniPg.Jobmon;
 /// <summary>One thing that a check found: a row of <c>check_job_status</c>.</summary>
 public sealed record JobAlert
 {
+    // The first text of a kind is the one that is written.
+    private static readonly (string Text, JobAlertStatus Status)[] Texts =
+    [
+        ("OK", JobAlertStatus.Ok), ("FAILED_RUN", JobAlertStatus.FailedRun), ("MISSING", JobAlertStatus.Missing), ("RUNNING", JobAlertStatus.Running),
+        ("RUNNING (unverified)", JobAlertStatus.Running), ("BLOCKED", JobAlertStatus.Blocked), ("DIED", JobAlertStatus.Died),
+        ("OVERDUE", JobAlertStatus.Overdue), ("TOO_FAST", JobAlertStatus.TooFast), ("STALLED", JobAlertStatus.Stalled),
+    ];
+
     /// <summary>Severity, before muting.</summary>
     public required AlertLevel Level { get; init; }
 
@@ -61,7 +69,7 @@ public sealed record JobAlert
         return new JobAlert
         {
             Level = new AlertLevel(row.GetInt32(0)),
-            Status = Parse(row.GetString(1)),
+            Status = Array.Find(Texts, known => known.Text == row.GetString(1)) is { Text: not null } known ? known.Status : JobAlertStatus.Other,
             AlertStatusText = row.GetString(1),
             JobName = row.GetString(2),
             AlertText = row.GetString(3),
@@ -73,19 +81,8 @@ public sealed record JobAlert
         };
     }
 
-    private static JobAlertStatus Parse(string text) => text switch
-    {
-        "OK" => JobAlertStatus.Ok,
-        "FAILED_RUN" => JobAlertStatus.FailedRun,
-        "MISSING" => JobAlertStatus.Missing,
-        "RUNNING" or "RUNNING (unverified)" => JobAlertStatus.Running,
-        "BLOCKED" => JobAlertStatus.Blocked,
-        "DIED" => JobAlertStatus.Died,
-        "OVERDUE" => JobAlertStatus.Overdue,
-        "TOO_FAST" => JobAlertStatus.TooFast,
-        "STALLED" => JobAlertStatus.Stalled,
-        _ => JobAlertStatus.Other,
-    };
+    /// <summary>The text of a kind, as the server writes it.</summary>
+    internal static string TextOf(JobAlertStatus status) => Array.Find(Texts, known => known.Status == status).Text;
 
     private static string Whole(TimeSpan late) => late.ToString(late.TotalDays >= 1 ? @"d'd 'h\:mm\:ss" : @"h\:mm\:ss", CultureInfo.InvariantCulture);
 }

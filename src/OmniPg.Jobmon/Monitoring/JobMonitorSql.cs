@@ -14,7 +14,14 @@ internal static class JobMonitorSql
     // Compiling the check takes seconds where running it takes milliseconds. For this batch alone: it is one transaction.
     public const string NoCompilation = "SELECT set_config('jit', 'off', true)";
 
+    /// <summary>Texts of the alert codes.</summary>
     public const string StatusTexts = "SELECT alert_code, alert_text FROM @schema@.job_status_text ORDER BY alert_code";
+
+    public static async Task<SortedDictionary<int, string>> StatusTextsAsync(PgSession session, JobmonServer server)
+    {
+        var texts = await session.RowsAsync(server.RequireInstalled().Render(StatusTexts), row => (Code: row.GetInt32(0), Text: row.GetString(1))).ConfigureAwait(false);
+        return new SortedDictionary<int, string>(texts.ToDictionary(t => t.Code, t => t.Text));
+    }
 
     // $1 is unused, so that both statements about running jobs take the same parameters.
     public const string CountRunning =

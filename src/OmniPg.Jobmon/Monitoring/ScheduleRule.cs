@@ -52,7 +52,7 @@ internal sealed record ScheduleRule(
 
     private JobAlert Alert(AlertLevel level, string text) => new()
     {
-        Level = level, Status = JobAlertStatus.Missing, AlertStatusText = "MISSING", JobName = JobName, AlertText = text,
+        Level = level, Status = JobAlertStatus.Missing, AlertStatusText = JobAlert.TextOf(JobAlertStatus.Missing), JobName = JobName, AlertText = text,
         Muted = MutedUntil is not null, MutedUntil = MutedUntil,
     };
 }

@@ -135,15 +135,8 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
 
     private static JobAlert Alert(PgCronRule rule, AlertLevel level, JobAlertStatus status, string text) => new()
     {
-        Level = level, Status = status, JobName = rule.JobName, AlertText = text, Muted = rule.MutedUntil is not null, MutedUntil = rule.MutedUntil,
-        AlertStatusText = status switch
-        {
-            JobAlertStatus.FailedRun => "FAILED_RUN",
-            JobAlertStatus.Missing => "MISSING",
-            JobAlertStatus.Died => "DIED",
-            JobAlertStatus.Overdue => "OVERDUE",
-            _ => "TOO_FAST",
-        },
+        Level = level, Status = status, AlertStatusText = JobAlert.TextOf(status), JobName = rule.JobName, AlertText = text,
+        Muted = rule.MutedUntil is not null, MutedUntil = rule.MutedUntil,
     };
 
     private static string Inv(FormattableString text) => FormattableString.Invariant(text);

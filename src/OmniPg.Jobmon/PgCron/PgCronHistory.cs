@@ -90,9 +90,8 @@ internal sealed class PgCronHistory(IJobHistory log, JobmonDatabase database, Pg
 
     private async Task<(string? Ok, string? Critical)> StatusTextsAsync(CancellationToken cancellationToken)
     {
-        var texts = await database.RunAsync("list jobs", (session, server) => session.RowsAsync(
-            server.RequireInstalled().Render(JobMonitorSql.StatusTexts), row => (Code: row.GetInt32(0), Text: row.GetString(1))), cancellationToken).ConfigureAwait(false);
-        return (texts.FirstOrDefault(t => t.Code == 1).Text, texts.FirstOrDefault(t => t.Code == 3).Text);
+        var texts = await database.RunAsync("list jobs", JobMonitorSql.StatusTextsAsync, cancellationToken).ConfigureAwait(false);
+        return (texts.GetValueOrDefault(1), texts.GetValueOrDefault(3));
     }
 
     private static JobRecord Read(NpgsqlDataReader row, (string? Ok, string? Critical) texts) => new()

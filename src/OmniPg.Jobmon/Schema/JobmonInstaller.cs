@@ -24,8 +24,7 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
         var before = await SchemaInstall.RunAsync(session, JobmonSchemaScript.LockName, options.LockTimeout, async () =>
         {
             // Looked at under the lock, so that what is judged here is what the scripts find.
-            var found = (await JobmonServerDetector.DetectAnyVersionAsync(
-                async: true, connection, wanted, database.SideSchema, database.CommandTimeoutSeconds, cancellationToken).ConfigureAwait(false)).RequireNothingNewer();
+            var found = (await database.LookAsync(session, wanted).ConfigureAwait(false)).RequireNothingNewer();
             await ApplyAsync(session, found, JobmonSchemaScript.Plan(found.Mode, found.Schema, found.SideSchema, readerRole)).ConfigureAwait(false);
             // Beside the plan: what it says may hold a password.
             if (found.Mode != JobmonMode.Extension && options.Dblink is { } mapping)

@@ -15,7 +15,13 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
     public PgIdentifier SideSchema => sideSchema;
 
     protected override async ValueTask<JobmonServer> FindAsync(PgSession session) =>
-        await JobmonServerDetector.DetectAsync(async: true, session.Connection, schema, sideSchema, session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false);
+        (await LookAsync(session, schema).ConfigureAwait(false)).RequireOwnVersion();
+
+    /// <summary>What is there now, of whatever version.</summary>
+    /// <param name="session">A session.</param>
+    /// <param name="wanted">Schema of the log; null for the extension's, else the SDK's own.</param>
+    public ValueTask<JobmonServer> LookAsync(PgSession session, PgIdentifier? wanted) => JobmonServerDetector.DetectAsync(
+        async: true, session.Connection, wanted, sideSchema, session.CommandTimeoutSeconds, session.CancellationToken);
 
     protected override bool IsWorthKeeping(JobmonServer found) => found.Mode != JobmonMode.NotInstalled;
 

@@ -40,7 +40,7 @@ internal static class JobmonServerDetector
 
     private static readonly PgIdentifier LogSchema = PgIdentifier.Create("log_schema");
 
-    /// <summary>Finds a log of this package's version, or throws <see cref="JobmonUnsupportedVersionException"/>.</summary>
+    /// <summary>Finds a log of any version: <see cref="JobmonServer.RequireOwnVersion"/> and <see cref="JobmonServer.RequireNothingNewer"/> judge it.</summary>
     /// <param name="async">Whether to use asynchronous I/O.</param>
     /// <param name="connection">An open connection.</param>
     /// <param name="schema">The schema to look at, or <see langword="null"/> for the extension first, then the SDK's own.</param>
@@ -48,12 +48,6 @@ internal static class JobmonServerDetector
     /// <param name="seconds">Limit of a statement.</param>
     /// <param name="cancellationToken">Cancels the query.</param>
     public static async ValueTask<JobmonServer> DetectAsync(
-        bool async, NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, int seconds, CancellationToken cancellationToken) =>
-        (await DetectAnyVersionAsync(async, connection, schema, side, seconds, cancellationToken).ConfigureAwait(false)).RequireOwnVersion();
-
-    /// <summary>Finds a log of any version, for an installation to judge.</summary>
-    /// <inheritdoc cref="DetectAsync"/>
-    public static async ValueTask<JobmonServer> DetectAnyVersionAsync(
         bool async, NpgsqlConnection connection, PgIdentifier? schema, PgIdentifier side, int seconds, CancellationToken cancellationToken)
     {
         using var command = new NpgsqlCommand(Detect, connection) { CommandTimeout = seconds, Parameters = { PgParameter.Text(schema?.Value) } };

@@ -29,7 +29,7 @@ internal sealed class LogTarget(OwnConnections connections, JobmonOptions option
         JobmonServer found;
         try
         {
-            found = await JobmonServerDetector.DetectAsync(async, connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false);
+            found = (await JobmonServerDetector.DetectAsync(async, connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false)).RequireOwnVersion();
         }
         finally
         {

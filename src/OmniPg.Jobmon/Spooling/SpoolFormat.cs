@@ -3,80 +3,23 @@ using System.Text.Json.Serialization;
 namespace OmniPg.Jobmon;
 
 /// <summary>One event as one line of a spool file. Texts have been filtered and cut already; ids are there if the server had given them.</summary>
-internal sealed record SpoolRecord
+/// <remarks>
+/// The event is the <see cref="LogEvent.Operation"/>; run and step are named by their tokens. The time is the server's, or the wall clock of the machine where
+/// that was not known. What follows behind the id of the run stands where the kind of event has it.
+/// </remarks>
+internal sealed record SpoolRecord(
+    string Event, DateTime At, Guid Job, bool ServerTime = false, long? JobId = null, string? Name = null, Guid? Parent = null, long? ParentId = null,
+    string? TraceId = null, string? SpanId = null, string? Arguments = null, string[]? Tags = null, TimeSpan? MaxRuntime = null,
+    Guid? Step = null, long? StepId = null, Guid? ParentStep = null, long? ParentStepId = null, int? Ordinal = null, string? Action = null,
+    int? Level = null, string? Status = null, string? Message = null, long? Current = null, long? Total = null, string? Unit = null, long? Rows = null,
+    string? Error = null, string? Result = null, int? Pid = null, DateTime? BackendStart = null, long? First = null, SpoolRecord.Line[]? Lines = null)
 {
-    public required string Event { get; init; }
-
-    public required DateTime At { get; init; }
-
-    /// <summary>Whether <see cref="At"/> is the server's time; else the wall clock of the machine.</summary>
-    public bool ServerTime { get; init; }
-
-    public required Guid Job { get; init; }
-
-    public long? JobId { get; init; }
-
-    public string? Name { get; init; }
-
-    public Guid? Parent { get; init; }
-
-    public long? ParentId { get; init; }
-
-    public string? TraceId { get; init; }
-
-    public string? SpanId { get; init; }
-
-    public string? Arguments { get; init; }
-
-    public string[]? Tags { get; init; }
-
-    public TimeSpan? MaxRuntime { get; init; }
-
-    public Guid? Step { get; init; }
-
-    public long? StepId { get; init; }
-
-    public Guid? ParentStep { get; init; }
-
-    public long? ParentStepId { get; init; }
-
-    public int? Ordinal { get; init; }
-
-    public string? Action { get; init; }
-
-    public int? Level { get; init; }
-
-    public string? Status { get; init; }
-
-    public string? Message { get; init; }
-
-    public long? Current { get; init; }
-
-    public long? Total { get; init; }
-
-    public string? Unit { get; init; }
-
-    public long? Rows { get; init; }
-
-    public string? Error { get; init; }
-
-    public string? Result { get; init; }
-
-    public int? Pid { get; init; }
-
-    public DateTime? BackendStart { get; init; }
-
-    /// <summary>Number of the first of <see cref="Lines"/>.</summary>
-    public long? First { get; init; }
-
-    public Line[]? Lines { get; init; }
-
     /// <summary>One captured log line.</summary>
-    internal sealed record Line(DateTime At, bool ServerTime, Guid? Step, long? StepId, short Level, string? Category, string Message);
+    internal sealed record Line(DateTime At, bool ServerTime, short Level, string Message, Guid? Step = null, long? StepId = null, string? Category = null);
 }
 
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(SpoolHeader))]
 [JsonSerializable(typeof(SpoolRecord))]
 internal sealed partial class SpoolJson : JsonSerializerContext;
@@ -87,7 +30,7 @@ internal sealed class SpoolEncoder(ServerClock clock, TextGuard texts)
     public SpoolRecord Encode(LogEvent e)
     {
         var (at, serverTime) = TimeOf(e.Mark);
-        var record = new SpoolRecord { Event = e.Operation, At = at, ServerTime = serverTime, Job = e.Job.Token, JobId = e.Job.JobId };
+        var record = new SpoolRecord(e.Operation, at, e.Job.Token, serverTime, e.Job.JobId);
         return e switch
         {
             JobStartedEvent start => record with
@@ -140,7 +83,7 @@ internal sealed class SpoolEncoder(ServerClock clock, TextGuard texts)
     private SpoolRecord.Line Line(LogLine line)
     {
         var (at, serverTime) = TimeOf(line.Mark);
-        return new SpoolRecord.Line(at, serverTime, line.Step?.Token, line.Step?.StepId, line.Level, texts.Clean(line.Category), texts.Clean(line.Message)!);
+        return new SpoolRecord.Line(at, serverTime, line.Level, texts.Clean(line.Message)!, line.Step?.Token, line.Step?.StepId, texts.Clean(line.Category));
     }
 
     // Without a first contact there is only the clock of this machine; the reader takes the difference of both into account.
