@@ -39,7 +39,7 @@ internal static class ArchiveSnippets
         #region archive-dump
         var source = PgDumpSource.FromConnectionString(connectionString);
         await using var run = await new PgDumpRunner().StartAsync(source, new PgDumpOptions { SchemaOnly = true });
-        Console.WriteLine($"{run.Archive.Entries.Count} entries by pg_dump {run.Tool.Version}");
+        Console.WriteLine($"{run.Archive.Entries.Count} entries by pg_dump {run.ToolVersion}");
         foreach (var warning in await run.CompleteAsync())
             Console.WriteLine($"{warning.Kind}: {warning.Message}");
         #endregion

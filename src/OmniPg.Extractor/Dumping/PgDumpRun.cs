@@ -26,8 +26,13 @@ public sealed class PgDumpRun : IAsyncDisposable
     /// <summary>The archive, read from the pipe: its data comes in order and once. Disposed with this object.</summary>
     public PgArchive Archive { get; private set; } = null!;
 
-    /// <summary>The program that runs.</summary>
-    public PgTool Tool { get; }
+    /// <summary>Full path of the program that runs.</summary>
+    public string ToolPath => Tool.Path;
+
+    /// <summary>Version of the program that runs.</summary>
+    public PgServerVersion ToolVersion => Tool.Version;
+
+    internal PgTool Tool { get; }
 
     internal bool IsPinned { get; init; }
 

@@ -123,10 +123,8 @@ internal sealed class PgToolLocator(PgToolOptions? options = null)
     private sealed record ToolProbe(PgTool? Tool, string Finding);
 }
 
-/// <summary>A client program of PostgreSQL that was found.</summary>
-/// <param name="Path">Full path.</param>
-/// <param name="Version">Its version.</param>
-public sealed record PgTool(string Path, PgServerVersion Version);
+/// <summary>A client program of PostgreSQL that was found, with its full path.</summary>
+internal sealed record PgTool(string Path, PgServerVersion Version);
 
 /// <summary>Where the client programs are looked for.</summary>
 public sealed class PgToolOptions

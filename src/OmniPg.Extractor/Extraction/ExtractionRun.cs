@@ -20,7 +20,7 @@ internal sealed class ExtractionRun(IArchiveSource source, ExtractionOptions opt
             var result = await WriteAsync(open, directory, progress, cancellationToken).ConfigureAwait(false);
             result = result with { DumpTime = dumpTime, WriteTime = time.GetElapsedTime(started) - dumpTime };
             progress?.Report(new ExtractionProgress(ExtractionPhase.Done, result.Files.Count, result.Files.Count, null));
-            ExtractorTelemetry.Record(open.Archive.Header.Database ?? "", result);
+            Measure(open.Archive.Header.Database ?? "", result);
             ExtractorLog.TreeWritten(logger, result.Directory, result.Files.Count, result.Changed.Count);
             return result;
         }
@@ -91,6 +91,29 @@ internal sealed class ExtractionRun(IArchiveSource source, ExtractionOptions opt
             IsComplete = !warnings.Any(static w => w.MeansMissing),
         };
     }
+
+    // The database's name is a tag: one process extracts few of them.
+    private static void Measure(string database, ExtractionResult result)
+    {
+        var name = new KeyValuePair<string, object?>("db.namespace", database);
+        ExtractorTelemetry.Duration.Record(result.DumpTime.TotalSeconds, name, new("phase", "dump"));
+        ExtractorTelemetry.Duration.Record(result.WriteTime.TotalSeconds, name, new("phase", "write"));
+        ExtractorTelemetry.Entries.Add(result.Account.InFiles, name, new("outcome", "written"));
+        ExtractorTelemetry.Entries.Add(result.Account.Filtered, name, new("outcome", "filtered"));
+        ExtractorTelemetry.Entries.Add(result.Account.Consumed, name, new("outcome", "consumed"));
+        foreach (var (status, count) in result.Files.CountBy(static file => file.Status))
+            ExtractorTelemetry.Files.Add(count, name, new("status", NameOf(status)));
+    }
+
+    private static string NameOf(FileStatus status) => status switch
+    {
+        FileStatus.Created => "created",
+        FileStatus.Updated => "updated",
+        FileStatus.Deleted => "deleted",
+        FileStatus.Unchanged => "unchanged",
+        FileStatus.Stale => "stale",
+        _ => "unmanaged",
+    };
 
     private async Task<IReadOnlyList<PgDumpWarning>> CompleteAsync(IOpenArchive open, CancellationToken cancellationToken)
     {
