@@ -171,7 +171,7 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     }
 
     public async Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default) =>
-        await database.RunAsync("read texts", JobMonitorSql.StatusTextsAsync, cancellationToken).ConfigureAwait(false);
+        await database.RunAsync("read texts", JobMonitor.StatusTextsAsync, cancellationToken).ConfigureAwait(false);
 
     public Task SetStatusTextAsync(AlertLevel level, string text, CancellationToken cancellationToken = default)
     {
@@ -185,7 +185,7 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     // The server builds each object, so a run with its steps is one row and memory stays constant.
     private async Task WriteAsync(Stream target, JobQuery query, CancellationToken cancellationToken)
     {
-        var lines = database.StreamAsync("export", server => JobHistory.ListCommand(server, query, JobHistorySql.Export), row => row.GetString(0), cancellationToken);
+        var lines = database.StreamAsync("export", server => JobHistory.ListCommand(server, query, JobHistory.Export), row => row.GetString(0), cancellationToken);
         await foreach (var line in lines.ConfigureAwait(false))
         {
             await target.WriteAsync(Encoding.UTF8.GetBytes(line), cancellationToken).ConfigureAwait(false);

@@ -159,7 +159,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
             var success = await session.ScalarAsync(server.Render(SuccessText)).ConfigureAwait(false) as string ?? "OK";
             // All or nothing: what is taken is not read again, so a connection that breaks between two rows must not have taken the first.
             var changed = await session.RowsAsync(
-                server.Render(JobHistorySql.Changed), JobHistorySql.ReadJob, PgParameter.BigInt(_highest), PgParameter.BigInts(_open.Concat(_gaps.Keys))).ConfigureAwait(false);
+                server.Render(JobHistory.Changed), JobHistory.ReadJob, PgParameter.BigInt(_highest), PgParameter.BigInts(_open.Concat(_gaps.Keys))).ConfigureAwait(false);
             var events = new List<(DateTimeOffset At, JobEvent Event)>();
             foreach (var job in changed)
                 Take(job, success, now, events);

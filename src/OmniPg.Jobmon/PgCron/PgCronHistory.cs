@@ -6,6 +6,23 @@ namespace OmniPg.Jobmon;
 /// <summary>The history of a job log with the runs of pg_cron among its own.</summary>
 internal sealed class PgCronHistory(IJobHistory log, JobmonDatabase database, PgCronSource cron) : IJobHistory
 {
+    // $1 name, $2 pattern, $3 status, $4 since, $5 before, $6 unfinished, $7 limit, $8 run ids. A run that found no connection has no times before 1.6.3;
+    // it began before those that came after it. The window follows the index downwards and ends with the limit.
+    private const string Runs =
+        """
+        SELECT q.runid, q.jobid, q.name, q.username, q.start_time, q.end_time, q.status, coalesce(q.job_pid, 0), q.command, q.database, q.return_message
+        FROM (SELECT r.runid, coalesce(r.jobid, 0) AS jobid, upper('PG_CRON: ' || coalesce(j.jobname::text, '#' || r.jobid, '#')) AS name,
+                coalesce(r.username, '') AS username,
+                coalesce(r.start_time, r.end_time, min(coalesce(r.start_time, r.end_time)) OVER (ORDER BY r.runid DESC ROWS UNBOUNDED PRECEDING), now()) AS start_time,
+                CASE WHEN r.status IN ('succeeded', 'failed') THEN coalesce(r.end_time, r.start_time) END AS end_time,
+                r.status, r.job_pid, coalesce(r.command, '') AS command, coalesce(r.database, '') AS database, r.return_message
+              FROM cron.job_run_details r LEFT JOIN cron.job j ON j.jobid = r.jobid) q
+        WHERE ($1 IS NULL OR q.name = upper($1)) AND ($2 IS NULL OR q.name ~* $2) AND ($3 IS NULL OR q.status = $3)
+          AND ($4 IS NULL OR q.start_time >= $4) AND ($5 IS NULL OR q.start_time < $5)
+          AND ($6 IS NULL OR (q.status IN ('succeeded', 'failed')) = NOT $6) AND ($8 IS NULL OR q.runid = ANY ($8))
+        ORDER BY q.runid DESC LIMIT $7
+        """;
+
     public IAsyncEnumerable<JobRecord> ListAsync(JobQuery query, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(query);
@@ -79,7 +96,7 @@ internal sealed class PgCronHistory(IJobHistory log, JobmonDatabase database, Pg
 
     private IAsyncEnumerable<JobRecord> ReadAsync(
         JobQuery query, string? status, long[]? runs, (string? Ok, string? Critical) texts, CancellationToken cancellationToken) =>
-        cron.StreamAsync("list jobs of pg_cron", _ => new NpgsqlCommand(PgCronSql.Runs)
+        cron.StreamAsync("list jobs of pg_cron", _ => new NpgsqlCommand(Runs)
         {
             Parameters =
             {
@@ -90,7 +107,7 @@ internal sealed class PgCronHistory(IJobHistory log, JobmonDatabase database, Pg
 
     private async Task<(string? Ok, string? Critical)> StatusTextsAsync(CancellationToken cancellationToken)
     {
-        var texts = await database.RunAsync("list jobs", JobMonitorSql.StatusTextsAsync, cancellationToken).ConfigureAwait(false);
+        var texts = await database.RunAsync("list jobs", JobMonitor.StatusTextsAsync, cancellationToken).ConfigureAwait(false);
         return (texts.GetValueOrDefault(1), texts.GetValueOrDefault(3));
     }
 

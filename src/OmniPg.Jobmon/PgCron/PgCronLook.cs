@@ -16,8 +16,8 @@ internal sealed record PgCronLook(PgCronServer Server, IReadOnlyList<PgCronJob> 
             Timeout = session.CommandTimeoutSeconds,
             BatchCommands =
             {
-                new NpgsqlBatchCommand(JobMonitorSql.NoCompilation), new NpgsqlBatchCommand(PgCronSql.Server),
-                new NpgsqlBatchCommand(PgCronSql.Jobs) { Parameters = { PgParameter.Integer(PgCronSql.RecentRuns), PgParameter.Integer(PgCronSql.MostFailures) } },
+                new NpgsqlBatchCommand(JobMonitor.NoCompilation), new NpgsqlBatchCommand(PgCronServer.Sql),
+                new NpgsqlBatchCommand(PgCronJob.Sql) { Parameters = { PgParameter.Integer(PgCronJob.RecentRuns), PgParameter.Integer(PgCronJob.MostFailures) } },
             },
         };
         var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);

@@ -6,6 +6,28 @@ namespace OmniPg.Jobmon;
 /// <summary>What the rules of the job log say of one job of pg_cron.</summary>
 internal sealed record PgCronRule
 {
+    // $1 names, $2 last starts, $3 starts of the runs at work, $4 durations of the last successes, $5 now, $6 usual seconds of the runs at work. Asked
+    // in the database of the job log, where the rules are.
+    private const string Rules =
+        """
+        SELECT upper(n.name), c.job_name IS NOT NULL, c.sensitivity::integer, $5 - n.last_start > c.warn_threshold, $5 - n.last_start > c.error_threshold,
+        --side
+            NOT coalesce(c.active, true) OR NOT coalesce(u.active, true), u.cron, u.time_zone, make_interval(secs => extract(epoch FROM u.start_grace)::double precision), u.created_at,
+            CASE WHEN u.muted_until > now() THEN u.muted_until END,
+            CASE WHEN $5 - n.open_since > u.max_runtime THEN format('Running for %s, longer than the allowed %s', date_trunc('second', $5 - n.open_since), u.max_runtime)
+                WHEN extract(epoch FROM $5 - n.open_since) > n.usual * u.anomaly_factor THEN format('Running for %s, longer than %s times the usual %s',
+                    date_trunc('second', $5 - n.open_since), u.anomaly_factor, make_interval(secs => n.usual)) END,
+            CASE WHEN n.took < u.min_runtime THEN format('The last run took %s, less than the expected %s', n.took, u.min_runtime) END
+        FROM unnest($1, $2, $3, $4, $6) WITH ORDINALITY n (name, last_start, open_since, took, usual, place)
+        LEFT JOIN @side@.check_rule u ON u.job_name = upper(n.name)
+        --noside
+            NOT coalesce(c.active, true), NULL::text, NULL::text, NULL::interval, NULL::timestamptz, NULL::timestamptz, NULL::text, NULL::text
+        FROM unnest($1, $2, $3, $4, $6) WITH ORDINALITY n (name, last_start, open_since, took, usual, place)
+        --end
+        LEFT JOIN @schema@.job_check_config c ON c.job_name = upper(n.name)
+        ORDER BY n.place
+        """;
+
     /// <summary>Name in upper case, as the log's server has it.</summary>
     public required string JobName { get; init; }
 
@@ -37,7 +59,7 @@ internal sealed record PgCronRule
         var jobs = look.Jobs;
         var place = 0;
         return session.RowsAsync(
-            server.Render(PgCronSql.Rules), row => Read(row, place++ == 0 ? null : jobs[place - 2].LastStart),
+            server.Render(Rules), row => Read(row, place++ == 0 ? null : jobs[place - 2].LastStart),
             PgParameter.Texts([scheduler, .. jobs.Select(j => j.Name)]),
             Column(NpgsqlDbType.TimestampTz, Instants(jobs.Select(j => j.LastStart ?? j.KnownSince))),
             Column(NpgsqlDbType.TimestampTz, Instants(jobs.Select(j => j.IsAtWork(look.Server) ? j.LastStart : null))),

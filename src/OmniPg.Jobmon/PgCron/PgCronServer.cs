@@ -5,6 +5,25 @@ namespace OmniPg.Jobmon;
 /// <summary>What the database of pg_cron says of itself when a check looks.</summary>
 internal sealed record PgCronServer
 {
+    // The launcher names itself so since 1.1; name and database of a session are visible to every role.
+    public const string Sql =
+        """
+        SELECT current_database()::text, current_user::text, now(), pg_is_in_recovery(), x.extversion,
+            coalesce((SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') FROM pg_catalog.pg_namespace n WHERE n.nspname = 'cron'), false),
+            coalesce((SELECT bool_and(pg_catalog.has_table_privilege(c.oid, 'SELECT'))
+                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = 'cron' AND c.relname IN ('job', 'job_run_details')), false),
+            EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.application_name = 'pg_cron scheduler' AND a.datname = current_database()),
+            pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE'), s.zone, s.log_run, s.launch, s.both_days
+        FROM (SELECT) AS one
+        LEFT JOIN pg_catalog.pg_extension x ON x.extname = 'pg_cron'
+        CROSS JOIN LATERAL (
+            SELECT max(g.setting) FILTER (WHERE g.name = 'cron.timezone') AS zone, max(g.setting) FILTER (WHERE g.name = 'cron.log_run') AS log_run,
+                max(g.setting) FILTER (WHERE g.name = 'cron.launch_active_jobs') AS launch,
+                max(g.setting) FILTER (WHERE g.name = 'cron.match_dom_and_dow') AS both_days
+            FROM pg_catalog.pg_settings g WHERE g.name LIKE 'cron.%') s
+        """;
+
     /// <summary>Oldest extension that records its runs.</summary>
     public static readonly Version OldestExtension = new(1, 3);
 

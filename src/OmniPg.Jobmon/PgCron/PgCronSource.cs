@@ -5,6 +5,9 @@ namespace OmniPg.Jobmon;
 /// <summary>The database in which pg_cron keeps its jobs: always in schema <c>cron</c>, so there is no place to be found, and nothing of it is remembered.</summary>
 internal sealed class PgCronSource(NpgsqlDataSource dataSource, TimeSpan commandTimeout, TimeSpan startGrace) : PgDatabase<string>(dataSource, commandTimeout)
 {
+    // What the server says when no job is visible: whether the policies of pg_cron, which show a role its own jobs alone, concern this role.
+    private const string HidesJobs = "SELECT pg_catalog.row_security_active('cron.job')";
+
     /// <summary>How late a start may be before it is missing.</summary>
     public TimeSpan StartGrace => startGrace;
 
@@ -46,7 +49,7 @@ internal sealed class PgCronSource(NpgsqlDataSource dataSource, TimeSpan command
         await using var closing = connection.ConfigureAwait(false);
         try
         {
-            await On(connection, cancellationToken).RowAsync(PgCronSql.Server, PgCronServer.Read).ConfigureAwait(false);
+            await On(connection, cancellationToken).RowAsync(PgCronServer.Sql, PgCronServer.Read).ConfigureAwait(false);
             return null;
         }
         catch (JobmonException missing)
@@ -58,7 +61,7 @@ internal sealed class PgCronSource(NpgsqlDataSource dataSource, TimeSpan command
     // A role that sees none because of the policies of pg_cron must not hear that all is well.
     private static async Task RefuseBlindnessAsync(PgSession session, PgCronServer server)
     {
-        if (await session.ScalarAsync(PgCronSql.HidesJobs).ConfigureAwait(false) is not true)
+        if (await session.ScalarAsync(HidesJobs).ConfigureAwait(false) is not true)
             return;
         var role = PgIdentifier.Create(server.Role).Quoted;
         throw new JobmonPermissionException(server.Role, "a policy that shows it rows", "cron.job, cron.job_run_details",

@@ -271,7 +271,7 @@ public sealed class PgCronCheckTests(PgCronFixture server)
         await cron.ExecuteAsync($"""
             INSERT INTO cron.job_run_details (jobid, username, status, start_time, end_time)
             SELECT {often}, current_user, 'succeeded', now() - interval '20000 seconds' + i * interval '1 second', now() - interval '20000 seconds' + i * interval '1 second'
-            FROM generate_series(1, {PgCronSql.RecentRuns}) i
+            FROM generate_series(1, {PgCronJob.RecentRuns}) i
             """);
 
         (await cron.CheckAsync()).Should().ContainSingle().Which.Should().MatchRegex(@"^3\|FAILED_RUN\|PG_CRON: RARE\|3 failed run\(s\) since the success of .*Z: ERROR:  rare$");
