@@ -25,7 +25,7 @@ internal sealed record ParentShape
             ARRAY(SELECT o FROM unnest(t.reloptions) o UNION ALL SELECT 'toast.' || o FROM unnest(s.reloptions) o),
             ARRAY(SELECT CASE WHEN i.indisprimary THEN format('ALTER TABLE %%s ADD PRIMARY KEY (%s)%s',
                              (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
-                              JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum), COALESCE(format(' USING INDEX TABLESPACE %I', ts.spcname), ''))
+                              JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum), COALESCE(' USING INDEX TABLESPACE ' || quote_ident(ts.spcname), ''))
                          ELSE format('CREATE %sINDEX ON %%s USING %s', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END,
                              substr(d.text, length(format('CREATE %sINDEX %I ON %I.%I USING ', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname, tn.nspname, t.relname)) + 1)) END
                   FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = x.reltablespace,
