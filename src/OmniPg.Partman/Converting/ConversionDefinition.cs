@@ -35,7 +35,9 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
         var table = state.Table;
         var (copy, fallback) = (ConversionState.Beside(table, Replacement.NewEnd), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
         var some = ranges.Take(PartitionsAtFirst).ToList();
-        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, Replacement.OldEnd)).Append(ConversionState.Beside(table, Replacement.LogEnd)).ToList();
+        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, Replacement.OldEnd)).Append(ConversionState.Beside(table, Replacement.LogEnd))
+            .Concat(live.Indexes.Select(i => i.Name).Concat(live.Sequences.Where(s => s.IsIdentity).Select(s => s.Name.Name.Value))
+                .SelectMany(n => new[] { Replacement.NewEnd, Replacement.OldEnd }, (n, end) => new QualifiedName(table.Schema, Replacement.Named(n, end)))).ToList();
         if (await session.ScalarAsync("SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) LIMIT 1",
             PgParameter.Text(table.Schema!.Value.Value), PgParameter.Texts(names.Select(n => n.Name.Value))).ConfigureAwait(false) is string taken)
             throw new PartitionNameCollisionException(table, QualifiedName.Create(table.Schema!.Value.Value, taken), "a relation that exists");
@@ -46,7 +48,7 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
             Reason = $"'{copy}' is made, with {some.Count} partitions from '{some[0].Lower}' on; '{table}' is not touched.",
             Statements =
             [
-                .. Replacement.Parent(live, copy, state.Key.Column, state.Set.IsList, shape),
+                .. Replacement.Parent(live, copy, state.Key.Column, state.Set.IsList, shape, Replacement.Indexes(live, copy, state.Key.Column)),
                 .. SetConfiguration.Statements(server, beside),
                 ConversionState.Insert(server, table, live.Oid, detail, copy),
                 .. some.SelectMany(r => PartitionDdl.Create(beside, shape, r).Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal))),
@@ -82,6 +84,8 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
     {
         if (live is not { Kind: "r", IsChild: false, Persistence: "p" })
             yield return new(InvalidDefinitionReason.TableKind, $"It is {(live.Kind != "r" ? "no plain table" : live.IsChild ? "a partition, or inherits from another table" : "temporary or unlogged")}.");
+        if (live is { Kind: "r", HasChildren: true })
+            yield return new(InvalidDefinitionReason.TableKind, "Tables inherit from it: adopt it.");
         if (!live.IsOwned)
             yield return new(InvalidDefinitionReason.NotOwned, $"It belongs to '{live.Owner}', and role '{live.Role}' is no member of that.");
         if (live.Key is null)
@@ -95,6 +99,8 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
             else if (index.IsPrimary && index.HasMore && !index.Columns.Contains(control))
                 yield return new(InvalidDefinitionReason.Unsupported, $"Primary key '{index.Name}' includes further columns, and '{control}' is none of its own.");
         }
+        if (live.LogTrigger is { } log)
+            yield return new(InvalidDefinitionReason.Unsupported, $"Trigger '{log.Name}' has the name of one that a conversion makes: rename it.");
         foreach (var trigger in live.Triggers.Where(t => t.HasTransitionTables))
             yield return new(InvalidDefinitionReason.Unsupported, $"Trigger '{trigger.Name}' for each row has transition tables, which a partitioned table cannot have.");
         foreach (var key in live.ForeignKeys.Where(k => k.IsToItself || !k.IsValid))

@@ -42,7 +42,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
                 Description = $"batches of {wish.BatchSize} rows by ({string.Join(", ", plan.Detail.KeyColumns)}), each in a transaction with a note of how far it is",
                 Locks = [new SqlPlanLock(table, PgLockMode.AccessShare)],
             },
-            CopyRun.Swap(server, pair, plan.Shape, [pair.Parted.Name], isForward: true).ToStep(plan.State, options.LockTimeout));
+            CopyRun.Swap(server, pair, plan.Shape, [pair.Parted.Name], isForward: true, null).ToStep(plan.State, options.LockTimeout));
     }, cancellationToken);
 
     public async Task<Conversion> StartAsync(QualifiedName table, ConversionOptions wish, IProgress<ConversionProgress>? progress, CancellationToken working)
@@ -104,7 +104,9 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             Reason = $"The copy of '{told.Table}' goes.",
             Statements =
             [
-                $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE", .. KeyLog.Unwatch(pair.Plain.Name), .. pair.Log.Drop(),
+                $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+                // Until it copies there is no log, and what has its names is somebody else's.
+                .. pair.State.Phase == ConversionPhase.Copying ? [.. KeyLog.Unwatch(pair.Plain.Name), .. pair.Log.Drop()] : Array.Empty<string>(),
                 .. Replacement.Forgotten(server, pair.Parted.Name), $"DROP TABLE {pair.Parted.Name.Quoted}", pair.State.Move(server, ConversionPhase.Aborted),
             ],
             Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.AccessExclusive)],
@@ -224,9 +226,13 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     {
         var isSet = pair.State.Phase == ConversionPhase.Swapped;
         var live = isSet ? pair.Parted : pair.Plain;
-        foreach (var carrier in isSet ? pair.Set.Partitions.Concat(pair.Set.Default is { } rest ? [rest] : []).Select(p => (p.Oid, p.Name)) : [(live.Oid, live.Name)])
+        uint[] all = isSet ? [.. pair.Set.Partitions.Concat(pair.Set.Default is { } rest ? [rest] : []).Select(p => p.Oid)] : [live.Oid];
+        var carriers = await InSessionAsync("validate", (session, _) => session.RowsAsync(
+            "SELECT DISTINCT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = ANY ($1) ORDER BY 1", row => row.GetFieldValue<uint>(0),
+            PgParameter.Of(all, NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Oid)), working).ConfigureAwait(false);
+        foreach (var carrier in carriers)
         {
-            var table = (await InSessionAsync("validate", (session, _) => LiveTable.ReadAsync(session, carrier.Oid), working).ConfigureAwait(false))!;
+            var table = (await InSessionAsync("validate", (session, _) => LiveTable.ReadAsync(session, carrier), working).ConfigureAwait(false))!;
             foreach (var key in table.ForeignKeys.Where(k => !k.IsValid))
             {
                 await RunAsync(pair.On(live), _ => new PlanUnit

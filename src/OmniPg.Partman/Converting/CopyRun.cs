@@ -17,7 +17,10 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         {
             await CopyAsync(sync, working).ConfigureAwait(false);
             await database.RunEachAsync("analyze", async (session, _) => await session.Unlimited.ExecuteTextAsync($"ANALYZE {to.Name.Quoted}").ConfigureAwait(false), working).ConfigureAwait(false);
-            if (!await CatchUpAsync(sync, 0, working).ConfigureAwait(false) || !await CompareAsync(sync, working).ConfigureAwait(false) || !await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false))
+            if (!await CatchUpAsync(sync, 0, working).ConfigureAwait(false))
+                continue;
+            var files = await converter.InSessionAsync("compare", async (session, _) => new Files((await FilesAsync(session, pair.Plain).ConfigureAwait(false))!, (await FilesAsync(session, pair.Parted).ConfigureAwait(false))!), working).ConfigureAwait(false);
+            if (!await CompareAsync(sync, isForward, working).ConfigureAwait(false) || !await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false))
                 continue;
             progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Swap, 0, pair.State.Detail.EstimatedRows));
             for (; round < MostRounds; round++)
@@ -31,8 +34,12 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                     if (!isForward && live.Parted.AllColumns.Except(live.Plain.AllColumns, StringComparer.Ordinal).ToArray() is { Length: > 0 } more)
                         throw new PartmanConversionException(pair.State.Table, $"'{pair.State.Table}' has columns that '{live.Plain.Name}' does not have: {string.Join(", ", more)}.", $"Add them to '{live.Plain.Name}' as well, or finish the conversion.");
                     IReadOnlyList<QualifiedName> carriers = isForward ? [.. live.Set.Partitions.Select(p => p.Name), .. live.Set.Default is { } rest ? [rest.Name] : Array.Empty<QualifiedName>()] : [live.Plain.Name];
-                    await converter.RunAsync(live.On(isForward ? live.Plain : live.Parted), server => Swap(server, live, shape, carriers, isForward), working).ConfigureAwait(false);
+                    await converter.RunAsync(live.On(isForward ? live.Plain : live.Parted), server => Swap(server, live, shape, carriers, isForward, files), working).ConfigureAwait(false);
                     return;
+                }
+                catch (PartmanServerException error) when (error.SqlState == RowSync.Outdated)
+                {
+                    break;
                 }
                 catch (PartmanServerException error) when (error.SqlState == RowSync.TooEarly)
                 {
@@ -45,8 +52,19 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         }
     }
 
+    /// <summary>Where the rows of both tables lay when they were compared.</summary>
+    internal sealed record Files(string Plain, string Parted);
+
+    private static async Task<string?> FilesAsync(PgSession session, LiveTable table) => await session.ScalarAsync(LiveTable.FilesOf(table.Oid)).ConfigureAwait(false) as string;
+
     /// <summary>The unit behind which the other table is the one in use.</summary>
-    public static PlanUnit Swap(PartmanServer server, Converter.Pair pair, ParentShape shape, IReadOnlyList<QualifiedName> carriers, bool isForward)
+    /// <param name="server">The database.</param>
+    /// <param name="pair">Both tables.</param>
+    /// <param name="shape">What the live one is beyond its columns.</param>
+    /// <param name="carriers">Tables that take its foreign keys.</param>
+    /// <param name="isForward">Whether the set becomes the table in use.</param>
+    /// <param name="files">What was compared; null in a plan.</param>
+    public static PlanUnit Swap(PartmanServer server, Converter.Pair pair, ParentShape shape, IReadOnlyList<QualifiedName> carriers, bool isForward, Files? files)
     {
         var (live, other) = isForward ? (pair.Plain, pair.Parted) : (pair.Parted, pair.Plain);
         var table = pair.State.Table;
@@ -63,14 +81,16 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                 // With its partitions: who writes to one of them by its own name locks nothing else.
                 $"LOCK TABLE {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {other.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. live.ForeignKeys.Select(k => k.Referenced).Distinct().Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
-                .. SetReader.ReadableText.Split("; "), Converter.AllRows,
-                Replacement.Unchanged(live),
+                Converter.AllRows,
+                .. Replacement.Unchanged(live),
                 KeyLog.Watched(live),
+                .. files is { } compared ? [RowSync.Still(pair.Plain.Name, pair.Plain.Oid, compared.Plain), RowSync.Still(pair.Parted.Name, pair.Parted.Oid, compared.Parted)] : Array.Empty<string>(),
+                .. Replacement.Sequences(live, other, isForward ? Replacement.OldEnd : Replacement.NewEnd),
                 .. Sync(pair, isForward).Finish(),
                 .. isForward && !pair.State.Detail.KeepDefault && fallback is { } rest ? WithoutDefault(rest) : [],
                 .. KeyLog.Unwatch(live.Name),
                 .. Replacement.Exchange(live, other, isForward ? (Replacement.OldEnd, Replacement.NewEnd) : (Replacement.NewEnd, Replacement.OldEnd), carriers),
-                .. isForward ? Replacement.Rights(live, shape) : [],
+                .. isForward ? Replacement.Rights(live, shape) : Replacement.Hidden([.. pair.Set.Partitions, .. pair.Set.Default is { } last ? [last] : Array.Empty<Partition>()]),
                 .. isForward && pair.State.Detail.KeepWayBack ? pair.Log.Watch(table) : [],
                 .. Replacement.Configuration(server, isForward ? beside : table, isForward ? table : beside, isForward && pair.State.Detail.Automatic),
                 pair.State.Move(server, isForward ? ConversionPhase.Swapped : ConversionPhase.SwappedBack, ", detail = detail || '{\"isValidated\": false}'"),
@@ -109,6 +129,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                     await state.NoteAsync(session, server, end, end is null, copied).ConfigureAwait(false);
                     return copied;
                 }, working).ConfigureAwait(false);
+                collisions = 0;
                 progress?.Report(new ConversionProgress(state.Id, ConversionStep.Copy, rows, detail.EstimatedRows));
             }
             catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation && ++collisions < MostCollisions)
@@ -153,10 +174,11 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                     return false;
                 if (notes == 0)
                     return true;
-                applied += notes;
+                var asked = most;
+                (most, applied) = (NotesAtOnce, applied + notes);
                 progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.CatchUp, applied, pair.State.Detail.EstimatedRows));
                 // What came meanwhile is less each time, unless writers are faster: then it is for the limit under the lock.
-                if (left == 0 && notes < most)
+                if (left == 0 && notes < asked)
                     return true;
             }
             catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation && most < MostNotesAtOnce)
@@ -169,7 +191,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
 
     /// <summary>Compares both tables range by range. False where a TRUNCATE came in between.</summary>
     /// <exception cref="ConversionVerificationException">They are not equal.</exception>
-    private async Task<bool> CompareAsync(RowSync sync, CancellationToken working)
+    private async Task<bool> CompareAsync(RowSync sync, bool isForward, CancellationToken working)
     {
         string[]? after = null;
         for (var rows = 0L; ;)
@@ -184,7 +206,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             if (compared.Rows != compared.Copied || !compared.IsSame)
             {
                 throw new ConversionVerificationException(pair.State.Table,
-                    $"from key ({(after is null ? "the first" : string.Join(", ", after))}) up to ({(end is null ? "the last" : string.Join(", ", end))}) it has {compared.Copied} rows for {compared.Rows}{(compared.Rows == compared.Copied ? ", with other content" : "")}.");
+                    $"from key ({(after is null ? "the first" : string.Join(", ", after))}) up to ({(end is null ? "the last" : string.Join(", ", end))}) it has {compared.Copied} rows for {compared.Rows}{(compared.Rows == compared.Copied ? ", with other content" : "")}.", isForward);
             }
             rows += compared.Rows;
             progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Verify, rows, pair.State.Detail.EstimatedRows));

@@ -14,6 +14,9 @@ internal sealed record KeyLog(QualifiedName Table, IReadOnlyList<KeyLog.KeyColum
     private const string RowTrigger = "omnipg_log";
     private const string TruncateTrigger = "omnipg_log_truncate";
 
+    /// <summary>Names of the triggers on a table whose writers fill a log.</summary>
+    public static IReadOnlyList<string> Triggers { get; } = [RowTrigger, TruncateTrigger];
+
     /// <summary>A column of the key.</summary>
     /// <param name="Name">Its name.</param>
     /// <param name="Type">Its type, as <c>format_type</c> names it.</param>

@@ -6,9 +6,6 @@ namespace OmniPg.Partman;
 /// <summary>A table as the catalog tells it: what another one needs to take its place, and what keeps one from taking it.</summary>
 internal sealed record LiveTable
 {
-    /// <summary>Prefix of what a conversion puts on a table for its time.</summary>
-    public const string OwnPrefix = "omnipg_";
-
     // $1 the table. A view, a function with a body of its own, a foreign key of another table and the like hold on to the table itself, whatever its name.
     private const string Look =
         """
@@ -26,7 +23,7 @@ internal sealed record LiveTable
             ARRAY(SELECT format('GRANT %s (%I) ON %%s TO %s%s', x.privilege_type, a.attname,
                       CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END, CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
                   FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) x WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-            ({fingerprint})
+            ({fingerprint}), EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1
         """;
 
@@ -44,7 +41,7 @@ internal sealed record LiveTable
             AND k.conrelid IS DISTINCT FROM {oid} AND p.polrelid IS DISTINCT FROM {oid} AND t.tgrelid IS DISTINCT FROM {oid}
             AND d.classid NOT IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass, 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
             AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND (SELECT r.relkind FROM pg_catalog.pg_class r WHERE r.oid = d.objid) IN ('i', 'I', 'S'))
-            AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class r ON r.oid = h.inhrelid WHERE h.inhrelid = d.objid AND h.inhparent = {oid} AND r.relispartition))
+            AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = {oid}))
         """;
 
     // What a conversion took over at its start and would miss where it changes. Its own objects are left out.
@@ -56,11 +53,11 @@ internal sealed record LiveTable
             FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
             WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped
             UNION ALL SELECT concat_ws(' ', 'k', k.conname, pg_catalog.pg_get_constraintdef(k.oid)) FROM pg_catalog.pg_constraint k
-            WHERE k.conrelid = {oid} AND NOT pg_catalog.starts_with(k.conname::text, 'omnipg_')
+            WHERE k.conrelid = {oid}
             UNION ALL SELECT concat_ws(' ', 'i', pg_catalog.pg_get_indexdef(i.indexrelid), i.indisvalid) FROM pg_catalog.pg_index i
-            JOIN pg_catalog.pg_class r ON r.oid = i.indexrelid WHERE i.indrelid = {oid} AND NOT pg_catalog.starts_with(r.relname::text, 'omnipg_')
+            WHERE i.indrelid = {oid}
             UNION ALL SELECT concat_ws(' ', 't', pg_catalog.pg_get_triggerdef(t.oid), t.tgenabled) FROM pg_catalog.pg_trigger t
-            WHERE t.tgrelid = {oid} AND NOT t.tgisinternal AND NOT pg_catalog.starts_with(t.tgname::text, 'omnipg_')
+            WHERE t.tgrelid = {oid} AND NOT t.tgisinternal AND t.tgname NOT IN ({own})
             UNION ALL SELECT concat_ws(' ', 'p', p.polname, p.polcmd, p.polpermissive, p.polroles, pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
             FROM pg_catalog.pg_policy p WHERE p.polrelid = {oid}
             UNION ALL SELECT concat_ws(' ', 'r', r.relname, r.relnamespace, r.relowner, r.relacl, r.relrowsecurity, r.relforcerowsecurity, r.relreplident, r.relpersistence)
@@ -83,14 +80,14 @@ internal sealed record LiveTable
         JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x'),
             LATERAL (SELECT pg_catalog.pg_get_indexdef(i.indexrelid)) AS d (text)
-        WHERE i.indrelid = $1 AND NOT pg_catalog.starts_with(x.relname::text, 'omnipg_') ORDER BY i.indisprimary DESC, x.relname
+        WHERE i.indrelid = $1 ORDER BY i.indisprimary DESC, x.relname
         """;
 
     // Those of partitions are the parents' own.
     private const string OfTriggers =
         """
         SELECT t.tgname::text, pg_catalog.pg_get_triggerdef(t.oid), t.tgenabled::text, (t.tgtype & 1) = 1 AND (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL)
-        FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND NOT pg_catalog.starts_with(t.tgname::text, 'omnipg_') ORDER BY t.tgname
+        FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal ORDER BY t.tgname
         """;
 
     private const string OfForeignKeys =
@@ -142,6 +139,9 @@ internal sealed record LiveTable
 
     public required bool IsChild { get; init; }
 
+    /// <summary>Whether it has partitions, or tables inherit from it.</summary>
+    public required bool HasChildren { get; init; }
+
     public required string Persistence { get; init; }
 
     public required long EstimatedRows { get; init; }
@@ -174,7 +174,11 @@ internal sealed record LiveTable
 
     public required IReadOnlyList<Index> Indexes { get; init; }
 
+    /// <summary>Without those of a conversion.</summary>
     public required IReadOnlyList<Trigger> Triggers { get; init; }
+
+    /// <summary>The trigger that has the name of one of a conversion's; null for none.</summary>
+    public Trigger? LogTrigger { get; init; }
 
     public required IReadOnlyList<ForeignKey> ForeignKeys { get; init; }
 
@@ -219,13 +223,24 @@ internal sealed record LiveTable
             Policies = row.GetFieldValue<string[]>(16),
             ColumnGrants = row.GetFieldValue<string[]>(17),
             Digest = row.GetString(18),
+            HasChildren = row.GetBoolean(19),
             Indexes = indexes,
-            Triggers = triggers,
+            Triggers = [.. triggers.Where(t => !KeyLog.Triggers.Contains(t.Name.Value))],
+            LogTrigger = triggers.FirstOrDefault(t => KeyLog.Triggers.Contains(t.Name.Value)),
             ForeignKeys = keys,
             Sequences = sequences,
         }, Table()).ConfigureAwait(false);
     }
 
-    private static string WithOid(string query, string oid) =>
-        query.Replace("{dependents}", Dependents, StringComparison.Ordinal).Replace("{oid}", oid, StringComparison.Ordinal);
+    /// <summary>
+    /// The question for the files that a table's rows lie in, those of its partitions included: another answer tells of a partition that was emptied, attached or
+    /// taken away, which no trigger of the table sees, and of a rewrite.
+    /// </summary>
+    public static string FilesOf(uint oid) => WithOid(
+        "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.oid, pg_catalog.pg_relation_filenode(t.oid)), ',' ORDER BY t.oid) "
+            + "FROM (SELECT {oid}::pg_catalog.oid UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({oid}) AS p) AS t (oid)",
+        oid.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    private static string WithOid(string query, string oid) => query.Replace("{dependents}", Dependents, StringComparison.Ordinal)
+        .Replace("{own}", string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote)), StringComparison.Ordinal).Replace("{oid}", oid, StringComparison.Ordinal);
 }

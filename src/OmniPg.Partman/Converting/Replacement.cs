@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace OmniPg.Partman;
 
 /// <summary>The statements that make a partitioned table beside a plain one, and that let one take the place of the other.</summary>
@@ -16,10 +19,24 @@ internal static class Replacement
     /// <param name="control">The column that it is partitioned by.</param>
     /// <param name="isList">Whether by list.</param>
     /// <param name="shape">Owner, tablespace and the like of the table.</param>
-    public static IEnumerable<string> Parent(LiveTable live, QualifiedName copy, PgIdentifier control, bool isList, ParentShape shape)
+    /// <param name="indexes">Statements for its indexes.</param>
+    public static IEnumerable<string> Parent(LiveTable live, QualifiedName copy, PgIdentifier control, bool isList, ParentShape shape, IEnumerable<string> indexes)
     {
         yield return $"CREATE TABLE {copy.Quoted} (LIKE {live.Name.Quoted} {Like}) PARTITION BY {(isList ? "LIST" : "RANGE")} ({control.Quoted})"
             + (shape.Tablespace is { } space ? $" TABLESPACE {PgIdentifier.Create(space).Quoted}" : "");
+        foreach (var index in indexes)
+            yield return index;
+        if (shape.ReplicaIdentity is "f" or "n")
+            yield return $"ALTER TABLE {copy.Quoted} REPLICA IDENTITY {(shape.ReplicaIdentity == "f" ? "FULL" : "NOTHING")}";
+        foreach (var grantee in shape.DefaultGrantees)
+            yield return $"REVOKE ALL ON {copy.Quoted} FROM {grantee} CASCADE";
+        if (live.Owner != live.Role)
+            yield return $"ALTER TABLE {copy.Quoted} OWNER TO {PgIdentifier.Create(live.Owner).Quoted}";
+    }
+
+    /// <summary>Statements that give the partitioned table the indexes of the plain one, with the control column in its primary key.</summary>
+    public static IEnumerable<string> Indexes(LiveTable live, QualifiedName copy, PgIdentifier control)
+    {
         foreach (var index in live.Indexes.Where(i => i.IsValid))
         {
             var name = Named(index.Name, NewEnd).Quoted;
@@ -33,13 +50,43 @@ internal static class Replacement
                 _ => $"CREATE {(index.IsUnique ? "UNIQUE " : "")}INDEX {name} ON {copy.Quoted} {index.Tail}",
             };
         }
-        if (shape.ReplicaIdentity is "f" or "n")
-            yield return $"ALTER TABLE {copy.Quoted} REPLICA IDENTITY {(shape.ReplicaIdentity == "f" ? "FULL" : "NOTHING")}";
-        foreach (var grantee in shape.DefaultGrantees)
-            yield return $"REVOKE ALL ON {copy.Quoted} FROM {grantee} CASCADE";
-        if (live.Owner != live.Role)
-            yield return $"ALTER TABLE {copy.Quoted} OWNER TO {PgIdentifier.Create(live.Owner).Quoted}";
     }
+
+    /// <summary>Statements behind which the other table draws its numbers where the live one did, under the names that these sequences have had.</summary>
+    /// <param name="live">The table in use.</param>
+    /// <param name="other">The one that takes its place.</param>
+    /// <param name="aside">End of the names of the live table's own sequences by then.</param>
+    public static IEnumerable<string> Sequences(LiveTable live, LiveTable other, string aside)
+    {
+        if (live.Sequences.Count == 0)
+            yield break;
+        // Who has called nextval holds the sequence until his transaction ends, and may wait for the table next. Given up before the server looks for a
+        // deadlock, this costs nobody his transaction.
+        yield return "SELECT pg_catalog.set_config('lock_timeout', LEAST(NULLIF(l.setting::pg_catalog.int8, 0), GREATEST(d.setting::pg_catalog.int8 / 2, 1))::text, true) "
+            + "FROM pg_catalog.pg_settings l, pg_catalog.pg_settings d WHERE l.name = 'lock_timeout' AND d.name = 'deadlock_timeout'";
+        foreach (var sequence in live.Sequences)
+        {
+            yield return sequence.IsIdentity ? Identity(sequence)
+                : $"ALTER SEQUENCE {sequence.Name.Quoted} OWNED BY {other.Name.Quoted}.{sequence.Column.Quoted}";
+        }
+
+        // The sequence of an identity belongs to its table for good, so the other one's own goes on from its numbers. Behind both renames nobody draws any more.
+        string Identity(LiveTable.Sequence sequence)
+        {
+            string Of(QualifiedName table) => $"pg_catalog.pg_get_serial_sequence({PgLiteral.Quote(table.Quoted)}, {PgLiteral.Quote(sequence.Column.Value)})";
+            var body = $"DECLARE f pg_catalog.regclass := {Of(live.Name)}; t pg_catalog.regclass := {Of(other.Name)}; g pg_catalog.text; BEGIN "
+                + $"EXECUTE pg_catalog.format('ALTER SEQUENCE %s RENAME TO %I', f, {PgLiteral.Quote(Named(sequence.Name.Name.Value, aside).Value)}); "
+                + $"EXECUTE pg_catalog.format('ALTER SEQUENCE %s RENAME TO %I', t, {PgLiteral.Quote(sequence.Name.Name.Value)}); "
+                + "EXECUTE pg_catalog.format('SELECT pg_catalog.setval($1, l.last_value, l.is_called) FROM %s AS l', f) USING t; "
+                + "FOR g IN SELECT pg_catalog.format('GRANT %s ON SEQUENCE %s TO %s%s', x.privilege_type, t, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END, "
+                + "CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) AS x WHERE c.oid = f AND x.grantee <> c.relowner LOOP EXECUTE g; END LOOP; END";
+            return $"DO {PgLiteral.Quote(body)}";
+        }
+    }
+
+    /// <summary>Statements behind which the partitions of a set that is used no more have names that nobody writes to: rows would be lost there.</summary>
+    public static IEnumerable<string> Hidden(IEnumerable<Partition> partitions) =>
+        partitions.Select(p => $"ALTER TABLE {p.Name.Quoted} RENAME TO {PgIdentifier.Create(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"omnipg_aside_{p.Oid}")).Quoted}");
 
     /// <summary>Statements behind which the other table has the name of the live one, and what hung on it.</summary>
     /// <param name="live">The table in use.</param>
@@ -49,12 +96,6 @@ internal static class Replacement
     public static IEnumerable<string> Exchange(LiveTable live, LiveTable other, (string Live, string Other) aside, IReadOnlyList<QualifiedName> carriers)
     {
         var name = live.Name;
-        foreach (var sequence in live.Sequences)
-        {
-            yield return sequence.IsIdentity
-                ? $"SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence({PgLiteral.Quote(other.Name.Quoted)}, {PgLiteral.Quote(sequence.Column.Value)})::pg_catalog.regclass, l.last_value, l.is_called) FROM {sequence.Name.Quoted} AS l"
-                : $"ALTER SEQUENCE {sequence.Name.Quoted} OWNED BY {other.Name.Quoted}.{sequence.Column.Quoted}";
-        }
         // They would act on what is copied back, and keep rows that the former table refers to.
         foreach (var trigger in live.Triggers)
             yield return $"DROP TRIGGER {trigger.Name.Quoted} ON {name.Quoted}";
@@ -109,13 +150,18 @@ internal static class Replacement
         yield return $"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = {key}";
     }
 
-    /// <summary>The statement that ends a transaction where a table is not any more what a conversion took over.</summary>
-    public static string Unchanged(LiveTable live) => "DO " + PgLiteral.Quote(
-        $"BEGIN IF ({LiveTable.DigestOf(live.Oid)}) <> {PgLiteral.Quote(live.Digest)} THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', "
-        + $"MESSAGE = {PgLiteral.Quote($"'{live.Name}' was altered meanwhile: its columns, indexes, triggers or rights, or what depends on it")}; END IF; END");
+    /// <summary>Statements that end a transaction where a table is not any more what was taken over. Texts of the catalog depend on the settings of the session.</summary>
+    public static IEnumerable<string> Unchanged(LiveTable live) =>
+    [
+        .. SetReader.ReadableText.Split("; "), "SET LOCAL search_path = pg_catalog, pg_temp",
+        "DO " + PgLiteral.Quote(
+            $"BEGIN IF ({LiveTable.DigestOf(live.Oid)}) <> {PgLiteral.Quote(live.Digest)} THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', "
+            + $"MESSAGE = {PgLiteral.Quote($"'{live.Name}' was altered meanwhile: its columns, indexes, triggers or rights, or what depends on it")}; END IF; END"),
+    ];
 
-    /// <summary>The end of a name for the time of a conversion.</summary>
-    public static PgIdentifier Named(string name, string end) => PartitionName.Fit(name, end);
+    /// <summary>A name with another end for the time of a conversion; long ones that begin alike stay apart.</summary>
+    public static PgIdentifier Named(string name, string end) => Encoding.UTF8.GetByteCount(name + end) <= PgIdentifier.MaxBytes ? PgIdentifier.Create(name + end)
+        : PartitionName.Fit(name, "_" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..8] + end);
 
     private static string Renamed(QualifiedName table, PgIdentifier from, PgIdentifier to) =>
         $"ALTER INDEX IF EXISTS {new QualifiedName(table.Schema, from).Quoted} RENAME TO {to.Quoted}";

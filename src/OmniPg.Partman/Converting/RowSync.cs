@@ -21,6 +21,9 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
     /// <summary>SQLSTATE of a comparison that found a difference.</summary>
     public const string Different = "OP003";
 
+    /// <summary>SQLSTATE of a swap behind which the comparison would not hold any more: rows may have come or gone where no trigger saw it.</summary>
+    public const string Outdated = "OP004";
+
     /// <summary>Most notes that are applied while writers wait.</summary>
     public const int NotesUnderLock = 1000;
 
@@ -98,6 +101,14 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
                 + $"SELECT a.n, b.n, a.h = b.h, EXISTS (SELECT FROM {log.Table.Quoted} WHERE truncated) FROM a, b",
             row => row.GetBoolean(3) ? null : new Comparison(row.GetInt64(0), row.GetInt64(1), row.GetBoolean(2)), [.. Parameters(after), .. Parameters(upTo)]);
     }
+
+    /// <summary>The statement that ends a transaction in which the rows of a table lie in other files than when they were compared.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="oid">The table.</param>
+    /// <param name="files">What <see cref="LiveTable.FilesOf"/> was answered with.</param>
+    public static string Still(QualifiedName table, uint oid, string files) => Do(
+        $"IF ({LiveTable.FilesOf(oid)}) IS DISTINCT FROM {PgLiteral.Quote(files)} THEN RAISE EXCEPTION USING ERRCODE = '{Outdated}', "
+        + $"MESSAGE = {PgLiteral.Quote($"partitions of '{table}' were emptied, attached or taken away, or it was rewritten")}; END IF;");
 
     /// <summary>Rows on both sides of a comparison.</summary>
     /// <param name="Rows">Rows of the source.</param>

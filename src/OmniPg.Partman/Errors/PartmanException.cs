@@ -22,8 +22,8 @@ public sealed class PartitionSetNotFoundException : PartmanException
 /// <summary><c>partman.definition</c>: a set cannot be made as it was asked for. All reasons are told at once.</summary>
 public sealed class InvalidPartitionDefinitionException : PartmanException
 {
-    internal InvalidPartitionDefinitionException(QualifiedName table, IReadOnlyList<InvalidDefinition> reasons)
-        : base("partman.definition", $"'{table}' cannot become a partition set: {string.Join(' ', reasons.Select(r => r.Text))}", table) => Reasons = reasons;
+    internal InvalidPartitionDefinitionException(QualifiedName table, IReadOnlyList<InvalidDefinition> reasons, string what = "become a partition set")
+        : base("partman.definition", $"'{table}' cannot {what}: {string.Join(' ', reasons.Select(r => r.Text))}", table) => Reasons = reasons;
 
     /// <summary>Everything that is wrong.</summary>
     public IReadOnlyList<InvalidDefinition> Reasons { get; }
@@ -272,8 +272,9 @@ public sealed class PartmanConversionException : PartmanException
 /// <summary><c>partman.verification</c>: the copy of a conversion is not equal to the table. The table is in use as before.</summary>
 public sealed class ConversionVerificationException : PartmanException
 {
-    internal ConversionVerificationException(QualifiedName table, string what, Exception? inner = null)
-        : base("partman.verification", $"The copy of '{table}' is not equal to it: {what}", table, "Abort the conversion, and look for what writes around triggers before another.", inner)
+    internal ConversionVerificationException(QualifiedName table, string what, bool isForward = true, Exception? inner = null)
+        : base("partman.verification", $"The copy of '{table}' is not equal to it: {what}", table,
+            isForward ? "Abort the conversion, and look for what writes around triggers before another." : "There is no way back from partitions that were emptied, detached or dropped: finish the conversion.", inner)
     {
     }
 }

@@ -28,7 +28,7 @@ internal static class Refusal
                 new DefaultPartitionConflictException(t, c, refused),
             PostgresErrorCodes.InvalidObjectDefinition when table is { } t && refused.MessageText.Contains("overlap", StringComparison.Ordinal) => new PartitionOverlapException(t, refused.MessageText, refused),
             PostgresErrorCodes.ForeignKeyViolation when table is { } t && child is { } c => new ForeignKeyBlocksDetachException(t, c, refused.Detail ?? refused.MessageText, refused),
-            RowSync.Different when table is { } t => new ConversionVerificationException(t, refused.MessageText, refused),
+            RowSync.Different when table is { } t => new ConversionVerificationException(t, refused.MessageText, operation != "swap-back", refused),
             PlanUnit.Overtaken when table is { } t => new StalePlanException(t, operation, $"nothing: {refused.MessageText}"),
             PostgresErrorCodes.DuplicateTable when table is { } t && child is { } c => new PartitionNameCollisionException(t, c, "taken by another relation"),
             _ => new PartmanServerException(table, operation, server, refused),

@@ -33,7 +33,7 @@ internal static class SetReader
         SELECT i.inhparent, c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', pg_catalog.pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending,
             c.reltuples::bigint, c.relpages::bigint * current_setting('block_size')::bigint, {bytes},
             (SELECT array_agg(k.conname::text) FROM pg_catalog.pg_constraint k
-             WHERE k.conrelid = c.oid AND k.contype = 'c' AND pg_catalog.starts_with(k.conname::text, $2)),
+             WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conname::text ~ ('^' || $2 || '-?[0-9]+$')),
             c.xmin::text
         FROM pg_catalog.pg_inherits i
         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
@@ -193,7 +193,9 @@ internal static class SetReader
         },
         row.GetString(5), row.IsDBNull(10) ? [] : row.GetFieldValue<string[]>(10));
 
-    private static Partition Read(Partition partition, string text, PartitionKey key, PartitionSet set)
+    /// <summary>A partition with its bounds, from the text of the catalog.</summary>
+    /// <exception cref="PartitionSetConfigurationException">They cannot be worked with.</exception>
+    public static Partition Read(Partition partition, string text, PartitionKey key, PartitionSet set)
     {
         try
         {
