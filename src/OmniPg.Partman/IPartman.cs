@@ -127,6 +127,32 @@ public interface IPartman
     /// <exception cref="PartmanException">It could not be attached.</exception>
     Task<RestoreResult> RestoreAsync(string manifestKey, QualifiedName? attachTo = null, CancellationToken cancellationToken = default);
 
+    /// <summary>What <see cref="AdoptAsync"/> would find and run, changing nothing.</summary>
+    /// <param name="table">A table with partitions, or one that others inherit from, with its schema.</param>
+    /// <param name="options">What the catalog does not tell; <see langword="null"/> for nothing.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <exception cref="InvalidPartitionDefinitionException">It cannot be adopted; all reasons.</exception>
+    Task<Adoption> PlanAdoptionAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Makes a set of a table that has partitions, whatever they are called: column, interval, boundaries and time zone are read from the catalog. A table that
+    /// others inherit from, with a trigger that sends rows there, as pg_partman 4 and hand-made ones have it, becomes a declarative set in one short transaction.
+    /// </summary>
+    /// <param name="table">The table, with its schema.</param>
+    /// <param name="options">What the catalog does not tell; <see langword="null"/> for nothing.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <returns>What was found and done.</returns>
+    /// <remarks>
+    /// A row of pg_partman 4 gives what it knows (interval, premake, retention) and goes; the client needs <see cref="PartmanStore.Own"/> then. Tables that inherit
+    /// are attached by their checks, without a scan; the former parent becomes the default partition. Nothing moves.
+    /// </remarks>
+    /// <exception cref="InvalidPartitionDefinitionException">It cannot be adopted; all reasons.</exception>
+    /// <exception cref="PartmanStoreException">The client would keep the set in the tables of pg_partman 4.</exception>
+    /// <exception cref="PartitionNameCollisionException">A name that an inheritance set needs is taken.</exception>
+    /// <exception cref="PartitionLockTimeoutException">The table was in use all the time; nothing is changed.</exception>
+    /// <exception cref="StalePlanException">The table was altered meanwhile; nothing is changed.</exception>
+    Task<Adoption> AdoptAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default);
+
     /// <summary>What a conversion would do, changing nothing. The copy itself is not SQL alone, and is described.</summary>
     /// <param name="table">A plain table, with its schema.</param>
     /// <param name="options">The set, and the way.</param>

@@ -174,6 +174,22 @@ public sealed class PartmanClient : IPartman
     }
 
     /// <inheritdoc/>
+    public async Task<Adoption> PlanAdoptionAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default) =>
+        (await AdoptionAsync(table, options, cancellationToken).ConfigureAwait(false)).Told;
+
+    /// <inheritdoc/>
+    public Task<Adoption> AdoptAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default) =>
+        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
+        {
+            var plan = await AdoptionAsync(table, options, working).ConfigureAwait(false);
+            await new UnitRunner(_database, _options, _time).RunAsync(plan.State, plan.Unit, working).ConfigureAwait(false);
+            _database.Forget();
+            PartmanLog.SetAdopted(_logger, table.ToString(), plan.Told.Partitions.Count);
+            var state = await StateAsync(table, withBytes: false, working).ConfigureAwait(false);
+            return plan.Told with { Set = state.Set, Partitions = [.. state.Partitions, .. state.Default is { } rest ? [rest] : Array.Empty<Partition>()] };
+        }, cancellationToken, whereInstalled: true);
+
+    /// <inheritdoc/>
     public Task<SqlPlan> PlanConversionAsync(QualifiedName table, ConversionOptions options, CancellationToken cancellationToken = default) =>
         _converter.PlanAsync(Qualified(table), Checked(options), cancellationToken);
 
@@ -256,6 +272,14 @@ public sealed class PartmanClient : IPartman
         OptionsCheck.Require(options.Set);
         return OptionsCheck.Require(options);
     }
+
+    private Task<Adopter.Plan> AdoptionAsync(QualifiedName table, AdoptionOptions? options, CancellationToken cancellationToken) => _database.RunAsync("adopt", async (session, server) =>
+    {
+        if (server.IsReadOnly)
+            throw Maintenance.ReadOnly(server);
+        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+        return await new Adopter(session, server, Qualified(table), OptionsCheck.Require(options ?? new AdoptionOptions()), _database.Archive?.Id).PlanAsync(_options.LockTimeout).ConfigureAwait(false);
+    }, cancellationToken);
 
     private async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> DefineAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken)
     {

@@ -97,24 +97,20 @@ internal static class CreateSetCommand
         var byList = options.IdInterval == 1;
         if (session.Get(Type) is { } type && type != (byList ? "list" : "range"))
             throw new UsageException($"--type '{type}' does not go with --interval '{interval}': a list has one id in each partition, and everything else is a range.");
-        switch (session.Get(WhenExpired))
-        {
-            case null or "detach":
-                break;
-            case "drop":
-                options.WhenExpired = ExpiredAction.Drop;
-                break;
-            case ['m', 'o', 'v', 'e', ':', .. { Length: > 0 } schema]:
-                (options.WhenExpired, options.RetentionSchema) = (ExpiredAction.Move, schema);
-                break;
-            case ['a', 'r', 'c', 'h', 'i', 'v', 'e', ':', .. { Length: > 0 } directory]:
-                (options.WhenExpired, archive) = (ExpiredAction.Archive, directory);
-                break;
-            case var other:
-                throw new UsageException($"--when-expired '{other}' is none of detach, drop, move:SCHEMA, archive:DIR.");
-        }
+        if (session.Get(WhenExpired) is { } expired)
+            (options.WhenExpired, options.RetentionSchema, archive) = Expired(expired);
         return options;
     }
+
+    /// <summary>What becomes of expired partitions, with its schema or directory.</summary>
+    public static (ExpiredAction Action, string? Schema, string? Archive) Expired(string text) => text switch
+    {
+        "detach" => (ExpiredAction.Detach, null, null),
+        "drop" => (ExpiredAction.Drop, null, null),
+        ['m', 'o', 'v', 'e', ':', .. { Length: > 0 } schema] => (ExpiredAction.Move, schema, null),
+        ['a', 'r', 'c', 'h', 'i', 'v', 'e', ':', .. { Length: > 0 } directory] => (ExpiredAction.Archive, null, directory),
+        _ => throw new UsageException($"--when-expired '{text}' is none of detach, drop, move:SCHEMA, archive:DIR."),
+    };
 
     private static long? Id(string? text, string name) => text is null ? null
         : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id) ? id : throw new UsageException($"{name} '{text}' is no number, and the interval counts ids.");

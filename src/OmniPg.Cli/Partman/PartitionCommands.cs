@@ -39,6 +39,11 @@ internal static class PartitionCommands
             session.WriteJson(json => Write(json, partitions));
             return ExitCodes.Done;
         }
+        if (session.Host.IsTerminal)
+        {
+            foreach (var line in Timeline.Lines(partitions, session.Host.WindowSize().Width))
+                session.Out.WriteLine(line);
+        }
         var largest = Math.Max(1, partitions.Max(p => p.TotalBytes));
         List<CliColumn> columns = ["Partition", new("Lower", NoWrap: true), new("Upper", NoWrap: true), new("Rows", Right: true), new("Bytes", Right: true), new("Next", NoWrap: true)];
         if (session.Host.IsTerminal)

@@ -151,7 +151,8 @@ internal static class PartitionDdl
     public static string Within(PartitionKey key, PartitionBound lower, PartitionBound upper) =>
         $"{key.Column.Quoted} >= {key.Literal(lower)}::{key.Type} AND {key.Column.Quoted} < {key.Literal(upper)}::{key.Type}";
 
-    private static string ForValues(SetState state, PartitionBound lower, PartitionBound upper) => state.Set.IsList
+    /// <summary>The bounds of a partition as an attach takes them.</summary>
+    public static string ForValues(SetState state, PartitionBound lower, PartitionBound upper) => state.Set.IsList
         ? $"FOR VALUES IN ({state.Key.Literal(lower)})"
         : $"FOR VALUES FROM ({state.Key.Literal(lower)}) TO ({state.Key.Literal(upper)})";
 

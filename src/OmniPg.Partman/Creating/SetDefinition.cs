@@ -151,7 +151,8 @@ internal static class SetDefinition
             yield return new(InvalidDefinitionReason.Name, "The extension cannot manage names with a dot.");
     }
 
-    private static PartitionSet Set(QualifiedName table, PartitionSetOptions wish, PartitionKeyKind kind, string zone, PartmanServer server, string? anchor) => new()
+    /// <summary>A set as it was asked for.</summary>
+    public static PartitionSet Set(QualifiedName table, PartitionSetOptions wish, PartitionKeyKind kind, string zone, PartmanServer server, string? anchor) => new()
     {
         Table = table,
         Control = wish.Control,

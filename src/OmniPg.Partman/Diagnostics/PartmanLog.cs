@@ -19,4 +19,7 @@ internal static partial class PartmanLog
 
     [LoggerMessage(5004, LogLevel.Warning, "The job log could not be written; the run goes on without it")]
     public static partial void JobLogFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(5100, LogLevel.Information, "Adopted partition set {Set} with {Partitions} partitions")]
+    public static partial void SetAdopted(ILogger logger, string set, int partitions);
 }

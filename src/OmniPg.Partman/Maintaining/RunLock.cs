@@ -43,9 +43,9 @@ internal sealed class RunLock : IAsyncDisposable
     /// <summary>Keeps the maintenance of the extension out of the database, where it keeps the configuration.</summary>
     /// <exception cref="PartmanBusyException">It is at work.</exception>
     /// <exception cref="PartmanPoolerException">No lock lasts here.</exception>
-    public static async Task<RunLock> OfExtensionAsync(PartmanDatabase database, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<RunLock> OfExtensionAsync(PartmanDatabase database, TimeProvider time, CancellationToken cancellationToken, bool whereInstalled = false)
     {
-        if (!await database.RunAsync("lock", (_, server) => Task.FromResult(server.UsesExtension), cancellationToken).ConfigureAwait(false))
+        if (!await database.RunAsync("lock", (_, server) => Task.FromResult(server.UsesExtension || (whereInstalled && server.ExtensionSchema is not null)), cancellationToken).ConfigureAwait(false))
             return None;
         var held = new List<AdvisoryLock>();
         try
@@ -71,9 +71,10 @@ internal sealed class RunLock : IAsyncDisposable
     /// <param name="time">Clock of the looks after the sessions.</param>
     /// <param name="work">The work; its token fires when a lock is lost as well.</param>
     /// <param name="cancellationToken">Cancels the work.</param>
-    public static async Task<T> WithBothAsync<T>(PartmanDatabase database, QualifiedName table, TimeProvider time, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
+    /// <param name="whereInstalled">Whether the extension is kept out although its configuration is not used.</param>
+    public static async Task<T> WithBothAsync<T>(PartmanDatabase database, QualifiedName table, TimeProvider time, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken, bool whereInstalled = false)
     {
-        var extension = await OfExtensionAsync(database, time, cancellationToken).ConfigureAwait(false);
+        var extension = await OfExtensionAsync(database, time, cancellationToken, whereInstalled).ConfigureAwait(false);
         await using var first = extension.ConfigureAwait(false);
         var held = await OfSetAsync(database, $"{table.Schema!.Value.Value}.{table.Name.Value}", table, extension, time, cancellationToken).ConfigureAwait(false);
         await using var second = held.ConfigureAwait(false);

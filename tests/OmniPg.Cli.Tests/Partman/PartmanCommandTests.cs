@@ -73,6 +73,25 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Partitions_that_somebody_made_are_planned_and_adopted()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync(Table + "; CREATE TABLE a PARTITION OF events FOR VALUES FROM (0) TO (10); CREATE TABLE b PARTITION OF events FOR VALUES FROM (10) TO (20)", TestContext.Current.CancellationToken);
+
+        var plan = await cli.RunAsync("partman", "adopt", "events", "--premake", "2", "--plan");
+        var none = await cli.RunAsync("partman", "sets");
+        var done = await cli.RunAsync("partman", "adopt", "events", "--premake", "2", "--retention", "100", "--when-expired", "drop");
+        var sets = await cli.RunAsync("partman", "sets");
+        var wrong = await cli.RunAsync("partman", "adopt", "events", "--when-expired", "burn");
+
+        plan.Output.Should().StartWith("-- adopt-set: 'public.events' is maintained from now on, as it is.\n").And.Contain("part_config");
+        none.Output.Should().Be("");
+        done.Should().Be(new CliResult(0, "'public.events' is a set by 'id' in steps of 10 with 2 partitions\n", ""));
+        sets.Output.Should().Be("public.events\tid\t10\t\t2\t100\tdrop\n");
+        wrong.Should().Be(new CliResult(64, "", "omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA, archive:DIR.\n"));
+    }
+
+    [Fact]
     public async Task An_expired_partition_goes_to_the_archive_and_comes_back()
     {
         using var folder = new TemporaryDirectory();
