@@ -238,6 +238,8 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         var shape = await ParentShape.ReadAsync(session, table, found.Oid, state.Set.Template).ConfigureAwait(false);
         var (routing, rest) = (Routing(live), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
         CheckInheritance(found, live, routing);
+        if (shape.ReplicaIndex is { } identity)
+            _reasons.Add(new(InvalidDefinitionReason.Unsupported, $"Its replica identity is the index '{identity}': set it to FULL or DEFAULT for the time of the adoption."));
         var (shared, own) = (live.Indexes.Where(i => i.IsValid && found.Children.All(c => c.Indexes.Contains(AdoptedTable.IndexText(i))) && (!i.IsUnique || i.Columns.Contains(state.Set.Control))).ToList(), state.Set.Template is null);
         var template = new QualifiedName(table.Schema, PartitionName.Fit(table.Name.Value, "_template"));
         own &= live.Indexes.Any(i => i.IsValid && !shared.Contains(i));

@@ -165,11 +165,15 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
         var failure = (await Partman.Awaiting(p => p.ConvertAsync(Orders, Fives(), cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
         await Run("DROP TRIGGER omnipg_log ON orders");
         await Partman.ConvertAsync(Orders, Fives(), cancellationToken: Token);
+        await Run("ALTER TABLE orders_default ADD CONSTRAINT omnipg_attach_mine CHECK (id > -1)");
+        var run = await MaintainAsync(o => o.Table = Orders);
 
         failure.Reasons.Should().ContainSingle().Which.Should().Match<InvalidDefinition>(r => r.Reason == InvalidDefinitionReason.Unsupported && r.Text.Contains("omnipg_log"));
         (await Ask<string>("INSERT INTO orders (at, note) VALUES ('2026-01-02', 'LOUD') RETURNING note")).Should().Be("loud");
         (await Ask<bool>("SELECT i.indisunique AND i.indisvalid FROM pg_index i WHERE i.indexrelid = 'omnipg_by_no'::regclass AND i.indrelid = 'orders'::regclass")).Should().BeTrue();
         (await Ask<bool>("SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'orders'::regclass AND conname = 'omnipg_positive')")).Should().BeTrue();
+        run.Error.Should().BeNull();
+        (await Ask<bool>("SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'orders_default'::regclass AND conname = 'omnipg_attach_mine')")).Should().BeTrue();
     }
 
     [Fact]
