@@ -1,11 +1,14 @@
 using System.CommandLine;
 using System.CommandLine.Completions;
+using System.Runtime.CompilerServices;
 
 namespace OmniPg.Cli;
 
 /// <summary>Builds commands whose description ends with an example and whose errors become one line and an exit code.</summary>
 internal static class CliCommand
 {
+    private static readonly ConditionalWeakTable<object, object> Completed = [];
+
     /// <summary>A command with its example, its options and arguments, and what it does.</summary>
     public static Command Create(
         CliHost host, string name, string description, string example, Func<CliSession, CancellationToken, Task<int>> run, params Symbol[] symbols)
@@ -34,8 +37,14 @@ internal static class CliCommand
     {
         if (!type.IsEnum)
             return;
-        sources.Clear();
-        sources.Add(Enum.GetNames(type).Select(n => n.ToLowerInvariant()).ToArray());
+        // Options are shared by all commands ever made: one that another thread is parsing with must not change under it.
+        lock (Completed)
+        {
+            if (!Completed.TryAdd(sources, sources))
+                return;
+            sources.Clear();
+            sources.Add(Enum.GetNames(type).Select(n => n.ToLowerInvariant()).ToArray());
+        }
     }
 
     private static async Task<int> RunAsync(CliSession session, Func<CliSession, CancellationToken, Task<int>> run, CancellationToken cancellationToken)
