@@ -47,12 +47,12 @@ internal static class BackupOptions
         }
     }
 
-    /// <summary>Done, failed, source invalid, wrong use: no other codes, because PostgreSQL calls none of these verbs.</summary>
+    /// <summary>Done, failed, source invalid, no codec or key, wrong use: no other codes, because PostgreSQL calls none of these verbs.</summary>
     public static int ExitCodeOf(Exception error) => error switch
     {
         UsageException or ArgumentException or Microsoft.Extensions.Options.OptionsValidationException => ExitCodes.WrongUse,
         WalBackupException { Code: "wal.backup.damaged" } or WalValidationException => ExitCodes.InvalidSegment,
-        OmniPgException { Code: "compression.unavailable" } => ExitCodes.CodecOrKeyUnavailable,
+        OmniPgException known when ExitCodes.Of(known.Code) == ExitCodes.CodecOrKeyUnavailable => ExitCodes.CodecOrKeyUnavailable,
         _ => ExitCodes.DestinationFailed,
     };
 }

@@ -21,7 +21,7 @@ internal sealed class BackupVerb : Verb
     public override string LogName => "omnipitr-backup-master";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, .. StoreOptions.All, CommonOptions.Json];
+        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace OmniPg.Wal.Cli;
 
 /// <summary>The backups of a store: listed, kept, deleted.</summary>
@@ -20,12 +22,13 @@ internal sealed class BackupsVerb : Verb
         {
             case []:
                 var damaged = new List<WalBackupException>();
-                var backups = await catalog.ListAsync(damaged.Add, cancellationToken);
+                var hidden = new List<HiddenBackup>();
+                var backups = await catalog.ListAsync(damaged.Add, hidden.Add, cancellationToken);
                 if (arguments.Has(CommonOptions.Json))
-                    JsonDocumentWriter.Write(context, json => BackupListing.WriteAll(json, backups));
+                    JsonDocumentWriter.Write(context, json => WriteJson(json, backups, hidden));
                 else
-                    WriteText(context.Output, backups, damaged.Count);
-                return damaged.Count == 0 ? ExitCodes.Done : ExitCodes.InvalidSegment;
+                    WriteText(context.Output, backups, hidden, damaged.Count);
+                return hidden.Count > 0 ? ExitCodes.CodecOrKeyUnavailable : damaged.Count == 0 ? ExitCodes.Done : ExitCodes.InvalidSegment;
             case ["keep", var id]:
                 await catalog.KeepAsync(id, cancellationToken);
                 return ExitCodes.Done;
@@ -72,11 +75,29 @@ internal sealed class BackupsVerb : Verb
         return result.IsGood ? ExitCodes.Done : ExitCodes.InvalidSegment;
     }
 
-    private static void WriteText(TextWriter output, IReadOnlyList<BackupInfo> backups, int damaged)
+    private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<BackupInfo> backups, List<HiddenBackup> hidden)
+    {
+        BackupListing.WriteAll(json, backups);
+        json.WriteStartArray("encrypted");
+        foreach (var backup in hidden)
+        {
+            json.WriteStartObject();
+            json.WriteString("id", backup.Id);
+            ListingJson.WriteTime(json, "start", backup.Started);
+            json.WriteNumber("storedBytes", backup.StoredBytes);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteText(TextWriter output, IReadOnlyList<BackupInfo> backups, List<HiddenBackup> hidden, int damaged)
     {
         foreach (var backup in backups)
             output.WriteLine(BackupListing.Line(backup));
-        if (backups.Count == 0)
+        foreach (var backup in hidden)
+            output.WriteLine($"{backup.Id}: from {ListingJson.Text(backup.Started)}, {backup.StoredBytes} bytes stored, encrypted with a key that was not given (--key)");
+        if (backups.Count + hidden.Count == 0)
             output.WriteLine("no backups");
         if (damaged > 0)
             output.WriteLine($"{damaged} entries cannot be read");

@@ -23,6 +23,11 @@ internal sealed class CheckVerb : Verb
     {
         arguments.RequireOperands(0, "no arguments");
         var format = arguments.Choice(Format, "plain", ("plain", "plain"), ("nagios", "nagios"), ("json", "json"));
+        return await (format == "nagios" ? NagiosLine.GuardAsync(context, () => CheckAsync(format, arguments, context, cancellationToken)) : CheckAsync(format, arguments, context, cancellationToken));
+    }
+
+    private static async Task<int> CheckAsync(string format, Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
         arguments.Require(Archives);
         var options = new ArchiveCheckOptions { SwitchWal = !arguments.Has(Look) };
         options.Timeout = arguments.Seconds(Timeout) ?? options.Timeout;

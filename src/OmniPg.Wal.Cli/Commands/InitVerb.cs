@@ -31,5 +31,5 @@ internal sealed class InitVerb : Verb
         return ExitCodes.Done;
     }
 
-    public override int ExitCodeOf(Arguments? arguments, Exception error) => error is UsageException or ArgumentException ? ExitCodes.WrongUse : ExitCodes.DestinationFailed;
+    public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
 }

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace OmniPg.Wal.Cli;
 
-/// <summary>The parts that the JSON documents of verify and show share.</summary>
+/// <summary>The parts that the texts and JSON documents of verify and show share.</summary>
 internal static class ListingJson
 {
     public static void WriteTimelines(Utf8JsonWriter json, IEnumerable<WalTimeline> timelines)
@@ -13,8 +13,8 @@ internal static class ListingJson
         {
             json.WriteStartObject();
             json.WriteNumber("timeline", timeline.Timeline);
-            json.WriteString("first", timeline.First.ToString());
-            json.WriteString("last", timeline.Last.ToString());
+            json.WriteString("first", timeline.First?.ToString());
+            json.WriteString("last", timeline.Last?.ToString());
             json.WriteNumber("segments", timeline.Segments);
             if (timeline.History.Ancestors is [.., var parent])
             {
@@ -27,6 +27,9 @@ internal static class ListingJson
 
         json.WriteEndArray();
     }
+
+    public static string Line(WalTimeline timeline) =>
+        $"timeline {timeline.Timeline}: {(timeline.Segments == 0 ? "no segments" : $"{timeline.First} to {timeline.Last}, {timeline.Segments} segments")}";
 
     public static void WriteGaps(Utf8JsonWriter json, IEnumerable<WalGap> gaps)
     {

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Options;
-
 namespace OmniPg.Wal.Cli;
 
 /// <summary>Receives WAL while the server writes it: pg_receivewal with destinations.</summary>
@@ -42,6 +40,5 @@ internal sealed class ReceiveVerb : Verb
         return ExitCodes.Done;
     }
 
-    public override int ExitCodeOf(Arguments? arguments, Exception error) =>
-        error is UsageException or ArgumentException or OptionsValidationException ? ExitCodes.WrongUse : ExitCodes.DestinationFailed;
+    public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
 }

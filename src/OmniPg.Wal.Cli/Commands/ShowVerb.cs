@@ -49,7 +49,7 @@ internal sealed class ShowVerb : Verb
         foreach (var timeline in found.Timelines)
         {
             var origin = timeline.History.Ancestors is [.., var parent] ? $", from timeline {parent.Timeline} at {parent.SwitchLsn}" : "";
-            output.WriteLine($"timeline {timeline.Timeline}: {timeline.First} to {timeline.Last}, {timeline.Segments} segments{origin}");
+            output.WriteLine(ListingJson.Line(timeline) + origin);
         }
 
         foreach (var gap in found.Window.Gaps)

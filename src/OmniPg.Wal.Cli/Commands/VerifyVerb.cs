@@ -39,7 +39,7 @@ internal sealed class VerifyVerb : Verb
         foreach (var gap in result.Gaps)
             output.WriteLine($"MISSING {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline})");
         foreach (var timeline in result.Timelines)
-            output.WriteLine($"timeline {timeline.Timeline}: {timeline.First} to {timeline.Last}, {timeline.Segments} segments");
+            output.WriteLine(ListingJson.Line(timeline));
         output.WriteLine(
             $"{result.Files} files, {result.RawBytes} bytes, {result.Records} records checked; {result.Problems.Count} invalid, {result.Gaps.Count} gaps");
     }

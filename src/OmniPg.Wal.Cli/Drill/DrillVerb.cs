@@ -31,24 +31,18 @@ internal sealed class DrillVerb : Verb
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var format = FormatOf(arguments);
+        var format = arguments.Choice(Format, "plain", ("plain", "plain"), ("nagios", "nagios"), ("json", "json"));
+        return await (format == "nagios" ? NagiosLine.GuardAsync(context, () => DrillAsync(format, arguments, context, cancellationToken)) : DrillAsync(format, arguments, context, cancellationToken));
+    }
+
+    private static async Task<int> DrillAsync(string format, Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
         var options = Read(arguments);
         var drill = new RestoreDrill(
             BackupOptions.Open(arguments, BackupOptions.Source, context), BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context), options, context.Logs, context.Time);
         RestoreDrillResult result;
         using (var progress = ProgressLine.Start(context))
-        {
-            try
-            {
-                result = await drill.RunAsync(progress, cancellationToken);
-            }
-            catch (Exception trouble) when (format == "nagios" && trouble is OmniPgException or IOException or UnauthorizedAccessException)
-            {
-                // Who reads the line does not see standard error.
-                await context.Output.WriteLineAsync(NagiosLine.Of(NagiosLine.Unknown, trouble.Message));
-                throw;
-            }
-        }
+            result = await drill.RunAsync(progress, cancellationToken);
 
         if (format == "json")
             JsonDocumentWriter.Write(context, json => WriteJson(json, result));
@@ -59,8 +53,6 @@ internal sealed class DrillVerb : Verb
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) =>
         BackupOptions.ExitCodeOf(error) == ExitCodes.WrongUse && arguments?.Get(Format) != "nagios" ? ExitCodes.WrongUse : NagiosLine.Unknown;
-
-    private static string FormatOf(Arguments arguments) => arguments.Choice(Format, "plain", ("plain", "plain"), ("nagios", "nagios"), ("json", "json"));
 
     private static int CodeOf(RestoreDrillResult result) => result.Verdict switch
     {

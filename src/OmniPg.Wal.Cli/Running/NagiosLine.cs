@@ -1,4 +1,5 @@
 using System.Globalization;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal.Cli;
 
@@ -9,6 +10,20 @@ internal static class NagiosLine
     public const int Warning = 1;
     public const int Critical = 2;
     public const int Unknown = 3;
+
+    /// <summary>Runs a plugin. Trouble is told in a line too, because who reads that does not see standard error.</summary>
+    public static async Task<int> GuardAsync(ProgramContext context, Func<Task<int>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception trouble) when (trouble is not (OperationCanceledException or OutputLostException))
+        {
+            await context.Output.WriteLineAsync(Of(Unknown, trouble.Message));
+            throw;
+        }
+    }
 
     public static string Of(int status, string text, params ReadOnlySpan<(string Name, double? Value, string Unit)> values)
     {

@@ -34,6 +34,7 @@ public sealed class BackupCatalog
     /// <returns>The backups.</returns>
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
     /// <exception cref="WalBackupException">An entry cannot be read.</exception>
+    /// <exception cref="WalEncryptionException">An entry is encrypted, and its key was not given.</exception>
     /// <exception cref="IOException">The store cannot be read.</exception>
     public Task<IReadOnlyList<BackupInfo>> ListAsync(CancellationToken cancellationToken = default) => ListAsync(static (_, _) => false, cancellationToken);
 
@@ -42,41 +43,54 @@ public sealed class BackupCatalog
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>The backups that can be read, oldest first.</returns>
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
+    /// <exception cref="WalEncryptionException">An entry is encrypted, and its key was not given.</exception>
     /// <exception cref="IOException">The store cannot be read.</exception>
     public Task<IReadOnlyList<BackupInfo>> ListAsync(Action<WalBackupException> damaged, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(damaged);
-        return ListAsync(
-            (_, damage) =>
-            {
-                damaged(damage);
-                return true;
-            },
-            cancellationToken);
+        return ListAsync(Tell(damaged), cancellationToken);
+    }
+
+    /// <summary>Lists the backups, and ends neither at an entry that cannot be read nor at one whose key was not given.</summary>
+    /// <param name="damaged">Told of each entry that cannot be read, which is left out.</param>
+    /// <param name="hidden">Told of each backup whose entry is encrypted with a key that was not given, which is left out.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>The backups that can be read, oldest first.</returns>
+    /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
+    /// <exception cref="IOException">The store cannot be read.</exception>
+    public Task<IReadOnlyList<BackupInfo>> ListAsync(Action<WalBackupException> damaged, Action<HiddenBackup> hidden, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(damaged);
+        ArgumentNullException.ThrowIfNull(hidden);
+        return ListAsync(Tell(damaged), cancellationToken, hidden);
     }
 
     /// <summary>The same, without entries that cannot be read and that the caller may do without.</summary>
-    internal async Task<IReadOnlyList<BackupInfo>> ListAsync(Func<string, WalBackupException, bool> mayPassOver, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyList<BackupInfo>> ListAsync(Func<string, WalBackupException, bool> mayPassOver, CancellationToken cancellationToken, Action<HiddenBackup>? hidden = null)
     {
         var presence = await ArchivePresence.BeginAsync(_store, cancellationToken).ConfigureAwait(false);
         var objects = new Dictionary<string, long>(StringComparer.Ordinal);
         await foreach (var entry in _store.ListAsync("", Depth, cancellationToken).ConfigureAwait(false))
             objects[entry.Key] = entry.Bytes;
-        // Not seen is not absent: a cleanup would take the WAL that it needs, a restore an older backup.
-        if (_store is not EncryptedObjectStore && objects.Keys.FirstOrDefault(k => k.EndsWith($"/{BackupInfo.FileName}{EncryptedFormat.Extension}", StringComparison.Ordinal)) is { } hidden)
-            throw WalEncryptionException.NoKey(_store.Id, hidden);
         var backups = new List<BackupInfo>();
-        foreach (var key in objects.Keys.Where(k => k.EndsWith("/" + BackupInfo.FileName, StringComparison.Ordinal)))
+        foreach (var key in objects.Keys.Where(k => EncryptedNames.Plain(k).EndsWith("/" + BackupInfo.FileName, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
         {
-            var id = key[..^(BackupInfo.FileName.Length + 1)];
+            var id = EncryptedNames.Plain(key)[..^(BackupInfo.FileName.Length + 1)];
             try
             {
+                // Without a key the store does not see it, and not seen is not absent: a cleanup would take the WAL that it needs, a restore an older backup.
+                if (key != EncryptedNames.Plain(key))
+                    throw WalEncryptionException.NoKey(_store.Id, key);
                 if (await ReadAsync(id, cancellationToken).ConfigureAwait(false) is { } info)
                     backups.Add(info with { IsKept = objects.ContainsKey($"{info.Id}/{KeepFile}"), Problem = ProblemOf(info, objects) });
             }
             catch (WalBackupException damage) when (mayPassOver(id, damage))
             {
                 BackupLog.PassedOver(_log, id, damage.Message);
+            }
+            catch (WalEncryptionException) when (hidden is not null && BackupInfo.TimeOf(id) is { })
+            {
+                hidden(new HiddenBackup(id, BackupInfo.TimeOf(id)!.Value, objects.Where(o => o.Key.StartsWith(id + "/", StringComparison.Ordinal)).Sum(o => o.Value)));
             }
         }
 
@@ -149,6 +163,7 @@ public sealed class BackupCatalog
     /// <exception cref="WalBackupException">An entry cannot be read, or no valid backup is there: then nothing is removed at all (<c>wal.backup.kept</c>).</exception>
     /// <exception cref="WalArchiveAbsentException">The store, or the archive, is not begun or not mounted.</exception>
     /// <exception cref="WalArchiveMismatchException">The archive is another cluster's than the backups.</exception>
+    /// <exception cref="WalEncryptionException">An entry, or the WAL that tells whose the archive is, is encrypted, and its key was not given.</exception>
     /// <exception cref="IOException">A store refused.</exception>
     public async Task<BackupRetentionResult> CleanupAsync(BackupRetention retention, IObjectStore? archive = null, CancellationToken cancellationToken = default)
     {
@@ -182,6 +197,7 @@ public sealed class BackupCatalog
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>What is wrong with it.</returns>
     /// <exception cref="WalBackupException">There is no such backup, or its entry cannot be read.</exception>
+    /// <exception cref="WalEncryptionException">The backup, or the WAL that it needs, is encrypted, and its key was not given.</exception>
     /// <exception cref="WalArchiveAbsentException">The store, or the archive, is not begun or not mounted.</exception>
     /// <exception cref="IOException">A store cannot be read.</exception>
     public async Task<BackupVerifyResult> VerifyAsync(string? id = null, IObjectStore? archive = null, IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -190,7 +206,7 @@ public sealed class BackupCatalog
         var problems = new List<string>();
         foreach (var part in backup.Parts)
         {
-            if (await ProblemOfAsync(part, cancellationToken).ConfigureAwait(false) is { } problem)
+            if (await ProblemOfAsync(_store, part, cancellationToken).ConfigureAwait(false) is { } problem)
                 problems.Add(problem);
             progress?.Report(new BackupProgress(part.Key, part.RawBytes));
         }
@@ -222,6 +238,12 @@ public sealed class BackupCatalog
         var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
         return await new RecoverableFinder(archive, map).FindAsync(backups, cancellationToken).ConfigureAwait(false);
     }
+
+    private static Func<string, WalBackupException, bool> Tell(Action<WalBackupException> damaged) => (_, damage) =>
+    {
+        damaged(damage);
+        return true;
+    };
 
     /// <summary>Writes a small object that is not there yet.</summary>
     internal static async Task<ObjectCommitResult> WriteAsync(IObjectStore store, string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
@@ -268,22 +290,32 @@ public sealed class BackupCatalog
     /// <returns>Null when it was removed since it was listed.</returns>
     private async Task<BackupInfo?> ReadAsync(string id, CancellationToken cancellationToken)
     {
-        var stream = await _store.OpenReadAsync($"{id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false);
-        if (stream is null)
-            return null;
-        await using (stream.ConfigureAwait(false))
+        try
         {
-            using var json = new MemoryStream();
-            await stream.CopyToAsync(json, cancellationToken).ConfigureAwait(false);
-            return BackupInfo.Parse(json.GetBuffer().AsSpan(0, (int)json.Length), _store.Id, id);
+            var stream = await _store.OpenReadAsync($"{id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false);
+            if (stream is null)
+                return null;
+            await using (stream.ConfigureAwait(false))
+            {
+                using var json = new MemoryStream();
+                await stream.CopyToAsync(json, cancellationToken).ConfigureAwait(false);
+                return BackupInfo.Parse(json.GetBuffer().AsSpan(0, (int)json.Length), _store.Id, id);
+            }
+        }
+        catch (CorruptCompressedDataException damage)
+        {
+            // Encrypted, and not what was written.
+            throw WalBackupException.Damaged(_store.Id, id, $"its '{BackupInfo.FileName}': {damage.Message}", damage);
         }
     }
 
-    private async Task<string?> ProblemOfAsync(BackupPart part, CancellationToken cancellationToken)
+    /// <summary>Reads a part to its end.</summary>
+    /// <returns>What is wrong with it; null when it is what was read from the server.</returns>
+    internal static async Task<string?> ProblemOfAsync(IObjectStore store, BackupPart part, CancellationToken cancellationToken)
     {
         try
         {
-            var content = await WalContent.OpenReadAsync(_store, part.Key, cancellationToken).ConfigureAwait(false);
+            var content = await WalContent.OpenReadAsync(store, part.Key, cancellationToken).ConfigureAwait(false);
             if (content is null)
                 return $"'{part.Key}' is missing";
             await using (content.ConfigureAwait(false))
@@ -311,6 +343,12 @@ public sealed class BackupCatalog
         return null;
     }
 }
+
+/// <summary>A backup whose entry is encrypted with a key that was not given: what its name and the listing of the store tell.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Started">When it began, to the second (UTC).</param>
+/// <param name="StoredBytes">Bytes that it takes in the store.</param>
+public sealed record HiddenBackup(string Id, DateTimeOffset Started, long StoredBytes);
 
 /// <summary>What the verification of a base backup found.</summary>
 /// <param name="Backup">The backup.</param>

@@ -92,7 +92,11 @@ public sealed record BackupInfo
     public override string ToString() => $"{Id} ({StartLsn} to {StopLsn}, timeline {Timeline})";
 
     /// <summary>Whether a folder has the name of a backup; others are not looked into.</summary>
-    internal static bool IsId(string name) => DateTime.TryParseExact(name, IdFormat, CultureInfo.InvariantCulture, DateTimeStyles.None, out _);
+    internal static bool IsId(string name) => TimeOf(name) is not null;
+
+    /// <summary>The moment that an id tells; null for another name.</summary>
+    internal static DateTimeOffset? TimeOf(string id) =>
+        DateTimeOffset.TryParseExact(id, IdFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 
     internal static string IdAt(DateTimeOffset time) => time.UtcDateTime.ToString(IdFormat, CultureInfo.InvariantCulture);
 

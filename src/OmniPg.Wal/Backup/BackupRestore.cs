@@ -137,22 +137,22 @@ public sealed class BackupRestore
     /// <returns>The manifest, when the part holds it.</returns>
     private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
-        var content = await WalContent.OpenReadAsync(_store, part.Key, cancellationToken).ConfigureAwait(false)
-            ?? throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' is missing");
-        await using var closing = content.ConfigureAwait(false);
         var extractor = new TarExtractor(folder, DataFiles.MapFile, BackupManifest.FileName);
         var name = part.Tablespace == 0 ? "base.tar" : $"{part.Tablespace}.tar";
-        var request = new CopyRequest
-        {
-            Source = new StreamCopySource(content),
-            Targets = [new CopyTarget { Sink = extractor, Key = part.Key, Codec = Codec.None, Id = folder }],
-            BeforePublish = (found, _) => found.StoredSha256 == part.Sha256 && found.RawBytes == part.RawBytes
-                ? Task.CompletedTask
-                : throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' has the SHA-256 '{found.StoredSha256}' instead of '{part.Sha256}'"),
-            OnRead = bytes => progress?.Report(new BackupProgress(name, bytes)),
-        };
         try
         {
+            var content = await WalContent.OpenReadAsync(_store, part.Key, cancellationToken).ConfigureAwait(false)
+                ?? throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' is missing");
+            await using var closing = content.ConfigureAwait(false);
+            var request = new CopyRequest
+            {
+                Source = new StreamCopySource(content),
+                Targets = [new CopyTarget { Sink = extractor, Key = part.Key, Codec = Codec.None, Id = folder }],
+                BeforePublish = (found, _) => found.StoredSha256 == part.Sha256 && found.RawBytes == part.RawBytes
+                    ? Task.CompletedTask
+                    : throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' has the SHA-256 '{found.StoredSha256}' instead of '{part.Sha256}'"),
+                OnRead = bytes => progress?.Report(new BackupProgress(name, bytes)),
+            };
             var outcome = await _copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
             if (outcome.Targets[0].Error is { } error)
                 ExceptionDispatchInfo.Throw(error);

@@ -32,11 +32,17 @@ internal sealed class BackupRun(
         await LookAsync(cancellationToken).ConfigureAwait(false);
         await RequireOwnAsync(store, cancellationToken).ConfigureAwait(false);
         if (archive is not null)
+        {
             await RequireOwnAsync(archive, cancellationToken).ConfigureAwait(false);
+            // What follows will be encrypted too; better said now than behind the data.
+            if (WalFileName.TryParse(_facts.LastArchived, out var last))
+                await EncryptedNames.RequireNoneAsync(archive, last, cancellationToken).ConfigureAwait(false);
+        }
+
         await new BackupSweep(store, time).RunAsync(cancellationToken).ConfigureAwait(false);
 
         _start = await session.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
-        var files = new DataFiles(_data);
+        var files = new DataFiles(_data, _facts.StatisticsFolder);
         var tablespaces = files.Tablespaces();
         foreach (var tablespace in tablespaces)
             await StoreAsync($"{tablespace.Oid}.tar", tablespace.Oid, Listed(files.OfTablespace(tablespace, session.PgVersion)), cancellationToken).ConfigureAwait(false);
@@ -112,7 +118,11 @@ internal sealed class BackupRun(
             throw WalDestinationException.Failed(store.Id, key, error);
         if (target.Commit == ObjectCommitResult.AlreadyExists)
             throw Taken(key);
-        _stored.Add(new BackupPart(key, tablespace, outcome.Content.RawBytes, target.StoredBytes, outcome.Sha256));
+        // What encryption adds, only the store knows.
+        var bytes = store is EncryptedObjectStore
+            ? (await store.StatAsync(key, cancellationToken).ConfigureAwait(false))?.Bytes ?? throw WalBackupException.Damaged(store.Id, _id, $"'{key}' is not there any more as it was written")
+            : target.StoredBytes;
+        _stored.Add(new BackupPart(key, tablespace, outcome.Content.RawBytes, bytes, outcome.Sha256));
         (_vanished, _shortened) = (_vanished + source.Vanished, _shortened + source.Shortened);
     }
 

@@ -51,10 +51,11 @@ internal sealed class BackupSession : IAsyncDisposable
         var facts = await RowAsync(
             """
             SELECT c.system_identifier, pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('port')::int, pg_catalog.pg_backend_pid(),
-                (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'data_directory'), pg_catalog.clock_timestamp()
+                (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'data_directory'), pg_catalog.clock_timestamp(),
+                (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'stats_temp_directory'), (SELECT a.last_archived_wal FROM pg_catalog.pg_stat_archiver a)
             FROM pg_catalog.pg_control_system() c
             """,
-            r => (Backend: r.GetInt32(3), Facts: new ServerFacts((ulong)r.GetInt64(0), r.GetBoolean(1), r.GetInt32(2), r.IsDBNull(4) ? null : r.GetString(4), r.GetFieldValue<DateTimeOffset>(5))),
+            r => (Backend: r.GetInt32(3), Facts: new ServerFacts((ulong)r.GetInt64(0), r.GetBoolean(1), r.GetInt32(2), TextOf(r, 4), r.GetFieldValue<DateTimeOffset>(5), TextOf(r, 6), TextOf(r, 7))),
             [],
             cancellationToken).ConfigureAwait(false);
         return facts.Backend == _connection.ProcessID
@@ -81,7 +82,7 @@ internal sealed class BackupSession : IAsyncDisposable
             + (PgVersion >= FirstRenamed ? "pg_catalog.pg_backup_stop(false) b" : "pg_catalog.pg_stop_backup(false, false) b");
         var end = await RowAsync(
             sql,
-            r => new BackupEnd(r.GetFieldValue<NpgsqlLogSequenceNumber>(0), r.GetString(1), r.IsDBNull(2) ? "" : r.GetString(2), r.GetFieldValue<DateTimeOffset>(3)),
+            r => new BackupEnd(r.GetFieldValue<NpgsqlLogSequenceNumber>(0), r.GetString(1), TextOf(r, 2) ?? "", r.GetFieldValue<DateTimeOffset>(3)),
             [],
             cancellationToken).ConfigureAwait(false);
         _open = false;
@@ -171,13 +172,15 @@ internal sealed class BackupSession : IAsyncDisposable
         }
     }
 
+    private static string? TextOf(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+
     private string GrantHint() => PgVersion >= FirstRenamed
         ? "GRANT EXECUTE ON FUNCTION pg_catalog.pg_backup_start(text, boolean), pg_catalog.pg_backup_stop(boolean) TO the role."
         : "GRANT EXECUTE ON FUNCTION pg_catalog.pg_start_backup(text, boolean, boolean), pg_catalog.pg_stop_backup(boolean, boolean) TO the role.";
 }
 
-/// <summary>What a server says of itself.</summary>
-internal sealed record ServerFacts(ulong SystemIdentifier, bool IsStandby, int Port, string? DataDirectory, DateTimeOffset Now);
+/// <summary>What a server says of itself; of its folders only what the role may know.</summary>
+internal sealed record ServerFacts(ulong SystemIdentifier, bool IsStandby, int Port, string? DataDirectory, DateTimeOffset Now, string? StatisticsFolder, string? LastArchived);
 
 /// <summary>What <c>pg_backup_stop</c> returns, and when.</summary>
 internal sealed record BackupEnd(NpgsqlLogSequenceNumber StopLsn, string Label, string TablespaceMap, DateTimeOffset Now);

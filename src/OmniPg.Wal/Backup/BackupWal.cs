@@ -38,6 +38,7 @@ internal sealed class BackupWal
 
     /// <summary>Waits until a valid copy of each segment, and of the timeline's history, is in the archive.</summary>
     /// <exception cref="WalBackupException">One did not arrive in time.</exception>
+    /// <exception cref="WalEncryptionException">One is there encrypted, and its key was not given.</exception>
     public async Task ArriveAsync(IObjectStore archive, TimeSpan limit, TimeProvider time, CancellationToken cancellationToken)
     {
         var began = time.GetTimestamp();
@@ -55,6 +56,7 @@ internal sealed class BackupWal
     }
 
     /// <summary>The first segment of which the archive has no valid copy; null when it has all.</summary>
+    /// <exception cref="WalEncryptionException">It is there encrypted, and its key was not given.</exception>
     public async Task<WalFileName?> FirstMissingAsync(IObjectStore archive, CancellationToken cancellationToken)
     {
         foreach (var name in Segments)
@@ -106,6 +108,8 @@ internal sealed class BackupWal
             }
         }
 
+        // Waiting brings no key.
+        await EncryptedNames.RequireNoneAsync(archive, name, cancellationToken).ConfigureAwait(false);
         return false;
     }
 }

@@ -50,6 +50,7 @@ public sealed class BaseBackup
     /// <exception cref="WalArchiveMismatchException">The store, or the archive, is another cluster's.</exception>
     /// <exception cref="WalInputException">A file of the data directory cannot be read.</exception>
     /// <exception cref="WalDestinationException">The store did not take an object.</exception>
+    /// <exception cref="WalEncryptionException">The archive is encrypted, and its key was not given.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task<BaseBackupResult> RunAsync(IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default)
     {

@@ -5,8 +5,10 @@ using OmniPg.Shared;
 namespace OmniPg.Wal;
 
 /// <summary>Which files of a data directory belong into a base backup: all but what a restored server must not have, or makes anew.</summary>
+/// <param name="dataDirectory">The data directory.</param>
+/// <param name="statistics">The server's <c>stats_temp_directory</c>, which PostgreSQL 15 has no more; null where the server does not tell it.</param>
 /// <remarks>The list of the server's own base backup (<c>src/backend/backup/basebackup.c</c>, up to PostgreSQL 14 <c>src/backend/replication</c>), and <c>log</c>.</remarks>
-internal sealed partial class DataFiles(string dataDirectory)
+internal sealed partial class DataFiles(string dataDirectory, string? statistics = null)
 {
     public const string TablespaceFolder = "pg_tblspc";
     public const string LabelFile = "backup_label";
@@ -15,6 +17,10 @@ internal sealed partial class DataFiles(string dataDirectory)
 
     // excludeDirContents: they are there, and empty. pg_stat_tmp has no entry since PostgreSQL 15, and is left out by name of old.
     private static readonly HashSet<string> EmptyFolders = ["pg_stat_tmp", "pg_replslot", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_subtrans", "log"];
+
+    // perform_base_backup: within the data directory its contents are left out too.
+    private readonly string? _statistics = statistics is null ? null
+        : Path.TrimEndingDirectorySeparator(Path.GetRelativePath(Path.GetFullPath(dataDirectory), Path.GetFullPath(statistics, Path.GetFullPath(dataDirectory)))).Replace('\\', '/');
 
     private static readonly string[] WalFolders = ["archive_status", "summaries"];
 
@@ -87,7 +93,7 @@ internal sealed partial class DataFiles(string dataDirectory)
 
     private IEnumerable<TarMember> Below(FileSystemInfo folder, string path, string manifestPrefix)
     {
-        if (EmptyFolders.Contains(path))
+        if (EmptyFolders.Contains(path) || path == _statistics)
             return [];
         if (path == WalFolder)
         {

@@ -12,6 +12,7 @@ public sealed class ArchiveCheck
 {
     private const string RestorePoint = "omnipg check";
     private const int SegmentsOfRoom = 10;
+    private const int FirstWithOneOfBoth = 16;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     // What somebody writes who wants archive_mode without an archive.
@@ -109,9 +110,12 @@ public sealed class ArchiveCheck
         var hasCommand = state.ArchiveCommand is not ("" or "(disabled)");
         if (state.ArchiveMode != "off" && !hasCommand && state.ArchiveLibrary.Length == 0)
             findings.Add(Critical("archive_command", "It is empty: WAL piles up in pg_wal.", "Set archive_command = 'omnipg-wal archive … %p' and reload the server."));
-        if (hasCommand && state.ArchiveLibrary.Length > 0)
-            findings.Add(Critical("archive_library", $"Both archive_library '{state.ArchiveLibrary}' and archive_command are set; since 16 the archiver refuses to work.", "Set one of them to ''."));
-        if (CommandsForNothing.Contains(state.ArchiveCommand.Trim()))
+        // LoadArchiveLibrary (pgarch.c): up to 15 the library is asked and the command is not, since 16 both at once are an error.
+        if (hasCommand && state.ArchiveLibrary.Length > 0 && state.PgVersion >= FirstWithOneOfBoth)
+            findings.Add(Critical("archive_library", $"Both archive_library '{state.ArchiveLibrary}' and archive_command are set, and so the archiver refuses to work.", "Set one of them to ''."));
+        else if (hasCommand && state.ArchiveLibrary.Length > 0)
+            findings.Add(Warning("archive_library", $"It is '{state.ArchiveLibrary}', and so archive_command is not asked; from 16 on the archiver refuses to work with both.", "Set the one that is not meant to ''."));
+        if (state.ArchiveLibrary.Length == 0 && CommandsForNothing.Contains(state.ArchiveCommand.Trim()))
             findings.Add(Critical("archive_command", $"It is '{state.ArchiveCommand}', which archives nothing and tells the server that it did.", "Set archive_command = 'omnipg-wal archive … %p', then make a base backup: WAL was lost."));
         if (_options.SwitchWal && !state.IsStandby)
         {
@@ -186,37 +190,32 @@ public sealed class ArchiveCheck
         var all = true;
         foreach (var archive in _archives)
         {
-            while (await wal.FirstMissingAsync(archive, cancellationToken).ConfigureAwait(false) is not null)
+            try
             {
-                if (_time.GetElapsedTime(began) >= _options.Timeout)
+                while (await wal.FirstMissingAsync(archive, cancellationToken).ConfigureAwait(false) is not null)
                 {
-                    var failure = (await AskAsync(connection, cancellationToken).ConfigureAwait(false)).LastFailure;
-                    findings.Add(await LackOfKeyAsync(archive, segment, cancellationToken).ConfigureAwait(false) ?? Critical(
-                        archive.Id, $"WAL file '{segment}' did not arrive within '{_options.Timeout}'" + (failure is null ? "." : $"; archiving failed, last on {failure}."),
-                        "Look into the server's log for what archive_command says, and whether it writes to this archive."));
-                    all = false;
-                    break;
-                }
+                    if (_time.GetElapsedTime(began) >= _options.Timeout)
+                    {
+                        var failure = (await AskAsync(connection, cancellationToken).ConfigureAwait(false)).LastFailure;
+                        findings.Add(Critical(
+                            archive.Id, $"WAL file '{segment}' did not arrive within '{_options.Timeout}'" + (failure is null ? "." : $"; archiving failed, last on {failure}."),
+                            "Look into the server's log for what archive_command says, and whether it writes to this archive."));
+                        all = false;
+                        break;
+                    }
 
-                await Task.Delay(Pause, _time, cancellationToken).ConfigureAwait(false);
+                    await Task.Delay(Pause, _time, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            catch (WalEncryptionException hidden)
+            {
+                // It has arrived; whether it is valid, nobody can tell who lacks its key.
+                findings.Add(Critical(archive.Id, hidden.Message, hidden.Hint!));
+                all = false;
             }
         }
 
         return all;
-    }
-
-    /// <returns>Null when the segment does not lie there encrypted either.</returns>
-    private static async Task<ArchiveCheckFinding?> LackOfKeyAsync(IObjectStore archive, WalFileName segment, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await EncryptedNames.RequireNoneAsync(archive, segment, cancellationToken).ConfigureAwait(false);
-            return null;
-        }
-        catch (WalEncryptionException hidden)
-        {
-            return Critical(archive.Id, hidden.Message, hidden.Hint!);
-        }
     }
 
     private static async Task<DbDataReader> ReadAsync(NpgsqlConnection connection, string text, CancellationToken cancellationToken, string? argument = null)

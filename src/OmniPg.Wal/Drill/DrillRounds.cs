@@ -8,6 +8,7 @@ namespace OmniPg.Wal;
 internal sealed class DrillRounds(RestoreDrill drill, TimeProvider time, ILoggerFactory? loggers)
 {
     private readonly ILogger _log = loggers?.CreateLogger<RestoreDrill>() ?? NullLogger<RestoreDrill>.Instance;
+    private readonly DateTimeOffset _since = time.GetUtcNow();
     private volatile Round? _last;
 
     public async Task RunAsync(CancellationToken cancellationToken) =>
@@ -24,7 +25,13 @@ internal sealed class DrillRounds(RestoreDrill drill, TimeProvider time, ILogger
     public HealthCheckResult Health(TimeSpan maxAge, HealthStatus failureStatus)
     {
         if (_last is not { } last)
-            return HealthCheckResult.Degraded("No drill has ended since the start.");
+        {
+            // The first one may hang as well as any other.
+            return time.GetUtcNow() - _since is var waited && waited > maxAge
+                ? new HealthCheckResult(failureStatus, $"No drill has ended since the start, '{waited}' ago, more than '{maxAge}'.")
+                : HealthCheckResult.Degraded("No drill has ended since the start.");
+        }
+
         if (last.Result is not { } result)
             return new HealthCheckResult(failureStatus, $"The last drill could not run: {last.Error!.Message}", last.Error);
         var data = new Dictionary<string, object>

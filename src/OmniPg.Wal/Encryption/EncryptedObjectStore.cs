@@ -28,6 +28,9 @@ public sealed class EncryptedObjectStore : IObjectStore
         (_inner, _keys) = (inner, keys);
     }
 
+    /// <summary>The store with the objects as they are.</summary>
+    internal IObjectStore Inner => _inner;
+
     /// <summary>That of the store inside, behind <c>encrypted:</c>: for delivery states it is another place.</summary>
     public string Id => $"encrypted:{_inner.Id}";
 
@@ -99,6 +102,9 @@ public sealed class EncryptedObjectStore : IObjectStore
     /// <summary>Does nothing: the store inside belongs to whoever made it.</summary>
     /// <returns>A completed task.</returns>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>Another store under the same keys.</summary>
+    internal EncryptedObjectStore Over(IObjectStore other) => new(other, _keys);
 
     private static bool IsPlain(string key) => key == WalArchiveMarker.Key;
 

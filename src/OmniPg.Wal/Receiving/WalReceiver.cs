@@ -179,6 +179,8 @@ public sealed class WalReceiver
                 ReceiveLog.CreatedSlot(receiver._log, _options.Slot);
             if (_options.Destinations.Count > 0)
             {
+                // Of a try that got only so far, on a server that may have been another one.
+                await DisposeAsync().ConfigureAwait(false);
                 _archiver = new WalArchiver(_options.ArchiveOptions, receiver._logs, receiver._time) { KnownCluster = server.Cluster, IsLookingAhead = true };
                 _delivery = new ReceivedDelivery(_archiver, files, _options, _progress, receiver._time, receiver._log);
                 await _delivery.CheckAsync(stop.Token).ConfigureAwait(false);

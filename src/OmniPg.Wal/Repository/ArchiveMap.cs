@@ -55,8 +55,9 @@ internal sealed class ArchiveMap
 
     public IReadOnlyList<WalTimeline> Timelines() =>
     [
-        .. _segments.Select(t => new WalTimeline(
-            t.Key, NameOf(t.Key, t.Value.Keys.First()), NameOf(t.Key, t.Value.Keys.Last()), t.Value.Count, HistoryOf(t.Key))),
+        .. _segments.Keys.Union(Histories.Keys).Order().Select(timeline => _segments.GetValueOrDefault(timeline) is { } own
+            ? new WalTimeline(timeline, NameOf(timeline, own.Keys.First()), NameOf(timeline, own.Keys.Last()), own.Count, HistoryOf(timeline))
+            : new WalTimeline(timeline, null, null, 0, HistoryOf(timeline))),
     ];
 
     /// <summary>The timeline of the file that holds a segment on the way to a timeline: where a switch lies in it, the newer one.</summary>

@@ -263,6 +263,23 @@ public sealed class BackupHazardTests(BackupScene scene)
         await Task.CompletedTask;
     }
 
+    [Theory]
+    [InlineData("stats", "stats")]
+    [InlineData("./stats/", "stats")]
+    [InlineData("DATA/base/stats", "base/stats")]
+    [InlineData("/elsewhere/stats", null)]
+    public void The_folder_that_stats_temp_directory_names_is_there_and_empty(string setting, string? emptied)
+    {
+        var data = Directory.CreateDirectory(scene.Fresh("data")).FullName;
+        foreach (var folder in (string[])["stats", "base/stats"])
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(data, folder)).FullName, "global.stat"), "");
+
+        var members = new DataFiles(data, setting.Replace("DATA", data, StringComparison.Ordinal)).OfDataDirectory().Select(m => m.Path).ToArray();
+
+        members.Should().Contain(["stats", "base/stats"]);
+        new[] { "stats", "base/stats" }.Where(f => !members.Contains(f + "/global.stat")).Should().BeEquivalentTo(emptied is null ? [] : new[] { emptied });
+    }
+
     [Fact]
     public async Task A_folder_that_was_open_to_all_is_closed_before_the_first_file_comes()
     {

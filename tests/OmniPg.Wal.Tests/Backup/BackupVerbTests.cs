@@ -58,6 +58,10 @@ public sealed class BackupVerbTests(BackupScene scene)
     [InlineData(64, "Only one target", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--target-xid", "7", "--target", "immediate")]
     [InlineData(64, "wants a time with its offset", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--target-time", "2026-05-01 12:00:00")]
     [InlineData(64, "A standby has no recovery target", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--standby", "--target", "immediate")]
+    [InlineData(24, "The key file '/nowhere/key' cannot be used", "backups", "--source", "/tmp", "--key", "/nowhere/key")]
+    [InlineData(24, "The key file '/nowhere/key' cannot be used", "backup", "--connection", "Host=/nowhere", "--dst-local", "/tmp", "--encrypt", "/nowhere/key")]
+    [InlineData(24, "The key file '/nowhere/key' cannot be used", "init", "--archive", "s3://bucket/wal", "--s3-endpoint", "http://127.0.0.1:9", "--key", "/nowhere/key")]
+    [InlineData(24, "The key file '/nowhere/key' cannot be used", "receive", "--connection", "Host=/nowhere", "--slot", "s", "--into", "/tmp", "--dst-local", "/tmp/x", "--encrypt", "/nowhere/key")]
     [InlineData(10, "There is no archive at", "backups", "--source", "/nowhere/at/all")]
     public async Task Trouble_has_its_exit_code_and_its_words(int exitCode, string message, params string[] words)
     {

@@ -41,6 +41,51 @@ public sealed class ArchiveCheckTests(ArchiveCheckTests.Scene scene) : IClassFix
     }
 
     [Fact]
+    public async Task A_library_beside_a_command_does_the_work_in_15_and_stops_it_since_16()
+    {
+        var library = Path.Combine(scene.Server.BinDirectory, "..", "lib", "basic_archive.so");
+        var isDecidedByLibrary = scene.Server.MajorVersion == 15;
+        Assert.SkipWhen(scene.Server.MajorVersion < 15, "There is no archive_library.");
+        Assert.SkipUnless(!isDecidedByLibrary || File.Exists(library), "The server comes without basic_archive.");
+        var configuration = Path.Combine(scene.Server.DataDirectory, "postgresql.conf");
+        var before = await File.ReadAllTextAsync(configuration, Token);
+        await File.AppendAllTextAsync(configuration, $"\narchive_library = 'basic_archive'\nbasic_archive.archive_directory = '{scene.Archive}'\n", Token);
+        try
+        {
+            // Which would lose WAL if it were asked.
+            await WithCommandAsync("true", async () =>
+            {
+                await scene.UntilAsync("current_setting('archive_library') = 'basic_archive'");
+                var result = await new ArchiveCheck(scene.Server.DataSource, [scene.ArchiveStore], isDecidedByLibrary ? new ArchiveCheckOptions { FreeSpace = 0 } : Quick).RunAsync(Token);
+
+                var both = result.Findings.Should().ContainSingle(f => f.Subject == "archive_library").Which;
+                result.Findings.Should().NotContain(f => f.Subject == "archive_command");
+                both.Level.Should().Be(isDecidedByLibrary ? ArchiveCheckLevel.Warning : ArchiveCheckLevel.Critical);
+                result.Worst.Should().Be(both.Level);
+                result.Arrival.HasValue.Should().Be(isDecidedByLibrary);
+            });
+        }
+        finally
+        {
+            await File.WriteAllTextAsync(configuration, before, Token);
+            await scene.Server.ExecuteAsync("SELECT pg_reload_conf()", Token);
+            await scene.UntilAsync("current_setting('archive_library') = ''");
+        }
+    }
+
+    [Theory]
+    [InlineData("The key file '/nowhere/key' cannot be used", "--archive", "/tmp", "--key", "/nowhere/key")]
+    [InlineData("The option --archive is required.")]
+    public async Task Trouble_that_is_no_finding_is_told_in_the_line_of_the_plugin_too(string text, params string[] words)
+    {
+        var result = await WalProgram.RunAsync(["check", "--connection", "Host=/nowhere", "--format", "nagios", .. words]);
+
+        result.ExitCode.Should().Be(3);
+        result.Output.Should().StartWith($"OMNIPG_WAL UNKNOWN - {text}");
+        result.Output.Split('\n').Should().HaveCount(2);
+    }
+
+    [Fact]
     public async Task A_segment_that_does_not_arrive_is_critical_and_names_the_archive()
     {
         await WithCommandAsync("exit 3", async () =>
@@ -59,7 +104,9 @@ public sealed class ArchiveCheckTests(ArchiveCheckTests.Scene scene) : IClassFix
     {
         await WithCommandAsync(scene.Command + ".enc", async () =>
         {
-            var result = await new ArchiveCheck(scene.Server.DataSource, [scene.ArchiveStore], Quick).RunAsync(Token);
+            // Told when it has arrived, and not when the hour is over.
+            var result = await new ArchiveCheck(scene.Server.DataSource, [scene.ArchiveStore], new ArchiveCheckOptions { Timeout = TimeSpan.FromHours(1), FreeSpace = 0 })
+                .RunAsync(Token).WaitAsync(TimeSpan.FromSeconds(60), Token);
 
             result.Findings.Where(f => f.Level == ArchiveCheckLevel.Critical).Should().ContainSingle().Which.Text.Should().Contain($"'{result.Segment}.enc' in").And.Contain("is encrypted");
         });
@@ -155,8 +202,11 @@ public sealed class ArchiveCheckTests(ArchiveCheckTests.Scene scene) : IClassFix
         {
             await Server.ExecuteAsync($"ALTER SYSTEM SET archive_command = '{command}'", Token);
             await Server.ExecuteAsync("SELECT pg_reload_conf()", Token);
-            await Eventually.TrueAsync(() => Server.ScalarAsync<bool>($"SELECT current_setting('archive_command') = '{command}'", Token), "the setting is read", TimeSpan.FromSeconds(30), Token);
+            await UntilAsync($"current_setting('archive_command') = '{command}'");
         }
+
+        public Task UntilAsync(string condition) =>
+            Eventually.TrueAsync(() => Server.ScalarAsync<bool>($"SELECT {condition}", Token), "the setting is read", TimeSpan.FromSeconds(30), Token);
 
         public async ValueTask DisposeAsync()
         {

@@ -44,6 +44,20 @@ public sealed class DrillHostTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task A_first_drill_that_never_ends_is_a_failure_once_it_is_older_than_one_may_be()
+    {
+        var clock = new ShiftedClock();
+        await using var services = Services(clock, builder => builder.AddDrill(_ => new MemoryObjectStore(), null, _ => { }, every: TimeSpan.FromDays(1)));
+        var before = await HealthAsync(services);
+
+        clock.Offset = TimeSpan.FromHours(51);
+        var late = await HealthAsync(services);
+
+        (before.Status, late.Status).Should().Be((HealthStatus.Degraded, HealthStatus.Unhealthy));
+        late.Description.Should().StartWith("No drill has ended since the start, '2.03:").And.EndWith("ago, more than '2.02:00:00'.");
+    }
+
+    [Fact]
     public async Task A_drill_that_cannot_run_is_the_failure_that_the_registration_asks_for_and_the_next_one_has_its_turn()
     {
         await using var services = Services(TimeProvider.System, builder => builder.AddDrill(

@@ -141,7 +141,7 @@ public sealed class RecoveryFaultTests(RecoveryScene scene)
         var repository = new WalRepository(new DirectoryObjectStore(archive));
         var timelines = await repository.GetTimelinesAsync(token);
         var window = await repository.GetRecoveryWindowAsync(token);
-        var keep = timelines.Single(t => t.Timeline == 2).First;
+        var keep = timelines.Single(t => t.Timeline == 2).First!.Value;
 
         var result = await repository.CleanupAsync(keep, cancellationToken: token);
 
