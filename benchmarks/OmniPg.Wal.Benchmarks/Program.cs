@@ -28,6 +28,12 @@ switch (args)
     case ["zero-rpo", "--kills", var kills, "--seed", var seed]:
         var outcomes = await ZeroRpoRun.RunAsync(Number([kills], 0, 0), Number([seed], 0, 0), Console.WriteLine);
         return outcomes.Any(static outcome => outcome.Lost.Length > 0) ? 1 : 0;
+    case ["targets", "--rounds", var rounds, "--seed", var seed]:
+        var targets = await RandomTargets.RunAsync(Number([rounds], 0, 0), Number([seed], 0, 0), Console.WriteLine);
+        return targets.Any(static target => target.Predicted != target.Found) ? 1 : 0;
+    case ["backup-kills", "--kills", var kills, "--seed", var seed]:
+        var works = await BackupKills.RunAsync(Number([kills], 0, 0), Number([seed], 0, 0), Console.WriteLine);
+        return works.Any(static work => work.Fault is not null) ? 1 : 0;
     case ["kills", var dataDirectory, var program, .. var options]:
         await ArchiveKills.RunAsync(dataDirectory, program, options);
         break;
