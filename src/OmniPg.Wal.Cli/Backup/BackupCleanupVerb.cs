@@ -32,7 +32,7 @@ internal sealed class BackupCleanupVerb : Verb
         // The original's rule when none is given.
         if (retention is { Days: null, Count: null, Window: null })
             retention.Days = 7;
-        var archive = BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context);
+        var archive = arguments.Has(BackupOptions.Archive) ? BackupOptions.Open(arguments, BackupOptions.Archive, context) : null;
         var result = await new BackupCatalog(BackupOptions.Open(arguments, Directory, context), context.Logs, context.Time).CleanupAsync(retention, archive, cancellationToken);
         var verb = retention.DryRun ? "would remove" : "removed";
         foreach (var backup in result.Removed)

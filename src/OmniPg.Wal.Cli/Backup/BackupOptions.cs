@@ -13,7 +13,10 @@ internal static class BackupOptions
 
     public static IObjectStore Open(Arguments arguments, Option option, ProgramContext context) => StoreOptions.Open(PlaceOf(arguments.Require(option)), arguments, context.Logs);
 
-    public static IObjectStore? OpenIfGiven(Arguments arguments, Option option, ProgramContext context) => arguments.Has(option) ? Open(arguments, option, context) : null;
+    /// <summary>The same, to read only, whatever tool archived there.</summary>
+    public static IObjectStore OpenToRead(Arguments arguments, Option option, ProgramContext context) => StoreOptions.OpenToRead(PlaceOf(arguments.Require(option)), arguments, context.Logs);
+
+    public static IObjectStore? OpenIfGiven(Arguments arguments, Option option, ProgramContext context) => arguments.Has(option) ? OpenToRead(arguments, option, context) : null;
 
     /// <summary>A place without the codec that may stand before it; a folder by its full path.</summary>
     public static string PlaceOf(string location)

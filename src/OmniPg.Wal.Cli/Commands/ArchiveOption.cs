@@ -9,6 +9,9 @@ internal static class ArchiveOption
 
     public static IObjectStore Open(Arguments arguments, ProgramContext context) => StoreOptions.Open(Location(arguments).Path, arguments, context.Logs);
 
+    /// <summary>The same, to read only, whatever tool archived there.</summary>
+    public static IObjectStore OpenToRead(Arguments arguments, ProgramContext context) => StoreOptions.OpenToRead(Location(arguments).Path, arguments, context.Logs);
+
     public static WalLocation Location(Arguments arguments)
     {
         try

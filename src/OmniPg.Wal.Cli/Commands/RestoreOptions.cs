@@ -75,7 +75,7 @@ internal static class RestoreOptions
         try
         {
             var location = WalLocation.Parse(text);
-            return new WalRestoreSource(StoreOptions.Open(location.Path, arguments), location.Codec);
+            return new WalRestoreSource(StoreOptions.OpenToRead(location.Path, arguments), location.Codec);
         }
         catch (FormatException e)
         {

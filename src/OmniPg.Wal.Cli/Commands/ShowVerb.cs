@@ -19,7 +19,7 @@ internal sealed class ShowVerb : Verb
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var archive = ArchiveOption.Open(arguments, context);
+        var archive = ArchiveOption.OpenToRead(arguments, context);
         var repository = new WalRepository(archive, context.Logs);
         var catalog = new BackupCatalog(arguments.Has(Backups) ? BackupOptions.Open(arguments, Backups, context) : archive, context.Logs, context.Time);
         var found = new Findings(

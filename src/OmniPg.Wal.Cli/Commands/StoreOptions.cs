@@ -29,10 +29,21 @@ internal static class StoreOptions
     /// <summary>The store at a place, without codec prefix. Lives as long as the process.</summary>
     /// <exception cref="UsageException">The place names no bucket, or the way to it is incomplete.</exception>
     /// <exception cref="WalEncryptionException">A key file cannot be used.</exception>
-    public static IObjectStore Open(string place, Arguments arguments, ILoggerFactory? logs = null)
+    public static IObjectStore Open(string place, Arguments arguments, ILoggerFactory? logs = null) => Keyed(OpenPlain(place, arguments, logs), arguments);
+
+    /// <summary>The same, to read only: what pgBackRest, WAL-G or Barman archived there is seen too.</summary>
+    public static IObjectStore OpenToRead(string place, Arguments arguments, ILoggerFactory? logs = null)
+    {
+        var store = OpenPlain(place, arguments, logs);
+        // In a folder three looks tell; a bucket is asked only when a file is not there.
+        return Keyed(store is not DirectoryObjectStore { Root: var root } || IsForeign(root) ? new ForeignArchive(store) : store, arguments);
+    }
+
+    private static bool IsForeign(string root) => File.Exists(Path.Combine(root, "archive.info")) || Directory.Exists(Path.Combine(root, "wal_005")) || Directory.Exists(Path.Combine(root, "wals"));
+
+    private static IObjectStore Keyed(IObjectStore store, Arguments arguments)
     {
         string[] files = arguments.Get(Encrypt) is { } current ? [current, .. arguments.All(Key)] : [.. arguments.All(Key)];
-        var store = OpenPlain(place, arguments, logs);
         return files.Length == 0 ? store : new EncryptedObjectStore(store, new WalKeyRing([.. files.Select(WalEncryptionKey.ReadFile)]));
     }
 

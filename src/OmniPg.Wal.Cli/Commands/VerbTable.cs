@@ -14,6 +14,7 @@ internal static class VerbTable
         ("cleanup", () => new CleanupVerb()),
         ("verify", () => new VerifyVerb()),
         ("show", () => new ShowVerb()),
+        ("copy", () => new CopyVerb()),
         ("backup", () => new BackupVerb()),
         ("backups", () => new BackupsVerb()),
         ("backup-cleanup", () => new BackupCleanupVerb()),

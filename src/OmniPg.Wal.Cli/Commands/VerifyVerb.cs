@@ -18,7 +18,7 @@ internal sealed class VerifyVerb : Verb
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var repository = new WalRepository(ArchiveOption.Open(arguments, context), context.Logs);
+        var repository = new WalRepository(ArchiveOption.OpenToRead(arguments, context), context.Logs);
         using var progress = ProgressLine.Start(context);
         var options = new WalVerifyOptions { Validation = ValidationLevel.Read(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
         var result = await repository.VerifyAsync(options, progress, cancellationToken);

@@ -1,0 +1,58 @@
+namespace OmniPg.Wal.Cli;
+
+/// <summary>A repository, or one backup with its WAL, to another store.</summary>
+internal sealed class CopyVerb : Verb
+{
+    private static readonly Option Archive = BackupOptions.Archive with { Help = "the WAL archive that is copied: a directory, s3://… or azure://…" };
+    private static readonly Option To = Option.Value("--to", "PLACE", "where the copy goes, begun with 'init' or --begin: a directory, s3://… or azure://…");
+    private static readonly Option Backups = BackupOptions.Source with { Help = "the place of the base backups (default: the archive)" };
+    private static readonly Option Backup = Option.Value("--backup", "ID", "only that backup with the WAL that it needs; 'latest': the newest (default: everything)");
+    private static readonly Option Begin = Option.Flag("--begin", "begin the new place: it has no marker yet");
+
+    public override string Name => "copy";
+
+    public override string Summary => "copy an archive and its backups to another store, byte for byte; each file is read where it went";
+
+    public override string Example => "omnipg-wal copy --archive /mnt/archive --source /mnt/backup --to s3://offsite/prod --begin";
+
+    public override IReadOnlyList<Option> Options { get; } = [Archive, To, Backups, Backup, Begin, .. StoreOptions.All, CommonOptions.Json];
+
+    public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        arguments.RequireOperands(0, "no arguments");
+        var options = new RepositoryCopyOptions { BackupId = arguments.Get(Backup), Begin = arguments.Has(Begin) };
+        var copy = new RepositoryCopy(
+            BackupOptions.OpenToRead(arguments, Archive, context), BackupOptions.Open(arguments, To, context), options, BackupOptions.OpenIfGiven(arguments, Backups, context), context.Time);
+        var result = await copy.RunAsync(null, cancellationToken);
+        if (arguments.Has(CommonOptions.Json))
+            WriteJson(context, result);
+        else
+            WriteText(context.Output, result);
+        return result.IsGood ? ExitCodes.Done : ExitCodes.InvalidSegment;
+    }
+
+    public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
+
+    private static void WriteText(TextWriter output, RepositoryCopyResult result)
+    {
+        foreach (var problem in result.Problems)
+            output.WriteLine($"NOT COPIED {OneLine.Of(problem)}");
+        foreach (var backup in result.Backups)
+            output.WriteLine($"backup {BackupListing.Line(backup)}");
+        var unread = result.Unread > 0 ? $"; {result.Unread} encrypted files were not validated (--key)" : "";
+        output.WriteLine($"copied {result.Copied} files, {result.Present} were there, {result.StoredBytes} bytes; {result.Backups.Count} backups{unread}");
+    }
+
+    private static void WriteJson(ProgramContext context, RepositoryCopyResult result) => JsonDocumentWriter.Write(context, json =>
+    {
+        json.WriteNumber("copied", result.Copied);
+        json.WriteNumber("present", result.Present);
+        json.WriteNumber("storedBytes", result.StoredBytes);
+        json.WriteNumber("unread", result.Unread);
+        BackupListing.WriteAll(json, result.Backups);
+        json.WriteStartArray("problems");
+        foreach (var problem in result.Problems)
+            json.WriteStringValue(problem);
+        json.WriteEndArray();
+    });
+}

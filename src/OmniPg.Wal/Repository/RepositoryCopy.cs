@@ -1,0 +1,280 @@
+using System.Runtime.ExceptionServices;
+using System.Security.Cryptography;
+using OmniPg.Shared;
+
+namespace OmniPg.Wal;
+
+/// <summary>Copies a repository, WAL and base backups, or one backup with the WAL that it needs, to another store: byte for byte, and each file read and compared when it is there.</summary>
+/// <remarks>
+/// Files keep their keys, codecs and encryption. What is there already is compared and not written again, so a copy that was interrupted goes on where it was, and a later one brings what
+/// is new. A backup counts in the new place when its entry is written: when its parts, and the WAL without which it is worth nothing, were read there and found good. Nothing is removed
+/// anywhere. Thread-safe; each call is a copy.
+/// </remarks>
+public sealed class RepositoryCopy
+{
+    private readonly IObjectStore _archive;
+    private readonly IObjectStore _backups;
+    private readonly IObjectStore _to;
+    private readonly RepositoryCopyOptions _options;
+    private readonly TimeProvider _time;
+
+    /// <summary>Makes copies; nothing is touched yet.</summary>
+    /// <param name="archive">The WAL archive. Not disposed.</param>
+    /// <param name="to">Where the copies go: begun with <c>omnipg-wal init</c> or a copy before, or <see cref="RepositoryCopyOptions.Begin"/>. Not disposed.</param>
+    /// <param name="options">What and how; null takes the defaults.</param>
+    /// <param name="backups">The store with the base backups; null looks for them in the archive. Not disposed.</param>
+    /// <param name="timeProvider">Clock of the copy; that of the system when null.</param>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
+    public RepositoryCopy(IObjectStore archive, IObjectStore to, RepositoryCopyOptions? options = null, IObjectStore? backups = null, TimeProvider? timeProvider = null)
+    {
+        ArgumentNullException.ThrowIfNull(archive);
+        ArgumentNullException.ThrowIfNull(to);
+        (_archive, _backups, _to, _time) = (archive, backups ?? archive, to, timeProvider ?? TimeProvider.System);
+        _options = OptionsCheck.Require(options ?? new RepositoryCopyOptions());
+    }
+
+    /// <summary>Copies.</summary>
+    /// <param name="progress">Told after each file; null tells nobody.</param>
+    /// <param name="cancellationToken">Cancels; what was copied stays, and every backup listed is whole.</param>
+    /// <returns>What was copied, and what was not because it is no good. Invalid files are results, not exceptions.</returns>
+    /// <exception cref="WalArchiveAbsentException">A store is not begun, or not mounted.</exception>
+    /// <exception cref="WalArchiveMismatchException">The new place is another cluster's, or cannot prove whose it is.</exception>
+    /// <exception cref="WalBackupException">There is no such backup, or an entry cannot be read.</exception>
+    /// <exception cref="WalEncryptionException">The entry of a backup is encrypted, and its key was not given.</exception>
+    /// <exception cref="WalDestinationException">The new place did not take a file, or gives back other bytes.</exception>
+    /// <exception cref="IOException">A store cannot be read.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public async Task<RepositoryCopyResult> RunAsync(IProgress<RepositoryCopyProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var source = await ArchivePresence.BeginAsync(_archive, cancellationToken).ConfigureAwait(false);
+        var backups = await BackupsAsync(cancellationToken).ConfigureAwait(false);
+        var files = await FilesAsync(backups, cancellationToken).ConfigureAwait(false);
+        await source.RequireAsync(null, cancellationToken).ConfigureAwait(false);
+        var marker = await MarkerAsync(files, backups, cancellationToken).ConfigureAwait(false);
+        var target = await BeginAsync(marker, cancellationToken).ConfigureAwait(false);
+        var run = new Run(Plain(_to), Keyed(_to), _time, progress);
+        foreach (var file in files)
+            await run.WalAsync(_archive, file, marker, cancellationToken).ConfigureAwait(false);
+        await source.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
+        var copied = new List<BackupInfo>();
+        foreach (var backup in backups)
+        {
+            if (await run.BackupAsync(_backups, backup, target, cancellationToken).ConfigureAwait(false))
+                copied.Add(backup);
+        }
+
+        return new RepositoryCopyResult(run.Copied, run.Present, run.Bytes, run.Unread, copied, run.Problems);
+    }
+
+    /// <summary>The store behind encryption: objects go over as they are.</summary>
+    private static IObjectStore Plain(IObjectStore store) => store is EncryptedObjectStore encrypted ? encrypted.Inner : store;
+
+    /// <summary>The new place as whoever has the keys of the old one reads it.</summary>
+    private IObjectStore Keyed(IObjectStore store) =>
+        _archive is EncryptedObjectStore a ? a.Over(Plain(store)) : _backups is EncryptedObjectStore b ? b.Over(Plain(store)) : Plain(store);
+
+    private async Task<IReadOnlyList<BackupInfo>> BackupsAsync(CancellationToken cancellationToken)
+    {
+        var catalog = new BackupCatalog(_backups);
+        return _options.BackupId is { } id
+            ? [await catalog.GetAsync(id == RepositoryCopyOptions.Latest ? null : id, cancellationToken).ConfigureAwait(false)]
+            : await catalog.ListAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The WAL files under their keys in the store behind encryption, histories first: no segment of a timeline is ever without its way there.</summary>
+    private async Task<List<WalArchivedFile>> FilesAsync(IReadOnlyList<BackupInfo> backups, CancellationToken cancellationToken)
+    {
+        var files = new List<WalArchivedFile>();
+        await foreach (var entry in Plain(_archive).ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
+        {
+            if (WalArchivedFile.TryParse(entry) is { } file && (_options.BackupId is null || IsNeeded(file.Name, backups[0])))
+                files.Add(file);
+        }
+
+        return [.. files.OrderBy(f => f.Name.Kind != WalFileKind.TimelineHistory).ThenBy(f => f.Name.Timeline).ThenBy(f => f.Key, StringComparer.Ordinal)];
+    }
+
+    private static bool IsNeeded(WalFileName name, BackupInfo backup) => name.Kind switch
+    {
+        WalFileKind.TimelineHistory => name.Timeline <= backup.Timeline,
+        WalFileKind.Segment => !backup.IncludesWal && name.Timeline == backup.Timeline && name.Position >= backup.WalFrom.Position && name.Position <= backup.WalTo.Position,
+        _ => false,
+    };
+
+    private async Task<WalArchiveMarker> MarkerAsync(List<WalArchivedFile> files, IReadOnlyList<BackupInfo> backups, CancellationToken cancellationToken)
+    {
+        if (await WalArchiveMarker.ReadAsync(_archive, cancellationToken).ConfigureAwait(false) is { } marker)
+            return marker;
+        if (backups is [var backup, ..])
+            return new WalArchiveMarker { SystemIdentifier = backup.SystemIdentifier, PgVersion = backups[^1].PgVersion, WalSegmentSize = backup.WalSegmentSize };
+        // An archive of another tool: a segment tells whose it is.
+        foreach (var file in files.Where(f => f.Name.Kind == WalFileKind.Segment))
+        {
+            if (await WindowFinder.SummaryAsync(_archive, file with { Key = EncryptedNames.Plain(file.Key) }, cancellationToken).ConfigureAwait(false) is { } summary)
+                return new WalArchiveMarker { SystemIdentifier = summary.SystemIdentifier, PgVersion = summary.PgMajor, WalSegmentSize = summary.SegmentSize };
+        }
+
+        throw WalArchiveAbsentException.Nothing(_archive.Id);
+    }
+
+    private async Task<ArchivePresence> BeginAsync(WalArchiveMarker marker, CancellationToken cancellationToken)
+    {
+        var presence = await ArchivePresence.BeginAsync(_to, cancellationToken).ConfigureAwait(false);
+        if (await WalArchiveMarker.ReadAsync(_to, cancellationToken).ConfigureAwait(false) is null)
+        {
+            await foreach (var entry in _to.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
+            {
+                if (WalArchivedFile.TryParse(entry) is not null)
+                    throw WalArchiveMismatchException.Unproven(_to.Id, marker.SystemIdentifier);
+            }
+
+            // An empty folder may be the one below a mount that is not there.
+            if (!_options.Begin)
+                throw WalArchiveAbsentException.Nothing(_to.Id);
+            await (marker with { Created = _time.GetUtcNow() }).WriteAsync(Plain(_to), cancellationToken).ConfigureAwait(false);
+        }
+
+        await presence.RequireAsync(marker.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        return presence;
+    }
+
+    /// <summary>One copy.</summary>
+    private sealed class Run(IObjectStore to, IObjectStore readable, TimeProvider time, IProgress<RepositoryCopyProgress>? progress)
+    {
+        private readonly WalCopier _copier = new(time);
+
+        public long Copied { get; private set; }
+
+        public long Present { get; private set; }
+
+        public long Bytes { get; private set; }
+
+        public long Unread { get; private set; }
+
+        public List<string> Problems { get; } = [];
+
+        public async Task WalAsync(IObjectStore archive, WalArchivedFile file, WalArchiveMarker marker, CancellationToken cancellationToken)
+        {
+            try
+            {
+                var expectations = new WalExpectations { SystemIdentifier = marker.SystemIdentifier, SegmentSize = marker.WalSegmentSize }.WithUnknownVersions();
+                if (archive is not EncryptedObjectStore && file.Key != EncryptedNames.Plain(file.Key))
+                {
+                    Unread++;
+                }
+                else if (await WalContent.OpenReadAsync(archive, EncryptedNames.Plain(file.Key), cancellationToken).ConfigureAwait(false) is { } content)
+                {
+                    await using (content.ConfigureAwait(false))
+                        await ContentCheck.RunAsync(content, file.Name, WalValidation.Full, expectations, cancellationToken).ConfigureAwait(false);
+                }
+
+                await ObjectAsync(Plain(archive), file.Key, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception invalid) when (invalid is WalValidationException or CorruptCompressedDataException or WalConflictException)
+            {
+                Problems.Add($"'{file.Key}': {invalid.Message}");
+            }
+        }
+
+        /// <returns>Whether the backup counts in the new place.</returns>
+        public async Task<bool> BackupAsync(IObjectStore backups, BackupInfo backup, ArchivePresence target, CancellationToken cancellationToken)
+        {
+            if (backup.Problem is { } damage)
+            {
+                Problems.Add($"'{backup.Id}': {damage}");
+                return false;
+            }
+
+            try
+            {
+                foreach (var part in backup.Parts)
+                {
+                    await StoredAsync(backups, part.Key, cancellationToken).ConfigureAwait(false);
+                    if (await BackupCatalog.ProblemOfAsync(readable, part, cancellationToken).ConfigureAwait(false) is not { } problem)
+                        continue;
+                    Problems.Add($"'{backup.Id}': {problem}");
+                    return false;
+                }
+
+                if (!backup.IncludesWal && await BackupWal.Of(backup).FirstMissingAsync(readable, cancellationToken).ConfigureAwait(false) is { } missing)
+                {
+                    Problems.Add($"'{backup.Id}': WAL file '{missing}', without which it is not consistent, is not in '{readable.Id}'");
+                    return false;
+                }
+
+                await target.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
+                if (backup.IsKept)
+                    await StoredAsync(backups, $"{backup.Id}/{BackupCatalog.KeepFile}", cancellationToken).ConfigureAwait(false);
+                await StoredAsync(backups, $"{backup.Id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false);
+                return true;
+            }
+            catch (WalConflictException conflict)
+            {
+                Problems.Add($"'{backup.Id}': {conflict.Message}");
+                return false;
+            }
+        }
+
+        private async Task StoredAsync(IObjectStore from, string key, CancellationToken cancellationToken)
+        {
+            var inner = Plain(from);
+            var isEncrypted = from is EncryptedObjectStore && await inner.StatAsync(key + EncryptedFormat.Extension, cancellationToken).ConfigureAwait(false) is not null;
+            await ObjectAsync(inner, isEncrypted ? key + EncryptedFormat.Extension : key, cancellationToken).ConfigureAwait(false);
+        }
+
+        /// <summary>Copies one object, and reads it where it went.</summary>
+        private async Task ObjectAsync(IObjectStore from, string key, CancellationToken cancellationToken)
+        {
+            var entry = await from.StatAsync(key, cancellationToken).ConfigureAwait(false);
+            // Cleaned up since it was listed; a backup that needs it is found out.
+            if (entry is null)
+                return;
+            if (await HashAsync(to, key, cancellationToken).ConfigureAwait(false) is { } there)
+            {
+                var here = await HashAsync(from, key, cancellationToken).ConfigureAwait(false);
+                if (here is not null && here != there)
+                    throw new WalConflictException(key, to.Id, here, there);
+                await to.EnsureDurableAsync(key, cancellationToken).ConfigureAwait(false);
+                Present++;
+            }
+            else
+            {
+                await WriteAsync(from, entry, cancellationToken).ConfigureAwait(false);
+                Copied++;
+            }
+
+            Bytes += entry.Bytes;
+            progress?.Report(new RepositoryCopyProgress(key, Copied + Present, Bytes));
+        }
+
+        private async Task WriteAsync(IObjectStore from, ObjectEntry entry, CancellationToken cancellationToken)
+        {
+            var stream = await from.OpenReadAsync(entry.Key, cancellationToken).ConfigureAwait(false);
+            if (stream is null)
+                return;
+            await using var closing = stream.ConfigureAwait(false);
+            var request = new CopyRequest
+            {
+                Source = new StreamCopySource(stream, entry.Bytes, entry.Modified),
+                Targets = [new CopyTarget { Sink = to, Key = entry.Key, Codec = Codec.None, Id = to.Id }],
+                NeedsSha256 = true,
+            };
+            var outcome = await _copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
+            if (outcome.Targets[0].Error is WalException or OperationCanceledException)
+                ExceptionDispatchInfo.Throw(outcome.Targets[0].Error!);
+            if (outcome.Targets[0].Error is { } error)
+                throw WalDestinationException.Failed(to.Id, entry.Key, error);
+            if (await HashAsync(to, entry.Key, cancellationToken).ConfigureAwait(false) is var found && found != outcome.Sha256)
+                throw WalDestinationException.Failed(to.Id, entry.Key, new InvalidDataException($"it gives back the SHA-256 '{found ?? "of nothing"}' instead of '{outcome.Sha256}'."));
+        }
+
+        private static async Task<string?> HashAsync(IObjectStore store, string key, CancellationToken cancellationToken)
+        {
+            var stream = await store.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
+            if (stream is null)
+                return null;
+            await using (stream.ConfigureAwait(false))
+                return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellationToken).ConfigureAwait(false));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+using OmniPg.Testing;
+using OmniPg.Wal.Tests.Archiving;
+using OmniPg.Wal.Tests.Cli;
+using OmniPg.Wal.Tests.Segments;
+
+namespace OmniPg.Wal.Tests.Interop;
+
+/// <summary>Archives of other tools, with real segments: restored from, verified and copied.</summary>
+public sealed class ForeignArchiveTests(WalWorkloads workloads) : IAsyncLifetime
+{
+    private const string BackRest = "/usr/bin/pgbackrest";
+
+    private ArchiveScene _scene = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private WalFileName[] Three => [.. _scene.Segments.Skip(1).Take(3)];
+
+    public async ValueTask InitializeAsync() => _scene = new ArchiveScene(await workloads.SmallSegmentsAsync());
+
+    public ValueTask DisposeAsync()
+    {
+        _scene.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Theory]
+    [InlineData("pgbackrest", "zstd")]
+    [InlineData("pgbackrest", "none")]
+    [InlineData("wal-g", "lz4")]
+    [InlineData("wal-g", "brotli")]
+    [InlineData("barman", "gzip")]
+    [InlineData("barman", "none")]
+    public async Task A_segment_is_restored_and_what_is_not_there_is_absent(string tool, string codec)
+    {
+        var archive = Write(tool, Codec.Parse(codec));
+
+        var restored = await RestoreAsync(archive, Three[1].ToString());
+        var history = await RestoreAsync(archive, "00000002.history");
+        var absent = await RestoreAsync(archive, "0000000100000000000000FE");
+        var verified = await new WalRepository(new ForeignArchive(new DirectoryObjectStore(archive))).VerifyAsync(cancellationToken: Token);
+
+        (restored.ExitCode, history.ExitCode, absent.ExitCode).Should().Be((0, 0, 1), "{0}{1}{2}", restored.Error, history.Error, absent.Error);
+        (verified.Files, verified.Problems.Count, verified.Gaps.Count).Should().Be((4, 0, 0), string.Concat(verified.Problems));
+        File.ReadAllBytes(Target(Three[1].ToString())).AsSpan().SequenceEqual(_scene.Original(Three[1])).Should().BeTrue();
+        (await File.ReadAllTextAsync(Target("00000002.history"), Token)).Should().StartWith("1\t");
+    }
+
+    [Fact]
+    public async Task A_copy_makes_an_archive_of_this_package_of_it_in_the_same_compression()
+    {
+        var archive = Write("pgbackrest", Codec.Zstd);
+        var to = _scene.MakeDirectory("copy");
+
+        var copied = await WalProgram.RunAsync("copy", "--archive", archive, "--to", to, "--begin");
+        var verified = await WalProgram.RunAsync("verify", "--archive", to);
+
+        (copied.ExitCode, verified.ExitCode).Should().Be((0, 0), "{0}{1}{2}{3}", copied.Output, copied.Error, verified.Output, verified.Error);
+        Directory.GetFiles(to).Select(Path.GetFileName).Where(n => n![0] != '.').Should().BeEquivalentTo([WalArchiveMarker.Key, "00000002.history", .. Three.Select(n => n + ".zst")]);
+        var original = Directory.GetFiles(archive, $"{Three[0]}-*", SearchOption.AllDirectories).Single();
+        File.ReadAllBytes(Path.Combine(to, Three[0] + ".zst")).AsSpan().SequenceEqual(File.ReadAllBytes(original)).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_segment_that_is_not_what_its_SHA1_tells_is_corrupt_and_nothing_of_it_is_served()
+    {
+        var archive = Write("pgbackrest", Codec.None);
+        var (one, two) = (Directory.GetFiles(archive, $"{Three[0]}-*", SearchOption.AllDirectories).Single(), Directory.GetFiles(archive, $"{Three[1]}-*", SearchOption.AllDirectories).Single());
+        File.Copy(one, two, overwrite: true);
+
+        var result = await RestoreAsync(archive, Three[1].ToString());
+
+        result.ExitCode.Should().Be(255);
+        result.Error.Should().Contain("has the SHA-1");
+        File.Exists(Target(Three[1].ToString())).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_foreign_archive_is_never_written_to_and_an_empty_folder_of_one_proves_nothing()
+    {
+        var archive = Write("barman", Codec.None);
+        var before = Directory.GetFileSystemEntries(archive, "*", SearchOption.AllDirectories);
+        var empty = _scene.MakeDirectory("empty");
+        Directory.CreateDirectory(Path.Combine(empty, "wals"));
+        var store = new ForeignArchive(new DirectoryObjectStore(archive));
+
+        await store.Awaiting(s => s.DeleteAsync(Three[0].ToString(), Token)).Should().ThrowAsync<NotSupportedException>();
+        await store.Awaiting(s => s.CreateAsync("x", new ObjectInfo(), Token).AsTask()).Should().ThrowAsync<NotSupportedException>();
+        var unmounted = await RestoreAsync(empty, Three[0].ToString());
+
+        Directory.GetFileSystemEntries(archive, "*", SearchOption.AllDirectories).Should().BeEquivalentTo(before);
+        unmounted.ExitCode.Should().Be(255);
+    }
+
+    [Fact]
+    public async Task What_pgBackRest_itself_archived_is_restored()
+    {
+        Assert.SkipUnless(File.Exists(BackRest), "pgbackrest is not installed.");
+        await using var server = await PgCluster.StartAsync(new PgClusterOptions { InitDbArguments = ["--wal-segsize=1"] }, Token);
+        await server.ExecuteAsync("CREATE TABLE t AS SELECT generate_series(1, 1000) i", Token);
+        var ended = await server.ScalarAsync<string>("SELECT pg_walfile_name(pg_switch_wal())", Token);
+        var original = await File.ReadAllBytesAsync(Path.Combine(server.DataDirectory, "pg_wal", ended), Token);
+        using var temporary = new TemporaryDirectory(forServer: true);
+        var root = temporary.Path;
+        var configuration = Path.Combine(root, "pgbackrest.conf");
+        await File.WriteAllTextAsync(
+            configuration,
+            $"[global]\nrepo1-path={root}/repo\nlock-path={root}/lock\nlog-path={root}\nspool-path={root}/spool\nlog-level-file=off\ncompress-type=zst\n[main]\npg1-path={server.DataDirectory}\n", Token);
+        Task<ProgramResult> Run(params string[] words) => ServerProgram.RunAsync(BackRest, [$"--config={configuration}", "--stanza=main", .. words], null, Token);
+        ServerAccount.Own(root);
+        var created = await Run("--no-online", "stanza-create");
+        var pushed = await Run("archive-push", Path.Combine(server.DataDirectory, "pg_wal", ended));
+        (created.ExitCode, pushed.ExitCode).Should().Be((0, 0), "{0}{1}{2}{3}", created.Output, created.Error, pushed.Output, pushed.Error);
+
+        var restored = await RestoreAsync(Path.Combine(root, "repo", "archive", "main"), ended, server.DataDirectory);
+
+        restored.ExitCode.Should().Be(0, restored.Error);
+        File.ReadAllBytes(Target(ended)).AsSpan().SequenceEqual(original).Should().BeTrue();
+    }
+
+    private Task<ProgramResult> RestoreAsync(string archive, string name, string? dataDirectory = null) =>
+        WalProgram.RunAsync("restore", "--data-dir", dataDirectory ?? _scene.DataDirectory, "--timeout", "0", "--source", archive, name, Target(name));
+
+    private string Target(string name) => Path.Combine(_scene.Root, "target-" + name);
+
+    /// <summary>Three segments and a history as the tool lays them out.</summary>
+    private string Write(string tool, Codec codec)
+    {
+        var archive = _scene.MakeDirectory(tool);
+        foreach (var name in Three)
+        {
+            var raw = _scene.Original(name);
+#pragma warning disable CA5350 // What that tool writes.
+            var sha1 = Convert.ToHexStringLower(System.Security.Cryptography.SHA1.HashData(raw));
+#pragma warning restore CA5350
+            Put(tool switch
+            {
+                "pgbackrest" => $"15-1/{name.ToString()[..16]}/{name}-{sha1}{codec.Extension}",
+                "wal-g" => $"wal_005/{name}{codec.Extension}",
+                _ => $"wals/{name.ToString()[..16]}/{name}",
+            }, Encode(raw, codec));
+        }
+
+        var history = System.Text.Encoding.UTF8.GetBytes($"1\t{_scene.Segments[4].StartLsn(WalSegmentSize.FromBytes(1 << 20))}\tno recovery target specified\n");
+        if (tool == "pgbackrest")
+            Put("archive.info", System.Text.Encoding.UTF8.GetBytes("[backrest]\nbackrest-format=5\n\n[db]\ndb-id=1\ndb-system-id=1\ndb-version=\"15\"\n\n[db:history]\n1={\"db-id\":1,\"db-version\":\"15\"}\n"));
+        Put(tool switch { "pgbackrest" => "15-1/00000002.history", "wal-g" => $"wal_005/00000002.history{codec.Extension}", _ => "wals/00000002.history" }, tool == "wal-g" ? Encode(history, codec) : history);
+        return archive;
+
+        void Put(string path, byte[] content)
+        {
+            var full = Path.Combine(archive, path);
+            Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+            File.WriteAllBytes(full, content);
+        }
+    }
+
+    private static byte[] Encode(byte[] raw, Codec codec)
+    {
+        using var target = new MemoryStream();
+        using (var encoder = codec.Compress(target))
+            encoder.Write(raw);
+        return target.ToArray();
+    }
+}
