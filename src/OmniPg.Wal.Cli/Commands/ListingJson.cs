@@ -54,5 +54,13 @@ internal static class ListingJson
             json.WriteNull(name);
     }
 
+    public static void WriteNumber(Utf8JsonWriter json, string name, double? value)
+    {
+        if (value is { } known)
+            json.WriteNumber(name, Math.Round(known, 6));
+        else
+            json.WriteNull(name);
+    }
+
     public static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
 }

@@ -21,6 +21,7 @@ internal static class VerbTable
         ("backup-restore", () => new BackupRestoreVerb()),
         ("drill", () => new DrillVerb()),
         ("check", () => new CheckVerb()),
+        ("monitor", () => new MonitorVerb()),
         ("bench", () => new BenchVerb()),
         ("dump", () => new DumpVerb()),
         ("checksum", () => new ChecksumVerb()),

@@ -143,14 +143,14 @@ internal sealed class DrillVerb : Verb
         ListingJson.WriteTime(json, "began", result.Began);
         ListingJson.WriteTime(json, "reachedTime", result.ReachedTime);
         json.WriteString("reachedLsn", result.ReachedLsn?.ToString());
-        WriteNumber(json, "timeline", result.Timeline);
+        ListingJson.WriteNumber(json, "timeline", result.Timeline);
         json.WriteStartObject("seconds");
-        WriteNumber(json, "restore", result.Restore.TotalSeconds);
-        WriteNumber(json, "replay", result.Replay.TotalSeconds);
-        WriteNumber(json, "checks", result.Checks.TotalSeconds);
+        ListingJson.WriteNumber(json, "restore", result.Restore.TotalSeconds);
+        ListingJson.WriteNumber(json, "replay", result.Replay.TotalSeconds);
+        ListingJson.WriteNumber(json, "checks", result.Checks.TotalSeconds);
         json.WriteEndObject();
-        WriteNumber(json, "ageSeconds", result.Age?.TotalSeconds);
-        WriteNumber(json, "lostSeconds", result.Lost?.TotalSeconds);
+        ListingJson.WriteNumber(json, "ageSeconds", result.Age?.TotalSeconds);
+        ListingJson.WriteNumber(json, "lostSeconds", result.Lost?.TotalSeconds);
         json.WriteNumber("lostTransactions", result.LostTransactions);
         json.WriteNumber("lostRows", result.LostRows);
         json.WriteNumber("tables", result.Tables);
@@ -169,13 +169,5 @@ internal sealed class DrillVerb : Verb
 
         json.WriteEndArray();
         json.WriteString("keptIn", result.KeptIn);
-    }
-
-    private static void WriteNumber(Utf8JsonWriter json, string name, double? value)
-    {
-        if (value is { } known)
-            json.WriteNumber(name, Math.Round(known, 6));
-        else
-            json.WriteNull(name);
     }
 }

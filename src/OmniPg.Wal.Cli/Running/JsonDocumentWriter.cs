@@ -11,7 +11,9 @@ internal static class JsonDocumentWriter
     // Not for web pages: names shall stay readable.
     private static readonly JsonWriterOptions Options = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static void Write(ProgramContext context, Action<Utf8JsonWriter> members)
+    public static void Write(ProgramContext context, Action<Utf8JsonWriter> members) => context.Output.WriteLine(Text(members));
+
+    public static string Text(Action<Utf8JsonWriter> members)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, Options))
@@ -21,6 +23,6 @@ internal static class JsonDocumentWriter
             json.WriteEndObject();
         }
 
-        context.Output.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
+using Npgsql;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;
@@ -138,6 +139,24 @@ public sealed class OmniPgWalBuilder
             return new PeriodicService(rounds.RunAsync, every.Value, rounds.HasFailed, provider.GetRequiredService<TimeProvider>());
         });
         return this;
+    }
+
+    /// <summary>Adds a <see cref="WalMonitor"/>, which looks whenever it is asked: by the health check <c>AddOmniPgMonitor</c>, or by whoever has it.</summary>
+    /// <param name="server">Makes or finds the data source of the server; null leaves out what only it can tell. Not disposed.</param>
+    /// <param name="archive">Makes or finds the archive; null leaves out what it tells. Not disposed.</param>
+    /// <param name="backups">Makes or finds the store of base backups; null leaves out what it tells. Not disposed.</param>
+    /// <param name="configure">Sets the options, which are checked when the host starts; null takes the defaults.</param>
+    /// <returns>The same builder.</returns>
+    /// <exception cref="ArgumentException">There is nothing to look at.</exception>
+    public OmniPgWalBuilder AddMonitor(
+        Func<IServiceProvider, NpgsqlDataSource>? server, Func<IServiceProvider, IObjectStore>? archive, Func<IServiceProvider, IObjectStore>? backups = null, Action<WalMonitorOptions>? configure = null)
+    {
+        if (server is null && archive is null && backups is null)
+            throw new ArgumentException("A server, an archive or a store of backups is needed.", nameof(server));
+        OptionsCheck.Add<WalMonitorOptions>(Services, Name).Configure(options => configure?.Invoke(options));
+        return Add((provider, name) => new WalMonitor(
+            server?.Invoke(provider), archive?.Invoke(provider), backups?.Invoke(provider), provider.GetRequiredService<IOptionsMonitor<WalMonitorOptions>>().Get(name),
+            provider.GetService<ILoggerFactory>(), provider.GetRequiredService<TimeProvider>()));
     }
 
     private OmniPgWalBuilder Add<TPart>(Func<IServiceProvider, string, TPart> create)
