@@ -56,6 +56,22 @@ public interface IMimeo
     /// <exception cref="QueueLeftException">It failed, and queue and trigger, or publication and slot, could not be removed from the source.</exception>
     Task<CreateResult> CreateAsync(ReplicationSpec spec, CreateOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Says which rights the roles of both sides lack for a table, as statements that give them. Changes nothing.</summary>
+    /// <param name="spec">The table: one to be set up, or as <see cref="FindAsync"/> gives one that is managed.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <remarks>
+    /// Looks into the catalogs only. For a table that is to be set up it asks for what makes it, for a managed one for what refreshes and repulls it. Where the package's tables
+    /// cannot be read here, the source is not known yet, and only this side is looked at. A right that only shows when a row is read, such as that of a function behind a view, is not seen.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The specification contradicts itself.</exception>
+    /// <exception cref="UnknownSourceException">The source is not stored.</exception>
+    /// <exception cref="SourceConnectionException">The source cannot be reached.</exception>
+    /// <exception cref="SourceTableNotFoundException">The source has no such table.</exception>
+    /// <exception cref="ColumnDriftException">Columns are unknown at the source.</exception>
+    /// <exception cref="InvalidConditionException">The condition makes no query of the source.</exception>
+    /// <exception cref="MimeoPermissionException">The condition names a schema that the role may not use; the server's message says which.</exception>
+    Task<AccessResult> CheckAccessAsync(ReplicationSpec spec, CancellationToken cancellationToken = default);
+
     /// <summary>Brings one table up to date. Stands for the <c>refresh_…</c> functions.</summary>
     /// <param name="destination">The table, with its schema.</param>
     /// <param name="options">What is different this time; null for nothing.</param>

@@ -71,6 +71,20 @@ public sealed class MimeoClient : IMimeo
     }
 
     /// <inheritdoc/>
+    public async Task<AccessResult> CheckAccessAsync(ReplicationSpec spec, CancellationToken cancellationToken = default)
+    {
+        RequireSense(spec, isManaged: spec is { LastRun: not null } or { Queue: not null } or { Slot: not null });
+        var store = await _database.RunAsync("look for the tables", (_, found) => Task.FromResult(found), cancellationToken).ConfigureAwait(false);
+        if (store.Side.Version is not null)
+            store.Require(_database.Name);
+        var (here, knowsSources) = await DestinationAccess.MissingAsync(_database, store, spec, cancellationToken).ConfigureAwait(false);
+        if (!knowsSources)
+            return new AccessResult(spec.Target, spec.From, [], here);
+        var there = await RunAsync($"look at the rights for '{spec.Target}'", (session, known) => SourceAccess.MissingAsync(session, known, _options, spec), cancellationToken).ConfigureAwait(false);
+        return new AccessResult(spec.Target, spec.From, there, here);
+    }
+
+    /// <inheritdoc/>
     public async Task<RefreshResult> RefreshAsync(QualifiedName destination, RefreshOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         _ = SpecTable.Text(destination);
@@ -199,7 +213,7 @@ public sealed class MimeoClient : IMimeo
             operation, (session, store) => new RefreshRun(_database, _options, _time, options, isGroup, progress).RunAsync(session, store, known), cancellation);
     }
 
-    private static void RequireSense(ReplicationSpec spec)
+    private static void RequireSense(ReplicationSpec spec, bool isManaged = false)
     {
         ArgumentNullException.ThrowIfNull(spec);
         _ = SpecTable.Text(spec.Source);
@@ -210,7 +224,7 @@ public sealed class MimeoClient : IMimeo
             { From: null or "" } => "From must name a source.",
             _ when !Enum.IsDefined(spec.Kind) => $"Kind '{spec.Kind}' is none.",
             _ when spec.HasCursor != spec.Cursor is not null => $"Cursor must {(spec.HasCursor ? "" : "not ")}be given for {spec.Kind}.",
-            { Queue: not null } or { Slot: not null } => "Queue and Slot are made and named by the set-up.",
+            { Queue: not null } or { Slot: not null } when !isManaged => "Queue and Slot are made and named by the set-up.",
             { Key.Count: > 0 } when !hasKey => $"Key means nothing for {spec.Kind}.",
             { Kind: not ReplicationKind.Table, Sequences.Count: > 0 } or { Kind: not ReplicationKind.Table, TruncateCascade: true } => $"Sequences and TruncateCascade mean nothing for {spec.Kind}.",
             { Kind: not ReplicationKind.Snapshot, PostScript.Count: > 0 } => $"PostScript means nothing for {spec.Kind}.",

@@ -37,6 +37,8 @@ internal static class MimeoCommands
         command.Subcommands.Add(MimeoRefreshCommand.Create(host));
         command.Subcommands.Add(CliCommand.Create(host, "list", "All managed tables", "omnipg mimeo list", ListAsync));
         command.Subcommands.Add(CliCommand.Create(host, "status", "How far tables are: time since the last refresh, and what waits at the source", "omnipg mimeo status dw.orders", StatusAsync, Tables));
+        command.Subcommands.Add(CliCommand.Create(host, "check", "Which rights the roles of both sides lack, as the statements that give them; exit code 0 none, 2 some, 3 UNKNOWN", "omnipg mimeo check dw.orders",
+            (session, cancellation) => MimeoCheck.RunAsync(session, [.. session.Get(Tables).Select(NameOf)], cancellation), Tables));
         command.Subcommands.Add(CliCommand.Create(host, "validate", "Compares a table with its source, but for rows that the next refresh brings", "omnipg mimeo validate dw.orders --checksum", ValidateAsync, Destination, Checksum));
         command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable, SkipSource));
         return command;

@@ -34,13 +34,17 @@ internal static class MimeoCreateCommand
 
     private static readonly Option<int?> BatchLimit = new("--batch-limit") { Description = "Most rows, or changes, of a refresh", HelpName = "N" };
 
+    private static readonly Option<bool> Check = new("--check") { Description = "Set nothing up; print the statements that give the rights that are missing, and exit with 2 where there are any" };
+
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Sets one table up and pulls its first rows", "omnipg mimeo create updater public.orders --from erp --to dw.orders --by-time updated_at", RunAsync,
-        Kind, Source, From, To, ByTime, BySerial, Boundary, Columns, Where, Key, Every, NoData, NoIndex, BatchLimit);
+        Kind, Source, From, To, ByTime, BySerial, Boundary, Columns, Where, Key, Every, NoData, NoIndex, BatchLimit, Check);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         var spec = Spec(session);
+        if (session.Get(Check))
+            return MimeoCheck.Write(session, [await MimeoCommands.Open(session).CheckAccessAsync(spec, cancellationToken)], "No right is missing");
         var options = new CreateOptions { PullData = !session.Get(NoData), Indexes = session.Get(NoIndex) ? IndexCopy.None : IndexCopy.All };
         var result = await MimeoProgress.RunAsync(session, progress => MimeoCommands.Open(session).CreateAsync(spec, options, progress, cancellationToken));
         foreach (var warning in result.Warnings)

@@ -13,7 +13,8 @@ internal static class SpecTable
     /// <summary>The same, waiting.</summary>
     public const string Lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('mimeo advisory lock'), pg_catalog.hashtext($1))";
 
-    private static readonly string[] Types = ["snap", "table", "inserter_time", "inserter_serial", "updater_time", "updater_serial", "dml", "logdel", "logical"];
+    /// <summary>Types of the tables.</summary>
+    public static readonly string[] Types = ["snap", "table", "inserter_time", "inserter_serial", "updater_time", "updater_serial", "dml", "logdel", "logical"];
 
     /// <summary>A name as these tables have it: schema and table without quotes, cut at the first dot.</summary>
     /// <exception cref="ArgumentException">There is no schema, or one with a dot.</exception>

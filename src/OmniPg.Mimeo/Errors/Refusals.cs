@@ -182,7 +182,7 @@ public sealed class MimeoPermissionException : MimeoException
 {
     internal MimeoPermissionException(string server, string operation, string? grant, Exception? inner)
         : base("mimeo.permission", $"The role at '{server}' may not {operation}{(inner is Npgsql.PostgresException refusal ? ": " + refusal.MessageText : "")}.",
-            grant is null ? "docs/mimeo.md lists the GRANT statements of both sides." : $"Run as owner: {grant}", inner)
-    {
-    }
+            grant is null ? "docs/mimeo.md lists the GRANT statements of both sides." : $"Run as owner: {grant}", inner) => Grant = grant;
+
+    internal string? Grant { get; }
 }

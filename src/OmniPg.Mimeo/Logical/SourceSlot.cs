@@ -59,11 +59,10 @@ internal static class SourceSlot
     /// <exception cref="LogicalSourceException">Server or table cannot be followed.</exception>
     public static async Task CreateAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string name)
     {
-        var (spec, source, oid) = (run.Spec, run.Source, PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid));
+        var (spec, source) = (run.Spec, run.Source);
         if (run.Relation.Kind is not ('r' or 'p'))
             throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
-        var server = await source.AskAsync(spec.Source, at => at.RowAsync(Server, row => (WalLevel: row.GetString(0), IsStandby: row.GetBoolean(1), MayDecode: row.GetBoolean(2), MayPublish: row.GetBoolean(3),
-            Role: row.GetString(4), Persistence: row.GetFieldValue<char>(5), HasChildren: row.GetBoolean(6)), oid)).ConfigureAwait(false);
+        var server = await ServerAsync(source, spec, run.Relation.Oid).ConfigureAwait(false);
         var major = PgServerVersion.Of(source.Session.Connection).Major;
         // Since 19 decoding switches itself on where wal_level is replica.
         if (server.WalLevel != "logical" && (major < 19 || server.WalLevel == "minimal"))
@@ -80,9 +79,19 @@ internal static class SourceSlot
         var filter = Filter(spec, major);
 
         await DropSlotAsync(source, spec, name).ConfigureAwait(false);
-        await PublishAsync(run, key, name, filter, major, server.MayPublish).ConfigureAwait(false);
+        await PublishAsync(run, key, name, filter, server.MayPublish).ConfigureAwait(false);
         await source.AskAsync(spec.Source, at => at.Unlimited.ScalarAsync("SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')", PgParameter.Text(name))).ConfigureAwait(false);
-        await WaitForWritersAsync(run, oid).ConfigureAwait(false);
+        await WaitForWritersAsync(run, PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid)).ConfigureAwait(false);
+    }
+
+    /// <summary>Statements that give the role what it lacks to follow the table.</summary>
+    public static async Task<IReadOnlyList<string>> MissingAsync(SourceSession source, ReplicationSpec spec, RelationInfo table, IReadOnlyList<ColumnInfo> columns, string name)
+    {
+        var server = await ServerAsync(source, spec, table.Oid).ConfigureAwait(false);
+        var found = await FindAsync(source, spec, table.Oid, name).ConfigureAwait(false);
+        string[] decode = server.MayDecode ? [] : [$"ALTER ROLE {server.Role} REPLICATION;"];
+        var major = PgServerVersion.Of(source.Session.Connection).Major;
+        return OfAnother(found, server.MayPublish, name, Statement(spec, columns, name, Filter(spec, major), major)) is { } publish ? [.. decode, publish] : decode;
     }
 
     /// <summary>Where the slot stands, and the number of the table's entry in the publication.</summary>
@@ -90,7 +99,7 @@ internal static class SourceSlot
     public static async Task<(NpgsqlLogSequenceNumber Confirmed, uint Publication)> CheckAsync(TableRun run)
     {
         var (name, target) = (run.Spec.Slot!, run.Spec.Target);
-        var published = await FindAsync(run, name).ConfigureAwait(false);
+        var published = await FindAsync(run.Source, run.Spec, run.Relation.Oid, name).ConfigureAwait(false);
         if (published is not { Rel: { } rel, IsRight: true })
             throw new SlotLostException(target, $"publication '{name}' of source '{run.Source.Name}' {(published is null ? "is gone" : "does not hold the table alone, with all of its changes")}");
         var clock = Stopwatch.StartNew();
@@ -155,17 +164,15 @@ internal static class SourceSlot
             : throw new LogicalSourceException(spec.Source, "a publication's condition reads no further tables", "Begin it with WHERE, or choose dml.");
     }
 
-    private static async Task PublishAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string name, string? filter, int major, bool may)
+    private static async Task PublishAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string name, string? filter, bool may)
     {
         var (spec, source) = (run.Spec, run.Source);
-        // Before 15 all columns are sent, and those that are not copied are passed over.
-        var columns = spec.Columns.Count > 0 && major >= 15 ? $" ({run.ColumnList})" : "";
-        var statement = $"CREATE PUBLICATION {name} FOR TABLE {spec.Source.Quoted}{columns}{filter} WITH (publish_via_partition_root = true)";
-        var found = await FindAsync(run, name).ConfigureAwait(false);
-        if (found is { Mine: false, IsRight: true, Rel: not null })
+        var statement = Statement(spec, run.Columns, name, filter, PgServerVersion.Of(source.Session.Connection).Major);
+        var found = await FindAsync(source, spec, run.Relation.Oid, name).ConfigureAwait(false);
+        if (OfAnother(found, may, name, statement) is { } missing)
+            throw new MimeoPermissionException(source.Name, $"publish '{spec.Source}'", missing, null);
+        if (found is { Mine: false })
             return;
-        if (!may || found is { Mine: false })
-            throw new MimeoPermissionException(source.Name, $"publish '{spec.Source}'", $"{(found is null ? "" : $"DROP PUBLICATION {name}; ")}{statement};", null);
         try
         {
             await source.ChangeAsync(spec.Source, run.Options.LockTimeout, async at =>
@@ -182,6 +189,25 @@ internal static class SourceSlot
             throw new InvalidConditionException(spec.Condition!, ((PostgresException)error.InnerException!).MessageText, error.InnerException!);
         }
     }
+
+    private static string Statement(ReplicationSpec spec, IReadOnlyList<ColumnInfo> all, string name, string? filter, int major)
+    {
+        // Before 15 all columns are sent, and those that are not copied are passed over.
+        var columns = spec.Columns.Count > 0 && major >= 15 ? $" ({string.Join(", ", all.Select(c => c.Name.Quoted))})" : "";
+        return $"CREATE PUBLICATION {name} FOR TABLE {spec.Source.Quoted}{columns}{filter} WITH (publish_via_partition_root = true)";
+    }
+
+    // What another role has to run; null where this one can, or where a publication is there that serves.
+    private static string? OfAnother(Publication? found, bool may, string name, string statement) => found switch
+    {
+        { Mine: false, IsRight: true, Rel: not null } => null,
+        { Mine: false } => $"DROP PUBLICATION {name}; {statement};",
+        _ => may ? null : $"{(found is null ? "" : $"DROP PUBLICATION {name}; ")}{statement};",
+    };
+
+    private static async Task<ServerFacts> ServerAsync(SourceSession source, ReplicationSpec spec, uint table) => (await source.AskAsync(spec.Source, at => at.RowAsync(Server,
+        row => new ServerFacts(row.GetString(0), row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3), row.GetString(4), row.GetFieldValue<char>(5), row.GetBoolean(6)),
+        PgParameter.Of(table, NpgsqlDbType.Oid))).ConfigureAwait(false))!;
 
     // The catalog says which columns a condition reads, once there is a publication with it; nobody sees this one.
     private static async Task RequireNarrowAsync(PgSession at, TableRun run, IReadOnlyList<ColumnInfo> key, string name, string filter)
@@ -212,8 +238,8 @@ internal static class SourceSlot
         """,
         row => new Slot(row.GetFieldValue<NpgsqlLogSequenceNumber>(0), row.GetBoolean(1), row.IsTrue(2), row.GetBoolean(3)), PgParameter.Text(name)));
 
-    private static Task<Publication?> FindAsync(TableRun run, string name) => run.Source.AskAsync(run.Spec.Source, at => at.RowAsync(Published,
-        row => new Publication(row.IsDBNull(0) ? null : row.GetFieldValue<uint>(0), row.GetBoolean(1), row.GetBoolean(2)), PgParameter.Text(name), PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid)));
+    private static Task<Publication?> FindAsync(SourceSession source, ReplicationSpec spec, uint table, string name) => source.AskAsync(spec.Source, at => at.RowAsync(Published,
+        row => new Publication(row.IsDBNull(0) ? null : row.GetFieldValue<uint>(0), row.GetBoolean(1), row.GetBoolean(2)), PgParameter.Text(name), PgParameter.Of(table, NpgsqlDbType.Oid)));
 
     private static Task<object?> DropSlotAsync(SourceSession source, ReplicationSpec spec, string name) => source.AskAsync(spec.Source, at =>
         at.ScalarAsync("SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", PgParameter.Text(name)));
@@ -233,6 +259,8 @@ internal static class SourceSlot
         }
         while (writers.Length > 0);
     }
+
+    private sealed record ServerFacts(string WalLevel, bool IsStandby, bool MayDecode, bool MayPublish, string Role, char Persistence, bool HasChildren);
 
     private sealed record Slot(NpgsqlLogSequenceNumber Confirmed, bool IsLost, bool IsOurs, bool IsActive);
 

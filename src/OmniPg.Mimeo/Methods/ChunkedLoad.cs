@@ -14,7 +14,7 @@ internal sealed class ChunkedLoad
     private const string Sizes =
         """
         SELECT sum(pg_catalog.pg_table_size(c.oid))::bigint, max(pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int),
-            bool_and(c.relkind = 'r' AND m.amname = 'heap' AND pg_catalog.pg_relation_filenode(c.oid) IS NOT NULL)
+            bool_and(pg_catalog.has_table_privilege($1, 'SELECT') AND c.relkind = 'r' AND m.amname = 'heap' AND pg_catalog.pg_relation_filenode(c.oid) IS NOT NULL)
         FROM (SELECT $1 UNION SELECT relid FROM pg_catalog.pg_partition_tree($1) WHERE isleaf) t (oid) JOIN pg_catalog.pg_class c ON c.oid = t.oid LEFT JOIN pg_catalog.pg_am m ON m.oid = c.relam
         WHERE c.relkind <> 'p'
         """;
@@ -32,7 +32,8 @@ internal sealed class ChunkedLoad
         _chunks = [.. Enumerable.Range(0, (int)count).Select(n => Range(pages * n / count, n + 1 < count ? pages * (n + 1) / count : null))];
     }
 
-    /// <summary>How a table is read in chunks; null where one stream is right: it is small, no heap, or the server cannot find blocks by a range.</summary>
+    /// <summary>How a table is read in chunks; null where one stream is right: it is small, no heap, or the server cannot find blocks by a range, or the role may
+    /// read some columns only, among which the place of a row never is.</summary>
     public static async Task<ChunkedLoad?> PlanAsync(TableRun run, MimeoDatabase database)
     {
         if (run.Options.MaxParallelChunks == 1 || run.Relation.Kind is not ('r' or 'p') || PgServerVersion.Of(run.Source.Session.Connection).Major < 14)

@@ -161,10 +161,12 @@ internal sealed class TableRun
             foreach (var query in (string[])[$"SELECT 1 FROM {Spec.Source.Quoted} {condition}\nLIMIT 0", Query() + " LIMIT 0"])
                 await PlainStatements.ExecuteAsync(session.Connection, [query], session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false);
         }
-        // Of the text itself: syntax or names, values, features (classes 42, 22, 0A); a lock or a shutdown says nothing of it.
-        catch (PostgresException error) when (error.SqlState != PostgresErrorCodes.InsufficientPrivilege && error.SqlState[..2] is "42" or "22" or "0A")
+        catch (PostgresException error) when (IsOfCondition(error))
         {
             throw new InvalidConditionException(condition, error.MessageText, error);
         }
     }
+
+    /// <summary>Whether the server refuses the text itself: syntax or names, values, features (classes 42, 22, 0A). A lock or a shutdown says nothing of it.</summary>
+    public static bool IsOfCondition(PostgresException error) => error.SqlState != PostgresErrorCodes.InsufficientPrivilege && error.SqlState[..2] is "42" or "22" or "0A";
 }

@@ -128,8 +128,11 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
     }
 
     // By it a queue or a half-filled table is known again, whose set-up died.
-    private async Task<string> OwnerAsync(PgSession session, MimeoStore store) =>
-        _owner ??= (string)(await session.ScalarAsync(Owner, PgParameter.Text(store.Schema.Value), PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false))!;
+    private async Task<string> OwnerAsync(PgSession session, MimeoStore store) => _owner ??= await OwnerAsync(session, store, spec.Target).ConfigureAwait(false);
+
+    /// <summary>Text that no other destination has.</summary>
+    public static async Task<string> OwnerAsync(PgSession session, MimeoStore store, QualifiedName destination) =>
+        (string)(await session.ScalarAsync(Owner, PgParameter.Text(store.Schema.Value), PgParameter.Text(SpecTable.Text(destination))).ConfigureAwait(false))!;
 
     // Whatever failed, perhaps only the answer to the commit: the configuration says whether the queue is needed.
     private async Task CleanUpAsync(Exception cause)

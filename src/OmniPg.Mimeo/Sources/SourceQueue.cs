@@ -10,17 +10,18 @@ internal sealed partial class SourceQueue
 {
     private const int Most = 99;
 
-    // Grants that are missing, a statement each; whether changes arrive by a subscription, whose worker fires only triggers that are marked so.
-    private const string Rights =
+    private const string Missing =
         """
-        SELECT coalesce((SELECT string_agg(format('GRANT TRIGGER ON %I.%I TO %I;', n.nspname, c.relname, current_user), ' ')
-                FROM (SELECT $1 UNION SELECT relid FROM pg_catalog.pg_partition_tree($1)) t (oid) JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                WHERE NOT pg_catalog.has_table_privilege(c.oid, 'TRIGGER')), ''),
-            CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $2)
-                THEN CASE WHEN NOT pg_catalog.has_database_privilege(current_database(), 'CREATE') THEN format('CREATE SCHEMA %I AUTHORIZATION %I;', $2, current_user) ELSE '' END
-                WHEN NOT (pg_catalog.has_schema_privilege($2, 'USAGE') AND pg_catalog.has_schema_privilege($2, 'CREATE')) THEN format('GRANT USAGE, CREATE ON SCHEMA %I TO %I;', $2, current_user) ELSE '' END,
-            EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid = $1), pg_catalog.pg_has_role(c.relowner, 'USAGE')
-        FROM pg_catalog.pg_class c WHERE c.oid = $1
+        SELECT 1, format('GRANT TRIGGER ON %I.%I TO %I;', n.nspname, c.relname, current_user)
+        FROM (SELECT $1 UNION SELECT relid FROM pg_catalog.pg_partition_tree($1)) t (oid) JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE NOT pg_catalog.has_table_privilege(c.oid, 'TRIGGER')
+        UNION ALL
+        SELECT 2, format('CREATE SCHEMA %I AUTHORIZATION %I;', $2, current_user)
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $2) AND NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
+        UNION ALL
+        SELECT 3, format('GRANT USAGE, CREATE ON SCHEMA %I TO %I;', nspname, current_user)
+        FROM pg_catalog.pg_namespace WHERE nspname = $2 AND NOT (pg_catalog.has_schema_privilege(oid, 'USAGE') AND pg_catalog.has_schema_privilege(oid, 'CREATE'))
+        ORDER BY 1, 2
         """;
 
     private const string Taken =
@@ -64,11 +65,13 @@ internal sealed partial class SourceQueue
             throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
         if (spec.Kind == ReplicationKind.Logdel && run.Columns.Any(c => c.Name == TableRun.Deleted))
             throw new ColumnDriftException(spec.Target, [$"the source has a column '{TableRun.Deleted}', in which the time of a delete has to stand"], "Leave it out of the columns.");
-        var oid = PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid);
-        var rights = await source.AskAsync(spec.Source, at => at.RowAsync(Rights, row => (Trigger: row.GetString(0), Schema: row.GetString(1), Subscribed: row.GetBoolean(2), Owned: row.GetBoolean(3)),
-            oid, PgParameter.Text(schema.Value))).ConfigureAwait(false);
-        if ((rights.Trigger + rights.Schema).Length > 0)
-            throw new MimeoPermissionException(source.Name, $"make a queue for '{spec.Source}'", string.Join(' ', (string[])[rights.Trigger, rights.Schema]).Trim(), null);
+        var missing = await source.AskAsync(spec.Source, at => MissingAsync(at, run.Relation.Oid, schema)).ConfigureAwait(false);
+        if (missing.Count > 0)
+            throw new MimeoPermissionException(source.Name, $"make a queue for '{spec.Source}'", string.Join(' ', missing), null);
+        // A subscription's worker fires only triggers that are marked so.
+        var (isSubscribed, isOwned) = await source.AskAsync(spec.Source, at => at.RowAsync(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid = $1), pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = $1",
+            row => (row.GetBoolean(0), row.GetBoolean(1)), PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid))).ConfigureAwait(false);
         await DropLeftAsync(run, owner).ConfigureAwait(false);
 
         for (var number = 0; number <= Most; number++)
@@ -77,9 +80,9 @@ internal sealed partial class SourceQueue
             if (await source.AskAsync(spec.Source, at => at.ScalarAsync(Taken, PgParameter.Text(schema.Value), PgParameter.Text(queue.Table.Name.Value), PgParameter.Text(queue.Function.Name.Value),
                 PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(queue._trigger.Value))).ConfigureAwait(false) is true)
                 continue;
-            if (!await source.ChangeAsync(spec.Source, run.Options.LockTimeout, at => queue.MakeAsync(at, run, key, owner, rights.Subscribed && rights.Owned)).ConfigureAwait(false))
+            if (!await source.ChangeAsync(spec.Source, run.Options.LockTimeout, at => queue.MakeAsync(at, run, key, owner, isSubscribed && isOwned)).ConfigureAwait(false))
                 continue;
-            if (rights.Subscribed && !rights.Owned)
+            if (isSubscribed && !isOwned)
             {
                 run.Warnings.Add($"'{spec.Source}' is written by a subscription, whose changes fire no trigger of this role. Its owner has to run: "
                     + $"ALTER TABLE {spec.Source.Quoted} ENABLE ALWAYS TRIGGER {queue._trigger.Quoted};");
@@ -88,6 +91,10 @@ internal sealed partial class SourceQueue
         }
         throw new QueueLimitException(spec.Source);
     }
+
+    /// <summary>Statements that give the role what it lacks for a queue of the table.</summary>
+    public static Task<IReadOnlyList<string>> MissingAsync(PgSession source, uint table, PgIdentifier schema) =>
+        source.RowsAsync(Missing, row => row.GetString(1), PgParameter.Of(table, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(schema.Value));
 
     /// <summary>Drops what belongs to one queue and nothing else; what is gone already is passed over.</summary>
     /// <param name="source">The source, outside of any snapshot.</param>

@@ -69,6 +69,13 @@ internal sealed class SourceSession : IAsyncDisposable
             outside.Complete();
             return new SourceSession(name, dataSource, owned, new PgSession(connection, seconds, cancellationToken));
         }
+        // src/backend/utils/init/postinit.c, CheckMyDatabase: the role is known, but may not use the database.
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
+            throw new MimeoPermissionException(name, $"connect to '{ServerText.Of(dataSource.ConnectionString)}'",
+                $"GRANT CONNECT ON DATABASE {PgIdentifier.Create((settings.Database ?? settings.Username)!).Quoted} TO {PgIdentifier.Create(settings.Username!).Quoted};", error);
+        }
         catch (NpgsqlException error)
         {
             throw new SourceConnectionException(name, ServerText.Of(dataSource.ConnectionString), error);

@@ -133,6 +133,37 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         (await source.ScalarAsync<long>("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'orders'::regclass", TestContext.Current.CancellationToken)).Should().Be(1);
     }
 
+    [Fact]
+    public async Task Rights_that_are_missing_are_printed_as_a_script_for_each_server_before_and_after_a_table_is_set_up()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        var role = $"puller_{Path.GetRandomFileName()[..6]}";
+        await source.ExecuteAsync($"CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1); CREATE ROLE {role} LOGIN", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", server.Cluster.GetConnectionString(source.Name, role));
+        string[] create = ["mimeo", "create", "dml", "orders", "--from", "erp"];
+
+        var before = await cli.RunAsync([.. create, "--check"]);
+        await source.ExecuteAsync(before.Output, TestContext.Current.CancellationToken);
+        var granted = await cli.RunAsync([.. create, "--check"]);
+        var created = await cli.RunAsync(create);
+        await source.ExecuteAsync("REVOKE SELECT ON orders FROM " + role, TestContext.Current.CancellationToken);
+        var after = JsonDocument.Parse((await cli.RunAsync("mimeo", "check", "--json")).Output).RootElement.EnumerateArray().Select(m => $"{m.GetProperty("source")}: {m.GetProperty("statement")}");
+        await source.ExecuteAsync("GRANT SELECT ON orders TO " + role, TestContext.Current.CancellationToken);
+        var complete = await cli.RunAsync("mimeo", "check", "orders");
+        var unknown = await cli.RunAsync("mimeo", "check", "nowhere");
+        await source.ExecuteAsync("DROP TABLE orders CASCADE", TestContext.Current.CancellationToken);
+        var gone = await cli.RunAsync("mimeo", "check");
+
+        before.Should().Be(new CliResult(2, $"-- at source erp\nGRANT SELECT ON public.orders TO {role};\nGRANT TRIGGER ON public.orders TO {role};\nCREATE SCHEMA omnipg_mimeo AUTHORIZATION {role};\n", ""));
+        granted.Should().Be(new CliResult(0, "No right is missing\n", ""));
+        created.ExitCode.Should().Be(0);
+        after.Should().Equal($"erp: GRANT SELECT ON public.orders TO {role};");
+        complete.Should().Be(new CliResult(0, "1 table, and no right is missing\n", ""));
+        unknown.ExitCode.Should().Be(64);
+        (gone.ExitCode, gone.Error).Should().Be((2, "omnipg: public.orders: Source table 'public.orders' not found at source 'erp'.\n"));
+    }
+
     [Theory]
     [InlineData("omnipg: Kind 'magic' is none of snapshot, table, inserter, updater, dml, logdel, logical.\n", "magic")]
     [InlineData("omnipg: inserter needs --by-time or --by-serial.\n", "inserter")]
