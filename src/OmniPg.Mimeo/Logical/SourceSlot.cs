@@ -80,7 +80,7 @@ internal static class SourceSlot
 
         await DropSlotAsync(source, spec, name).ConfigureAwait(false);
         await PublishAsync(run, key, name, filter, server.MayPublish).ConfigureAwait(false);
-        await source.AskAsync(spec.Source, at => at.Unlimited.ScalarAsync("SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')", PgParameter.Text(name))).ConfigureAwait(false);
+        await MakeSlotAsync(run, name).ConfigureAwait(false);
         await WaitForWritersAsync(run, PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid)).ConfigureAwait(false);
     }
 
@@ -240,6 +240,20 @@ internal static class SourceSlot
 
     private static Task<Publication?> FindAsync(SourceSession source, ReplicationSpec spec, uint table, string name) => source.AskAsync(spec.Source, at => at.RowAsync(Published,
         row => new Publication(row.IsDBNull(0) ? null : row.GetFieldValue<uint>(0), row.GetBoolean(1), row.GetBoolean(2)), PgParameter.Text(name), PgParameter.Of(table, NpgsqlDbType.Oid)));
+
+    // Waits for the end of each transaction that is open (src/backend/replication/logical/snapbuild.c, SnapBuildWaitSnapshot), which is the wait for a lock.
+    private static async Task MakeSlotAsync(TableRun run, string name)
+    {
+        try
+        {
+            await run.Source.ChangeAsync(run.Spec.Source, run.Options.LockTimeout, at =>
+                at.ScalarAsync("SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')", PgParameter.Text(name))).ConfigureAwait(false);
+        }
+        catch (MimeoLockException error)
+        {
+            throw new MimeoLockException(run.Spec.Source, $"make its slot at source '{run.Source.Name}', which waits for every transaction that is open there", error.InnerException);
+        }
+    }
 
     private static Task<object?> DropSlotAsync(SourceSession source, ReplicationSpec spec, string name) => source.AskAsync(spec.Source, at =>
         at.ScalarAsync("SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", PgParameter.Text(name)));

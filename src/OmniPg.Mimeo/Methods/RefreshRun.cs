@@ -171,14 +171,13 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 break;
             case ReplicationKind.Dml or ReplicationKind.Logdel:
                 status = await new QueueMethod(run).RefreshAsync(limit, options.Repull is not null).ConfigureAwait(false);
-                await CompareFilesAsync(run).ConfigureAwait(false);
+                await SourceShape.CompareAsync(run, options.Repull is not null, files: true).ConfigureAwait(false);
                 break;
             case ReplicationKind.Logical:
                 var log = new LogicalMethod(run);
+                await SourceShape.CompareAsync(run, options.Repull is not null, files: run.Relation.Kind == 'p').ConfigureAwait(false);
                 status = await log.RefreshAsync(limit, options.Repull is not null).ConfigureAwait(false);
                 _confirm[spec.Target] = log.Confirm;
-                if (run.Relation.Kind == 'p')
-                    await CompareFilesAsync(run).ConfigureAwait(false);
                 break;
             default:
                 status = await new CursorMethod(run).RefreshAsync(limit, options.Repull, time.GetUtcNow()).ConfigureAwait(false);
@@ -187,17 +186,6 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);
         var last = spec.Cursor is null && spec.Kind != ReplicationKind.Logical ? null : (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!.LastValue;
         return Result(spec, status) with { Rows = run.Rows, Bytes = run.Bytes, Format = run.Format, LastValue = last, Warnings = run.Warnings, Elapsed = clock.Elapsed };
-    }
-
-    // Remembered from a load of all rows to the next one: until then the warning stands, whoever overlooked it.
-    private async Task CompareFilesAsync(TableRun run)
-    {
-        var files = await run.Source.AskAsync(run.Spec.Source, source => ChangeToken.ReadFilesAsync(source, run.Relation)).ConfigureAwait(false);
-        var known = await run.Destination.ScalarAsync($"SELECT change_token FROM {run.Store.Beside("table_state")} WHERE dest_table = $1", PgParameter.Text(SpecTable.Text(run.Spec.Target))).ConfigureAwait(false) as string;
-        if (known is null || options.Repull is not null)
-            await SpecTable.StoreTokenAsync(run.Destination, run.Store, run.Spec.Target, files, 0).ConfigureAwait(false);
-        else if (known != files)
-            run.Warnings.Add($"Source '{run.Spec.Source}' was truncated or rewritten, or partitions came or went, since all of its rows were read: a queue is not told of such rows. Repull the table, unless they are to stay as they are.");
     }
 
     // The destination has the rows of a queue by now; entries that stay are applied once more, to the same effect.

@@ -100,7 +100,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         if (pulled)
             await SpecTable.RanAsync(session, store, wanted).ConfigureAwait(false);
         if (wanted.HasChanges)
-            token = await source.AskAsync(wanted.Source, at => ChangeToken.ReadFilesAsync(at, run.Relation)).ConfigureAwait(false);
+            token = await SourceShape.ReadAsync(run).ConfigureAwait(false);
         await SpecTable.StoreTokenAsync(session, store, wanted.Target, options.PullData ? token : null, 0).ConfigureAwait(false);
         var stored = (await SpecTable.FindAsync(session, store, wanted.Target).ConfigureAwait(false))!;
         return new CreateResult(stored, existing is not null, run.Rows, _warnings);

@@ -23,19 +23,6 @@ internal static class ChangeToken
         FROM leaf
         """;
 
-    private const string Files =
-        """
-        WITH RECURSIVE leaf AS (
-            SELECT $1 AS oid
-            UNION ALL
-            SELECT i.inhrelid FROM leaf l JOIN pg_catalog.pg_inherits i ON i.inhparent = l.oid)
-        SELECT pg_catalog.md5(string_agg(concat_ws(' ', oid, pg_catalog.pg_relation_filenode(oid)), ';' ORDER BY oid)) FROM leaf
-        """;
-
-    /// <summary>A text that changes when a table, or a leaf of a partitioned one, was truncated or rewritten, and when leaves came or went: what no trigger of rows tells.</summary>
-    public static async Task<string?> ReadFilesAsync(PgSession source, RelationInfo table) =>
-        await source.ScalarAsync(Files, PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) as string;
-
     /// <summary>Reads the token outside of any snapshot; null when there is none.</summary>
     public static async Task<string?> ReadAsync(PgSession source, ReplicationSpec spec)
     {

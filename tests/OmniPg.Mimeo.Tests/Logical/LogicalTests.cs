@@ -340,6 +340,21 @@ public sealed class LogicalTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_transaction_that_stays_open_keeps_a_slot_from_being_made_for_the_time_of_a_lock_only()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster, o => o.LockTimeout = TimeSpan.FromMilliseconds(300));
+        await TableAsync(mimeo);
+        var creating = () => mimeo.CreateAsync(ReplicationKind.Logical, "public.t").WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+        await using (await QueueTests.HoldAsync(mimeo.Databases.Source, "BEGIN; CREATE TABLE other ()"))
+        {
+            (await creating.Should().ThrowAsync<MimeoLockException>()).Which.Message.Should().StartWith("'public.t' was locked by others for too long to make its slot at source 'erp', which waits for every transaction that is open there.");
+        }
+        (await LeftAsync(mimeo)).Should().Be("0 0");
+
+        (await creating()).Rows.Should().Be(1000);
+    }
+
+    [Fact]
     public async Task A_commit_that_is_in_the_log_before_others_see_it_is_neither_lost_nor_taken_twice()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);

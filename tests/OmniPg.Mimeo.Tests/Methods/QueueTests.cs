@@ -269,6 +269,36 @@ public sealed class QueueTests(PgClusterFixture fixture)
         (await LeftAsync(mimeo)).Should().Be(0);
     }
 
+    [Fact]
+    public async Task A_column_that_was_made_anew_under_its_name_is_told_until_all_rows_are_read()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, w text, other text); INSERT INTO t SELECT i, 'old', 'x' FROM generate_series(1, 100) i");
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t", s => s with { Columns = ["id", "w"] });
+        await mimeo.CreateAsync(ReplicationKind.Logical, "public.t", s => s with { Destination = QualifiedName.Parse("public.logged") });
+        await mimeo.Databases.AtSourceAsync("ALTER TABLE t DROP other; ALTER TABLE t ADD other text; UPDATE t SET w = 'before' WHERE id = 2; ALTER TABLE t ADD more int");
+        await mimeo.Databases.AtDestinationAsync("ALTER TABLE logged ADD more int");
+        (await mimeo.RefreshAsync("public.t")).Warnings.Should().BeEmpty();
+
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET w = 'between' WHERE id = 2; ALTER TABLE t DROP w; ALTER TABLE t ADD w text; UPDATE t SET w = 'after' WHERE id = 3");
+        for (var n = 0; n < 2; n++)
+        {
+            (await mimeo.RefreshAsync("public.t")).Warnings.Should().Equal(
+                "Column 'w' of source 'public.t' was made anew since all rows were read, and rows that were not changed since have its former values here. Repull the table.");
+        }
+        var following = () => mimeo.RefreshAsync("public.logged");
+        (await following.Should().ThrowAsync<ColumnDriftException>()).Which.Differences.Should().Equal("column 'other' of source 'public.t' was made anew since all rows were read");
+
+        foreach (var table in (string[])["public.t", "public.logged"])
+            await mimeo.RefreshAsync(table, new RefreshOptions { Repull = Repull.All });
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET w = 'later' WHERE id = 4");
+        foreach (var table in (string[])["public.t", "public.logged"])
+        {
+            (await mimeo.RefreshAsync(table)).Warnings.Should().BeEmpty();
+            await mimeo.Databases.ShouldBeEqualAsync("SELECT id, w FROM t", $"SELECT id, w FROM {table}");
+        }
+    }
+
     [Theory]
     [InlineData(ReplicationKind.Dml)]
     [InlineData(ReplicationKind.Logical)]

@@ -1,0 +1,95 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Mimeo.Tests;
+
+/// <summary>A disk that fills up on either side while a table is refreshed.</summary>
+public sealed class FullDiskTests(PgClusterFixture fixture)
+{
+    [Theory]
+    [InlineData(ReplicationKind.Table)]
+    [InlineData(ReplicationKind.Snapshot)]
+    [InlineData(ReplicationKind.Dml)]
+    [InlineData(ReplicationKind.Logical)]
+    public async Task A_destination_without_space_keeps_its_rows_and_goes_on_once_there_is_some(ReplicationKind kind)
+    {
+        await using var disk = await Disk.CreateAsync(fixture.Cluster, 2 << 20);
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, w text); INSERT INTO t SELECT i, 'old' FROM generate_series(1, 1000) i");
+        // The driver's pool would go on without the new default.
+        await mimeo.Databases.AtDestinationAsync($"ALTER DATABASE {mimeo.Databases.Destination.Name} SET default_tablespace = {disk.Name}; ALTER DATABASE {mimeo.Databases.Destination.Name} SET temp_tablespaces = pg_default");
+        mimeo.Databases.Destination.DataSource.Clear();
+        await mimeo.CreateAsync(kind, "public.t");
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET w = 'new' WHERE id <= 10; INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(2000, 30000) i");
+
+        var refreshing = () => mimeo.RefreshAsync("public.t", new RefreshOptions { SkipUnchanged = false });
+
+        (await refreshing.Should().ThrowAsync<MimeoException>()).Which.SqlState.Should().Be("53100");
+        (await mimeo.Databases.DestinationAsync<string>("SELECT count(*) || ' ' || count(*) FILTER (WHERE w = 'old') FROM t")).Should().Be("1000 1000");
+        await mimeo.Databases.AtSourceAsync("DELETE FROM t WHERE id >= 2500");
+        // What was rolled back takes space until then.
+        if (kind is ReplicationKind.Dml or ReplicationKind.Logical)
+            await mimeo.Databases.AtDestinationAsync("VACUUM t");
+        await refreshing();
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT * FROM t");
+        await mimeo.DropAsync("public.t", keepTable: false);
+    }
+
+    [Fact]
+    public async Task A_source_without_space_for_its_sort_is_told_as_the_source_and_keeps_its_queue()
+    {
+        await using var disk = await Disk.CreateAsync(fixture.Cluster, 1 << 20);
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id text PRIMARY KEY); INSERT INTO t SELECT repeat(i::text, 20) FROM generate_series(1, 20000) i");
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        await mimeo.Databases.AtSourceAsync($"UPDATE t SET id = id || 'x'; ALTER DATABASE {mimeo.Databases.Source.Name} SET temp_tablespaces = {disk.Name}; ALTER DATABASE {mimeo.Databases.Source.Name} SET work_mem = '64kB'");
+
+        var refreshing = () => mimeo.RefreshAsync("public.t");
+
+        var error = (await refreshing.Should().ThrowAsync<MimeoException>()).Which;
+        error.SqlState.Should().Be("53100");
+        (error is CopyInterruptedException { Side: CopySide.Source } or SourceConnectionException).Should().BeTrue();
+        (await mimeo.Databases.SourceAsync<long>("SELECT count(*) FROM omnipg_mimeo.public_t_q")).Should().Be(40_000);
+        await mimeo.Databases.AtSourceAsync($"ALTER DATABASE {mimeo.Databases.Source.Name} RESET temp_tablespaces");
+        await refreshing();
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT * FROM t");
+    }
+
+    /// <summary>A small file system as a tablespace.</summary>
+    private sealed class Disk(PgCluster cluster, TmpfsMount mount, string name) : IAsyncDisposable
+    {
+        public string Name => name;
+
+        public static async Task<Disk> CreateAsync(PgCluster cluster, long bytes)
+        {
+            var mount = TmpfsMount.TryCreate(bytes);
+            if (mount is null)
+                Assert.Skip("This process may not mount a file system.");
+            var folder = Directory.CreateDirectory(Path.Combine(mount.Path, "space")).FullName;
+            ServerAccount.Own(folder);
+            var name = $"small_{Path.GetRandomFileName()[..6]}";
+            await cluster.ExecuteAsync($"CREATE TABLESPACE {name} LOCATION '{folder}'", TestContext.Current.CancellationToken);
+            return new Disk(cluster, mount, name);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Eventually.TrueAsync(
+                async () =>
+                {
+                    try
+                    {
+                        await cluster.ExecuteAsync($"DROP TABLESPACE {name}", CancellationToken.None);
+                        return true;
+                    }
+                    // Files of a relation that was dropped stay until the next checkpoint.
+                    catch (Npgsql.PostgresException error) when (error.SqlState == "55000")
+                    {
+                        await cluster.ExecuteAsync("CHECKPOINT", CancellationToken.None);
+                        return false;
+                    }
+                },
+                "the tablespace is empty", cancellationToken: CancellationToken.None);
+            mount.Dispose();
+        }
+    }
+}
