@@ -39,6 +39,10 @@ public sealed record PgClusterOptions
             ["max_wal_senders"] = "10",
             ["max_prepared_transactions"] = "10",
             ["timezone"] = "UTC",
+            // Off by default from 19 on: compiling the long statements over catalogs takes longer than everything that runs here.
+            ["jit"] = "off",
+            // DROP DATABASE looks through all of them.
+            ["shared_buffers"] = "32MB",
         };
         if (!Durable)
             (settings["fsync"], settings["synchronous_commit"], settings["full_page_writes"]) = ("off", "off", "off");
