@@ -5,7 +5,7 @@ namespace OmniPg.Testing;
 
 /// <summary>
 /// A program of this repository in a place where the server's account can start it, for <c>archive_command</c> and <c>restore_command</c>:
-/// the one beside the running assembly, or that in the directory which <c>OMNIPG_BIN</c> names (for example <c>artifacts/bin</c>).
+/// that of <see cref="BuiltProgram"/>; <c>OMNIPG_BIN</c> may name for example <c>artifacts/bin</c>.
 /// </summary>
 public sealed class ServerCommand : IDisposable
 {
@@ -22,8 +22,8 @@ public sealed class ServerCommand : IDisposable
     /// <exception cref="FileNotFoundException">It was not built.</exception>
     public static ServerCommand Prepare(string name)
     {
-        var directory = Environment.GetEnvironmentVariable("OMNIPG_BIN") is { Length: > 0 } given ? given : AppContext.BaseDirectory;
-        var path = System.IO.Path.Combine(System.IO.Path.GetFullPath(directory), name);
+        var directory = BuiltProgram.DirectoryOf(name);
+        var path = System.IO.Path.Combine(directory, name);
         if (!File.Exists(path))
             throw new FileNotFoundException($"The program '{path}' was not built.");
         if (ServerAccount.Name is null || CanStart(path))

@@ -6,7 +6,7 @@ namespace OmniPg.Wal.Tests.Cli;
 /// <summary>Runs the built program as the current user.</summary>
 internal static class WalProgram
 {
-    private static readonly string Location = Path.Combine(AppContext.BaseDirectory, "omnipg-wal");
+    private static readonly string Location = Path.Combine(BuiltProgram.DirectoryOf("omnipg-wal"), "omnipg-wal");
 
     public static async Task<ProgramResult> RunInAsync(string? workingDirectory, string input, params IEnumerable<string> words)
     {
