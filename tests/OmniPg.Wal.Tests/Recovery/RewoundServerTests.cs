@@ -39,6 +39,8 @@ public sealed class RewoundServerTests(RecoveryScene scene)
 
         (await old.ScalarAsync<string>("SELECT string_agg(id::text, ' ' ORDER BY id) FROM kept WHERE id > 200", Token))
             .Should().Be("1001 1002 1003 2001 2002 2003 4001 4002 4003", old.ReadLog());
+        // A promotion asks for its checkpoint and does not wait for it (xlog.c, PerformRecoveryXLogAction).
+        await old.ExecuteAsync("CHECKPOINT", Token);
         (await old.ScalarAsync<int>("SELECT timeline_id FROM pg_control_checkpoint()", Token)).Should().Be(4);
         (await old.ScalarAsync<long>("SELECT failed_count FROM pg_stat_archiver", Token)).Should().Be(0, old.ReadLog());
         var verified = await new WalRepository(new DirectoryObjectStore(archive)).VerifyAsync(cancellationToken: Token);
