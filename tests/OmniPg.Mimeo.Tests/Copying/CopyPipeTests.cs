@@ -225,16 +225,19 @@ public sealed class CopyPipeTests(PgClusterFixture fixture)
     public async Task A_stream_of_a_million_rows_allocates_nothing_for_a_row()
     {
         await using var databases = await TwoDatabases.CreateAsync(fixture.Cluster);
-        // What the driver allocates is for waiting on a socket, not for a row: with a destination slower than the source, no read of it waits.
+        // What the driver allocates is for waiting on a socket, not for a row: with a destination slower than the source, no read of it waits. On a machine that is busy with
+        // other things the source may be the slower one for a while; what a row takes, it takes in every run.
         await databases.AtDestinationAsync("CREATE TABLE t (i int, t text); CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN sqrt(NEW.i) + length(NEW.t) > 0 THEN NEW END; END'; "
             + "CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()");
         await using var run = await PipeRun.BeginAsync(databases);
         await AllocatedAsync(200_000);
 
         var few = await AllocatedAsync(10_000);
-        var many = await AllocatedAsync(1_000_000);
+        var forRow = double.MaxValue;
+        for (var attempt = 0; attempt < 5 && forRow >= 0.1; attempt++)
+            forRow = Math.Min(forRow, (await AllocatedAsync(1_000_000) - few) / 990_000.0);
 
-        ((many - few) / 990_000.0).Should().BeLessThan(0.1);
+        forRow.Should().BeLessThan(0.1);
 
         async Task<long> AllocatedAsync(int rows)
         {
