@@ -10,7 +10,8 @@ internal sealed record AdoptedTable
     // $1 schema, $2 name.
     private const string Look =
         """
-        SELECT c.oid, c.relkind::text, c.relispartition, p.partstrat::text, p.partnatts, a.attname::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)::text
+        SELECT c.oid, c.relkind::text, c.relispartition, p.partstrat::text, p.partnatts, a.attname::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), pg_catalog.pg_get_userbyid(c.relowner)::text,
+            ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.connoinherit ORDER BY k.conname)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
@@ -65,6 +66,9 @@ internal sealed record AdoptedTable
 
     public IReadOnlyList<Child> Children { get; init; } = [];
 
+    /// <summary>Names of checks that the table does not hand on.</summary>
+    public required string[] OwnChecks { get; init; }
+
     /// <summary>The row of the extension that the client does not keep its configuration in; null for none.</summary>
     public JsonElement? Row { get; init; }
 
@@ -83,6 +87,7 @@ internal sealed record AdoptedTable
             KeyColumn = row.Text(5),
             IsOwned = row.GetBoolean(6),
             Owner = row.GetString(7),
+            OwnChecks = row.GetFieldValue<string[]>(8),
         }, PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value)).ConfigureAwait(false);
         if (found is null)
             return null;
@@ -117,8 +122,16 @@ internal sealed record AdoptedTable
     public static string IndexText(LiveTable.Index index) =>
         $"{(index.IsUnique ? "t" : "f")}{(index.IsPrimary ? "t" : "f")}{index.Constraint ?? "-"} {index.Tail}";
 
-    /// <summary>The question for a digest of the tables that inherit and their checks.</summary>
-    public string DigestOfChildren =>
+    /// <summary>The statement that ends a transaction where other tables inherit by then, or with other checks.</summary>
+    /// <param name="session">A session in a transaction with <see cref="SetReader.ReadableText"/>, as the statement needs it.</param>
+    public async Task<string> UnchangedAsync(PgSession session)
+    {
+        var known = (string)(await session.ScalarAsync(DigestOfChildren).ConfigureAwait(false))!;
+        return "DO " + PgLiteral.Quote($"BEGIN IF ({DigestOfChildren}) IS DISTINCT FROM {PgLiteral.Quote(known)} THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', "
+            + "MESSAGE = 'other tables inherit from it by now, or their checks were altered'; END IF; END");
+    }
+
+    private string DigestOfChildren =>
         "SELECT pg_catalog.md5(string_agg(pg_catalog.concat_ws(' ', h.inhrelid, (SELECT string_agg(pg_catalog.pg_get_constraintdef(k.oid), ' ' ORDER BY k.conname) FROM pg_catalog.pg_constraint k "
         + $"WHERE k.conrelid = h.inhrelid AND k.contype = 'c' AND k.convalidated)), ',' ORDER BY h.inhrelid)) FROM pg_catalog.pg_inherits h WHERE h.inhparent = {Oid.ToString(CultureInfo.InvariantCulture)}";
 }

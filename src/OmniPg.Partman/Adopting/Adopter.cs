@@ -187,7 +187,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
             WhenExpired = wish.WhenExpired ?? (moves is not null ? ExpiredAction.Move : found.Said("retention_keep_table") == "false" ? ExpiredAction.Drop : ExpiredAction.Detach),
             RetentionSchema = moves,
             InheritPrivileges = found.Said("inherit_privileges") == "true",
-            AutomaticMaintenance = wish.AutomaticMaintenance,
+            AutomaticMaintenance = wish.AutomaticMaintenance && found.Said("automatic_maintenance") != "off",
             Template = wish.Template ?? (found.Said("template_table")?.Split('.') is [var templateSchema, var name] ? QualifiedName.Create(templateSchema, name) : null),
         };
     }
@@ -195,7 +195,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
     // The zone in which the bounds are midnights, the interval and the newest lower bound on the clock that counts it.
     private async Task<(string? Zone, PgInterval? Interval, string? Anchor)> TimesAsync(PartitionKey key, List<Partition> finite, PgInterval? interval)
     {
-        (string?, PgInterval?, string?) best = default;
+        (string? Zone, PgInterval? Interval, string? Anchor) best = default;
         foreach (var zone in wish.TimeZone is { } one ? [one] : new[] { server.SessionZone, "UTC" }.Distinct())
         {
             if (await session.ScalarAsync("SELECT EXISTS (SELECT FROM pg_catalog.pg_timezone_names z WHERE z.name = $1)", PgParameter.Text(zone)).ConfigureAwait(false) is false)
@@ -215,10 +215,12 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
             var isMidnight = readings[^1].Lower.TimeOfDay == TimeSpan.Zero;
             var begin = key.IsWallClock || calendar ? readings[^1].Lower : finite[^1].Lower.Time!.Value.UtcDateTime;
             best = (zone, length, NewRanges.AnchorText(begin));
-            if (isMidnight || !calendar)
-                break;
+            if (isMidnight || !calendar || key.IsWallClock || wish.TimeZone is not null)
+                return best;
         }
-        return best;
+        // Months of another zone have lengths in days that a few of them may have in common.
+        return best.Interval is null ? best
+            : throw Refused(InvalidDefinitionReason.TimeZone, $"The bounds of '{finite[^1].Name}' are midnights neither in '{server.SessionZone}' nor in UTC: name the time zone.");
     }
 
     private IEnumerable<string> Leaving(AdoptedTable found)
@@ -237,6 +239,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         var live = (await LiveTable.ReadAsync(session, found.Oid).ConfigureAwait(false))!;
         var shape = await ParentShape.ReadAsync(session, table, found.Oid, state.Set.Template).ConfigureAwait(false);
         var (routing, rest) = (Routing(live), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
+        var referenced = live.ForeignKeys.Select(k => k.Referenced).Distinct().ToList();
         CheckInheritance(found, live, routing);
         if (shape.ReplicaIndex is { } identity)
             _reasons.Add(new(InvalidDefinitionReason.Unsupported, $"Its replica identity is the index '{identity}': set it to FULL or DEFAULT for the time of the adoption."));
@@ -268,7 +271,10 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
             [
                 // With all that inherits from it.
                 $"LOCK TABLE {table.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. referenced.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
                 .. Replacement.Unchanged(live),
+                // Behind its settings, which the texts of checks depend on.
+                await found.UnchangedAsync(session).ConfigureAwait(false),
                 .. own ? [$"CREATE TABLE {template.Quoted} (LIKE {table.Quoted} INCLUDING INDEXES)", .. live.Owner == live.Role ? [] : new[] { $"ALTER TABLE {template.Quoted} OWNER TO {PgIdentifier.Create(live.Owner).Quoted}" }] : Array.Empty<string>(),
                 .. Replacement.Parent(live, copy, state.Key.Column, isList: false, shape, []),
                 .. Replacement.Sequences(live, live with { Name = copy }, Replacement.OldEnd),
@@ -281,12 +287,13 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
                 .. shared.Select(i => Index(i)),
                 .. state.Partitions.Select(p => $"ALTER TABLE {table.Quoted} ATTACH PARTITION {p.Name.Quoted} {PartitionDdl.ForValues(state, p.Lower, p.Upper)}"),
                 $"ALTER TABLE {table.Quoted} ATTACH PARTITION {rest.Quoted} DEFAULT",
+                // Those of the tables become its parts, and nothing is checked again (tryAttachPartitionForeignKey, src/backend/commands/tablecmds.c).
+                .. live.ForeignKeys.Select(k => $"ALTER TABLE {table.Quoted} ADD CONSTRAINT {k.Name.Quoted} {k.Definition}"),
                 .. Replacement.Rights(live, shape),
                 .. SetConfiguration.Statements(server, state),
                 .. Leaving(found),
             ],
-            Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive), .. state.Partitions.Select(p => new SqlPlanLock(p.Name, PgLockMode.AccessExclusive))],
-            Holds = $"({found.DigestOfChildren}) = {PgLiteral.Quote((string)(await session.ScalarAsync(found.DigestOfChildren).ConfigureAwait(false))!)}",
+            Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive), .. state.Partitions.Select(p => new SqlPlanLock(p.Name, PgLockMode.AccessExclusive)), .. referenced.Select(r => new SqlPlanLock(r, PgLockMode.ShareRowExclusive))],
         };
 
         string Index(LiveTable.Index index) => index.Constraint is null
@@ -315,6 +322,10 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
             foreach (var child in found.Children.Where(c => !c.ForeignKeys.Contains(key.Definition)))
                 Add(InvalidDefinitionReason.Unsupported, $"'{child.Name}' lacks foreign key '{key.Name}' of the table: add it NOT VALID, and validate it.");
         }
+        foreach (var check in found.OwnChecks)
+            Add(InvalidDefinitionReason.Unsupported, $"Check '{check}' is one of the table itself only (NO INHERIT), which a partitioned table cannot have: drop it.");
+        foreach (var index in live.Indexes.Where(i => i.Constraint == "x"))
+            Add(InvalidDefinitionReason.Unsupported, $"Exclusion constraint '{index.Name}' cannot hold over partitions: drop that of the table itself, and its tables keep theirs.");
         foreach (var other in live.DependentObjects)
             Add(InvalidDefinitionReason.Dependent, $"'{other}' holds on to the table itself, and would stay with the former one: drop it for the time of the adoption.");
     }

@@ -42,7 +42,7 @@ public sealed class AdoptionOptions : ICheckedOptions
     /// <summary>The trigger of an inheritance set that sends rows to the right table, which goes. Default <see langword="null"/>: the only one before <c>INSERT</c> for each row.</summary>
     public string? RoutingTrigger { get; set; }
 
-    /// <summary>Whether a maintenance of all sets includes this one. Default <see langword="true"/>.</summary>
+    /// <summary>Whether a maintenance of all sets includes this one. Default <see langword="true"/>; one that a row of pg_partman 4 leaves out stays out.</summary>
     public bool AutomaticMaintenance { get; set; } = true;
 
     void ICheckedOptions.Check(OptionsCheck check)

@@ -168,6 +168,63 @@ public sealed class AdoptionTests(PgClusterFixture fixture) : PartmanTest(fixtur
     }
 
     [Fact]
+    public async Task Checks_are_known_again_whatever_the_session_is_set_to()
+    {
+        await Run(Inheritance);
+        await using var odd = NpgsqlDataSource.Create(Database.ConnectionString + ";Timezone=Asia/Kolkata;Options=-c DateStyle=German");
+
+        var done = await new PartmanClient(odd).AdoptAsync(Events, cancellationToken: Token);
+
+        (done.Kind, done.Set.TimeZone, done.Partitions.Count).Should().Be((AdoptedKind.Inheritance, "UTC", 6));
+        (await Ask<long>("SELECT count(*) FROM events")).Should().Be(20);
+    }
+
+    [Fact]
+    public async Task A_foreign_key_that_all_tables_have_holds_for_new_partitions_as_well()
+    {
+        await Run(Inheritance + "CREATE TABLE owners (id int PRIMARY KEY); ALTER TABLE events ADD owner int; ALTER TABLE events ADD CONSTRAINT of_owner FOREIGN KEY (owner) REFERENCES owners;");
+
+        var missing = (await Partman.Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("DO $$BEGIN FOR n IN 0..4 LOOP EXECUTE format('ALTER TABLE events_of_%s ADD FOREIGN KEY (owner) REFERENCES owners', n); END LOOP; END$$");
+        await Partman.AdoptAsync(Events, cancellationToken: Token);
+        var run = await MaintainAsync();
+
+        missing.Reasons.Should().HaveCount(5).And.OnlyContain(r => r.Text.Contains("lacks foreign key 'of_owner'"));
+        run.Changes.Select(c => c.Fate).Should().Equal(PartitionFate.Create, PartitionFate.Create);
+        // That of the set alone stands for itself.
+        (await Ask<string[]>("SELECT array_agg(conname || ' ' || conrelid::regclass) FROM pg_constraint WHERE contype = 'f' AND conparentid = 0")).Should().Equal("of_owner events");
+        foreach (var days in (int[])[-2, 0, 4, 1000])
+        {
+            (await FluentActions.Awaiting(() => Run($"INSERT INTO events (at, owner) VALUES (date_trunc('day', now()) + interval '{days} days', 99)")).Should().ThrowAsync<PostgresException>())
+                .Which.SqlState.Should().Be(PostgresErrorCodes.ForeignKeyViolation);
+        }
+    }
+
+    [Fact]
+    public async Task What_a_partitioned_table_cannot_have_is_told_with_all_reasons()
+    {
+        await Run(Inheritance + "ALTER TABLE events ADD CONSTRAINT empty CHECK (at IS NULL) NO INHERIT, ADD CONSTRAINT once EXCLUDE USING btree (id WITH =)");
+
+        var failure = (await Partman.Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+
+        failure.Reasons.Select(r => r.Reason).Should().Equal(InvalidDefinitionReason.Unsupported, InvalidDefinitionReason.Unsupported);
+        failure.Message.Should().Contain("Check 'empty'").And.Contain("Exclusion constraint 'once'");
+    }
+
+    [Fact]
+    public async Task Two_months_of_another_zone_are_not_taken_for_31_days()
+    {
+        await DailyTableAsync();
+        await Run("CREATE TABLE a PARTITION OF events FOR VALUES FROM ('2025-11-30 23:00Z') TO ('2025-12-31 23:00Z'); CREATE TABLE b PARTITION OF events FOR VALUES FROM ('2025-12-31 23:00Z') TO ('2026-01-31 23:00Z')");
+
+        var failure = (await Partman.Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        var told = await Partman.PlanAdoptionAsync(Events, new AdoptionOptions { TimeZone = "Europe/Berlin" }, Token);
+
+        failure.Reasons.Select(r => r.Reason).Should().Equal(InvalidDefinitionReason.TimeZone);
+        told.Set.Interval.Should().Be(PgInterval.OfMonths(1));
+    }
+
+    [Fact]
     public async Task A_table_that_inherits_since_the_plan_ends_it()
     {
         await Run(Inheritance);

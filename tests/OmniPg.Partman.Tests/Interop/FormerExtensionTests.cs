@@ -38,14 +38,14 @@ public sealed class FormerExtensionTests(PgClusterFixture fixture) : PartmanTest
     public async Task A_native_set_goes_on_with_the_next_boundary()
     {
         await Run("CREATE TABLE events (id bigint NOT NULL, note text) PARTITION BY RANGE (id)");
-        await Run("SELECT partman.create_parent('public.events', 'id', 'native', '10', p_premake => 2); INSERT INTO events SELECT generate_series(1, 25)");
+        await Run("SELECT partman.create_parent('public.events', 'id', 'native', '10', p_premake => 2); INSERT INTO events SELECT generate_series(1, 25); UPDATE partman.part_config SET automatic_maintenance = 'off'");
         var own = Client(o => o.Store = PartmanStore.Own);
         var highest = (await NamesAsync()).Where(n => n != "events_default").Max(n => int.Parse(n["events_p".Length..], System.Globalization.CultureInfo.InvariantCulture));
 
         var done = await own.AdoptAsync(Events, cancellationToken: Token);
         var run = await MaintainAsync(client: own);
 
-        done.Should().Match<Adoption>(a => a.Kind == AdoptedKind.Declarative && a.Set.IdInterval == 10 && a.Set.Premake == 2);
+        done.Should().Match<Adoption>(a => a.Kind == AdoptedKind.Declarative && a.Set.IdInterval == 10 && a.Set.Premake == 2 && !a.Set.AutomaticMaintenance);
         run.Error.Should().BeNull();
         (await NamesAsync()).Should().Contain("events_p40").And.NotContain("events_p50");
         highest.Should().BeLessThan(40);
