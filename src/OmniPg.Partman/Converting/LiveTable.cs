@@ -233,11 +233,11 @@ internal sealed record LiveTable
     }
 
     /// <summary>
-    /// The question for the files that a table's rows lie in, those of its partitions included: another answer tells of a partition that was emptied, attached or
-    /// taken away, which no trigger of the table sees, and of a rewrite.
+    /// The question for the files that a table's rows lie in, those of its partitions included, and since when these belong to it: another answer tells of a
+    /// partition that was emptied, attached or taken away, if only for a while, which no trigger of the table sees, and of a rewrite.
     /// </summary>
     public static string FilesOf(uint oid) => WithOid(
-        "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.oid, pg_catalog.pg_relation_filenode(t.oid)), ',' ORDER BY t.oid) "
+        "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.oid, pg_catalog.pg_relation_filenode(t.oid), ARRAY(SELECT h.xmin::text FROM pg_catalog.pg_inherits h WHERE h.inhrelid = t.oid)), ',' ORDER BY t.oid) "
             + "FROM (SELECT {oid}::pg_catalog.oid UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree({oid}) AS p) AS t (oid)",
         oid.ToString(System.Globalization.CultureInfo.InvariantCulture));
 

@@ -97,11 +97,12 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
     }
 
     [Theory]
-    [InlineData("TRUNCATE orders_p10")]
-    [InlineData("ALTER TABLE orders DETACH PARTITION orders_p10")]
-    [InlineData("DROP TABLE orders_p10")]
-    [InlineData("CREATE TABLE late (LIKE orders_p10); INSERT INTO late VALUES (99, 99, '2025-01-01', 'late'); ALTER TABLE orders ATTACH PARTITION late FOR VALUES FROM (99) TO (100)")]
-    public async Task What_becomes_of_one_partition_behind_the_comparison_is_not_swapped_back_into_other_rows(string sql)
+    [InlineData("TRUNCATE orders_p10", 15)]
+    [InlineData("ALTER TABLE orders DETACH PARTITION orders_p10", 15)]
+    [InlineData("DROP TABLE orders_p10", 15)]
+    [InlineData("ALTER TABLE orders DETACH PARTITION orders_p10; UPDATE orders_p10 SET note = 'aside'; ALTER TABLE orders ATTACH PARTITION orders_p10 FOR VALUES FROM (10) TO (15)", 20)]
+    [InlineData("CREATE TABLE late (LIKE orders_p10); INSERT INTO late VALUES (99, 99, '2025-01-01', 'late'); ALTER TABLE orders ATTACH PARTITION late FOR VALUES FROM (99) TO (100)", 21)]
+    public async Task What_becomes_of_one_partition_behind_the_comparison_is_not_swapped_back_into_other_rows(string sql, int rows)
     {
         await Run(Table);
         var done = await Partman.ConvertAsync(Orders, Fives(), cancellationToken: Token);
@@ -115,7 +116,7 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
 
         times.Should().Be(1);
         failure.Hint.Should().Contain("finish");
-        (await Ask<string>("SELECT relkind::text || ' ' || (SELECT count(*) FROM orders) FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be(sql.Contains("late", StringComparison.Ordinal) ? "p 21" : "p 15");
+        (await Ask<string>("SELECT relkind::text || ' ' || (SELECT count(*) FROM orders) FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be($"p {rows}");
     }
 
     [Fact]
