@@ -73,8 +73,9 @@ internal sealed class SourceSession : IAsyncDisposable
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
             var settings = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
-            throw new MimeoPermissionException(name, $"connect to '{ServerText.Of(dataSource.ConnectionString)}'",
-                $"GRANT CONNECT ON DATABASE {PgIdentifier.Create((settings.Database ?? settings.Username)!).Quoted} TO {PgIdentifier.Create(settings.Username!).Quoted};", error);
+            // A role that the driver takes from the environment stands nowhere here.
+            throw new MimeoPermissionException(name, $"connect to '{ServerText.Of(dataSource.ConnectionString)}'", settings.Username is { } role
+                ? $"GRANT CONNECT ON DATABASE {PgIdentifier.Create(settings.Database ?? role).Quoted} TO {PgIdentifier.Create(role).Quoted};" : null, error);
         }
         catch (NpgsqlException error)
         {
