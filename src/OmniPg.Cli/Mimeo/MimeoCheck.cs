@@ -20,7 +20,7 @@ internal static class MimeoCheck
                     found.Add(await mimeo.CheckAccessAsync(spec, cancellationToken));
                 }
                 // A source that is away keeps nobody from the others.
-                catch (MimeoException error)
+                catch (Exception error) when (error is MimeoException or ArgumentException or FormatException)
                 {
                     session.Error.WriteLine($"omnipg: {spec.Target}: {ErrorReport.OneLine(error)}");
                     worst = ExitCodes.Failed;
