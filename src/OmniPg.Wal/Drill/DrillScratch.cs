@@ -9,7 +9,7 @@ namespace OmniPg.Wal;
 
 /// <summary>
 /// The folder of one drill. Its marker names the folder and a lock file shows that its owner lives, so that the next drill can tell what a killed one has
-/// left from everything else: a folder without the marker, with one of another path, of another account or with a held lock is never touched.
+/// left from everything else: a folder with a marker of another path, of another account, with a held lock, or with anything in it and no marker is never touched.
 /// </summary>
 internal sealed class DrillScratch : IDisposable
 {
@@ -41,15 +41,11 @@ internal sealed class DrillScratch : IDisposable
         parent = Path.GetFullPath(parent);
         if (!Directory.Exists(parent))
             throw new DirectoryNotFoundException($"The folder '{parent}' does not exist.");
-        var root = Path.Combine(parent, Prefix + Path.GetRandomFileName().Replace(".", "", StringComparison.Ordinal));
-        if (OperatingSystem.IsWindows())
-            Directory.CreateDirectory(root);
-        else
-            Directory.CreateDirectory(root, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        // Before the marker: who finds a marker without a held lock may remove the folder.
-        var held = FileLock.TryAcquireForProcess(Path.Combine(root, LockFile)) ?? throw new IOException($"The folder '{root}' is held by another process.");
-        File.WriteAllBytes(Path.Combine(root, MarkerFile), JsonSerializer.SerializeToUtf8Bytes(new DrillMarker(1, root), DrillJson.Default.DrillMarker));
-        return new DrillScratch(root, held);
+        while (true)
+        {
+            if (TryMake(Path.Combine(parent, Prefix + Path.GetRandomFileName().Replace(".", "", StringComparison.Ordinal))) is { } made)
+                return made;
+        }
     }
 
     /// <summary>Removes what killed drills have left below a folder, their servers first.</summary>
@@ -61,11 +57,17 @@ internal sealed class DrillScratch : IDisposable
         {
             try
             {
-                if (!IsLeft(root))
+                if (IsLeft(root))
+                {
+                    await StopServerAsync(Path.Combine(root, "data"), cancellationToken).ConfigureAwait(false);
+                    Empty(root);
+                    DeleteRest(root);
+                }
+                else if (!TryDeleteUnfinished(root))
+                {
                     continue;
-                await StopServerAsync(Path.Combine(root, "data"), cancellationToken).ConfigureAwait(false);
-                Empty(root);
-                DeleteRest(root);
+                }
+
                 DrillLog.Swept(log, root);
             }
             catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or TimeoutException)
@@ -100,6 +102,34 @@ internal sealed class DrillScratch : IDisposable
             DeleteRest(Root);
     }
 
+    /// <returns>Null when the sweep of another drill took the folder for one whose owner was killed before it had locked it.</returns>
+    private static DrillScratch? TryMake(string root)
+    {
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(root);
+        else
+            Directory.CreateDirectory(root, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        FileLock? held = null;
+        try
+        {
+            // Before the marker: who finds a marker without a held lock may remove the folder.
+            held = FileLock.TryAcquireForProcess(Path.Combine(root, LockFile));
+            if (held is null)
+                return null;
+            File.WriteAllBytes(Path.Combine(root, MarkerFile), MarkerOf(root));
+            return new DrillScratch(root, held);
+        }
+        catch (Exception refused)
+        {
+            held?.Dispose();
+            if (refused is DirectoryNotFoundException && Directory.Exists(Path.GetDirectoryName(root)))
+                return null;
+            throw;
+        }
+    }
+
+    private static byte[] MarkerOf(string root) => JsonSerializer.SerializeToUtf8Bytes(new DrillMarker(1, root), DrillJson.Default.DrillMarker);
+
     // Marker and lock go last: what is left of a removal that was killed can still be recognised.
     private static void Empty(string root)
     {
@@ -113,21 +143,54 @@ internal sealed class DrillScratch : IDisposable
     {
         try
         {
+            // Who is killed in between leaves a marker, or an empty folder of its own account.
+            File.Delete(Path.Combine(root, LockFile));
+            if (!OperatingSystem.IsWindows() && Posix.EffectiveUser() == 0)
+                Posix.ChangeOwner(root, 0, 0);
             Directory.Delete(root, recursive: true);
         }
-        catch (DirectoryNotFoundException)
+        catch (IOException) when (!Directory.Exists(root) || IsUnfinished(root))
         {
-            // Another drill has found it without its lock and finished the removal.
+            // Another drill has found it without its lock, and finishes the removal.
         }
     }
+
+    // Killed before its marker was there, or when it was the last that went: there is nothing in the folder then that anybody could miss.
+    private static bool TryDeleteUnfinished(string root)
+    {
+        if (new DirectoryInfo(root).LinkTarget is not null || !IsOwn(root) || !IsUnfinished(root))
+            return false;
+        if (Directory.EnumerateFileSystemEntries(root).Any())
+        {
+            using var held = FileLock.TryAcquire(Path.Combine(root, LockFile));
+            // Its maker lives, or came as far as the marker meanwhile.
+            if (held is null || IsMarked(root))
+                return false;
+            File.Delete(Path.Combine(root, MarkerFile));
+        }
+
+        // Not what is in it: a maker that finds the lock free again goes on.
+        Directory.Delete(root);
+        return true;
+    }
+
+    /// <summary>Whether a folder holds nothing but a lock file and a beginning of its marker.</summary>
+    private static bool IsUnfinished(string root) => Directory.EnumerateFileSystemEntries(root).All(path => Path.GetFileName(path) switch
+    {
+        LockFile => true,
+        MarkerFile => MarkerOf(root).AsSpan().StartsWith(File.ReadAllBytes(path)),
+        _ => false,
+    });
 
     private static bool IsLeft(string root)
     {
         if (new DirectoryInfo(root).LinkTarget is not null || !IsMarked(root) || FileLock.IsHeld(Path.Combine(root, LockFile)))
             return false;
         // Somebody else could have put a marker there; what he owns he can remove himself.
-        return OperatingSystem.IsWindows() || FileStat.OwnerOf(Path.Combine(root, MarkerFile)).User == Posix.EffectiveUser();
+        return IsOwn(Path.Combine(root, MarkerFile));
     }
+
+    private static bool IsOwn(string path) => OperatingSystem.IsWindows() || FileStat.OwnerOf(path).User == Posix.EffectiveUser();
 
     private static bool IsMarked(string root)
     {
