@@ -82,7 +82,7 @@ public sealed class BackupCatalog
                 if (key != EncryptedNames.Plain(key))
                     throw WalEncryptionException.NoKey(_store.Id, key);
                 if (await ReadAsync(id, cancellationToken).ConfigureAwait(false) is { } info)
-                    backups.Add(info with { IsKept = objects.ContainsKey($"{info.Id}/{KeepFile}"), Problem = ProblemOf(info, objects) });
+                    backups.Add(info with { IsKept = KeepKeys(info.Id).Any(objects.ContainsKey), Problem = ProblemOf(info, objects) });
             }
             catch (WalBackupException damage) when (mayPassOver(id, damage))
             {
@@ -133,7 +133,8 @@ public sealed class BackupCatalog
     public async Task UnkeepAsync(string id, CancellationToken cancellationToken = default)
     {
         await GetAsync(id, cancellationToken).ConfigureAwait(false);
-        await _store.DeleteAsync($"{id}/{KeepFile}", cancellationToken).ConfigureAwait(false);
+        foreach (var key in KeepKeys(id))
+            await _store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Removes one backup: first what makes it one, so that half of it is never listed.</summary>
@@ -238,6 +239,9 @@ public sealed class BackupCatalog
         var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
         return await new RecoverableFinder(archive, map).FindAsync(backups, cancellationToken).ConfigureAwait(false);
     }
+
+    // Who has made a mark with a key means it for those too that have none.
+    private static IEnumerable<string> KeepKeys(string id) => [$"{id}/{KeepFile}", $"{id}/{KeepFile}{EncryptedFormat.Extension}"];
 
     private static Func<string, WalBackupException, bool> Tell(Action<WalBackupException> damaged) => (_, damage) =>
     {

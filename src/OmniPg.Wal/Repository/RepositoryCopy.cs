@@ -38,7 +38,7 @@ public sealed class RepositoryCopy
     /// <param name="cancellationToken">Cancels; what was copied stays, and every backup listed is whole.</param>
     /// <returns>What was copied, and what was not because it is no good. Invalid files are results, not exceptions.</returns>
     /// <exception cref="WalArchiveAbsentException">A store is not begun, or not mounted.</exception>
-    /// <exception cref="WalArchiveMismatchException">The new place is another cluster's, or cannot prove whose it is.</exception>
+    /// <exception cref="WalArchiveMismatchException">The new place, or a backup, is another cluster's, or the new place cannot prove whose it is.</exception>
     /// <exception cref="WalBackupException">There is no such backup, or an entry cannot be read.</exception>
     /// <exception cref="WalEncryptionException">The entry of a backup is encrypted, and its key was not given.</exception>
     /// <exception cref="WalDestinationException">The new place did not take a file, or gives back other bytes.</exception>
@@ -51,8 +51,11 @@ public sealed class RepositoryCopy
         var files = await FilesAsync(backups, cancellationToken).ConfigureAwait(false);
         await source.RequireAsync(null, cancellationToken).ConfigureAwait(false);
         var marker = await MarkerAsync(files, backups, cancellationToken).ConfigureAwait(false);
+        if (backups.FirstOrDefault(b => b.SystemIdentifier != marker.SystemIdentifier) is { } foreign)
+            throw WalArchiveMismatchException.OtherCluster(_backups.Id, "system identifier", foreign.SystemIdentifier, marker.SystemIdentifier);
         var target = await BeginAsync(marker, cancellationToken).ConfigureAwait(false);
         var run = new Run(Plain(_to), Keyed(_to), _time, progress);
+        await run.LookAsync(cancellationToken).ConfigureAwait(false);
         foreach (var file in files)
             await run.WalAsync(_archive, file, marker, cancellationToken).ConfigureAwait(false);
         await source.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
@@ -142,6 +145,7 @@ public sealed class RepositoryCopy
     private sealed class Run(IObjectStore to, IObjectStore readable, TimeProvider time, IProgress<RepositoryCopyProgress>? progress)
     {
         private readonly WalCopier _copier = new(time);
+        private ILookup<WalFileName, string> _there = Array.Empty<string>().ToLookup(static _ => default(WalFileName));
 
         public long Copied { get; private set; }
 
@@ -152,6 +156,19 @@ public sealed class RepositoryCopy
         public long Unread { get; private set; }
 
         public List<string> Problems { get; } = [];
+
+        /// <summary>Lists what the new place holds already.</summary>
+        public async Task LookAsync(CancellationToken cancellationToken)
+        {
+            var files = new List<WalArchivedFile>();
+            await foreach (var entry in to.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
+            {
+                if (WalArchivedFile.TryParse(entry) is { } file)
+                    files.Add(file);
+            }
+
+            _there = files.ToLookup(static f => f.Name, static f => f.Key);
+        }
 
         public async Task WalAsync(IObjectStore archive, WalArchivedFile file, WalArchiveMarker marker, CancellationToken cancellationToken)
         {
@@ -168,6 +185,9 @@ public sealed class RepositoryCopy
                         await ContentCheck.RunAsync(content, file.Name, WalValidation.Full, expectations, cancellationToken).ConfigureAwait(false);
                 }
 
+                // Of two copies a restore takes one or the other.
+                foreach (var other in _there[file.Name].Where(k => k != file.Key))
+                    await RequireEqualAsync(archive, file.Key, other, cancellationToken).ConfigureAwait(false);
                 await ObjectAsync(Plain(archive), file.Key, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception invalid) when (invalid is WalValidationException or CorruptCompressedDataException or WalConflictException)
@@ -205,8 +225,10 @@ public sealed class RepositoryCopy
                 await target.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
                 if (backup.IsKept)
                     await StoredAsync(backups, $"{backup.Id}/{BackupCatalog.KeepFile}", cancellationToken).ConfigureAwait(false);
-                await StoredAsync(backups, $"{backup.Id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false);
-                return true;
+                if (await StoredAsync(backups, $"{backup.Id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false))
+                    return true;
+                Problems.Add($"'{backup.Id}': it was removed from '{backups.Id}' meanwhile");
+                return false;
             }
             catch (WalConflictException conflict)
             {
@@ -215,20 +237,53 @@ public sealed class RepositoryCopy
             }
         }
 
-        private async Task StoredAsync(IObjectStore from, string key, CancellationToken cancellationToken)
+        /// <exception cref="WalConflictException">The new place holds the file under another codec's key, with another content.</exception>
+        private async Task RequireEqualAsync(IObjectStore archive, string key, string other, CancellationToken cancellationToken)
         {
-            var inner = Plain(from);
-            var isEncrypted = from is EncryptedObjectStore && await inner.StatAsync(key + EncryptedFormat.Extension, cancellationToken).ConfigureAwait(false) is not null;
-            await ObjectAsync(inner, isEncrypted ? key + EncryptedFormat.Extension : key, cancellationToken).ConfigureAwait(false);
+            var there = await ContentHashAsync(readable, other, cancellationToken).ConfigureAwait(false);
+            var here = there is null ? null : await ContentHashAsync(archive, key, cancellationToken).ConfigureAwait(false);
+            if (here is not null && here != there)
+                throw new WalConflictException(other, to.Id, here, there!);
+        }
+
+        /// <returns>Null when it is not there, damaged, or encrypted with a key that was not given.</returns>
+        private static async Task<string?> ContentHashAsync(IObjectStore store, string key, CancellationToken cancellationToken)
+        {
+            try
+            {
+                var content = await WalContent.OpenReadAsync(store, EncryptedNames.Plain(key), cancellationToken).ConfigureAwait(false);
+                if (content is null)
+                    return null;
+                await using (content.ConfigureAwait(false))
+                    return Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false));
+            }
+            catch (Exception unreadable) when (unreadable is CorruptCompressedDataException or WalEncryptionException)
+            {
+                return null;
+            }
+        }
+
+        /// <summary>Copies an object of a backup, whether it is encrypted or not.</summary>
+        private async Task<bool> StoredAsync(IObjectStore from, string key, CancellationToken cancellationToken)
+        {
+            var (inner, encrypted) = (Plain(from), key + EncryptedFormat.Extension);
+            // A mark may be encrypted where its backup is not.
+            foreach (var stored in from is EncryptedObjectStore ? [encrypted, key] : (string[])[key, encrypted])
+            {
+                if (await ObjectAsync(inner, stored, cancellationToken).ConfigureAwait(false))
+                    return true;
+            }
+
+            return false;
         }
 
         /// <summary>Copies one object, and reads it where it went.</summary>
-        private async Task ObjectAsync(IObjectStore from, string key, CancellationToken cancellationToken)
+        /// <returns>False when it was removed since it was listed; a backup that needs it is found out.</returns>
+        private async Task<bool> ObjectAsync(IObjectStore from, string key, CancellationToken cancellationToken)
         {
             var entry = await from.StatAsync(key, cancellationToken).ConfigureAwait(false);
-            // Cleaned up since it was listed; a backup that needs it is found out.
             if (entry is null)
-                return;
+                return false;
             if (await HashAsync(to, key, cancellationToken).ConfigureAwait(false) is { } there)
             {
                 var here = await HashAsync(from, key, cancellationToken).ConfigureAwait(false);
@@ -237,21 +292,25 @@ public sealed class RepositoryCopy
                 await to.EnsureDurableAsync(key, cancellationToken).ConfigureAwait(false);
                 Present++;
             }
+            else if (await TryWriteAsync(from, entry, cancellationToken).ConfigureAwait(false))
+            {
+                Copied++;
+            }
             else
             {
-                await WriteAsync(from, entry, cancellationToken).ConfigureAwait(false);
-                Copied++;
+                return false;
             }
 
             Bytes += entry.Bytes;
             progress?.Report(new RepositoryCopyProgress(key, Copied + Present, Bytes));
+            return true;
         }
 
-        private async Task WriteAsync(IObjectStore from, ObjectEntry entry, CancellationToken cancellationToken)
+        private async Task<bool> TryWriteAsync(IObjectStore from, ObjectEntry entry, CancellationToken cancellationToken)
         {
             var stream = await from.OpenReadAsync(entry.Key, cancellationToken).ConfigureAwait(false);
             if (stream is null)
-                return;
+                return false;
             await using var closing = stream.ConfigureAwait(false);
             var request = new CopyRequest
             {
@@ -266,6 +325,7 @@ public sealed class RepositoryCopy
                 throw WalDestinationException.Failed(to.Id, entry.Key, error);
             if (await HashAsync(to, entry.Key, cancellationToken).ConfigureAwait(false) is var found && found != outcome.Sha256)
                 throw WalDestinationException.Failed(to.Id, entry.Key, new InvalidDataException($"it gives back the SHA-256 '{found ?? "of nothing"}' instead of '{outcome.Sha256}'."));
+            return true;
         }
 
         private static async Task<string?> HashAsync(IObjectStore store, string key, CancellationToken cancellationToken)

@@ -90,6 +90,30 @@ public sealed class EncryptedBackupTests(BackupScene scene)
         Directory.GetFiles(store.Root, "backup.json.enc", SearchOption.AllDirectories).Should().HaveCount(2);
     }
 
+    [Fact]
+    public async Task A_mark_that_was_made_with_a_key_keeps_a_backup_for_those_who_have_none()
+    {
+        var (store, backup) = await scene.CopyOfMadeAsync();
+        var id = BackupInfo.IdAt(backup.Started.AddDays(1));
+        var parts = backup.Parts.Select(p => p with { Key = $"{id}/{Path.GetFileName(p.Key)}" }).ToArray();
+        foreach (var (from, to) in backup.Parts.Zip(parts))
+            await BackupCatalog.WriteAsync(store, to.Key, await File.ReadAllBytesAsync(Path.Combine(store.Root, from.Key), Token), Token);
+        await BackupCatalog.WriteAsync(store, $"{id}/backup.json", (backup with { Id = id, Started = backup.Started.AddDays(1), Parts = parts }).ToJson(), Token);
+        await new BackupCatalog(new EncryptedObjectStore(store, new WalKeyRing(WalEncryptionKey.Generate()))).KeepAsync(backup.Id, Token);
+        var to2 = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("copy")).FullName);
+        var catalog = new BackupCatalog(store);
+
+        var copied = await new RepositoryCopy(scene.ArchiveStore, to2, new RepositoryCopyOptions { Begin = true }, store).RunAsync(cancellationToken: Token);
+        var kept = await catalog.CleanupAsync(new BackupRetention { Count = 1 }, cancellationToken: Token);
+        await catalog.UnkeepAsync(backup.Id, Token);
+        var removed = await catalog.CleanupAsync(new BackupRetention { Count = 1 }, cancellationToken: Token);
+
+        kept.Removed.Should().BeEmpty();
+        removed.Removed.Select(b => b.Id).Should().Equal(backup.Id);
+        copied.Problems.Should().BeEmpty();
+        (await new BackupCatalog(to2).ListAsync(Token)).Select(b => b.IsKept).Should().Equal(true, false);
+    }
+
     [Theory]
     [InlineData("cut")]
     [InlineData("reordered")]

@@ -78,6 +78,21 @@ public sealed class RepositoryCopyTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task A_backup_that_is_removed_while_it_is_copied_does_not_count_in_the_new_place()
+    {
+        var (store, backup) = await scene.CopyOfMadeAsync();
+        var to = NewFolder();
+        var entry = Path.Combine(store.Root, backup.Id, "backup.json");
+
+        var result = await new RepositoryCopy(scene.ArchiveStore, to, new RepositoryCopyOptions { Begin = true }, store)
+            .RunAsync(new Told(p => { if (p.Key == backup.Parts[^1].Key) File.Delete(entry); }), Token);
+
+        result.Backups.Should().BeEmpty();
+        result.Problems.Should().Equal($"'{backup.Id}': it was removed from '{store.Id}' meanwhile");
+        (await new BackupCatalog(to).ListAsync(Token)).Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task A_damaged_segment_stays_behind_and_another_content_there_is_not_touched()
     {
         await scene.ArchivedAsync();
@@ -103,6 +118,27 @@ public sealed class RepositoryCopyTests(BackupScene scene)
         File.Exists(Path.Combine(to.Root, names[0])).Should().BeFalse();
         (await File.ReadAllTextAsync(Path.Combine(to.Root, names[1]), Token)).Should().Be("something else");
         result.Copied.Should().Be(files.Length - 2);
+    }
+
+    [Fact]
+    public async Task A_segment_that_lies_there_in_another_codec_with_another_content_is_told_and_gets_no_second_copy()
+    {
+        await scene.ArchivedAsync();
+        var archive = await scene.PlainArchiveAsync();
+        var names = Directory.GetFiles(archive.Root, "0*").Select(f => Path.GetFileName(f)!).Where(n => n.Length == 24).Order(StringComparer.Ordinal).ToArray();
+        var to = NewFolder();
+        File.Copy(Path.Combine(archive.Root, WalArchiveMarker.Key), Path.Combine(to.Root, WalArchiveMarker.Key));
+        foreach (var (name, content) in ((string, string)[])[(names[0], names[0]), (names[1], names[0])])
+        {
+            await using var gzip = new System.IO.Compression.GZipStream(File.Create(Path.Combine(to.Root, name + ".gz")), System.IO.Compression.CompressionLevel.Fastest);
+            await gzip.WriteAsync(await File.ReadAllBytesAsync(Path.Combine(archive.Root, content), Token), Token);
+        }
+
+        var result = await new RepositoryCopy(archive, to).RunAsync(cancellationToken: Token);
+
+        result.Problems.Should().ContainSingle().Which.Should().StartWith($"'{names[1]}': ").And.Contain($"{names[1]}.gz");
+        File.Exists(Path.Combine(to.Root, names[1])).Should().BeFalse();
+        File.Exists(Path.Combine(to.Root, names[0])).Should().BeTrue();
     }
 
     [Fact]
@@ -133,6 +169,25 @@ public sealed class RepositoryCopyTests(BackupScene scene)
         await FluentActions.Awaiting(() => new RepositoryCopy(scene.ArchiveStore, to).RunAsync(cancellationToken: Token)).Should().ThrowAsync<WalArchiveMismatchException>();
 
         FilesIn(to.Root).Keys.Should().Equal(WalArchiveMarker.Key);
+    }
+
+    [Fact]
+    public async Task Backups_of_another_cluster_than_the_archive_are_not_copied_and_nothing_is_begun()
+    {
+        var (store, backup) = await scene.CopyOfMadeAsync();
+        await File.WriteAllBytesAsync(Path.Combine(store.Root, backup.Id, "backup.json"), (backup with { SystemIdentifier = 42 }).ToJson(), Token);
+        var to = NewFolder();
+
+        var failure = (await new RepositoryCopy(scene.ArchiveStore, to, new RepositoryCopyOptions { Begin = true }, store)
+            .Awaiting(c => c.RunAsync(cancellationToken: Token)).Should().ThrowAsync<WalArchiveMismatchException>()).Which;
+
+        failure.Message.Should().Contain("'42'");
+        FilesIn(to.Root).Should().BeEmpty();
+    }
+
+    private sealed class Told(Action<RepositoryCopyProgress> told) : IProgress<RepositoryCopyProgress>
+    {
+        public void Report(RepositoryCopyProgress value) => told(value);
     }
 
     private DirectoryObjectStore NewFolder() => new(Directory.CreateDirectory(scene.Fresh("copy")).FullName);
