@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
@@ -96,6 +97,9 @@ public sealed partial class ForeignArchive : IObjectStore
     public async Task<int> RemoveAbandonedAsync(DateTimeOffset olderThan, int depth = int.MaxValue, CancellationToken cancellationToken = default) =>
         await (await OwnAsync(cancellationToken).ConfigureAwait(false)).RemoveAbandonedAsync(olderThan, depth, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>The cluster whose archive the tool says it is; null when it does not say.</summary>
+    internal async ValueTask<ulong?> OwnerAsync(CancellationToken cancellationToken) => (await LayoutAsync(cancellationToken).ConfigureAwait(false)).Owner;
+
     /// <summary>Does nothing: the store inside belongs to whoever made it.</summary>
     /// <returns>A completed task.</returns>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -170,7 +174,12 @@ public sealed partial class ForeignArchive : IObjectStore
                 using var reader = new StreamReader(info);
                 var text = await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
                 return BackRestGeneration().Match(text) is { Success: true } current
-                    ? new Layout($"{current.Groups["version"].Value}-{current.Groups["id"].Value}/") { IsSharded = true, HasDigests = true }
+                    ? new Layout($"{current.Groups["version"].Value}-{current.Groups["id"].Value}/")
+                    {
+                        IsSharded = true,
+                        HasDigests = true,
+                        Owner = ulong.TryParse(BackRestOwner().Match(text).Groups["owner"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var owner) ? owner : null,
+                    }
                     : throw new CorruptCompressedDataException("pgbackrest", $"'{BackRestInfo}' in '{Id}' tells no current generation");
             }
         }
@@ -194,6 +203,9 @@ public sealed partial class ForeignArchive : IObjectStore
     [GeneratedRegex(@"^\[db\]\r?\n(?:(?!\[)[^\n]*\n)*?db-id=(?<id>\d+)\r?\n(?:(?!\[)[^\n]*\n)*?db-version=""(?<version>[\d.]+)""", RegexOptions.Multiline)]
     private static partial Regex BackRestGeneration();
 
+    [GeneratedRegex(@"^\[db\]\r?\n(?:(?!\[)[^\n]*\n)*?db-system-id=(?<owner>\d+)\r?$", RegexOptions.Multiline)]
+    private static partial Regex BackRestOwner();
+
     /// <param name="Folder">Where the tool keeps its files; null in an archive of this package.</param>
     private sealed record Layout(string? Folder)
     {
@@ -207,6 +219,9 @@ public sealed partial class ForeignArchive : IObjectStore
 
         /// <summary>Whether names of segments end with their SHA-1.</summary>
         public bool HasDigests { get; init; }
+
+        /// <summary>System identifier of the cluster; null when nothing tells it.</summary>
+        public ulong? Owner { get; init; }
 
         // The folder itself, and that of the digits.
         public int Depth => IsSharded ? 2 : 1;

@@ -19,7 +19,7 @@ internal sealed class ArchivePresence
     /// <param name="systemIdentifier">The cluster that asks; null when any will do.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <exception cref="WalArchiveAbsentException">There is neither a marker nor an archived file, or another place than at the beginning.</exception>
-    /// <exception cref="WalArchiveMismatchException">The marker is another cluster's, or cannot be read and nothing else is there: absence proves nothing.</exception>
+    /// <exception cref="WalArchiveMismatchException">The marker, or what another tool says of its archive, is another cluster's, or cannot be read and nothing else is there: absence proves nothing.</exception>
     public async Task RequireAsync(ulong? systemIdentifier, CancellationToken cancellationToken)
     {
         WalArchiveMarker? marker = null;
@@ -36,8 +36,8 @@ internal sealed class ArchivePresence
 
         if (marker is null && !await HoldsFileAsync(cancellationToken).ConfigureAwait(false))
             throw unreadable ?? (Exception)WalArchiveAbsentException.Nothing(_store.Id);
-        if (marker is not null && systemIdentifier is { } own && marker.SystemIdentifier != own)
-            throw WalArchiveMismatchException.OtherCluster(_store.Id, "system identifier", marker.SystemIdentifier, own);
+        if ((marker?.SystemIdentifier ?? await ForeignOwnerAsync(cancellationToken).ConfigureAwait(false)) is { } owner && systemIdentifier is { } own && owner != own)
+            throw WalArchiveMismatchException.OtherCluster(_store.Id, "system identifier", owner, own);
         await RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -48,6 +48,10 @@ internal sealed class ArchivePresence
         if (now != _identity)
             throw WalArchiveAbsentException.Replaced(_store.Id, _identity, now);
     }
+
+    // pgBackRest keeps what was archived before pg_upgrade beside what follows: a segment of the old cluster is absent from that of the new one.
+    private async Task<ulong?> ForeignOwnerAsync(CancellationToken cancellationToken) =>
+        (_store is EncryptedObjectStore encrypted ? encrypted.Inner : _store) is ForeignArchive foreign ? await foreign.OwnerAsync(cancellationToken).ConfigureAwait(false) : null;
 
     // An archive of another tool has no marker; one from which anybody recovers is never empty.
     private async Task<bool> HoldsFileAsync(CancellationToken cancellationToken)

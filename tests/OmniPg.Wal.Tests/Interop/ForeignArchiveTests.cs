@@ -47,6 +47,18 @@ public sealed class ForeignArchiveTests(WalWorkloads workloads) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_segment_that_is_absent_from_the_stanza_of_another_cluster_is_not_the_end_of_the_WAL()
+    {
+        // As after pg_upgrade, which leaves what was archived before it in a folder of its own.
+        var archive = Write("pgbackrest", Codec.None, owner: 42);
+
+        var result = await RestoreAsync(archive, "0000000100000000000000FE");
+
+        result.ExitCode.Should().Be(255, result.Error);
+        result.Error.Should().Contain("belongs to a cluster with system identifier '42'");
+    }
+
+    [Fact]
     public async Task A_copy_makes_an_archive_of_this_package_of_it_in_the_same_compression()
     {
         var archive = Write("pgbackrest", Codec.Zstd);
@@ -124,7 +136,7 @@ public sealed class ForeignArchiveTests(WalWorkloads workloads) : IAsyncLifetime
     private string Target(string name) => Path.Combine(_scene.Root, "target-" + name);
 
     /// <summary>Three segments and a history as the tool lays them out.</summary>
-    private string Write(string tool, Codec codec)
+    private string Write(string tool, Codec codec, ulong? owner = null)
     {
         var archive = _scene.MakeDirectory(tool);
         foreach (var name in Three)
@@ -143,7 +155,7 @@ public sealed class ForeignArchiveTests(WalWorkloads workloads) : IAsyncLifetime
 
         var history = System.Text.Encoding.UTF8.GetBytes($"1\t{_scene.Segments[4].StartLsn(WalSegmentSize.FromBytes(1 << 20))}\tno recovery target specified\n");
         if (tool == "pgbackrest")
-            Put("archive.info", System.Text.Encoding.UTF8.GetBytes("[backrest]\nbackrest-format=5\n\n[db]\ndb-id=1\ndb-system-id=1\ndb-version=\"15\"\n\n[db:history]\n1={\"db-id\":1,\"db-version\":\"15\"}\n"));
+            Put("archive.info", System.Text.Encoding.UTF8.GetBytes($"[backrest]\nbackrest-format=5\n\n[db]\ndb-id=1\ndb-system-id={owner ?? _scene.SystemIdentifier}\ndb-version=\"15\"\n\n[db:history]\n1={{\"db-id\":1,\"db-version\":\"15\"}}\n"));
         Put(tool switch { "pgbackrest" => "15-1/00000002.history", "wal-g" => $"wal_005/00000002.history{codec.Extension}", _ => "wals/00000002.history" }, tool == "wal-g" ? Encode(history, codec) : history);
         return archive;
 

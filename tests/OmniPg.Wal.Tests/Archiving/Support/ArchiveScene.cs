@@ -29,6 +29,8 @@ internal sealed class ArchiveScene : IDisposable
 
     public WalFileName Segment => _workload.Segments[1];
 
+    public ulong SystemIdentifier => _workload.SystemIdentifier;
+
     public int Major => _workload.Major;
 
     public static string PathOf(WalFileName file) => $"pg_wal/{file}";
