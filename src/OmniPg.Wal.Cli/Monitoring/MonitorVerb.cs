@@ -27,6 +27,11 @@ internal sealed class MonitorVerb : Verb
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
+        return await (arguments.Get(Format) == "nagios" ? NagiosLine.GuardAsync(context, () => LookAsync(arguments, context, cancellationToken)) : LookAsync(arguments, context, cancellationToken));
+    }
+
+    private static async Task<int> LookAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
         var format = arguments.Choice<Func<WalMonitorResult, string>>(
             Format, MonitorText.Plain, ("plain", MonitorText.Plain), ("nagios", MonitorText.Nagios), ("prometheus", MonitorText.Prometheus), ("json", MonitorText.Json));
         var options = Read(arguments);

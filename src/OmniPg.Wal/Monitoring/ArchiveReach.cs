@@ -108,7 +108,7 @@ internal sealed class ArchiveReach
         }
 
         IsQuiet = _server.IsStandby
-            ? _server.LastReplayed is { } replayed && replayed <= LastCommit
+            ? _server is { HasReplayedAll: true, LastReplayed: { } replayed } && replayed <= LastCommit
             : End >= _server.Lsn || (oldest is { } from && HaveAllEnded(from));
     }
 

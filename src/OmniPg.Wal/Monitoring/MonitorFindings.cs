@@ -27,6 +27,8 @@ internal sealed class MonitorFindings(
         var (archived, flushed) => archived ?? flushed,
     };
 
+    private BackupInfo? NewestBackup => backups.Found?.LastOrDefault(b => b.Problem is null && (server.Found is null || b.SystemIdentifier == server.Found.SystemIdentifier));
+
     private IEnumerable<WalCheck> Wanted()
     {
         if (options.Checks is { } named)
@@ -133,12 +135,15 @@ internal sealed class MonitorFindings(
         // What waits to be archived is late, not lost.
         var missing = found.Gaps.Select(g => (g.From, g.To, Count: g.Count - Waiting(g))).Where(g => g.Count > 0)
             .Concat((_reach?.Vanished ?? []).Select(n => (From: n, To: n, Count: 1L))).ToList();
+        // Of an archive with nothing of the server's, absence proves nothing.
+        if (missing.Count == 0 && _reach is { End: null })
+            return NothingArchived(WalCheck.Gaps);
         if (missing.Count == 0)
             return Measured(WalCheck.Gaps, 0, "No segment is missing.", null);
         var total = missing.Sum(g => g.Count);
         var where = $"'{total}' segments are missing, first '{missing[0].From}' to '{missing[0].To}'";
         // The newest backup does not need what lies before it; older ones reach no further than the gap.
-        var newest = backups.Found?.LastOrDefault(b => b.Problem is null);
+        var newest = NewestBackup;
         var result = Measured(WalCheck.Gaps, total, where + ": recovery cannot get past them.", "Make a base backup now; look for the files in pg_wal and in other archives.");
         return newest is not null && missing.TrueForAll(g => g.To.Position < newest.WalFrom.Position) && result.Level == WalCheckLevel.Critical
             ? result with { Level = WalCheckLevel.Warning, Text = $"{where}, all before backup '{newest.Id}': older ones cannot get past them.", Hint = "They go with the backups before them: 'omnipg-wal backup-cleanup'." }
@@ -199,8 +204,7 @@ internal sealed class MonitorFindings(
     {
         if (backups.Found is not { } found)
             return new(WalCheck.LastFullBackupAge, backups.IsAsked ? WalCheckLevel.Critical : WalCheckLevel.Unknown, null, backups.Error?.Message ?? "No store of backups is named.", (backups.Error as OmniPgException)?.Hint);
-        var newest = found.LastOrDefault(b => b.Problem is null && (server.Found is null || b.SystemIdentifier == server.Found.SystemIdentifier));
-        return newest is null
+        return NewestBackup is not { } newest
             ? new(WalCheck.LastFullBackupAge, WalCheckLevel.Critical, null, $"None of '{found.Count}' backups is whole and of this cluster.", "Make one: 'omnipg-wal backup'.")
             : Measured(WalCheck.LastFullBackupAge, Seconds(newest.Stopped), $"Backup '{newest.Id}' ended at '{newest.Stopped:u}'.", "Make one: 'omnipg-wal backup'.");
     }

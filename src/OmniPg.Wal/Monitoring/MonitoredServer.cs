@@ -44,6 +44,9 @@ internal sealed record MonitoredServer
     /// <summary>End of the last transaction that a standby has replayed.</summary>
     public required DateTimeOffset? LastReplayed { get; init; }
 
+    /// <summary>Whether a standby has replayed all that it has received.</summary>
+    public required bool HasReplayedAll { get; init; }
+
     /// <summary>Files that wait to be archived, with the time since when; null when the role may not list them.</summary>
     public required IReadOnlyDictionary<WalFileName, DateTimeOffset>? Ready { get; init; }
 
@@ -77,12 +80,13 @@ internal sealed record MonitoredServer
                 pg_catalog.current_setting('archive_mode'), a.last_archived_wal, a.failed_count, a.last_failed_time, a.last_failed_wal, a.stats_reset,
                 a.last_failed_time IS NOT NULL AND coalesce(pg_catalog.timestamptz_gt(a.last_failed_time, a.last_archived_time), true),
                 pg_catalog.pg_current_snapshot()::pg_catalog.text, pg_catalog.pg_last_xact_replay_timestamp(),
-                pg_catalog.has_function_privilege('pg_catalog.pg_ls_archive_statusdir()', 'EXECUTE')
+                pg_catalog.has_function_privilege('pg_catalog.pg_ls_archive_statusdir()', 'EXECUTE'), r.replayed
             FROM pg_catalog.pg_control_system() c, pg_catalog.pg_stat_archiver a,
                 (SELECT s.standby,
                     CASE WHEN s.standby THEN greatest(pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn()) ELSE pg_catalog.pg_current_wal_lsn() END AS lsn,
                     CASE WHEN s.standby THEN (SELECT pg_catalog.lpad(pg_catalog.to_hex(k.timeline_id), 8, '0') FROM pg_catalog.pg_control_checkpoint() k)
-                        ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8) END AS timeline
+                        ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8) END AS timeline,
+                    coalesce(pg_catalog.pg_lsn_ge(pg_catalog.pg_last_wal_replay_lsn(), pg_catalog.pg_last_wal_receive_lsn()), true) AS replayed
                  FROM (SELECT pg_catalog.pg_is_in_recovery() AS standby) s) r
             """,
             connection);
@@ -112,6 +116,7 @@ internal sealed record MonitoredServer
             NextXid = next,
             OpenXids = open,
             LastReplayed = Value<DateTimeOffset>(14),
+            HasReplayedAll = reader.GetBoolean(16),
             Ready = null,
             Slot = null,
         };

@@ -36,6 +36,15 @@ public sealed class MonitorVerbTests(MonitorScene scene)
     }
 
     [Fact]
+    public async Task What_keeps_the_monitor_from_looking_is_told_in_the_line_of_a_plugin()
+    {
+        var result = await WalProgram.RunAsync("monitor", "--archive", scene.Archive, "--key", "/no/such/key", "--format", "nagios");
+
+        result.ExitCode.Should().Be(3);
+        result.Output.Should().StartWith("OMNIPG_WAL UNKNOWN - ").And.Contain("/no/such/key");
+    }
+
+    [Fact]
     public async Task The_health_check_of_a_host_follows_the_monitor()
     {
         await scene.HealthyAsync();

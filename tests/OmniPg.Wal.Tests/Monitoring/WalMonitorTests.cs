@@ -1,6 +1,7 @@
 using Npgsql;
 using NpgsqlTypes;
 using OmniPg.Testing;
+using OmniPg.Wal.Tests.Recovery;
 
 namespace OmniPg.Wal.Tests.Monitoring;
 
@@ -267,6 +268,43 @@ public sealed class WalMonitorTests(MonitorScene scene)
 
         foreign.Of(WalCheck.Repository).Text.Should().Contain("'42'");
         alone.Checks.Select(c => (c.Name, c.Level)).Should().Equal(("gaps", WalCheckLevel.Ok), ("rpo", WalCheckLevel.Unknown));
+    }
+
+    [Fact]
+    public async Task An_archive_with_nothing_of_the_server_proves_no_absence_of_gaps()
+    {
+        await scene.HealthyAsync();
+        var empty = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("empty")).FullName);
+        await scene.MarkAsync(empty);
+
+        var result = await new WalMonitor(scene.Server.DataSource, empty).RunAsync(Token);
+
+        (result.Of(WalCheck.Gaps).Level, result.Of(WalCheck.Gaps).Value).Should().Be((WalCheckLevel.Unknown, null));
+    }
+
+    [Fact]
+    public async Task What_a_standby_has_received_and_not_replayed_is_not_safe_for_what_it_has_replayed_being_so()
+    {
+        await scene.HealthyAsync();
+        using var root = new TemporaryDirectory(forServer: true);
+        await FileBackup.TakeAsync(scene.Server, root.Combine("backup"), Token);
+        var data = await FileBackup.UnpackAsync(root.Combine("backup"), root.Path, "standby.signal", Token);
+        var settings = new Dictionary<string, string> { ["primary_conninfo"] = $"host=127.0.0.1 port={scene.Server.Port} user=postgres", ["wal_retrieve_retry_interval"] = "100ms" };
+        await using var standby = await PgCluster.StartAsync(new PgClusterOptions { ExistingDataDirectory = data, Settings = settings }, Token);
+        await scene.CommitAsync();
+        await scene.CaughtUpAsync();
+        var monitor = new WalMonitor(standby.DataSource, scene.ArchiveStore, null, new WalMonitorOptions { Checks = [WalCheck.Rpo] });
+        WalMonitorResult? safe = null;
+        await Eventually.TrueAsync(async () => (safe = await monitor.RunAsync(Token)).Of(WalCheck.Rpo).Value == 0, "all is replayed and archived", TimeSpan.FromSeconds(60), Token);
+        await standby.ExecuteAsync("SELECT pg_wal_replay_pause()", Token);
+        await scene.CommitAsync();
+        var end = await scene.Server.ScalarAsync<NpgsqlLogSequenceNumber>("SELECT pg_current_wal_lsn()", Token);
+        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_receive_lsn() >= '{end}'", Token), "it is received", TimeSpan.FromSeconds(60), Token);
+
+        var late = await monitor.RunAsync(Token);
+
+        late.LastDurableCommit.Should().Be(safe!.LastDurableCommit);
+        late.Of(WalCheck.Rpo).Value.Should().Be((late.At - late.LastDurableCommit!.Value).TotalSeconds);
     }
 
     [Fact]
