@@ -1,4 +1,3 @@
-using Npgsql;
 using OmniPg.Testing;
 
 namespace OmniPg.Mimeo.Tests;
@@ -102,11 +101,8 @@ public sealed class KilledTests(PgClusterFixture fixture)
     private static async Task KillAsync(Mimeo mimeo, string hold, RefreshOptions? options = null)
     {
         await mimeo.Databases.AtDestinationAsync(hold.Replace("FUNCTION hold", "FUNCTION public.hold", StringComparison.Ordinal));
-        await using (var holder = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(mimeo.Databases.Destination.ConnectionString) { Pooling = false }.ConnectionString))
+        await using (await QueueTests.HoldAsync(mimeo.Databases.Destination, "SELECT pg_advisory_lock(4711)"))
         {
-            await holder.OpenAsync(TestContext.Current.CancellationToken);
-            await using (var command = new NpgsqlCommand("SELECT pg_advisory_lock(4711)", holder))
-                await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
             var refreshing = mimeo.RefreshAsync("public.t", options);
             await Eventually.TrueAsync(
                 async () => await mimeo.Databases.DestinationAsync<bool>(

@@ -366,13 +366,28 @@ public sealed class QueueTests(PgClusterFixture fixture)
             (await mimeo.Databases.SourceAsync<long>($"SELECT count(*) FROM {Queue}")).Should().Be(0);
     }
 
-    internal static async Task<NpgsqlConnection> HoldAsync(TestDatabase database, string sql)
+    internal static async Task<Holder> HoldAsync(TestDatabase database, string sql)
     {
         var holder = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Pooling = false }.ConnectionString);
         await holder.OpenAsync(TestContext.Current.CancellationToken);
         await using var command = new NpgsqlCommand(sql, holder);
         await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
-        return holder;
+        return new Holder(holder);
+    }
+
+    /// <summary>A session that holds something until it is disposed. A server that is only left lets go a moment later.</summary>
+    internal sealed class Holder(NpgsqlConnection session) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            if (session.State == System.Data.ConnectionState.Open)
+            {
+                await using var letGo = new NpgsqlCommand("ROLLBACK; SELECT pg_advisory_unlock_all()", session);
+                await letGo.ExecuteNonQueryAsync(CancellationToken.None);
+            }
+
+            await session.DisposeAsync();
+        }
     }
 
     private static Task TableAsync(Mimeo mimeo) =>

@@ -1,4 +1,3 @@
-using Npgsql;
 using OmniPg.Testing;
 
 namespace OmniPg.Mimeo.Tests;
@@ -13,7 +12,7 @@ public sealed class RefusalTests(PgClusterFixture fixture)
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster, o => o.LockTimeout = TimeSpan.FromMilliseconds(200));
         await SetUpAsync(mimeo, kind, condition);
-        await using var holder = await LockAsync(mimeo);
+        await using var holder = await QueueTests.HoldAsync(mimeo.Databases.Source, "BEGIN; LOCK TABLE there");
 
         var refreshing = () => mimeo.RefreshAsync("public.there", new RefreshOptions { SkipUnchanged = false });
 
@@ -27,7 +26,7 @@ public sealed class RefusalTests(PgClusterFixture fixture)
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
         await SetUpAsync(mimeo, kind, condition);
-        await using var holder = await LockAsync(mimeo);
+        await using var holder = await QueueTests.HoldAsync(mimeo.Databases.Source, "BEGIN; LOCK TABLE there");
 
         var refreshing = mimeo.RefreshAsync("public.there", new RefreshOptions { SkipUnchanged = false });
         await TerminateAsync(mimeo.Databases.Source, "wait_event_type = 'Lock'");
@@ -42,7 +41,7 @@ public sealed class RefusalTests(PgClusterFixture fixture)
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster, o => o.LockTimeout = TimeSpan.FromSeconds(60));
         await SetUpAsync(mimeo, ReplicationKind.Inserter, null);
         await mimeo.AddRowsAsync("there", 10_001, 10_100);
-        await using var holder = await LockAsync(mimeo);
+        await using var holder = await QueueTests.HoldAsync(mimeo.Databases.Source, "BEGIN; LOCK TABLE there");
 
         var refreshing = mimeo.RefreshAsync("public.there");
         await Eventually.TrueAsync(
@@ -62,15 +61,6 @@ public sealed class RefusalTests(PgClusterFixture fixture)
     {
         await mimeo.MakeSourceAsync("public.there");
         await mimeo.CreateAsync(kind, "public.there", s => s with { Condition = condition, Cursor = kind == ReplicationKind.Inserter ? CursorColumn.Serial("col1", 0) : null });
-    }
-
-    private static async Task<NpgsqlConnection> LockAsync(Mimeo mimeo)
-    {
-        var holder = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(mimeo.Databases.Source.ConnectionString) { Pooling = false }.ConnectionString);
-        await holder.OpenAsync(TestContext.Current.CancellationToken);
-        await using var command = new NpgsqlCommand("BEGIN; LOCK TABLE there", holder);
-        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
-        return holder;
     }
 
     private static Task TerminateAsync(TestDatabase database, string which) => Eventually.TrueAsync(
