@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using OmniPg.Shared;
@@ -20,6 +21,8 @@ public sealed class WalMonitor
     private readonly WalMonitorOptions _options;
     private readonly ILoggerFactory? _loggers;
     private readonly TimeProvider _time;
+    // Who has not answered in time, by source: a call that storage holds ends when that comes back.
+    private readonly ConcurrentDictionary<object, Task> _late = new(ReferenceEqualityComparer.Instance);
     private MonitoredServer? _previous;
 
     /// <summary>Makes a monitor; nothing is asked yet.</summary>
@@ -65,17 +68,23 @@ public sealed class WalMonitor
     {
         if (source is null)
             return new Answer<TFound>(false, null, null);
+        var noAnswer = new Answer<TFound>(true, null, new TimeoutException($"no answer within '{_options.Timeout}'"));
+        // A second call would hang beside the first, and one more with every look.
+        if (_late.TryGetValue(source, out var before) && !before.IsCompleted)
+            return noAnswer;
         using var late = new CancellationTokenSource(_options.Timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        // On a thread of its own, because a folder on storage that hangs holds the thread that reads it, and monitoring has to answer all the same.
+        var token = either.Token;
+        var asking = Task.Run(() => ask(source, token), token);
         try
         {
-            // On a thread of its own, because a folder on storage that hangs holds the thread that reads it, and monitoring has to answer all the same.
-            var token = either.Token;
-            return new Answer<TFound>(true, await Task.Run(() => ask(source, token), token).WaitAsync(token).ConfigureAwait(false), null);
+            return new Answer<TFound>(true, await asking.WaitAsync(token).ConfigureAwait(false), null);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return new Answer<TFound>(true, null, new TimeoutException($"no answer within '{_options.Timeout}'"));
+            _late[source] = asking;
+            return noAnswer;
         }
         catch (Exception trouble) when (trouble is NpgsqlException or OmniPgException or IOException or UnauthorizedAccessException or TimeoutException)
         {

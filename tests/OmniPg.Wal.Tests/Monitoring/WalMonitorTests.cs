@@ -337,9 +337,17 @@ public sealed class WalMonitorTests(MonitorScene scene)
         ServerAccount.Own(blocked);
         (await ServerProgram.RunAsync("mkfifo", [Path.Combine(blocked, WalArchiveMarker.Key)], null, Token)).ExitCode.Should().Be(0);
 
-        var result = await new WalMonitor(scene.Server.DataSource, new DirectoryObjectStore(blocked), null, new WalMonitorOptions { Timeout = TimeSpan.FromSeconds(2), Checks = [WalCheck.Repository] }).RunAsync(Token);
+        var store = new AskedStore(new DirectoryObjectStore(blocked));
+        var monitor = new WalMonitor(scene.Server.DataSource, store, null, new WalMonitorOptions { Timeout = TimeSpan.FromSeconds(2), Checks = [WalCheck.Repository] });
 
-        (result.Worst, result.Checks[0].Text).Should().Be((WalCheckLevel.Critical, "no answer within '00:00:02'"));
+        var first = await monitor.RunAsync(Token);
+        var asked = store.Asked;
+        var second = await monitor.RunAsync(Token);
+
+        foreach (var result in (WalMonitorResult[])[first, second])
+            (result.Worst, result.Checks[0].Text).Should().Be((WalCheckLevel.Critical, "no answer within '00:00:02'"));
+        asked.Should().BePositive();
+        store.Asked.Should().Be(asked, "one thread that hangs is enough");
         // Somebody else opens the pipe, so that the thread in it gets away.
         await using var other = new FileStream(Path.Combine(blocked, WalArchiveMarker.Key), FileMode.Open, FileAccess.ReadWrite);
     }
@@ -347,4 +355,37 @@ public sealed class WalMonitorTests(MonitorScene scene)
     private static NpgsqlLogSequenceNumber StartOf(string segment) => WalFileName.Parse(segment, null).StartLsn(WalSegmentSize.FromBytes(SegmentSize));
 
     private static NpgsqlLogSequenceNumber EndOf(string segment) => new((ulong)StartOf(segment) + SegmentSize);
+
+    /// <summary>Counts what a store is asked.</summary>
+    private sealed class AskedStore(IObjectStore inner) : IObjectStore
+    {
+        private int _asked;
+
+        public int Asked => Volatile.Read(ref _asked);
+
+        public string Id => inner.Id;
+
+        private IObjectStore Asking
+        {
+            get
+            {
+                Interlocked.Increment(ref _asked);
+                return inner;
+            }
+        }
+
+        public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => Asking.IdentifyAsync(cancellationToken);
+
+        public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) => Asking.CreateAsync(key, info, cancellationToken);
+
+        public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default) => Asking.OpenReadAsync(key, cancellationToken);
+
+        public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => Asking.StatAsync(key, cancellationToken);
+
+        public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => Asking.ListAsync(prefix, cancellationToken);
+
+        public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => Asking.DeleteAsync(key, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
 }
