@@ -1,6 +1,6 @@
 namespace OmniPg.Wal;
 
-/// <summary>An archive belongs to another cluster, or cannot prove to which it belongs. Nothing was written. Code <c>wal.archive.mismatch</c>.</summary>
+/// <summary>An archive belongs to another cluster, or cannot prove to which it belongs, or is the one that was to be copied. Nothing was written. Code <c>wal.archive.mismatch</c>.</summary>
 public sealed class WalArchiveMismatchException : WalException
 {
     /// <summary>Creates the error.</summary>
@@ -24,6 +24,11 @@ public sealed class WalArchiveMismatchException : WalException
         store,
         $"The archive '{store}' has no marker, and holds the WAL of none of the backups of the cluster with system identifier '{systemIdentifier}'.",
         "Name the archive of this cluster; if it is, adopt it.");
+
+    internal static WalArchiveMismatchException Itself(string store) => new(
+        store,
+        $"'{store}' is the place that is to be copied.",
+        "Name another place, on storage that does not fail with this one.");
 
     internal static WalArchiveMismatchException NotEmpty(string store, string key) => new(
         store,

@@ -95,7 +95,7 @@ internal sealed class MonitorFindings(
             return new(WalCheck.Archiver, WalCheckLevel.Critical, found.FailedCount, $"Archiving fails, last of '{found.LastFailedWal}' at '{found.LastFailed:u}'; {counted}.", Look);
         return more > 0 || now - found.LastFailed < RecentFailure
             ? new(WalCheck.Archiver, WalCheckLevel.Warning, found.FailedCount, $"Archiving works again after it failed, last at '{found.LastFailed:u}'; {counted}.", Look)
-            : new(WalCheck.Archiver, WalCheckLevel.Ok, found.FailedCount, $"The last try succeeded; {counted}.", null);
+            : new(WalCheck.Archiver, WalCheckLevel.Ok, found.FailedCount, found.LastArchived is null ? $"Nothing was archived since the statistics began; {counted}." : $"The last try succeeded; {counted}.", null);
     }
 
     private WalCheckResult Backlog(MonitoredServer found)

@@ -38,7 +38,7 @@ public sealed class RepositoryCopy
     /// <param name="cancellationToken">Cancels; what was copied stays, and every backup listed is whole.</param>
     /// <returns>What was copied, and what was not because it is no good. Invalid files are results, not exceptions.</returns>
     /// <exception cref="WalArchiveAbsentException">A store is not begun, or not mounted.</exception>
-    /// <exception cref="WalArchiveMismatchException">The new place, or a backup, is another cluster's, or the new place cannot prove whose it is.</exception>
+    /// <exception cref="WalArchiveMismatchException">The new place, or a backup, is another cluster's, the new place cannot prove whose it is, or it is the old one.</exception>
     /// <exception cref="WalBackupException">There is no such backup, or an entry cannot be read.</exception>
     /// <exception cref="WalEncryptionException">The entry of a backup is encrypted, and its key was not given.</exception>
     /// <exception cref="WalDestinationException">The new place did not take a file, or gives back other bytes.</exception>
@@ -123,6 +123,10 @@ public sealed class RepositoryCopy
     private async Task<ArchivePresence> BeginAsync(WalArchiveMarker marker, CancellationToken cancellationToken)
     {
         var presence = await ArchivePresence.BeginAsync(_to, cancellationToken).ConfigureAwait(false);
+        // A link or a second mount has another name. Only Linux tells.
+        var place = await _to.IdentifyAsync(cancellationToken).ConfigureAwait(false);
+        if (OperatingSystem.IsLinux() && place == await _archive.IdentifyAsync(cancellationToken).ConfigureAwait(false) && place == await _backups.IdentifyAsync(cancellationToken).ConfigureAwait(false))
+            throw WalArchiveMismatchException.Itself(_to.Id);
         if (await WalArchiveMarker.ReadAsync(_to, cancellationToken).ConfigureAwait(false) is null)
         {
             await foreach (var entry in _to.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
@@ -251,11 +255,7 @@ public sealed class RepositoryCopy
         {
             try
             {
-                var content = await WalContent.OpenReadAsync(store, EncryptedNames.Plain(key), cancellationToken).ConfigureAwait(false);
-                if (content is null)
-                    return null;
-                await using (content.ConfigureAwait(false))
-                    return Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false));
+                return await HashAsync(await WalContent.OpenReadAsync(store, EncryptedNames.Plain(key), cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
             }
             catch (Exception unreadable) when (unreadable is CorruptCompressedDataException or WalEncryptionException)
             {
@@ -328,9 +328,11 @@ public sealed class RepositoryCopy
             return true;
         }
 
-        private static async Task<string?> HashAsync(IObjectStore store, string key, CancellationToken cancellationToken)
+        private static async Task<string?> HashAsync(IObjectStore store, string key, CancellationToken cancellationToken) =>
+            await HashAsync(await store.OpenReadAsync(key, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+
+        private static async Task<string?> HashAsync(Stream? stream, CancellationToken cancellationToken)
         {
-            var stream = await store.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
             if (stream is null)
                 return null;
             await using (stream.ConfigureAwait(false))

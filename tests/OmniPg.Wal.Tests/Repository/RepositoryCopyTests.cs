@@ -40,6 +40,17 @@ public sealed class RepositoryCopyTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task A_repository_is_not_its_own_copy_whatever_it_is_called()
+    {
+        var link = scene.Fresh("link");
+        Directory.CreateSymbolicLink(link, scene.Archive);
+
+        var copying = () => new RepositoryCopy(scene.ArchiveStore, new DirectoryObjectStore(link)).RunAsync(cancellationToken: Token);
+
+        (await copying.Should().ThrowAsync<WalArchiveMismatchException>()).Which.Message.Should().Contain(link);
+    }
+
+    [Fact]
     public async Task One_backup_takes_along_the_WAL_that_it_needs_and_no_other()
     {
         var (store, backup) = await scene.MadeAsync();
