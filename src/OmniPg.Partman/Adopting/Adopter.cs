@@ -68,6 +68,8 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
             Add(InvalidDefinitionReason.NotPartitioned, "It is not partitioned, and no table inherits from it; a plain table is converted, not adopted.");
         foreach (var child in found.Children.Where(c => c.Kind != "r" || c.IsTangled))
             Add(InvalidDefinitionReason.Unsupported, $"'{child.Name}' is {(child.Kind == "r" ? "part of more than one level of inheritance" : "partitioned itself, or a foreign table")}.");
+        if (found.Said("undo_in_progress") == "true")
+            Add(InvalidDefinitionReason.Unsupported, "pg_partman is undoing it, partition by partition: let it finish, or set undo_in_progress to false.");
         if (found.HasSubRow)
             Add(InvalidDefinitionReason.Unsupported, "pg_partman splits its partitions further.");
         if (found.Row is not null && server.ExtensionVersion?.StartsWith("4.", StringComparison.Ordinal) == false)

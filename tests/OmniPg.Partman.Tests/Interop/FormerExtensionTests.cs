@@ -53,6 +53,18 @@ public sealed class FormerExtensionTests(PgClusterFixture fixture) : PartmanTest
     }
 
     [Fact]
+    public async Task A_set_that_is_being_undone_is_left_to_the_extension()
+    {
+        await Run("CREATE TABLE events (id bigint NOT NULL) PARTITION BY RANGE (id)");
+        await Run("SELECT partman.create_parent('public.events', 'id', 'native', '10'); UPDATE partman.part_config SET undo_in_progress = true");
+
+        var failure = (await Client(o => o.Store = PartmanStore.Own).Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+
+        failure.Reasons.Should().ContainSingle().Which.Text.Should().Contain("undo_in_progress");
+        (await Ask<long>("SELECT count(*) FROM partman.part_config")).Should().Be(1);
+    }
+
+    [Fact]
     public async Task A_set_whose_partitions_are_split_further_is_left_to_the_extension()
     {
         await Run("CREATE TABLE events (id bigint NOT NULL, at timestamptz NOT NULL) PARTITION BY RANGE (id)");
