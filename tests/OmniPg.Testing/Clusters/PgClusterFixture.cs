@@ -13,7 +13,7 @@ public class PgClusterFixture : IAsyncLifetime
 
     /// <summary>Starts the server.</summary>
     /// <returns>A task that ends when it answers.</returns>
-    public async ValueTask InitializeAsync() => Cluster = await PgCluster.StartAsync(Options);
+    public async ValueTask InitializeAsync() => Cluster = await PgCluster.StartAsync(Options.ForManyDatabases());
 
     /// <summary>Stops the server and deletes its files.</summary>
     /// <returns>A task that ends when nothing is left.</returns>

@@ -30,6 +30,18 @@ public sealed record PgClusterOptions
     /// <summary>The mount namespace that the server and its commands run in; <see langword="null"/> (default) is that of this process.</summary>
     public MountNamespace? Mounts { get; init; }
 
+    /// <summary>These options for a server with many small databases, one after the other; what they set themselves stays. A server that is measured has those of its users.</summary>
+    internal PgClusterOptions ForManyDatabases() => this with
+    {
+        Settings = new Dictionary<string, string>(Settings)
+        {
+            // Off by default from 19 on: compiling the long statements over catalogs takes longer than everything that runs there.
+            ["jit"] = Settings.GetValueOrDefault("jit", "off"),
+            // DROP DATABASE looks through all of them.
+            ["shared_buffers"] = Settings.GetValueOrDefault("shared_buffers", "32MB"),
+        },
+    };
+
     /// <summary>The server settings of these options, the same for every kind of server; a name in <see cref="Settings"/> wins.</summary>
     internal Dictionary<string, string> ServerSettings()
     {
@@ -39,10 +51,6 @@ public sealed record PgClusterOptions
             ["max_wal_senders"] = "10",
             ["max_prepared_transactions"] = "10",
             ["timezone"] = "UTC",
-            // Off by default from 19 on: compiling the long statements over catalogs takes longer than everything that runs here.
-            ["jit"] = "off",
-            // DROP DATABASE looks through all of them.
-            ["shared_buffers"] = "32MB",
         };
         if (!Durable)
             (settings["fsync"], settings["synchronous_commit"], settings["full_page_writes"]) = ("off", "off", "off");
