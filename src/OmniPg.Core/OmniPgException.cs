@@ -18,12 +18,14 @@ public abstract class OmniPgException : Exception
         : base(hint is null ? message : $"{message} Hint: {hint}", innerException)
     {
         ArgumentException.ThrowIfNullOrEmpty(code);
-        Code = code;
-        Hint = hint;
+        (Code, Sentence, Hint) = (code, message, hint);
     }
 
     /// <summary>Stable dotted name of the condition; documented per package, safe to compare and to use as a telemetry tag.</summary>
     public string Code { get; }
+
+    /// <summary>What is wrong: <see cref="Exception.Message"/> without the hint, for whoever shows both apart.</summary>
+    public string Sentence { get; }
 
     /// <summary>What the operator does next, or <see langword="null"/>. Also part of <see cref="Exception.Message"/>.</summary>
     public string? Hint { get; }

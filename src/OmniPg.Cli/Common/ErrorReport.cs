@@ -28,7 +28,7 @@ internal static class ErrorReport
     /// <summary>The message without the hint that <see cref="OmniPgException"/> appends to it.</summary>
     public static string MessageOf(Exception error) => error switch
     {
-        OmniPgException { Hint: { } hint } known => known.Message.Replace(" Hint: " + hint, "", StringComparison.Ordinal),
+        OmniPgException known => known.Sentence,
         PostgresException refusal => $"{refusal.MessageText} ({refusal.SqlState})",
         ArgumentException argument => ArgumentText.Of(argument),
         _ => error.Message,

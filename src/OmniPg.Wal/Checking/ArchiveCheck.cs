@@ -149,7 +149,7 @@ public sealed class ArchiveCheck
             }
             catch (Exception trouble) when (trouble is OmniPgException or IOException or UnauthorizedAccessException)
             {
-                findings.Add(Critical(archive.Id, trouble.Message, (trouble as OmniPgException)?.Hint ?? "See that it is mounted, and that this account may read it."));
+                findings.Add(Critical(archive.Id, (trouble as OmniPgException)?.Sentence ?? trouble.Message, (trouble as OmniPgException)?.Hint ?? "See that it is mounted, and that this account may read it."));
                 continue;
             }
 
@@ -210,7 +210,7 @@ public sealed class ArchiveCheck
             catch (WalEncryptionException hidden)
             {
                 // It has arrived; whether it is valid, nobody can tell who lacks its key.
-                findings.Add(Critical(archive.Id, hidden.Message, hidden.Hint!));
+                findings.Add(Critical(archive.Id, hidden.Sentence, hidden.Hint!));
                 all = false;
             }
         }

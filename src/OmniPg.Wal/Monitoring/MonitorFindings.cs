@@ -53,7 +53,7 @@ internal sealed class MonitorFindings(
     {
         WalCheck.Server => server.Found is { } found
             ? new(check, WalCheckLevel.Ok, 1, $"It answers; its WAL ends at '{found.Lsn}' on timeline '{found.Timeline}'.", null)
-            : server.IsAsked ? new(check, WalCheckLevel.Critical, 0, $"It cannot be asked: {server.Error!.Message}", "See that it runs, and lets this role in.") : NoServer(check),
+            : server.IsAsked ? new(check, WalCheckLevel.Critical, 0, $"It cannot be asked: {Sentence(server.Error!)}", "See that it runs, and lets this role in.") : NoServer(check),
         WalCheck.Repository => Repository(),
         WalCheck.Gaps => Gaps(),
         WalCheck.LastFullBackupAge => LastBackup(),
@@ -75,7 +75,7 @@ internal sealed class MonitorFindings(
         { Found: { Reach.Damaged: [var first, ..] } found } =>
             new(WalCheck.Repository, WalCheckLevel.Critical, found.Segments, $"Of its newest files '{first}' is not valid.", "'omnipg-wal verify' says what is wrong; a new base backup makes it unneeded."),
         { Found: { } found } => new(WalCheck.Repository, WalCheckLevel.Ok, found.Segments, $"'{found.Segments}' complete segments lie in '{found.Id}'.", null),
-        { Error: { } error } => new(WalCheck.Repository, WalCheckLevel.Critical, null, error.Message, (error as OmniPgException)?.Hint ?? "See that it is mounted, and that this account may read it."),
+        { Error: { } error } => new(WalCheck.Repository, WalCheckLevel.Critical, null, Sentence(error), (error as OmniPgException)?.Hint ?? "See that it is mounted, and that this account may read it."),
         _ => NoArchive(WalCheck.Repository),
     };
 
@@ -203,7 +203,7 @@ internal sealed class MonitorFindings(
     private WalCheckResult LastBackup()
     {
         if (backups.Found is not { } found)
-            return new(WalCheck.LastFullBackupAge, backups.IsAsked ? WalCheckLevel.Critical : WalCheckLevel.Unknown, null, backups.Error?.Message ?? "No store of backups is named.", (backups.Error as OmniPgException)?.Hint);
+            return new(WalCheck.LastFullBackupAge, backups.IsAsked ? WalCheckLevel.Critical : WalCheckLevel.Unknown, null, backups.Error is { } error ? Sentence(error) : "No store of backups is named.", (backups.Error as OmniPgException)?.Hint);
         return NewestBackup is not { } newest
             ? new(WalCheck.LastFullBackupAge, WalCheckLevel.Critical, null, $"None of '{found.Count}' backups is whole and of this cluster.", "Make one: 'omnipg-wal backup'.")
             : Measured(WalCheck.LastFullBackupAge, Seconds(newest.Stopped), $"Backup '{newest.Id}' ended at '{newest.Stopped:u}'.", "Make one: 'omnipg-wal backup'.");
@@ -216,15 +216,18 @@ internal sealed class MonitorFindings(
         return new WalCheckResult(check, level, value, text, level == WalCheckLevel.Ok ? null : hint) { Threshold = limits };
     }
 
+    // The hint stands beside it.
+    private static string Sentence(Exception error) => (error as OmniPgException)?.Sentence ?? error.Message;
+
     private double Seconds(DateTimeOffset since) => Math.Max(0, (now - since).TotalSeconds);
 
     private static string Time(DateTimeOffset? time) => time?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture) ?? "(none)";
 
     private static WalCheckResult Unknown(WalCheck check, string text, string? hint) => new(check, WalCheckLevel.Unknown, null, text, hint);
 
-    private WalCheckResult NoServer(WalCheck check) => Unknown(check, server.Error is { } error ? $"The server cannot be asked: {error.Message}" : "No server is named.", null);
+    private WalCheckResult NoServer(WalCheck check) => Unknown(check, server.Error is { } error ? $"The server cannot be asked: {Sentence(error)}" : "No server is named.", null);
 
-    private WalCheckResult NoArchive(WalCheck check) => Unknown(check, archive.Error is { } error ? $"The archive cannot be read: {error.Message}" : "No archive is named.", null);
+    private WalCheckResult NoArchive(WalCheck check) => Unknown(check, archive.Error is { } error ? $"The archive cannot be read: {Sentence(error)}" : "No archive is named.", null);
 
     private static WalCheckResult NothingArchived(WalCheck check) => Unknown(check, "The archive holds no segment that leads to the server's WAL.", "See check 'archiver', and whether this is the server's archive.");
 }

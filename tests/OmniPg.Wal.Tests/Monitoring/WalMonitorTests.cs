@@ -264,6 +264,8 @@ public sealed class WalMonitorTests(MonitorScene scene)
         {
             result.Checks.Where(c => c.Level != WalCheckLevel.Ok).Select(c => (c.Name, c.Level)).Should().Equal(
                 ("repository", WalCheckLevel.Critical), ("gaps", WalCheckLevel.Unknown), ("rpo", WalCheckLevel.Unknown), ("rpo-bytes", WalCheckLevel.Unknown));
+            result.Of(WalCheck.Repository).Hint.Should().NotBeNull();
+            result.Checks.Select(c => c.Text).Should().NotContain(text => text.Contains("Hint:"), "the hint stands beside the text");
         }
 
         foreign.Of(WalCheck.Repository).Text.Should().Contain("'42'");
