@@ -39,6 +39,8 @@ internal sealed class CopierRun(SegmentSet segments)
             table.Add("`zstd -1`", () => ProgramAsync("zstd -q -1 {0} -o {1}"));
             table.Add("`zstd -3`", () => ProgramAsync("zstd -q -3 {0} -o {1}"));
             table.Add("`gzip`", () => ProgramAsync("gzip -c {0} > {1}"));
+            foreach (var archiver in _archivers)
+                await archiver.BeginAsync();
             await table.RunAsync(Rounds, CleanAsync);
         }
         finally

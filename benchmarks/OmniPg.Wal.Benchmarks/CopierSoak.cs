@@ -18,6 +18,7 @@ internal static class CopierSoak
                 new() { Directory = Directory.CreateDirectory(Path.Combine(root, "none")).FullName },
             ],
         });
+        await archiver.BeginAsync();
         Console.WriteLine("| segments | resident MiB | managed MiB after collection | large object heap MiB | handles |\n|---|---|---|---|---|");
         for (var done = 1; done <= count; done++)
         {
