@@ -50,6 +50,8 @@ internal static class CodecTrial
     private static async Task<CodecTrialResult> RunAsync(
         IReadOnlyList<string> segments, Codec codec, int? level, WalValidation validation, TimeProvider time, CancellationToken cancellationToken)
     {
+        // The buffers of the codec before are no memory of this one.
+        GC.Collect();
         var store = new CountingSink();
         var options = new WalArchiveOptions
         {

@@ -21,13 +21,14 @@ internal sealed class WholeCopy(CopyRequest request, WholeBuffers buffers) : IDi
     {
         if (request.NeedsSha256 || request.Source.Length is not { } length || length > mostBytes)
             return false;
+        // Content that is stored as it is goes in stages: nothing is won by one thread where nothing is encoded, and its two hashes are made side by side there.
         return request.Targets is not [var first, ..]
-            || (first.Codec.MaxCompressedBytes((int)length) is not null && request.Targets.All(t => t.Codec == first.Codec && LevelOf(t) == LevelOf(first)));
+            || (first.Codec != Codec.None && first.Codec.MaxCompressedBytes((int)length) is not null && request.Targets.All(t => t.Codec == first.Codec && LevelOf(t) == LevelOf(first)));
     }
 
-    /// <summary>The most bytes that the targets' encoder can make of it; none where the content itself is stored.</summary>
+    /// <summary>The most bytes that the targets' encoder can make of it.</summary>
     public static int MostStored(CopyRequest request) =>
-        request.Targets is [var first, ..] && first.Codec != Codec.None ? first.Codec.MaxCompressedBytes((int)request.Source.Length!.Value)!.Value : 0;
+        request.Targets is [var first, ..] ? first.Codec.MaxCompressedBytes((int)request.Source.Length!.Value)!.Value : 0;
 
     /// <summary>Reads and inspects all of it.</summary>
     /// <exception cref="WalException">The source cannot be read, or its content is wrong.</exception>
@@ -69,16 +70,19 @@ internal sealed class WholeCopy(CopyRequest request, WholeBuffers buffers) : IDi
         }
 
         var info = new ObjectInfo { Modified = request.Source.Modified, RawBytes = request.Source.Length };
-        var sha256 = request.NeedsHashes ? Sha256Text.Of(stored.Filled.Span) : "";
+        // This thread reads it as well: the hash is made while the stores write.
+        stored.SetReaders(targets.Length + 1);
         foreach (var target in targets)
         {
-            target.StoredSha256 = sha256;
             target.Start(info);
+            target.Queue.Enqueue(stored);
+            target.Queue.Complete();
         }
 
-        var queues = new FanOut(targets.Select(static t => t.Queue));
-        queues.Publish(stored);
-        queues.Complete();
+        var sha256 = request.NeedsHashes ? Sha256Text.Of(stored.Filled.Span) : "";
+        stored.Release();
+        foreach (var target in targets)
+            target.StoredSha256 = sha256;
         await Task.WhenAll(targets.Select(static t => t.Written)).WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -95,17 +99,10 @@ internal sealed class WholeCopy(CopyRequest request, WholeBuffers buffers) : IDi
 
     private async ValueTask<CopyBuffer> EncodeAsync(CopyTarget target)
     {
-        var raw = _raw!;
-        if (target.Codec == Codec.None)
-        {
-            _raw = null;
-            return raw;
-        }
-
         var stored = await buffers.RentStoredAsync().ConfigureAwait(false);
         try
         {
-            stored.Length = target.Codec.CompressWhole(raw.Filled.Span, stored.Free.Span, target.Level);
+            stored.Length = target.Codec.CompressWhole(_raw!.Filled.Span, stored.Free.Span, target.Level);
         }
         catch
         {
