@@ -12,25 +12,25 @@ public sealed class CheckBuilder
         """
         SELECT w.warn > w.error, least(w.warn, w.error) <= '0', w.warn, w.error
         FROM (SELECT coalesce($2, c.warn_threshold) AS warn, coalesce($3, c.error_threshold) AS error
-              FROM (SELECT upper($1) AS name) n LEFT JOIN @schema@.job_check_config c ON c.job_name = n.name) w
+              FROM (SELECT upper($1) AS name) n LEFT JOIN jobmon.job_check_config c ON c.job_name = n.name) w
         """;
 
     // $1 name, $2 warning, $3 error, $4 active, $5 sensitivity, $6 escalate, $7 whether escalate is set.
     private const string SaveThresholds =
         """
-        INSERT INTO @schema@.job_check_config AS c (job_name, warn_threshold, error_threshold, active, sensitivity, escalate)
+        INSERT INTO jobmon.job_check_config AS c (job_name, warn_threshold, error_threshold, active, sensitivity, escalate)
         VALUES (upper($1), $2, $3, $4, coalesce($5::smallint, 0::smallint), $6)
         ON CONFLICT (job_name) DO UPDATE SET warn_threshold = excluded.warn_threshold, error_threshold = excluded.error_threshold,
             active = excluded.active, sensitivity = coalesce($5::smallint, c.sensitivity), escalate = CASE WHEN $7 THEN excluded.escalate ELSE c.escalate END
         """;
 
     // $1 name, $2 active.
-    private const string SwitchSchedule = "UPDATE @side@.check_rule SET active = $2 WHERE job_name = upper($1) AND active <> $2";
+    private const string SwitchSchedule = "UPDATE omnipg_jobmon.check_rule SET active = $2 WHERE job_name = upper($1) AND active <> $2";
 
     // $1 name, $2 active, $3 cron, $4 zone, $5 grace, $6 longest, $7 shortest, $8 anomaly, $9 stall.
     private const string SaveSchedule =
         """
-        INSERT INTO @side@.check_rule AS r (job_name, active, cron, time_zone, start_grace, max_runtime, min_runtime, anomaly_factor, stall_after)
+        INSERT INTO omnipg_jobmon.check_rule AS r (job_name, active, cron, time_zone, start_grace, max_runtime, min_runtime, anomaly_factor, stall_after)
         VALUES (upper($1), $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT (job_name) DO UPDATE SET active = excluded.active, cron = coalesce(excluded.cron, r.cron),
             time_zone = coalesce(excluded.time_zone, r.time_zone), start_grace = coalesce(excluded.start_grace, r.start_grace),

@@ -5,15 +5,15 @@ namespace OmniPg.Jobmon;
 /// <summary>Cancels a run: through its process if that lives, else through its backend, never without the guard against a reused pid.</summary>
 internal static class JobCanceller
 {
-    private const string Look = "SELECT end_time IS NOT NULL OR status IS NOT NULL FROM @schema@.job_log WHERE job_id = $1";
+    private const string Look = "SELECT end_time IS NOT NULL OR status IS NOT NULL FROM jobmon.job_log WHERE job_id = $1";
 
     private const string Flag =
-        "SELECT @side@.request_cancel($1, current_user || coalesce(': ' || $2, ''))";
+        "SELECT omnipg_jobmon.request_cancel($1, current_user || coalesce(': ' || $2, ''))";
 
     private const string AtWork =
         """
 
-        FROM @schema@.job_log j JOIN pg_catalog.pg_stat_activity a ON a.pid = j.pid
+        FROM jobmon.job_log j JOIN pg_catalog.pg_stat_activity a ON a.pid = j.pid
         WHERE j.job_id = $1 AND a.datname = current_database() AND a.pid <> pg_backend_pid()
 
         """;
@@ -23,7 +23,7 @@ internal static class JobCanceller
     private const string Backend = "SELECT a.pid, a.backend_start IS NULL, a.backend_start <= j.start_time" + AtWork +
         """
         --side
-          AND NOT EXISTS (SELECT FROM @side@.run r LEFT JOIN @side@.session s ON s.session_id = r.session_id
+          AND NOT EXISTS (SELECT FROM omnipg_jobmon.run r LEFT JOIN omnipg_jobmon.session s ON s.session_id = r.session_id
                           WHERE r.job_id = j.job_id AND (s.liveness = 'lock' AND r.work_pid = a.pid) IS NOT TRUE)
         --end
         """;
@@ -32,7 +32,7 @@ internal static class JobCanceller
         """
           AND a.backend_start <= j.start_time
         --side
-          AND NOT EXISTS (SELECT FROM @side@.run r LEFT JOIN @side@.session s ON s.session_id = r.session_id
+          AND NOT EXISTS (SELECT FROM omnipg_jobmon.run r LEFT JOIN omnipg_jobmon.session s ON s.session_id = r.session_id
                           WHERE r.job_id = j.job_id
                             AND (s.liveness = 'lock' AND r.work_pid = a.pid AND r.work_backend_start = a.backend_start) IS NOT TRUE)
         --end
@@ -42,18 +42,18 @@ internal static class JobCanceller
     private const string Mark =
         """
         WITH level AS (
-            SELECT coalesce((SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = 3), 'CRITICAL') AS label, clock_timestamp() AS moment,
-                format('Manually cancelled via call to %s.cancel_job() by %s', '@schema.literal@', current_user) || coalesce(': ' || $2, '') AS reason
+            SELECT coalesce((SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code = 3), 'CRITICAL') AS label, clock_timestamp() AS moment,
+                'Manually cancelled via call to jobmon.cancel_job() by ' || current_user || coalesce(': ' || $2, '') AS reason
         ), ended AS (
-            UPDATE @schema@.job_log j SET end_time = l.moment, status = l.label FROM level l WHERE j.job_id = $1 AND j.end_time IS NULL RETURNING j.job_id
+            UPDATE jobmon.job_log j SET end_time = l.moment, status = l.label FROM level l WHERE j.job_id = $1 AND j.end_time IS NULL RETURNING j.job_id
         ), last AS (
-            UPDATE @schema@.job_detail d
+            UPDATE jobmon.job_detail d
             SET end_time = l.moment, status = l.label, message = l.reason, elapsed_time = greatest(extract(epoch FROM l.moment - d.start_time), 0)::real
-            FROM level l, ended e WHERE d.step_id = (SELECT max(x.step_id) FROM @schema@.job_detail x WHERE x.job_id = e.job_id) RETURNING d.step_id
+            FROM level l, ended e WHERE d.step_id = (SELECT max(x.step_id) FROM jobmon.job_detail x WHERE x.job_id = e.job_id) RETURNING d.step_id
         ), first AS (
-            INSERT INTO @schema@.job_detail (job_id, action, start_time, end_time, elapsed_time, status, message)
+            INSERT INTO jobmon.job_detail (job_id, action, start_time, end_time, elapsed_time, status, message)
             SELECT e.job_id, 'Cancelled before first step logged', l.moment, l.moment, 0, l.label, l.reason
-            FROM level l, ended e WHERE NOT EXISTS (SELECT FROM @schema@.job_detail x WHERE x.job_id = e.job_id) RETURNING step_id
+            FROM level l, ended e WHERE NOT EXISTS (SELECT FROM jobmon.job_detail x WHERE x.job_id = e.job_id) RETURNING step_id
         )
         SELECT count(*) FROM ended
         """;

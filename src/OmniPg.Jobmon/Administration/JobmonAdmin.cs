@@ -9,23 +9,23 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     // $1 name, or $4 run; $2 by, $3 why.
     private const string Acknowledge =
         """
-        WITH gone AS (DELETE FROM @schema@.job_check_log WHERE job_name = upper($1) OR job_id = $4 RETURNING job_id, job_name)
+        WITH gone AS (DELETE FROM jobmon.job_check_log WHERE job_name = upper($1) OR job_id = $4 RETURNING job_id, job_name)
         --side
         , kept AS (
-            INSERT INTO @side@.acknowledgement (job_name, job_ids, acknowledged_by, why)
+            INSERT INTO omnipg_jobmon.acknowledgement (job_name, job_ids, acknowledged_by, why)
             SELECT g.job_name, array_agg(g.job_id ORDER BY g.job_id), $2, $3 FROM gone g GROUP BY g.job_name)
         --end
         SELECT count(*)::integer FROM gone WHERE $2 IS NOT NULL OR $3 IS NOT NULL
         """;
 
     // $1 name, $2 until, $3 by, $4 why.
-    private const string Mute = "INSERT INTO @side@.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), $2, $3, $4)" + Muted;
+    private const string Mute = "INSERT INTO omnipg_jobmon.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), $2, $3, $4)" + Muted;
 
     // The same with an interval.
-    private const string MuteFor = "INSERT INTO @side@.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), now() + $2, $3, $4)" + Muted;
+    private const string MuteFor = "INSERT INTO omnipg_jobmon.check_rule AS r (job_name, muted_until, muted_by, muted_why) VALUES (upper($1), now() + $2, $3, $4)" + Muted;
 
     // Not where nothing is muted: the row would look like a rule.
-    private const string Unmute = "UPDATE @side@.check_rule r SET muted_until = $2, muted_by = $3, muted_why = $4 WHERE r.job_name = upper($1) RETURNING r.muted_until";
+    private const string Unmute = "UPDATE omnipg_jobmon.check_rule r SET muted_until = $2, muted_by = $3, muted_why = $4 WHERE r.job_name = upper($1) RETURNING r.muted_until";
 
     private const string Muted =
         """
@@ -42,14 +42,14 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
                 c.warn_threshold, c.error_threshold, c.sensitivity, c.escalate,
                 u.cron, u.time_zone, u.start_grace, u.max_runtime, u.min_runtime, u.anomaly_factor, u.stall_after,
                 u.muted_until, u.muted_by, u.muted_why
-            FROM @schema@.job_check_config c
+            FROM jobmon.job_check_config c
             --side
             FULL JOIN (
                 SELECT r.job_name, r.active, num_nonnulls(r.cron, r.max_runtime, r.min_runtime, r.anomaly_factor, r.stall_after) AS limits,
                     r.cron, r.time_zone, r.start_grace, r.max_runtime, r.min_runtime, r.anomaly_factor, r.stall_after,
                     CASE WHEN r.muted_until > now() THEN r.muted_until END AS muted_until,
                     CASE WHEN r.muted_until > now() THEN r.muted_by END AS muted_by, CASE WHEN r.muted_until > now() THEN r.muted_why END AS muted_why
-                FROM @side@.check_rule r) u ON u.job_name = c.job_name
+                FROM omnipg_jobmon.check_rule r) u ON u.job_name = c.job_name
             WHERE c.job_name IS NOT NULL OR u.limits > 0 OR u.muted_until IS NOT NULL
             --noside
             CROSS JOIN (SELECT false AS active, 0 AS limits, NULL::text AS job_name, NULL::text AS cron, NULL::text AS time_zone, NULL::interval AS start_grace,
@@ -62,8 +62,8 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     // $1 code, $2 text. Changes nothing when the text belongs to another code.
     private const string SetStatusText =
         """
-        INSERT INTO @schema@.job_status_text AS t (alert_code, alert_text)
-        SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM @schema@.job_status_text WHERE alert_text = $2 AND alert_code <> $1)
+        INSERT INTO jobmon.job_status_text AS t (alert_code, alert_text)
+        SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM jobmon.job_status_text WHERE alert_text = $2 AND alert_code <> $1)
         ON CONFLICT (alert_code) DO UPDATE SET alert_text = excluded.alert_text
         """;
 

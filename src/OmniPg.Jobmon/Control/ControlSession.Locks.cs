@@ -60,7 +60,7 @@ internal sealed partial class ControlSession
         {
             await AskAsync(
                 async,
-                new ControlRequest(connection => (by = connection.Scalar<string>(log.Named(ControlSql.WhoAskedToCancel), PgParameter.BigInt(jobId))) is not null),
+                new ControlRequest(connection => (by = connection.Scalar<string>(log.Server.Render(ControlSql.WhoAskedToCancel), PgParameter.BigInt(jobId))) is not null),
                 CancellationToken.None).ConfigureAwait(false);
             return by;
         }
@@ -79,7 +79,7 @@ internal sealed partial class ControlSession
         {
             pid = InstanceLocks.Holder(connection, wanted.Keys);
             var open = connection.Rows(
-                target.Tables!.Named(ControlSql.OpenRun), row => (row.GetInt64(0), row.GetDateTime(1)), PgParameter.Text(wanted.JobName));
+                target.Server!.Render(ControlSql.OpenRun), row => (row.GetInt64(0), row.GetDateTime(1)), PgParameter.Text(wanted.JobName));
             run = open.Count == 0 ? null : open[0];
             return true;
         });

@@ -12,9 +12,6 @@ namespace OmniPg.Jobmon;
 internal sealed partial class ControlSession(
     SessionRegistration registration, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger) : IControl
 {
-    private static readonly TimeSpan ShortestRetry = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(30);
-
     private readonly ConcurrentDictionary<JobRow, RunControl> _runs = new();
     private readonly ConcurrentQueue<ControlRequest> _requests = new();
     private readonly AutoResetEvent _wake = new(false);
@@ -70,13 +67,13 @@ internal sealed partial class ControlSession(
 
     private void Loop()
     {
-        var retry = ShortestRetry;
+        var backOff = new BackOff();
         while (!_stopping)
         {
             try
             {
                 using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-                Serve(connection, () => retry = ShortestRetry);
+                Serve(connection, () => backOff.Reset());
                 break;
             }
 #pragma warning disable CA1031 // An exception that leaves a thread ends the process, and the log must never end the work.
@@ -87,8 +84,7 @@ internal sealed partial class ControlSession(
                 Lose(error);
             }
 
-            _wake.WaitOne(retry);
-            retry = retry * 2 < LongestRetry ? retry * 2 : LongestRetry;
+            _wake.WaitOne(backOff.Next());
         }
 
         FailRequests(Gone());

@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>How runs are kept from each other, and how a request to cancel reaches one: through a server, or among the runs of one client.</summary>
@@ -22,4 +24,24 @@ internal interface IControl : IDisposable
 
     /// <summary>From now on locks are given back all at once by <see cref="IDisposable.Dispose"/>, and not one by one.</summary>
     void BeginLeave();
+
+    /// <summary>Takes the lock of a run as its options say; false when the run is to be skipped.</summary>
+    /// <exception cref="JobAlreadyRunningException">Another run has the lock, and the options ask for an exception.</exception>
+    async ValueTask<bool> TakeAsync(bool async, InstanceLock wanted, JobOptions options, CancellationToken cancellationToken)
+    {
+        var wait = options.OnConflict == OnConflict.Wait ? options.WaitTimeout : TimeSpan.Zero;
+        if (await LockAsync(async, wanted, wait, cancellationToken).ConfigureAwait(false))
+            return true;
+        return options.OnConflict == OnConflict.Skip ? false : throw await ExplainConflictAsync(async, wanted).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Asks whether somebody cancelled the work of a run that ends by this exception: the signal that ends its statement overtakes the word to its owner.
+    /// </summary>
+    async ValueTask LookForRequestAsync(bool async, RunControl run, Exception? error)
+    {
+        if (error is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } && !run.IsCancelled && run.Row.JobId is { } id
+            && await WhoAskedToCancelAsync(async, id).ConfigureAwait(false) is { } by)
+            run.OnCancelRequested(by);
+    }
 }

@@ -9,12 +9,13 @@ internal sealed class RunControl
 {
     private readonly CancellationTokenSource _cancel = new();
     private readonly ILogger _logger;
+    private readonly CancellationToken _stoppingToken;
     private readonly CancellationTokenRegistration _stopping;
     private volatile bool _asked;
 
     public RunControl(JobRow row, ILogger logger, CancellationToken stoppingToken)
     {
-        (Row, _logger) = (row, logger);
+        (Row, _logger, _stoppingToken) = (row, logger, stoppingToken);
         _stopping = stoppingToken.UnsafeRegister(static control => ((RunControl)control!).CancelOffThread(), this);
     }
 
@@ -24,6 +25,12 @@ internal sealed class RunControl
 
     /// <summary>Who asked, and why; null where nobody did or it is not recorded.</summary>
     public string? CancelledBy { get; private set; }
+
+    /// <summary>
+    /// Whether what ends by this exception was cancelled: somebody asked for it, or the host stops. An exception of another kind has come
+    /// meanwhile by itself.
+    /// </summary>
+    public bool IsCancelledBy(Exception? error) => _asked || (error is OperationCanceledException && _stoppingToken.IsCancellationRequested);
 
     /// <summary>Whether somebody asked to end this run, in contrast to a host that stops.</summary>
     public bool IsCancelled => _asked;

@@ -14,7 +14,7 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
     {
         if (_done || target.Tables is not { HasSide: true } log)
             return null;
-        var command = new NpgsqlBatchCommand(log.Named(ControlSql.Register));
+        var command = new NpgsqlBatchCommand(log.Server.Render(ControlSql.Register));
         command.Parameters.AddRange(identity.Parameters(lockKey: null, "heartbeat", self: false));
         return command;
     }
@@ -26,7 +26,7 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
         var key = Random.Shared.Next(1, int.MaxValue);
         // Known first, locked second: in between the fresh heartbeat says that this process lives.
         connection.Execute(
-            target.Tables!.Named(ControlSql.Register), identity.Parameters(holdsLocks ? key : null, holdsLocks ? "lock" : "heartbeat", self: true));
+            target.Server!.Render(ControlSql.Register), identity.Parameters(holdsLocks ? key : null, holdsLocks ? "lock" : "heartbeat", self: true));
         if (holdsLocks)
             connection.Execute(ControlSql.SessionLock, PgParameter.Integer(key));
         _done = true;
@@ -37,7 +37,7 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
     public (long[] Asked, string?[] By, int? Pid) Beat(ControlConnection connection, long[] open, bool holdsLocks)
     {
         var answer = connection.Rows<(long[], string?[], int?)>(
-            target.Tables!.Named(ControlSql.Heartbeat), row => (row.GetFieldValue<long[]>(0), row.GetFieldValue<string?[]>(1), row.GetInt32(2)),
+            target.Server!.Render(ControlSql.Heartbeat), row => (row.GetFieldValue<long[]>(0), row.GetFieldValue<string?[]>(1), row.GetInt32(2)),
             PgParameter.Uuid(identity.Id), PgParameter.BigInts(open));
         if (answer is [var one])
             return one;
@@ -47,5 +47,5 @@ internal sealed class SessionRegistration(SessionIdentity identity, LogTarget ta
     }
 
     public void Leave(ControlConnection connection) =>
-        connection.Execute(target.Tables!.Named(ControlSql.End), PgParameter.Uuid(identity.Id));
+        connection.Execute(target.Server!.Render(ControlSql.End), PgParameter.Uuid(identity.Id));
 }

@@ -9,24 +9,17 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
 
     // $1 job, $2 level, $3 text of the level if the table has none, $4 time or null, $5 message of open steps, $6 action of a last step or
     // null, $7 its message, $8 error, $9 result.
-    private const string Values =
-        """
+    private const string ByTables =
+        $"""
         WITH v AS (
-            SELECT coalesce(
-        """ + TextOfLevel + """
-                , $3) AS status,
-                   coalesce($4, clock_timestamp()) AS at
-        )
-        """;
-
-    private const string Side =
-        ", reaped AS (SELECT r.reaped_at FROM omnipg_jobmon.run r WHERE r.job_id = $1 AND r.reaped_at IS NOT NULL)";
-
-    private const string NoSide = ", reaped AS (SELECT NULL::timestamptz AS reaped_at WHERE false)";
-
-    private const string End =
-        """
-        , ended AS (
+            SELECT coalesce({TextOfLevel}, $3) AS status, coalesce($4, clock_timestamp()) AS at
+        ), reaped AS (
+        --side
+            SELECT r.reaped_at FROM omnipg_jobmon.run r WHERE r.job_id = $1 AND r.reaped_at IS NOT NULL
+        --noside
+            SELECT NULL::timestamptz AS reaped_at WHERE false
+        --end
+        ), ended AS (
             UPDATE jobmon.job_log j SET end_time = greatest(v.at, j.start_time), status = v.status
             FROM v WHERE j.job_id = $1 AND (j.end_time IS NULL OR EXISTS (SELECT FROM reaped WHERE reaped_at >= j.end_time))
             RETURNING j.job_id, j.end_time, EXISTS (SELECT FROM reaped) AS recovered
@@ -40,18 +33,11 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
             SELECT ended.job_id, nextval('jobmon.job_detail_step_id_seq'), coalesce($6, 'Finished'), ended.end_time, ended.end_time, 0, v.status,
                    concat_ws(' ', $7, CASE WHEN ended.recovered THEN '(recovered after being declared dead)' END)
             FROM ended, v WHERE $6::text IS NOT NULL OR ended.recovered
-        )
-        """;
-
-    private const string EndSide =
-        """
-        , side AS (
+        --side
+        ), side AS (
             UPDATE omnipg_jobmon.run r SET error = $8::jsonb, result = coalesce($9::jsonb, r.result) FROM ended WHERE r.job_id = ended.job_id
+        --end
         )
-        """;
-
-    private const string Answer =
-        """
         SELECT (SELECT count(*) FROM ended), (SELECT l.status = v.status FROM jobmon.job_log l WHERE l.job_id = $1),
                pg_notify('omnipg_jobmon', 'end:' || $1::bigint)::text
         FROM v
@@ -70,6 +56,10 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
         FROM told
         """;
 
+    /// <summary>Action of the step that the end of a run adds for a message that no step carries.</summary>
+    public static string ActionOf(JobOutcome outcome, bool afterSteps) =>
+        !outcome.IsFailure ? "Finished" : afterSteps ? "EXCEPTION after last step logged" : "EXCEPTION before first step logged";
+
     public JobOutcome Outcome { get; } = outcome;
 
     /// <summary>Action of a last step to add; null for none.</summary>
@@ -86,7 +76,7 @@ internal sealed class JobEndedEvent(JobRow job, long mark, JobOutcome outcome) :
     public override string Operation => "job end";
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
-        log, null, static (log, _) => log.ByFunctions ? [ByPublicFunctions] : [Values, log.HasSide ? Side : NoSide, End, log.HasSide ? EndSide : null, Answer],
+        log, null, ByTables, ByPublicFunctions,
         PgParameter.BigInt(Job.JobId), PgParameter.Integer(Outcome.Level.Code), PgParameter.Text(Outcome.Level.ToString()), PgParameter.Instant(Time(context)), PgParameter.Text(OpenStepMessage), PgParameter.Text(FinalAction),
         PgParameter.Text(Marked(FinalMessage, context)), PgParameter.Text(ErrorJson), PgParameter.Text(ResultJson));
 

@@ -11,45 +11,32 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
     // $1 name, $2 time or null, $3 pid or null, $4 token, $5 session, $6 parent, $7 trace, $8 span, $9 arguments, $10 tags, $11 max runtime,
     // $12 repeated. The row of a first try is found by its token; without side tables the best there is: an own row of the same name, begun
     // a moment ago.
-    private const string OldByToken = "WITH old AS (SELECT r.job_id FROM omnipg_jobmon.run r WHERE r.client_token = $4)";
-
-    private const string OldByName =
+    private const string ByTables =
         """
         WITH old AS (
+        --side
+            SELECT r.job_id FROM omnipg_jobmon.run r WHERE r.client_token = $4
+        --noside
             SELECT l.job_id FROM jobmon.job_log l
             WHERE $12 AND l.job_name = upper($1) AND l.owner = current_user AND l.end_time IS NULL
               AND l.start_time > clock_timestamp() - interval '30 seconds' ORDER BY l.job_id DESC LIMIT 1
-        )
-        """;
-
-    private const string Fresh =
-        """
-        , fresh AS (
+        --end
+        ), fresh AS MATERIALIZED (
+        --functions
+            SELECT jobmon._autonomous_add_job(current_user::text, $1, coalesce($3, pg_backend_pid()))::bigint AS job_id
+            WHERE NOT EXISTS (SELECT FROM old) AND $2::timestamptz IS NULL
+        --nofunctions
             INSERT INTO jobmon.job_log (job_id, owner, job_name, start_time, pid)
             SELECT nextval('jobmon.job_log_job_id_seq'), current_user, upper($1), coalesce($2, clock_timestamp()), coalesce($3, pg_backend_pid())
             WHERE NOT EXISTS (SELECT FROM old)
             RETURNING job_id
-        )
-        """;
-
-    private const string FreshByLocalFunction =
-        """
-        , fresh AS MATERIALIZED (
-            SELECT jobmon._autonomous_add_job(current_user::text, $1, coalesce($3, pg_backend_pid()))::bigint AS job_id
-            WHERE NOT EXISTS (SELECT FROM old) AND $2::timestamptz IS NULL
-        )
-        """;
-
-    private const string Side =
-        """
-        , side AS (
+        --end
+        --side
+        ), side AS (
             INSERT INTO omnipg_jobmon.run (job_id, client_token, session_id, display_name, parent_job_id, trace_id, span_id, args, tags, max_runtime)
             SELECT job_id, $4, $5, $1, $6, $7, $8, $9::jsonb, $10, $11 FROM fresh
+        --end
         )
-        """;
-
-    private const string Begun =
-        """
         SELECT job_id, EXISTS (SELECT FROM jobmon.job_status_text WHERE alert_code = 1), pg_notify('omnipg_jobmon', 'start:' || job_id)::text
         FROM (SELECT job_id FROM fresh UNION ALL SELECT job_id FROM old) AS begun
         """;
@@ -85,6 +72,19 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
     /// <summary>Code 1 of <c>job_status_text</c> exists: without it success has no name.</summary>
     public bool SuccessHasText { get; private set; } = true;
 
+    /// <summary>This start and all that follows it, as the original records a run that found another one at work.</summary>
+    public List<LogEvent> Skipped()
+    {
+        var step = new StepRow(Job, null, 1, $"Obtaining advisory lock for job: {Job.Name}");
+        return
+        [
+            this,
+            new StepStartedEvent(step, Mark),
+            new StepEndedEvent(step, Mark, AlertLevel.Warning) { Message = "Found concurrent job. Exiting gracefully" },
+            new JobEndedEvent(Job, Mark, new JobOutcome(AlertLevel.Warning, JobState.Skipped, null, null)),
+        ];
+    }
+
     public override string Operation => "job start";
 
     public override bool IsReady => true;
@@ -95,8 +95,7 @@ internal sealed class JobStartedEvent(JobRow job, long mark) : LogEvent(job, mar
     {
         var at = Time(context);
         return Command(
-            log, at, static (log, byLocalFunctions) => log.ByFunctions ? [ThroughDblink]
-                : [log.HasSide ? OldByToken : OldByName, byLocalFunctions ? FreshByLocalFunction : Fresh, log.HasSide ? Side : null, Begun],
+            log, at, ByTables, ThroughDblink,
             PgParameter.Text(Job.Name), PgParameter.Instant(at), PgParameter.Integer(context.ControlPid()), PgParameter.Uuid(Job.Token), PgParameter.Uuid(context.SessionId), PgParameter.BigInt(Parent?.JobId), PgParameter.Text(TraceId), PgParameter.Text(SpanId),
             PgParameter.Text(ArgumentsJson), PgParameter.Of(TagsOf(context), NpgsqlDbType.Array | NpgsqlDbType.Text), PgParameter.Of(MaxRuntime, NpgsqlDbType.Interval),
             PgParameter.Flag(Repeated));

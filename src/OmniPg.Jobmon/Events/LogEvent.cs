@@ -10,11 +10,8 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// highest one that has.
     /// </summary>
     protected const string TextOfLevel =
-        """
-
-                (SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code = $2 ORDER BY 1 LIMIT 1),
-                (SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code > 1 AND $2 <> 1 ORDER BY t.alert_code DESC LIMIT 1)
-        """;
+        "(SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code = $2 ORDER BY 1 LIMIT 1), "
+        + "(SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code > 1 AND $2 <> 1 ORDER BY t.alert_code DESC LIMIT 1)";
 
     private const string LateSuffix = " (recorded late)";
 
@@ -65,11 +62,12 @@ internal abstract class LogEvent(JobRow job, long mark)
     /// <summary>The statement with all its parameters: they are the same in every kind of log, whether its text needs them or not.</summary>
     /// <param name="log">The log.</param>
     /// <param name="at">The event's own time, which the functions of the extension take none of; null for the server's now.</param>
-    /// <param name="parts">The parts of its text; told whether they may call local functions of the extension.</param>
+    /// <param name="byTables">Its text for a role that may write the tables.</param>
+    /// <param name="byPublicFunctions">Its text for one that may only call the public functions of the extension.</param>
     /// <param name="parameters">The values.</param>
-    protected NpgsqlBatchCommand Command(LogTables log, DateTime? at, Func<LogTables, bool, string?[]> parts, params ReadOnlySpan<NpgsqlParameter> parameters)
+    protected NpgsqlBatchCommand Command(LogTables log, DateTime? at, string byTables, string byPublicFunctions, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var command = new NpgsqlBatchCommand(log.Statement(GetType(), at is null && log.ByLocalFunctions, parts));
+        var command = new NpgsqlBatchCommand(log.Statement(GetType(), at is null && log.ByLocalFunctions, log.ByFunctions ? byPublicFunctions : byTables));
         foreach (var parameter in parameters)
             command.Parameters.Add(parameter);
         return command;

@@ -28,7 +28,7 @@ internal sealed class LogLinesEvent(JobRow job, long mark, long first, LogLine[]
     public override bool MayCommitRelaxed => true;
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
-        log, null, static (_, _) => [Insert],
+        log, null, Insert, Insert,
         PgParameter.BigInt(Job.JobId), PgParameter.BigInt(First), List(NpgsqlDbType.Bigint, l => l.Step?.StepId),
         List(NpgsqlDbType.TimestampTz, l => context.Clock.At(l.Mark)), List(NpgsqlDbType.Smallint, l => l.Level),
         List(NpgsqlDbType.Text, l => context.Texts.Clean(l.Category)), List(NpgsqlDbType.Text, l => context.Texts.Clean(l.Message)));

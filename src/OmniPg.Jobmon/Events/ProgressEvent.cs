@@ -7,24 +7,16 @@ namespace OmniPg.Jobmon;
 internal sealed class ProgressEvent(JobRow job, long mark, IReadOnlyList<(StepRow Step, StepProgress Progress)> steps) : LogEvent(job, mark)
 {
     // $1 steps, $2 messages, $3 currents, $4 totals, $5 units: one statement for all moving steps of a job.
-    private const string New =
+    private const string ByTables =
         """
         WITH p AS MATERIALIZED (
             SELECT * FROM unnest($1, $2, $3, $4, $5) AS u (step_id, message, current, total, unit) ORDER BY step_id
-        )
-        """;
-
-    private const string Side =
-        """
-        , side AS (
+        --side
+        ), side AS (
             UPDATE omnipg_jobmon.step s SET current = p.current, total = p.total, unit = p.unit, progress_at = clock_timestamp()
             FROM p WHERE s.step_id = p.step_id
-        )
-        """;
-
-    private const string Move =
-        """
-        , moved AS (
+        --end
+        ), moved AS (
             UPDATE jobmon.job_detail d
             SET status = 'PENDING', message = p.message, elapsed_time = greatest(extract(epoch FROM clock_timestamp() - d.start_time), 0)::real
             FROM p WHERE d.step_id = p.step_id AND d.end_time IS NULL
@@ -45,7 +37,7 @@ internal sealed class ProgressEvent(JobRow job, long mark, IReadOnlyList<(StepRo
     public override bool MayCommitRelaxed => true;
 
     public override NpgsqlBatchCommand ToCommand(LogTables log, WriteContext context) => Command(
-        log, null, static (log, _) => log.ByFunctions ? [ByPublicFunction] : [New, log.HasSide ? Side : null, Move],
+        log, null, ByTables, ByPublicFunction,
         List(NpgsqlDbType.Bigint, s => s.Step.StepId!.Value),
         List(NpgsqlDbType.Text, s => context.Texts.Clean(s.Progress.ToText())),
         List(NpgsqlDbType.Bigint, s => (long?)s.Progress.Current),

@@ -16,10 +16,10 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         --noside
             false
         --end
-        FROM @schema@.job_log j
+        FROM jobmon.job_log j
         --side
-        LEFT JOIN @side@.run r ON r.job_id = j.job_id
-        LEFT JOIN @side@.session s ON s.session_id = r.session_id
+        LEFT JOIN omnipg_jobmon.run r ON r.job_id = j.job_id
+        LEFT JOIN omnipg_jobmon.session s ON s.session_id = r.session_id
         --end
 
         """;
@@ -43,7 +43,7 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         SELECT json_build_object('jobId', f.job_id, 'owner', f.owner, 'jobName', f.job_name, 'startTime', f.start_time, 'endTime', f.end_time,
             'status', f.status, 'pid', f.pid, 'steps', coalesce((SELECT json_agg(json_build_object('stepId', d.step_id, 'action', d.action,
                 'startTime', d.start_time, 'endTime', d.end_time, 'elapsedSeconds', d.elapsed_time, 'status', d.status, 'message', d.message)
-                ORDER BY d.step_id) FROM @schema@.job_detail d WHERE d.job_id = f.job_id), '[]'))::text
+                ORDER BY d.step_id) FROM jobmon.job_detail d WHERE d.job_id = f.job_id), '[]'))::text
         FROM (
         """ + "\n" + List + ") f ORDER BY f.job_id DESC";
 
@@ -52,7 +52,7 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         """
         j.status IS NULL AND j.end_time IS NULL AND
         --side
-            CASE WHEN s.session_id IS NOT NULL THEN coalesce(@side@.session_is_live(s.session_id, $2), false) ELSE
+            CASE WHEN s.session_id IS NOT NULL THEN coalesce(omnipg_jobmon.session_is_live(s.session_id, $2), false) ELSE
         --noside
             CASE WHEN true THEN $2 IS NOT NULL AND
         --end
@@ -74,9 +74,9 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         --noside
             false
         --end
-        FROM @schema@.job_detail d
+        FROM jobmon.job_detail d
         --side
-        LEFT JOIN @side@.step x ON x.step_id = d.step_id
+        LEFT JOIN omnipg_jobmon.step x ON x.step_id = d.step_id
         --end
 
         """;
@@ -92,7 +92,7 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
 
     private const string StepsOfJob = Steps +
         """
-        WHERE d.job_id IN (SELECT j.job_id FROM @schema@.job_log j WHERE j.job_name = upper($1) ORDER BY j.job_id DESC LIMIT $2)
+        WHERE d.job_id IN (SELECT j.job_id FROM jobmon.job_log j WHERE j.job_name = upper($1) ORDER BY j.job_id DESC LIMIT $2)
         ORDER BY d.job_id DESC, d.step_id
         """;
 
@@ -105,8 +105,8 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
             percentile_cont(0.95) WITHIN GROUP (ORDER BY f.took) FILTER (WHERE f.good), max(f.took) FILTER (WHERE f.good),
             max(f.start_time), max(f.end_time) FILTER (WHERE f.good)
         FROM (SELECT j.start_time, j.end_time, extract(epoch FROM j.end_time - j.start_time)::double precision AS took,
-                j.end_time IS NOT NULL AND coalesce(j.status = (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = 1), false) AS good
-              FROM @schema@.job_log j WHERE j.job_name = upper($1) AND j.start_time > now() - $2) f
+                j.end_time IS NOT NULL AND coalesce(j.status = (SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code = 1), false) AS good
+              FROM jobmon.job_log j WHERE j.job_name = upper($1) AND j.start_time > now() - $2) f
         """;
 
     public IAsyncEnumerable<JobRecord> ListAsync(JobQuery query, CancellationToken cancellationToken = default)

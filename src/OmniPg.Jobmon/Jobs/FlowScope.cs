@@ -38,6 +38,20 @@ internal sealed class FlowScope
     /// <summary>The innermost open scope of a run of one client.</summary>
     public static FlowScope? CurrentOf(JobmonRuntime runtime) => Find(static (job, wanted) => job.Runtime == wanted, runtime);
 
+    /// <summary>The run that a new one belongs to: the one that is named, else the open one of the same client in this flow; null for none.</summary>
+    /// <exception cref="ArgumentException">The named one is recorded elsewhere: its id would mean another run here.</exception>
+    public static JobRow? ParentOf(IJob? parent, JobmonRuntime runtime)
+    {
+        if (parent is null)
+            return CurrentOf(runtime)?.Job.Row;
+        // What is recorded nowhere has no id that could be wrong.
+        if (runtime.Log is null || parent is JobRun { Runtime.Log: null })
+            return null;
+        return parent is JobRun run && run.Runtime.Log!.Equals(runtime.Log)
+            ? run.Row
+            : throw new ArgumentException($"Job '{parent.Name}' cannot be the parent: it is recorded in another log.", nameof(parent));
+    }
+
     /// <summary>Makes a new scope the innermost one; to be called in the caller's own frame, not behind an await.</summary>
     public static FlowScope Enter(JobRun job, StepRow? step = null) => new(job, step);
 

@@ -48,7 +48,7 @@ internal sealed class Housekeeping(
         if (target.Tables is not { HasSide: true } log)
             return;
         using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-        var closed = connections.Statements(connection).Scalar<int>(log.Named(ControlSql.Reap), PgParameter.Double(options.DeadAfter.TotalSeconds));
+        var closed = connections.Statements(connection).Scalar<int>(log.Server.Render(ControlSql.Reap), PgParameter.Double(options.DeadAfter.TotalSeconds));
         if (closed > 0)
             JobmonLog.Reaped(logger, closed);
     }

@@ -7,12 +7,8 @@ namespace OmniPg.Jobmon;
 /// <summary>One open run: its handle for the caller, and what the background threads see of it.</summary>
 internal sealed partial class JobRun : IJob
 {
-    private readonly JobmonRuntime _runtime;
-    private readonly JobOptions _options;
     private readonly RunValues _values = new();
-    private readonly OpenSteps _steps = new();
     private readonly RunFlusher _flusher;
-    private readonly RunControl _control;
     private readonly Activity? _activity;
     private readonly FlowScope _scope;
     private readonly InstanceLock? _lock;
@@ -26,15 +22,13 @@ internal sealed partial class JobRun : IJob
     /// <summary>Creates the handle without any I/O and makes it the current job of the caller's flow.</summary>
     public JobRun(JobmonRuntime runtime, string jobName, JobOptions options)
     {
-        _runtime = runtime;
-        _options = options;
-        _begun = runtime.Time.GetTimestamp();
+        (Runtime, Options, _begun) = (runtime, options, runtime.Time.GetTimestamp());
         Row = new JobRow(runtime.Texts.Clean(jobName)!) { Withheld = options.ErrorsOnly };
-        _control = new RunControl(Row, runtime.Logger, options.StoppingToken);
-        _flusher = new RunFlusher(Row, _steps, runtime);
+        Control = new RunControl(Row, runtime.Logger, options.StoppingToken);
+        _flusher = new RunFlusher(Row, Steps, runtime);
         _work = new AttachedWork(this);
-        _parent = ParentOf(options.Parent, runtime);
-        _lock = options.SingleInstance ? new InstanceLock(_control) : null;
+        _parent = FlowScope.ParentOf(options.Parent, runtime);
+        _lock = options.SingleInstance ? new InstanceLock(Control) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
         // Last: what throws before leaves the caller's flow as it was.
         _scope = FlowScope.Enter(this);
@@ -45,11 +39,13 @@ internal sealed partial class JobRun : IJob
 
     public JobRow Row { get; }
 
-    public JobmonRuntime Runtime => _runtime;
+    public JobmonRuntime Runtime { get; }
 
-    public JobOptions Options => _options;
+    public JobOptions Options { get; }
 
-    public OpenSteps Steps => _steps;
+    public OpenSteps Steps { get; } = new();
+
+    public RunControl Control { get; }
 
     public long? JobId => Row.JobId;
 
@@ -59,13 +55,13 @@ internal sealed partial class JobRun : IJob
 
     public bool Acquired => State != JobState.Skipped;
 
-    public CancellationToken CancellationToken => _control.Token;
+    public CancellationToken CancellationToken => Control.Token;
 
-    public DisposeBehavior DisposeBehavior => _options.DisposeBehavior ?? _runtime.Options.DisposeBehavior;
+    public DisposeBehavior DisposeBehavior => Options.DisposeBehavior ?? Runtime.Options.DisposeBehavior;
 
-    private AutonomousWriter Writer => _runtime.Writer;
+    private AutonomousWriter Writer => Runtime.Writer;
 
-    private bool IsLong => _options.RecordWhenLongerThan is { } limit && _runtime.Time.GetElapsedTime(_begun) > limit;
+    private bool IsLong => Options.RecordWhenLongerThan is { } limit && Runtime.Time.GetElapsedTime(_begun) > limit;
 
     public IStep Step(string action) => SyncCall.Run(NewStep(action, null).BeginAsync(async: false));
 
@@ -92,10 +88,8 @@ internal sealed partial class JobRun : IJob
     }
 
     public Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default) =>
-        SqlStepAsync(action, sql, _work.Connection ?? throw NoWork(Name), null, cancellationToken);
-
-    public static InvalidOperationException NoWork(string name) =>
-        new($"Job '{name}' has no open work connection: attach one, or name the connection of this step.");
+        SqlStepAsync(action, sql, _work.Connection ?? throw new InvalidOperationException(
+            $"Job '{Name}' has no open work connection: attach one, or name the connection of this step."), null, cancellationToken);
 
     /// <summary>Creates the handle without any I/O and makes it the current scope of the caller's flow.</summary>
     public StepRun NewStep(string action, StepRun? parent)
@@ -105,8 +99,8 @@ internal sealed partial class JobRun : IJob
         if (State != JobState.Running)
             throw new InvalidOperationException($"Job '{Name}' has ended as '{State}'; a step cannot be added.");
         // Should the run end at this very moment, its end may miss the step: the server then has it open until its own handle ends it.
-        var step = new StepRun(this, parent, _steps.NextOrdinal(), action);
-        _steps.Add(step);
+        var step = new StepRun(this, parent, Steps.NextOrdinal(), action);
+        Steps.Add(step);
         return step;
     }
 
@@ -147,7 +141,7 @@ internal sealed partial class JobRun : IJob
         if (await ReleaseAsync(async: true, cancellationToken).ConfigureAwait(false) is { } error)
             throw await Writer.ExplainAsync(async: true, error, "flush").ConfigureAwait(false);
         if (!await _flusher.FlushAsync(async: true).ConfigureAwait(false))
-            throw new JobmonUnavailableException("progress", _runtime.Sink.Name, "the write failed.");
+            throw new JobmonUnavailableException("progress", Runtime.Sink.Name, "the write failed.");
     }
 
     /// <summary>Writes what changed, with synchronous I/O; false when it was not taken.</summary>

@@ -31,6 +31,20 @@ internal sealed class OpenSteps
         }
     }
 
+    /// <summary>Ends all of them with their run, inner ones first, as they would have ended by themselves.</summary>
+    /// <returns>Their ends, and whether the message of the run stands with none of them.</returns>
+    public (List<LogEvent> Ends, bool IsHomeless) EndWith(JobOutcome outcome)
+    {
+        var (open, recorded) = Close();
+        var known = outcome.Cause is { } cause && ReferenceEquals(cause, recorded);
+        // The innermost step is where the work stood: it gets the reason, if there is a row that can carry it.
+        var culprit = outcome.IsFailure && !known ? Array.FindLast(open, step => !step.Row.Lost) : null;
+        var ends = new List<LogEvent>(open.Length + 1);
+        foreach (var step in open.AsEnumerable().Reverse())
+            ends.Add(step.EndWithJob(outcome.Level, step == culprit ? outcome.Message : null, step == culprit ? outcome.Error : null));
+        return (ends, outcome.IsFailure ? culprit is null && !known : outcome.Message is not null);
+    }
+
     /// <summary>Empties the list for the end of the run.</summary>
     /// <returns>The steps, innermost last, and the exception that was recorded last with a step.</returns>
     public (StepRun[] Open, Exception? Recorded) Close()

@@ -11,21 +11,16 @@ internal static class SqlText
     public static async Task<SqlJobResult> RunJobAsync(
         JobRun run, string sql, NpgsqlDataSource? dataSource, TimeSpan limit, CancellationToken cancellationToken)
     {
-        await using var ending = run.ConfigureAwait(false);
-        if (!run.Acquired)
-            return new SqlJobResult(run.JobId, Succeeded: false, 0, Skipped: true, null);
         try
         {
-            var rows = await run.StepAsync($"Running sql: {PgLiteral.Quote(sql)}", ExecuteAsync, cancellationToken).ConfigureAwait(false);
-            await run.CompleteAsync(cancellationToken: CancellationToken.None).ConfigureAwait(false);
-            return new SqlJobResult(run.JobId, Succeeded: true, rows, Skipped: false, null);
+            // The caller's own token: the step joins it with that of the run.
+            var rows = await run.RunAsync(
+                (_, _) => run.StepAsync($"Running sql: {PgLiteral.Quote(sql)}", ExecuteAsync, cancellationToken), cancellationToken).ConfigureAwait(false);
+            return new SqlJobResult(run.JobId, run.Acquired, rows, Skipped: !run.Acquired, null);
         }
-        catch (Exception error)
+        catch (NpgsqlException error)
         {
-            await run.EndWithAsync(error, cancellationToken).ConfigureAwait(false);
             // The original answers errors of the SQL with a text; what the caller did wrong is no answer.
-            if (error is not NpgsqlException)
-                throw;
             return new SqlJobResult(run.JobId, Succeeded: false, 0, Skipped: false, error);
         }
 

@@ -129,12 +129,12 @@ internal sealed class StepRun : IStep
     private async ValueTask EndWithAsync(Exception error)
     {
         // "Canceled due to user request" does not say by whom; the log knows.
-        await _job.LookForCancellationAsync(async: true, error).ConfigureAwait(false);
+        await _job.Runtime.Control.LookForRequestAsync(async: true, _job.Control, error).ConfigureAwait(false);
         // The driver hides the server's refusal behind its own exception when the token has fired before the answer came.
         var signalled = error is OperationCanceledException or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled }
-            && _job.CancelledBy is not null;
+            && _job.Control.CancelledBy is not null;
         await EndAsync(
-            async: true, "Fail", signalled ? _job.Options.CancelledLevel : AlertLevel.Critical, signalled ? JobOutcome.CancelledText(_job.CancelledBy) : null, null,
+            async: true, "Fail", signalled ? _job.Options.CancelledLevel : AlertLevel.Critical, signalled ? JobOutcome.CancelledText(_job.Control.CancelledBy) : null, null,
             error, mayThrow: false).ConfigureAwait(false);
     }
 
@@ -233,8 +233,8 @@ internal sealed class StepRun : IStep
         // The last exception of this flow, not the one that is on its way now: a dispose cannot see that.
         if (_job.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
             return EndAsync(async, "Dispose", AlertLevel.Ok, null, null, null, mayThrow: false);
-        return _job.IsCancelledBy(_scope.LastException)
-            ? EndAsync(async, "Dispose", _job.Options.CancelledLevel, JobOutcome.CancelledText(_job.CancelledBy), null, _scope.LastException, mayThrow: false)
+        return _job.Control.IsCancelledBy(_scope.LastException)
+            ? EndAsync(async, "Dispose", _job.Options.CancelledLevel, JobOutcome.CancelledText(_job.Control.CancelledBy), null, _scope.LastException, mayThrow: false)
             : EndAsync(async, "Dispose", AlertLevel.Critical, _scope.LastException is null ? "Disposed without Complete()" : null, null,
                 _scope.LastException, mayThrow: false);
     }

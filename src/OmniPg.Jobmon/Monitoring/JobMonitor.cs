@@ -13,23 +13,23 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     private const string Prepare =
         """
         SELECT coalesce($1, c.longest::text, '1 week'), coalesce($1::interval < c.longest, false), now(), pg_is_in_recovery(),
-            current_setting('transaction_read_only') = 'off' AND has_table_privilege('@schema.literal@.job_log', 'UPDATE')
-        FROM (SELECT greatest(max(error_threshold), max(warn_threshold)) AS longest FROM @schema@.job_check_config WHERE active) c
+            current_setting('transaction_read_only') = 'off' AND has_table_privilege('jobmon.job_log', 'UPDATE')
+        FROM (SELECT greatest(max(error_threshold), max(warn_threshold)) AS longest FROM jobmon.job_check_config WHERE active) c
         """;
 
     // Compiling the check takes seconds where running it takes milliseconds. For this batch alone: it is one transaction.
     public const string NoCompilation = "SELECT set_config('jit', 'off', true)";
 
     /// <summary>Texts of the alert codes.</summary>
-    private const string StatusTexts = "SELECT alert_code, alert_text FROM @schema@.job_status_text ORDER BY alert_code";
+    private const string StatusTexts = "SELECT alert_code, alert_text FROM jobmon.job_status_text ORDER BY alert_code";
 
     // $1 is unused, so that both statements about running jobs take the same parameters.
     private const string CountRunning =
         """
-        SELECT count(*)::integer FROM @schema@.job_log j
+        SELECT count(*)::integer FROM jobmon.job_log j
         --side
-        LEFT JOIN @side@.run r ON r.job_id = j.job_id
-        LEFT JOIN @side@.session s ON s.session_id = r.session_id
+        LEFT JOIN omnipg_jobmon.run r ON r.job_id = j.job_id
+        LEFT JOIN omnipg_jobmon.session s ON s.session_id = r.session_id
         --end
         WHERE $1::integer IS NULL AND
         """ + "\n" + JobHistory.IsAtWork;
@@ -37,30 +37,30 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     private const string LintRules =
         """
         SELECT c.job_name, 'name-not-upper-case', format('Job names are stored in upper case, so this rule matches no run and reports MISSING for ever. Use %L.', upper(c.job_name))
-        FROM @schema@.job_check_config c WHERE c.job_name <> upper(c.job_name)
+        FROM jobmon.job_check_config c WHERE c.job_name <> upper(c.job_name)
         UNION ALL
         SELECT c.job_name, 'warning-after-error', format('The warning threshold %s is longer than the error threshold %s: nothing is reported before the warning.', c.warn_threshold, c.error_threshold)
-        FROM @schema@.job_check_config c WHERE c.warn_threshold > c.error_threshold
+        FROM jobmon.job_check_config c WHERE c.warn_threshold > c.error_threshold
         UNION ALL
         SELECT c.job_name, 'threshold-not-positive', 'A threshold of zero or less reports the job as MISSING at once.'
-        FROM @schema@.job_check_config c WHERE least(c.warn_threshold, c.error_threshold) <= '0'
+        FROM jobmon.job_check_config c WHERE least(c.warn_threshold, c.error_threshold) <= '0'
         UNION ALL
         SELECT c.job_name, 'never-ran', 'No run of that name is in the log.'
-        FROM @schema@.job_check_config c
-        WHERE c.active AND c.job_name = upper(c.job_name) AND NOT EXISTS (SELECT FROM @schema@.job_log j WHERE j.job_name = c.job_name)
+        FROM jobmon.job_check_config c
+        WHERE c.active AND c.job_name = upper(c.job_name) AND NOT EXISTS (SELECT FROM jobmon.job_log j WHERE j.job_name = c.job_name)
         UNION ALL
         SELECT c.job_name, 'inactive', 'The rule is off, and an inactive rule also silences the default rule of three failed runs.'
-        FROM @schema@.job_check_config c WHERE NOT c.active
+        FROM jobmon.job_check_config c WHERE NOT c.active
         UNION ALL
         SELECT NULL, 'success-text-missing', 'Table job_status_text has no code 1, so no run counts as a success.'
-        WHERE NOT EXISTS (SELECT FROM @schema@.job_status_text WHERE alert_code = 1)
+        WHERE NOT EXISTS (SELECT FROM jobmon.job_status_text WHERE alert_code = 1)
         UNION ALL
         SELECT NULL, 'status-text-twice', format('The text %L stands for several codes; the lowest wins.', t.alert_text)
-        FROM @schema@.job_status_text t GROUP BY t.alert_text HAVING count(*) > 1
+        FROM jobmon.job_status_text t GROUP BY t.alert_text HAVING count(*) > 1
         --side
         UNION ALL
         SELECT u.job_name, 'name-not-upper-case', 'Job names are stored in upper case, so this schedule or limit matches no run.'
-        FROM @side@.check_rule u WHERE u.job_name <> upper(u.job_name)
+        FROM omnipg_jobmon.check_rule u WHERE u.job_name <> upper(u.job_name)
         --end
         ORDER BY 1 NULLS FIRST, 2
         """;
@@ -107,13 +107,17 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
 
         using var batch = new NpgsqlBatch(session.Connection) { Timeout = session.CommandTimeoutSeconds };
         Add(batch, NoCompilation);
-        Add(batch, server.Render(JobmonServer.Script("check-rows.sql"), ("@history@", "$1::text::interval"), ("@dead.after@", "$2")), PgParameter.Text(window), PgParameter.Interval(deadAfter));
+        Add(batch, CheckRows(server), PgParameter.Text(window), PgParameter.Interval(deadAfter));
         Add(batch, server.Render(StatusTexts));
         Add(batch, server.Render(CountRunning), PgParameter.Integer(null), PgParameter.Interval(deadAfter));
         var check = await ReadAsync(batch, checkedAt, standby, session.CancellationToken).ConfigureAwait(false);
         var schedules = server.HasSide ? await ScheduleRule.ReadAsync(session, server).ConfigureAwait(false) : [];
         return (check.With(schedules.Select(rule => rule.Check(checkedAt)).OfType<JobAlert>()), mayReap && server.HasSide && !standby);
     }
+
+    // The text of a script: it is installed as a function, too.
+    private static string CheckRows(JobmonServer server) => SqlTemplate.Render(
+        JobmonServer.Script("check-rows.sql"), server.Schema, server.SideSchema, server.HasSide, ("@history@", "$1::text::interval"), ("@dead.after@", "$2"));
 
     private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
     {

@@ -8,7 +8,6 @@ namespace OmniPg.Jobmon;
 internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly State _state = new();
     private bool _begun;
@@ -17,7 +16,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
     public async IAsyncEnumerable<JobEvent> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         NpgsqlConnection? connection = null;
-        var pause = TimeSpan.Zero;
+        var backOff = new BackOff();
         try
         {
             while (true)
@@ -31,7 +30,7 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
                             await connection.DisposeAsync().ConfigureAwait(false);
                         connection = null;
                         connection = await ListenAsync(cancellationToken).ConfigureAwait(false);
-                        pause = TimeSpan.Zero;
+                        backOff.Reset();
                     }
                     else if (_listens)
                     {
@@ -48,12 +47,12 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
                     if (connection is not null)
                         await connection.DisposeAsync().ConfigureAwait(false);
                     connection = null;
-                    pause = pause == TimeSpan.Zero ? TimeSpan.FromSeconds(0.2) : pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                    backOff.Next();
                 }
                 foreach (var e in events)
                     yield return e;
                 if (connection is null)
-                    await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
+                    await Task.Delay(backOff.Pause, time, cancellationToken).ConfigureAwait(false);
             }
         }
         finally
@@ -137,11 +136,11 @@ internal sealed class JobWatcher(JobmonDatabase database, TimeProvider time)
 
         private const string Begin =
             """
-            SELECT coalesce(max(job_id), 0), coalesce((SELECT array_agg(job_id) FROM @schema@.job_log WHERE status IS NULL AND end_time IS NULL), '{}')
-            FROM @schema@.job_log
+            SELECT coalesce(max(job_id), 0), coalesce((SELECT array_agg(job_id) FROM jobmon.job_log WHERE status IS NULL AND end_time IS NULL), '{}')
+            FROM jobmon.job_log
             """;
 
-        private const string SuccessText = "SELECT (SELECT t.alert_text FROM @schema@.job_status_text t WHERE t.alert_code = 1)";
+        private const string SuccessText = "SELECT (SELECT t.alert_text FROM jobmon.job_status_text t WHERE t.alert_code = 1)";
 
         private readonly HashSet<long> _open = [];
         private readonly Dictionary<long, DateTimeOffset> _gaps = [];

@@ -10,8 +10,8 @@ internal sealed record ScheduleRule(
         """
         SELECT u.job_name, u.cron, coalesce(u.time_zone, 'UTC'), make_interval(secs => extract(epoch FROM coalesce(u.start_grace, '0'))::double precision), u.created_at,
             CASE WHEN u.muted_until > now() THEN u.muted_until END,
-            (SELECT max(j.start_time) FROM @schema@.job_log j WHERE j.job_name = u.job_name)
-        FROM @side@.check_rule u WHERE u.active AND u.cron IS NOT NULL ORDER BY u.job_name
+            (SELECT max(j.start_time) FROM jobmon.job_log j WHERE j.job_name = u.job_name)
+        FROM omnipg_jobmon.check_rule u WHERE u.active AND u.cron IS NOT NULL ORDER BY u.job_name
         """;
 
     public static Task<IReadOnlyList<ScheduleRule>> ReadAsync(PgSession session, JobmonServer server) => session.RowsAsync(

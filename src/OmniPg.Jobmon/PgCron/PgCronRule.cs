@@ -19,12 +19,12 @@ internal sealed record PgCronRule
                     date_trunc('second', $5 - n.open_since), u.anomaly_factor, make_interval(secs => n.usual)) END,
             CASE WHEN n.took < u.min_runtime THEN format('The last run took %s, less than the expected %s', n.took, u.min_runtime) END
         FROM unnest($1, $2, $3, $4, $6) WITH ORDINALITY n (name, last_start, open_since, took, usual, place)
-        LEFT JOIN @side@.check_rule u ON u.job_name = upper(n.name)
+        LEFT JOIN omnipg_jobmon.check_rule u ON u.job_name = upper(n.name)
         --noside
             NOT coalesce(c.active, true), NULL::text, NULL::text, NULL::interval, NULL::timestamptz, NULL::timestamptz, NULL::text, NULL::text
         FROM unnest($1, $2, $3, $4, $6) WITH ORDINALITY n (name, last_start, open_since, took, usual, place)
         --end
-        LEFT JOIN @schema@.job_check_config c ON c.job_name = upper(n.name)
+        LEFT JOIN jobmon.job_check_config c ON c.job_name = upper(n.name)
         ORDER BY n.place
         """;
 

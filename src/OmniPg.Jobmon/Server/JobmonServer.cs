@@ -104,7 +104,7 @@ internal sealed record JobmonServer
         try
         {
             // A side schema that this role may not read looks like none; the server's refusal tells which right is missing.
-            await session.ExecuteAsync(Render("SELECT FROM @side@.schema_version")).ConfigureAwait(false);
+            await session.ExecuteAsync(Render("SELECT FROM omnipg_jobmon.schema_version")).ConfigureAwait(false);
         }
         catch (PostgresException absent) when (absent.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
         {
@@ -120,8 +120,15 @@ internal sealed record JobmonServer
         what, found ?? "unknown", supported,
         older ? "Admin.InstallAsync() upgrades it." : "Use the package version that installed it, or a later one; nothing was changed.");
 
-    /// <summary>Fills the schema placeholders of a statement; <c>--side … --end</c> blocks stay only where the side schema is.</summary>
-    public string Render(string template, params ReadOnlySpan<(string Token, string Text)> more) => SqlTemplate.Render(template, Schema, SideSchema, HasSide, more);
+    /// <summary>
+    /// A statement as it is for this database. Its text names the schemas as a default installation does, <c>jobmon</c> and <c>omnipg_jobmon</c> beside it, so
+    /// that it can be tried in psql.
+    /// </summary>
+    /// <param name="statement">The text; lines between <c>--side</c> or <c>--noside</c> and <c>--end</c> are for a log with or without side tables.</param>
+    /// <param name="byLocalFunctions">Likewise <c>--functions</c> and <c>--nofunctions</c>: whether to call the extension's local functions.</param>
+    public string Render(string statement, bool byLocalFunctions = false) => SqlTemplate.Rename(
+        SqlTemplate.Select(statement, ("side", HasSide), ("functions", byLocalFunctions)),
+        ("jobmon", Schema), ("omnipg_jobmon", SideSchema), ("dblink", FunctionsThrough));
 
     /// <summary>One of the texts in <c>Schema/Scripts</c>.</summary>
     public static string Script(string name)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -57,4 +58,35 @@ internal sealed class LogTarget(OwnConnections connections, JobmonOptions option
 
     /// <summary>Looks at the database again on the next write: it may be another server by then, or the log may have been installed.</summary>
     public void Forget() => _known = false;
+}
+
+/// <summary>The log that was found, and the statements of the writer as they are for it, each made once.</summary>
+/// <remarks>
+/// On the extension's log the live path calls the extension's own local functions. Its functions that end a job are not used: they
+/// overwrite a run that has ended already, and here the first end wins. Times given by the client need the tables, too.
+/// <para>
+/// A role without rights on the tables writes through the public functions all the same: every event goes through dblink, with the rights
+/// of the role in <c>dblink_mapping_jobmon</c>. What the functions cannot do is lost in this way of writing: the last end of a run wins, an
+/// event whose outcome was unknown may appear twice, a late event carries the time of its write, and the process id of attached work is
+/// not recorded.
+/// </para>
+/// </remarks>
+internal sealed class LogTables(JobmonServer server)
+{
+    private readonly ConcurrentDictionary<(Type, bool), string> _statements = new();
+
+    public JobmonServer Server => server;
+
+    /// <summary>The side tables are there: dead jobs, progress values, nesting and exceptions can be recorded.</summary>
+    public bool HasSide => server.HasSide;
+
+    /// <summary>Every event has to go through the extension's public functions.</summary>
+    public bool ByFunctions => server.ByFunctions;
+
+    /// <summary>What happens now goes through the extension's local functions.</summary>
+    public bool ByLocalFunctions => server is { ByFunctions: false, Mode: JobmonMode.Extension };
+
+    /// <summary>The statement of one kind of event, by local functions or by the tables alone.</summary>
+    public string Statement(Type kind, bool byLocalFunctions, string text) => _statements.GetOrAdd(
+        (kind, byLocalFunctions), static (of, made) => made.server.Render(made.text, of.Item2), (server, text));
 }

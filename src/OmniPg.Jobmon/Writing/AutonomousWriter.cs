@@ -294,11 +294,8 @@ internal sealed class AutonomousWriter
 /// <summary>Spares callers the wait for a server that is away: after one failure only the background tries, ever less often.</summary>
 internal sealed class Circuit(TimeProvider time)
 {
-    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
-
     private readonly Lock _lock = new();
-    private TimeSpan _pause = Shortest;
+    private BackOff _backOff;
     private long _openedAt;
     private volatile bool _isOpen;
 
@@ -311,7 +308,7 @@ internal sealed class Circuit(TimeProvider time)
         {
             lock (_lock)
             {
-                var left = _pause - time.GetElapsedTime(_openedAt);
+                var left = _backOff.Pause - time.GetElapsedTime(_openedAt);
                 return left > TimeSpan.Zero ? left : TimeSpan.Zero;
             }
         }
@@ -323,9 +320,9 @@ internal sealed class Circuit(TimeProvider time)
         lock (_lock)
         {
             // Before the pause is over nobody tries on purpose: this one had set out before the first failure, and says nothing new.
-            if (_isOpen && time.GetElapsedTime(_openedAt) < _pause)
+            if (_isOpen && time.GetElapsedTime(_openedAt) < _backOff.Pause)
                 return;
-            _pause = _isOpen ? Min(_pause * 2, Longest) : Shortest;
+            _backOff.Next();
             _openedAt = time.GetTimestamp();
             _isOpen = true;
         }
@@ -337,9 +334,7 @@ internal sealed class Circuit(TimeProvider time)
         lock (_lock)
         {
             _isOpen = false;
-            _pause = Shortest;
+            _backOff.Reset();
         }
     }
-
-    private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;
 }

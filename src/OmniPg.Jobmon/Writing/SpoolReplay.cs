@@ -118,7 +118,7 @@ internal sealed class SpoolReplay(
             if (!SyncCall.Run(target.FindAsync(async: false, connection)).HasSide)
                 return true;
             connections.Statements(connection).Execute(
-                target.Tables!.Named(ControlSql.RegisterDead), PgParameter.Uuid(left.Session), PgParameter.Text(left.Client),
+                target.Server!.Render(ControlSql.RegisterDead), PgParameter.Uuid(left.Session), PgParameter.Text(left.Client),
                 PgParameter.Text(left.Host), PgParameter.Integer(left.Process), PgParameter.Instant(left.ProcessStart), PgParameter.Instant(lastSeen));
             return true;
         }

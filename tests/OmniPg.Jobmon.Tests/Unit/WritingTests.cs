@@ -41,6 +41,18 @@ public sealed class WritingTests
     }
 
     [Fact]
+    public void A_pause_doubles_with_each_failure_and_begins_anew_after_a_success()
+    {
+        var backOff = new BackOff();
+
+        var pauses = Enumerable.Range(0, 10).Select(_ => backOff.Next().TotalSeconds).ToArray();
+        backOff.Reset();
+
+        pauses.Should().Equal(0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30);
+        (backOff.Pause, backOff.Next()).Should().Be((TimeSpan.Zero, TimeSpan.FromMilliseconds(200)));
+    }
+
+    [Fact]
     public void Circuit_waits_twice_as_long_after_each_failure_up_to_half_a_minute()
     {
         var time = new WaitableTimeProvider();

@@ -1,14 +1,93 @@
-using Npgsql;
+using System.Diagnostics;
 
 namespace OmniPg.Jobmon;
 
-/// <content>Every way in which a run ends; the first one wins.</content>
+/// <content>The life of a run: it begins with its lock, if it wants one, and its row, or finds another one at work; of its ends the first one wins.</content>
 internal sealed partial class JobRun
 {
-    /// <summary>Actions of the step that the end of a run adds for a message that no step carries.</summary>
-    private const string BeforeFirstStep = "EXCEPTION before first step logged";
-    private const string AfterLastStep = "EXCEPTION after last step logged";
-    private const string Finished = "Finished";
+    private const int StartOpen = 0, StartMade = 1, StartGivenUp = 2;
+
+    /// <summary>Takes the lock, if one is wanted, and writes the start.</summary>
+    public async ValueTask<IJob> BeginAsync(bool async, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // The lock first: a run that is skipped must never be seen running.
+            if (_lock is not null && !await Runtime.Control.TakeAsync(async, _lock, Options, cancellationToken).ConfigureAwait(false))
+            {
+                await SkipAsync(async).ConfigureAwait(false);
+                return this;
+            }
+
+            ObjectDisposedException.ThrowIf(Interlocked.CompareExchange(ref _start, StartMade, StartOpen) != StartOpen, typeof(IJobmon));
+            var start = StartEvent();
+            await Writer.WriteAsync(async, Row, [start], mayThrow: true).ConfigureAwait(false);
+            if (!start.SuccessHasText && Runtime.Options.ErrorPolicy == ErrorPolicy.Throw)
+                throw JobmonWriteException.NoSuccessText();
+            if (Options.WorkConnection is { } work)
+                Attach(work);
+        }
+        catch (Exception error)
+        {
+            await AbortStartAsync(async, error).ConfigureAwait(false);
+            throw;
+        }
+
+        // Only now: others name a run by the id that the server has given.
+        Runtime.Control.Watch(Control);
+        Writer.Pump.Add(this);
+        // By the caller's other threads, which know it as the current one, or by the client's dispose.
+        if (State != JobState.Running)
+        {
+            Writer.Pump.Remove(this);
+            Runtime.Control.Unwatch(Control);
+        }
+
+        JobmonLog.JobStarted(Runtime.Logger, Name, JobId);
+        return this;
+    }
+
+    private JobStartedEvent StartEvent()
+    {
+        // Without a listener for our own spans the run belongs to the caller's.
+        var span = _activity ?? Activity.Current;
+        // Marked where it happens, not where it is sent: an event that has to wait keeps its time.
+        return new JobStartedEvent(Row, Writer.Mark())
+        {
+            Parent = _parent,
+            TraceId = span?.TraceId.ToHexString(),
+            SpanId = span?.SpanId.ToHexString(),
+            ArgumentsJson = Options.Arguments.Count == 0 ? null : RunValues.Json(Options.Arguments, [], Runtime.Texts),
+            Tags = Options.Tags,
+            MaxRuntime = Options.MaxRuntime,
+            Options = Options,
+            Values = _values,
+        };
+    }
+
+    private async ValueTask SkipAsync(bool async)
+    {
+        Volatile.Write(ref _state, (int)JobState.Skipped);
+        Row.Release();
+        _scope.Ended = true;
+        await Writer.WriteAsync(async, Row, StartEvent().Skipped(), mayThrow: true).ConfigureAwait(false);
+        JobmonLog.JobSkipped(Runtime.Logger, Name);
+        Finish(AlertLevel.Warning, null, "SKIPPED");
+    }
+
+    private async ValueTask AbortStartAsync(bool async, Exception error)
+    {
+        _scope.Ended = _disposed = true;
+        // The row may be there, or on its way: nobody else could end a run whose handle the caller never got.
+        if (State == JobState.Running && (JobId is not null || Row.Journal.Count > 0))
+        {
+            await EndAsync(async, "Start", JobOutcome.Failure(error), mayThrow: false).ConfigureAwait(false);
+            return;
+        }
+
+        await ReleaseLockAsync(async).ConfigureAwait(false);
+        Finish(AlertLevel.Critical, null, "NOT STARTED");
+    }
 
     public void Complete(string? message = null) => SyncCall.Run(EndAsync(async: false, "Complete", JobOutcome.Success(message)));
 
@@ -57,9 +136,9 @@ internal sealed partial class JobRun
     {
         if (State != JobState.Running)
             return;
-        await LookForCancellationAsync(async: true, error).ConfigureAwait(false);
-        var asked = IsCancelledBy(error) || (error is OperationCanceledException && callersToken.IsCancellationRequested);
-        var outcome = asked ? JobOutcome.Cancelled(_options.CancelledLevel, error, CancelledBy) : JobOutcome.Failure(error);
+        await Runtime.Control.LookForRequestAsync(async: true, Control, error).ConfigureAwait(false);
+        var asked = Control.IsCancelledBy(error) || (error is OperationCanceledException && callersToken.IsCancellationRequested);
+        var outcome = asked ? JobOutcome.Cancelled(Options.CancelledLevel, error, Control.CancelledBy) : JobOutcome.Failure(error);
         // The token that fired is the reason of this end, and not its limit.
         await EndAsync(async: true, "Fail", outcome, mayThrow: false, CancellationToken.None).ConfigureAwait(false);
     }
@@ -86,28 +165,10 @@ internal sealed partial class JobRun
 
     private async ValueTask EndDisposedAsync(bool async, Exception? thrown)
     {
-        await LookForCancellationAsync(async, thrown).ConfigureAwait(false);
-        var asked = IsCancelledBy(thrown);
-        var cancelled = asked && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
-        var outcome = cancelled ? JobOutcome.Cancelled(_options.CancelledLevel, thrown, CancelledBy) : JobOutcome.Disposed(DisposeBehavior, thrown);
+        await Runtime.Control.LookForRequestAsync(async, Control, thrown).ConfigureAwait(false);
+        var cancelled = Control.IsCancelledBy(thrown) && DisposeBehavior == DisposeBehavior.FailUnlessCompleted;
+        var outcome = cancelled ? JobOutcome.Cancelled(Options.CancelledLevel, thrown, Control.CancelledBy) : JobOutcome.Disposed(DisposeBehavior, thrown);
         await EndAsync(async, "Dispose", outcome, mayThrow: false).ConfigureAwait(false);
-    }
-
-    public string? CancelledBy => _control.CancelledBy;
-
-    /// <summary>
-    /// Whether what ends by this exception was cancelled: somebody asked for it, or the host stops. An exception of another kind has come
-    /// meanwhile by itself.
-    /// </summary>
-    public bool IsCancelledBy(Exception? error) =>
-        _control.IsCancelled || (error is OperationCanceledException && _options.StoppingToken.IsCancellationRequested);
-
-    // The signal that ends the statement of the work overtakes the word to its owner.
-    public async ValueTask LookForCancellationAsync(bool async, Exception? error)
-    {
-        if (error is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } && !_control.IsCancelled && JobId is { } id
-            && await _runtime.Control.WhoAskedToCancelAsync(async, id).ConfigureAwait(false) is { } by)
-            _control.OnCancelRequested(by);
     }
 
     private ValueTask EndAsync(bool async, string operation, JobOutcome outcome, bool mayThrow = true, CancellationToken cancellationToken = default)
@@ -124,7 +185,7 @@ internal sealed partial class JobRun
         {
             // Not where it would replace the caller's exception, or stop a dispose halfway.
             ObjectDisposedException.ThrowIf(_disposed && mayThrow, this);
-            JobmonLog.EndedTwice(_runtime.Logger, operation, Name, JobId, State);
+            JobmonLog.EndedTwice(Runtime.Logger, operation, Name, JobId, State);
             return;
         }
 
@@ -147,7 +208,7 @@ internal sealed partial class JobRun
         }
         finally
         {
-            _runtime.Control.Unwatch(_control);
+            Runtime.Control.Unwatch(Control);
             // Only now: whoever takes the lock next must find this run ended.
             await ReleaseLockAsync(async).ConfigureAwait(false);
             Finish(outcome.Level, outcome.Cause, outcome.StatusName);
@@ -156,47 +217,33 @@ internal sealed partial class JobRun
         if (!Row.EndedElsewhere)
             return;
         Volatile.Write(ref _state, (int)JobState.EndedElsewhere);
-        JobmonLog.EndedElsewhere(_runtime.Logger, Name, JobId, outcome.Level.ToString());
+        JobmonLog.EndedElsewhere(Runtime.Logger, Name, JobId, outcome.Level.ToString());
     }
 
-    private async ValueTask ReleaseLockAsync(bool async)
-    {
-        if (_lock is { Held: true })
-            await _runtime.Control.UnlockAsync(async, _lock).ConfigureAwait(false);
-    }
+    private ValueTask ReleaseLockAsync(bool async) => _lock is { Held: true } ? Runtime.Control.UnlockAsync(async, _lock) : default;
 
     private void Finish(AlertLevel level, Exception? cause, string status)
     {
         _work.Forget(_work.Connection);
-        _control.Leave();
-        JobmonTelemetry.EndJob(Name, _runtime.Time.GetElapsedTime(_begun), status);
+        Control.Leave();
+        JobmonTelemetry.EndJob(Name, Runtime.Time.GetElapsedTime(_begun), status);
         JobmonTelemetry.EndActivity(_activity, JobId, level, cause);
-        JobmonLog.JobEnded(_runtime.Logger, Name, JobId, status);
+        JobmonLog.JobEnded(Runtime.Logger, Name, JobId, status);
         Ended?.Invoke(this);
     }
 
     /// <summary>The end of the open steps, the last log lines and the end of the run itself, as one batch.</summary>
     private List<LogEvent> EndEvents(JobOutcome outcome)
     {
-        var begun = _steps.Any;
-        var (open, recorded) = _steps.Close();
-        var known = outcome.Cause is { } cause && ReferenceEquals(cause, recorded);
-        // The innermost step is where the work stood: it gets the reason, if there is a row that can carry it.
-        var culprit = outcome.IsFailure && !known ? Array.FindLast(open, step => !step.Row.Lost) : null;
-
-        var events = new List<LogEvent>(open.Length + 1);
-        // Inner steps first, as they would have ended by themselves.
-        foreach (var step in open.AsEnumerable().Reverse())
-            events.Add(step.EndWithJob(outcome.Level, step == culprit ? outcome.Message : null, step == culprit ? outcome.Error : null));
+        var (events, homeless) = Steps.EndWith(outcome);
         events.AddRange(_flusher.LastLines());
         // A message that no step carries gets a step of its own: the tables of the original have no other place for it.
-        var homeless = outcome.IsFailure ? culprit is null && !known : outcome.Message is not null;
         events.Add(new JobEndedEvent(Row, Writer.Mark(), outcome)
         {
-            FinalAction = !homeless ? null : !outcome.IsFailure ? Finished : begun ? AfterLastStep : BeforeFirstStep,
+            FinalAction = homeless ? JobEndedEvent.ActionOf(outcome, Steps.Any) : null,
             FinalMessage = homeless ? outcome.Message : null,
-            ErrorJson = outcome.Error is not null || outcome.IsFailure ? ErrorDocument.Json(outcome.Error, outcome.Message, _runtime.Texts) : null,
-            ResultJson = _values.Json(_runtime.Texts),
+            ErrorJson = outcome.Error is not null || outcome.IsFailure ? ErrorDocument.Json(outcome.Error, outcome.Message, Runtime.Texts) : null,
+            ResultJson = _values.Json(Runtime.Texts),
         });
         return events;
     }
