@@ -65,7 +65,7 @@ internal static class Etl
             using var connection = dataSource.OpenConnection();
             job.Attach(connection);
             using var copy = connection.BeginBinaryImport("COPY orders (id, customer, day, amount) FROM STDIN (FORMAT binary)");
-            foreach (var order in file.Read().WithProgress(step, total, "rows"))
+            foreach (var order in step.Each(file.Read(), total, "rows"))
             {
                 cancellationToken.ThrowIfCancellationRequested();          // Ctrl-C
                 job.CancellationToken.ThrowIfCancellationRequested();      // omnipg jobmon cancel

@@ -10,7 +10,7 @@ using (var job = jobmon.Start("nightly orders load"))
 {
     using (var step = job.Step("extract"))
     {
-        foreach (var order in Enumerable.Range(1, 3).WithProgress(step, unit: "orders"))
+        foreach (var order in step.Each(Enumerable.Range(1, 3), unit: "orders"))
             Console.WriteLine($"order {order}");          // the work
         step.Complete("Rows affected: 3");
     }

@@ -9,7 +9,7 @@ public sealed class NightlyLoad(IJobmon jobmon)
         jobmon.RunAsync("nightly load", async (job, ct) =>
         {
             await using var step = await job.StepAsync("load", ct);
-            foreach (var row in rows.WithProgress(step))
+            foreach (var row in step.Each(rows))
                 job.Count("bytes", int.Parse(row));
             await step.CompleteAsync($"Rows affected: {rows.Count}", cancellationToken: ct);
         }, cancellationToken: cancellationToken);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace OmniPg.Jobmon;
 
 /// <summary>One step of a run: a row of <c>job_detail</c>. Thread-safe.</summary>
@@ -59,6 +61,49 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     /// <summary>Adds to the progress; no I/O.</summary>
     /// <param name="by">Units done since the last call; may be negative.</param>
     void Increment(long by = 1);
+
+    /// <summary>Counts the elements of a sequence as progress of this step, each once its consumer is done with it.</summary>
+    /// <param name="source">The sequence.</param>
+    /// <param name="total">Number of elements; null asks the sequence if that costs nothing.</param>
+    /// <param name="unit">Name of an element in the plural; null for none.</param>
+    /// <typeparam name="T">Type of an element.</typeparam>
+    /// <returns>The same elements. Nothing is counted before they are enumerated; the step is not ended by it.</returns>
+    IEnumerable<T> Each<T>(IEnumerable<T> source, long? total = null, string? unit = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var count = total ?? (source.TryGetNonEnumeratedCount(out var known) ? known : null);
+        return Count();
+
+        IEnumerable<T> Count()
+        {
+            Report(new StepProgress(Progress.Current, count, unit));
+            foreach (var element in source)
+            {
+                yield return element;
+                Increment();
+            }
+        }
+    }
+
+    /// <inheritdoc cref="Each{T}(IEnumerable{T}, long?, string?)"/>
+    /// <param name="source">The sequence.</param>
+    /// <param name="total">Number of elements; null when not known.</param>
+    /// <param name="unit">Name of an element in the plural; null for none.</param>
+    IAsyncEnumerable<T> Each<T>(IAsyncEnumerable<T> source, long? total = null, string? unit = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        return CountAsync();
+
+        async IAsyncEnumerable<T> CountAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
+        {
+            Report(new StepProgress(Progress.Current, total, unit));
+            await foreach (var element in source.WithCancellation(cancellationToken).ConfigureAwait(false))
+            {
+                yield return element;
+                Increment();
+            }
+        }
+    }
 
     /// <summary>Ends the step with success. Stands for <c>update_step()</c>. The first end wins, as for <see cref="IJob"/>.</summary>
     /// <param name="message">Message; null keeps the last progress text.</param>

@@ -38,7 +38,7 @@ internal static class ErrorReport
     /// <remarks>The library's own hint speaks of its methods; here the same is a command.</remarks>
     public static string? HintOf(Exception error) => error switch
     {
-        JobmonNotInstalledException => "omnipg jobmon install",
+        JobmonNotInstalledException { Code: "jobmon.not-installed" } => "omnipg jobmon install",
         PartitionSetNotFoundException => "Create the set first, or check the name: 'omnipg partman sets' names all sets.",
         DefaultPartitionConflictException => "These rows belong into that partition: 'omnipg partman maintain --drain' moves them there.",
         _ => (error as OmniPgException)?.Hint

@@ -28,7 +28,7 @@ internal static class CheckCommand
             await using var jobmon = JobLog.OpenWithPgCron(session);
             var report = await jobmon.Monitor.CheckAsync(CliSession.Interval(session.Get(History), History.Name), cancellationToken);
             var nagios = report.ToNagios();
-            Write(session, format, report, nagios);
+            Write(session, format, report, nagios.Output);
             return nagios.ExitCode;
         }
         catch (Exception error) when (format == CheckFormat.Nagios || error is not (ArgumentException or FormatException or UsageException))
@@ -57,15 +57,15 @@ internal static class CheckCommand
     private static string Unknown(Exception error)
     {
         var hint = ErrorReport.HintOf(error) is { } text ? " Hint: " + text : "";
-        return NagiosResult.Unknown(new InvalidOperationException(ErrorReport.OneLine(error) + hint, error)).Output;
+        return JobCheckResult.ToNagiosUnknown(new InvalidOperationException(ErrorReport.OneLine(error) + hint, error));
     }
 
-    private static void Write(CliSession session, CheckFormat format, JobCheckResult report, NagiosResult nagios)
+    private static void Write(CliSession session, CheckFormat format, JobCheckResult report, string nagios)
     {
         switch (format)
         {
             case CheckFormat.Nagios:
-                session.Out.WriteLine(nagios.Output);
+                session.Out.WriteLine(nagios);
                 break;
             case CheckFormat.Json:
                 WriteJson(session, report);

@@ -12,10 +12,9 @@ public interface IJobHistory
     /// <param name="query">Conditions that must all hold, and how many runs at most; by default the latest 10.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
     /// <exception cref="ArgumentException"><see cref="JobQuery.NameMatches"/> is not a regular expression of the server.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log, or <see cref="JobmonOptions.PgCron"/> is set and its database has no pg_cron.</exception>
     /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
     /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
-    /// <exception cref="PgCronNotInstalledException"><see cref="JobmonOptions.PgCron"/> is set, and its database has no pg_cron.</exception>
     IAsyncEnumerable<JobRecord> ListAsync(JobQuery query, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -25,10 +24,9 @@ public interface IJobHistory
     /// <param name="limit">How many at most; <see langword="null"/> means all.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="limit"/> is negative.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log, or <see cref="JobmonOptions.PgCron"/> is set and its database has no pg_cron.</exception>
     /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
     /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
-    /// <exception cref="PgCronNotInstalledException"><see cref="JobmonOptions.PgCron"/> is set, and its database has no pg_cron.</exception>
     IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default);
 
     /// <summary>The steps of one run in the order in which they began. Stands for <c>show_detail(id)</c>.</summary>

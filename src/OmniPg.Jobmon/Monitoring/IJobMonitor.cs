@@ -10,10 +10,9 @@ public interface IJobMonitor
     /// <param name="cancellationToken">Cancels the check.</param>
     /// <returns>What was found, the worst first.</returns>
     /// <exception cref="ArgumentException"><paramref name="history"/> is shorter than the longest threshold.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no job log, or <see cref="JobmonOptions.PgCron"/> is set and its database has no pg_cron.</exception>
     /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
     /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
-    /// <exception cref="PgCronNotInstalledException"><see cref="JobmonOptions.PgCron"/> is set, and its database has no pg_cron.</exception>
     Task<JobCheckResult> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default);
 
     /// <summary>

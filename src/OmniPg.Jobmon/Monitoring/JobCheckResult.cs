@@ -27,8 +27,16 @@ public sealed record JobCheckResult
     /// </summary>
     public int WaitingEvents { get; init; }
 
-    /// <summary>Line, performance data and exit code of a monitoring plugin: 0 for level 1, 1 for level 2, 2 for all above.</summary>
-    public NagiosResult ToNagios() => NagiosResult.Of(this);
+    /// <summary>What a monitoring plugin says and how it ends: one line of at most 4 KiB with performance data after <c>|</c>; 0 for level 1, 1 for level 2, 2 for all above.</summary>
+    public (int ExitCode, string Output) ToNagios() => Nagios.Of(this);
+
+    /// <summary>The line of a plugin for a check that could not be made, <c>UNKNOWN(message)</c>; such a plugin ends with exit code 3.</summary>
+    /// <param name="error">What <see cref="IJobMonitor.CheckAsync"/> threw.</param>
+    public static string ToNagiosUnknown(Exception error)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        return Nagios.Unknown(error);
+    }
 
     /// <summary>With more alerts, the all-clear row where there are none at all, and the worst level.</summary>
     internal JobCheckResult With(IEnumerable<JobAlert> more)

@@ -52,14 +52,14 @@ internal sealed record PgCronServer
     /// <summary>Whether a day must match both day fields of a schedule, where cron takes either (<c>cron.match_dom_and_dow</c>).</summary>
     public required bool BothDays { get; init; }
 
-    /// <exception cref="PgCronNotInstalledException">The database has no pg_cron.</exception>
+    /// <exception cref="JobmonNotInstalledException">The database has no pg_cron.</exception>
     /// <exception cref="JobmonUnsupportedVersionException">It records no runs.</exception>
     /// <exception cref="JobmonPermissionException">The role may not read its tables, or not the settings that schedules depend on.</exception>
     public static PgCronServer Read(NpgsqlDataReader row)
     {
         var (database, role) = (row.GetString(0), row.GetString(1));
         if (row.IsDBNull(4))
-            throw new PgCronNotInstalledException(database);
+            throw JobmonNotInstalledException.OfPgCron(database);
         RequireVersion(row.GetString(4));
         var grantee = PgIdentifier.Create(role).Quoted;
         if (!row.GetBoolean(5))

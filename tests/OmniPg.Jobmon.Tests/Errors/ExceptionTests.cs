@@ -32,9 +32,9 @@ public sealed class ExceptionTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { PgCron = true });
 
-        var error = (await jobmon.Monitor.Awaiting(m => m.CheckAsync(cancellationToken: Stop)).Should().ThrowAsync<PgCronNotInstalledException>()).Which;
+        var error = (await jobmon.Monitor.Awaiting(m => m.CheckAsync(cancellationToken: Stop)).Should().ThrowAsync<JobmonNotInstalledException>()).Which;
 
-        (error.Code, error.Database, error.IsTransient).Should().Be(("jobmon.pg-cron-not-installed", log.Name, false));
+        (error.Code, error.Database, error.Schema, error.IsTransient).Should().Be(("jobmon.pg-cron-not-installed", log.Name, "cron", false));
         error.Message.Should().Be($"Database '{log.Name}' has no extension 'pg_cron'. Hint: pg_cron lives in the one database of the server that its setting "
             + "cron.database_name names; point PgCronConnectionString or PgCronDataSource there, or turn PgCron off.");
     }
@@ -140,7 +140,7 @@ public sealed class ExceptionTests(PgClusterFixture server)
 
         typeof(JobmonException).Assembly.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(JobmonException))).Select(t => t.Name).Should().BeEquivalentTo(
             "JobmonNotInstalledException", "JobmonConflictException", "JobmonUnsupportedVersionException", "JobmonPermissionException",
-            "JobmonUnavailableException", "JobAlreadyRunningException", "JobmonWriteException", "PgCronNotInstalledException");
+            "JobmonUnavailableException", "JobAlreadyRunningException", "JobmonWriteException");
         thrown.Count(n => n.StartsWith("A_", StringComparison.Ordinal) || n.StartsWith("An_", StringComparison.Ordinal)).Should().Be(8);
     }
 }

@@ -15,7 +15,7 @@ public sealed class JobTests(PgClusterFixture server)
         {
             using (var step = job.Step("extract"))
             {
-                foreach (var _ in Enumerable.Range(0, 3).WithProgress(step, unit: "rows"))
+                foreach (var _ in step.Each(Enumerable.Range(0, 3), unit: "rows"))
                 {
                 }
 
@@ -42,7 +42,7 @@ public sealed class JobTests(PgClusterFixture server)
         {
             using var job = jobmon.Start("load");
             using var step = job.Step("extract");
-            foreach (var row in Enumerable.Range(0, 3).WithProgress(step))
+            foreach (var row in step.Each(Enumerable.Range(0, 3)))
             {
                 if (row == 2)
                     throw original;

@@ -40,7 +40,7 @@ public sealed class NagiosTests
 
     [Fact]
     public void A_check_that_cannot_be_made_is_unknown() =>
-        NagiosResult.Unknown(new TimeoutException("no answer\nat all")).Should().Be(new NagiosResult(3, "UNKNOWN(no answer at all)"));
+        JobCheckResult.ToNagiosUnknown(new TimeoutException("no answer\nat all")).Should().Be("UNKNOWN(no answer at all)");
 
     private static JobCheckResult Check(params JobAlert[] alerts) => new JobCheckResult
     {

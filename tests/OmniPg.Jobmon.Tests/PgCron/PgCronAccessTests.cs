@@ -16,8 +16,8 @@ public sealed class PgCronAccessTests(PgCronFixture server)
         var check = () => cron.MonitorAs(cron.Log.DataSource).CheckAsync(cancellationToken: Stop);
         var list = async () => await cron.HistoryAs(cron.Log.DataSource).ListAsync(new JobQuery(), Stop).ToListAsync(Stop);
 
-        (await check.Should().ThrowAsync<PgCronNotInstalledException>()).Which.Database.Should().Be(cron.Log.Name);
-        (await list.Should().ThrowAsync<PgCronNotInstalledException>()).WithMessage($"Database '{cron.Log.Name}' has no extension 'pg_cron'. Hint: *cron.database_name*");
+        (await check.Should().ThrowAsync<JobmonNotInstalledException>()).Which.Database.Should().Be(cron.Log.Name);
+        (await list.Should().ThrowAsync<JobmonNotInstalledException>()).WithMessage($"Database '{cron.Log.Name}' has no extension 'pg_cron'. Hint: *cron.database_name*");
     }
 
     [Fact]

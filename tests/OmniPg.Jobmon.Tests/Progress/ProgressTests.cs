@@ -83,7 +83,7 @@ public sealed class ProgressTests(PgClusterFixture server)
         await using var job = await jobmon.StartAsync("async", cancellationToken: Cancellation);
         await using var step = await job.StepAsync("read", Cancellation);
 
-        await foreach (var _ in Numbers().WithProgress(step, 5, "rows").WithCancellation(Cancellation))
+        await foreach (var _ in step.Each(Numbers(), 5, "rows").WithCancellation(Cancellation))
         {
         }
 

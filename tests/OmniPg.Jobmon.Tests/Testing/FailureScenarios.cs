@@ -13,7 +13,7 @@ internal static class FailureScenarios
             {
                 using var job = stage.Jobmon.Start("load");
                 using var step = job.Step("extract");
-                foreach (var row in Enumerable.Range(0, 3).WithProgress(step))
+                foreach (var row in step.Each(Enumerable.Range(0, 3)))
                 {
                     if (row == 2)
                         throw new InvalidOperationException("row 2 is bad");

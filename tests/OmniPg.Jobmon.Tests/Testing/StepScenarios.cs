@@ -10,7 +10,7 @@ internal static class StepScenarios
             using var job = stage.Jobmon.Start("nightly load");
             using (var step = job.Step("extract"))
             {
-                foreach (var _ in Enumerable.Range(0, 3).WithProgress(step, unit: "rows"))
+                foreach (var _ in step.Each(Enumerable.Range(0, 3), unit: "rows"))
                 {
                 }
 

@@ -3,24 +3,16 @@ using System.Text;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Output of a monitoring plugin.</summary>
-/// <param name="ExitCode">0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.</param>
-/// <param name="Output">One line of at most 4 KiB, with performance data after <c>|</c>.</param>
-public sealed record NagiosResult(int ExitCode, string Output)
+/// <summary>Output of a monitoring plugin: one line of at most 4 KiB, with performance data after <c>|</c>.</summary>
+internal static class Nagios
 {
     // Plugins may cut longer lines, so it is done here where it hurts least: in the middle, before the performance data.
     private const int MaxBytes = 4096;
     private const string OfStandby = "answered by a standby, where nobody is seen to run, wait or be dead";
 
-    /// <summary>The result for a check that could not be made: exit code 3, <c>UNKNOWN(message)</c>.</summary>
-    /// <param name="error">What <see cref="IJobMonitor.CheckAsync"/> threw.</param>
-    public static NagiosResult Unknown(Exception error)
-    {
-        ArgumentNullException.ThrowIfNull(error);
-        return new NagiosResult(3, Line($"UNKNOWN({error.Message})", ""));
-    }
+    public static string Unknown(Exception error) => Line($"UNKNOWN({error.Message})", "");
 
-    internal static NagiosResult Of(JobCheckResult check)
+    public static (int ExitCode, string Output) Of(JobCheckResult check)
     {
         var text = new StringBuilder();
         text.Append(check.StatusTexts.TryGetValue(check.Worst.Code, out var worst) ? worst : check.Worst.ToString()).Append('(');
@@ -28,7 +20,7 @@ public sealed record NagiosResult(int ExitCode, string Output)
         if (check.OnStandby)
             text.Append(";; ").Append(OfStandby);
         text.Append(')');
-        return new NagiosResult(Math.Clamp(check.Worst.Code - 1, 0, 2), Line(text.ToString(), PerformanceData(check)));
+        return (Math.Clamp(check.Worst.Code - 1, 0, 2), Line(text.ToString(), PerformanceData(check)));
     }
 
     private static string Text(JobAlert alert) => string.Concat(
