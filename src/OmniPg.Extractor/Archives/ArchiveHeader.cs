@@ -46,9 +46,10 @@ public sealed record ArchiveHeader
             if (cursor.Byte("magic") is var found && found != expected && !cursor.IsIncomplete)
                 throw new ArchiveFormatException(at, $"the byte is '{found:x2}' instead of '{expected:x2}': this is no pg_dump custom or directory archive");
         }
+        var versionAt = cursor.At("version");
         var version = new ArchiveVersion(cursor.Byte("version"), cursor.Byte("version"), cursor.Byte("version"));
         if (!cursor.IsIncomplete && !version.IsSupported)
-            throw new UnsupportedArchiveVersionException(version);
+            throw new ArchiveFormatException(versionAt, version);
         cursor.Numbers = new ArchiveNumbers(Size(ref cursor, "integer size"), Size(ref cursor, "offset size"));
         CheckFormat(ref cursor, isDirectory);
         var (compression, level) = ReadCompression(ref cursor, version);

@@ -39,8 +39,7 @@ public sealed class PgArchive : IAsyncDisposable, IDisposable
     /// <param name="options">Limits; null for the defaults.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <returns>The archive; dispose it.</returns>
-    /// <exception cref="ArchiveFormatException">It is no archive, or is damaged.</exception>
-    /// <exception cref="UnsupportedArchiveVersionException">Its version is not known.</exception>
+    /// <exception cref="ArchiveFormatException">It is no archive, is damaged, or has a version that is not known.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static Task<PgArchive> OpenAsync(string path, PgArchiveOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -56,8 +55,7 @@ public sealed class PgArchive : IAsyncDisposable, IDisposable
     /// <param name="options">Limits; null for the defaults.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <returns>The archive; dispose it.</returns>
-    /// <exception cref="ArchiveFormatException">It is no archive, or is damaged.</exception>
-    /// <exception cref="UnsupportedArchiveVersionException">Its version is not known.</exception>
+    /// <exception cref="ArchiveFormatException">It is no archive, is damaged, or has a version that is not known.</exception>
     public static Task<PgArchive> OpenAsync(Stream stream, PgArchiveOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(stream);
@@ -69,8 +67,7 @@ public sealed class PgArchive : IAsyncDisposable, IDisposable
     /// <param name="stream">The stream; disposed with the archive unless <see cref="PgArchiveOptions.LeaveOpen"/> is set.</param>
     /// <param name="options">Limits; null for the defaults.</param>
     /// <returns>The archive; dispose it.</returns>
-    /// <exception cref="ArchiveFormatException">It is no archive, or is damaged.</exception>
-    /// <exception cref="UnsupportedArchiveVersionException">Its version is not known.</exception>
+    /// <exception cref="ArchiveFormatException">It is no archive, is damaged, or has a version that is not known.</exception>
     public static PgArchive Open(Stream stream, PgArchiveOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(stream);

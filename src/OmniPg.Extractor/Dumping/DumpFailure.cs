@@ -10,17 +10,17 @@ internal static class DumpFailure
     public static ExtractorException From(PgTool tool, ExternalProcessResult exit, TimeSpan lockTimeout)
     {
         if (ServerVersionIn(exit.ErrorTail) is { } server)
-            return new PgToolVersionException(tool.Path, tool.Version, server);
+            return new PgToolNotFoundException(tool, server);
         var failure = new PgDumpFailedException(tool.Path, exit.ExitCode, exit.ErrorTail, Hint(exit));
-        return LockedTableIn(exit.ErrorTail) is { } table ? new PgDumpLockTimeoutException(table, lockTimeout, failure) : failure;
+        return LockedTableIn(exit.ErrorTail) is { } table ? new PgDumpFailedException(table, lockTimeout, failure) : failure;
     }
 
     /// <summary>Whether the dump lost a race with concurrent DDL and may succeed when started again.</summary>
-    public static bool IsRace(ExtractorException error) => error is PgDumpFailedException { StderrTail: var stderr }
+    public static bool IsRace(ExtractorException error) => error is PgDumpFailedException { LockedTables: null, StderrTail: var stderr }
         && (stderr.Contains("cache lookup failed", StringComparison.Ordinal) || stderr.Contains("could not open relation with OID", StringComparison.Ordinal));
 
     /// <summary>Whether a pooler refused options at the start of the session (PgBouncer without <c>ignore_startup_parameters = options</c>).</summary>
-    public static bool RefusesOptions(ExtractorException error) => error is PgDumpFailedException { StderrTail: var stderr }
+    public static bool RefusesOptions(ExtractorException error) => error is PgDumpFailedException { LockedTables: null, StderrTail: var stderr }
         && stderr.Contains("unsupported startup parameter", StringComparison.Ordinal) && stderr.Contains("options", StringComparison.Ordinal);
 
     private static PgServerVersion? ServerVersionIn(string stderr)

@@ -20,8 +20,7 @@ internal sealed class PgToolLocator(PgToolOptions? options = null)
     /// <param name="server">Version of the server to dump; null takes the newest program.</param>
     /// <param name="cancellationToken">Ends the search.</param>
     /// <returns>The program.</returns>
-    /// <exception cref="PgToolNotFoundException">None is usable; the message lists what was tried.</exception>
-    /// <exception cref="PgToolVersionException">Every program is older than the server.</exception>
+    /// <exception cref="PgToolNotFoundException">None is usable, and the message lists what was tried; or each is older than the server.</exception>
     public Task<PgTool> FindPgDumpAsync(PgServerVersion? server = null, CancellationToken cancellationToken = default) =>
         FindAsync(DumpName, _options.PgDumpPath, server, cancellationToken);
 
@@ -29,8 +28,7 @@ internal sealed class PgToolLocator(PgToolOptions? options = null)
     /// <param name="server">Version of the server to dump; null takes the newest program.</param>
     /// <param name="cancellationToken">Ends the search.</param>
     /// <returns>The program.</returns>
-    /// <exception cref="PgToolNotFoundException">None is usable; the message lists what was tried.</exception>
-    /// <exception cref="PgToolVersionException">Every program is older than the server.</exception>
+    /// <exception cref="PgToolNotFoundException">None is usable, and the message lists what was tried; or each is older than the server.</exception>
     public Task<PgTool> FindPgDumpAllAsync(PgServerVersion? server = null, CancellationToken cancellationToken = default) =>
         FindAsync(DumpAllName, _options.PgDumpAllPath, server, cancellationToken);
 
@@ -52,7 +50,7 @@ internal sealed class PgToolLocator(PgToolOptions? options = null)
         if (server is not { } version)
             return newest;
         return found.Where(tool => tool.Version.Major >= version.Major).OrderBy(tool => tool.Version.Major).ThenByDescending(tool => tool.Version).FirstOrDefault()
-            ?? throw new PgToolVersionException(newest.Path, newest.Version, version);
+            ?? throw new PgToolNotFoundException(newest, version);
     }
 
     private static async Task<ToolProbe> ProbeAsync(string path)

@@ -88,3 +88,57 @@ public sealed class SchemaExtractor : IPgExtractor
         return new Verification(this, admin, OptionsCheck.Require(options ?? new VerifyOptions()));
     }
 }
+
+/// <summary>What will be extracted: a database, or an archive that exists already. Immutable and thread-safe; every call extracts anew.</summary>
+public sealed class Extraction
+{
+    private readonly IArchiveSource _source;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+
+    internal Extraction(IArchiveSource source, TimeProvider time, ILogger logger) => (_source, _time, _logger) = (source, time, logger);
+
+    /// <summary>Extracts into a directory: afterwards it is the new tree, or, after an error, still the old one.</summary>
+    /// <param name="directory">The tree; created when missing.</param>
+    /// <param name="options">What is written and how; null for all kinds of objects, definitions only.</param>
+    /// <param name="progress">Told about ten times a second, and at the end.</param>
+    /// <param name="cancellationToken">Ends pg_dump; the tree stays as it was.</param>
+    /// <returns>What was done.</returns>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options contradict each other, or this source cannot fulfil them: all failures at once.</exception>
+    /// <exception cref="ExtractorOptionException">What the database or the archive holds does not go with the options.</exception>
+    /// <exception cref="TreeConflictException">Another extraction works on the tree, or something foreign is in the way.</exception>
+    /// <exception cref="ReferenceDataException">Rows of a reference table cannot be read.</exception>
+    /// <exception cref="IncompleteExtractionException">Objects are missing and <see cref="ExtractionOptions.RequireComplete"/> is set.</exception>
+    /// <exception cref="ExtractorException">The archive cannot be made or read.</exception>
+    /// <exception cref="IOException">The disk is full or refuses.</exception>
+    public Task<ExtractionResult> RunAsync(
+        string directory, ExtractionOptions? options = null, IProgress<ExtractionProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        return With(options).ToDirectoryAsync(directory, progress, cancellationToken);
+    }
+
+    /// <summary>Extracts definitions into memory, for comparison or inspection.</summary>
+    /// <param name="options">What is read; null for all kinds of objects.</param>
+    /// <param name="cancellationToken">Ends pg_dump.</param>
+    /// <returns>All entries with their SQL text.</returns>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">Options contradict each other, or this source cannot fulfil them: all failures at once.</exception>
+    /// <exception cref="ExtractorException">As <see cref="RunAsync"/>.</exception>
+    public Task<SchemaSnapshot> ToSnapshotAsync(ExtractionOptions? options = null, CancellationToken cancellationToken = default) =>
+        With(options).ToSnapshotAsync(cancellationToken);
+
+    /// <summary>The options that a schema was extracted with, for this source, so that the two can be compared.</summary>
+    /// <param name="snapshot">The schema. Its <see cref="ExtractionOptions.Transforms"/> are not known and must be added again.</param>
+    /// <returns>New options.</returns>
+    public ExtractionOptions OptionsOf(SchemaSnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        var options = OptionText.Read(snapshot.Options);
+        // Text that nobody can decode must be read the same way on both sides.
+        if (_source is DumpArchiveSource && snapshot.Environment.Encoding is { } encoding && ArchiveEncodings.IsRaw(encoding))
+            options.Encoding = encoding;
+        return options;
+    }
+
+    private ExtractionRun With(ExtractionOptions? options) => new(_source, options ?? new ExtractionOptions(), _time, _logger);
+}

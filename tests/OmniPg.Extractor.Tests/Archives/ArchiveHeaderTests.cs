@@ -36,7 +36,7 @@ public sealed class ArchiveHeaderTests
 
         var act = () => PgArchive.Open(new MemoryStream(bytes));
 
-        var error = act.Should().Throw<UnsupportedArchiveVersionException>().Which;
+        var error = act.Should().Throw<ArchiveFormatException>().Which;
         error.Code.Should().Be("extractor.archive.version");
         error.Message.Should().Be($"The archive has format version '{major}.{minor}-0'; this reader knows '1.12-0' to '1.16-0'. Hint: {hint}");
         error.Version.Should().Be(new ArchiveVersion(major, minor));

@@ -62,9 +62,9 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
 
         var act = () => new PgDumpRunner(PgTools.Tools).StartAsync(Source, new PgDumpOptions { LockTimeout = TimeSpan.FromMilliseconds(100) }, cancellationToken: TestContext.Current.CancellationToken);
 
-        var error = (await act.Should().ThrowAsync<PgDumpLockTimeoutException>()).Which;
+        var error = (await act.Should().ThrowAsync<PgDumpFailedException>()).Which;
         error.Code.Should().Be("extractor.dump.lock-timeout");
-        error.Tables.Should().Contain("app.cache");
+        error.LockedTables.Should().Contain("app.cache");
         error.IsTransient.Should().BeTrue();
     }
 
@@ -153,7 +153,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
     {
         var act = () => Fake("echo 'pg_dump: error: aborting because of server version mismatch' >&2; echo 'pg_dump: detail: server version: 17.2; pg_dump version: 15.3' >&2; exit 1").StartAsync(Source, cancellationToken: TestContext.Current.CancellationToken);
 
-        (await act.Should().ThrowAsync<PgToolVersionException>()).Which.ServerVersion.Should().Be(PgServerVersion.Of(17, 2));
+        (await act.Should().ThrowAsync<PgToolNotFoundException>()).Which.ServerVersion.Should().Be(PgServerVersion.Of(17, 2));
     }
 
     [Fact]

@@ -42,7 +42,7 @@ public sealed class PgToolLocatorTests(PgClusterFixture fixture) : IDisposable
 
             fitting.Path.Should().Be(_directory.Combine("36", "pg_dumpall"));
             newest.Version.Should().Be(PgServerVersion.Of(38, 1));
-            var error = (await tooNew.Should().ThrowAsync<PgToolVersionException>()).Which;
+            var error = (await tooNew.Should().ThrowAsync<PgToolNotFoundException>()).Which;
             error.Code.Should().Be("extractor.tool.version");
             error.Message.Should().StartWith($"The server has version '40.2', but '{_directory.Combine("38", "pg_dumpall")}' has version '38.1' and cannot dump newer servers.");
             error.Hint.Should().Be("Install the client programs of PostgreSQL 40 or newer.");

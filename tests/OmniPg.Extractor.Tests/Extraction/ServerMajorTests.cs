@@ -113,7 +113,8 @@ public sealed class ServerMajorTests
 
         foreach (var run in new[] { known, unknown })
         {
-            var error = (await run.Should().ThrowAsync<PgToolVersionException>()).Which;
+            var error = (await run.Should().ThrowAsync<PgToolNotFoundException>()).Which;
+            error.Code.Should().Be("extractor.tool.version");
             error.Message.Should().Contain($"'{tool.Path}'").And.Contain($"'{tool.Version}'").And.Contain($"{major}.");
             error.Hint.Should().NotBeNullOrEmpty();
         }

@@ -130,7 +130,7 @@ public sealed class DumpFaultTests(PgClusterFixture fixture)
 
         var act = () => impatient.From(database.DataSource).RunAsync(work.Path("tree"), cancellationToken: TestContext.Current.CancellationToken);
 
-        (await act.Should().ThrowAsync<PgDumpLockTimeoutException>()).Which.Tables.Should().Contain("public.kept");
+        (await act.Should().ThrowAsync<PgDumpFailedException>()).Which.LockedTables.Should().Contain("public.kept");
         await ShouldBeAsBeforeAsync(work, before, launcher: null);
     }
 

@@ -85,14 +85,14 @@ public sealed class TreeFaultTests(PgClusterFixture fixture)
         var impatient = new SchemaExtractor(new ExtractorOptions { Tools = PgTools.Tools, LockTimeout = TimeSpan.FromMilliseconds(100) });
 
         var missing = () => without.From(database.DataSource).RunAsync(work.Path("a/tree"));
-        await missing.Should().ThrowAsync<PgToolNotFoundException>();
+        (await missing.Should().ThrowAsync<PgToolNotFoundException>()).Which.Code.Should().Be("extractor.tool.not-found");
         await using var connection = await database.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
         await using (var command = new Npgsql.NpgsqlCommand("LOCK TABLE locked", connection))
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         var locked = () => impatient.From(database.DataSource).RunAsync(work.Path("a/tree"));
 
-        await locked.Should().ThrowAsync<PgDumpLockTimeoutException>();
+        (await locked.Should().ThrowAsync<PgDumpFailedException>()).Which.Code.Should().Be("extractor.dump.lock-timeout");
         Directory.GetFileSystemEntries(work.Path(".")).Should().BeEmpty();
     }
 
