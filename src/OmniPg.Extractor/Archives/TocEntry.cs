@@ -78,32 +78,3 @@ public sealed record TocEntry
         public static DataLocation Unknown { get; } = new(0, null);
     }
 }
-
-/// <summary>Part of a restore to which an entry belongs (<c>pg_restore --section</c>).</summary>
-public enum TocSection
-{
-    /// <summary>None: comments, security labels and grants, which go with their object.</summary>
-    None = 1,
-
-    /// <summary>Definitions that must exist before data is loaded.</summary>
-    PreData = 2,
-
-    /// <summary>Table data, large objects, sequence values.</summary>
-    Data = 3,
-
-    /// <summary>Indexes, constraints, triggers, rules and what else comes after the data.</summary>
-    PostData = 4,
-}
-
-/// <summary>The three passes in which pg_restore walks the table of contents; archive order holds within each.</summary>
-public enum TocPass
-{
-    /// <summary>Everything else.</summary>
-    Main,
-
-    /// <summary><c>ACL</c> and <c>DEFAULT ACL</c>: grants come when every object exists.</summary>
-    Acl,
-
-    /// <summary>Event triggers with their comments, refreshes of materialized views, and statistics of post-data objects.</summary>
-    PostAcl,
-}

@@ -10,7 +10,7 @@ internal static class DumpFailure
     public static ExtractorException From(PgTool tool, ExternalProcessResult exit, TimeSpan lockTimeout)
     {
         if (ServerVersionIn(exit.ErrorTail) is { } server)
-            return new PgToolNotFoundException(tool, server);
+            return new PgToolNotFoundException(tool.Path, tool.Version, server);
         var failure = new PgDumpFailedException(tool.Path, exit.ExitCode, exit.ErrorTail, Hint(exit));
         return LockedTableIn(exit.ErrorTail) is { } table ? new PgDumpFailedException(table, lockTimeout, failure) : failure;
     }

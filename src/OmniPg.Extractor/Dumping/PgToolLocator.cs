@@ -50,7 +50,7 @@ internal sealed class PgToolLocator(PgToolOptions? options = null)
         if (server is not { } version)
             return newest;
         return found.Where(tool => tool.Version.Major >= version.Major).OrderBy(tool => tool.Version.Major).ThenByDescending(tool => tool.Version).FirstOrDefault()
-            ?? throw new PgToolNotFoundException(newest, version);
+            ?? throw new PgToolNotFoundException(newest.Path, newest.Version, version);
     }
 
     private static async Task<ToolProbe> ProbeAsync(string path)

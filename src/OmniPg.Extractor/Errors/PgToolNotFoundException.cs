@@ -16,15 +16,15 @@ public sealed class PgToolNotFoundException : ExtractorException
         Tried = tried;
     }
 
-    internal PgToolNotFoundException(PgTool newest, PgServerVersion server)
+    internal PgToolNotFoundException(string path, PgServerVersion version, PgServerVersion server)
         : base(
             "extractor.tool.version",
-            $"The server has version '{server}', but '{newest.Path}' has version '{newest.Version}' and cannot dump newer servers.",
+            $"The server has version '{server}', but '{path}' has version '{version}' and cannot dump newer servers.",
             $"Install the client programs of PostgreSQL {server.Major} or newer.")
     {
-        Tool = Path.GetFileNameWithoutExtension(newest.Path);
-        Tried = [newest.Path];
-        ToolVersion = newest.Version;
+        Tool = Path.GetFileNameWithoutExtension(path);
+        Tried = [path];
+        ToolVersion = version;
         ServerVersion = server;
     }
 

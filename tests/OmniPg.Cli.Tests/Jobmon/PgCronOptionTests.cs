@@ -19,7 +19,7 @@ public sealed class PgCronOptionTests(PgClusterFixture server)
         byName.ExitCode.Should().Be(3);
         byName.Output.Should().StartWith("UNKNOWN(Database 'postgres' has no extension 'pg_cron'. Hint: ");
         byConnection.ExitCode.Should().Be(2);
-        byConnection.Error.Should().Contain($"Database '{cli.Database.Name}' has no extension 'pg_cron'.");
+        byConnection.Error.Should().Contain($"Database '{cli.Database.Name}' has no extension 'pg_cron'.").And.Contain("cron.database_name").And.NotContain("jobmon install");
     }
 
     [Fact]
