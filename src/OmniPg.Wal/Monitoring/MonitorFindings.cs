@@ -216,8 +216,8 @@ internal sealed class MonitorFindings(
         return new WalCheckResult(check, level, value, text, level == WalCheckLevel.Ok ? null : hint) { Threshold = limits };
     }
 
-    // The hint stands beside it.
-    private static string Sentence(Exception error) => (error as OmniPgException)?.Sentence ?? error.Message;
+    // The hint stands beside it. Other sentences may follow, and those of the system and of the driver end without a period.
+    private static string Sentence(Exception error) => $"{((error as OmniPgException)?.Sentence ?? error.Message).TrimEnd().TrimEnd('.')}.";
 
     private double Seconds(DateTimeOffset since) => Math.Max(0, (now - since).TotalSeconds);
 

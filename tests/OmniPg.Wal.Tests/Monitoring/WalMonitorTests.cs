@@ -347,7 +347,7 @@ public sealed class WalMonitorTests(MonitorScene scene)
         var second = await monitor.RunAsync(Token);
 
         foreach (var result in (WalMonitorResult[])[first, second])
-            (result.Worst, result.Checks[0].Text).Should().Be((WalCheckLevel.Critical, "no answer within '00:00:02'"));
+            (result.Worst, result.Checks[0].Text).Should().Be((WalCheckLevel.Critical, "no answer within '00:00:02'."));
         asked.Should().BePositive();
         store.Asked.Should().Be(asked, "one thread that hangs is enough");
         // Somebody else opens the pipe, so that the thread in it gets away.
