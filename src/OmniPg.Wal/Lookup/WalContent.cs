@@ -23,15 +23,19 @@ public static class WalContent
     {
         ArgumentNullException.ThrowIfNull(store);
         var stored = await store.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
-        if (stored is null)
-            return null;
+        return stored is null ? null : await DecodeAsync(stored, store.Id, key, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The content of a file that is open already. Owns the stream.</summary>
+    internal static async Task<Stream> DecodeAsync(Stream stored, string storeId, string key, CancellationToken cancellationToken)
+    {
         try
         {
             var magic = new byte[MagicBytes];
             var length = await stored.ReadAtLeastAsync(magic, magic.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
             var head = magic.AsMemory(0, length);
             if (EncryptedFormat.Matches(head.Span))
-                throw WalEncryptionException.NoKey(store.Id, key);
+                throw WalEncryptionException.NoKey(storeId, key);
             return CodecOf(head.Span, key).Decompress(new RejoinedStream(head, stored));
         }
         catch

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 
 namespace OmniPg.Wal;
@@ -12,14 +13,21 @@ namespace OmniPg.Wal;
 /// <remarks>
 /// Which tool's it is shows at the first look for a file that is not there under this package's keys: pgBackRest's is the stanza's folder below <c>archive</c> (with <c>archive.info</c>, of whose
 /// generations the current one is read), WAL-G's the folder above <c>wal_005</c>, Barman's the server's folder above <c>wals</c>. Files keep their codecs; those that the tool encrypted cannot be read.
-/// Of a segment of pgBackRest the SHA-1 in its name is compared before it is given out (<see cref="CorruptCompressedDataException"/>). Thread safe.
+/// Of a segment of pgBackRest the SHA-1 in its name is compared before it is given out (<see cref="CorruptCompressedDataException"/>). Whose it is pgBackRest's <c>archive.info</c> tells,
+/// Barman's <c>identity.json</c>, and the sentinel of WAL-G's newest base backup. Thread safe.
 /// </remarks>
 public sealed partial class ForeignArchive : IObjectStore
 {
     private const string BackRestInfo = "archive.info";
     private const string WalGFolder = "wal_005/";
+    private const string WalGBackups = "basebackups_005/";
+    private const string WalGSentinel = "_backup_stop_sentinel.json";
     private const string BarmanFolder = "wals/";
+    private const string BarmanIdentity = "identity.json";
     private const int ShardDigits = 16;
+
+    // A stored segment of the usual size is read once and kept until it is compared; a larger one is read twice.
+    private const int MostInMemory = 32 << 20;
     private readonly IObjectStore _inner;
     private volatile Layout? _known;
 
@@ -50,9 +58,8 @@ public sealed partial class ForeignArchive : IObjectStore
             return own;
         if (await FindAsync(key, cancellationToken).ConfigureAwait(false) is not { } found)
             return null;
-        if (Sha1Of(found) is { } sha1)
-            await RequireAsync(found, sha1, cancellationToken).ConfigureAwait(false);
-        return await _inner.OpenReadAsync(found, cancellationToken).ConfigureAwait(false);
+        var stored = await _inner.OpenReadAsync(found, cancellationToken).ConfigureAwait(false);
+        return stored is null || Sha1Of(found) is not { } sha1 ? stored : await ComparedAsync(stored, found, sha1, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -98,7 +105,18 @@ public sealed partial class ForeignArchive : IObjectStore
         await (await OwnAsync(cancellationToken).ConfigureAwait(false)).RemoveAbandonedAsync(olderThan, depth, cancellationToken).ConfigureAwait(false);
 
     /// <summary>The cluster whose archive the tool says it is; null when it does not say.</summary>
-    internal async ValueTask<ulong?> OwnerAsync(CancellationToken cancellationToken) => (await LayoutAsync(cancellationToken).ConfigureAwait(false)).Owner;
+    /// <exception cref="WalArchiveMismatchException">What it says cannot be read.</exception>
+    internal async ValueTask<ulong?> OwnerAsync(CancellationToken cancellationToken)
+    {
+        var layout = await LayoutAsync(cancellationToken).ConfigureAwait(false);
+        return layout.Folder switch
+        {
+            BarmanFolder => await MemberAsync(BarmanIdentity, "systemid", cancellationToken).ConfigureAwait(false),
+            // Its newest base backup; an archive without one says nothing.
+            WalGFolder when await NewestBackupAsync(cancellationToken).ConfigureAwait(false) is { } sentinel => await MemberAsync(sentinel, "SystemIdentifier", cancellationToken).ConfigureAwait(false),
+            _ => layout.Owner,
+        };
+    }
 
     /// <summary>Does nothing: the store inside belongs to whoever made it.</summary>
     /// <returns>A completed task.</returns>
@@ -119,34 +137,88 @@ public sealed partial class ForeignArchive : IObjectStore
         var folder = layout.IsSharded && name.Kind != WalFileKind.TimelineHistory ? $"{layout.Folder}{name.ToString().AsSpan(0, ShardDigits)}/" : layout.Folder;
         if (!layout.HasDigests)
             return layout.IsPlain ? codec == Codec.None ? folder + key : null : folder + key;
-        await foreach (var file in NamesAsync(folder, name.ToString(), layout.Depth, cancellationToken).ConfigureAwait(false))
+        await foreach (var entry in EntriesAsync(folder, name.ToString(), layout.Depth, cancellationToken).ConfigureAwait(false))
         {
-            if (layout.KeyOf(file) == key)
-                return folder + file;
+            if (layout.KeyOf(entry.Key) == key)
+                return folder + entry.Key;
         }
 
         return null;
     }
 
+    /// <summary>What lies in a folder, without it in the keys.</summary>
     // A folder is listed alone: from the root of a big archive all of it would be read for one name.
-    private IAsyncEnumerable<string> NamesAsync(string folder, string prefix, int depth, CancellationToken cancellationToken)
+    private IAsyncEnumerable<ObjectEntry> EntriesAsync(string folder, string prefix, int depth, CancellationToken cancellationToken)
     {
         if (_inner is not DirectoryObjectStore { Root: var root })
-            return _inner.ListAsync(folder + prefix, depth, cancellationToken).Select(e => e.Key[(e.Key.LastIndexOf('/') + 1)..]);
+            return _inner.ListAsync(folder + prefix, depth, cancellationToken).Select(e => e with { Key = e.Key[folder.Length..] }).Where(e => !e.Key.Contains('/', StringComparison.Ordinal));
         var path = Path.Combine(root, folder);
-        return Directory.Exists(path) ? new DirectoryObjectStore(path).ListAsync(prefix, 0, cancellationToken).Select(e => e.Key) : AsyncEnumerable.Empty<string>();
+        return Directory.Exists(path) ? new DirectoryObjectStore(path).ListAsync(prefix, 0, cancellationToken) : AsyncEnumerable.Empty<ObjectEntry>();
     }
 
-    private async Task RequireAsync(string key, string sha1, CancellationToken cancellationToken)
+    /// <summary>The same bytes, once their content has proved to be what their name tells.</summary>
+    private async Task<Stream?> ComparedAsync(Stream stored, string key, string sha1, CancellationToken cancellationToken)
     {
-        if (await WalContent.OpenReadAsync(_inner, key, cancellationToken).ConfigureAwait(false) is not { } content)
-            return;
+        var buffer = new MemoryStream();
+        await using (stored.ConfigureAwait(false))
+        {
+            var bytes = new byte[128 << 10];
+            for (int count; buffer.Length <= MostInMemory && (count = await stored.ReadAsync(bytes, cancellationToken).ConfigureAwait(false)) > 0;)
+                buffer.Write(bytes, 0, count);
+        }
+
+        if (buffer.Length <= MostInMemory)
+        {
+            await RequireAsync(new MemoryStream(buffer.GetBuffer(), 0, (int)buffer.Length, writable: false), key, sha1, cancellationToken).ConfigureAwait(false);
+            buffer.Position = 0;
+            return buffer;
+        }
+
+        if (await _inner.OpenReadAsync(key, cancellationToken).ConfigureAwait(false) is { } again)
+            await RequireAsync(again, key, sha1, cancellationToken).ConfigureAwait(false);
+        return await _inner.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task RequireAsync(Stream stored, string key, string sha1, CancellationToken cancellationToken)
+    {
+        var content = await WalContent.DecodeAsync(stored, Id, key, cancellationToken).ConfigureAwait(false);
         await using var closing = content.ConfigureAwait(false);
 #pragma warning disable CA5350 // The digest that the other tool wrote: it finds damage and keeps nobody out.
         var found = Convert.ToHexStringLower(await SHA1.HashDataAsync(content, cancellationToken).ConfigureAwait(false));
 #pragma warning restore CA5350
         if (found != sha1)
             throw new CorruptCompressedDataException("pgbackrest", $"'{key}' has the SHA-1 '{found}'");
+    }
+
+    private async Task<string?> NewestBackupAsync(CancellationToken cancellationToken)
+    {
+        ObjectEntry? newest = null;
+        await foreach (var entry in EntriesAsync(WalGBackups, "", 1, cancellationToken).ConfigureAwait(false))
+        {
+            if (entry.Key.EndsWith(WalGSentinel, StringComparison.Ordinal) && !(entry.Modified < newest?.Modified))
+                newest = entry;
+        }
+
+        return newest is null ? null : WalGBackups + newest.Key;
+    }
+
+    /// <returns>Null when there is no such file, or no such member in it.</returns>
+    private async Task<ulong?> MemberAsync(string key, string member, CancellationToken cancellationToken)
+    {
+        var file = await _inner.OpenReadAsync(key, cancellationToken).ConfigureAwait(false);
+        if (file is null)
+            return null;
+        await using var closing = file.ConfigureAwait(false);
+        try
+        {
+            using var document = await JsonDocument.ParseAsync(file, cancellationToken: cancellationToken).ConfigureAwait(false);
+            // Barman writes a text, WAL-G a number.
+            return document.RootElement.TryGetProperty(member, out var value) && value.ValueKind != JsonValueKind.Null ? ulong.Parse(value.ToString(), NumberStyles.None, CultureInfo.InvariantCulture) : null;
+        }
+        catch (Exception damage) when (damage is JsonException or FormatException or OverflowException or InvalidOperationException)
+        {
+            throw WalArchiveMismatchException.UnreadableMarker(Id, key, damage.Message.TrimEnd('.'));
+        }
     }
 
     private static string? Sha1Of(string key) => BackRestSegment().Match(key[(key.LastIndexOf('/') + 1)..]) is { Success: true } match ? match.Groups["sha1"].Value : null;

@@ -36,7 +36,7 @@ internal sealed class ArchivePresence
 
         if (marker is null && !await HoldsFileAsync(cancellationToken).ConfigureAwait(false))
             throw unreadable ?? (Exception)WalArchiveAbsentException.Nothing(_store.Id);
-        if ((marker?.SystemIdentifier ?? await ForeignOwnerAsync(cancellationToken).ConfigureAwait(false)) is { } owner && systemIdentifier is { } own && owner != own)
+        if (systemIdentifier is { } own && (marker?.SystemIdentifier ?? await ForeignOwnerAsync(cancellationToken).ConfigureAwait(false)) is { } owner && owner != own)
             throw WalArchiveMismatchException.OtherCluster(_store.Id, "system identifier", owner, own);
         await RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
     }

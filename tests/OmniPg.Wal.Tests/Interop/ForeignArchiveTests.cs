@@ -46,16 +46,46 @@ public sealed class ForeignArchiveTests(WalWorkloads workloads) : IAsyncLifetime
         (await File.ReadAllTextAsync(Target("00000002.history"), Token)).Should().StartWith("1\t");
     }
 
-    [Fact]
-    public async Task A_segment_that_is_absent_from_the_stanza_of_another_cluster_is_not_the_end_of_the_WAL()
+    [Theory]
+    // As after pg_upgrade, where pgBackRest leaves what was archived before it in a folder of its own.
+    [InlineData("pgbackrest")]
+    [InlineData("barman")]
+    [InlineData("wal-g")]
+    public async Task A_segment_that_is_absent_from_the_archive_of_another_cluster_is_not_the_end_of_the_WAL(string tool)
     {
-        // As after pg_upgrade, which leaves what was archived before it in a folder of its own.
-        var archive = Write("pgbackrest", Codec.None, owner: 42);
+        var archive = Write(tool, Codec.None, owner: 42);
+        var own = Write(tool, Codec.None, owner: _scene.SystemIdentifier);
+
+        var result = await RestoreAsync(archive, "0000000100000000000000FE");
+        var absent = await RestoreAsync(own, "0000000100000000000000FE");
+
+        (result.ExitCode, absent.ExitCode).Should().Be((255, 1), "{0}{1}", result.Error, absent.Error);
+        result.Error.Should().Contain("belongs to a cluster with system identifier '42'");
+    }
+
+    [Fact]
+    public async Task What_tells_whose_an_archive_is_and_cannot_be_read_is_not_the_end_of_the_WAL()
+    {
+        var archive = Write("barman", Codec.None, owner: 42);
+        await File.WriteAllTextAsync(Path.Combine(archive, "identity.json"), "{\"systemid\": \"74", Token);
 
         var result = await RestoreAsync(archive, "0000000100000000000000FE");
 
         result.ExitCode.Should().Be(255, result.Error);
-        result.Error.Should().Contain("belongs to a cluster with system identifier '42'");
+        result.Error.Should().Contain("'identity.json'");
+    }
+
+    [Fact]
+    public async Task A_segment_with_a_digest_in_its_name_is_read_once()
+    {
+        var inner = new Counted(new DirectoryObjectStore(Write("pgbackrest", Codec.Zstd)));
+
+        await using var content = await WalContent.OpenReadAsync(new ForeignArchive(inner), Three[0] + ".zst", Token);
+        using var read = new MemoryStream();
+        await content!.CopyToAsync(read, Token);
+
+        read.ToArray().AsSpan().SequenceEqual(_scene.Original(Three[0])).Should().BeTrue();
+        inner.Opened.Where(k => k.Contains(Three[0].ToString(), StringComparison.Ordinal) && k.Contains('/', StringComparison.Ordinal)).Should().ContainSingle();
     }
 
     [Fact]
@@ -135,10 +165,38 @@ public sealed class ForeignArchiveTests(WalWorkloads workloads) : IAsyncLifetime
 
     private string Target(string name) => Path.Combine(_scene.Root, "target-" + name);
 
-    /// <summary>Three segments and a history as the tool lays them out.</summary>
+    /// <summary>Remembers what was opened.</summary>
+    private sealed class Counted(IObjectStore inner) : IObjectStore
+    {
+        public List<string> Opened { get; } = [];
+
+        public string Id => inner.Id;
+
+        public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => inner.IdentifyAsync(cancellationToken);
+
+        public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) => inner.CreateAsync(key, info, cancellationToken);
+
+        public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default)
+        {
+            Opened.Add(key);
+            return inner.OpenReadAsync(key, cancellationToken);
+        }
+
+        public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => inner.StatAsync(key, cancellationToken);
+
+        public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => inner.ListAsync(prefix, cancellationToken);
+
+        public Task EnsureDurableAsync(string key, CancellationToken cancellationToken = default) => inner.EnsureDurableAsync(key, cancellationToken);
+
+        public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => inner.DeleteAsync(key, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+
+    /// <summary>Three segments and a history as the tool lays them out, and where an owner is named what says whose they are.</summary>
     private string Write(string tool, Codec codec, ulong? owner = null)
     {
-        var archive = _scene.MakeDirectory(tool);
+        var archive = _scene.MakeDirectory($"{tool}{owner}");
         foreach (var name in Three)
         {
             var raw = _scene.Original(name);
@@ -156,6 +214,11 @@ public sealed class ForeignArchiveTests(WalWorkloads workloads) : IAsyncLifetime
         var history = System.Text.Encoding.UTF8.GetBytes($"1\t{_scene.Segments[4].StartLsn(WalSegmentSize.FromBytes(1 << 20))}\tno recovery target specified\n");
         if (tool == "pgbackrest")
             Put("archive.info", System.Text.Encoding.UTF8.GetBytes($"[backrest]\nbackrest-format=5\n\n[db]\ndb-id=1\ndb-system-id={owner ?? _scene.SystemIdentifier}\ndb-version=\"15\"\n\n[db:history]\n1={{\"db-id\":1,\"db-version\":\"15\"}}\n"));
+        // write_identity_file of Barman (server.py), BackupSentinelDto of WAL-G.
+        if (owner is not null && tool == "barman")
+            Put("identity.json", System.Text.Encoding.UTF8.GetBytes($"{{\"systemid\": \"{owner}\", \"version\": \"15\"}}"));
+        if (owner is not null && tool == "wal-g")
+            Put("basebackups_005/base_000000010000000000000002_backup_stop_sentinel.json", System.Text.Encoding.UTF8.GetBytes($"{{\"PgVersion\":150018,\"SystemIdentifier\":{owner}}}"));
         Put(tool switch { "pgbackrest" => "15-1/00000002.history", "wal-g" => $"wal_005/00000002.history{codec.Extension}", _ => "wals/00000002.history" }, tool == "wal-g" ? Encode(history, codec) : history);
         return archive;
 
