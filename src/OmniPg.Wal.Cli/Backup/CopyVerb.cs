@@ -40,7 +40,8 @@ internal sealed class CopyVerb : Verb
         foreach (var backup in result.Backups)
             output.WriteLine($"backup {BackupListing.Line(backup)}");
         var unread = result.Unread > 0 ? $"; {result.Unread} encrypted files were not validated (--key)" : "";
-        output.WriteLine($"copied {result.Copied} files, {result.Present} were there, {result.StoredBytes} bytes; {result.Backups.Count} backups{unread}");
+        var growing = result.Growing > 0 ? $"; {result.Growing} segments are still being received, and come again when they are complete" : "";
+        output.WriteLine($"copied {result.Copied} files, {result.Present} were there, {result.StoredBytes} bytes; {result.Backups.Count} backups{unread}{growing}");
     }
 
     private static void WriteJson(ProgramContext context, RepositoryCopyResult result) => JsonDocumentWriter.Write(context, json =>
@@ -49,6 +50,7 @@ internal sealed class CopyVerb : Verb
         json.WriteNumber("present", result.Present);
         json.WriteNumber("storedBytes", result.StoredBytes);
         json.WriteNumber("unread", result.Unread);
+        json.WriteNumber("growing", result.Growing);
         BackupListing.WriteAll(json, result.Backups);
         json.WriteStartArray("problems");
         foreach (var problem in result.Problems)

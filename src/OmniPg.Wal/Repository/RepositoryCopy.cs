@@ -8,7 +8,7 @@ namespace OmniPg.Wal;
 /// <remarks>
 /// Files keep their keys, codecs and encryption. What is there already is compared and not written again, so a copy that was interrupted goes on where it was, and a later one brings what
 /// is new. A backup counts in the new place when its entry is written: when its parts, and the WAL without which it is worth nothing, were read there and found good. Nothing is removed
-/// anywhere. Thread-safe; each call is a copy.
+/// anywhere. Of a receiver's directory the segment that is still open is copied once, and again when it is complete. Thread-safe; each call is a copy.
 /// </remarks>
 public sealed class RepositoryCopy
 {
@@ -66,7 +66,7 @@ public sealed class RepositoryCopy
                 copied.Add(backup);
         }
 
-        return new RepositoryCopyResult(run.Copied, run.Present, run.Bytes, run.Unread, copied, run.Problems);
+        return new RepositoryCopyResult(run.Copied, run.Present, run.Bytes, run.Unread, copied, run.Problems) { Growing = run.Growing };
     }
 
     /// <summary>The store behind encryption: objects go over as they are.</summary>
@@ -159,6 +159,8 @@ public sealed class RepositoryCopy
 
         public long Unread { get; private set; }
 
+        public long Growing { get; private set; }
+
         public List<string> Problems { get; } = [];
 
         /// <summary>Lists what the new place holds already.</summary>
@@ -176,9 +178,9 @@ public sealed class RepositoryCopy
 
         public async Task WalAsync(IObjectStore archive, WalArchivedFile file, WalArchiveMarker marker, CancellationToken cancellationToken)
         {
+            var expectations = new WalExpectations { SystemIdentifier = marker.SystemIdentifier, SegmentSize = marker.WalSegmentSize }.WithUnknownVersions();
             try
             {
-                var expectations = new WalExpectations { SystemIdentifier = marker.SystemIdentifier, SegmentSize = marker.WalSegmentSize }.WithUnknownVersions();
                 if (archive is not EncryptedObjectStore && file.Key != EncryptedNames.Plain(file.Key))
                 {
                     Unread++;
@@ -194,7 +196,15 @@ public sealed class RepositoryCopy
                     await RequireEqualAsync(archive, file.Key, other, cancellationToken).ConfigureAwait(false);
                 await ObjectAsync(Plain(archive), file.Key, cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception invalid) when (invalid is WalValidationException or CorruptCompressedDataException or WalConflictException)
+            catch (WalConflictException conflict)
+            {
+                if (file.Name.Kind == WalFileKind.Partial && _there[file.Name].FirstOrDefault() is { } other
+                    && await PartialState.IsSameWalAsync((archive, file.Key), (readable, other), file.Name, expectations, cancellationToken).ConfigureAwait(false))
+                    Growing++;
+                else
+                    Problems.Add($"'{file.Key}': {conflict.Message}");
+            }
+            catch (Exception invalid) when (invalid is WalValidationException or CorruptCompressedDataException)
             {
                 Problems.Add($"'{file.Key}': {invalid.Message}");
             }

@@ -15,6 +15,11 @@ public readonly record struct RepositoryCopyProgress(string Key, long Files, lon
 /// <param name="Problems">What was left out, and why: a file or a part that is not valid, or that lies in the new place with other content.</param>
 public sealed record RepositoryCopyResult(long Copied, long Present, long StoredBytes, long Unread, IReadOnlyList<BackupInfo> Backups, IReadOnlyList<string> Problems)
 {
+    /// <summary>
+    /// Segments that are still being received (<c>.partial</c>) of which the new place holds another state of the same WAL: it stays as it is, and the complete segment is copied when there is one.
+    /// </summary>
+    public long Growing { get; init; }
+
     /// <summary>Whether nothing was left out.</summary>
     public bool IsGood => Problems.Count == 0;
 }

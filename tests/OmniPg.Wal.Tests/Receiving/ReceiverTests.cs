@@ -30,6 +30,62 @@ public sealed class ReceiverTests(ReceiveScene scene)
     }
 
     [Fact]
+    public async Task A_copy_of_the_directory_takes_the_open_segment_once_and_again_when_it_is_complete()
+    {
+        await using var running = await scene.StartAsync(scene.Options());
+        await ReceiveScene.LoadAsync(scene.Server);
+        await running.SwitchAsync();
+        await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('one')", Token);
+        await running.CaughtUpAsync();
+        var to = scene.Fresh("copy");
+        Task<RepositoryCopyResult> Copy(bool begin) =>
+            new RepositoryCopy(new DirectoryObjectStore(running.Into), new DirectoryObjectStore(to), new RepositoryCopyOptions { Begin = begin }).RunAsync(cancellationToken: Token);
+
+        var first = await Copy(begin: true);
+        await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('two')", Token);
+        await running.CaughtUpAsync();
+        var open = Directory.GetFiles(to, "*.partial").Should().ContainSingle().Which;
+        var before = await File.ReadAllBytesAsync(open, Token);
+        var grown = await Copy(begin: false);
+        var last = await running.SwitchAsync();
+        var complete = await Copy(begin: false);
+
+        (first.Problems, first.Growing).Should().BeEquivalentTo((Array.Empty<string>(), 0L));
+        (grown.Problems, grown.Growing, grown.Copied).Should().BeEquivalentTo((Array.Empty<string>(), 1L, 0L));
+        (await File.ReadAllBytesAsync(open, Token)).AsSpan().SequenceEqual(before).Should().BeTrue("nothing is replaced");
+        complete.Problems.Should().BeEmpty();
+        File.ReadAllBytes(Path.Combine(to, last)).AsSpan().SequenceEqual(ReceiveScene.Original(scene.Server, last)).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_copy_tells_an_open_segment_with_other_WAL_and_leaves_it()
+    {
+        await using var running = await scene.StartAsync(scene.Options());
+        await ReceiveScene.LoadAsync(scene.Server);
+        await running.SwitchAsync();
+        await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('one')", Token);
+        await running.CaughtUpAsync();
+        await running.StopAsync();
+        var to = scene.Fresh("copy");
+        var copy = new RepositoryCopy(new DirectoryObjectStore(running.Into), new DirectoryObjectStore(to), new RepositoryCopyOptions { Begin = true });
+        await copy.RunAsync(cancellationToken: Token);
+        var open = Directory.GetFiles(to, "*.partial").Should().ContainSingle().Which;
+        // Its first record is another one.
+        await using (var file = new FileStream(open, FileMode.Open))
+        {
+            file.Position = 70;
+            var found = file.ReadByte();
+            file.Position = 70;
+            file.WriteByte((byte)(found ^ 1));
+        }
+
+        var result = await copy.RunAsync(cancellationToken: Token);
+
+        (result.Growing, result.Problems.Count).Should().Be((0, 1));
+        result.Problems[0].Should().StartWith($"'{Path.GetFileName(open)}': ");
+    }
+
+    [Fact]
     public async Task The_slot_follows_what_is_flushed_and_stays_when_the_receiver_stops()
     {
         var running = await scene.StartAsync(scene.Options());
