@@ -26,4 +26,16 @@ internal static class BackupSnippets
         await new BackupRestore(store, options).RunAsync("/srv/restored");
         #endregion
     }
+
+    public static async Task CopyToStandbysAsync()
+    {
+        #region cluster-copy
+        await using var server = NpgsqlDataSource.Create("Host=/run/postgresql;Username=postgres");
+        var copy = new ClusterCopy(server, new ClusterCopyOptions { Targets = ["standby1:/srv/pg/main", "standby2:/srv/pg/main"] });
+
+        ClusterCopyPlan plan = await copy.PlanAsync();
+        Console.WriteLine(plan);
+        await copy.ExecuteAsync(plan);
+        #endregion
+    }
 }

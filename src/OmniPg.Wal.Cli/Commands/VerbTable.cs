@@ -19,6 +19,7 @@ internal static class VerbTable
         ("backups", () => new BackupsVerb()),
         ("backup-cleanup", () => new BackupCleanupVerb()),
         ("backup-restore", () => new BackupRestoreVerb()),
+        ("synch", () => new SynchVerb()),
         ("drill", () => new DrillVerb()),
         ("check", () => new CheckVerb()),
         ("monitor", () => new MonitorVerb()),

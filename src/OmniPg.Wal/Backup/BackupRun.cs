@@ -1,8 +1,4 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
-using System.Text;
-using NpgsqlTypes;
-using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
@@ -11,17 +7,14 @@ internal sealed class BackupRun(
     BackupSession session, IObjectStore store, IObjectStore? archive, BaseBackupOptions options, WalCopier copier, TimeProvider time, IProgress<BackupProgress>? progress)
 {
     private readonly List<BackupPart> _stored = [];
-    private readonly BackupManifest _manifest = new();
+    private readonly BackupSource _source = new(session, time);
     private readonly Codec _codec = Codec.Parse(options.Codec);
     private string _id = "";
-    private string _data = "";
-    private ServerFacts _facts = null!;
-    private PgControlFile _control = null!;
-    private NpgsqlLogSequenceNumber _start;
-    private BackupEnd? _end;
     private bool _isPublishing;
     private long _vanished;
     private long _shortened;
+
+    private ServerFacts Facts => _source.Facts;
 
     /// <summary>The objects written so far. What makes them a backup comes first: a disk that fails behind its publication leaves it visible.</summary>
     public IEnumerable<string> Keys => (_isPublishing ? [$"{_id}/{BackupInfo.FileName}"] : Array.Empty<string>()).Concat(_stored.Select(p => p.Key));
@@ -35,21 +28,20 @@ internal sealed class BackupRun(
         {
             await RequireOwnAsync(archive, cancellationToken).ConfigureAwait(false);
             // What follows will be encrypted too; better said now than behind the data.
-            if (WalFileName.TryParse(_facts.LastArchived, out var last))
+            if (WalFileName.TryParse(Facts.LastArchived, out var last))
                 await EncryptedNames.RequireNoneAsync(archive, last, cancellationToken).ConfigureAwait(false);
         }
 
         await new BackupSweep(store, time).RunAsync(cancellationToken).ConfigureAwait(false);
 
-        _start = await session.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
-        var files = new DataFiles(_data, _facts.StatisticsFolder);
-        var tablespaces = files.Tablespaces();
+        await _source.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
+        var tablespaces = _source.Tablespaces();
         foreach (var tablespace in tablespaces)
-            await StoreAsync($"{tablespace.Oid}.tar", tablespace.Oid, Listed(files.OfTablespace(tablespace, session.PgVersion)), cancellationToken).ConfigureAwait(false);
-        await StoreAsync("base.tar", 0, BaseAsync(files, cancellationToken), cancellationToken).ConfigureAwait(false);
+            await StoreAsync($"{tablespace.Oid}.tar", tablespace.Oid, _source.Tablespace(tablespace), cancellationToken).ConfigureAwait(false);
+        await StoreAsync("base.tar", 0, _source.Base(new BaseShape(IncludesWal: archive is null), cancellationToken), cancellationToken).ConfigureAwait(false);
 
         if (archive is not null)
-            await Wal().ArriveAsync(archive, options.WalTimeout, time, cancellationToken).ConfigureAwait(false);
+            await _source.Wal().ArriveAsync(archive, options.WalTimeout, time, cancellationToken).ConfigureAwait(false);
         var info = Describe(tablespaces);
         await RequireStoredAsync(cancellationToken).ConfigureAwait(false);
         await presence.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
@@ -61,46 +53,25 @@ internal sealed class BackupRun(
             throw Taken($"{_id}/{BackupInfo.FileName}");
         }
 
-        return new BaseBackupResult(info, _manifest.Files, _vanished, _shortened);
+        return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened);
     }
 
     private async Task LookAsync(CancellationToken cancellationToken)
     {
-        _facts = await session.AskAsync(cancellationToken).ConfigureAwait(false);
-        if (_facts.IsStandby && archive is null)
+        await _source.LookAsync(options.DataDirectory, cancellationToken).ConfigureAwait(false);
+        if (Facts.IsStandby && archive is null)
             throw new WalBackupException("wal.backup.server", "A backup from a standby needs the WAL archive of its cluster: the last segment is still being received.", "Name the archive.");
-        _data = options.DataDirectory ?? _facts.DataDirectory
-            ?? throw new WalBackupException("wal.backup.privilege", "The server does not tell this role its data directory.", "Name the directory, or GRANT pg_read_all_settings TO the role.");
-        _control = await PgControlFile.ReadAsync(_data, time, cancellationToken).ConfigureAwait(false);
-        _id = BackupInfo.IdAt(_facts.Now);
-        RequireSameServer();
-    }
-
-    // A standby on the same machine has the same identifier; the port tells them apart, and so does the state.
-    private void RequireSameServer()
-    {
-        var pid = Path.Combine(_data, "postmaster.pid");
-        var port = File.Exists(pid) ? File.ReadLines(pid).ElementAtOrDefault(3) : null;
-        var isStandby = _control.State == PgClusterState.InArchiveRecovery;
-        if (_control.SystemIdentifier != _facts.SystemIdentifier || port != $"{_facts.Port}" || isStandby != _facts.IsStandby)
-        {
-            throw new WalBackupException(
-                "wal.backup.other-server",
-                $"'{_data}' is not the data directory of the server connected to: there system '{_control.SystemIdentifier}', port '{port ?? "none"}', {(isStandby ? "standby" : "primary")}; "
-                + $"the server has system '{_facts.SystemIdentifier}', port '{_facts.Port}', {(_facts.IsStandby ? "standby" : "primary")}.",
-                "Name the data directory of this server; the backup runs on its machine.");
-        }
+        _id = BackupInfo.IdAt(Facts.Now);
     }
 
     private async Task RequireOwnAsync(IObjectStore place, CancellationToken cancellationToken)
     {
         var presence = await ArchivePresence.BeginAsync(place, cancellationToken).ConfigureAwait(false);
-        await presence.RequireAsync(_facts.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        await presence.RequireAsync(Facts.SystemIdentifier, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task StoreAsync(string name, uint tablespace, IAsyncEnumerable<TarMember> members, CancellationToken cancellationToken)
+    private async Task StoreAsync(string name, uint tablespace, TarSource source, CancellationToken cancellationToken)
     {
-        var source = new TarSource(members, _manifest, FileStat.OwnerOf(_data), time);
         await using var closing = source.ConfigureAwait(false);
         var key = $"{_id}/{name}{_codec.Extension}";
         var request = new CopyRequest
@@ -126,55 +97,14 @@ internal sealed class BackupRun(
         (_vanished, _shortened) = (_vanished + source.Vanished, _shortened + source.Shortened);
     }
 
-    /// <summary>The data directory with the control file behind all data, then what is known only when the backup has stopped.</summary>
-    private async IAsyncEnumerable<TarMember> BaseAsync(DataFiles files, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        foreach (var member in files.OfDataDirectory())
-            yield return member;
-        // Behind all pages: on a standby its minimum recovery point must lie behind every page that was read.
-        var (control, bytes) = await PgControlFile.ReadImageAsync(_data, time, cancellationToken).ConfigureAwait(false);
-        _control = control;
-        var controlPath = PgControlFile.RelativePath.Replace('\\', '/');
-        yield return Content(controlPath, bytes);
-
-        _end = await session.StopAsync(cancellationToken).ConfigureAwait(false);
-        yield return Content(DataFiles.LabelFile, Encoding.UTF8.GetBytes(_end.Label));
-        if (_end.TablespaceMap.Length > 0)
-            yield return Content(DataFiles.MapFile, Encoding.UTF8.GetBytes(_end.TablespaceMap));
-        foreach (var name in archive is null ? Wal().Segments : [])
-        {
-            var folder = Path.Combine(_data, "pg_wal");
-            await Wal().RequireInAsync(folder, name, cancellationToken).ConfigureAwait(false);
-            var path = Path.Combine(folder, name.ToString());
-            yield return new TarMember($"pg_wal/{name}", TarKind.File) { FullPath = path };
-            // Read by now, unless the server removed it or made a later segment of it meanwhile; it never gets the name back.
-            if (!File.Exists(path))
-                throw BackupWal.Missing(name, $"was removed from '{folder}' while it was read");
-            // Or the restored server would archive it once more.
-            yield return new TarMember($"pg_wal/archive_status/{name}.done", TarKind.File);
-        }
-
-        var label = BackupLabel.Parse(_end.Label);
-        yield return new TarMember(BackupManifest.FileName, TarKind.File)
-        {
-            Content = _manifest.Write(session.PgVersion, _facts.SystemIdentifier, label.StartTimeline ?? _control.Timeline, _start, _end.StopLsn),
-        };
-    }
-
-    private BackupWal Wal()
-    {
-        var label = BackupLabel.Parse(_end!.Label);
-        return new BackupWal(_facts.SystemIdentifier, session.PgVersion, WalSegmentSize.FromBytes(_control.SegmentSize), label.StartTimeline ?? _control.Timeline, _start, _end.StopLsn);
-    }
-
     private BackupInfo Describe(IReadOnlyList<BackupTablespace> tablespaces)
     {
-        var wal = Wal();
+        var wal = _source.Wal();
         return new BackupInfo
         {
-            Id = _id, Label = options.Label, Started = _facts.Now, Stopped = _end!.Now, StartLsn = _start, StopLsn = _end.StopLsn, Timeline = wal.From.Timeline,
-            WalFrom = wal.From, WalTo = wal.To, IncludesWal = archive is null, SystemIdentifier = _facts.SystemIdentifier, PgVersion = session.PgVersion,
-            WalSegmentSize = _control.SegmentSize, FromStandby = _facts.IsStandby, Tablespaces = tablespaces, Parts = [.. _stored],
+            Id = _id, Label = options.Label, Started = Facts.Now, Stopped = _source.End!.Now, StartLsn = _source.Start, StopLsn = _source.End.StopLsn, Timeline = wal.From.Timeline,
+            WalFrom = wal.From, WalTo = wal.To, IncludesWal = archive is null, SystemIdentifier = Facts.SystemIdentifier, PgVersion = session.PgVersion,
+            WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, Tablespaces = tablespaces, Parts = [.. _stored],
         };
     }
 
@@ -190,13 +120,4 @@ internal sealed class BackupRun(
 
     private WalBackupException Taken(string key) =>
         new("wal.backup.server", $"'{store.Id}' has an object '{key}' already: another backup began within the same second.", "Begin again.") { BackupId = _id };
-
-    private static TarMember Content(string path, byte[] bytes) => new(path, TarKind.File) { Content = bytes, ManifestPath = path };
-
-    private static async IAsyncEnumerable<TarMember> Listed(IEnumerable<TarMember> members)
-    {
-        await Task.CompletedTask.ConfigureAwait(false);
-        foreach (var member in members)
-            yield return member;
-    }
 }

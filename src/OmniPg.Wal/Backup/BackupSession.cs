@@ -12,6 +12,7 @@ namespace OmniPg.Wal;
 internal sealed class BackupSession : IAsyncDisposable
 {
     private const int FirstRenamed = 15;
+    private const long CopyLock = 0x6F70_672D_7379_6E63; // "opg-sync"
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(5);
     private readonly NpgsqlConnection _connection;
     private readonly TimeProvider _time;
@@ -20,6 +21,7 @@ internal sealed class BackupSession : IAsyncDisposable
     private CancellationTokenSource? _ending;
     private Task _beating = Task.CompletedTask;
     private bool _open;
+    private bool _isLocked;
 
     private BackupSession(NpgsqlConnection connection, TimeProvider time) => (_connection, _time, PgVersion) = (connection, time, connection.PostgreSqlVersion.Major);
 
@@ -63,6 +65,11 @@ internal sealed class BackupSession : IAsyncDisposable
             : throw new WalBackupException("wal.backup.server", "The session goes through a pooler: each statement may meet another one of the server, and a backup needs one.", "Connect to the server itself.");
     }
 
+    /// <summary>Takes the place of the one copy of a cluster that may be under way, until the end of the session.</summary>
+    /// <returns>Whether it was free.</returns>
+    public async Task<bool> TryLockAsync(CancellationToken cancellationToken) => _isLocked =
+        await RowAsync("SELECT pg_catalog.pg_try_advisory_lock($1)", r => r.GetBoolean(0), [new() { Value = CopyLock }], cancellationToken).ConfigureAwait(false);
+
     /// <summary>Begins the backup: the server makes a checkpoint and writes whole pages from then on.</summary>
     public async Task<NpgsqlLogSequenceNumber> StartAsync(string label, bool isFast, CancellationToken cancellationToken)
     {
@@ -103,6 +110,8 @@ internal sealed class BackupSession : IAsyncDisposable
             // The connection goes back to a pool and lives on: what was begun in it has to be ended.
             if (_open && _connection.State == ConnectionState.Open)
                 await StopAsync(CancellationToken.None).ConfigureAwait(false);
+            if (_isLocked && _connection.State == ConnectionState.Open)
+                await RowAsync("SELECT pg_catalog.pg_advisory_unlock($1)", static r => r.GetBoolean(0), [new() { Value = CopyLock }], CancellationToken.None).ConfigureAwait(false);
         }
         catch (WalBackupException)
         {

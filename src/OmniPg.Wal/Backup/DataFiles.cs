@@ -27,7 +27,7 @@ internal sealed partial class DataFiles(string dataDirectory, string? statistics
     private static readonly HashSet<string> LeftOut =
     [
         "postmaster.pid", "postmaster.opts", "postgresql.auto.conf.tmp", "current_logfiles.tmp", "current_logfiles",
-        LabelFile, LabelFile + ".old", MapFile, MapFile + ".old", BackupManifest.FileName, "recovery.signal", "standby.signal",
+        LabelFile, LabelFile + ".old", MapFile, MapFile + ".old", BackupManifest.FileName, "recovery.signal", "standby.signal", CopyWorker.Marker,
     ];
 
     /// <summary>The links in <c>pg_tblspc</c>. A folder there is a tablespace in place (<c>allow_in_place_tablespaces</c>) and part of the data directory.</summary>

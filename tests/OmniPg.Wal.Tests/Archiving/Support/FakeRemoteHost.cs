@@ -26,6 +26,9 @@ internal sealed class FakeRemoteHost : IDisposable
             """);
     }
 
+    /// <summary>The transport alone.</summary>
+    public string Shell => _directory.Combine("ssh");
+
     public string Rsync => _directory.Combine("rsync");
 
     public string[] Hosts => File.ReadAllLines(_directory.Combine("hosts"));

@@ -1,0 +1,138 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using NpgsqlTypes;
+using OmniPg.Shared;
+
+namespace OmniPg.Wal;
+
+/// <summary>The server whose files are read between the start and the stop of a backup, as tar files: tablespaces, data directory, control file, label.</summary>
+internal sealed class BackupSource(BackupSession session, TimeProvider time)
+{
+    private DataFiles _files = null!;
+
+    public ServerFacts Facts { get; private set; } = null!;
+
+    public string DataDirectory { get; private set; } = "";
+
+    public PgControlFile Control { get; private set; } = null!;
+
+    public BackupManifest Manifest { get; } = new();
+
+    public NpgsqlLogSequenceNumber Start { get; private set; }
+
+    /// <summary>Known when the data has been read.</summary>
+    public BackupEnd? End { get; private set; }
+
+    /// <summary>Asks the server who it is, and looks whether the data directory is its own.</summary>
+    /// <param name="dataDirectory">The directory; null asks the server.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public async Task LookAsync(string? dataDirectory, CancellationToken cancellationToken)
+    {
+        Facts = await session.AskAsync(cancellationToken).ConfigureAwait(false);
+        DataDirectory = dataDirectory ?? Facts.DataDirectory
+            ?? throw new WalBackupException("wal.backup.privilege", "The server does not tell this role its data directory.", "Name the directory, or GRANT pg_read_all_settings TO the role.");
+        Control = await PgControlFile.ReadAsync(DataDirectory, time, cancellationToken).ConfigureAwait(false);
+        RequireSameServer();
+        _files = new DataFiles(DataDirectory, Facts.StatisticsFolder);
+    }
+
+    public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken) =>
+        Start = await session.StartAsync(label, isFast, cancellationToken).ConfigureAwait(false);
+
+    public IReadOnlyList<BackupTablespace> Tablespaces() => _files.Tablespaces();
+
+    /// <summary>Bytes of the files as they are now.</summary>
+    public long Measure(IReadOnlyList<BackupTablespace> tablespaces)
+    {
+        var files = tablespaces.SelectMany(t => _files.OfTablespace(t, session.PgVersion)).Concat(_files.OfDataDirectory()).Where(m => m.Kind == TarKind.File);
+        return files.Sum(m => FileStat.TryGet(m.FullPath!, out var stat) ? stat.Bytes : 0);
+    }
+
+    public TarSource Tablespace(BackupTablespace tablespace) => Tar(Listed(_files.OfTablespace(tablespace, session.PgVersion)));
+
+    public TarSource Base(BaseShape shape, CancellationToken cancellationToken) => Tar(BaseAsync(shape, cancellationToken));
+
+    /// <summary>The WAL without which what was read is nothing.</summary>
+    public BackupWal Wal()
+    {
+        var label = BackupLabel.Parse(End!.Label);
+        return new BackupWal(Facts.SystemIdentifier, session.PgVersion, WalSegmentSize.FromBytes(Control.SegmentSize), label.StartTimeline ?? Control.Timeline, Start, End.StopLsn);
+    }
+
+    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, FileStat.OwnerOf(DataDirectory), time);
+
+    // A standby on the same machine has the same identifier; the port tells them apart, and so does the state.
+    private void RequireSameServer()
+    {
+        var pid = Path.Combine(DataDirectory, "postmaster.pid");
+        var port = File.Exists(pid) ? File.ReadLines(pid).ElementAtOrDefault(3) : null;
+        var isStandby = Control.State == PgClusterState.InArchiveRecovery;
+        if (Control.SystemIdentifier != Facts.SystemIdentifier || port != $"{Facts.Port}" || isStandby != Facts.IsStandby)
+        {
+            throw new WalBackupException(
+                "wal.backup.other-server",
+                $"'{DataDirectory}' is not the data directory of the server connected to: there system '{Control.SystemIdentifier}', port '{port ?? "none"}', {(isStandby ? "standby" : "primary")}; "
+                + $"the server has system '{Facts.SystemIdentifier}', port '{Facts.Port}', {(Facts.IsStandby ? "standby" : "primary")}.",
+                "Name the data directory of this server; the backup runs on its machine.");
+        }
+    }
+
+    /// <summary>The data directory with the control file behind all data, then what is known only when the backup has stopped.</summary>
+    private async IAsyncEnumerable<TarMember> BaseAsync(BaseShape shape, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var member in _files.OfDataDirectory())
+            yield return member;
+        // Behind all pages: on a standby its minimum recovery point must lie behind every page that was read.
+        var (control, bytes) = await PgControlFile.ReadImageAsync(DataDirectory, time, cancellationToken).ConfigureAwait(false);
+        Control = control;
+        var controlPath = PgControlFile.RelativePath.Replace('\\', '/');
+        yield return Content(controlPath, bytes) with { Path = controlPath + shape.ControlSuffix };
+
+        End = await session.StopAsync(cancellationToken).ConfigureAwait(false);
+        yield return Content(DataFiles.LabelFile, Encoding.UTF8.GetBytes(End.Label));
+        if (End.TablespaceMap.Length > 0)
+            yield return Content(DataFiles.MapFile, Encoding.UTF8.GetBytes(shape.TablespaceMap?.Invoke(End.TablespaceMap) ?? End.TablespaceMap));
+        foreach (var name in shape.IncludesWal ? Wal().Segments : [])
+        {
+            var folder = Path.Combine(DataDirectory, "pg_wal");
+            await Wal().RequireInAsync(folder, name, cancellationToken).ConfigureAwait(false);
+            var path = Path.Combine(folder, name.ToString());
+            yield return new TarMember($"pg_wal/{name}", TarKind.File) { FullPath = path };
+            // Read by now, unless the server removed it or made a later segment of it meanwhile; it never gets the name back.
+            if (!File.Exists(path))
+                throw BackupWal.Missing(name, $"was removed from '{folder}' while it was read");
+            // Or the restored server would archive it once more.
+            yield return new TarMember($"pg_wal/archive_status/{name}.done", TarKind.File);
+        }
+
+        foreach (var name in shape.EmptyFiles)
+            yield return new TarMember(name, TarKind.File);
+        var label = BackupLabel.Parse(End.Label);
+        yield return new TarMember(BackupManifest.FileName, TarKind.File)
+        {
+            Content = Manifest.Write(session.PgVersion, Facts.SystemIdentifier, label.StartTimeline ?? Control.Timeline, Start, End.StopLsn),
+        };
+    }
+
+    private static TarMember Content(string path, byte[] bytes) => new(path, TarKind.File) { Content = bytes, ManifestPath = path };
+
+    private static async IAsyncEnumerable<TarMember> Listed(IEnumerable<TarMember> members)
+    {
+        await Task.CompletedTask.ConfigureAwait(false);
+        foreach (var member in members)
+            yield return member;
+    }
+}
+
+/// <summary>What the tar file of the data directory holds besides the data.</summary>
+/// <param name="IncludesWal">Whether the WAL that it needs is taken from <c>pg_wal</c>.</param>
+internal sealed record BaseShape(bool IncludesWal)
+{
+    /// <summary>Behind the name of <c>global/pg_control</c>, so that no server starts on what is not complete.</summary>
+    public string ControlSuffix { get; init; } = "";
+
+    /// <summary>Makes the <c>tablespace_map</c> out of the one of <c>pg_backup_stop</c>; null takes that.</summary>
+    public Func<string, string>? TablespaceMap { get; init; }
+
+    public IReadOnlyList<string> EmptyFiles { get; init; } = [];
+}

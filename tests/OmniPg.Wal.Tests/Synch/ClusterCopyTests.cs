@@ -1,0 +1,293 @@
+using OmniPg.Testing;
+using OmniPg.Wal.Tests.Archiving;
+using OmniPg.Wal.Tests.Backup;
+
+namespace OmniPg.Wal.Tests.Synch;
+
+/// <summary>Copies of a running server that become servers, and folders that are not touched.</summary>
+[Collection(nameof(BackupCollection))]
+public sealed class ClusterCopyTests(BackupScene scene)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task One_read_fills_a_folder_here_and_one_behind_the_remote_shell_and_both_become_servers()
+    {
+        using var host = new FakeRemoteHost();
+        var (here, there) = (scene.Fresh("copy"), scene.Fresh("it's a $(touch x) \"copy\" ä"));
+        var options = Options(here);
+        options.TablespaceMap = [Rule(scene.Tablespace, scene.Fresh("space"))];
+        var other = Options($"backup@db.example:{there}");
+        other.RemoteShell = host.Shell;
+        other.TablespaceMap = [Rule(scene.Tablespace, "/nowhere"), Rule("/nowhere", scene.Fresh("space 'ä' %f"))];
+
+        foreach (var each in (ClusterCopyOptions[])[options, other])
+        {
+            var copy = new ClusterCopy(scene.Server.DataSource, each);
+            var plan = await copy.PlanAsync(Token);
+            Directory.Exists(plan.Targets[0].Folders[0].To).Should().BeFalse("a plan changes nothing");
+            var result = await copy.ExecuteAsync(plan, cancellationToken: Token);
+
+            plan.Problems.Should().BeEmpty();
+            result.Locations.Should().Equal(each.Targets);
+            await RequireServerAsync(plan);
+        }
+
+        host.Hosts.Should().OnlyContain(h => h == "backup@db.example");
+    }
+
+    [Fact]
+    public async Task A_copy_is_accepted_by_pg_verifybackup_and_holds_what_the_stop_returned()
+    {
+        var options = Mapped(out var to);
+
+        var plan = await CopyAsync(options);
+        var verified = await scene.RunAsync("pg_verifybackup", to);
+
+        verified.ExitCode.Should().Be(0, verified.Error);
+        File.ReadAllText(Path.Combine(to, "backup_label")).Should().Contain("\nLABEL: omnipg-synch\n");
+        var space = plan.Targets[0].Folders[1];
+        File.ReadAllText(Path.Combine(to, "tablespace_map")).Should().Be($"{space.Tablespace} {space.To}\n");
+        string[] absent = [".omnipg-synch", "postmaster.pid", "global/pg_control.omnipg-restoring"];
+        absent.Should().OnlyContain(f => !File.Exists(Path.Combine(to, f)));
+        File.Exists(Path.Combine(to, "standby.signal")).Should().BeTrue();
+        new DirectoryInfo(to).UnixFileMode.Should().Be(new DirectoryInfo(scene.Server.DataDirectory).UnixFileMode);
+    }
+
+    [Fact]
+    public async Task A_folder_that_is_not_empty_is_refused_unless_it_holds_a_stopped_copy_and_may_be_overwritten()
+    {
+        var options = Mapped(out var to);
+        await CopyAsync(options);
+        var stale = Path.Combine(to, "base", "stale");
+        await File.WriteAllTextAsync(stale, "x", Token);
+
+        var refused = await RefusedAsync(options);
+        options.Overwrite = true;
+        await File.WriteAllTextAsync(Path.Combine(to, "postmaster.pid"), "1", Token);
+        var running = await RefusedAsync(options);
+        File.Delete(Path.Combine(to, "postmaster.pid"));
+        var stillThere = File.Exists(stale);
+        var again = await CopyAsync(options);
+
+        refused.Should().Contain($"'{to}' holds a cluster");
+        running.Should().Contain("holds a server that runs");
+        stillThere.Should().BeTrue();
+        again.Targets[0].Folders.Should().OnlyContain(f => f.IsEmptied);
+        again.ToString().Should().Contain("EVERYTHING THERE IS REMOVED");
+        File.Exists(stale).Should().BeFalse();
+        await RequireServerAsync(again);
+    }
+
+    [Theory]
+    [InlineData("a stranger's files", "is not empty, and holds nothing that a copy would replace")]
+    [InlineData("another cluster", "holds another cluster, with system '42'")]
+    [InlineData("what another cluster's copy left", "holds what a copy of system '42' left")]
+    [InlineData("a file", "is no folder")]
+    [InlineData("no parent", "has no folder above it")]
+    public async Task Nothing_but_a_copy_of_this_cluster_is_ever_overwritten(string what, string reason)
+    {
+        var options = Mapped(out var to);
+        options.Overwrite = true;
+        var kept = Path.Combine(to, "kept");
+        if (what == "a file")
+            await File.WriteAllTextAsync(kept = to, "x", Token);
+        else if (what != "no parent")
+            await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(to).FullName, "kept"), "x", Token);
+        if (what == "another cluster")
+        {
+            Directory.CreateDirectory(Path.Combine(to, "global"));
+            await File.WriteAllTextAsync(Path.Combine(to, "PG_VERSION"), "15\n", Token);
+            await File.WriteAllBytesAsync(Path.Combine(to, "global", "pg_control"), [42, 0, 0, 0, 0, 0, 0, 0, 1], Token);
+        }
+
+        if (what == "what another cluster's copy left")
+            await File.WriteAllTextAsync(Path.Combine(to, ".omnipg-synch"), "42 ab\n", Token);
+        if (what == "no parent")
+            options.Targets = [Path.Combine(to, "further")];
+
+        (await RefusedAsync(options)).Should().Contain(reason);
+        if (what != "no parent")
+            (await File.ReadAllTextAsync(kept, Token)).Should().Be("x");
+    }
+
+    [Fact]
+    public async Task A_tablespace_without_a_new_path_and_folders_within_each_other_are_refused()
+    {
+        var to = scene.Fresh("copy");
+
+        var unmapped = await RefusedAsync(Options(to));
+        var inside = await RefusedAsync(Options(Path.Combine(scene.Server.DataDirectory, "copy")));
+        var twice = Mapped(out var first);
+        twice.Targets = [first, first + "/"];
+        var shared = await RefusedAsync(twice);
+
+        unmapped.Should().Contain($"'{scene.Tablespace}' is, lies in, or holds another folder of the copy or of the server");
+        inside.Should().Contain("is, lies in, or holds another folder");
+        shared.Should().Contain("is, lies in, or holds another folder");
+        Directory.Exists(to).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task The_servers_own_tablespace_under_another_name_is_recognised_and_stays()
+    {
+        var options = Mapped(out var to);
+        var plan = await CopyAsync(options);
+        var link = scene.Fresh("link");
+        Directory.CreateSymbolicLink(link, scene.Tablespace);
+        var space = Path.Combine(to, "pg_tblspc", $"{plan.Targets[0].Folders[1].Tablespace}");
+        File.Delete(space);
+        Directory.CreateSymbolicLink(space, link);
+        options.TablespaceMap = [Rule(scene.Tablespace, link)];
+        options.Overwrite = true;
+        var before = Directory.GetFileSystemEntries(scene.Tablespace, "*", SearchOption.AllDirectories);
+
+        var copy = new ClusterCopy(scene.Server.DataSource, options);
+        var doomed = await copy.PlanAsync(Token);
+        var refusal = (await copy.Awaiting(c => c.ExecuteAsync(doomed, cancellationToken: Token)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        doomed.Problems.Should().BeEmpty();
+        (refusal.Code, refusal.Message).Should().Match<(string Code, string Message)>(r => r.Code == "wal.backup.target" && r.Message.Contains($"'{scene.Tablespace}'", StringComparison.Ordinal));
+        Directory.GetFileSystemEntries(scene.Tablespace, "*", SearchOption.AllDirectories).Should().BeEquivalentTo(before);
+        File.Exists(Path.Combine(to, "global", "pg_control")).Should().BeTrue("nothing was removed anywhere");
+        (await scene.Server.ScalarAsync<long>("SELECT count(*) FROM far", Token)).Should().Be(1000);
+    }
+
+    [Fact]
+    public async Task What_changes_between_the_plan_and_its_execution_is_left_alone()
+    {
+        var options = Mapped(out var to);
+        options.Overwrite = true;
+        var copy = new ClusterCopy(scene.Server.DataSource, options);
+        var plan = await copy.PlanAsync(Token);
+        var file = Path.Combine(Directory.CreateDirectory(to).FullName, "precious");
+        await File.WriteAllTextAsync(file, "x", Token);
+
+        var refusal = (await copy.Awaiting(c => c.ExecuteAsync(plan, cancellationToken: Token)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        refusal.Message.Should().Contain(to).And.Contain("which it was not when the copy was planned");
+        (await File.ReadAllTextAsync(file, Token)).Should().Be("x");
+    }
+
+    [Fact]
+    public async Task A_place_that_fails_is_told_in_its_own_words_and_is_copied_to_again_when_that_is_allowed()
+    {
+        using var scripts = new TemporaryDirectory();
+        using var host = new FakeRemoteHost();
+        var options = Mapped(out var to);
+        options.Targets = [$"db.example:{to}"];
+        options.RemoteShell = TestScript.Write(scripts.Combine("shell"), "shift; case \"$*\" in *'tar -xpf'*base.tar) head -c 2000000 >/dev/null; echo no room >&2; exit 3;; esac; exec /bin/sh -c \"$*\"");
+
+        var failure = (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which;
+        options.RemoteShell = host.Shell;
+        var left = await RefusedAsync(options);
+        options.Overwrite = true;
+        var plan = await CopyAsync(options);
+
+        (failure.Code, failure.Destination).Should().Be(("wal.backup.copy", $"db.example:{to}"));
+        failure.Message.Should().Contain($"'1' of '1' places: 'db.example:{to}': ").And.Contain("no room").And.Contain("--overwrite");
+        left.Should().Contain("holds what an earlier copy of this cluster left");
+        await RequireServerAsync(plan);
+    }
+
+    [Fact]
+    public async Task One_read_fills_all_places_and_one_that_fails_keeps_no_other_from_becoming_complete()
+    {
+        await using var server = await PgCluster.StartAsync(new PgClusterOptions { InitDbArguments = ["--wal-segsize=1"] }, Token);
+        await server.ExecuteAsync("CREATE TABLE t AS SELECT generate_series(1, 1000) i", Token);
+        using var scripts = new TemporaryDirectory();
+        var (bad, good, here) = (scene.Fresh("bad"), scene.Fresh("good"), scene.Fresh("here"));
+        var options = new ClusterCopyOptions { Targets = [$"bad:{bad}", $"good:{good}", here] };
+        options.RemoteShell = TestScript.Write(scripts.Combine("shell"), "host=$1; shift; case \"$host $*\" in bad*'tar -xpf'*) echo no room >&2; exit 3;; esac; exec /bin/sh -c \"$*\"");
+
+        var copy = new ClusterCopy(server.DataSource, options);
+        var plan = await copy.PlanAsync(Token);
+        var failure = (await copy.Awaiting(c => c.ExecuteAsync(plan, cancellationToken: Token)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        failure.Message.Should().Contain($"'1' of '3' places: 'bad:{bad}': ").And.Contain("no room").And.Contain($"Complete: 'good:{good}', '{here}'.");
+        (File.Exists(Path.Combine(bad, "global", "pg_control")), File.Exists(Path.Combine(bad, ".omnipg-synch"))).Should().Be((false, true));
+        foreach (var folder in (string[])[good, here])
+        {
+            await using var started = await PgCluster.StartAsync(new PgClusterOptions { ExistingDataDirectory = folder }, Token);
+            (await started.ScalarAsync<long>("SELECT count(*) FROM t", Token)).Should().Be(1000);
+        }
+    }
+
+    [Fact]
+    public async Task A_second_copy_of_a_server_waits_for_nobody()
+    {
+        var options = Mapped(out var to);
+        await using var other = await scene.Server.DataSource.OpenConnectionAsync(Token);
+        await using (var hold = other.CreateCommand())
+        {
+            hold.CommandText = "SELECT pg_advisory_lock(8030031580510121571)";
+            await hold.ExecuteNonQueryAsync(Token);
+        }
+
+        var refusal = (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which;
+        await using (var release = other.CreateCommand())
+        {
+            release.CommandText = "SELECT pg_advisory_unlock_all()";
+            await release.ExecuteNonQueryAsync(Token);
+        }
+
+        await CopyAsync(options);
+
+        refusal.Message.Should().Contain("Another copy of system");
+        (await scene.Server.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", Token)).Should().Be(0);
+        File.Exists(Path.Combine(to, "global", "pg_control")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_host_that_does_not_answer_is_told_before_anything_is_done()
+    {
+        using var host = new FakeRemoteHost(refusal: "ssh: connect to host db.example port 22: Connection refused");
+        var options = Options("db.example:/srv/copy");
+        options.RemoteShell = host.Shell;
+
+        var failure = (await new ClusterCopy(scene.Server.DataSource, options).Awaiting(c => c.PlanAsync(Token)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        (failure.Code, failure.Destination).Should().Be(("wal.backup.copy", "db.example:/srv/copy"));
+        failure.Message.Should().Contain("Connection refused");
+    }
+
+    private static KeyValuePair<string, string> Rule(string from, string to) => new(from, to);
+
+    private static ClusterCopyOptions Options(string target) => new() { Targets = [target] };
+
+    private ClusterCopyOptions Mapped(out string to)
+    {
+        var options = Options(to = scene.Fresh("copy"));
+        options.TablespaceMap = [Rule(scene.Tablespace, scene.Fresh("space"))];
+        return options;
+    }
+
+    private async Task<ClusterCopyPlan> CopyAsync(ClusterCopyOptions options)
+    {
+        var copy = new ClusterCopy(scene.Server.DataSource, options);
+        var plan = await copy.PlanAsync(Token);
+        await copy.ExecuteAsync(plan, cancellationToken: Token);
+        return plan;
+    }
+
+    /// <summary>Why a plan cannot be executed; that it is not.</summary>
+    private async Task<string> RefusedAsync(ClusterCopyOptions options)
+    {
+        var copy = new ClusterCopy(scene.Server.DataSource, options);
+        var plan = await copy.PlanAsync(Token);
+        var refusal = (await copy.Awaiting(c => c.ExecuteAsync(plan, cancellationToken: Token)).Should().ThrowAsync<WalBackupException>()).Which;
+        refusal.Code.Should().Be("wal.backup.target");
+        return string.Join('\n', plan.Problems);
+    }
+
+    /// <summary>Starts a standby on a copy, promotes it and counts its rows.</summary>
+    private static async Task RequireServerAsync(ClusterCopyPlan plan)
+    {
+        await using var server = await PgCluster.StartAsync(
+            new PgClusterOptions { ExistingDataDirectory = plan.Targets[0].Folders[0].To, Settings = new Dictionary<string, string> { ["archive_mode"] = "off" } }, Token);
+        (await server.ScalarAsync<bool>("SELECT pg_is_in_recovery()", Token)).Should().BeTrue();
+        (await server.ScalarAsync<bool>("SELECT pg_promote()", Token)).Should().BeTrue();
+        (await server.ScalarAsync<long>("SELECT (SELECT count(*) FROM kept WHERE length(filler) = 500) + (SELECT count(*) FROM far WHERE filler = md5(id::text))", Token)).Should().Be(2000);
+        (await server.ScalarAsync<string>("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'other'", Token)).Should().Be(plan.Targets[0].Folders[1].To);
+    }
+}
