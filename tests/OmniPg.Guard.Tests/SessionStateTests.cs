@@ -23,6 +23,7 @@ public sealed partial class SessionStateTests
         ["advisory lock: OmniPg.Jobmon/Control/ControlSql.cs"] = "taken by the control session only where Establish has proven the backend",
         ["advisory lock: OmniPg.Jobmon/Schema/Scripts/own-run.sql"] = "sql_job() of the original: taken and given back within one call",
         ["advisory lock: Shared/Database/AdvisoryLock.cs"] = "taken only where the backend is the one that the driver was told of, and given back with the lock",
+        ["advisory lock: OmniPg.Wal/Backup/BackupSession.cs"] = "only where the backend is the one that the driver was told of, and given back with the session",
         ["listen: OmniPg.Jobmon/Control/ControlSql.cs"] = "as the advisory lock there",
         ["listen: OmniPg.Jobmon/Monitoring/JobWatcher.cs"] = "only on a proven backend, and ended before the connection goes back",
         ["signal: OmniPg.Jobmon/Control/ControlSql.cs"] = "the former backend of the control session, which still holds its lock",
