@@ -19,4 +19,7 @@ internal static partial class BackupLog
 
     [LoggerMessage(2504, LogLevel.Warning, "Passed over base backup {Id}: {Reason}")]
     public static partial void PassedOver(ILogger log, string id, string reason);
+
+    [LoggerMessage(2505, LogLevel.Information, "Copied {DataDirectory} to {Locations}: {Bytes} bytes each.")]
+    public static partial void Copied(ILogger log, string dataDirectory, string locations, long bytes);
 }

@@ -123,7 +123,7 @@ public sealed class ClusterCopy
         if (workers.Exists(w => w.Error is not null))
             throw NotCopied(plan, workers);
         var locations = plan.Targets.Select(t => t.Location).ToList();
-        SynchLog.Copied(_log, plan.DataDirectory, string.Join(", ", locations), bytes);
+        BackupLog.Copied(_log, plan.DataDirectory, string.Join(", ", locations), bytes);
         return new ClusterCopyResult(locations, source.Manifest.Files, bytes, source.End!.StopLsn, vanished, shortened);
 
         async Task SendAsync(TarSource tar, uint tablespace)
@@ -262,11 +262,4 @@ public sealed class ClusterCopy
             Destination = failed[0].Target.Location,
         };
     }
-}
-
-/// <summary>Messages of copies of a cluster; ids 1700 to 1709.</summary>
-internal static partial class SynchLog
-{
-    [LoggerMessage(1700, LogLevel.Information, "Copied {DataDirectory} to {Locations}: {Bytes} bytes each.")]
-    public static partial void Copied(ILogger log, string dataDirectory, string locations, long bytes);
 }
