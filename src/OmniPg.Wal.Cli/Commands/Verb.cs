@@ -23,7 +23,8 @@ internal abstract class Verb
     /// <summary>Whether the list of verbs leaves it out: started by the program itself.</summary>
     public virtual bool IsInternal => false;
 
-    public IReadOnlyList<Option> AllOptions => [.. Options, .. CommonOptions.All];
+    /// <summary>Its own options, and those of every verb but where its own has the name.</summary>
+    public IReadOnlyList<Option> AllOptions => [.. Options, .. CommonOptions.All.Where(common => !Options.Any(own => own.Name == common.Name))];
 
     public abstract Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken);
 

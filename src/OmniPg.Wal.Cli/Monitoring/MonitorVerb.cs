@@ -5,7 +5,10 @@ namespace OmniPg.Wal.Cli;
 /// <summary>Looks at the archiving of a server, and tells monitoring in its own words. The original's <c>omnipitr-monitor</c>.</summary>
 internal sealed class MonitorVerb : Verb
 {
-    private static readonly Option Checks = Option.Many("--check", "NAME", "server, repository, archiver, backlog, backlog-age, gaps, rpo, rpo-bytes, slot-lag or last-full-backup-age (default: all that there is a source for)", "-c");
+    private static readonly Option Checks = Option.Many("--check", "NAME", "server, repository, archiver, backlog, backlog-age, gaps, rpo, rpo-bytes, slot-lag or last-full-backup-age (default: all that there is a source for); of logs one of " + LogCheck.Names, "-c");
+    private static readonly Option Logs = Option.Many("--log", "TEMPLATE", "for the checks of OmniPITR's logs: a log, ^Y ^m ^d … are time", "-l");
+    private static readonly Option StateDirectory = Option.Value("--state-dir", "DIR", "for the same: where it is remembered what has been read");
+    private static readonly Option From = Option.Value("--from", "WHEN", "for the check errors: 'YYYY-MM-DD HH:MM:SS', local time, or seconds back (default: since the last call)");
     private static readonly Option Slot = Option.Value("--slot", "NAME", "replication slot of the receiver, whose confirmed WAL counts as safe");
     private static readonly Option Warning = Option.Many("--warning", "[NAME=]N", "value of a check above which it is a warning, in seconds, bytes or files", "-w");
     private static readonly Option Critical = Option.Many("--critical", "[NAME=]N", "value of a check above which it is critical");
@@ -19,7 +22,7 @@ internal sealed class MonitorVerb : Verb
     public override string Example => "omnipg-wal monitor --connection 'Host=db1;Username=monitor' --archive /mnt/archive --source /mnt/backup --format nagios";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [Checks, BackupOptions.Connection, BackupOptions.Archive, BackupOptions.Source, Slot, Warning, Critical, Timeout, Format, .. StoreOptions.All];
+        [Checks, BackupOptions.Connection, BackupOptions.Archive, BackupOptions.Source, Slot, Warning, Critical, Timeout, Format, Logs, StateDirectory, From, .. StoreOptions.All];
 
     // Its codes are those of monitoring plugins, whatever the format.
     protected override int UsageCode => NagiosLine.Unknown;
@@ -32,6 +35,8 @@ internal sealed class MonitorVerb : Verb
 
     private static async Task<int> LookAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
+        if (arguments.All(Checks).Any(LogCheck.IsKnown) || arguments.Has(Logs) || arguments.Has(StateDirectory) || arguments.Has(From))
+            return await LookIntoLogsAsync(arguments, context, cancellationToken);
         var format = arguments.Choice<Func<WalMonitorResult, string>>(
             Format, MonitorText.Plain, ("plain", MonitorText.Plain), ("nagios", MonitorText.Nagios), ("prometheus", MonitorText.Prometheus), ("json", MonitorText.Json));
         var options = Read(arguments);
@@ -43,6 +48,29 @@ internal sealed class MonitorVerb : Verb
         var result = await new WalMonitor(server, archive, backups, options, context.Logs, context.Time).RunAsync(cancellationToken);
         await context.Output.WriteLineAsync(format(result));
         return (int)result.Worst;
+    }
+
+    private static async Task<int> LookIntoLogsAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    {
+        if (arguments.All(Checks) is not [var name] || !LogCheck.IsKnown(name))
+            throw new UsageException($"Logs are for one check alone, one of {LogCheck.Names}.");
+        var check = new LogCheck(name, arguments.Choice(Format, "plain", ("plain", "plain"), ("nagios", "nagios"), ("json", "json")), ReadLimit(arguments, Warning, name), ReadLimit(arguments, Critical, name))
+        {
+            From = arguments.Get(From),
+        };
+        arguments.Require(Logs);
+        await using var server = check.NeedsServer ? BackupOptions.Connect(arguments) : null;
+        return await check.RunAsync(arguments.All(Logs), Path.GetFullPath(arguments.Require(StateDirectory)), server, context, cancellationToken);
+    }
+
+    private static double? ReadLimit(Arguments arguments, Option option, string check)
+    {
+        if (arguments.Get(option) is not { } text)
+            return null;
+        var at = text.IndexOf('=', StringComparison.Ordinal);
+        return (at < 0 || text[..at] == check) && double.TryParse(text.AsSpan(at + 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : throw new UsageException($"The option {option.Name} wants a number, not '{OneLine.Of(text)}'.");
     }
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) => NagiosLine.Unknown;

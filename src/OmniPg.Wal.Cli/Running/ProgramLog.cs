@@ -29,6 +29,9 @@ internal static partial class ProgramLog
     [LoggerMessage(2909, LogLevel.Warning, "The process that fetches ahead could not be started, so segments come from the sources alone: {Reason}")]
     public static partial void NoPrefetch(ILogger log, string reason);
 
+    [LoggerMessage(2910, LogLevel.Warning, "The state {Path} cannot be read, so the logs are read from their beginning: {Reason}")]
+    public static partial void StateLost(ILogger log, string path, string reason);
+
     [LoggerMessage(2920, LogLevel.Warning, "{What} were written by a server that is newer than this program: {Consequence}.")]
     public static partial void UnknownVersion(ILogger log, string what, string consequence);
 }
