@@ -5,12 +5,12 @@ using OmniPg.Testing;
 namespace OmniPg.Wal.Benchmarks;
 
 /// <summary>
-/// Kills the program while it makes a backup, restores one, drills one, and removes old ones, at moments by chance. Afterwards whatever is listed must be whole with its WAL,
+/// Kills the program while it makes a backup, restores one, drills one, removes old ones, and copies the running server, at moments by chance. Afterwards whatever is listed must be whole with its WAL,
 /// whatever has a control file must be a whole cluster, the last valid backup must be there, and the next run must do the work and clean up behind the killed one.
 /// </summary>
 internal sealed class BackupKills : IAsyncDisposable
 {
-    private static readonly string[] All = ["backup", "backup-restore", "drill", "backup-cleanup"];
+    private static readonly string[] All = ["backup", "backup-restore", "drill", "backup-cleanup", "synch"];
     private readonly TemporaryDirectory _root = new(Directory.Exists("/dev/shm") ? "/dev/shm" : null, forServer: true);
     private readonly ServerCommand _program = ServerCommand.Prepare("omnipg-wal");
     private readonly Dictionary<string, TimeSpan> _usual = [];
@@ -27,7 +27,7 @@ internal sealed class BackupKills : IAsyncDisposable
 
     private BackupKills(int seed, string[] kinds, CancellationToken cancellationToken) => (_random, _kinds, _cancellation) = (new Random(seed), kinds, cancellationToken);
 
-    /// <summary>Kills so often, the kinds of work in turn: the verbs given, or all four.</summary>
+    /// <summary>Kills so often, the kinds of work in turn: the verbs given, or all five.</summary>
     /// <returns>Per kill: the work, and what was not as it must be; null when all was.</returns>
     public static async Task<IReadOnlyList<(string Work, string? Fault)>> RunAsync(
         int kills, int seed, Action<string>? log = null, string[]? kinds = null, CancellationToken cancellationToken = default)
@@ -115,6 +115,7 @@ internal sealed class BackupKills : IAsyncDisposable
         "backup" => BackupAsync(),
         "backup-restore" => Task.FromResult(Restore()),
         "drill" => Task.FromResult(Drill()),
+        "synch" => Task.FromResult(Synch()),
         _ => CleanupAsync(),
     };
 
@@ -158,6 +159,24 @@ internal sealed class BackupKills : IAsyncDisposable
         {
             await EndAsync(words);
             return Directory.GetFileSystemEntries(scratch) is [var left, ..] ? $"'{left}' is left" : null;
+        });
+    }
+
+    private Job Synch()
+    {
+        var folder = Fresh("copy");
+        string[] words = ["synch", "--connection", _server.ConnectionString, "--output", folder, "--automatic"];
+        return new Job(words, () => FaultOfClusterAsync(folder, mustBeWhole: false), async () =>
+        {
+            // What the killed program has started may outlive it; a place that changes under the next one is refused, and taken by the one after it.
+            ProgramResult result;
+            var tries = 0;
+            do
+            {
+                result = await _program.RunAsync([.. words, "--overwrite"], null, _cancellation);
+            }
+            while (result.ExitCode != 0 && ++tries < 3);
+            return result.ExitCode != 0 ? $"the next copy: {result.Error}" : await FaultOfClusterAsync(folder, mustBeWhole: true);
         });
     }
 
@@ -209,7 +228,7 @@ internal sealed class BackupKills : IAsyncDisposable
         if (!File.Exists(checkedBy))
             return null;
         // The control file is there, so every byte must be, but for the settings of the recovery.
-        var verified = await ServerProgram.RunAsync(checkedBy, ["-n", "-i", "postgresql.auto.conf", "-i", "recovery.signal", folder], null, _cancellation);
+        var verified = await ServerProgram.RunAsync(checkedBy, ["-n", "-i", "postgresql.auto.conf", "-i", "recovery.signal", "-i", ".omnipg-synch", folder], null, _cancellation);
         return verified.ExitCode == 0 ? null : $"pg_verifybackup: {verified.Error}";
     }
 

@@ -77,16 +77,26 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
         while [ $# -gt 0 ]; do mine "$2"; rm -f "$2/.omnipg-synch" || exit 8; shift 2; done
         """;
 
-    // The control file first: what is left when this ends in the middle is no cluster that a server would start.
+    // The control file first: what is left when this ends in the middle is no cluster that a server would start. What goes is moved aside under the name of this call, and removed there: a shell that outlives
+    // its killed program would else remove what the next copy has brought by then.
     private const string ClearScript = Mine +
         """
         mine "$data"
         rm -f "$data/global/pg_control" || exit 8
         sync
+        take() {
+          case ${1##*/} in .omnipg-synch|"${old##*/}"|lost+found) return 0;; esac
+          [ -e "$1" ] || [ -L "$1" ] || return 0
+          mine "$folder"
+          mv "$1" "$old/" || exit 8
+        }
         while [ $# -gt 0 ]; do
-          mine "$2"
-          if [ "$2" = "$data" ]; then find "$2/" -mindepth 1 -maxdepth 1 ! -name .omnipg-synch ! -name lost+found -exec rm -rf {} + || exit 8
-          else rm -rf "$2/PG_${major}_"* || exit 8; fi
+          folder=$2; old=$folder/.omnipg-synch-old-${mark##* }
+          mine "$folder"
+          mkdir "$old" || exit 8
+          if [ "$folder" = "$data" ]; then for entry in "$folder"/* "$folder"/.[!.]* "$folder"/..?*; do take "$entry"; done
+          else for entry in "$folder/PG_${major}_"* "$folder"/.omnipg-synch-old-*; do take "$entry"; done; fi
+          rm -rf "$old" || exit 8
           shift 2
         done
         """;
@@ -107,6 +117,7 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
           esac
         done
         sync
+        mine "$data"
         mv "$data/global/pg_control$suffix" "$data/global/pg_control" || exit 8
         while [ $# -gt 0 ]; do rm -f "$2/.omnipg-synch" || exit 8; shift 2; done
         sync

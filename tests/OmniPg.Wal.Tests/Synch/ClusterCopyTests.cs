@@ -190,6 +190,27 @@ public sealed class ClusterCopyTests(BackupScene scene)
         await RequireServerAsync(plan);
     }
 
+    [Theory]
+    [InlineData("mv \"$1\" \"$old/\"", "base")]
+    [InlineData("mv \"$data/global/pg_control$suffix\"", "global/pg_control.omnipg-restoring")]
+    public async Task A_place_that_another_copy_has_taken_meanwhile_is_neither_emptied_nor_finished(string step, string left)
+    {
+        using var scripts = new TemporaryDirectory();
+        var options = Mapped(out var to);
+        await CopyAsync(options);
+        (options.Targets, options.Overwrite) = ([$"db.example:{to}"], true);
+        // As if this were the shell of a killed program, and the next copy had begun.
+        options.RemoteShell = TestScript.Write(scripts.Combine("shell"), $"shift; case \"$*\" in *'{step}'*) echo another >'{to}/.omnipg-synch';; esac; exec /bin/sh -c \"$*\"");
+
+        var failure = (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        failure.Message.Should().Contain($"another copy has begun there: {to}");
+        Path.Exists(Path.Combine(to, left)).Should().BeTrue();
+        (await File.ReadAllTextAsync(Path.Combine(to, ".omnipg-synch"), Token)).Should().Be("another\n");
+        if (left != "base")
+            File.Exists(Path.Combine(to, "global", "pg_control")).Should().BeFalse();
+    }
+
     [Fact]
     public async Task One_read_fills_all_places_and_one_that_fails_keeps_no_other_from_becoming_complete()
     {
