@@ -1,33 +1,42 @@
 namespace OmniPg.Wal;
 
-/// <summary>One call: looks at what the destinations hold, pumps the file to those that lack it, and sums up.</summary>
+/// <summary>One call of <c>archive_command</c>, and the order of durability over all destinations:</summary>
+/// <remarks>
+/// <list type="number">
+/// <item>each is looked at: there, this cluster's, and whether it holds the file (<see cref="Delivery.LookAsync"/>). Nothing is written yet;</item>
+/// <item>the file is read, hashed, validated, and written where it is missing, without its name (<see cref="WalCopier"/>);</item>
+/// <item>copies that are there are compared with what was read, before anything is published: one with other content stops all;</item>
+/// <item>each place is still the one that was looked at, gets its marker, then the copy is flushed and named (<see cref="Delivery.ToTarget"/>);</item>
+/// <item>with every required copy durable, what the next calls need is remembered, and the call returns. Not before: a crash in between costs one
+/// comparison, the other order a copy.</item>
+/// </list>
+/// </remarks>
 internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string path, IProgress<WalProgress>? progress)
 {
     private readonly long _started = archiver.Time.GetTimestamp();
-    private readonly DeliverySlot[] _slots = [.. archiver.Destinations.Select(static d => new DeliverySlot(d))];
+    private readonly Delivery[] _deliveries = [.. archiver.Destinations.Select(d => new Delivery(d, file, path, archiver.IsLookingAhead, archiver.Time, archiver.Log))];
     private readonly DeliveryState _state = new(archiver.Options.StateDirectory, file);
     private IReadOnlyCollection<string> _done = [];
 
-    private IEnumerable<DeliverySlot> Open => _slots.Where(static s => s.IsOpen);
-
     public async Task<WalArchiveResult> ExecuteAsync(CancellationToken cancellationToken)
     {
-        foreach (var slot in _slots.Where(static s => !s.Destination.IsActive))
-            slot.Close(WalDeliveryStatus.SkippedAbsent);
+        foreach (var delivery in _deliveries)
+            delivery.SkipIfAbsent();
         var cluster = archiver.ReadControlFile();
+        var binding = cluster is not null ? new ClusterBinding(cluster, archiver.Options, archiver.Time) : null;
         // Without a state nothing was left half done, and the second read that comparing with it needs is saved.
         if (_state.Exists)
             await ReadStateAsync(cancellationToken).ConfigureAwait(false);
-        await Task.WhenAll(Open.ToArray().Select(s => LookAsync(s, cluster, cancellationToken))).ConfigureAwait(false);
+        await LookAsync(binding, cancellationToken).ConfigureAwait(false);
 
         var outcome = await CopyAsync(cluster, null, cancellationToken).ConfigureAwait(false);
         while (await ReopenAsync(cancellationToken).ConfigureAwait(false))
         {
-            await Task.WhenAll(Open.ToArray().Select(s => LookAsync(s, cluster, cancellationToken))).ConfigureAwait(false);
+            await LookAsync(binding, cancellationToken).ConfigureAwait(false);
             outcome = await CopyAsync(cluster, outcome.Content, cancellationToken).ConfigureAwait(false);
         }
 
-        return await FinishAsync(outcome, cluster, cancellationToken).ConfigureAwait(false);
+        return await FinishAsync(outcome, binding, cancellationToken).ConfigureAwait(false);
     }
 
     // The state counts for this content only, so the file is read once more before it may be skipped anywhere.
@@ -44,74 +53,26 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
         await using var closing = source.ConfigureAwait(false);
         var read = (await archiver.Copier.CopyAsync(new CopyRequest { Source = source, Targets = [] }, cancellationToken).ConfigureAwait(false)).Content;
         var isThis = read.RawBytes == state.Size
-            && (state.Xxh128 is { } hash ? hash == read.Xxh128 : state.Sha256 is { } older && older == await StoredCopies.Sha256Async(path, cancellationToken).ConfigureAwait(false));
+            && (state.Xxh128 is { } hash ? hash == read.Xxh128 : state.Sha256 is { } older && older == await ArchiveDestination.Sha256Async(path, cancellationToken).ConfigureAwait(false));
         _done = isThis && state.Done is { } done ? done.Keys : [];
     }
 
-    private async Task LookAsync(DeliverySlot slot, PgControlFile? cluster, CancellationToken cancellationToken)
-    {
-        var destination = slot.Destination;
-        try
-        {
-            slot.Existing = await WithinTimeAsync(
-                slot,
-                async token =>
-                {
-                    if (destination.Store is not { } store)
-                        return null;
-                    slot.Presence = await ArchivePresence.BeginAsync(store, token).ConfigureAwait(false);
-                    if (cluster is not null)
-                        slot.Claim = await new ClusterBinding(cluster, archiver.Options, archiver.Time).CheckAsync(destination, token).ConfigureAwait(false);
-                    return await StoredCopies.FindAsync(store, destination, file, token).ConfigureAwait(false);
-                },
-                cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception error) when (error is not (OperationCanceledException or WalArchiveMismatchException))
-        {
-            slot.Fail(error, file);
-            return;
-        }
-
-        // The state says what was done, the destination whether it is still there: a disk may have been swapped or emptied since.
-        if (_done.Contains(destination.StateId) && (slot.Existing is not null || destination.Store is null))
-        {
-            slot.Close(WalDeliveryStatus.SkippedDone);
-            WalLog.AlreadySent(archiver.Log, path, destination.Id);
-        }
-    }
-
-    // On a thread of its own, because a look at a mount whose server is gone blocks in the kernel and hears no cancellation.
-    private async Task<T> WithinTimeAsync<T>(DeliverySlot slot, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
-    {
-        var allowed = slot.Destination.TargetFor(file).Timeout;
-        using var limit = new CancellationTokenSource(allowed, archiver.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
-        var token = either.Token;
-        var running = OwnThread.RunAsync(() => work(token)).Unwrap();
-        try
-        {
-            return await running.WaitAsync(token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            _ = running.ContinueWith(static late => late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
-            throw WalDestinationException.TimedOut(slot.Destination.Id, file.ToString(), allowed);
-        }
-    }
+    private Task LookAsync(ClusterBinding? binding, CancellationToken cancellationToken) =>
+        Task.WhenAll(_deliveries.Where(static d => d.IsOpen).ToArray().Select(d => d.LookAsync(binding, _done, cancellationToken)));
 
     private async Task<CopyOutcome> CopyAsync(PgControlFile? cluster, ObjectContent? before, CancellationToken cancellationToken)
     {
-        DeliverySlot[] pending = [.. Open.Where(static s => s.Existing is null)];
+        Delivery[] pending = [.. _deliveries.Where(static d => d.IsMissing)];
         if (archiver.Options.MaxParallelism is not { } limit || pending.Length <= limit)
             return await CopyAsync(pending, cluster, before, cancellationToken).ConfigureAwait(false);
         CopyOutcome? outcome = null;
         // By codec, so that destinations of one codec fall into one group and share its pass.
-        foreach (var group in pending.OrderBy(static s => s.Destination.Codec.Name, StringComparer.Ordinal).Chunk(limit))
+        foreach (var group in pending.OrderBy(static d => d.Destination.Codec.Name, StringComparer.Ordinal).Chunk(limit))
             outcome = await CopyAsync(group, cluster, outcome?.Content ?? before, cancellationToken).ConfigureAwait(false);
         return outcome!;
     }
 
-    private async Task<CopyOutcome> CopyAsync(DeliverySlot[] group, PgControlFile? cluster, ObjectContent? before, CancellationToken cancellationToken)
+    private async Task<CopyOutcome> CopyAsync(Delivery[] group, PgControlFile? cluster, ObjectContent? before, CancellationToken cancellationToken)
     {
         var source = FileCopySource.Open(path);
         await using var closing = source.ConfigureAwait(false);
@@ -120,7 +81,7 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
             new CopyRequest
             {
                 Source = source,
-                Targets = [.. group.Select(s => s.Destination.TargetFor(file, s.SecureAsync))],
+                Targets = [.. group.Select(static d => d.ToTarget())],
                 Validator = archiver.ValidatorFor(cluster, file, path),
                 BeforePublish = (content, token) => RequireSame(before, content) is { } changed
                     ? Task.FromException(changed)
@@ -128,8 +89,8 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
                 OnRead = progress is not null ? read => progress.Report(new WalProgress(file, read, source.Length.Value)) : null,
             },
             cancellationToken).ConfigureAwait(false);
-        foreach (var (slot, target) in group.Zip(outcome.Targets))
-            await SettleAsync(slot, target, outcome.Content, cancellationToken).ConfigureAwait(false);
+        foreach (var (delivery, target) in group.Zip(outcome.Targets))
+            await delivery.SettleAsync(target, outcome.Content, cancellationToken).ConfigureAwait(false);
         archiver.WarnOfVersion(cluster, file, outcome.Summary);
         archiver.Chain.Add(file, outcome.Summary?.Next);
         return outcome;
@@ -148,73 +109,18 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
             ? WalInputException.Changed(path, $"{first.RawBytes} bytes with XXH128 {first.Xxh128}", $"{content.RawBytes} bytes with XXH128 {content.Xxh128}")
             : null;
 
-    // Before anything is published anywhere: one destination with other content stops them all.
     private Task CompareExistingAsync(ObjectContent content, CancellationToken cancellationToken) =>
-        Task.WhenAll(Open.Where(static s => s.Existing is not null).ToArray().Select(s => CompareAsync(s, content, cancellationToken)));
-
-    private async Task CompareAsync(DeliverySlot slot, ObjectContent content, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var existing = slot.Existing!.Value;
-            await WithinTimeAsync(
-                slot,
-                async token =>
-                {
-                    await StoredCopies.RequireEqualAsync(slot.Destination, existing, file, path, content, token).ConfigureAwait(false);
-                    // Whoever published it may have been killed before its name was on disk.
-                    await slot.Destination.Store!.EnsureDurableAsync(existing.Key, token).ConfigureAwait(false);
-                    await slot.SecureAsync(token).ConfigureAwait(false);
-                    return true;
-                },
-                cancellationToken).ConfigureAwait(false);
-            slot.Close(WalDeliveryStatus.AlreadyPresent);
-            if (archiver.IsLookingAhead)
-                WalLog.WasArchived(archiver.Log, file, slot.Destination.Id);
-            else
-                WalLog.AlreadyPresent(archiver.Log, file, slot.Destination.Id);
-        }
-        catch (Exception error) when (error is not (OperationCanceledException or WalConflictException))
-        {
-            slot.Fail(error, file);
-        }
-    }
-
-    private async Task SettleAsync(DeliverySlot slot, TargetOutcome target, ObjectContent content, CancellationToken cancellationToken)
-    {
-        if (target.Error is { } error)
-        {
-            slot.Fail(error, file, target.Elapsed);
-            return;
-        }
-
-        if (target.Commit == ObjectCommitResult.Created)
-        {
-            slot.Stored(target);
-            return;
-        }
-
-        // Somebody else published the same name meanwhile: fine if it was the same file.
-        slot.Existing = (target.Target.Key, target.Target.Codec);
-        try
-        {
-            await CompareAsync(slot, content, cancellationToken).ConfigureAwait(false);
-        }
-        catch (WalConflictException conflict)
-        {
-            slot.Fail(conflict, file, target.Elapsed);
-        }
-    }
+        Task.WhenAll(_deliveries.Where(static d => d.IsThere).ToArray().Select(d => d.CompareAsync(content, cancellationToken)));
 
     private async Task<bool> ReopenAsync(CancellationToken cancellationToken)
     {
-        var again = _slots.Where(static s => s.TryReopen()).ToArray();
+        var again = _deliveries.Where(static d => d.TryReopen()).ToArray();
         if (again.Length > 0)
-            await Task.Delay(again.Max(static s => s.Destination.RetryDelay), archiver.Time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(again.Max(static d => d.Destination.RetryDelay), archiver.Time, cancellationToken).ConfigureAwait(false);
         return again.Length > 0;
     }
 
-    private async Task<WalArchiveResult> FinishAsync(CopyOutcome outcome, PgControlFile? cluster, CancellationToken cancellationToken)
+    private async Task<WalArchiveResult> FinishAsync(CopyOutcome outcome, ClusterBinding? binding, CancellationToken cancellationToken)
     {
         var result = new WalArchiveResult(
             file,
@@ -222,21 +128,20 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
             outcome.Content.Xxh128,
             archiver.Time.GetElapsedTime(_started),
             outcome.Summary,
-            [.. _slots.Select(static s => s.ToResult())]);
-        // After every required copy is durable, never before: a crash in between costs one comparison, the other order a copy.
+            [.. _deliveries.Select(static d => d.ToResult())]);
         try
         {
             if (result.IsArchived)
             {
                 // Not before all of it succeeded: a first call that failed half must not keep the other half from beginning its archive.
                 // Ahead of the others, which only save work: their trouble must not cost this knowledge.
-                if (cluster is not null)
-                    await new ArchivedBefore(archiver.Options, cluster).RememberAsync(file, archiver.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+                if (binding is not null)
+                    await binding.RememberAsync(file, cancellationToken).ConfigureAwait(false);
                 _state.Delete();
                 archiver.Chain.Save(outcome.Summary?.Next);
             }
-            else if (_slots.Any(static s => s.Holds))
-                await _state.SaveAsync(outcome.Content, _slots.Where(static s => s.Holds), archiver.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+            else if (_deliveries.Any(static d => d.Holds))
+                await _state.SaveAsync(outcome.Content, _deliveries.Where(static d => d.Holds), archiver.Time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {

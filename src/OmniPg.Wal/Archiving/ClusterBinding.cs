@@ -1,8 +1,26 @@
+using System.Globalization;
+using System.Text;
+using OmniPg.Shared;
+
 namespace OmniPg.Wal;
 
 /// <summary>Makes sure that an archive is there and belongs to the cluster before anything is written into it.</summary>
+/// <remarks>
+/// A cluster that has archived before, or may have, begins none by itself: an archive that is not there is then storage that is not mounted. Known from
+/// the server's own <c>.done</c> files, and from <c>STATE/SYSTEMIDENTIFIER.archived</c>. Where both are missing, only WAL that reaches back to the first
+/// segment proves that nothing was archived: a checkpoint removes a <c>.done</c> file together with its segment (<c>RemoveXlogFile</c>, xlog.c), and
+/// the first segment is the first to be archived.
+/// </remarks>
 internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions options, TimeProvider time)
 {
+    // What initdb itself writes ends before it, so that with segments below 16 MiB the first ones are gone before a server has started.
+    private const ulong EndOfInitDb = 32 << 20;
+
+    private readonly WalSegmentSize _size = WalSegmentSize.FromBytes(cluster.SegmentSize);
+    private readonly string? _record = options.StateDirectory is { } state
+        ? Path.Combine(state, string.Create(CultureInfo.InvariantCulture, $"{cluster.SystemIdentifier}.archived"))
+        : null;
+
     /// <summary>Looks whose archive it is; changes nothing.</summary>
     /// <returns>What makes it this cluster's, to be called when a file was found good; null when it is this cluster's already.</returns>
     /// <exception cref="WalArchiveMismatchException">It belongs to another cluster, or cannot prove to which.</exception>
@@ -61,6 +79,15 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
         }
     }
 
+    /// <summary>Keeps the knowledge that the cluster has archived, once every required destination holds a file. For people the record says what came first.</summary>
+    public async Task RememberAsync(WalFileName file, CancellationToken cancellationToken)
+    {
+        if (_record is null || FileStat.TryGet(_record, out _))
+            return;
+        var text = string.Create(CultureInfo.InvariantCulture, $"{file} archived {time.GetUtcNow():u}\n");
+        await DurableFile.WriteAllBytesAsync(_record, Encoding.UTF8.GetBytes(text), cancellationToken).ConfigureAwait(false);
+    }
+
     private static void Compare(string store, WalArchiveMarker found, WalArchiveMarker wanted)
     {
         if (found.SystemIdentifier != wanted.SystemIdentifier)
@@ -105,9 +132,38 @@ internal sealed class ClusterBinding(PgControlFile cluster, WalArchiveOptions op
 
         if (options.Binding == ArchiveBinding.Begin)
             return;
-        var evidence = destination.IsProven ? "has archived before: this process has seen its marker" : new ArchivedBefore(options, cluster).Find();
+        var evidence = destination.IsProven ? "has archived before: this process has seen its marker" : EvidenceOfArchiving();
         if (evidence is not null)
             throw WalArchiveAbsentException.NotBegun(store, options.DataDirectory, evidence);
+    }
+
+    // What speaks for it, as the end of a sentence about the cluster; null when it has certainly archived nothing. Throws IOException where it cannot be told.
+    private string? EvidenceOfArchiving()
+    {
+        // The name says it all, so that damage to the content cannot make it say less.
+        if (_record is not null && FileStat.TryGet(_record, out _))
+            return $"has archived before: '{_record}'";
+        var wal = Path.Combine(options.DataDirectory, "pg_wal");
+        var status = Path.Combine(wal, "archive_status");
+        if (FileStat.TryGet(Path.Combine(status, "."), out _) && Directory.EnumerateFiles(status, "*.done").FirstOrDefault() is { } done)
+            return $"has archived before: '{done}'";
+        // A receiver sees the server's WAL only from where it began.
+        return !FileStat.TryGet(Path.Combine(wal, "."), out _) ? $"may have archived before: there is no '{wal}'"
+            : OldestSegment(wal) is not { } oldest ? $"may have archived before: there is no WAL file in '{wal}'"
+            : oldest.SegmentNumber(_size) > 1 && (ulong)oldest.StartLsn(_size) >= EndOfInitDb ? $"may have archived before: its oldest WAL file is '{oldest}'"
+            : null;
+    }
+
+    private WalFileName? OldestSegment(string wal)
+    {
+        WalFileName? oldest = null;
+        foreach (var path in Directory.EnumerateFiles(wal))
+        {
+            if (WalFileName.TryParse(Path.GetFileName(path), out var name) && name.Kind == WalFileKind.Segment && name.Fits(_size) && !(oldest?.Position <= name.Position))
+                oldest = name;
+        }
+
+        return oldest;
     }
 
     private static async Task<string?> FirstEntryAsync(IObjectStore store, CancellationToken cancellationToken)
