@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using OmniPg.Shared;
 
 namespace OmniPg.Cli;
@@ -9,9 +10,9 @@ internal static class Shell
     public static async Task<int> RunAsync(string[] args, CliHost host, CancellationToken cancellationToken)
     {
         var root = new RootCommand("omnipg: jobs, partitions, schema extraction and comparison for PostgreSQL\nExample: omnipg jobmon check --format nagios");
-        root.Options.Add(CommonOptions.Connection);
-        root.Options.Add(CommonOptions.Json);
-        root.Options.Add(CommonOptions.Verbose);
+        root.Options.Add(GlobalOptions.Connection);
+        root.Options.Add(GlobalOptions.Json);
+        root.Options.Add(GlobalOptions.Verbose);
         root.Subcommands.Add(JobmonCommands.Create(host));
         root.Subcommands.Add(PartmanCommands.Create(host));
         root.Subcommands.Add(MimeoCommands.Create(host));
@@ -21,7 +22,7 @@ internal static class Shell
         foreach (var option in root.Options)
         {
             if (option is VersionOption)
-                option.Action = new ProgramVersion(host.Out);
+                option.Action = new VersionAction(host.Out);
             // The spellings of another operating system, which completion would offer.
             foreach (var alias in option.Aliases.Where(a => a.StartsWith('/')).ToList())
                 option.Aliases.Remove(alias);
@@ -42,7 +43,7 @@ internal static class Shell
             if (args.Length == 0)
             {
                 await root.Parse("--help").InvokeAsync(configuration, cancellationToken);
-                return ExitCodes.Usage;
+                return ExitCodes.WrongUse;
             }
 
             if (ParseErrors.Of(parse) is not { Count: > 0 } errors)
@@ -50,7 +51,7 @@ internal static class Shell
             foreach (var error in errors)
                 host.Error.WriteLine("omnipg: " + error);
             host.Error.WriteLine($"hint: {CommandPath(parse)} --help");
-            return ExitCodes.Usage;
+            return ExitCodes.WrongUse;
         }
         catch (OutputLostException lost)
         {
@@ -65,5 +66,16 @@ internal static class Shell
         for (var result = parse.CommandResult; result is not null; result = result.Parent as System.CommandLine.Parsing.CommandResult)
             names.Push(result.Command is RootCommand ? "omnipg" : result.Command.Name);
         return string.Join(' ', names);
+    }
+
+    private sealed class VersionAction(TextWriter output) : SynchronousCommandLineAction
+    {
+        public override bool ClearsParseErrors => true;
+
+        public override int Invoke(ParseResult parseResult)
+        {
+            output.WriteLine(ProgramVersion.Of("omnipg"));
+            return ExitCodes.Done;
+        }
     }
 }

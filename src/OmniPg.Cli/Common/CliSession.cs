@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.CommandLine;
-using System.Text;
 using System.Text.Json;
 using Npgsql;
 using OmniPg.Shared;
@@ -11,8 +9,6 @@ namespace OmniPg.Cli;
 /// <summary>One run of one command: its options, its output, its connection.</summary>
 internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDisposable
 {
-    private static readonly JsonWriterOptions JsonFormat = new() { Indented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     /// <summary>Cells that a column of a table must have at least.</summary>
     private const int LeastWidth = 10;
 
@@ -25,9 +21,9 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
 
     public TextWriter Error => host.Error;
 
-    public bool Json => parse.GetValue(CommonOptions.Json);
+    public bool Json => parse.GetValue(GlobalOptions.Json);
 
-    public bool Verbose => parse.GetValue(CommonOptions.Verbose);
+    public bool Verbose => parse.GetValue(GlobalOptions.Verbose);
 
     /// <summary>The server that the command line, the environment or libpq's variables name; opened at first use.</summary>
     public NpgsqlDataSource DataSource => _dataSource ??= NpgsqlDataSource.Create(Connection.ConnectionString);
@@ -45,7 +41,7 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
         }
     }
 
-    private NpgsqlConnectionStringBuilder Connection => ConnectionResolver.Resolve(parse.GetValue(CommonOptions.Connection), host.Variable);
+    private NpgsqlConnectionStringBuilder Connection => ConnectionResolver.Resolve(parse.GetValue(GlobalOptions.Connection), host.Variable);
 
     /// <summary>Another database of the same server, or the server of a connection string or URI; disposed together with this session.</summary>
     public NpgsqlDataSource OpenOther(string where)
@@ -95,13 +91,7 @@ internal sealed class CliSession(ParseResult parse, CliHost host) : IAsyncDispos
     public T Get<T>(Argument<T> argument) => parse.GetRequiredValue(argument);
 
     /// <summary>Writes one JSON document, indented, with a line end.</summary>
-    public void WriteJson(Action<Utf8JsonWriter> write)
-    {
-        var buffer = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(buffer, JsonFormat))
-            write(json);
-        Out.WriteLine(Encoding.UTF8.GetString(buffer.WrittenSpan));
-    }
+    public void WriteJson(Action<Utf8JsonWriter> write) => Out.WriteLine(IndentedJson.Text(write));
 
     /// <summary>A sentence for a person; for a program, a JSON object of these members.</summary>
     public void WriteResult(string sentence, Action<Utf8JsonWriter> writeMembers)

@@ -22,7 +22,7 @@ internal static class ErrorReport
             session.Error.WriteLine("hint: " + OneLine(hint));
         if (session.Verbose)
             session.Error.WriteLine(error.ToString());
-        return error is UsageException or ArgumentException or FormatException or OptionsValidationException ? ExitCodes.Usage : ExitCodes.Failed;
+        return error is UsageException or ArgumentException or FormatException or OptionsValidationException ? ExitCodes.WrongUse : ExitCodes.Failed;
     }
 
     /// <summary>The message without the hint that <see cref="OmniPgException"/> appends to it.</summary>

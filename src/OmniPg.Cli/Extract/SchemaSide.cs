@@ -34,7 +34,7 @@ internal static class SchemaSide
 
     private static NpgsqlConnectionStringBuilder Settings(CliSession session, string? connection)
     {
-        var settings = ConnectionResolver.Resolve(connection ?? session.Get(CommonOptions.Connection), session.Host.Variable);
+        var settings = ConnectionResolver.Resolve(connection ?? session.Get(GlobalOptions.Connection), session.Host.Variable);
         settings.PersistSecurityInfo = true;
         return settings;
     }

@@ -1,28 +1,22 @@
-namespace OmniPg.Wal.Cli;
+namespace OmniPg.Shared;
 
 /// <summary>
-/// Every exit code of the program. PostgreSQL counts a failed archive_command only between 1 and 125: above, its archiver dies and
-/// monitoring sees nothing, so nothing but a stop signal ends there. <c>restore</c> has its own rule (<c>RestoreExitCode</c>).
+/// What <c>omnipg-wal</c> says besides. PostgreSQL counts a failed archive_command only between 1 and 125: above, its archiver dies and
+/// monitoring sees nothing, so nothing but a stop signal ends there. <c>restore</c> has its own rule (<c>RestoreVerb</c>).
 /// </summary>
-internal static class ExitCodes
+internal static partial class ExitCodes
 {
-    public const int Done = 0;
-
-    /// <summary>Done, but there is something to look at: gaps in an archive, a name in no source.</summary>
-    public const int Attention = 1;
-
     /// <summary>A destination failed; for the other verbs: something cannot be read, or standard output takes not what was asked for.</summary>
     public const int DestinationFailed = 10;
     public const int TimedOut = 11;
     public const int Locked = 12;
+
+    /// <summary>Wrong use of a verb that PostgreSQL calls.</summary>
     public const int Usage = 20;
     public const int ForeignCluster = 21;
     public const int Conflict = 22;
     public const int InvalidSegment = 23;
     public const int CodecOrKeyUnavailable = 24;
-
-    /// <summary>Wrong use of a verb that PostgreSQL does not call, as in <c>omnipg</c> (<c>EX_USAGE</c> of sysexits.h).</summary>
-    public const int WrongUse = 64;
     public const int Interrupted = 130;
     public const int Terminated = 143;
 

@@ -33,7 +33,7 @@ internal static class ArchiveOptions
     /// <summary>The destinations of what is no archive_command.</summary>
     public static IReadOnlyList<Option> ForReceiver { get; } = [State, Local, S3, Azure, Pipe, Optional, Validate, Layout, StoreOptions.Encrypt, .. StoreOptions.All];
 
-    public static IReadOnlyList<Option> All { get; } = [.. Own, .. StoreOptions.All, .. CodecOptions.Programs, .. CodecOptions.Nice];
+    public static IReadOnlyList<Option> All { get; } = [.. Own, .. StoreOptions.All, .. CommonOptions.Codecs, .. CommonOptions.NiceCodecs];
 
     public static WalArchiveOptions Read(Arguments arguments)
     {
@@ -42,11 +42,11 @@ internal static class ArchiveOptions
             DataDirectory = arguments.Get(CommonOptions.DataDirectory) ?? ".",
             RequireDataDirectory = !arguments.Has(Force),
             StateDirectory = arguments.Get(State),
-            Validation = ValidationLevel.Read(arguments, Validate),
+            Validation = CommonOptions.Validation(arguments, Validate),
             AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments),
             Binding = Binding(arguments),
         };
-        CodecOptions.Apply(arguments, isNice: true);
+        CommonOptions.ApplyCodecs(arguments, isNice: true);
         options.MaxParallelism = arguments.Integer(ParallelJobs, 1);
         options.TemporaryDirectory = arguments.Get(TempDirectory);
         options.RsyncProgram = arguments.Get(RsyncPath) ?? options.RsyncProgram;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OmniPg.Shared;
 
 namespace OmniPg.Wal.Cli;
 
@@ -27,7 +28,7 @@ internal sealed class BenchVerb : Verb
         var segments = await CodecTrial.FindSegmentsAsync(directory, arguments.Integer(Count, 1) ?? 20, cancellationToken);
         if (segments.Count == 0)
             throw new FileNotFoundException($"The directory '{directory}' holds no complete segment.");
-        var results = CodecTrial.RunAsync(segments, Chosen(arguments), ValidationLevel.Read(arguments, Validate), context.Time, cancellationToken);
+        var results = CodecTrial.RunAsync(segments, Chosen(arguments), CommonOptions.Validation(arguments, Validate), context.Time, cancellationToken);
         if (arguments.Has(CommonOptions.Json))
             await WriteJsonAsync(results, context);
         else
@@ -35,9 +36,9 @@ internal sealed class BenchVerb : Verb
         return ExitCodes.Done;
     }
 
-    private static async Task WriteTextAsync(IAsyncEnumerable<CodecTrialResult> results, int segments, ProgramContext context)
+    private static async Task WriteTextAsync(IAsyncEnumerable<CodecTrial.Result> results, int segments, ProgramContext context)
     {
-        await context.Output.WriteLineAsync($"{segments} segments, {VersionText.Value}");
+        await context.Output.WriteLineAsync($"{segments} segments, {ProgramVersion.Of("omnipg-wal")}");
         await context.Output.WriteLineAsync($"{"codec",-12} {"MiB/s",8} {"ratio",8} {"ms/segment",11} {"alloc KiB/segment",18} {"process MiB",12}");
         await foreach (var r in results)
         {
@@ -47,15 +48,15 @@ internal sealed class BenchVerb : Verb
         }
     }
 
-    private static async Task WriteJsonAsync(IAsyncEnumerable<CodecTrialResult> results, ProgramContext context)
+    private static async Task WriteJsonAsync(IAsyncEnumerable<CodecTrial.Result> results, ProgramContext context)
     {
-        var all = new List<CodecTrialResult>();
+        var all = new List<CodecTrial.Result>();
         await foreach (var result in results)
             all.Add(result);
         JsonDocumentWriter.Write(context, json => WriteJson(json, all));
     }
 
-    private static void WriteJson(Utf8JsonWriter json, List<CodecTrialResult> results)
+    private static void WriteJson(Utf8JsonWriter json, List<CodecTrial.Result> results)
     {
         json.WriteStartArray("codecs");
         foreach (var result in results)

@@ -18,7 +18,7 @@ internal sealed class CleanupVerb : Verb
 
     public override string LogName => "omnipitr-cleanup";
 
-    public override IReadOnlyList<Option> Options { get; } = [.. ArchiveOption.All, PauseTrigger, DryRun, KeepBackups, Compatible];
+    public override IReadOnlyList<Option> Options { get; } = [.. StoreOptions.OfArchive, PauseTrigger, DryRun, KeepBackups, Compatible];
 
     protected override int UsageCode => ExitCodes.Usage;
 
@@ -34,7 +34,7 @@ internal sealed class CleanupVerb : Verb
             IncludeBackupHistory = !arguments.Has(KeepBackups),
             OmniPitrCompatibleComparison = arguments.Has(Compatible),
         };
-        var repository = new WalRepository(ArchiveOption.Open(arguments, context), context.Logs);
+        var repository = new WalRepository(StoreOptions.OpenArchive(arguments, context), context.Logs);
         var result = await repository.CleanupAsync(keepFrom, options, cancellationToken);
         if (options.DryRun)
         {

@@ -33,7 +33,7 @@ internal static class CodecTrial
     /// <param name="timeProvider">The clock; the system's when null.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>One result per codec, as soon as it is there.</returns>
-    public static async IAsyncEnumerable<CodecTrialResult> RunAsync(
+    public static async IAsyncEnumerable<Result> RunAsync(
         IReadOnlyList<string> segments,
         IEnumerable<(Codec Codec, int? Level)> codecs,
         WalValidation validation = WalValidation.Full,
@@ -47,7 +47,7 @@ internal static class CodecTrial
             yield return await RunAsync(segments, codec, level, validation, timeProvider ?? TimeProvider.System, cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task<CodecTrialResult> RunAsync(
+    private static async Task<Result> RunAsync(
         IReadOnlyList<string> segments, Codec codec, int? level, WalValidation validation, TimeProvider time, CancellationToken cancellationToken)
     {
         // The buffers of the codec before are no memory of this one.
@@ -73,7 +73,7 @@ internal static class CodecTrial
 
             // As it stands in front of a path: zstd without a level is the setting for WAL.
             var name = codec == Codec.Zstd ? new WalLocation(codec, codec.CheckLevel(level), "-").ToString().Split('=')[0] : level is { } number ? $"{codec.Name}:{number}" : codec.Name;
-            return new CodecTrialResult(
+            return new Result(
                 name, segments.Count, raw, stored, time.GetElapsedTime(started), GC.GetTotalAllocatedBytes() - allocated, Environment.WorkingSet);
         }
     }
@@ -110,22 +110,22 @@ internal static class CodecTrial
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
-}
 
-/// <summary>How one codec did on one's own WAL.</summary>
-/// <param name="Codec">Name of the codec, with its level behind a colon when one was given.</param>
-/// <param name="Segments">Segments copied.</param>
-/// <param name="RawBytes">Bytes read.</param>
-/// <param name="StoredBytes">Bytes that a destination would have got.</param>
-/// <param name="Elapsed">Time of the whole copying, validation included, without any disk.</param>
-/// <param name="AllocatedBytes">Managed memory allocated meanwhile.</param>
-/// <param name="PeakBytes">Memory of the whole process afterwards, native memory included.</param>
-internal sealed record CodecTrialResult(
-    string Codec, int Segments, long RawBytes, long StoredBytes, TimeSpan Elapsed, long AllocatedBytes, long PeakBytes)
-{
-    /// <summary>Raw bytes for each stored byte.</summary>
-    public double Ratio => StoredBytes == 0 ? 0 : (double)RawBytes / StoredBytes;
+    /// <summary>How one codec did on one's own WAL.</summary>
+    /// <param name="Codec">Name of the codec, with its level behind a colon when one was given.</param>
+    /// <param name="Segments">Segments copied.</param>
+    /// <param name="RawBytes">Bytes read.</param>
+    /// <param name="StoredBytes">Bytes that a destination would have got.</param>
+    /// <param name="Elapsed">Time of the whole copying, validation included, without any disk.</param>
+    /// <param name="AllocatedBytes">Managed memory allocated meanwhile.</param>
+    /// <param name="PeakBytes">Memory of the whole process afterwards, native memory included.</param>
+    internal sealed record Result(
+        string Codec, int Segments, long RawBytes, long StoredBytes, TimeSpan Elapsed, long AllocatedBytes, long PeakBytes)
+    {
+        /// <summary>Raw bytes for each stored byte.</summary>
+        public double Ratio => StoredBytes == 0 ? 0 : (double)RawBytes / StoredBytes;
 
-    /// <summary>Raw MiB per second.</summary>
-    public double MebibytesPerSecond => RawBytes / Math.Max(Elapsed.TotalSeconds, 1e-9) / (1 << 20);
+        /// <summary>Raw MiB per second.</summary>
+        public double MebibytesPerSecond => RawBytes / Math.Max(Elapsed.TotalSeconds, 1e-9) / (1 << 20);
+    }
 }

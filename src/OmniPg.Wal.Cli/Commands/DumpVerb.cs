@@ -1,3 +1,7 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+
 namespace OmniPg.Wal.Cli;
 
 /// <summary>The records of one segment, compressed or not, one line each.</summary>
@@ -45,7 +49,7 @@ internal sealed class DumpVerb : Verb
             if (record.PgMajor == 0 && isKnown)
                 ProgramLog.UnknownVersion(context.Logs.CreateLogger("dump"), $"The records of {Path.GetFileName(path)}", "they are read like those of the newest version it knows");
             isKnown = record.PgMajor != 0;
-            await context.Output.WriteLineAsync(json ? RecordJson.Format(record) : WalRecordFormatter.Format(record));
+            await context.Output.WriteLineAsync(json ? Json(record) : WalRecordFormatter.Format(record));
         }
 
         if (!json)
@@ -58,4 +62,38 @@ internal sealed class DumpVerb : Verb
         + (s.LastCommit is { } last ? $", last commit {last:yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'}" : "")
         + (s.EndsWithSwitch ? ", ends with a switch" : "")
         + (s.ContinuesInNextBytes > 0 ? $", {s.ContinuesInNextBytes} bytes of the last record are in the next segment" : "");
+
+    // One JSON object on one line.
+    private static string Json(in WalRecord record)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("lsn", record.Lsn.ToString());
+            json.WriteString("prev", record.Previous.ToString());
+            json.WriteNumber("xid", record.TransactionId);
+            json.WriteString("rmgr", record.RmgrName);
+            json.WriteNumber("info", record.Info);
+            json.WriteNumber("len", record.TotalLength);
+            WriteDetail(json, record.Detail);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    private static void WriteDetail(Utf8JsonWriter json, WalRecordDetail? detail)
+    {
+        switch (detail)
+        {
+            case WalTransactionEnd end:
+                json.WriteString("time", end.Time);
+                break;
+            case WalRestorePoint point:
+                json.WriteString("time", point.Time);
+                json.WriteString("restorePoint", point.Name);
+                break;
+        }
+    }
 }

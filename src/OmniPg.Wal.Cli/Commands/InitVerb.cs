@@ -11,13 +11,13 @@ internal sealed class InitVerb : Verb
 
     public override string Example => "omnipg-wal init --data-dir /var/lib/postgresql/15/main --archive /mnt/archive";
 
-    public override IReadOnlyList<Option> Options { get; } = [CommonOptions.DataDirectory, .. ArchiveOption.All, ArchiveOptions.Layout];
+    public override IReadOnlyList<Option> Options { get; } = [CommonOptions.DataDirectory, .. StoreOptions.OfArchive, ArchiveOptions.Layout];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
         var options = new WalArchiveOptions { DataDirectory = arguments.Get(CommonOptions.DataDirectory) ?? "." };
-        var path = ArchiveOption.Location(arguments).Path;
+        var path = StoreOptions.ArchivePlace(arguments);
         var destination = StoreOptions.IsRemote(path)
             ? new WalDestinationOptions(StoreOptions.Open(path, arguments, context.Logs))
             : new WalDestinationOptions { Directory = path };

@@ -31,7 +31,7 @@ internal sealed class ReceiveVerb : Verb
             Begin = arguments.Has(Begin),
             ApplicationName = arguments.Get(ApplicationName),
             Synchronous = arguments.Has(Synchronous),
-            Validation = ValidationLevel.Read(arguments, ArchiveOptions.Validate),
+            Validation = CommonOptions.Validation(arguments, ArchiveOptions.Validate),
             StateDirectory = arguments.Get(ArchiveOptions.State),
             Destinations = ArchiveOptions.ReadDestinations(arguments),
         };

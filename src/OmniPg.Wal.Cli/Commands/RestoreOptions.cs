@@ -35,17 +35,17 @@ internal static class RestoreOptions
         TempDirectory, Option.Refused("--pgcontroldata-path", "pg_control is read directly", "-pp"),
     ];
 
-    public static IReadOnlyList<Option> All { get; } = [.. Own, .. StoreOptions.All, .. CodecOptions.Programs];
+    public static IReadOnlyList<Option> All { get; } = [.. Own, .. StoreOptions.All, .. CommonOptions.Codecs];
 
     public static WalRestoreOptions Read(Arguments arguments)
     {
-        CodecOptions.Apply(arguments, isNice: false);
+        CommonOptions.ApplyCodecs(arguments, isNice: false);
         arguments.Choice(OnError, 0, ("auto", 0), ("abort", 1), ("missing", 2));
         var options = new WalRestoreOptions
         {
             DataDirectory = arguments.Get(CommonOptions.DataDirectory) ?? ".",
             RequireDataDirectory = !arguments.Has(Force),
-            Validation = ValidationLevel.Read(arguments, Validate),
+            Validation = CommonOptions.Validation(arguments, Validate),
             AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments),
             Missing = Missing(arguments),
             RecoveryDelay = arguments.Seconds(Delay) ?? TimeSpan.Zero,

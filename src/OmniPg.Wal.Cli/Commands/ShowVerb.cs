@@ -14,12 +14,12 @@ internal sealed class ShowVerb : Verb
 
     public override string Example => "omnipg-wal show --archive /mnt/archive --source /mnt/backup --json";
 
-    public override IReadOnlyList<Option> Options { get; } = [.. ArchiveOption.All, Backups, Fast, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [.. StoreOptions.OfArchive, Backups, Fast, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var archive = ArchiveOption.OpenToRead(arguments, context);
+        var archive = StoreOptions.OpenArchiveToRead(arguments, context);
         var repository = new WalRepository(archive, context.Logs);
         var catalog = new BackupCatalog(arguments.Has(Backups) ? BackupOptions.Open(arguments, Backups, context) : archive, context.Logs, context.Time);
         var found = new Findings(

@@ -22,7 +22,31 @@ internal static class StoreOptions
 
     private static readonly Option Key = Option.Many("--key", "KEYFILE", "key that archived files are encrypted with; of rotated keys each");
 
+    private static readonly Option Archive = Option.Value("--archive", "[CODEC=]PLACE", "the archive: a directory, s3://BUCKET/PREFIX or azure://CONTAINER/PREFIX", "-a");
+
     public static IReadOnlyList<Option> All { get; } = [Endpoint, Region, PathStyle, Key];
+
+    /// <summary>Of the verbs that work on one archive.</summary>
+    public static IReadOnlyList<Option> OfArchive { get; } = [Archive, .. All];
+
+    /// <summary>The archive that a verb works on.</summary>
+    public static IObjectStore OpenArchive(Arguments arguments, ProgramContext context) => Open(ArchivePlace(arguments), arguments, context.Logs);
+
+    /// <summary>The same, to read only, whatever tool archived there.</summary>
+    public static IObjectStore OpenArchiveToRead(Arguments arguments, ProgramContext context) => OpenToRead(ArchivePlace(arguments), arguments, context.Logs);
+
+    /// <summary>Where it is, without codec prefix.</summary>
+    public static string ArchivePlace(Arguments arguments)
+    {
+        try
+        {
+            return WalLocation.Parse(arguments.Require(Archive)).Path;
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"The option {Archive.Name} is wrong: {e.Message}");
+        }
+    }
 
     public static bool IsRemote(string place) => place.StartsWith(S3, StringComparison.Ordinal) || place.StartsWith(Azure, StringComparison.Ordinal);
 

@@ -13,14 +13,14 @@ internal sealed class VerifyVerb : Verb
 
     public override string Example => "omnipg-wal verify --archive /mnt/archive";
 
-    public override IReadOnlyList<Option> Options { get; } = [.. ArchiveOption.All, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [.. StoreOptions.OfArchive, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var repository = new WalRepository(ArchiveOption.OpenToRead(arguments, context), context.Logs);
+        var repository = new WalRepository(StoreOptions.OpenArchiveToRead(arguments, context), context.Logs);
         using var progress = ProgressLine.Start(context);
-        var options = new WalVerifyOptions { Validation = ValidationLevel.Read(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
+        var options = new WalVerifyOptions { Validation = CommonOptions.Validation(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
         var result = await repository.VerifyAsync(options, progress, cancellationToken);
         progress?.Dispose();
         if (arguments.Has(CommonOptions.Json))

@@ -12,7 +12,7 @@ namespace OmniPg.Wal.Cli;
 /// <remarks>
 /// Every message is flushed to disk before the call returns; a text of several lines gets the prefix on each of them; control characters
 /// are written as <c>\xNN</c>, so a file name cannot forge a line. Information becomes LOG, Warning and Error become ERROR, Critical
-/// becomes FATAL; Debug and Trace become LOG and are written only when <see cref="OmniPitrLogOptions.Verbose"/> is set.
+/// becomes FATAL; Debug and Trace become LOG and are written only when <see cref="Options.Verbose"/> is set.
 /// The file name is computed at most once per second and the directory is made when missing. Thread-safe.
 /// Never throws into its user: lines that the file does not take go to standard error, after one that says why, and when that is closed or full
 /// too they are dropped. The file is tried again with every message.
@@ -20,7 +20,7 @@ namespace OmniPg.Wal.Cli;
 internal sealed class OmniPitrLogFile : ILoggerProvider
 {
     private readonly Lock _gate = new();
-    private readonly OmniPitrLogOptions _options;
+    private readonly Options _options;
     private readonly StrftimeTemplate _template;
     private readonly TimeProvider _time;
     private FileStream? _file;
@@ -32,7 +32,7 @@ internal sealed class OmniPitrLogFile : ILoggerProvider
     /// <param name="options">Path, program name and verbosity; read once.</param>
     /// <param name="timeProvider">Clock and local time zone of the lines; the system's when null.</param>
     /// <exception cref="WalConfigurationException">The template is empty or holds an unsupported marker.</exception>
-    public OmniPitrLogFile(OmniPitrLogOptions options, TimeProvider? timeProvider = null)
+    public OmniPitrLogFile(Options options, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
@@ -193,43 +193,43 @@ internal sealed class OmniPitrLogFile : ILoggerProvider
             }
         }
     }
-}
 
-/// <summary>Where <see cref="OmniPitrLogFile"/> writes and under which name. The original's <c>--log</c> and <c>--verbose</c>.</summary>
-internal sealed class OmniPitrLogOptions
-{
-    /// <summary>
-    /// Path of the log file; markers of strftime are written with <c>^</c> (<c>/var/log/omnipitr-^Y-^m-^d.log</c>), in local time.
-    /// <c>-</c> writes to <see cref="StandardOutput"/>. Required.
-    /// </summary>
-    /// <value>Supported: <c>^Y ^m ^d ^H ^M ^S ^y ^j ^U ^Z ^z ^s ^F ^T ^^</c>.</value>
-    public required string PathTemplate { get; set; }
-
-    /// <summary>Name in the third field of every line. omnipitr-monitor knows <c>omnipitr-archive</c>, <c>omnipitr-restore</c> and so on.</summary>
-    /// <value>Default <c>omnipitr-archive</c>.</value>
-    public string ProgramName { get; set; } = "omnipitr-archive";
-
-    /// <summary>Whether messages of the levels Debug and Trace are written too.</summary>
-    /// <value>Default false.</value>
-    public bool Verbose { get; set; }
-
-    /// <summary>Receives the lines when <see cref="PathTemplate"/> is <c>-</c>; ignored otherwise. Not disposed.</summary>
-    /// <value>Default null.</value>
-    public Stream? StandardOutput { get; set; }
-
-    internal StrftimeTemplate Validate()
+    /// <summary>Where <see cref="OmniPitrLogFile"/> writes and under which name. The original's <c>--log</c> and <c>--verbose</c>.</summary>
+    internal sealed class Options
     {
-        if (string.IsNullOrEmpty(PathTemplate))
-            throw new WalConfigurationException("The path template of the log is empty.");
-        if (PathTemplate == "-" && StandardOutput is null)
-            throw new WalConfigurationException("The log path '-' needs a stream for the standard output.");
-        try
+        /// <summary>
+        /// Path of the log file; markers of strftime are written with <c>^</c> (<c>/var/log/omnipitr-^Y-^m-^d.log</c>), in local time.
+        /// <c>-</c> writes to <see cref="StandardOutput"/>. Required.
+        /// </summary>
+        /// <value>Supported: <c>^Y ^m ^d ^H ^M ^S ^y ^j ^U ^Z ^z ^s ^F ^T ^^</c>.</value>
+        public required string PathTemplate { get; set; }
+
+        /// <summary>Name in the third field of every line. omnipitr-monitor knows <c>omnipitr-archive</c>, <c>omnipitr-restore</c> and so on.</summary>
+        /// <value>Default <c>omnipitr-archive</c>.</value>
+        public string ProgramName { get; set; } = "omnipitr-archive";
+
+        /// <summary>Whether messages of the levels Debug and Trace are written too.</summary>
+        /// <value>Default false.</value>
+        public bool Verbose { get; set; }
+
+        /// <summary>Receives the lines when <see cref="PathTemplate"/> is <c>-</c>; ignored otherwise. Not disposed.</summary>
+        /// <value>Default null.</value>
+        public Stream? StandardOutput { get; set; }
+
+        internal StrftimeTemplate Validate()
         {
-            return new StrftimeTemplate(PathTemplate);
-        }
-        catch (FormatException e)
-        {
-            throw new WalConfigurationException($"The log path is wrong: {e.Message}.", innerException: e);
+            if (string.IsNullOrEmpty(PathTemplate))
+                throw new WalConfigurationException("The path template of the log is empty.");
+            if (PathTemplate == "-" && StandardOutput is null)
+                throw new WalConfigurationException("The log path '-' needs a stream for the standard output.");
+            try
+            {
+                return new StrftimeTemplate(PathTemplate);
+            }
+            catch (FormatException e)
+            {
+                throw new WalConfigurationException($"The log path is wrong: {e.Message}.", innerException: e);
+            }
         }
     }
 }

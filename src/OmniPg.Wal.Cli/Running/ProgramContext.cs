@@ -38,4 +38,14 @@ internal sealed class ProgramContext : IDisposable
 
     // The size of a line: a smaller buffer would cost a system call per piece of it.
     private static StreamWriter Writer(GuardedStream stream) => new(stream, new UTF8Encoding(false), 4096);
+
+    /// <summary>A logger factory with one provider: all that a program without dependency injection needs.</summary>
+    private sealed class ProgramLoggerFactory(ILoggerProvider provider) : ILoggerFactory
+    {
+        public void AddProvider(ILoggerProvider added) => throw new NotSupportedException("The program logs to one place.");
+
+        public ILogger CreateLogger(string categoryName) => provider.CreateLogger(categoryName);
+
+        public void Dispose() => provider.Dispose();
+    }
 }

@@ -72,7 +72,7 @@ public sealed class MonitorTextTests
     {
         var verb = new MonitorVerb();
         using var context = new ProgramContext();
-        var arguments = CommandLineParser.Parse(words.Split(' '), verb.AllOptions, CommonOptions.ConfigFile);
+        var arguments = Arguments.Parse(words.Split(' '), verb.AllOptions, CommonOptions.ConfigFile);
 
         var refusal = await FluentActions.Awaiting(() => verb.RunAsync(arguments, context, TestContext.Current.CancellationToken)).Should().ThrowAsync<UsageException>();
 

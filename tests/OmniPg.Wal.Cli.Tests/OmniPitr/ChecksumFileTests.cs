@@ -40,7 +40,7 @@ public sealed class ChecksumFileTests : IDisposable
         await File.WriteAllTextAsync(first, "one", token);
         await File.WriteAllTextAsync(second, "two", token);
 
-        await ChecksumFile.WriteAsync(sums, [first, second], Digest.Sha256, token);
+        await ChecksumFile.WriteAsync(sums, [first, second], ChecksumFile.Digest.Sha256, token);
         var clean = await ChecksumFile.VerifyAsync(sums, token);
         await File.WriteAllTextAsync(second, "twO", token);
         File.Delete(first);

@@ -104,14 +104,14 @@ public sealed class OmniPitrLogFileTests : IDisposable
     public void Hyphen_writes_to_the_given_stream()
     {
         using var stream = new MemoryStream();
-        using (var file = new OmniPitrLogFile(new OmniPitrLogOptions { PathTemplate = "-", StandardOutput = stream, ProgramName = "omnipitr-restore" }, _clock))
+        using (var file = new OmniPitrLogFile(new OmniPitrLogFile.Options { PathTemplate = "-", StandardOutput = stream, ProgramName = "omnipitr-restore" }, _clock))
             file.CreateLogger("x").LogCritical("stop");
 
         System.Text.Encoding.UTF8.GetString(stream.ToArray()).Should().EndWith(" : omnipitr-restore : FATAL : stop\n");
     }
 
     private OmniPitrLogFile Create(string template, bool verbose = false) =>
-        new(new OmniPitrLogOptions { PathTemplate = template, Verbose = verbose }, _clock);
+        new(new OmniPitrLogFile.Options { PathTemplate = template, Verbose = verbose }, _clock);
 
     private sealed class FixedClock(DateTimeOffset now, TimeSpan offset) : TimeProvider
     {

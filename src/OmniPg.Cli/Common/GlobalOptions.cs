@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace OmniPg.Cli;
 
 /// <summary>Options that every command takes.</summary>
-internal static class CommonOptions
+internal static class GlobalOptions
 {
     public static readonly Option<string?> Connection = new("--connection")
     {

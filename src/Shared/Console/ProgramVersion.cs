@@ -2,22 +2,22 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace OmniPg.Wal.Cli;
+namespace OmniPg.Shared;
 
 /// <summary>What <c>--version</c> prints: the version, and which runtime was linked or loaded.</summary>
-internal static class VersionText
+internal static class ProgramVersion
 {
-    public static string Value => $"omnipg-wal {Version} ({RuntimeInformation.FrameworkDescription}, {Kind}, {RuntimeInformation.RuntimeIdentifier})";
-
     private static string Kind => RuntimeFeature.IsDynamicCodeSupported ? "managed" : "native";
 
     private static string Version
     {
         get
         {
-            var text = typeof(VersionText).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
+            var text = typeof(ProgramVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
             var plus = text.IndexOf('+', StringComparison.Ordinal);
             return plus < 0 ? text : text[..plus];
         }
     }
+
+    public static string Of(string program) => $"{program} {Version} ({RuntimeInformation.FrameworkDescription}, {Kind}, {RuntimeInformation.RuntimeIdentifier})";
 }
