@@ -88,7 +88,7 @@ public sealed class WalArchiver : IAsyncDisposable
             await TryRemoveAbandonedAsync(cancellationToken).ConfigureAwait(false);
         var located = Path.Combine(Options.DataDirectory, path);
         var result = await MeasuredAsync(file, () => new ArchiveRun(this, file, located, progress).ExecuteAsync(cancellationToken)).ConfigureAwait(false);
-        WalLog.Delivered(Log, located, result);
+        Say(located, result);
         return result.IsArchived ? result : throw new WalDeliveryException(result);
     }
 
@@ -207,6 +207,21 @@ public sealed class WalArchiver : IAsyncDisposable
         var isUnknown = cluster is { IsKnownVersion: false } || summary is { IsUnknownVersion: true };
         if (isUnknown && !Interlocked.Exchange(ref _saidUnknownVersion, true))
             WalLog.ArchivedUnknownVersion(Log, file);
+    }
+
+    // What became of a file at every destination, and of the whole call.
+    private void Say(string path, WalArchiveResult result)
+    {
+        foreach (var failure in result.Destinations.Where(static d => d.Error is not null))
+        {
+            if (failure.IsRequired)
+                WalLog.DestinationFailed(Log, failure.Id, failure.Error!.Message);
+            else
+                WalLog.OptionalFailed(Log, failure.Id, failure.Error!.Message);
+        }
+
+        if (result.IsArchived)
+            WalLog.Sent(Log, path);
     }
 
     // Span and measurements of one call.

@@ -181,7 +181,23 @@ public sealed class OmniPgWalBuilder
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
             await foreach (var happened in archiver.RunResidentAsync(options, stoppingToken).ConfigureAwait(false))
-                WalLog.Happened(_log, happened);
+                Say(happened);
+        }
+
+        private void Say(ArchiveEvent happened)
+        {
+            switch (happened)
+            {
+                case { Kind: ArchiveEventKind.Archived, File: { } file, Result: { } result }:
+                    WalLog.Archived(_log, file, result.Elapsed.TotalSeconds, happened.Backlog);
+                    break;
+                case { Kind: ArchiveEventKind.Failed, File: { } file, Error: { } error }:
+                    WalLog.Failed(_log, file, error.Message);
+                    break;
+                default:
+                    WalLog.Backlog(_log, happened.Backlog);
+                    break;
+            }
         }
     }
 }

@@ -8,40 +8,8 @@ namespace OmniPg.Wal;
 /// </summary>
 internal static partial class WalLog
 {
-    /// <summary>What became of a file at every destination, and of the whole call.</summary>
-    public static void Delivered(ILogger log, string path, WalArchiveResult result)
-    {
-        foreach (var failure in result.Destinations.Where(static d => d.Error is not null))
-        {
-            if (failure.IsRequired)
-                DestinationFailed(log, failure.Id, failure.Error!.Message);
-            else
-                OptionalFailed(log, failure.Id, failure.Error!.Message);
-        }
-
-        if (result.IsArchived)
-            Sent(log, path);
-    }
-
-    /// <summary>An event of the resident mode.</summary>
-    public static void Happened(ILogger log, ArchiveEvent happened)
-    {
-        switch (happened)
-        {
-            case { Kind: ArchiveEventKind.Archived, File: { } file, Result: { } result }:
-                Archived(log, file, result.Elapsed.TotalSeconds, happened.Backlog);
-                break;
-            case { Kind: ArchiveEventKind.Failed, File: { } file, Error: { } error }:
-                Failed(log, file, error.Message);
-                break;
-            default:
-                Backlog(log, happened.Backlog);
-                break;
-        }
-    }
-
     [LoggerMessage(2000, LogLevel.Information, "Segment {Path} successfully sent to all destinations.")]
-    private static partial void Sent(ILogger log, string path);
+    public static partial void Sent(ILogger log, string path);
 
     [LoggerMessage(2001, LogLevel.Information, "Segment {Path} already sent to {Destination}. Skipping.")]
     public static partial void AlreadySent(ILogger log, string path, string destination);
@@ -50,10 +18,10 @@ internal static partial class WalLog
     public static partial void AlreadyPresent(ILogger log, WalFileName file, string destination);
 
     [LoggerMessage(2003, LogLevel.Error, "Sending to {Destination} failed: {Reason}")]
-    private static partial void DestinationFailed(ILogger log, string destination, string reason);
+    public static partial void DestinationFailed(ILogger log, string destination, string reason);
 
     [LoggerMessage(2004, LogLevel.Warning, "Sending to optional {Destination} failed (ignored): {Reason}")]
-    private static partial void OptionalFailed(ILogger log, string destination, string reason);
+    public static partial void OptionalFailed(ILogger log, string destination, string reason);
 
     [LoggerMessage(2005, LogLevel.Warning, "The delivery state of {File} could not be read and was discarded.")]
     public static partial void StateDiscarded(ILogger log, string file);
@@ -77,13 +45,13 @@ internal static partial class WalLog
     public static partial void WasArchived(ILogger log, WalFileName file, string destination);
 
     [LoggerMessage(2050, LogLevel.Debug, "Archived {File} in {Seconds:0.000} s, {Backlog} wait.")]
-    private static partial void Archived(ILogger log, WalFileName file, double seconds, int backlog);
+    public static partial void Archived(ILogger log, WalFileName file, double seconds, int backlog);
 
     [LoggerMessage(2051, LogLevel.Error, "Archiving {File} failed and will be tried again: {Reason}")]
-    private static partial void Failed(ILogger log, WalFileName file, string reason);
+    public static partial void Failed(ILogger log, WalFileName file, string reason);
 
     [LoggerMessage(2052, LogLevel.Debug, "{Backlog} files wait to be archived.")]
-    private static partial void Backlog(ILogger log, int backlog);
+    public static partial void Backlog(ILogger log, int backlog);
 
     [LoggerMessage(2200, LogLevel.Information, "Segment {Name} restored")]
     public static partial void Restored(ILogger log, WalFileName name);
@@ -104,7 +72,7 @@ internal static partial class WalLog
     public static partial void RemovalFailed(ILogger log, string reason, Exception error);
 
     [LoggerMessage(2206, LogLevel.Information, "Finishing recovery ({Mode}): {Name} was not served.")]
-    public static partial void Finished(ILogger log, FinishMode mode, WalFileName name);
+    public static partial void Finished(ILogger log, string mode, WalFileName name);
 
     [LoggerMessage(2207, LogLevel.Warning, "{Name} is served from its partial copy {Key}, padded with zeros.")]
     public static partial void UsedPartial(ILogger log, WalFileName name, string key);

@@ -62,15 +62,6 @@ public static class WalTelemetry
     internal static readonly Gauge<long> MonitorRpoBytes =
         Meter.CreateGauge<long>("omnipg.wal.monitor.rpo.bytes", "By", "WAL that would be lost with the server, as the monitor last found.");
 
-    internal static void Monitored(WalCheckResult check)
-    {
-        MonitorLevel.Record((int)check.Level, new KeyValuePair<string, object?>("check", check.Name));
-        if (check is { Check: WalCheck.Rpo, Value: { } seconds })
-            MonitorRpo.Record(seconds);
-        else if (check is { Check: WalCheck.RpoBytes, Value: { } bytes })
-            MonitorRpoBytes.Record((long)bytes);
-    }
-
     private static InstrumentAdvice<double> DurationBuckets =>
         new() { HistogramBucketBoundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] };
 }

@@ -58,8 +58,17 @@ public sealed class WalMonitor
         var result = new MonitorFindings(_options, server, archive, backups, server.Found?.Now ?? _time.GetUtcNow(), previous).ToResult();
         activity?.SetTag("omnipg.wal.monitor.level", result.Worst.ToString());
         foreach (var check in result.Checks)
-            WalTelemetry.Monitored(check);
+            Measure(check);
         return result;
+    }
+
+    private static void Measure(WalCheckResult check)
+    {
+        WalTelemetry.MonitorLevel.Record((int)check.Level, new KeyValuePair<string, object?>("check", check.Name));
+        if (check is { Check: WalCheck.Rpo, Value: { } seconds })
+            WalTelemetry.MonitorRpo.Record(seconds);
+        else if (check is { Check: WalCheck.RpoBytes, Value: { } bytes })
+            WalTelemetry.MonitorRpoBytes.Record((long)bytes);
     }
 
     private async Task<Answer<TFound>> AskAsync<TSource, TFound>(TSource? source, Func<TSource, CancellationToken, Task<TFound>> ask, CancellationToken cancellationToken)

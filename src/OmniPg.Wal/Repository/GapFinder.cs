@@ -12,7 +12,7 @@ internal static class GapFinder
         return [.. missing.GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(t => Merged(t).Select(m => Gap(map, m)))];
     }
 
-    private static IEnumerable<Stretch> OnPath(ArchiveMap map, IReadOnlyList<Stretch> path)
+    private static IEnumerable<ArchiveMap.Stretch> OnPath(ArchiveMap map, IReadOnlyList<ArchiveMap.Stretch> path)
     {
         ulong? last = null;
         foreach (var stretch in path)
@@ -40,14 +40,14 @@ internal static class GapFinder
         }
     }
 
-    private static IEnumerable<Stretch> Between(IReadOnlyList<Stretch> path, ulong from, ulong to) => path
+    private static IEnumerable<ArchiveMap.Stretch> Between(IReadOnlyList<ArchiveMap.Stretch> path, ulong from, ulong to) => path
         .Where(s => s.From <= to && s.To >= from)
         .Select(s => s with { From = Math.Max(s.From, from), To = Math.Min(s.To, to) });
 
     // The paths of several timelines share their ancestors, and with them the holes.
-    private static List<Stretch> Merged(IEnumerable<Stretch> holes)
+    private static List<ArchiveMap.Stretch> Merged(IEnumerable<ArchiveMap.Stretch> holes)
     {
-        var merged = new List<Stretch>();
+        var merged = new List<ArchiveMap.Stretch>();
         foreach (var hole in holes.OrderBy(h => h.From))
         {
             if (merged is [.., var last] && hole.From <= last.To + 1)
@@ -59,6 +59,6 @@ internal static class GapFinder
         return merged;
     }
 
-    private static WalGap Gap(ArchiveMap map, Stretch hole) =>
+    private static WalGap Gap(ArchiveMap map, ArchiveMap.Stretch hole) =>
         new(hole.Timeline, map.NameOf(hole.Timeline, hole.From), map.NameOf(hole.Timeline, hole.To), (long)(hole.To - hole.From + 1));
 }

@@ -85,7 +85,7 @@ internal sealed class WindowFinder(IObjectStore store, ArchiveMap map)
         {
             if (!names.Contains(file.Name.GetSegment()))
                 continue;
-            if (await ArchiveFacts.ReadTextAsync(store, file, cancellationToken).ConfigureAwait(false) is { } text && StopTime(text) is { } time)
+            if (await ArchiveMap.ReadTextAsync(store, file, cancellationToken).ConfigureAwait(false) is { } text && StopTime(text) is { } time)
                 return time;
         }
 

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;
@@ -10,7 +11,7 @@ namespace OmniPg.Wal;
 /// Blocking calls on threads of its own, one for the socket and one for each client: the pool's few threads are busy with encoders for the length of
 /// whole segments, and a client that is already answered by the spool would wait behind them. A thread is little beside the process that asks.
 /// </remarks>
-internal sealed class ResidentSocket : IDisposable
+internal sealed partial class ResidentSocket : IDisposable
 {
     private static readonly TimeSpan PauseAfterRefusal = TimeSpan.FromMilliseconds(100);
     private readonly string _path;
@@ -77,7 +78,7 @@ internal sealed class ResidentSocket : IDisposable
         {
             if (!IsTrusted(client) || SocketLine.Receive(client) is not { } line)
                 return;
-            SocketLine.Send(client, JsonSerializer.SerializeToUtf8Bytes(Answer(line, cancellationToken), ResidentJson.Default.ResidentAnswer));
+            SocketLine.Send(client, JsonSerializer.SerializeToUtf8Bytes(Answer(line, cancellationToken), RequestJson.Default.ResidentAnswer));
         }
         catch (Exception gone) when (gone is SocketException or ObjectDisposedException or OperationCanceledException)
         {
@@ -87,10 +88,10 @@ internal sealed class ResidentSocket : IDisposable
 
     private ResidentAnswer Answer(byte[] line, CancellationToken cancellationToken)
     {
-        ResidentRequest? request = null;
+        Request? request = null;
         try
         {
-            request = JsonSerializer.Deserialize(line, ResidentJson.Default.ResidentRequest);
+            request = JsonSerializer.Deserialize(line, RequestJson.Default.Request);
         }
         catch (JsonException)
         {
@@ -121,4 +122,16 @@ internal sealed class ResidentSocket : IDisposable
         var user = MemoryMarshal.Read<uint>(credentials[UserOffset..]);
         return user == 0 || user == Posix.EffectiveUser();
     }
+
+    /// <summary>The one line that a client sends.</summary>
+    internal sealed record Request(string Archive, ulong? Inode = null, long? Size = null)
+    {
+        /// <summary>Whether the client means this very file. Clients that do not see it send the name alone.</summary>
+        public bool IsAbout(FileStat file) => (Inode is null || Inode == file.Inode) && (Size is null || Size == file.Bytes);
+    }
+
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    [JsonSerializable(typeof(Request))]
+    [JsonSerializable(typeof(ResidentAnswer))]
+    private sealed partial class RequestJson : JsonSerializerContext;
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;
@@ -8,7 +9,7 @@ namespace OmniPg.Wal;
 /// without any work.
 /// </summary>
 /// <param name="directory">The spool directory.</param>
-internal sealed class WalPushSpool(string directory)
+internal sealed partial class WalPushSpool(string directory)
 {
     private const string OkSuffix = ".ok";
     private const string ErrorSuffix = ".error";
@@ -37,12 +38,12 @@ internal sealed class WalPushSpool(string directory)
     // The file as it was before it was read: one that was replaced since has no answer.
     internal void WriteOk(FileStat stat, WalFileName file, string xxh128)
     {
-        Write(file + OkSuffix, new PushAnswer { Xxh128 = xxh128, Size = stat.Bytes, Modified = stat.Modified, Inode = stat.Inode });
+        Write(file + OkSuffix, new Answer { Xxh128 = xxh128, Size = stat.Bytes, Modified = stat.Modified, Inode = stat.Inode });
         File.Delete(Path.Combine(_push, file + ErrorSuffix));
     }
 
     internal void WriteError(WalFileName file, OmniPgException error) =>
-        Write(file + ErrorSuffix, new PushAnswer { Code = error.Code, Message = error.Message });
+        Write(file + ErrorSuffix, new Answer { Code = error.Code, Message = error.Message });
 
     /// <summary>Drops the answers that PostgreSQL will not ask for any more.</summary>
     internal void KeepOnly(IReadOnlySet<string> readyNames)
@@ -52,11 +53,11 @@ internal sealed class WalPushSpool(string directory)
                 File.Delete(path);
     }
 
-    private PushAnswer? Read(string name)
+    private Answer? Read(string name)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(_push, name)), ResidentJson.Default.PushAnswer);
+            return JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(_push, name)), AnswerJson.Default.Answer);
         }
         catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -66,10 +67,31 @@ internal sealed class WalPushSpool(string directory)
     }
 
     // Renamed into place so that a reader sees all or nothing. Not flushed: an answer lost with the power costs one comparison.
-    private void Write(string name, PushAnswer answer)
+    private void Write(string name, Answer answer)
     {
         var path = Path.Combine(_push, name);
-        File.WriteAllBytes(path + NewSuffix, JsonSerializer.SerializeToUtf8Bytes(answer, ResidentJson.Default.PushAnswer));
+        File.WriteAllBytes(path + NewSuffix, JsonSerializer.SerializeToUtf8Bytes(answer, AnswerJson.Default.Answer));
         File.Move(path + NewSuffix, path, overwrite: true);
     }
+
+    /// <summary>Content of an answer file of the spool.</summary>
+    internal sealed record Answer
+    {
+        public string? Xxh128 { get; init; }
+
+        public long Size { get; init; }
+
+        [JsonPropertyName("mtime")]
+        public DateTimeOffset Modified { get; init; }
+
+        public ulong Inode { get; init; }
+
+        public string? Code { get; init; }
+
+        public string? Message { get; init; }
+    }
+
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+    [JsonSerializable(typeof(Answer))]
+    private sealed partial class AnswerJson : JsonSerializerContext;
 }

@@ -43,7 +43,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
         var copy = await TryAsync(partial, path, expectations, failures, cancellationToken).ConfigureAwait(false);
         if (copy is null)
             return null;
-        copy.Target.PadTo(copy.Summary.SegmentSize);
+        copy.PadTo(copy.Summary.SegmentSize);
         WalLog.UsedPartial(log, name, copy.Key);
         return copy;
     }
@@ -90,18 +90,18 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             return null;
         await using (content.ConfigureAwait(false))
         {
-            var target = new RestoreTarget(path);
+            var copy = new FetchedCopy(path, source.Store, key);
             try
             {
-                var summary = await CopyAsync(content, target, name, expectations, cancellationToken).ConfigureAwait(false);
+                var summary = copy.Summary = await CopyAsync(content, copy, name, expectations, cancellationToken).ConfigureAwait(false);
                 WalLog.Fetched(log, key, source.Name, summary.Bytes);
                 if (summary.IsUnknownVersion && !Interlocked.Exchange(ref _saidUnknownVersion, true))
                     WalLog.RestoredUnknownVersion(log, key);
-                return new FetchedCopy(target, source.Store, key, summary);
+                return copy;
             }
             catch
             {
-                await target.DisposeAsync().ConfigureAwait(false);
+                await copy.DisposeAsync().ConfigureAwait(false);
                 throw;
             }
         }
@@ -109,7 +109,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
 
     /// <summary>Through the pump, like every byte of this package: read and decode, validate, write at the same time.</summary>
     private async Task<WalValidationResult> CopyAsync(
-        Stream content, RestoreTarget target, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
+        Stream content, FetchedCopy copy, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
     {
         var source = new StreamCopySource(content);
         await using (source.ConfigureAwait(false))
@@ -117,7 +117,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             var request = new CopyRequest
             {
                 Source = source,
-                Targets = [new CopyTarget { Sink = new RestoreTarget.Sink(target), Key = name.ToString(), Codec = Codec.None, Id = target.Path }],
+                Targets = [new CopyTarget { Sink = new FetchedCopy.Sink(copy), Key = name.ToString(), Codec = Codec.None, Id = copy.Path }],
                 Validator = new WalSegmentValidator(name, options.Validation, expectations),
                 NeedsHashes = false,
             };
@@ -127,10 +127,4 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             return outcome.Summary!;
         }
     }
-}
-
-/// <summary>A valid copy under its temporary name, ready to be published.</summary>
-internal sealed record FetchedCopy(RestoreTarget Target, IObjectStore Store, string Key, WalValidationResult Summary) : IAsyncDisposable
-{
-    public ValueTask DisposeAsync() => Target.DisposeAsync();
 }

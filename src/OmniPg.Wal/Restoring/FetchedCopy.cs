@@ -1,10 +1,10 @@
 namespace OmniPg.Wal;
 
 /// <summary>
-/// The file that the server is waiting for: written under a temporary name beside it and renamed when it is complete and valid.
+/// A copy of the file that the server is waiting for: written under a temporary name beside it and renamed when it is complete and valid.
 /// Not flushed to disk, because PostgreSQL flushes what it keeps.
 /// </summary>
-internal sealed class RestoreTarget : IAsyncDisposable
+internal sealed class FetchedCopy : IAsyncDisposable
 {
     private readonly string _path;
     private readonly string _temporary;
@@ -13,8 +13,9 @@ internal sealed class RestoreTarget : IAsyncDisposable
     private bool _published;
 
     /// <exception cref="WalRestoreTargetException">The file cannot be created.</exception>
-    public RestoreTarget(string path)
+    public FetchedCopy(string path, IObjectStore store, string key)
     {
+        (Store, Key) = (store, key);
         _path = path;
         _temporary = DurableFile.TemporaryNameFor(path);
         try
@@ -29,6 +30,14 @@ internal sealed class RestoreTarget : IAsyncDisposable
 
     /// <summary>The final name.</summary>
     public string Path => _path;
+
+    /// <summary>Where it came from.</summary>
+    public IObjectStore Store { get; }
+
+    public string Key { get; }
+
+    /// <summary>What validation found; there as soon as the copy is complete.</summary>
+    public WalValidationResult Summary { get; set; } = null!;
 
     public void Write(ReadOnlySpan<byte> bytes)
     {
@@ -86,7 +95,7 @@ internal sealed class RestoreTarget : IAsyncDisposable
     /// Lets the pump write into the file. A commit does not give the file its name yet: a restore may still have to pad it, or to
     /// wait until it is due.
     /// </summary>
-    internal sealed class Sink(RestoreTarget target) : IObjectSink, IObjectWriter
+    internal sealed class Sink(FetchedCopy target) : IObjectSink, IObjectWriter
     {
         public string Id => target.Path;
 

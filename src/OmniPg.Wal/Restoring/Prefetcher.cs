@@ -85,7 +85,7 @@ internal sealed class Prefetcher(
                 return false;
             await using (copy.ConfigureAwait(false))
             {
-                copy.Target.Publish();
+                copy.Publish();
                 WalLog.Prefetched(log, name);
                 return true;
             }

@@ -83,3 +83,26 @@ public sealed class WalRestoreOptions : ICheckedOptions
             check.Inner(Prefetch);
     }
 }
+
+/// <summary>From when <see cref="WalRestoreOptions.RecoveryDelay"/> counts.</summary>
+public enum DelayBasis
+{
+    /// <summary>The archived file's modification time, as the original's <c>--recovery-delay</c>.</summary>
+    ArchiveTime,
+
+    /// <summary>The last commit in the segment; a segment without one takes the archived file's time.</summary>
+    LastCommit,
+}
+
+/// <summary>What happens when <c>pg_control</c> cannot tell which files are still needed: the original's <c>--error-pgcontroldata</c>.</summary>
+public enum ControlFileErrorPolicy
+{
+    /// <summary>Nothing is removed and the restore goes on (<c>ignore</c>).</summary>
+    SkipRemoval,
+
+    /// <summary>The restore fails (<c>break</c>).</summary>
+    Fail,
+
+    /// <summary>The restore waits until it is cancelled (<c>hang</c>).</summary>
+    Hang,
+}

@@ -138,7 +138,7 @@ public sealed class WalRestorer
         while (true)
         {
             var finish = _finish.Read();
-            if (finish == FinishMode.Immediate)
+            if (finish == FinishTrigger.Mode.Immediate)
                 return NotServed(file, finish);
             if (_options.RemoveBefore)
                 await _removal.RunAsync(cancellationToken).ConfigureAwait(false);
@@ -177,7 +177,7 @@ public sealed class WalRestorer
         {
             if (!await WaitUntilDueAsync(file, copy, cancellationToken).ConfigureAwait(false))
                 return Missing;
-            copy.Target.Publish();
+            copy.Publish();
             if (expectations.SegmentSize is null)
                 spool?.WritePosition(file, (int)copy.Summary.Bytes);
             return (copy.Store.Id, copy.Summary.Bytes, false);
@@ -207,8 +207,8 @@ public sealed class WalRestorer
         while (_time.GetUtcNow() <= due)
         {
             var finish = _finish.Read();
-            if (finish != FinishMode.None)
-                return finish != FinishMode.Immediate;
+            if (finish != FinishTrigger.Mode.None)
+                return finish != FinishTrigger.Mode.Immediate;
             await _removal.RunAsync(cancellationToken).ConfigureAwait(false);
             await Task.Delay(PollInterval, _time, cancellationToken).ConfigureAwait(false);
         }
@@ -216,18 +216,18 @@ public sealed class WalRestorer
         return true;
     }
 
-    private bool MayWait(WalFileName file, FinishMode finish, long started) =>
+    private bool MayWait(WalFileName file, FinishTrigger.Mode finish, long started) =>
         file.Kind == WalFileKind.Segment
-        && finish == FinishMode.None
+        && finish == FinishTrigger.Mode.None
         && _options.Missing.Waits
         && (_options.Missing.Timeout is not { } timeout || _time.GetElapsedTime(started) < timeout);
 
-    private (string? Source, long Bytes, bool FromSpool) NotServed(WalFileName file, FinishMode finish)
+    private (string? Source, long Bytes, bool FromSpool) NotServed(WalFileName file, FinishTrigger.Mode finish)
     {
-        if (finish == FinishMode.None)
+        if (finish == FinishTrigger.Mode.None)
             WalLog.NotFound(_log, file);
         else
-            WalLog.Finished(_log, finish, file);
+            WalLog.Finished(_log, finish.ToString(), file);
         return Missing;
     }
 }

@@ -1,10 +1,10 @@
-using System.Text.Json.Serialization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace OmniPg.Wal;
 
 /// <summary>Says whose archive a store holds: the file <see cref="Key"/> at its root. Two clusters in one archive destroy each other's recovery.</summary>
-public sealed record WalArchiveMarker
+public sealed partial record WalArchiveMarker
 {
     /// <summary>Key of the marker, <c>omnipg-archive.json</c>.</summary>
     public const string Key = "omnipg-archive.json";
@@ -46,7 +46,7 @@ public sealed record WalArchiveMarker
         {
             try
             {
-                var marker = await JsonSerializer.DeserializeAsync(stream, WalStorageJson.Default.WalArchiveMarker, cancellationToken).ConfigureAwait(false);
+                var marker = await JsonSerializer.DeserializeAsync(stream, MarkerJson.Default.WalArchiveMarker, cancellationToken).ConfigureAwait(false);
                 return marker is { Format: CurrentFormat } ? marker : throw WalArchiveMismatchException.UnreadableMarker(store.Id, Key, $"format '{marker?.Format}'");
             }
             catch (JsonException damage)
@@ -64,7 +64,7 @@ public sealed record WalArchiveMarker
     public async Task<bool> WriteAsync(IObjectStore store, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
-        var json = JsonSerializer.SerializeToUtf8Bytes(this, WalStorageJson.Default.WalArchiveMarker);
+        var json = JsonSerializer.SerializeToUtf8Bytes(this, MarkerJson.Default.WalArchiveMarker);
         var writer = await store.CreateAsync(Key, new ObjectInfo { RawBytes = json.Length }, cancellationToken).ConfigureAwait(false);
         await using (writer.ConfigureAwait(false))
         {
@@ -72,9 +72,8 @@ public sealed record WalArchiveMarker
             return await writer.CommitAsync(ObjectContent.Of(json), cancellationToken).ConfigureAwait(false) == ObjectCommitResult.Created;
         }
     }
-}
 
-/// <summary>Source-generated JSON of the files that stores hold.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
-[JsonSerializable(typeof(WalArchiveMarker))]
-internal sealed partial class WalStorageJson : JsonSerializerContext;
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+    [JsonSerializable(typeof(WalArchiveMarker))]
+    private sealed partial class MarkerJson : JsonSerializerContext;
+}

@@ -5,6 +5,10 @@ namespace OmniPg.Wal;
 /// <summary>Reads fields one after the other. Behind the end it gives zeros and remembers that it did, so a decoder needs one check at the end.</summary>
 internal ref struct BodyCursor(ReadOnlySpan<byte> bytes)
 {
+    // Server timestamps count microseconds since 2000-01-01 00:00 UTC (timestamp.h).
+    private static readonly long Epoch = new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc).Ticks;
+    private static readonly long Lowest = (DateTime.MinValue.Ticks - Epoch) / TimeSpan.TicksPerMicrosecond;
+    private static readonly long Highest = (DateTime.MaxValue.Ticks - Epoch) / TimeSpan.TicksPerMicrosecond;
     private ReadOnlySpan<byte> _rest = bytes;
 
     /// <summary>Whether a field behind the end was asked for.</summary>
@@ -14,7 +18,11 @@ internal ref struct BodyCursor(ReadOnlySpan<byte> bytes)
 
     public ulong UInt64() => Take(sizeof(ulong)) is { Length: > 0 } field ? BinaryPrimitives.ReadUInt64LittleEndian(field) : 0;
 
-    public DateTimeOffset Time() => PgTimestamp.ToDateTimeOffset((long)UInt64());
+    public DateTimeOffset Time() => TimeOf((long)UInt64());
+
+    /// <summary>Converts a server timestamp; times outside the years 1 to 9999 become the nearest possible one.</summary>
+    public static DateTimeOffset TimeOf(long microseconds) =>
+        new(Epoch + (Math.Clamp(microseconds, Lowest, Highest) * TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
 
     /// <summary>Skips an array: its number of elements (4 bytes), then the elements.</summary>
     public void SkipArray(int elementSize) => Take(UInt32() * (long)elementSize);
@@ -51,16 +59,4 @@ internal ref struct BodyCursor(ReadOnlySpan<byte> bytes)
         _rest = _rest[(int)length..];
         return field;
     }
-}
-
-/// <summary>Server timestamps: microseconds since 2000-01-01 00:00 UTC.</summary>
-internal static class PgTimestamp
-{
-    private static readonly long Epoch = new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc).Ticks;
-    private static readonly long Lowest = (DateTime.MinValue.Ticks - Epoch) / TimeSpan.TicksPerMicrosecond;
-    private static readonly long Highest = (DateTime.MaxValue.Ticks - Epoch) / TimeSpan.TicksPerMicrosecond;
-
-    /// <summary>Converts; times outside the years 1 to 9999 become the nearest possible one.</summary>
-    public static DateTimeOffset ToDateTimeOffset(long microseconds) =>
-        new(Epoch + (Math.Clamp(microseconds, Lowest, Highest) * TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
 }

@@ -1,7 +1,7 @@
 namespace OmniPg.Wal;
 
 /// <summary>Names of WAL resource managers and their operations, as <c>pg_waldump</c> shows them.</summary>
-public static class WalRmgr
+internal static class WalRmgr
 {
     private const int InitBit = 0x80;
     private const string? None = null;

@@ -10,7 +10,7 @@ internal static class ContinuationRules
     /// <param name="position">WAL position of the page.</param>
     /// <param name="open">The record left unfinished by the page before, or <see langword="null"/>.</param>
     /// <returns>How the page goes on.</returns>
-    public static Continuation Judge(SegmentIdentity segment, in PageHeader page, ulong position, SplitRecord? open)
+    public static Judgement Judge(SegmentIdentity segment, in PageHeader page, ulong position, SplitRecord? open)
     {
         if (page.IsContinuation != (page.Remaining > 0))
         {
@@ -24,19 +24,19 @@ internal static class ContinuationRules
         {
             return page.IsContinuation || (open is null && !isUnchained)
                 ? throw segment.Fault(WalValidationProblem.BadPage, position, $"the page flags '{page.Info:X4}' give up a record, but none is unfinished")
-                : Continuation.Abandoned;
+                : Judgement.Abandoned;
         }
 
         if (isUnchained)
         {
             return page.Remaining < WalFormat.MaxRecordLength
-                ? page.IsContinuation ? Continuation.Unseen : Continuation.Regular
+                ? page.IsContinuation ? Judgement.Unseen : Judgement.Regular
                 : throw segment.Fault(WalValidationProblem.BadPage, position, $"the length '{page.Remaining}' of the continued record is not possible");
         }
 
         var expected = open?.Remaining ?? 0;
         if (page.Remaining == (uint)expected)
-            return Continuation.Regular;
+            return Judgement.Regular;
 
         var reason = $"the page continues a record with '{page.Remaining}' bytes but '{expected}' are expected";
         if (position != segment.Start)
@@ -50,17 +50,17 @@ internal static class ContinuationRules
     // The bit had another meaning before PostgreSQL 19; in an unknown version it counts only where giving up is the only reading.
     private static bool GivesUp(PgMajor major, in PageHeader page, SplitRecord? open) =>
         (page.Info & major.OverwriteFlag) != 0 && (!major.IsAssumed || (open is not null && !page.IsContinuation));
-}
 
-/// <summary>How a page goes on with the record that the page before left unfinished.</summary>
-internal enum Continuation
-{
-    /// <summary>As expected: the page starts with a record, or continues the one at hand.</summary>
-    Regular,
+    /// <summary>How a page goes on with the record that the page before left unfinished.</summary>
+    internal enum Judgement
+    {
+        /// <summary>As expected: the page starts with a record, or continues the one at hand.</summary>
+        Regular,
 
-    /// <summary>The page continues a record whose beginning was not given.</summary>
-    Unseen,
+        /// <summary>The page continues a record whose beginning was not given.</summary>
+        Unseen,
 
-    /// <summary>The unfinished record was given up after a crash; an OVERWRITE_CONTRECORD record must follow.</summary>
-    Abandoned,
+        /// <summary>The unfinished record was given up after a crash; an OVERWRITE_CONTRECORD record must follow.</summary>
+        Abandoned,
+    }
 }

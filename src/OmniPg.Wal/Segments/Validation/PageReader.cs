@@ -45,7 +45,7 @@ internal sealed class PageReader(SegmentIdentity segment, RecordAssembler record
     private void StartPage(long pageOffset)
     {
         if (pageOffset == 0)
-            FirstPageRules.Establish(segment, _header);
+            PageRules.Establish(segment, _header);
 
         var page = new PageHeader(_header);
         var position = segment.Start + (ulong)pageOffset;

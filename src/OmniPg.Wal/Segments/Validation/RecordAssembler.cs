@@ -39,11 +39,11 @@ internal sealed class RecordAssembler(SegmentIdentity segment, IRecordObserver o
     {
         switch (ContinuationRules.Judge(segment, page, position, Open))
         {
-            case Continuation.Abandoned:
+            case ContinuationRules.Judgement.Abandoned:
                 _rules.ExpectOverwrite(_split.IsOpen && _split.IsKnown ? _split.Start : null);
                 _split.Close();
                 break;
-            case Continuation.Unseen:
+            case ContinuationRules.Judgement.Unseen:
                 _rules.ForgetLastRecord();
                 _split.OpenUnknown((int)page.Remaining);
                 break;

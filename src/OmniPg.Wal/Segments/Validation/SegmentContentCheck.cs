@@ -3,7 +3,7 @@ using NpgsqlTypes;
 namespace OmniPg.Wal;
 
 /// <summary>Validates a segment: bytes → <see cref="PageReader"/> → <see cref="RecordAssembler"/> → <see cref="SegmentTally"/>, and the rules for where it may end.</summary>
-internal sealed class SegmentContentCheck : IWalContentCheck
+internal sealed class SegmentContentCheck : WalSegmentValidator.IContentCheck
 {
     private readonly SegmentIdentity _segment;
     private readonly RecordAssembler _records;

@@ -20,9 +20,9 @@ internal sealed class SegmentTally(SegmentIdentity segment, IRecordObserver? nex
 
     public ulong? LastRecord { get; private set; }
 
-    public DateTimeOffset? FirstCommit => _hasCommit ? PgTimestamp.ToDateTimeOffset(_firstCommit) : null;
+    public DateTimeOffset? FirstCommit => _hasCommit ? BodyCursor.TimeOf(_firstCommit) : null;
 
-    public DateTimeOffset? LastCommit => _hasCommit ? PgTimestamp.ToDateTimeOffset(_lastCommit) : null;
+    public DateTimeOffset? LastCommit => _hasCommit ? BodyCursor.TimeOf(_lastCommit) : null;
 
     public void OnSegmentStart(PgMajor major) => next?.OnSegmentStart(major);
 

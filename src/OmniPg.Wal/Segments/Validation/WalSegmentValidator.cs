@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text;
+
 namespace OmniPg.Wal;
 
 /// <summary>
@@ -9,7 +12,7 @@ namespace OmniPg.Wal;
 /// </remarks>
 public sealed class WalSegmentValidator
 {
-    private readonly IWalContentCheck _check;
+    private readonly IContentCheck _check;
     private bool _completed;
 
     /// <summary>Prepares the validation of one file.</summary>
@@ -54,5 +57,64 @@ public sealed class WalSegmentValidator
 
         _completed = true;
         return _check.Complete();
+    }
+
+    /// <summary>One way to check the bytes of a file: binary segment, text, or not at all.</summary>
+    internal interface IContentCheck
+    {
+        void Append(ReadOnlySpan<byte> bytes);
+
+        WalValidationResult Complete();
+    }
+
+    /// <summary>Accepts everything and counts it.</summary>
+    private sealed class UncheckedContent(WalFileName? name) : IContentCheck
+    {
+        private long _bytes;
+
+        public void Append(ReadOnlySpan<byte> bytes) => _bytes += bytes.Length;
+
+        public WalValidationResult Complete() => new()
+        {
+            Kind = name?.Kind ?? WalFileKind.Segment,
+            Level = WalValidation.None,
+            Bytes = _bytes,
+            EdgesUnchecked = true,
+        };
+    }
+
+    /// <summary>Collects a timeline or backup history file and parses it at the end.</summary>
+    private sealed class TextContentCheck(WalFileName name, WalValidation level) : IContentCheck
+    {
+        // A history file has one line per promotion in the life of a cluster; a backup history file about ten lines.
+        private const int MaxBytes = 1 << 20;
+
+        private readonly ArrayBufferWriter<byte> _text = new();
+
+        public void Append(ReadOnlySpan<byte> bytes)
+        {
+            if (_text.WrittenCount + bytes.Length > MaxBytes)
+            {
+                throw new WalValidationException(
+                    WalValidationProblem.BadText, $"the file is longer than '{MaxBytes}' bytes", name.ToString(), _text.WrittenCount);
+            }
+
+            _text.Write(bytes);
+        }
+
+        public WalValidationResult Complete()
+        {
+            var text = Encoding.UTF8.GetString(_text.WrittenSpan);
+            if (name.Kind == WalFileKind.TimelineHistory)
+            {
+                TimelineHistory.Parse(name.Timeline, text);
+            }
+            else
+            {
+                BackupLabel.Parse(text).ThrowUnlessNamed(name);
+            }
+
+            return new WalValidationResult { Kind = name.Kind, Level = level, Bytes = _text.WrittenCount, EdgesUnchecked = true };
+        }
     }
 }
