@@ -6,7 +6,7 @@ using NpgsqlTypes;
 namespace OmniPg.Wal;
 
 /// <summary>What a store knows of one finished base backup: the object <c>ID/backup.json</c>, written last, without which nothing of it counts.</summary>
-public sealed record BackupInfo
+public sealed partial record BackupInfo
 {
     /// <summary>The only <see cref="Format"/> there is.</summary>
     public const int CurrentFormat = 1;
@@ -139,6 +139,10 @@ public sealed record BackupInfo
 
         public override void Write(Utf8JsonWriter writer, WalFileName value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
     }
+
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+    [JsonSerializable(typeof(BackupInfo))]
+    private sealed partial class BackupJson : JsonSerializerContext;
 }
 
 /// <summary>One object of a base backup: a tar file, compressed.</summary>
@@ -153,8 +157,3 @@ public sealed record BackupPart(string Key, uint Tablespace, long RawBytes, long
 /// <param name="Oid">Its oid.</param>
 /// <param name="Location">The folder that it had, as the link in <c>pg_tblspc</c> says.</param>
 public sealed record BackupTablespace(uint Oid, string Location);
-
-/// <summary>Source-generated JSON of the catalogue.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
-[JsonSerializable(typeof(BackupInfo))]
-internal sealed partial class BackupJson : JsonSerializerContext;

@@ -9,13 +9,6 @@ using NpgsqlTypes;
 
 namespace OmniPg.Wal;
 
-/// <summary>One file of a manifest.</summary>
-/// <param name="Path">Path below the data directory.</param>
-/// <param name="Bytes">Its size.</param>
-/// <param name="Modified">Modification time.</param>
-/// <param name="Crc">CRC-32C of its content.</param>
-internal readonly record struct ManifestFile(string Path, long Bytes, DateTimeOffset Modified, uint Crc);
-
 /// <summary>
 /// The <c>backup_manifest</c> that <c>pg_verifybackup</c> reads: each file with size and CRC-32C, the WAL needed, and the SHA-256 of all before it. Written
 /// as the server does (<c>src/backend/backup/backup_manifest.c</c>); version 2, since PostgreSQL 17, names the cluster.
@@ -26,11 +19,16 @@ internal sealed class BackupManifest
 
     private const int FirstWithSystemIdentifier = 17;
     private const string ChecksumBegin = "\"Manifest-Checksum\": \"";
-    private readonly List<ManifestFile> _files = [];
+    private readonly List<(string Path, long Bytes, DateTimeOffset Modified, uint Crc)> _files = [];
 
     public int Files => _files.Count;
 
-    public void Add(ManifestFile file) => _files.Add(file);
+    /// <summary>Adds a file.</summary>
+    /// <param name="path">Path below the data directory.</param>
+    /// <param name="bytes">Its size.</param>
+    /// <param name="modified">Modification time.</param>
+    /// <param name="crc">CRC-32C of its content.</param>
+    public void Add(string path, long bytes, DateTimeOffset modified, uint crc) => _files.Add((path, bytes, modified, crc));
 
     public byte[] Write(int pgVersion, ulong systemIdentifier, uint timeline, NpgsqlLogSequenceNumber start, NpgsqlLogSequenceNumber stop)
     {
@@ -62,7 +60,7 @@ internal sealed class BackupManifest
         return Seal(list);
     }
 
-    private static string Line(ManifestFile file)
+    private static string Line((string Path, long Bytes, DateTimeOffset Modified, uint Crc) file)
     {
         Span<byte> crc = stackalloc byte[sizeof(uint)];
         // pg_checksum_final copies the number as it lies in memory.

@@ -116,7 +116,7 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
     private void EndMember()
     {
         if (_member!.ManifestPath is { } path && _header!.Kind == TarKind.File)
-            manifest.Add(new ManifestFile(path, _header.Length, _header.Modified, Crc32C.Finish(_crc)));
+            manifest.Add(path, _header.Length, _header.Modified, Crc32C.Finish(_crc));
         _file?.Dispose();
         _file = null;
         _pending = new byte[TarFormat.PaddingOf(_header!.Length)];

@@ -11,7 +11,7 @@ namespace OmniPg.Wal;
 /// The folder of one drill. Its marker names the folder and a lock file shows that its owner lives, so that the next drill can tell what a killed one has
 /// left from everything else: a folder with a marker of another path, of another account, with a held lock, or with anything in it and no marker is never touched.
 /// </summary>
-internal sealed class DrillScratch : IDisposable
+internal sealed partial class DrillScratch : IDisposable
 {
     public const string Prefix = "omnipg-drill-";
     private const string MarkerFile = "omnipg-drill.json";
@@ -238,14 +238,13 @@ internal sealed class DrillScratch : IDisposable
             return null;
         }
     }
+
+    /// <summary>What the marker of a drill's folder says.</summary>
+    /// <param name="Format">Always 1.</param>
+    /// <param name="Directory">The folder in which the marker was written: a copy of it elsewhere marks nothing.</param>
+    private sealed record DrillMarker(int Format, string Directory);
+
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+    [JsonSerializable(typeof(DrillMarker))]
+    private sealed partial class DrillJson : JsonSerializerContext;
 }
-
-/// <summary>What the marker of a drill's folder says.</summary>
-/// <param name="Format">Always 1.</param>
-/// <param name="Directory">The folder in which the marker was written: a copy of it elsewhere marks nothing.</param>
-internal sealed record DrillMarker(int Format, string Directory);
-
-/// <summary>Source-generated JSON of the marker.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
-[JsonSerializable(typeof(DrillMarker))]
-internal sealed partial class DrillJson : JsonSerializerContext;

@@ -5,7 +5,7 @@ namespace OmniPg.Wal;
 
 /// <summary>Judges what a monitor was told: one result per check.</summary>
 internal sealed class MonitorFindings(
-    WalMonitorOptions options, WalMonitor.Answer<MonitoredServer> server, WalMonitor.Answer<MonitoredArchive> archive, WalMonitor.Answer<IReadOnlyList<BackupInfo>> backups,
+    WalMonitorOptions options, WalMonitor.Answer<MonitoredServer> server, WalMonitor.Answer<WalMonitor.Archive> archive, WalMonitor.Answer<IReadOnlyList<BackupInfo>> backups,
     DateTimeOffset now, MonitoredServer? previous)
 {
     private const string Grant = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_archive_statusdir() TO the role, or pg_monitor.";

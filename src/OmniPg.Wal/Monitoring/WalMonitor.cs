@@ -52,7 +52,7 @@ public sealed class WalMonitor
         using var activity = WalTelemetry.Source.StartActivity("wal.monitor");
         var server = await AskAsync(_server, (source, token) => MonitoredServer.AskAsync(source, _options.Slot, token), cancellationToken).ConfigureAwait(false);
         // After the server: what it calls archived has to be in the list.
-        var archive = await AskAsync(_archive, (store, token) => MonitoredArchive.AskAsync(store, server.Found, token), cancellationToken).ConfigureAwait(false);
+        var archive = await AskAsync(_archive, (store, token) => Archive.AskAsync(store, server.Found, token), cancellationToken).ConfigureAwait(false);
         var backups = await AskAsync(_backups, (store, token) => new BackupCatalog(store, _loggers).ListAsync(static _ => { }, token), cancellationToken).ConfigureAwait(false);
         var previous = Interlocked.Exchange(ref _previous, server.Found ?? Volatile.Read(ref _previous));
         var result = new MonitorFindings(_options, server, archive, backups, server.Found?.Now ?? _time.GetUtcNow(), previous).ToResult();
@@ -107,21 +107,21 @@ public sealed class WalMonitor
     /// <param name="Error">Why there is none.</param>
     internal sealed record Answer<TFound>(bool IsAsked, TFound? Found, Exception? Error)
         where TFound : class;
-}
 
-/// <summary>What an archive holds, of a server where it is known.</summary>
-/// <param name="Id">Its name.</param>
-/// <param name="Segments">How many complete segments there are.</param>
-/// <param name="Gaps">Segments that are missing between others.</param>
-/// <param name="Reach">How far it reaches; null when the server did not answer.</param>
-internal sealed record MonitoredArchive(string Id, long Segments, IReadOnlyList<WalGap> Gaps, ArchiveReach? Reach)
-{
-    public static async Task<MonitoredArchive> AskAsync(IObjectStore archive, MonitoredServer? server, CancellationToken cancellationToken)
+    /// <summary>What an archive holds, of a server where it is known.</summary>
+    /// <param name="Id">Its name.</param>
+    /// <param name="Segments">How many complete segments there are.</param>
+    /// <param name="Gaps">Segments that are missing between others.</param>
+    /// <param name="Reach">How far it reaches; null when the server did not answer.</param>
+    internal sealed record Archive(string Id, long Segments, IReadOnlyList<WalGap> Gaps, ArchiveReach? Reach)
     {
-        var presence = await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false);
-        var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
-        await presence.RequireAsync(server?.SystemIdentifier, cancellationToken).ConfigureAwait(false);
-        var reach = server is null ? null : await ArchiveReach.FindAsync(archive, map, server, cancellationToken).ConfigureAwait(false);
-        return new MonitoredArchive(archive.Id, map.Segments.Values.Sum(static t => (long)t.Count), GapFinder.Find(map), reach);
+        public static async Task<Archive> AskAsync(IObjectStore archive, MonitoredServer? server, CancellationToken cancellationToken)
+        {
+            var presence = await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false);
+            var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
+            await presence.RequireAsync(server?.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+            var reach = server is null ? null : await ArchiveReach.FindAsync(archive, map, server, cancellationToken).ConfigureAwait(false);
+            return new Archive(archive.Id, map.Segments.Values.Sum(static t => (long)t.Count), GapFinder.Find(map), reach);
+        }
     }
 }

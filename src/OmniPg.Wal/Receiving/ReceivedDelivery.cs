@@ -5,6 +5,7 @@ namespace OmniPg.Wal;
 /// <summary>Hands complete files to the archiver behind the receiver, one after the other and again until they are delivered; what is delivered leaves the directory.</summary>
 internal sealed class ReceivedDelivery(WalArchiver archiver, ReceivedFiles files, WalReceiverOptions options, ReceiveProgress progress, TimeProvider time, ILogger log) : IDisposable
 {
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.2);
     private readonly HashSet<WalFileName> _delivered = [];
     private readonly SemaphoreSlim _work = new(1, 1);
 
@@ -63,7 +64,7 @@ internal sealed class ReceivedDelivery(WalArchiver archiver, ReceivedFiles files
                 }
                 catch (Exception trouble) when (trouble is WalException { IsTransient: true } or IOException or UnauthorizedAccessException)
                 {
-                    var pause = Backoff.Of(failures++, options.LongestWait);
+                    var pause = PauseAfter(failures++, options.LongestWait);
                     ReceiveLog.NotDelivered(log, name, pause.TotalSeconds, trouble.Message);
                     await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
                     break;
@@ -86,16 +87,11 @@ internal sealed class ReceivedDelivery(WalArchiver archiver, ReceivedFiles files
             ReceiveLog.Left(log, old);
         }
     }
-}
 
-/// <summary>Pauses between tries: 0.2 s, doubled each time, up to a longest one, with a fifth added by chance.</summary>
-internal static class Backoff
-{
-    private static readonly TimeSpan First = TimeSpan.FromSeconds(0.2);
-
-    public static TimeSpan Of(int failures, TimeSpan longest)
+    /// <summary>The pause before another try: 0.2 s, doubled each time, up to a longest one, with a fifth added by chance.</summary>
+    public static TimeSpan PauseAfter(int failures, TimeSpan longest)
     {
-        var pause = First * Math.Pow(2, Math.Min(failures, 20));
+        var pause = FirstPause * Math.Pow(2, Math.Min(failures, 20));
 #pragma warning disable CA5394 // Chance spreads the load; nobody gains by guessing it.
         return (pause < longest ? pause : longest) * (1 + (Random.Shared.NextDouble() / 5));
 #pragma warning restore CA5394

@@ -219,7 +219,7 @@ public sealed class WalReceiver
         private async Task PauseAsync(Exception trouble, int failures, CancellationToken cancellationToken)
         {
             (_progress.State, _progress.LastError) = (WalReceiverState.Waiting, trouble);
-            var pause = Backoff.Of(failures, _options.LongestWait);
+            var pause = ReceivedDelivery.PauseAfter(failures, _options.LongestWait);
             ReceiveLog.Interrupted(receiver._log, pause.TotalSeconds, trouble.Message);
             await Task.Delay(pause, receiver._time, cancellationToken).ConfigureAwait(false);
         }
