@@ -30,6 +30,27 @@ public interface IPartman
     /// <exception cref="PartmanException">See <see cref="PlanCreateAsync"/>; rights, locks and the server besides.</exception>
     Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default);
 
+    /// <summary>What <see cref="ApplySetsAsync"/> would run.</summary>
+    /// <param name="sets">The sets as they are to be, by their tables, with schemas.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <returns>The plan; empty where all sets are so already.</returns>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options of a set contradict themselves.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">A table cannot become the set that is declared, or the set there cannot be changed so; all reasons.</exception>
+    Task<SqlPlan> PlanSetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes the sets of a database what they are declared to be: missing ones are created, others changed. Run again it changes nothing.</summary>
+    /// <param name="sets">The sets as they are to be, by their tables, with schemas. Sets that are not among them are left alone.</param>
+    /// <param name="cancellationToken">Cancels it; sets that are done stay so.</param>
+    /// <returns>What was done with each, in the order of their names.</returns>
+    /// <remarks>
+    /// Nothing is changed where one of them cannot be. Column, interval, kind and time zone of a set that exists are fixed. What says how a set begins
+    /// (<see cref="PartitionSetOptions.Start"/> and its like, <see cref="PartitionSetOptions.DefaultPartition"/>) counts when it is created.
+    /// </remarks>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options of a set contradict themselves.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">A table cannot become the set that is declared, or the set there cannot be changed so; all reasons.</exception>
+    /// <exception cref="PartmanBusyException">A set is being maintained.</exception>
+    Task<IReadOnlyList<DeclaredSet>> ApplySetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default);
+
     /// <summary>The configuration of a set.</summary>
     /// <param name="table">The partitioned table, with its schema.</param>
     /// <param name="cancellationToken">Cancels the question.</param>
@@ -109,6 +130,37 @@ public interface IPartman
     /// <exception cref="PartitionSetConfigurationException">A trigger or a foreign key would take the move for a deletion.</exception>
     /// <exception cref="PartmanException">A range could not be moved; those before it are.</exception>
     Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>What <see cref="UndoAsync"/> would run. The steps that move rows are repeated as often as it takes.</summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="target">A plain table with the columns of the set, with its schema.</param>
+    /// <param name="options">How; <see langword="null"/> for all defaults.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <returns>The plan; empty where the set is undone already.</returns>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">Its rows cannot move there; all reasons.</exception>
+    Task<SqlPlan> PlanUndoAsync(QualifiedName table, QualifiedName target, UndoOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Moves all rows of a set into a plain table in batches, takes its partitions out one after the other, and forgets the set. Stands for <c>undo_partition_proc</c>.
+    /// </summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="target">A plain table of the same owner, with its schema: it has all columns of the set, of the same types.</param>
+    /// <param name="options">How; <see langword="null"/> for all defaults.</param>
+    /// <param name="progress">Told of every batch.</param>
+    /// <param name="cancellationToken">Pauses it: the batch at work is left as it was, what is done stays. The same call goes on.</param>
+    /// <returns>What was done since the undo began. Where it is at its end already, what that said.</returns>
+    /// <remarks>
+    /// A row that has moved is in the target and not in the set any more, so whoever reads meanwhile looks at both. Maintenance, that of the extension too,
+    /// leaves the set alone from the first step on (<c>undo_in_progress</c>). Writers may go on until the end; the default partition comes last. The emptied
+    /// parent and the template stay. A crash loses nothing: the same call goes on. To give it up, forget the set and adopt what is left of it.
+    /// </remarks>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">Its rows cannot move there; all reasons.</exception>
+    /// <exception cref="PartmanBusyException">Another run, or an undo or drain of the extension, is at work on it.</exception>
+    /// <exception cref="StalePlanException">Set or target were altered meanwhile; the rows of the batch at work are where they were.</exception>
+    /// <exception cref="PartitionLockTimeoutException">A table was in use all the time.</exception>
+    Task<UndoResult> UndoAsync(QualifiedName table, QualifiedName target, UndoOptions? options = null, IProgress<UndoProgress>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>Brings an archived partition back: a table with its rows, compared with the archive and attached to the set again. The archive stays.</summary>
     /// <param name="manifestKey">Key of its manifest in the client's archive: <c>&lt;schema&gt;.&lt;table&gt;.manifest.json</c>.</param>

@@ -77,6 +77,46 @@ public sealed class PartmanClient : IPartman
     }
 
     /// <inheritdoc/>
+    public async Task<SqlPlan> PlanSetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default)
+    {
+        var steps = new List<SqlPlanStep>();
+        foreach (var (table, wish) in Sound(sets))
+        {
+            var declared = await DeclaredAsync(table, wish, cancellationToken).ConfigureAwait(false);
+            steps.AddRange(declared.Units.Select(u => u.ToStep(declared.State, _options.LockTimeout)));
+        }
+        return new SqlPlan(steps);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<DeclaredSet>> ApplySetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default)
+    {
+        var told = new List<DeclaredSet>();
+        // Nothing is changed where one of them cannot be.
+        foreach (var (table, wish) in Sound(sets))
+            told.Add((await DeclaredAsync(table, wish, cancellationToken).ConfigureAwait(false)).Told);
+        for (var i = 0; i < told.Count; i++)
+        {
+            var (table, wish) = (told[i].Table, sets[told[i].Table]);
+            if (told[i].Outcome == DeclaredOutcome.Created)
+            {
+                await CreateAsync(table, wish, cancellationToken).ConfigureAwait(false);
+            }
+            else if (told[i].Outcome == DeclaredOutcome.Changed)
+            {
+                told[i] = await RunLock.WithBothAsync(_database, table, _time, async working =>
+                {
+                    var declared = await DeclaredAsync(table, wish, working).ConfigureAwait(false);
+                    foreach (var unit in declared.Units)
+                        await new UnitRunner(_database, _options, _time).RunAsync(declared.State, unit, working).ConfigureAwait(false);
+                    return declared.Told;
+                }, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        return told;
+    }
+
+    /// <inheritdoc/>
     public Task<PartitionSet?> FindAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("find", async (session, server) =>
         await SetReader.ConfiguredAsync(session, server, Qualified(table)).ConfigureAwait(false) is [var found, ..] ? found.Set ?? throw found.Error! : null, cancellationToken);
 
@@ -89,10 +129,7 @@ public sealed class PartmanClient : IPartman
     {
         var state = await StateAsync(table, withBytes: true, cancellationToken).ConfigureAwait(false);
         var plan = await _maintenance.PlanAsync(new MaintenanceOptions { Table = table }, cancellationToken).ConfigureAwait(false);
-        var fates = plan.Sets.SelectMany(s => s.Changes).ToList();
-        var partitions = state.Partitions.Select(p => p with { Fate = fates.Find(c => c.Partition == p.Name)?.Fate ?? PartitionFate.Keep })
-            .Concat(fates.Where(c => c.Fate == PartitionFate.Create).Select(c => new Partition(c.Partition, c.Lower, c.Upper) { Fate = PartitionFate.Create }));
-        return [.. partitions.OrderBy(p => p.Lower), .. state.Default is { } rest ? [rest] : Array.Empty<Partition>()];
+        return Maintenance.Listed(state, [.. plan.Sets.SelectMany(s => s.Changes)]);
     }
 
     /// <inheritdoc/>
@@ -160,6 +197,32 @@ public sealed class PartmanClient : IPartman
             }
             return (IReadOnlyList<PartitionChange>)moved;
         }, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<SqlPlan> PlanUndoAsync(QualifiedName table, QualifiedName target, UndoOptions? options = null, CancellationToken cancellationToken = default) =>
+        Undone(table, target, options).PlanAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<UndoResult> UndoAsync(QualifiedName table, QualifiedName target, UndoOptions? options = null, IProgress<UndoProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var undo = Undone(table, target, options);
+        var log = await RunLog.StartAsync(_jobmon, _logger, $"PARTMAN UNDO PARTITIONING: {table.Schema!.Value.Value}.{table.Name.Value}", cancellationToken).ConfigureAwait(false);
+        await using (log.ConfigureAwait(false))
+        {
+            try
+            {
+                var result = await RunLock.WithBothAsync(_database, table, _time, working => undo.RunAsync(progress, working), cancellationToken, isUndo: true).ConfigureAwait(false);
+                await log.EndAsync(null).ConfigureAwait(false);
+                PartmanLog.SetUndone(_logger, table.ToString(), target.ToString(), result.Rows, result.Partitions);
+                return result;
+            }
+            catch (PartmanException error)
+            {
+                await log.EndAsync(error).ConfigureAwait(false);
+                throw;
+            }
+        }
+    }
 
     /// <inheritdoc/>
     public async Task<RestoreResult> RestoreAsync(string manifestKey, QualifiedName? attachTo = null, CancellationToken cancellationToken = default)
@@ -230,7 +293,7 @@ public sealed class PartmanClient : IPartman
         if (server.HasOwn)
         {
             await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
-            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{Retirement.OperationKind}'", key.Clone()).ConfigureAwait(false);
+            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind IN ('{Retirement.OperationKind}', '{Undo.OperationKind}')", key.Clone()).ConfigureAwait(false);
         }
         return rows > 0;
     }, cancellationToken);
@@ -264,6 +327,20 @@ public sealed class PartmanClient : IPartman
 
     private async Task<Conversion> OnConversionAsync(long id, Func<CancellationToken, Task<Conversion>> work, CancellationToken cancellationToken) =>
         await RunLock.WithBothAsync(_database, (await _converter.ToldAsync(id, cancellationToken).ConfigureAwait(false)).Table, _time, work, cancellationToken).ConfigureAwait(false);
+
+    private static IEnumerable<KeyValuePair<QualifiedName, PartitionSetOptions>> Sound(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets)
+    {
+        ArgumentNullException.ThrowIfNull(sets);
+        foreach (var (table, wish) in sets)
+            OptionsCheck.Require(wish, Qualified(table).ToString());
+        return sets.OrderBy(s => s.Key.ToString(), StringComparer.Ordinal);
+    }
+
+    private Task<Declaration> DeclaredAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken) =>
+        _database.RunAsync("apply", (session, server) => Declaration.PlanAsync(session, server, table, wish, _database.Archive?.Id), cancellationToken);
+
+    private Undo Undone(QualifiedName table, QualifiedName target, UndoOptions? options) =>
+        new(_database, _options, _time, Qualified(table), Qualified(target), OptionsCheck.Require(options ?? new UndoOptions()));
 
     private static ConversionOptions Checked(ConversionOptions options)
     {

@@ -29,15 +29,7 @@ internal static class MaintainCommand
         };
         var partman = PartmanCommands.Open(session);
         if (session.Get(PartmanCommands.Plan))
-        {
-            if (session.Json)
-                throw new UsageException("--plan prints SQL, so --json does not go with it.");
-            var plan = await partman.PlanMaintenanceAsync(options, cancellationToken);
-            session.Out.Write(plan.Sql.ToSqlScript());
-            foreach (var set in plan.Sets)
-                Tell(session, set.Table, set.Skipped, set.Error);
-            return plan.Sets.Any(s => s.Error is not null) ? ExitCodes.Attention : ExitCodes.Done;
-        }
+            return Show(session, await partman.PlanMaintenanceAsync(options, cancellationToken));
         var result = await partman.MaintainAsync(options, cancellationToken: cancellationToken);
         if (session.Json)
             session.WriteJson(json => Write(json, result));
@@ -50,6 +42,44 @@ internal static class MaintainCommand
         foreach (var set in result.Sets)
             Tell(session, set.Table, set.Skipped, set.Error);
         return result.AllSucceeded ? ExitCodes.Done : ExitCodes.Attention;
+    }
+
+    private static int Show(CliSession session, MaintenancePlan plan)
+    {
+        if (session.Json)
+        {
+            session.WriteJson(json => Write(json, plan));
+        }
+        else
+        {
+            // As comments, because what stands below them is a script.
+            foreach (var set in session.Host.IsTerminal ? plan.Sets.Where(s => s.Changes.Count > 0) : [])
+            {
+                session.Out.WriteLine("-- " + set.Table.ReplaceLineEndings(" "));
+                foreach (var line in Timeline.Lines(set.Partitions, Math.Max(1, session.Host.WindowSize().Width - 3)))
+                    session.Out.WriteLine("-- " + line);
+            }
+            session.Out.Write(plan.Sql.ToSqlScript());
+        }
+        foreach (var set in plan.Sets)
+            Tell(session, set.Table, set.Skipped, set.Error);
+        return plan.Sets.Any(s => s.Error is not null) ? ExitCodes.Attention : ExitCodes.Done;
+    }
+
+    private static void Write(Utf8JsonWriter json, MaintenancePlan plan)
+    {
+        json.WriteStartArray();
+        foreach (var set in plan.Sets)
+        {
+            json.WriteStartObject();
+            json.WriteString("table", set.Table);
+            json.WritePropertyName("partitions");
+            PartitionCommands.Write(json, set.Partitions);
+            json.WriteString("error", set.Error?.Code);
+            json.WriteString("errorText", set.Error is { } error ? ErrorReport.OneLine(error) : null);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
     }
 
     private static void Tell(CliSession session, string set, IReadOnlyList<PartitionSkipped> skipped, Exception? error)

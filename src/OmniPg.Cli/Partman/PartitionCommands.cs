@@ -131,7 +131,8 @@ internal static class PartitionCommands
         return ExitCodes.Done;
     }
 
-    private static void Write(Utf8JsonWriter json, IReadOnlyList<Partition> partitions)
+    /// <summary>Partitions as <c>partman list --json</c> shows them.</summary>
+    public static void Write(Utf8JsonWriter json, IReadOnlyList<Partition> partitions)
     {
         json.WriteStartArray();
         foreach (var partition in partitions)

@@ -29,12 +29,14 @@ internal static class PartmanCommands
         CliCommand.CompleteNames(Store.CompletionSources, Store.ValueType);
         command.Subcommands.Add(CreateSetCommand.Create(host));
         command.Subcommands.Add(AdoptCommand.Create(host));
+        command.Subcommands.Add(ApplyCommand.Create(host));
         command.Subcommands.Add(MaintainCommand.Create(host));
         command.Subcommands.Add(PartitionCommands.CreateList(host));
         command.Subcommands.Add(PartitionCommands.CreateSets(host));
         command.Subcommands.Add(PartitionCommands.CreateLocate(host));
         command.Subcommands.Add(PartitionCommands.CreateFillGaps(host));
         command.Subcommands.Add(PartitionCommands.CreateDrain(host));
+        command.Subcommands.Add(UndoCommand.Create(host));
         command.Subcommands.Add(PartitionCommands.CreateForget(host));
         command.Subcommands.Add(RestorePartitionCommand.Create(host));
         command.Subcommands.Add(CheckSetsCommand.Create(host));

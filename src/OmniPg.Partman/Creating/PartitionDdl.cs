@@ -56,8 +56,8 @@ internal static class PartitionDdl
                 new SqlPlanLock(state.Table, drain ? PgLockMode.AccessExclusive : PgLockMode.ShareUpdateExclusive),
             ],
             Fate = PartitionFate.Create,
-            // Under the lock of the parent nobody detaches it any more.
-            Holds = drain ? $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = {Oid(state.Oid)} AND i.inhrelid = {Oid(state.Default!.Oid)})" : null,
+            // Under the lock of the parent nobody detaches it any more, or makes something that would take the move for a deletion.
+            Holds = drain ? $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = {Oid(state.Oid)} AND i.inhrelid = {Oid(state.Default!.Oid)}) AND NOT EXISTS ({RowMoves.WhyNotOut(state.Oid, state.Default.Oid)})" : null,
         };
 
         static string Oid(uint oid) => oid.ToString(CultureInfo.InvariantCulture);

@@ -8,7 +8,7 @@ internal static class SetConfiguration
     /// <summary>Installs what is missing of the own tables, and writes the rows of a set.</summary>
     public static IReadOnlyList<string> Statements(PartmanServer server, SetState state) =>
     [
-        .. server.HasOwn ? [] : Install(server.OwnSchema), Row(server, state), .. Options(server, state.Set),
+        .. server.HasOwn ? [] : Install(server.OwnSchema), Row(server, state.Set), .. Options(server, state.Set),
     ];
 
     /// <summary>The statements that make the own tables; they change nothing where these exist.</summary>
@@ -33,9 +33,30 @@ internal static class SetConfiguration
 
     private static Privileges Existing(this Privileges privileges, PartmanServer server) => server.UsesExtension ? privileges : privileges with { Objects = ["part_config"] };
 
-    private static string Row(PartmanServer server, SetState state)
+    /// <summary>Statements that change a set that exists into another, in what its partitions do not depend on.</summary>
+    public static IReadOnlyList<string> Change(PartmanServer server, PartitionSet set)
     {
-        var set = state.Set;
+        // What the partitions came from stays, and so does what runs note.
+        string[] fixedColumns = ["parent_table", "control", "partition_interval", "partition_type", "epoch", "datetime_string", "time_encoder", "time_decoder", "jobmon"];
+        var table = $"{server.OwnSchema.Quoted}.part_option";
+        (string Key, string? Value)[] options = [.. OptionsOf(set).Where(o => o.Key is SetRow.BasisKey or SetRow.ArchiveKey)];
+        return
+        [
+            .. server.HasOwn ? [] : Install(server.OwnSchema),
+            $"UPDATE {server.ConfigSchema.Quoted}.part_config SET {string.Join(", ", Values(server, set).Where(v => !fixedColumns.Contains(v.Column)).Select(v => $"{v.Column} = {v.Value}"))} WHERE parent_table = {PgLiteral.Quote(set.ConfigKey)}",
+            $"DELETE FROM {table} WHERE parent_table = {PgLiteral.Quote(set.ConfigKey)} AND key IN ({string.Join(", ", options.Select(o => PgLiteral.Quote(o.Key)))})",
+            Insert(table, set, options),
+        ];
+    }
+
+    private static string Row(PartmanServer server, PartitionSet set)
+    {
+        var values = Values(server, set);
+        return $"INSERT INTO {server.ConfigSchema.Quoted}.part_config ({string.Join(", ", values.Select(v => v.Column))}) VALUES ({string.Join(", ", values.Select(v => v.Value))})";
+    }
+
+    private static (string Column, string Value)[] Values(PartmanServer server, PartitionSet set)
+    {
         string Text(string? value) => value is null ? "NULL" : PgLiteral.Quote(value);
         string Flag(bool value) => value ? "true" : "false";
         string Number(long? value) => value?.ToString(CultureInfo.InvariantCulture) ?? "NULL";
@@ -55,22 +76,24 @@ internal static class SetConfiguration
                 ? new[] { ("time_encoder", Text($"{server.ExtensionSchema!.Value.Value}.uuid7_time_encoder")), ("time_decoder", Text($"{server.ExtensionSchema!.Value.Value}.uuid7_time_decoder")) } : [],
         ];
         // Of another version of the extension, another set of columns.
-        var known = server.HasConfig ? values.Where(v => server.Columns.Contains(v.Column)).ToArray() : values;
-        return $"INSERT INTO {server.ConfigSchema.Quoted}.part_config ({string.Join(", ", known.Select(v => v.Column))}) VALUES ({string.Join(", ", known.Select(v => v.Value))})";
+        return server.HasConfig ? [.. values.Where(v => server.Columns.Contains(v.Column))] : values;
     }
 
     private static IEnumerable<string> Options(PartmanServer server, PartitionSet set)
     {
         var table = $"{server.OwnSchema.Quoted}.part_option";
-        (string Key, string? Value)[] options =
-        [
-            (SetRow.TimeZoneKey, set.TimeZone), (SetRow.AnchorKey, set.Anchor), (SetRow.BasisKey, set.Basis == PremakeBasis.Clock ? "clock" : "newest-row"),
-            (SetRow.KindKey, set.Kind.ToString()), (SetRow.ArchiveKey, set.ArchiveId),
-        ];
-        yield return $"DELETE FROM {table} WHERE parent_table = {PgLiteral.Quote(set.ConfigKey)}";
-        yield return $"INSERT INTO {table} (parent_table, key, value) VALUES " + string.Join(", ", options.Where(o => o.Value is not null)
-            .Select(o => $"({PgLiteral.Quote(set.ConfigKey)}, '{o.Key}', pg_catalog.to_jsonb({PgLiteral.Quote(o.Value!)}::pg_catalog.text))"));
+        return [$"DELETE FROM {table} WHERE parent_table = {PgLiteral.Quote(set.ConfigKey)}", Insert(table, set, OptionsOf(set))];
     }
+
+    private static (string Key, string? Value)[] OptionsOf(PartitionSet set) =>
+    [
+        (SetRow.TimeZoneKey, set.TimeZone), (SetRow.AnchorKey, set.Anchor), (SetRow.BasisKey, set.Basis == PremakeBasis.Clock ? "clock" : "newest-row"),
+        (SetRow.KindKey, set.Kind.ToString()), (SetRow.ArchiveKey, set.ArchiveId),
+    ];
+
+    private static string Insert(string table, PartitionSet set, IEnumerable<(string Key, string? Value)> options) =>
+        $"INSERT INTO {table} (parent_table, key, value) VALUES " + string.Join(", ", options.Where(o => o.Value is not null)
+            .Select(o => $"({PgLiteral.Quote(set.ConfigKey)}, '{o.Key}', pg_catalog.to_jsonb({PgLiteral.Quote(o.Value!)}::pg_catalog.text))"));
 
     private static string Epoch(PartitionKeyKind kind) => kind switch
     {

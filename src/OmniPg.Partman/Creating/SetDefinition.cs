@@ -78,22 +78,47 @@ internal static class SetDefinition
         return (state with { Set = state.Set with { Anchor = server.UsesExtension ? null : anchor } }, ranges);
     }
 
-    private static async Task<(SetState State, Facts Facts)> WishedAsync(
-        PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive, bool isPlain, IReadOnlyList<InvalidDefinition> more)
+    /// <summary>A set that exists as it is wished now.</summary>
+    /// <param name="session">A session in a transaction with readable text.</param>
+    /// <param name="server">The database.</param>
+    /// <param name="wish">The wish. What says how a set begins counts for nothing.</param>
+    /// <param name="archive">The client's archive.</param>
+    /// <param name="set">The set as it is.</param>
+    /// <exception cref="InvalidPartitionDefinitionException">It cannot become that; all reasons.</exception>
+    public static async Task<PartitionSet> ChangedAsync(PgSession session, PartmanServer server, PartitionSetOptions wish, string? archive, PartitionSet set)
     {
-        var zone = wish.TimeZone ?? (server.UsesExtension ? server.SessionZone : "UTC");
+        var reasons = new List<InvalidDefinition>();
+        void Fixed(string what, string? now, string? wished)
+        {
+            if (now != wished)
+                reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Fixed, $"Its {what} is '{now}', and '{wished}' needs another set."));
+        }
+        Fixed("control column", set.Control, wish.Control);
+        Fixed("interval", set.Interval?.ToString() ?? set.IdInterval?.ToString(CultureInfo.InvariantCulture), wish.Interval?.ToString() ?? wish.IdInterval?.ToString(CultureInfo.InvariantCulture));
+        Fixed("kind of key", set.Kind.ToString(), (wish.Kind ?? set.Kind).ToString());
+        Fixed("time zone", set.TimeZone, wish.TimeZone ?? set.TimeZone);
+        var (state, _) = await WishedAsync(session, server, set.Table, wish, archive, isPlain: false, reasons, set).ConfigureAwait(false);
+        return state.Set with { TimeZone = set.TimeZone, Anchor = set.Anchor, NamePrefix = set.NamePrefix };
+    }
+
+    private static async Task<(SetState State, Facts Facts)> WishedAsync(
+        PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive, bool isPlain, IReadOnlyList<InvalidDefinition> more, PartitionSet? existing = null)
+    {
+        var zone = wish.TimeZone ?? existing?.TimeZone ?? (server.UsesExtension ? server.SessionZone : "UTC");
         var facts = (await session.RowsAsync(Look, Read,
             PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value), PgParameter.Text(zone), PgParameter.Text(wish.Template?.Schema?.Value ?? "public"),
             PgParameter.Text(wish.Template?.Name.Value), PgParameter.Text(wish.RetentionSchema), PgParameter.Instant(wish.Start), PgParameter.Text(wish.Control)).ConfigureAwait(false))[0];
+        if (existing is not null)
+            facts = facts with { HasPartitions = false };
         // It will be partitioned as it was asked for.
         if (isPlain && facts.Strategy is null)
             facts = facts with { Strategy = wish.IdInterval == 1 ? "l" : "r", Columns = 1 };
-        var kind = wish.Kind ?? (wish.IdInterval is not null ? PartitionKeyKind.Id : facts.Type is { } type ? PartitionKey.KindsOf(type).FirstOrDefault(k => k != PartitionKeyKind.Id || wish.Interval is null) : default);
+        var kind = wish.Kind ?? existing?.Kind ?? (wish.IdInterval is not null ? PartitionKeyKind.Id : facts.Type is { } type ? PartitionKey.KindsOf(type).FirstOrDefault(k => k != PartitionKeyKind.Id || wish.Interval is null) : default);
         var reasons = Reasons(facts, server, table, wish, kind, zone).Concat(more).ToList();
         if (wish.WhenExpired == ExpiredAction.Archive && archive is null)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Archive, "Partitions are to be archived, and the client was made without an archive."));
         archive = wish.WhenExpired == ExpiredAction.Archive ? archive : null;
-        if (facts.Oid is not null && (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false)).Count > 0)
+        if (existing is null && facts.Oid is not null && (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false)).Count > 0)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.AlreadyConfigured, $"It is configured already in '{server.ConfigSchema}'."));
         if (reasons.Count > 0)
             throw new InvalidPartitionDefinitionException(table, reasons);

@@ -22,4 +22,7 @@ internal static partial class PartmanLog
 
     [LoggerMessage(5100, LogLevel.Information, "Adopted partition set {Set} with {Partitions} partitions")]
     public static partial void SetAdopted(ILogger logger, string set, int partitions);
+
+    [LoggerMessage(5150, LogLevel.Information, "Undid partition set {Set} into {Target}: {Rows} rows of {Partitions} partitions")]
+    public static partial void SetUndone(ILogger logger, string set, string target, long rows, int partitions);
 }

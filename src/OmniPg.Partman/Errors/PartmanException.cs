@@ -102,6 +102,12 @@ public enum InvalidDefinitionReason
 
     /// <summary>Something holds on to the table itself, and would stay with it when another takes its name.</summary>
     Dependent,
+
+    /// <summary>The table that rows are to go to cannot take them.</summary>
+    Target,
+
+    /// <summary>A set that exists cannot be changed in this: its partitions would have to be others.</summary>
+    Fixed,
 }
 
 /// <summary><c>partman.configuration</c>: what the configuration or the catalog says of a set cannot be worked with.</summary>

@@ -19,7 +19,10 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         var looks = await LookAsync(wishes, cancellationToken).ConfigureAwait(false);
         return new MaintenancePlan(
             SqlPlanOf(looks),
-            [.. looks.Select(l => new PlannedSet(l.Configured.Name, Changes(l.Plan?.Units ?? []), l.Plan?.Skipped ?? [], l.Error ?? l.Plan?.Error))])
+            [.. looks.Select(l => new PlannedSet(l.Configured.Name, Changes(l.Plan?.Units ?? []), l.Plan?.Skipped ?? [], l.Error ?? l.Plan?.Error)
+            {
+                Partitions = l.Plan is { } plan ? Listed(plan.State, Changes(plan.Units)).Select(p => p with { TotalBytes = p.TableBytes }).ToList() : [],
+            })])
         { Options = wishes };
     }
 
@@ -236,6 +239,15 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     private IEnumerable<SqlPlanStep> Steps(SetPlanner.Plan plan) => plan.Units.Select(u => u.ToStep(plan.State, options.LockTimeout));
 
     private string Fingerprint(SetPlanner.Plan plan) => new SqlPlan(Steps(plan)).Fingerprint[..12];
+
+    /// <summary>The partitions of a set with what becomes of them, by their bounds, the default last.</summary>
+    public static IReadOnlyList<Partition> Listed(SetState state, IReadOnlyList<PartitionChange> changes)
+    {
+        var fates = changes.Where(c => c.Fate != PartitionFate.Create).GroupBy(c => c.Partition).ToDictionary(g => g.Key, g => g.First().Fate);
+        var partitions = state.Partitions.Select(p => p with { Fate = fates.GetValueOrDefault(p.Name, PartitionFate.Keep) })
+            .Concat(changes.Where(c => c.Fate == PartitionFate.Create).Select(c => new Partition(c.Partition, c.Lower, c.Upper) { Fate = PartitionFate.Create }));
+        return [.. partitions.OrderBy(p => p.Lower), .. state.Default is { } rest ? [rest] : Array.Empty<Partition>()];
+    }
 
     private static IReadOnlyList<PartitionChange> Changes(IEnumerable<PlanUnit> units) =>
         [.. units.Where(u => u.Fate != PartitionFate.Keep && u.Child is not null).Select(u => new PartitionChange(u.Child!.Value, u.Lower, u.Upper, u.Fate))];

@@ -29,7 +29,11 @@ public sealed record MaintenancePlan(SqlPlan Sql, IReadOnlyList<PlannedSet> Sets
 /// <param name="Changes">Partitions that would come and go.</param>
 /// <param name="Skipped">What would be left alone, and why.</param>
 /// <param name="Error">Why nothing, or not everything, can be done; <see langword="null"/> when it can.</param>
-public sealed record PlannedSet(string Table, IReadOnlyList<PartitionChange> Changes, IReadOnlyList<PartitionSkipped> Skipped, PartmanException? Error);
+public sealed record PlannedSet(string Table, IReadOnlyList<PartitionChange> Changes, IReadOnlyList<PartitionSkipped> Skipped, PartmanException? Error)
+{
+    /// <summary>Its partitions with what becomes of each, those that would be created among them, the default last; empty where the set cannot be read.</summary>
+    public IReadOnlyList<Partition> Partitions { get; init; } = [];
+}
 
 /// <summary>A partition that comes or goes.</summary>
 /// <param name="Partition">The partition.</param>

@@ -8,6 +8,7 @@ namespace OmniPg.Partman;
 internal sealed class RunLock : IAsyncDisposable
 {
     private const string OwnLabel = "omnipg partman";
+    private const string ExtensionUndoLabel = "pg_partman undo_partition";
     private static readonly string[] ExtensionLabels = ["pg_partman run_maintenance", "pg_partman run_maintenance procedure"];
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
@@ -43,14 +44,14 @@ internal sealed class RunLock : IAsyncDisposable
     /// <summary>Keeps the maintenance of the extension out of the database, where it keeps the configuration.</summary>
     /// <exception cref="PartmanBusyException">It is at work.</exception>
     /// <exception cref="PartmanPoolerException">No lock lasts here.</exception>
-    public static async Task<RunLock> OfExtensionAsync(PartmanDatabase database, TimeProvider time, CancellationToken cancellationToken, bool whereInstalled = false)
+    public static async Task<RunLock> OfExtensionAsync(PartmanDatabase database, TimeProvider time, CancellationToken cancellationToken, bool whereInstalled = false, bool isUndo = false)
     {
         if (!await database.RunAsync("lock", (_, server) => Task.FromResult(server.UsesExtension || (whereInstalled && server.ExtensionSchema is not null)), cancellationToken).ConfigureAwait(false))
             return None;
         var held = new List<AdvisoryLock>();
         try
         {
-            foreach (var key in await KeysAsync(database, ExtensionLabels, cancellationToken).ConfigureAwait(false))
+            foreach (var key in await KeysAsync(database, isUndo ? [.. ExtensionLabels, ExtensionUndoLabel] : ExtensionLabels, cancellationToken).ConfigureAwait(false))
             {
                 held.Add(await TakeAsync(database, AdvisoryLockKey.FromInt64(key), time, cancellationToken).ConfigureAwait(false)
                     ?? throw new PartmanBusyException(null, "the extension pg_partman"));
@@ -72,9 +73,10 @@ internal sealed class RunLock : IAsyncDisposable
     /// <param name="work">The work; its token fires when a lock is lost as well.</param>
     /// <param name="cancellationToken">Cancels the work.</param>
     /// <param name="whereInstalled">Whether the extension is kept out although its configuration is not used.</param>
-    public static async Task<T> WithBothAsync<T>(PartmanDatabase database, QualifiedName table, TimeProvider time, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken, bool whereInstalled = false)
+    /// <param name="isUndo">Whether its undo is kept out as well, which takes a lock of its own for all sets.</param>
+    public static async Task<T> WithBothAsync<T>(PartmanDatabase database, QualifiedName table, TimeProvider time, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken, bool whereInstalled = false, bool isUndo = false)
     {
-        var extension = await OfExtensionAsync(database, time, cancellationToken, whereInstalled).ConfigureAwait(false);
+        var extension = await OfExtensionAsync(database, time, cancellationToken, whereInstalled, isUndo).ConfigureAwait(false);
         await using var first = extension.ConfigureAwait(false);
         var held = await OfSetAsync(database, $"{table.Schema!.Value.Value}.{table.Name.Value}", table, extension, time, cancellationToken).ConfigureAwait(false);
         await using var second = held.ConfigureAwait(false);

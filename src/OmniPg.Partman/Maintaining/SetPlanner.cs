@@ -163,14 +163,8 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
     /// <summary>Why rows cannot move out of the default partition; null when they can.</summary>
     public static async Task<PartmanException?> WhyNoDrainAsync(PgSession session, SetState state)
     {
-        // The DELETE would fire them: ON DELETE CASCADE takes the referring rows along.
-        if (state.ReferencedBy.Count > 0)
-            return new PartitionSetConfigurationException(state.Table, $"Rows cannot move out of the default partition of '{state.Table}': '{string.Join("', '", state.ReferencedBy)}' refers to them, and would act as if they were deleted.");
-        var triggers = await session.RowsAsync(
-            "SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 8 <> 0",
-            row => row.GetString(0), PgParameter.Of(state.Default!.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false);
-        return triggers.Count == 0 ? null : new PartitionSetConfigurationException(
-            state.Table, $"Rows cannot move out of the default partition of '{state.Table}': its trigger '{triggers[0]}' would take them for deleted.", "Disable the trigger for the time of the move.");
+        var reasons = await session.RowsAsync($"{RowMoves.WhyNotOut(state.Oid, state.Default!.Oid)} LIMIT 1", row => row.GetString(1)).ConfigureAwait(false);
+        return reasons.Count == 0 ? null : new PartitionSetConfigurationException(state.Table, $"Rows cannot move out of the default partition of '{state.Table}': {reasons[0]}");
     }
 
     /// <summary>Adds the units of expired partitions, or of those whose detach was interrupted.</summary>

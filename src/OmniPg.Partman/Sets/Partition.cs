@@ -18,10 +18,10 @@ public sealed record Partition(QualifiedName Name, PartitionBound Lower, Partiti
     /// <summary>Rows by the server's last count (<c>ANALYZE</c>, <c>VACUUM</c>); −1 when it never counted.</summary>
     public long EstimatedRows { get; init; }
 
-    /// <summary>Size with indexes and TOAST. In lists only; 0 elsewhere.</summary>
+    /// <summary>Size with indexes and TOAST; in plans that of the table alone by the server's last count. 0 where nobody asked.</summary>
     public long TotalBytes { get; init; }
 
-    /// <summary>What the next maintenance would do with it. In lists only.</summary>
+    /// <summary>What the next maintenance would do with it. In lists and plans only.</summary>
     public PartitionFate Fate { get; init; }
 
     internal uint Oid { get; init; }

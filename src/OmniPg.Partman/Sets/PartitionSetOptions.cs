@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OmniPg.Partman;
 
 /// <summary>How a partitioned table becomes a set (<c>create_parent</c>). Give <see cref="Control"/> and one of both intervals.</summary>
@@ -74,6 +76,73 @@ public sealed class PartitionSetOptions : ICheckedOptions
 
     /// <summary>Order of maintenance over all sets. Default <see langword="null"/>: last.</summary>
     public int? MaintenanceOrder { get; set; }
+
+    /// <summary>Reads a set from names and texts, as a file or a section of a configuration has them.</summary>
+    /// <param name="values">
+    /// Names of the properties of this class, in any case of letters, with their values: intervals as PostgreSQL writes them, moments in ISO 8601 (UTC unless
+    /// they say otherwise), names of enumerations in any case.
+    /// </param>
+    /// <returns>The options; what is not named has its default.</returns>
+    /// <exception cref="FormatException">A name is none, stands twice, or its value is none of that property.</exception>
+    public static PartitionSetOptions Parse(IEnumerable<KeyValuePair<string, string?>> values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        var options = new PartitionSetOptions();
+        var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (name, text) in values)
+        {
+            if (!seen.Add(name))
+                throw new FormatException($"'{name}' stands there twice.");
+            if (text is null)
+                continue;
+            try
+            {
+                options.Set(name, text);
+            }
+            catch (Exception error) when (error is FormatException or OverflowException or ArgumentException)
+            {
+                throw new FormatException($"'{name}' cannot be '{text}': {error.Message}", error);
+            }
+        }
+        return options;
+    }
+
+    private void Set(string name, string text)
+    {
+        var invariant = CultureInfo.InvariantCulture;
+        long Id() => long.Parse(text, NumberStyles.AllowLeadingSign, invariant);
+        T Word<T>()
+            where T : struct, Enum => Enum.TryParse<T>(text, ignoreCase: true, out var value) && Enum.IsDefined(value) && !char.IsAsciiDigit(text[0])
+            ? value : throw new FormatException($"It is none of {string.Join(", ", Enum.GetNames<T>())}.");
+        _ = name.ToUpperInvariant() switch
+        {
+            "CONTROL" => (object?)(Control = text),
+            "KIND" => Kind = Word<PartitionKeyKind>(),
+            "INTERVAL" => Interval = PgInterval.Parse(text),
+            "IDINTERVAL" => IdInterval = Id(),
+            "TIMEZONE" => TimeZone = text,
+            "PREMAKE" => Premake = int.Parse(text, NumberStyles.AllowLeadingSign, invariant),
+            "BASIS" => Basis = Word<PremakeBasis>(),
+            "START" => Start = DateTimeOffset.Parse(text, invariant, DateTimeStyles.AssumeUniversal),
+            "IDSTART" => IdStart = Id(),
+            "IDOFFSET" => IdOffset = Id(),
+            "TRUNCATETO" => TruncateTo = text,
+            "STARTEXACTLY" => StartExactly = bool.Parse(text),
+            "DEFAULTPARTITION" => DefaultPartition = bool.Parse(text),
+            "ALLOWNULL" => AllowNull = bool.Parse(text),
+            "TEMPLATE" => Template = QualifiedName.Parse(text),
+            "RETENTION" => Retention = PgInterval.Parse(text),
+            "IDRETENTION" => IdRetention = Id(),
+            "WHENEXPIRED" => WhenExpired = Word<ExpiredAction>(),
+            "RETENTIONSCHEMA" => RetentionSchema = text,
+            "KEEPINDEXES" => KeepIndexes = bool.Parse(text),
+            "KEEPINPUBLICATIONS" => KeepInPublications = bool.Parse(text),
+            "INHERITPRIVILEGES" => InheritPrivileges = bool.Parse(text),
+            "AUTOMATICMAINTENANCE" => AutomaticMaintenance = bool.Parse(text),
+            "MAINTENANCEORDER" => MaintenanceOrder = int.Parse(text, NumberStyles.AllowLeadingSign, invariant),
+            _ => throw new FormatException("A set has no such property."),
+        };
+    }
 
     void ICheckedOptions.Check(OptionsCheck check)
     {

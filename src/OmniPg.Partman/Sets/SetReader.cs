@@ -16,7 +16,7 @@ internal static class SetReader
     private const string Rows =
         """
         SELECT g.parent_table, to_jsonb(g)::text, {options}, c.oid, n.nspname::text, c.relname::text, p.partstrat::text, p.partnatts, a.attname::text, t.typname::text,
-            pg_catalog.pg_has_role(c.relowner, 'USAGE')
+            pg_catalog.pg_has_role(c.relowner, 'USAGE'), g.xmin::text
         FROM {config}.part_config g
         LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND c.relkind = 'p'
                    JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
@@ -66,7 +66,8 @@ internal static class SetReader
     /// <param name="Oid">The table.</param>
     /// <param name="Type">Type of the control column.</param>
     /// <param name="IsOwned">Whether the role may alter the table.</param>
-    internal sealed record Configured(string Name, PartitionSet? Set, PartmanException? Error, uint Oid, string Type, bool IsOwned);
+    /// <param name="Version">Version of its row (<c>xmin</c>).</param>
+    internal sealed record Configured(string Name, PartitionSet? Set, PartmanException? Error, uint Oid, string Type, bool IsOwned, string Version);
 
     /// <summary>The configured sets in the order of maintenance, rows that cannot be worked with among them; of one table or of all.</summary>
     public static Task<IReadOnlyList<Configured>> ConfiguredAsync(PgSession session, PartmanServer server, QualifiedName? table)
@@ -162,7 +163,7 @@ internal static class SetReader
         try
         {
             if (row.IsDBNull(3))
-                return new Configured(name, null, new PartitionSetConfigurationException(null, $"The configuration names '{name}', and there is no such partitioned table.", "Forget the set, or restore the table."), 0, "", false);
+                return new Configured(name, null, new PartitionSetConfigurationException(null, $"The configuration names '{name}', and there is no such partitioned table.", "Forget the set, or restore the table."), 0, "", false, "");
             var table = QualifiedName.Create(row.GetString(4), row.GetString(5));
             if (row.GetInt16(7) != 1 || row.IsDBNull(8))
                 throw new PartitionSetConfigurationException(table, $"'{table}' is partitioned by {(row.IsDBNull(8) ? "an expression" : $"{row.GetInt16(7)} columns")}, and only one column can be managed.");
@@ -171,11 +172,11 @@ internal static class SetReader
                 throw new PartitionSetConfigurationException(table, $"The configuration of '{table}' says control '{set.Control}', and the table is partitioned by '{row.GetString(8)}'.");
             if (set.IsList != (row.GetString(6) == "l"))
                 throw new PartitionSetConfigurationException(table, $"The configuration of '{table}' says '{(set.IsList ? "list" : "range")}', and the table is not partitioned so.");
-            return new Configured(name, set, null, row.GetFieldValue<uint>(3), row.GetString(9), row.GetBoolean(10));
+            return new Configured(name, set, null, row.GetFieldValue<uint>(3), row.GetString(9), row.GetBoolean(10), row.GetString(11));
         }
         catch (PartmanException error)
         {
-            return new Configured(name, null, error, 0, "", false);
+            return new Configured(name, null, error, 0, "", false, "");
         }
     }
 

@@ -73,6 +73,58 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Sets_of_a_file_are_planned_made_changed_and_left_alone()
+    {
+        using var folder = new TemporaryDirectory();
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync(Table, TestContext.Current.CancellationToken);
+        var file = Path.Combine(folder.Path, "sets.json");
+        async Task<CliResult> ApplyAsync(string json, params string[] more)
+        {
+            await File.WriteAllTextAsync(file, json, TestContext.Current.CancellationToken);
+            return await cli.RunAsync(["partman", "apply", file, .. more]);
+        }
+
+        var plan = await ApplyAsync("""{ "events": { "control": "id", "idInterval": 10, "premake": 1 } }""", "--plan");
+        var made = await ApplyAsync("""{ "events": { "control": "id", "idInterval": 10, "premake": 1 } }""");
+        var again = await ApplyAsync("""{ "events": { "control": "id", "idInterval": 10, "premake": 1 } }""");
+        var changed = await ApplyAsync("""{ "events": { "control": "id", "idInterval": 10, "premake": 2, "idRetention": "5", "whenExpired": "drop" } }""", "--json");
+        var maintain = await cli.RunAsync("partman", "maintain", "--plan", "--json");
+        var wrong = await ApplyAsync("""{ "events": { "control": "id", "idInterval": 10, "premak": 2 } }""");
+        var none = await ApplyAsync("[]");
+
+        plan.Output.Should().StartWith("-- create-set: ");
+        made.Should().Be(new CliResult(0, "public.events\tcreated\t\n", ""));
+        again.Should().Be(new CliResult(0, "public.events\tunchanged\t\n", ""));
+        JsonDocument.Parse(changed.Output).RootElement[0].GetProperty("changed").EnumerateArray().Select(e => e.GetString()).Should().Equal("Premake", "IdRetention", "WhenExpired");
+        JsonDocument.Parse(maintain.Output).RootElement[0].GetProperty("partitions").EnumerateArray().Select(p => $"{p.GetProperty("name").GetString()} {p.GetProperty("fate").GetString()}")
+            .Should().Equal("events_p0 keep", "events_p10 keep", "events_default keep");
+        wrong.Should().Be(new CliResult(64, "", $"omnipg: '{file}', 'events': 'premak' cannot be '2': A set has no such property.\n"));
+        none.ExitCode.Should().Be(64);
+    }
+
+    [Fact]
+    public async Task The_rows_of_a_set_go_into_a_plain_table()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync(Table + "; CREATE TABLE plain (id bigint)", TestContext.Current.CancellationToken);
+        (await cli.RunAsync("partman", "create", "events", "--control", "id", "--interval", "10", "--premake", "1")).ExitCode.Should().Be(0);
+        await cli.Database.ExecuteAsync("INSERT INTO events SELECT generate_series(1, 25)", TestContext.Current.CancellationToken);
+
+        var plan = await cli.RunAsync("partman", "undo", "events", "--into", "plain", "--plan");
+        var wrong = await cli.RunAsync("partman", "undo", "events", "--into", "nothere");
+        var done = await cli.RunAsync("partman", "undo", "events", "--into", "plain", "--batch-size", "4", "--json");
+        var again = await cli.RunAsync("partman", "undo", "events", "--into", "plain");
+
+        plan.Output.Should().StartWith("-- begin-undo: ").And.Contain("DROP TABLE \"public\".\"events_p10\"").And.Contain("-- end-undo: ");
+        wrong.ExitCode.Should().Be(2);
+        wrong.Error.Should().StartWith("omnipg: 'public.events' cannot be undone into 'public.nothere': 'public.nothere' is no table.");
+        JsonDocument.Parse(done.Output).RootElement.GetProperty("rows").GetInt64().Should().Be(25);
+        again.Should().Be(new CliResult(0, "Moved 25 rows of 3 partitions into 'public.plain'; 'public.events' is no set any more\n", ""));
+        (await cli.Database.ScalarAsync<long>("SELECT count(*) FROM plain", TestContext.Current.CancellationToken)).Should().Be(25);
+    }
+
+    [Fact]
     public async Task Partitions_that_somebody_made_are_planned_and_adopted()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);

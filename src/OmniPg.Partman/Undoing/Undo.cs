@@ -1,0 +1,263 @@
+using System.Globalization;
+
+namespace OmniPg.Partman;
+
+/// <summary>
+/// Moves the rows of a set into a plain table, partition by partition, and takes each out once it is empty. Every batch is a transaction in which rows leave
+/// one table for the other, so that whoever comes later, after a crash or a pause, finds each row once and goes on with what is left.
+/// </summary>
+internal sealed class Undo(PartmanDatabase database, PartmanOptions options, TimeProvider time, QualifiedName table, QualifiedName target, UndoOptions wish)
+{
+    /// <summary>Kind of its row in the table of operations.</summary>
+    public const string OperationKind = "undo";
+
+    private const string FirstPlace = "(0,0)";
+
+    private readonly UnitRunner _runner = new(database, options, time);
+
+    /// <summary>A set on its way out.</summary>
+    /// <param name="Server">The database.</param>
+    /// <param name="State">The set; null where it is undone already.</param>
+    /// <param name="Columns">Columns that take values, quoted.</param>
+    /// <param name="Target">The table that rows go to.</param>
+    /// <param name="IsBegun">Whether an undo into it is under way.</param>
+    /// <param name="Rows">Rows moved so far.</param>
+    /// <param name="Partitions">Partitions taken out so far.</param>
+    private sealed record Look(PartmanServer Server, SetState? State, IReadOnlyList<string> Columns, uint Target, bool IsBegun, long Rows, int Partitions)
+    {
+        /// <summary>By their bounds. The default comes last: until then it takes what writers still send to ranges that are gone.</summary>
+        public IReadOnlyList<Partition> Left => [.. State!.Partitions, .. State.Default is { } rest ? [rest] : Array.Empty<Partition>()];
+    }
+
+    /// <summary>What would be done.</summary>
+    public async Task<SqlPlan> PlanAsync(CancellationToken cancellationToken)
+    {
+        var look = await LookAsync(cancellationToken).ConfigureAwait(false);
+        return look.State is not { } state ? new SqlPlan() : new SqlPlan(
+            new[] { look.IsBegun ? null : Begin(look) }.OfType<PlanUnit>().Concat(look.Left.SelectMany(p => new[] { Batch(look, p, FirstPlace), TakenOut(look, p) })).Append(End(look))
+                .Select(u => u.ToStep(state, options.LockTimeout)));
+    }
+
+    public async Task<UndoResult> RunAsync(IProgress<UndoProgress>? progress, CancellationToken working)
+    {
+        for (var failures = 0; ;)
+        {
+            try
+            {
+                var look = await LookAsync(working).ConfigureAwait(false);
+                if (look.State is not { } state)
+                    return new UndoResult(look.Rows, look.Partitions);
+                if (!look.IsBegun)
+                {
+                    await _runner.RunAsync(state, Begin(look), working).ConfigureAwait(false);
+                    database.Forget();
+                }
+                else if (look.Left is [var next, ..])
+                {
+                    await EmptyAsync(look, next, progress, working).ConfigureAwait(false);
+                }
+                else
+                {
+                    await _runner.RunAsync(state, End(look), working).ConfigureAwait(false);
+                }
+                failures = 0;
+            }
+            catch (PartmanServerException error) when (error.IsTransient && ++failures < options.LockAttempts)
+            {
+                // Whether the last transaction was committed says the next look.
+                await Task.Delay(options.MaxBackoff / options.LockAttempts, time, working).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task EmptyAsync(Look look, Partition partition, IProgress<UndoProgress>? progress, CancellationToken working)
+    {
+        var (rows, place) = (look.Rows, FirstPlace);
+        for (var moved = (long)wish.BatchSize; moved >= wish.BatchSize;)
+        {
+            await _runner.RunAsync(look.State!, Batch(look, partition, place), working).ConfigureAwait(false);
+            var now = await database.RunAsync("undo", (session, server) => session.RowAsync(
+                $"SELECT (o.detail ->> 'rows')::int8, o.detail ->> 'place' FROM {server.OwnSchema.Quoted}.operation o WHERE {Mine(look)}", row => (Rows: row.GetInt64(0), Place: row.Text(1)))!, working).ConfigureAwait(false);
+            moved = now.Rows - rows;
+            (rows, place) = (now.Rows, now.Place ?? FirstPlace);
+            progress?.Report(new UndoProgress(partition.Name, rows, look.Left.Count));
+            if (wish.PauseBetweenBatches > TimeSpan.Zero)
+                await Task.Delay(wish.PauseBetweenBatches, time, working).ConfigureAwait(false);
+        }
+        try
+        {
+            await _runner.RunAsync(look.State!, TakenOut(look, partition), working).ConfigureAwait(false);
+            PartmanTelemetry.Retired.Add(1, new KeyValuePair<string, object?>("omnipg.partman.fate", PartmanTelemetry.Of(wish.KeepTables ? PartitionFate.Detach : PartitionFate.Drop)));
+        }
+        catch (PartmanServerException error) when (error.SqlState == RowSync.TooEarly)
+        {
+            // Writers have put more there than may move under the lock: once more in batches.
+        }
+    }
+
+    private Task<Look> LookAsync(CancellationToken cancellationToken) => database.RunAsync("undo", async (session, server) =>
+    {
+        if (server.IsReadOnly)
+            throw Maintenance.ReadOnly(server);
+        var to = await session.ScalarAsync("SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+            PgParameter.Text(target.Schema!.Value.Value), PgParameter.Text(target.Name.Value)).ConfigureAwait(false) as uint? ?? 0;
+        var configured = await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false);
+        var last = !server.HasOwn ? null : await session.RowAsync(
+            $"""
+             SELECT o.child, o.child_name, (o.detail ->> 'parent')::int8, o.finished_at IS NOT NULL, (o.detail ->> 'rows')::int8, (o.detail ->> 'partitions')::int4,
+                 (o.detail ->> 'parent')::int8 = pg_catalog.to_regclass($2)::oid::int8
+             FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind}' AND o.parent_table = $1 ORDER BY o.id DESC LIMIT 1
+             """,
+            row => new { Target = row.GetFieldValue<uint>(0), Name = row.GetString(1), Parent = (uint)row.GetInt64(2), IsFinished = row.GetBoolean(3), Rows = row.GetInt64(4), Partitions = row.GetInt32(5), IsThere = row.IsTrue(6) },
+            PgParameter.Text(Key), PgParameter.Text(table.Quoted)).ConfigureAwait(false);
+        if (configured is not [var set, ..])
+            return last is { IsFinished: true, IsThere: true } && last.Target == to ? new Look(server, null, [], to, IsBegun: true, last.Rows, last.Partitions) : throw Maintenance.NotFound(table, server);
+        if (set.Error is { } error)
+            throw error;
+        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+        var state = (await SetReader.StatesAsync(session, [set]).ConfigureAwait(false))[0];
+        var open = last is { IsFinished: false } && last.Parent == state.Oid ? last : null;
+        if (state.Set.InProgress is { } what && open is null)
+            throw new PartmanBusyException(table, what);
+        var reasons = (await session.RowsAsync(RowMoves.WhyNotInto(state.Oid, 0, to, target), row => new InvalidDefinition(Enum.Parse<InvalidDefinitionReason>(row.GetString(0)), row.GetString(1))).ConfigureAwait(false)).ToList();
+        if (!state.IsOwned)
+            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.NotOwned, $"Role '{server.Role}' does not own it."));
+        if (open is not null && open.Target != to)
+            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Target, $"It is being undone into '{QualifiedName.Parse(open.Name)}', which '{target}' is not: go on with that table, or forget the set and adopt what is left of it."));
+        if (reasons.Count > 0)
+            throw new InvalidPartitionDefinitionException(table, reasons, $"be undone into '{target}'");
+        var shape = await ParentShape.ReadAsync(session, table, state.Oid, null).ConfigureAwait(false);
+        return new Look(server, state, shape.Columns, to, open is not null && state.Set.InProgress is not null, open?.Rows ?? 0, open?.Partitions ?? 0);
+    }, cancellationToken);
+
+    private PlanUnit Begin(Look look) => new()
+    {
+        Kind = "begin-undo",
+        Reason = $"No maintenance touches '{table}' while its rows go to '{target}'.",
+        Statements =
+        [
+            $"LOCK TABLE ONLY {table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE",
+            .. look.Server.HasOwn ? [] : SetConfiguration.Install(look.Server.OwnSchema),
+            // Row-level security of the extension's table may hide the row, and then its maintenance would go on.
+            "DO " + PgLiteral.Quote($"BEGIN UPDATE {look.Server.ConfigSchema.Quoted}.part_config SET undo_in_progress = true WHERE parent_table = {PgLiteral.Quote(Key)}; "
+                + $"IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = 'the configuration is gone'; END IF; END"),
+            $"INSERT INTO {Operations(look)} (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(Key)}, {Number(look.Target)}, {PgLiteral.Quote(target.Quoted)}, '{OperationKind}', 'Moving', "
+                + $"pg_catalog.jsonb_build_object('parent', {Number(look.State!.Oid)}, 'rows', 0, 'partitions', 0) WHERE NOT EXISTS (SELECT FROM {Operations(look)} o WHERE {Mine(look)})",
+        ],
+        Locks = [new SqlPlanLock(table, PgLockMode.ShareUpdateExclusive)],
+        Holds = $"SELECT NOT EXISTS ({RowMoves.WhyNotInto(look.State.Oid, 0, look.Target, target)})",
+    };
+
+    private PlanUnit Batch(Look look, Partition partition, string place) => Of(look, partition) with
+    {
+        Kind = "move-rows",
+        Reason = $"Rows of '{partition.Name}' go to '{target}', {Number(wish.BatchSize)} at a time, over and over while so many are found.",
+        Statements =
+        [
+            $"LOCK TABLE ONLY {partition.Name.Quoted} IN ROW EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", Converter.AllRows,
+            Move(look, partition, $"WHERE s.ctid = ANY (ARRAY(SELECT b.ctid FROM ONLY {partition.Name.Quoted} AS b WHERE b.ctid > '{place}'::pg_catalog.tid LIMIT {Number(wish.BatchSize)}))"),
+        ],
+        Locks = [new SqlPlanLock(partition.Name, PgLockMode.RowExclusive), new SqlPlanLock(target, PgLockMode.RowExclusive)],
+    };
+
+    private PlanUnit TakenOut(Look look, Partition partition)
+    {
+        var (state, child) = (look.State!, partition.Name.Quoted);
+        var rest = state.Default is { } other && other.Oid != partition.Oid ? other : null;
+        // Triggers of a foreign key stand on the table that it refers to, and change with the partition.
+        var referenced = wish.KeepTables ? "SHARE ROW EXCLUSIVE" : "ACCESS EXCLUSIVE";
+        return Of(look, partition) with
+        {
+            Kind = wish.KeepTables ? "detach-emptied" : "drop-emptied",
+            Reason = $"'{partition.Name}' is taken out of '{table}', with the rows that came last.",
+            Statements =
+            [
+                $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN {referenced} MODE"),
+                .. rest is null ? [] : new[] { $"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE" },
+                $"LOCK TABLE ONLY {child} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", Converter.AllRows,
+                "DO " + PgLiteral.Quote($"BEGIN IF (SELECT count(*) FROM (SELECT FROM ONLY {child} LIMIT {Number(wish.BatchSize + 1)}) AS n) > {Number(wish.BatchSize)} THEN "
+                    + $"RAISE EXCEPTION USING ERRCODE = '{RowSync.TooEarly}', MESSAGE = 'writers were faster'; END IF; END"),
+                Move(look, partition, ""),
+                "DO " + PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {child}) THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{partition.Name}' is not empty")}; END IF; END"),
+                $"ALTER TABLE {table.Quoted} DETACH PARTITION {child}",
+                .. wish.KeepTables ? [] : new[] { $"DROP TABLE {child}" },
+                $"UPDATE {Operations(look)} AS o SET detail = o.detail || pg_catalog.jsonb_build_object('partitions', (o.detail ->> 'partitions')::pg_catalog.int4 + 1, 'place', NULL) WHERE {Mine(look)}",
+            ],
+            Locks =
+            [
+                new SqlPlanLock(table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), .. rest is null ? [] : new[] { new SqlPlanLock(rest.Name, PgLockMode.AccessExclusive) },
+                .. state.References.Select(r => new SqlPlanLock(r, wish.KeepTables ? PgLockMode.ShareRowExclusive : PgLockMode.AccessExclusive)), new SqlPlanLock(target, PgLockMode.RowExclusive),
+            ],
+        };
+    }
+
+    private PlanUnit End(Look look) => new()
+    {
+        Kind = "end-undo",
+        Reason = $"'{table}' has no partitions any more and is no set; the empty table stays.",
+        Statements =
+        [
+            $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
+            Numbers(look), .. Replacement.Forgotten(look.Server, table),
+            $"UPDATE {Operations(look)} AS o SET phase = 'Finished', updated_at = pg_catalog.clock_timestamp(), finished_at = pg_catalog.clock_timestamp() WHERE {Mine(look)}",
+        ],
+        Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive)],
+        Holds = $"SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = {Number(look.State!.Oid)}) AND {IsOpen(look)}",
+    };
+
+    // The partition as it was planned, and everything about it and the target still so that rows can move.
+    private PlanUnit Of(Look look, Partition partition) => new()
+    {
+        Kind = "",
+        Child = partition.Name,
+        ChildOid = partition.Oid,
+        Lower = partition.Lower,
+        Upper = partition.Upper,
+        Reason = "",
+        Statements = [],
+        Locks = [],
+        Holds = $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = {Number(look.State!.Oid)} AND i.inhrelid = {Number(partition.Oid)}) AND {IsOpen(look)} "
+            + $"AND NOT EXISTS ({RowMoves.WhyNotInto(look.State.Oid, partition.Oid, look.Target, target)})",
+    };
+
+    // A row is counted where it leaves and where it arrives. Behind the places that were looked through nothing is looked for again until the end.
+    private string Move(Look look, Partition partition, string which)
+    {
+        var names = look.Columns.Select((_, i) => $"c{Number(i)}").ToList();
+        var columns = string.Join(", ", look.Columns);
+        return "DO " + PgLiteral.Quote(
+            $"""
+             DECLARE gone pg_catalog.int8; come pg_catalog.int8; last pg_catalog.tid; BEGIN
+             WITH moved (place{string.Concat(names.Select(n => ", " + n))}) AS (DELETE FROM ONLY {partition.Name.Quoted} AS s {which} RETURNING s.ctid{string.Concat(look.Columns.Select(c => ", s." + c))}),
+             put AS (INSERT INTO {target.Quoted} ({columns}) OVERRIDING SYSTEM VALUE SELECT {string.Join(", ", names.Select(n => "m." + n))} FROM moved AS m RETURNING 1)
+             SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM put), (SELECT max(m.place) FROM moved AS m) INTO gone, come, last;
+             IF gone <> come THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = pg_catalog.format('%s rows left, and %s arrived', gone, come); END IF;
+             UPDATE {Operations(look)} AS o SET updated_at = pg_catalog.clock_timestamp(),
+                 detail = o.detail || pg_catalog.jsonb_build_object('rows', (o.detail ->> 'rows')::pg_catalog.int8 + come, 'place', last::pg_catalog.text) WHERE {Mine(look)};
+             END
+             """);
+    }
+
+    // The numbers of an identity column go on where those of the set ended; a descending sequence is left as it is.
+    private string Numbers(Look look) => "DO " + PgLiteral.Quote(
+        $"""
+         DECLARE f pg_catalog.text; t pg_catalog.text; BEGIN
+         FOR f, t IN SELECT pg_catalog.pg_get_serial_sequence({PgLiteral.Quote(table.Quoted)}, a.attname), pg_catalog.pg_get_serial_sequence({PgLiteral.Quote(target.Quoted)}, a.attname)
+             FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attribute b ON b.attrelid = {Number(look.Target)} AND b.attname = a.attname AND b.attidentity <> ''
+             WHERE a.attrelid = {Number(look.State!.Oid)} AND a.attidentity <> '' AND NOT a.attisdropped LOOP
+         EXECUTE pg_catalog.format('SELECT pg_catalog.setval(%L, l.last_value, l.is_called) FROM %s AS l, %s AS m, pg_catalog.pg_sequence AS q WHERE q.seqrelid = %L::pg_catalog.regclass AND q.seqincrement > 0 AND (l.last_value, l.is_called) > (m.last_value, m.is_called)', t, f, t, t);
+         END LOOP; END
+         """);
+
+    private string IsOpen(Look look) => $"EXISTS (SELECT FROM {Operations(look)} o WHERE {Mine(look)}) AND EXISTS (SELECT FROM {look.Server.ConfigSchema.Quoted}.part_config g WHERE g.parent_table = {PgLiteral.Quote(Key)} AND g.undo_in_progress) "
+        + $"AND pg_catalog.to_regclass({PgLiteral.Quote(target.Quoted)})::pg_catalog.oid = {Number(look.Target)}";
+
+    private string Mine(Look look) => $"o.kind = '{OperationKind}' AND o.parent_table = {PgLiteral.Quote(Key)} AND o.child = {Number(look.Target)} AND (o.detail ->> 'parent')::pg_catalog.int8 = {Number(look.State!.Oid)} AND o.finished_at IS NULL";
+
+    private static string Operations(Look look) => look.Server.OwnSchema.Quoted + ".operation";
+
+    private string Key => $"{table.Schema!.Value.Value}.{table.Name.Value}";
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+}
