@@ -88,6 +88,6 @@ internal static class KillStress
         return last is null or { IsOpen: false } ? "at rest" : $"{last.Phase}";
     }
 
-    private static int Number(string[] args, string name, int usual) =>
+    public static int Number(string[] args, string name, int usual) =>
         Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? int.Parse(args[at + 1], CultureInfo.InvariantCulture) : usual;
 }

@@ -98,11 +98,11 @@ public sealed class PartmanClient : IPartman
         for (var i = 0; i < told.Count; i++)
         {
             var (table, wish) = (told[i].Table, sets[told[i].Table]);
-            if (told[i].Outcome == DeclaredOutcome.Created)
+            if (told[i].Outcome == DeclaredFate.Created)
             {
                 await CreateAsync(table, wish, cancellationToken).ConfigureAwait(false);
             }
-            else if (told[i].Outcome == DeclaredOutcome.Changed)
+            else if (told[i].Outcome == DeclaredFate.Changed)
             {
                 told[i] = await RunLock.WithBothAsync(_database, table, _time, async working =>
                 {

@@ -17,7 +17,7 @@ internal sealed record Declaration(SetState State, DeclaredSet Told, IReadOnlyLi
         if (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false) is not [var found, ..])
         {
             var (made, units) = await SetDefinition.PlanAsync(session, server, table, wish, archive).ConfigureAwait(false);
-            return new Declaration(made, new DeclaredSet(table, DeclaredOutcome.Created, []), units);
+            return new Declaration(made, new DeclaredSet(table, DeclaredFate.Created, []), units);
         }
         if (found.Error is { } error)
             throw error;
@@ -25,7 +25,7 @@ internal sealed record Declaration(SetState State, DeclaredSet Told, IReadOnlyLi
         var after = await SetDefinition.ChangedAsync(session, server, wish, archive, state.Set).ConfigureAwait(false);
         var changes = Changes(state.Set, after).ToList();
         if (changes.Count == 0)
-            return new Declaration(state, new DeclaredSet(table, DeclaredOutcome.Unchanged, []), []);
+            return new Declaration(state, new DeclaredSet(table, DeclaredFate.Unchanged, []), []);
         var unit = new PlanUnit
         {
             Kind = "change-set",
@@ -34,7 +34,7 @@ internal sealed record Declaration(SetState State, DeclaredSet Told, IReadOnlyLi
             Locks = [],
             Holds = $"SELECT EXISTS (SELECT FROM {server.ConfigSchema.Quoted}.part_config g WHERE g.parent_table = {PgLiteral.Quote(after.ConfigKey)} AND g.xmin::text = {PgLiteral.Quote(found.Version)})",
         };
-        return new Declaration(state, new DeclaredSet(table, DeclaredOutcome.Changed, [.. changes.Select(c => c.Name)]), [unit]);
+        return new Declaration(state, new DeclaredSet(table, DeclaredFate.Changed, [.. changes.Select(c => c.Name)]), [unit]);
     }
 
     private static IEnumerable<(string Name, string? Before, string? After)> Changes(PartitionSet before, PartitionSet after)

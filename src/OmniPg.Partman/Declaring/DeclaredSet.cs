@@ -4,10 +4,10 @@ namespace OmniPg.Partman;
 /// <param name="Table">The table.</param>
 /// <param name="Outcome">What was done.</param>
 /// <param name="Changed">Names of the properties that were others before; empty unless it was changed.</param>
-public sealed record DeclaredSet(QualifiedName Table, DeclaredOutcome Outcome, IReadOnlyList<string> Changed);
+public sealed record DeclaredSet(QualifiedName Table, DeclaredFate Outcome, IReadOnlyList<string> Changed);
 
 /// <summary>What is done with a set that is declared.</summary>
-public enum DeclaredOutcome
+public enum DeclaredFate
 {
     /// <summary>It is as it was declared.</summary>
     Unchanged,

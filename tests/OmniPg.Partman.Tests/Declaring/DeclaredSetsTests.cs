@@ -27,13 +27,13 @@ public sealed class DeclaredSetsTests(PgClusterFixture fixture) : PartmanTest(fi
         var changed = await Partman.ApplySetsAsync(Declared(("premake", "3"), ("idRetention", "50"), ("whenExpired", "drop"), ("automaticMaintenance", "false")), Token);
 
         plan.Steps.Should().ContainSingle().Which.Kind.Should().Be("create-set");
-        made.Should().BeEquivalentTo([new DeclaredSet(Events, DeclaredOutcome.Created, [])]);
+        made.Should().BeEquivalentTo([new DeclaredSet(Events, DeclaredFate.Created, [])]);
         names.Should().Equal("events_default", "events_p0", "events_p10", "events_p20");
         nothing.IsEmpty.Should().BeTrue();
-        again.Should().BeEquivalentTo([new DeclaredSet(Events, DeclaredOutcome.Unchanged, [])]);
+        again.Should().BeEquivalentTo([new DeclaredSet(Events, DeclaredFate.Unchanged, [])]);
         (namesAgain, rowAgain).Should().BeEquivalentTo((names, row));
         change.Steps.Should().ContainSingle().Which.Reason.Should().Be("'public.events': Premake '2' becomes '3', IdRetention '' becomes '50', WhenExpired 'Detach' becomes 'Drop', AutomaticMaintenance 'True' becomes 'False'.");
-        changed.Should().BeEquivalentTo([new DeclaredSet(Events, DeclaredOutcome.Changed, ["Premake", "IdRetention", "WhenExpired", "AutomaticMaintenance"])]);
+        changed.Should().BeEquivalentTo([new DeclaredSet(Events, DeclaredFate.Changed, ["Premake", "IdRetention", "WhenExpired", "AutomaticMaintenance"])]);
         (await Partman.FindAsync(Events, Token)).Should().Match<PartitionSet>(s => s.Premake == 3 && s.IdRetention == 50 && s.WhenExpired == ExpiredAction.Drop && !s.AutomaticMaintenance && s.IdInterval == 10);
         (await Partman.PlanSetsAsync(Declared(("premake", "3"), ("idRetention", "50"), ("whenExpired", "drop"), ("automaticMaintenance", "false")), Token)).IsEmpty.Should().BeTrue();
     }
