@@ -12,7 +12,9 @@ internal static class UndoKills
 
     private const string Tables =
         """
-        DROP TABLE IF EXISTS events, plain; CREATE TABLE events (id bigint NOT NULL, note text) PARTITION BY RANGE (id); CREATE TABLE plain (id bigint NOT NULL, note text)
+        DROP TABLE IF EXISTS events, plain;
+        DO $$ DECLARE t text; BEGIN FOR t IN SELECT quote_ident(c.relname) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' LOOP EXECUTE 'DROP TABLE ' || t; END LOOP; END $$;
+        CREATE TABLE events (id bigint NOT NULL, note text) PARTITION BY RANGE (id); CREATE TABLE plain (id bigint NOT NULL, note text)
         """;
 
     private static string Sum(string tables) => $"SELECT count(*) || ' ' || COALESCE(sum(hashtextextended(r::text, 0)::numeric), 0) FROM (SELECT id, note FROM {tables}) r";
@@ -37,7 +39,7 @@ internal static class UndoKills
             var (output, error) = (child.StandardOutput.ReadLineAsync(), child.StandardError.ReadToEndAsync());
             // Its first line says that it is at work; what it takes to start is no phase.
             await output;
-            using var patience = new CancellationTokenSource(chance.Next(400, 3000));
+            using var patience = new CancellationTokenSource(chance.Next(300, 5000));
             try
             {
                 await child.WaitForExitAsync(patience.Token);

@@ -69,7 +69,7 @@ public sealed record PartitionSet
     /// <summary>When the set was last maintained without an error; <see langword="null"/> for never, or after a failure.</summary>
     public DateTimeOffset? LastMaintenance { get; init; }
 
-    /// <summary>Whether an undo or a drain by the extension is under way, during which maintenance leaves the set alone.</summary>
+    /// <summary>What is under way, an undo or a drain by the extension, during which maintenance leaves the set alone; <see langword="null"/> for nothing.</summary>
     public string? InProgress { get; init; }
 
     /// <summary>Whether the row stands in the tables of the extension.</summary>

@@ -8,7 +8,8 @@ internal static class RowMoves
     // A foreign key of a table to itself counts: ON DELETE CASCADE would take the referring rows along. Those of partitions repeat that of their table.
     private const string Leaving =
         """
-        SELECT '{unsupported}' AS reason, format('Trigger ''%s'' of ''%s.%s'' would take rows that move for deleted: disable it for the time of the move.', t.tgname, n.nspname, c.relname) AS text
+        SELECT '{unsupported}' AS reason, format('Trigger ''%s'' of ''%s.%s'' would take rows that move for deleted: %s.', t.tgname, n.nspname, c.relname,
+            CASE t.tgname WHEN {log} THEN 'finish the conversion first' ELSE 'disable it for the time of the move' END) AS text
         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE t.tgrelid IN ({from}) AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 8 <> 0
         UNION ALL
@@ -68,7 +69,7 @@ internal static class RowMoves
 
     private static string Filled(string query, uint parent, string from, uint target, QualifiedName? named) => query
         .Replace("{unsupported}", nameof(InvalidDefinitionReason.Unsupported), StringComparison.Ordinal).Replace("{dependent}", nameof(InvalidDefinitionReason.Dependent), StringComparison.Ordinal)
-        .Replace("{target}", nameof(InvalidDefinitionReason.Target), StringComparison.Ordinal).Replace("{parent}", Number(parent), StringComparison.Ordinal)
+        .Replace("{log}", PgLiteral.Quote(KeyLog.Triggers[0]), StringComparison.Ordinal).Replace("{target}", nameof(InvalidDefinitionReason.Target), StringComparison.Ordinal).Replace("{parent}", Number(parent), StringComparison.Ordinal)
         .Replace("{from}", from, StringComparison.Ordinal).Replace("{to}", Number(target), StringComparison.Ordinal)
         .Replace("{named}", PgLiteral.Quote(named?.ToString() ?? ""), StringComparison.Ordinal);
 

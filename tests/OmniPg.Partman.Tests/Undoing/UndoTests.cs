@@ -220,6 +220,19 @@ public sealed class UndoTests(PgClusterFixture fixture) : PartmanTest(fixture)
     }
 
     [Fact]
+    public async Task A_set_whose_conversion_can_still_be_swapped_back_is_not_undone()
+    {
+        await Run("CREATE TABLE events (id bigint PRIMARY KEY); INSERT INTO events SELECT generate_series(1, 25); CREATE TABLE plain (id bigint)");
+        var done = await Partman.ConvertAsync(Events, new ConversionOptions { Set = Tens() }, cancellationToken: Token);
+
+        (await Partman.Awaiting(p => p.UndoAsync(Events, Plain, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which
+            .Reasons.Should().OnlyContain(r => r.Text.EndsWith("finish the conversion first.", StringComparison.Ordinal));
+        await Partman.FinishConversionAsync(done.Id, Token);
+
+        (await Partman.UndoAsync(Events, Plain, cancellationToken: Token)).Rows.Should().Be(25);
+    }
+
+    [Fact]
     public async Task An_undo_of_the_extension_is_left_to_it()
     {
         await FilledAsync();
