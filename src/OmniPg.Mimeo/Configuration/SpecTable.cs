@@ -68,65 +68,67 @@ internal static class SpecTable
     /// <summary>Adds a table.</summary>
     public static Task InsertAsync(PgSession session, MimeoStore store, ReplicationSpec spec, int sourceId, IReadOnlyList<ColumnInfo> key)
     {
-        var columns = new List<string>();
-        var values = new List<string>();
-        var parameters = new List<NpgsqlParameter>();
-        Add("dest_table", PgParameter.Text(Text(spec.Target)));
-        Add("source_table", PgParameter.Text(Text(spec.Source)));
-        Add("type", PgParameter.Text(TypeOf(spec)));
-        Add("dblink", PgParameter.Integer(sourceId));
-        Add("filter", PgParameter.Of(spec.Columns.Count == 0 ? null : spec.Columns.ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text));
-        Add("condition", PgParameter.Text(spec.Condition));
-        Add("period", PgParameter.Interval(spec.Period));
-        Add("batch_limit", PgParameter.Integer(spec.BatchLimit));
-        // The extension's own functions log to the extension pg_jobmon and to nothing else: they fail where it is wanted and missing.
-        Add("jobmon", PgParameter.Flag(spec.Audit), store.IsExtension ? " AND EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_jobmon')" : "");
+        List<Setting> settings =
+        [
+            new("dest_table", PgParameter.Text(Text(spec.Target))), new("source_table", PgParameter.Text(Text(spec.Source))), new("type", PgParameter.Text(TypeOf(spec))),
+            new("dblink", PgParameter.Integer(sourceId)), .. Rows(spec), .. Changeable(store, spec),
+        ];
         switch (spec.Kind)
         {
-            case ReplicationKind.Snapshot:
-                Add("check_stats", PgParameter.Flag(spec.SkipUnchanged));
-                Add("post_script", PgParameter.Of(spec.PostScript.Count == 0 ? null : spec.PostScript.ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text));
-                break;
-            case ReplicationKind.Table:
-                Add("truncate_cascade", PgParameter.Flag(spec.TruncateCascade));
-                Add("sequences", PgParameter.Of(spec.Sequences.Count == 0 ? null : spec.Sequences.Select(Text).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text));
-                break;
             case ReplicationKind.Dml or ReplicationKind.Logdel:
-                Add("control", PgParameter.Text(Text(spec.Queue!.Value)));
+                settings.Add(new("control", PgParameter.Text(Text(spec.Queue!.Value))));
                 break;
             case ReplicationKind.Logical:
-                Add("slot_name", PgParameter.Text(spec.Slot));
+                settings.Add(new("slot_name", PgParameter.Text(spec.Slot)));
                 break;
-            default:
-                Add("control", PgParameter.Text(spec.Cursor!.Column));
-                if (spec.Cursor.TimeBoundary is { } boundary)
-                {
-                    Add("boundary", PgParameter.Interval(boundary));
-                    // Written by the first refresh, in the transaction of this row or later.
-                    Add("last_value", PgParameter.Text("-infinity"), "::timestamptz");
-                    // A timestamptz is the same moment on both sides of a change of clocks.
-                    Add("dst_active", PgParameter.Flag(false));
-                }
-                else
-                {
-                    Add("boundary", PgParameter.BigInt(spec.Cursor.SerialBoundary));
-                }
+            case ReplicationKind.Inserter or ReplicationKind.Updater:
+                settings.Add(new("control", PgParameter.Text(spec.Cursor!.Column)));
+                // The place is written by the first refresh, in the transaction of this row or later. A timestamptz is the same moment on both sides of a change of clocks.
+                settings.AddRange(spec.Cursor.TimeBoundary is { } boundary
+                    ? [new("boundary", PgParameter.Interval(boundary)), new("last_value", PgParameter.Text("-infinity"), "::timestamptz"), new("dst_active", PgParameter.Flag(false))]
+                    : [new Setting("boundary", PgParameter.BigInt(spec.Cursor.SerialBoundary))]);
                 break;
         }
         if (key.Count > 0)
-        {
-            Add("pk_name", PgParameter.Texts(key.Select(k => k.Name.Value)));
-            Add("pk_type", PgParameter.Texts(key.Select(k => k.Type)));
-        }
+            settings.AddRange([new("pk_name", PgParameter.Texts(key.Select(k => k.Name.Value))), new("pk_type", PgParameter.Texts(key.Select(k => k.Type)))]);
         return session.ExecuteAsync(
-            $"INSERT INTO {store.Config(TypeOf(spec))} ({string.Join(", ", columns)}) VALUES ({string.Join(", ", values)})", [.. parameters]);
+            $"INSERT INTO {store.Config(TypeOf(spec))} ({string.Join(", ", settings.Select(s => s.Column))}) VALUES ({string.Join(", ", settings.Select((s, n) => s.Sql(n)))})", [.. settings.Select(s => s.Value)]);
+    }
 
-        void Add(string column, NpgsqlParameter value, string cast = "")
+    /// <summary>Stores what may be changed of a table that is managed.</summary>
+    public static Task UpdateAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
+    {
+        List<Setting> settings = [.. Changeable(store, spec), .. ReadsAll(spec) ? Rows(spec) : []];
+        return session.ExecuteAsync($"UPDATE {store.Config(TypeOf(spec))} SET {string.Join(", ", settings.Select((s, n) => $"{s.Column} = {s.Sql(n)}"))} WHERE dest_table = ${(settings.Count + 1).ToString(CultureInfo.InvariantCulture)}",
+            [.. settings.Select(s => s.Value), PgParameter.Text(Text(spec.Target))]);
+    }
+
+    /// <summary>Whether each refresh reads all rows, so that other ones may be wanted from one refresh to the next.</summary>
+    public static bool ReadsAll(ReplicationSpec spec) => spec.Kind is ReplicationKind.Snapshot or ReplicationKind.Table;
+
+    private static Setting[] Rows(ReplicationSpec spec) => [new("filter", Array(spec.Columns)), new("condition", PgParameter.Text(spec.Condition))];
+
+    private static Setting[] Changeable(MimeoStore store, ReplicationSpec spec)
+    {
+        Setting[] all =
+        [
+            new("period", PgParameter.Interval(spec.Period)), new("batch_limit", PgParameter.Integer(spec.BatchLimit)),
+            // The extension's own functions log to the extension pg_jobmon and to nothing else: they fail where it is wanted and missing.
+            new("jobmon", PgParameter.Flag(spec.Audit), store.IsExtension ? " AND EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_jobmon')" : ""),
+        ];
+        return spec.Kind switch
         {
-            columns.Add(column);
-            parameters.Add(value);
-            values.Add("$" + parameters.Count.ToString(CultureInfo.InvariantCulture) + cast);
-        }
+            ReplicationKind.Snapshot => [.. all, new("check_stats", PgParameter.Flag(spec.SkipUnchanged)), new("post_script", Array(spec.PostScript))],
+            ReplicationKind.Table => [.. all, new("truncate_cascade", PgParameter.Flag(spec.TruncateCascade)), new("sequences", Array([.. spec.Sequences.Select(Text)]))],
+            _ => all,
+        };
+    }
+
+    private static NpgsqlParameter Array(IReadOnlyList<string> texts) => PgParameter.Of(texts.Count == 0 ? null : texts.ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text);
+
+    private sealed record Setting(string Column, NpgsqlParameter Value, string Cast = "")
+    {
+        public string Sql(int before) => string.Create(CultureInfo.InvariantCulture, $"${before + 1}{Cast}");
     }
 
     /// <summary>Records a run that ended, in its transaction.</summary>
@@ -135,7 +137,11 @@ internal static class SpecTable
 
     /// <summary>Remembers what a source showed at a load, by which the next refresh tells whether it has changed.</summary>
     public static Task<int> StoreTokenAsync(PgSession session, MimeoStore store, QualifiedName destination, string? token, int skips) => session.ExecuteAsync(
-        $"INSERT INTO {store.Beside("table_state")} VALUES ($1, $2, $3) ON CONFLICT (dest_table) DO UPDATE SET change_token = excluded.change_token, skips = excluded.skips",
+        // Most refreshes find what is there already, and leave no dead row then.
+        $"""
+        INSERT INTO {store.Beside("table_state")} AS s VALUES ($1, $2, $3) ON CONFLICT (dest_table) DO UPDATE SET change_token = excluded.change_token, skips = excluded.skips
+        WHERE (s.change_token, s.skips) IS DISTINCT FROM (excluded.change_token, excluded.skips)
+        """,
         PgParameter.Text(Text(destination)), PgParameter.Text(token), PgParameter.Integer(skips));
 
     /// <summary>Takes a table out.</summary>
@@ -194,7 +200,8 @@ internal static class SpecTable
         };
     }
 
-    private static QualifiedName Name(string text)
+    /// <summary>A name out of these tables.</summary>
+    public static QualifiedName Name(string text)
     {
         var dot = text.IndexOf('.', StringComparison.Ordinal);
         return QualifiedName.Create(text[..dot], text[(dot + 1)..]);

@@ -53,7 +53,8 @@ internal static class KeyedRows
         var rows = await stage(written).ConfigureAwait(false);
         if (rows > 0)
         {
-            await session.ExecuteAsync("ANALYZE pg_temp.omnipg_stage").ConfigureAwait(false);
+            // By the key alone it is joined.
+            await session.ExecuteAsync($"ANALYZE pg_temp.omnipg_stage ({string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted))})").ConfigureAwait(false);
             await ApplyAsync(run, table, written, flag).ConfigureAwait(false);
         }
         await session.ExecuteAsync("DROP TABLE pg_temp.omnipg_stage").ConfigureAwait(false);
@@ -70,7 +71,8 @@ internal static class KeyedRows
         {
             await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {string.Join(" AND ", key.Select(k => $"d.{k} = s.{k}"))}{(upsert ? $" AND NOT s.{flag}" : "")}").ConfigureAwait(false);
         }
-        var rows = $"SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}";
+        // In the order of the index that each row is looked up in: changes come in an order of their own, and would read and write its pages, and the table's, again and again.
+        var rows = $"SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}{(upsert ? $" ORDER BY {string.Join(", ", key)}" : "")}";
         var others = run.Written.Where(c => !run.Spec.Key.Contains(c.Value)).Select(c => c.Quoted).ToArray();
         var onConflict = !upsert ? "" : $" ON CONFLICT ({string.Join(", ", key)}) DO " + (others.Length == 0 ? "NOTHING"
             : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))} WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record");

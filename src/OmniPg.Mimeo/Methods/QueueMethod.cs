@@ -4,8 +4,8 @@ namespace OmniPg.Mimeo;
 
 /// <summary>Rows whose keys stand in the queue of the source, as they are now; with <see cref="ReplicationKind.Logdel"/> deleted ones as they were.</summary>
 /// <remarks>
-/// One statement takes entries out of the queue and reads their rows, so that both are of one snapshot. Its transaction commits behind the destination's: whatever
-/// breaks before that brings the entries back, and rows that were applied already are applied once more, to the same effect.
+/// Entries and their rows are read by one statement, and entries are taken out by another one of the same snapshot, while the destination applies the rows. The source's
+/// transaction commits behind the destination's: whatever breaks before that brings the entries back, and rows that were applied already are applied once more, to the same effect.
 /// </remarks>
 internal sealed class QueueMethod(TableRun run)
 {
@@ -75,15 +75,36 @@ internal sealed class QueueMethod(TableRun run)
         var (flag, deleted) = (KeyedRows.FlagBeside(run.Columns), TableRun.Deleted.Quoted);
         var columns = run.Columns.Select(c => _logdel ? $"CASE WHEN s.{flag} THEN s.{c.Name.Quoted} ELSE e.{c.Name.Quoted} END"
             : run.Spec.Key.Contains(c.Name.Value) ? $"coalesce(s.{c.Name.Quoted}, e.{c.Name.Quoted})" : $"s.{c.Name.Quoted}");
+        // The first entry of each key, by its neighbour: of a DISTINCT over a table without statistics the planner expects 200 rows (src/backend/utils/adt/selfuncs.c,
+        // DEFAULT_NUM_DISTINCT) and looks into the source's index for each of them.
+        var (former, own) = (KeyedRows.Beside(run.Columns, "omnipg_former"), $"ROW({_key})");
+        var entries = $"SELECT * FROM (SELECT *, lag({own}) OVER (ORDER BY {_key}{(_logdel ? $", {deleted} DESC NULLS LAST" : "")}) AS {former} FROM {_queue}{bound}) q WHERE {former} IS DISTINCT FROM {own}";
         var query =
             $"""
-            WITH taken AS (DELETE FROM {_queue}{bound} RETURNING *),
-            entry AS (SELECT DISTINCT ON ({_key}) * FROM taken ORDER BY {_key}{(_logdel ? $", {deleted} DESC NULLS LAST" : "")})
             SELECT s.{flag} IS NOT NULL{(_logdel ? $" OR e.{deleted} IS NOT NULL" : "")}, {string.Join(", ", columns)}{(_logdel ? $", CASE WHEN s.{flag} IS NULL THEN e.{deleted} END" : "")}
-            FROM entry e LEFT JOIN (SELECT true AS {flag}, * FROM ({run.Query()}) r) s
+            FROM ({entries}) e LEFT JOIN (SELECT true AS {flag}, * FROM ({run.Query()}) r) s
                 ON {string.Join(" AND ", run.Spec.Key.Select(k => (Quoted: PgIdentifier.Create(k).Quoted, Collate: collations.GetValueOrDefault(k, ""))).Select(k => $"s.{k.Quoted} = e.{k.Quoted}{k.Collate}"))}
             """;
-        return await KeyedRows.ReplaceAsync(run, query, table, flag).ConfigureAwait(false);
+        var taking = Task.FromResult(0);
+        long applied;
+        try
+        {
+            applied = await KeyedRows.ReplaceAsync(run, table, flag, "", async written =>
+            {
+                var rows = await run.CopyAsync(query, KeyedRows.Stage, freeze: false, $"{flag}, {written}").ConfigureAwait(false);
+                // A row stands for each entry, if only to say that it is gone.
+                if (rows > 0)
+                    taking = AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue}{bound}"));
+                return rows;
+            }).ConfigureAwait(false);
+        }
+        finally
+        {
+            // The source's session is free for others then, whatever became of the destination.
+            await ((Task)taking).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        await taking.ConfigureAwait(false);
+        return applied;
     }
 
     private async Task RequireQueueAsync()

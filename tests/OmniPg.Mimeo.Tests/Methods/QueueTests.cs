@@ -100,6 +100,59 @@ public sealed class QueueTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_queue_that_gives_no_entry_away_keeps_the_table_as_it_was()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await TableAsync(mimeo);
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        await mimeo.Databases.AtSourceAsync(
+            $"CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''kept''; END'; CREATE TRIGGER no BEFORE DELETE ON {Queue} EXECUTE FUNCTION no(); UPDATE t SET w = 'new' WHERE id <= 10");
+
+        var refreshing = () => mimeo.RefreshAsync("public.t");
+
+        (await refreshing.Should().ThrowAsync<SourceConnectionException>()).Which.Message.Should().Contain("kept");
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM t WHERE w = 'new'")).Should().Be(0);
+        await mimeo.Databases.AtSourceAsync($"DROP TRIGGER no ON {Queue}");
+        (await mimeo.RefreshAsync("public.t")).Rows.Should().Be(10);
+        await SameAsync(mimeo);
+    }
+
+    [Fact]
+    public async Task A_key_that_a_writer_of_the_destination_was_faster_with_gets_the_row_of_the_source()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await TableAsync(mimeo);
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        await mimeo.Databases.AtSourceAsync("INSERT INTO t VALUES (2000, 'theirs'); DELETE FROM t WHERE id = 1; UPDATE t SET w = 'new' WHERE id = 2");
+        await using var writer = await mimeo.Databases.Destination.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var writing = await writer.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using (var insert = new NpgsqlCommand("INSERT INTO t VALUES (2000, 'own')", writer, writing))
+            await insert.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+
+        var refreshing = mimeo.RefreshAsync("public.t");
+        await Eventually.TrueAsync(
+            async () => await mimeo.Databases.DestinationAsync<bool>($"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND {writer.ProcessID} = ANY (pg_blocking_pids(pid)))"),
+            "the refresh waits for the writer", cancellationToken: TestContext.Current.CancellationToken);
+        await writing.CommitAsync(TestContext.Current.CancellationToken);
+        await refreshing;
+
+        await SameAsync(mimeo);
+    }
+
+    [Fact]
+    public async Task A_refresh_that_finds_nothing_new_writes_nothing_about_its_source()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await TableAsync(mimeo);
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        var before = await mimeo.Databases.DestinationAsync<string>("SELECT ctid::text FROM omnipg_mimeo.table_state");
+
+        await mimeo.RefreshAsync("public.t");
+
+        (await mimeo.Databases.DestinationAsync<string>("SELECT ctid::text FROM omnipg_mimeo.table_state")).Should().Be(before);
+    }
+
+    [Fact]
     public async Task Changes_that_the_source_did_not_forget_are_applied_once_more_to_the_same_effect()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
