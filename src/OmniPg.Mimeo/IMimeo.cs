@@ -144,12 +144,56 @@ public interface IMimeo
     /// <exception cref="MimeoServerException">The destination is not to be reached, or refused a statement.</exception>
     Task<ReplicationSpec?> FindAsync(QualifiedName destination, CancellationToken cancellationToken = default);
 
-    /// <summary>How far a table is: the time since its last refresh, and what waits at the source. Reads no rows of the table and takes no lock of it.</summary>
+    /// <summary>Changes what a managed table is refreshed by: <see cref="ReplicationSpec.Period"/>, <see cref="ReplicationSpec.BatchLimit"/>, <see cref="ReplicationSpec.Audit"/>, the options of a snapshot or table, and which columns and rows those two have.</summary>
+    /// <param name="spec">The table as <see cref="FindAsync"/> gives it, with other values.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <returns>The table as it is stored then. Other columns or rows come with the next refresh.</returns>
+    /// <remarks>Waits for a refresh of the table that is running.</remarks>
+    /// <exception cref="ArgumentException">The specification contradicts itself, or differs in what cannot be changed.</exception>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="MimeoLockException">A refresh ran longer than <see cref="MimeoOptions.LockTimeout"/>.</exception>
+    Task<ReplicationSpec> UpdateAsync(ReplicationSpec spec, CancellationToken cancellationToken = default);
+
+    /// <summary>How far a table is: the time since its last refresh, and what waits at the source. Reads no rows of the table and takes no lock of it. Sets the package's gauges.</summary>
     /// <param name="destination">The table, with its schema.</param>
     /// <param name="cancellationToken">Cancels it.</param>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
     /// <exception cref="SourceConnectionException">The source cannot be reached.</exception>
     Task<TableStatusResult> StatusAsync(QualifiedName destination, CancellationToken cancellationToken = default);
+
+    /// <summary>Compares the columns of a table with those of its source, and says what mends them. Stands for <c>check_source_columns()</c>. Changes nothing.</summary>
+    /// <param name="destination">The table, with its schema.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <remarks>Types are compared by their names, as a refresh compares them. Columns that only the destination has are no difference.</remarks>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="SourceTableNotFoundException">The source has no such table any more.</exception>
+    /// <exception cref="DestinationMissingException">The table is not there any more.</exception>
+    /// <exception cref="SourceConnectionException">The source cannot be reached.</exception>
+    Task<DriftResult> FindDriftAsync(QualifiedName destination, CancellationToken cancellationToken = default);
+
+    /// <summary>Tables of a source from which nothing here comes, by name. Stands for <c>check_missing_source_tables()</c>.</summary>
+    /// <param name="source">Name of the source.</param>
+    /// <param name="includeViews">Whether views and materialized views count. Default false: tables, partitioned tables and foreign tables.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <remarks>Partitions come with their table. Left out are the server's own schemas and those of the package's and the extension's tables.</remarks>
+    /// <exception cref="UnknownSourceException">There is no source of that name.</exception>
+    /// <exception cref="SourceConnectionException">The source cannot be reached.</exception>
+    Task<IReadOnlyList<QualifiedName>> FindUnreplicatedAsync(string source, bool includeViews = false, CancellationToken cancellationToken = default);
+
+    /// <summary>Moves sources and managed tables out of the tables of the extension into the package's own, so that the extension can be dropped. In one transaction.</summary>
+    /// <param name="cancellationToken">Cancels it; nothing is moved then.</param>
+    /// <remarks>The tables themselves, their queues and triggers stay as they are. From then on the package's own tables count, whether the extension is installed or not, and the extension's functions know none of the tables.</remarks>
+    /// <exception cref="ReplicationConflictException">The configuration stands in own tables already.</exception>
+    /// <exception cref="MimeoLockException">A refresh is running; nothing was moved.</exception>
+    /// <exception cref="MimeoPermissionException">The role may not read or empty the extension's tables.</exception>
+    Task<MoveResult> ImportFromExtensionAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>The way back: moves them into the empty tables of the extension and drops the package's own. Logical tables, which the extension does not know, stay.</summary>
+    /// <param name="cancellationToken">Cancels it; nothing is moved then.</param>
+    /// <exception cref="ReplicationConflictException">The extension is missing, holds sources or tables already, or cannot hold a boundary.</exception>
+    /// <exception cref="MimeoLockException">A refresh is running; nothing was moved.</exception>
+    /// <exception cref="MimeoPermissionException">The role may not write the extension's tables.</exception>
+    Task<MoveResult> ExportToExtensionAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Ends the management of a table. Stands for the <c>…_destroyer</c> functions.</summary>
     /// <param name="destination">The table, with its schema.</param>

@@ -40,7 +40,12 @@ public sealed class MimeoClient : IMimeo
     {
         SourceRegistry.RequireName(name);
         var connection = ConnectionInfo.ToLibpq(connectionString);
-        return RunAsync("store a source", (session, store) => SourceRegistry.AddAsync(session, store, name, connection), cancellationToken);
+        return RunAsync("store a source", async (session, store) =>
+        {
+            var added = await SourceRegistry.AddAsync(session, store, name, connection).ConfigureAwait(false);
+            await _database.RequireUnmovedAsync(session, store).ConfigureAwait(false);
+            return added;
+        }, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -149,15 +154,60 @@ public sealed class MimeoClient : IMimeo
     }
 
     /// <inheritdoc/>
+    public Task<ReplicationSpec> UpdateAsync(ReplicationSpec spec, CancellationToken cancellationToken = default)
+    {
+        RequireSense(spec, isManaged: true);
+        return ExplainAsync(spec.Target, "change it", () => RunAsync($"change '{spec.Target}'", async (session, store) =>
+        {
+            await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
+            var stored = await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(spec.Target));
+            if (Fixed(stored) != Fixed(spec))
+                throw new ArgumentException($"Of '{spec.Target}' ({stored.Kind}) only Period, BatchLimit, Audit{(SpecTable.ReadsAll(stored) ? ", Columns, Condition" : "")} and the options of its kind can be changed. Drop it and create it anew.", nameof(spec));
+            await SpecTable.UpdateAsync(session, store, spec).ConfigureAwait(false);
+            return (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!;
+        }, cancellationToken));
+
+        static (ReplicationKind, string, QualifiedName, CursorColumn?, string, string) Fixed(ReplicationSpec of) =>
+            (of.Kind, of.From, of.Source, of.Cursor, string.Join('|', of.Key.Select(Length)), SpecTable.ReadsAll(of) ? "" : $"{of.Condition}|{string.Join('|', of.Columns.Select(Length))}");
+
+        static string Length(string name) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name.Length} {name}");
+    }
+
+    /// <inheritdoc/>
     public Task<TableStatusResult> StatusAsync(QualifiedName destination, CancellationToken cancellationToken = default)
     {
         var name = SpecTable.Text(destination);
         return RunAsync($"look at '{destination}'", async (session, store) =>
         {
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
-            return await TableStatus.ReadAsync(session, store, _options, spec).ConfigureAwait(false);
+            return RunRecord.Measured(await TableStatus.ReadAsync(session, store, _options, spec).ConfigureAwait(false));
         }, cancellationToken);
     }
+
+    /// <inheritdoc/>
+    public Task<DriftResult> FindDriftAsync(QualifiedName destination, CancellationToken cancellationToken = default)
+    {
+        var name = SpecTable.Text(destination);
+        return RunAsync($"compare the columns of '{destination}'", async (session, store) =>
+        {
+            var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
+            return await SourceCatalog.DriftAsync(session, store, _options, spec).ConfigureAwait(false);
+        }, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<QualifiedName>> FindUnreplicatedAsync(string source, bool includeViews = false, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        return RunAsync($"look for tables of '{source}'", (session, store) => SourceCatalog.UnreplicatedAsync(session, store, _options, source, includeViews), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<MoveResult> ImportFromExtensionAsync(CancellationToken cancellationToken = default) =>
+        MoveAsync("take over the extension's tables", (session, store) => ConfigurationMove.ImportAsync(session, store, () => _database.InstallOwnAsync(session)), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<MoveResult> ExportToExtensionAsync(CancellationToken cancellationToken = default) => MoveAsync("give the tables to the extension", ConfigurationMove.ExportAsync, cancellationToken);
 
     /// <inheritdoc/>
     public Task<DropResult> DropAsync(QualifiedName destination, bool keepTable = true, SourceCleanup sourceCleanup = SourceCleanup.Require, CancellationToken cancellationToken = default)
@@ -193,6 +243,19 @@ public sealed class MimeoClient : IMimeo
             }
             return new DropResult(destination, keepTable, dropped, left);
         }, cancellationToken));
+    }
+
+    private async Task<MoveResult> MoveAsync(string operation, Func<PgSession, MimeoStore, Task<MoveResult>> move, CancellationToken cancellationToken)
+    {
+        _database.Forget();
+        try
+        {
+            return await ExplainAsync(QualifiedName.Create(_options.Schema, "refresh_config"), "move the configuration", () => RunAsync(operation, move, cancellationToken)).ConfigureAwait(false);
+        }
+        finally
+        {
+            _database.Forget();
+        }
     }
 
     private async Task<IReadOnlyList<RefreshResult>> RefreshAllAsync(

@@ -17,6 +17,8 @@ internal static class MimeoCommands
 
     private static readonly Argument<string[]> Tables = new("DEST") { Description = "Tables here. Default all", Arity = ArgumentArity.ZeroOrMore };
 
+    private static readonly Option<bool> Views = new("--views") { Description = "Views and materialized views, too" };
+
     private static readonly Option<bool> DropTable = new("--drop-table") { Description = "Drop the rows, too" };
 
     private static readonly Option<bool> Checksum = new("--checksum") { Description = "Compare the values, too" };
@@ -39,6 +41,13 @@ internal static class MimeoCommands
         command.Subcommands.Add(CliCommand.Create(host, "status", "How far tables are: time since the last refresh, and what waits at the source", "omnipg mimeo status dw.orders", StatusAsync, Tables));
         command.Subcommands.Add(CliCommand.Create(host, "check", "Which rights the roles of both sides lack, as the statements that give them; exit code 0 none, 2 some, 3 UNKNOWN", "omnipg mimeo check dw.orders",
             (session, cancellation) => MimeoCheck.RunAsync(session, [.. session.Get(Tables).Select(NameOf)], cancellation), Tables));
+        command.Subcommands.Add(CliCommand.Create(host, "drift", "Columns that do not fit those of the source any more, with the statements that mend them; exit code 1 where there are any", "omnipg mimeo drift dw.orders",
+            (session, cancellation) => MimeoDrift.RunAsync(session, [.. session.Get(Tables).Select(NameOf)], cancellation), Tables));
+        command.Subcommands.Add(CliCommand.Create(host, "unreplicated", "Tables of a source from which nothing here comes", "omnipg mimeo unreplicated erp", UnreplicatedAsync, Name, Views));
+        command.Subcommands.Add(CliCommand.Create(host, "import", "Moves sources and tables out of the extension's tables into the package's own, so that it can be dropped", "omnipg mimeo import",
+            (session, cancellation) => MoveAsync(session, Open(session).ImportFromExtensionAsync(cancellation), "are managed in the package's own tables now")));
+        command.Subcommands.Add(CliCommand.Create(host, "export", "Moves them back into the empty tables of the extension", "omnipg mimeo export",
+            (session, cancellation) => MoveAsync(session, Open(session).ExportToExtensionAsync(cancellation), "are managed in the extension's tables now")));
         command.Subcommands.Add(CliCommand.Create(host, "validate", "Compares a table with its source, but for rows that the next refresh brings", "omnipg mimeo validate dw.orders --checksum", ValidateAsync, Destination, Checksum));
         command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable, SkipSource));
         return command;
@@ -142,6 +151,7 @@ internal static class MimeoCommands
                 Number("waiting", status.Waiting);
                 Number("secondsBehind", status.Behind?.TotalSeconds);
                 Number("retainedBytes", status.RetainedBytes);
+                Number("unreadBytes", status.UnreadBytes);
                 json.WriteString("slotState", status.SlotState);
 
                 void Number(string name, double? value)
@@ -155,6 +165,31 @@ internal static class MimeoCommands
         return found.Any(s => s.SlotState is "lost" or "unreserved" or "missing") ? Math.Max(worst, ExitCodes.Attention) : worst;
 
         static string? Span(TimeSpan? span) => span?.ToString(@"d\.hh\:mm\:ss", CultureInfo.InvariantCulture);
+    }
+
+    private static async Task<int> UnreplicatedAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var tables = await Open(session).FindUnreplicatedAsync(session.NotEmpty(Name), session.Get(Views), cancellationToken);
+        session.WriteList(["Table"], tables, t => [t.ToString()], (json, table) =>
+        {
+            json.WriteString("schema", table.Schema?.Value);
+            json.WriteString("name", table.Name.Value);
+        });
+        return ExitCodes.Done;
+    }
+
+    private static async Task<int> MoveAsync(CliSession session, Task<MoveResult> moving, string done)
+    {
+        var moved = await moving;
+        session.WriteResult($"{JobText.Counted(moved.Tables.Count, "table")} of {JobText.Counted(moved.Sources, "source")} {done}", json =>
+        {
+            json.WriteNumber("sources", moved.Sources);
+            json.WriteStartArray("tables");
+            foreach (var table in moved.Tables)
+                json.WriteStringValue(table.ToString());
+            json.WriteEndArray();
+        });
+        return ExitCodes.Done;
     }
 
     private static async Task<int> ValidateAsync(CliSession session, CancellationToken cancellationToken)

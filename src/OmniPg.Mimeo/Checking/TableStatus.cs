@@ -8,7 +8,7 @@ internal static class TableStatus
         var (since, isDue) = await session.RowAsync(
             $"SELECT CASE WHEN last_run IS NOT NULL THEN greatest(pg_catalog.clock_timestamp() - last_run, '0') END, coalesce(period IS NOT NULL AND (last_run IS NULL OR pg_catalog.clock_timestamp() - last_run > period), false) FROM {store.Config(SpecTable.TypeOf(spec))} WHERE dest_table = $1",
             row => (Span(row, 0), row.GetBoolean(1)), PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
-        var status = new TableStatusResult(spec, since, isDue, null, null, null, null);
+        var status = new TableStatusResult(spec, since, isDue, null, null, null, null, null);
         if (!spec.HasChanges && spec.Cursor?.TimeBoundary is null)
             return status;
         var (_, source) = await SourceRegistry.OpenAsync(session, store, options, spec.From).ConfigureAwait(false);
@@ -21,12 +21,20 @@ internal static class TableStatus
         }).ConfigureAwait(false);
     }
 
-    private static async Task<TableStatusResult> WaitingAsync(PgSession at, TableStatusResult status) =>
-        status with { Waiting = (long)(await at.ScalarAsync($"SELECT count(*) FROM {status.Spec.Queue!.Value.Quoted}").ConfigureAwait(false))! };
+    // An entry has no time of its own, so that the extension can read it; its transaction may have one.
+    private static async Task<TableStatusResult> WaitingAsync(PgSession at, TableStatusResult status)
+    {
+        var hasTimes = await at.ScalarAsync("SELECT pg_catalog.current_setting('track_commit_timestamp')::boolean").ConfigureAwait(false) is true;
+        var age = hasTimes ? "CASE WHEN count(*) = 0 THEN interval '0' ELSE greatest(pg_catalog.clock_timestamp() - min(pg_catalog.pg_xact_commit_timestamp(xmin)), '0') END" : "NULL::interval";
+        return await at.RowAsync($"SELECT count(*), {age} FROM {status.Spec.Queue!.Value.Quoted}", row => status with { Waiting = row.GetInt64(0), Behind = Span(row, 1) }).ConfigureAwait(false) ?? status;
+    }
 
     private static async Task<TableStatusResult> RetainedAsync(PgSession at, TableStatusResult status) => await at.RowAsync(
-        "SELECT greatest(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), restart_lsn), 0)::bigint, wal_status FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
-        row => status with { RetainedBytes = row.BigInt(0), SlotState = row.Text(1) }, PgParameter.Text(status.Spec.Slot)).ConfigureAwait(false) ?? status with { SlotState = "missing" };
+        """
+        SELECT greatest(pg_catalog.pg_wal_lsn_diff(e.lsn, restart_lsn), 0)::bigint, greatest(pg_catalog.pg_wal_lsn_diff(e.lsn, confirmed_flush_lsn), 0)::bigint, wal_status
+        FROM pg_catalog.pg_replication_slots CROSS JOIN pg_catalog.pg_current_wal_lsn() e (lsn) WHERE slot_name = $1
+        """,
+        row => status with { RetainedBytes = row.BigInt(0), UnreadBytes = row.BigInt(1), SlotState = row.Text(2) }, PgParameter.Text(status.Spec.Slot)).ConfigureAwait(false) ?? status with { SlotState = "missing" };
 
     private static async Task<TableStatusResult> BehindAsync(PgSession session, MimeoStore store, PgSession at, TableStatusResult status)
     {

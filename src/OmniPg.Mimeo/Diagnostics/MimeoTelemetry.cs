@@ -14,5 +14,8 @@ public static class MimeoTelemetry
     internal static readonly Counter<long> Rows = Meter.CreateCounter<long>("omnipg.mimeo.rows", "{row}", "Rows that came from sources.");
     internal static readonly Counter<long> Bytes = Meter.CreateCounter<long>("omnipg.mimeo.bytes", "By", "Bytes that came from sources.");
     internal static readonly Counter<long> Refreshes = Meter.CreateCounter<long>("omnipg.mimeo.refreshes", "{refresh}", "Refreshes of tables that ended.");
+    internal static readonly Gauge<double> Lag = Meter.CreateGauge<double>("omnipg.mimeo.lag", "s", "Time that a table is behind its source, else since its last refresh.");
+    internal static readonly Gauge<long> Waiting = Meter.CreateGauge<long>("omnipg.mimeo.queue.depth", "{entry}", "Entries that wait in a queue.");
+    internal static readonly Gauge<long> Retained = Meter.CreateGauge<long>("omnipg.mimeo.slot.retained", "By", "Log that a slot keeps at its source.");
     internal static readonly Histogram<double> RefreshDuration = Meter.CreateHistogram<double>("omnipg.mimeo.refresh.duration", "s", "Time of one refresh.");
 }

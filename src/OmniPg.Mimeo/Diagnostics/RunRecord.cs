@@ -49,6 +49,19 @@ internal sealed class RunRecord(ILogger logger, IJobmon? jobmon)
         return result;
     }
 
+    /// <summary>Sets the gauges of a table.</summary>
+    public static TableStatusResult Measured(TableStatusResult status)
+    {
+        var tag = new KeyValuePair<string, object?>("omnipg.mimeo.destination", status.Spec.Target.ToString());
+        if ((status.Behind ?? status.SinceLastRun) is { } lag)
+            MimeoTelemetry.Lag.Record(lag.TotalSeconds, tag);
+        if (status.Waiting is { } waiting)
+            MimeoTelemetry.Waiting.Record(waiting, tag);
+        if (status.RetainedBytes is { } retained)
+            MimeoTelemetry.Retained.Record(retained, tag);
+        return status;
+    }
+
     // A run that fails or is cancelled is recorded by the job log itself.
     private async Task<T> LogJobAsync<T>(bool audit, string name, Func<CancellationToken, Task<T>> work, Func<IJob, T, Task> tell, CancellationToken cancellationToken) =>
         jobmon is null || !audit ? await work(cancellationToken).ConfigureAwait(false)

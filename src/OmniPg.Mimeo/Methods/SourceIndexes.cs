@@ -64,11 +64,31 @@ internal sealed class SourceIndexes
     /// <param name="load">What has filled the table in transactions of its own, and builds several of them at once; null builds one after another in the destination's transaction.</param>
     public async Task BuildAsync(QualifiedName table, IndexCopy which, string prefix, IReadOnlyList<ColumnInfo> key, ChunkedLoad? load = null)
     {
-        var (spec, session) = (_run.Spec, _run.Destination.Unlimited);
+        var session = _run.Destination.Unlimited;
+        var plans = await PlanAsync(table, which, prefix, key).ConfigureAwait(false);
+        if (load is null)
+        {
+            foreach (var plan in plans)
+                await BuildOneAsync(session, plan).ConfigureAwait(false);
+            return;
+        }
+        var built = new ConcurrentQueue<Plan>();
+        var options = new ParallelOptions { MaxDegreeOfParallelism = _run.Options.MaxParallelChunks, CancellationToken = session.CancellationToken };
+        await Parallel.ForEachAsync(plans, options, async (plan, cancellation) =>
+        {
+            if (await TryAsync(plan, () => load.ElsewhereAsync(at => ExecuteAsync(at, plan.Sql), cancellation)).ConfigureAwait(false))
+                built.Enqueue(plan);
+        }).ConfigureAwait(false);
+        foreach (var plan in built.Where(p => p.IsPrimary))
+            await session.ExecuteAsync(plan.Constraint).ConfigureAwait(false);
+    }
+
+    private async Task<IReadOnlyList<Plan>> PlanAsync(QualifiedName table, IndexCopy which, string prefix, IReadOnlyList<ColumnInfo> key)
+    {
+        var spec = _run.Spec;
         var names = key.Select(k => k.Name.Value).ToArray();
         var first = _all.FirstOrDefault(i => i.IsKey);
-        var chosen = which == IndexCopy.All ? _all.Where(i => i.Used.All(name => _run.Columns.Any(c => c.Name.Value == name)))
-            : which == IndexCopy.KeyOnly && first is not null && first.Used.All(name => _run.Columns.Any(c => c.Name.Value == name)) ? [first] : [];
+        var chosen = which == IndexCopy.All ? _all.Where(IsCopied) : which == IndexCopy.KeyOnly && first is not null && IsCopied(first) ? [first] : [];
         var hasKey = names.Length == 0;
         var plans = new List<Plan>();
         foreach (var index in chosen)
@@ -83,20 +103,9 @@ internal sealed class SourceIndexes
             await AddAsync("key", $"{spec.Target.Name.Value}_{string.Join('_', names)}_idx", true, $"({string.Join(", ", key.Select(k => k.Name.Quoted))})").ConfigureAwait(false);
         if (spec.Kind == ReplicationKind.Logdel && which == IndexCopy.All)
             await AddAsync(TableRun.Deleted.Value, $"{spec.Target.Name.Value}_{TableRun.Deleted.Value}", false, $"({TableRun.Deleted.Quoted})").ConfigureAwait(false);
+        return plans;
 
-        var left = new ConcurrentQueue<string>();
-        if (load is null)
-        {
-            foreach (var plan in plans)
-                await BuildOneAsync(plan).ConfigureAwait(false);
-        }
-        else
-        {
-            var options = new ParallelOptions { MaxDegreeOfParallelism = _run.Options.MaxParallelChunks, CancellationToken = session.CancellationToken };
-            await Parallel.ForEachAsync(plans, options, async (plan, cancellation) => await TryAsync(plan, () => load.ElsewhereAsync(at => ExecuteAsync(at, plan.Sql), cancellation)).ConfigureAwait(false)).ConfigureAwait(false);
-            foreach (var plan in plans.Where(p => p.IsPrimary && !left.Contains(p.Of)))
-                await session.ExecuteAsync(plan.Constraint).ConfigureAwait(false);
-        }
+        bool IsCopied(Index index) => index.Used.All(name => _run.Columns.Any(c => c.Name.Value == name));
 
         async Task AddAsync(string of, string wanted, bool isUnique, string tail, bool isPrimary = false)
         {
@@ -104,33 +113,32 @@ internal sealed class SourceIndexes
             plans.Add(new Plan(of, name, isPrimary, $"CREATE {(isUnique ? "UNIQUE " : "")}INDEX {name.Quoted} ON {table.Quoted} {tail}",
                 $"ALTER TABLE {table.Quoted} ADD CONSTRAINT {name.Quoted} PRIMARY KEY USING INDEX {name.Quoted}"));
         }
+    }
 
-        async Task BuildOneAsync(Plan plan)
+    private async Task BuildOneAsync(PgSession session, Plan plan)
+    {
+        await session.ExecuteAsync("SAVEPOINT omnipg_index").ConfigureAwait(false);
+        var done = await TryAsync(plan, async () =>
         {
-            await session.ExecuteAsync("SAVEPOINT omnipg_index").ConfigureAwait(false);
-            var done = await TryAsync(plan, async () =>
-            {
-                await ExecuteAsync(session, plan.Sql).ConfigureAwait(false);
-                return plan.IsPrimary ? await session.ExecuteAsync(plan.Constraint).ConfigureAwait(false) : 0;
-            }).ConfigureAwait(false);
-            await session.ExecuteAsync(done ? "RELEASE SAVEPOINT omnipg_index" : "ROLLBACK TO SAVEPOINT omnipg_index").ConfigureAwait(false);
+            await ExecuteAsync(session, plan.Sql).ConfigureAwait(false);
+            return plan.IsPrimary ? await session.ExecuteAsync(plan.Constraint).ConfigureAwait(false) : 0;
+        }).ConfigureAwait(false);
+        await session.ExecuteAsync(done ? "RELEASE SAVEPOINT omnipg_index" : "ROLLBACK TO SAVEPOINT omnipg_index").ConfigureAwait(false);
+    }
+
+    // What this server does not have an index for, it may do without.
+    private async Task<bool> TryAsync<T>(Plan plan, Func<Task<T>> build)
+    {
+        try
+        {
+            await build().ConfigureAwait(false);
+            return true;
         }
-
-        // What this server does not have an index for, it may do without.
-        async Task<bool> TryAsync<T>(Plan plan, Func<Task<T>> build)
+        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName)
         {
-            try
-            {
-                await build().ConfigureAwait(false);
-                return true;
-            }
-            catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.InvalidSchemaName)
-            {
-                left.Enqueue(plan.Of);
-                lock (_run.Warnings)
-                    _run.Warnings.Add($"Index '{plan.Of}' was left out: {error.MessageText}.");
-                return false;
-            }
+            lock (_run.Warnings)
+                _run.Warnings.Add($"Index '{plan.Of}' was left out: {error.MessageText}.");
+            return false;
         }
     }
 

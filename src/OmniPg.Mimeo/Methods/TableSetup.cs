@@ -93,13 +93,14 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         }
         var pulled = options.PullData && existing is null;
         await SpecTable.InsertAsync(session, store, wanted, sourceId, key).ConfigureAwait(false);
+        await database.RequireUnmovedAsync(session, store).ConfigureAwait(false);
         if (wanted.Cursor is not null)
             await new CursorMethod(run).StoreFirstAsync(filled: pulled).ConfigureAwait(false);
         if (wanted.Kind == ReplicationKind.Logical)
             await new LogicalMethod(run).StoreFirstAsync().ConfigureAwait(false);
         if (pulled)
             await SpecTable.RanAsync(session, store, wanted).ConfigureAwait(false);
-        if (wanted.HasChanges)
+        if (wanted.HasChanges || wanted.HasCursor)
             token = await SourceShape.ReadAsync(run).ConfigureAwait(false);
         await SpecTable.StoreTokenAsync(session, store, wanted.Target, options.PullData ? token : null, 0).ConfigureAwait(false);
         var stored = (await SpecTable.FindAsync(session, store, wanted.Target).ConfigureAwait(false))!;

@@ -5,6 +5,16 @@ namespace OmniPg.Mimeo;
 /// <summary>The destination database: finds the tables of the configuration and installs them.</summary>
 internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions options) : PgDatabase<MimeoStore>(dataSource, options.CommandTimeout)
 {
+    /// <summary>Schema of the extension's tables; no row where it is not installed.</summary>
+    public const string ExtensionSchema = "SELECT n.nspname::text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'mimeo'";
+
+    // Whether tables of the configuration are there that do not belong to the extension.
+    private const string HasOwn =
+        """
+        SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'refresh_config'
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+        """;
+
     private const string InstallLock = "omnipg_mimeo.install";
 
     private readonly PgIdentifier _side = PgIdentifier.Create(options.Schema);
@@ -21,7 +31,7 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
             if (await session.ScalarAsync("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", PgParameter.Text(_side.Value)).ConfigureAwait(false) is null)
                 await session.ExecuteAsync($"CREATE SCHEMA {_side.Quoted}").ConfigureAwait(false);
             if (!found.IsExtension)
-                await session.ExecuteTextAsync(SqlTemplate.Render(Read("own.sql"), found.Schema, _side, withSide: true)).ConfigureAwait(false);
+                await InstallOwnAsync(session).ConfigureAwait(false);
             await session.ExecuteTextAsync(SqlTemplate.Render(Read("side.sql"), found.Schema, _side, withSide: true)).ConfigureAwait(false);
             return true;
         }).ConfigureAwait(false);
@@ -29,27 +39,46 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
         return true;
     }, cancellationToken);
 
+    /// <summary>Makes the tables of the configuration in the package's own schema.</summary>
+    public Task InstallOwnAsync(PgSession session) => session.ExecuteTextAsync(SqlTemplate.Render(Read("own.sql"), _side, _side, withSide: true));
+
     /// <inheritdoc/>
     protected override async ValueTask<MimeoStore> FindAsync(PgSession session)
     {
-        var extension = await session.ScalarAsync(
-            "SELECT n.nspname::text FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'mimeo'").ConfigureAwait(false);
+        // Own tables count: an extension that somebody installs later knows nothing of what is managed here.
+        var extension = await session.ScalarAsync(HasOwn, PgParameter.Text(_side.Value)).ConfigureAwait(false) is null ? await session.ScalarAsync(ExtensionSchema).ConfigureAwait(false) : null;
         var side = await SchemaFind.LookAsync(
             async: true, session.Connection, _side, PgIdentifier.Create("schema"), MimeoStore.Version, session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false);
         return new MimeoStore(extension is string schema ? PgIdentifier.Create(schema) : _side, extension is string, _side, side);
     }
 
     /// <inheritdoc/>
-    protected override bool IsWorthKeeping(MimeoStore found) => found.Side.Version == MimeoStore.Version;
+    /// <remarks>Another process may move the configuration out of the extension at any time.</remarks>
+    protected override bool IsWorthKeeping(MimeoStore found) => found.Side.Version == MimeoStore.Version && !found.IsExtension;
 
     /// <inheritdoc/>
-    protected override ValueTask<Exception?> ExplainAsync(NpgsqlException error, string operation, MimeoStore? target, CancellationToken cancellationToken) => new(error switch
+    protected override ValueTask<Exception?> ExplainAsync(NpgsqlException error, string operation, MimeoStore? target, CancellationToken cancellationToken)
+    {
+        // Another process may have given the own tables to the extension.
+        if (error is PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName })
+            Forget();
+        return new(Explain(error, operation));
+    }
+
+    private Exception? Explain(NpgsqlException error, string operation) => error switch
     {
         PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } => new MimeoPermissionException(Name, operation, null, error),
         // The call that knows the table names it.
         PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.DependentObjectsStillExist } => null,
         _ => new MimeoServerException(Name, operation, error),
-    });
+    };
+
+    /// <summary>Refuses what was written where nobody looks any more: the configuration has moved out of the extension while it waited for a lock of its tables.</summary>
+    public async Task RequireUnmovedAsync(PgSession session, MimeoStore store)
+    {
+        if (store.IsExtension && !(await FindAsync(session).ConfigureAwait(false)).IsExtension)
+            throw new ReplicationConflictException("The configuration has moved out of the extension meanwhile.", "Try again.");
+    }
 
     private static string Read(string name)
     {

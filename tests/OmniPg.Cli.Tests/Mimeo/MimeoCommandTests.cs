@@ -90,6 +90,41 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task What_is_at_a_source_and_not_here_is_told_with_the_statements_that_mend_it()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY, t text); CREATE TABLE other (id int); CREATE VIEW seen AS SELECT 1 AS x", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+        await cli.RunAsync("mimeo", "create", "logdel", "orders", "--from", "erp");
+
+        var tables = await cli.RunAsync("mimeo", "unreplicated", "erp");
+        var views = JsonDocument.Parse((await cli.RunAsync("mimeo", "unreplicated", "erp", "--views", "--json")).Output).RootElement;
+        var unknown = await cli.RunAsync("mimeo", "unreplicated", "nobody");
+        var none = await cli.RunAsync("mimeo", "drift");
+        await source.ExecuteAsync("ALTER TABLE orders ADD more int", TestContext.Current.CancellationToken);
+        var drift = await cli.RunAsync("mimeo", "drift");
+        var json = JsonDocument.Parse((await cli.RunAsync("mimeo", "drift", "orders", "--json")).Output).RootElement;
+        var missing = await cli.RunAsync("mimeo", "drift", "nowhere");
+        var import = await cli.RunAsync("mimeo", "import");
+        await cli.RunAsync("mimeo", "drop", "orders");
+
+        tables.Should().Be(new CliResult(0, "public.other\n", ""));
+        views.EnumerateArray().Select(t => $"{t.GetProperty("schema")}.{t.GetProperty("name")}").Should().Equal("public.other", "public.seen");
+        unknown.ExitCode.Should().Be(2);
+        none.Should().Be(new CliResult(0, "", ""));
+        drift.Should().Be(new CliResult(1,
+            """
+            public.orders\tmore\tmissing here\tinteger\t\tthe destination\tALTER TABLE "public"."orders" ADD COLUMN "more" integer;
+            public.orders\t\tmissing in the queue\t\t\tsource erp\tALTER TABLE "omnipg_mimeo"."public_orders_q" ADD COLUMN "more" integer;
+
+            """.Replace("\\t", "\t", StringComparison.Ordinal), ""));
+        json.EnumerateArray().Select(d => $"{d.GetProperty("column")} {d.GetProperty("source")}").Should().Equal("more ", " erp");
+        missing.ExitCode.Should().Be(2);
+        (import.ExitCode, import.Error).Should().Be((2, "omnipg: The configuration does not stand in tables of the extension mimeo.\nhint: List what is managed here.\n"));
+    }
+
+    [Fact]
     public async Task Changes_are_followed_by_a_queue_that_drop_takes_away_or_names()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);

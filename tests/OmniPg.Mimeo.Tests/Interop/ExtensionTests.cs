@@ -51,4 +51,62 @@ public sealed class ExtensionTests(PgClusterFixture fixture)
         Task SameAsync(string table) => databases.ShouldBeEqualAsync(
             $"SELECT * FROM {table}" + (table == "grown" ? " WHERE id < (SELECT max(id) FROM grown)" : ""), $"SELECT * FROM {table}");
     }
+
+    [Fact]
+    public async Task Tables_of_the_extension_go_on_without_it_and_back_with_it()
+    {
+        await using var databases = await TwoDatabases.CreateAsync(fixture.Cluster);
+        Assert.SkipUnless(await databases.DestinationAsync<bool>("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'mimeo')"), "The extension mimeo is not installed.");
+        const string Extension = "CREATE SCHEMA IF NOT EXISTS dblink; CREATE SCHEMA IF NOT EXISTS ext; CREATE EXTENSION IF NOT EXISTS dblink SCHEMA dblink; CREATE EXTENSION mimeo SCHEMA ext";
+        await databases.AtSourceAsync("CREATE TABLE snapped (id int PRIMARY KEY, t text); INSERT INTO snapped SELECT i, 'x' FROM generate_series(1, 100) i; CREATE TABLE grown AS TABLE snapped; CREATE SCHEMA ext; CREATE TABLE changed (LIKE snapped INCLUDING ALL); CREATE TABLE late (LIKE snapped INCLUDING ALL)");
+        await databases.AtDestinationAsync(Extension);
+        await databases.AtDestinationAsync($"INSERT INTO ext.dblink_mapping_mimeo (data_source, username) VALUES ('host=127.0.0.1 port={fixture.Cluster.Port} dbname={databases.Source.Name}', 'postgres')");
+        await databases.AtDestinationAsync("SELECT ext.snapshot_maker('public.snapped', 1); SELECT ext.inserter_maker('public.grown', 'serial', 'id', 1, '0'); SELECT ext.dml_maker('public.changed', 1)");
+        var (client, other) = (new MimeoClient(databases.Destination.DataSource), new MimeoClient(databases.Destination.DataSource));
+        await client.EnsureCreatedAsync(TestContext.Current.CancellationToken);
+        var before = await other.ListAsync(TestContext.Current.CancellationToken);
+
+        await using (await QueueTests.HoldAsync(databases.Destination, "SELECT pg_advisory_lock(hashtext('mimeo advisory lock'), hashtext('public.grown'))"))
+        {
+            var busy = () => client.ImportFromExtensionAsync(TestContext.Current.CancellationToken);
+            (await busy.Should().ThrowAsync<MimeoLockException>()).Which.Message.Should().Contain("public.grown");
+        }
+        var moved = await client.ImportFromExtensionAsync(TestContext.Current.CancellationToken);
+        await databases.AtDestinationAsync("DROP EXTENSION mimeo");
+
+        moved.Sources.Should().Be(1);
+        moved.Tables.Select(t => t.ToString()).Should().Equal("public.changed", "public.grown", "public.snapped");
+        (await other.ListAsync(TestContext.Current.CancellationToken)).Should().BeEquivalentTo(before);
+        await FollowAsync(1, async table => await other.RefreshAsync(QualifiedName.Parse(table), cancellationToken: TestContext.Current.CancellationToken));
+        await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Dml, From = "1", Source = QualifiedName.Parse("public.late") }, cancellationToken: TestContext.Current.CancellationToken);
+        await client.AddSourceAsync("new", databases.Source.ConnectionString, TestContext.Current.CancellationToken);
+        (await client.ListSourcesAsync(TestContext.Current.CancellationToken)).Select(s => $"{s.Id} {s.Name}").Should().Equal("1 1", "2 new");
+        var again = () => client.ImportFromExtensionAsync(TestContext.Current.CancellationToken);
+        await again.Should().ThrowAsync<ReplicationConflictException>();
+
+        // One that is installed later takes nothing over by itself.
+        await databases.AtDestinationAsync(Extension);
+        (await new MimeoClient(databases.Destination.DataSource).ListAsync(TestContext.Current.CancellationToken)).Should().HaveCount(4);
+        await client.DropAsync(QualifiedName.Parse("public.late"), cancellationToken: TestContext.Current.CancellationToken);
+        (await client.ExportToExtensionAsync(TestContext.Current.CancellationToken)).Tables.Should().Equal(moved.Tables);
+
+        await FollowAsync(2, table => databases.AtDestinationAsync(table switch
+        {
+            "public.snapped" => "SELECT ext.refresh_snap('public.snapped', p_check_stats := false)",
+            "public.grown" => "SELECT ext.refresh_inserter('public.grown')",
+            _ => "SELECT ext.refresh_dml('public.changed')",
+        }));
+        await FollowAsync(3, async table => await client.RefreshAsync(QualifiedName.Parse(table), cancellationToken: TestContext.Current.CancellationToken));
+        (await databases.DestinationAsync<int>("INSERT INTO ext.dblink_mapping_mimeo (data_source, username) VALUES ('dbname=x', 'y') RETURNING data_source_id")).Should().Be(3);
+
+        async Task FollowAsync(int round, Func<string, Task> refresh)
+        {
+            foreach (var table in (string[])["snapped", "grown", "changed"])
+            {
+                await databases.AtSourceAsync($"INSERT INTO {table} SELECT i, 'round {round}' FROM generate_series({round} * 1000, {round} * 1000 + 9) i");
+                await refresh($"public.{table}");
+                await databases.ShouldBeEqualAsync($"SELECT * FROM {table}" + (table == "grown" ? " WHERE id < (SELECT max(id) FROM grown)" : ""), $"SELECT * FROM {table}");
+            }
+        }
+    }
 }

@@ -89,6 +89,27 @@ public sealed class CursorTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_column_that_was_made_anew_under_its_name_is_told_until_all_rows_are_read()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, w text, ver int); INSERT INTO t SELECT i, 'old', i FROM generate_series(1, 100) i");
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.t", s => s with { Cursor = CursorColumn.Serial("ver", 0) });
+        (await mimeo.RefreshAsync("public.t")).Warnings.Should().BeEmpty();
+
+        await mimeo.Databases.AtSourceAsync("ALTER TABLE t DROP w; ALTER TABLE t ADD w text DEFAULT 'anew'; INSERT INTO t (id, ver) VALUES (200, 200), (201, 201)");
+        for (var n = 0; n < 2; n++)
+        {
+            (await mimeo.RefreshAsync("public.t")).Warnings.Should().Equal(
+                "Column 'w' of source 'public.t' was made anew since all rows were read, and rows that were not changed since have its former values here. Repull the table.");
+        }
+        (await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.Between("1", "50") })).Warnings.Should().ContainSingle();
+
+        (await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.All })).Warnings.Should().BeEmpty();
+        (await mimeo.RefreshAsync("public.t")).Warnings.Should().BeEmpty();
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT id, w, ver FROM t WHERE ver < 201", "SELECT id, w, ver FROM t");
+    }
+
+    [Fact]
     public async Task A_repull_replaces_all_rows_or_those_between_two_values()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
