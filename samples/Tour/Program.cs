@@ -1,8 +1,9 @@
 using Tour;
+using Tour.Mimeo;
 using Tour.Wal;
 
 // Each chapter shows one package on servers of its own; add a chapter here to extend the tour.
-IChapter[] chapters = [new WalChapter(), new DrillChapter()];
+IChapter[] chapters = [new WalChapter(), new DrillChapter(), new MimeoChapter()];
 
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, key) =>
