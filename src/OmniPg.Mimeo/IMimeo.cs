@@ -50,7 +50,7 @@ public interface IMimeo
     /// <exception cref="SourceTableNotFoundException">The source has no such table, or the role may not see it.</exception>
     /// <exception cref="ColumnDriftException">Columns are unknown at the source, or do not fit those of the destination.</exception>
     /// <exception cref="NoReplicationKeyException">The method needs a key; the source has none, and none was given.</exception>
-    /// <exception cref="SourceKindException">The source of a dml or logdel is no table.</exception>
+    /// <exception cref="SourceKindException">The source of a dml or logdel is no table, or stands at a standby.</exception>
     /// <exception cref="LogicalSourceException">The source of a logical table cannot be followed by its log.</exception>
     /// <exception cref="QueueLimitException">The source feeds a hundred destinations by queues already.</exception>
     /// <exception cref="QueueLeftException">It failed, and queue and trigger, or publication and slot, could not be removed from the source.</exception>
@@ -124,6 +124,7 @@ public interface IMimeo
     /// A logical table is brought up to date for the comparison and put back. Left out on both sides are the keys in the queue of a dml or logdel, and the rows beyond the place of an inserter or updater, so that a table that is written to meanwhile is
     /// equal when it is. Rows that were deleted at the source of an inserter or updater are a difference, and so are writes since the last refresh of a snapshot or table.
     /// </remarks>
+    /// <exception cref="ArgumentException">Bounds are given for a table without a cursor column.</exception>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
     /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>
     /// <exception cref="MimeoLockException">A refresh of the table is running.</exception>

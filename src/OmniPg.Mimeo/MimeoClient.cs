@@ -144,12 +144,14 @@ public sealed class MimeoClient : IMimeo
                 throw new MimeoLockException(destination, "compare it, for a refresh of it is running", null);
             await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
+            if (!spec.HasCursor && (options.Start ?? options.End) is not null)
+                throw new ArgumentException($"'{destination}' ({spec.Kind}) has no cursor column to bound a comparison by.", nameof(options));
             var (_, source) = await SourceRegistry.OpenAsync(session, store, _options, spec.From).ConfigureAwait(false);
             await using var closing = source.ConfigureAwait(false);
             // Its queue is only read.
             await source.TakeSnapshotAsync(_options.LockTimeout, spec with { Queue = null }).ConfigureAwait(false);
             var run = await TableRun.BeginAsync(spec, store, session, source, _options, _database.DataSource, null).ConfigureAwait(false);
-            return await new Validation(run).RunAsync(options.Checksum).ConfigureAwait(false);
+            return await new Validation(run).RunAsync(options).ConfigureAwait(false);
         }, cancellationToken));
     }
 

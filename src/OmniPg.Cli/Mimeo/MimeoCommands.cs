@@ -23,6 +23,8 @@ internal static class MimeoCommands
 
     private static readonly Option<bool> Checksum = new("--checksum") { Description = "Compare the values, too" };
 
+    private static readonly Option<string?> Between = new("--between") { Description = "Compare the rows between two values of the cursor column, which stay out themselves", HelpName = "FROM..TO" };
+
     private static readonly Option<bool> SkipSource = new("--skip-source") { Description = "Leave queue and trigger, or publication and slot, at the source, and print what to run there" };
 
     public static Command Create(CliHost host)
@@ -48,7 +50,7 @@ internal static class MimeoCommands
             (session, cancellation) => MoveAsync(session, Open(session).ImportFromExtensionAsync(cancellation), "are managed in the package's own tables now")));
         command.Subcommands.Add(CliCommand.Create(host, "export", "Moves them back into the empty tables of the extension", "omnipg mimeo export",
             (session, cancellation) => MoveAsync(session, Open(session).ExportToExtensionAsync(cancellation), "are managed in the extension's tables now")));
-        command.Subcommands.Add(CliCommand.Create(host, "validate", "Compares a table with its source, but for rows that the next refresh brings", "omnipg mimeo validate dw.orders --checksum", ValidateAsync, Destination, Checksum));
+        command.Subcommands.Add(CliCommand.Create(host, "validate", "Compares a table with its source, but for rows that the next refresh brings", "omnipg mimeo validate dw.orders --checksum", ValidateAsync, Destination, Checksum, Between));
         command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable, SkipSource));
         return command;
     }
@@ -65,6 +67,10 @@ internal static class MimeoCommands
         var name = QualifiedName.Parse(text);
         return name.Schema is null ? new QualifiedName(PgIdentifier.Create("public"), name.Name) : name;
     }
+
+    /// <summary>Two values with dots between them, of which one may be missing; null where the text is no range.</summary>
+    public static (string? From, string? To)? RangeOf(string text) =>
+        text.Split("..") is [var from, var to] && (from + to).Length > 0 ? (from.Length > 0 ? from : null, to.Length > 0 ? to : null) : null;
 
     private static async Task<int> AddSourceAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -194,7 +200,8 @@ internal static class MimeoCommands
 
     private static async Task<int> ValidateAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var result = await Open(session).ValidateAsync(NameOf(session.NotEmpty(Destination)), new ValidationOptions { Checksum = session.Get(Checksum) }, cancellationToken);
+        var (from, to) = session.Get(Between) is { } between ? RangeOf(between) ?? throw new UsageException($"--between '{between}' is not FROM..TO.") : (null, null);
+        var result = await Open(session).ValidateAsync(NameOf(session.NotEmpty(Destination)), new ValidationOptions { Checksum = session.Get(Checksum), Start = from, End = to }, cancellationToken);
         foreach (var warning in result.Warnings)
             session.Error.WriteLine($"omnipg: {warning}");
         session.WriteResult(

@@ -12,6 +12,8 @@ internal static class MimeoRefreshCommand
 
     private static readonly Option<int?> Limit = new("--limit") { Description = "Most rows, or changes, this time", HelpName = "N" };
 
+    private static readonly Option<bool> KeepReaders = new("--keep-readers") { Description = "Empty a table by DELETE, which keeps no reader waiting and needs a vacuum" };
+
     private static readonly Option<bool> Group = new("--group") { Description = "All tables as one: from one snapshot, visible together or not at all" };
 
     private static readonly Option<bool> Due = new("--due") { Description = "The tables whose time is over, those first that waited longest" };
@@ -27,17 +29,17 @@ internal static class MimeoRefreshCommand
     private static readonly Option<string?> Pause = new("--pause") { Description = "With --follow: time between two rounds. Default 1 second", HelpName = "I" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
-        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, Due, Kind, Most, AtOnce, Follow, Pause);
+        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, KeepReaders, Due, Kind, Most, AtOnce, Follow, Pause);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         if (session.Get(Limit) <= 0)
             throw new UsageException($"--limit '{session.Get(Limit)}' must be positive.");
-        var options = new RefreshOptions { Limit = session.Get(Limit), Repull = RepullOf(session.Get(RepullOption)) };
+        var options = new RefreshOptions { Limit = session.Get(Limit), Repull = RepullOf(session.Get(RepullOption)), KeepReaders = session.Get(KeepReaders) };
         var tables = session.Get(Destinations).Select(MimeoCommands.NameOf).ToArray();
         var mimeo = MimeoCommands.Open(session);
         if (session.Get(Due))
-            return await RefreshDueAsync(session, mimeo, tables.Length > 0 || session.Get(Group) || session.Get(Follow) || options.Limit is not null || options.Repull is not null, cancellationToken);
+            return await RefreshDueAsync(session, mimeo, tables.Length > 0 || session.Get(Group) || session.Get(Follow) || options.KeepReaders || options.Limit is not null || options.Repull is not null, cancellationToken);
         if (tables.Length == 0)
             throw new UsageException("refresh needs tables, or --due.");
         if (session.Get(Kind) is not null || session.Get(Most) is not null || session.Get(AtOnce) is not null)
@@ -46,8 +48,8 @@ internal static class MimeoRefreshCommand
             throw new UsageException("--pause needs --follow.");
         if (session.Get(Follow))
         {
-            if (session.Get(Group) || options.Limit is not null || options.Repull is not null)
-                throw new UsageException("--follow takes no --group, --limit or --repull.");
+            if (session.Get(Group) || options.Limit is not null || options.Repull is not null || options.KeepReaders)
+                throw new UsageException("--follow takes no --group, --limit, --repull or --keep-readers.");
             var pause = CliSession.Interval(session.Get(Pause), Pause.Name)?.Estimate ?? TimeSpan.FromSeconds(1);
             if (pause <= TimeSpan.Zero)
                 throw new UsageException("--pause must be positive.");
@@ -89,7 +91,7 @@ internal static class MimeoRefreshCommand
     private static async Task<int> RefreshDueAsync(CliSession session, MimeoClient mimeo, bool contradicts, CancellationToken cancellationToken)
     {
         if (contradicts)
-            throw new UsageException("--due takes no table and no --group, --limit, --repull or --follow.");
+            throw new UsageException("--due takes no table and no --group, --limit, --repull, --keep-readers or --follow.");
         if (session.Get(Most) <= 0 || session.Get(AtOnce) is <= 0 or > 64)
             throw new UsageException("--max must be positive, --parallel 1 to 64.");
         var due = new DueOptions
@@ -115,7 +117,7 @@ internal static class MimeoRefreshCommand
     {
         null => null,
         "all" => Repull.All,
-        var range when range.Split("..") is [var from, var to] && (from + to).Length > 0 => Repull.Between(from.Length > 0 ? from : null, to.Length > 0 ? to : null),
+        var range when MimeoCommands.RangeOf(range) is (var from, var to) => Repull.Between(from, to),
         var other => throw new UsageException($"--repull '{other}' is neither all nor FROM..TO."),
     };
 

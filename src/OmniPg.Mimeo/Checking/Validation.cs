@@ -13,7 +13,7 @@ internal sealed class Validation(TableRun run)
     private string _destination = $"SELECT {run.ColumnList} FROM {run.Spec.Target.Quoted}";
 
     /// <summary>Counts, and with it sums a hash of each row.</summary>
-    public async Task<ValidationResult> RunAsync(bool checksum)
+    public async Task<ValidationResult> RunAsync(ValidationOptions options)
     {
         var spec = run.Spec;
         var table = await RelationInfo.FindAsync(run.Destination, spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(spec.Target);
@@ -29,24 +29,27 @@ internal sealed class Validation(TableRun run)
         if (spec.HasQueue)
             await LeaveOutAsync($"SELECT DISTINCT {Names(spec.Key)} FROM {spec.Queue!.Value.Quoted}", await QueueMethod.CollationsAsync(run).ConfigureAwait(false)).ConfigureAwait(false);
         else if (spec.HasCursor)
-            await UpToPlaceAsync().ConfigureAwait(false);
+            await UpToPlaceAsync(options).ConfigureAwait(false);
 
         // A time is written in the zone of the session: that of the source, for its condition may mean that zone.
         var zone = (string)(await run.Source.AskAsync(spec.Source, source => source.ScalarAsync("SELECT pg_catalog.current_setting('TimeZone')")).ConfigureAwait(false))!;
         await run.Destination.ScalarAsync("SELECT pg_catalog.set_config('TimeZone', $1, true)", PgParameter.Text(zone)).ConfigureAwait(false);
-        var there = await run.Source.AskAsync(spec.Source, source => SumAsync(source, _source, checksum)).ConfigureAwait(false);
-        var here = await SumAsync(run.Destination, _destination, checksum).ConfigureAwait(false);
+        var there = await run.Source.AskAsync(spec.Source, source => SumAsync(source, _source, options.Checksum)).ConfigureAwait(false);
+        var here = await SumAsync(run.Destination, _destination, options.Checksum).ConfigureAwait(false);
         if (spec.Kind == ReplicationKind.Logical)
             await run.Destination.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_compare").ConfigureAwait(false);
         return new ValidationResult(spec.Target, there.Rows, here.Rows, there.Sum, here.Sum, run.Warnings);
     }
 
-    private async Task UpToPlaceAsync()
+    private async Task UpToPlaceAsync(ValidationOptions options)
     {
-        var beyond = await new CursorMethod(run).BeyondPlaceAsync().ConfigureAwait(false);
+        var cursor = new CursorMethod(run);
+        var beyond = await cursor.BeyondPlaceAsync().ConfigureAwait(false);
         if (run.Spec.Kind == ReplicationKind.Updater)
             await LeaveOutAsync(run.Query(beyond, Names(run.Spec.Key)), new Dictionary<string, string>()).ConfigureAwait(false);
-        _source = $"SELECT * FROM ({_source}) p WHERE NOT ({beyond})";
+        var window = cursor.Within(options.Start, options.End);
+        _source = $"SELECT * FROM ({_source}) p WHERE NOT ({beyond}) AND {window}";
+        _destination = $"SELECT * FROM ({_destination}) p WHERE {window}";
     }
 
     // The keys go to the destination, too: the rows that stand there for them are older ones.

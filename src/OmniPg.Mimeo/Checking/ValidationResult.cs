@@ -6,6 +6,15 @@ public sealed class ValidationOptions : ICheckedOptions
     /// <summary>Whether the values are compared, too, by a sum of hashes of all rows. Default false: rows are counted.</summary>
     public bool Checksum { get; set; }
 
+    /// <summary>
+    /// Value of the cursor column below the rows that are compared, exclusive, as text that the server reads. Default null: no bound. Inserter and updater only. Stands for the intervals
+    /// of <c>validate_rowcount()</c>.
+    /// </summary>
+    public string? Start { get; set; }
+
+    /// <summary>Value above them, exclusive. Default null: up to the place of the table.</summary>
+    public string? End { get; set; }
+
     /// <summary>Longest wait for a refresh of the table that is running. Default zero: it is an error.</summary>
     public TimeSpan LockWait { get; set; }
 

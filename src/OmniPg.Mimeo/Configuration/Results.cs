@@ -51,6 +51,12 @@ public sealed class RefreshOptions : ICheckedOptions
     /// <summary>Longest wait for another refresh of the table. Default zero: <see cref="RefreshStatus.SkippedLocked"/> at once.</summary>
     public TimeSpan LockWait { get; set; }
 
+    /// <summary>
+    /// Whether a <see cref="ReplicationKind.Table"/> is emptied by DELETE: nobody who reads waits, rows that foreign keys point at may come back in the same transaction, and the former rows
+    /// take space until a vacuum. Default false: by TRUNCATE. Not for the other kinds.
+    /// </summary>
+    public bool KeepReaders { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         var options = this;

@@ -91,11 +91,16 @@ public sealed class NoReplicationKeyException : MimeoException
     }
 }
 
-/// <summary><c>mimeo.source.kind</c>: the method needs a trigger, which rows of such a relation do not fire.</summary>
+/// <summary><c>mimeo.source.kind</c>: the method needs a trigger, which rows of such a relation do not fire and no standby can have.</summary>
 public sealed class SourceKindException : MimeoException
 {
     internal SourceKindException(QualifiedName source, string kind)
         : base("mimeo.source.kind", $"Source '{source}' is a {kind}; a queue of changes needs a table or a partitioned table.", "Choose its table, or another method.")
+    {
+    }
+
+    internal SourceKindException(QualifiedName source, string server, string hint)
+        : base("mimeo.source.kind", $"Source '{source}' stands at '{server}', a standby, where no queue can be made or emptied.", hint)
     {
     }
 }

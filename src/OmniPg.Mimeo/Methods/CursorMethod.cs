@@ -28,6 +28,10 @@ internal sealed class CursorMethod
     /// <summary>Predicate of the rows that no refresh has brought yet.</summary>
     public async Task<string> BeyondPlaceAsync() => $"{_column.Name.Quoted} > {Constant(await LowerBoundAsync().ConfigureAwait(false))}";
 
+    /// <summary>Predicate of the rows between two values, both exclusive; null for no bound.</summary>
+    public string Within(string? start, string? end) => start is null && end is null ? "true"
+        : string.Join(" AND ", new[] { start is null ? null : $"{_column.Name.Quoted} > {Constant(start)}", end is null ? null : Below(end) }.Where(p => p is not null));
+
     /// <summary>Stores the largest value of the destination; for an empty one the place before all rows, or the time of the set-up where no rows were wanted.</summary>
     /// <param name="filled">Whether the first rows were asked for: those within the boundary are still to come then.</param>
     public Task StoreFirstAsync(bool filled) => StoreAsync(_type == "bigint" || filled ? Floor : "pg_catalog.now()");

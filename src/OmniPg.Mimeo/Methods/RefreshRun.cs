@@ -74,6 +74,8 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
 
     private void RequireSense(ReplicationSpec spec)
     {
+        if (options.KeepReaders && spec.Kind != ReplicationKind.Table)
+            throw new ArgumentException($"'{spec.Target}' ({spec.Kind}) keeps no reader waiting for its load; KeepReaders means nothing for it.", nameof(spec));
         if (options.Repull is null)
             return;
         if (!spec.HasCursor && !spec.HasChanges)
@@ -167,7 +169,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 await SpecTable.StoreTokenAsync(session, store, spec.Target, load is { File: null } ? token : null, 0).ConfigureAwait(false);
                 break;
             case ReplicationKind.Table:
-                status = await ReloadMethod.RefreshAsync(run, isGroup).ConfigureAwait(false);
+                status = await ReloadMethod.RefreshAsync(run, isGroup || options.KeepReaders).ConfigureAwait(false);
                 break;
             case ReplicationKind.Dml or ReplicationKind.Logdel:
                 status = await new QueueMethod(run).RefreshAsync(limit, options.Repull is not null).ConfigureAwait(false);

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace OmniPg.Mimeo;
 
-/// <summary>The whole table in one transaction: emptied, filled, its sequences set. Readers wait from the TRUNCATE to the commit; beside other tables there is none.</summary>
+/// <summary>The whole table in one transaction: emptied, filled, its sequences set. Readers wait from the TRUNCATE to the commit; by DELETE there is none.</summary>
 internal static class ReloadMethod
 {
     // Columns whose default takes from the sequence, and those that own it (identity, serial).
@@ -17,13 +17,13 @@ internal static class ReloadMethod
            OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = $1 AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
         """;
 
-    public static async Task<RefreshStatus> RefreshAsync(TableRun run, bool isGroup)
+    public static async Task<RefreshStatus> RefreshAsync(TableRun run, bool keepReaders)
     {
         var table = await RelationInfo.FindAsync(run.Destination, run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(run.Spec.Target);
         run.RequireFit(table);
         // A reader that has one table of a group and waits for this one would keep the group from its end, and each would wait for the other.
-        await run.Destination.Unlimited.ExecuteAsync(isGroup ? $"DELETE FROM {table.Name.Quoted}" : $"TRUNCATE {table.Name.Quoted}{(run.Spec.TruncateCascade ? " CASCADE" : "")}").ConfigureAwait(false);
-        await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r' && !isGroup).ConfigureAwait(false);
+        await run.Destination.Unlimited.ExecuteAsync(keepReaders ? $"DELETE FROM {table.Name.Quoted}" : $"TRUNCATE {table.Name.Quoted}{(run.Spec.TruncateCascade ? " CASCADE" : "")}").ConfigureAwait(false);
+        await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r' && !keepReaders).ConfigureAwait(false);
         foreach (var sequence in run.Spec.Sequences)
             await SetAsync(run.Destination, sequence).ConfigureAwait(false);
         return RefreshStatus.Refreshed;

@@ -63,6 +63,8 @@ internal sealed partial class SourceQueue
         var (source, spec, schema) = (run.Source, run.Spec, run.Store.Schema);
         if (run.Relation.Kind is not ('r' or 'p'))
             throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
+        if (await source.AskAsync(spec.Source, at => at.ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()")).ConfigureAwait(false) is true)
+            throw new SourceKindException(spec.Source, source.Name, "Pull from its primary, or choose another method.");
         if (spec.Kind == ReplicationKind.Logdel && run.Columns.Any(c => c.Name == TableRun.Deleted))
             throw new ColumnDriftException(spec.Target, [$"the source has a column '{TableRun.Deleted}', in which the time of a delete has to stand"], "Leave it out of the columns.");
         var missing = await source.AskAsync(spec.Source, at => MissingAsync(at, run.Relation.Oid, schema)).ConfigureAwait(false);

@@ -19,6 +19,9 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         await source.ExecuteAsync("INSERT INTO orders SELECT i, 'y' FROM generate_series(101, 110) i", TestContext.Current.CancellationToken);
         var refreshed = JsonDocument.Parse((await cli.RunAsync("mimeo", "refresh", "grown", "--json")).Output).RootElement;
         var repulled = await cli.RunAsync("mimeo", "refresh", "grown", "--repull", "10..20");
+        var compared = await cli.RunAsync("mimeo", "validate", "grown", "--between", "10..", "--checksum");
+        var noRange = await cli.RunAsync("mimeo", "validate", "grown", "--between", "10");
+        var noReload = await cli.RunAsync("mimeo", "refresh", "grown", "--keep-readers");
         var failed = await cli.RunAsync("mimeo", "refresh", "nowhere", "grown");
         var list = JsonDocument.Parse((await cli.RunAsync("mimeo", "list", "--json")).Output).RootElement;
         var busy = await cli.RunAsync("mimeo", "source", "remove", "erp");
@@ -31,6 +34,9 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         snapshot.Should().Be(new CliResult(0, "'public.orders' is managed, with 50 rows\n", ""));
         inserter.Should().Be(new CliResult(0, "'public.grown' is managed, with 99 rows\n", ""));
         refreshed.EnumerateArray().Select(r => $"{r.GetProperty("destination")} {r.GetProperty("status")} {r.GetProperty("rows")} {r.GetProperty("lastValue")}").Should().Equal("public.grown Refreshed 10 109");
+        compared.Should().Be(new CliResult(0, "'public.grown' is equal to its source: 99 rows here, 99 there\n", ""));
+        (noRange.ExitCode, noRange.Error).Should().Be((64, "omnipg: --between '10' is not FROM..TO.\n"));
+        noReload.ExitCode.Should().NotBe(0);
         repulled.Output.Should().StartWith("public.grown\tRefreshed\t9\t");
         (failed.ExitCode, failed.Error).Should().Be((2, "omnipg: public.nowhere: Destination table given in argument (public.nowhere) is not managed by mimeo. Hint: List what is managed, or set the table up.\n"));
         failed.Output.Should().StartWith("public.grown\tNothingNew\t0\t");
@@ -149,7 +155,7 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         dml.Should().Be(new CliResult(0, "'public.orders' is managed, with 100 rows\n", ""));
         logdel.ExitCode.Should().Be(0);
         due.Should().Be(new CliResult(0, "", ""));
-        (wrong.ExitCode, wrong.Error).Should().Be((64, "omnipg: --due takes no table and no --group, --limit, --repull or --follow.\n"));
+        (wrong.ExitCode, wrong.Error).Should().Be((64, "omnipg: --due takes no table and no --group, --limit, --repull, --keep-readers or --follow.\n"));
         valid.Should().Be(new CliResult(0, "'public.kept' is equal to its source: 90 rows here, 90 there\n", ""));
         (differs.ExitCode, differs.Output).Should().Be((1, "'public.orders' differs from its source: 91 rows here, 90 there\n"));
         (grouped.ExitCode, limited.ExitCode).Should().Be((0, 64));

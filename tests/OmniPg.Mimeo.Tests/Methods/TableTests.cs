@@ -5,6 +5,27 @@ namespace OmniPg.Mimeo.Tests;
 public sealed class TableTests(PgClusterFixture fixture)
 {
     [Fact]
+    public async Task A_reload_that_keeps_readers_waits_for_none_and_lets_rows_be_that_others_refer_to()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster, o => o.LockTimeout = TimeSpan.FromMilliseconds(200));
+        await mimeo.MakeSourceAsync("public.t");
+        await mimeo.CreateAsync(ReplicationKind.Table, "public.t");
+        await mimeo.Databases.AtDestinationAsync("CREATE TABLE referring (col1 int REFERENCES t DEFERRABLE INITIALLY DEFERRED); INSERT INTO referring VALUES (1)");
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET col2 = 'new' WHERE col1 <= 10");
+        await using (await QueueTests.HoldAsync(mimeo.Databases.Destination, "BEGIN; SELECT count(*) FROM t"))
+        {
+            (await mimeo.RefreshAsync("public.t", new RefreshOptions { KeepReaders = true })).Rows.Should().Be(10000);
+            var waiting = () => mimeo.RefreshAsync("public.t");
+            await waiting.Should().ThrowAsync<MimeoException>();
+        }
+
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT * FROM t");
+        await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.t", s => s with { Destination = QualifiedName.Parse("public.shown") });
+        var senseless = () => mimeo.RefreshAsync("public.shown", new RefreshOptions { KeepReaders = true });
+        await senseless.Should().ThrowAsync<ArgumentException>();
+    }
+
+    [Fact]
     public async Task A_table_is_reloaded_as_a_whole_and_its_sequences_follow()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);

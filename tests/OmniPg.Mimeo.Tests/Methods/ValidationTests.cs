@@ -41,6 +41,31 @@ public sealed class ValidationTests(PgClusterFixture fixture)
         (counted.IsEqual, counted.SourceRows - counted.DestinationRows).Should().Be((false, 1L));
     }
 
+    [Theory]
+    [InlineData(ReplicationKind.Inserter)]
+    [InlineData(ReplicationKind.Updater)]
+    public async Task A_window_of_the_cursor_column_is_compared_by_itself(ReplicationKind kind)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.t");
+        await mimeo.CreateAsync(kind, "public.t", s => s with { Cursor = CursorColumn.Serial("col1", 0) });
+        await mimeo.Databases.AtDestinationAsync("DELETE FROM t WHERE col1 IN (100, 200)");
+
+        var all = await WindowAsync(null, null);
+        (all.SourceRows, all.DestinationRows).Should().Be((9999L, 9997L));
+        (await WindowAsync("100", "200")).Should().Match<ValidationResult>(r => r.IsEqual && r.SourceRows == 99);
+        (await WindowAsync("99", "200")).Should().Match<ValidationResult>(r => !r.IsEqual && r.SourceRows == 100 && r.DestinationRows == 99);
+        (await WindowAsync("200", null)).Should().Match<ValidationResult>(r => r.IsEqual && r.SourceRows == 9799);
+        var hostile = () => WindowAsync("1) OR (true", null);
+        await hostile.Should().ThrowAsync<SourceConnectionException>();
+        await mimeo.CreateAsync(ReplicationKind.Table, "public.t", s => s with { Destination = QualifiedName.Parse("public.whole") });
+        var senseless = () => mimeo.Client.ValidateAsync(QualifiedName.Parse("public.whole"), new ValidationOptions { Start = "1" }, TestContext.Current.CancellationToken);
+        await senseless.Should().ThrowAsync<ArgumentException>();
+
+        Task<ValidationResult> WindowAsync(string? start, string? end) =>
+            mimeo.Client.ValidateAsync(QualifiedName.Parse("public.t"), new ValidationOptions { Checksum = true, Start = start, End = end }, TestContext.Current.CancellationToken);
+    }
+
     [Fact]
     public async Task A_refresh_that_is_running_keeps_a_table_from_being_compared()
     {

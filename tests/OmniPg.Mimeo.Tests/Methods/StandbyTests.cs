@@ -1,0 +1,55 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Mimeo.Tests;
+
+/// <summary>A streaming standby as the source.</summary>
+public sealed class StandbyTests(PgClusterFixture fixture)
+{
+    [Fact]
+    public async Task A_standby_serves_what_needs_no_write_there_is_never_taken_for_unchanged_and_refuses_the_rest_by_name()
+    {
+        await using var primary = await PgCluster.StartAsync(cancellationToken: TestContext.Current.CancellationToken);
+        using var directory = new TemporaryDirectory(forServer: true);
+        ServerAccount.Own(directory.Path);
+        var copy = directory.Combine("standby");
+        (await primary.RunProgramAsync("pg_basebackup", "-h", "127.0.0.1", "-p", $"{primary.Port}", "-U", "postgres", "-D", copy, "-c", "fast", "-X", "stream", "-R", "--no-sync")).MustSucceed();
+        await using var standby = await PgCluster.StartAsync(new PgClusterOptions { ExistingDataDirectory = copy }, TestContext.Current.CancellationToken);
+        await using var source = await primary.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE t (id int PRIMARY KEY, w text); INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 5000) i", TestContext.Current.CancellationToken);
+        await CaughtUpAsync();
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster, o => o.SplitLargerThanBytes = 1);
+        await mimeo.Client.AddSourceAsync("standby", standby.GetConnectionString(source.Name), TestContext.Current.CancellationToken);
+
+        foreach (var kind in (ReplicationKind[])[ReplicationKind.Snapshot, ReplicationKind.Table, ReplicationKind.Inserter, ReplicationKind.Updater])
+            (await CreateAsync(kind)).Rows.Should().Be(kind is ReplicationKind.Inserter or ReplicationKind.Updater ? 4999 : 5000);
+        await source.ExecuteAsync("INSERT INTO t SELECT i, 'new' FROM generate_series(5001, 5100) i", TestContext.Current.CancellationToken);
+        await CaughtUpAsync();
+
+        foreach (var kind in (ReplicationKind[])[ReplicationKind.Snapshot, ReplicationKind.Snapshot, ReplicationKind.Table, ReplicationKind.Inserter, ReplicationKind.Updater])
+        {
+            (await mimeo.RefreshAsync($"public.\"{kind}\"")).Status.Should().Be(RefreshStatus.Refreshed);
+            var here = await TwoDatabases.ContentAsync(mimeo.Databases.Destination, $"SELECT * FROM \"{kind}\"");
+            here.Should().Be(await TwoDatabases.ContentAsync(source, "SELECT * FROM t" + (kind is ReplicationKind.Inserter or ReplicationKind.Updater ? " WHERE id < 5100" : "")));
+        }
+        var queued = () => CreateAsync(ReplicationKind.Dml);
+        (await queued.Should().ThrowAsync<SourceKindException>()).Which.Message.Should().Contain("'standby'");
+        var followed = () => CreateAsync(ReplicationKind.Logical);
+        (await followed.Should().ThrowAsync<LogicalSourceException>()).Which.Message.Should().Contain("source 'standby' is a standby");
+
+        Task<CreateResult> CreateAsync(ReplicationKind kind) => mimeo.Client.CreateAsync(
+            new ReplicationSpec
+            {
+                Kind = kind, From = "standby", Source = QualifiedName.Parse("public.t"), Destination = QualifiedName.Create("public", $"{kind}"),
+                Cursor = kind is ReplicationKind.Inserter or ReplicationKind.Updater ? CursorColumn.Serial("id", 0) : null,
+            },
+            cancellationToken: TestContext.Current.CancellationToken);
+
+        async Task CaughtUpAsync()
+        {
+            // Commits of the test servers are written a moment later.
+            var end = await primary.ScalarAsync<string>("SELECT pg_current_wal_insert_lsn()::text", TestContext.Current.CancellationToken);
+            await Eventually.TrueAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() >= '{end}'", TestContext.Current.CancellationToken), "the standby has replayed it",
+                cancellationToken: TestContext.Current.CancellationToken);
+        }
+    }
+}
