@@ -104,10 +104,7 @@ internal sealed class LogicalMethod(TableRun run)
 
     private async Task<Read> ReadAsync(RelationInfo table, LogicalPlace place, LogicalPlace.Horizon seen, NpgsqlLogSequenceNumber end, int? limit)
     {
-        var types = (await run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
-            "SELECT attname::text, atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped", row => (Name: row.GetString(0), Type: row.GetFieldValue<uint>(1)),
-            PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid))).ConfigureAwait(false)).ToDictionary(t => t.Name, t => t.Type, StringComparer.Ordinal);
-        var set = new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], run.Spec.Key.Select(PlaceOf).ToArray(), types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p');
+        var set = await SetAsync().ConfigureAwait(false);
         var before = place.Snapshot is { } held ? new LogicalPlace.Horizon(held) : null;
         var apply = new ChangeApply(run, table, set);
         var command = new NpgsqlCommand("SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, $2, $3, 'proto_version', '1', 'publication_names', $4)", run.Source.Session.Connection)
@@ -155,22 +152,30 @@ internal sealed class LogicalMethod(TableRun run)
                     read = read with { Last = last };
                     break;
                 default:
-                    TakeChange(message);
+                    TakeChange(set, message, wanted);
                     break;
             }
         }
+    }
 
-        void TakeChange(byte[] message)
+    private void TakeChange(ChangeSet set, byte[] message, bool wanted)
+    {
+        try
         {
-            try
-            {
-                set.Take(message, wanted);
-            }
-            catch (InvalidDataException error)
-            {
-                throw new ColumnDriftException(run.Spec.Target, [error.Message.TrimEnd('.')], "Change the destination in the same way, then refresh it with Repull.All.");
-            }
+            set.Take(message, wanted);
         }
+        catch (InvalidDataException error)
+        {
+            throw new ColumnDriftException(run.Spec.Target, [error.Message.TrimEnd('.')], "Change the destination in the same way, then refresh it with Repull.All.");
+        }
+    }
+
+    private async Task<ChangeSet> SetAsync()
+    {
+        var types = (await run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
+            "SELECT attname::text, atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped", row => (Name: row.GetString(0), Type: row.GetFieldValue<uint>(1)),
+            PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid))).ConfigureAwait(false)).ToDictionary(t => t.Name, t => t.Type, StringComparer.Ordinal);
+        return new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], run.Spec.Key.Select(PlaceOf).ToArray(), types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p');
 
         int PlaceOf(string name) => run.Columns.Select((c, n) => c.Name.Value == name ? n : -1).FirstOrDefault(n => n >= 0, -1) is >= 0 and var found
             ? found : throw new ColumnDriftException(run.Spec.Target, [$"the key column '{name}' is not among the copied columns any more"], "Drop the table from the configuration and create it anew.");
