@@ -28,18 +28,16 @@ internal static class KeyedRows
 
     /// <summary>Reads and applies.</summary>
     /// <param name="run">The table.</param>
-    /// <param name="query">The rows: the copied columns, or behind a flag all that are written.</param>
+    /// <param name="query">The rows, of the copied columns.</param>
     /// <param name="table">The destination.</param>
-    /// <param name="flag">Name of the flag, which is false for a key whose row has to go; null where there is none.</param>
     /// <returns>Number of rows that came.</returns>
     /// <remarks>An upsert leaves unchanged rows alone; where a second unique index is, two rows may swap its values, which only delete and insert can do.</remarks>
-    public static Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table, string? flag = null) =>
-        ReplaceAsync(run, table, flag, "", written => run.CopyAsync(query, Stage, freeze: false, flag is null ? run.ColumnList : $"{flag}, {written}"));
+    public static Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table) => ReplaceAsync(run, table, null, "", _ => run.CopyAsync(query, Stage, freeze: false));
 
     /// <summary>The same with rows that the caller stages.</summary>
     /// <param name="run">The table.</param>
     /// <param name="table">The destination.</param>
-    /// <param name="flag">Name of the flag; null where there is none.</param>
+    /// <param name="flag">Name of the flag, which is false for a key whose row has to go; null where there is none.</param>
     /// <param name="more">More columns of the stage, each with a comma behind it; of a query over the destination.</param>
     /// <param name="stage">Fills the stage, given the list of columns that are written; returns the number of rows.</param>
     public static async Task<long> ReplaceAsync(TableRun run, RelationInfo table, string? flag, string more, Func<string, Task<long>> stage)
