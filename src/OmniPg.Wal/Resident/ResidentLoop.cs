@@ -72,12 +72,24 @@ internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions opti
         while (!stop.IsCancellationRequested)
         {
             var ready = ListReady();
-            _spool.KeepOnly(ready.Select(static f => f.ToString()).ToHashSet());
+            TidySpool(ready.Select(static f => f.ToString()).ToHashSet());
             var due = ready.Where(work.IsDue).Take(FilesPerLook).ToList();
             await ReportBacklogAsync(due.Count).ConfigureAwait(false);
             await ArchiveAsync(due, work, stop, workUntil).ConfigureAwait(false);
             if (due.Count == 0)
                 await Task.Delay(options.PollInterval, _time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // A spool that goes away under the mode ends no archiving: what stays there too long is about a file that is not ready any more.
+    private void TidySpool(HashSet<string> ready)
+    {
+        try
+        {
+            _spool.KeepOnly(ready);
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException)
+        {
         }
     }
 

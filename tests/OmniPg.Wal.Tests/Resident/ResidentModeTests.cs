@@ -228,6 +228,21 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
     }
 
     [Fact]
+    public async Task A_spool_that_goes_away_ends_nothing()
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
+        var options = Options;
+        await using var resident = await RunningResident.StartAsync(archiver, options, Token);
+        Directory.Delete(Path.Combine(options.SpoolDirectory, "push"), recursive: true);
+
+        var asked = await WalResidentClient.TryArchiveAsync(options.SocketPath!, Scene.Add(Scene.Segments[0]), Token);
+        MakeReady(Scene.Add(Scene.Segments[1]));
+        await Eventually.TrueAsync(() => resident.Events.Count(e => e.Kind == ArchiveEventKind.Archived) >= 2, "the look-ahead goes on", cancellationToken: Token);
+
+        asked.Should().Be(new ResidentAnswer(true));
+    }
+
+    [Fact]
     public async Task Only_one_process_uses_a_spool()
     {
         await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
