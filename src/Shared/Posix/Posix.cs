@@ -148,6 +148,21 @@ internal static partial class Posix
         return number == NotFound ? new DirectoryNotFoundException(message) : new IOException(message, number);
     }
 
+    /// <summary>Keeps the signals that programs send each other from the calling thread; those of its own faults stay, and the runtime's. Linux only.</summary>
+    /// <returns>Whether it is done.</returns>
+    public static bool BlockServerSignals()
+    {
+        // A bit each, from 1 on: HUP INT QUIT, USR1, USR2, PIPE ALRM TERM, CHLD CONT, TSTP TTIN TTOU URG (include/uapi/asm-generic/signal.h; sigset_t has 1,024 bits in libc).
+        var signals = new ulong[16];
+        foreach (var signal in (ReadOnlySpan<int>)[1, 2, 3, 10, 12, 13, 14, 15, 17, 18, 20, 21, 22, 23])
+            signals[0] |= 1UL << (signal - 1);
+        const int Block = 0; // SIG_BLOCK
+        return pthread_sigmask(Block, signals, 0) == 0;
+    }
+
+    [LibraryImport("libc", EntryPoint = "getppid")]
+    public static partial int ParentProcess();
+
     [LibraryImport("libc", EntryPoint = "geteuid")]
     public static partial uint EffectiveUser();
 
@@ -214,6 +229,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int renameat2(int sourceDirectory, string source, int targetDirectory, string target, uint flags);
+
+    [LibraryImport("libc")]
+    private static partial int pthread_sigmask(int how, ulong[] signals, nint previous);
 
     [LibraryImport("libc")]
     private static partial int madvise(nint start, nint length, int advice);

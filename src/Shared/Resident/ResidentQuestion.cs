@@ -33,7 +33,8 @@ internal static class ResidentQuestion
         }
     }
 
-    private static ReadOnlySpan<byte> Request(string path)
+    /// <summary>The question about a file, without the end of the line.</summary>
+    public static ReadOnlySpan<byte> Request(string path)
     {
         var text = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(text);
@@ -63,7 +64,9 @@ internal static class ResidentQuestion
         }
     }
 
-    private static (bool Ok, string? Code, string? Message)? Read(ReadOnlySpan<byte> line)
+    /// <summary>What an answer says, without the end of its line; null when it is none.</summary>
+    /// <exception cref="JsonException">It is no JSON.</exception>
+    public static (bool Ok, string? Code, string? Message)? Read(ReadOnlySpan<byte> line)
     {
         var json = new Utf8JsonReader(line);
         bool? ok = null;

@@ -5,7 +5,7 @@ namespace OmniPg.Shared;
 /// <summary>How the resident process and its clients talk: one line of JSON there, one back.</summary>
 internal static class SocketLine
 {
-    private const int LongestLine = 64 * 1024;
+    public const int LongestLine = 64 * 1024;
     private const int UsualLine = 512;
 
     public static void Send(Socket socket, ReadOnlySpan<byte> json)
