@@ -180,8 +180,10 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
 #pragma warning disable CA1416 // Runs where the module does, on Linux.
         File.SetUnixFileMode(other, (UnixFileMode)0b110_110_110);
 #pragma warning restore CA1416
-        // Its queue is full with the second question that was given up.
+        // Full: the kernel lets one more in than was asked for, and the next would wait for ever.
         deaf.Listen(1);
+        using var first = Connected(other);
+        using var second = Connected(other);
         server.SetSocket(other, "omnipg_archive.timeout = 1s", "omnipg_archive.tiemout = 2s");
         await server.ReloadAsync();
         await server.EndSegmentAsync();
@@ -230,6 +232,13 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
         session.Output.Trim().Should().Be("alive");
         (await preloaded.Should().ThrowAsync<InvalidOperationException>()).Which.Message.Should()
             .Contain("omnipg_archive works in the server's archiver alone.").And.Contain("Name it in archive_library").And.Contain("FATAL:  incompatible library");
+    }
+
+    private static Socket Connected(string path)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Connect(new UnixDomainSocketEndPoint(path));
+        return socket;
     }
 
     // Whether a question waits behind that socket: somebody else is connected to it.
