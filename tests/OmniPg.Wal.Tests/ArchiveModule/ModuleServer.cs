@@ -29,7 +29,7 @@ public sealed class ModuleServer : IAsyncLifetime
     {
         _module = await BuiltModule.CopyAsync(_root.Path);
         Cluster = await StartAsync(null);
-        SetSocket(Socket);
+        await ConfigureAsync(Socket);
     }
 
     public async ValueTask DisposeAsync()
@@ -57,11 +57,12 @@ public sealed class ModuleServer : IAsyncLifetime
             new PgClusterOptions { Installation = Installation, InitDbArguments = ["--wal-segsize=1"], ExistingDataDirectory = data, Settings = settings }, Token);
     }
 
-    /// <summary>Writes the socket, and more settings, into the configuration file, where the next reload finds them.</summary>
-    public void SetSocket(string path, params string[] lines) =>
-        File.AppendAllLines(Path.Combine(Cluster.DataDirectory, "postgresql.conf"), [$"omnipg_archive.socket = '{path.Replace("'", "''", StringComparison.Ordinal)}'", .. lines]);
-
-    public Task ReloadAsync() => Cluster.ExecuteAsync("SELECT pg_reload_conf()", Token);
+    /// <summary>Writes the socket, and more settings, into the configuration file and has the server read it; the archiver does so when it is next awake.</summary>
+    public Task ConfigureAsync(string socket, params string[] lines)
+    {
+        File.AppendAllLines(Path.Combine(Cluster.DataDirectory, "postgresql.conf"), [$"omnipg_archive.socket = '{socket.Replace("'", "''", StringComparison.Ordinal)}'", .. lines]);
+        return Cluster.ExecuteAsync("SELECT pg_reload_conf()", Token);
+    }
 
     public Task<ServerResident> StartResidentAsync() => ServerResident.StartAsync(Program, Cluster.DataDirectory, Archive, Spool, Socket);
 
