@@ -51,7 +51,51 @@ internal sealed class ZstdCodec(bool managed = false) : Codec("zstd", ".zst", -7
         }
     }
 
-    private protected override Stream OpenCompress(Stream sink, int level, bool leaveOpen) => new ZstdEncoderStream(ZstdCompressor.Rent(Managed, level), sink, leaveOpen);
+    private protected override Stream OpenCompress(Stream sink, int level, bool leaveOpen) => new Encoder(ZstdCompressor.Rent(Managed, level), sink, leaveOpen);
 
-    private protected override Stream OpenDecompress(Stream source, bool leaveOpen) => new ZstdDecoderStream(ZstdDecompressor.Rent(Managed), source, leaveOpen);
+    private protected override Stream OpenDecompress(Stream source, bool leaveOpen) => new Decoder(ZstdDecompressor.Rent(Managed), source, leaveOpen);
+
+    /// <summary>Writes one zstd frame with content checksum.</summary>
+    private sealed unsafe class Encoder(ZstdCompressor context, Stream sink, bool leaveOpen) : EncoderStream(sink, leaveOpen, OutputBytes)
+    {
+        // ZSTD_CStreamOutSize: one whole block always fits.
+        private const int OutputBytes = 128 * 1024 + 512;
+
+        protected override bool Encode(ReadOnlySpan<byte> input, EncoderOperation operation, Span<byte> output, out int consumed, out int written)
+        {
+            fixed (byte* source = input, target = output)
+            {
+                var from = new ZstdWindow { Start = source, Size = (nuint)input.Length };
+                var to = new ZstdWindow { Start = target, Size = (nuint)output.Length };
+                var remaining = context.Compress(ref to, ref from, (int)operation);
+                consumed = (int)from.Position;
+                written = (int)to.Position;
+                return operation == EncoderOperation.Continue ? consumed == input.Length : remaining == 0;
+            }
+        }
+
+        protected override void ReleaseEncoder() => context.Return();
+    }
+
+    /// <summary>Reads zstd frames one after the other; the engine checks their checksums.</summary>
+    private sealed unsafe class Decoder(ZstdDecompressor context, Stream source, bool leaveOpen) : DecoderStream("zstd", source, leaveOpen, InputBytes)
+    {
+        // ZSTD_DStreamInSize: one whole block and its header.
+        private const int InputBytes = 128 * 1024 + 3;
+
+        protected override bool Decode(ReadOnlySpan<byte> input, Span<byte> output, out int consumed, out int written)
+        {
+            fixed (byte* source = input, target = output)
+            {
+                var from = new ZstdWindow { Start = source, Size = (nuint)input.Length };
+                var to = new ZstdWindow { Start = target, Size = (nuint)output.Length };
+                var hint = context.Decompress(ref to, ref from);
+                consumed = (int)from.Position;
+                written = (int)to.Position;
+                return hint == 0;
+            }
+        }
+
+        protected override void ReleaseDecoder() => context.Return();
+    }
 }
