@@ -140,8 +140,12 @@ public sealed class PgCluster : IAsyncDisposable
     /// <param name="settings">More settings for this run.</param>
     /// <param name="cancellationToken">Cancels the start.</param>
     /// <returns>A task that ends when the server answers.</returns>
-    public Task StartAgainAsync(IReadOnlyDictionary<string, string>? settings = null, CancellationToken cancellationToken = default) =>
-        Local.RunAsync(settings ?? ImmutableDictionary<string, string>.Empty, cancellationToken);
+    public Task StartAgainAsync(IReadOnlyDictionary<string, string>? settings = null, CancellationToken cancellationToken = default)
+    {
+        // However it ended: by itself it leaves connections to what is gone in the pool.
+        DataSource.Clear();
+        return Local.RunAsync(settings ?? ImmutableDictionary<string, string>.Empty, cancellationToken);
+    }
 
     /// <summary>Stops and starts the server.</summary>
     /// <param name="cancellationToken">Cancels the wait.</param>
