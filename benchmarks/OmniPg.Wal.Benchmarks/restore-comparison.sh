@@ -33,7 +33,7 @@ C
 fi
 echo "filling the archives with ${#segments[@]} segments" >&2
 for s in "${segments[@]}"; do
-  "$omnipg" archive --data-dir "$data" --dst-local "zstd:3=$work/omnipg" "pg_wal/$s"
+  "$omnipg" archive --begin --data-dir "$data" --dst-local "zstd:3=$work/omnipg" "pg_wal/$s"
   [ -z "$pgbackrest" ] || br archive-push "$data/pg_wal/$s"
 done
 
