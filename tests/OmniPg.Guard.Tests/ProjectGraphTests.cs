@@ -84,6 +84,18 @@ public sealed class ProjectGraphTests
         projects.Should().OnlyContain(p => solution.Contains($"\"{p}\""));
     }
 
+    [Fact]
+    public void An_ordinary_restore_asks_for_no_native_compiler()
+    {
+        string[] files = [.. new[] { "src", "tests", "benchmarks", "samples" }.SelectMany(Repository.Projects), .. Directory.EnumerateFiles(Path.Combine(Repository.Root, "eng"), "*.props")];
+        var always = from file in files
+                     from setting in XDocument.Load(file).Descendants("PublishAot")
+                     where setting.AncestorsAndSelf().All(e => e.Attribute("Condition") is null)
+                     select Path.GetRelativePath(Repository.Root, file);
+
+        always.Should().BeEmpty("a package source without it would fail every build");
+    }
+
     private static string[] References(string project) =>
         [.. XDocument.Load(project).Descendants("ProjectReference").Select(r => Path.GetFileNameWithoutExtension(r.Attribute("Include")!.Value.Replace('\\', '/')))];
 
