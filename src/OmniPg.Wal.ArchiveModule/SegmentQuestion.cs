@@ -9,7 +9,6 @@ internal sealed class SegmentQuestion
 {
     private const string PostmasterFile = "postmaster.pid";
     private const int StatusLine = 7;
-    private static readonly int Postmaster = Posix.ParentProcess();
 
     // The server asks up to six times while it stops (pgarch_MainLoop, twice NUM_ARCHIVE_RETRIES): only the first of them may take the whole time.
     private static bool _isStoppingInVain;
@@ -48,7 +47,8 @@ internal sealed class SegmentQuestion
     // Called again and again while there is no answer.
     private void Wait()
     {
-        if (Posix.ParentProcess() != Postmaster)
+        // Not compared with an earlier look at the parent: the postmaster may be gone before there was one.
+        if (Posix.ParentProcess() != Server.Postmaster)
             GiveUp("the server is gone.");
         if (IsStopping())
         {

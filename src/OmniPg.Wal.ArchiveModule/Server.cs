@@ -20,6 +20,9 @@ internal static unsafe partial class Server
     /// <summary>Whether this process is the server's archiver; what else loads a library is the postmaster (<c>shared_preload_libraries</c>) or a session (<c>LOAD</c>).</summary>
     public static bool IsArchiver => *Variable<byte>("IsUnderPostmaster") != 0 && Text(GetBackendTypeDesc(*Variable<int>("MyBackendType"))) == "archiver";
 
+    /// <summary>Process id of the postmaster that this process was forked off.</summary>
+    public static int Postmaster => *Variable<int>("PostmasterPid");
+
     /// <summary>Writes a WARNING into the server's log.</summary>
     public static void Warn(string message, string hint)
     {
