@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using OmniPg.Testing;
@@ -67,7 +66,7 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
         await server.ConfigureAsync(server.Socket);
         await using var hung = await server.StartResidentAsync();
         await server.ArchivedAsync(await server.EndSegmentAsync());
-        hung.Hang();
+        await hung.HangAsync();
         var mark = server.Cluster.ReadLog().Length;
 
         var segment = await server.EndSegmentAsync();
@@ -100,7 +99,7 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
         await File.WriteAllTextAsync(taken, "something else", Token);
         (await server.EndSegmentAsync()).Should().Be(third);
         await server.LoggedAsync($"The file '{third}' is not archived: ", mark);
-        server.Cluster.ReadLog()[mark..].Should().Contain("The log of 'omnipg-wal resident' tells more of wal.archive.conflict");
+        await server.LoggedAsync("The log of 'omnipg-wal resident' tells more of wal.archive.conflict", mark);
         (await File.ReadAllTextAsync(taken, Token)).Should().Be("something else");
         File.Delete(taken);
         await server.EndSegmentAsync();
@@ -113,7 +112,7 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
         await server.ConfigureAsync(server.Socket, "omnipg_archive.shutdown_timeout = 1s");
         await using var resident = await server.StartResidentAsync();
         await server.ArchivedAsync(await server.EndSegmentAsync());
-        resident.Hang();
+        await resident.HangAsync();
         var mark = server.Cluster.ReadLog().Length;
         var segment = await server.EndSegmentAsync();
         await Eventually.TrueAsync(() => Asks(server.Socket), "the server asks", cancellationToken: Token);
@@ -138,10 +137,11 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
         await server.ArchivedAsync(await server.EndSegmentAsync());
         foreach (var kill in (bool[])[false, true])
         {
-            resident.Hang();
+            await resident.HangAsync();
             var segment = await server.EndSegmentAsync();
             await Eventually.TrueAsync(() => Asks(server.Socket), "the server asks", cancellationToken: Token);
-            var archiver = await server.ArchiverAsync();
+            var processes = ProcessTree.ChildrenOf(server.Cluster.ProcessId);
+            processes.Should().Contain(await server.ArchiverAsync());
             if (kill)
             {
                 ServerAccount.Signal(server.Cluster.ProcessId, 9);
@@ -152,10 +152,12 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
                 await server.Cluster.StopAsync(PgShutdown.Immediate, Token);
             }
 
-            await Eventually.TrueAsync(() => !Directory.Exists($"/proc/{archiver}"), "the archiver is gone", cancellationToken: Token);
+            // What has ended has no working directory, even where nobody waits for orphans. The others hold up the next start as well.
+            await Eventually.TrueAsync(() => !processes.Any(p => Directory.Exists($"/proc/{p}/cwd")), "the archiver and all others are gone", cancellationToken: Token);
             resident.GoOn();
             await server.Cluster.StartAgainAsync(null, Token);
             await server.ArchivedAsync(segment);
+            await server.ArchivedAsync(await server.EndSegmentAsync());
         }
     }
 
@@ -170,7 +172,7 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
             async () =>
             {
                 await server.EndSegmentAsync();
-                return server.Cluster.ReadLog()[mark..].Contains("archive_mode enabled, yet archiving is not configured", StringComparison.Ordinal);
+                return server.Cluster.ReadLog()[mark..].Contains("yet archiving is not configured", StringComparison.Ordinal);
             },
             "archiving is not configured",
             cancellationToken: Token);
@@ -260,11 +262,9 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
 
     private static async Task<byte[]> UnpackedAsync(string path)
     {
-        using var process = Process.Start(new ProcessStartInfo("zstd", ["-q", "-d", "-c", path]) { RedirectStandardOutput = true })!;
         using var content = new MemoryStream();
-        await process.StandardOutput.BaseStream.CopyToAsync(content, Token);
-        await process.WaitForExitAsync(Token);
-        process.ExitCode.Should().Be(0, path);
+        await using var unpacked = Codec.Zstd.Decompress(File.OpenRead(path));
+        await unpacked.CopyToAsync(content, Token);
         return content.ToArray();
     }
 }

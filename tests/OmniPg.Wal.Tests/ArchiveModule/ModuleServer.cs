@@ -5,13 +5,24 @@ namespace OmniPg.Wal.Tests.ArchiveModule;
 /// <summary>A server whose <c>archive_library</c> is the module, with segments of 1 MiB, and a place for its resident process.</summary>
 public sealed class ModuleServer : IAsyncLifetime
 {
+    private const int OldestMajor = 15;
     private readonly TemporaryDirectory _root = new(Directory.Exists("/dev/shm") ? "/dev/shm" : null, forServer: true);
     private string _module = "";
+    private PgCluster? _cluster;
+    private string? _missing;
 
     /// <summary>The server programs; <see langword="null"/> takes the ones that are found.</summary>
     public PgInstallation? Installation { get; init; }
 
-    public PgCluster Cluster { get; private set; } = null!;
+    /// <summary>The server. Skips the test where there can be none with the module: a fixture that skips while it is made has its tests fail.</summary>
+    public PgCluster Cluster
+    {
+        get
+        {
+            Assert.SkipWhen(_missing is not null, _missing ?? "");
+            return _cluster!;
+        }
+    }
 
     public ServerCommand Program { get; } = ServerCommand.Prepare("omnipg-wal");
 
@@ -27,15 +38,25 @@ public sealed class ModuleServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _module = await BuiltModule.CopyAsync(_root.Path);
-        Cluster = await StartAsync(null);
+        var programs = Installation ?? (PgInstallations.Find() is [var best, ..] ? best : null);
+        if (programs?.Major < OldestMajor)
+            _missing = $"PostgreSQL {programs.Major} has no archive_library.";
+        else if (!OperatingSystem.IsLinux())
+            _missing = "The module is for Linux.";
+        else if (await BuiltModule.TryCopyAsync(_root.Path) is { } module)
+            _module = module;
+        else
+            _missing = "There is no C linker, or the package source has no native runtime pack for this SDK.";
+        if (_missing is not null)
+            return;
+        _cluster = await StartAsync(null);
         await ConfigureAsync(Socket);
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (Cluster is not null)
-            await Cluster.DisposeAsync();
+        if (_cluster is not null)
+            await _cluster.DisposeAsync();
         Program.Dispose();
         _root.Dispose();
     }

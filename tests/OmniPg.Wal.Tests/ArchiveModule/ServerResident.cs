@@ -47,7 +47,13 @@ public sealed class ServerResident : IAsyncDisposable
     }
 
     /// <summary>From now on it takes questions, as the kernel does for it, and answers none.</summary>
-    public void Hang() => ServerAccount.Signal(_process.Id, Freeze);
+    public Task HangAsync()
+    {
+        ServerAccount.Signal(_process.Id, Freeze);
+        // The signal is taken when a thread of it is next scheduled; until then it might still answer. Its state stands behind its name (proc(5)).
+        return Eventually.TrueAsync(
+            () => File.ReadAllText($"/proc/{_process.Id}/stat") is var stat && stat[stat.LastIndexOf(')') + 2] == 'T', "the resident process is stopped", cancellationToken: TestContext.Current.CancellationToken);
+    }
 
     public void GoOn() => ServerAccount.Signal(_process.Id, Continue);
 
