@@ -71,7 +71,8 @@ internal sealed class SynchVerb : Verb
         await context.Error.WriteAsync($"{Text(plan)}\nCopy? (enter: {Yes}): ");
         await context.Error.FlushAsync(cancellationToken);
         using var input = new StreamReader(Console.OpenStandardInput());
-        if (await input.ReadLineAsync(cancellationToken) == Yes)
+        // A read that waits for a terminal hears no cancellation.
+        if (await input.ReadLineAsync(cancellationToken).AsTask().WaitAsync(cancellationToken) == Yes)
             return true;
         await context.Error.WriteLineAsync("Nothing was copied.");
         return false;

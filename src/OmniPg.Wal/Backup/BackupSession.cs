@@ -65,10 +65,22 @@ internal sealed class BackupSession : IAsyncDisposable
             : throw new WalBackupException("wal.backup.server", "The session goes through a pooler: each statement may meet another one of the server, and a backup needs one.", "Connect to the server itself.");
     }
 
-    /// <summary>Takes the place of the one copy of a cluster that may be under way, until the end of the session.</summary>
+    /// <summary>Takes the place of the one copy of a server that may be under way, until the end of the session.</summary>
     /// <returns>Whether it was free.</returns>
-    public async Task<bool> TryLockAsync(CancellationToken cancellationToken) => _isLocked =
-        await RowAsync("SELECT pg_catalog.pg_try_advisory_lock($1)", r => r.GetBoolean(0), [new() { Value = CopyLock }], cancellationToken).ConfigureAwait(false);
+    public async Task<bool> TryLockAsync(CancellationToken cancellationToken)
+    {
+        _isLocked = await RowAsync("SELECT pg_catalog.pg_try_advisory_lock($1)", r => r.GetBoolean(0), [new() { Value = CopyLock }], cancellationToken).ConfigureAwait(false);
+        // Such a lock is one of its database; the other session may be connected to another.
+        return _isLocked && await RowAsync(
+            """
+            SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_locks l
+                WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+                    AND (l.classid::bigint << 32) | l.objid::bigint = $1)
+            """,
+            r => r.GetBoolean(0),
+            [new() { Value = CopyLock }],
+            cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Begins the backup: the server makes a checkpoint and writes whole pages from then on.</summary>
     public async Task<NpgsqlLogSequenceNumber> StartAsync(string label, bool isFast, CancellationToken cancellationToken)
@@ -105,23 +117,26 @@ internal sealed class BackupSession : IAsyncDisposable
         if (_ending is not null)
             await _ending.CancelAsync().ConfigureAwait(false);
         await _beating.ConfigureAwait(false);
+        // The connection goes back to a pool and lives on: what was begun in it has to be ended.
+        await EndAsync(_open, () => StopAsync(CancellationToken.None)).ConfigureAwait(false);
+        await EndAsync(_isLocked, () => RowAsync("SELECT pg_catalog.pg_advisory_unlock($1)", static r => r.GetBoolean(0), [new() { Value = CopyLock }], CancellationToken.None)).ConfigureAwait(false);
+        await _connection.DisposeAsync().ConfigureAwait(false);
+        _ending?.Dispose();
+        _turn.Dispose();
+        _lost.Dispose();
+    }
+
+    private async Task EndAsync(bool isNeeded, Func<Task> end)
+    {
         try
         {
-            // The connection goes back to a pool and lives on: what was begun in it has to be ended.
-            if (_open && _connection.State == ConnectionState.Open)
-                await StopAsync(CancellationToken.None).ConfigureAwait(false);
-            if (_isLocked && _connection.State == ConnectionState.Open)
-                await RowAsync("SELECT pg_catalog.pg_advisory_unlock($1)", static r => r.GetBoolean(0), [new() { Value = CopyLock }], CancellationToken.None).ConfigureAwait(false);
+            if (isNeeded && _connection.State == ConnectionState.Open)
+                await end().ConfigureAwait(false);
         }
         catch (WalBackupException)
         {
             // It never began, or the session is gone, and the backup with it.
         }
-
-        await _connection.DisposeAsync().ConfigureAwait(false);
-        _ending?.Dispose();
-        _turn.Dispose();
-        _lost.Dispose();
     }
 
     private async Task BeatAsync(CancellationToken ending)

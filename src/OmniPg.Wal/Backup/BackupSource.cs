@@ -16,6 +16,9 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time)
 
     public PgControlFile Control { get; private set; } = null!;
 
+    /// <summary>Whose the data directory is: the folder, and not a link to it.</summary>
+    public (uint User, uint Group) Owner => FileStat.OwnerOf(Path.Combine(DataDirectory, "."));
+
     public BackupManifest Manifest { get; } = new();
 
     public NpgsqlLogSequenceNumber Start { get; private set; }
@@ -59,7 +62,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time)
         return new BackupWal(Facts.SystemIdentifier, session.PgVersion, WalSegmentSize.FromBytes(Control.SegmentSize), label.StartTimeline ?? Control.Timeline, Start, End.StopLsn);
     }
 
-    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, FileStat.OwnerOf(DataDirectory), time);
+    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time);
 
     // A standby on the same machine has the same identifier; the port tells them apart, and so does the state.
     private void RequireSameServer()

@@ -150,7 +150,8 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
             return new TarHeader(member.Path, member.Kind, member.Content.Length, DefaultMode, time.GetUtcNow()) { Owner = owner };
         try
         {
-            var owner = FileStat.OwnerOf(path);
+            // A folder may be a link, which whoever made it owns.
+            var owner = FileStat.OwnerOf(member.Kind == TarKind.Directory ? Path.Combine(path, ".") : path);
             if (member.Kind == TarKind.Directory)
                 return new TarHeader(member.Path, member.Kind, 0, ModeOf(path), Directory.GetLastWriteTimeUtc(path)) { Owner = owner };
             // Shared with everybody: .NET would otherwise take a lock on a file that belongs to the server.

@@ -97,17 +97,17 @@ public sealed class ClusterCopy
         if (!await session.TryLockAsync(cancellationToken).ConfigureAwait(false))
             throw new WalBackupException("wal.backup.server", $"Another copy of system '{plan.SystemIdentifier}' is at work.", "Wait for its end.");
 
-        var workers = plan.Targets.Select(t => new CopyWorker(t, _options, plan.PgVersion)).ToList();
+        var call = string.Create(CultureInfo.InvariantCulture, $"{plan.SystemIdentifier} {Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
+        var workers = plan.Targets.Select((t, i) => new CopyWorker(t, _options, plan.PgVersion, string.Create(CultureInfo.InvariantCulture, $"{call}.{i}"))).ToList();
         await RequireAsPlannedAsync(workers, plan, cancellationToken).ConfigureAwait(false);
         await source.StartAsync(Label, _options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
         if (!source.Tablespaces().SequenceEqual(plan.Tablespaces))
             throw new WalBackupException("wal.backup.tablespace", "A tablespace was made, dropped or moved since the copy was planned.", "Plan again.");
-        var mark = string.Create(CultureInfo.InvariantCulture, $"{plan.SystemIdentifier} {Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
         var mode = OperatingSystem.IsWindows() ? "700" : Convert.ToString((int)File.GetUnixFileMode(plan.DataDirectory) & 0x1FF, 8);
-        var owner = FileStat.OwnerOf(plan.DataDirectory);
-        await EachAsync(workers, w => w.MarkAsync(mark, mode, cancellationToken)).ConfigureAwait(false);
-        await RequireElsewhereAsync(workers, plan, mark, cancellationToken).ConfigureAwait(false);
-        await EachAsync(workers, w => w.ClearAsync(mark, cancellationToken)).ConfigureAwait(false);
+        var owner = source.Owner;
+        await EachAsync(workers, w => w.MarkAsync(mode, cancellationToken)).ConfigureAwait(false);
+        await RequireElsewhereAsync(workers, plan, cancellationToken).ConfigureAwait(false);
+        await EachAsync(workers, w => w.ClearAsync(cancellationToken)).ConfigureAwait(false);
 
         long bytes = 0, vanished = 0, shortened = 0;
         foreach (var tablespace in plan.Tablespaces)
@@ -119,7 +119,7 @@ public sealed class ClusterCopy
             EmptyFiles = _options.Standby ? ["standby.signal"] : [],
         };
         await SendAsync(source.Base(shape, cancellationToken), 0).ConfigureAwait(false);
-        await EachAsync(workers, w => w.FinishAsync(mark, mode, $"{owner.User}:{owner.Group}", cancellationToken)).ConfigureAwait(false);
+        await EachAsync(workers, w => w.FinishAsync(mode, $"{owner.User}:{owner.Group}", cancellationToken)).ConfigureAwait(false);
         if (workers.Exists(w => w.Error is not null))
             throw NotCopied(plan, workers);
         var locations = plan.Targets.Select(t => t.Location).ToList();
@@ -166,21 +166,21 @@ public sealed class ClusterCopy
     }
 
     // Whatever the paths look like: a folder of the server itself, through a link, a second mount or a host that is this one, shows the mark on this side too.
-    private static async Task RequireElsewhereAsync(List<CopyWorker> workers, ClusterCopyPlan plan, string mark, CancellationToken cancellationToken)
+    private static async Task RequireElsewhereAsync(List<CopyWorker> workers, ClusterCopyPlan plan, CancellationToken cancellationToken)
     {
         foreach (var folder in plan.Tablespaces.Select(t => t.Location).Prepend(plan.DataDirectory))
         {
             var path = Path.Combine(folder, CopyWorker.Marker);
-            if (!File.Exists(path) || (await File.ReadAllTextAsync(path, Encoding.UTF8, cancellationToken).ConfigureAwait(false)).TrimEnd() != mark)
+            if (!File.Exists(path) || (await File.ReadAllLinesAsync(path, Encoding.UTF8, cancellationToken).ConfigureAwait(false)) is not [var mark, ..] || !workers.Exists(w => w.Mark == mark))
                 continue;
-            await EachAsync(workers, w => w.UnmarkAsync(mark, cancellationToken)).ConfigureAwait(false);
+            await EachAsync(workers, w => w.UnmarkAsync(cancellationToken)).ConfigureAwait(false);
             throw WalBackupException.Target(folder, "it is the server's own, under another name", "Name another folder.");
         }
     }
 
     private async Task<ClusterCopyTarget> LookAsync(ClusterCopyTarget target, BackupSource source, CancellationToken cancellationToken)
     {
-        var states = await LookAsync(new CopyWorker(target, _options, source.Control.PgMajor ?? 0), cancellationToken).ConfigureAwait(false);
+        var states = await LookAsync(new CopyWorker(target, _options, source.Control.PgMajor ?? 0, ""), cancellationToken).ConfigureAwait(false);
         return target with { Folders = [.. target.Folders.Zip(states, (f, state) => Judge(f, state, source.Facts.SystemIdentifier, _options.Overwrite))] };
     }
 
@@ -208,6 +208,9 @@ public sealed class ClusterCopy
             "own" => folder with { Problem = "holds a tablespace of the cluster that is there" },
             "begun" => folder with { Problem = isOwn ? "holds what an earlier copy of this cluster left" : $"holds what a copy of system '{rest.Split(' ')[0]}' left" },
             "cluster" => folder with { Problem = isOwn ? "holds a cluster" : $"holds another cluster, with system '{rest}', which nothing overwrites" },
+            "working" => folder with { Problem = "holds a copy that is still at work" },
+            "inside" => folder with { Problem = "lies within the files of a cluster" },
+            "mount" => folder with { Problem = "has another file system mounted below it, whose files are none of its own" },
             "running" => folder with { Problem = "holds a server that runs (postmaster.pid)" },
             "orphan" => folder with { Problem = "has no folder above it, which may be a mount that is missing" },
             "file" => folder with { Problem = "is no folder" },

@@ -3,28 +3,72 @@ using System.Globalization;
 namespace OmniPg.Wal;
 
 /// <summary>Fills one copy. All that happens there is done by a shell and by tar, here or behind the remote shell.</summary>
-internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions options, int pgVersion)
+/// <param name="target">The copy.</param>
+/// <param name="options">How it is reached.</param>
+/// <param name="pgVersion">Major version of the server.</param>
+/// <param name="mark">First line of the marks: the system identifier, and a word of this copy alone. Two names of one folder show by it.</param>
+internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions options, int pgVersion, string mark)
 {
-    /// <summary>Lies in each folder from before the first change to after the last: whose copy it is to be, and which call makes it.</summary>
+    /// <summary>
+    /// Lies in each folder from before the first change to after the last. Its lines: whose copy it is to be and which call makes it; its data directory; the processes that changed something.
+    /// </summary>
     public const string Marker = ".omnipg-synch";
 
-    // Written by the scripts: one word per folder, with the system identifier where there is one.
-    private const string States =
+    // By syncfs(2) where there is a program for it: it tells what it could not write, and waits for no other file system.
+    private const string Flush =
         """
         set -u
+        flush() {
+          if sync --help 2>&1 | grep -q -e -f; then sync -f "$1" || exit 8
+          else sync; fi
+        }
+
+        """;
+
+    // Written by the scripts: one word per folder, with the system identifier where there is one.
+    private const string States = Flush +
+        """
+        inside() {
+          up=$(cd -P "$1" && pwd -P) || return 1
+          while [ "$up" != / ]; do
+            [ ! -e "$up/PG_VERSION" ] || return 0
+            up=$(dirname "$up")
+          done
+          return 1
+        }
+        mounted() {
+          here=$(cd -P "$1" && pwd -P) || return 0
+          if [ -r /proc/self/mountinfo ]; then cut -d " " -f 5 /proc/self/mountinfo | sed "s/^/:/" | grep -qF ":$(printf "%s/" "$here" | sed 's/\\/\\134/g; s/ /\\040/g')"
+          else mount | grep -qF " on $here/"; fi
+        }
+        working() {
+          sed 1,2d "$1/.omnipg-synch" | while read -r pid; do
+            if [ -d /proc/self ]; then tr "\0" " " 2>/dev/null < "/proc/$pid/cmdline" | grep -q omnipg-synch && echo yes
+            else kill -0 "$pid" 2>/dev/null && echo yes; fi
+          done | grep -q yes
+        }
         state() {
-          if [ ! -e "$1" ] && [ ! -L "$1" ]; then if [ -d "$(dirname "$1")" ]; then echo absent; else echo orphan; fi; return; fi
+          if [ ! -e "$1" ] && [ ! -L "$1" ]; then
+            above=$(dirname "$1")
+            if [ ! -d "$above" ]; then echo orphan; elif inside "$above"; then echo inside; else echo absent; fi
+            return
+          fi
           [ -d "$1" ] || { echo file; return; }
           list=$(ls -A "$1") || { echo unreadable; return; }
+          if inside "$1/.."; then echo inside; return; fi
           if [ "$1" = "$data" ] && [ -e "$1/postmaster.pid" ]; then echo running; return; fi
-          if [ -f "$1/.omnipg-synch" ]; then echo "begun $(cat "$1/.omnipg-synch")"; return; fi
+          if mounted "$1"; then echo mount; return; fi
+          if [ -f "$1/.omnipg-synch" ] && { [ "$1" = "$data" ] || [ "$(sed -n 2p "$1/.omnipg-synch")" = "$data" ]; }; then
+            if working "$1"; then echo working; else echo "begun $(head -n 1 "$1/.omnipg-synch")"; fi
+            return
+          fi
           case $list in ""|lost+found) echo empty; return;; esac
           if [ "$1" = "$data" ]; then
             if [ -f "$1/PG_VERSION" ] && [ -f "$1/global/pg_control" ]; then echo "cluster $(od -A n -t u8 -N 8 "$1/global/pg_control" | tr -d " ")"; else echo other; fi
             return
           fi
           if [ "$(readlink "$data/pg_tblspc/$2")" = "$1" ]; then
-            for e in "$1"/* "$1"/.[!.]*; do case ${e##*/} in "PG_${major}_"*|"*"|".[!.]*"|lost+found) ;; *) echo other; return;; esac; done
+            for e in "$1"/* "$1"/.[!.]*; do case ${e##*/} in "PG_${major}_"*|"*"|".[!.]*"|lost+found|.omnipg-synch) ;; *) echo other; return;; esac; done
             echo own; return
           fi
           echo other
@@ -53,22 +97,22 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
         put() {
           if [ ! -e "$1" ]; then mkdir "$1" || exit 8; fi
           chmod "$mode" "$1" || exit 8
-          echo "$mark" > "$1/.omnipg-synch" || exit 8
+          # That of an earlier copy goes; one that came since the look stays.
+          case $2 in begun*|own*) rm -f "$1/.omnipg-synch" || exit 8;; esac
+          (set -C; printf "%s\n%s\n" "$mark" "$data" > "$1/.omnipg-synch") || { echo "another copy has begun there, or it takes no file: $1" >&2; exit 7; }
         }
         i=0
         for word in "$@"; do
           case $((i % 3)) in 0) oid=$word;; 1) folder=$word;; 2) one "$folder" "$oid" "$word";; esac
           i=$((i + 1))
         done
-        while [ $# -gt 0 ]; do put "$2"; shift 3; done
-        sync
+        while [ $# -gt 0 ]; do put "$2" "$3"; flush "$2"; shift 3; done
         """;
 
-    private const string Mine =
+    private const string Mine = Flush +
         """
-        set -u
         major=$1; data=$2; mark=$3; shift 3
-        mine() { [ "$(cat "$1/.omnipg-synch")" = "$mark" ] || { echo "another copy has begun there: $1" >&2; exit 7; }; }
+        mine() { [ "$(head -n 1 "$1/.omnipg-synch")" = "$mark" ] || { echo "another copy has begun there: $1" >&2; exit 7; }; }
 
         """;
 
@@ -82,8 +126,9 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
     private const string ClearScript = Mine +
         """
         mine "$data"
+        echo $$ >> "$data/.omnipg-synch" || exit 8
         rm -f "$data/global/pg_control" || exit 8
-        sync
+        flush "$data"
         take() {
           case ${1##*/} in .omnipg-synch|"${old##*/}"|lost+found) return 0;; esac
           [ -e "$1" ] || [ -L "$1" ] || return 0
@@ -101,7 +146,13 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
         done
         """;
 
-    private const string ExtractScript = "exec tar -xpf - -C \"$1\"";
+    // The shell stays: its words tell a later look that this is still at work.
+    private const string ExtractScript = Mine +
+        """
+        mine "$1"
+        echo $$ >> "$1/.omnipg-synch" || exit 8
+        tar -xpf - -C "$1" || exit
+        """;
 
     private const string FinishScript = Mine +
         """
@@ -112,15 +163,14 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
         for word in "$@"; do
           case $word in
             /*) mine "$word"; chmod "$mode" "$word" || exit 8; own "$word"
-                if [ "$word" != "$data" ]; then ln -s "$word" "$data/pg_tblspc/$oid" || exit 8; own "$data/pg_tblspc/$oid"; fi;;
+                if [ "$word" != "$data" ]; then ln -s "$word" "$data/pg_tblspc/$oid" || exit 8; own "$data/pg_tblspc/$oid"; flush "$word"; fi;;
             *) oid=$word;;
           esac
         done
-        sync
+        flush "$data"
         mine "$data"
         mv "$data/global/pg_control$suffix" "$data/global/pg_control" || exit 8
-        while [ $# -gt 0 ]; do rm -f "$2/.omnipg-synch" || exit 8; shift 2; done
-        sync
+        while [ $# -gt 0 ]; do rm -f "$2/.omnipg-synch" || exit 8; flush "$2"; shift 2; done
         """;
 
     private string[] _states = [];
@@ -129,6 +179,8 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
     public Exception? Error { get; private set; }
 
     public ClusterCopyTarget Target => target;
+
+    public string Mark => mark;
 
     /// <summary>What each folder is now: a word, and the system identifier behind it where there is one.</summary>
     public async Task<string[]> LookAsync(CancellationToken cancellationToken)
@@ -139,26 +191,26 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
     }
 
     /// <summary>Takes the folders for this call, when they are still what they were.</summary>
-    public Task MarkAsync(string mark, string mode, CancellationToken cancellationToken) => TryAsync(
+    public Task MarkAsync(string mode, CancellationToken cancellationToken) => TryAsync(
         token => RunAsync(MarkScript, [.. Head, mark, mode, .. Target.Folders.SelectMany((f, i) => (string[])[Oid(f), f.To, _states[i]])], token), cancellationToken);
 
     /// <summary>Gives them back untouched.</summary>
-    public Task UnmarkAsync(string mark, CancellationToken cancellationToken) => TryAsync(token => RunAsync(UnmarkScript, [.. Head, mark, .. Pairs], token), cancellationToken);
+    public Task UnmarkAsync(CancellationToken cancellationToken) => TryAsync(token => RunAsync(UnmarkScript, [.. Head, mark, .. Pairs], token), cancellationToken);
 
     /// <summary>Removes what the plan says is removed.</summary>
-    public Task ClearAsync(string mark, CancellationToken cancellationToken) => Target.Folders.Any(f => f.IsEmptied)
+    public Task ClearAsync(CancellationToken cancellationToken) => Target.Folders.Any(f => f.IsEmptied)
         ? TryAsync(token => RunAsync(ClearScript, [.. Head, mark, .. Target.Folders.Where(f => f.IsEmptied).SelectMany(f => (string[])[Oid(f), f.To])], token), cancellationToken)
         : Task.CompletedTask;
 
     /// <summary>Where the tar file of a folder goes.</summary>
     public CopyTarget Extractor(uint tablespace, string name)
     {
-        var (program, arguments) = Command(ExtractScript, [Target.Folders.First(f => f.Tablespace == tablespace).To]);
+        var (program, arguments) = Command(ExtractScript, [.. Head, mark, Target.Folders.First(f => f.Tablespace == tablespace).To]);
         return new CopyTarget { Sink = new PipeObjectSink(program, arguments), Key = name, Codec = Codec.None, Id = Target.Location };
     }
 
     /// <summary>Flushes everything, and then gives the control file its name. For root the folders get the owner of the server's, as their files have it.</summary>
-    public Task FinishAsync(string mark, string mode, string owner, CancellationToken cancellationToken) =>
+    public Task FinishAsync(string mode, string owner, CancellationToken cancellationToken) =>
         TryAsync(token => RunAsync(FinishScript, [.. Head, mark, mode, owner, TarExtractor.HeldBack, .. Pairs], token), cancellationToken);
 
     public void Fail(Exception error) => Error ??= error;

@@ -6,7 +6,7 @@ namespace OmniPg.Wal.Tests.Synch;
 
 /// <summary>Copies of a running server that become servers, and folders that are not touched.</summary>
 [Collection(nameof(BackupCollection))]
-public sealed class ClusterCopyTests(BackupScene scene)
+public sealed partial class ClusterCopyTests(BackupScene scene)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -129,47 +129,6 @@ public sealed class ClusterCopyTests(BackupScene scene)
     }
 
     [Fact]
-    public async Task The_servers_own_tablespace_under_another_name_is_recognised_and_stays()
-    {
-        var options = Mapped(out var to);
-        var plan = await CopyAsync(options);
-        var link = scene.Fresh("link");
-        Directory.CreateSymbolicLink(link, scene.Tablespace);
-        var space = Path.Combine(to, "pg_tblspc", $"{plan.Targets[0].Folders[1].Tablespace}");
-        File.Delete(space);
-        Directory.CreateSymbolicLink(space, link);
-        options.TablespaceMap = [Rule(scene.Tablespace, link)];
-        options.Overwrite = true;
-        var before = Directory.GetFileSystemEntries(scene.Tablespace, "*", SearchOption.AllDirectories);
-
-        var copy = new ClusterCopy(scene.Server.DataSource, options);
-        var doomed = await copy.PlanAsync(Token);
-        var refusal = (await copy.Awaiting(c => c.ExecuteAsync(doomed, cancellationToken: Token)).Should().ThrowAsync<WalBackupException>()).Which;
-
-        doomed.Problems.Should().BeEmpty();
-        (refusal.Code, refusal.Message).Should().Match<(string Code, string Message)>(r => r.Code == "wal.backup.target" && r.Message.Contains($"'{scene.Tablespace}'", StringComparison.Ordinal));
-        Directory.GetFileSystemEntries(scene.Tablespace, "*", SearchOption.AllDirectories).Should().BeEquivalentTo(before);
-        File.Exists(Path.Combine(to, "global", "pg_control")).Should().BeTrue("nothing was removed anywhere");
-        (await scene.Server.ScalarAsync<long>("SELECT count(*) FROM far", Token)).Should().Be(1000);
-    }
-
-    [Fact]
-    public async Task What_changes_between_the_plan_and_its_execution_is_left_alone()
-    {
-        var options = Mapped(out var to);
-        options.Overwrite = true;
-        var copy = new ClusterCopy(scene.Server.DataSource, options);
-        var plan = await copy.PlanAsync(Token);
-        var file = Path.Combine(Directory.CreateDirectory(to).FullName, "precious");
-        await File.WriteAllTextAsync(file, "x", Token);
-
-        var refusal = (await copy.Awaiting(c => c.ExecuteAsync(plan, cancellationToken: Token)).Should().ThrowAsync<WalBackupException>()).Which;
-
-        refusal.Message.Should().Contain(to).And.Contain("which it was not when the copy was planned");
-        (await File.ReadAllTextAsync(file, Token)).Should().Be("x");
-    }
-
-    [Fact]
     public async Task A_place_that_fails_is_told_in_its_own_words_and_is_copied_to_again_when_that_is_allowed()
     {
         using var scripts = new TemporaryDirectory();
@@ -235,28 +194,32 @@ public sealed class ClusterCopyTests(BackupScene scene)
     }
 
     [Fact]
-    public async Task A_second_copy_of_a_server_waits_for_nobody()
+    public async Task A_data_directory_behind_a_link_belongs_to_its_owner_and_not_to_that_of_the_link()
     {
+        Assert.SkipWhen(ServerAccount.Name is null, "Only root keeps owners.");
         var options = Mapped(out var to);
-        await using var other = await scene.Server.DataSource.OpenConnectionAsync(Token);
-        await using (var hold = other.CreateCommand())
-        {
-            hold.CommandText = "SELECT pg_advisory_lock(8030031580510121571)";
-            await hold.ExecuteNonQueryAsync(Token);
-        }
-
-        var refusal = (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which;
-        await using (var release = other.CreateCommand())
-        {
-            release.CommandText = "SELECT pg_advisory_unlock_all()";
-            await release.ExecuteNonQueryAsync(Token);
-        }
+        Directory.CreateSymbolicLink(options.DataDirectory = scene.Fresh("link"), scene.Server.DataDirectory);
 
         await CopyAsync(options);
 
-        refusal.Message.Should().Contain("Another copy of system");
-        (await scene.Server.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", Token)).Should().Be(0);
-        File.Exists(Path.Combine(to, "global", "pg_control")).Should().BeTrue();
+        using var stat = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("stat", ["-c", "%U", to, Path.Combine(to, "backup_label"), Path.Combine(to, "global", "pg_control")]) { RedirectStandardOutput = true })!;
+        (await stat.StandardOutput.ReadToEndAsync(Token)).Should().Be(string.Concat(Enumerable.Repeat(ServerAccount.Name + "\n", 3)));
+        new DirectoryInfo(to).UnixFileMode.Should().Be(new DirectoryInfo(scene.Server.DataDirectory).UnixFileMode);
+    }
+
+    [Fact]
+    public async Task A_place_that_cannot_flush_what_it_got_is_not_complete()
+    {
+        using var scripts = new TemporaryDirectory();
+        TestScript.Write(Path.Combine(Directory.CreateDirectory(scripts.Combine("bin")).FullName, "sync"), "[ \"$*\" = --help ] && exec echo '  -f  flush'; echo 'Input/output error' >&2; exit 1");
+        var options = Mapped(out var to);
+        options.Targets = [$"db.example:{to}"];
+        options.RemoteShell = TestScript.Write(scripts.Combine("shell"), $"shift; case \"$*\" in *'ln -s'*) PATH='{scripts.Combine("bin")}':$PATH;; esac; exec /bin/sh -c \"$*\"");
+
+        var failure = (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        failure.Message.Should().Contain("Input/output error");
+        File.Exists(Path.Combine(to, "global", "pg_control")).Should().BeFalse();
     }
 
     [Fact]

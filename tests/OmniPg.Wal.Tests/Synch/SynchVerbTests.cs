@@ -29,6 +29,30 @@ public sealed class SynchVerbTests(BackupScene scene)
         refused.Error.Should().Contain($"'{to}' holds a cluster").And.Contain("--overwrite");
     }
 
+    [Fact]
+    public async Task A_signal_ends_the_question()
+    {
+        var to = scene.Fresh("copy");
+        using var program = WalProgram.Start(null, ["synch", "--connection", scene.Server.ConnectionString, "--output", to, "--map", $"{scene.Tablespace}:{scene.Fresh("space")}"]);
+        try
+        {
+            var asked = "";
+            var buffer = new char[256];
+            while (!asked.EndsWith("(enter: YES): ", StringComparison.Ordinal) && await program.StandardError.ReadAsync(buffer, Token) is > 0 and var count)
+                asked += new string(buffer, 0, count);
+            ServerAccount.Signal(program.Id, 15);
+            await program.WaitForExitAsync(Token).WaitAsync(TimeSpan.FromSeconds(60), Token);
+
+            program.ExitCode.Should().Be(143, asked);
+        }
+        finally
+        {
+            program.Kill();
+        }
+
+        Directory.Exists(to).Should().BeFalse();
+    }
+
     [Theory]
     [InlineData("The option --output is required.", "synch")]
     [InlineData("must be an absolute path", "synch", "--output", "relative", "--connection", "Host=/nowhere")]
@@ -50,7 +74,7 @@ public sealed class SynchVerbTests(BackupScene scene)
         using var scripts = new TemporaryDirectory();
         var (to, space, hold) = (scene.Fresh("copy"), scene.Fresh("space"), scripts.Combine("hold"));
         await File.WriteAllTextAsync(hold, "", Token);
-        var shell = TestScript.Write(scripts.Combine("shell"), $"shift; case \"$*\" in *'tar -xpf'*base.tar) head -c 512 >/dev/null; touch '{hold}.reached'; while [ -f '{hold}' ]; do sleep 0.05; done;; esac; exec /bin/sh -c \"$*\"");
+        var shell = TestScript.Write(scripts.Combine("shell"), $"shift; case \"$*\" in *'tar -xpf'*base.tar) head -c 512 >/dev/null; touch '{hold}.reached'; while [ -f '{hold}' ]; do sleep 0.05; done; /bin/sh -c \"$*\"; touch '{hold}.ended'; exit 1;; esac; exec /bin/sh -c \"$*\"");
         string[] words = ["synch", "--connection", scene.Server.ConnectionString, "--output", $"db.example:{to}", "--map", $"{scene.Tablespace}:{space}", "--automatic", "--ssh-path", shell];
 
         using var program = WalProgram.Start(null, words);
@@ -58,6 +82,7 @@ public sealed class SynchVerbTests(BackupScene scene)
         ServerAccount.Signal(program.Id, 9);
         await program.WaitForExitAsync(Token);
         File.Delete(hold);
+        await Eventually.TrueAsync(() => File.Exists(hold + ".ended"), "what it had begun there has ended", TimeSpan.FromSeconds(60), Token);
         var left = await WalProgram.RunAsync(words);
         var control = File.Exists(Path.Combine(to, "global", "pg_control"));
         await Eventually.TrueAsync(
