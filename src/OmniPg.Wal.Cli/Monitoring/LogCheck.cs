@@ -8,10 +8,12 @@ internal sealed class LogCheck
 {
     public const string Names = "last-archive-age, current-archive-time, last-restore-age, current-restore-time, last-backup-age, archive-queue, errors, dump-state";
 
+    private const string NoLog = "No log is there.";
     private readonly string _name;
     private readonly string _format;
     private readonly double? _warning;
     private readonly double? _critical;
+    private bool _isLogThere;
 
     /// <exception cref="UsageException">The format is none of the check's.</exception>
     public LogCheck(string name, string format, double? warning, double? critical)
@@ -44,7 +46,7 @@ internal sealed class LogCheck
         var now = context.Time.GetUtcNow();
         try
         {
-            new OmniPitrLogs(state).Read(logs);
+            _isLogThere = new OmniPitrLogs(state).Read(logs);
         }
         catch (FormatException wrong)
         {
@@ -80,9 +82,9 @@ internal sealed class LogCheck
         : new(null, "s", $"No {what}, as far as the logs tell.") { IsUnknown = true };
 
     // The one that has been under way for longest: a failed call begins again and again.
-    private static Found UnderWay(Dictionary<string, LogState.Span> spans, DateTimeOffset now) => spans.Where(s => s.Value is { Ended: null, Began: not null }).OrderBy(s => s.Value.Began).FirstOrDefault() is { Key: { } name } oldest
+    private Found UnderWay(Dictionary<string, LogState.Span> spans, DateTimeOffset now) => spans.Where(s => s.Value is { Ended: null, Began: not null }).OrderBy(s => s.Value.Began).FirstOrDefault() is { Key: { } name } oldest
         ? new(Seconds(oldest.Value.Began!.Value, now), "s", $"'{name}' has been under way since '{oldest.Value.Began.Value.UtcDateTime:u}'.")
-        : new(null, "s", "Nothing is under way.");
+        : new(null, "s", _isLogThere ? "Nothing is under way." : NoLog) { IsUnknown = !_isLogThere };
 
     private static async Task<Found> QueueAsync(LogState state, NpgsqlDataSource server, CancellationToken cancellationToken)
     {
@@ -123,12 +125,12 @@ internal sealed class LogCheck
         var told = (From is { } from ? state.Errors.Where(e => e.At > Since(from, now, context.Time.LocalTimeZone)) : state.Errors.Where(e => e.Number > state.ErrorsShown)).OrderBy(e => e.At).ToList();
         if (From is null)
             state.ErrorsShown = state.ErrorsRead;
-        var level = told.Count > 0 ? NagiosLine.Warning : NagiosLine.Ok;
+        var level = told.Count > 0 ? NagiosLine.Warning : _isLogThere ? NagiosLine.Ok : NagiosLine.Unknown;
         if (_format == "plain" && told.Count == 0)
             return level;
         return Print(context, _format switch
         {
-            "nagios" => NagiosLine.Of(level, told.Count > 0 ? $"errors: '{told.Count}', last: {told[^1].Line}" : "errors: none", ("errors", told.Count, "")),
+            "nagios" => NagiosLine.Of(level, told.Count > 0 ? $"errors: '{told.Count}', last: {told[^1].Line}" : _isLogThere ? "errors: none" : $"errors: {NoLog}", ("errors", told.Count, "")),
             "json" => JsonDocumentWriter.Text(json =>
             {
                 json.WriteStartArray("errors");

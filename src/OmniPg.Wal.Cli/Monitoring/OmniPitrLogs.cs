@@ -14,24 +14,31 @@ internal sealed class OmniPitrLogs(LogState state)
     private const string Called = "LOG : Called with parameters: ";
 
     /// <summary>Reads all files that the templates name.</summary>
+    /// <returns>Whether there is one at all.</returns>
     /// <exception cref="WalConfigurationException">A line is none of such a log. What came before it is not kept either.</exception>
-    public void Read(IEnumerable<string> templates)
+    public bool Read(IEnumerable<string> templates)
     {
+        var isThere = false;
         var found = new Dictionary<string, (DateTimeOffset Start, string First)>(StringComparer.Ordinal);
         foreach (var template in templates.Select(t => new StrftimeTemplate(Path.GetFullPath(t))))
         {
             // A template of the day matches the names of other logs, too: the name must be the one that the first line makes.
             foreach (var path in Matching(template.Text))
             {
-                if (FirstStamp(path) is { } first && TryStamp(first, out var start) && template.Format(start, TimeZoneInfo.Local) == path)
+                isThere = true;
+                if (FirstStamp(path) is not { } first)
+                    continue;
+                if (TryStamp(first, out var start) ? template.Format(start, TimeZoneInfo.Local) == path : template.Text == path)
                     found[path] = (start, first);
             }
         }
 
-        foreach (var gone in state.Files.Keys.Except(found.Keys).ToList())
+        // A call for another check may name other logs; theirs are not read again for that.
+        foreach (var gone in state.Files.Keys.Where(p => !File.Exists(p)).ToList())
             state.Files.Remove(gone);
         foreach (var (path, file) in found.OrderBy(f => f.Value.Start))
             ReadFile(path, file.First);
+        return isThere;
     }
 
     private void ReadFile(string path, string first)

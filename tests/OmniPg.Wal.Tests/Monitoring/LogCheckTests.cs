@@ -52,6 +52,39 @@ public sealed class LogCheckTests(MonitorScene scene) : IDisposable
     }
 
     [Fact]
+    public async Task Errors_are_not_told_again_after_a_check_of_another_log()
+    {
+        var log = Write(Line("archive", "ERROR : one"));
+        var other = _folder.Combine("other.log");
+        await File.WriteAllTextAsync(other, Line("restore", "LOG : fine") + "\n", Token);
+
+        var first = await RunAsync(log, "--check", "errors");
+        await RunAsync(other, "--check", "last-restore-age");
+        var again = await RunAsync(log, "--check", "errors");
+
+        (first.ExitCode, again.ExitCode, again.Output).Should().Be((1, 0, ""), first.Error + again.Error);
+    }
+
+    [Fact]
+    public async Task Where_no_log_is_nothing_is_known()
+    {
+        var errors = await RunAsync(_folder.Combine("absent-^Y.log"), "--check", "errors", "--format", "nagios");
+        var idle = await RunAsync(_folder.Combine("absent.log"), "--check", "current-archive-time");
+
+        (errors.ExitCode, errors.Output).Should().Be((3, "OMNIPG_WAL UNKNOWN - errors: No log is there. | errors=0\n"), errors.Error);
+        (idle.ExitCode, idle.Output).Should().Be((3, "0\n"), idle.Error);
+    }
+
+    [Fact]
+    public async Task A_file_that_is_none_of_the_logs_is_not_passed_over_when_it_is_named()
+    {
+        var result = await RunAsync(Write("Can't locate OmniPITR/Program.pm in @INC at /opt/omnipitr"), "--check", "errors");
+
+        (result.ExitCode, result.Output).Should().Be((3, ""));
+        result.Error.Should().Contain("at offset '0' that is none of OmniPITR's");
+    }
+
+    [Fact]
     public async Task The_queue_counts_segments_of_their_own_size_over_the_edge_of_a_log_file_number()
     {
         // 1 MiB segments: 4096 to a number in the middle, where the original counted 255.
