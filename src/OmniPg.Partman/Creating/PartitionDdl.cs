@@ -57,7 +57,7 @@ internal static class PartitionDdl
             ],
             Fate = PartitionFate.Create,
             // Under the lock of the parent nobody detaches it any more, or makes something that would take the move for a deletion.
-            Holds = drain ? $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = {Oid(state.Oid)} AND i.inhrelid = {Oid(state.Default!.Oid)}) AND NOT EXISTS ({RowMoves.WhyNotOut(state.Oid, state.Default.Oid)})" : null,
+            Holds = drain ? $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = {Oid(state.Oid)} AND i.inhrelid = {Oid(state.Default!.Oid)}) AND NOT EXISTS ({RowMoves.WhyNotOut(state.Oid, state.Default.Oid)}) AND {RowMoves.HasColumns(state.Oid, shape.Columns)}" : null,
         };
 
         static string Oid(uint oid) => oid.ToString(CultureInfo.InvariantCulture);

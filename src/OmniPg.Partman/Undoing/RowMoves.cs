@@ -67,6 +67,11 @@ internal static class RowMoves
         $"{Leaving}\nUNION ALL\n{Partitions}\nUNION ALL\n{Target}", parent,
         partition != 0 ? Number(partition) : $"SELECT h.inhrelid FROM pg_catalog.pg_inherits h WHERE h.inhparent = {Number(parent)}", target, named);
 
+    /// <summary>The question whether a set has the columns still whose values move: those of one that is new, or computed no more, would stay behind.</summary>
+    public static string HasColumns(uint parent, IEnumerable<string> columns) =>
+        $"ARRAY(SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = {Number(parent)} AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum)"
+        + $" = ARRAY[{string.Join(", ", columns.Select(c => PgLiteral.Quote(c)))}]::pg_catalog.text[]";
+
     private static string Filled(string query, uint parent, string from, uint target, QualifiedName? named) => query
         .Replace("{unsupported}", nameof(InvalidDefinitionReason.Unsupported), StringComparison.Ordinal).Replace("{dependent}", nameof(InvalidDefinitionReason.Dependent), StringComparison.Ordinal)
         .Replace("{log}", PgLiteral.Quote(KeyLog.Triggers[0]), StringComparison.Ordinal).Replace("{target}", nameof(InvalidDefinitionReason.Target), StringComparison.Ordinal).Replace("{parent}", Number(parent), StringComparison.Ordinal)

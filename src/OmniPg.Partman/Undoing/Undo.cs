@@ -122,6 +122,9 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
         var reasons = (await session.RowsAsync(RowMoves.WhyNotInto(state.Oid, 0, to, target), row => new InvalidDefinition(Enum.Parse<InvalidDefinitionReason>(row.GetString(0)), row.GetString(1))).ConfigureAwait(false)).ToList();
         if (!state.IsOwned)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.NotOwned, $"Role '{server.Role}' does not own it."));
+        // No maintenance comes to it any more then, and its rows are in neither table.
+        if (open is null)
+            reasons.AddRange((await Retirement.UnfinishedAsync(session, server, state.Set).ConfigureAwait(false)).Select(u => new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"The retirement of '{u.Before}' was interrupted: let a maintenance finish it first.")));
         if (open is not null && open.Target != to)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Target, $"It is being undone into '{QualifiedName.Parse(open.Name)}', which '{target}' is not: go on with that table, or forget the set and adopt what is left of it."));
         if (reasons.Count > 0)
@@ -218,7 +221,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
         Statements = [],
         Locks = [],
         Holds = $"SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = {Number(look.State!.Oid)} AND i.inhrelid = {Number(partition.Oid)}) AND {IsOpen(look)} "
-            + $"AND NOT EXISTS ({RowMoves.WhyNotInto(look.State.Oid, partition.Oid, look.Target, target)})",
+            + $"AND NOT EXISTS ({RowMoves.WhyNotInto(look.State.Oid, partition.Oid, look.Target, target)}) AND {RowMoves.HasColumns(look.State.Oid, look.Columns)}",
     };
 
     // A row is counted where it leaves and where it arrives. Behind the places that were looked through nothing is looked for again until the end.

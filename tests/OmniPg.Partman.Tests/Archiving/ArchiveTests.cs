@@ -185,6 +185,24 @@ public sealed class ArchiveTests(PgClusterFixture fixture) : PartmanTest(fixture
     }
 
     [Fact]
+    public async Task A_set_with_a_table_that_waits_for_its_archive_is_not_undone_before()
+    {
+        var store = new TroubledStore(new MemoryObjectStore());
+        var client = await CreateAsync(store, withDefault: false);
+        store.Before = (_, _) => throw new IOException("unreachable");
+        (await MaintainAsync(client: client)).Error.Should().BeOfType<PartmanArchiveException>();
+        await Run("CREATE TABLE plain (LIKE events INCLUDING ALL)");
+        var undo = () => client.UndoAsync(Events, QualifiedName.Parse("public.plain"), cancellationToken: Token);
+
+        (await undo.Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which.Message.Should().Contain("The retirement of 'public.gone' was interrupted");
+        store.Before = (_, _) => Task.CompletedTask;
+        (await MaintainAsync(client: client)).Error.Should().BeNull();
+
+        (await undo()).Rows.Should().Be(0);
+        (await LeftAsync()).Should().Be(0);
+    }
+
+    [Fact]
     public async Task An_archive_does_not_come_back_where_a_partition_is_or_a_name_is_taken()
     {
         var client = await CreateAsync(new MemoryObjectStore(), withDefault: false);

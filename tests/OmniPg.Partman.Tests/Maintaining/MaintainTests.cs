@@ -605,6 +605,31 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
         (await Partman.DrainDefaultAsync(Events, cancellationToken: Token)).Should().BeEmpty();
     }
 
+    [Fact]
+    public async Task Values_of_a_column_that_is_new_when_a_drain_gets_its_lock_do_not_stay_behind()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(o => o.Premake = 1), Token);
+        await Run("INSERT INTO events VALUES (95, 'x')");
+        await using var connection = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await connection.BeginTransactionAsync(Token);
+        async Task Hold(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, connection, transaction);
+            await command.ExecuteNonQueryAsync(Token);
+        }
+        await Hold("LOCK TABLE ONLY events IN SHARE UPDATE EXCLUSIVE MODE");
+
+        var draining = Client(o => o.LockTimeout = TimeSpan.FromSeconds(30)).DrainDefaultAsync(Events, cancellationToken: Token);
+        await Eventually.TrueAsync(() => Ask<bool>($"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND {connection.ProcessID} = ANY (pg_blocking_pids(pid)))"), "the drain waits", cancellationToken: Token);
+        await Hold("ALTER TABLE events ADD extra text; UPDATE events SET extra = 'kept'");
+        await transaction.CommitAsync(Token);
+        await FluentActions.Awaiting(() => draining).Should().ThrowAsync<StalePlanException>();
+        await Partman.DrainDefaultAsync(Events, cancellationToken: Token);
+
+        (await Ask<string>("SELECT tableoid::regclass || ' ' || extra FROM events")).Should().Be("events_p90 kept");
+    }
+
     [Theory]
     [InlineData("CREATE TABLE refers (id bigint REFERENCES events ON DELETE CASCADE); INSERT INTO refers VALUES (95)", "*of 'public.refers' refers to its rows*")]
     [InlineData("ALTER TABLE events ADD up bigint REFERENCES events ON DELETE CASCADE; INSERT INTO events VALUES (96, 95)", "*of 'public.events' refers to its rows*")]

@@ -132,7 +132,7 @@ public sealed class UndoTests(PgClusterFixture fixture) : PartmanTest(fixture)
         await Partman.AdoptAsync(orders, new AdoptionOptions { Interval = PgInterval.OfDays(1) }, Token);
         await Partman.DrainDefaultAsync(orders, cancellationToken: Token);
         await using var writers = new ShadowWriters(Database.ConnectionString, 4, 600, seed: 3);
-        await writers.WaitAsync(10, Token);
+        await writers.WaitAsync(21, Token);
 
         await Client(o => o.LockAttempts = 100).UndoAsync(orders, Plain, Of(60), new Watch(p =>
         {
@@ -198,6 +198,50 @@ public sealed class UndoTests(PgClusterFixture fixture) : PartmanTest(fixture)
         left.Should().NotBeNull();
         (await Ask<long>("SELECT count(*) FROM plain")).Should().Be(moved);
         (await Ask<long>("SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM pg_class WHERE relname = 'events_p0' AND NOT relispartition) * (SELECT count(*) FROM events_p0)")).Should().Be(45 - 7);
+    }
+
+    [Fact]
+    public async Task Values_of_a_column_that_both_tables_get_meanwhile_go_along()
+    {
+        await FilledAsync();
+        var (added, done) = (false, (UndoResult?)null);
+
+        for (var tries = 0; done is null && tries < 2; tries++)
+        {
+            try
+            {
+                done = await Partman.UndoAsync(Events, Plain, Of(4), new Watch(_ =>
+                {
+                    if (!added)
+                        Sync("ALTER TABLE events ADD extra text; ALTER TABLE plain ADD extra text", "UPDATE events SET extra = 'kept'");
+                    added = true;
+                }), Token);
+            }
+            catch (StalePlanException)
+            {
+            }
+        }
+
+        done.Should().Be(new UndoResult(45, 4));
+        (await Ask<long>("SELECT count(*) FROM plain WHERE extra = 'kept'")).Should().Be(45 - 4);
+    }
+
+    [Fact]
+    public async Task More_late_rows_than_may_move_under_the_lock_go_in_batches_first()
+    {
+        await FilledAsync();
+        var late = false;
+
+        var done = await Partman.UndoAsync(Events, Plain, Of(4), new Watch(p =>
+        {
+            if (p.Rows == 9 && !late)
+                Sync("INSERT INTO events (id, note) SELECT 5, 'late' FROM generate_series(1, 10)");
+            late |= p.Rows == 9;
+        }), Token);
+
+        late.Should().BeTrue();
+        done.Should().Be(new UndoResult(55, 4));
+        (await Ask<long>("SELECT count(*) FROM plain")).Should().Be(55);
     }
 
     [Fact]
