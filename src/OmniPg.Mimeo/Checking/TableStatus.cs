@@ -21,11 +21,11 @@ internal static class TableStatus
         }).ConfigureAwait(false);
     }
 
-    // An entry has no time of its own, so that the extension can read it; its transaction may have one.
+    // An entry has no time of its own, so that the extension can read it; its transaction may have one, unless it is older than the setting.
     private static async Task<TableStatusResult> WaitingAsync(PgSession at, TableStatusResult status)
     {
         var hasTimes = await at.ScalarAsync("SELECT pg_catalog.current_setting('track_commit_timestamp')::boolean").ConfigureAwait(false) is true;
-        var age = hasTimes ? "CASE WHEN count(*) = 0 THEN interval '0' ELSE greatest(pg_catalog.clock_timestamp() - min(pg_catalog.pg_xact_commit_timestamp(xmin)), '0') END" : "NULL::interval";
+        var age = hasTimes ? "CASE WHEN count(*) = 0 THEN interval '0' WHEN count(pg_catalog.pg_xact_commit_timestamp(xmin)) = count(*) THEN greatest(pg_catalog.clock_timestamp() - min(pg_catalog.pg_xact_commit_timestamp(xmin)), '0') END" : "NULL::interval";
         return await at.RowAsync($"SELECT count(*), {age} FROM {status.Spec.Queue!.Value.Quoted}", row => status with { Waiting = row.GetInt64(0), Behind = Span(row, 1) }).ConfigureAwait(false) ?? status;
     }
 

@@ -164,11 +164,16 @@ public sealed class MimeoServerException : MimeoException
     public override bool IsTransient { get; }
 }
 
-/// <summary><c>mimeo.dependents</c>: other objects stand on a relation that has to be dropped.</summary>
+/// <summary><c>mimeo.dependents</c>: other objects stand on a relation that has to be dropped, or rows of others go with those of a table that has to be emptied.</summary>
 public sealed class DependentObjectsException : MimeoException
 {
     internal DependentObjectsException(QualifiedName relation, Exception inner)
         : base("mimeo.dependents", $"Other objects depend on '{relation}': {(inner as Npgsql.PostgresException)?.Detail ?? inner.Message}", "Drop them first and make them again in the post script.", inner)
+    {
+    }
+
+    internal DependentObjectsException(QualifiedName relation, string key)
+        : base("mimeo.dependents", $"Emptied by DELETE, '{relation}' would change rows of another table: {key} says what becomes of them.", "Make the key NO ACTION DEFERRABLE INITIALLY DEFERRED, or set TruncateCascade where those rows may go.")
     {
     }
 }

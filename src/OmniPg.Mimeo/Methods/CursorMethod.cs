@@ -6,6 +6,13 @@ namespace OmniPg.Mimeo;
 /// <remarks>The new place is written in the transaction of the rows. Both bounds are exclusive, and both are constants that were read in the snapshot of the copy.</remarks>
 internal sealed class CursorMethod
 {
+    // A standby that has not replayed all that it has received, or receives nothing, shows the state of an earlier time: what is written until then on its primary may lie below now.
+    private const string Clock =
+        """
+        CASE WHEN NOT pg_catalog.pg_is_in_recovery() OR pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() AND EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) THEN pg_catalog.now()
+            ELSE least(pg_catalog.now(), coalesce(pg_catalog.pg_last_xact_replay_timestamp(), (SELECT checkpoint_time FROM pg_catalog.pg_control_checkpoint()))) END
+        """;
+
     private readonly TableRun _run;
     private readonly ColumnInfo _column;
     private readonly string _type;
@@ -114,7 +121,7 @@ internal sealed class CursorMethod
             ? $"""
               SELECT least(b.at::{_type}, (SELECT min(later::{_type}) FROM pg_catalog.generate_series(pg_catalog.date_trunc('hour', b.at), b.at + interval '4 hours', interval '15 minutes') later
                   WHERE later > b.at))::text
-              FROM (SELECT pg_catalog.now() - {PgLiteral.Quote(interval.ToString())}::interval) b (at)
+              FROM (SELECT {Clock} - {PgLiteral.Quote(interval.ToString())}::interval) b (at)
               """
             : string.Create(CultureInfo.InvariantCulture, $"SELECT (max({_column.Name.Quoted})::bigint - {_run.Spec.Cursor.SerialBoundary})::text FROM {_run.Spec.Source.Quoted}");
         return await AskAsync(source => source.ScalarAsync(sql)).ConfigureAwait(false) as string;

@@ -185,7 +185,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 status = await new CursorMethod(run).RefreshAsync(limit, options.Repull, time.GetUtcNow()).ConfigureAwait(false);
                 // What a view is made of says nothing of rows.
                 if (run.Relation.Kind is 'r' or 'p')
-                    await SourceShape.CompareAsync(run, options.Repull is { Start: null, End: null }, files: false).ConfigureAwait(false);
+                    await SourceShape.CompareAsync(run, status != RefreshStatus.PausedForDst && options.Repull is { Start: null, End: null }, files: false).ConfigureAwait(false);
                 break;
         }
         await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);

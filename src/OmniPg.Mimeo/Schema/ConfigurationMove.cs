@@ -55,6 +55,9 @@ internal static class ConfigurationMove
             var moved = await session.ExecuteAsync($"INSERT INTO {to.Quoted}.{name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {from.Quoted}.{name}").ConfigureAwait(false);
             sources = name == "dblink_mapping_mimeo" ? moved : sources;
         }
+        // Its functions fail where they are to log to the extension pg_jobmon and there is none.
+        if (toExtension)
+            await session.ExecuteAsync($"UPDATE {to.Quoted}.refresh_config SET jobmon = false WHERE jobmon AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_jobmon')").ConfigureAwait(false);
         foreach (var name in (string[])[.. Leaves, "dblink_mapping_mimeo"])
             await session.ExecuteAsync($"DELETE FROM {from.Quoted}.{name}").ConfigureAwait(false);
         var sequence = toExtension ? $"{PgLiteral.Quote($"{to.Quoted}.dblink_mapping_mimeo_data_source_id_seq")}::regclass" : $"pg_catalog.pg_get_serial_sequence({PgLiteral.Quote($"{to.Quoted}.dblink_mapping_mimeo")}, 'data_source_id')::regclass";

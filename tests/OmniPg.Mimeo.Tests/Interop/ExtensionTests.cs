@@ -109,4 +109,23 @@ public sealed class ExtensionTests(PgClusterFixture fixture)
             }
         }
     }
+
+    [Fact]
+    public async Task A_table_that_was_set_up_here_is_refreshed_by_the_extension_that_got_it_without_a_job_log()
+    {
+        await using var databases = await TwoDatabases.CreateAsync(fixture.Cluster);
+        Assert.SkipUnless(await databases.DestinationAsync<bool>("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'mimeo')"), "The extension mimeo is not installed.");
+        await databases.AtSourceAsync("CREATE TABLE own (id int PRIMARY KEY, t text)");
+        var client = new MimeoClient(databases.Destination.DataSource);
+        await client.EnsureCreatedAsync(TestContext.Current.CancellationToken);
+        await client.AddSourceAsync("erp", databases.Source.ConnectionString, TestContext.Current.CancellationToken);
+        await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Table, From = "erp", Source = QualifiedName.Parse("public.own") }, cancellationToken: TestContext.Current.CancellationToken);
+        await databases.AtDestinationAsync("CREATE SCHEMA dblink; CREATE SCHEMA ext; CREATE EXTENSION dblink SCHEMA dblink; CREATE EXTENSION mimeo SCHEMA ext");
+
+        await client.ExportToExtensionAsync(TestContext.Current.CancellationToken);
+        await databases.AtSourceAsync("INSERT INTO own VALUES (1, 'x')");
+        await databases.AtDestinationAsync("SELECT ext.refresh_table('public.own')");
+
+        await databases.ShouldBeEqualAsync("SELECT * FROM own", "SELECT * FROM own");
+    }
 }

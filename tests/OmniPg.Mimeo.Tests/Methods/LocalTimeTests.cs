@@ -52,6 +52,24 @@ public sealed class LocalTimeTests(PgClusterFixture fixture)
         (await mimeo.Client.FindAsync(Table, TestContext.Current.CancellationToken))!.LastRun.Should().NotBeNull();
     }
 
+    [Fact]
+    public async Task A_repull_that_pauses_has_read_no_rows_and_a_column_made_anew_is_told_on()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE local (at timestamp, w text); INSERT INTO local VALUES ('2026-01-01', 'x')");
+        await mimeo.CreateAsync(ReplicationKind.Inserter, "public.local", s => s with { Cursor = CursorColumn.Time("at") });
+        await mimeo.Databases.AtDestinationAsync("UPDATE omnipg_mimeo.refresh_config_inserter_time SET dst_active = true");
+        await mimeo.Databases.AtSourceAsync("ALTER TABLE local DROP w; ALTER TABLE local ADD w text DEFAULT 'anew'");
+        await using var here = In(mimeo, "Europe/Berlin");
+        Task<RefreshResult> AtAsync(string now, Repull? repull) => new MimeoClient(here, time: new WaitableTimeProvider(DateTimeOffset.Parse(now, System.Globalization.CultureInfo.InvariantCulture)))
+            .RefreshAsync(Table, new RefreshOptions { Repull = repull }, cancellationToken: TestContext.Current.CancellationToken);
+
+        (await AtAsync("2026-10-24T23:00:00Z", Repull.All)).Status.Should().Be(RefreshStatus.PausedForDst);
+        (await AtAsync("2026-10-26T00:00:00Z", null)).Warnings.Should().ContainSingle().Which.Should().Contain("was made anew");
+        (await AtAsync("2026-10-26T00:00:00Z", Repull.All)).Warnings.Should().BeEmpty();
+        (await AtAsync("2026-10-26T00:00:00Z", null)).Warnings.Should().BeEmpty();
+    }
+
     [Theory]
     [InlineData("timestamp")]
     [InlineData("timestamptz")]

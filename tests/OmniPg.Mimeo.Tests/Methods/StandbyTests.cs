@@ -36,6 +36,33 @@ public sealed class StandbyTests(PgClusterFixture fixture)
         var followed = () => CreateAsync(ReplicationKind.Logical);
         (await followed.Should().ThrowAsync<LogicalSourceException>()).Which.Message.Should().Contain("source 'standby' is a standby");
 
+        // What its primary commits while it lags may have earlier times than what it shows.
+        await source.ExecuteAsync("CREATE TABLE timed (id int PRIMARY KEY, at timestamptz)", TestContext.Current.CancellationToken);
+        await CaughtUpAsync();
+        await mimeo.Client.CreateAsync(
+            new ReplicationSpec { Kind = ReplicationKind.Inserter, From = "standby", Source = QualifiedName.Parse("public.timed"), Cursor = CursorColumn.Time("at", "100 milliseconds") }, cancellationToken: TestContext.Current.CancellationToken);
+        await using var writer = await source.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await using var writing = await writer.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using (var insert = new Npgsql.NpgsqlCommand("INSERT INTO timed VALUES (1, clock_timestamp() + interval '1 s')", writer, writing))
+            await insert.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("INSERT INTO timed VALUES (2, clock_timestamp() + interval '2 s')", TestContext.Current.CancellationToken);
+        var later = await source.ScalarAsync<string>("SELECT at::text FROM timed", TestContext.Current.CancellationToken);
+        await CaughtUpAsync();
+        await standby.ExecuteAsync("SELECT pg_wal_replay_pause()", TestContext.Current.CancellationToken);
+        await StandsAsync("pg_get_wal_replay_pause_state() = 'paused'");
+        await writing.CommitAsync(TestContext.Current.CancellationToken);
+        await StandsAsync($"pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn() AND clock_timestamp() > timestamptz '{later}' + interval '200 ms'");
+        (await mimeo.RefreshAsync("public.timed")).Rows.Should().Be(0);
+        await standby.ExecuteAsync("SELECT pg_wal_replay_resume()", TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(async () =>
+        {
+            await mimeo.RefreshAsync("public.timed");
+            return await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM timed") == 2;
+        }, "both rows have come", cancellationToken: TestContext.Current.CancellationToken);
+
+        Task StandsAsync(string condition) => Eventually.TrueAsync(
+            () => standby.ScalarAsync<bool>($"SELECT {condition}", TestContext.Current.CancellationToken), condition, cancellationToken: TestContext.Current.CancellationToken);
+
         Task<CreateResult> CreateAsync(ReplicationKind kind) => mimeo.Client.CreateAsync(
             new ReplicationSpec
             {

@@ -38,10 +38,20 @@ public sealed class StatusTests(PgClusterFixture fixture)
     [Fact]
     public async Task The_age_of_the_oldest_entry_is_known_where_the_source_keeps_times_of_commits_and_the_gauges_tell_it()
     {
-        await using var cluster = await PgCluster.StartAsync(new PgClusterOptions { Settings = new Dictionary<string, string> { ["track_commit_timestamp"] = "on" } }, TestContext.Current.CancellationToken);
+        await using var cluster = await PgCluster.StartAsync(cancellationToken: TestContext.Current.CancellationToken);
         await using var mimeo = await Mimeo.CreateAsync(cluster);
         await mimeo.MakeSourceAsync("public.t");
         await mimeo.CreateAsync(ReplicationKind.Dml, "public.t", s => s with { Destination = QualifiedName.Parse("public.aged") });
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET col2 = 'old' WHERE col1 = 9");
+        await cluster.StopAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await cluster.StartAgainAsync(new Dictionary<string, string> { ["track_commit_timestamp"] = "on" }, TestContext.Current.CancellationToken);
+        mimeo.Databases.Source.DataSource.Clear();
+        mimeo.Databases.Destination.DataSource.Clear();
+        // Of an entry that is older than the setting nobody knows the age, nor is it that of a later one.
+        (await StatusAsync(mimeo, "public.aged")).Should().Match<TableStatusResult>(s => s.Waiting == 1 && s.Behind == null);
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET col2 = 'old' WHERE col1 = 8");
+        (await StatusAsync(mimeo, "public.aged")).Should().Match<TableStatusResult>(s => s.Waiting == 2 && s.Behind == null);
+        await mimeo.RefreshAsync("public.aged");
         using var meter = new MeterRecorder("OmniPg.Mimeo");
         (await StatusAsync(mimeo, "public.aged")).Behind.Should().Be(TimeSpan.Zero);
         var before = await mimeo.Databases.SourceAsync<DateTime>("UPDATE t SET col2 = 'new' WHERE col1 <= 3 RETURNING clock_timestamp()");

@@ -25,6 +25,31 @@ public sealed class TableTests(PgClusterFixture fixture)
         await senseless.Should().ThrowAsync<ArgumentException>();
     }
 
+    [Theory]
+    [InlineData("CASCADE")]
+    [InlineData("SET NULL")]
+    public async Task A_reload_by_DELETE_changes_no_rows_of_other_tables_unless_they_may_go(string action)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, up int REFERENCES t ON DELETE CASCADE); INSERT INTO t VALUES (1, 1), (2, 1)");
+        await mimeo.CreateAsync(ReplicationKind.Table, "public.t");
+        await mimeo.CreateAsync(ReplicationKind.Table, "public.t", s => s with { Destination = QualifiedName.Parse("public.loose"), TruncateCascade = true });
+        await mimeo.Databases.AtDestinationAsync($"""
+            ALTER TABLE t ADD FOREIGN KEY (up) REFERENCES t ON DELETE CASCADE; CREATE TABLE referring (id int REFERENCES t ON DELETE {action}); INSERT INTO referring VALUES (1);
+            CREATE TABLE going (id int REFERENCES loose ON DELETE CASCADE); INSERT INTO going VALUES (1)
+            """);
+
+        var reloading = () => mimeo.RefreshAsync("public.t", new RefreshOptions { KeepReaders = true });
+        (await reloading.Should().ThrowAsync<DependentObjectsException>()).Which.Message.Should().Contain("foreign key referring_id_fkey of public.referring");
+        var grouped = () => mimeo.Client.RefreshGroupAsync([QualifiedName.Parse("public.t")], cancellationToken: TestContext.Current.CancellationToken);
+        await grouped.Should().ThrowAsync<DependentObjectsException>();
+
+        (await mimeo.Databases.DestinationAsync<int>("SELECT id FROM referring")).Should().Be(1);
+        (await mimeo.RefreshAsync("public.loose", new RefreshOptions { KeepReaders = true })).Rows.Should().Be(2);
+        await mimeo.Databases.AtDestinationAsync("DROP TABLE referring");
+        (await reloading()).Rows.Should().Be(2);
+    }
+
     [Fact]
     public async Task A_table_is_reloaded_as_a_whole_and_its_sequences_follow()
     {
