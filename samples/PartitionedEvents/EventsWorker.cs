@@ -58,13 +58,20 @@ internal sealed class EventsWorker(NpgsqlDataSource dataSource, PartmanClient pa
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var work = Enumerable.Range(0, Writers).Select(_ => WriteAsync(stop.Token)).Append(MaintainAsync(stop.Token)).ToList();
         var clock = Stopwatch.StartNew();
-        while (clock.Elapsed < time && !work.Exists(w => w.IsCompleted))
+        try
         {
-            await Task.Delay(TimeSpan.FromSeconds(Math.Min(5, time.TotalSeconds)), cancellationToken);
-            await ShowAsync(cancellationToken);
+            while (clock.Elapsed < time && !work.Exists(w => w.IsCompleted))
+            {
+                await Task.Delay(TimeSpan.FromSeconds(Math.Min(5, time.TotalSeconds)), cancellationToken);
+                await ShowAsync(cancellationToken);
+            }
         }
-        await stop.CancelAsync();
-        await Task.WhenAll(work);
+        finally
+        {
+            // Whatever ends it: an archive that is under way comes to its end before its schema and its folder go.
+            await stop.CancelAsync();
+            await Task.WhenAll(work);
+        }
         return await AccountAsync(cancellationToken) ? 0 : 1;
     }
 

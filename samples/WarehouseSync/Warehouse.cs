@@ -53,6 +53,7 @@ internal static class Warehouse
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var writing = Sources.WriteAsync(shop, crm, stop.Token);
+        var written = 0;
         var shown = new Table().Title("Refreshed while the sources are written to").AddColumns("Table", "Round", "Status", "Rows", "Milliseconds");
         try
         {
@@ -68,9 +69,10 @@ internal static class Warehouse
         finally
         {
             await stop.CancelAsync();
+            written = await writing;
         }
         AnsiConsole.Write(shown);
-        AnsiConsole.WriteLine($"{await writing} transactions were written at each source meanwhile.");
+        AnsiConsole.WriteLine($"{written} transactions were written at each source meanwhile.");
     }
 
     // As one state of each source.
