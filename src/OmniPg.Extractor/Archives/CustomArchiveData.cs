@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace OmniPg.Extractor;
 
 /// <summary>Data blocks of a custom archive, which follow the table of contents in its order.</summary>
-internal sealed class CustomArchiveData(ArchiveBytes source, ArchiveToc toc) : ArchiveData
+internal sealed partial class CustomArchiveData(ArchiveBytes source, ArchiveToc toc) : ArchiveData
 {
     private readonly long _start = source.First.Position;
     private Dictionary<int, long>? _positions;

@@ -1,7 +1,7 @@
 namespace OmniPg.Extractor;
 
 /// <summary>What a command line of PG Extractor asks for, in terms of this package.</summary>
-public sealed record ExtractorArguments
+public sealed partial record ExtractorArguments
 {
     /// <summary>How pg_dump connects: host, port, user, database, as far as they were given. A connection string of Npgsql; null when none was.</summary>
     public string? ConnectionString { get; init; }
@@ -52,7 +52,7 @@ public sealed record ExtractorArguments
     private sealed class Reader(IEnumerable<string> arguments)
     {
         private readonly Queue<string> _rest = new(ArgumentFile.Expand(arguments));
-        private readonly ArgumentState _state = new();
+        private readonly State _state = new();
 
         public ExtractorArguments Read()
         {
@@ -91,16 +91,16 @@ public sealed record ExtractorArguments
         {
             var equals = argument.StartsWith("--", StringComparison.Ordinal) ? argument.IndexOf('=', StringComparison.Ordinal) : -1;
             var name = equals < 0 ? argument : argument[..equals];
-            name = ArgumentTable.Aliases.GetValueOrDefault(name, name);
+            name = Table.Aliases.GetValueOrDefault(name, name);
             // argparse takes the value of a short option from the same word: -p5432. Two letters (-nf) are options of their own.
-            var attached = equals < 0 && argument.Length > 2 && argument[1] != '-' && name == argument && !ArgumentTable.Flags.ContainsKey(name)
-                ? ArgumentTable.Aliases.GetValueOrDefault(argument[..2])
+            var attached = equals < 0 && argument.Length > 2 && argument[1] != '-' && name == argument && !Table.Flags.ContainsKey(name)
+                ? Table.Aliases.GetValueOrDefault(argument[..2])
                 : null;
-            if (attached is not null && ArgumentTable.Values.TryGetValue(attached, out var setAttached))
+            if (attached is not null && Table.Values.TryGetValue(attached, out var setAttached))
                 setAttached(_state, argument[2..]);
-            else if (equals < 0 && ArgumentTable.Flags.TryGetValue(name, out var flag))
+            else if (equals < 0 && Table.Flags.TryGetValue(name, out var flag))
                 flag(_state);
-            else if (ArgumentTable.Values.TryGetValue(name, out var set))
+            else if (Table.Values.TryGetValue(name, out var set))
                 set(_state, equals >= 0 ? argument[(equals + 1)..] : ValueOf(argument));
             else
                 throw new ExtractorOptionException(argument, $"The option '{argument}' is not known.");

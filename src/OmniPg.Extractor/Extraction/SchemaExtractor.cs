@@ -47,7 +47,7 @@ public sealed class SchemaExtractor : IPgExtractor
     public Extraction FromArchive(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return Begin(new FileArchiveSource(path));
+        return Begin(new FileSource(path));
     }
 
     /// <inheritdoc/>
@@ -86,6 +86,46 @@ public sealed class SchemaExtractor : IPgExtractor
     {
         ArgumentNullException.ThrowIfNull(admin);
         return new Verification(this, admin, OptionsCheck.Require(options ?? new VerifyOptions()));
+    }
+
+    /// <summary>An archive that exists already: a file, or the directory of a directory archive.</summary>
+    private sealed class FileSource(string path) : IArchiveSource
+    {
+        public IEnumerable<string> Refusals(ExtractionOptions options)
+        {
+            if (options.Roles)
+                yield return "Roles cannot be extracted from an archive, which holds none: extract from a server.";
+            if (options.ReferenceTables.Count > 0)
+                yield return "Reference data is read from a server; an archive that exists already holds what it holds.";
+            if (options.Encoding is not null)
+                yield return "Encoding cannot be set: the encoding of an archive that exists already is in it.";
+            if (options.KeepArchive is not null)
+                yield return "KeepArchive has no meaning for an archive that exists already: copy the file.";
+            if (options.MaxBytesPerSecond is not null)
+                yield return "MaxBytesPerSecond slows a pg_dump down; an archive that exists already has none.";
+            if (!options.Filter.ForeignData.IsEmpty)
+                yield return "Filter.ForeignData: rows of foreign tables are dumped by pg_dump; an archive that exists already holds what it holds.";
+        }
+
+        public async Task<IOpenArchive> OpenAsync(ExtractionOptions options, CancellationToken cancellationToken) =>
+            new Opened(await PgArchive.OpenAsync(path, cancellationToken: cancellationToken).ConfigureAwait(false));
+
+        private sealed class Opened(PgArchive archive) : IOpenArchive
+        {
+            public PgArchive Archive => archive;
+
+            public ReferenceSession? References => null;
+
+            public IReadOnlyDictionary<string, string> Extensions { get; } = new Dictionary<string, string>();
+
+            public IReadOnlyDictionary<string, string> Session { get; } = new Dictionary<string, string>();
+
+            public Task<IReadOnlyList<PgDumpWarning>> CompleteAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<PgDumpWarning>>([]);
+
+            public Task<string?> DumpRolesAsync(bool includePasswords, CancellationToken cancellationToken) => Task.FromResult<string?>(null);
+
+            public ValueTask DisposeAsync() => archive.DisposeAsync();
+        }
     }
 }
 

@@ -9,7 +9,7 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
     public async Task Bytes_come_as_fast_as_the_clock_allows()
     {
         var time = new WaitableTimeProvider();
-        using var paced = new PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 100, time);
+        using var paced = new PgDumpRun.PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 100, time);
         var buffer = new byte[1000];
 
         (await paced.ReadAsync(buffer, TestContext.Current.CancellationToken)).Should().Be(10);
@@ -25,7 +25,7 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
     public async Task Time_without_bytes_earns_nothing()
     {
         var time = new WaitableTimeProvider();
-        using var paced = new PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 100, time);
+        using var paced = new PgDumpRun.PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 100, time);
         var buffer = new byte[1000];
 
         await paced.ReadExactlyAsync(buffer.AsMemory(0, 10), TestContext.Current.CancellationToken);
@@ -41,7 +41,7 @@ public sealed class PacedStreamTests(PgClusterFixture fixture)
     [Fact]
     public async Task Cancellation_ends_the_wait()
     {
-        using var paced = new PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 10, new WaitableTimeProvider());
+        using var paced = new PgDumpRun.PacedStream(new MemoryStream(new byte[1000]), bytesPerSecond: 10, new WaitableTimeProvider());
         using var cancelled = new CancellationTokenSource();
         await paced.ReadExactlyAsync(new byte[1], cancelled.Token);
         var next = paced.ReadAsync(new byte[1], cancelled.Token).AsTask();
