@@ -8,6 +8,9 @@ namespace OmniPg;
 /// <summary>Reads LZ4 frames one after the other and passes over skippable ones; the frame reader checks their checksums.</summary>
 internal sealed class Lz4DecoderStream(Stream source, bool leaveOpen) : ReadOnlyStream
 {
+    /// <summary>The first four bytes of a frame.</summary>
+    public const uint FrameMagic = 0x184D2204;
+
     private const int MagicBytes = 4;
     private readonly byte[] _head = new byte[MagicBytes];
     private readonly byte[] _skipped = new byte[1024];
@@ -77,7 +80,7 @@ internal sealed class Lz4DecoderStream(Stream source, bool leaveOpen) : ReadOnly
             throw _any ? CorruptCompressedDataException.TrailingBytes("lz4") : CorruptCompressedDataException.Truncated("lz4");
         if (SkippableFrame.IsMagic(_head))
             return true;
-        if (BinaryPrimitives.ReadUInt32LittleEndian(_head) != Lz4Codec.FrameMagic)
+        if (BinaryPrimitives.ReadUInt32LittleEndian(_head) != FrameMagic)
             throw _any ? CorruptCompressedDataException.TrailingBytes("lz4") : new CorruptCompressedDataException("lz4", "it does not begin with a frame");
         _content = new Content(_head, source);
         _frame = LZ4Frame.Decode(_content, leaveOpen: true);
