@@ -22,7 +22,7 @@ internal sealed class LogicalMethod(TableRun run)
     {
         var (snapshot, end) = await PointAsync().ConfigureAwait(false);
         var (confirmed, publication) = await SourceSlot.CheckAsync(run).ConfigureAwait(false);
-        await new LogicalPlace(publication, confirmed, snapshot, end).StoreAsync(run.Destination, run.Store, run.Spec.Target).ConfigureAwait(false);
+        await new Place(publication, confirmed, snapshot, end).StoreAsync(run.Destination, run.Store, run.Spec.Target).ConfigureAwait(false);
     }
 
     /// <summary>One refresh.</summary>
@@ -43,7 +43,7 @@ internal sealed class LogicalMethod(TableRun run)
         var (snapshot, end) = await PointAsync().ConfigureAwait(false);
         // While the snapshot of the copy counts, all of its time is read at once: two snapshots are not kept.
         var most = place.Snapshot is null ? limit : null;
-        var read = await ReadAsync(table, place, new LogicalPlace.Horizon(snapshot), end, most).ConfigureAwait(false);
+        var read = await ReadAsync(table, place, new Place.Horizon(snapshot), end, most).ConfigureAwait(false);
         var reached = most is not null && read.Messages >= most && read.Last < end;
         var upTo = reached ? read.Last : end;
         Confirm = read.Gap ?? upTo;
@@ -73,10 +73,10 @@ internal sealed class LogicalMethod(TableRun run)
         "SELECT pg_catalog.pg_replication_slot_advance(slot_name, $2) FROM pg_catalog.pg_replication_slots WHERE slot_name = $1 AND confirmed_flush_lsn < $2",
         PgParameter.Text(spec.Slot), PgParameter.Of(position, NpgsqlDbType.PgLsn)));
 
-    private async Task<LogicalPlace> WholePlaceAsync()
+    private async Task<Place> WholePlaceAsync()
     {
         var (confirmed, publication) = await SourceSlot.CheckAsync(run).ConfigureAwait(false);
-        var place = await LogicalPlace.ReadAsync(run.Destination, run.Store, run.Spec.Target).ConfigureAwait(false);
+        var place = await Place.ReadAsync(run.Destination, run.Store, run.Spec.Target).ConfigureAwait(false);
         if (publication != place.Publication)
             throw new SlotLostException(run.Spec.Target, $"publication '{run.Spec.Slot}' of source '{run.Source.Name}' was changed or made anew");
         return confirmed <= place.Applied ? place
@@ -102,10 +102,10 @@ internal sealed class LogicalMethod(TableRun run)
         return (snapshot, end);
     }
 
-    private async Task<Read> ReadAsync(RelationInfo table, LogicalPlace place, LogicalPlace.Horizon seen, NpgsqlLogSequenceNumber end, int? limit)
+    private async Task<Read> ReadAsync(RelationInfo table, Place place, Place.Horizon seen, NpgsqlLogSequenceNumber end, int? limit)
     {
         var set = await SetAsync().ConfigureAwait(false);
-        var before = place.Snapshot is { } held ? new LogicalPlace.Horizon(held) : null;
+        var before = place.Snapshot is { } held ? new Place.Horizon(held) : null;
         var apply = new ChangeApply(run, table, set);
         var command = new NpgsqlCommand("SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, $2, $3, 'proto_version', '1', 'publication_names', $4)", run.Source.Session.Connection)
         {
@@ -187,4 +187,60 @@ internal sealed class LogicalMethod(TableRun run)
     /// <param name="Last">End of the last transaction.</param>
     /// <param name="Gap">End of the transaction before the first one that the snapshot does not see; null where it sees all.</param>
     private sealed record Read(long Messages, long Changes, NpgsqlLogSequenceNumber Last, NpgsqlLogSequenceNumber? Gap);
+
+    /// <summary>Which transactions of the source a logical table has: those that ended before a position, and those that a snapshot sees.</summary>
+    /// <remarks>
+    /// A copy of rows sees a snapshot, a slot knows the order of commits, and the two differ: a transaction is in the log before others see it. So both are kept. The snapshot counts
+    /// for commits before the end of the log at its time; a later one it cannot have seen.
+    /// </remarks>
+    /// <param name="Publication">Number of the table's entry in the publication: another one means that changes were missed meanwhile.</param>
+    /// <param name="Applied">End of the last commit before which nothing is missing.</param>
+    /// <param name="Snapshot">As <c>pg_snapshot</c> is written; null when it has no more to say.</param>
+    /// <param name="SnapshotEnd">End of the log when the snapshot was taken.</param>
+    private sealed record Place(uint Publication, NpgsqlLogSequenceNumber Applied, string? Snapshot, NpgsqlLogSequenceNumber SnapshotEnd)
+    {
+        /// <summary>Whether the table has the changes of a transaction.</summary>
+        /// <param name="xid">Its number, as the log has it.</param>
+        /// <param name="commit">Begin of its commit record.</param>
+        /// <param name="seen">What <see cref="Snapshot"/> sees; null where there is none.</param>
+        public bool Has(uint xid, NpgsqlLogSequenceNumber commit, Horizon? seen) => commit < Applied || (seen is not null && commit < SnapshotEnd && seen.Sees(xid));
+
+        public static async Task<Place> ReadAsync(PgSession session, MimeoStore store, QualifiedName destination) => (await session.RowAsync(
+            $"SELECT publication_rel, applied_lsn, snapshot, snapshot_lsn FROM {store.Config("logical")} WHERE dest_table = $1",
+            row => new Place(row.GetFieldValue<uint>(0), row.GetFieldValue<NpgsqlLogSequenceNumber>(1), row.Text(2), row.IsDBNull(3) ? default : row.GetFieldValue<NpgsqlLogSequenceNumber>(3)),
+            PgParameter.Text(SpecTable.Text(destination))).ConfigureAwait(false))!;
+
+        public Task<int> StoreAsync(PgSession session, MimeoStore store, QualifiedName destination) => session.ExecuteAsync(
+            $"UPDATE {store.Config("logical")} SET publication_rel = $2, applied_lsn = $3, snapshot = $4, snapshot_lsn = $5 WHERE dest_table = $1",
+            PgParameter.Text(SpecTable.Text(destination)), PgParameter.Of(Publication, NpgsqlDbType.Oid), PgParameter.Of(Applied, NpgsqlDbType.PgLsn), PgParameter.Text(Snapshot),
+            PgParameter.Of(Snapshot is null ? null : SnapshotEnd, NpgsqlDbType.PgLsn));
+
+        /// <summary>What <c>pg_visible_in_snapshot()</c> says, for numbers without their epoch.</summary>
+        public sealed class Horizon
+        {
+            private readonly ulong _least;
+            private readonly ulong _end;
+            private readonly HashSet<ulong> _running;
+
+            public Horizon(string snapshot)
+            {
+                var parts = snapshot.Split(':');
+                (_least, _end) = (Number(parts[0]), Number(parts[1]));
+                _running = [.. parts[2].Split(',', StringSplitOptions.RemoveEmptyEntries).Select(Number)];
+            }
+
+            public bool Sees(uint xid)
+            {
+                // The epoch is that which brings it nearest to the snapshot's end: numbers in use are less than 2^31 apart.
+                var whole = (_end & ~(ulong)uint.MaxValue) | xid;
+                if (whole > _end && whole - _end > int.MaxValue && whole > uint.MaxValue)
+                    whole -= 1UL << 32;
+                else if (whole < _end && _end - whole > int.MaxValue)
+                    whole += 1UL << 32;
+                return whole < _least || (whole < _end && !_running.Contains(whole));
+            }
+
+            private static ulong Number(string text) => ulong.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);
+        }
+    }
 }

@@ -31,4 +31,135 @@ internal static class ChangeToken
         var own = string.Join('|', (string?[])[spec.From, SpecTable.Text(spec.Source), spec.Condition, .. spec.Columns]);
         return await source.ScalarAsync(Sql, PgParameter.Text(spec.Source.Schema!.Value.Value), PgParameter.Text(spec.Source.Name.Value), PgParameter.Text(own)).ConfigureAwait(false) as string;
     }
+
+    /// <summary>Whether a condition takes the same rows as long as nothing is written: a proof from its text, which no other text than the simplest passes.</summary>
+    /// <remarks>
+    /// It may hold columns, numbers, plain strings without the words that the server reads as the present time (src/backend/utils/adt/datetime.c, datetktbl),
+    /// comparisons and arithmetic. No function, cast, query or comment; nor a name behind a dot that is no column, for that may be a function, too.
+    /// </remarks>
+    private static class FixedCondition
+    {
+        // The server's own are immutable between its own types, but for the session's time zone. Whether somebody has added others is for the server to say.
+        private const string OtherOperators =
+            """
+            SELECT EXISTS (SELECT FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_proc p ON p.oid = o.oprcode
+                WHERE o.oprnamespace <> 'pg_catalog'::pg_catalog.regnamespace AND p.provolatile <> 'i' AND o.oprname = ANY ('{=,<>,<,<=,>,>=,+,-,*,/,~~,!~~,~~*,!~~*}'))
+            """;
+
+        private static readonly string[] Operators = ["=", "<>", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/"];
+        private static readonly string[] Words = ["where", "and", "or", "not", "in", "is", "null", "true", "false", "between", "like", "ilike"];
+        private static readonly string[] BeforeParenthesis = ["where", "and", "or", "not", "in", "between"];
+        private static readonly string[] Present = ["now", "today", "tomorrow", "yesterday"];
+
+        // Unquoted they are what the session knows, even where a column is called so.
+        private static readonly string[] OfTheSession = ["user", "session_user", "system_user", "localtime", "localtimestamp"];
+
+        /// <summary>Looks at text and catalog.</summary>
+        /// <param name="source">The source.</param>
+        /// <param name="table">Whose rows.</param>
+        /// <param name="condition">As it stands behind the table's name.</param>
+        public static async Task<bool> HoldsAsync(PgSession source, QualifiedName table, string condition)
+        {
+            if (await RelationInfo.FindAsync(source, table).ConfigureAwait(false) is not { } relation)
+                return false;
+            return IsSimple(condition.Trim(), table.Name.Value, [.. relation.Columns.Where(c => c.IsBinarySafe).Select(c => c.Name.Value)])
+                && await source.ScalarAsync(OtherOperators).ConfigureAwait(false) is false;
+        }
+
+        private static bool IsSimple(string text, string table, HashSet<string> columns)
+        {
+            if (!text.StartsWith("where", StringComparison.OrdinalIgnoreCase))
+                return false;
+            var (before, at) = ('\0', 0);
+            while (at < text.Length)
+            {
+                var from = at;
+                var c = text[at];
+                if (SqlScanner.IsBlank(c))
+                {
+                    at++;
+                    continue;
+                }
+                if (char.IsAsciiLetter(c) || c == '_')
+                {
+                    at = End(text, at, x => char.IsAsciiLetterOrDigit(x) || x is '_' or '$');
+                    var word = text[from..at].ToLowerInvariant();
+                    var own = OfTheSession.Contains(word) || word.StartsWith("current_", StringComparison.Ordinal);
+                    // A quote right behind a letter begins a string of another kind.
+                    if (at < text.Length && text[at] is '\'' or '"' or '&' or >= '\u0080')
+                        return false;
+                    var keyword = before != '.' && Words.Contains(word);
+                    if (keyword ? Next(text, at) == '(' && !BeforeParenthesis.Contains(word) : own || !IsName(word, at))
+                        return false;
+                }
+                else if (c == '"')
+                {
+                    at = Quoted(text, at);
+                    if (at < 0 || !IsName(text[(from + 1)..(at - 1)].Replace("\"\"", "\"", StringComparison.Ordinal), at))
+                        return false;
+                }
+                else if (c == '\'')
+                {
+                    at = Quoted(text, at);
+                    // Two strings in a row are one.
+                    if (at < 0 || before == '\'' || text[from..at].Contains('\\', StringComparison.Ordinal) || Present.Any(w => text[from..at].Contains(w, StringComparison.OrdinalIgnoreCase)))
+                        return false;
+                }
+                else if (char.IsAsciiDigit(c))
+                {
+                    at = End(text, at, x => char.IsAsciiDigit(x) || x == '.');
+                }
+                else if ("=<>!+-*/".Contains(c, StringComparison.Ordinal))
+                {
+                    at = End(text, at, "=<>!+-*/~@#%^&|`?".Contains);
+                    if (!Operators.Contains(text[from..at]))
+                        return false;
+                }
+                else if (c is '(' or ')' or ',' or '.')
+                {
+                    at++;
+                }
+                else
+                {
+                    return false;
+                }
+                before = c;
+            }
+            return true;
+
+            bool IsName(string name, int end) => Next(text, end) switch
+            {
+                '(' => false,
+                '.' when before != '.' => name == table,
+                _ => columns.Contains(name),
+            };
+        }
+
+        private static char Next(string text, int at)
+        {
+            at = End(text, at, SqlScanner.IsBlank);
+            return at < text.Length ? text[at] : '\0';
+        }
+
+        private static int End(string text, int at, Func<char, bool> belongs)
+        {
+            while (at < text.Length && belongs(text[at]))
+                at++;
+            return at;
+        }
+
+        // Behind the closing quote; -1 where there is none. A doubled one is part of the text.
+        private static int Quoted(string text, int at)
+        {
+            for (var quote = text[at++]; at < text.Length; at++)
+            {
+                if (text[at] != quote)
+                    continue;
+                if (at + 1 == text.Length || text[at + 1] != quote)
+                    return at + 1;
+                at++;
+            }
+            return -1;
+        }
+    }
 }
