@@ -86,6 +86,11 @@ public sealed class OmniPitrLogsTests : IDisposable
         Read(_folder.Combine("^Y-^m/archive-^Y-^m-^d.log"), state);
 
         state.Errors.Select(e => e.Line.Split(" : ")[^1]).Should().Equal("yesterday", "today");
+        state.Files.Keys.Select(Path.GetFileName).Should().Equal("archive-2026-04-30.log", "archive-2026-05-01.log");
+
+        File.Delete(_folder.Combine("2026-05/archive-2026-04-30.log"));
+        Read(_folder.Combine("^Y-^m/archive-^Y-^m-^d.log"), state);
+
         state.Files.Keys.Select(Path.GetFileName).Should().Equal("archive-2026-05-01.log");
     }
 

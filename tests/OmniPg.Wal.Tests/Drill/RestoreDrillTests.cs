@@ -110,7 +110,9 @@ public sealed class RestoreDrillTests(BackupScene scene)
         await using (var file = new FileStream(Path.Combine(store.Root, backup.Parts[^1].Key), FileMode.Open))
         {
             file.Position = file.Length / 2;
-            file.WriteByte((byte)(file.ReadByte() ^ 1));
+            var value = file.ReadByte();
+            file.Position--;
+            file.WriteByte((byte)(value ^ 1));
         }
 
         var damaged = await RunAsync(store, scene.Archive);
