@@ -157,7 +157,12 @@ public sealed class MimeoLockException : MimeoException
 public sealed class MimeoServerException : MimeoException
 {
     internal MimeoServerException(string server, string operation, Npgsql.NpgsqlException inner)
-        : base("mimeo.server", $"The destination '{server}' did not {operation}: {(inner as Npgsql.PostgresException)?.MessageText ?? inner.Message}", "Look at the server's log; a refresh may be repeated at any time.", inner) =>
+        : base("mimeo.server", $"The destination '{server}' did not {operation}: {(inner as Npgsql.PostgresException)?.MessageText ?? inner.Message}", (inner as Npgsql.PostgresException)?.SqlState switch
+        {
+            Npgsql.PostgresErrorCodes.InvalidSchemaName => "Create the schema at the destination first: a set-up makes tables only.",
+            Npgsql.PostgresErrorCodes.DiskFull => "Make room at the destination, then try again: a refresh may be repeated at any time.",
+            _ => "Look at the server's log; a refresh may be repeated at any time.",
+        }, inner) =>
         IsTransient = inner.IsTransient || inner is Npgsql.PostgresException { SqlState: Npgsql.PostgresErrorCodes.AdminShutdown or Npgsql.PostgresErrorCodes.CrashShutdown };
 
     /// <inheritdoc/>

@@ -220,6 +220,18 @@ public sealed class SnapshotTests(PgClusterFixture fixture)
         (await mimeo.Databases.DestinationAsync<bool>("SELECT to_regclass('w_snap1') IS NULL AND to_regclass('w') IS NULL")).Should().BeTrue();
     }
 
+    [Fact]
+    public async Task A_schema_that_is_missing_is_named_and_the_hint_says_who_makes_it()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.w");
+
+        var creating = () => mimeo.CreateAsync(ReplicationKind.Snapshot, "public.w", spec => spec with { Destination = QualifiedName.Parse("dw.w") });
+
+        var refused = (await creating.Should().ThrowAsync<MimeoServerException>()).Which;
+        refused.Message.Should().EndWith("schema \"dw\" does not exist Hint: Create the schema at the destination first: a set-up makes tables only.");
+    }
+
     // The counters of a session reach the others at its next idle moment, at most once a second.
     private static Task SettleAsync(Mimeo mimeo, string table, long inserted) => Eventually.TrueAsync(
         async () => await mimeo.Databases.SourceAsync<long>($"SELECT pg_stat_get_tuples_inserted('{table}'::regclass)") == inserted, "the counters have arrived", cancellationToken: TestContext.Current.CancellationToken);
