@@ -7,7 +7,7 @@ namespace OmniPg;
 /// <see cref="CorruptCompressedDataException"/>. Stands for the <c>gzip=</c>, <c>bzip2=</c>, <c>lzma=</c>, <c>lz4=</c> and <c>xz=</c> prefixes of
 /// OmniPITR, with <c>zstd=</c> and <c>brotli=</c> added.
 /// </remarks>
-public abstract partial class Codec
+public abstract class Codec
 {
     private protected Codec(string name, string extension, int minLevel, int maxLevel, int defaultLevel)
     {

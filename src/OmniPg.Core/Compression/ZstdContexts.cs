@@ -14,8 +14,8 @@ internal unsafe struct ZstdWindow
 /// <summary>A ZSTD_CCtx of the system's libzstd or, on a machine without it, of its port to C#: the same functions, so nothing above has to know which.</summary>
 internal sealed unsafe class ZstdCompressor : SafeHandle
 {
-    private static readonly Codec.ZstdCodec.ContextPool<ZstdCompressor> NativePool = new(static () => new ZstdCompressor(managed: false));
-    private static readonly Codec.ZstdCodec.ContextPool<ZstdCompressor> ManagedPool = new(static () => new ZstdCompressor(managed: true));
+    private static readonly ZstdCodec.ContextPool<ZstdCompressor> NativePool = new(static () => new ZstdCompressor(managed: false));
+    private static readonly ZstdCodec.ContextPool<ZstdCompressor> ManagedPool = new(static () => new ZstdCompressor(managed: true));
     private readonly bool _managed;
 
     private ZstdCompressor(bool managed)
@@ -34,7 +34,7 @@ internal sealed unsafe class ZstdCompressor : SafeHandle
     {
         var context = (managed ? ManagedPool : NativePool).Rent();
         context.Check(managed ? Methods.ZSTD_CCtx_reset(context.Context, ZSTD_ResetDirective.ZSTD_reset_session_and_parameters) : ZstdNative.Reset(context, ZstdNative.ResetSessionAndParameters));
-        foreach (var (parameter, value) in Codec.ZstdCodec.ParametersOf(level))
+        foreach (var (parameter, value) in ZstdCodec.ParametersOf(level))
             context.Check(managed ? Methods.ZSTD_CCtx_setParameter(context.Context, (ZSTD_cParameter)parameter, value) : ZstdNative.SetParameter(context, parameter, value));
         return context;
     }
@@ -65,14 +65,14 @@ internal sealed unsafe class ZstdCompressor : SafeHandle
 
     protected override bool ReleaseHandle() => (_managed ? Methods.ZSTD_freeCCtx(Context) : ZstdNative.FreeCompressor(handle)) == 0;
 
-    private nuint Check(nuint result) => Codec.ZstdCodec.IsError(_managed, result, out var words) ? throw new InvalidOperationException($"zstd refused to compress: {words}.") : result;
+    private nuint Check(nuint result) => ZstdCodec.IsError(_managed, result, out var words) ? throw new InvalidOperationException($"zstd refused to compress: {words}.") : result;
 }
 
 /// <summary>A ZSTD_DCtx, likewise.</summary>
 internal sealed unsafe class ZstdDecompressor : SafeHandle
 {
-    private static readonly Codec.ZstdCodec.ContextPool<ZstdDecompressor> NativePool = new(static () => new ZstdDecompressor(managed: false));
-    private static readonly Codec.ZstdCodec.ContextPool<ZstdDecompressor> ManagedPool = new(static () => new ZstdDecompressor(managed: true));
+    private static readonly ZstdCodec.ContextPool<ZstdDecompressor> NativePool = new(static () => new ZstdDecompressor(managed: false));
+    private static readonly ZstdCodec.ContextPool<ZstdDecompressor> ManagedPool = new(static () => new ZstdDecompressor(managed: true));
     private readonly bool _managed;
 
     private ZstdDecompressor(bool managed)
@@ -108,5 +108,5 @@ internal sealed unsafe class ZstdDecompressor : SafeHandle
 
     protected override bool ReleaseHandle() => (_managed ? Methods.ZSTD_freeDCtx(Context) : ZstdNative.FreeDecompressor(handle)) == 0;
 
-    private nuint Check(nuint result) => Codec.ZstdCodec.IsError(_managed, result, out var words) ? throw new CorruptCompressedDataException("zstd", $"zstd says '{words}'") : result;
+    private nuint Check(nuint result) => ZstdCodec.IsError(_managed, result, out var words) ? throw new CorruptCompressedDataException("zstd", $"zstd says '{words}'") : result;
 }

@@ -31,7 +31,7 @@ public sealed class ZstdCodecTests : CodecContract
 /// <summary>The port that takes over where libzstd is not installed.</summary>
 public sealed class ManagedZstdCodecTests : CodecContract
 {
-    protected override Codec Codec { get; } = new Codec.ZstdCodec(managed: true);
+    protected override Codec Codec { get; } = new ZstdCodec(managed: true);
 
     protected override Codec Registered => Codec.Zstd;
 
