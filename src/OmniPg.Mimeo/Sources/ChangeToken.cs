@@ -37,7 +37,7 @@ internal static class ChangeToken
     /// It may hold columns, numbers, plain strings without the words that the server reads as the present time (src/backend/utils/adt/datetime.c, datetktbl),
     /// comparisons and arithmetic. No function, cast, query or comment; nor a name behind a dot that is no column, for that may be a function, too.
     /// </remarks>
-    private static class FixedCondition
+    private sealed class FixedCondition(string text, string table, HashSet<string> columns)
     {
         // The server's own are immutable between its own types, but for the session's time zone. Whether somebody has added others is for the server to say.
         private const string OtherOperators =
@@ -54,6 +54,9 @@ internal static class ChangeToken
         // Unquoted they are what the session knows, even where a column is called so.
         private static readonly string[] OfTheSession = ["user", "session_user", "system_user", "localtime", "localtimestamp"];
 
+        // The first character of the word, name, string, number, operator or sign before; blanks are none.
+        private char _before;
+
         /// <summary>Looks at text and catalog.</summary>
         /// <param name="source">The source.</param>
         /// <param name="table">Whose rows.</param>
@@ -62,86 +65,87 @@ internal static class ChangeToken
         {
             if (await RelationInfo.FindAsync(source, table).ConfigureAwait(false) is not { } relation)
                 return false;
-            return IsSimple(condition.Trim(), table.Name.Value, [.. relation.Columns.Where(c => c.IsBinarySafe).Select(c => c.Name.Value)])
+            return new FixedCondition(condition.Trim(), table.Name.Value, [.. relation.Columns.Where(c => c.IsBinarySafe).Select(c => c.Name.Value)]).IsSimple()
                 && await source.ScalarAsync(OtherOperators).ConfigureAwait(false) is false;
         }
 
-        private static bool IsSimple(string text, string table, HashSet<string> columns)
+        private bool IsSimple()
         {
             if (!text.StartsWith("where", StringComparison.OrdinalIgnoreCase))
                 return false;
-            var (before, at) = ('\0', 0);
-            while (at < text.Length)
+            for (var at = 0; at < text.Length;)
             {
-                var from = at;
-                var c = text[at];
-                if (SqlScanner.IsBlank(c))
-                {
-                    at++;
-                    continue;
-                }
-                if (char.IsAsciiLetter(c) || c == '_')
-                {
-                    at = End(text, at, x => char.IsAsciiLetterOrDigit(x) || x is '_' or '$');
-                    var word = text[from..at].ToLowerInvariant();
-                    var own = OfTheSession.Contains(word) || word.StartsWith("current_", StringComparison.Ordinal);
-                    // A quote right behind a letter begins a string of another kind.
-                    if (at < text.Length && text[at] is '\'' or '"' or '&' or >= '\u0080')
-                        return false;
-                    var keyword = before != '.' && Words.Contains(word);
-                    if (keyword ? Next(text, at) == '(' && !BeforeParenthesis.Contains(word) : own || !IsName(word, at))
-                        return false;
-                }
-                else if (c == '"')
-                {
-                    at = Quoted(text, at);
-                    if (at < 0 || !IsName(text[(from + 1)..(at - 1)].Replace("\"\"", "\"", StringComparison.Ordinal), at))
-                        return false;
-                }
-                else if (c == '\'')
-                {
-                    at = Quoted(text, at);
-                    // Two strings in a row are one.
-                    if (at < 0 || before == '\'' || text[from..at].Contains('\\', StringComparison.Ordinal) || Present.Any(w => text[from..at].Contains(w, StringComparison.OrdinalIgnoreCase)))
-                        return false;
-                }
-                else if (char.IsAsciiDigit(c))
-                {
-                    at = End(text, at, x => char.IsAsciiDigit(x) || x == '.');
-                }
-                else if ("=<>!+-*/".Contains(c, StringComparison.Ordinal))
-                {
-                    at = End(text, at, "=<>!+-*/~@#%^&|`?".Contains);
-                    if (!Operators.Contains(text[from..at]))
-                        return false;
-                }
-                else if (c is '(' or ')' or ',' or '.')
-                {
-                    at++;
-                }
-                else
-                {
+                var first = text[at];
+                at = SqlScanner.IsBlank(first) ? at + 1 : EndOfToken(at, first);
+                if (at < 0)
                     return false;
-                }
-                before = c;
+                if (!SqlScanner.IsBlank(first))
+                    _before = first;
             }
             return true;
-
-            bool IsName(string name, int end) => Next(text, end) switch
-            {
-                '(' => false,
-                '.' when before != '.' => name == table,
-                _ => columns.Contains(name),
-            };
         }
 
-        private static char Next(string text, int at)
+        // Behind what begins there; -1 where it may not stand there.
+        private int EndOfToken(int at, char first) => first switch
         {
-            at = End(text, at, SqlScanner.IsBlank);
+            '_' or (>= 'a' and <= 'z') or (>= 'A' and <= 'Z') => EndOfWord(at),
+            '"' => EndOfName(at),
+            '\'' => EndOfString(at),
+            >= '0' and <= '9' => End(at, c => char.IsAsciiDigit(c) || c == '.'),
+            '=' or '<' or '>' or '!' or '+' or '-' or '*' or '/' => EndOfOperator(at),
+            '(' or ')' or ',' or '.' => at + 1,
+            _ => -1,
+        };
+
+        private int EndOfWord(int from)
+        {
+            var at = End(from, c => char.IsAsciiLetterOrDigit(c) || c is '_' or '$');
+            var word = text[from..at].ToLowerInvariant();
+            // A quote right behind a letter begins a string of another kind.
+            if (at < text.Length && text[at] is '\'' or '"' or '&' or >= '\u0080')
+                return -1;
+            if (_before != '.' && Words.Contains(word))
+                return Next(at) == '(' && !BeforeParenthesis.Contains(word) ? -1 : at;
+            var ofTheSession = OfTheSession.Contains(word) || word.StartsWith("current_", StringComparison.Ordinal);
+            return !ofTheSession && IsName(word, at) ? at : -1;
+        }
+
+        private int EndOfName(int from)
+        {
+            var at = Quoted(from);
+            return at >= 0 && IsName(text[(from + 1)..(at - 1)].Replace("\"\"", "\"", StringComparison.Ordinal), at) ? at : -1;
+        }
+
+        private int EndOfString(int from)
+        {
+            var at = Quoted(from);
+            // Two strings in a row are one.
+            if (at < 0 || _before == '\'')
+                return -1;
+            var quoted = text[from..at];
+            return quoted.Contains('\\', StringComparison.Ordinal) || Present.Any(w => quoted.Contains(w, StringComparison.OrdinalIgnoreCase)) ? -1 : at;
+        }
+
+        private int EndOfOperator(int from)
+        {
+            var at = End(from, "=<>!+-*/~@#%^&|`?".Contains);
+            return Operators.Contains(text[from..at]) ? at : -1;
+        }
+
+        private bool IsName(string name, int end) => Next(end) switch
+        {
+            '(' => false,
+            '.' when _before != '.' => name == table,
+            _ => columns.Contains(name),
+        };
+
+        private char Next(int at)
+        {
+            at = End(at, SqlScanner.IsBlank);
             return at < text.Length ? text[at] : '\0';
         }
 
-        private static int End(string text, int at, Func<char, bool> belongs)
+        private int End(int at, Func<char, bool> belongs)
         {
             while (at < text.Length && belongs(text[at]))
                 at++;
@@ -149,7 +153,7 @@ internal static class ChangeToken
         }
 
         // Behind the closing quote; -1 where there is none. A doubled one is part of the text.
-        private static int Quoted(string text, int at)
+        private int Quoted(int at)
         {
             for (var quote = text[at++]; at < text.Length; at++)
             {
