@@ -250,14 +250,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         own &= live.Indexes.Any(i => i.IsValid && !shared.Contains(i));
         var copy = ConversionState.Beside(table, Replacement.NewEnd);
         var names = shared.Select(i => Replacement.Named(i.Name, "_default")).Append(rest.Name).Append(copy.Name).Concat(own ? [template.Name] : []);
-        if (await session.ScalarAsync("SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) LIMIT 1",
-            PgParameter.Text(table.Schema!.Value.Value), PgParameter.Texts(names.Select(n => n.Value))).ConfigureAwait(false) is string taken)
-            throw new PartitionNameCollisionException(table, QualifiedName.Create(table.Schema!.Value.Value, taken), "a relation that exists");
-        foreach (var partition in state.Partitions)
-        {
-            if (await session.ScalarAsync($"SELECT EXISTS (SELECT FROM ONLY {table.Quoted} WHERE {PartitionDdl.Within(state.Key, partition.Lower, partition.Upper)})").ConfigureAwait(false) is true)
-                _reasons.Add(new(InvalidDefinitionReason.Unsupported, $"'{table}' itself holds rows of the range of '{partition.Name}': move them there first."));
-        }
+        await CheckRoomAsync(state, names).ConfigureAwait(false);
         Stop();
         if (own)
         {
@@ -301,6 +294,19 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         string Index(LiveTable.Index index) => index.Constraint is null
             ? $"CREATE {(index.IsUnique ? "UNIQUE " : "")}INDEX {PgIdentifier.Create(index.Name).Quoted} ON {table.Quoted} {index.Tail}"
             : $"ALTER TABLE {table.Quoted} ADD CONSTRAINT {PgIdentifier.Create(index.Name).Quoted} {index.Definition}";
+    }
+
+    // For the names of what is made, and for the rows of each partition: what the table itself holds has to fit into the default one.
+    private async Task CheckRoomAsync(SetState state, IEnumerable<PgIdentifier> names)
+    {
+        if (await session.ScalarAsync("SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) LIMIT 1",
+            PgParameter.Text(table.Schema!.Value.Value), PgParameter.Texts(names.Select(n => n.Value))).ConfigureAwait(false) is string taken)
+            throw new PartitionNameCollisionException(table, QualifiedName.Create(table.Schema!.Value.Value, taken), "a relation that exists");
+        foreach (var partition in state.Partitions)
+        {
+            if (await session.ScalarAsync($"SELECT EXISTS (SELECT FROM ONLY {table.Quoted} WHERE {PartitionDdl.Within(state.Key, partition.Lower, partition.Upper)})").ConfigureAwait(false) is true)
+                _reasons.Add(new(InvalidDefinitionReason.Unsupported, $"'{table}' itself holds rows of the range of '{partition.Name}': move them there first."));
+        }
     }
 
     private LiveTable.Trigger? Routing(LiveTable live)
