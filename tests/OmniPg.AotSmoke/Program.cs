@@ -3,9 +3,14 @@ using OmniPg;
 using OmniPg.Jobmon;
 using OmniPg.Wal;
 
-// The tests start this program as omnipg-wal, which is compiled in it: one run of the compiler serves both.
-if (args is not ["smoke"])
-    return await OmniPg.Wal.Cli.Program.Main(args);
+// The tests start this program as omnipg and as omnipg-wal, which are compiled in it: one run of the compiler serves all.
+switch (Path.GetFileName(Environment.ProcessPath))
+{
+    case "omnipg":
+        return await OmniPg.Cli.Program.Main(args);
+    case "omnipg-wal":
+        return await OmniPg.Wal.Cli.Program.Main(args);
+}
 
 // Touches every package in the native build; anything that needs reflection would end it with another exit code than 0.
 var name = WalFileName.Parse("0000000100000002000000FF");

@@ -1,12 +1,14 @@
 using System.Diagnostics;
 using System.Globalization;
+using OmniPg.Testing;
 
 namespace OmniPg.Cli.Tests;
 
 /// <summary>The built program as a process of its own.</summary>
 internal sealed class CliProcess : IDisposable
 {
-    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "omnipg.dll");
+    /// <summary>Path of the program.</summary>
+    public static readonly string Location = Path.Combine(BuiltProgram.DirectoryOf("omnipg"), "omnipg");
 
     private CliProcess(Process process) => Process = process;
 
@@ -15,7 +17,7 @@ internal sealed class CliProcess : IDisposable
     public StreamReader Output => Process.StandardOutput;
 
     /// <summary>Starts <c>omnipg</c> with these arguments.</summary>
-    public static CliProcess Start(string? connection, params string[] args) => new(Process.Start(Describe(connection, "dotnet", [Program, .. args]))!);
+    public static CliProcess Start(string? connection, params string[] args) => new(Process.Start(Describe(connection, Location, args))!);
 
     /// <summary>Starts a shell; <c>$OMNIPG</c> is the program.</summary>
     public static CliProcess StartShell(string? connection, string script) => new(Process.Start(Describe(connection, "/bin/sh", ["-c", script]))!);
@@ -54,7 +56,7 @@ internal sealed class CliProcess : IDisposable
         var start = new ProcessStartInfo(file, args)
         {
             RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
-            Environment = { ["OMNIPG"] = "dotnet " + Program },
+            Environment = { ["OMNIPG"] = Location },
         };
         foreach (var name in start.Environment.Keys.Where(k => k.StartsWith("PG", StringComparison.Ordinal) || k is "OMNIPG_CONNECTION" or "NO_COLOR").ToList())
             start.Environment.Remove(name);

@@ -103,7 +103,7 @@ public sealed class ShellTests
         Assert.SkipUnless(File.Exists("/bin/bash"), "needs bash");
         const string Script =
             """
-            omnipg() { local IFS=' '; $OMNIPG "$@"; }
+            omnipg() { "$OMNIPG" "$@"; }
             source <(omnipg completion bash)
             COMP_POINT=${#COMP_LINE}; COMP_WORDS=($COMP_LINE); [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
             _omnipg

@@ -54,7 +54,7 @@ public sealed class WriteFaultTests(PgClusterFixture server, WriteFaultTests.Pre
             var plain => plain,
         });
         using var program = FailingWrites.Start(
-            _root.Combine(stream), error, when, output, messages, "dotnet", [Path.Combine(AppContext.BaseDirectory, "omnipg.dll"), .. words],
+            _root.Combine(stream), error, when, output, messages, CliProcess.Location, words,
             new Dictionary<string, string> { ["OMNIPG_CONNECTION"] = database.ConnectionString });
         await program.WaitForExitAsync(Stop);
         return (program.ExitCode, await File.ReadAllTextAsync(messages, Stop));
