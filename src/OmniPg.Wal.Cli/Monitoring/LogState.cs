@@ -94,7 +94,11 @@ internal sealed class LogState
 
     /// <param name="Began">Null where the log is not verbose.</param>
     /// <param name="Ended">Null while it is under way.</param>
-    internal sealed record Span(DateTimeOffset? Began, DateTimeOffset? Ended);
+    internal sealed record Span(DateTimeOffset? Began, DateTimeOffset? Ended)
+    {
+        /// <summary>The process that restores it; null for one that archives.</summary>
+        public string? Pid { get; init; }
+    }
 
     internal sealed record Backup(string Program, string Pid, DateTimeOffset Began, DateTimeOffset? Ended);
 

@@ -80,8 +80,7 @@ internal sealed class OmniPitrLogs(LogState state)
                 Segment(state.Archived, at, SegmentBehind(rest, Called, ["pg_wal/", "pg_xlog/"]), rest.EndsWith(" successfully sent to all destinations.", StringComparison.Ordinal) ? SegmentBehind(rest.Split(" successfully")[0], "LOG : Segment ", ["/"]) : null);
                 break;
             case "omnipitr-restore":
-                var asked = rest.EndsWith(" pg_wal/RECOVERYXLOG", StringComparison.Ordinal) || rest.EndsWith(" pg_xlog/RECOVERYXLOG", StringComparison.Ordinal);
-                Segment(state.Restored, at, asked ? SegmentBehind(rest[..rest.LastIndexOf(' ')], Called, [" "]) : null, rest.EndsWith(" restored", StringComparison.Ordinal) ? SegmentBehind(rest[..^" restored".Length], "LOG : Segment", [" "]) : null);
+                Restore(at, pid, rest);
                 break;
             case "omnipitr-backup-master" or "omnipitr-backup-slave" when rest.StartsWith(Called, StringComparison.Ordinal):
                 state.Backups.Add(new LogState.Backup(program, pid, at, null));
@@ -99,11 +98,32 @@ internal sealed class OmniPitrLogs(LogState state)
         }
     }
 
+    // One segment after another: what the server asked for before is over, restored or not, when it asks for one of another place in the WAL (of one place, it tries the timelines in turn). What a call says
+    // that it ended without is over with the call, which may have been the last of a recovery.
+    private void Restore(DateTimeOffset at, string pid, string rest)
+    {
+        var isCall = rest.EndsWith(" pg_wal/RECOVERYXLOG", StringComparison.Ordinal) || rest.EndsWith(" pg_xlog/RECOVERYXLOG", StringComparison.Ordinal);
+        var asked = isCall ? SegmentBehind(rest[..rest.LastIndexOf(' ')], Called, [" "]) : null;
+        var restored = rest.EndsWith(" restored", StringComparison.Ordinal) ? SegmentBehind(rest[..^" restored".Length], "LOG : Segment", [" "]) : null;
+        var isInVain = rest.StartsWith("FATAL : ", StringComparison.Ordinal) || rest.EndsWith(" is in no source.", StringComparison.Ordinal) || rest.EndsWith(" was not served.", StringComparison.Ordinal);
+        if ((asked ?? restored) is { } now)
+            Drop(s => WalFileName.Parse(s.Key).Position != WalFileName.Parse(now).Position);
+        else if (isInVain)
+            Drop(s => s.Value.Pid == pid);
+        Segment(state.Restored, at, asked, restored, pid);
+
+        void Drop(Func<KeyValuePair<string, LogState.Span>, bool> isOver)
+        {
+            foreach (var over in state.Restored.Where(s => s.Value.Ended is null && isOver(s)).ToList())
+                state.Restored.Remove(over.Key);
+        }
+    }
+
     // The first call counts: PostgreSQL repeats what failed.
-    private static void Segment(Dictionary<string, LogState.Span> spans, DateTimeOffset at, string? began, string? ended)
+    private static void Segment(Dictionary<string, LogState.Span> spans, DateTimeOffset at, string? began, string? ended, string? pid = null)
     {
         if (began is not null)
-            spans.TryAdd(began, new LogState.Span(at, null));
+            spans.TryAdd(began, new LogState.Span(at, null) { Pid = pid });
         if (ended is not null)
             spans[ended] = new LogState.Span(spans.GetValueOrDefault(ended)?.Began, at);
     }

@@ -6,7 +6,9 @@ namespace OmniPg.Wal.Cli.Tests.Monitoring;
 /// <summary>Logs of OmniPITR's tools read line by line, once each.</summary>
 public sealed class OmniPitrLogsTests : IDisposable
 {
-    private const string Segment = "00000001000000A0000000FF";
+    private const string Place = "000000A0000000FF";
+    private const string Segment = "00000001" + Place;
+    private const string Next = "00000001000000A100000000";
     private readonly TemporaryDirectory _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -38,6 +40,23 @@ public sealed class OmniPitrLogsTests : IDisposable
         state.Backups.Should().Equal(
             new LogState.Backup("omnipitr-backup-master", "14", At("12:00:07.000000"), At("12:00:09.000000")), new LogState.Backup("omnipitr-backup-slave", "15", At("12:00:08.000000"), At("12:00:08.000000")));
         state.Errors.Select(e => e.Line).Should().Equal("2026-05-01 12:00:03.000000 : 11 : ERROR : Sending to /a failed: disk full : sorry", "2026-05-01 12:00:10.000000 : 16 : FATAL : dead");
+    }
+
+    [Theory]
+    [InlineData("24", $"LOG : Called with parameters: -s /a {Next} pg_wal/RECOVERYXLOG", Next)]
+    [InlineData("24", $"LOG : Segment {Next} restored", null)]
+    [InlineData("23", "FATAL : no", null)]
+    [InlineData("23", $"LOG : Requested file {Segment} is in no source.", null)]
+    [InlineData("23", $"LOG : Finishing recovery (Smart): {Segment} was not served.", null)]
+    [InlineData("23", "ERROR : Removal of WAL files failed (ignored): no", Segment)]
+    [InlineData("24", "FATAL : no", Segment)]
+    [InlineData("24", $"LOG : Called with parameters: -s /a 00000002{Place} pg_wal/RECOVERYXLOG", Segment)]
+    public void A_segment_that_was_asked_for_in_vain_is_not_under_way_for_ever(string pid, string text, string? underWay)
+    {
+        var state = Read(Write(
+            "restore.log", Line("12:00:05.000000", "23", "restore", $"LOG : Called with parameters: -s /a {Segment} pg_wal/RECOVERYXLOG"), Line("12:00:06.000000", pid, "restore", text)));
+
+        state.Restored.Where(s => s.Value.Ended is null).OrderBy(s => s.Value.Began).Select(s => s.Key).FirstOrDefault().Should().Be(underWay);
     }
 
     [Fact]
