@@ -256,10 +256,13 @@ public sealed class ClusterCopy
     {
         var failed = workers.FindAll(w => w.Error is not null);
         var complete = workers.Except(failed).Select(w => $"'{w.Target.Location}'").ToList();
+        var named = failed.FindAll(w => w.MayBeCluster).ConvertAll(w => $"'{w.Target.Location}'");
+        var left = named.Count == 0 ? "What is there is no cluster that a server would start."
+            : $"A server may start on {string.Join(", ", named)}, although nothing proves that all of it is on disk: start none.{(named.Count < failed.Count ? " What is at the others is no cluster." : "")}";
         return new WalBackupException(
             "wal.backup.copy",
             $"'{plan.DataDirectory}' was not copied to '{failed.Count}' of '{workers.Count}' places: {string.Join(' ', failed.Select(w => $"'{w.Target.Location}': {w.Error!.Message}"))}{(complete.Count > 0 ? $" Complete: {string.Join(", ", complete)}." : "")}",
-            "What is there is no cluster that a server would start. Mend the cause, and copy to these places again with '--overwrite'.",
+            $"{left} Mend the cause, and copy to these places again with '--overwrite'.",
             failed[0].Error)
         {
             Destination = failed[0].Target.Location,

@@ -146,12 +146,32 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
         done
         """;
 
-    // The shell stays: its words tell a later look that this is still at work.
+    // The shell stays: its words tell a later look that this is still at work. A tar that cannot write goes on with the next file, and tells of each: it is ended at the first of which it says so, that the
+    // other side need not read and send the rest. What it only warns of ends nothing.
     private const string ExtractScript = Mine +
         """
         mine "$1"
         echo $$ >> "$1/.omnipg-synch" || exit 8
-        tar -xpf - -C "$1" || exit
+        if [ -n "${LC_ALL:-}" ]; then LC_CTYPE=$LC_ALL; export LC_CTYPE; unset LC_ALL; fi
+        LC_MESSAGES=C; export LC_MESSAGES
+        { sh -c 'echo "$$"; exec tar -xpf - -C "$1" 2>&1' sh "$1"; echo "end $?"; } 2>/dev/null | {
+          read -r tar; code=8; first=; fault=; lines=0
+          while IFS= read -r line; do
+            case $line in "end "*) code=${line#end }; continue;; esac
+            [ "$lines" -gt 0 ] || first=$line
+            lines=$((lines + 1))
+            [ -z "$fault" ] || continue
+            case $line in
+              *arning:*) ;;
+              *": Cannot "*|*": Can't "*|*": Wrote only "*|*": Write failed"*|*": No space left on device"*) fault=$line; kill "$tar" 2>/dev/null;;
+            esac
+          done
+          [ "$code" = 0 ] && exit 0
+          echo "${fault:-$first}" >&2
+          [ "$lines" -lt 2 ] || echo "further lines: $((lines - 1))" >&2
+          [ -z "$fault" ] || exit 8
+          exit "$code"
+        }
         """;
 
     private const string FinishScript = Mine +
@@ -170,13 +190,16 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
         flush "$data"
         mine "$data"
         mv "$data/global/pg_control$suffix" "$data/global/pg_control" || exit 8
-        while [ $# -gt 0 ]; do rm -f "$2/.omnipg-synch" || exit 8; flush "$2"; shift 2; done
+        while [ $# -gt 0 ]; do { rm -f "$2/.omnipg-synch" && (flush "$2"); } || exit 9; shift 2; done
         """;
 
     private string[] _states = [];
 
     /// <summary>Why this copy failed; null while it has not.</summary>
     public Exception? Error { get; private set; }
+
+    /// <summary>Whether this copy failed at or after the step by which a server would start on it: the script says by its exit code that it ended before, a remote shell that broke off says nothing.</summary>
+    public bool MayBeCluster { get; private set; }
 
     public ClusterCopyTarget Target => target;
 
@@ -210,8 +233,11 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
     }
 
     /// <summary>Flushes everything, and then gives the control file its name. For root the folders get the owner of the server's, as their files have it.</summary>
-    public Task FinishAsync(string mode, string owner, CancellationToken cancellationToken) =>
-        TryAsync(token => RunAsync(FinishScript, [.. Head, mark, mode, owner, TarExtractor.HeldBack, .. Pairs], token), cancellationToken);
+    public async Task FinishAsync(string mode, string owner, CancellationToken cancellationToken)
+    {
+        await TryAsync(token => RunAsync(FinishScript, [.. Head, mark, mode, owner, TarExtractor.HeldBack, .. Pairs], token), cancellationToken).ConfigureAwait(false);
+        MayBeCluster = Error is not (null or ExternalProcessException { Result.ExitCode: 7 or 8 });
+    }
 
     public void Fail(Exception error) => Error ??= error;
 

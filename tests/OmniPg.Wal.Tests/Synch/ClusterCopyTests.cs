@@ -218,8 +218,66 @@ public sealed partial class ClusterCopyTests(BackupScene scene)
 
         var failure = (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which;
 
-        failure.Message.Should().Contain("Input/output error");
+        failure.Message.Should().Contain("Input/output error").And.Contain("no cluster that a server would start");
         File.Exists(Path.Combine(to, "global", "pg_control")).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_place_that_fails_after_the_control_file_has_its_name_is_told_as_one_on_which_a_server_may_start()
+    {
+        using var scripts = new TemporaryDirectory();
+        var options = Mapped(out var to);
+        TestScript.Write(
+            Path.Combine(Directory.CreateDirectory(scripts.Combine("bin")).FullName, "sync"),
+            $"[ \"$*\" = --help ] && exec echo '  -f  flush'; [ ! -e '{to}/global/pg_control' ] || {{ echo 'Input/output error' >&2; exit 1; }}");
+        options.Targets = [$"db.example:{to}"];
+        options.RemoteShell = TestScript.Write(scripts.Combine("shell"), $"shift; PATH='{scripts.Combine("bin")}':$PATH; exec /bin/sh -c \"$*\"");
+
+        var failure = (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        failure.Message.Should().Contain("Input/output error").And.Contain($"A server may start on 'db.example:{to}', although nothing proves that all of it is on disk: start none. Mend the cause").And.NotContain("no cluster");
+        File.Exists(Path.Combine(to, "global", "pg_control")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_full_disk_is_told_in_one_line_and_a_count()
+    {
+        using var disk = TmpfsMount.TryCreate(6 << 20);
+        Assert.SkipWhen(disk is null, "Mounting is not permitted here.");
+        using var scripts = new TemporaryDirectory();
+        var options = Mapped(out _);
+        var to = Path.Combine(disk.Path, "copy");
+        options.Targets = [$"db.example:{to}"];
+        options.RemoteShell = TestScript.Write(scripts.Combine("shell"), "shift; exec /bin/sh -c \"$*\"");
+
+        var failure = (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        failure.Message.Should().Contain("No space left on device");
+        failure.InnerException!.Message.Split('\n').Should().HaveCountLessThanOrEqualTo(2, failure.Message);
+    }
+
+    [Fact]
+    public async Task A_tar_that_cannot_write_is_ended_at_once_and_one_that_warns_is_not()
+    {
+        using var scripts = new TemporaryDirectory();
+        var bin = Directory.CreateDirectory(scripts.Combine("bin")).FullName;
+        TestScript.Write(
+            Path.Combine(bin, "tar"),
+            "echo 'tar: base/1/2: time stamp 2099-01-01 00:00:00 is 1.5 s in the future' >&2; [ ! -e \"$0.bad\" ] || { echo 'tar: base/1/2: Cannot write: No space left on device' >&2; echo 'tar: base/1/3: Cannot open: No space left on device' >&2; exec sleep 600; }; exec /bin/tar \"$@\"");
+        var options = Mapped(out var to);
+        options.Targets = [$"db.example:{to}"];
+        options.RemoteShell = TestScript.Write(scripts.Combine("shell"), $"shift; PATH='{bin}':$PATH; exec /bin/sh -c \"$*\"");
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        patience.CancelAfter(TimeSpan.FromSeconds(60));
+
+        await CopyAsync(options);
+        await File.WriteAllTextAsync(Path.Combine(bin, "tar.bad"), "", Token);
+        options.Overwrite = true;
+        var copy = new ClusterCopy(scene.Server.DataSource, options);
+        var plan = await copy.PlanAsync(patience.Token);
+        var failure = (await copy.Awaiting(c => c.ExecuteAsync(plan, cancellationToken: patience.Token)).Should().ThrowAsync<WalBackupException>()).Which;
+
+        failure.InnerException!.Message.Should().MatchRegex("exit code '8': tar: base/1/2: Cannot write: No space left on device\nfurther lines: [12]$");
     }
 
     [Fact]
