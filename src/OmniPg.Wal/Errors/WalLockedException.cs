@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace OmniPg.Wal;
 
-/// <summary>Another process holds the lock file of this job.</summary>
+/// <summary>Another process holds the lock file of this job, or serves its socket.</summary>
 /// <remarks>Code <c>wal.locked</c>, transient; the program ends with exit code 12.</remarks>
 public sealed class WalLockedException : WalException
 {
@@ -21,7 +21,10 @@ public sealed class WalLockedException : WalException
         HolderProcessId = holderProcessId;
     }
 
-    /// <summary>The lock file.</summary>
+    private WalLockedException(string message, string hint, string path, int? holderProcessId)
+        : base("wal.locked", message, hint) => (Path, HolderProcessId) = (path, holderProcessId);
+
+    /// <summary>The lock file, or the socket.</summary>
     public string Path { get; }
 
     /// <summary>The process id written in the file, or null.</summary>
@@ -29,4 +32,10 @@ public sealed class WalLockedException : WalException
 
     /// <inheritdoc/>
     public override bool IsTransient => true;
+
+    internal static WalLockedException OfSocket(string path, int? holder) => new(
+        $"The socket '{path}' is served by another process ('{holder?.ToString(CultureInfo.InvariantCulture) ?? "unknown"}').",
+        "Give each resident process a '--socket' of its own, or end the other one.",
+        path,
+        holder);
 }

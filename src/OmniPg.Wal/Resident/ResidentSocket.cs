@@ -15,27 +15,67 @@ internal sealed partial class ResidentSocket : IDisposable
 {
     private static readonly TimeSpan PauseAfterRefusal = TimeSpan.FromMilliseconds(100);
     private readonly string _path;
+    private readonly FileLock _single;
     private readonly Socket _listener;
     private readonly ResidentWork _work;
     private readonly WalPushSpool _spool;
 
+    /// <exception cref="WalLockedException">Another process serves the socket.</exception>
+    /// <exception cref="WalConfigurationException">Something else than a socket lies there.</exception>
     public ResidentSocket(string path, ResidentWork work, WalPushSpool spool)
     {
         (_path, _work, _spool) = (path, work, spool);
+        // Beside the socket, because processes with spools of their own may be given the same one: the second would take the questions of the first, and archive to its own destinations.
+        var lockFile = path + ".lock";
+        _single = FileLock.TryAcquireForProcess(lockFile) ?? throw WalLockedException.OfSocket(path, FileLock.ReadProcess(lockFile));
         _listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-
-        // A socket file outlives a killed process; the lock on the spool says that nobody uses it.
-        File.Delete(path);
-        _listener.Bind(new UnixDomainSocketEndPoint(path));
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        _listener.Listen();
+        try
+        {
+            MakeRoom(path);
+            _listener.Bind(new UnixDomainSocketEndPoint(path));
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            _listener.Listen();
+        }
+        catch
+        {
+            _listener.Dispose();
+            _single.Dispose();
+            throw;
+        }
     }
 
     public void Dispose()
     {
         _listener.Dispose();
         File.Delete(_path);
+        _single.Dispose();
+    }
+
+    // A socket's file outlives a killed process. One behind which somebody accepts, or lets wait, is a program's that knows no lock.
+    private static void MakeRoom(string path)
+    {
+        if (!FileStat.TryGet(path, out var there))
+            return;
+        // Whatever else lies there refuses a connection like a dead socket, a device file too.
+        if (!there.IsSocket)
+            throw new WalConfigurationException($"'{path}' is there and is no socket.", "Name another path with '--socket', or move away what is there.");
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(path));
+        }
+        catch (SocketException nobody) when (nobody.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            File.Delete(path);
+            return;
+        }
+        catch (SocketException)
+        {
+            // Not reached is not absent.
+        }
+
+        throw WalLockedException.OfSocket(path, null);
     }
 
     /// <summary>Serves until <paramref name="stop"/>; clients under way are answered first.</summary>

@@ -11,6 +11,10 @@ internal readonly partial record struct FileStat(bool IsRegular, ulong Device, u
     private const uint BasicStats = 0x7FF;       // STATX_BASIC_STATS
     private const int FileTypeMask = 0xF000;     // S_IFMT
     private const int RegularFile = 0x8000;      // S_IFREG
+    private const int SocketFile = 0xC000;       // S_IFSOCK
+
+    /// <summary>Whether it is a Unix socket; outside of Linux whether it may be one.</summary>
+    public bool IsSocket { get; private init; }
 
     /// <summary>Looks at a path; a symbolic link is a file of its own.</summary>
     /// <returns>False when nothing of that name is there.</returns>
@@ -42,7 +46,8 @@ internal readonly partial record struct FileStat(bool IsRegular, ulong Device, u
             ((ulong)found.DeviceMajor << 32) | found.DeviceMinor,
             found.Inode,
             (long)found.Bytes,
-            DateTimeOffset.FromUnixTimeSeconds(found.ModifiedSeconds).AddTicks(found.ModifiedNanoseconds / 100));
+            DateTimeOffset.FromUnixTimeSeconds(found.ModifiedSeconds).AddTicks(found.ModifiedNanoseconds / 100))
+        { IsSocket = (found.Mode & FileTypeMask) == SocketFile };
         return true;
     }
 
@@ -53,7 +58,7 @@ internal readonly partial record struct FileStat(bool IsRegular, ulong Device, u
         try
         {
             var isRegular = info is FileInfo && info.LinkTarget is null && (info.Attributes & FileAttributes.Device) == 0;
-            stat = new FileStat(isRegular, 0, 0, info is FileInfo file ? file.Length : 0, info.LastWriteTimeUtc);
+            stat = new FileStat(isRegular, 0, 0, info is FileInfo file ? file.Length : 0, info.LastWriteTimeUtc) { IsSocket = info is FileInfo && info.LinkTarget is null };
             return info.Exists;
         }
         catch (FileNotFoundException)

@@ -248,14 +248,46 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
         await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
         await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
 
-        var act = async () =>
-        {
-            await foreach (var _ in archiver.RunResidentAsync(Options, Token))
-            {
-            }
-        };
+        (await RefusedAsync(archiver, Options)).Should().BeOfType<WalLockedException>();
+    }
 
-        await act.Should().ThrowAsync<WalLockedException>();
+    [Fact]
+    public async Task Only_one_process_serves_a_socket_and_that_of_a_dead_one_is_taken_over()
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
+        var other = Options;
+        other.SpoolDirectory = Scene.MakeDirectory("other-spool");
+        await using (await RunningResident.StartAsync(archiver, Options, Token))
+        {
+            (await RefusedAsync(archiver, other)).Should().BeOfType<WalLockedException>().Which.Message.Should().Contain($"The socket '{other.SocketPath}' is served by another process ('{Environment.ProcessId}').");
+            (await WalResidentClient.TryArchiveAsync(other.SocketPath!, Scene.Add(), Token)).Should().Be(new ResidentAnswer(true), "the first still answers");
+        }
+
+        using (var foreign = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            // Under its first name it goes away with its process.
+            var made = Path.Combine(Scene.Root, "t");
+            foreign.Bind(new UnixDomainSocketEndPoint(made));
+            foreign.Listen();
+            File.Move(made, other.SocketPath!);
+            (await RefusedAsync(archiver, other)).Should().BeOfType<WalLockedException>().Which.Message.Should().Contain("('unknown')");
+        }
+
+        File.Exists(other.SocketPath).Should().BeTrue();
+        await using var next = await RunningResident.StartAsync(archiver, other, Token);
+        (await WalResidentClient.TryArchiveAsync(other.SocketPath!, Scene.Add(), Token)).Should().Be(new ResidentAnswer(true));
+    }
+
+    [Fact]
+    public async Task What_is_no_socket_is_not_removed_for_one()
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
+        await File.WriteAllTextAsync(Options.SocketPath!, "precious", Token);
+
+        var refused = await RefusedAsync(archiver, Options);
+
+        refused.Should().BeOfType<WalConfigurationException>().Which.Message.Should().Contain($"'{Options.SocketPath}' is there and is no socket.");
+        (await File.ReadAllTextAsync(Options.SocketPath!, Token)).Should().Be("precious");
     }
 
     [Fact]
@@ -275,6 +307,20 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
                 break;
 
         File.Exists(Options.SocketPath).Should().BeFalse();
+    }
+
+    /// <summary>What a resident mode that ends at once says; one that does not is ended after a while.</summary>
+    private static async Task<Exception> RefusedAsync(WalArchiver archiver, WalResidentOptions options)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        patience.CancelAfter(TimeSpan.FromSeconds(30));
+        var act = async () =>
+        {
+            await foreach (var _ in archiver.RunResidentAsync(options, patience.Token))
+            {
+            }
+        };
+        return (await act.Should().ThrowAsync<WalException>()).Which;
     }
 
     private WalResidentOptions Options => new()
