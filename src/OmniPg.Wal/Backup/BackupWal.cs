@@ -89,27 +89,7 @@ internal sealed class BackupWal
         "See that archiving works (pg_stat_archiver) and name the archive; a backup without an archive needs enough 'wal_keep_size'.", inner)
     { File = name.ToString() };
 
-    private async Task<bool> IsArchivedAsync(IObjectStore archive, WalFileName name, CancellationToken cancellationToken)
-    {
-        foreach (var key in ArchiveKeys.For(name, Codec.Zstd))
-        {
-            try
-            {
-                var content = await WalContent.OpenReadAsync(archive, key, cancellationToken).ConfigureAwait(false);
-                if (content is null)
-                    continue;
-                await using (content.ConfigureAwait(false))
-                    await ContentCheck.RunAsync(content, name, WalValidation.Full, _expectations, cancellationToken).ConfigureAwait(false);
-                return true;
-            }
-            catch (Exception unusable) when (unusable is WalValidationException or CorruptCompressedDataException)
-            {
-                // Another copy under another key may be good.
-            }
-        }
-
-        // Waiting brings no key.
-        await EncryptedNames.RequireNoneAsync(archive, name, cancellationToken).ConfigureAwait(false);
-        return false;
-    }
+    // Waiting brings no key: then it throws.
+    private async Task<bool> IsArchivedAsync(IObjectStore archive, WalFileName name, CancellationToken cancellationToken) =>
+        await ContentCheck.FindValidAsync(archive, name, Codec.Zstd, _expectations, null, cancellationToken).ConfigureAwait(false) is not null;
 }

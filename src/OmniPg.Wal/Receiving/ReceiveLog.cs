@@ -25,4 +25,7 @@ internal static partial class ReceiveLog
 
     [LoggerMessage(2606, LogLevel.Debug, "{Name} is delivered and left the directory.")]
     public static partial void Left(ILogger log, WalFileName name);
+
+    [LoggerMessage(2607, LogLevel.Warning, "The server has removed {Name} before it was received; its copy in {Destination} was taken.")]
+    public static partial void Filled(ILogger log, WalFileName name, string destination);
 }

@@ -39,6 +39,9 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     /// <summary>Raised when a segment or a history is complete.</summary>
     public required Action OnComplete { get; init; }
 
+    /// <summary>Where segments come from that the server has removed; null leaves them missing.</summary>
+    public GapFill? Fill { get; init; }
+
     private WalSegmentSize Size => server.SegmentSize;
 
     private int Bytes => Size.Bytes;
@@ -59,7 +62,18 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         if (until is null && timeline > 1)
             await KeepHistoryAsync(timeline, cancellationToken).ConfigureAwait(false);
         Begin(timeline, start, until);
-        await StreamAsync(timeline, start, until, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await StreamAsync(timeline, start, until, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException removed) when (removed.SqlState == PostgresErrorCodes.UndefinedFile && Fill is not null)
+        {
+            // "requested WAL segment … has already been removed" (WalSndSegmentOpen; walsender.c). The next connection asks for what follows.
+            if (!await FillAsync(timeline, until, cancellationToken).ConfigureAwait(false))
+                throw;
+            return;
+        }
+
         if (until is not { } end || progress.Received != end)
             return;
         var following = (await FollowAsync(timeline, end, cancellationToken).ConfigureAwait(false)).Next;
@@ -125,10 +139,31 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
             server.Connection.SetReplicationStatus(new(start));
     }
 
-    private PartialSegment Open(uint timeline, ulong start)
+    private WalExpectations Expectations => server.Cluster.ToExpectations().WithUnknownVersions() with { Previous = progress.Chain };
+
+    private PartialSegment Open(uint timeline, ulong start) =>
+        PartialSegment.Open(files.Path, WalFileName.ForLsn(timeline, new(start), Size), Size, options.Validation, Expectations);
+
+    /// <summary>Completes segments that the server has no more, from the first missing one on, as far as an archive has them.</summary>
+    private async Task<bool> FillAsync(uint timeline, ulong? until, CancellationToken cancellationToken)
     {
-        var expectations = server.Cluster.ToExpectations().WithUnknownVersions() with { Previous = progress.Chain };
-        return PartialSegment.Open(files.Path, WalFileName.ForLsn(timeline, new(start), Size), Size, options.Validation, expectations);
+        _segment?.Dispose();
+        _segment = null;
+        var isFilled = false;
+        // The segment in which the server left the timeline is not whole on it, and what an archive has of later ones is none of the server's WAL.
+        for (var at = progress.Received - (progress.Received % (uint)Bytes); until is not { } end || at + (uint)Bytes <= end; at += (uint)Bytes)
+        {
+            var start = at;
+            var (isThere, next) = await Fill!.TryAsync(WalFileName.ForLsn(timeline, new(at), Size), Expectations, () => Open(timeline, start), cancellationToken).ConfigureAwait(false);
+            if (!isThere)
+                break;
+            isFilled = true;
+            (progress.Chain, progress.Next) = (next, null);
+            Volatile.Write(ref progress.Received, at + (uint)Bytes);
+            OnComplete();
+        }
+
+        return isFilled;
     }
 
     private async Task StreamAsync(uint timeline, ulong start, ulong? until, CancellationToken cancellationToken)

@@ -14,6 +14,7 @@ namespace OmniPg.Wal;
 /// <remarks>
 /// <para>The directory holds complete segments, the current one as <c>NAME.partial</c>, and histories of timelines; it is an archive to restore from
 /// (<see cref="WalRestoreOptions.UsePartial"/> for the newest WAL). After lost connections and storage trouble the receiver tries again, for ever; timelines are followed.</para>
+/// <para>WAL that the server has removed before it was received comes from <see cref="WalReceiverOptions.Destinations"/>, where the server's own archiver has put it.</para>
 /// <para>Opens connections of its own: one for replication, and for a moment one to the database of the connection string to read the history of a new timeline
 /// (before PostgreSQL 15 also the slot). Needs <c>LOGIN REPLICATION</c>, and <c>EXECUTE</c> on <c>pg_read_binary_file(text)</c>; docs/receiver.md has the GRANTs.
 /// Because the driver confirms as <em>written</em> what it has only heard of, the guarantee holds for <c>synchronous_commit</c> <c>on</c> and <c>remote_apply</c>, not for <c>remote_write</c>.</para>
@@ -149,7 +150,11 @@ public sealed class WalReceiver
                     await BeginAsync(server, stop).ConfigureAwait(false);
                 else if (_cluster.SystemIdentifier != server.Cluster.SystemIdentifier)
                     throw WalArchiveMismatchException.OtherCluster(files.Path, "system identifier", _cluster.SystemIdentifier, server.Cluster.SystemIdentifier);
-                using var stream = new ReceiveStream(_options, files, server, _progress, receiver._time, receiver._log) { OnComplete = () => _delivery?.Wake() };
+                using var stream = new ReceiveStream(_options, files, server, _progress, receiver._time, receiver._log)
+                {
+                    OnComplete = () => _delivery?.Wake(),
+                    Fill = _archiver is null ? null : new GapFill(_archiver.Destinations, receiver._log),
+                };
                 await stream.RunAsync(stop.Token).ConfigureAwait(false);
                 return null;
             }

@@ -100,6 +100,52 @@ public sealed class ReceiverFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Wal_that_the_server_has_removed_comes_from_the_archive_that_its_own_archiver_fills_and_is_a_gap_only_where_that_lacks_it()
+    {
+        using var root = new TemporaryDirectory(null, forServer: true);
+        var archive = Directory.CreateDirectory(root.Combine("archive")).FullName;
+        ServerAccount.Own(archive);
+        await using var server = await ReceiveScene.StartServerAsync(("archive_mode", "on"), ("wal_keep_size", "0"), ("min_wal_size", "2MB"), ("max_wal_size", "4MB"));
+        await server.ExecuteAsync("CREATE TABLE load (id serial PRIMARY KEY, filler text)", Token);
+        var connection = server.GetConnectionString(user: "receiver");
+        var options = Options();
+        (options.Destinations, options.Begin) = ([new WalDestinationOptions { Directory = archive, Codec = "none" }], true);
+        var before = await RunningReceiver.StartAsync(server, connection, options);
+        await server.ExecuteAsync($"ALTER SYSTEM SET archive_command = 'test -f {archive}/%f || (cp %p {archive}/.%f.cp && mv -n {archive}/.%f.cp {archive}/%f)'", Token);
+        await server.ExecuteAsync("SELECT pg_reload_conf()", Token);
+        await ReceiveScene.LoadAsync(server, 1);
+        var last = await before.SwitchAsync();
+        await before.DisposeAsync();
+        await ReceiveScene.LoadAsync(server, 5);
+        var newest = await server.ScalarAsync<string>("SELECT pg_walfile_name(pg_switch_wal())", Token);
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                await server.ExecuteAsync("CHECKPOINT", Token);
+                return File.Exists(Path.Combine(archive, newest)) && !File.Exists(Path.Combine(server.DataDirectory, "pg_wal", newest));
+            },
+            "the server has removed what nobody received", TimeSpan.FromSeconds(60), Token);
+        var missed = Directory.GetFiles(archive).Select(f => Path.GetFileName(f)!).Where(n => n.Length == 24 && string.CompareOrdinal(n, last) > 0).Order(StringComparer.Ordinal).ToArray();
+        missed.Should().HaveCountGreaterThan(3);
+        File.Move(Path.Combine(archive, missed[2]), root.Combine("away"));
+
+        var gap = await RunningReceiver.FailureOfAsync(new WalReceiver(connection, options));
+        var filled = await File.ReadAllBytesAsync(Path.Combine(options.Directory, missed[1]), Token);
+        File.Move(root.Combine("away"), Path.Combine(archive, missed[2]));
+        var after = await RunningReceiver.StartAsync(server, connection, options);
+        await ReceiveScene.LoadAsync(server, 1);
+        await after.SwitchAsync();
+
+        gap.Should().BeOfType<WalReceiveException>().Which.Code.Should().Be("wal.receive.gap");
+        gap.Message.Should().Contain($"'{WalFileName.Parse(missed[2]).StartLsn(WalSegmentSize.FromBytes(1 << 20))}'");
+        var wanted = await File.ReadAllBytesAsync(Path.Combine(archive, missed[1]), Token);
+        filled.AsSpan().SequenceEqual(wanted).Should().BeTrue("what is there is taken");
+        var verified = await new WalRepository(new DirectoryObjectStore(archive)).VerifyAsync(cancellationToken: Token);
+        (verified.Gaps.Count, verified.IsGood).Should().Be((0, true));
+        await after.DisposeAsync();
+    }
+
+    [Fact]
     public async Task Ten_kills_of_the_program_under_load_leave_every_byte_and_no_gap()
     {
         var options = Options();
