@@ -27,7 +27,7 @@ internal static class ArchiveOptions
     private static readonly Option[] Own =
     [
         CommonOptions.DataDirectory, State, Local, S3, Azure, Remote, Pipe, Backup, Optional, Validate, CommonOptions.UnknownVersion, Layout, Timeout, Adopt, Begin, Force, Socket,
-        ParallelJobs, RsyncPath, TempDirectory, StoreOptions.Encrypt,
+        ParallelJobs, RsyncPath, TempDirectory, CommonOptions.MaxRate, StoreOptions.Encrypt,
     ];
 
     /// <summary>The destinations of what is no archive_command.</summary>
@@ -47,6 +47,7 @@ internal static class ArchiveOptions
             Binding = Binding(arguments),
         };
         CommonOptions.ApplyCodecs(arguments, isNice: true);
+        options.MaxRate = arguments.Bytes(CommonOptions.MaxRate);
         options.MaxParallelism = arguments.Integer(ParallelJobs, 1);
         options.TemporaryDirectory = arguments.Get(TempDirectory);
         options.RsyncProgram = arguments.Get(RsyncPath) ?? options.RsyncProgram;

@@ -9,6 +9,7 @@ internal sealed class BackupVerb : Verb
     private static readonly Option Label = Option.Value("--label", "TEXT", "label of the backup (default omnipg)");
     private static readonly Option Spread = Option.Flag("--spread-checkpoint", "let the server take its time for the checkpoint at the start");
     private static readonly Option WalTimeout = Option.Value("--wal-timeout", "SEC", "how long the WAL of the backup may take to be archived (default 3600)");
+    private static readonly Option Exclude = Option.Many("--exclude", "PATTERN", "leave out files that are not the server's, such as 'core.*', by their paths in the data directory");
     private static readonly Option DataDirectory = CommonOptions.DataDirectory with { Help = "data directory of the server (default: asked of the server)" };
 
     public override string Name => "backup";
@@ -21,7 +22,7 @@ internal sealed class BackupVerb : Verb
     public override string LogName => "omnipitr-backup-master";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json];
+        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -30,6 +31,8 @@ internal sealed class BackupVerb : Verb
         var options = new BaseBackupOptions { DataDirectory = arguments.Get(DataDirectory), FastCheckpoint = !arguments.Has(Spread), Codec = location.Codec.Name, Level = location.Level };
         options.Label = arguments.Get(Label) ?? options.Label;
         options.WalTimeout = arguments.Seconds(WalTimeout) ?? options.WalTimeout;
+        options.Exclude = arguments.All(Exclude);
+        options.MaxRate = arguments.Bytes(CommonOptions.MaxRate);
         var store = StoreOptions.Open(location.Path, arguments, context.Logs);
         var archive = BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context);
         await using var server = BackupOptions.Connect(arguments);

@@ -15,12 +15,12 @@ internal sealed class CopyVerb : Verb
 
     public override string Example => "omnipg-wal copy --archive /mnt/archive --source /mnt/backup --to s3://offsite/prod --begin";
 
-    public override IReadOnlyList<Option> Options { get; } = [Archive, To, Backups, Backup, Begin, .. StoreOptions.All, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [Archive, To, Backups, Backup, Begin, CommonOptions.MaxRate, .. StoreOptions.All, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
-        var options = new RepositoryCopyOptions { BackupId = arguments.Get(Backup), Begin = arguments.Has(Begin) };
+        var options = new RepositoryCopyOptions { BackupId = arguments.Get(Backup), Begin = arguments.Has(Begin), MaxRate = arguments.Bytes(CommonOptions.MaxRate) };
         var copy = new RepositoryCopy(
             BackupOptions.OpenToRead(arguments, Archive, context), BackupOptions.Open(arguments, To, context), options, BackupOptions.OpenIfGiven(arguments, Backups, context), context.Time);
         var result = await copy.RunAsync(null, cancellationToken);
@@ -39,6 +39,13 @@ internal sealed class CopyVerb : Verb
             output.WriteLine($"NOT COPIED {OneLine.Of(problem)}");
         foreach (var backup in result.Backups)
             output.WriteLine($"backup {BackupListing.Line(backup)}");
+        foreach (var partial in result.Partials)
+        {
+            output.WriteLine(partial.IsBehind
+                ? $"BEHIND '{partial.Name}': the copy ends at '{partial.CopiedTo}', the archive at '{partial.ArchiveEnd}'; if its server is gone for good, move the file away in the new place and copy again"
+                : $"partial '{partial.Name}': the copy ends at '{partial.CopiedTo?.ToString() ?? "unknown"}'");
+        }
+
         var unread = result.Unread > 0 ? $"; {result.Unread} encrypted files were not validated (--key)" : "";
         var growing = result.Growing > 0 ? $"; {result.Growing} segments are still being received, and come again when they are complete" : "";
         output.WriteLine($"copied {result.Copied} files, {result.Present} were there, {result.StoredBytes} bytes; {result.Backups.Count} backups{unread}{growing}");
@@ -51,6 +58,18 @@ internal sealed class CopyVerb : Verb
         json.WriteNumber("storedBytes", result.StoredBytes);
         json.WriteNumber("unread", result.Unread);
         json.WriteNumber("growing", result.Growing);
+        json.WriteStartArray("partials");
+        foreach (var partial in result.Partials)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", partial.Name.ToString());
+            json.WriteString("copiedTo", partial.CopiedTo?.ToString());
+            json.WriteString("archiveEnd", partial.ArchiveEnd?.ToString());
+            json.WriteBoolean("behind", partial.IsBehind);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
         BackupListing.WriteAll(json, result.Backups);
         json.WriteStartArray("problems");
         foreach (var problem in result.Problems)

@@ -11,6 +11,8 @@ internal static class CommonOptions
     public static readonly Option DataDirectory = Option.Value("--data-dir", "DIR", "data directory of the server (default: the current directory)", "-D");
     public static readonly Option Json = Option.Flag("--json", "print JSON");
 
+    public static readonly Option MaxRate = Option.Value("--max-rate", "SIZE", "copy at most SIZE in a second, such as 32MB (at least 32kB)");
+
     public static readonly Option UnknownVersion = Option.Value(
         "--unknown-version", "WORD", "WAL of a server newer than this program: accept (default; only its headers are checked) or refuse");
 

@@ -80,7 +80,7 @@ internal sealed class ArchiveRun(WalArchiver archiver, WalFileName file, string 
         var outcome = await archiver.Copier.CopyAsync(
             new CopyRequest
             {
-                Source = source,
+                Source = RateLimit.Over(source, archiver.Limit),
                 Targets = [.. group.Select(static d => d.ToTarget())],
                 Validator = archiver.ValidatorFor(cluster, file, path),
                 BeforePublish = (content, token) => RequireSame(before, content) is { } changed

@@ -53,6 +53,10 @@ public sealed class WalArchiveOptions : ICheckedOptions
     /// <value>Default <c>rsync</c>.</value>
     public string RsyncProgram { get; set; } = "rsync";
 
+    /// <summary>The most bytes per second that are read of the files (<c>--max-rate</c>), over all that one archiver archives side by side; null reads as fast as it goes. What the server writes for longer stays behind.</summary>
+    /// <value>Default <see langword="null"/>; at least 32768.</value>
+    public long? MaxRate { get; set; }
+
     /// <summary>Where files go; at least one.</summary>
     public IReadOnlyList<WalDestinationOptions> Destinations { get; set; } = [];
 
@@ -66,6 +70,7 @@ public sealed class WalArchiveOptions : ICheckedOptions
         check.AtLeast(MaxParallelism, 1);
         check.NotEmpty(RsyncProgram);
         check.That(TemporaryDirectory is null || Directory.Exists(TemporaryDirectory), $"TemporaryDirectory '{TemporaryDirectory}' does not exist.");
+        check.AtLeast(MaxRate, RateLimit.Least);
         check.That(Destinations.Count > 0, "Destinations is empty: name at least one.");
         check.That(
             StateDirectory is not null || Destinations.Count(static d => d.IsRequired && !d.WhenExists) <= 1,

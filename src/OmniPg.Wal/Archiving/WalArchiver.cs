@@ -35,6 +35,7 @@ public sealed class WalArchiver : IAsyncDisposable
             if (!codec.IsAvailable(out _))
                 codec.Compress(Stream.Null).Dispose();
         Copier = new WalCopier(Time);
+        Limit = RateLimit.Of(options.MaxRate, Time);
         Chain = new SegmentChain(options.StateDirectory);
     }
 
@@ -48,6 +49,8 @@ public sealed class WalArchiver : IAsyncDisposable
     internal IReadOnlyList<ArchiveDestination> Destinations { get; }
 
     internal WalCopier Copier { get; init; }
+
+    internal RateLimit? Limit { get; }
 
     internal SegmentChain Chain { get; }
 

@@ -7,7 +7,8 @@ internal sealed class BackupRun(
     BackupSession session, IObjectStore store, IObjectStore? archive, BaseBackupOptions options, WalCopier copier, TimeProvider time, IProgress<BackupProgress>? progress)
 {
     private readonly List<BackupPart> _stored = [];
-    private readonly BackupSource _source = new(session, time);
+    private readonly BackupSource _source = new(session, time, options.Exclude);
+    private readonly RateLimit? _limit = RateLimit.Of(options.MaxRate, time);
     private readonly Codec _codec = Codec.Parse(options.Codec);
     private string _id = "";
     private bool _isPublishing;
@@ -76,7 +77,7 @@ internal sealed class BackupRun(
         var key = $"{_id}/{name}{_codec.Extension}";
         var request = new CopyRequest
         {
-            Source = source,
+            Source = RateLimit.Over(source, _limit),
             Targets = [new CopyTarget { Sink = store, Key = key, Codec = _codec, Level = options.Level, Id = store.Id }],
             NeedsSha256 = true,
             OnRead = bytes => progress?.Report(new BackupProgress(name, bytes)),

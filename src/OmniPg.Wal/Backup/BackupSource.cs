@@ -6,7 +6,7 @@ using OmniPg.Shared;
 namespace OmniPg.Wal;
 
 /// <summary>The server whose files are read between the start and the stop of a backup, as tar files: tablespaces, data directory, control file, label.</summary>
-internal sealed class BackupSource(BackupSession session, TimeProvider time)
+internal sealed class BackupSource(BackupSession session, TimeProvider time, IReadOnlyList<string>? exclude = null)
 {
     private DataFiles _files = null!;
 
@@ -36,7 +36,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time)
             ?? throw new WalBackupException("wal.backup.privilege", "The server does not tell this role its data directory.", "Name the directory, or GRANT pg_read_all_settings TO the role.");
         Control = await PgControlFile.ReadAsync(DataDirectory, time, cancellationToken).ConfigureAwait(false);
         RequireSameServer();
-        _files = new DataFiles(DataDirectory, Facts.StatisticsFolder);
+        _files = new DataFiles(DataDirectory, Facts.StatisticsFolder, exclude);
     }
 
     public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken) =>

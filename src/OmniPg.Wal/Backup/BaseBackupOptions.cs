@@ -31,6 +31,17 @@ public sealed class BaseBackupOptions : ICheckedOptions
     /// <value>Default one hour, as in OmniPITR.</value>
     public TimeSpan WalTimeout { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// Files and folders that are left out, by their paths in the data directory, <c>*</c> and <c>?</c> standing for anything: <c>core.*</c>, <c>old/*</c>. What the server has made, and what it cannot start without, stays
+    /// whatever a pattern says.
+    /// </summary>
+    /// <value>Default none.</value>
+    public IReadOnlyList<string> Exclude { get; set; } = [];
+
+    /// <summary>The most bytes per second that are read of the server's files, before compression; null reads as fast as it goes.</summary>
+    /// <value>Default null; at least 32768.</value>
+    public long? MaxRate { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         check.Path(DataDirectory);
@@ -45,5 +56,8 @@ public sealed class BaseBackupOptions : ICheckedOptions
         }
 
         check.Positive(WalTimeout);
+        foreach (var pattern in Exclude)
+            check.That(pattern is { Length: > 0 } && pattern[0] != '/' && !DataFiles.IsServers(pattern), $"Exclude '{pattern}' must be a path below the data directory, and none of the server's own files.");
+        check.AtLeast(MaxRate, RateLimit.Least);
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Enumeration;
 using System.Text.RegularExpressions;
 using OmniPg.Shared;
 
@@ -7,8 +8,9 @@ namespace OmniPg.Wal;
 /// <summary>Which files of a data directory belong into a base backup: all but what a restored server must not have, or makes anew.</summary>
 /// <param name="dataDirectory">The data directory.</param>
 /// <param name="statistics">The server's <c>stats_temp_directory</c>, which PostgreSQL 15 has no more; null where the server does not tell it.</param>
+/// <param name="exclude">Patterns of files and folders that are not the server's, by their paths in the data directory; null leaves none of them out.</param>
 /// <remarks>The list of the server's own base backup (<c>src/backend/backup/basebackup.c</c>, up to PostgreSQL 14 <c>src/backend/replication</c>), and <c>log</c>.</remarks>
-internal sealed partial class DataFiles(string dataDirectory, string? statistics = null)
+internal sealed partial class DataFiles(string dataDirectory, string? statistics = null, IReadOnlyList<string>? exclude = null)
 {
     public const string TablespaceFolder = "pg_tblspc";
     public const string LabelFile = "backup_label";
@@ -76,7 +78,7 @@ internal sealed partial class DataFiles(string dataDirectory, string? statistics
         foreach (var entry in names)
         {
             var path = prefix + entry.Name;
-            if (IsLeftOut(path, entry.Name, unlogged))
+            if (IsLeftOut(path, entry.Name, unlogged) || (manifestPrefix.Length == 0 && IsExcluded(path)))
                 continue;
             if (IsFolder(entry))
             {
@@ -150,6 +152,11 @@ internal sealed partial class DataFiles(string dataDirectory, string? statistics
         LeftOut.Contains(path) || name.StartsWith("pgsql_tmp", StringComparison.Ordinal) || name.StartsWith("pg_internal.init", StringComparison.Ordinal)
         || TemporaryRelation().IsMatch(name)
         || (Relation().Match(name) is { Success: true } relation && relation.Groups["fork"].Value != "_init" && unlogged.Contains(relation.Groups["number"].Value));
+
+    /// <summary>Whether a path, or a pattern of paths, begins with what the server has made or cannot start without.</summary>
+    public static bool IsServers(string path) => path.Split('/')[0] is "base" or "global" or "PG_VERSION" or ['p', 'g', '_', ..] or ['p', 'o', 's', 't', 'g', 'r', 'e', 's', 'q', 'l', '.', ..];
+
+    private bool IsExcluded(string path) => exclude is { Count: > 0 } && !IsServers(path) && exclude.Any(p => FileSystemName.MatchesSimpleExpression(p, path, ignoreCase: false));
 
     // An unlogged relation is the one that has an init fork; recovery makes its other forks from that.
     private static HashSet<string> UnloggedIn(List<FileSystemInfo> entries) =>

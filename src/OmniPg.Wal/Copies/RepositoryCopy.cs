@@ -54,11 +54,12 @@ public sealed class RepositoryCopy
         if (backups.FirstOrDefault(b => b.SystemIdentifier != marker.SystemIdentifier) is { } foreign)
             throw WalArchiveMismatchException.OtherCluster(_backups.Id, "system identifier", foreign.SystemIdentifier, marker.SystemIdentifier);
         var target = await BeginAsync(marker, cancellationToken).ConfigureAwait(false);
-        var run = new Run(Plain(_to), Keyed(_to), _time, progress);
+        var run = new Run(Plain(_to), Keyed(_to), _time, RateLimit.Of(_options.MaxRate, _time), progress);
         await run.LookAsync(cancellationToken).ConfigureAwait(false);
         foreach (var file in files)
             await run.WalAsync(_archive, file, marker, cancellationToken).ConfigureAwait(false);
         await source.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
+        var complete = files.Where(f => f.Name.Kind == WalFileKind.Segment).Select(f => (f.Name.Timeline, f.Name.Position)).ToHashSet();
         var copied = new List<BackupInfo>();
         foreach (var backup in backups)
         {
@@ -66,7 +67,11 @@ public sealed class RepositoryCopy
                 copied.Add(backup);
         }
 
-        return new RepositoryCopyResult(run.Copied, run.Present, run.Bytes, run.Unread, copied, run.Problems) { Growing = run.Growing };
+        return new RepositoryCopyResult(run.Copied, run.Present, run.Bytes, run.Unread, copied, run.Problems)
+        {
+            Growing = run.Growing,
+            Partials = run.Partials.FindAll(p => !complete.Contains((p.Name.Timeline, p.Name.Position))),
+        };
     }
 
     /// <summary>The store behind encryption: objects go over as they are.</summary>
@@ -146,7 +151,7 @@ public sealed class RepositoryCopy
     }
 
     /// <summary>One copy.</summary>
-    private sealed class Run(IObjectStore to, IObjectStore readable, TimeProvider time, IProgress<RepositoryCopyProgress>? progress)
+    private sealed class Run(IObjectStore to, IObjectStore readable, TimeProvider time, RateLimit? limit, IProgress<RepositoryCopyProgress>? progress)
     {
         private readonly WalCopier _copier = new(time);
         private ILookup<WalFileName, string> _there = Array.Empty<string>().ToLookup(static _ => default(WalFileName));
@@ -160,6 +165,8 @@ public sealed class RepositoryCopy
         public long Unread { get; private set; }
 
         public long Growing { get; private set; }
+
+        public List<RepositoryCopyPartial> Partials { get; } = [];
 
         public List<string> Problems { get; } = [];
 
@@ -194,20 +201,31 @@ public sealed class RepositoryCopy
                 // Of two copies a restore takes one or the other.
                 foreach (var other in _there[file.Name].Where(k => k != file.Key))
                     await RequireEqualAsync(archive, file.Key, other, cancellationToken).ConfigureAwait(false);
-                await ObjectAsync(Plain(archive), file.Key, cancellationToken).ConfigureAwait(false);
+                if (await ObjectAsync(Plain(archive), file.Key, cancellationToken).ConfigureAwait(false) && file.Name.Kind == WalFileKind.Partial)
+                    await TellPartialAsync(file.Key).ConfigureAwait(false);
             }
             catch (WalConflictException conflict)
             {
                 if (file.Name.Kind == WalFileKind.Partial && _there[file.Name].FirstOrDefault() is { } other
                     && await PartialState.IsSameWalAsync((archive, file.Key), (readable, other), file.Name, expectations, cancellationToken).ConfigureAwait(false))
+                {
                     Growing++;
+                    await TellPartialAsync(other).ConfigureAwait(false);
+                }
                 else
+                {
                     Problems.Add($"'{file.Key}': {conflict.Message}");
+                }
             }
             catch (Exception invalid) when (invalid is WalValidationException or CorruptCompressedDataException)
             {
                 Problems.Add($"'{file.Key}': {invalid.Message}");
             }
+
+            async Task TellPartialAsync(string there) => Partials.Add(new RepositoryCopyPartial(
+                file.Name,
+                await PartialState.EndAsync((readable, there), file.Name, expectations, cancellationToken).ConfigureAwait(false),
+                await PartialState.EndAsync((archive, file.Key), file.Name, expectations, cancellationToken).ConfigureAwait(false)));
         }
 
         /// <returns>Whether the backup counts in the new place.</returns>
@@ -324,7 +342,7 @@ public sealed class RepositoryCopy
             await using var closing = stream.ConfigureAwait(false);
             var request = new CopyRequest
             {
-                Source = new StreamCopySource(stream, entry.Bytes, entry.Modified),
+                Source = RateLimit.Over(new StreamCopySource(stream, entry.Bytes, entry.Modified), limit),
                 Targets = [new CopyTarget { Sink = to, Key = entry.Key, Codec = Codec.None, Id = to.Id }],
                 NeedsSha256 = true,
             };

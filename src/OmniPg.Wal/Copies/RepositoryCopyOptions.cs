@@ -15,6 +15,13 @@ public sealed class RepositoryCopyOptions : ICheckedOptions
     /// <value>Default false.</value>
     public bool Begin { get; set; }
 
-    void ICheckedOptions.Check(OptionsCheck check) =>
+    /// <summary>The most bytes per second that are copied, as they are stored; null copies as fast as it goes. What is only compared and validated is not held back.</summary>
+    /// <value>Default null; at least 32768.</value>
+    public long? MaxRate { get; set; }
+
+    void ICheckedOptions.Check(OptionsCheck check)
+    {
         check.That(BackupId is null or Latest || BackupInfo.IsId(BackupId), $"BackupId '{BackupId}' must be the id of a backup, such as 20260501T120000Z, or '{Latest}'.");
+        check.AtLeast(MaxRate, RateLimit.Least);
+    }
 }

@@ -20,6 +20,22 @@ public sealed record RepositoryCopyResult(long Copied, long Present, long Stored
     /// </summary>
     public long Growing { get; init; }
 
+    /// <summary>
+    /// How far the WAL in segments that are not complete goes here and there, in the order of their names: the last thing that a receiver got from a server that is gone. Those whose complete segment the archive holds
+    /// are left out.
+    /// </summary>
+    public IReadOnlyList<RepositoryCopyPartial> Partials { get; init; } = [];
+
     /// <summary>Whether nothing was left out.</summary>
     public bool IsGood => Problems.Count == 0;
+}
+
+/// <summary>A segment that is not complete (<c>.partial</c>), in the archive and in the new place.</summary>
+/// <param name="Name">The segment's file.</param>
+/// <param name="CopiedTo">End of the last whole record in the new place; null when it cannot be told, as of an encrypted one whose key was not given.</param>
+/// <param name="ArchiveEnd">End of the last whole record in the archive when it was read; null likewise.</param>
+public sealed record RepositoryCopyPartial(WalFileName Name, NpgsqlTypes.NpgsqlLogSequenceNumber? CopiedTo, NpgsqlTypes.NpgsqlLogSequenceNumber? ArchiveEnd)
+{
+    /// <summary>Whether the archive holds WAL that the new place does not. Nothing is replaced there: the complete segment is copied when there is one, and one of a server that is gone never comes.</summary>
+    public bool IsBehind => ArchiveEnd > CopiedTo;
 }

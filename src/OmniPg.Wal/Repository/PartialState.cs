@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using NpgsqlTypes;
 
 namespace OmniPg.Wal;
 
@@ -17,16 +18,23 @@ internal static class PartialState
             && beginning == await BeginningAsync(two, common, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Where the last whole record ends.</summary>
     /// <returns>Null when it is not there, or cannot be read as WAL of the cluster.</returns>
-    private static async Task<long?> ValidBytesAsync((IObjectStore Store, string Key) file, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
+    public static async Task<NpgsqlLogSequenceNumber?> EndAsync((IObjectStore Store, string Key) file, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken) =>
+        await ValidAsync(file, name, expectations, cancellationToken).ConfigureAwait(false) is { } valid ? valid.EndOfValid : null;
+
+    private static async Task<long?> ValidBytesAsync((IObjectStore Store, string Key) file, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken) =>
+        await ValidAsync(file, name, expectations, cancellationToken).ConfigureAwait(false) is { } valid
+            ? (long)((ulong)valid.EndOfValid - (ulong)name.StartLsn(WalSegmentSize.FromBytes(valid.SegmentSize))) : null;
+
+    private static async Task<WalValidationResult?> ValidAsync((IObjectStore Store, string Key) file, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
     {
         try
         {
             if (await OpenAsync(file, cancellationToken).ConfigureAwait(false) is not { } content)
                 return null;
             await using var closing = content.ConfigureAwait(false);
-            var valid = await ContentCheck.RunAsync(content, name, WalValidation.Full, expectations, cancellationToken).ConfigureAwait(false);
-            return (long)((ulong)valid.EndOfValid - (ulong)name.StartLsn(WalSegmentSize.FromBytes(valid.SegmentSize)));
+            return await ContentCheck.RunAsync(content, name, WalValidation.Full, expectations, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception unreadable) when (unreadable is WalValidationException or CorruptCompressedDataException or WalEncryptionException)
         {

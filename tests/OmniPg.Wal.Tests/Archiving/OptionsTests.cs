@@ -24,7 +24,7 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
     {
         var options = new WalArchiveOptions
         {
-            Timeout = TimeSpan.Zero, StateDirectory = "/nowhere", MaxParallelism = 0, RsyncProgram = "", TemporaryDirectory = "/no/temp",
+            Timeout = TimeSpan.Zero, StateDirectory = "/nowhere", MaxParallelism = 0, MaxRate = 32767, RsyncProgram = "", TemporaryDirectory = "/no/temp",
             Destinations =
             [
                 new() { Directory = "/a", Rsync = "h:/b" },
@@ -40,6 +40,7 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
             + "MaxParallelism '0' must be at least '1'.; "
             + "RsyncProgram '' must not be empty.; "
             + "TemporaryDirectory '/no/temp' does not exist.; "
+            + "MaxRate '32767' must be at least '32768'.; "
             + "StateDirectory '/nowhere' does not exist.; "
             + "Destination '/a' must have exactly one of Directory, Rsync, Pipe and a sink.; "
             + "Attempts '0' of destination '/a' must be between '1' and '100'.; "

@@ -25,6 +25,24 @@ public sealed class BackupHazardTests(BackupScene scene)
     }
 
     [Fact]
+    public void Patterns_leave_out_what_is_not_the_servers_and_nothing_else()
+    {
+        using var folder = new TemporaryDirectory();
+        foreach (var path in (string[])["base/1/2", "global/pg_filenode.map", "pg_xact/0000", "PG_VERSION", "postgresql.conf", "core.77", "old/a/b", "older", "kept"])
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(folder.Combine(path))!);
+            File.WriteAllText(folder.Combine(path), "x");
+        }
+
+        string[] Left(params string[] patterns) => [.. new DataFiles(folder.Path, null, patterns).OfDataDirectory().Where(m => m.Kind == TarKind.File).Select(m => m.Path)];
+
+        Left("core.*", "old/*").Should().Equal("PG_VERSION", "base/1/2", "global/pg_filenode.map", "kept", "older", "pg_xact/0000", "postgresql.conf");
+        Left("*").Should().Equal("PG_VERSION", "base/1/2", "global/pg_filenode.map", "pg_xact/0000", "postgresql.conf");
+        var refused = FluentActions.Invoking(() => new BaseBackup(scene.Server.DataSource, scene.ArchiveStore, null, new BaseBackupOptions { Exclude = ["pg_xact/*", "/tmp", ""] })).Should().Throw<Microsoft.Extensions.Options.OptionsValidationException>().Which;
+        refused.Failures.Should().HaveCount(3);
+    }
+
+    [Fact]
     public async Task A_socket_and_a_pipe_in_the_data_directory_are_passed_over()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "No such files there.");

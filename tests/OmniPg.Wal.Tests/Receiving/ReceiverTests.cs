@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
+using NpgsqlTypes;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Receiving;
@@ -36,13 +37,17 @@ public sealed class ReceiverTests(ReceiveScene scene)
         await ReceiveScene.LoadAsync(scene.Server);
         await running.SwitchAsync();
         await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('one')", Token);
+        var endOfFirst = await EndAsync();
         await running.CaughtUpAsync();
         var to = scene.Fresh("copy");
         Task<RepositoryCopyResult> Copy(bool begin) =>
             new RepositoryCopy(new DirectoryObjectStore(running.Into), new DirectoryObjectStore(to), new RepositoryCopyOptions { Begin = begin }).RunAsync(cancellationToken: Token);
 
+        async Task<NpgsqlLogSequenceNumber> EndAsync() => NpgsqlLogSequenceNumber.Parse(await scene.Server.ScalarAsync<string>("SELECT pg_current_wal_flush_lsn()::text", Token));
+
         var first = await Copy(begin: true);
         await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('two')", Token);
+        var endOfSecond = await EndAsync();
         await running.CaughtUpAsync();
         var open = Directory.GetFiles(to, "*.partial").Should().ContainSingle().Which;
         var before = await File.ReadAllBytesAsync(open, Token);
@@ -52,8 +57,13 @@ public sealed class ReceiverTests(ReceiveScene scene)
 
         (first.Problems, first.Growing).Should().BeEquivalentTo((Array.Empty<string>(), 0L));
         (grown.Problems, grown.Growing, grown.Copied).Should().BeEquivalentTo((Array.Empty<string>(), 1L, 0L));
+        // Were its server gone, this is all that tells of the difference.
+        var (one, two) = (first.Partials.Should().ContainSingle().Which, grown.Partials.Should().ContainSingle().Which);
+        (one.Name.ToString(), two.Name.ToString()).Should().Be((Path.GetFileName(open), Path.GetFileName(open)));
+        (one.CopiedTo >= endOfFirst, two.CopiedTo == one.CopiedTo, two.ArchiveEnd >= endOfSecond, two.IsBehind).Should().Be((true, true, true, true), "{0} {1}", one, two);
         (await File.ReadAllBytesAsync(open, Token)).AsSpan().SequenceEqual(before).Should().BeTrue("nothing is replaced");
         complete.Problems.Should().BeEmpty();
+        complete.Partials.Should().NotContain(p => p.Name.ToString() == Path.GetFileName(open), "its segment is complete");
         File.ReadAllBytes(Path.Combine(to, last)).AsSpan().SequenceEqual(ReceiveScene.Original(scene.Server, last)).Should().BeTrue();
     }
 

@@ -1,0 +1,125 @@
+using OmniPg.Wal.Tests.Backup;
+
+namespace OmniPg.Wal.Tests.Copying;
+
+/// <summary>Copies at a rate, by a clock on which a wait takes no time and moves the hands.</summary>
+[Collection(nameof(BackupCollection))]
+public sealed class RateLimitTests(BackupScene scene)
+{
+    private const long Rate = 128 << 10;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task All_that_share_a_limit_read_its_bytes_per_second_together_and_make_up_for_no_idle_time()
+    {
+        var clock = new JumpingClock();
+        var limit = new RateLimit(Rate, clock);
+
+        var seconds = new List<double>();
+        for (var i = 0; i < 2; i++)
+        {
+            await using var source = RateLimit.Over(new StreamCopySource(new MemoryStream(new byte[1 << 20])), limit);
+            var buffer = new byte[300_000];
+            while (await source.ReadAsync(buffer, Token) > 0)
+            {
+            }
+
+            seconds.Add(clock.Elapsed.TotalSeconds);
+            clock.Jump(TimeSpan.FromSeconds(100));
+        }
+
+        seconds[0].Should().BeApproximately(8, 0.01);
+        seconds[1].Should().BeApproximately(116, 0.01);
+    }
+
+    [Fact]
+    public async Task A_read_that_waits_is_cancelled_at_once()
+    {
+        using var stop = new CancellationTokenSource();
+        await using var source = RateLimit.Over(new StreamCopySource(new MemoryStream(new byte[1 << 20])), new RateLimit(RateLimit.Least, TimeProvider.System));
+        // A piece is an eighth of a second's worth; the next ones are not waited for.
+        var buffer = new byte[1 << 20];
+
+        var reading = Task.Run(
+            async () =>
+            {
+                while (await source.ReadAsync(buffer, stop.Token) > 0)
+                {
+                }
+            },
+            Token);
+        await stop.CancelAsync();
+
+        await FluentActions.Awaiting(() => reading).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    [Fact]
+    public async Task A_backup_and_the_copy_of_it_go_at_their_rates()
+    {
+        var (store, clock) = (await scene.NewStoreAsync(), new JumpingClock());
+
+        var backup = (await new BaseBackup(scene.Server.DataSource, store, null, new BaseBackupOptions { MaxRate = Rate }, timeProvider: clock).RunAsync(cancellationToken: Token)).Backup;
+        var (backupTime, copyClock) = (clock.Elapsed, new JumpingClock());
+        var to = await scene.NewStoreAsync();
+        await new RepositoryCopy(store, to, new RepositoryCopyOptions { MaxRate = Rate }, timeProvider: copyClock).RunAsync(cancellationToken: Token);
+
+        backupTime.TotalSeconds.Should().BeGreaterThan(0.99 * backup.RawBytes / Rate);
+        copyClock.Elapsed.TotalSeconds.Should().BeGreaterThan(0.99 * backup.StoredBytes / Rate).And.BeLessThan(backupTime.TotalSeconds);
+    }
+
+    [Fact]
+    public async Task An_archiver_goes_at_its_rate()
+    {
+        var clock = new JumpingClock();
+        var to = await scene.NewStoreAsync();
+        var options = new WalArchiveOptions
+        {
+            DataDirectory = scene.Server.DataDirectory, MaxRate = Rate, Destinations = [new WalDestinationOptions { Directory = to.Root, Codec = "zstd" }],
+        };
+        await using var archiver = new WalArchiver(options, timeProvider: clock);
+        var segment = Directory.GetFiles(Path.Combine(scene.Server.DataDirectory, "pg_wal"), "0*").Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).First();
+
+        await archiver.ArchiveAsync(segment, Token);
+
+        // 1 MiB; what else waits on the way, waits for less than it takes to read it again.
+        clock.Elapsed.TotalSeconds.Should().BeInRange(8, 12);
+    }
+
+    /// <summary>A clock that a wait moves, and that nothing else does.</summary>
+    private sealed class JumpingClock : TimeProvider
+    {
+        private long _ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public TimeSpan Elapsed => new(Volatile.Read(ref _ticks));
+
+        public void Jump(TimeSpan time) => Interlocked.Add(ref _ticks, time.Ticks);
+
+        public override long GetTimestamp() => Volatile.Read(ref _ticks);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            // What repeats, or is longer, is no wait: it watches over something.
+            if (dueTime > TimeSpan.Zero && dueTime <= TimeSpan.FromSeconds(1) && period == Timeout.InfiniteTimeSpan)
+            {
+                Jump(dueTime);
+                ThreadPool.QueueUserWorkItem(_ => callback(state));
+            }
+
+            return new Ended();
+        }
+
+        private sealed class Ended : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+        }
+    }
+}
