@@ -30,6 +30,44 @@ public interface IPartman
     /// <exception cref="PartmanException">See <see cref="PlanCreateAsync"/>; rights, locks and the server besides.</exception>
     Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default);
 
+    /// <summary>What <see cref="SubPartitionAsync"/> would run.</summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="by">How its partitions are to be partitioned.</param>
+    /// <param name="allowDataLoss">Whether partitions with rows are made anew as well.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <returns>The plan; empty where everything is so already.</returns>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options contradict themselves, or the set.</exception>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">The partitions cannot be partitioned so; all reasons.</exception>
+    Task<SqlPlan> PlanSubPartitionsAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss = false, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Makes each partition of a set a set of its own, partitioned again, now and with those that come. Stands for <c>create_sub_parent</c>; a new set says so
+    /// with <see cref="PartitionSetOptions.SubPartitions"/>.
+    /// </summary>
+    /// <param name="table">The set, with its schema; a partition that is a set itself as well.</param>
+    /// <param name="by">How its partitions are to be partitioned.</param>
+    /// <param name="allowDataLoss">Whether partitions with rows are made anew as well, and their rows lost. Default <see langword="false"/>: these are refused, and nothing is changed.</param>
+    /// <param name="cancellationToken">Cancels it; run again it goes on.</param>
+    /// <returns>The set.</returns>
+    /// <remarks>
+    /// A table cannot become partitioned, so each partition is dropped and made anew, in one transaction that locks the set exclusively and asks again whether
+    /// the partition is empty. Rights that were given on single partitions go with them.
+    /// </remarks>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options contradict themselves, or the set.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">The partitions cannot be partitioned so; all reasons.</exception>
+    /// <exception cref="StalePlanException">Rows came into a partition meanwhile; those before it are done.</exception>
+    /// <exception cref="PartmanException">See <see cref="CreateAsync"/>.</exception>
+    Task<PartitionSet> SubPartitionAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss = false, CancellationToken cancellationToken = default);
+
+    /// <summary>Lets new partitions of a set be plain tables again; those that are partitioned stay so, and stay sets. Stands for <c>stop_sub_partition</c>.</summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <returns>Whether its partitions were partitioned again until now.</returns>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="PartmanBusyException">The set is being maintained.</exception>
+    Task<bool> StopSubPartitioningAsync(QualifiedName table, CancellationToken cancellationToken = default);
+
     /// <summary>What <see cref="ApplySetsAsync"/> would run.</summary>
     /// <param name="sets">The sets as they are to be, by their tables, with schemas.</param>
     /// <param name="cancellationToken">Cancels the questions.</param>

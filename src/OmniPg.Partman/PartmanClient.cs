@@ -32,8 +32,8 @@ public sealed class PartmanClient : IPartman
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("OmniPg.Partman");
         (_time, _jobmon) = (time ?? TimeProvider.System, jobmon);
         _database = new PartmanDatabase(dataSource, _options, archive);
-        _maintenance = new Maintenance(_database, _options, _logger, _time, jobmon);
         _converter = new Converter(_database, _options, _time);
+        _maintenance = new Maintenance(_database, _options, _logger, _time, jobmon, _converter);
     }
 
     internal PartmanDatabase Database => _database;
@@ -75,6 +75,37 @@ public sealed class PartmanClient : IPartman
         PartmanLog.SetCreated(_logger, table.ToString(), created.Partitions.Count);
         return new CreateSetResult(created.Set, [.. created.Partitions, .. created.Default is { } rest ? [rest] : Array.Empty<Partition>()]);
     }
+
+    /// <inheritdoc/>
+    public async Task<SqlPlan> PlanSubPartitionsAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss = false, CancellationToken cancellationToken = default)
+    {
+        var (state, units) = await SubdividedAsync(table, by, allowDataLoss, cancellationToken).ConfigureAwait(false);
+        return new SqlPlan(units.Select(u => u.ToStep(state, _options.LockTimeout)));
+    }
+
+    /// <inheritdoc/>
+    public Task<PartitionSet> SubPartitionAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss = false, CancellationToken cancellationToken = default) =>
+        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
+        {
+            var (state, units) = await SubdividedAsync(table, by, allowDataLoss, working).ConfigureAwait(false);
+            foreach (var unit in units)
+                await new UnitRunner(_database, _options, _time).RunAsync(state, unit, working).ConfigureAwait(false);
+            _database.Forget();
+            return (await StateAsync(table, withBytes: false, working).ConfigureAwait(false)).Set;
+        }, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<bool> StopSubPartitioningAsync(QualifiedName table, CancellationToken cancellationToken = default) =>
+        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
+        {
+            var set = (await StateAsync(table, withBytes: false, working).ConfigureAwait(false)).Set;
+            return set.SubPartitions is not null && await _database.RunAsync("stop sub-partitioning", async (session, server) =>
+            {
+                foreach (var statement in SetConfiguration.NoSubRows(server, set))
+                    await session.ExecuteAsync(statement).ConfigureAwait(false);
+                return true;
+            }, working).ConfigureAwait(false);
+        }, cancellationToken);
 
     /// <inheritdoc/>
     public async Task<SqlPlan> PlanSetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default)
@@ -166,11 +197,15 @@ public sealed class PartmanClient : IPartman
         RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
         {
             var state = Idle(await StateAsync(table, withBytes: false, working).ConfigureAwait(false));
-            var units = await _database.RunAsync("fill gaps", async (session, _) =>
+            var units = await _database.RunAsync("fill gaps", async (session, server) =>
             {
                 var gaps = await NewRanges.GapsAsync(session, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
                 var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
-                return gaps.Select(r => PartitionDdl.Create(state, shape, r)).ToList();
+                var below = await SubPartitioner.OfAsync(session, server, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
+                var missing = new List<PlanUnit>();
+                foreach (var gap in gaps)
+                    missing.Add(PartitionDdl.Create(state, shape, gap, branch: below is null ? null : await below.BranchAsync(shape, gap).ConfigureAwait(false)));
+                return missing;
             }, working).ConfigureAwait(false);
             var created = new List<PartitionChange>();
             foreach (var unit in units)
@@ -186,10 +221,10 @@ public sealed class PartmanClient : IPartman
             while (moved.Count < _options.MaxPartitionsPerRun)
             {
                 var state = Idle(await StateAsync(table, withBytes: false, working).ConfigureAwait(false));
-                var unit = await _database.RunAsync("drain", async (session, _) =>
+                var unit = await _database.RunAsync("drain", async (session, server) =>
                 {
                     await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-                    return await SetPlanner.DrainLowestAsync(session, state).ConfigureAwait(false);
+                    return await SetPlanner.DrainLowestAsync(session, server, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
                 }, working).ConfigureAwait(false);
                 if (unit is null)
                     break;
@@ -318,6 +353,8 @@ public sealed class PartmanClient : IPartman
                 findings.Add(new SetFinding(set.Name, FindingKind.Configuration, FindingLevel.Critical, error.Message));
             }
         }
+        var late = await _database.RunAsync("check", (session, server) => ConversionState.ListAsync(session, server, ConversionState.IsLate), cancellationToken).ConfigureAwait(false);
+        findings.AddRange(late.Select(c => new SetFinding($"{c.Table.Schema!.Value.Value}.{c.Table.Name.Value}", FindingKind.Conversion, FindingLevel.Critical, $"Conversion '{c.Id}' of '{c.Table}' was left alone, and from '{c.Detail.Cut}' on the table refuses every row.")));
         return new CheckResult(sets.Count, findings);
     }
 
@@ -369,6 +406,23 @@ public sealed class PartmanClient : IPartman
                 throw Maintenance.ReadOnly(server);
             await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
             return await SetDefinition.PlanAsync(session, server, table, options, _database.Archive?.Id).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> SubdividedAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(by);
+        OptionsCheck.Require(by);
+        return await _database.RunAsync("sub-partition", async (session, server) =>
+        {
+            if (server.IsReadOnly)
+                throw Maintenance.ReadOnly(server);
+            await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+            var found = await SetReader.ConfiguredAsync(session, server, Qualified(table)).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
+            if (found.Error is { } error)
+                throw error;
+            var state = Idle((await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0]);
+            return await Subdivision.PlanAsync(session, server, found, state, by, _database.Archive?.Id, allowDataLoss, _options.MaxPartitionsPerRun).ConfigureAwait(false);
         }, cancellationToken).ConfigureAwait(false);
     }
 

@@ -46,7 +46,7 @@ internal static class ApplyCommand
                     throw new UsageException($"'{path}', '{table.Name}': an object is wanted, and this is '{table.Value.ValueKind}'.");
                 try
                 {
-                    if (!sets.TryAdd(PartmanCommands.NameOf(table.Name), PartitionSetOptions.Parse(table.Value.EnumerateObject().Select(p => KeyValuePair.Create(p.Name, TextOf(p.Value))))))
+                    if (!sets.TryAdd(PartmanCommands.NameOf(table.Name), PartitionSetOptions.Parse(Named("", table.Value))))
                         throw new FormatException("It stands there twice.");
                 }
                 catch (Exception error) when (error is FormatException or ArgumentException)
@@ -65,6 +65,10 @@ internal static class ApplyCommand
         }
         return sets;
     }
+
+    // As a section of a configuration names what lies below it.
+    private static IEnumerable<KeyValuePair<string, string?>> Named(string above, JsonElement set) => set.EnumerateObject().SelectMany(p =>
+        p.Value.ValueKind == JsonValueKind.Object ? Named($"{above}{p.Name}:", p.Value) : [KeyValuePair.Create(above + p.Name, TextOf(p.Value))]);
 
     private static string? TextOf(JsonElement value) => value.ValueKind switch
     {

@@ -9,7 +9,9 @@ internal static class ConvertCommand
 
     private static readonly Option<string> Strategy = new("--strategy")
     {
-        Description = "The way: copy-and-swap copies the rows beside writers, then swaps names. Default copy-and-swap", HelpName = "copy-and-swap", DefaultValueFactory = _ => "copy-and-swap",
+        Description = "The way: copy-and-swap copies the rows beside writers, then swaps names; legacy makes the table the first partition, drain-default the default one. Default copy-and-swap",
+        HelpName = "copy-and-swap|legacy|drain-default",
+        DefaultValueFactory = _ => "copy-and-swap",
     };
 
     private static readonly Option<int> BatchSize = new("--batch-size") { Description = "Rows in a transaction of the copy. Default 10000", HelpName = "N", DefaultValueFactory = _ => 10_000 };
@@ -23,10 +25,15 @@ internal static class ConvertCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        if (session.Get(Strategy) is not "copy-and-swap" and var other)
-            throw new UsageException($"--strategy '{other}' is none of copy-and-swap.");
+        var strategy = session.Get(Strategy) switch
+        {
+            "copy-and-swap" => ConversionStrategy.CopyAndSwap,
+            "legacy" => ConversionStrategy.AttachAsLegacy,
+            "drain-default" => ConversionStrategy.DrainDefault,
+            var other => throw new UsageException($"--strategy '{other}' is none of copy-and-swap, legacy, drain-default."),
+        };
         var table = PartmanCommands.NameOf(session.NotEmpty(Table));
-        var options = new ConversionOptions { Set = CreateSetCommand.Options(session, out var archive), BatchSize = session.Get(BatchSize), KeepWayBack = !session.Get(NoWayBack) };
+        var options = new ConversionOptions { Set = CreateSetCommand.Options(session, out var archive), Strategy = strategy, BatchSize = session.Get(BatchSize), KeepWayBack = !session.Get(NoWayBack) };
         var partman = PartmanCommands.Open(session, archive);
         if (session.Get(PartmanCommands.Plan))
         {

@@ -42,6 +42,9 @@ internal static class CreateSetCommand
     /// <summary>What describes a set.</summary>
     public static Option[] SetOptions => [Control, Interval, Type, Premake, Start, Epoch, Uuid7, TimeZone, NoDefault, Template, NoTemplate, Retention, WhenExpired];
 
+    /// <summary>What describes how the partitions of a set are partitioned again.</summary>
+    public static Option[] BranchOptions => [Control, Interval, Premake, Epoch, Uuid7, NoDefault, Retention, WhenExpired];
+
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         var (table, options) = (PartmanCommands.NameOf(session.NotEmpty(Table)), Options(session, out var archive));

@@ -28,6 +28,7 @@ internal static class PartmanCommands
         command.Options.Add(Archive);
         CliCommand.CompleteNames(Store.CompletionSources, Store.ValueType);
         command.Subcommands.Add(CreateSetCommand.Create(host));
+        command.Subcommands.Add(SubPartitionCommand.Create(host));
         command.Subcommands.Add(AdoptCommand.Create(host));
         command.Subcommands.Add(ApplyCommand.Create(host));
         command.Subcommands.Add(MaintainCommand.Create(host));

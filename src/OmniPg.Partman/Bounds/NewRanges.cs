@@ -25,6 +25,8 @@ internal static class NewRanges
     /// <param name="most">Most ranges.</param>
     public static async Task<IReadOnlyList<NewRange>> MissingAsync(PgSession session, SetState state, PartitionBound current, int most)
     {
+        if (state is { Partitions: [], Within: not null })
+            return (await FirstAsync(session, state with { Newest = current }, most).ConfigureAwait(false)).Ranges;
         var ranges = new List<NewRange>();
         var ahead = 0;
         PartitionBound? edge = null;
@@ -37,8 +39,8 @@ internal static class NewRanges
             ahead += !partition.DetachPending && partition.Lower > current ? 1 : 0;
             edge = partition.Upper;
         }
-        if (edge is not { IsMax: true })
-            await AddAsync(edge, null).ConfigureAwait(false);
+        if (edge is not { IsMax: true } && !state.IsFull)
+            await AddAsync(edge, state.Within?.Upper is { IsMax: false } end ? end : null).ConfigureAwait(false);
         return ranges;
 
         async Task AddAsync(PartitionBound? from, PartitionBound? to)
@@ -47,6 +49,35 @@ internal static class NewRanges
             ranges.AddRange(some);
             ahead += some.Count(r => r.Lower > current);
         }
+    }
+
+    /// <summary>
+    /// The first ranges of a set that begins by itself, as <c>create_parent</c> makes them: some ahead of now, or of its newest row, and as many before. A set
+    /// that lies between bounds of its own begins and ends there, whatever the time is.
+    /// </summary>
+    public static async Task<(IReadOnlyList<NewRange> Ranges, string Anchor)> FirstAsync(PgSession session, SetState state, int most)
+    {
+        PartitionBound current, from;
+        var inside = (Lower: state.Within?.Lower is { IsMin: false } least ? least : (PartitionBound?)null, Upper: state.Within?.Upper is { IsMax: false } end ? end : (PartitionBound?)null);
+        if (state.Key.IsTime)
+        {
+            current = state.Clock;
+            var interval = state.Set.Interval!.Value;
+            var wanted = interval.Multiply(-state.Set.Premake).AddTo((await LocalAsync(session, state, [current]).ConfigureAwait(false))[0]);
+            var isWeeks = interval is { Months: 0, Microseconds: 0 } && interval.Days % 7 == 0;
+            from = (await MomentsAsync(session, state, [isWeeks && !state.Set.IsInExtension ? TimeSteps.OnWeekday(wanted, DayOfWeek.Monday) : TimeSteps.Truncate(wanted, interval)]).ConfigureAwait(false))[0];
+        }
+        else
+        {
+            current = state.Newest ?? inside.Lower ?? PartitionBound.Of(0);
+            var steps = new IdSteps(inside.Lower?.Id ?? 0, state.Set.IdInterval!.Value);
+            var at = steps.AtOrBelow(current.Id!.Value);
+            // Nothing below zero unless there are such rows.
+            from = PartitionBound.Of(at > 0 ? (long)Int128.Max(Math.Max(0, steps.Anchor), at - ((Int128)state.Set.Premake * steps.Step)) : at);
+        }
+        from = inside.Lower is { } lower && (from < lower || (inside.Upper is { } upper && current >= upper)) ? lower : from;
+        var anchor = from.Id is { } id ? id.ToString(CultureInfo.InvariantCulture) : AnchorText((await LocalAsync(session, state, [from]).ConfigureAwait(false))[0]);
+        return (await SomeAsync(session, state, from, inside.Upper, current, state.Set.Premake, most).ConfigureAwait(false), anchor);
     }
 
     /// <summary>All ranges between the partitions.</summary>
@@ -80,6 +111,8 @@ internal static class NewRanges
             var bounds = await MomentsAsync(session, state, [steps[n], steps[n + 1]]).ConfigureAwait(false);
             (lower, upper) = (bounds[0], bounds[1]);
         }
+        if (state.Within is { } own && value >= own.Lower && value < own.Upper)
+            (lower, upper) = (lower < own.Lower ? own.Lower : lower, upper > own.Upper ? own.Upper : upper);
         foreach (var partition in state.Partitions)
         {
             lower = partition.Upper > lower && partition.Upper <= value ? partition.Upper : lower;

@@ -23,6 +23,9 @@ public enum ConversionPhase
     /// <summary>Writers' keys are logged, and rows are being copied, or copied and kept up with.</summary>
     Copying,
 
+    /// <summary>The table is the default partition of the set by now, and its rows move into partitions of their own; with <see cref="ConversionStrategy.DrainDefault"/> only.</summary>
+    Draining,
+
     /// <summary>The table is the set. The former table is kept until <see cref="IPartman.FinishConversionAsync"/>, and <see cref="IPartman.SwapBackAsync"/> leads back.</summary>
     Swapped,
 
@@ -55,9 +58,12 @@ public enum ConversionStep
     /// <summary>Copies once more what was written to meanwhile.</summary>
     CatchUp,
 
-    /// <summary>Compares both tables.</summary>
+    /// <summary>Compares both tables, or proves that the table holds nothing that it must not hold as a partition.</summary>
     Verify,
 
     /// <summary>Changes their names.</summary>
     Swap,
+
+    /// <summary>Moves rows out of the default partition. Counted are partitions, not rows.</summary>
+    Drain,
 }

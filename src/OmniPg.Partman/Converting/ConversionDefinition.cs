@@ -10,6 +10,7 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
 {
     /// <summary>More than the server's table of locks has room for in any case are made behind the first ones.</summary>
     private const int PartitionsAtFirst = 200;
+    private static readonly TimeSpan LeastWindow = TimeSpan.FromHours(24);
 
     /// <exception cref="InvalidPartitionDefinitionException">The table cannot be converted; all reasons.</exception>
     /// <exception cref="PartitionNameCollisionException">Another relation has a name that the conversion needs.</exception>
@@ -20,12 +21,19 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
         var reasons = live is null ? [] : Reasons(live, options.Set.Control).ToList();
         if (await ConversionState.OpenOfAsync(session, server, table).ConfigureAwait(false) is { } open)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.ConversionOpen, $"Conversion '{open.Id}' of it is open: resume, abort or finish that one."));
-        var (state, ranges) = await SetDefinition.OfPlainAsync(session, server, table, options.Set, archive, reasons).ConfigureAwait(false);
+        var isCopied = options.Strategy == ConversionStrategy.CopyAndSwap;
+        if (!isCopied && live is not null)
+            reasons.AddRange(await InPlaceAsync(session, live, options).ConfigureAwait(false));
+        var (state, ranges) = await SetDefinition.OfPlainAsync(session, server, table, options.Set, archive, reasons, fromNewest: !isCopied).ConfigureAwait(false);
+        var detail = await DetailAsync(session, live!, options).ConfigureAwait(false);
+        if (options.Strategy == ConversionStrategy.AttachAsLegacy)
+            (ranges, detail) = await CutAsync(session, state, options, detail).ConfigureAwait(false);
+        else if (!isCopied)
+            ranges = [];
         var shape = await ParentShape.ReadAsync(session, table, live!.Oid, options.Set.Template).ConfigureAwait(false);
         if (shape.ReplicaIndex is not null)
             throw new InvalidPartitionDefinitionException(table, [new(InvalidDefinitionReason.Unsupported, $"Its replica identity is the index '{shape.ReplicaIndex}': set it to FULL or DEFAULT for the time of the conversion.")]);
         shape = shape with { StorageParameters = shape.StorageParameters.Count > 0 ? shape.StorageParameters : live.StorageParameters };
-        var detail = await DetailAsync(session, live, options).ConfigureAwait(false);
         return new ConversionDefinition(live, state, shape, await FirstAsync(session, server, live, state, shape, detail, ranges).ConfigureAwait(false), detail);
     }
 
@@ -33,11 +41,14 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
         PgSession session, PartmanServer server, LiveTable live, SetState state, ParentShape shape, ConversionDetail detail, IReadOnlyList<NewRange> ranges)
     {
         var table = state.Table;
+        var isCopied = detail.Strategy == ConversionStrategy.CopyAndSwap;
+        var end = detail.Strategy switch { ConversionStrategy.AttachAsLegacy => InPlace.LegacyEnd, ConversionStrategy.DrainDefault => "_default", _ => Replacement.OldEnd };
+        var hasDefault = isCopied || (detail.Strategy == ConversionStrategy.AttachAsLegacy && detail.KeepDefault);
         var (copy, fallback) = (ConversionState.Beside(table, Replacement.NewEnd), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
         var some = ranges.Take(PartitionsAtFirst).ToList();
-        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, Replacement.OldEnd)).Append(ConversionState.Beside(table, Replacement.LogEnd))
+        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, Replacement.OldEnd)).Append(new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, end))).Append(new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, InPlace.KeyEnd))).Append(ConversionState.Beside(table, Replacement.LogEnd))
             .Concat(live.Indexes.Select(i => i.Name).Concat(live.Sequences.Where(s => s.IsIdentity).Select(s => s.Name.Name.Value))
-                .SelectMany(n => new[] { Replacement.NewEnd, Replacement.OldEnd }, (n, end) => new QualifiedName(table.Schema, Replacement.Named(n, end)))).ToList();
+                .SelectMany(n => new[] { Replacement.NewEnd, Replacement.OldEnd, end }, (n, end) => new QualifiedName(table.Schema, Replacement.Named(n, end)))).ToList();
         if (await session.ScalarAsync("SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) LIMIT 1",
             PgParameter.Text(table.Schema!.Value.Value), PgParameter.Texts(names.Select(n => n.Name.Value))).ConfigureAwait(false) is string taken)
             throw new PartitionNameCollisionException(table, QualifiedName.Create(table.Schema!.Value.Value, taken), "a relation that exists");
@@ -45,17 +56,52 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
         return new PlanUnit
         {
             Kind = "create-copy",
-            Reason = $"'{copy}' is made, with {some.Count} partitions from '{some[0].Lower}' on; '{table}' is not touched.",
+            Reason = $"'{copy}' is made, {(some is [var first, ..] ? $"with {some.Count} partitions from '{first.Lower}' on" : "without partitions")}; '{table}' is not touched.",
             Statements =
             [
                 .. Replacement.Parent(live, copy, state.Key.Column, state.Set.IsList, shape, Replacement.Indexes(live, copy, state.Key.Column)),
                 .. SetConfiguration.Statements(server, beside),
                 ConversionState.Insert(server, table, live.Oid, detail, copy),
                 .. some.SelectMany(r => PartitionDdl.Create(beside, shape, r).Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal))),
-                .. PartitionDdl.CreateDefault(beside, shape, fallback),
+                .. hasDefault ? PartitionDdl.CreateDefault(beside, shape, fallback) : [],
             ],
             Locks = [new SqlPlanLock(table, PgLockMode.AccessShare)],
         };
+    }
+
+    /// <summary>What keeps the table from becoming a partition itself.</summary>
+    private static async Task<IEnumerable<InvalidDefinition>> InPlaceAsync(PgSession session, LiveTable live, ConversionOptions options)
+    {
+        var reasons = new List<InvalidDefinition>();
+        if (await session.ScalarAsync("SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND k.conname = $2)", PgParameter.Of(live.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(InPlace.Check)).ConfigureAwait(false) is true)
+            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"Constraint '{InPlace.Check}' has the name of one that a conversion makes: rename it."));
+        if (options.Strategy == ConversionStrategy.DrainDefault)
+            reasons.AddRange((await session.RowsAsync(RowMoves.WhyNotOut(live.Oid, live.Oid), row => new InvalidDefinition(Enum.Parse<InvalidDefinitionReason>(row.GetString(0)), row.GetString(1))).ConfigureAwait(false)).Where(r => r.Reason != InvalidDefinitionReason.Dependent));
+        return reasons;
+    }
+
+    /// <summary>Where the table ends as a partition, and the partitions from there on.</summary>
+    private static async Task<(IReadOnlyList<NewRange> Ranges, ConversionDetail Detail)> CutAsync(PgSession session, SetState state, ConversionOptions options, ConversionDetail detail)
+    {
+        var column = state.Key.Column.Quoted;
+        PartitionBound current, ahead;
+        if (state.Key.IsTime)
+        {
+            var interval = state.Set.Interval!.Value.Estimate;
+            var window = options.SafetyWindow?.Estimate ?? (interval > LeastWindow ? interval : LeastWindow);
+            (current, ahead) = (state.Clock, PartitionBound.Of(state.Clock.Time!.Value + window));
+        }
+        else
+        {
+            current = await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {state.Table.Quoted} AS s ORDER BY s.{column} DESC LIMIT 1").ConfigureAwait(false) is string newest ? SetReader.KeyOf(state, newest) : PartitionBound.Of(0);
+            ahead = PartitionBound.Of(checked(current.Id!.Value + (options.IdSafetyWindow ?? state.Set.IdInterval!.Value)));
+        }
+        var cut = (await NewRanges.AroundAsync(session, state, ahead).ConfigureAwait(false)).Upper;
+        if (await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {state.Table.Quoted} AS s WHERE s.{column} >= {state.Key.Literal(cut)}::{state.Key.Type} LIMIT 1").ConfigureAwait(false) is string late)
+            throw new InvalidPartitionDefinitionException(state.Table, [new(InvalidDefinitionReason.HasRows, $"It holds rows behind '{cut}', where it would end, such as '{late}': move them, or choose a larger SafetyWindow.")]);
+        var ranges = await NewRanges.MissingAsync(session, state with { Partitions = [new Partition(state.Table, PartitionBound.MinValue, cut)] }, current, PartitionsAtFirst).ConfigureAwait(false);
+        // Long before the clock is there, so that nobody's rows are refused.
+        return (ranges, detail with { Cut = ArchiveManifest.Bound(state.Key, cut), Deadline = state.Key.IsTime ? state.Now + ((cut.Time!.Value - current.Time!.Value) * 0.75) : null });
     }
 
     private static async Task<ConversionDetail> DetailAsync(PgSession session, LiveTable live, ConversionOptions options)

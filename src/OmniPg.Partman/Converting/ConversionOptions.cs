@@ -21,11 +21,28 @@ public sealed class ConversionOptions : ICheckedOptions
     /// </summary>
     public bool KeepWayBack { get; set; } = true;
 
+    /// <summary>
+    /// Time that <see cref="ConversionStrategy.AttachAsLegacy"/> may take: the table ends at the first boundary behind it, and takes no rows behind that until it is a
+    /// partition. Default <see langword="null"/>: an interval of the set, and 24 h at least.
+    /// </summary>
+    public PgInterval? SafetyWindow { get; set; }
+
+    /// <summary>The same for a set by id, in ids behind the newest one. Default <see langword="null"/>: an interval of the set.</summary>
+    public long? IdSafetyWindow { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         check.Defined<ConversionStrategy>(Strategy);
         check.Range<int>(BatchSize, 1, 1_000_000);
         check.Range<TimeSpan>(PauseBetweenBatches, TimeSpan.Zero, TimeSpan.FromHours(1));
+        check.That(Set.SubPartitions is null, "Set.SubPartitions does not go with a conversion: create such a set beside the table.");
+        check.That(SafetyWindow is not { } window || window.Estimate > TimeSpan.Zero, $"SafetyWindow '{SafetyWindow}' must be positive.");
+        check.AtLeast(IdSafetyWindow, 1);
+        check.That(
+            (SafetyWindow is null || Set.Interval is not null) && (IdSafetyWindow is null || Set.IdInterval is not null) && ((SafetyWindow is null && IdSafetyWindow is null) || Strategy == ConversionStrategy.AttachAsLegacy),
+            "SafetyWindow is for AttachAsLegacy and sets by time, IdSafetyWindow for AttachAsLegacy and sets by id.");
+        check.That(Strategy != ConversionStrategy.AttachAsLegacy || Set.IdInterval != 1, "AttachAsLegacy makes the table a range, and a set with one id in each partition has none.");
+        check.That(Strategy != ConversionStrategy.DrainDefault || Set.DefaultPartition, "DrainDefault makes the table the default partition, and Set.DefaultPartition is off.");
         check.That(!Set.AllowNull, "Set.AllowNull does not go with a conversion: the primary key of the set holds the control column.");
     }
 }
@@ -38,4 +55,16 @@ public enum ConversionStrategy
     /// one short transaction. Needs the room for a second copy.
     /// </summary>
     CopyAndSwap,
+
+    /// <summary>
+    /// The table itself becomes the first partition, up to a boundary ahead of now, and partitions follow from there: one scan beside readers and writers, and no
+    /// copy. It retires as one, when all of it is expired. Nothing leads back but <see cref="IPartman.UndoAsync"/>.
+    /// </summary>
+    AttachAsLegacy,
+
+    /// <summary>
+    /// The table itself becomes the default partition, and its rows move from there into partitions, each range in one transaction that locks the set exclusively.
+    /// For tables whose ranges are small. Nothing leads back but <see cref="IPartman.UndoAsync"/>.
+    /// </summary>
+    DrainDefault,
 }

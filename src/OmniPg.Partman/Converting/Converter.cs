@@ -6,10 +6,12 @@ namespace OmniPg.Partman;
 /// </summary>
 internal sealed class Converter(PartmanDatabase database, PartmanOptions options, TimeProvider time)
 {
+    private readonly UnitRunner _runner = new(database, options, time);
+
+    private InPlace Itself => new(this, database, options, time);
+
     /// <summary>Row-level security that holds for the owner as well shall refuse, and not leave rows out of the copy and of the comparison alike.</summary>
     public const string AllRows = "SET LOCAL row_security = off";
-
-    private readonly UnitRunner _runner = new(database, options, time);
 
     /// <summary>A conversion with both of its tables as they are now.</summary>
     /// <param name="State">The conversion.</param>
@@ -30,8 +32,10 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     public Task<SqlPlan> PlanAsync(QualifiedName table, ConversionOptions wish, CancellationToken cancellationToken) => InSessionAsync("plan conversion", async (session, server) =>
     {
         var plan = await ConversionDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id).ConfigureAwait(false);
-        var pair = new Pair(new ConversionState { Id = 0, Table = table, Source = plan.Live.Oid, Phase = ConversionPhase.Copying, Detail = plan.Detail, StartedAt = default, UpdatedAt = default },
+        var pair = new Pair(new ConversionState { Id = 0, Table = table, Source = plan.Live.Oid, Phase = wish.Strategy == ConversionStrategy.CopyAndSwap ? ConversionPhase.Copying : ConversionPhase.Created, Detail = plan.Detail, StartedAt = default, UpdatedAt = default },
             plan.Live, plan.Live with { Name = ConversionState.Beside(table, Replacement.NewEnd) }, plan.State);
+        if (wish.Strategy != ConversionStrategy.CopyAndSwap)
+            return new SqlPlan([plan.First.ToStep(plan.State, options.LockTimeout), .. InPlace.Steps(server, pair, plan.Shape, options.LockTimeout)]);
         return new SqlPlan(
             plan.First.ToStep(plan.State, options.LockTimeout),
             Watched(server, pair, plan.Shape).ToStep(plan.State, options.LockTimeout),
@@ -65,6 +69,12 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
                 var pair = await LoadAsync(id, working).ConfigureAwait(false);
                 switch (pair?.State.Phase)
                 {
+                    case ConversionPhase.Created when pair.State.Detail.Strategy != ConversionStrategy.CopyAndSwap:
+                        await Itself.ToSwapAsync(pair, progress, working).ConfigureAwait(false);
+                        break;
+                    case ConversionPhase.Draining:
+                        await Itself.DrainAsync(id, progress, working).ConfigureAwait(false);
+                        break;
                     case ConversionPhase.Created:
                         await WatchAsync(pair, working).ConfigureAwait(false);
                         break;
@@ -94,7 +104,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         if (told.Phase == ConversionPhase.Aborted)
             return told;
         if (told.Phase is not (ConversionPhase.Created or ConversionPhase.Copying))
-            throw Wrong(told, "Behind the swap it can be swapped back, or finished.");
+            throw Wrong(told, told.Strategy == ConversionStrategy.CopyAndSwap ? "Behind the swap it can be swapped back, or finished." : "The table is a set by now: resume it, or let 'UndoAsync' move the rows into a plain table.");
         var pair = (await LoadAsync(id, working).ConfigureAwait(false))!;
         await RunAsync(pair.On(pair.Plain), server => new PlanUnit
         {
@@ -106,7 +116,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             [
                 $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
                 // Until it copies there is no log, and what has its names is somebody else's.
-                .. pair.State.Phase == ConversionPhase.Copying ? [.. KeyLog.Unwatch(pair.Plain.Name), .. pair.Log.Drop()] : Array.Empty<string>(),
+                .. pair.State.Phase == ConversionPhase.Copying ? [.. KeyLog.Unwatch(pair.Plain.Name), .. pair.Log.Drop()] : told.Strategy != ConversionStrategy.CopyAndSwap ? InPlace.Undone(pair) : [],
                 .. Replacement.Forgotten(server, pair.Parted.Name), $"DROP TABLE {pair.Parted.Name.Quoted}", pair.State.Move(server, ConversionPhase.Aborted),
             ],
             Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.AccessExclusive)],
@@ -158,6 +168,28 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             Holds = pair.State.IsStill(server),
         }, working).ConfigureAwait(false);
         return await ToldAsync(id, working).ConfigureAwait(false);
+    }
+
+    /// <summary>Lets tables go whose conversion was left alone while they are bounded, before the clock comes to where they refuse every new row.</summary>
+    public async Task LetGoAsync(CancellationToken cancellationToken)
+    {
+        var late = await InSessionAsync("look", (session, server) => ConversionState.ListAsync(session, server, ConversionState.IsLate), cancellationToken).ConfigureAwait(false);
+        foreach (var state in late)
+        {
+            try
+            {
+                await RunLock.WithBothAsync(database, state.Table, time, async working =>
+                {
+                    if (await LoadAsync(state.Id, working).ConfigureAwait(false) is { } pair)
+                        await Itself.LetGoAsync(pair, working).ConfigureAwait(false);
+                    return true;
+                }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PartmanException)
+            {
+                // Somebody is at it, or the next run gets its lock; the check of sets tells of it.
+            }
+        }
     }
 
     public Task<Conversion> ToldAsync(long id, CancellationToken cancellationToken) =>

@@ -53,9 +53,9 @@ internal sealed record LiveTable
             FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
             WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped
             UNION ALL SELECT concat_ws(' ', 'k', k.conname, pg_catalog.pg_get_constraintdef(k.oid)) FROM pg_catalog.pg_constraint k
-            WHERE k.conrelid = {oid}
+            WHERE k.conrelid = {oid} AND k.conname <> {check}
             UNION ALL SELECT concat_ws(' ', 'i', pg_catalog.pg_get_indexdef(i.indexrelid), i.indisvalid) FROM pg_catalog.pg_index i
-            WHERE i.indrelid = {oid}
+            WHERE i.indrelid = {oid} AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x WHERE x.oid = i.indexrelid AND pg_catalog.right(x.relname::text, length({key})) = {key})
             UNION ALL SELECT concat_ws(' ', 't', pg_catalog.pg_get_triggerdef(t.oid), t.tgenabled) FROM pg_catalog.pg_trigger t
             WHERE t.tgrelid = {oid} AND NOT t.tgisinternal AND t.tgname NOT IN ({own})
             UNION ALL SELECT concat_ws(' ', 'p', p.polname, p.polcmd, p.polpermissive, p.polroles, pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid))
@@ -242,5 +242,6 @@ internal sealed record LiveTable
         oid.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     private static string WithOid(string query, string oid) => query.Replace("{dependents}", Dependents, StringComparison.Ordinal)
+        .Replace("{check}", PgLiteral.Quote(InPlace.Check), StringComparison.Ordinal).Replace("{key}", PgLiteral.Quote(InPlace.KeyEnd), StringComparison.Ordinal)
         .Replace("{own}", string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote)), StringComparison.Ordinal).Replace("{oid}", oid, StringComparison.Ordinal);
 }

@@ -17,15 +17,17 @@ internal static class PartitionDdl
     /// <param name="range">The partition.</param>
     /// <param name="drain">Whether rows of this range move there from the default partition.</param>
     /// <param name="attachCheck">The check that proves the default partition empty in this range; null for none.</param>
-    public static PlanUnit Create(SetState state, ParentShape shape, NewRange range, bool drain = false, PgIdentifier? attachCheck = null)
+    /// <param name="branch">What makes the partition a set; null for a plain table.</param>
+    public static PlanUnit Create(SetState state, ParentShape shape, NewRange range, bool drain = false, PgIdentifier? attachCheck = null, SubPartitioner.Branch? branch = null)
     {
         var (parent, child, fallback) = (state.Table.Quoted, range.Name.Quoted, state.Default?.Name);
         List<string> statements =
         [
             // A query that planned before a move and runs behind it would find the rows neither here nor there, so nobody may plan meanwhile.
             $"LOCK TABLE ONLY {parent} IN {(drain ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE")} MODE",
-            .. Table(state, shape, range.Name, withTemplate: true),
+            .. Table(state, shape, range.Name, withTemplate: branch is null, by: branch?.By),
             .. EpochCheck(state.Key, range),
+            .. branch?.Statements ?? [],
             .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
         ];
         if (fallback is { } rest)
@@ -47,7 +49,7 @@ internal static class PartitionDdl
             Child = range.Name,
             Lower = range.Lower,
             Upper = range.Upper,
-            Reason = $"'{range.Name}' takes '{range.Lower}' up to '{range.Upper}'{(drain ? ", and the rows of this range in the default partition" : "")}.",
+            Reason = $"'{range.Name}' takes '{range.Lower}' up to '{range.Upper}'{(branch is { } sub ? $", partitioned by {sub.By}" : "")}{(drain ? ", and the rows of this range in the default partition" : "")}.",
             Statements = statements,
             Locks =
             [
@@ -156,11 +158,11 @@ internal static class PartitionDdl
         ? $"FOR VALUES IN ({state.Key.Literal(lower)})"
         : $"FOR VALUES FROM ({state.Key.Literal(lower)}) TO ({state.Key.Literal(upper)})";
 
-    private static IEnumerable<string> Table(SetState state, ParentShape shape, QualifiedName name, bool withTemplate, string more = "")
+    private static IEnumerable<string> Table(SetState state, ParentShape shape, QualifiedName name, bool withTemplate, string more = "", string? by = null)
     {
         var unlogged = withTemplate && shape.IsUnlogged ? "UNLOGGED " : "";
         var tablespace = shape.Tablespace is { } space ? $" TABLESPACE {PgIdentifier.Create(space).Quoted}" : "";
-        yield return $"CREATE {unlogged}TABLE {name.Quoted} (LIKE {state.Table.Quoted} {Like}{more}){tablespace}";
+        yield return $"CREATE {unlogged}TABLE {name.Quoted} (LIKE {state.Table.Quoted} {Like}{more}){(by is null ? "" : $" PARTITION BY {by}")}{tablespace}";
         if (!withTemplate)
             yield break;
         if (shape.StorageParameters.Count > 0)

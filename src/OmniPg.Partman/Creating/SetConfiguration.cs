@@ -8,8 +8,48 @@ internal static class SetConfiguration
     /// <summary>Installs what is missing of the own tables, and writes the rows of a set.</summary>
     public static IReadOnlyList<string> Statements(PartmanServer server, SetState state) =>
     [
-        .. server.HasOwn ? [] : Install(server.OwnSchema), Row(server, state.Set), .. Options(server, state.Set),
+        .. server.HasOwn && (state.Set.SubPartitions is null || server.SubColumns.Count > 0) ? [] : Install(server.OwnSchema), .. Rows(server, state.Set),
     ];
+
+    /// <summary>Writes the rows of a set, and of how its partitions are partitioned again; the tables are there.</summary>
+    public static IReadOnlyList<string> Rows(PartmanServer server, PartitionSet set) =>
+        [Row(server, set), .. Options(server, set), .. set.SubPartitions is { } sub ? SubRows(server, set, sub) : []];
+
+    /// <summary>Writes how the partitions of a set are partitioned again, from now on.</summary>
+    public static IReadOnlyList<string> SubRows(PartmanServer server, PartitionSet set, PartitionSet sub)
+    {
+        var table = $"{server.ConfigSchema.Quoted}.part_config_sub";
+        (string Column, string Value)[] values =
+        [
+            ("parent", PgLiteral.Quote(set.ConfigKey)), .. Values(server, sub).Where(v => v.Column is not ("parent_table" or "datetime_string")), ("default_table", sub.HasDefault ? "true" : "false"),
+        ];
+        var known = values.Where(v => server.SubColumns.Count == 0 || server.SubColumns.Contains("sub_" + v.Column)).ToList();
+        var beside = OptionsOf(sub).Where(o => o.Value is not null && o.Key is not (SetRow.TimeZoneKey or SetRow.AnchorKey)).Select(o => $"'{o.Key}', {PgLiteral.Quote(o.Value!)}");
+        return
+        [
+            $"DELETE FROM {table} WHERE sub_parent = {PgLiteral.Quote(set.ConfigKey)}",
+            $"INSERT INTO {table} ({string.Join(", ", known.Select(v => "sub_" + v.Column))}) VALUES ({string.Join(", ", known.Select(v => v.Value))})",
+            $"INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) VALUES ({PgLiteral.Quote(set.ConfigKey)}, '{SetRow.SubKey}', pg_catalog.jsonb_build_object({string.Join(", ", beside)})) "
+                + "ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value",
+        ];
+    }
+
+    /// <summary>Takes it away: partitions that come from now on are plain tables.</summary>
+    public static IReadOnlyList<string> NoSubRows(PartmanServer server, PartitionSet set) =>
+    [
+        $"DELETE FROM {server.ConfigSchema.Quoted}.part_config_sub WHERE sub_parent = {PgLiteral.Quote(set.ConfigKey)}",
+        .. server.HasOwn ? new[] { $"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = {PgLiteral.Quote(set.ConfigKey)} AND key = '{SetRow.SubKey}'" } : [],
+    ];
+
+    /// <summary>The statement that forgets a table and all below it that are partitioned, while they are still there to be named.</summary>
+    public static IEnumerable<string> ForgetTree(PartmanServer server, uint oid)
+    {
+        var tree = $"SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_partition_tree({oid.ToString(CultureInfo.InvariantCulture)}::pg_catalog.oid::pg_catalog.regclass) t "
+            + "JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.isleaf";
+        yield return $"DELETE FROM {server.ConfigSchema.Quoted}.part_config WHERE parent_table IN ({tree})";
+        if (server.HasOwn)
+            yield return $"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table IN ({tree})";
+    }
 
     /// <summary>The statements that make the own tables; they change nothing where these exist.</summary>
     public static IReadOnlyList<string> Install(PgIdentifier schema)
@@ -31,7 +71,7 @@ internal static class SetConfiguration
         ]);
     }
 
-    private static Privileges Existing(this Privileges privileges, PartmanServer server) => server.UsesExtension ? privileges : privileges with { Objects = ["part_config"] };
+    private static Privileges Existing(this Privileges privileges, PartmanServer server) => server.UsesExtension || server.SubColumns.Count > 0 ? privileges : privileges with { Objects = ["part_config"] };
 
     /// <summary>Statements that change a set that exists into another, in what its partitions do not depend on.</summary>
     public static IReadOnlyList<string> Change(PartmanServer server, PartitionSet set)

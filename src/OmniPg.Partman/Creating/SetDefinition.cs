@@ -7,6 +7,7 @@ namespace OmniPg.Partman;
 internal static class SetDefinition
 {
     private const int PartitionsInOneTransaction = 200;
+    private const int BranchesInOneTransaction = 5;
     private const int MostAtFirst = 20_000;
 
     // $1 schema and $2 name of the table, $3 zone, $4 and $5 template, $6 schema of retired partitions, $7 where time begins.
@@ -48,9 +49,10 @@ internal static class SetDefinition
     /// <param name="wish">The set.</param>
     /// <param name="archive">The client's archive.</param>
     /// <param name="reasons">What else keeps the table from becoming a set.</param>
+    /// <param name="fromNewest">Whether its partitions begin where a new set's would, and not at the oldest row.</param>
     /// <exception cref="InvalidPartitionDefinitionException">It cannot become one; all reasons.</exception>
     public static async Task<(SetState State, IReadOnlyList<NewRange> Ranges)> OfPlainAsync(
-        PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive, IReadOnlyList<InvalidDefinition> reasons)
+        PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive, IReadOnlyList<InvalidDefinition> reasons, bool fromNewest = false)
     {
         var (state, facts) = await WishedAsync(session, server, table, wish, archive, isPlain: true, reasons).ConfigureAwait(false);
         var column = state.Key.Column.Quoted;
@@ -58,7 +60,7 @@ internal static class SetDefinition
         // There is no min(uuid) before PostgreSQL 18.
         async Task<PartitionBound?> EndAsync(string order) => await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {table.Quoted} AS s{finite} ORDER BY s.{column} {order} LIMIT 1").ConfigureAwait(false) is string text
             ? SetReader.KeyOf(state, text) : null;
-        var oldest = await EndAsync("ASC").ConfigureAwait(false);
+        var oldest = fromNewest ? null : await EndAsync("ASC").ConfigureAwait(false);
         IReadOnlyList<NewRange> ranges;
         string anchor;
         if (state.Key.IsTime)
@@ -68,7 +70,7 @@ internal static class SetDefinition
         else
         {
             var (steps, newest) = (new IdSteps(wish.IdOffset, wish.IdInterval!.Value), await EndAsync("DESC").ConfigureAwait(false));
-            var (begin, end) = (steps.AtOrBelow(wish.IdStart ?? oldest?.Id ?? wish.IdOffset), steps.Above(newest?.Id ?? wish.IdOffset));
+            var (begin, end) = (steps.AtOrBelow(wish.IdStart ?? (fromNewest ? newest : oldest)?.Id ?? wish.IdOffset), steps.Above(newest?.Id ?? wish.IdOffset));
             var count = ((Int128)end - begin) / steps.Step;
             if (count > MostAtFirst)
                 throw TooMany(state, begin.ToString(CultureInfo.InvariantCulture));
@@ -83,9 +85,10 @@ internal static class SetDefinition
     /// <param name="server">The database.</param>
     /// <param name="wish">The wish. What says how a set begins counts for nothing.</param>
     /// <param name="archive">The client's archive.</param>
-    /// <param name="set">The set as it is.</param>
+    /// <param name="set">The set as it is, with all levels below it.</param>
+    /// <param name="oid">The table.</param>
     /// <exception cref="InvalidPartitionDefinitionException">It cannot become that; all reasons.</exception>
-    public static async Task<PartitionSet> ChangedAsync(PgSession session, PartmanServer server, PartitionSetOptions wish, string? archive, PartitionSet set)
+    public static async Task<PartitionSet> ChangedAsync(PgSession session, PartmanServer server, PartitionSetOptions wish, string? archive, PartitionSet set, uint oid)
     {
         var reasons = new List<InvalidDefinition>();
         void Fixed(string what, string? now, string? wished)
@@ -97,6 +100,8 @@ internal static class SetDefinition
         Fixed("interval", set.Interval?.ToString() ?? set.IdInterval?.ToString(CultureInfo.InvariantCulture), wish.Interval?.ToString() ?? wish.IdInterval?.ToString(CultureInfo.InvariantCulture));
         Fixed("kind of key", set.Kind.ToString(), (wish.Kind ?? set.Kind).ToString());
         Fixed("time zone", set.TimeZone, wish.TimeZone ?? set.TimeZone);
+        var below = await SubPartitioner.PatternAsync(session, server, set.Table, oid, wish.SubPartitions, set with { Template = wish.Template }, archive, []).ConfigureAwait(false);
+        Fixed("way of partitioning its partitions", SubPartitioner.Described(set.SubPartitions), SubPartitioner.Described(below));
         var (state, _) = await WishedAsync(session, server, set.Table, wish, archive, isPlain: false, reasons, set).ConfigureAwait(false);
         return state.Set with { TimeZone = set.TimeZone, Anchor = set.Anchor, NamePrefix = set.NamePrefix };
     }
@@ -117,14 +122,18 @@ internal static class SetDefinition
         var reasons = Reasons(facts, server, table, wish, kind, zone).Concat(more).ToList();
         if (wish.WhenExpired == ExpiredAction.Archive && archive is null)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Archive, "Partitions are to be archived, and the client was made without an archive."));
+        var client = archive;
         archive = wish.WhenExpired == ExpiredAction.Archive ? archive : null;
         if (existing is null && facts.Oid is not null && (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false)).Count > 0)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.AlreadyConfigured, $"It is configured already in '{server.ConfigSchema}'."));
+        var set = Set(table, wish, kind, zone, server, null) with { ArchiveId = archive };
+        if (facts.Oid is { } oid)
+            set = set with { SubPartitions = await SubPartitioner.PatternAsync(session, server, table, oid, wish.SubPartitions, set, client, reasons).ConfigureAwait(false) };
         if (reasons.Count > 0)
             throw new InvalidPartitionDefinitionException(table, reasons);
         return (new SetState
         {
-            Set = Set(table, wish, kind, zone, server, null) with { ArchiveId = archive },
+            Set = set,
             Oid = facts.Oid!.Value,
             Key = new PartitionKey(PgIdentifier.Create(wish.Control), facts.Type!, kind),
             Partitions = [],
@@ -254,9 +263,12 @@ internal static class SetDefinition
         if (taken is [var name, ..])
             throw new PartitionNameCollisionException(state.Table, name, "a relation that exists");
         // The default comes at the end of the first transaction: until then there is none that an attach would have to lock, and nothing makes it after a crash.
-        var creates = ranges.Select(r => PartitionDdl.Create(state, shape, r)).ToList();
+        var below = await SubPartitioner.OfAsync(session, server, state, PartitionsInOneTransaction).ConfigureAwait(false);
+        var creates = new List<PlanUnit>();
+        foreach (var range in ranges)
+            creates.Add(PartitionDdl.Create(state, shape, range, branch: below is null ? null : await below.BranchAsync(shape, range).ConfigureAwait(false)));
         var units = new List<PlanUnit>();
-        foreach (var some in creates.Chunk(PartitionsInOneTransaction))
+        foreach (var some in creates.Chunk(below is null ? PartitionsInOneTransaction : BranchesInOneTransaction))
         {
             var isFirst = units.Count == 0;
             units.Add(new PlanUnit

@@ -22,7 +22,8 @@ internal sealed record Declaration(SetState State, DeclaredSet Told, IReadOnlyLi
         if (found.Error is { } error)
             throw error;
         var state = (await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0];
-        var after = await SetDefinition.ChangedAsync(session, server, wish, archive, state.Set).ConfigureAwait(false);
+        var below = await SubPartitioner.OfAsync(session, server, state, 1).ConfigureAwait(false);
+        var after = await SetDefinition.ChangedAsync(session, server, wish, archive, below?.Set ?? state.Set, state.Oid).ConfigureAwait(false);
         var changes = Changes(state.Set, after).ToList();
         if (changes.Count == 0)
             return new Declaration(state, new DeclaredSet(table, DeclaredFate.Unchanged, []), []);

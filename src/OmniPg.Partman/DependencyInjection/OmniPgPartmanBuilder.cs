@@ -1,7 +1,9 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace OmniPg.Partman;
 
@@ -30,6 +32,72 @@ public sealed class OmniPgPartmanBuilder
 
     // A key of its own: a store that is registered for something else is nobody's archive.
     internal static string ArchiveKey(string name) => "OmniPg.Partman archive " + name;
+
+    /// <summary>Makes the sets what a configuration declares, when the host starts: missing ones are created, others changed, and those that are so already left alone.</summary>
+    /// <param name="sets">A section for each table, by its name with the schema: <c>"app.events": { "Control": "created_at", "Interval": "1 day" }</c>. See <see cref="PartitionSetOptions.Parse"/>.</param>
+    /// <returns>The same builder.</returns>
+    /// <remarks>
+    /// What will be done is logged first. Services that are registered behind this one find the partitions there. Where a set cannot be made or changed so, nothing
+    /// is changed at all, and the host does not start: <see cref="OptionsValidationException"/> for what the section says, <see cref="PartmanException"/> for what the
+    /// database does. Several hosts may do this at the same time: one that finds another at work looks again, five times, a second apart.
+    /// </remarks>
+    public OmniPgPartmanBuilder AddSets(IConfiguration sets)
+    {
+        ArgumentNullException.ThrowIfNull(sets);
+        Services.AddSingleton<IHostedService>(provider => new DeclaredService(
+            sets, provider.GetRequiredKeyedService<IPartman>(Name), provider.GetService<ILoggerFactory>()?.CreateLogger(PartmanTelemetry.SourceName) ?? NullLogger.Instance,
+            provider.GetRequiredService<TimeProvider>()));
+        return this;
+    }
+
+    private sealed class DeclaredService(IConfiguration sets, IPartman partman, ILogger logger, TimeProvider time) : IHostedService
+    {
+        private const int Attempts = 5;
+        private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            var declared = Declared();
+            for (var attempt = 1; ; attempt++)
+            {
+                foreach (var step in (await partman.PlanSetsAsync(declared, cancellationToken).ConfigureAwait(false)).Steps)
+                    PartmanLog.SetPlanned(logger, step.Kind, step.Reason);
+                try
+                {
+                    foreach (var set in await partman.ApplySetsAsync(declared, cancellationToken).ConfigureAwait(false))
+                        PartmanLog.SetDeclared(logger, set.Table.ToString(), set.Outcome);
+                    return;
+                }
+                catch (PartmanException error) when (attempt < Attempts && error is not InvalidPartitionDefinitionException)
+                {
+                    // Another host that starts may have made them between the look and the lock.
+                    await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        private Dictionary<QualifiedName, PartitionSetOptions> Declared()
+        {
+            var (declared, failures) = (new Dictionary<QualifiedName, PartitionSetOptions>(), new List<string>());
+            foreach (var set in sets.GetChildren())
+            {
+                try
+                {
+                    var options = PartitionSetOptions.Parse(set.AsEnumerable(makePathsRelative: true));
+                    failures.AddRange(OptionsCheck.FailuresOf(options).Select(f => $"'{set.Path}': {f}"));
+                    if (!declared.TryAdd(QualifiedName.Parse(set.Key), options))
+                        failures.Add($"'{set.Path}': It stands there twice.");
+                }
+                catch (Exception error) when (error is FormatException or ArgumentException)
+                {
+                    failures.Add($"'{set.Path}': {error.Message}");
+                }
+            }
+            return failures.Count == 0 ? declared : throw new OptionsValidationException("", typeof(PartitionSetOptions), failures);
+        }
+    }
 
     /// <summary>Maintains all sets with automatic maintenance in the background. Stands for the extension's background worker.</summary>
     /// <param name="period">Time from the end of a round to the begin of the next, up to a tenth longer by chance; positive. The first comes with the start.</param>

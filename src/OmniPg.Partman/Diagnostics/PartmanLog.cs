@@ -25,4 +25,10 @@ internal static partial class PartmanLog
 
     [LoggerMessage(5150, LogLevel.Information, "Undid partition set {Set} into {Target}: {Rows} rows of {Partitions} partitions")]
     public static partial void SetUndone(ILogger logger, string set, string target, long rows, int partitions);
+
+    [LoggerMessage(5200, LogLevel.Information, "Declared sets need {Kind}: {Reason}")]
+    public static partial void SetPlanned(ILogger logger, string kind, string reason);
+
+    [LoggerMessage(5201, LogLevel.Information, "Declared set {Set} is {Outcome}")]
+    public static partial void SetDeclared(ILogger logger, string set, DeclaredFate outcome);
 }

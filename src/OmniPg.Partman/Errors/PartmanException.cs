@@ -108,6 +108,9 @@ public enum InvalidDefinitionReason
 
     /// <summary>A set that exists cannot be changed in this: its partitions would have to be others.</summary>
     Fixed,
+
+    /// <summary>A partition that would have to be made anew holds rows, and their loss is not allowed.</summary>
+    HasRows,
 }
 
 /// <summary><c>partman.configuration</c>: what the configuration or the catalog says of a set cannot be worked with.</summary>
@@ -128,6 +131,17 @@ public sealed class PartitionNameCollisionException : PartmanException
 
     /// <summary>The name that is taken.</summary>
     public QualifiedName Child { get; }
+}
+
+/// <summary><c>partman.sub-partitions</c>: tables on one level of a set say different things about how their partitions are partitioned, and a new one can follow but one.</summary>
+public sealed class SubPartitionConfigMismatchException : PartmanException
+{
+    internal SubPartitionConfigMismatchException(QualifiedName table, string one, string other, IReadOnlyList<string> columns)
+        : base("partman.sub-partitions", $"The partitions of '{table}' are not partitioned alike: 'part_config_sub' tells '{one}' from '{other}' in {string.Join(", ", columns.Select(c => $"'{c}'"))}.", table,
+            $"Make both rows equal: SELECT * FROM part_config_sub WHERE sub_parent IN ({PgLiteral.Quote(one)}, {PgLiteral.Quote(other)})") => Columns = columns;
+
+    /// <summary>Columns of <c>part_config_sub</c> that differ; <c>sub_partitions</c> where it is what the package keeps beside them.</summary>
+    public IReadOnlyList<string> Columns { get; }
 }
 
 /// <summary><c>partman.default-conflict</c>: the default partition holds rows of a range that needs a partition of its own.</summary>

@@ -61,4 +61,7 @@ public enum FindingKind
 
     /// <summary>The last maintenance failed, or there was none for long.</summary>
     Maintenance,
+
+    /// <summary>A conversion was left alone, and its table will refuse rows before long; the next maintenance lets it go.</summary>
+    Conversion,
 }

@@ -15,7 +15,7 @@ internal static class SetCheck
         void Add(FindingKind kind, FindingLevel level, string text) => findings.Add(new SetFinding(state.Set.ConfigKey, kind, level, text));
 
         var current = state.Set.Basis == PremakeBasis.Clock && state.Key.IsTime ? state.Clock : state.Newest;
-        if (current is { } now && state.Highest is not { IsMax: true })
+        if (current is { } now && state is { Highest: not { IsMax: true }, IsFull: false })
         {
             var ahead = state.Partitions.Count(p => p.Lower > now);
             if (ahead < state.Set.Premake)

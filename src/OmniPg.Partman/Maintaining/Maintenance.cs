@@ -5,7 +5,7 @@ using OmniPg.Jobmon;
 namespace OmniPg.Partman;
 
 /// <summary>Plans and runs maintenance: sets are looked at many at a time, and each that needs something is locked, looked at again and changed by itself.</summary>
-internal sealed class Maintenance(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, IJobmon? jobmon)
+internal sealed class Maintenance(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, IJobmon? jobmon, Converter converter)
 {
     private const int SetsAtOnce = 100;
 
@@ -51,7 +51,8 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                     results.Add(await SetAsync(look, wishes, agreed is not null, progress, log, extension, cancellationToken).ConfigureAwait(false));
                 await log.EndAsync(results.Find(r => r.Error is not null)?.Error).ConfigureAwait(false);
             }
-            await NoteAsync(results, cancellationToken).ConfigureAwait(false);
+            if (await NoteAsync(results, cancellationToken).ConfigureAwait(false))
+                await converter.LetGoAsync(cancellationToken).ConfigureAwait(false);
         }
         PartmanTelemetry.MaintenanceDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         return new MaintenanceResult(results);
@@ -75,7 +76,12 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                 await held.WorkAsync(first.State.Table, async working =>
                 {
                     // Another run may have been faster: what counts is what is there now that nobody else may change it.
-                    var plan = await AgainAsync(look.Configured, wishes, working).ConfigureAwait(false);
+                    // A branch may have gone with the partition that it was.
+                    if (await AgainAsync(look.Configured, wishes, working).ConfigureAwait(false) is not { } plan)
+                    {
+                        (skipped, error) = ([], null);
+                        return false;
+                    }
                     if (isAgreed && Fingerprint(plan) != Fingerprint(first))
                         throw new StalePlanException(first.State.Table, Fingerprint(first), Fingerprint(plan));
                     (skipped, error) = (plan.Skipped, plan.Error);
@@ -190,10 +196,12 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
     }
 
-    private async Task<SetPlanner.Plan> AgainAsync(SetReader.Configured set, MaintenanceOptions wishes, CancellationToken cancellationToken)
+    private async Task<SetPlanner.Plan?> AgainAsync(SetReader.Configured set, MaintenanceOptions wishes, CancellationToken cancellationToken)
     {
         var fresh = await database.RunAsync("maintain", (session, server) => SetReader.ConfiguredAsync(session, server, set.Set!.Table), cancellationToken).ConfigureAwait(false);
-        var look = fresh is [var one, ..] ? (await LookAsync([one], wishes, cancellationToken).ConfigureAwait(false))[0] : throw new PartitionSetNotFoundException(set.Set!.Table, "its configuration is gone");
+        if (fresh is not [var one, ..])
+            return null;
+        var look = (await LookAsync([one], wishes, cancellationToken).ConfigureAwait(false))[0];
         return look.Plan ?? throw look.Error!;
     }
 
@@ -215,7 +223,8 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     public static PartmanStoreException ReadOnly(PartmanServer server) => new(
         $"The extension pg_partman is of version '{server.ExtensionVersion}', whose sets are only read.", "Upgrade it to version 5, or use PartmanStore.Own.");
 
-    private async Task NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => await database.RunAsync("note the run", async (session, server) =>
+    // Returns whether the table of a conversion is to be let go, which costs no question of its own.
+    private async Task<bool> NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => await database.RunAsync("note the run", async (session, server) =>
     {
         // A jump of the clock is measured from the last run until somebody confirms it: the run that it stopped leaves no trace.
         var failed = PgParameter.Texts(results.Where(r => r.Error is not null and not PartmanBusyException and not ClockJumpException).Select(r => r.Table));
@@ -227,11 +236,12 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
         if (server.HasOwn)
         {
-            await session.ExecuteAsync(
-                $"INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value",
-                failed).ConfigureAwait(false);
+            return await session.ScalarAsync(
+                $"WITH noted AS (INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value) "
+                    + $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {ConversionState.IsLate})",
+                failed).ConfigureAwait(false) is true;
         }
-        return true;
+        return false;
     }, cancellationToken).ConfigureAwait(false);
 
     private SqlPlan SqlPlanOf(IEnumerable<Look> looks) => new(looks.Select(l => l.Plan).OfType<SetPlanner.Plan>().SelectMany(Steps));

@@ -13,6 +13,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
 
     // Partitions whose detach a run of this package began; any other is somebody's who may want to keep the table.
     private HashSet<uint> _begun = [];
+    private SubPartitioner? _below;
 
     /// <summary>What is to be done with one set.</summary>
     /// <param name="State">The set as it was looked at.</param>
@@ -54,10 +55,25 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         }
         _begun = unfinished.Where(u => u is { IsPending: true, Name: not null }).Select(u => u.Oid).ToHashSet();
         await RetireAsync(state, onlyPending: true).ConfigureAwait(false);
-        if (Current(state) is { } current)
+        if (await BelowAsync(state).ConfigureAwait(false) && Current(state) is { } current)
             await CreateAsync(state, current).ConfigureAwait(false);
         await RetireAsync(state, onlyPending: false).ConfigureAwait(false);
         return new Plan(state, _units, _skipped, _error);
+    }
+
+    /// <summary>Whether new partitions can be made as far as their own partitions go.</summary>
+    private async Task<bool> BelowAsync(SetState state)
+    {
+        try
+        {
+            _below = await SubPartitioner.OfAsync(session, server, state, options.MaxPartitionsPerRun).ConfigureAwait(false);
+            return true;
+        }
+        catch (SubPartitionConfigMismatchException error)
+        {
+            _error ??= error;
+            return false;
+        }
     }
 
     /// <summary>The key that counts as where the set has got to; null when there is nothing to go by.</summary>
@@ -108,15 +124,18 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
             else if (hasRows && await WhyNoDrainAsync(session, state).ConfigureAwait(false) is { } why)
                 _error ??= why;
             else if (hasRows)
-                _units.Add(PartitionDdl.Create(state, shape, range, drain: true));
+                _units.Add(PartitionDdl.Create(state, shape, range, drain: true, branch: await BranchAsync(shape, range).ConfigureAwait(false)));
             else
                 free.Add(range);
         }
         var reserved = reservableFrom is { } from ? free.Where(r => r.Lower > from).Select(r => (PartitionDdl.CheckName(r), r)).ToList() : [];
         if (reserved.Count > 0)
             _units.AddRange(PartitionDdl.ProveEmpty(state, reserved));
-        _units.AddRange(free.Select(r => PartitionDdl.Create(state, shape, r, attachCheck: reserved.Exists(x => x.r == r) ? PartitionDdl.CheckName(r) : null)));
+        foreach (var range in free)
+            _units.Add(PartitionDdl.Create(state, shape, range, attachCheck: reserved.Exists(x => x.r == range) ? PartitionDdl.CheckName(range) : null, branch: await BranchAsync(shape, range).ConfigureAwait(false)));
     }
+
+    private async Task<SubPartitioner.Branch?> BranchAsync(ParentShape shape, NewRange range) => _below is null ? null : await _below.BranchAsync(shape, range).ConfigureAwait(false);
 
     private async Task<IReadOnlyList<bool>> ConflictsAsync(SetState state, IReadOnlyList<NewRange> ranges)
     {
@@ -138,7 +157,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
 
     /// <summary>The unit that moves the rows of the lowest range in the default partition; null when there are none.</summary>
     /// <exception cref="PartmanException">They cannot move.</exception>
-    public static async Task<PlanUnit?> DrainLowestAsync(PgSession session, SetState state)
+    public static async Task<PlanUnit?> DrainLowestAsync(PgSession session, PartmanServer server, SetState state, int most)
     {
         if (state.Default is not { } rest)
             return null;
@@ -152,7 +171,8 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
         try
         {
-            return PartitionDdl.Create(state, shape, range, drain: true);
+            var below = await SubPartitioner.OfAsync(session, server, state, most).ConfigureAwait(false);
+            return PartitionDdl.Create(state, shape, range, drain: true, branch: below is null ? null : await below.BranchAsync(shape, range).ConfigureAwait(false));
         }
         catch (OverflowException error)
         {
@@ -193,7 +213,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
                     continue;
                 }
                 var action = expired.Contains(partition) && jumped is null && (!onlyPending || (_begun.Contains(partition.Oid) && MayArchive(state))) ? state.Set.WhenExpired : ExpiredAction.Detach;
-                _units.AddRange(Retirement.Of(state, server, partition, action, cleanup[partition.Oid], options.DetachConcurrently));
+                _units.AddRange(Retirement.Of(state, server, partition, action, [.. partition.IsPartitioned && !onlyPending ? SetConfiguration.ForgetTree(server, partition.Oid) : [], .. cleanup[partition.Oid]], options.DetachConcurrently));
             }
         }
     }

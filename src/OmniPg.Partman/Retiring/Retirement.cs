@@ -124,7 +124,8 @@ internal static class Retirement
             ];
         }
         // With a default partition the server refuses it (55000). With a foreign key to the set it checks the rows after the first of its two transactions.
-        return concurrently && state.Default is null && state.ReferencedBy.Count == 0 && (finish.Count == 0 || server.HasOwn)
+        // A branch is forgotten in the transaction that takes it out: as a table of its own it would be maintained on and on.
+        return concurrently && !partition.IsPartitioned && state.Default is null && state.ReferencedBy.Count == 0 && (finish.Count == 0 || server.HasOwn)
             ? Concurrently(state, server, partition, action, unit, finish)
             :
             [
@@ -260,7 +261,8 @@ internal static class Retirement
 
     private static List<string> Finish(QualifiedName table, ExpiredAction action, string? schema, IEnumerable<string> cleanup) => action switch
     {
-        ExpiredAction.Drop => [$"DROP TABLE {table.Quoted}"],
+        // What forgets a partition that is a set goes by its tables, and so before them.
+        ExpiredAction.Drop => [.. cleanup, $"DROP TABLE {table.Quoted}"],
         ExpiredAction.Move => [.. cleanup, $"ALTER TABLE {table.Quoted} SET SCHEMA {PgIdentifier.Create(schema!).Quoted}"],
         _ => [.. cleanup],
     };

@@ -36,6 +36,36 @@ CREATE TABLE IF NOT EXISTS @schema@.part_config (
     maintenance_role text NOT NULL DEFAULT current_user,
     child_table_prefix text NOT NULL DEFAULT '_p' CHECK (child_table_prefix <> ''));
 
+CREATE TABLE IF NOT EXISTS @schema@.part_config_sub (
+    sub_parent text PRIMARY KEY REFERENCES @schema@.part_config (parent_table) ON DELETE CASCADE ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    sub_control text NOT NULL,
+    sub_time_encoder text,
+    sub_time_decoder text,
+    sub_partition_interval text NOT NULL,
+    sub_partition_type text NOT NULL,
+    sub_premake integer NOT NULL DEFAULT 4 CHECK (sub_premake > 0),
+    sub_automatic_maintenance text NOT NULL DEFAULT 'on' CHECK (sub_automatic_maintenance IN ('on', 'off')),
+    sub_template_table text,
+    sub_retention text,
+    sub_retention_schema text CHECK (sub_retention_schema <> ''),
+    sub_retention_keep_index boolean NOT NULL DEFAULT true,
+    sub_retention_keep_table boolean NOT NULL DEFAULT true,
+    sub_epoch text NOT NULL DEFAULT 'none' CHECK (sub_epoch IN ('none', 'seconds', 'milliseconds', 'microseconds', 'nanoseconds')),
+    sub_constraint_cols text[],
+    sub_optimize_constraint integer NOT NULL DEFAULT 30,
+    sub_infinite_time_partitions boolean NOT NULL DEFAULT false,
+    sub_jobmon boolean NOT NULL DEFAULT true,
+    sub_inherit_privileges boolean NOT NULL DEFAULT false,
+    sub_constraint_valid boolean NOT NULL DEFAULT true,
+    sub_ignore_default_data boolean NOT NULL DEFAULT true,
+    sub_default_table boolean NOT NULL DEFAULT true,
+    sub_date_trunc_interval text,
+    sub_maintenance_order integer,
+    sub_retention_keep_publication boolean NOT NULL DEFAULT false,
+    sub_control_not_null boolean NOT NULL DEFAULT true,
+    sub_detach_before_drop boolean NOT NULL DEFAULT false,
+    sub_maintenance_role text NOT NULL DEFAULT current_user);
+
 CREATE TABLE IF NOT EXISTS @schema@.part_option (
     parent_table text NOT NULL,
     key text NOT NULL,

@@ -18,7 +18,10 @@ internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOption
              WHERE n.nspname = e.nspname AND c.relname = 'part_config' AND a.attnum > 0 AND NOT a.attisdropped),
             (SELECT array_agg(a.attname::text) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname = $1 AND c.relname = 'part_config' AND a.attnum > 0 AND NOT a.attisdropped)
+             WHERE n.nspname = $1 AND c.relname = 'part_config' AND a.attnum > 0 AND NOT a.attisdropped),
+            (SELECT array_agg(a.attname::text) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = CASE WHEN $2 AND e.nspname IS NOT NULL THEN e.nspname ELSE $1 END AND c.relname = 'part_config_sub' AND a.attnum > 0 AND NOT a.attisdropped)
         FROM (SELECT) AS one
         LEFT JOIN (SELECT n.nspname, x.extversion FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_namespace n ON n.oid = x.extnamespace
                    WHERE x.extname = 'pg_partman') AS e ON true
@@ -48,7 +51,8 @@ internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOption
             ExtensionVersion = row.Text(5),
             ExtensionColumns = row.IsDBNull(6) ? [] : row.GetFieldValue<string[]>(6),
             OwnColumns = row.IsDBNull(7) ? [] : row.GetFieldValue<string[]>(7),
-        }, PgParameter.Text(_ownSchema.Value)).ConfigureAwait(false))!;
+            SubColumns = row.IsDBNull(8) ? [] : row.GetFieldValue<string[]>(8),
+        }, PgParameter.Text(_ownSchema.Value), PgParameter.Flag(options.Store != PartmanStore.Own)).ConfigureAwait(false))!;
         if (found.Version.Major < OldestMajor)
             throw new PartmanStoreException($"The server is PostgreSQL {found.Version}, and this package needs {OldestMajor} or newer.", "Upgrade the server.");
         var usesExtension = options.Store == PartmanStore.Extension || (options.Store == PartmanStore.Auto && found.Extension is not null);
@@ -66,10 +70,11 @@ internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOption
             Own = own,
             UsesExtension = usesExtension,
             Columns = (usesExtension ? found.ExtensionColumns : found.OwnColumns).ToHashSet(StringComparer.Ordinal),
+            SubColumns = found.SubColumns.ToHashSet(StringComparer.Ordinal),
         };
     }
 
-    protected override bool IsWorthKeeping(PartmanServer found) => found is { HasConfig: true, HasOwn: true };
+    protected override bool IsWorthKeeping(PartmanServer found) => found is { HasConfig: true, HasOwn: true, SubColumns.Count: > 0 };
 
     protected override ValueTask<Exception?> ExplainAsync(NpgsqlException error, string operation, PartmanServer? target, CancellationToken cancellationToken)
     {

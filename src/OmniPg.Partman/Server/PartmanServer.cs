@@ -29,6 +29,9 @@ internal sealed record PartmanServer
     /// <summary>Columns of the table that holds the configuration; empty when there is none.</summary>
     public required IReadOnlySet<string> Columns { get; init; }
 
+    /// <summary>Columns of the table beside it that tells how partitions are partitioned again; empty when there is none.</summary>
+    public required IReadOnlySet<string> SubColumns { get; init; }
+
     public PgIdentifier ConfigSchema => UsesExtension ? ExtensionSchema!.Value : OwnSchema;
 
     /// <summary>Whether there is a table of configuration at all.</summary>

@@ -75,6 +75,15 @@ public sealed record PartitionSet
     /// <summary>Whether the row stands in the tables of the extension.</summary>
     public bool IsInExtension { get; init; }
 
+    /// <summary>How each new partition is partitioned again, and the set that it is then; <see langword="null"/> where partitions are plain tables. Its <see cref="Table"/> means nothing.</summary>
+    public PartitionSet? SubPartitions { get; init; }
+
+    /// <summary>Whether a new set has a default partition. Of <see cref="SubPartitions"/> only.</summary>
+    internal bool HasDefault { get; init; } = true;
+
+    /// <summary>Type of the control column. Of <see cref="SubPartitions"/> only.</summary>
+    internal string ControlType { get; init; } = "";
+
     /// <summary>Bound that all others are counted from; null where each follows the one before it.</summary>
     internal string? Anchor { get; init; }
 

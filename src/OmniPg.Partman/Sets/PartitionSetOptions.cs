@@ -77,23 +77,34 @@ public sealed class PartitionSetOptions : ICheckedOptions
     /// <summary>Order of maintenance over all sets. Default <see langword="null"/>: last.</summary>
     public int? MaintenanceOrder { get; set; }
 
+    /// <summary>
+    /// How each partition is partitioned again (<c>create_sub_parent</c>), which may be partitioned again in turn. Default <see langword="null"/>: partitions are
+    /// plain tables. What says where a set begins, its time zone and its template are those of the whole set.
+    /// </summary>
+    public PartitionSetOptions? SubPartitions { get; set; }
+
     /// <summary>Reads a set from names and texts, as a file or a section of a configuration has them.</summary>
     /// <param name="values">
     /// Names of the properties of this class, in any case of letters, with their values: intervals as PostgreSQL writes them, moments in ISO 8601 (UTC unless
-    /// they say otherwise), names of enumerations in any case.
+    /// they say otherwise), names of enumerations in any case. <c>SubPartitions:Interval</c> is a property of <see cref="SubPartitions"/>.
     /// </param>
     /// <returns>The options; what is not named has its default.</returns>
     /// <exception cref="FormatException">A name is none, stands twice, or its value is none of that property.</exception>
     public static PartitionSetOptions Parse(IEnumerable<KeyValuePair<string, string?>> values)
     {
         ArgumentNullException.ThrowIfNull(values);
+        const string Below = nameof(SubPartitions) + ":";
         var options = new PartitionSetOptions();
+        var below = new List<KeyValuePair<string, string?>>();
         var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         foreach (var (name, text) in values)
         {
             if (!seen.Add(name))
                 throw new FormatException($"'{name}' stands there twice.");
-            if (text is null)
+            if (name.StartsWith(Below, StringComparison.OrdinalIgnoreCase))
+                below.Add(KeyValuePair.Create(name[Below.Length..], text));
+            // A section of a configuration is named as well, without a text.
+            if (text is null || name.StartsWith(Below, StringComparison.OrdinalIgnoreCase))
                 continue;
             try
             {
@@ -104,6 +115,8 @@ public sealed class PartitionSetOptions : ICheckedOptions
                 throw new FormatException($"'{name}' cannot be '{text}': {error.Message}", error);
             }
         }
+        if (below.Count > 0)
+            options.SubPartitions = Parse(below);
         return options;
     }
 
@@ -169,5 +182,18 @@ public sealed class PartitionSetOptions : ICheckedOptions
         check.That((WhenExpired == ExpiredAction.Move) == (RetentionSchema is not null), $"RetentionSchema '{RetentionSchema}' and WhenExpired '{WhenExpired}' contradict each other: a schema is for Move, and Move needs one.");
         check.That(WhenExpired != ExpiredAction.Drop || (Retention is null && IdRetention is null) || KeepIndexes, "KeepIndexes has no meaning for partitions that are dropped.");
         check.That(WhenExpired != ExpiredAction.Archive || (KeepIndexes && !KeepInPublications), "KeepIndexes and KeepInPublications have no meaning for partitions that are archived.");
+        if (SubPartitions is not { } sub)
+            return;
+        ((ICheckedOptions)sub).Check(check);
+        check.That(WhenExpired != ExpiredAction.Archive, "WhenExpired 'Archive' is for plain tables, and SubPartitions makes others: let the partitions below be archived.");
+        check.That(
+            sub is { Start: null, IdStart: null, IdOffset: 0, TruncateTo: null, StartExactly: false, TimeZone: null, Template: null },
+            "SubPartitions must not say Start, IdStart, IdOffset, TruncateTo, StartExactly, TimeZone or Template: these are those of the whole set.");
+        check.That(
+            (Interval, sub.Interval) is not ({ } above, { } below) || below.Estimate < above.Estimate, $"SubPartitions.Interval '{sub.Interval}' must be smaller than Interval '{Interval}'.");
+        check.That((IdInterval, sub.IdInterval) is not ({ } ids, { } fewer) || fewer < ids, $"SubPartitions.IdInterval '{sub.IdInterval}' must be smaller than IdInterval '{IdInterval}'.");
+        check.That(
+            Interval is null || sub.Interval is not { Months: 0, Microseconds: 0, Days: var days } || days % 7 != 0,
+            $"SubPartitions.Interval '{sub.Interval}' is made of weeks, which do not begin where Interval '{Interval}' does.");
     }
 }

@@ -16,7 +16,7 @@ internal static class SetReader
     private const string Rows =
         """
         SELECT g.parent_table, to_jsonb(g)::text, {options}, c.oid, n.nspname::text, c.relname::text, p.partstrat::text, p.partnatts, a.attname::text, t.typname::text,
-            pg_catalog.pg_has_role(c.relowner, 'USAGE'), g.xmin::text
+            pg_catalog.pg_has_role(c.relowner, 'USAGE'), g.xmin::text, {sub}
         FROM {config}.part_config g
         LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND c.relkind = 'p'
                    JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
@@ -27,18 +27,28 @@ internal static class SetReader
         ORDER BY {order}, g.parent_table
         """;
 
-    // $1 tables. A default partition's text is DEFAULT.
+    // How the partitions of the set are partitioned again, and the type of that column.
+    private const string SubRow =
+        """
+        (SELECT jsonb_object_agg(pg_catalog.substr(e.key, 5), e.value)::text FROM {config}.part_config_sub s, jsonb_each(to_jsonb(s)) e WHERE s.sub_parent = g.parent_table),
+            (SELECT y.typname::text FROM {config}.part_config_sub s JOIN pg_catalog.pg_attribute b ON b.attrelid = c.oid AND b.attname = s.sub_control AND b.attnum > 0
+             JOIN pg_catalog.pg_type y ON y.oid = b.atttypid WHERE s.sub_parent = g.parent_table)
+        """;
+
+    // $1 tables: their partitions, and they themselves where they are partitions. A default partition's text is DEFAULT.
     private const string Children =
         """
         SELECT i.inhparent, c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', pg_catalog.pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending,
-            c.reltuples::bigint, c.relpages::bigint * current_setting('block_size')::bigint, {bytes},
+            {rows}, c.relpages::bigint * current_setting('block_size')::bigint, {bytes},
             (SELECT array_agg(k.conname::text) FROM pg_catalog.pg_constraint k
              WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conname::text ~ ('^' || $2 || '-?[0-9]+$')),
-            c.xmin::text
+            c.xmin::text, CASE WHEN p.partnatts = 1 AND p.partstrat = 'r' THEN a.attname::text END
         FROM pg_catalog.pg_inherits i
         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE i.inhparent = ANY ($1) AND c.relispartition
+        JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = i.inhparent
+        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.inhparent AND a.attnum = p.partattrs[0]
+        WHERE (i.inhparent = ANY ($1) OR i.inhrelid = ANY ($1)) AND c.relispartition
         """;
 
     // $1 zones and $2 retentions, one pair for each set.
@@ -77,6 +87,7 @@ internal static class SetReader
         var options = server.HasOwn
             ? $"(SELECT jsonb_object_agg(o.key, o.value)::text FROM {server.OwnSchema.Quoted}.part_option o WHERE o.parent_table = g.parent_table)" : "NULL::text";
         var query = Rows.Replace("{config}", server.ConfigSchema.Quoted, StringComparison.Ordinal).Replace("{options}", options, StringComparison.Ordinal)
+            .Replace("{sub}", server.SubColumns.Count == 0 ? "NULL::text, NULL::text" : SubRow.Replace("{config}", server.ConfigSchema.Quoted, StringComparison.Ordinal), StringComparison.Ordinal)
             .Replace("{order}", server.Columns.Contains("maintenance_order") ? "g.maintenance_order NULLS LAST" : "1", StringComparison.Ordinal);
         return session.RowsAsync(query, row => One(row, server), PgParameter.Text(table?.Schema?.Value), PgParameter.Text(table?.Name.Value));
     }
@@ -92,8 +103,12 @@ internal static class SetReader
             Clocks, row => (Now: row.GetFieldValue<DateTimeOffset>(0), Local: row.GetDateTime(1), Calendar: row.Instant(2), Wall: row.IsDBNull(3) ? (DateTime?)null : row.GetDateTime(3), Line: row.Instant(4)),
             PgParameter.Texts(sets.Select(s => s.Set!.TimeZone)),
             PgParameter.Of(sets.Select(s => s.Set!.Retention?.ToNpgsqlInterval()).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Interval)).ConfigureAwait(false);
-        var children = (await session.RowsAsync(
-            Children.Replace("{bytes}", withBytes ? "pg_catalog.pg_total_relation_size(c.oid)" : "0::bigint", StringComparison.Ordinal), Child, tables.Clone(), PgParameter.Text(AttachCheckPrefix)).ConfigureAwait(false)).ToLookup(c => c.Parent);
+        var found = await session.RowsAsync(
+            Children.Replace("{bytes}", withBytes ? "(SELECT sum(pg_catalog.pg_total_relation_size(t.relid)) FROM pg_catalog.pg_partition_tree(c.oid) t)::bigint" : "0::bigint", StringComparison.Ordinal)
+                .Replace("{rows}", withBytes ? "CASE c.relkind WHEN 'p' THEN COALESCE((SELECT sum(l.reltuples) FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class l ON l.oid = t.relid WHERE t.isleaf AND l.reltuples >= 0), -1) ELSE c.reltuples END::bigint" : "c.reltuples::bigint", StringComparison.Ordinal),
+            Child, tables.Clone(), PgParameter.Text(AttachCheckPrefix)).ConfigureAwait(false);
+        var children = found.ToLookup(c => c.Parent);
+        var themselves = found.ToLookup(c => c.Partition.Oid);
         var keys = await session.RowsAsync(
             Keys, row => (To: row.GetFieldValue<uint>(0), From: row.GetFieldValue<uint>(1), Referring: QualifiedName.Create(row.GetString(2), row.GetString(3)), Referred: QualifiedName.Create(row.GetString(4), row.GetString(5))), tables).ConfigureAwait(false);
 
@@ -118,6 +133,8 @@ internal static class SetReader
                 ReferencedBy = [.. keys.Where(k => k.To == configured.Oid && k.From != configured.Oid).Select(k => k.Referring).Distinct()],
                 References = [.. keys.Where(k => k.From == configured.Oid && k.To != configured.Oid).Select(k => k.Referred).Distinct()],
                 IsOwned = configured.IsOwned,
+                Within = themselves[configured.Oid].FirstOrDefault() is { Column: { } column } itself && column == set.Control && Read(itself.Partition, itself.Bound, key, set) is { IsDefault: false } own
+                    ? (own.Lower, own.Upper) : null,
                 LeftChecks = [.. (rest.Checks ?? []).Select(PgIdentifier.Create)],
             });
         }
@@ -172,6 +189,8 @@ internal static class SetReader
                 throw new PartitionSetConfigurationException(table, $"The configuration of '{table}' says control '{set.Control}', and the table is partitioned by '{row.GetString(8)}'.");
             if (set.IsList != (row.GetString(6) == "l"))
                 throw new PartitionSetConfigurationException(table, $"The configuration of '{table}' says '{(set.IsList ? "list" : "range")}', and the table is not partitioned so.");
+            if (row.Text(12) is { } sub)
+                set = set with { SubPartitions = SetRow.ReadSub(sub, SetRow.SubOptions(row.Text(2)), set, row.Text(13), server) };
             return new Configured(name, set, null, row.GetFieldValue<uint>(3), row.GetString(9), row.GetBoolean(10), row.GetString(11));
         }
         catch (PartmanException error)
@@ -180,7 +199,7 @@ internal static class SetReader
         }
     }
 
-    private static (uint Parent, Partition Partition, string Bound, string[] Checks) Child(NpgsqlDataReader row) => (
+    private static (uint Parent, Partition Partition, string Bound, string[] Checks, string? Column) Child(NpgsqlDataReader row) => (
         row.GetFieldValue<uint>(0),
         new Partition(QualifiedName.Create(row.GetString(2), row.GetString(3)), default, default)
         {
@@ -192,7 +211,7 @@ internal static class SetReader
             TotalBytes = row.GetInt64(9),
             Version = row.GetString(11),
         },
-        row.GetString(5), row.IsDBNull(10) ? [] : row.GetFieldValue<string[]>(10));
+        row.GetString(5), row.IsDBNull(10) ? [] : row.GetFieldValue<string[]>(10), row.Text(12));
 
     /// <summary>A partition with its bounds, from the text of the catalog.</summary>
     /// <exception cref="PartitionSetConfigurationException">They cannot be worked with.</exception>

@@ -13,6 +13,9 @@ internal static class SetRow
     public const string LastFailureKey = "last_failure";
     public const string ArchiveKey = "archive";
 
+    /// <summary>Key of what stands beside a row of <c>part_config_sub</c>: an object of these keys.</summary>
+    public const string SubKey = "sub_partitions";
+
     /// <summary>Reads a set.</summary>
     /// <param name="config">The row as JSON.</param>
     /// <param name="options">The options as one JSON object; null for none.</param>
@@ -69,6 +72,34 @@ internal static class SetRow
             IsInExtension = server.UsesExtension,
             Anchor = Option(AnchorKey),
             LastFailure = Option(LastFailureKey) is { } failure ? DateTimeOffset.Parse(failure, CultureInfo.InvariantCulture) : null,
+        };
+    }
+
+    /// <summary>What stands beside a row of <c>part_config_sub</c>, out of all options of a set; null for nothing.</summary>
+    public static string? SubOptions(string? options)
+    {
+        using var all = JsonDocument.Parse(options ?? "{}");
+        return all.RootElement.TryGetProperty(SubKey, out var value) ? value.GetRawText() : null;
+    }
+
+    /// <summary>Reads how the partitions of a set are partitioned again.</summary>
+    /// <param name="row">The row of <c>part_config_sub</c> as JSON, its columns without their prefix.</param>
+    /// <param name="options">What stands beside it, as a JSON object; null for nothing.</param>
+    /// <param name="set">The set.</param>
+    /// <param name="type">Type of the control column; null where there is none.</param>
+    /// <param name="server">The database.</param>
+    /// <exception cref="PartitionSetConfigurationException">The row says what cannot be worked with.</exception>
+    public static PartitionSet ReadSub(string row, string? options, PartitionSet set, string? type, PartmanServer server)
+    {
+        if (type is null)
+            throw new PartitionSetConfigurationException(set.Table, $"The configuration of '{set.Table}' says in 'part_config_sub' that its partitions are partitioned by a column that there is not.", "Correct the row in part_config_sub.");
+        using var columns = JsonDocument.Parse(row);
+        return Read(row, options, set.Table, type, server) with
+        {
+            TimeZone = set.TimeZone,
+            NamePrefix = set.NamePrefix,
+            ControlType = type,
+            HasDefault = !columns.RootElement.TryGetProperty("default_table", out var value) || value.ValueKind != JsonValueKind.False,
         };
     }
 

@@ -38,6 +38,12 @@ internal sealed record SetState
     /// <summary>Checks of an interrupted attach that are still on the default partition.</summary>
     public IReadOnlyList<PgIdentifier> LeftChecks { get; init; } = [];
 
+    /// <summary>Its own bounds in the set that it is a partition of by the same column, which takes nothing else; null for others.</summary>
+    public (PartitionBound Lower, PartitionBound Upper)? Within { get; init; }
+
+    /// <summary>Whether its partitions reach its own upper bound: there is nothing to be made ahead any more.</summary>
+    public bool IsFull => Within is { } own && Highest is { } highest && highest >= own.Upper;
+
     public QualifiedName Table => Set.Table;
 
     /// <summary>Whether boundaries have to be converted between the zone's clock and the time line.</summary>

@@ -104,6 +104,48 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Partitions_are_partitioned_again_where_they_are_empty()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync("CREATE TABLE events (id bigint NOT NULL, at timestamptz NOT NULL) PARTITION BY RANGE (id)", TestContext.Current.CancellationToken);
+        (await cli.RunAsync("partman", "create", "events", "--control", "id", "--interval", "10", "--premake", "1")).ExitCode.Should().Be(0);
+        await cli.Database.ExecuteAsync("INSERT INTO events VALUES (1, now())", TestContext.Current.CancellationToken);
+        string[] verb = ["partman", "sub-partition", "events", "--control", "at", "--interval", "1 month", "--premake", "1"];
+
+        var refused = await cli.RunAsync(verb);
+        var plan = await cli.RunAsync([.. verb, "--allow-data-loss", "--plan"]);
+        await cli.Database.ExecuteAsync("DELETE FROM events", TestContext.Current.CancellationToken);
+        var done = await cli.RunAsync([.. verb, "--json"]);
+        var sets = await cli.RunAsync("partman", "sets");
+
+        refused.ExitCode.Should().Be(2);
+        refused.Error.Should().Contain("'public.events_p0' holds rows");
+        plan.Output.Should().StartWith("-- sub-partition-set: ").And.Contain("DROP TABLE \"public\".\"events_p0\"").And.Contain("PARTITION BY RANGE (\"at\")");
+        done.Output.Should().Be("{\"table\":\"public.events\",\"control\":\"at\"}\n");
+        sets.Output.Should().Be("public.events\tid\t10\t\t1\t\t\npublic.events_p0\tat\t1 mon\tUTC\t1\t\t\npublic.events_p10\tat\t1 mon\tUTC\t1\t\t\n");
+    }
+
+    [Theory]
+    [InlineData("legacy", "orders_default", "orders_legacy")]
+    [InlineData("drain-default", "orders_default", "orders_p0")]
+    public async Task A_table_becomes_a_partition_without_a_copy(string strategy, params string[] partitions)
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync("CREATE TABLE orders (id bigint PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 9)", TestContext.Current.CancellationToken);
+        string[] verb = ["partman", "convert", "orders", "--control", "id", "--interval", "10", "--premake", "1", "--strategy"];
+
+        var wrong = await cli.RunAsync([.. verb, "magic"]);
+        var plan = await cli.RunAsync([.. verb, strategy, "--plan"]);
+        var done = await cli.RunAsync([.. verb, strategy]);
+
+        wrong.Should().Be(new CliResult(64, "", "omnipg: --strategy 'magic' is none of copy-and-swap, legacy, drain-default.\n"));
+        plan.Output.Should().StartWith("-- create-copy: ").And.Contain("-- swap: ");
+        done.ExitCode.Should().Be(0, done.Error);
+        (await cli.Database.ScalarAsync<string[]>("SELECT array_agg(c.relname::text ORDER BY c.relname) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'orders'::regclass", TestContext.Current.CancellationToken))
+            .Should().Contain(partitions);
+    }
+
+    [Fact]
     public async Task The_rows_of_a_set_go_into_a_plain_table()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);

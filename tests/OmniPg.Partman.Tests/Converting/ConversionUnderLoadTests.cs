@@ -51,7 +51,7 @@ public sealed class ConversionUnderLoadTests(PgClusterFixture fixture) : Partman
         back.Phase.Should().Be(ConversionPhase.SwappedBack);
         (await Ask<long>(ShadowWriters.Differences)).Should().Be(0);
         ends.Should().BeGreaterThan(11);
-        steps.Keys.Where(s => !s.Item1).Select(s => s.Item2).Should().BeEquivalentTo(Enum.GetValues<ConversionStep>());
+        steps.Keys.Where(s => !s.Item1).Select(s => s.Item2).Should().BeEquivalentTo(Enum.GetValues<ConversionStep>().Except([ConversionStep.Drain]));
 
         // The first reports of each step are the last thing that a run does.
         Ends Ending() => new(p =>

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
@@ -45,6 +46,37 @@ public sealed class HostTests(PgClusterFixture fixture) : PartmanTest(fixture)
 
         client.Failures.Should().HaveCountGreaterThanOrEqualTo(3);
         start.Failures.Should().Equal(client.Failures);
+    }
+
+    [Fact]
+    public async Task Sets_of_a_configuration_are_there_when_the_host_has_started_and_again_changes_nothing()
+    {
+        await IdTableAsync();
+        const string Counted = "SELECT count(*) || ' ' || (SELECT max(xmin::text::int8) FROM omnipg_partman.part_config) FROM pg_class";
+        async Task StartAsync(params (string Name, string Value)[] more)
+        {
+            var builder = Host.CreateApplicationBuilder();
+            builder.Configuration.AddInMemoryCollection(
+                [.. new[] { ("public.events:Control", "id"), ("public.events:IdInterval", "10"), ("public.events:Premake", "1") }.Concat(more).ToDictionary(p => "Partitions:" + p.Item1, string? (p) => p.Item2)]);
+            builder.Services.AddSingleton(Database.DataSource);
+            builder.Services.AddOmniPgPartman().AddSets(builder.Configuration.GetSection("Partitions"));
+            using var host = builder.Build();
+            await host.StartAsync(Token);
+            await host.StopAsync(Token);
+        }
+
+        await StartAsync();
+        var (names, before) = (await NamesAsync(), await Ask<string>(Counted));
+        await StartAsync();
+        var again = await Ask<string>(Counted);
+        await StartAsync(("public.events:IdRetention", "100"));
+        var wrong = (await FluentActions.Awaiting(() => StartAsync(("public.events:IdRetention", "0"), ("public.other:Nonsense", "1"))).Should().ThrowAsync<OptionsValidationException>()).Which;
+        await FluentActions.Awaiting(() => StartAsync(("public.other:Control", "id"), ("public.other:IdInterval", "10"))).Should().ThrowAsync<InvalidPartitionDefinitionException>();
+
+        names.Should().Equal("events_default", "events_p0", "events_p10");
+        again.Should().Be(before);
+        (await Partman.FindAsync(Events, Token))!.IdRetention.Should().Be(100);
+        wrong.Failures.Should().HaveCount(2).And.Contain(f => f.StartsWith("'Partitions:public.events': IdRetention")).And.Contain("'Partitions:public.other': 'Nonsense' cannot be '1': A set has no such property.");
     }
 
     [Fact]

@@ -1,0 +1,219 @@
+namespace OmniPg.Partman;
+
+/// <summary>
+/// The ways that make the table itself a partition of the set that takes its name: the first one, or the default one, which is drained then. What has to be
+/// proved for that is proved beside readers and writers. Each step asks the catalog first whether it is done.
+/// </summary>
+internal sealed class InPlace(Converter converter, PartmanDatabase database, PartmanOptions options, TimeProvider time)
+{
+    /// <summary>End of the name of a table that has become the first partition, and of its indexes.</summary>
+    public const string LegacyEnd = "_legacy";
+
+    /// <summary>End of the name of the index that the primary key is made of.</summary>
+    public const string KeyEnd = "_omnipg_key";
+
+    /// <summary>The check that spares the attach its scan. From now on it refuses rows behind the cut, and so nobody may forget it.</summary>
+    public const string Check = "omnipg_legacy";
+
+    private readonly UnitRunner _runner = new(database, options, time);
+
+    private static QualifiedName CheckedName(ConversionState state) => new(state.Table.Schema, Replacement.Named(state.Table.Name.Value, KeyEnd));
+
+    /// <summary>What is still to be run until the table is a partition, as far as it is known before it begins.</summary>
+    public static IEnumerable<SqlPlanStep> Steps(PartmanServer server, Converter.Pair pair, ParentShape shape, TimeSpan lockTimeout)
+    {
+        if (KeyStatement(pair) is { } key)
+        {
+            yield return new SqlPlanStep
+            {
+                Kind = "build-key",
+                Reason = $"The primary key of '{pair.State.Table}' gets '{pair.State.Detail.Control}' as its last column; readers and writers go on.",
+                Sql = key,
+                OwnTransaction = true,
+                Locks = [new SqlPlanLock(pair.State.Table, PgLockMode.ShareUpdateExclusive)],
+            };
+        }
+        if (Cut(pair) is { } cut)
+        {
+            foreach (var unit in new[] { Bound(server, pair, cut), Proof(server, pair, cut) })
+                yield return unit.ToStep(pair.On(pair.Plain), lockTimeout);
+        }
+        yield return Exchange(server, pair, shape).ToStep(pair.On(pair.Plain), lockTimeout);
+        if (pair.State.Detail.Strategy == ConversionStrategy.DrainDefault)
+        {
+            yield return new SqlPlanStep
+            {
+                Kind = "drain-default",
+                Reason = $"The rows of '{pair.State.Table}' leave its default partition, range by range, each under an exclusive lock.",
+                Description = "one transaction for each new partition, the oldest rows first",
+                Locks = [new SqlPlanLock(pair.State.Table, PgLockMode.AccessExclusive)],
+            };
+        }
+    }
+
+    public async Task ToSwapAsync(Converter.Pair pair, IProgress<ConversionProgress>? progress, CancellationToken working)
+    {
+        var state = pair.State;
+        await KeyAsync(pair, working).ConfigureAwait(false);
+        progress?.Report(new ConversionProgress(state.Id, ConversionStep.Verify, 0, state.Detail.EstimatedRows));
+        if (Cut(pair) is { } cut)
+            await ProveAsync(pair, cut, working).ConfigureAwait(false);
+        progress?.Report(new ConversionProgress(state.Id, ConversionStep.Swap, 0, state.Detail.EstimatedRows));
+        var now = (await converter.LoadAsync(state.Id, working).ConfigureAwait(false))!;
+        if (now.Plain.Digest != state.Detail.Digest)
+            throw new StalePlanException(state.Table, "swap", $"another one: '{state.Table}' was altered since the conversion began, in its columns, indexes, triggers or rights, or in what depends on it; abort it and begin anew");
+        var shape = await converter.InSessionAsync("swap", (session, _) => ParentShape.ReadAsync(session, now.Plain.Name, now.Plain.Oid, null), working).ConfigureAwait(false);
+        await converter.RunAsync(now.On(now.Plain), server => Exchange(server, now, shape), working).ConfigureAwait(false);
+    }
+
+    /// <summary>Moves the rows of the former table, the default partition by now, into partitions of their own.</summary>
+    public async Task DrainAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
+    {
+        for (var drained = 1L; ; drained++)
+        {
+            var pair = (await converter.LoadAsync(id, working).ConfigureAwait(false))!;
+            var unit = await converter.InSessionAsync("drain", (session, server) => SetPlanner.DrainLowestAsync(session, server, pair.Set, options.MaxPartitionsPerRun), working).ConfigureAwait(false);
+            if (unit is null)
+                break;
+            await _runner.RunAsync(pair.Set, unit, working).ConfigureAwait(false);
+            progress?.Report(new ConversionProgress(id, ConversionStep.Drain, drained, pair.State.Detail.EstimatedRows));
+            if (pair.State.Detail.Pause > TimeSpan.Zero)
+                await Task.Delay(pair.State.Detail.Pause, time, working).ConfigureAwait(false);
+        }
+        var last = (await converter.LoadAsync(id, working).ConfigureAwait(false))!;
+        await converter.InSessionAsync("drain", (session, server) => session.ExecuteAsync(last.State.Move(server, ConversionPhase.Finished)), working).ConfigureAwait(false);
+    }
+
+    /// <summary>Statements that leave nothing of it on the table.</summary>
+    public static IEnumerable<string> Undone(Converter.Pair pair)
+    {
+        yield return $"ALTER TABLE ONLY {pair.Plain.Name.Quoted} DROP CONSTRAINT IF EXISTS {Check}";
+        if (pair.Plain.Indexes.Any(i => i.Name == CheckedName(pair.State).Name.Value))
+            yield return $"DROP INDEX {CheckedName(pair.State).Quoted}";
+    }
+
+    /// <summary>Takes the check away before the clock comes to where it refuses every new row; the conversion has to begin anew.</summary>
+    public Task LetGoAsync(Converter.Pair pair, CancellationToken working) => converter.RunAsync(pair.On(pair.Plain), server => new PlanUnit
+    {
+        Kind = "let-go",
+        Reason = $"'{pair.State.Table}' takes rows of any time again.",
+        Statements = [$"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"ALTER TABLE ONLY {pair.Plain.Name.Quoted} DROP CONSTRAINT IF EXISTS {Check}"],
+        Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.AccessExclusive)],
+        Holds = pair.State.IsStill(server),
+    }, working);
+
+    // Where the former table ends, and the partitions made beside it begin.
+    private static PartitionBound? Cut(Converter.Pair pair) =>
+        pair.State.Detail.Cut is { } text ? pair.Set.Key.Read(new BoundText.Value(text)) : null;
+
+    private static string? KeyStatement(Converter.Pair pair)
+    {
+        var detail = pair.State.Detail;
+        return detail.KeyColumns.Contains(detail.Control) ? null
+            : $"CREATE UNIQUE INDEX CONCURRENTLY {CheckedName(pair.State).Name.Quoted} ON ONLY {pair.Plain.Name.Quoted} ({string.Join(", ", detail.KeyColumns.Append(detail.Control).Select(c => PgIdentifier.Create(c).Quoted))})";
+    }
+
+    private async Task KeyAsync(Converter.Pair pair, CancellationToken working)
+    {
+        if (KeyStatement(pair) is not { } create)
+            return;
+        var name = CheckedName(pair.State);
+        var now = pair.Plain.Indexes.FirstOrDefault(i => i.Name == name.Name.Value);
+        if (now is { IsValid: true })
+            return;
+        foreach (var statement in now is null ? [create] : new[] { $"DROP INDEX CONCURRENTLY {name.Quoted}", create })
+            await database.RunEachAsync("build key", async (session, _) => await session.Unlimited.ExecuteTextAsync(statement).ConfigureAwait(false), working).ConfigureAwait(false);
+        // By its name, outside of any transaction: whether it was still this table says the next look.
+        if (await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false) is not { } after || !after.Plain.Indexes.Any(i => i.IsValid && i.Name == name.Name.Value))
+            throw new StalePlanException(pair.State.Table, "build-key", $"another one: '{name}' is no index of '{pair.State.Table}'");
+    }
+
+    private async Task ProveAsync(Converter.Pair pair, PartitionBound cut, CancellationToken working)
+    {
+        if (pair.Set.Key.IsTime && pair.Set.Clock >= cut)
+        {
+            await LetGoAsync(pair, working).ConfigureAwait(false);
+            throw new PartmanConversionException(pair.State.Table, $"Conversion '{pair.State.Id}' of '{pair.State.Table}' was to be done before '{cut}', and it is '{pair.Set.Clock}'.", "Abort it and begin anew; a larger SafetyWindow leaves more time.");
+        }
+        var isProved = await converter.InSessionAsync("prove", (session, _) => session.ScalarAsync(
+            "SELECT k.convalidated FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND k.conname = $2", PgParameter.Of(pair.Plain.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(Check)), working).ConfigureAwait(false) as bool?;
+        if (isProved is null)
+            await converter.RunAsync(pair.On(pair.Plain), server => Bound(server, pair, cut), working).ConfigureAwait(false);
+        try
+        {
+            if (isProved is not true)
+                await converter.RunAsync(pair.On(pair.Plain), server => Proof(server, pair, cut), working).ConfigureAwait(false);
+        }
+        catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.CheckViolation)
+        {
+            await LetGoAsync(pair, working).ConfigureAwait(false);
+            throw new PartmanConversionException(pair.State.Table, $"'{pair.State.Table}' holds rows at or behind '{cut}', where it is to end.", "Move or delete them and resume, or abort the conversion and begin it with a larger SafetyWindow.");
+        }
+    }
+
+    private static PlanUnit Bound(PartmanServer server, Converter.Pair pair, PartitionBound cut) => new()
+    {
+        Kind = "bound-table",
+        Reason = $"'{pair.State.Table}' takes nothing at or behind '{cut}' until it is a partition.",
+        Statements =
+        [
+            $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+            $"ALTER TABLE ONLY {pair.Plain.Name.Quoted} ADD CONSTRAINT {Check} CHECK ({pair.Set.Key.Column.Quoted} < {pair.Set.Key.Literal(cut)}::{pair.Set.Key.Type}) NOT VALID",
+        ],
+        Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.AccessExclusive)],
+        Holds = Still(server, pair),
+    };
+
+    private static PlanUnit Proof(PartmanServer server, Converter.Pair pair, PartitionBound cut) => new()
+    {
+        Kind = "prove-bound",
+        Reason = $"One scan beside readers and writers shows that '{pair.State.Table}' holds nothing at or behind '{cut}', and spares the attach its own.",
+        Statements = [$"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN SHARE UPDATE EXCLUSIVE MODE", $"ALTER TABLE ONLY {pair.Plain.Name.Quoted} VALIDATE CONSTRAINT {Check}"],
+        Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.ShareUpdateExclusive)],
+        Holds = Still(server, pair),
+    };
+
+    private static string? Still(PartmanServer server, Converter.Pair pair) => pair.State.Id == 0 ? null : pair.State.IsStill(server);
+
+    /// <summary>The transaction behind which the table is a partition of the set that has its name.</summary>
+    private static PlanUnit Exchange(PartmanServer server, Converter.Pair pair, ParentShape shape)
+    {
+        var (live, parted, table, detail) = (pair.Plain, pair.Parted, pair.State.Table, pair.State.Detail);
+        var isLegacy = detail.Strategy == ConversionStrategy.AttachAsLegacy;
+        var end = isLegacy ? LegacyEnd : "_default";
+        var former = new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, end));
+        var primary = live.Indexes.FirstOrDefault(i => i.IsPrimary && KeyStatement(pair) is not null);
+        var cut = Cut(pair);
+        return new PlanUnit
+        {
+            Kind = "swap",
+            Child = parted.Name,
+            ChildOid = pair.State.Id == 0 ? 0 : parted.Oid,
+            Reason = $"'{table}' becomes '{former}', {(cut is { } c ? $"the partition up to '{c}'" : "the default partition")} of a set that takes its name.",
+            Statements =
+            [
+                $"LOCK TABLE {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {parted.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. live.ForeignKeys.Select(k => k.Referenced).Distinct().Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+                .. Replacement.Unchanged(live),
+                .. Replacement.Sequences(live, parted, Replacement.OldEnd),
+                // A partition draws no numbers of its own (since 17 the server refuses one that does), and what is its key belongs to the key of the set.
+                .. live.Sequences.Where(s => s.IsIdentity).Select(s => $"ALTER TABLE {live.Name.Quoted} ALTER COLUMN {s.Column.Quoted} DROP IDENTITY"),
+                .. primary is null ? [] : new[]
+                {
+                    $"ALTER TABLE {live.Name.Quoted} DROP CONSTRAINT {PgIdentifier.Create(primary.Name).Quoted}",
+                    $"ALTER TABLE {live.Name.Quoted} ADD CONSTRAINT {Replacement.Named(primary.Name, end).Quoted} PRIMARY KEY USING INDEX {CheckedName(pair.State).Name.Quoted}",
+                },
+                .. Replacement.Exchange(live with { ForeignKeys = [] }, parted, (end, Replacement.NewEnd), []),
+                $"ALTER TABLE {table.Quoted} ATTACH PARTITION {former.Quoted} {(cut is { } upper ? PartitionDdl.ForValues(pair.Set, PartitionBound.MinValue, upper) : "DEFAULT")}",
+                .. isLegacy ? new[] { $"ALTER TABLE {former.Quoted} DROP CONSTRAINT {Check}" } : [],
+                // Those of the former table become parts of these, without being checked anew.
+                .. live.ForeignKeys.Select(k => $"ALTER TABLE {table.Quoted} ADD CONSTRAINT {k.Name.Quoted} {k.Definition}"),
+                .. Replacement.Rights(live, shape),
+                .. Replacement.Configuration(server, ConversionState.Beside(table, Replacement.NewEnd), table, detail.Automatic),
+                pair.State.Move(server, isLegacy ? ConversionPhase.Finished : ConversionPhase.Draining),
+            ],
+            Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive), .. live.ForeignKeys.Select(k => new SqlPlanLock(k.Referenced, PgLockMode.ShareRowExclusive))],
+            Holds = Still(server, pair),
+        };
+    }
+}
