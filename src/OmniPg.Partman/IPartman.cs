@@ -296,10 +296,16 @@ public interface IPartman
     /// <exception cref="PartmanConversionException">There is no such conversion, or it is not swapped.</exception>
     Task<Conversion> FinishConversionAsync(long id, CancellationToken cancellationToken = default);
 
-    /// <summary>Forgets a set: its configuration goes, table, partitions and template stay. Stands for <c>config_cleanup</c>.</summary>
+    /// <summary>
+    /// Forgets a set: its configuration goes, table, partitions and template stay. A partition whose retirement was interrupted stays as a table; one that was set
+    /// aside for the archive gets its name back. Stands for <c>config_cleanup</c>.
+    /// </summary>
     /// <param name="table">The partitioned table, with its schema; it need not exist any more.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
     /// <returns>Whether there was something to forget.</returns>
+    /// <exception cref="PartmanBusyException">Somebody else works on it.</exception>
+    /// <exception cref="PartmanPoolerException">A pooler hands out backends by transaction.</exception>
+    /// <exception cref="PartitionSetConfigurationException">The name of a partition that was set aside is taken by another relation.</exception>
     /// <exception cref="StandbyServerException">The server is a standby.</exception>
     /// <exception cref="PartmanStoreException">The extension asked for is not installed, the server is too old, or the tables are newer than this version knows.</exception>
     /// <exception cref="PartmanPrivilegeException">The role lacks a right; its statements give what is missing.</exception>

@@ -283,8 +283,19 @@ public sealed class PartmanClient : IPartman
             await new UnitRunner(_database, _options, _time).RunAsync(plan.State, plan.Unit, working).ConfigureAwait(false);
             _database.Forget();
             PartmanLog.SetAdopted(_logger, table.ToString(), plan.Told.Partitions.Count);
+            var notes = plan.Told.Notes;
+            try
+            {
+                if (plan.Told.Kind == AdoptedKind.Inheritance)
+                    await _maintenance.AnalyzeAsync(table, working).ConfigureAwait(false);
+            }
+            catch (PartmanException error)
+            {
+                // It is adopted already.
+                notes = [.. notes, $"ANALYZE of '{table}' failed, and is still to be done: {error.Message}"];
+            }
             var state = await StateAsync(table, withBytes: false, working).ConfigureAwait(false);
-            return plan.Told with { Set = state.Set, Partitions = [.. state.Partitions, .. state.Default is { } rest ? [rest] : Array.Empty<Partition>()] };
+            return plan.Told with { Notes = notes, Set = state.Set, Partitions = [.. state.Partitions, .. state.Default is { } rest ? [rest] : Array.Empty<Partition>()] };
         }, cancellationToken, whereInstalled: true);
 
     /// <inheritdoc/>
@@ -317,21 +328,24 @@ public sealed class PartmanClient : IPartman
     public Task<Conversion> FinishConversionAsync(long id, CancellationToken cancellationToken = default) => OnConversionAsync(id, working => _converter.FinishAsync(id, working), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("forget", async (session, server) =>
-    {
-        if (server.IsReadOnly)
-            throw Maintenance.ReadOnly(server);
-        if (!server.HasConfig)
-            return false;
-        var key = PgParameter.Text($"{Qualified(table).Schema!.Value.Value}.{table.Name.Value}");
-        var rows = await session.ExecuteAsync($"DELETE FROM {server.ConfigSchema.Quoted}.part_config WHERE parent_table = $1", key).ConfigureAwait(false);
-        if (server.HasOwn)
+    public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => RunLock.WithBothAsync(_database, Qualified(table), _time, working =>
+        _database.RunAsync("forget", async (session, server) =>
         {
-            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
-            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind IN ('{Retirement.OperationKind}', '{Undo.OperationKind}')", key.Clone()).ConfigureAwait(false);
-        }
-        return rows > 0;
-    }, cancellationToken);
+            if (server.IsReadOnly)
+                throw Maintenance.ReadOnly(server);
+            if (!server.HasConfig)
+                return false;
+            var key = PgParameter.Text($"{table.Schema!.Value.Value}.{table.Name.Value}");
+            if (server.HasOwn)
+                await Retirement.ForgetAllAsync(session, server, table, _options.LockTimeout).ConfigureAwait(false);
+            var rows = await session.ExecuteAsync($"DELETE FROM {server.ConfigSchema.Quoted}.part_config WHERE parent_table = $1", key).ConfigureAwait(false);
+            if (server.HasOwn)
+            {
+                await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
+                await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{Undo.OperationKind}'", key.Clone()).ConfigureAwait(false);
+            }
+            return rows > 0;
+        }, working), cancellationToken);
 
     /// <inheritdoc/>
     public async Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default)

@@ -101,12 +101,20 @@ internal sealed record AdoptedTable
         if (await session.ScalarAsync($"SELECT to_jsonb(g)::text FROM {schema}.part_config g WHERE g.parent_table = $1", PgParameter.Text(key)).ConfigureAwait(false) is not string json)
             return found;
         using var document = JsonDocument.Parse(json);
+        found = found with { Row = document.RootElement.Clone() };
+        // Raw names with a dot between, and perhaps dots in them.
+        var templates = await session.RowsAsync(
+            "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname || '.' || c.relname = $1 AND c.relkind = 'r'",
+            row => QualifiedName.Create(row.GetString(0), row.GetString(1)), PgParameter.Text(found.Said("template_table"))).ConfigureAwait(false);
         return found with
         {
-            Row = document.RootElement.Clone(),
+            Template = templates is [var template] ? template : null,
             HasSubRow = await session.ScalarAsync($"SELECT EXISTS (SELECT FROM {schema}.part_config_sub s WHERE s.sub_parent = $1)", PgParameter.Text(key)).ConfigureAwait(false) is true,
         };
     }
+
+    /// <summary>The template that the row names; null where it names none, or none that is there.</summary>
+    public QualifiedName? Template { get; init; }
 
     /// <summary>A text of the row; null where there is none.</summary>
     public string? Said(string column) => Row is { } row && row.TryGetProperty(column, out var value) ? value.ValueKind switch

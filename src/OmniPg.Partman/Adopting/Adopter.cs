@@ -74,6 +74,8 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
             Add(InvalidDefinitionReason.Unsupported, "pg_partman splits its partitions further.");
         if (found.Row is not null && server.ExtensionVersion?.StartsWith("4.", StringComparison.Ordinal) == false)
             Add(InvalidDefinitionReason.AlreadyConfigured, $"It is configured in '{server.ExtensionSchema}' already: use PartmanStore.Extension.");
+        if (wish.Template is null && found is { Template: null } && found.Said("template_table") is { } template)
+            Add(InvalidDefinitionReason.Template, $"Its row in '{server.ExtensionSchema}' names the template '{template}', which is no table, or more than one: name the template.");
         if (wish.WhenExpired == ExpiredAction.Archive && archive is null)
             Add(InvalidDefinitionReason.Archive, "Partitions are to be archived, and the client was made without an archive.");
     }
@@ -175,6 +177,8 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
     private PartitionSetOptions Options(AdoptedTable found, PartitionKey key)
     {
         var retention = found.Said("retention");
+        if (retention is not null && wish.Retention is null && wish.IdRetention is null && !(key.IsTime ? PgInterval.TryParse(retention, null, out _) : long.TryParse(retention, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
+            _reasons.Add(new(InvalidDefinitionReason.Interval, $"Its row in '{server.ExtensionSchema}' says retention '{retention}', which is none for a set by {(key.IsTime ? "time" : "id")}: correct the row, or name the retention."));
         var moves = wish.RetentionSchema ?? (wish.WhenExpired is null ? found.Said("retention_schema") : null);
         return new PartitionSetOptions
         {
@@ -190,7 +194,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
             RetentionSchema = moves,
             InheritPrivileges = found.Said("inherit_privileges") == "true",
             AutomaticMaintenance = wish.AutomaticMaintenance && found.Said("automatic_maintenance") != "off",
-            Template = wish.Template ?? (found.Said("template_table")?.Split('.') is [var templateSchema, var name] ? QualifiedName.Create(templateSchema, name) : null),
+            Template = wish.Template ?? found.Template,
         };
     }
 
@@ -240,7 +244,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
     {
         var live = (await LiveTable.ReadAsync(session, found.Oid).ConfigureAwait(false))!;
         var shape = await ParentShape.ReadAsync(session, table, found.Oid, state.Set.Template).ConfigureAwait(false);
-        var (routing, rest) = (Routing(live), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
+        var (routing, rest) = (await RoutingAsync(found, live).ConfigureAwait(false), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
         var referenced = live.ForeignKeys.Select(k => k.Referenced).Distinct().ToList();
         CheckInheritance(found, live, routing);
         if (shape.ReplicaIndex is { } identity)
@@ -309,12 +313,24 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         }
     }
 
-    private LiveTable.Trigger? Routing(LiveTable live)
+    // A trigger that only looks at rows or stamps them would be lost with the adoption: one that sends them elsewhere has to say so (returns no row, inserts some), or
+    // be named. 7 is BEFORE, for each row, INSERT and nothing else (pg_trigger.h).
+    private async Task<LiveTable.Trigger?> RoutingAsync(AdoptedTable found, LiveTable live)
     {
-        var before = live.Triggers.Where(t => t.Definition.Contains(" BEFORE INSERT ", StringComparison.Ordinal) && t.Definition.Contains(" FOR EACH ROW ", StringComparison.Ordinal)).ToList();
-        var routing = wish.RoutingTrigger is { } name ? live.Triggers.FirstOrDefault(t => t.Name.Value == name) : before is [var only] ? only : null;
+        var looks = await session.RowsAsync(
+            """
+            SELECT t.tgname::text, t.tgtype = 7, p.prosrc ~* 'return\s+null' AND p.prosrc ~* 'insert\s+into'
+            FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = $1 AND NOT t.tgisinternal
+            """,
+            row => (Name: row.GetString(0), IsBefore: row.GetBoolean(1), Sends: row.GetBoolean(2)), PgParameter.Of(found.Oid, NpgsqlDbType.Oid)).ConfigureAwait(false);
+        var before = looks.Where(t => t.IsBefore).ToList();
+        var name = wish.RoutingTrigger ?? (before.Where(t => t.Sends).ToList() is [var only] ? only.Name : null);
+        var routing = live.Triggers.FirstOrDefault(t => t.Name.Value == name);
         if (routing is null)
-            _reasons.Add(new(InvalidDefinitionReason.Unsupported, wish.RoutingTrigger is null ? $"It has {before.Count} triggers before INSERT for each row, of which one sends rows to the right table: name it with RoutingTrigger." : $"It has no trigger '{wish.RoutingTrigger}'."));
+        {
+            _reasons.Add(new(InvalidDefinitionReason.Unsupported, wish.RoutingTrigger is not null ? $"It has no trigger '{wish.RoutingTrigger}'."
+                : $"Of its {before.Count} triggers before INSERT for each row{string.Concat(before.Select((t, i) => $"{(i == 0 ? " (" : ", ")}'{t.Name}'{(i == before.Count - 1 ? ")" : "")}"))}, {before.Count(t => t.Sends)} look like one that sends rows to the right table: name it with RoutingTrigger."));
+        }
         return routing;
     }
 

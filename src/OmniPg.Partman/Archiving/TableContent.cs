@@ -7,8 +7,8 @@ namespace OmniPg.Partman;
 /// <summary>The rows of a table as text of COPY, counted and hashed while they pass.</summary>
 /// <param name="Rows">Rows.</param>
 /// <param name="Bytes">Bytes of the text.</param>
-/// <param name="Sha256">Hash of the text as it came.</param>
-/// <param name="RowsSha256">Sum of the hashes of its rows, modulo 2²⁵⁶: the same for the same rows in any order.</param>
+/// <param name="Sha256">Hash of the text as it came; empty where nobody asked.</param>
+/// <param name="RowsSha256">Sum of the hashes of its rows, modulo 2²⁵⁶: the same for the same rows in any order; empty where nobody asked.</param>
 internal sealed record TableContent(long Rows, long Bytes, string Sha256, string RowsSha256)
 {
     // The text of a value depends on these, the order of rows on the last but one; row-level security shall refuse, and not leave out.
@@ -24,7 +24,7 @@ internal sealed record TableContent(long Rows, long Bytes, string Sha256, string
     /// <param name="session">A session in a transaction.</param>
     /// <param name="table">The table.</param>
     /// <param name="columns">Its columns, quoted.</param>
-    /// <param name="sink">Takes the text; null for nobody.</param>
+    /// <param name="sink">Takes the text; null for nobody: then the text is not hashed, only its rows, whose order may be another by now.</param>
     public static async Task<TableContent> ReadAsync(PgSession session, QualifiedName table, IEnumerable<string> columns, Stream? sink)
     {
         await session.ExecuteAsync(Settings).ConfigureAwait(false);
@@ -32,7 +32,7 @@ internal sealed record TableContent(long Rows, long Bytes, string Sha256, string
         var rows = ((StreamReader)text).BaseStream;
         await using var closing = rows.ConfigureAwait(false);
         (rows.ReadTimeout, rows.WriteTimeout) = (0, 0);
-        return await PassAsync(rows, sink, session.CancellationToken).ConfigureAwait(false);
+        return await PassAsync(rows, sink, session.CancellationToken, hashesText: sink is not null).ConfigureAwait(false);
     }
 
     /// <summary>Writes rows into a table within the session's transaction.</summary>
@@ -63,21 +63,25 @@ internal sealed record TableContent(long Rows, long Bytes, string Sha256, string
     }
 
     /// <summary>Passes the text on, or only counts and hashes it.</summary>
-    public static async Task<TableContent> PassAsync(Stream rows, Stream? sink, CancellationToken cancellationToken)
+    public static async Task<TableContent> PassAsync(Stream rows, Stream? sink, CancellationToken cancellationToken, bool hashesText = true, bool hashesRows = true)
     {
         using var whole = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var sum = new RowSum();
         var buffer = new byte[BufferBytes];
-        long bytes = 0;
+        var (bytes, lines) = (0L, 0L);
         while (await rows.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var count)
         {
             bytes += count;
-            whole.AppendData(buffer, 0, count);
-            sum.Append(buffer.AsSpan(0, count));
+            if (hashesText)
+                whole.AppendData(buffer, 0, count);
+            if (hashesRows)
+                sum.Append(buffer.AsSpan(0, count));
+            else
+                lines += buffer.AsSpan(0, count).Count((byte)'\n');
             if (sink is not null)
                 await sink.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
         }
-        return new TableContent(sum.Rows, bytes, Convert.ToHexStringLower(whole.GetHashAndReset()), sum.ToString());
+        return new TableContent(hashesRows ? sum.Rows : lines, bytes, hashesText ? Convert.ToHexStringLower(whole.GetHashAndReset()) : "", hashesRows ? sum.ToString() : "");
     }
 
     // A line end of the text is always the end of a row: one inside a value is written as \n (CopyAttributeOutText, src/backend/commands/copyto.c).

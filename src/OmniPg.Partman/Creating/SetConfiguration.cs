@@ -79,7 +79,7 @@ internal static class SetConfiguration
         // What the partitions came from stays, and so does what runs note.
         string[] fixedColumns = ["parent_table", "control", "partition_interval", "partition_type", "epoch", "datetime_string", "time_encoder", "time_decoder", "jobmon"];
         var table = $"{server.OwnSchema.Quoted}.part_option";
-        (string Key, string? Value)[] options = [.. OptionsOf(set).Where(o => o.Key is SetRow.BasisKey or SetRow.ArchiveKey)];
+        (string Key, string? Value)[] options = [.. OptionsOf(set).Where(o => o.Key is SetRow.BasisKey or SetRow.ArchiveKey or SetRow.TemplateKey)];
         return
         [
             .. server.HasOwn ? [] : Install(server.OwnSchema),
@@ -129,6 +129,7 @@ internal static class SetConfiguration
     [
         (SetRow.TimeZoneKey, set.TimeZone), (SetRow.AnchorKey, set.Anchor), (SetRow.BasisKey, set.Basis == PremakeBasis.Clock ? "clock" : "newest-row"),
         (SetRow.KindKey, set.Kind.ToString()), (SetRow.ArchiveKey, set.ArchiveId),
+        (SetRow.TemplateKey, set.Template is { Schema: { } schema } template && (schema.Value + template.Name.Value).Contains('.', StringComparison.Ordinal) ? template.Quoted : null),
     ];
 
     private static string Insert(string table, PartitionSet set, IEnumerable<(string Key, string? Value)> options) =>

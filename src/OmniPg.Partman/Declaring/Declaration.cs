@@ -33,7 +33,8 @@ internal sealed record Declaration(SetState State, DeclaredSet Told, IReadOnlyLi
             Reason = $"'{table}': {string.Join(", ", changes.Select(c => $"{c.Name} '{c.Before}' becomes '{c.After}'"))}.",
             Statements = SetConfiguration.Change(server, after),
             Locks = [],
-            Holds = $"SELECT EXISTS (SELECT FROM {server.ConfigSchema.Quoted}.part_config g WHERE g.parent_table = {PgLiteral.Quote(after.ConfigKey)} AND g.xmin::text = {PgLiteral.Quote(found.Version)})",
+            // Locked, because whoever changes the row at this moment would be overwritten.
+            Holds = $"SELECT EXISTS (SELECT FROM {server.ConfigSchema.Quoted}.part_config g WHERE g.parent_table = {PgLiteral.Quote(after.ConfigKey)} AND g.xmin::text = {PgLiteral.Quote(found.Version)} FOR UPDATE)",
         };
         return new Declaration(state, new DeclaredSet(table, DeclaredFate.Changed, [.. changes.Select(c => c.Name)]), [unit]);
     }

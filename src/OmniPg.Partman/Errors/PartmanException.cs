@@ -22,8 +22,8 @@ public sealed class PartitionSetNotFoundException : PartmanException
 /// <summary><c>partman.definition</c>: a set cannot be made as it was asked for. All reasons are told at once.</summary>
 public sealed class InvalidPartitionDefinitionException : PartmanException
 {
-    internal InvalidPartitionDefinitionException(QualifiedName table, IReadOnlyList<InvalidDefinition> reasons, string what = "become a partition set")
-        : base("partman.definition", $"'{table}' cannot {what}: {string.Join(' ', reasons.Select(r => r.Text))}", table) => Reasons = reasons;
+    internal InvalidPartitionDefinitionException(QualifiedName table, IReadOnlyList<InvalidDefinition> reasons, string what = "become a partition set", Exception? inner = null)
+        : base("partman.definition", $"'{table}' cannot {what}: {string.Join(' ', reasons.Select(r => r.Text))}", table, innerException: inner) => Reasons = reasons;
 
     /// <summary>Everything that is wrong.</summary>
     public IReadOnlyList<InvalidDefinition> Reasons { get; }
@@ -274,8 +274,8 @@ public sealed class PartmanArchiveException : PartmanException
 /// <summary><c>partman.server</c>: the server refused a statement, or the connection broke.</summary>
 public sealed class PartmanServerException : PartmanException
 {
-    internal PartmanServerException(QualifiedName? table, string operation, string server, Exception inner)
-        : base("partman.server", $"{operation}{(table is { } t ? $" '{t}'" : "")} on '{server}': {(inner as Npgsql.PostgresException)?.MessageText ?? inner.Message}", table, innerException: inner)
+    internal PartmanServerException(QualifiedName? table, string operation, string server, Exception inner, string? hint = null)
+        : base("partman.server", $"{operation}{(table is { } t ? $" '{t}'" : "")} on '{server}': {(inner as Npgsql.PostgresException)?.MessageText ?? inner.Message}", table, hint, inner)
     {
     }
 }

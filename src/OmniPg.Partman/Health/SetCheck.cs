@@ -14,44 +14,40 @@ internal static class SetCheck
         var findings = new List<SetFinding>();
         void Add(FindingKind kind, FindingLevel level, string text) => findings.Add(new SetFinding(state.Set.ConfigKey, kind, level, text));
 
+        foreach (var partition in state.Partitions.Where(p => p.DetachPending))
+            Add(FindingKind.DetachPending, FindingLevel.Critical, $"The detach of '{partition.Name}' was interrupted; {(state.Set.InProgress is null ? "the next maintenance finishes it" : "finish it with DETACH PARTITION … FINALIZE")}.");
+        foreach (var check in state.LeftChecks)
+            Add(FindingKind.AttachCheck, FindingLevel.Critical, $"The check '{check}' on '{state.Default!.Name}' refuses rows; {(state.Set.InProgress is null ? "the next maintenance drops it" : "drop it")}.");
+        if (state.Set is { AutomaticMaintenance: true, LastMaintenance: { } last } && state.Now - last > Idle)
+            Add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' was at '{PartitionBound.Of(last)}'{(state.Set.InProgress is { } work ? $": {work} is under way" : "")}.");
+        // An undo makes no partitions ahead, leaves rows in the default and tables behind: that is what it does.
+        if (state.Set.InProgress != SetRow.Undoing)
+            await MaintainedAsync(session, state, Add).ConfigureAwait(false);
+        foreach (var index in await InvalidAsync(session, state).ConfigureAwait(false))
+            Add(FindingKind.InvalidIndex, FindingLevel.Warning, $"The index '{index}' is invalid.");
+        return findings;
+    }
+
+    private static async Task MaintainedAsync(PgSession session, SetState state, Action<FindingKind, FindingLevel, string> add)
+    {
         var current = state.Set.Basis == PremakeBasis.Clock && state.Key.IsTime ? state.Clock : state.Newest;
         if (current is { } now && state is { Highest: not { IsMax: true }, IsFull: false })
         {
             var ahead = state.Partitions.Count(p => p.Lower > now);
             if (ahead < state.Set.Premake)
-                Add(FindingKind.TooFewAhead, ahead == 0 ? FindingLevel.Critical : FindingLevel.Warning, $"'{state.Table}' has {ahead} of {state.Set.Premake} partitions ahead of '{now}'.");
+                add(FindingKind.TooFewAhead, ahead == 0 ? FindingLevel.Critical : FindingLevel.Warning, $"'{state.Table}' has {ahead} of {state.Set.Premake} partitions ahead of '{now}'.");
         }
         for (var i = 1; i < state.Partitions.Count; i++)
         {
             if (state.Partitions[i - 1].Upper < state.Partitions[i].Lower)
-                Add(FindingKind.Gap, FindingLevel.Warning, $"'{state.Table}' has no partition from '{state.Partitions[i - 1].Upper}' up to '{state.Partitions[i].Lower}'.");
+                add(FindingKind.Gap, FindingLevel.Warning, $"'{state.Table}' has no partition from '{state.Partitions[i - 1].Upper}' up to '{state.Partitions[i].Lower}'.");
         }
-        foreach (var partition in state.Partitions.Where(p => p.DetachPending))
-            Add(FindingKind.DetachPending, FindingLevel.Critical, $"The detach of '{partition.Name}' was interrupted; the next maintenance finishes it.");
-        foreach (var check in state.LeftChecks)
-            Add(FindingKind.AttachCheck, FindingLevel.Critical, $"The check '{check}' on '{state.Default!.Name}' refuses rows; the next maintenance drops it.");
         foreach (var partition in Retirement.Expired(state).Where(p => !p.DetachPending))
-            Add(FindingKind.Expired, FindingLevel.Warning, $"'{partition.Name}' is expired since '{partition.Upper}' and still there.");
+            add(FindingKind.Expired, FindingLevel.Warning, $"'{partition.Name}' is expired since '{partition.Upper}' and still there.");
         if (state.Set is { LastMaintenance: null, LastFailure: { } failure })
-            Add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' failed at '{PartitionBound.Of(failure)}'.");
-        if (state.Set.AutomaticMaintenance && state.Set.LastMaintenance is { } last && state.Now - last > Idle)
-            Add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' was at '{PartitionBound.Of(last)}'.");
+            add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' failed at '{PartitionBound.Of(failure)}'.");
         if (state.Default is { } rest && await session.ScalarAsync($"SELECT EXISTS (SELECT FROM ONLY {rest.Name.Quoted})").ConfigureAwait(false) is true)
-            Add(FindingKind.DefaultRows, FindingLevel.Warning, $"The default partition '{rest.Name}' holds rows.");
-        await FromCatalogAsync(session, state, Add).ConfigureAwait(false);
-        return findings;
-    }
-
-    private static async Task FromCatalogAsync(PgSession session, SetState state, Action<FindingKind, FindingLevel, string> add)
-    {
-        var invalid = await session.RowsAsync(
-            """
-            SELECT format('%I.%I', n.nspname, x.relname) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace
-            WHERE i.indrelid = ANY ($1) AND NOT i.indisvalid ORDER BY 1
-            """,
-            row => row.GetString(0), PgParameter.Of(state.Partitions.Select(p => p.Oid).Append(state.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid)).ConfigureAwait(false);
-        foreach (var index in invalid)
-            add(FindingKind.InvalidIndex, FindingLevel.Warning, $"The index '{index}' is invalid.");
+            add(FindingKind.DefaultRows, FindingLevel.Warning, $"The default partition '{rest.Name}' holds rows.");
         var loose = await session.RowsAsync(
             """
             SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -62,4 +58,11 @@ internal static class SetCheck
         foreach (var table in loose.Where(t => PartitionName.IsLike(t, state.Table.Name, state.Set.NamePrefix, state.Key.IsTime)))
             add(FindingKind.Unattached, FindingLevel.Warning, $"'{new QualifiedName(state.Table.Schema, table)}' is named like a partition of '{state.Table}' and is none.");
     }
+
+    private static Task<IReadOnlyList<string>> InvalidAsync(PgSession session, SetState state) => session.RowsAsync(
+        """
+        SELECT format('%I.%I', n.nspname, x.relname) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace
+        WHERE i.indrelid = ANY ($1) AND NOT i.indisvalid ORDER BY 1
+        """,
+        row => row.GetString(0), PgParameter.Of(state.Partitions.Select(p => p.Oid).Append(state.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid));
 }

@@ -137,7 +137,8 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         return failure;
     }
 
-    private Task<bool> AnalyzeAsync(QualifiedName table, CancellationToken cancellationToken) => database.RunEachAsync("ANALYZE", async (session, _) =>
+    /// <summary>Gives the planner what it knows of a table as a whole: autovacuum never looks at one that is partitioned.</summary>
+    public Task<bool> AnalyzeAsync(QualifiedName table, CancellationToken cancellationToken) => database.RunEachAsync("ANALYZE", async (session, _) =>
     {
         await session.Unlimited.ExecuteTextAsync($"ANALYZE {table.Quoted}").ConfigureAwait(false);
         return true;

@@ -27,7 +27,7 @@ internal sealed record PlanUnit
     /// <summary>Strongest first.</summary>
     public required IReadOnlyList<SqlPlanLock> Locks { get; init; }
 
-    /// <summary>Whether the statement is one that the server refuses inside of a transaction.</summary>
+    /// <summary>Whether the statement is one that the server refuses inside of a transaction: a detach, or, where nothing has to hold, a vacuum.</summary>
     public bool IsOutside { get; init; }
 
     /// <summary>What a unit does that is not SQL: it archives and drops the table of <see cref="ChildOid"/>, which is set aside. Null for statements.</summary>

@@ -43,7 +43,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
 
         if (state.LeftChecks.Count > 0)
             _units.Add(PartitionDdl.DropChecks(state, state.LeftChecks));
-        var unfinished = await Retirement.UnfinishedAsync(session, server, state.Set).ConfigureAwait(false);
+        var unfinished = await Retirement.UnfinishedAsync(session, server, state.Set.ConfigKey).ConfigureAwait(false);
         if (unfinished.Where(u => !u.IsPending).ToList() is { Count: > 0 } detached)
         {
             var cleanup = await Retirement.CleanupAsync(session, state.Set, detached.Select(u => u.Oid)).ConfigureAwait(false);

@@ -20,7 +20,7 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
             await new PartitionArchiver(database, options, database.Archive!).RunAsync(state, unit, cancellationToken).ConfigureAwait(false);
             return;
         }
-        var detach = unit.IsOutside ? new ConcurrentDetach(state, unit, options.LockTimeout) : null;
+        var detach = unit is { IsOutside: true, Holds: not null } ? new ConcurrentDetach(state, unit, options.LockTimeout) : null;
         try
         {
             await RepeatAsync(state, unit, detach, cancellationToken).ConfigureAwait(false);
@@ -81,6 +81,8 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
         var session = database.On(connection, cancellationToken).Unlimited;
         if (detach is not null)
             await detach.AttemptAsync(session).ConfigureAwait(false);
+        else if (unit.IsOutside)
+            await PlainAsync(session, unit.Statements).ConfigureAwait(false);
         else
             await session.InTransactionAsync(() => PlainAsync(session, unit.Script(state, options.LockTimeout))).ConfigureAwait(false);
     }

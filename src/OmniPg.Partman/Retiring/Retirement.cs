@@ -32,7 +32,7 @@ internal static class Retirement
     internal sealed record Unfinished(uint Oid, QualifiedName Before, QualifiedName? Name, ExpiredAction Action, string? Schema, bool IsPending);
 
     /// <summary>The notes of a set, those of tables that are partitions again left out.</summary>
-    public static Task<IReadOnlyList<Unfinished>> UnfinishedAsync(PgSession session, PartmanServer server, PartitionSet set) => !server.HasOwn
+    public static Task<IReadOnlyList<Unfinished>> UnfinishedAsync(PgSession session, PartmanServer server, string set) => !server.HasOwn
         ? Task.FromResult<IReadOnlyList<Unfinished>>([])
         : session.RowsAsync(
             $"""
@@ -45,7 +45,29 @@ internal static class Retirement
              """,
             row => new Unfinished(row.GetFieldValue<uint>(1), QualifiedName.Parse(row.GetString(0)), row.IsDBNull(2) ? null : QualifiedName.Create(row.GetString(2), row.GetString(3)),
                 Enum.Parse<ExpiredAction>(row.GetString(4)), row.Text(5), row.GetBoolean(6)),
-            PgParameter.Text(set.ConfigKey), PgParameter.Text(OperationKind));
+            PgParameter.Text(set), PgParameter.Text(OperationKind));
+
+    /// <summary>Drops the notes of a set that is forgotten. A table that a run set aside for the archive gets its name back: under the other one nobody would know it.</summary>
+    /// <exception cref="PartitionSetConfigurationException">Its name is taken.</exception>
+    public static async Task ForgetAllAsync(PgSession session, PartmanServer server, QualifiedName set, TimeSpan lockTimeout)
+    {
+        var key = $"{set.Schema!.Value.Value}.{set.Name.Value}";
+        await session.ExecuteAsync($"SET LOCAL lock_timeout = {PlanUnit.Milliseconds(lockTimeout)}").ConfigureAwait(false);
+        foreach (var left in await UnfinishedAsync(session, server, key).ConfigureAwait(false))
+        {
+            if (left.Name is not { } aside || aside.Name != AsideName(left.Oid))
+                continue;
+            await session.ExecuteAsync(Exclusively(aside)).ConfigureAwait(false);
+            var (now, taken) = await session.RowAsync("SELECT pg_catalog.to_regclass($1)::oid, pg_catalog.to_regclass($2) IS NOT NULL", row => (row.IsDBNull(0) ? 0 : row.GetFieldValue<uint>(0), row.GetBoolean(1)),
+                PgParameter.Text(aside.Quoted), PgParameter.Text(new QualifiedName(aside.Schema, left.Before.Name).Quoted)).ConfigureAwait(false);
+            if (now != left.Oid)
+                continue;
+            if (taken)
+                throw new PartitionSetConfigurationException(set, $"'{aside}', which was '{left.Before}' until its retirement was interrupted, cannot get its name back: there is another relation of that name.", "Rename either, then forget the set.");
+            await session.ExecuteAsync($"ALTER TABLE {aside.Quoted} RENAME TO {left.Before.Name.Quoted}").ConfigureAwait(false);
+        }
+        await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{OperationKind}'", PgParameter.Text(key)).ConfigureAwait(false);
+    }
 
     /// <summary>Statements that rid partitions of what they do not keep, by partition.</summary>
     public static async Task<ILookup<uint, string>> CleanupAsync(PgSession session, PartitionSet set, IEnumerable<uint> partitions)

@@ -16,6 +16,12 @@ internal static class SetRow
     /// <summary>Key of what stands beside a row of <c>part_config_sub</c>: an object of these keys.</summary>
     public const string SubKey = "sub_partitions";
 
+    /// <summary>Key of the template's name, quoted, where a part of it has a dot.</summary>
+    public const string TemplateKey = "template";
+
+    /// <summary>What is in progress where the row says so of an undo.</summary>
+    public const string Undoing = "an undo";
+
     /// <summary>Reads a set.</summary>
     /// <param name="config">The row as JSON.</param>
     /// <param name="options">The options as one JSON object; null for none.</param>
@@ -63,12 +69,13 @@ internal static class SetRow
             ArchiveId = Option(ArchiveKey),
             KeepIndexes = Flag("retention_keep_index", true),
             KeepInPublications = Flag("retention_keep_publication", false),
-            Template = Text("template_table") is { } template ? Name(table, "template_table", template) : null,
+            Template = Text("template_table") is not { } template ? null
+                : Option(TemplateKey) is { } quoted && QualifiedName.Parse(quoted) is { Schema: { } schema } dotted && $"{schema.Value}.{dotted.Name.Value}" == template ? dotted : Name(table, "template_table", template),
             InheritPrivileges = Flag("inherit_privileges", false),
             NamePrefix = Text("child_table_prefix") ?? PartitionName.UsualPrefix,
             MaintenanceOrder = Number("maintenance_order"),
             LastMaintenance = Text("maintenance_last_run") is { } last ? DateTimeOffset.Parse(last, CultureInfo.InvariantCulture) : null,
-            InProgress = Flag("undo_in_progress", false) ? "an undo" : Text("async_partitioning_in_progress") is { } drain ? $"a drain of the default partition from '{drain}' on" : null,
+            InProgress = Flag("undo_in_progress", false) ? Undoing : Text("async_partitioning_in_progress") is { } drain ? $"a drain of the default partition from '{drain}' on" : null,
             IsInExtension = server.UsesExtension,
             Anchor = Option(AnchorKey),
             LastFailure = Option(LastFailureKey) is { } failure ? DateTimeOffset.Parse(failure, CultureInfo.InvariantCulture) : null,

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Npgsql;
 
 namespace OmniPg.Partman;
 
@@ -12,6 +13,12 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
     public const string OperationKind = "undo";
 
     private const string FirstPlace = "(0,0)";
+
+    // What is done behind the locks that readers and writers wait for: the look for late rows above all, which a partition of emptied pages makes long.
+    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
+
+    // Less than this is looked through in no time.
+    private const long WorthSweeping = 1 << 20;
 
     private readonly UnitRunner _runner = new(database, options, time);
 
@@ -34,7 +41,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
     {
         var look = await LookAsync(cancellationToken).ConfigureAwait(false);
         return look.State is not { } state ? new SqlPlan() : new SqlPlan(
-            new[] { look.IsBegun ? null : Begin(look) }.OfType<PlanUnit>().Concat(look.Left.SelectMany(p => new[] { Batch(look, p, FirstPlace), TakenOut(look, p) })).Append(End(look))
+            new[] { look.IsBegun ? null : Begin(look) }.OfType<PlanUnit>().Concat(look.Left.SelectMany(p => new[] { Batch(look, p, FirstPlace), Swept(p), TakenOut(look, p) })).Append(End(look))
                 .Select(u => u.ToStep(state, options.LockTimeout)));
     }
 
@@ -54,13 +61,19 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
                 }
                 else if (look.Left is [var next, ..])
                 {
-                    await EmptyAsync(look, next, progress, working).ConfigureAwait(false);
+                    for (var attempt = 1; !await EmptyAsync(look, next, attempt, progress, working).ConfigureAwait(false); attempt++)
+                        look = look with { Rows = (await MovedAsync(look, next, working).ConfigureAwait(false)).Rows };
                 }
                 else
                 {
                     await _runner.RunAsync(state, End(look), working).ConfigureAwait(false);
                 }
                 failures = 0;
+            }
+            catch (PartmanServerException error) when (error.SqlState?.StartsWith("23", StringComparison.Ordinal) == true)
+            {
+                throw new InvalidPartitionDefinitionException(
+                    table, [new(InvalidDefinitionReason.Target, $"'{target}' refuses a row: {(error.InnerException as PostgresException)?.MessageText}. Correct the row, or drop the constraint; the same call goes on.")], What, error);
             }
             catch (PartmanServerException error) when (error.IsTransient && ++failures < options.LockAttempts)
             {
@@ -70,19 +83,28 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
         }
     }
 
-    private async Task EmptyAsync(Look look, Partition partition, IProgress<UndoProgress>? progress, CancellationToken working)
+    /// <summary>Empties a partition and takes it out; false where a look through it took too long, and another attempt is due.</summary>
+    private async Task<bool> EmptyAsync(Look look, Partition partition, int attempt, IProgress<UndoProgress>? progress, CancellationToken working)
     {
-        var (rows, place) = (look.Rows, FirstPlace);
+        var (rows, place, bytes) = (look.Rows, FirstPlace, 0L);
         for (var moved = (long)wish.BatchSize; moved >= wish.BatchSize;)
         {
             await _runner.RunAsync(look.State!, Batch(look, partition, place), working).ConfigureAwait(false);
-            var now = await database.RunAsync("undo", (session, server) => session.RowAsync(
-                $"SELECT (o.detail ->> 'rows')::int8, o.detail ->> 'place' FROM {server.OwnSchema.Quoted}.operation o WHERE {Mine(look)}", row => (Rows: row.GetInt64(0), Place: row.Text(1)))!, working).ConfigureAwait(false);
+            var now = await MovedAsync(look, partition, working).ConfigureAwait(false);
             moved = now.Rows - rows;
-            (rows, place) = (now.Rows, now.Place ?? FirstPlace);
+            (rows, place, bytes) = (now.Rows, now.Place ?? FirstPlace, now.Bytes);
             progress?.Report(new UndoProgress(partition.Name, rows, look.Left.Count));
             if (wish.PauseBetweenBatches > TimeSpan.Zero)
                 await Task.Delay(wish.PauseBetweenBatches, time, working).ConfigureAwait(false);
+        }
+        try
+        {
+            if (bytes >= WorthSweeping)
+                await _runner.RunAsync(look.State!, Swept(partition), working).ConfigureAwait(false);
+        }
+        catch (PartmanServerException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled)
+        {
+            // It took longer than the role may. Whether that matters says the look through the partition.
         }
         try
         {
@@ -93,7 +115,20 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
         {
             // Writers have put more there than may move under the lock: once more in batches.
         }
+        catch (PartmanServerException error) when (error.SqlState == PostgresErrorCodes.QueryCanceled)
+        {
+            if (attempt < options.LockAttempts)
+                return false;
+            throw new PartmanServerException(table, $"Taking '{partition.Name}' out of", database.Name, error.InnerException!,
+                $"A look through '{partition.Name}' takes longer than '{table}' may be locked for it ({LongestHold.TotalSeconds:0} s): its emptied pages could not be given back, or many rows come in. "
+                + "End old transactions (backend_xmin in pg_stat_activity, xmin in pg_replication_slots) or wait for less load, then call again.");
+        }
+        return true;
     }
+
+    private Task<(long Rows, string? Place, long Bytes)> MovedAsync(Look look, Partition partition, CancellationToken working) => database.RunAsync("undo", (session, server) => session.RowAsync(
+        $"SELECT (o.detail ->> 'rows')::int8, o.detail ->> 'place', COALESCE(pg_catalog.pg_relation_size({Number(partition.Oid)}), 0) FROM {server.OwnSchema.Quoted}.operation o WHERE {Mine(look)}",
+        row => (row.GetInt64(0), row.Text(1), row.GetInt64(2))), working);
 
     private Task<Look> LookAsync(CancellationToken cancellationToken) => database.RunAsync("undo", async (session, server) =>
     {
@@ -124,11 +159,13 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.NotOwned, $"Role '{server.Role}' does not own it."));
         // No maintenance comes to it any more then, and its rows are in neither table.
         if (open is null)
-            reasons.AddRange((await Retirement.UnfinishedAsync(session, server, state.Set).ConfigureAwait(false)).Select(u => new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"The retirement of '{u.Before}' was interrupted: let a maintenance finish it first.")));
+            reasons.AddRange((await Retirement.UnfinishedAsync(session, server, state.Set.ConfigKey).ConfigureAwait(false)).Select(u => new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"The retirement of '{u.Before}' was interrupted: let a maintenance finish it first.")));
         if (open is not null && open.Target != to)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Target, $"It is being undone into '{QualifiedName.Parse(open.Name)}', which '{target}' is not: go on with that table, or forget the set and adopt what is left of it."));
+        if (open is null && reasons.Count == 0)
+            reasons.AddRange(await TargetConstraints.RefusingAsync(session, table, state.Oid, target, to).ConfigureAwait(false));
         if (reasons.Count > 0)
-            throw new InvalidPartitionDefinitionException(table, reasons, $"be undone into '{target}'");
+            throw new InvalidPartitionDefinitionException(table, reasons, What);
         var shape = await ParentShape.ReadAsync(session, table, state.Oid, null).ConfigureAwait(false);
         return new Look(server, state, shape.Columns, to, open is not null && state.Set.InProgress is not null, open?.Rows ?? 0, open?.Partitions ?? 0);
     }, cancellationToken);
@@ -158,9 +195,20 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
         Statements =
         [
             $"LOCK TABLE ONLY {partition.Name.Quoted} IN ROW EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", Converter.AllRows,
-            Move(look, partition, $"WHERE s.ctid = ANY (ARRAY(SELECT b.ctid FROM ONLY {partition.Name.Quoted} AS b WHERE b.ctid > '{place}'::pg_catalog.tid LIMIT {Number(wish.BatchSize)}))"),
+            Move(look, partition, place),
         ],
         Locks = [new SqlPlanLock(partition.Name, PgLockMode.RowExclusive), new SqlPlanLock(target, PgLockMode.RowExclusive)],
+    };
+
+    // With its pages gone there is nothing to look through while everybody waits. Where an old snapshot keeps them, it changes nothing.
+    private static PlanUnit Swept(Partition partition) => new()
+    {
+        Kind = "vacuum-emptied",
+        Child = partition.Name,
+        Reason = $"The emptied pages of '{partition.Name}' are given back, where they are a MiB and more, so that nobody waits for a look through them.",
+        Statements = [$"VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE ON) {partition.Name.Quoted}"],
+        Locks = [new SqlPlanLock(partition.Name, PgLockMode.ShareUpdateExclusive)],
+        IsOutside = true,
     };
 
     private PlanUnit TakenOut(Look look, Partition partition)
@@ -179,13 +227,10 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
                 .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN {referenced} MODE"),
                 .. rest is null ? [] : new[] { $"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE" },
                 $"LOCK TABLE ONLY {child} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", Converter.AllRows,
-                "DO " + PgLiteral.Quote($"BEGIN IF (SELECT count(*) FROM (SELECT FROM ONLY {child} LIMIT {Number(wish.BatchSize + 1)}) AS n) > {Number(wish.BatchSize)} THEN "
-                    + $"RAISE EXCEPTION USING ERRCODE = '{RowSync.TooEarly}', MESSAGE = 'writers were faster'; END IF; END"),
-                Move(look, partition, ""),
-                "DO " + PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {child}) THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{partition.Name}' is not empty")}; END IF; END"),
+                $"SET LOCAL statement_timeout = {PlanUnit.Milliseconds(LongestHold)}", MoveRest(look, partition),
                 $"ALTER TABLE {table.Quoted} DETACH PARTITION {child}",
                 .. wish.KeepTables ? [] : new[] { $"DROP TABLE {child}" },
-                $"UPDATE {Operations(look)} AS o SET detail = o.detail || pg_catalog.jsonb_build_object('partitions', (o.detail ->> 'partitions')::pg_catalog.int4 + 1, 'place', NULL) WHERE {Mine(look)}",
+                $"UPDATE {Operations(look)} AS o SET detail = o.detail || pg_catalog.jsonb_build_object('partitions', (o.detail ->> 'partitions')::pg_catalog.int4 + 1) WHERE {Mine(look)}",
             ],
             Locks =
             [
@@ -225,33 +270,59 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
     };
 
     // A row is counted where it leaves and where it arrives. Behind the places that were looked through nothing is looked for again until the end.
-    private string Move(Look look, Partition partition, string which)
+    private string Move(Look look, Partition partition, string place) => "DO " + PgLiteral.Quote(
+        $"""
+         DECLARE gone pg_catalog.int8; come pg_catalog.int8; last pg_catalog.tid; BEGIN
+         WITH {Moving(look, partition, $"ARRAY(SELECT b.ctid FROM ONLY {partition.Name.Quoted} AS b WHERE b.ctid > '{place}'::pg_catalog.tid LIMIT {Number(wish.BatchSize)})")}
+         SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM put), (SELECT max(m.place) FROM moved AS m) INTO gone, come, last;
+         {Counted(look, "last::pg_catalog.text")}
+         END
+         """);
+
+    // Nobody else is there any more: where fewer are found than looked for, and all of them leave, nothing is left behind. One look, and no second for the proof.
+    private string MoveRest(Look look, Partition partition) => "DO " + PgLiteral.Quote(
+        $"""
+         DECLARE found pg_catalog.int8; gone pg_catalog.int8; come pg_catalog.int8; BEGIN
+         WITH found AS MATERIALIZED (SELECT b.ctid AS place FROM ONLY {partition.Name.Quoted} AS b LIMIT {Number(wish.BatchSize + 1)}),
+         {Moving(look, partition, "ARRAY(SELECT f.place FROM found AS f)")}
+         SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM moved), (SELECT count(*) FROM put) INTO found, gone, come;
+         IF found > {Number(wish.BatchSize)} THEN RAISE EXCEPTION USING ERRCODE = '{RowSync.TooEarly}', MESSAGE = 'writers were faster'; END IF;
+         IF gone <> found THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{partition.Name}' is not empty")}; END IF;
+         {Counted(look, "NULL")}
+         END
+         """);
+
+    private string Moving(Look look, Partition partition, string places)
     {
         var names = look.Columns.Select((_, i) => $"c{Number(i)}").ToList();
-        var columns = string.Join(", ", look.Columns);
-        return "DO " + PgLiteral.Quote(
-            $"""
-             DECLARE gone pg_catalog.int8; come pg_catalog.int8; last pg_catalog.tid; BEGIN
-             WITH moved (place{string.Concat(names.Select(n => ", " + n))}) AS (DELETE FROM ONLY {partition.Name.Quoted} AS s {which} RETURNING s.ctid{string.Concat(look.Columns.Select(c => ", s." + c))}),
-             put AS (INSERT INTO {target.Quoted} ({columns}) OVERRIDING SYSTEM VALUE SELECT {string.Join(", ", names.Select(n => "m." + n))} FROM moved AS m RETURNING 1)
-             SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM put), (SELECT max(m.place) FROM moved AS m) INTO gone, come, last;
-             IF gone <> come THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = pg_catalog.format('%s rows left, and %s arrived', gone, come); END IF;
-             UPDATE {Operations(look)} AS o SET updated_at = pg_catalog.clock_timestamp(),
-                 detail = o.detail || pg_catalog.jsonb_build_object('rows', (o.detail ->> 'rows')::pg_catalog.int8 + come, 'place', last::pg_catalog.text) WHERE {Mine(look)};
-             END
-             """);
+        return $"moved (place{string.Concat(names.Select(n => ", " + n))}) AS (DELETE FROM ONLY {partition.Name.Quoted} AS s WHERE s.ctid = ANY ({places}) RETURNING s.ctid{string.Concat(look.Columns.Select(c => ", s." + c))}), "
+            + $"put AS (INSERT INTO {target.Quoted} ({string.Join(", ", look.Columns)}) OVERRIDING SYSTEM VALUE SELECT {string.Join(", ", names.Select(n => "m." + n))} FROM moved AS m RETURNING 1)";
     }
 
-    // The numbers of an identity column go on where those of the set ended; a descending sequence is left as it is.
-    private string Numbers(Look look) => "DO " + PgLiteral.Quote(
+    private string Counted(Look look, string place) =>
         $"""
-         DECLARE f pg_catalog.text; t pg_catalog.text; BEGIN
-         FOR f, t IN SELECT pg_catalog.pg_get_serial_sequence({PgLiteral.Quote(table.Quoted)}, a.attname), pg_catalog.pg_get_serial_sequence({PgLiteral.Quote(target.Quoted)}, a.attname)
-             FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attribute b ON b.attrelid = {Number(look.Target)} AND b.attname = a.attname AND b.attidentity <> ''
-             WHERE a.attrelid = {Number(look.State!.Oid)} AND a.attidentity <> '' AND NOT a.attisdropped LOOP
-         EXECUTE pg_catalog.format('SELECT pg_catalog.setval(%L, l.last_value, l.is_called) FROM %s AS l, %s AS m, pg_catalog.pg_sequence AS q WHERE q.seqrelid = %L::pg_catalog.regclass AND q.seqincrement > 0 AND (l.last_value, l.is_called) > (m.last_value, m.is_called)', t, f, t, t);
-         END LOOP; END
-         """);
+         IF gone <> come THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = pg_catalog.format('%s rows left, and %s arrived', gone, come); END IF;
+         UPDATE {Operations(look)} AS o SET updated_at = pg_catalog.clock_timestamp(),
+             detail = o.detail || pg_catalog.jsonb_build_object('rows', (o.detail ->> 'rows')::pg_catalog.int8 + come, 'place', {place}) WHERE {Mine(look)};
+         """;
+
+    // The numbers of an identity or serial column go on where those of the set ended; a descending sequence is left as it is, and one that both draw from.
+    private string Numbers(Look look)
+    {
+        static string Of(string table, string column) =>
+            $"COALESCE(pg_catalog.pg_get_serial_sequence({PgLiteral.Quote(table)}, {column}.attname), (SELECT q.oid::pg_catalog.regclass::pg_catalog.text FROM pg_catalog.pg_attrdef e "
+            + "JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass "
+            + $"JOIN pg_catalog.pg_class q ON q.oid = d.refobjid AND q.relkind = 'S' WHERE e.adrelid = {column}.attrelid AND e.adnum = {column}.attnum LIMIT 1))";
+        return "DO " + PgLiteral.Quote(
+            $"""
+             DECLARE f pg_catalog.text; t pg_catalog.text; BEGIN
+             FOR f, t IN SELECT n.f, n.t FROM (SELECT {Of(table.Quoted, "a")}, {Of(target.Quoted, "b")}
+                 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attribute b ON b.attrelid = {Number(look.Target)} AND b.attname = a.attname AND b.attnum > 0 AND NOT b.attisdropped
+                 WHERE a.attrelid = {Number(look.State!.Oid)} AND a.attnum > 0 AND NOT a.attisdropped) AS n (f, t) WHERE n.f <> n.t LOOP
+             EXECUTE pg_catalog.format('SELECT pg_catalog.setval(%L, l.last_value, l.is_called) FROM %s AS l, %s AS m, pg_catalog.pg_sequence AS q WHERE q.seqrelid = %L::pg_catalog.regclass AND q.seqincrement > 0 AND (l.last_value, l.is_called) > (m.last_value, m.is_called)', t, f, t, t);
+             END LOOP; END
+             """);
+    }
 
     private string IsOpen(Look look) => $"EXISTS (SELECT FROM {Operations(look)} o WHERE {Mine(look)}) AND EXISTS (SELECT FROM {look.Server.ConfigSchema.Quoted}.part_config g WHERE g.parent_table = {PgLiteral.Quote(Key)} AND g.undo_in_progress) "
         + $"AND pg_catalog.to_regclass({PgLiteral.Quote(target.Quoted)})::pg_catalog.oid = {Number(look.Target)}";
@@ -259,6 +330,8 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
     private string Mine(Look look) => $"o.kind = '{OperationKind}' AND o.parent_table = {PgLiteral.Quote(Key)} AND o.child = {Number(look.Target)} AND (o.detail ->> 'parent')::pg_catalog.int8 = {Number(look.State!.Oid)} AND o.finished_at IS NULL";
 
     private static string Operations(Look look) => look.Server.OwnSchema.Quoted + ".operation";
+
+    private string What => $"be undone into '{target}'";
 
     private string Key => $"{table.Schema!.Value.Value}.{table.Name.Value}";
 

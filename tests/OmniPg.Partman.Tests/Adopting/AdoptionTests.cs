@@ -6,19 +6,23 @@ namespace OmniPg.Partman.Tests.Adopting;
 /// <summary>Sets that somebody else made.</summary>
 public sealed class AdoptionTests(PgClusterFixture fixture) : PartmanTest(fixture)
 {
-    /// <summary>A table by days with a trigger that sends rows to the tables that inherit from it, as they were made by hand for years.</summary>
+    /// <summary>
+    /// A table by days with a trigger that sends rows to the tables that inherit from it, as they were made by hand for years. Its days are counted from the one that
+    /// it was made on, whatever day it is by now.
+    /// </summary>
     private const string Inheritance =
         """
+        CREATE TABLE made_on AS SELECT date_trunc('day', now()) AS day;
         CREATE TABLE events (id bigserial PRIMARY KEY, at timestamptz NOT NULL, note text);
         CREATE INDEX by_at ON events (at);
         DO $$BEGIN FOR n IN -2..2 LOOP
-            EXECUTE format('CREATE TABLE events_of_%s (PRIMARY KEY (id), CHECK (at >= %L AND at < %L)) INHERITS (events)', n + 2, date_trunc('day', now()) + n * interval '1 day', date_trunc('day', now()) + (n + 1) * interval '1 day');
+            EXECUTE format('CREATE TABLE events_of_%s (PRIMARY KEY (id), CHECK (at >= %L AND at < %L)) INHERITS (events)', n + 2, (SELECT day FROM made_on) + n * interval '1 day', (SELECT day FROM made_on) + (n + 1) * interval '1 day');
             EXECUTE format('CREATE INDEX ON events_of_%s (at)', n + 2);
         END LOOP; END$$;
         CREATE FUNCTION route() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
-            EXECUTE format('INSERT INTO events_of_%s SELECT $1.*', 2 + (NEW.at::date - current_date)) USING NEW; RETURN NULL; END$$;
+            EXECUTE format('INSERT INTO events_of_%s SELECT $1.*', 2 + (NEW.at::date - (SELECT day::date FROM made_on))) USING NEW; RETURN NULL; END$$;
         CREATE TRIGGER route BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION route();
-        INSERT INTO events (at, note) SELECT date_trunc('day', now()) + n * interval '6 hours', 'n' || n FROM generate_series(-8, 11) n;
+        INSERT INTO events (at, note) SELECT (SELECT day FROM made_on) + n * interval '6 hours', 'n' || n FROM generate_series(-8, 11) n;
         """;
 
     [Fact]
@@ -113,7 +117,7 @@ public sealed class AdoptionTests(PgClusterFixture fixture) : PartmanTest(fixtur
         var writing = Task.Run(WriteAsync, Token);
         await Eventually.TrueAsync(() => Task.FromResult(Volatile.Read(ref written) > 20), "rows are written", cancellationToken: Token);
 
-        var done = await Client(o => o.LockAttempts = 100).AdoptAsync(Events, new AdoptionOptions { Premake = 4 }, Token);
+        var done = await Client(o => o.LockAttempts = 100).AdoptAsync(Events, new AdoptionOptions { Premake = 2, Basis = PremakeBasis.NewestRow }, Token);
         var before = Volatile.Read(ref written);
         await Eventually.TrueAsync(() => Task.FromResult(Volatile.Read(ref written) > before + 20), "rows are written behind it", cancellationToken: Token);
         await stop.CancelAsync();
@@ -132,13 +136,14 @@ public sealed class AdoptionTests(PgClusterFixture fixture) : PartmanTest(fixtur
         // What comes new has what the others have: the primary key and the index.
         (await Ask<long>($"SELECT count(*) FROM pg_index WHERE indrelid = '{run.Changes[0].Partition.Quoted}'::regclass")).Should().Be(2);
         (await Ask<long>($"SELECT count(*) FROM pg_index WHERE indrelid = '{run.Changes[0].Partition.Quoted}'::regclass AND indisprimary")).Should().Be(1);
+        (await Ask<bool>("SELECT EXISTS (SELECT FROM pg_stats WHERE tablename = 'events' AND inherited)")).Should().BeTrue("no autovacuum would count the rows of the table as a whole");
         await Run("DROP OWNED BY looks; DROP ROLE looks");
 
         async Task WriteAsync()
         {
             await using var connection = new NpgsqlConnection(Database.ConnectionString);
             await connection.OpenAsync(Token);
-            await using var insert = new NpgsqlCommand("INSERT INTO events (at, note) VALUES (date_trunc('day', now()) + random() * interval '1 day', 'w')", connection);
+            await using var insert = new NpgsqlCommand("INSERT INTO events (at, note) VALUES ((SELECT day FROM made_on) + random() * interval '1 day', 'w')", connection);
             await insert.PrepareAsync(Token);
             while (!stop.IsCancellationRequested)
             {
@@ -162,7 +167,7 @@ public sealed class AdoptionTests(PgClusterFixture fixture) : PartmanTest(fixtur
             await all.ExecuteNonQueryAsync(Token);
 
         notices.Where(n => n.Contains("is implied by existing constraints", StringComparison.Ordinal)).Should().HaveCount(5);
-        (await Ask<string>("INSERT INTO events (at) VALUES (now()) RETURNING id || ' ' || tableoid::regclass")).Should().Be("100 events_of_2");
+        (await Ask<string>("INSERT INTO events (at) VALUES ((SELECT day FROM made_on)) RETURNING id || ' ' || tableoid::regclass")).Should().Be("100 events_of_2");
         (await Ask<string[]>("SELECT array_agg(relname::text) FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace")).Should().Equal("events_id_seq");
         (await Partman.FindAsync(Events, Token)).Should().NotBeNull();
     }
@@ -186,7 +191,7 @@ public sealed class AdoptionTests(PgClusterFixture fixture) : PartmanTest(fixtur
 
         var missing = (await Partman.Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
         await Run("DO $$BEGIN FOR n IN 0..4 LOOP EXECUTE format('ALTER TABLE events_of_%s ADD FOREIGN KEY (owner) REFERENCES owners', n); END LOOP; END$$");
-        await Partman.AdoptAsync(Events, cancellationToken: Token);
+        await Partman.AdoptAsync(Events, new AdoptionOptions { Premake = 2, Basis = PremakeBasis.NewestRow }, Token);
         var run = await MaintainAsync();
 
         missing.Reasons.Should().HaveCount(5).And.OnlyContain(r => r.Text.Contains("lacks foreign key 'of_owner'"));
@@ -195,9 +200,29 @@ public sealed class AdoptionTests(PgClusterFixture fixture) : PartmanTest(fixtur
         (await Ask<string[]>("SELECT array_agg(conname || ' ' || conrelid::regclass) FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND connamespace = 'public'::regnamespace")).Should().Equal("of_owner events");
         foreach (var days in (int[])[-2, 0, 4, 1000])
         {
-            (await FluentActions.Awaiting(() => Run($"INSERT INTO events (at, owner) VALUES (date_trunc('day', now()) + interval '{days} days', 99)")).Should().ThrowAsync<PostgresException>())
+            (await FluentActions.Awaiting(() => Run($"INSERT INTO events (at, owner) VALUES ((SELECT day FROM made_on) + interval '{days} days', 99)")).Should().ThrowAsync<PostgresException>())
                 .Which.SqlState.Should().Be(PostgresErrorCodes.ForeignKeyViolation);
         }
+    }
+
+    [Fact]
+    public async Task A_trigger_that_sends_no_row_anywhere_is_not_taken_for_the_one_that_does()
+    {
+        await Run(Inheritance + """
+            DROP TRIGGER route ON events;
+            CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.note := upper(NEW.note); RETURN NEW; END$$;
+            CREATE TRIGGER " BEFORE INSERT " BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION stamp();
+            """);
+
+        var alone = (await Partman.Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("CREATE TRIGGER route BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION route()");
+        var both = (await Partman.Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("DROP TRIGGER \" BEFORE INSERT \" ON events");
+        var done = await Partman.AdoptAsync(Events, cancellationToken: Token);
+
+        alone.Message.Should().Contain("Of its 1 triggers before INSERT for each row (' BEFORE INSERT '), 0 look like one that sends rows to the right table: name it with RoutingTrigger.");
+        both.Reasons.Should().ContainSingle().Which.Text.Should().StartWith("Trigger '\" BEFORE INSERT \"' acts on rows of the table itself only");
+        done.Notes.Should().Contain(n => n.StartsWith("Trigger 'route' goes", StringComparison.Ordinal));
     }
 
     [Fact]

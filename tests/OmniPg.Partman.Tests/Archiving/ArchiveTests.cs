@@ -203,6 +203,28 @@ public sealed class ArchiveTests(PgClusterFixture fixture) : PartmanTest(fixture
     }
 
     [Fact]
+    public async Task A_set_that_is_forgotten_gives_a_table_that_waits_for_its_archive_its_name_back()
+    {
+        var store = new TroubledStore(new MemoryObjectStore());
+        var client = await CreateAsync(store, withDefault: false);
+        store.Before = (_, _) => throw new IOException("unreachable");
+        (await MaintainAsync(client: client)).Error.Should().BeOfType<PartmanArchiveException>();
+        (await LeftAsync()).Should().Be(1);
+        await Run("CREATE TABLE gone ()");
+
+        var taken = (await Partman.Awaiting(p => p.ForgetAsync(Events, Token)).Should().ThrowAsync<PartitionSetConfigurationException>()).Which;
+        (await Partman.FindAsync(Events, Token)).Should().NotBeNull();
+        await Run("DROP TABLE gone");
+        var forgotten = await Partman.ForgetAsync(Events, Token);
+
+        taken.Message.Should().Contain("which was 'public.gone' until its retirement was interrupted");
+        forgotten.Should().BeTrue();
+        (await LeftAsync()).Should().Be(0);
+        (await Ask<long>("SELECT count(*) FROM gone")).Should().Be(1000);
+        (await Ask<long>("SELECT count(*) FROM omnipg_partman.operation")).Should().Be(0);
+    }
+
+    [Fact]
     public async Task An_archive_does_not_come_back_where_a_partition_is_or_a_name_is_taken()
     {
         var client = await CreateAsync(new MemoryObjectStore(), withDefault: false);

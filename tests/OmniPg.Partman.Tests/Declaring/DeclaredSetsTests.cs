@@ -39,6 +39,24 @@ public sealed class DeclaredSetsTests(PgClusterFixture fixture) : PartmanTest(fi
     }
 
     [Fact]
+    public async Task A_row_that_somebody_changes_at_the_same_moment_is_not_overwritten()
+    {
+        await IdTableAsync();
+        await Partman.ApplySetsAsync(Declared(), Token);
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await other.BeginTransactionAsync(Token);
+        await using (var change = new Npgsql.NpgsqlCommand("UPDATE omnipg_partman.part_config SET retention = '50', premake = 9", other, transaction))
+            await change.ExecuteNonQueryAsync(Token);
+
+        var applying = Client(o => o.LockTimeout = TimeSpan.FromSeconds(30)).ApplySetsAsync(Declared(("premake", "3")), Token);
+        await Eventually.TrueAsync(() => Ask<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"), "the change waits", cancellationToken: Token);
+        await transaction.CommitAsync(Token);
+
+        await FluentActions.Awaiting(() => applying).Should().ThrowAsync<StalePlanException>();
+        (await Partman.FindAsync(Events, Token)).Should().Match<PartitionSet>(s => s.Premake == 9 && s.IdRetention == 50);
+    }
+
+    [Fact]
     public async Task What_partitions_depend_on_is_not_changed_and_nothing_else_is_either()
     {
         await IdTableAsync();

@@ -53,6 +53,24 @@ public sealed class FormerExtensionTests(PgClusterFixture fixture) : PartmanTest
     }
 
     [Fact]
+    public async Task A_template_with_a_dot_in_its_name_goes_along_and_what_the_row_says_wrongly_is_told()
+    {
+        await Run("CREATE TABLE events (id bigint NOT NULL) PARTITION BY RANGE (id); SELECT partman.create_parent('public.events', 'id', 'native', '10', p_premake => 2)");
+        await Run("""CREATE TABLE "te.mp" (LIKE events); CREATE UNIQUE INDEX ON "te.mp" (id); UPDATE partman.part_config SET template_table = 'public.te.mp', retention = 'a while'""");
+        var own = Client(o => o.Store = PartmanStore.Own);
+
+        var wrong = (await own.Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("UPDATE partman.part_config SET retention = NULL, template_table = 'public.te.nothing'");
+        var missing = (await own.Awaiting(p => p.AdoptAsync(Events, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("UPDATE partman.part_config SET template_table = 'public.te.mp'");
+        var done = await own.AdoptAsync(Events, cancellationToken: Token);
+
+        wrong.Reasons.Should().ContainSingle().Which.Text.Should().Contain("says retention 'a while'");
+        missing.Reasons.Should().ContainSingle().Which.Reason.Should().Be(InvalidDefinitionReason.Template);
+        done.Set.Template.Should().Be(QualifiedName.Create("public", "te.mp"));
+    }
+
+    [Fact]
     public async Task A_set_that_is_being_undone_is_left_to_the_extension()
     {
         await Run("CREATE TABLE events (id bigint NOT NULL) PARTITION BY RANGE (id)");

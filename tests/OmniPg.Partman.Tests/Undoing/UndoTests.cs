@@ -335,6 +335,132 @@ public sealed class UndoTests(PgClusterFixture fixture) : PartmanTest(fixture)
         (await Ask<bool>("SELECT to_regclass('t') IS NOT NULL")).Should().BeTrue();
     }
 
+    [Fact]
+    public async Task An_emptied_partition_gives_its_pages_back_before_anybody_waits_for_a_look_through_them()
+    {
+        await IdTableAsync();
+        await Run("CREATE TABLE plain (id bigint, note text)");
+        await Partman.CreateAsync(Events, Tens(o => (o.IdInterval, o.Premake) = (1000, 1)), Token);
+        await Run("INSERT INTO events SELECT n, repeat('x', 1800) FROM generate_series(1, 999) n; INSERT INTO events VALUES (1000, 'few')");
+        var before = await Ask<long>("SELECT pg_relation_size('events_p0')");
+
+        await Partman.UndoAsync(Events, Plain, Of(400, keep: true), cancellationToken: Token);
+
+        before.Should().BeGreaterThan(1 << 20);
+        (await Ask<long>("SELECT pg_relation_size('events_p0')")).Should().Be(0);
+        (await Ask<long>("SELECT pg_relation_size('events_p1000')")).Should().Be(8192, "so little is looked through in no time");
+        (await Ask<long>("SELECT count(*) FROM plain")).Should().Be(1000);
+    }
+
+    [Fact]
+    public async Task A_move_under_the_lock_that_takes_too_long_gives_the_lock_back_and_says_what_to_do()
+    {
+        await FilledAsync();
+        await Run("CREATE FUNCTION slow(text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN IF $1 = ''late'' THEN PERFORM pg_sleep(1.2); END IF; RETURN true; END'; ALTER TABLE plain ADD CHECK (slow(note))");
+        var late = false;
+
+        var failure = (await Client(o => o.LockAttempts = 1).Awaiting(p => p.UndoAsync(Events, Plain, Of(100), new Watch(_ =>
+        {
+            if (!late)
+                Sync("INSERT INTO events (id, note) VALUES (5, 'late')");
+            late = true;
+        }), Token)).Should().ThrowAsync<PartmanServerException>()).Which;
+        var left = await Ask<long>("SELECT count(*) FROM events_p0");
+        var done = await Partman.UndoAsync(Events, Plain, Of(100), cancellationToken: Token);
+
+        failure.Hint.Should().StartWith("A look through 'public.events_p0' takes longer than 'public.events' may be locked for it (1 s)");
+        left.Should().Be(1);
+        done.Should().Be(new UndoResult(46, 4));
+    }
+
+    [Fact]
+    public async Task Constraints_of_the_target_that_rows_of_the_set_break_are_told_before_any_of_them_moves()
+    {
+        await Run("""
+            CREATE TABLE owners (id bigint PRIMARY KEY); INSERT INTO owners VALUES (1);
+            CREATE TABLE events (id bigint NOT NULL, owner bigint, note text, at date, CHECK (id > 0)) PARTITION BY RANGE (id);
+            CREATE TABLE plain (at date, note text NOT NULL, owner bigint REFERENCES owners, id bigint NOT NULL, more int NOT NULL, CHECK (id > 0), CONSTRAINT young CHECK (plain.at > '2020-01-01'), CHECK (more > 7), UNIQUE (more));
+            CREATE UNIQUE INDEX by_note ON plain (lower(note)) WHERE id > 3; CREATE UNIQUE INDEX by_owner ON plain (owner); INSERT INTO plain VALUES ('2026-01-01', 'B', NULL, 5, 8);
+            """);
+        await Partman.CreateAsync(Events, Tens(o => o.Premake = 2), Token);
+        await Run("INSERT INTO events VALUES (1, 1, 'a', '2026-01-01'), (12, NULL, 'A', NULL), (13, 7, 'b', '2026-01-01')");
+
+        var sound = (await Partman.Awaiting(p => p.UndoAsync(Events, Plain, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("INSERT INTO events VALUES (14, 1, NULL, '2019-01-01')");
+        var failure = (await Partman.Awaiting(p => p.PlanUndoAsync(Events, Plain, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("TRUNCATE plain; DELETE FROM events WHERE id >= 13; ALTER TABLE plain DROP more");
+        var done = await Partman.UndoAsync(Events, Plain, cancellationToken: Token);
+
+        const string More = "Column 'more' of 'public.plain' takes no null and has no default, and the set does not have it.";
+        const string Refers = "Foreign key 'plain_owner_fkey' of 'public.plain' lacks rows that the set refers to.";
+        const string Twice = "Unique index 'by_note' of 'public.plain' does not hold for the rows of both.";
+        sound.Reasons.Should().OnlyContain(r => r.Reason == InvalidDefinitionReason.Target).And.HaveCount(3);
+        sound.Reasons.Select(r => r.Text).Should().BeEquivalentTo([More, Refers, Twice]);
+        failure.Reasons.Select(r => r.Text).Should().BeEquivalentTo(
+        [
+            More, Refers, Twice, "Column 'note' of 'public.plain' takes no null, and that of the set holds some.", "Check 'young' of 'public.plain' does not hold for all rows of the set.",
+            "Unique index 'by_owner' of 'public.plain' does not hold for the rows of both.",
+        ]);
+        done.Rows.Should().Be(2);
+    }
+
+    [Fact]
+    public async Task A_row_that_comes_meanwhile_and_that_the_target_refuses_is_told_and_the_same_call_goes_on()
+    {
+        await FilledAsync();
+        await Run("ALTER TABLE plain ADD CONSTRAINT good CHECK (note <> 'bad')");
+        var late = false;
+
+        var failure = (await Partman.Awaiting(p => p.UndoAsync(Events, Plain, Of(4), new Watch(_ =>
+        {
+            if (!late)
+                Sync("INSERT INTO events (id, note) VALUES (25, 'bad')");
+            late = true;
+        }), Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("UPDATE events SET note = 'better' WHERE note = 'bad'");
+        var done = await Partman.UndoAsync(Events, Plain, Of(4), cancellationToken: Token);
+
+        failure.Reasons.Should().ContainSingle().Which.Should().Match<InvalidDefinition>(r => r.Reason == InvalidDefinitionReason.Target && r.Text.Contains("check constraint \"good\"") && r.Text.EndsWith("the same call goes on."));
+        done.Should().Be(new UndoResult(46, 4));
+    }
+
+    [Theory]
+    [InlineData("id bigserial", "id bigserial")]
+    [InlineData("id bigint GENERATED BY DEFAULT AS IDENTITY", "id bigserial")]
+    [InlineData("id bigserial", "id bigint GENERATED ALWAYS AS IDENTITY")]
+    [InlineData("id bigint NOT NULL DEFAULT nextval('\"my numbers\"')", "id bigserial")]
+    [InlineData("id bigserial", "id bigint NOT NULL DEFAULT nextval('\"my numbers\"')")]
+    [InlineData("id bigint NOT NULL DEFAULT nextval('\"my numbers\"')", "id bigint NOT NULL DEFAULT nextval('\"my numbers\"')")]
+    public async Task Numbers_go_on_where_those_of_the_set_ended_whatever_draws_them(string set, string into)
+    {
+        await Run($"CREATE SEQUENCE \"my numbers\"; CREATE TABLE events ({set}, note text) PARTITION BY RANGE (id); CREATE TABLE plain (note text, {into})");
+        await Partman.CreateAsync(Events, Tens(o => o.Premake = 2), Token);
+        await Run("INSERT INTO events (note) SELECT 'n' FROM generate_series(1, 25)");
+
+        await Partman.UndoAsync(Events, Plain, cancellationToken: Token);
+
+        (await Ask<long>("INSERT INTO plain (note) VALUES ('next') RETURNING id")).Should().Be(26);
+    }
+
+    [Fact]
+    public async Task A_set_on_its_way_out_is_checked_only_for_what_is_wrong_with_it_now()
+    {
+        await FilledAsync();
+        await Run("INSERT INTO events (id, note) VALUES (1000, 'far')");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        (await Partman.CheckAsync(Token)).Findings.Select(f => f.Kind).Should().BeEquivalentTo([FindingKind.TooFewAhead, FindingKind.DefaultRows]);
+
+        await Partman.Awaiting(p => p.UndoAsync(Events, Plain, Of(100, keep: true), new Watch(w =>
+        {
+            if (w.PartitionsLeft == 2)
+                stop.Cancel();
+        }), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+
+        (await Partman.CheckAsync(Token)).Findings.Should().BeEmpty();
+        await Run("UPDATE omnipg_partman.part_config SET maintenance_last_run = now() - interval '3 days'");
+        (await Partman.CheckAsync(Token)).Findings.Should().ContainSingle().Which.Text.Should().EndWith(": an undo is under way.");
+    }
+
     private sealed class Watch(Action<UndoProgress> act) : IProgress<UndoProgress>
     {
         public void Report(UndoProgress value) => act(value);
