@@ -5,7 +5,7 @@ using OmniPg.Partman;
 using OmniPg.Partman.Tests.Converting;
 using OmniPg.Testing;
 
-/// <summary>A conversion, idle and under writers, beside a plain copy of the same rows in batches into a table of the same shape.</summary>
+/// <summary>A conversion, idle and under writers, beside a plain copy of the same rows in batches into a table of the same shape, and beside the extension's way.</summary>
 internal static class ConversionBench
 {
     private const int BatchSize = 10_000;
@@ -15,14 +15,16 @@ internal static class ConversionBench
         await using var cluster = await PgCluster.StartAsync();
         foreach (var writers in new[] { 0, 4 })
         {
-            await using var database = await cluster.CreateDatabaseAsync();
+            var (database, extension) = await Bench.DatabaseAsync(cluster);
+            await using var disposing = database;
             await database.ExecuteAsync(ShadowWriters.Tables.Replace("{rows}", rows.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal));
             await database.ExecuteAsync("VACUUM (ANALYZE) orders");
             var months = Math.Max(1, rows * 7 / 43_200 / 100);
             var set = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfMonths(months) };
-            var partman = new PartmanClient(database.DataSource, new PartmanOptions { LockTimeout = TimeSpan.FromSeconds(1), LockAttempts = 100 });
+            var partman = new PartmanClient(database.DataSource, new PartmanOptions { Store = PartmanStore.Own, LockTimeout = TimeSpan.FromSeconds(1), LockAttempts = 100 });
             var steps = new Dictionary<ConversionStep, double>();
             await using var load = new ShadowWriters(database.ConnectionString, writers, rows, seed: 1);
+            var wal = await WalAsync(database);
             var clock = Stopwatch.StartNew();
             var (before, step) = (0.0, ConversionStep.Create);
             await partman.ConvertAsync(QualifiedName.Parse("public.orders"), new ConversionOptions { Set = set, BatchSize = BatchSize }, new Parts(p =>
@@ -32,17 +34,35 @@ internal static class ConversionBench
             }));
             var whole = clock.Elapsed.TotalSeconds;
             await load.StopAsync();
+            var walOfConversion = await WalAsync(database) - wal;
             var differences = await database.ScalarAsync<long>(ShadowWriters.Differences);
-            // The same copy without log, notes and comparison, into the table that the conversion made.
-            await database.ExecuteAsync("CREATE TABLE plain (LIKE orders INCLUDING ALL) PARTITION BY RANGE (at); CREATE TABLE plain_1 PARTITION OF plain DEFAULT");
+            // The same copy without log, notes and comparison, into a table of the same partitions and indexes.
+            await database.ExecuteAsync("CREATE TABLE plain (LIKE orders INCLUDING ALL) PARTITION BY RANGE (at); DO $$DECLARE t text; BEGIN FOR t IN SELECT format('CREATE TABLE %I PARTITION OF plain %s', 'plain' || row_number() OVER (), pg_get_expr(c.relpartbound, c.oid)) "
+                + "FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'orders'::regclass LOOP EXECUTE t; END LOOP; END$$");
+            wal = await WalAsync(database);
             clock.Restart();
-            for (var from = 0; from < rows; from += BatchSize)
+            for (var from = 0L; from < rows; from += BatchSize)
                 await database.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"INSERT INTO plain OVERRIDING SYSTEM VALUE SELECT * FROM orders_omnipg_old WHERE id > {from} AND id <= {from + BatchSize}"));
-            var plain = clock.Elapsed.TotalSeconds;
+            var (plain, walOfPlain) = (clock.Elapsed.TotalSeconds, await WalAsync(database) - wal);
+            var (theirs, walOfTheirs) = (double.NaN, 0L);
+            if (extension is not null && writers == 0)
+            {
+                // As its manual has it: rows go from the table to the new one by DELETE and INSERT, an interval in a transaction.
+                await database.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"CREATE TABLE theirs (LIKE orders INCLUDING ALL) PARTITION BY RANGE (at); SELECT partman.create_parent('public.theirs', 'at', '{months} months', p_start_partition => (SELECT min(at)::text FROM orders_omnipg_old))"));
+                wal = await WalAsync(database);
+                await using var slow = Npgsql.NpgsqlDataSource.Create(database.ConnectionString + ";Command Timeout=0");
+                await using var call = slow.CreateCommand("CALL partman.partition_data_proc('public.theirs', p_source_table => 'public.orders_omnipg_old', p_wait => 0)");
+                theirs = await Bench.SecondsAsync(() => call.ExecuteNonQueryAsync());
+                walOfTheirs = await WalAsync(database) - wal;
+                if (await database.ScalarAsync<long>("SELECT count(*) FROM theirs") != rows)
+                    throw new InvalidOperationException("partition_data_proc did not move all rows.");
+            }
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {rows:N0} rows, {writers} writers | INSERT … SELECT {plain:0.0} s | conversion {whole:0.0} s ({rows / whole:N0} rows/s): {string.Join(", ", steps.Select(s => $"{s.Key} {s.Value:0.0}"))}, swap {whole - before:0.0} | longest transaction {load.Longest.TotalSeconds:0.00} s of {load.Done} | {differences} different |"));
+                $"| {rows:N0} rows, {writers} writers | INSERT … SELECT {plain:0.0} s, {walOfPlain >> 20} MiB WAL | partition_data_proc {theirs:0.0} s, {walOfTheirs >> 20} MiB WAL | conversion {whole:0.0} s ({rows / whole:N0} rows/s): {string.Join(", ", steps.Select(s => $"{s.Key} {s.Value:0.0}"))}, swap {whole - before:0.0}; {walOfConversion >> 20} MiB WAL | longest transaction {load.Longest.TotalSeconds:0.00} s of {load.Done} | {differences} different |"));
         }
     }
+
+    private static Task<long> WalAsync(TestDatabase database) => database.ScalarAsync<long>("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint");
 
     private sealed class Parts(Action<ConversionProgress> act) : IProgress<ConversionProgress>
     {
