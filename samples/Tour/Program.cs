@@ -1,9 +1,10 @@
 using Tour;
 using Tour.Mimeo;
+using Tour.Partman;
 using Tour.Wal;
 
 // Each chapter shows one package on servers of its own; add a chapter here to extend the tour.
-IChapter[] chapters = [new WalChapter(), new DrillChapter(), new MimeoChapter()];
+IChapter[] chapters = [new WalChapter(), new DrillChapter(), new MimeoChapter(), new PartmanChapter()];
 
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, key) =>
