@@ -12,6 +12,9 @@ switch (args.FirstOrDefault())
     case "changes":
         await ChangesBench.RunAsync(args);
         return;
+    case "idle":
+        await IdleBench.RunAsync(args);
+        return;
     case "logical":
         await LogBench.RunAsync(args);
         return;
@@ -20,7 +23,7 @@ switch (args.FirstOrDefault())
         return;
 }
 
-// Reload of a table beside psql | psql, in turn on the same two servers. Usage: -- [million rows] [rounds]
+// Reload of a table beside psql | psql, in turn on the same two servers, and beside the extension's where that is installed. Usage: -- [million rows] [rounds]
 var millions = args.Length > 0 ? double.Parse(args[0], CultureInfo.InvariantCulture) : 1;
 var rounds = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 5;
 await using var one = await PgCluster.StartAsync();
@@ -41,11 +44,17 @@ var client = new MimeoClient(destination.DataSource);
 await client.EnsureCreatedAsync();
 await client.AddSourceAsync("one", source.ConnectionString);
 await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Table, From = "one", Source = name }, new CreateOptions { PullData = false });
+var hasExtension = await destination.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'mimeo')");
+if (hasExtension)
+{
+    await destination.ExecuteAsync("CREATE SCHEMA dblink; CREATE EXTENSION dblink SCHEMA dblink; CREATE SCHEMA mimeo; CREATE EXTENSION mimeo SCHEMA mimeo");
+    await destination.ExecuteAsync($"INSERT INTO mimeo.dblink_mapping_mimeo (data_source, username) VALUES ('host=127.0.0.1 port={one.Port} dbname={source.Name}', 'postgres'); CREATE TABLE theirs (LIKE t); SELECT mimeo.table_maker('public.t', 1, 'public.theirs', p_pulldata := false)");
+}
 
 var psql = Path.Combine(one.BinDirectory, "psql");
 var copy = $"{psql} -qX -h 127.0.0.1 -p {one.Port} -U postgres -d {source.Name} -c 'COPY t TO STDOUT (FORMAT binary)' | "
     + $"{psql} -qX -h 127.0.0.1 -p {two.Port} -U postgres -d {destination.Name} -1 -c 'TRUNCATE t' -c 'COPY t FROM STDIN (FORMAT binary, FREEZE)'";
-var (piped, refreshed) = (new List<double>(), new List<double>());
+var (piped, refreshed, theirs) = (new List<double>(), new List<double>(), new List<double>());
 var allocated = 0L;
 for (var round = 0; round <= rounds; round++)
 {
@@ -64,10 +73,19 @@ for (var round = 0; round <= rounds; round++)
     // The first round warms up both.
     if (round > 0)
         (piped, refreshed) = ([.. piped, pipe], [.. refreshed, refresh]);
+    if (round > 0 && hasExtension)
+    {
+        theirs.Add(await SecondsAsync(async () =>
+        {
+            await using var command = destination.DataSource.CreateCommand("SELECT mimeo.refresh_table('public.theirs')");
+            command.CommandTimeout = 0;
+            await command.ExecuteNonQueryAsync();
+        }));
+    }
 }
 using var self = Process.GetCurrentProcess();
 var mebibytes = await source.ScalarAsync<long>("SELECT pg_table_size('t')") >> 20;
-Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {rows:N0} rows, {mebibytes} MiB | psql \\| psql {Median(piped):0.00} s | RefreshAsync {Median(refreshed):0.00} s | ratio {Median(refreshed) / Median(piped):0.00} | {allocated / (double)rows:0.000} B allocated per row | peak {self.PeakWorkingSet64 >> 20} MiB |"));
+Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {rows:N0} rows, {mebibytes} MiB | psql \\| psql {Median(piped):0.00} s | RefreshAsync {Median(refreshed):0.00} s | ratio {Median(refreshed) / Median(piped):0.00} | {(hasExtension ? string.Create(CultureInfo.InvariantCulture, $"refresh_table {Median(theirs):0.00} s, ratio {Median(theirs) / Median(refreshed):0.0}") : "no extension")} | {allocated / (double)rows:0.000} B allocated per row | peak {self.PeakWorkingSet64 >> 20} MiB |"));
 
 static async Task<double> SecondsAsync(Func<Task> work)
 {

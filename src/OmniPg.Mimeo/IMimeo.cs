@@ -79,11 +79,13 @@ public interface IMimeo
     /// <param name="cancellationToken">Cancels it; the table stays as it was.</param>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="SourceSettingException">The stored connection of the source cannot be used by the driver.</exception>
     /// <exception cref="CopyInterruptedException">One side broke off; the table is as it was.</exception>
     /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>
     /// <exception cref="QueueMissingException">The queue of a dml or logdel is gone from the source.</exception>
     /// <exception cref="SlotLostException">Changes of a logical table are missing: repull it.</exception>
     /// <exception cref="RowMissingException">A row of a logical table is gone that a change needs: repull it.</exception>
+    /// <exception cref="NullCursorException">The source has rows without a cursor value, and <see cref="RefreshOptions.NullCursor"/> says to fail.</exception>
     /// <exception cref="BatchStalledException">The limit is smaller than the number of rows that share one value.</exception>
     /// <exception cref="MimeoLockException">A lock of a table was not to be had in <see cref="MimeoOptions.LockTimeout"/>.</exception>
     Task<RefreshResult> RefreshAsync(QualifiedName destination, RefreshOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
@@ -130,6 +132,35 @@ public interface IMimeo
     /// <exception cref="MimeoLockException">A refresh of the table is running.</exception>
     Task<ValidationResult> ValidateAsync(QualifiedName destination, ValidationOptions? options = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Finds the rows by which a table with a key differs from its source, but for those that the next refresh brings. Changes nothing.</summary>
+    /// <param name="destination">The table, with its schema: an updater, dml, logdel or logical table.</param>
+    /// <param name="options">How; null tells 1,000 rows by their key, and waits for no refresh.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <remarks>Reads all rows of both sides where they are, twice at most, and transfers keys of those parts of the table only that differ. What is left out is that of <see cref="ValidateAsync"/>.</remarks>
+    /// <exception cref="ArgumentException">The table has no key.</exception>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>
+    /// <exception cref="CopyInterruptedException">One side broke off.</exception>
+    /// <exception cref="MimeoLockException">A refresh of the table is running.</exception>
+    Task<ComparisonResult> CompareAsync(QualifiedName destination, ComparisonOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Finds those rows and puts the source's in their place, in one transaction of the destination. Nothing is written at the source.</summary>
+    /// <param name="destination">The table, as for <see cref="CompareAsync"/>.</param>
+    /// <param name="options">As for <see cref="CompareAsync"/>; all differences are repaired, however many are told.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
+    /// <returns>What was found, and is repaired.</returns>
+    /// <remarks>
+    /// A row is deleted only where the source was asked for its key, in the snapshot of the comparison and with a proof that all keys came, and has none; what is in a queue is left to the
+    /// next refresh. A logdel keeps such a row with the present time in <c>mimeo_source_deleted</c>. Rows that were deleted at the source of an updater go. A logical table is
+    /// brought up to date in the same transaction.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The table has no key.</exception>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="ColumnDriftException">The columns do not fit any more.</exception>
+    /// <exception cref="CopyInterruptedException">One side broke off; the table is as it was.</exception>
+    /// <exception cref="MimeoLockException">A refresh of the table is running, or a lock of it was not to be had in <see cref="MimeoOptions.LockTimeout"/>.</exception>
+    Task<ComparisonResult> RepairAsync(QualifiedName destination, ComparisonOptions? options = null, CancellationToken cancellationToken = default);
+
     /// <summary>All managed tables, by name.</summary>
     /// <param name="cancellationToken">Cancels it.</param>
     /// <exception cref="MimeoStoreException">The package's tables are missing, or newer than this version knows.</exception>
@@ -144,6 +175,26 @@ public interface IMimeo
     /// <exception cref="MimeoPermissionException">The role may not read the configuration.</exception>
     /// <exception cref="MimeoServerException">The destination is not to be reached, or refused a statement.</exception>
     Task<ReplicationSpec?> FindAsync(QualifiedName destination, CancellationToken cancellationToken = default);
+
+    /// <summary>What <see cref="ApplyTablesAsync"/> would do. Changes nothing, and contacts no source.</summary>
+    /// <param name="tables">The tables as they are wanted, each destination once.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <returns>One entry for each table, in the order given.</returns>
+    /// <exception cref="ArgumentException">A specification contradicts itself, or a table is declared twice.</exception>
+    /// <exception cref="UnknownSourceException">A table that is to be set up comes from a source that is not stored.</exception>
+    /// <exception cref="ReplicationConflictException">Tables are managed with another kind, source, cursor, key, or, where not all rows are read each time, other columns or another condition; all of them.</exception>
+    Task<IReadOnlyList<DeclaredTable>> PlanTablesAsync(IReadOnlyCollection<ReplicationSpec> tables, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes the tables what they are wanted to be: sets up those that are not managed, changes the configuration of others, leaves the rest alone. May be repeated.</summary>
+    /// <param name="tables">The tables, each destination once. A key that is not given is that of the table. Tables that are managed and not among them stay.</param>
+    /// <param name="progress">As for <see cref="CreateAsync"/>.</param>
+    /// <param name="cancellationToken">Cancels it; tables that are done stay so.</param>
+    /// <returns>One entry for each table, in the order given.</returns>
+    /// <remarks>All of them are compared first, and nothing is changed where one cannot be. Then each is a call of <see cref="CreateAsync"/> or <see cref="UpdateAsync"/>, with their errors; the first one ends it.</remarks>
+    /// <exception cref="ArgumentException">A specification contradicts itself, or a table is declared twice.</exception>
+    /// <exception cref="UnknownSourceException">A table that is to be set up comes from a source that is not stored.</exception>
+    /// <exception cref="ReplicationConflictException">Tables are managed in another way (<see cref="PlanTablesAsync"/>).</exception>
+    Task<IReadOnlyList<DeclaredTable>> ApplyTablesAsync(IReadOnlyCollection<ReplicationSpec> tables, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>Changes what a managed table is refreshed by: <see cref="ReplicationSpec.Period"/>, <see cref="ReplicationSpec.BatchLimit"/>, <see cref="ReplicationSpec.Audit"/>, the options of a snapshot or table, and which columns and rows those two have.</summary>
     /// <param name="spec">The table as <see cref="FindAsync"/> gives it, with other values.</param>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -116,42 +115,48 @@ public sealed class MimeoClient : IMimeo
     {
         options = OptionsCheck.Require(options ?? new DueOptions());
         var due = await RunAsync("look for tables that are due", (session, store) => SpecTable.DueAsync(session, store, options), cancellationToken).ConfigureAwait(false);
-        var (results, failures) = (new ConcurrentQueue<RefreshResult>(), new ConcurrentQueue<DueFailure>());
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.MaxParallelTables, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(due, parallel, async (table, cancellation) =>
-        {
-            try
-            {
-                results.Enqueue(await RefreshAsync(table, null, progress, cancellation).ConfigureAwait(false));
-            }
-            // Whatever is wrong with one table, such as a stored connection that is none, the others are due as well.
-            catch (Exception error) when (error is OmniPgException or NpgsqlException or ArgumentException or FormatException)
-            {
-                failures.Enqueue(new DueFailure(table, error));
-            }
-        }).ConfigureAwait(false);
-        return new DueResult([.. results], [.. failures]);
+        return await new DueRun(options, (table, cancellation) => RefreshAsync(table, null, progress, cancellation)).RunAsync(due, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public Task<ValidationResult> ValidateAsync(QualifiedName destination, ValidationOptions? options = null, CancellationToken cancellationToken = default)
     {
-        var name = SpecTable.Text(destination);
         options = OptionsCheck.Require(options ?? new ValidationOptions());
-        return ExplainAsync(destination, "compare it", () => RunAsync($"compare '{destination}'", async (session, store) =>
+        return CompareAsync(destination, "compare", options.LockWait, spec => spec.HasCursor || (options.Start ?? options.End) is null ? null : "has no cursor column to bound a comparison by",
+            run => new Validation(run).RunAsync(options), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<ComparisonResult> CompareAsync(QualifiedName destination, ComparisonOptions? options = null, CancellationToken cancellationToken = default) =>
+        CompareAsync(destination, "compare", options, repair: false, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<ComparisonResult> RepairAsync(QualifiedName destination, ComparisonOptions? options = null, CancellationToken cancellationToken = default) =>
+        CompareAsync(destination, "repair", options, repair: true, cancellationToken);
+
+    private Task<ComparisonResult> CompareAsync(QualifiedName destination, string verb, ComparisonOptions? options, bool repair, CancellationToken cancellationToken)
+    {
+        options = OptionsCheck.Require(options ?? new ComparisonOptions());
+        return CompareAsync(destination, verb, options.LockWait, spec => spec.Key.Count > 0 ? null : "has no key to tell its rows by; refresh or repull it", run => new Comparison(run).RunAsync(options, repair), cancellationToken);
+    }
+
+    // Under the lock of the table, from one snapshot of the source.
+    private Task<T> CompareAsync<T>(QualifiedName destination, string verb, TimeSpan lockWait, Func<ReplicationSpec, string?> refuse, Func<TableRun, Task<T>> work, CancellationToken cancellationToken)
+    {
+        var name = SpecTable.Text(destination);
+        return ExplainAsync(destination, $"{verb} it", () => RunAsync($"{verb} '{destination}'", async (session, store) =>
         {
-            if (!await RefreshRun.LockAsync(session, name, options.LockWait).ConfigureAwait(false))
-                throw new MimeoLockException(destination, "compare it, for a refresh of it is running", null);
+            if (!await RefreshRun.LockAsync(session, name, lockWait).ConfigureAwait(false))
+                throw new MimeoLockException(destination, $"{verb} it, for a refresh of it is running", null);
             await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
-            if (!spec.HasCursor && (options.Start ?? options.End) is not null)
-                throw new ArgumentException($"'{destination}' ({spec.Kind}) has no cursor column to bound a comparison by.", nameof(options));
+            if (refuse(spec) is { } why)
+                throw new ArgumentException($"'{destination}' ({spec.Kind}) {why}.", nameof(destination));
             var (_, source) = await SourceRegistry.OpenAsync(session, store, _options, spec.From).ConfigureAwait(false);
             await using var closing = source.ConfigureAwait(false);
             // Its queue is only read.
             await source.TakeSnapshotAsync(_options.LockTimeout, spec with { Queue = null }).ConfigureAwait(false);
-            var run = await TableRun.BeginAsync(spec, store, session, source, _options, _database.DataSource, null).ConfigureAwait(false);
-            return await new Validation(run).RunAsync(options).ConfigureAwait(false);
+            return await work(await TableRun.BeginAsync(spec, store, session, source, _options, _database.DataSource, null).ConfigureAwait(false)).ConfigureAwait(false);
         }, cancellationToken));
     }
 
@@ -163,16 +168,40 @@ public sealed class MimeoClient : IMimeo
         {
             await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
             var stored = await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(spec.Target));
-            if (Fixed(stored) != Fixed(spec))
-                throw new ArgumentException($"Of '{spec.Target}' ({stored.Kind}) only Period, BatchLimit, Audit{(SpecTable.ReadsAll(stored) ? ", Columns, Condition" : "")} and the options of its kind can be changed. Drop it and create it anew.", nameof(spec));
+            if (Declaration.Fixed(stored, spec) is [_, ..] others)
+                throw new ArgumentException($"Of '{spec.Target}' ({stored.Kind}) only Period, BatchLimit, Audit{(SpecTable.ReadsAll(stored) ? ", Columns, Condition" : "")} and the options of its kind can be changed, and {string.Join(", ", others)} would be. Drop it and create it anew.", nameof(spec));
             await SpecTable.UpdateAsync(session, store, spec).ConfigureAwait(false);
             return (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!;
         }, cancellationToken));
+    }
 
-        static (ReplicationKind, string, QualifiedName, CursorColumn?, string, string) Fixed(ReplicationSpec of) =>
-            (of.Kind, of.From, of.Source, of.Cursor, string.Join('|', of.Key.Select(Length)), SpecTable.ReadsAll(of) ? "" : $"{of.Condition}|{string.Join('|', of.Columns.Select(Length))}");
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<DeclaredTable>> PlanTablesAsync(IReadOnlyCollection<ReplicationSpec> tables, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tables);
+        foreach (var table in tables)
+            RequireSense(table, isManaged: true);
+        if (tables.DistinctBy(t => t.Target).Count() < tables.Count)
+            throw new ArgumentException("A table is declared twice.", nameof(tables));
+        var plan = await RunAsync("compare the tables with those that are wanted", (session, store) => Declaration.PlanAsync(session, store, tables), cancellationToken).ConfigureAwait(false);
+        foreach (var (table, _) in tables.Zip(plan).Where(t => t.Second.Outcome == DeclaredFate.Created))
+            RequireSense(table);
+        return plan;
+    }
 
-        static string Length(string name) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name.Length} {name}");
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<DeclaredTable>> ApplyTablesAsync(IReadOnlyCollection<ReplicationSpec> tables, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        // Nothing is changed where one of them cannot be.
+        var done = (await PlanTablesAsync(tables, cancellationToken).ConfigureAwait(false)).ToArray();
+        foreach (var (place, table) in tables.Index())
+        {
+            if (done[place].Outcome == DeclaredFate.Created)
+                done[place] = done[place] with { Warnings = (await CreateAsync(table, null, progress, cancellationToken).ConfigureAwait(false)).Warnings };
+            else if (done[place].Outcome == DeclaredFate.Changed)
+                await UpdateAsync(table, cancellationToken).ConfigureAwait(false);
+        }
+        return done;
     }
 
     /// <inheritdoc/>
@@ -252,7 +281,7 @@ public sealed class MimeoClient : IMimeo
         _database.Forget();
         try
         {
-            return await ExplainAsync(QualifiedName.Create(_options.Schema, "refresh_config"), "move the configuration", () => RunAsync(operation, move, cancellationToken)).ConfigureAwait(false);
+            return await ExplainAsync(QualifiedName.Create(_options.Schema, "refresh_config"), "move the configuration", () => _database.ExclusivelyAsync(operation, move, cancellationToken)).ConfigureAwait(false);
         }
         finally
         {

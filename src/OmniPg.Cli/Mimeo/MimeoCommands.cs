@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.IO.Enumeration;
 using OmniPg.Mimeo;
 
 namespace OmniPg.Cli;
@@ -38,6 +39,7 @@ internal static class MimeoCommands
         source.Subcommands.Add(CliCommand.Create(host, "remove", "Forgets a source that no table comes from any more", "omnipg mimeo source remove erp", RemoveSourceAsync, Name));
         command.Subcommands.Add(source);
         command.Subcommands.Add(MimeoCreateCommand.Create(host));
+        command.Subcommands.Add(MimeoApply.Create(host));
         command.Subcommands.Add(MimeoRefreshCommand.Create(host));
         command.Subcommands.Add(CliCommand.Create(host, "list", "All managed tables", "omnipg mimeo list", ListAsync));
         command.Subcommands.Add(CliCommand.Create(host, "status", "How far tables are: time since the last refresh, and what waits at the source", "omnipg mimeo status dw.orders", StatusAsync, Tables));
@@ -51,6 +53,7 @@ internal static class MimeoCommands
         command.Subcommands.Add(CliCommand.Create(host, "export", "Moves them back into the empty tables of the extension", "omnipg mimeo export",
             (session, cancellation) => MoveAsync(session, Open(session).ExportToExtensionAsync(cancellation), "are managed in the extension's tables now")));
         command.Subcommands.Add(CliCommand.Create(host, "validate", "Compares a table with its source, but for rows that the next refresh brings", "omnipg mimeo validate dw.orders --checksum", ValidateAsync, Destination, Checksum, Between));
+        command.Subcommands.Add(MimeoCompare.Create(host));
         command.Subcommands.Add(CliCommand.Create(host, "drop", "Ends the management of a table, which keeps its rows", "omnipg mimeo drop dw.orders", DropAsync, Destination, DropTable, SkipSource));
         return command;
     }
@@ -62,10 +65,19 @@ internal static class MimeoCommands
         return new MimeoClient(session.DataSource, options);
     }
 
-    public static QualifiedName NameOf(string text)
+    public static QualifiedName NameOf(string text) => InSchema(QualifiedName.Parse(text));
+
+    /// <summary>A name without a schema is one in public.</summary>
+    public static QualifiedName InSchema(QualifiedName name) => name.Schema is null ? new QualifiedName(PgIdentifier.Create("public"), name.Name) : name;
+
+    /// <summary>Whether a text stands for many tables: it has a star, and no quotes in which a star is one of a name.</summary>
+    public static bool IsPattern(string text) => text.Contains('*', StringComparison.Ordinal) && !text.Contains('"', StringComparison.Ordinal);
+
+    /// <summary>The tables that a pattern fits; one without a schema is of public.</summary>
+    public static IReadOnlyList<QualifiedName> Fitting(string pattern, IEnumerable<QualifiedName> tables)
     {
-        var name = QualifiedName.Parse(text);
-        return name.Schema is null ? new QualifiedName(PgIdentifier.Create("public"), name.Name) : name;
+        var whole = pattern.Contains('.', StringComparison.Ordinal) ? pattern : "public." + pattern;
+        return [.. tables.Where(t => FileSystemName.MatchesSimpleExpression(whole, $"{t.Schema!.Value.Value}.{t.Name.Value}", ignoreCase: false))];
     }
 
     /// <summary>Two values with dots between them, of which one may be missing; null where the text is no range.</summary>

@@ -8,11 +8,11 @@ internal static class MimeoCreateCommand
 {
     private static readonly Argument<string> Kind = new("KIND") { Description = "snapshot, table, inserter, updater, dml, logdel or logical" };
 
-    private static readonly Argument<string> Source = new("SRC") { Description = "The table at the source; without a schema it is in public" };
+    private static readonly Argument<string> Source = new("SRC") { Description = "The table at the source; without a schema it is in public. public.* stands for all there from which nothing comes here yet" };
 
     private static readonly Option<string> From = new("--from") { Description = "Name of the source", HelpName = "NAME", Required = true };
 
-    private static readonly Option<string?> To = new("--to") { Description = "The table here. Default: the name that it has there", HelpName = "DEST" };
+    private static readonly Option<string?> To = new("--to") { Description = "The table here, or the schema of many. Default: the name that it has there", HelpName = "DEST" };
 
     private static readonly Option<string?> ByTime = new("--by-time") { Description = "Column of times that only grow, for inserter and updater", HelpName = "COL" };
 
@@ -42,11 +42,14 @@ internal static class MimeoCreateCommand
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var spec = Spec(session);
-        if (session.Get(Check))
-            return MimeoCheck.Write(session, [await MimeoCommands.Open(session).CheckAccessAsync(spec, cancellationToken)], "No right is missing");
+        var mimeo = MimeoCommands.Open(session);
         var options = new CreateOptions { PullData = !session.Get(NoData), Indexes = session.Get(NoIndex) ? IndexCopy.None : IndexCopy.All };
-        var result = await MimeoProgress.RunAsync(session, progress => MimeoCommands.Open(session).CreateAsync(spec, options, progress, cancellationToken));
+        if (MimeoCommands.IsPattern(session.NotEmpty(Source)))
+            return await RunManyAsync(session, mimeo, options, cancellationToken);
+        var spec = Spec(session, MimeoCommands.NameOf(session.NotEmpty(Source)), session.Get(To) is { } to ? MimeoCommands.NameOf(to) : null);
+        if (session.Get(Check))
+            return MimeoCheck.Write(session, [await mimeo.CheckAccessAsync(spec, cancellationToken)], "No right is missing");
+        var result = await MimeoProgress.RunAsync(session, progress => mimeo.CreateAsync(spec, options, progress, cancellationToken));
         foreach (var warning in result.Warnings)
             session.Error.WriteLine($"omnipg: {warning}");
         session.WriteResult(
@@ -58,6 +61,48 @@ internal static class MimeoCreateCommand
                 json.WriteNumber("rows", result.Rows);
             });
         return result.Warnings.Count == 0 ? ExitCodes.Done : ExitCodes.Attention;
+    }
+
+    // One that cannot be set up does not stop the others.
+    private static async Task<int> RunManyAsync(CliSession session, MimeoClient mimeo, CreateOptions options, CancellationToken cancellationToken)
+    {
+        var (pattern, from) = (session.NotEmpty(Source), CliSession.NotEmpty(session.Get(From), From.Name)!);
+        var schema = CliSession.NotEmpty(session.Get(To), To.Name) is { } to ? PgIdentifier.Create(to) : (PgIdentifier?)null;
+        _ = Spec(session, QualifiedName.Create("public", "x"), null);
+        var specs = MimeoCommands.Fitting(pattern, await mimeo.FindUnreplicatedAsync(from, cancellationToken: cancellationToken))
+            .Select(table => Spec(session, table, schema is { } other ? new QualifiedName(other, table.Name) : null)).ToArray();
+        if (specs.Length == 0)
+            throw new UsageException($"No table of source '{from}' fits '{pattern}' from which nothing comes here.");
+        var (done, checks, worst) = (new List<CreateResult>(), new List<AccessResult>(), ExitCodes.Done);
+        foreach (var spec in specs)
+        {
+            try
+            {
+                if (session.Get(Check))
+                    checks.Add(await mimeo.CheckAccessAsync(spec, cancellationToken));
+                else
+                    done.Add(await MimeoProgress.RunAsync(session, progress => mimeo.CreateAsync(spec, options, progress, cancellationToken)));
+            }
+            catch (Exception error) when (error is MimeoException or ArgumentException)
+            {
+                session.Error.WriteLine($"omnipg: {spec.Target}: {ErrorReport.OneLine(error)}");
+                worst = ExitCodes.Failed;
+            }
+        }
+        if (session.Get(Check))
+            return Math.Max(worst, MimeoCheck.Write(session, checks, "No right is missing"));
+        foreach (var result in done)
+        {
+            foreach (var warning in result.Warnings)
+                session.Error.WriteLine($"omnipg: {result.Spec.Target}: {warning}");
+        }
+        session.WriteList(["Table", new CliColumn("Rows", Right: true), "Existed"], done, d => [d.Spec.Target.ToString(), d.Rows.ToString(CultureInfo.InvariantCulture), d.DestinationExisted ? "existed" : ""], (json, result) =>
+        {
+            json.WriteString("destination", result.Spec.Target.ToString());
+            json.WriteBoolean("destinationExisted", result.DestinationExisted);
+            json.WriteNumber("rows", result.Rows);
+        });
+        return done.Any(d => d.Warnings.Count > 0) ? Math.Max(worst, ExitCodes.Attention) : worst;
     }
 
     public static ReplicationKind KindOf(string text) => text switch
@@ -72,7 +117,7 @@ internal static class MimeoCreateCommand
         var other => throw new UsageException($"Kind '{other}' is none of snapshot, table, inserter, updater, dml, logdel, logical."),
     };
 
-    private static ReplicationSpec Spec(CliSession session)
+    private static ReplicationSpec Spec(CliSession session, QualifiedName source, QualifiedName? destination)
     {
         var kind = KindOf(session.NotEmpty(Kind));
         var growing = kind is ReplicationKind.Inserter or ReplicationKind.Updater;
@@ -92,8 +137,8 @@ internal static class MimeoCreateCommand
         {
             Kind = kind,
             From = CliSession.NotEmpty(session.Get(From), From.Name)!,
-            Source = MimeoCommands.NameOf(session.NotEmpty(Source)),
-            Destination = session.Get(To) is { } to ? MimeoCommands.NameOf(to) : null,
+            Source = source,
+            Destination = destination,
             Columns = Names(session.Get(Columns)),
             Condition = CliSession.NotEmpty(session.Get(Where), Where.Name) is { } where ? $"WHERE ({where}\n)" : null,
             Cursor = cursor,

@@ -6,7 +6,7 @@ namespace OmniPg.Cli;
 
 internal static class MimeoRefreshCommand
 {
-    private static readonly Argument<string[]> Destinations = new("DEST") { Description = "Tables here, one after another; one that fails does not stop the others", Arity = ArgumentArity.ZeroOrMore };
+    private static readonly Argument<string[]> Destinations = new("DEST") { Description = "Tables here, one after another; one that fails does not stop the others; dw.* stands for all that are managed in dw", Arity = ArgumentArity.ZeroOrMore };
 
     private static readonly Option<string?> RepullOption = new("--repull") { Description = "Replace all rows, or those between two values, which stay themselves", HelpName = "all|FROM..TO" };
 
@@ -24,32 +24,36 @@ internal static class MimeoRefreshCommand
 
     private static readonly Option<int?> AtOnce = new("--parallel") { Description = "With --due: tables at once. Default 1", HelpName = "N" };
 
+    private static readonly Option<int?> PerSource = new("--per-source") { Description = "With --due: of those, tables of one source. Default no other limit", HelpName = "N" };
+
+    private static readonly Option<string?> Nulls = new("--nulls") { Description = "Rows without a value in the cursor column: warn of them (default), ignore them, or fail", HelpName = "warn|ignore|fail" };
+
     private static readonly Option<bool> Follow = new("--follow") { Description = "Keep going until ended: what the log of the source brings, soon after it was committed there" };
 
     private static readonly Option<string?> Pause = new("--pause") { Description = "With --follow: time between two rounds. Default 1 second", HelpName = "I" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
-        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, KeepReaders, Due, Kind, Most, AtOnce, Follow, Pause);
+        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, KeepReaders, Nulls, Due, Kind, Most, AtOnce, PerSource, Follow, Pause);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         if (session.Get(Limit) <= 0)
             throw new UsageException($"--limit '{session.Get(Limit)}' must be positive.");
-        var options = new RefreshOptions { Limit = session.Get(Limit), Repull = RepullOf(session.Get(RepullOption)), KeepReaders = session.Get(KeepReaders) };
-        var tables = session.Get(Destinations).Select(MimeoCommands.NameOf).ToArray();
+        var options = new RefreshOptions { Limit = session.Get(Limit), Repull = RepullOf(session.Get(RepullOption)), KeepReaders = session.Get(KeepReaders), NullCursor = NullsOf(session.Get(Nulls)) };
         var mimeo = MimeoCommands.Open(session);
+        var tables = await TablesAsync(mimeo, session.Get(Destinations), cancellationToken);
         if (session.Get(Due))
-            return await RefreshDueAsync(session, mimeo, tables.Length > 0 || session.Get(Group) || session.Get(Follow) || options.KeepReaders || options.Limit is not null || options.Repull is not null, cancellationToken);
+            return await RefreshDueAsync(session, mimeo, tables.Length > 0 || session.Get(Group) || session.Get(Follow) || options.KeepReaders || options.Limit is not null || options.Repull is not null || session.Get(Nulls) is not null, cancellationToken);
         if (tables.Length == 0)
             throw new UsageException("refresh needs tables, or --due.");
-        if (session.Get(Kind) is not null || session.Get(Most) is not null || session.Get(AtOnce) is not null)
-            throw new UsageException("--kind, --max and --parallel need --due.");
+        if (session.Get(Kind) is not null || session.Get(Most) is not null || session.Get(AtOnce) is not null || session.Get(PerSource) is not null)
+            throw new UsageException("--kind, --max, --parallel and --per-source need --due.");
         if (session.Get(Pause) is not null && !session.Get(Follow))
             throw new UsageException("--pause needs --follow.");
         if (session.Get(Follow))
         {
-            if (session.Get(Group) || options.Limit is not null || options.Repull is not null || options.KeepReaders)
-                throw new UsageException("--follow takes no --group, --limit, --repull or --keep-readers.");
+            if (session.Get(Group) || options.Limit is not null || options.Repull is not null || options.KeepReaders || session.Get(Nulls) is not null)
+                throw new UsageException("--follow takes no --group, --limit, --repull, --keep-readers or --nulls.");
             var pause = CliSession.Interval(session.Get(Pause), Pause.Name)?.Estimate ?? TimeSpan.FromSeconds(1);
             if (pause <= TimeSpan.Zero)
                 throw new UsageException("--pause must be positive.");
@@ -61,8 +65,8 @@ internal static class MimeoRefreshCommand
         }
         if (session.Get(Group))
         {
-            if (options.Limit is not null || options.Repull is not null)
-                throw new UsageException("--limit and --repull mean nothing for a --group.");
+            if (options.Limit is not null || options.Repull is not null || session.Get(Nulls) is not null)
+                throw new UsageException("--limit, --repull and --nulls mean nothing for a --group.");
             var together = await MimeoProgress.RunAsync(session, progress => mimeo.RefreshGroupAsync(tables, progress: progress, cancellationToken: cancellationToken));
             Write(session, together);
             return together.Max(result => Tell(session, result));
@@ -91,12 +95,13 @@ internal static class MimeoRefreshCommand
     private static async Task<int> RefreshDueAsync(CliSession session, MimeoClient mimeo, bool contradicts, CancellationToken cancellationToken)
     {
         if (contradicts)
-            throw new UsageException("--due takes no table and no --group, --limit, --repull, --keep-readers or --follow.");
-        if (session.Get(Most) <= 0 || session.Get(AtOnce) is <= 0 or > 64)
-            throw new UsageException("--max must be positive, --parallel 1 to 64.");
+            throw new UsageException("--due takes no table and no --group, --limit, --repull, --keep-readers, --nulls or --follow.");
+        if (session.Get(Most) <= 0 || session.Get(AtOnce) is <= 0 or > 64 || session.Get(PerSource) <= 0)
+            throw new UsageException("--max and --per-source must be positive, --parallel 1 to 64.");
         var due = new DueOptions
         {
             Kinds = session.Get(Kind) is { } kind ? [MimeoCreateCommand.KindOf(kind)] : [], MaxTables = session.Get(Most), MaxParallelTables = session.Get(AtOnce) ?? 1,
+            MaxParallelPerSource = session.Get(PerSource),
         };
         var result = await MimeoProgress.RunAsync(session, progress => mimeo.RefreshDueAsync(due, progress, cancellationToken));
         Write(session, result.Results);
@@ -112,6 +117,21 @@ internal static class MimeoRefreshCommand
             session.Error.WriteLine($"omnipg: {result.Destination}: {warning}");
         return result.Warnings.Count > 0 || result.Status == RefreshStatus.SkippedLocked ? ExitCodes.Attention : ExitCodes.Done;
     }
+
+    private static async Task<QualifiedName[]> TablesAsync(MimeoClient mimeo, string[] names, CancellationToken cancellationToken)
+    {
+        var managed = names.Any(MimeoCommands.IsPattern) ? (await mimeo.ListAsync(cancellationToken)).Select(t => t.Target).ToArray() : [];
+        return [.. names.SelectMany(name => !MimeoCommands.IsPattern(name) ? [MimeoCommands.NameOf(name)]
+            : MimeoCommands.Fitting(name, managed) is [_, ..] fitting ? fitting : throw new UsageException($"No managed table fits '{name}'.")).Distinct()];
+    }
+
+    private static NullCursor NullsOf(string? option) => option switch
+    {
+        null or "warn" => NullCursor.Warn,
+        "ignore" => NullCursor.Ignore,
+        "fail" => NullCursor.Fail,
+        var other => throw new UsageException($"--nulls '{other}' is none of warn, ignore, fail."),
+    };
 
     private static Repull? RepullOf(string? option) => option switch
     {

@@ -12,12 +12,16 @@ public sealed class DueOptions : ICheckedOptions
     /// <summary>Tables that are refreshed at once, each with a connection to both sides. Default 1; 1 to 64.</summary>
     public int MaxParallelTables { get; set; } = 1;
 
+    /// <summary>Of those, tables of one source that are refreshed at once; those of other sources go on meanwhile. Default null: no other limit; at least 1.</summary>
+    public int? MaxParallelPerSource { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         var options = this;
         check.That(options.Kinds is not null && options.Kinds.All(Enum.IsDefined), "Kinds must be a list of known kinds.");
         check.AtLeast(options.MaxTables, 1);
         check.Range<int>(options.MaxParallelTables, 1, 64);
+        check.AtLeast(options.MaxParallelPerSource, 1);
     }
 }
 

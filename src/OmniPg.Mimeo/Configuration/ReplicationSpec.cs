@@ -91,6 +91,19 @@ public sealed record ReplicationSpec
     /// <summary>Name of the publication and the slot of the source that a logical table is fed by; null for the other kinds. <see cref="IMimeo.CreateAsync"/> makes and names them.</summary>
     public string? Slot { get; init; }
 
+    /// <summary>A specification out of names and texts: those of the properties, in any case, as a section of a configuration has them.</summary>
+    /// <param name="destination">The table at the destination.</param>
+    /// <param name="values">
+    /// Names and texts; a null is passed over. A list has a name for each place (<c>Columns:0</c>), the cursor <c>Cursor:Time</c> or <c>Cursor:Serial</c>, the column, and
+    /// <c>Cursor:Boundary</c>. <c>Kind</c> and <c>From</c> are needed; without <c>Source</c> it is the destination's name. What the set-up makes cannot be given.
+    /// </param>
+    /// <exception cref="FormatException">One of them cannot be read, is missing, stands there twice or means nothing; the message says which.</exception>
+    public static ReplicationSpec Parse(QualifiedName destination, IEnumerable<KeyValuePair<string, string?>> values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return SpecText.Parse(destination, values);
+    }
+
     internal bool HasQueue => Kind is ReplicationKind.Dml or ReplicationKind.Logdel;
 
     internal bool HasChanges => HasQueue || Kind == ReplicationKind.Logical;

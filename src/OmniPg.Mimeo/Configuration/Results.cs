@@ -57,12 +57,29 @@ public sealed class RefreshOptions : ICheckedOptions
     /// </summary>
     public bool KeepReaders { get; set; }
 
+    /// <summary>What becomes of a refresh whose source has rows without a value in the cursor column, which are never copied. Default <see cref="NullCursor.Warn"/>. Inserter and updater.</summary>
+    public NullCursor NullCursor { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         var options = this;
         check.AtLeast(options.Limit, 1);
         check.NotNegative(options.LockWait);
+        check.Defined<NullCursor>(options.NullCursor);
     }
+}
+
+/// <summary>What is done about rows of the source that have no value in the cursor column.</summary>
+public enum NullCursor
+{
+    /// <summary>The result warns of them.</summary>
+    Warn,
+
+    /// <summary>Nothing: the source is not asked for them.</summary>
+    Ignore,
+
+    /// <summary>The refresh fails with <see cref="NullCursorException"/>, and nothing is changed.</summary>
+    Fail,
 }
 
 /// <summary>What is different in one refresh of a group.</summary>

@@ -51,13 +51,13 @@ internal static class SpecTable
         await ReadAsync(session, store, destination).ConfigureAwait(false) is [var one, ..] ? one : null;
 
     /// <summary>Tables whose period is over, those first that waited longest; one that never ran is due at once.</summary>
-    public static Task<IReadOnlyList<QualifiedName>> DueAsync(PgSession session, MimeoStore store, DueOptions options) => session.RowsAsync(
+    public static Task<IReadOnlyList<(QualifiedName Table, int Source)>> DueAsync(PgSession session, MimeoStore store, DueOptions options) => session.RowsAsync(
         $"""
-        SELECT dest_table FROM {store.All} c
+        SELECT dest_table, dblink FROM {store.All} c
         WHERE period IS NOT NULL AND (last_run IS NULL OR pg_catalog.clock_timestamp() - last_run > period) AND ($1::text[] IS NULL OR split_part(type, '_', 1) = ANY ($1))
         ORDER BY last_run NULLS FIRST, dest_table LIMIT $2
         """,
-        row => Name(row.GetString(0)),
+        row => (Name(row.GetString(0)), row.GetInt32(1)),
         options.Kinds.Count == 0 ? PgParameter.Of(null, NpgsqlDbType.Array | NpgsqlDbType.Text) : PgParameter.Texts(options.Kinds.Select(k => k == ReplicationKind.Snapshot ? "snap" : k.ToString().ToLowerInvariant())),
         PgParameter.BigInt(options.MaxTables));
 

@@ -66,7 +66,8 @@ internal sealed class CopyPipe
     public TimeSpan PartTime { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Ends the statement that the destination's backend is at, from another session; called when the pipe breaks off while that server may wait for something.</summary>
-    public required Action CancelDestination { get; init; }
+    /// <remarks>Its token ends the wait for such a session: there may be none until this pipe gives its own back.</remarks>
+    public required Func<CancellationToken, Task> CancelDestination { get; init; }
 
     /// <summary>Longest wait for a destination that neither answers nor could be told to; then its connection is given up.</summary>
     public TimeSpan AbandonTime { get; init; } = TimeSpan.FromSeconds(10);
@@ -118,7 +119,7 @@ internal sealed class CopyPipe
         try
         {
             // On the pool, so that whoever cancels does not wait for two servers.
-            using (cancellationToken.UnsafeRegister(static pipe => ((CopyPipe)pipe!)._interrupting = Task.Run(((CopyPipe)pipe!).Interrupt), this))
+            using (cancellationToken.UnsafeRegister(static pipe => ((CopyPipe)pipe!)._interrupting = Task.Run(((CopyPipe)pipe!).InterruptAsync), this))
             {
                 try
                 {
@@ -228,16 +229,26 @@ internal sealed class CopyPipe
     }
 
     // Wakes the pipe from whichever server it waits for. Again and again, because a request that comes between two statements is nothing to a server.
-    private void Interrupt()
+    private async Task InterruptAsync()
     {
         do
         {
-            if (_waitsFor == CopySide.Destination)
-                Quietly(CancelDestination);
             // The read of a source that sends nothing any more; harmless when the loop is elsewhere, for it ends anyway.
             Quietly(_reader!.Cancel);
+            if (_waitsFor == CopySide.Destination)
+                await CancelDestinationAsync(_ended.Task).ConfigureAwait(false);
         }
-        while (!_ended.Task.Wait(InterruptEvery));
+        while (await Task.WhenAny(_ended.Task, Task.Delay(InterruptEvery, TimeProvider.System)).ConfigureAwait(false) != _ended.Task);
+    }
+
+    // Until it is done or needed no more: where other pipes have all sessions and are broken off, too, each would wait for the others.
+    private async Task CancelDestinationAsync(Task ended)
+    {
+        using var enough = new CancellationTokenSource();
+        var cancelling = Task.Run(() => CancelDestination(enough.Token));
+        await Task.WhenAny(cancelling, ended).ConfigureAwait(false);
+        await enough.CancelAsync().ConfigureAwait(false);
+        await cancelling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     // The destination first: a COPY that is disposed of keeps its rows.
@@ -246,9 +257,12 @@ internal sealed class CopyPipe
         if (_writer is { } writer)
         {
             // Its backend may wait for a lock that nobody gives back, and answers nothing before that wait is ended. What no session can end, ends with the socket.
-            Quietly(CancelDestination);
+            var answered = new TaskCompletionSource();
+            var cancelling = CancelDestinationAsync(answered.Task);
             Quietly(() => writer.ReadTimeout = writer.WriteTimeout = (int)AbandonTime.TotalMilliseconds);
             Quietly(writer.Cancel);
+            answered.SetResult();
+            cancelling.Wait(CancellationToken.None);
         }
         Quietly(() => _reader?.Cancel());
         Quietly(() => _reader?.Dispose());

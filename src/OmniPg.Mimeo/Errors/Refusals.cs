@@ -45,6 +45,15 @@ public sealed class UnknownSourceException : MimeoException
     }
 }
 
+/// <summary><c>mimeo.source.setting</c>: the connection that is stored for a source, perhaps for the extension's libpq, is none that the driver can make.</summary>
+public sealed class SourceSettingException : MimeoException
+{
+    internal SourceSettingException(string source, Exception inner)
+        : base("mimeo.source.setting", $"What is stored for source '{source}' makes no connection: {inner.Message}", "Add the source anew by its name, or give the client a data source for it.", inner)
+    {
+    }
+}
+
 /// <summary><c>mimeo.source.connection</c>: the source does not answer or does not let the role in.</summary>
 public sealed class SourceConnectionException : MimeoException
 {
@@ -132,6 +141,15 @@ public sealed class QueueLeftException : MimeoException
     }
 }
 
+/// <summary><c>mimeo.cursor.null</c>: the source has rows without a value in the cursor column, and the refresh was to fail then. Nothing was changed.</summary>
+public sealed class NullCursorException : MimeoException
+{
+    internal NullCursorException(QualifiedName source, QualifiedName destination, string column)
+        : base("mimeo.cursor.null", $"Source table '{source}' has rows without a value in '{column}', which never come to '{destination}'.", "Give them a value there, or pull the table by a method without a cursor.")
+    {
+    }
+}
+
 /// <summary><c>mimeo.batch.stalled</c>: all rows of a batch share one cursor value, so no limit cuts between them. The place in the source is unchanged.</summary>
 public sealed class BatchStalledException : MimeoException
 {
@@ -177,8 +195,9 @@ public sealed class DependentObjectsException : MimeoException
     {
     }
 
-    internal DependentObjectsException(QualifiedName relation, string key)
-        : base("mimeo.dependents", $"Emptied by DELETE, '{relation}' would change rows of another table: {key} says what becomes of them.", "Make the key NO ACTION DEFERRABLE INITIALLY DEFERRED, or set TruncateCascade where those rows may go.")
+    internal DependentObjectsException(QualifiedName relation, string key, bool mayCascade)
+        : base("mimeo.dependents", $"Emptied by DELETE, '{relation}' would change rows of another table: {key} says what becomes of them.",
+            $"Make the key NO ACTION DEFERRABLE INITIALLY DEFERRED{(mayCascade ? ", or set TruncateCascade where those rows may go" : "")}.")
     {
     }
 }

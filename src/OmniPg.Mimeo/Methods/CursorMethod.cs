@@ -6,13 +6,6 @@ namespace OmniPg.Mimeo;
 /// <remarks>The new place is written in the transaction of the rows. Both bounds are exclusive, and both are constants that were read in the snapshot of the copy.</remarks>
 internal sealed class CursorMethod
 {
-    // A standby that has not replayed all that it has received, or receives nothing, shows the state of an earlier time: what is written until then on its primary may lie below now.
-    private const string Clock =
-        """
-        CASE WHEN NOT pg_catalog.pg_is_in_recovery() OR pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() AND EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) THEN pg_catalog.now()
-            ELSE least(pg_catalog.now(), coalesce(pg_catalog.pg_last_xact_replay_timestamp(), (SELECT checkpoint_time FROM pg_catalog.pg_control_checkpoint()))) END
-        """;
-
     private readonly TableRun _run;
     private readonly ColumnInfo _column;
     private readonly string _type;
@@ -46,14 +39,15 @@ internal sealed class CursorMethod
     /// <summary>One refresh.</summary>
     /// <param name="limit">Most rows; null for all.</param>
     /// <param name="repull">Rows to fetch anew; null for none.</param>
+    /// <param name="nulls">What is done about rows without a value.</param>
     /// <param name="now">The time, for tables that pause when clocks change.</param>
-    public async Task<RefreshStatus> RefreshAsync(int? limit, Repull? repull, DateTimeOffset now)
+    public async Task<RefreshStatus> RefreshAsync(int? limit, Repull? repull, NullCursor nulls, DateTimeOffset now)
     {
         if (_type == "timestamp" && await _run.Destination.ScalarAsync(Paused(_config), Name(), PgParameter.Instant(now)).ConfigureAwait(false) is true)
             return RefreshStatus.PausedForDst;
         var table = await RelationInfo.FindAsync(_run.Destination, _run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(_run.Spec.Target);
         _run.RequireFit(table);
-        await WarnOfNullsAsync().ConfigureAwait(false);
+        await LookForNullsAsync(nulls).ConfigureAwait(false);
         var upper = await UpperBoundAsync().ConfigureAwait(false);
         if (repull is not null)
             return await RepullAsync(table, repull, upper).ConfigureAwait(false);
@@ -85,6 +79,8 @@ internal sealed class CursorMethod
         var end = repull.End is { } given ? Below(given) : null;
         var bound = upper is null ? null : Below(upper);
         await session.ExecuteAsync(all ? $"TRUNCATE {table.Name.Quoted}" : $"DELETE FROM {table.Name.Quoted} WHERE {And(above, end, end is null ? null : bound)}").ConfigureAwait(false);
+        if (!all)
+            await Followers.RefuseAsync(_run, table).ConfigureAwait(false);
         if (bound is not null)
         {
             var query = _run.Query(And(above, end, bound));
@@ -115,16 +111,20 @@ internal sealed class CursorMethod
     /// <summary>The value that rows have to be below; null for a source without rows.</summary>
     private async Task<string?> UpperBoundAsync()
     {
-        // Times by the source's clock: now() is the begin of this transaction, before its snapshot. Where that clock goes back within the next hours, it shows
-        // some times twice: what it shows from the change on is the bound until then, or rows written the second time would be below the place already.
-        var sql = _run.Spec.Cursor!.TimeBoundary is { } interval
-            ? $"""
-              SELECT least(b.at::{_type}, (SELECT min(later::{_type}) FROM pg_catalog.generate_series(pg_catalog.date_trunc('hour', b.at), b.at + interval '4 hours', interval '15 minutes') later
-                  WHERE later > b.at))::text
-              FROM (SELECT {Clock} - {PgLiteral.Quote(interval.ToString())}::interval) b (at)
-              """
-            : string.Create(CultureInfo.InvariantCulture, $"SELECT (max({_column.Name.Quoted})::bigint - {_run.Spec.Cursor.SerialBoundary})::text FROM {_run.Spec.Source.Quoted}");
-        return await AskAsync(source => source.ScalarAsync(sql)).ConfigureAwait(false) as string;
+        if (_run.Spec.Cursor!.TimeBoundary is not { } interval)
+        {
+            return await AskAsync(source => source.ScalarAsync(string.Create(CultureInfo.InvariantCulture,
+                $"SELECT (max({_column.Name.Quoted})::bigint - {_run.Spec.Cursor.SerialBoundary})::text FROM {_run.Spec.Source.Quoted}"))).ConfigureAwait(false) as string;
+        }
+        // Where the source's clock goes back within the next hours, it shows some times twice: what it shows from the change on is the bound until then, or rows written
+        // the second time would be below the place already.
+        var sql =
+            $"""
+            SELECT least(b.at::{_type}, (SELECT min(later::{_type}) FROM pg_catalog.generate_series(pg_catalog.date_trunc('hour', b.at), b.at + interval '4 hours', interval '15 minutes') later
+                WHERE later > b.at))::text
+            FROM (SELECT $1 - {PgLiteral.Quote(interval.ToString())}::interval) b (at)
+            """;
+        return await AskAsync(source => source.ScalarAsync(sql, PgParameter.Instant(_run.Source.Now))).ConfigureAwait(false) as string;
     }
 
     /// <summary>The value that rows have to be above.</summary>
@@ -147,10 +147,13 @@ internal sealed class CursorMethod
         FROM {config} WHERE dest_table = $1
         """;
 
-    private async Task WarnOfNullsAsync()
+    private async Task LookForNullsAsync(NullCursor nulls)
     {
-        if (await AskAsync(source => source.ScalarAsync($"SELECT EXISTS ({_run.Query($"{_column.Name.Quoted} IS NULL", "1")})")).ConfigureAwait(false) is true)
-            _run.Warnings.Add($"Rows without a value in '{_column.Name.Value}' are never copied.");
+        if (nulls == NullCursor.Ignore || await AskAsync(source => source.ScalarAsync($"SELECT EXISTS ({_run.Query($"{_column.Name.Quoted} IS NULL", "1")})")).ConfigureAwait(false) is not true)
+            return;
+        if (nulls == NullCursor.Fail)
+            throw new NullCursorException(_run.Spec.Source, _run.Spec.Target, _column.Name.Value);
+        _run.Warnings.Add($"Rows without a value in '{_column.Name.Value}' are never copied.");
     }
 
     private Task<T> AskAsync<T>(Func<PgSession, Task<T>> ask) => _run.Source.AskAsync(_run.Spec.Source, source => ask(source.Unlimited));

@@ -63,7 +63,9 @@ internal static class KeyedRows
     {
         var session = run.Destination.Unlimited;
         var key = run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).ToArray();
-        var upsert = await HasOnlyUniqueIndexAsync(run, table).ConfigureAwait(false);
+        var upsert = await MayUpsertAsync(run, table, run.Spec.Key).ConfigureAwait(false);
+        if (!upsert)
+            await Followers.WarnAsync(run, table).ConfigureAwait(false);
         // Deletes first: their unique values may come back in other rows.
         if (!upsert || flag is not null)
         {
@@ -77,8 +79,9 @@ internal static class KeyedRows
         await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({written}) OVERRIDING SYSTEM VALUE {rows}{onConflict}").ConfigureAwait(false);
     }
 
-    // An identity column may be written by INSERT, which has to say so, and by UPDATE never.
-    private static async Task<bool> HasOnlyUniqueIndexAsync(TableRun run, RelationInfo table) => await run.Destination.ScalarAsync(
+    /// <summary>Whether changed rows are updated in place; else they are deleted and inserted.</summary>
+    /// <remarks>An identity column may be written by INSERT, which has to say so, and by UPDATE never.</remarks>
+    public static async Task<bool> MayUpsertAsync(TableRun run, RelationInfo table, IEnumerable<string> key) => await run.Destination.ScalarAsync(
         """
         SELECT count(*) = 1 AND bool_and(i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
             AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
@@ -86,5 +89,5 @@ internal static class KeyedRows
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attidentity = 'a' AND a.attname <> ALL ($2))
         FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)
         """,
-        PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key)).ConfigureAwait(false) is true;
+        PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false) is true;
 }

@@ -59,6 +59,7 @@ internal sealed class QueueMethod(TableRun run)
             // Deleted rows stand nowhere else any more.
             await TakeAsync(table, null).ConfigureAwait(false);
             await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} WHERE {TableRun.Deleted.Quoted} IS NULL").ConfigureAwait(false);
+            await Followers.RefuseAsync(run, table).ConfigureAwait(false);
             await KeyedRows.ReplaceAsync(run, run.Query(), table).ConfigureAwait(false);
             return;
         }

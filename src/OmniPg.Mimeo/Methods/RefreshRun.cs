@@ -76,6 +76,8 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     {
         if (options.KeepReaders && spec.Kind != ReplicationKind.Table)
             throw new ArgumentException($"'{spec.Target}' ({spec.Kind}) keeps no reader waiting for its load; KeepReaders means nothing for it.", nameof(spec));
+        if (options.NullCursor != NullCursor.Warn && !spec.HasCursor)
+            throw new ArgumentException($"'{spec.Target}' ({spec.Kind}) has no cursor column; NullCursor means nothing for it.", nameof(spec));
         if (options.Repull is null)
             return;
         if (!spec.HasCursor && !spec.HasChanges)
@@ -182,7 +184,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 _confirm[spec.Target] = log.Confirm;
                 break;
             default:
-                status = await new CursorMethod(run).RefreshAsync(limit, options.Repull, time.GetUtcNow()).ConfigureAwait(false);
+                status = await new CursorMethod(run).RefreshAsync(limit, options.Repull, options.NullCursor, time.GetUtcNow()).ConfigureAwait(false);
                 // What a view is made of says nothing of rows.
                 if (run.Relation.Kind is 'r' or 'p')
                     await SourceShape.CompareAsync(run, status != RefreshStatus.PausedForDst && options.Repull is { Start: null, End: null }, files: false).ConfigureAwait(false);

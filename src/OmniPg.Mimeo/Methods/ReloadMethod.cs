@@ -17,24 +17,17 @@ internal static class ReloadMethod
            OR d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = $1 AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
         """;
 
-    // Keys of other tables by which a DELETE takes or changes their rows as well, which the new rows do not bring back. $1 the table.
-    private const string Followers =
-        """
-        WITH own AS (SELECT $1 AS oid UNION SELECT relid::oid FROM pg_catalog.pg_partition_tree($1::regclass))
-        SELECT format('foreign key %I of %s', f.conname, f.conrelid::regclass) FROM pg_catalog.pg_constraint f
-        WHERE f.contype = 'f' AND f.confdeltype IN ('c', 'n', 'd') AND f.confrelid IN (SELECT oid FROM own) AND f.conrelid NOT IN (SELECT oid FROM own) ORDER BY 1 LIMIT 1
-        """;
-
     public static async Task<RefreshStatus> RefreshAsync(TableRun run, bool keepReaders)
     {
         var table = await RelationInfo.FindAsync(run.Destination, run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(run.Spec.Target);
         run.RequireFit(table);
+        if (run.Spec.TruncateCascade && !keepReaders)
+            await Followers.WarnOfTruncateAsync(run, table).ConfigureAwait(false);
         // A reader that has one table of a group and waits for this one would keep the group from its end, and each would wait for the other.
         await run.Destination.Unlimited.ExecuteAsync(keepReaders ? $"DELETE FROM {table.Name.Quoted}" : $"TRUNCATE {table.Name.Quoted}{(run.Spec.TruncateCascade ? " CASCADE" : "")}").ConfigureAwait(false);
         // Behind the DELETE, whose lock lets no further key come.
-        if (keepReaders && !run.Spec.TruncateCascade
-            && await run.Destination.ScalarAsync(Followers, PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) is string key)
-            throw new DependentObjectsException(run.Spec.Target, key);
+        if (keepReaders && !run.Spec.TruncateCascade)
+            await Followers.RefuseAsync(run, table).ConfigureAwait(false);
         await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r' && !keepReaders).ConfigureAwait(false);
         foreach (var sequence in run.Spec.Sequences)
             await SetAsync(run.Destination, sequence).ConfigureAwait(false);

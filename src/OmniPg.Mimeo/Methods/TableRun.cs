@@ -1,3 +1,4 @@
+using System.Transactions;
 using Npgsql;
 
 namespace OmniPg.Mimeo;
@@ -112,11 +113,13 @@ internal sealed class TableRun
             Source = source.Connection, Query = query, Destination = destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
             Into = columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})", BufferBytes = Options.PipeBufferBytes, Progress = progress, EstimatedRows = Relation.EstimatedRows,
             // Another session of the same role may end the statement; the driver has no way to do it for a COPY that writes.
-            CancelDestination = () =>
+            CancelDestination = async cancellation =>
             {
-                using var cancel = _destinationServer.CreateCommand("SELECT pg_catalog.pg_cancel_backend($1)");
-                cancel.Parameters.Add(PgParameter.Integer(pid));
-                cancel.ExecuteScalar();
+                using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
+                var another = await _destinationServer.OpenConnectionAsync(cancellation).ConfigureAwait(false);
+                await using var closing = another.ConfigureAwait(false);
+                await new PgSession(another, destination.CommandTimeoutSeconds, CancellationToken.None).ScalarAsync("SELECT pg_catalog.pg_cancel_backend($1)", PgParameter.Integer(pid)).ConfigureAwait(false);
+                outside.Complete();
             },
         };
         await pipe.RunAsync(destination.CancellationToken).ConfigureAwait(false);

@@ -87,9 +87,15 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         {
             key = wanted.Kind == ReplicationKind.Updater || wanted.HasChanges ? indexes.Key() : [];
             if (existing is not null)
+            {
                 run.RequireFit(existing);
+                if (key.Count > 0 && !await KeyedRows.MayUpsertAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false))
+                    await Followers.WarnAsync(run, existing).ConfigureAwait(false);
+            }
             else
+            {
                 await FillAsync(run, indexes, key, wanted.Target, "", options.PullData).ConfigureAwait(false);
+            }
         }
         var pulled = options.PullData && existing is null;
         await SpecTable.InsertAsync(session, store, wanted, sourceId, key).ConfigureAwait(false);

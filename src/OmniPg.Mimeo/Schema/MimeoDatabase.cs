@@ -39,6 +39,15 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
         return true;
     }, cancellationToken);
 
+    /// <summary>Works on the tables themselves in one transaction, while nobody installs them or does so, too.</summary>
+    public Task<T> ExclusivelyAsync<T>(string operation, Func<PgSession, MimeoStore, Task<T>> work, CancellationToken cancellationToken) => RunEachAsync(
+        operation, (session, _) => SchemaInstall.RunAsync(session, InstallLock, options.LockTimeout, async () =>
+        {
+            await SourceSession.AgreeAsync(session, options.LockTimeout).ConfigureAwait(false);
+            // Whoever had the lock before may have moved what was found.
+            return await work(session, (await FindAsync(session).ConfigureAwait(false)).Require(Name)).ConfigureAwait(false);
+        }), cancellationToken);
+
     /// <summary>Makes the tables of the configuration in the package's own schema.</summary>
     public Task InstallOwnAsync(PgSession session) => session.ExecuteTextAsync(SqlTemplate.Render(Read("own.sql"), _side, _side, withSide: true));
 

@@ -1,11 +1,12 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using Npgsql;
 
 namespace OmniPg.Mimeo;
 
 /// <summary>Connection strings of libpq, as <c>dblink_mapping_mimeo</c> stores them, to and from those of the driver.</summary>
-internal static class ConnectionInfo
+internal static partial class ConnectionInfo
 {
     // libpq's keyword and the driver's, in the order in which they are written.
     private static readonly (string Libpq, string Npgsql)[] Names =
@@ -32,17 +33,22 @@ internal static class ConnectionInfo
             if (!Names.Any(n => Same(n.Npgsql, key)) && !Dropped.Any(d => Same(d, key)))
                 throw new ArgumentException($"The setting '{key}' of the connection string cannot be stored for libpq.", nameof(connectionString));
         }
+        var (hosts, ports) = Apart(settings);
         var server = new StringBuilder();
         foreach (var (libpq, npgsql) in Names)
         {
-            if (libpq is "user" or "password" || !settings.ContainsKey(npgsql) || Convert.ToString(settings[npgsql], CultureInfo.InvariantCulture) is not { Length: > 0 } value)
-                continue;
-            value = libpq switch
+            var value = libpq switch
             {
+                "host" => hosts,
+                "port" => ports,
+                "user" or "password" => null,
+                _ when !settings.ContainsKey(npgsql) => null,
                 "sslmode" => settings.SslMode switch { SslMode.VerifyCA => "verify-ca", SslMode.VerifyFull => "verify-full", var mode => mode.ToString().ToLowerInvariant() },
-                "target_session_attrs" => value.ToLowerInvariant(),
-                _ => value,
+                "target_session_attrs" => settings.TargetSessionAttributes?.ToLowerInvariant(),
+                _ => Convert.ToString(settings[npgsql], CultureInfo.InvariantCulture),
             };
+            if (value is not { Length: > 0 })
+                continue;
             value = value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal);
             server.Append(server.Length > 0 ? " " : "").Append(libpq).Append("='").Append(value).Append('\'');
         }
@@ -56,24 +62,61 @@ internal static class ConnectionInfo
     {
         // A silent source must not time out, and each read of the socket allocates.
         var settings = new NpgsqlConnectionStringBuilder { CommandTimeout = 0, ReadBufferSize = 64 * 1024, WriteBufferSize = 32 * 1024, ApplicationName = "omnipg mimeo" };
+        var (hosts, addresses, ports) = ("", "", "");
         foreach (var (key, value) in Read(server))
         {
             switch (key)
             {
-                case "hostaddr": settings.Host = value; break;
+                case "host": hosts = value; break;
+                case "hostaddr": addresses = value; break;
                 case "sslmode": settings.SslMode = Enum.Parse<SslMode>(value.Replace("-", "", StringComparison.Ordinal), ignoreCase: true); break;
-                case "port": settings.Port = int.Parse(value.Split(',')[0], CultureInfo.InvariantCulture); break;
+                case "port": ports = value; break;
+                case "service": throw new FormatException("The keyword 'service' of a stored connection names an entry of a file that libpq reads and the driver does not.");
                 case "connect_timeout": settings.Timeout = Math.Clamp(int.Parse(value, CultureInfo.InvariantCulture), 0, 1024); break;
                 default:
                     settings[Names.FirstOrDefault(n => n.Libpq == key).Npgsql ?? throw new FormatException($"The keyword '{key}' of a stored connection has no counterpart in the driver.")] = value;
                     break;
             }
         }
+        var names = (addresses.Length > 0 ? addresses : hosts).Split(',');
+        if (names is [var only])
+        {
+            if (only.Length > 0)
+                settings.Host = only;
+            if (ports.Length > 0)
+                settings.Port = int.Parse(ports, CultureInfo.InvariantCulture);
+        }
+        else
+        {
+            settings.Host = Together(names, ports.Split(','));
+        }
         settings.Username = user;
         if (password is not null)
             settings.Password = password;
         return settings.ConnectionString;
     }
+
+    // The driver has a port behind its host, libpq in a list beside the one of hosts.
+    private static (string? Hosts, string? Ports) Apart(NpgsqlConnectionStringBuilder settings)
+    {
+        var own = settings.ContainsKey("Port") ? settings.Port.ToString(CultureInfo.InvariantCulture) : null;
+        if (settings.Host is not { Length: > 0 } hosts)
+            return (null, own);
+        var parts = hosts.Split(',', StringSplitOptions.TrimEntries).Select(h => HostAndPort().Match(h) is { Success: true } match ? (Host: match.Groups[1].Value.Trim('[', ']'), Port: match.Groups[2].Value) : (Host: h, Port: own)).ToArray();
+        return (string.Join(',', parts.Select(p => p.Host)), parts.Select(p => p.Port).Distinct().Count() == 1 ? parts[0].Port : string.Join(',', parts.Select(p => p.Port)));
+    }
+
+    // One port for all hosts, or one for each, where an empty one is the default (pqConnectOptions2, src/interfaces/libpq/fe-connect.c).
+    private static string Together(string[] hosts, string[] ports)
+    {
+        if (ports.Length != 1 && ports.Length != hosts.Length)
+            throw new FormatException($"A stored connection has '{string.Join(',', ports)}' as ports for the hosts '{string.Join(',', hosts)}'.");
+        return string.Join(',', hosts.Select((host, n) => ports[ports.Length == 1 ? 0 : n] is { Length: > 0 } port && !host.StartsWith('/')
+            ? string.Create(CultureInfo.InvariantCulture, $"{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{int.Parse(port, CultureInfo.InvariantCulture)}") : host));
+    }
+
+    [GeneratedRegex(@"^([^:\[\]]+|\[[^\]]*\]):([0-9]+)$")]
+    private static partial Regex HostAndPort();
 
     // conninfo_parse, src/interfaces/libpq/fe-connect.c: keyword = value, the value quoted or up to a space, backslashes escape in both.
     private static IEnumerable<(string Key, string Value)> Read(string text)

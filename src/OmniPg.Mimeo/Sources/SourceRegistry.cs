@@ -37,11 +37,24 @@ internal static class SourceRegistry
     }
 
     /// <summary>Connects to a source by the name or number that it is stored under, or by the data source that the options have for it.</summary>
+    /// <exception cref="SourceSettingException">What is stored cannot be used by the driver, and the options have nothing in its place.</exception>
     public static async Task<(int Id, SourceSession Session)> OpenAsync(PgSession session, MimeoStore store, MimeoOptions options, string name)
     {
-        var (id, connectionString) = await FindAsync(session, store, name).ConfigureAwait(false);
-        return (id, await SourceSession.OpenAsync(
-            name, options.Sources.TryGetValue(name, out var given) ? given : null, connectionString, session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false));
+        var (id, connection) = await FindAsync(session, store, name).ConfigureAwait(false);
+        var given = options.Sources.GetValueOrDefault(name);
+        return (id, await SourceSession.OpenAsync(name, given, given is null ? StringOf(name, connection) : "", session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false));
+    }
+
+    private static string StringOf(string name, (string Server, string User, string? Password) connection)
+    {
+        try
+        {
+            return ConnectionInfo.ToNpgsql(connection.Server, connection.User, connection.Password);
+        }
+        catch (Exception error) when (error is FormatException or ArgumentException or OverflowException)
+        {
+            throw new SourceSettingException(name, error);
+        }
     }
 
     /// <summary>Refuses a name that a source cannot have.</summary>
@@ -52,11 +65,11 @@ internal static class SourceRegistry
             throw new ArgumentException($"The name '{name}' is a number, by which sources of the extension are called.", nameof(name));
     }
 
-    private static async Task<(int Id, string ConnectionString)> FindAsync(PgSession session, MimeoStore store, string name)
+    private static async Task<(int Id, (string Server, string User, string? Password) Connection)> FindAsync(PgSession session, MimeoStore store, string name)
     {
         var found = await session.RowsAsync(
             $"SELECT m.data_source_id, m.data_source, m.username, m.pwd FROM {store.Of("dblink_mapping_mimeo")} m LEFT JOIN {store.Beside("source_name")} n USING (data_source_id) WHERE coalesce(n.name, m.data_source_id::text) = $1",
-            row => (row.GetInt32(0), ConnectionInfo.ToNpgsql(row.GetString(1), row.GetString(2), row.Text(3))), PgParameter.Text(name)).ConfigureAwait(false);
+            row => (row.GetInt32(0), (row.GetString(1), row.GetString(2), row.Text(3))), PgParameter.Text(name)).ConfigureAwait(false);
         return found is [var one, ..] ? one : throw new UnknownSourceException(name);
     }
 }

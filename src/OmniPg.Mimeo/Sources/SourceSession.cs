@@ -25,6 +25,13 @@ internal sealed class SourceSession : IAsyncDisposable
         WHERE c.relkind IN ('r', 'p') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') ORDER BY c.oid
         """;
 
+    // A standby that has not replayed all that it has received, or receives nothing, shows the state of an earlier time: what is written until then on its primary may lie below now.
+    private const string Clock =
+        """
+        SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() OR pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() AND EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) THEN pg_catalog.now()
+            ELSE least(pg_catalog.now(), coalesce(pg_catalog.pg_last_xact_replay_timestamp(), (SELECT checkpoint_time FROM pg_catalog.pg_control_checkpoint()))) END
+        """;
+
     private readonly NpgsqlDataSource _dataSource;
     private readonly NpgsqlDataSource? _owned;
     private NpgsqlTransaction? _transaction;
@@ -35,6 +42,9 @@ internal sealed class SourceSession : IAsyncDisposable
     public string Name { get; }
 
     public PgSession Session { get; }
+
+    /// <summary>The source's clock before the snapshot, or of what a standby had replayed by then; null for tables that no time bounds.</summary>
+    public DateTimeOffset? Now { get; private set; }
 
     /// <summary>Connects; nothing is read yet.</summary>
     /// <param name="name">Name of the source.</param>
@@ -99,6 +109,9 @@ internal sealed class SourceSession : IAsyncDisposable
         var queues = specs.Where(s => s.Queue is not null).ToArray();
         var readable = await AskAsync(specs[0].Source, source => source.RowsAsync(Lockable, row => QualifiedName.Create(row.GetString(0), row.GetString(1)),
             PgParameter.Texts(specs.Select(s => s.Source.Schema!.Value.Value)), PgParameter.Texts(specs.Select(s => s.Source.Name.Value)))).ConfigureAwait(false);
+        // Behind the snapshot a standby may have replayed what the snapshot does not show.
+        Now = specs.Any(s => s.Cursor?.TimeBoundary is not null)
+            ? await AskAsync(specs[0].Source, source => source.RowAsync(Clock, row => row.Instant(0))).ConfigureAwait(false) : null;
         _transaction = await Session.Connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, Session.CancellationToken).ConfigureAwait(false);
         await Session.ExecuteAsync(queues.Length > 0 ? "SET TRANSACTION READ WRITE" : "SET TRANSACTION READ ONLY").ConfigureAwait(false);
         await Session.ExecuteAsync("SET LOCAL row_security = off").ConfigureAwait(false);

@@ -65,6 +65,90 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Tables_of_a_file_are_planned_set_up_changed_and_left_alone()
+    {
+        using var folder = new TemporaryDirectory();
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY, t text); INSERT INTO orders SELECT i, 'x' FROM generate_series(1, 100) i", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+        var file = Path.Combine(folder.Path, "tables.json");
+        async Task<CliResult> ApplyAsync(string json, params string[] more)
+        {
+            await File.WriteAllTextAsync(file, json, TestContext.Current.CancellationToken);
+            return await cli.RunAsync(["mimeo", "apply", file, .. more]);
+        }
+
+        const string Tables = """{ "orders": { "kind": "snapshot", "from": "erp" }, "grown": { "kind": "inserter", "from": "erp", "source": "orders", "columns": ["id"], "cursor": { "serial": "id", "boundary": 0 } }, }""";
+        var plan = await ApplyAsync(Tables, "--plan");
+        var none = await cli.RunAsync("mimeo", "list");
+        var made = await ApplyAsync(Tables);
+        var again = await ApplyAsync(Tables);
+        var changed = await ApplyAsync("""{ "orders": { "kind": "snapshot", "from": "erp", "period": "1 hour", "condition": "WHERE id > 50" } }""", "--json");
+        var conflict = await ApplyAsync("""{ "orders": { "kind": "table", "from": "erp" } }""");
+        var wrong = await ApplyAsync("""{ "orders": { "kind": "table", "from": "erp", "batchLimits": 2 } }""");
+        var array = await ApplyAsync("[]");
+
+        plan.Should().Be(new CliResult(0, "public.orders\tcreated\t\npublic.grown\tcreated\t\n", ""));
+        none.Output.Should().BeEmpty();
+        made.Should().Be(plan);
+        again.Should().Be(new CliResult(0, "public.orders\tunchanged\t\npublic.grown\tunchanged\t\n", ""));
+        (await cli.Database.ScalarAsync<string>("SELECT (SELECT count(*) FROM orders) || ' ' || (SELECT count(*) FROM grown)", TestContext.Current.CancellationToken)).Should().Be("100 99");
+        JsonDocument.Parse(changed.Output).RootElement[0].GetProperty("changed").EnumerateArray().Select(e => e.GetString()).Should().Equal("Period", "Condition");
+        (conflict.ExitCode, conflict.Error).Should().Be((2, "omnipg: What the rows that are here stand for cannot be changed: 'public.orders' is managed with another Kind.\nhint: Nothing was changed. Drop such a table from the configuration and create it anew.\n"));
+        wrong.Should().Be(new CliResult(64, "", $"omnipg: '{file}', 'orders': 'batchLimits': a table has no such property.\n"));
+        array.ExitCode.Should().Be(64);
+    }
+
+    [Fact]
+    public async Task Rows_that_differ_are_named_and_repaired()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY, t text); INSERT INTO orders SELECT i, 'x' FROM generate_series(1, 100) i", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+        await cli.RunAsync("mimeo", "create", "dml", "orders", "--from", "erp");
+        await cli.Database.ExecuteAsync("DELETE FROM orders WHERE id = 7; UPDATE orders SET t = 'y' WHERE id = 8; INSERT INTO orders VALUES (101, 'z')", TestContext.Current.CancellationToken);
+
+        var found = await cli.RunAsync("mimeo", "compare", "orders");
+        var json = JsonDocument.Parse((await cli.RunAsync("mimeo", "compare", "orders", "--json", "--max", "1")).Output).RootElement;
+        var repaired = await cli.RunAsync("mimeo", "compare", "orders", "--repair", "--max", "0");
+        var equal = await cli.RunAsync("mimeo", "compare", "orders");
+        var wrong = await cli.RunAsync("mimeo", "compare", "orders", "--max", "-1");
+
+        found.Should().Be(new CliResult(1, "(101)\tmissing at the source\n(7)\tmissing here\n(8)\tother values\n'public.orders' differs from its source: 1 rows missing here, 1 missing at the source, 1 with other values\n", ""));
+        (json.GetProperty("equal").GetBoolean(), json.GetProperty("otherValues").GetInt64(), json.GetProperty("rows").GetArrayLength(), json.GetProperty("rows")[0].GetProperty("key").GetString()).Should().Be((false, 1, 1, "(101)"));
+        repaired.Should().Be(new CliResult(0, "'public.orders' differed from its source and is repaired: 1 rows missing here, 1 missing at the source, 1 with other values\n", ""));
+        equal.Should().Be(new CliResult(0, "'public.orders' is equal to its source: 100 rows\n", ""));
+        wrong.ExitCode.Should().Be(64);
+    }
+
+    [Fact]
+    public async Task A_pattern_stands_for_many_tables()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one VALUES (1); CREATE TABLE onward (id int); CREATE TABLE two (id int PRIMARY KEY)", TestContext.Current.CancellationToken);
+        await cli.Database.ExecuteAsync("CREATE SCHEMA dw", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+
+        var check = await cli.RunAsync("mimeo", "create", "dml", "on*", "--from", "erp", "--to", "dw", "--check");
+        var some = await cli.RunAsync("mimeo", "create", "dml", "on*", "--from", "erp", "--to", "dw");
+        var rest = await cli.RunAsync("mimeo", "create", "table", "public.*", "--from", "erp", "--to", "dw");
+        var none = await cli.RunAsync("mimeo", "create", "table", "public.*", "--from", "erp", "--to", "dw");
+        var refreshed = await cli.RunAsync("mimeo", "refresh", "dw.o*", "dw.one");
+        var nothing = await cli.RunAsync("mimeo", "refresh", "other.*");
+
+        check.ExitCode.Should().Be(2);
+        (some.ExitCode, some.Output).Should().Be((2, "dw.one\t1\t\n"));
+        some.Error.Should().StartWith("omnipg: dw.onward: Source table 'public.onward' has no valid primary key");
+        rest.Should().Be(new CliResult(0, "dw.onward\t0\t\ndw.two\t0\t\n", ""));
+        (none.ExitCode, none.Error).Should().Be((64, "omnipg: No table of source 'erp' fits 'public.*' from which nothing comes here.\n"));
+        refreshed.Output.Split('\n').Select(l => l.Split('\t')[0]).Should().Equal("dw.one", "dw.onward", "");
+        (nothing.ExitCode, nothing.Error).Should().Be((64, "omnipg: No managed table fits 'other.*'.\n"));
+    }
+
+    [Fact]
     public async Task A_logical_table_is_followed_until_the_program_is_ended()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
@@ -155,7 +239,7 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         dml.Should().Be(new CliResult(0, "'public.orders' is managed, with 100 rows\n", ""));
         logdel.ExitCode.Should().Be(0);
         due.Should().Be(new CliResult(0, "", ""));
-        (wrong.ExitCode, wrong.Error).Should().Be((64, "omnipg: --due takes no table and no --group, --limit, --repull, --keep-readers or --follow.\n"));
+        (wrong.ExitCode, wrong.Error).Should().Be((64, "omnipg: --due takes no table and no --group, --limit, --repull, --keep-readers, --nulls or --follow.\n"));
         valid.Should().Be(new CliResult(0, "'public.kept' is equal to its source: 90 rows here, 90 there\n", ""));
         (differs.ExitCode, differs.Output).Should().Be((1, "'public.orders' differs from its source: 91 rows here, 90 there\n"));
         (grouped.ExitCode, limited.ExitCode).Should().Be((0, 64));

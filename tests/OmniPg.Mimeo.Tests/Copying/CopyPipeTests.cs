@@ -208,7 +208,7 @@ public sealed class CopyPipeTests(PgClusterFixture fixture)
         var pid = run.Source.ProcessID;
 
         var pipe = run.Pipe("SELECT i, 'text ' || i FROM (SELECT generate_series(1, 10000) AS i) s WHERE i < 5000 OR pg_sleep(600) IS NOT NULL", "t", bufferBytes: 4096,
-            cancelDestination: () => throw new NpgsqlException("no connection to be had"), abandonTime: TimeSpan.FromMilliseconds(200));
+            cancelDestination: _ => throw new NpgsqlException("no connection to be had"), abandonTime: TimeSpan.FromMilliseconds(200));
         var copying = pipe.RunAsync(TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(() => IsAsync(run.Destination.ProcessID, "wait_event_type = 'Lock'"), "the destination waits", cancellationToken: TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(() => WaitsAsync(pid, "Timeout", "PgSleep"), "the source sleeps", cancellationToken: TestContext.Current.CancellationToken);

@@ -27,16 +27,16 @@ internal sealed class PipeRun : IAsyncDisposable
     }
 
     public CopyPipe Pipe(string query, string table, CopyFormat format = CopyFormat.Binary, int bufferBytes = 64 * 1024, long partBytes = 64 << 20, bool freeze = false,
-        Action? cancelDestination = null, TimeSpan? abandonTime = null)
+        Func<CancellationToken, Task>? cancelDestination = null, TimeSpan? abandonTime = null)
     {
         var pid = Destination.ProcessID;
         return new CopyPipe
         {
             Source = Source, Query = query, Destination = Destination, Into = table, Name = QualifiedName.Parse(table), Format = format,
-            BufferBytes = bufferBytes, PartBytes = partBytes, Freeze = freeze, AbandonTime = abandonTime ?? TimeSpan.FromSeconds(10), CancelDestination = cancelDestination ?? (() =>
+            BufferBytes = bufferBytes, PartBytes = partBytes, Freeze = freeze, AbandonTime = abandonTime ?? TimeSpan.FromSeconds(10), CancelDestination = cancelDestination ?? (async cancellation =>
             {
-                using var command = _databases.Destination.DataSource.CreateCommand($"SELECT pg_cancel_backend({pid})");
-                command.ExecuteScalar();
+                await using var command = _databases.Destination.DataSource.CreateCommand($"SELECT pg_cancel_backend({pid})");
+                await command.ExecuteScalarAsync(cancellation);
             }),
         };
     }

@@ -128,4 +128,36 @@ public sealed class ExtensionTests(PgClusterFixture fixture)
 
         await databases.ShouldBeEqualAsync("SELECT * FROM own", "SELECT * FROM own");
     }
+
+    [Fact]
+    public async Task Who_moves_the_configuration_waits_for_whoever_installs_or_moves_it_and_finds_what_they_left()
+    {
+        await using var databases = await TwoDatabases.CreateAsync(fixture.Cluster);
+        Assert.SkipUnless(await databases.DestinationAsync<bool>("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'mimeo')"), "The extension mimeo is not installed.");
+        await databases.AtDestinationAsync("CREATE SCHEMA dblink; CREATE SCHEMA ext; CREATE EXTENSION dblink SCHEMA dblink; CREATE EXTENSION mimeo SCHEMA ext; INSERT INTO ext.dblink_mapping_mimeo (data_source, username) VALUES ('dbname=x', 'y')");
+        var client = new MimeoClient(databases.Destination.DataSource, new MimeoOptions { LockTimeout = TimeSpan.FromMilliseconds(200) });
+        await client.EnsureCreatedAsync(TestContext.Current.CancellationToken);
+
+        await using (await QueueTests.HoldAsync(databases.Destination, "SELECT pg_advisory_lock(hashtextextended('omnipg_mimeo.install', 0))"))
+        {
+            var importing = () => client.ImportFromExtensionAsync(TestContext.Current.CancellationToken);
+            await importing.Should().ThrowAsync<MimeoLockException>();
+        }
+
+        (await BothAsync(c => c.ImportFromExtensionAsync(TestContext.Current.CancellationToken))).Should().BeEquivalentTo("1 moved", "mimeo.conflict");
+        (await BothAsync(c => c.ExportToExtensionAsync(TestContext.Current.CancellationToken))).Should().BeEquivalentTo("1 moved", "mimeo.conflict");
+        (await databases.DestinationAsync<long>("SELECT count(*) FROM ext.dblink_mapping_mimeo")).Should().Be(1);
+
+        Task<string[]> BothAsync(Func<MimeoClient, Task<MoveResult>> move) => Task.WhenAll(Enumerable.Range(0, 2).Select(async _ =>
+        {
+            try
+            {
+                return $"{(await move(new MimeoClient(databases.Destination.DataSource))).Sources} moved";
+            }
+            catch (MimeoException error)
+            {
+                return error.Code;
+            }
+        }));
+    }
 }

@@ -200,4 +200,25 @@ public sealed class CursorTests(PgClusterFixture fixture)
         (await mimeo.Databases.DestinationAsync<int>("SELECT max(col1) FROM half")).Should().Be(9999);
         (await mimeo.Client.FindAsync(QualifiedName.Parse("public.half"), TestContext.Current.CancellationToken))!.LastValue.Should().Be("9999");
     }
+
+    [Fact]
+    public async Task Rows_without_a_cursor_value_are_told_ignored_or_make_the_refresh_fail()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, ver bigint); INSERT INTO t SELECT i, nullif(i, 5) FROM generate_series(1, 10) i");
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.t", s => s with { Cursor = CursorColumn.Serial("ver", 0) });
+        await mimeo.Databases.AtSourceAsync("INSERT INTO t VALUES (11, 11)");
+
+        var failing = () => mimeo.RefreshAsync("public.t", new RefreshOptions { NullCursor = NullCursor.Fail });
+        (await failing.Should().ThrowAsync<NullCursorException>()).Which.Message.Should().StartWith("Source table 'public.t' has rows without a value in 'ver', which never come to 'public.t'.");
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM t")).Should().Be(8);
+        var ignored = await mimeo.RefreshAsync("public.t", new RefreshOptions { NullCursor = NullCursor.Ignore });
+        (ignored.Rows, ignored.Warnings.Count).Should().Be((1, 0));
+        (await mimeo.RefreshAsync("public.t")).Warnings.Should().Equal("Rows without a value in 'ver' are never copied.");
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET ver = 12 WHERE id = 5");
+        (await failing()).LastValue.Should().Be("11");
+        await mimeo.CreateAsync(ReplicationKind.Table, "public.t", s => s with { Destination = QualifiedName.Parse("public.whole") });
+        var senseless = () => mimeo.RefreshAsync("public.whole", new RefreshOptions { NullCursor = NullCursor.Ignore });
+        await senseless.Should().ThrowAsync<ArgumentException>();
+    }
 }

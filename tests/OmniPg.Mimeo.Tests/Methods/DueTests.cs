@@ -28,4 +28,70 @@ public sealed class DueTests(PgClusterFixture fixture)
         rest.Failures.Should().ContainSingle();
         (await mimeo.Client.RefreshDueAsync(new DueOptions { Kinds = [ReplicationKind.Snapshot], MaxParallelTables = 4 }, cancellationToken: TestContext.Current.CancellationToken)).Results.Should().BeEmpty();
     }
+
+    [Fact]
+    public async Task A_source_that_has_its_number_of_tables_keeps_no_other_source_waiting()
+    {
+        var (started, ends) = (new List<string>(), new Dictionary<string, TaskCompletionSource<RefreshResult>>());
+        var run = new DueRun(new DueOptions { MaxParallelTables = 3, MaxParallelPerSource = 2 }, (table, _) =>
+        {
+            lock (started)
+            {
+                started.Add(table.Name.Value);
+                return (ends[table.Name.Value] = new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
+        }).RunAsync([(Named("a1"), 1), (Named("a2"), 1), (Named("a3"), 1), (Named("b1"), 2), (Named("b2"), 2)], TestContext.Current.CancellationToken);
+
+        await StartedAsync("a1", "a2", "b1");
+        ends["b1"].SetException(new NotManagedException("b1"));
+        await StartedAsync("a1", "a2", "b1", "b2");
+        ends["a2"].SetResult(Result("a2"));
+        await StartedAsync("a1", "a2", "b1", "b2", "a3");
+        foreach (var name in (string[])["a1", "b2", "a3"])
+            ends[name].SetResult(Result(name));
+
+        var done = await run;
+        done.Results.Select(r => r.Destination.Name.Value).Should().BeEquivalentTo("a2", "a1", "b2", "a3");
+        done.Failures.Select(f => f.Destination.Name.Value).Should().Equal("b1");
+
+        Task StartedAsync(params string[] names) => Eventually.TrueAsync(() =>
+        {
+            lock (started)
+                return Task.FromResult(started.Order().SequenceEqual(names.Order()));
+        }, $"{string.Join(", ", names)} have begun", cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task An_error_that_is_none_of_a_table_ends_those_that_run_and_begins_no_other()
+    {
+        var (begun, ended, slow) = (0, 0, new TaskCompletionSource());
+        var running = () => new DueRun(new DueOptions { MaxParallelTables = 2 }, async (table, cancellation) =>
+        {
+            Interlocked.Increment(ref begun);
+            if (table.Name.Value == "bad")
+            {
+                // Not before the other one has begun.
+                await slow.Task;
+                throw new InvalidOperationException("none of a table");
+            }
+            slow.SetResult();
+            try
+            {
+                await Task.Delay(Timeout.Infinite, cancellation);
+            }
+            finally
+            {
+                Interlocked.Increment(ref ended);
+            }
+            return Result("never");
+        }).RunAsync([(Named("slow"), 1), (Named("bad"), 1), (Named("later"), 1)], TestContext.Current.CancellationToken);
+
+        await running.Should().ThrowAsync<InvalidOperationException>();
+
+        (begun, ended).Should().Be((2, 1));
+    }
+
+    private static QualifiedName Named(string name) => QualifiedName.Create("public", name);
+
+    private static RefreshResult Result(string name) => new(Named(name), ReplicationKind.Table, RefreshStatus.Refreshed, 1, 1, CopyFormat.Binary, null, TimeSpan.Zero, []);
 }

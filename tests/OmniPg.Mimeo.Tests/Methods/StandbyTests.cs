@@ -60,6 +60,25 @@ public sealed class StandbyTests(PgClusterFixture fixture)
             return await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM timed") == 2;
         }, "both rows have come", cancellationToken: TestContext.Current.CancellationToken);
 
+        // Nor may it be replayed between the snapshot and the look at the clock.
+        await standby.ExecuteAsync("SELECT pg_wal_replay_pause()", TestContext.Current.CancellationToken);
+        await StandsAsync("pg_get_wal_replay_pause_state() = 'paused'");
+        await source.ExecuteAsync("INSERT INTO timed VALUES (3, clock_timestamp())", TestContext.Current.CancellationToken);
+        later = await source.ScalarAsync<string>("SELECT at::text FROM timed WHERE id = 3", TestContext.Current.CancellationToken);
+        await StandsAsync($"pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn() AND clock_timestamp() > timestamptz '{later}' + interval '200 ms'");
+        var timed = (await mimeo.Client.FindAsync(QualifiedName.Parse("public.timed"), TestContext.Current.CancellationToken))!;
+        var options = new MimeoOptions();
+        var seen = await new MimeoDatabase(mimeo.Databases.Destination.DataSource, options).RunAsync("look at the bound", async (session, store) =>
+        {
+            await using var there = await SourceSession.OpenAsync("standby", null, standby.GetConnectionString(source.Name), 30, TestContext.Current.CancellationToken);
+            await there.TakeSnapshotAsync(options.LockTimeout, timed);
+            await standby.ExecuteAsync("SELECT pg_wal_replay_resume()", TestContext.Current.CancellationToken);
+            await CaughtUpAsync();
+            var run = await TableRun.BeginAsync(timed, store, session, there, options, mimeo.Databases.Destination.DataSource, null);
+            return await new CursorMethod(run).FirstRowsAsync();
+        }, TestContext.Current.CancellationToken);
+        (await source.ScalarAsync<bool>($"SELECT {seen} FROM timed WHERE id = 3", TestContext.Current.CancellationToken)).Should().BeFalse("the snapshot does not show the row");
+
         Task StandsAsync(string condition) => Eventually.TrueAsync(
             () => standby.ScalarAsync<bool>($"SELECT {condition}", TestContext.Current.CancellationToken), condition, cancellationToken: TestContext.Current.CancellationToken);
 

@@ -43,11 +43,28 @@ public sealed class UpdateTests(PgClusterFixture fixture)
         foreach (var other in (ReplicationSpec[])[created with { Condition = "WHERE col1 > 5" }, created with { Columns = ["col1", "col2"] }, created with { Key = ["col2"] }, created with { From = "other" }, created with { Source = QualifiedName.Parse("public.u"), Destination = created.Target }])
         {
             var changing = () => UpdateAsync(mimeo, other);
-            (await changing.Should().ThrowAsync<ArgumentException>()).Which.Message.Should().StartWith("Of 'public.t' (Dml) only Period, BatchLimit, Audit and the options of its kind can be changed.");
+            (await changing.Should().ThrowAsync<ArgumentException>()).Which.Message.Should().StartWith("Of 'public.t' (Dml) only Period, BatchLimit, Audit and the options of its kind can be changed, and ");
         }
         var unknown = () => UpdateAsync(mimeo, created with { Destination = QualifiedName.Parse("public.nowhere") });
         await unknown.Should().ThrowAsync<NotManagedException>();
         (await mimeo.Client.FindAsync(created.Target, TestContext.Current.CancellationToken)).Should().BeEquivalentTo(created);
+    }
+
+    [Fact]
+    public async Task A_queue_or_a_slot_of_somebody_else_is_refused_and_none_is_that_of_the_table()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.t");
+        var created = (await mimeo.CreateAsync(ReplicationKind.Dml, "public.t")).Spec;
+
+        foreach (var other in (ReplicationSpec[])[created with { Queue = QualifiedName.Parse("omnipg_mimeo.public_u_q") }, created with { Slot = "mine" }])
+        {
+            var changing = () => UpdateAsync(mimeo, other with { BatchLimit = 5 });
+            (await changing.Should().ThrowAsync<ArgumentException>()).Which.Message.Should().Contain(other.Queue == created.Queue ? "and Slot would be" : "and Queue would be");
+        }
+
+        (await mimeo.Client.FindAsync(created.Target, TestContext.Current.CancellationToken)).Should().BeEquivalentTo(created);
+        (await UpdateAsync(mimeo, created with { Queue = null, BatchLimit = 5 })).Should().BeEquivalentTo(created with { BatchLimit = 5 });
     }
 
     private static Task<ReplicationSpec> UpdateAsync(Mimeo mimeo, ReplicationSpec spec) => mimeo.Client.UpdateAsync(spec, TestContext.Current.CancellationToken);

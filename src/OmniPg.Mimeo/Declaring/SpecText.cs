@@ -1,0 +1,96 @@
+using System.Globalization;
+
+namespace OmniPg.Mimeo;
+
+/// <summary>A specification out of names and texts, as a section of a configuration flattens them: <c>Columns:0</c>, <c>Cursor:Time</c>.</summary>
+internal sealed class SpecText
+{
+    private readonly Dictionary<string, string> _values = new(StringComparer.OrdinalIgnoreCase);
+
+    private SpecText(IEnumerable<KeyValuePair<string, string?>> values)
+    {
+        foreach (var (name, text) in values)
+        {
+            // A section has its own name without a text.
+            if (text is not null && !_values.TryAdd(name, text))
+                throw new FormatException($"'{name}' stands there twice.");
+        }
+    }
+
+    /// <exception cref="FormatException">One of them cannot be read, is missing or means nothing.</exception>
+    public static ReplicationSpec Parse(QualifiedName destination, IEnumerable<KeyValuePair<string, string?>> values)
+    {
+        var text = new SpecText(values);
+        var spec = new ReplicationSpec
+        {
+            Kind = text.Take("Kind", Kind) ?? throw new FormatException("'Kind' is missing."),
+            From = text.Take("From") ?? throw new FormatException("'From' is missing."),
+            Source = text.Take("Source", t => QualifiedName.Parse(t)) ?? destination,
+            Destination = destination,
+            Columns = text.List("Columns"),
+            Condition = text.Take("Condition"),
+            Cursor = text.Cursor(),
+            Key = text.List("Key"),
+            Period = text.Take("Period", t => PgInterval.Parse(t)),
+            BatchLimit = text.Take("BatchLimit", t => int.Parse(t, NumberStyles.None, CultureInfo.InvariantCulture)),
+            Audit = text.Take("Audit", bool.Parse) ?? true,
+            SkipUnchanged = text.Take("SkipUnchanged", bool.Parse) ?? true,
+            PostScript = text.List("PostScript"),
+            TruncateCascade = text.Take("TruncateCascade", bool.Parse) ?? false,
+            Sequences = [.. text.List("Sequences").Select(q => QualifiedName.Parse(q))],
+        };
+        return text._values.Keys.Order(StringComparer.OrdinalIgnoreCase).FirstOrDefault() is { } unknown ? throw new FormatException($"'{unknown}': a table has no such property.") : spec;
+    }
+
+    private static ReplicationKind Kind(string text) => Enum.TryParse<ReplicationKind>(text, ignoreCase: true, out var kind) && Enum.IsDefined(kind) && !char.IsAsciiDigit(text[0])
+        ? kind : throw new FormatException($"It is none of {string.Join(", ", Enum.GetNames<ReplicationKind>())}.");
+
+    private CursorColumn? Cursor()
+    {
+        var (time, serial, boundary) = (Take("Cursor:Time"), Take("Cursor:Serial"), Take("Cursor:Boundary"));
+        try
+        {
+            return (time, serial) switch
+            {
+                (null, null) => boundary is null ? null : throw new FormatException("It needs Time or Serial."),
+                ({ } column, null) => CursorColumn.Time(column, boundary is null ? (PgInterval?)null : PgInterval.Parse(boundary)),
+                (null, { } column) => boundary is null ? CursorColumn.Serial(column) : CursorColumn.Serial(column, long.Parse(boundary, NumberStyles.None, CultureInfo.InvariantCulture)),
+                _ => throw new FormatException("Time and Serial contradict each other."),
+            };
+        }
+        catch (Exception error) when (error is FormatException or OverflowException or ArgumentException)
+        {
+            throw new FormatException($"'Cursor' cannot be read: {error.Message}", error);
+        }
+    }
+
+    private string? Take(string name) => _values.Remove(name, out var text) ? text : null;
+
+    private T? Take<T>(string name, Func<string, T> read)
+        where T : struct
+    {
+        if (Take(name) is not { } text)
+            return null;
+        try
+        {
+            return read(text);
+        }
+        catch (Exception error) when (error is FormatException or OverflowException or ArgumentException)
+        {
+            throw new FormatException($"'{name}' cannot be '{text}': {error.Message}", error);
+        }
+    }
+
+    private string[] List(string name)
+    {
+        if (_values.ContainsKey(name))
+            throw new FormatException($"'{name}' is a list.");
+        var (prefix, list) = (name + ":", new SortedDictionary<int, string>());
+        foreach (var key in _values.Keys.Where(k => k.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).ToArray())
+        {
+            if (!int.TryParse(key.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var place) || !list.TryAdd(place, Take(key)!))
+                throw new FormatException($"'{key}' is no place of a list.");
+        }
+        return [.. list.Values];
+    }
+}

@@ -1,0 +1,99 @@
+using OmniPg.Testing;
+
+namespace OmniPg.Mimeo.Tests;
+
+/// <summary>Rows that differ from those of the source: found, told and repaired.</summary>
+public sealed class ComparisonTests(PgClusterFixture fixture)
+{
+    [Theory]
+    [InlineData(ReplicationKind.Updater)]
+    [InlineData(ReplicationKind.Dml)]
+    [InlineData(ReplicationKind.Logdel)]
+    [InlineData(ReplicationKind.Logical)]
+    public async Task Rows_that_differ_are_told_by_their_keys_and_repaired_and_what_is_still_to_come_is_left_to_the_refresh(ReplicationKind kind)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id text COLLATE \"C\", n int, ver bigint, at timestamptz DEFAULT now(), w text, PRIMARY KEY (id, n)); INSERT INTO t SELECT 'k' || i, i % 3, i, now(), 'ü' FROM generate_series(1, 1000) i");
+        await mimeo.CreateAsync(kind, "public.t", s => s with { Cursor = kind == ReplicationKind.Updater ? CursorColumn.Serial("ver", 0) : null });
+        await mimeo.Databases.AtDestinationAsync("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || quote_ident(current_database()) || ' SET TimeZone TO \"Asia/Tokyo\"'; END $$");
+        (await CompareAsync(mimeo)).IsEqual.Should().BeTrue();
+        // What the next refresh brings: no difference, and none that a repair would bring.
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET w = 'new', ver = 2000 + ver WHERE ver <= 10; INSERT INTO t VALUES ('late', 1, 5000, now(), 'x'), ('later', 1, 5001, now(), 'x')" + (kind == ReplicationKind.Updater ? "" : "; DELETE FROM t WHERE ver = 20"));
+        await mimeo.Databases.AtDestinationAsync("UPDATE t SET w = 'u' WHERE ver = 500; DELETE FROM t WHERE ver = 600; INSERT INTO t (id, n, ver, w) VALUES ('extra, (\"odd\")', 0, 7, 'here')");
+        var before = await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM t");
+
+        var found = await CompareAsync(mimeo);
+
+        (found.MissingHere, found.MissingAtSource, found.Different, found.IsRepaired, found.IsEqual).Should().Be((1, 1, 1, false, false));
+        found.Rows.Should().Equal(
+            new RowDifference("(\"extra, (\"\"odd\"\")\",0)", RowDifferenceKind.MissingAtSource), new RowDifference("(k500,2)", RowDifferenceKind.OtherValues), new RowDifference("(k600,0)", RowDifferenceKind.MissingHere));
+        (await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM t")).Should().Be(before);
+        var repaired = await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+
+        (repaired.MissingHere, repaired.MissingAtSource, repaired.Different, repaired.IsRepaired).Should().Be((1, 1, 1, true));
+        repaired.Rows.Should().Equal(found.Rows);
+        (await CompareAsync(mimeo)).IsEqual.Should().BeTrue();
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM t WHERE w = 'new'")).Should().Be(kind == ReplicationKind.Logical ? 10 : 0);
+        if (kind == ReplicationKind.Logdel)
+            (await mimeo.Databases.DestinationAsync<string>("SELECT w FROM t WHERE mimeo_source_deleted IS NOT NULL")).Should().Be("here");
+        await mimeo.RefreshAsync("public.t");
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t" + (kind == ReplicationKind.Updater ? " WHERE id <> 'later'" : ""), "SELECT id, n, ver, at, w FROM t" + (kind == ReplicationKind.Logdel ? " WHERE mimeo_source_deleted IS NULL" : ""));
+        var none = await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+        (none.IsEqual, none.IsRepaired).Should().Be((true, false));
+    }
+
+    [Fact]
+    public async Task A_row_that_the_source_has_is_not_deleted_though_the_method_does_not_see_it_any_more()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, ver bigint, w text); INSERT INTO t SELECT i, i, 'x' FROM generate_series(1, 10) i");
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.t", s => s with { Cursor = CursorColumn.Serial("ver", 0) });
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET ver = NULL, w = 'out of sight' WHERE id = 5; DELETE FROM t WHERE id = 6");
+
+        var repaired = await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+
+        repaired.Rows.Should().Equal(new RowDifference("(6)", RowDifferenceKind.MissingAtSource));
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(id || w, ' ' ORDER BY id) FROM t")).Should().Be("1x 2x 3x 4x 5x 7x 8x 9x");
+    }
+
+    [Fact]
+    public async Task All_rows_are_repaired_however_few_are_told_and_a_key_that_stands_here_twice_is_one_again()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.t");
+        await mimeo.Databases.AtDestinationAsync("CREATE TABLE t (col1 int, col2 text, col3 timestamptz)");
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+
+        var filled = await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), new ComparisonOptions { MaxRows = 3 }, TestContext.Current.CancellationToken);
+
+        (filled.MissingHere, filled.SourceRows, filled.DestinationRows).Should().Be((10_000, 10_000, 0));
+        filled.Rows.Select(r => r.Key).Should().Equal("(1)", "(10)", "(100)");
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT * FROM t");
+        await mimeo.Databases.AtDestinationAsync("INSERT INTO t SELECT * FROM t WHERE col1 = 7");
+        var doubled = await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+        doubled.Rows.Should().Equal(new RowDifference("(7)", RowDifferenceKind.OtherValues));
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT * FROM t");
+    }
+
+    [Fact]
+    public async Task A_repair_that_the_destination_refuses_in_part_changes_nothing()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, w text); INSERT INTO t SELECT i, 'x' FROM generate_series(1, 10) i");
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        await mimeo.CreateAsync(ReplicationKind.Table, "public.t", s => s with { Destination = QualifiedName.Parse("public.whole") });
+        await mimeo.Databases.AtDestinationAsync("INSERT INTO t VALUES (11, 'extra'); UPDATE t SET w = 'y' WHERE id = 1; ALTER TABLE t ADD CHECK (w <> 'x') NOT VALID");
+        var before = await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM t");
+
+        var repairing = () => mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+        (await repairing.Should().ThrowAsync<MimeoServerException>()).Which.SqlState.Should().Be("23514");
+
+        (await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM t")).Should().Be(before);
+        await using (await QueueTests.HoldAsync(mimeo.Databases.Destination, "SELECT pg_advisory_lock(hashtext('mimeo advisory lock'), hashtext('public.t'))"))
+            await repairing.Should().ThrowAsync<MimeoLockException>();
+        var keyless = () => mimeo.Client.CompareAsync(QualifiedName.Parse("public.whole"), cancellationToken: TestContext.Current.CancellationToken);
+        (await keyless.Should().ThrowAsync<ArgumentException>()).Which.Message.Should().StartWith("'public.whole' (Table) has no key to tell its rows by");
+    }
+
+    private static Task<ComparisonResult> CompareAsync(Mimeo mimeo) => mimeo.Client.CompareAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+}
