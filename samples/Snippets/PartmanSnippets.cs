@@ -41,6 +41,17 @@ internal static class PartmanSnippets
         #endregion
     }
 
+    public static async Task SubPartitions(PartmanClient partman)
+    {
+        #region partman-sub-partitions
+        await partman.CreateAsync(QualifiedName.Parse("app.events"), new PartitionSetOptions
+        {
+            Control = "tenant", IdInterval = 1000,
+            SubPartitions = new PartitionSetOptions { Control = "created_at", Interval = "1 month", Retention = "1 year", WhenExpired = ExpiredAction.Drop },
+        });
+        #endregion
+    }
+
     public static void Host(IServiceCollection services, string connectionString)
     {
         #region partman-host
