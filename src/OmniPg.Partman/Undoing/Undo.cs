@@ -273,7 +273,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
     private string Move(Look look, Partition partition, string place) => "DO " + PgLiteral.Quote(
         $"""
          DECLARE gone pg_catalog.int8; come pg_catalog.int8; last pg_catalog.tid; BEGIN
-         WITH {Moving(look, partition, $"ARRAY(SELECT b.ctid FROM ONLY {partition.Name.Quoted} AS b WHERE b.ctid > '{place}'::pg_catalog.tid LIMIT {Number(wish.BatchSize)})")}
+         WITH {Moving(look, partition, $"ARRAY(SELECT b.ctid FROM ONLY {partition.Name.Quoted} AS b WHERE b.ctid > {PgLiteral.Quote(place)}::pg_catalog.tid LIMIT {Number(wish.BatchSize)})")}
          SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM put), (SELECT max(m.place) FROM moved AS m) INTO gone, come, last;
          {Counted(look, "last::pg_catalog.text")}
          END
