@@ -1,11 +1,20 @@
+using System.Buffers;
 using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Wal;
 
 /// <summary>Asks the sources in their order for a file and takes the first copy that is valid to its last byte.</summary>
-internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, ILogger log)
+/// <param name="options">The sources.</param>
+/// <param name="copier">The pump.</param>
+/// <param name="log">Where to log.</param>
+/// <param name="isAhead">Whether it fetches for a spool. Its files are validated when they are handed out, record by record; until then it is enough that they are the right ones and complete.</param>
+internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, ILogger log, bool isAhead = false)
 {
+    // Small enough for the processor's cache.
+    private const int PieceBytes = 256 * 1024;
+
+    private readonly WalValidation _level = isAhead && options.Validation == WalValidation.Full ? WalValidation.Header : options.Validation;
     private bool _saidUnknownVersion;
 
     /// <returns>The copy; null when every source proved to be an archive and none has the file.</returns>
@@ -93,7 +102,10 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             var copy = new FetchedCopy(path, source.Store, key);
             try
             {
-                var summary = copy.Summary = await CopyAsync(content, copy, name, expectations, cancellationToken).ConfigureAwait(false);
+                var validator = new WalSegmentValidator(name, _level, expectations);
+                var summary = copy.Summary = isAhead
+                    ? await CopyAloneAsync(content, copy, validator, cancellationToken).ConfigureAwait(false)
+                    : await CopyAsync(content, copy, name, validator, cancellationToken).ConfigureAwait(false);
                 WalLog.Fetched(log, key, source.Name, summary.Bytes);
                 if (summary.IsUnknownVersion && !Interlocked.Exchange(ref _saidUnknownVersion, true))
                     WalLog.RestoredUnknownVersion(log, key);
@@ -107,9 +119,29 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
         }
     }
 
-    /// <summary>Through the pump, like every byte of this package: read and decode, validate, write at the same time.</summary>
+    /// <summary>Piece by piece in one thread: several are fetched at the same time, and stages would only wait for each other's processors.</summary>
+    private static async Task<WalValidationResult> CopyAloneAsync(Stream content, FetchedCopy copy, WalSegmentValidator validator, CancellationToken cancellationToken)
+    {
+        var piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        try
+        {
+            for (int count; (count = await content.ReadAsync(piece.AsMemory(0, PieceBytes), cancellationToken).ConfigureAwait(false)) > 0;)
+            {
+                validator.Append(piece.AsSpan(0, count));
+                copy.Write(piece.AsSpan(0, count));
+            }
+
+            return validator.Complete();
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(piece);
+        }
+    }
+
+    /// <summary>Through the pump: read and decode, validate, write at the same time.</summary>
     private async Task<WalValidationResult> CopyAsync(
-        Stream content, FetchedCopy copy, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
+        Stream content, FetchedCopy copy, WalFileName name, WalSegmentValidator validator, CancellationToken cancellationToken)
     {
         var source = new StreamCopySource(content);
         await using (source.ConfigureAwait(false))
@@ -118,7 +150,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             {
                 Source = source,
                 Targets = [new CopyTarget { Sink = new FetchedCopy.Sink(copy), Key = name.ToString(), Codec = Codec.None, Id = copy.Path }],
-                Validator = new WalSegmentValidator(name, options.Validation, expectations),
+                Validator = validator,
                 NeedsHashes = false,
             };
             var outcome = await copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);

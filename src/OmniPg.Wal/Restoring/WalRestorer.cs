@@ -19,6 +19,7 @@ public sealed class WalRestorer
     private readonly WalRestoreOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly WalCopier _copier;
     private readonly CopyFetcher _fetcher;
     private readonly FinishTrigger _finish;
     private readonly UnneededRemoval _removal;
@@ -39,7 +40,8 @@ public sealed class WalRestorer
                 $"The data directory '{Path.GetFullPath(options.DataDirectory)}' has no file PG_VERSION.", "Give the server's data directory, or switch the check off.");
         _time = timeProvider ?? TimeProvider.System;
         _log = loggerFactory?.CreateLogger<WalRestorer>() ?? NullLogger<WalRestorer>.Instance;
-        _fetcher = new CopyFetcher(options, new WalCopier(_time), _log);
+        _copier = new WalCopier(_time);
+        _fetcher = new CopyFetcher(options, _copier, _log);
         _finish = new FinishTrigger(options.FinishTrigger);
         _removal = new UnneededRemoval(options, _time, _log);
         _spool = options.Prefetch is { } prefetch ? new WalSpool(prefetch, _log) : null;
@@ -100,7 +102,8 @@ public sealed class WalRestorer
             using var single = await _spool.TryLockAsync(_time, cancellationToken).ConfigureAwait(false);
             if (single is null)
                 return false;
-            await new Prefetcher(_options.Prefetch!, folder, _fetcher, expectations, _time, _log).RunAsync(cancellationToken).ConfigureAwait(false);
+            var fetcher = new CopyFetcher(_options, _copier, _log, isAhead: true);
+            await new Prefetcher(_options.Prefetch!, folder, fetcher, expectations, _time, _log).RunAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (WalSpool.IsTrouble(e))
         {

@@ -70,6 +70,29 @@ public sealed class PrefetchTests(WalWorkloads workloads) : IDisposable
     }
 
     [Fact]
+    public async Task Copy_that_is_damaged_in_the_archive_is_fetched_ahead_but_not_handed_out()
+    {
+        var workload = await FillAsync(3);
+        var name = workload.Segments[1];
+        File.Delete(Path.Combine(_fixture.First, $"{name}.zst"));
+        RestoreFixture.Put(_fixture.First, name, workload.Read(name).With(b => b[^9000] ^= 4), Codec.Zstd);
+        RestoreFixture.Put(_fixture.Second, name, workload.Read(name), Codec.Zstd);
+        var restorer = _fixture.Restorer(Options(_fixture.First, _fixture.Second));
+        using var stop = new CancellationTokenSource();
+        await TakeAsync(restorer, workload.Segments[0]);
+        var run = restorer.RunPrefetchAsync(stop.Token);
+        await RestoreFixture.UntilAsync(() => File.Exists(SpoolFile(workload.Segments[2])) && File.Exists(SpoolFile(name)), "the run has fetched");
+
+        var outcome = await restorer.RestoreAsync(name.ToString(), _fixture.Target, TestContext.Current.CancellationToken);
+
+        (outcome.FromSpool, outcome.Source).Should().Be((false, new DirectoryObjectStore(_fixture.Second).Id));
+        File.ReadAllBytes(_fixture.Target).AsSpan().SequenceEqual(workload.Read(name)).Should().BeTrue();
+        _fixture.Logs.Lines.Should().Contain(l => l.Id.Id == 2208);
+        await stop.CancelAsync();
+        await run.Invoking(r => r).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    [Fact]
     public async Task Run_removes_what_the_server_is_past_and_what_nobody_will_finish()
     {
         var workload = await FillAsync(8);
