@@ -18,7 +18,7 @@ internal sealed class ArchiveKills(SegmentSet segments, string program, int kill
 
     /// <summary>Usage: kills DATADIR PROGRAM [--kills N] [--seed S]</summary>
     public static Task RunAsync(string dataDirectory, string program, string[] options) =>
-        new ArchiveKills(new SegmentSet(dataDirectory), program, Option(options, "--kills", 300), Option(options, "--seed", 1)).RunAsync();
+        new ArchiveKills(new SegmentSet(dataDirectory), program, (int)Words.Number(options, "--kills", 300), (int)Words.Number(options, "--seed", 1)).RunAsync();
 
     private async Task RunAsync()
     {
@@ -101,7 +101,4 @@ internal sealed class ArchiveKills(SegmentSet segments, string program, int kill
         decoder.CopyTo(content);
         return content.ToArray();
     }
-
-    private static int Option(string[] options, string name, int otherwise) =>
-        Array.IndexOf(options, name) is >= 0 and var at ? int.Parse(options[at + 1], CultureInfo.InvariantCulture) : otherwise;
 }

@@ -18,8 +18,6 @@ internal sealed class BacklogRun(SegmentSet segments, int count, string program)
     private readonly string _root = Directory.CreateTempSubdirectory("omnipg-backlog-").FullName;
     private readonly List<(string Name, Func<string, Task> Run, List<Measurement> Rounds)> _cases = [];
 
-    private string Status => Path.Combine(segments.WalDirectory, "archive_status");
-
     /// <summary>Runs every case whose program is there.</summary>
     /// <param name="rounds">How often; medians are printed.</param>
     public async Task RunAsync(int rounds)
@@ -36,6 +34,9 @@ internal sealed class BacklogRun(SegmentSet segments, int count, string program)
 
         _cases.Add(("cp && sync && mv", root => ShellAsync(root, "cp \"$1\" \"$2.tmp\" && sync \"$2.tmp\" && mv \"$2.tmp\" \"$2\""), []));
         _cases.Add(("zstd -3 && sync && mv", root => ShellAsync(root, "zstd -q -3 \"$1\" -o \"$2.tmp\" && sync \"$2.tmp\" && mv \"$2.tmp\" \"$2\""), []));
+        // What OmniPITR does for each segment: perl with its modules, which has a shell write through 'nice' and the codec's program, and renames. It flushes nothing.
+        _cases.Add(("perl, nice zstd -3 and rename, without sync, as OmniPITR", root => ShellAsync(root, "perl -MPOSIX -MCwd -MFile::Basename -MFile::Copy -MFile::Path -MFile::Temp -MGetopt::Long "
+            + "-e 'exit(system(\"/bin/bash\", \"-c\", \"nice zstd -q -3 -c $ARGV[0] > $ARGV[1].tmp\") != 0 || !rename(\"$ARGV[1].tmp\", $ARGV[1]))' \"$1\" \"$2\""), []));
         try
         {
             for (var round = 1; round <= rounds; round++)
@@ -69,10 +70,10 @@ internal sealed class BacklogRun(SegmentSet segments, int count, string program)
 
     private async Task<Measurement> MeasureAsync(Func<string, Task> run)
     {
-        foreach (var old in Directory.EnumerateFiles(Status))
+        foreach (var old in Directory.EnumerateFiles(segments.StatusDirectory))
             File.Delete(old);
         foreach (var file in _backlog)
-            File.WriteAllText(Path.Combine(Status, $"{file}.ready"), "");
+            File.WriteAllText(Path.Combine(segments.StatusDirectory, $"{file}.ready"), "");
         var root = Directory.CreateDirectory(Path.Combine(_root, "case")).FullName;
         var before = ProcessorTime.OfAllThatEnded();
         var started = Stopwatch.GetTimestamp();
@@ -124,7 +125,7 @@ internal sealed class BacklogRun(SegmentSet segments, int count, string program)
         {
             if (!await push(file))
                 throw new InvalidOperationException($"'{file}' was not archived.");
-            File.Move(Path.Combine(Status, $"{file}.ready"), Path.Combine(Status, $"{file}.done"));
+            File.Move(Path.Combine(segments.StatusDirectory, $"{file}.ready"), Path.Combine(segments.StatusDirectory, $"{file}.done"));
         }
     }
 

@@ -22,6 +22,21 @@ switch (args)
     case ["backlog", var dataDirectory, var count, var program, .. var rounds]:
         await new BacklogRun(new SegmentSet(dataDirectory), Number([count], 0, 0), program).RunAsync(Number(rounds, 0, 5));
         break;
+    case ["resident-soak", var dataDirectory, var program, var count, .. var options]:
+        await ResidentSoak.RunAsync(new SegmentSet(dataDirectory), Path.GetFullPath(program), Number([count], 0, 0), options);
+        break;
+    case ["bucket", var dataDirectory, var count, var program, .. var rounds]:
+        await new BucketFigures(new SegmentSet(dataDirectory), Number([count], 0, 0), Path.GetFullPath(program)).RunAsync(Number(rounds, 0, 3));
+        break;
+    case ["backup", var program, .. var options]:
+        await BackupFigures.RunAsync(program, options);
+        break;
+    case ["receiver", var program, .. var options]:
+        await ReceiverFigures.RunAsync(program, options);
+        break;
+    case ["drill", var program, .. var options]:
+        await DrillFigures.RunAsync(program, options);
+        break;
     case ["soak", var dataDirectory, var count]:
         await CopierSoak.RunAsync(new SegmentSet(dataDirectory), Number([count], 0, 0));
         break;

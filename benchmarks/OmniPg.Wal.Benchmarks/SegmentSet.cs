@@ -16,6 +16,9 @@ internal sealed class SegmentSet
 
     public string WalDirectory => Path.Combine(DataDirectory, "pg_wal");
 
+    /// <summary>Where the server notes what is to be archived and what is.</summary>
+    public string StatusDirectory => Path.Combine(WalDirectory, "archive_status");
+
     public WalExpectations Expectations { get; }
 
     public IReadOnlyList<WalFileName> Names { get; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Archives a server under pgbench in each of the ways that WAL comes to omnipg-wal: a process per segment, the resident mode asked by omnipg-wal, by omnipg-wal-push, and by the
-# server itself through omnipg_archive.so. Then asks the server how many tries failed, compares every stored segment with the server's own after 'zstd -d', and verifies the archive.
+# Archives a server under pgbench by 'cp && sync && mv', to compare with, and in each of the ways that WAL comes to omnipg-wal: a process per segment, the resident mode asked by
+# omnipg-wal, by omnipg-wal-push, and by the server itself through omnipg_archive.so. Then asks the server how many tries failed, compares every stored segment with the server's own after 'zstd -d', and verifies the archive.
 # Ends with 1 when anything is wrong. CPU is that of the archiver, what it started, and the resident process, in ms per segment.
 # Usage: ways-in.sh DIRECTORY OMNIPG_WAL [SECONDS]      omnipg-wal-push and omnipg_archive.so lie beside OMNIPG_WAL; SECONDS of pgbench each way (default 300); as root, DIRECTORY must be writable for 'postgres'
 # The server's programs come from OMNIPG_PG_BIN, else from PATH; the servers listen on a socket inside DIRECTORY only.
@@ -28,13 +28,15 @@ ticks() { if [ -z "$1" ]; then echo 0; else sed 's/.*) //' "/proc/$1/stat" | awk
 failed=0
 echo '| way | segments | failed tries | unequal | verify | CPU |'
 echo '|---|---|---|---|---|---|'
-for way in process resident push module; do
+for way in cp process resident push module; do
+  decode=(zstd -q -d -c) suffix=.zst
   place=$root/$way; data=$place/data
   "${as[@]}" mkdir -p "$place/archive" "$place/state"
   "${as[@]}" initdb -D "$data" -A trust -U postgres --no-sync > /dev/null
   # Its own copies stay, to be compared with.
   archive="'$program' archive --state-dir '$place/state' --dst-local 'zstd=$place/archive'"
   case $way in
+    cp) command="cp %p '$place/archive/%f.tmp' && sync '$place/archive/%f.tmp' && mv '$place/archive/%f.tmp' '$place/archive/%f'" decode=(cat) suffix='' ;;
     process) command="$archive %p" ;;
     resident) command="$archive --socket '$place/socket' %p" ;;
     push) command="'$(dirname "$program")/omnipg-wal-push' '$place/socket' %p" ;;
@@ -47,7 +49,7 @@ for way in process resident push module; do
   fi
   printf '%s\n' port=54991 "unix_socket_directories='$root'" "listen_addresses=''" archive_mode=on wal_keep_size=64GB max_wal_size=2GB "${lines[@]}" |
     "${as[@]}" tee -a "$data/postgresql.conf" > /dev/null
-  if [ "$way" != process ]; then
+  if [ "$way" != cp ] && [ "$way" != process ]; then
     "${as[@]}" "$program" resident --data-dir "$data" --socket "$place/socket" --spool "$place/spool" --state-dir "$place/state" --dst-local "zstd=$place/archive" &
     resident=$!
     # Without a fallback behind the client, a process that is not there is a failed try.
@@ -66,7 +68,7 @@ for way in process resident push module; do
     name=$(basename "$segment")
     [ -e "$data/pg_wal/archive_status/$name.done" ] || continue
     count=$((count + 1))
-    zstd -q -d -c "$place/archive/$name.zst" | cmp -s - "$segment" || unequal=$((unequal + 1))
+    "${decode[@]}" "$place/archive/$name$suffix" | cmp -s - "$segment" || unequal=$((unequal + 1))
   done
   [ -z "$resident" ] || kill -0 "$resident"
   stop
