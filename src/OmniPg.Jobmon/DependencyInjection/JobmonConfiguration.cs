@@ -4,6 +4,7 @@ using Microsoft.Extensions.Configuration;
 namespace OmniPg.Jobmon;
 
 /// <summary>Reads options from configuration without reflection. A key that is absent leaves the option as it is.</summary>
+/// <remarks>By hand: the binder's generator refuses options that hold a data source (SYSLIB1100, SYSLIB1101).</remarks>
 internal static class JobmonConfiguration
 {
     public static void Apply(IConfiguration section, JobmonOptions options)
