@@ -6,15 +6,15 @@ namespace OmniPg.Partman;
 /// <summary>A row of <c>part_config</c> and the options beside it, read by the names of their columns, whatever version laid them out.</summary>
 internal static class SetRow
 {
+    /// <summary>Key of what stands beside a row of <c>part_config_sub</c>: an object of the other keys.</summary>
+    public const string SubKey = "sub_partitions";
+
     public const string TimeZoneKey = "time_zone";
     public const string AnchorKey = "anchor";
     public const string BasisKey = "premake_basis";
     public const string KindKey = "key_kind";
     public const string LastFailureKey = "last_failure";
     public const string ArchiveKey = "archive";
-
-    /// <summary>Key of what stands beside a row of <c>part_config_sub</c>: an object of these keys.</summary>
-    public const string SubKey = "sub_partitions";
 
     /// <summary>Key of the template's name, quoted, where a part of it has a dot.</summary>
     public const string TemplateKey = "template";
