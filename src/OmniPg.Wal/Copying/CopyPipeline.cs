@@ -33,7 +33,9 @@ internal sealed class CopyPipeline
                 continue;
             }
 
-            var branch = new EncoderBranch(group.Key.Codec, group.Key.Level, [.. group], pools.Source.Capacity, pools.ForBranch(_branches.Count), request.NeedsHashes);
+            // What is announced as longer than a file that passes memory as a whole, or not announced at all, as the tar files of a backup are.
+            var isLong = request.Source.Length is null or > WalCopier.MostAtOnce;
+            var branch = new EncoderBranch(group.Key.Codec, group.Key.Level, [.. group], pools.Source.Capacity, pools.ForBranch(_branches.Count), request.NeedsHashes, isLong);
             _branches.Add(branch);
             queues.Add(branch.Queue);
         }

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace OmniPg.Wal.Tests.Copying;
 
@@ -10,6 +11,9 @@ namespace OmniPg.Wal.Tests.Copying;
 [CollectionDefinition(nameof(WalCopierTests), DisableParallelization = true)]
 public sealed class WalCopierTests
 {
+    // Of EncoderBranch.
+    private const int PieceBytes = 15 * BufferPool.BufferBytes;
+
     private static readonly WalCopier Copier = new(TimeProvider.System);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -76,6 +80,89 @@ public sealed class WalCopierTests
             await decoder.CopyToAsync(decoded, Token);
             decoded.ToArray().Should().Equal(content);
         }
+    }
+
+    [Theory]
+    [InlineData("zstd", 0, 1)]
+    [InlineData("zstd", PieceBytes, 1)]
+    [InlineData("zstd", PieceBytes + 1, 2)]
+    [InlineData("zstd", (7 * PieceBytes) + 5, 8)]
+    [InlineData("lz4", (2 * PieceBytes) + 1, 3)]
+    public async Task Content_of_unknown_length_is_encoded_in_pieces_that_are_one_file_to_the_stock_program(string name, int size, int frames)
+    {
+        var codec = Codec.Parse(name);
+        var content = new byte[size];
+        new Random(1).NextBytes(content.AsSpan(size / 2));
+        await using var store = new MemoryObjectStore();
+        await using var other = new MemoryObjectStore("other");
+
+        var outcome = await Copier.CopyAsync(
+            new CopyRequest { Source = new StreamCopySource(new MemoryStream(content)), Targets = [Target(store, codec), Target(other, codec)], NeedsSha256 = true }, Token);
+
+        outcome.Sha256.Should().Be(Convert.ToHexStringLower(SHA256.HashData(content)));
+        foreach (var target in new[] { store, other })
+            await RequireHashesAsync(target, outcome, codec, content);
+        var stored = await store.ReadAllAsync(name, Token);
+        var magic = stored[..4];
+        Enumerable.Range(0, stored.Length - 3).Count(at => stored.AsSpan(at, 4).SequenceEqual(magic)).Should().Be(frames);
+        using var decoded = new MemoryStream();
+        await using (var decoder = codec.Decompress(new MemoryStream(stored)))
+            await decoder.CopyToAsync(decoded, Token);
+        decoded.ToArray().Should().Equal(content);
+        (await DecodeByProgramAsync(name, stored)).Should().Equal(content);
+    }
+
+    [Fact]
+    public async Task Damage_in_any_piece_of_a_file_is_found()
+    {
+        var content = new byte[(2 * PieceBytes) + 1];
+        new Random(3).NextBytes(content);
+        await using var store = new MemoryObjectStore();
+        await Copier.CopyAsync(new CopyRequest { Source = new StreamCopySource(new MemoryStream(content)), Targets = [Target(store, Codec.Zstd)] }, Token);
+        var stored = await store.ReadAllAsync("zstd", Token);
+
+        for (var at = 0; at < stored.Length; at += stored.Length / 20)
+        {
+            var damaged = stored.ToArray();
+            damaged[at] ^= 0x10;
+            await using var decoder = Codec.Zstd.Decompress(new MemoryStream(damaged));
+            await decoder.Awaiting(d => d.CopyToAsync(Stream.Null, Token)).Should().ThrowAsync<CorruptCompressedDataException>($"byte {at} is another one");
+        }
+
+        await using var cut = Codec.Zstd.Decompress(new MemoryStream(stored[..^3]));
+        await cut.Awaiting(d => d.CopyToAsync(Stream.Null, Token)).Should().ThrowAsync<CorruptCompressedDataException>();
+    }
+
+    [Fact]
+    public async Task A_store_that_hangs_holds_up_the_pieces_until_the_copy_is_stopped_and_the_next_copy_is_whole()
+    {
+        using var stop = new CancellationTokenSource();
+        var hanging = new HangingSink();
+        await using var good = new MemoryObjectStore();
+        var source = new PatternSource(64L * PieceBytes);
+        var request = new CopyRequest { Source = new UnknownLength(source), Targets = [Target(hanging, Codec.Zstd), Target(good, Codec.Zstd)] };
+
+        var copy = Copier.CopyAsync(request, stop.Token);
+        await hanging.Reached.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await stop.CancelAsync();
+
+        await copy.Invoking(c => c).Should().ThrowAsync<OperationCanceledException>();
+        (await good.ListAsync("", Token).ToListAsync(Token)).Should().BeEmpty();
+        var content = new byte[(3 * PieceBytes) + 7];
+        new Random(2).NextBytes(content);
+        var outcome = await Copier.CopyAsync(new CopyRequest { Source = new StreamCopySource(new MemoryStream(content)), Targets = [Target(good, Codec.Zstd)] }, Token);
+        await RequireHashesAsync(good, outcome, Codec.Zstd, content);
+    }
+
+    [Fact]
+    public async Task A_source_that_breaks_among_the_pieces_publishes_nothing()
+    {
+        await using var store = new MemoryObjectStore();
+        var request = new CopyRequest { Source = new UnknownLength(new PatternSource(9L * PieceBytes, breakAt: 5L * PieceBytes)), Targets = [Target(store, Codec.Zstd)] };
+
+        await Copier.Awaiting(c => c.CopyAsync(request, Token)).Should().ThrowAsync<IOException>();
+
+        (await store.ListAsync("", Token).ToListAsync(Token)).Should().BeEmpty();
     }
 
     [Theory]
@@ -181,6 +268,19 @@ public sealed class WalCopierTests
         (GC.GetTotalMemory(forceFullCollection: true) - before).Should().BeLessThan(24 << 20, "one set of buffers is 4 MiB, so a leak of them would show as more than a gigabyte");
     }
 
+    private static async Task<byte[]> DecodeByProgramAsync(string program, byte[] stored)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, ["-d", "-c"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        using var decoded = new MemoryStream();
+        var reading = process.StandardOutput.BaseStream.CopyToAsync(decoded, Token);
+        await process.StandardInput.BaseStream.WriteAsync(stored, Token);
+        process.StandardInput.Close();
+        await reading;
+        await process.WaitForExitAsync(Token);
+        process.ExitCode.Should().Be(0);
+        return decoded.ToArray();
+    }
+
     private static async Task RequireHashesAsync(MemoryObjectStore store, CopyOutcome outcome, Codec codec, byte[] content)
     {
         var stored = ObjectContent.Of(await store.ReadAllAsync(codec.Name, Token));
@@ -225,5 +325,42 @@ public sealed class WalCopierTests
         }
 
         return [];
+    }
+
+    private sealed class UnknownLength(ICopySource source) : ICopySource
+    {
+        public long? Length => null;
+
+        public DateTimeOffset? Modified => null;
+
+        public ValueTask<int> ReadAsync(Memory<byte> target, CancellationToken cancellationToken) => source.ReadAsync(target, cancellationToken);
+
+        public void VerifyUnchanged(long bytesRead)
+        {
+        }
+
+        public ValueTask DisposeAsync() => source.DisposeAsync();
+    }
+
+    /// <summary>Takes nothing, until its writer is told to stop.</summary>
+    private sealed class HangingSink : IObjectSink, IObjectWriter
+    {
+        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Reached => _reached.Task;
+
+        public string Id => "hanging";
+
+        public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) => new(this);
+
+        public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
+        {
+            _reached.TrySetResult();
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+        }
+
+        public Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default) => Task.FromResult(ObjectCommitResult.Created);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }
