@@ -148,6 +148,8 @@ public sealed class BackupRestore
             {
                 Source = new StreamCopySource(content),
                 Targets = [new CopyTarget { Sink = extractor, Key = part.Key, Codec = Codec.None, Id = folder }],
+                NeedsHashes = false,
+                NeedsSha256 = true,
                 BeforePublish = (found, _) => found.StoredSha256 == part.Sha256 && found.RawBytes == part.RawBytes
                     ? Task.CompletedTask
                     : throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' has the SHA-256 '{found.StoredSha256}' instead of '{part.Sha256}'"),
