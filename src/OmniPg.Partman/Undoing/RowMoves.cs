@@ -24,12 +24,16 @@ internal static class RowMoves
 
     private const string Partitions =
         """
-        SELECT '{unsupported}', format('Its partition ''%s.%s'' is %s.', n.nspname, c.relname, CASE c.relkind WHEN 'p' THEN 'partitioned itself: undo that one first' ELSE 'no plain table' END)
+        SELECT '{unsupported}', format('Its partition ''%s.%s'' is %s.', n.nspname, c.relname, CASE c.relkind WHEN 'p' THEN 'partitioned itself: detach and undo that one first' ELSE 'no plain table' END)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid IN ({from}) AND c.relkind <> 'r'
         UNION ALL
         SELECT '{unsupported}', format('The detach of ''%s.%s'' is under way: finish it first.', n.nspname, c.relname)
         FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE i.inhparent = {parent} AND i.inhrelid IN ({from}) AND i.inhdetachpending
+        UNION ALL
+        SELECT '{unsupported}', format('It is a partition of ''%s.%s'', which would refuse the rows of its range then: detach it first.', n.nspname, c.relname)
+        FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.inhrelid = {parent}
         """;
 
     // A type that differs would round or cut values on the way, and a column that one of both computes would lose them.

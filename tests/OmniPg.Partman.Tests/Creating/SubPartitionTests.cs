@@ -228,6 +228,24 @@ public sealed class SubPartitionTests(PgClusterFixture fixture) : PartmanTest(fi
     }
 
     [Fact]
+    public async Task A_branch_is_undone_only_once_it_stands_by_itself()
+    {
+        await TableAsync();
+        await Partman.CreateAsync(Events, ById(o => (o.Control, o.Interval) = ("at", Month)), Token);
+        await Run("CREATE TABLE plain (LIKE events); INSERT INTO events VALUES (1, now(), 'x')");
+        var (branch, target) = (QualifiedName.Parse("public.events_p0"), QualifiedName.Parse("public.plain"));
+
+        var whole = (await Partman.Awaiting(p => p.UndoAsync(Events, target, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        var part = (await Partman.Awaiting(p => p.UndoAsync(branch, target, cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        await Run("INSERT INTO events VALUES (2, now(), 'x'); ALTER TABLE events DETACH PARTITION events_p0");
+        var done = await Partman.UndoAsync(branch, target, cancellationToken: Token);
+
+        whole.Message.Should().Contain("'public.events_p0' is partitioned itself");
+        part.Reasons.Should().ContainSingle().Which.Text.Should().Be("It is a partition of 'public.events', which would refuse the rows of its range then: detach it first.");
+        done.Rows.Should().Be(2);
+    }
+
+    [Fact]
     public async Task A_name_that_is_no_good_neighbour_stays_a_name_on_both_levels()
     {
         var hostile = QualifiedName.Create("public", "x\"; DROP TABLE kept; --.'é");
