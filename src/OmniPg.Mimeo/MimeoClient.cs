@@ -184,7 +184,7 @@ public sealed class MimeoClient : IMimeo
         if (tables.DistinctBy(t => t.Target).Count() < tables.Count)
             throw new ArgumentException("A table is declared twice.", nameof(tables));
         var plan = await RunAsync("compare the tables with those that are wanted", (session, store) => Declaration.PlanAsync(session, store, tables), cancellationToken).ConfigureAwait(false);
-        foreach (var (table, _) in tables.Zip(plan).Where(t => t.Second.Outcome == DeclaredOutcome.Created))
+        foreach (var (table, _) in tables.Zip(plan).Where(t => t.Second.Outcome == DeclaredFate.Created))
             RequireSense(table);
         return plan;
     }
@@ -196,9 +196,9 @@ public sealed class MimeoClient : IMimeo
         var done = (await PlanTablesAsync(tables, cancellationToken).ConfigureAwait(false)).ToArray();
         foreach (var (place, table) in tables.Index())
         {
-            if (done[place].Outcome == DeclaredOutcome.Created)
+            if (done[place].Outcome == DeclaredFate.Created)
                 done[place] = done[place] with { Warnings = (await CreateAsync(table, null, progress, cancellationToken).ConfigureAwait(false)).Warnings };
-            else if (done[place].Outcome == DeclaredOutcome.Changed)
+            else if (done[place].Outcome == DeclaredFate.Changed)
                 await UpdateAsync(table, cancellationToken).ConfigureAwait(false);
         }
         return done;

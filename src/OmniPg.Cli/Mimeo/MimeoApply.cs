@@ -34,6 +34,6 @@ internal static class MimeoApply
         });
         return done.Any(d => d.Warnings.Count > 0) ? ExitCodes.Attention : ExitCodes.Done;
 
-        static string Text(DeclaredOutcome fate) => fate.ToString().ToLowerInvariant();
+        static string Text(DeclaredFate fate) => fate.ToString().ToLowerInvariant();
     }
 }

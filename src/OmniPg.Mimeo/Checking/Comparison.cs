@@ -21,7 +21,7 @@ internal sealed class Comparison(TableRun run)
     public async Task<ComparisonResult> RunAsync(ComparisonOptions options, bool repair)
     {
         var validation = new Validation(run);
-        await validation.PrepareAsync(null, null).ConfigureAwait(false);
+        await validation.AlignAsync(null, null).ConfigureAwait(false);
         // About 64 rows to a part, as far as a list of all parts is not large itself.
         var digits = run.Relation.EstimatedRows is < 16 * 1024 ? 2 : run.Relation.EstimatedRows is < 256 * 1024 ? 3 : 4;
         var there = await run.Source.AskAsync(run.Spec.Source, source => PartsAsync(source, validation.Source, digits)).ConfigureAwait(false);

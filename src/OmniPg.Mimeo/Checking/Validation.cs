@@ -18,7 +18,7 @@ internal sealed class Validation(TableRun run)
     /// <summary>Counts, and with it sums a hash of each row.</summary>
     public async Task<ValidationResult> RunAsync(ValidationOptions options)
     {
-        await PrepareAsync(options.Start, options.End).ConfigureAwait(false);
+        await AlignAsync(options.Start, options.End).ConfigureAwait(false);
         var there = await run.Source.AskAsync(run.Spec.Source, source => SumAsync(source, Source, options.Checksum)).ConfigureAwait(false);
         var here = await SumAsync(run.Destination, Destination, options.Checksum).ConfigureAwait(false);
         await PutBackAsync().ConfigureAwait(false);
@@ -28,7 +28,7 @@ internal sealed class Validation(TableRun run)
     /// <summary>Brings both queries to what has to be equal; a logical table is up to date then.</summary>
     /// <param name="start">Value of the cursor column below the rows; null for no bound.</param>
     /// <param name="end">Value above them.</param>
-    public async Task PrepareAsync(string? start, string? end)
+    public async Task AlignAsync(string? start, string? end)
     {
         var spec = run.Spec;
         var table = await RelationInfo.FindAsync(run.Destination, spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(spec.Target);

@@ -21,12 +21,12 @@ internal static class Declaration
             {
                 if (!sources.Contains(wish.From))
                     throw new UnknownSourceException(wish.From);
-                plan.Add(new DeclaredTable(wish.Target, DeclaredOutcome.Created, [], []));
+                plan.Add(new DeclaredTable(wish.Target, DeclaredFate.Created, [], []));
                 continue;
             }
             conflicts.AddRange(Fixed(found, wish).Select(name => $"'{wish.Target}' is managed with another {name}"));
             var changed = Changed(found, wish with { Audit = wish.Audit && mayAudit });
-            plan.Add(new DeclaredTable(wish.Target, changed.Count == 0 ? DeclaredOutcome.Unchanged : DeclaredOutcome.Changed, changed, []));
+            plan.Add(new DeclaredTable(wish.Target, changed.Count == 0 ? DeclaredFate.Unchanged : DeclaredFate.Changed, changed, []));
         }
         return conflicts.Count == 0 ? plan
             : throw new ReplicationConflictException($"What the rows that are here stand for cannot be changed: {string.Join("; ", conflicts)}.", "Nothing was changed. Drop such a table from the configuration and create it anew.");

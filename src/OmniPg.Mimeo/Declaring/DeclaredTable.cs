@@ -5,17 +5,4 @@ namespace OmniPg.Mimeo;
 /// <param name="Outcome">What was done.</param>
 /// <param name="Changed">Names of the properties that were others before; empty unless it was changed.</param>
 /// <param name="Warnings">What somebody should look at, of its set-up; empty for nothing.</param>
-public sealed record DeclaredTable(QualifiedName Destination, DeclaredOutcome Outcome, IReadOnlyList<string> Changed, IReadOnlyList<string> Warnings);
-
-/// <summary>What is done with a table that is declared.</summary>
-public enum DeclaredOutcome
-{
-    /// <summary>It is managed as it was declared.</summary>
-    Unchanged,
-
-    /// <summary>It was set up.</summary>
-    Created,
-
-    /// <summary>Its configuration was changed; rows follow with its next refresh.</summary>
-    Changed,
-}
+public sealed record DeclaredTable(QualifiedName Destination, DeclaredFate Outcome, IReadOnlyList<string> Changed, IReadOnlyList<string> Warnings);

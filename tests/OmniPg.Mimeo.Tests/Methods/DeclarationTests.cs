@@ -30,7 +30,7 @@ public sealed class DeclarationTests(PgClusterFixture fixture)
         await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t WHERE col1 <= 10", "SELECT * FROM shown");
         // As the list gives them, queues and all.
         var listed = await mimeo.Client.ListAsync(TestContext.Current.CancellationToken);
-        (await mimeo.Client.ApplyTablesAsync(listed, cancellationToken: TestContext.Current.CancellationToken)).Select(d => d.Outcome).Should().Equal(Enumerable.Repeat(DeclaredOutcome.Unchanged, 4));
+        (await mimeo.Client.ApplyTablesAsync(listed, cancellationToken: TestContext.Current.CancellationToken)).Select(d => d.Outcome).Should().Equal(Enumerable.Repeat(DeclaredFate.Unchanged, 4));
 
         async Task<IEnumerable<string>> PlanAsync(params ReplicationSpec[] tables) => (await mimeo.Client.PlanTablesAsync(tables, TestContext.Current.CancellationToken)).Select(Text);
 
