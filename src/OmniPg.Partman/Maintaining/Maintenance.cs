@@ -228,15 +228,14 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     private async Task<bool> NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => await database.RunAsync("note the run", async (session, server) =>
     {
         // A jump of the clock is measured from the last run until somebody confirms it: the run that it stopped leaves no trace.
-        var failures = results.Where(r => r.Error is not null and not PartmanBusyException and not ClockJumpException).Select(r => r.Table).ToList();
-        var failed = PgParameter.Texts(failures);
+        var failed = PgParameter.Texts(results.Where(r => r.Error is not null and not PartmanBusyException and not ClockJumpException).Select(r => r.Table));
         if (server.Columns.Contains("maintenance_last_run"))
         {
             await session.ExecuteAsync(
                 $"UPDATE {server.ConfigSchema.Quoted}.part_config SET maintenance_last_run = CASE WHEN parent_table = ANY ($1) THEN pg_catalog.now() END WHERE parent_table = ANY ($1) OR parent_table = ANY ($2)",
                 PgParameter.Texts(results.Where(r => r.Error is null).Select(r => r.Table)), failed.Clone()).ConfigureAwait(false);
         }
-        if (server.HasOwn && failures.Count > 0)
+        if (server.HasOwn)
         {
             return await session.ScalarAsync(
                 $"WITH noted AS (INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value) "
