@@ -178,7 +178,10 @@ internal sealed class WalSpool
             foreach (var file in Directory.EnumerateFiles(folder))
             {
                 var name = Path.GetFileName(file);
-                if (file != keep && (name == Position || WalFileName.TryParse(name, out _) || (name.StartsWith('.') && name.EndsWith(".tmp", StringComparison.Ordinal))))
+                // The position is written by another process at any moment, under a name that becomes the one that is kept.
+                if (file == keep || (keep.Length > 0 && name.StartsWith($".{Position}.", StringComparison.Ordinal)))
+                    continue;
+                if (name == Position || WalFileName.TryParse(name, out _) || (name.StartsWith('.') && name.EndsWith(".tmp", StringComparison.Ordinal)))
                     File.Delete(file);
             }
         }
