@@ -26,7 +26,8 @@ internal sealed class EncoderBranch(Codec codec, int? level, TargetWriter[] targ
         {
             using var sha256 = needsSha256 ? IncrementalHash.CreateHash(HashAlgorithmName.SHA256) : null;
             var output = new BranchOutput(pool, _fanOut, sha256);
-            var encoder = isLong && codec.MaxCompressedBytes(Pieces.PieceBytes) is not null ? new Pieces(codec, level, output) : codec.Compress(output, level, leaveOpen: true);
+            // lz4 encodes in one call too, but makes a writer for each, and costs little as a stream.
+            var encoder = isLong && codec == Codec.Zstd ? new Pieces(codec, level, output) : codec.Compress(output, level, leaveOpen: true);
             if (!await EncodeAsync(encoder, cancellationToken).ConfigureAwait(false))
                 return;
             output.PassOn();

@@ -87,9 +87,10 @@ public sealed class WalCopierTests
     [InlineData("zstd", PieceBytes, 1)]
     [InlineData("zstd", PieceBytes + 1, 2)]
     [InlineData("zstd", (7 * PieceBytes) + 5, 8)]
-    [InlineData("lz4", (2 * PieceBytes) + 1, 3)]
-    public async Task Content_of_unknown_length_is_encoded_in_pieces_that_are_one_file_to_the_stock_program(string name, int size, int frames)
+    [InlineData("lz4", (2 * PieceBytes) + 1, 1)]
+    public async Task Content_of_unknown_length_is_one_file_to_the_stock_program_zstd_in_pieces(string name, int size, int frames)
     {
+        Assert.SkipUnless(File.Exists($"/usr/bin/{name}") || File.Exists($"/bin/{name}"), $"{name} is not installed.");
         var codec = Codec.Parse(name);
         var content = new byte[size];
         new Random(1).NextBytes(content.AsSpan(size / 2));
