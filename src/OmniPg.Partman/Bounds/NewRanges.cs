@@ -104,9 +104,10 @@ internal static class NewRanges
         }
         else
         {
-            var ends = state.Highest is { Time: not null } highest && value >= highest ? [value, highest] : new[] { value };
+            var ends = state.Highest is { Time: not null } highest ? [value, highest] : new[] { value };
             var local = await LocalAsync(session, state, ends).ConfigureAwait(false);
-            var steps = Steps(state, local[^1]);
+            // Without an anchor boundaries go on from the partitions that are there, and the first ones are round.
+            var steps = Steps(state, local is [_, var end] ? end : TimeSteps.Truncate(local[0], state.Set.Interval!.Value));
             var n = steps.IndexOf(local[0]);
             var bounds = await MomentsAsync(session, state, [steps[n], steps[n + 1]]).ConfigureAwait(false);
             (lower, upper) = (bounds[0], bounds[1]);

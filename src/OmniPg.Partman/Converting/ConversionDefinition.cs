@@ -23,7 +23,7 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.ConversionOpen, $"Conversion '{open.Id}' of it is open: resume, abort or finish that one."));
         var isCopied = options.Strategy == ConversionStrategy.CopyAndSwap;
         if (!isCopied && live is not null)
-            reasons.AddRange(await InPlaceAsync(session, live, options).ConfigureAwait(false));
+            reasons.AddRange(await InPlaceAsync(session, server, live, options).ConfigureAwait(false));
         var (state, ranges) = await SetDefinition.OfPlainAsync(session, server, table, options.Set, archive, reasons, fromNewest: !isCopied).ConfigureAwait(false);
         var detail = await DetailAsync(session, live!, options).ConfigureAwait(false);
         if (options.Strategy == ConversionStrategy.AttachAsLegacy)
@@ -70,11 +70,18 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
     }
 
     /// <summary>What keeps the table from becoming a partition itself.</summary>
-    private static async Task<IEnumerable<InvalidDefinition>> InPlaceAsync(PgSession session, LiveTable live, ConversionOptions options)
+    private static async Task<IEnumerable<InvalidDefinition>> InPlaceAsync(PgSession session, PartmanServer server, LiveTable live, ConversionOptions options)
     {
-        var reasons = new List<InvalidDefinition>();
-        if (await session.ScalarAsync("SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND k.conname = $2)", PgParameter.Of(live.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(InPlace.Check)).ConfigureAwait(false) is true)
-            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"Constraint '{InPlace.Check}' has the name of one that a conversion makes: rename it."));
+        // An attach refuses checks that are not validated, or that partitions would not have (MergeConstraintsIntoExisting, src/backend/commands/tablecmds.c).
+        var reasons = (await session.RowsAsync(
+            """
+            SELECT CASE WHEN k.conname = $2 THEN format('Constraint ''%s'' has the name of one that a conversion makes: rename it.', k.conname)
+                WHEN k.connoinherit THEN format('Check ''%s'' is NO INHERIT, and a set hands its checks on: make it one that is.', k.conname) ELSE format('Check ''%s'' is not validated: validate it.', k.conname) END
+            FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND (k.conname = $2 OR (k.contype IN ('c', 'n') AND (k.connoinherit OR NOT k.convalidated))) ORDER BY k.conname
+            """,
+            row => new InvalidDefinition(InvalidDefinitionReason.Unsupported, row.GetString(0)), PgParameter.Of(live.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(InPlace.Check)).ConfigureAwait(false)).ToList();
+        if (options.Strategy == ConversionStrategy.AttachAsLegacy && server.UsesExtension)
+            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Name, $"It would be the partition '{Replacement.Named(live.Name.Name.Value, InPlace.LegacyEnd)}', which begins nowhere and is not named as the extension names its own, and the set could not be maintained by it: use PartmanStore.Own, or another strategy."));
         if (options.Strategy == ConversionStrategy.DrainDefault)
             reasons.AddRange((await session.RowsAsync(RowMoves.WhyNotOut(live.Oid, live.Oid), row => new InvalidDefinition(Enum.Parse<InvalidDefinitionReason>(row.GetString(0)), row.GetString(1))).ConfigureAwait(false)).Where(r => r.Reason != InvalidDefinitionReason.Dependent));
         return reasons;

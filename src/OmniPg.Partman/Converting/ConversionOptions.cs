@@ -64,7 +64,7 @@ public enum ConversionStrategy
 
     /// <summary>
     /// The table itself becomes the default partition, and its rows move from there into partitions, each range in one transaction that locks the set exclusively.
-    /// For tables whose ranges are small. Nothing leads back but <see cref="IPartman.UndoAsync"/>.
+    /// For small tables: each time the server looks through all that is left. Nothing leads back but <see cref="IPartman.UndoAsync"/>.
     /// </summary>
     DrainDefault,
 }

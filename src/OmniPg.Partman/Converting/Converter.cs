@@ -204,7 +204,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         var plain = await LiveTable.ReadAsync(session, state.Source).ConfigureAwait(false);
         var parted = await LiveTable.ReadAsync(session, state.Detail.Copy).ConfigureAwait(false);
         if (plain is null || parted is null)
-            throw new PartmanConversionException(state.Table, $"Conversion '{id}' of '{state.Table}': its {(plain is null ? "former table" : "partitioned table")} is gone.", "Somebody dropped it; delete the row of the conversion from the table of operations.");
+            throw new PartmanConversionException(state.Table, $"Conversion '{id}' of '{state.Table}': its {(plain is null ? "former table" : "partitioned table")} is gone.", $"Somebody dropped it; drop the check '{InPlace.Check}' where the table has it, and delete the row of the conversion from the table of operations.");
         var configured = await SetReader.ConfiguredAsync(session, server, parted.Name).ConfigureAwait(false);
         if (configured is not [{ Error: null } sound])
             throw configured is [{ Error: { } error }] ? error : new PartitionSetConfigurationException(parted.Name, $"The configuration of '{parted.Name}' is gone.", "It was forgotten; create the set anew.");

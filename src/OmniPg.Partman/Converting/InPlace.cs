@@ -56,8 +56,9 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
         var state = pair.State;
         await KeyAsync(pair, working).ConfigureAwait(false);
         progress?.Report(new ConversionProgress(state.Id, ConversionStep.Verify, 0, state.Detail.EstimatedRows));
-        if (Cut(pair) is { } cut)
-            await ProveAsync(pair, cut, working).ConfigureAwait(false);
+        // The clock, and the newest rows, went on while the index was built.
+        if (await converter.LoadAsync(state.Id, working).ConfigureAwait(false) is { } keyed && Cut(keyed) is { } cut)
+            await ProveAsync(keyed, cut, working).ConfigureAwait(false);
         progress?.Report(new ConversionProgress(state.Id, ConversionStep.Swap, 0, state.Detail.EstimatedRows));
         var now = (await converter.LoadAsync(state.Id, working).ConfigureAwait(false))!;
         if (now.Plain.Digest != state.Detail.Digest)
@@ -137,8 +138,15 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
         }
         var isProved = await converter.InSessionAsync("prove", (session, _) => session.ScalarAsync(
             "SELECT k.convalidated FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND k.conname = $2", PgParameter.Of(pair.Plain.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(Check)), working).ConfigureAwait(false) as bool?;
+        var behind = new PartmanConversionException(pair.State.Table, $"'{pair.State.Table}' holds rows at or behind '{cut}', where it is to end.", "Move or delete them and resume, or abort the conversion and begin it with a larger SafetyWindow.");
         if (isProved is null)
+        {
+            // Writers have come there already: they would be refused for nothing until the proof has found that out.
+            if (await converter.InSessionAsync("prove", (session, _) => session.Unlimited.ScalarAsync(
+                $"SELECT EXISTS (SELECT FROM {pair.Plain.Name.Quoted} AS s WHERE s.{pair.Set.Key.Column.Quoted} >= {pair.Set.Key.Literal(cut)}::{pair.Set.Key.Type})"), working).ConfigureAwait(false) is true)
+                throw behind;
             await converter.RunAsync(pair.On(pair.Plain), server => Bound(server, pair, cut), working).ConfigureAwait(false);
+        }
         try
         {
             if (isProved is not true)
@@ -147,7 +155,7 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
         catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.CheckViolation)
         {
             await LetGoAsync(pair, working).ConfigureAwait(false);
-            throw new PartmanConversionException(pair.State.Table, $"'{pair.State.Table}' holds rows at or behind '{cut}', where it is to end.", "Move or delete them and resume, or abort the conversion and begin it with a larger SafetyWindow.");
+            throw behind;
         }
     }
 

@@ -149,9 +149,13 @@ internal static class PartitionDdl
         Fate = PartitionFate.Create,
     };
 
-    /// <summary>The condition of a range.</summary>
-    public static string Within(PartitionKey key, PartitionBound lower, PartitionBound upper) =>
-        $"{key.Column.Quoted} >= {key.Literal(lower)}::{key.Type} AND {key.Column.Quoted} < {key.Literal(upper)}::{key.Type}";
+    /// <summary>The condition of a range, which need not end on both sides.</summary>
+    public static string Within(PartitionKey key, PartitionBound lower, PartitionBound upper, string? value = null)
+    {
+        value ??= key.Column.Quoted;
+        var ends = new[] { lower.IsMin ? null : $"{value} >= {key.Literal(lower)}::{key.Type}", upper.IsMax ? null : $"{value} < {key.Literal(upper)}::{key.Type}" }.OfType<string>().ToList();
+        return ends.Count == 0 ? "true" : string.Join(" AND ", ends);
+    }
 
     /// <summary>The bounds of a partition as an attach takes them.</summary>
     public static string ForValues(SetState state, PartitionBound lower, PartitionBound upper) => state.Set.IsList
@@ -178,8 +182,7 @@ internal static class PartitionDdl
             yield break;
         var moment = new PartitionKey(key.Column, "timestamptz", PartitionKeyKind.Time);
         var name = PartitionName.Fit(range.Name.Name.Value, "_partition_check");
-        var value = key.ToMoment(key.Column.Quoted);
-        yield return $"ALTER TABLE {range.Name.Quoted} ADD CONSTRAINT {name.Quoted} CHECK ({value} >= {moment.Literal(range.Lower)}::timestamptz AND {value} < {moment.Literal(range.Upper)}::timestamptz)";
+        yield return $"ALTER TABLE {range.Name.Quoted} ADD CONSTRAINT {name.Quoted} CHECK ({Within(moment, range.Lower, range.Upper, key.ToMoment(key.Column.Quoted))})";
     }
 
     private static IEnumerable<string> After(SetState state, ParentShape shape, QualifiedName name)

@@ -138,7 +138,7 @@ internal static class SetDefinition
             Key = new PartitionKey(PgIdentifier.Create(wish.Control), facts.Type!, kind),
             Partitions = [],
             Now = facts.Now,
-            LocalNow = default,
+            LocalNow = (await ZoneClock.LocalAsync(session, zone, [facts.Now]).ConfigureAwait(false))[0],
             ReferencedBy = [],
             References = [],
             IsOwned = true,

@@ -9,13 +9,13 @@ namespace OmniPg.Partman;
 /// </summary>
 internal sealed class SubPartitioner
 {
-    // $1 the set: the rows of all levels below it.
+    // $1 the set: the rows of all levels below it. Whoever made a branch, it is partitioned alike.
     private const string Below =
         """
         WITH RECURSIVE t AS (
             SELECT i.inhrelid AS oid, 1 AS level FROM pg_catalog.pg_inherits i WHERE i.inhparent = $1
             UNION ALL SELECT i.inhrelid, t.level + 1 FROM t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)
-        SELECT t.level, s.sub_parent, (SELECT jsonb_object_agg(pg_catalog.substr(e.key, 5), e.value)::text FROM jsonb_each(to_jsonb(s)) e WHERE e.key <> 'sub_parent'),
+        SELECT t.level, s.sub_parent, (SELECT jsonb_object_agg(pg_catalog.substr(e.key, 5), e.value)::text FROM jsonb_each(to_jsonb(s)) e WHERE e.key NOT IN ('sub_parent', 'sub_maintenance_role')),
             (SELECT y.typname::text FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid WHERE a.attrelid = t.oid AND a.attname = s.sub_control AND a.attnum > 0), {options}
         FROM t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         JOIN {config}.part_config_sub s ON s.sub_parent = n.nspname || '.' || c.relname
@@ -38,6 +38,9 @@ internal sealed class SubPartitioner
     private readonly PartmanServer _server;
     private readonly SetState _state;
     private readonly int _most;
+
+    // Without an index of that column a look is a scan of the newest partition, and so there is one for all branches.
+    private readonly Dictionary<PartitionKey, PartitionBound?> _newest = [];
 
     private SubPartitioner(PgSession session, PartmanServer server, SetState state, int most) => (_session, _server, _state, _most) = (session, server, state, most);
 
@@ -83,6 +86,8 @@ internal sealed class SubPartitioner
 
     private async Task<Branch> BranchAsync(SetState above, ParentShape shape, NewRange range, PartitionSet pattern)
     {
+        if (pattern.Template != above.Set.Template)
+            shape = await ParentShape.ReadAsync(_session, _state.Table, _state.Oid, pattern.Template).ConfigureAwait(false) with { ReplicaIndex = null };
         var set = pattern with { Table = range.Name, TimeZone = above.Set.TimeZone, IsInExtension = _server.UsesExtension };
         var key = new PartitionKey(PgIdentifier.Create(set.Control), set.ControlType, set.Kind);
         var state = above with
@@ -95,7 +100,7 @@ internal sealed class SubPartitioner
             Cutoff = null,
             ReferencedBy = [],
             Within = key.Column == above.Key.Column ? (range.Lower, range.Upper) : null,
-            Newest = key.IsTime ? null : await SetReader.NewestAsync(_session, _state with { Key = key }).ConfigureAwait(false),
+            Newest = key.IsTime ? null : await NewestAsync(key).ConfigureAwait(false),
         };
         var (ranges, anchor) = await NewRanges.FirstAsync(_session, state, _most).ConfigureAwait(false);
         List<string> statements = [.. _state.Oid != 0 && _state.Partitions.Count > 0 && !_server.HasOwn ? SetConfiguration.Install(_server.OwnSchema) : [], .. SetConfiguration.Rows(_server, set with { Anchor = _server.UsesExtension ? null : anchor })];
@@ -107,6 +112,13 @@ internal sealed class SubPartitioner
         if (set.HasDefault)
             statements.AddRange(PartitionDdl.CreateDefault(state, shape, new QualifiedName(range.Name.Schema, PartitionName.OfDefault(range.Name.Name))));
         return new Branch($"{(set.IsList ? "LIST" : "RANGE")} ({key.Column.Quoted})", statements);
+    }
+
+    private async Task<PartitionBound?> NewestAsync(PartitionKey key)
+    {
+        if (!_newest.TryGetValue(key, out var newest))
+            _newest[key] = newest = await SetReader.NewestAsync(_session.Unlimited, _state with { Key = key }).ConfigureAwait(false);
+        return newest;
     }
 
     /// <summary>How the partitions of a table are to be partitioned again; null when they are not.</summary>

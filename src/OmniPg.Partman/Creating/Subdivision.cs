@@ -32,6 +32,8 @@ internal static class Subdivision
         }
         if (plain.Count > 0 && !allowDataLoss && reasons.Count == 0)
         {
+            // A policy must not hide rows that would be lost.
+            await session.ExecuteAsync(Converter.AllRows).ConfigureAwait(false);
             var hasRows = (await session.RowAsync(
                 $"SELECT ARRAY[{string.Join(", ", plain.Select(p => $"EXISTS (SELECT FROM ONLY {p.Name.Quoted})"))}]", row => row.GetFieldValue<bool[]>(0)).ConfigureAwait(false))!;
             reasons.AddRange(plain.Zip(hasRows).Where(p => p.Second).Select(p => new InvalidDefinition(
@@ -80,6 +82,7 @@ internal static class Subdivision
                 .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN ACCESS EXCLUSIVE MODE"),
                 .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
                 $"LOCK TABLE ONLY {partition.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. allowDataLoss ? [] : Empty(partition),
                 $"DROP TABLE {partition.Name.Quoted}",
                 .. create.Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal)),
             ],
@@ -89,11 +92,17 @@ internal static class Subdivision
                 .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [], .. state.References.Select(r => new SqlPlanLock(r, PgLockMode.AccessExclusive)),
             ],
             DestroysData = allowDataLoss,
-            // Writers may have been here since the plan was made.
             Holds = $"SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid WHERE c.oid = {Number(partition.Oid)} AND i.inhparent = {Number(state.Oid)} "
-                + $"AND c.relkind = 'r' AND NOT i.inhdetachpending){(allowDataLoss ? "" : $" AND NOT EXISTS (SELECT FROM ONLY {partition.Name.Quoted})")}",
+                + "AND c.relkind = 'r' AND NOT i.inhdetachpending)",
         };
     }
+
+    // Writers may have been here since the plan was made. Where a policy would hide rows, the server refuses.
+    private static string[] Empty(Partition partition) =>
+    [
+        Converter.AllRows,
+        $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {partition.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{partition.Name}' holds rows by now")}; END IF; END")}",
+    ];
 
     private static string Number(uint oid) => oid.ToString(CultureInfo.InvariantCulture);
 }

@@ -40,7 +40,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             if (now.Fingerprint != agreed.Sql.Fingerprint)
                 throw new StalePlanException(wishes.Table, agreed.Sql.Fingerprint[..12], now.Fingerprint[..12]);
         }
-        var results = new List<SetResult>();
+        var (results, isLate) = (new List<SetResult>(), false);
         var extension = looks.Any(l => l.Plan?.Units.Count > 0) ? await RunLock.OfExtensionAsync(database, time, cancellationToken).ConfigureAwait(false) : RunLock.None;
         await using (extension.ConfigureAwait(false))
         {
@@ -51,9 +51,11 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                     results.Add(await SetAsync(look, wishes, agreed is not null, progress, log, extension, cancellationToken).ConfigureAwait(false));
                 await log.EndAsync(results.Find(r => r.Error is not null)?.Error).ConfigureAwait(false);
             }
-            if (await NoteAsync(results, cancellationToken).ConfigureAwait(false))
-                await converter.LetGoAsync(cancellationToken).ConfigureAwait(false);
+            isLate = await NoteAsync(results, cancellationToken).ConfigureAwait(false);
         }
+        // Behind the lock of the extension, which it takes itself: a run that holds it would always find it taken.
+        if (isLate)
+            await converter.LetGoAsync(cancellationToken).ConfigureAwait(false);
         PartmanTelemetry.MaintenanceDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         return new MaintenanceResult(results);
     }

@@ -186,6 +186,12 @@ public sealed class PartitionSetOptions : ICheckedOptions
             return;
         ((ICheckedOptions)sub).Check(check);
         check.That(WhenExpired != ExpiredAction.Archive, "WhenExpired 'Archive' is for plain tables, and SubPartitions makes others: let the partitions below be archived.");
+        var levels = new List<PartitionSetOptions>();
+        for (var level = sub; level is not null; level = level.SubPartitions)
+            levels.Add(level);
+        check.That(
+            WhenExpired != ExpiredAction.Drop || levels.TrueForAll(l => l.WhenExpired != ExpiredAction.Archive),
+            "WhenExpired 'Drop' takes all that a partition holds, the last partition and the default one below it with it, which SubPartitions never archives: let it be 'Detach'.");
         check.That(
             sub is { Start: null, IdStart: null, IdOffset: 0, TruncateTo: null, StartExactly: false, TimeZone: null, Template: null },
             "SubPartitions must not say Start, IdStart, IdOffset, TruncateTo, StartExactly, TimeZone or Template: these are those of the whole set.");

@@ -41,6 +41,22 @@ public sealed class ArchiveTests(PgClusterFixture fixture) : PartmanTest(fixture
         (await LeftAsync()).Should().Be(0);
     }
 
+    [Fact]
+    public async Task A_partition_that_begins_nowhere_is_archived_and_comes_back_equal()
+    {
+        var client = await CreateAsync(new MemoryObjectStore(), withDefault: true);
+        await Run("ALTER TABLE events DETACH PARTITION gone; ALTER TABLE events ATTACH PARTITION gone FOR VALUES FROM (MINVALUE) TO ('2020-01-02Z')");
+        var before = await Ask<string>(Content);
+
+        var result = await MaintainAsync(client: client);
+        var back = await client.RestoreAsync(Manifest, cancellationToken: Token);
+
+        result.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Archive));
+        back.Rows.Should().Be(1000);
+        (await Ask<string>(Content)).Should().Be(before);
+        (await Ask<string>("SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'gone'")).Should().StartWith("FOR VALUES FROM (MINVALUE) TO ('2020-01-02");
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -233,6 +233,85 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
         (await NamesAsync("orders")).Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("timestamp")]
+    [InlineData("date")]
+    public async Task A_table_by_readings_of_a_clock_ends_behind_the_clock_of_its_zone(string type)
+    {
+        await Run($"CREATE TABLE orders (id int PRIMARY KEY, at {type} NOT NULL); INSERT INTO orders SELECT n, now() AT TIME ZONE 'UTC' - n * interval '1 hour' FROM generate_series(1, 100) n");
+        var cut = (await Ask<DateTime>("SELECT date_trunc('day', now() AT TIME ZONE 'Pacific/Kiritimati')")).AddDays(2);
+
+        var done = await Partman.ConvertAsync(Orders, By(ConversionStrategy.AttachAsLegacy, o => o.Set.TimeZone = "Pacific/Kiritimati"), cancellationToken: Token);
+
+        done.Phase.Should().Be(ConversionPhase.Finished);
+        (await NamesAsync("orders")).Should().Equal("orders_default", "orders_legacy", $"orders_p{cut:yyyyMMdd}", $"orders_p{cut.AddDays(1):yyyyMMdd}");
+        (await Ask<long>("SELECT count(*) FROM orders_legacy")).Should().Be(100);
+    }
+
+    [Fact]
+    public async Task Checks_that_an_attach_would_refuse_are_told_before_anything_is_made()
+    {
+        await Run(Table + "ALTER TABLE orders ADD CONSTRAINT own CHECK (id > 0) NO INHERIT, ADD CONSTRAINT young CHECK (at > '2020-01-01') NOT VALID");
+
+        foreach (var strategy in new[] { ConversionStrategy.AttachAsLegacy, ConversionStrategy.DrainDefault })
+        {
+            (await Partman.Awaiting(p => p.PlanConversionAsync(Orders, By(strategy), Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>())
+                .Which.Reasons.Select(r => r.Text).Should().Equal("Check 'own' is NO INHERIT, and a set hands its checks on: make it one that is.", "Check 'young' is not validated: validate it.");
+        }
+        await Run("ALTER TABLE orders DROP CONSTRAINT own; ALTER TABLE orders VALIDATE CONSTRAINT young");
+        (await Partman.ConvertAsync(Orders, By(ConversionStrategy.AttachAsLegacy), cancellationToken: Token)).Phase.Should().Be(ConversionPhase.Finished);
+    }
+
+    [Fact]
+    public async Task Beside_the_extension_a_table_becomes_no_partition_that_it_could_not_maintain()
+    {
+        // All that is asked of the extension here: that it is installed, and the columns of its tables.
+        await Run(Table + """
+            CREATE SCHEMA partman; CREATE TABLE partman.part_config (parent_table text PRIMARY KEY, control text, partition_interval text, partition_type text, premake int, automatic_maintenance text);
+            INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion) VALUES (4000000000, 'pg_partman', 10, 'partman'::regnamespace, false, '5.2.4')
+            """);
+
+        var refused = (await Partman.Awaiting(p => p.PlanConversionAsync(Orders, By(ConversionStrategy.AttachAsLegacy), Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which;
+        var drain = await Partman.PlanConversionAsync(Orders, By(ConversionStrategy.DrainDefault), Token);
+
+        refused.Reasons.Should().ContainSingle().Which.Should().Match<InvalidDefinition>(r => r.Reason == InvalidDefinitionReason.Name && r.Text.Contains("'orders_legacy'"));
+        drain.Steps.Should().NotBeEmpty();
+    }
+
+    [Fact]
+    public async Task Writers_that_are_behind_the_cut_already_are_refused_nothing()
+    {
+        const string Version = "SELECT xmin::text FROM pg_class WHERE oid = 'orders'::regclass";
+        await Run("CREATE TABLE orders (id int PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'x' FROM generate_series(1, 95) n");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var options = new ConversionOptions { Strategy = ConversionStrategy.AttachAsLegacy, Set = Tens(o => o.Premake = 2) };
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, options, new Watch(c => Stop(c, ConversionStep.Create, stop)), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+        await Run("INSERT INTO orders VALUES (1000, 'x')");
+        var (version, id) = (await Ask<string>(Version), (await Partman.ListConversionsAsync(Token)).Single().Id);
+
+        var failure = (await Partman.Awaiting(p => p.ResumeConversionAsync(id, cancellationToken: Token)).Should().ThrowAsync<PartmanConversionException>()).Which;
+
+        failure.Message.Should().Contain("holds rows at or behind '110'");
+        (await Ask<string>(Version)).Should().Be(version, "nothing bounded the table, for however long the proof takes");
+    }
+
+    [Fact]
+    public async Task A_table_whose_time_was_up_before_its_index_was_there_is_not_bounded()
+    {
+        await Run(Table);
+        var watch = new Watch(c =>
+        {
+            if (c.Step == ConversionStep.Verify)
+                Sync("UPDATE omnipg_partman.operation SET detail = detail || jsonb_build_object('cut', (now() - interval '1 minute')::text)");
+        });
+
+        var failure = (await Partman.Awaiting(p => p.ConvertAsync(Orders, By(ConversionStrategy.AttachAsLegacy), watch, Token)).Should().ThrowAsync<PartmanConversionException>()).Which;
+
+        failure.Message.Should().Contain("was to be done before");
+        (await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conname = 'omnipg_legacy'")).Should().Be(0);
+        await Run("INSERT INTO orders (at) VALUES (now())");
+    }
+
     private static void Stop(ConversionProgress told, ConversionStep at, CancellationTokenSource stop)
     {
         if (told.Step == at)

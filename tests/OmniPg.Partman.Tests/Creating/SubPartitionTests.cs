@@ -126,6 +126,63 @@ public sealed class SubPartitionTests(PgClusterFixture fixture) : PartmanTest(fi
         mended.Changes.Select(c => c.Partition.Name.Value).Should().Equal("events_p3000");
     }
 
+    [Theory]
+    [InlineData("timestamp")]
+    [InlineData("date")]
+    public async Task Sets_below_by_readings_of_a_clock_begin_around_the_clock_of_the_zone(string type)
+    {
+        await Run($"CREATE TABLE events (id bigint NOT NULL, at {type} NOT NULL) PARTITION BY RANGE (id)");
+        var today = await Ask<DateTime>("SELECT date_trunc('day', now() AT TIME ZONE 'Pacific/Kiritimati')");
+
+        await Partman.CreateAsync(Events, ById(o => (o.Control, o.Interval) = ("at", PgInterval.OfDays(1)), o => o.TimeZone = "Pacific/Kiritimati"), Token);
+
+        (await NamesAsync("events_p0")).Should().Equal("events_p0_default", $"events_p0_p{today.AddDays(-1):yyyyMMdd}", $"events_p0_p{today:yyyyMMdd}", $"events_p0_p{today.AddDays(1):yyyyMMdd}");
+        (await Partman.MaintainAsync(cancellationToken: Token)).Sets.Should().OnlyContain(s => s.Error == null && s.Changes.Count == 0);
+    }
+
+    [Fact]
+    public async Task Partitions_of_a_new_branch_follow_the_template_of_their_own_level()
+    {
+        await TableAsync();
+        await Partman.CreateAsync(Events, ById(o => (o.Control, o.Interval) = ("at", Month)), Token);
+        await Run("CREATE TABLE below (LIKE events); CREATE UNIQUE INDEX ON below (id, at); UPDATE omnipg_partman.part_config_sub SET sub_template_table = 'public.below'; INSERT INTO events VALUES (15, now())");
+
+        var result = await MaintainAsync();
+
+        result.Changes.Select(c => c.Partition.Name.Value).Should().Equal("events_p20");
+        (await Ask<long>("SELECT count(*) FROM pg_index x JOIN pg_inherits i ON i.inhrelid = x.indrelid WHERE x.indisunique AND i.inhparent = 'events_p20'::regclass")).Should().Be(3);
+    }
+
+    [Fact]
+    public async Task Branches_that_another_role_made_are_partitioned_alike()
+    {
+        await Run("CREATE TABLE events (id bigint NOT NULL, at timestamptz NOT NULL, part int NOT NULL) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(Events, ById(s => (s.Control, s.Interval, s.SubPartitions) = ("at", Month, new PartitionSetOptions { Control = "part", IdInterval = 10, Premake = 1 })), Token);
+        await Run("UPDATE omnipg_partman.part_config_sub SET sub_maintenance_role = 'somebody' WHERE sub_parent = 'public.events_p10'; INSERT INTO events VALUES (15, now(), 1)");
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Select(c => c.Partition.Name.Value).Should().Equal("events_p20");
+    }
+
+    [Fact]
+    public async Task A_partition_whose_rows_a_policy_hides_is_not_made_anew()
+    {
+        await Run($"""
+            CREATE ROLE blind_owner LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO blind_owner; GRANT CREATE ON DATABASE "{await Ask<string>("SELECT current_database()::text")}" TO blind_owner;
+            CREATE TABLE events (id bigint NOT NULL, at timestamptz NOT NULL) PARTITION BY RANGE (id); ALTER TABLE events OWNER TO blind_owner
+            """);
+        await using var source = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = "blind_owner" }.ConnectionString);
+        var (client, by) = (new PartmanClient(source), new PartitionSetOptions { Control = "at", Interval = Month, Premake = 1 });
+        await client.CreateAsync(Events, Tens(o => o.Premake = 1), Token);
+        await Run("INSERT INTO events VALUES (1, now()); ALTER TABLE events_p0 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY");
+
+        await client.Awaiting(c => c.SubPartitionAsync(Events, by, cancellationToken: Token)).Should().ThrowAsync<PartmanPrivilegeException>();
+
+        (await Ask<long>("SELECT count(*) FROM events")).Should().Be(1);
+    }
+
     [Fact]
     public async Task A_set_that_exists_is_partitioned_again_where_its_partitions_are_empty()
     {
@@ -220,7 +277,7 @@ public sealed class SubPartitionTests(PgClusterFixture fixture) : PartmanTest(fi
         foreach (var contradiction in new[]
         {
             Monthly(o => o.Interval = PgInterval.OfMonths(2)), Monthly(o => o.Interval = PgInterval.OfDays(7)), Monthly(o => o.TimeZone = "UTC"), Monthly(o => o.Template = Events),
-            Monthly(null, o => o.WhenExpired = ExpiredAction.Archive), Tens(o => o.SubPartitions = Tens()),
+            Monthly(null, o => o.WhenExpired = ExpiredAction.Archive), Monthly(o => o.WhenExpired = ExpiredAction.Archive, o => o.WhenExpired = ExpiredAction.Drop), Tens(o => o.SubPartitions = Tens()),
         })
         {
             await Partman.Awaiting(p => p.CreateAsync(Events, contradiction, Token)).Should().ThrowAsync<Microsoft.Extensions.Options.OptionsValidationException>();

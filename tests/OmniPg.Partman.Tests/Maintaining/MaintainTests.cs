@@ -580,6 +580,18 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
     }
 
     [Fact]
+    public async Task Without_an_anchor_ranges_of_old_rows_lie_where_those_of_the_partitions_do()
+    {
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(o => o.Premake = 1), Token);
+        await Run("DELETE FROM omnipg_partman.part_option WHERE key = 'anchor'; INSERT INTO events VALUES (1, '2020-01-05 13:47:22Z'), (2, '2020-01-05 08:00Z'), (3, '2020-01-06 09:00Z')");
+
+        await Partman.DrainDefaultAsync(Events, cancellationToken: Token);
+
+        (await BoundsAsync()).Take(3).Should().Equal("events_default DEFAULT", "events_p20200105 FROM ('2020-01-05') TO ('2020-01-06')", "events_p20200106 FROM ('2020-01-06') TO ('2020-01-07')");
+    }
+
+    [Fact]
     public async Task The_default_is_drained_range_by_range_and_a_reader_sees_every_row_all_the_time()
     {
         await Run("CREATE TABLE events (id bigint NOT NULL, note text GENERATED ALWAYS AS ('n' || id) STORED, number bigint GENERATED ALWAYS AS IDENTITY) PARTITION BY RANGE (id)");
