@@ -16,6 +16,7 @@ internal sealed class CopyPipeline
     private readonly BufferPools _pools;
     private readonly FanOut _afterSource;
     private readonly List<EncoderBranch> _branches = [];
+    private Task _encoding = Task.CompletedTask;
 
     public CopyPipeline(CopyRequest request, BufferPools pools, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -47,13 +48,16 @@ internal sealed class CopyPipeline
 
     public IReadOnlyList<TargetWriter> Targets { get; }
 
+    /// <summary>Whether no encoder is at work. One that a copy left behind that failed still asks for the memory of its pool, where only one may wait.</summary>
+    public bool HasEncoded => _encoding.IsCompleted;
+
     /// <summary>Runs every stage until all bytes are inspected and written.</summary>
     /// <exception cref="WalException">The source or its content is wrong. A failed target throws nothing here.</exception>
     public async Task<Inspection> RunAsync(CancellationToken cancellationToken)
     {
         var info = new ObjectInfo { Modified = _request.Source.Modified, RawBytes = _request.Source.Length };
         var inspection = Task.Run(Inspector.RunAsync, CancellationToken.None);
-        Task[] branches = [.. _branches.Select(b => Task.Run(() => b.RunAsync(cancellationToken), CancellationToken.None))];
+        _encoding = Task.WhenAll(_branches.Select(b => Task.Run(() => b.RunAsync(cancellationToken), CancellationToken.None)));
         foreach (var target in Targets)
             target.Start(info);
         try
@@ -68,7 +72,7 @@ internal sealed class CopyPipeline
         var inspected = await inspection.ConfigureAwait(false);
         foreach (var target in Targets.Where(static t => t.Target.Codec == Codec.None))
             target.StoredSha256 = inspected.Sha256;
-        await Task.WhenAll(branches).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _encoding.WaitAsync(cancellationToken).ConfigureAwait(false);
         await Task.WhenAll(Targets.Select(t => t.Written)).WaitAsync(cancellationToken).ConfigureAwait(false);
         return inspected;
     }

@@ -44,7 +44,7 @@ internal sealed class WalCopier(TimeProvider time, int mostAtOnce = WalCopier.Mo
         finally
         {
             await Task.WhenAll(pipeline.Targets.Select(t => t.DisposeAsync().AsTask())).ConfigureAwait(false);
-            if (pools.IsReusable)
+            if (pools.IsReusable && pipeline.HasEncoded)
                 _idle.Add(pools);
         }
     }

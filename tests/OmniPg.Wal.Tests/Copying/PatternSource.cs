@@ -9,14 +9,24 @@ internal sealed class PatternSource(long bytes, long breakAt = long.MaxValue) : 
 
     public DateTimeOffset? Modified => null;
 
+    /// <summary>What is waited for before it breaks.</summary>
+    public Func<Task>? BeforeBreak { get; init; }
+
     public ValueTask<int> ReadAsync(Memory<byte> target, CancellationToken cancellationToken)
     {
         if (_position >= breakAt)
-            throw new IOException("Input/output error");
+            return BreakAsync();
         var count = (int)Math.Min(target.Length, bytes - _position);
         target.Span[..count].Fill((byte)_position);
         _position += count;
         return new ValueTask<int>(count);
+    }
+
+    private async ValueTask<int> BreakAsync()
+    {
+        if (BeforeBreak is not null)
+            await BeforeBreak();
+        throw new IOException("Input/output error");
     }
 
     public void VerifyUnchanged(long bytesRead)
