@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Wal;
@@ -22,26 +23,48 @@ internal sealed class GapFill(IReadOnlyList<ArchiveDestination> destinations, IL
     /// <exception cref="IOException">A destination cannot say whether it has one.</exception>
     public async Task<(bool IsThere, WalChainState? Next)> TryAsync(WalFileName name, WalExpectations expectations, Func<PartialSegment> open, CancellationToken cancellationToken)
     {
-        foreach (var destination in destinations)
+        Exception? unanswered = null;
+        foreach (var destination in destinations.Where(static d => d.IsActive))
         {
             if (destination.Store is not { } store)
                 continue;
-            var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
-            // All of it before the first byte is written: half of a copy that ends badly would lie where the server's own bytes may still come.
-            if (await ContentCheck.FindValidAsync(store, name, destination.Codec, expectations, (key, why) => WalLog.PassedOver(log, key, why.Message), cancellationToken).ConfigureAwait(false) is { } found)
+            string? found;
+            try
             {
-                var content = await WalContent.OpenReadAsync(store, found, cancellationToken).ConfigureAwait(false) ?? throw WalArchiveAbsentException.Nothing(store.Id);
-                await using var closing = content.ConfigureAwait(false);
-                using var segment = open();
-                var next = await WriteAsync(content, segment, cancellationToken).ConfigureAwait(false);
-                ReceiveLog.Filled(log, name, store.Id);
-                return (true, next);
+                found = await FindAsync(destination, store, name, expectations, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception trouble) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Another may have it, and receiving must not wait for this one. If none has, that proves nothing.
+                unanswered ??= trouble;
+                continue;
             }
 
-            await presence.RequireAsync(expectations.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+            if (found is null)
+                continue;
+            var content = await WalContent.OpenReadAsync(store, found, cancellationToken).ConfigureAwait(false) ?? throw WalArchiveAbsentException.Nothing(store.Id);
+            await using var closing = content.ConfigureAwait(false);
+            using var segment = open();
+            var next = await WriteAsync(content, segment, cancellationToken).ConfigureAwait(false);
+            ReceiveLog.Filled(log, name, store.Id);
+            return (true, next);
         }
 
+        if (unanswered is not null)
+            ExceptionDispatchInfo.Throw(unanswered);
         return default;
+    }
+
+    /// <returns>The key of a valid copy; null when the destination proves that it has none.</returns>
+    private async Task<string?> FindAsync(ArchiveDestination destination, IObjectStore store, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
+    {
+        var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
+        // All of it before the first byte is written: half of a copy that ends badly would lie where the server's own bytes may still come.
+        var found = await ContentCheck.FindValidAsync(store, name, destination.Codec, expectations, (key, why) => WalLog.PassedOver(log, key, why.Message), cancellationToken).ConfigureAwait(false);
+        // What takes part only while it exists is no archive, and never has to hold anything.
+        if (found is null && destination.IsBound)
+            await presence.RequireAsync(expectations.SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        return found;
     }
 
     private static async Task<WalChainState?> WriteAsync(Stream content, PartialSegment segment, CancellationToken cancellationToken)
