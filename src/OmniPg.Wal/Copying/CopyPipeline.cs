@@ -85,6 +85,9 @@ internal sealed class CopyPipeline
             cancellationToken.ThrowIfCancellationRequested();
             var buffer = await _pools.Source.RentAsync().ConfigureAwait(false) ?? throw new OperationCanceledException(cancellationToken);
             buffer.Length = await FillAsync(buffer, cancellationToken).ConfigureAwait(false);
+            if (_request.Source.HeldBack is var heldBack && heldBack > TimeSpan.Zero)
+                foreach (var target in Targets)
+                    target.Allow(heldBack);
             if (buffer.Length == 0)
             {
                 _pools.Source.Return(buffer);

@@ -9,6 +9,9 @@ internal interface ICopySource : IAsyncDisposable
     /// <summary>Modification time to keep with the copies.</summary>
     DateTimeOffset? Modified { get; }
 
+    /// <summary>How long reads were held back so far by a limit, which is nobody's fault.</summary>
+    TimeSpan HeldBack => TimeSpan.Zero;
+
     /// <summary>Reads the next bytes; 0 at the end.</summary>
     ValueTask<int> ReadAsync(Memory<byte> target, CancellationToken cancellationToken);
 

@@ -18,7 +18,8 @@ internal sealed class RateLimit(long bytesPerSecond, TimeProvider time)
 
     public static RateLimit? Of(long? bytesPerSecond, TimeProvider time) => bytesPerSecond is { } rate ? new RateLimit(rate, time) : null;
 
-    private async ValueTask WaitForAsync(int bytes, CancellationToken cancellationToken)
+    /// <returns>How long it took.</returns>
+    private async ValueTask<TimeSpan> WaitForAsync(int bytes, CancellationToken cancellationToken)
     {
         TimeSpan wait;
         lock (_gate)
@@ -29,8 +30,10 @@ internal sealed class RateLimit(long bytesPerSecond, TimeProvider time)
             wait = time.GetElapsedTime(now, _due);
         }
 
-        if (wait >= TimeSpan.FromMilliseconds(1))
-            await Task.Delay(wait, time, cancellationToken).ConfigureAwait(false);
+        if (wait < TimeSpan.FromMilliseconds(1))
+            return TimeSpan.Zero;
+        await Task.Delay(wait, time, cancellationToken).ConfigureAwait(false);
+        return wait;
     }
 
     private sealed class LimitedSource(ICopySource inner, RateLimit limit) : ICopySource
@@ -39,10 +42,12 @@ internal sealed class RateLimit(long bytesPerSecond, TimeProvider time)
 
         public DateTimeOffset? Modified => inner.Modified;
 
+        public TimeSpan HeldBack { get; private set; }
+
         public async ValueTask<int> ReadAsync(Memory<byte> target, CancellationToken cancellationToken)
         {
             var count = await inner.ReadAsync(target[..Math.Min(target.Length, limit._piece)], cancellationToken).ConfigureAwait(false);
-            await limit.WaitForAsync(count, cancellationToken).ConfigureAwait(false);
+            HeldBack += await limit.WaitForAsync(count, cancellationToken).ConfigureAwait(false);
             return count;
         }
 

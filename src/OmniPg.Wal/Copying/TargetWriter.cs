@@ -59,6 +59,16 @@ internal sealed class TargetWriter : IAsyncDisposable
         _abandoned.TrySetResult();
     }
 
+    /// <summary>Gives the target its time anew, less what it has taken beside the time that its source was held back.</summary>
+    /// <param name="heldBack">How long that was in all.</param>
+    public void Allow(TimeSpan heldBack)
+    {
+        if (Target.Timeout == Timeout.InfiniteTimeSpan)
+            return;
+        var left = Target.Timeout + heldBack - _time.GetElapsedTime(_started);
+        _timeout.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+    }
+
     /// <summary>Publishes what was written.</summary>
     public async Task CommitAsync(ObjectContent content)
     {

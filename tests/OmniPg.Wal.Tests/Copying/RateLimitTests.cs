@@ -78,48 +78,97 @@ public sealed class RateLimitTests(BackupScene scene)
             DataDirectory = scene.Server.DataDirectory, MaxRate = Rate, Destinations = [new WalDestinationOptions { Directory = to.Root, Codec = "zstd" }],
         };
         await using var archiver = new WalArchiver(options, timeProvider: clock);
-        var segment = Directory.GetFiles(Path.Combine(scene.Server.DataDirectory, "pg_wal"), "0*").Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).First();
 
-        await archiver.ArchiveAsync(segment, Token);
+        await archiver.ArchiveAsync(Segment(), Token);
 
         // 1 MiB; what else waits on the way, waits for less than it takes to read it again.
         clock.Elapsed.TotalSeconds.Should().BeInRange(8, 12);
     }
 
+    [Fact]
+    public async Task What_the_rate_holds_back_is_no_time_that_a_destination_takes()
+    {
+        var to = await scene.NewStoreAsync();
+        var options = new WalArchiveOptions
+        {
+            DataDirectory = scene.Server.DataDirectory, MaxRate = Rate, Timeout = TimeSpan.FromSeconds(5), Destinations = [new WalDestinationOptions { Directory = to.Root }],
+        };
+        await using var archiver = new WalArchiver(options, timeProvider: new JumpingClock());
+
+        var segment = Segment();
+
+        // 8 s for 1 MiB.
+        await archiver.ArchiveAsync(segment, Token);
+
+        File.Exists(Path.Combine(to.Root, Path.GetFileName(segment))).Should().BeTrue();
+    }
+
+    private string Segment() =>
+        Directory.GetFiles(Path.Combine(scene.Server.DataDirectory, "pg_wal"), "0*").Where(f => Path.GetFileName(f).Length == 24).Order(StringComparer.Ordinal).First();
+
     /// <summary>A clock that a wait moves, and that nothing else does.</summary>
     private sealed class JumpingClock : TimeProvider
     {
+        private readonly List<Watch> _watches = [];
         private long _ticks;
 
         public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
         public TimeSpan Elapsed => new(Volatile.Read(ref _ticks));
 
-        public void Jump(TimeSpan time) => Interlocked.Add(ref _ticks, time.Ticks);
+        public void Jump(TimeSpan time)
+        {
+            var now = Interlocked.Add(ref _ticks, time.Ticks);
+            lock (_watches)
+                foreach (var watch in _watches)
+                    watch.FireIfDue(now);
+        }
 
         public override long GetTimestamp() => Volatile.Read(ref _ticks);
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
             // What repeats, or is longer, is no wait: it watches over something.
-            if (dueTime > TimeSpan.Zero && dueTime <= TimeSpan.FromSeconds(1) && period == Timeout.InfiniteTimeSpan)
+            var isWait = dueTime > TimeSpan.Zero && dueTime <= TimeSpan.FromSeconds(1) && period == Timeout.InfiniteTimeSpan;
+            if (isWait)
             {
                 Jump(dueTime);
                 ThreadPool.QueueUserWorkItem(_ => callback(state));
             }
 
-            return new Ended();
+            var watch = new Watch(this, callback, state);
+            watch.Change(isWait ? Timeout.InfiniteTimeSpan : dueTime, period);
+            lock (_watches)
+                _watches.Add(watch);
+            return watch;
         }
 
-        private sealed class Ended : ITimer
+        /// <summary>Fires once, when the hands have gone over its time.</summary>
+        private sealed class Watch(JumpingClock clock, TimerCallback callback, object? state) : ITimer
         {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+            private long _due = long.MaxValue;
 
-            public void Dispose()
+            public bool Change(TimeSpan dueTime, TimeSpan period)
             {
+                Volatile.Write(ref _due, dueTime == Timeout.InfiniteTimeSpan || period != Timeout.InfiniteTimeSpan ? long.MaxValue : clock.GetTimestamp() + dueTime.Ticks);
+                return true;
             }
 
-            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+            public void FireIfDue(long now)
+            {
+                if (now < Volatile.Read(ref _due))
+                    return;
+                Volatile.Write(ref _due, long.MaxValue);
+                ThreadPool.QueueUserWorkItem(_ => callback(state));
+            }
+
+            public void Dispose() => Volatile.Write(ref _due, long.MaxValue);
+
+            public ValueTask DisposeAsync()
+            {
+                Dispose();
+                return ValueTask.CompletedTask;
+            }
         }
     }
 }
