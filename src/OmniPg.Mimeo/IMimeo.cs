@@ -151,8 +151,8 @@ public interface IMimeo
     /// <returns>What was found, and is repaired.</returns>
     /// <remarks>
     /// A row is deleted only where the source was asked for its key, in the snapshot of the comparison and with a proof that all keys came, and has none; what is in a queue is left to the
-    /// next refresh. A logdel keeps such a row with the present time in <c>mimeo_source_deleted</c>. Rows that were deleted at the source of an updater go. A logical table is
-    /// brought up to date in the same transaction.
+    /// next refresh. A logdel keeps such a row with the present time in <c>mimeo_source_deleted</c>. Rows that were deleted at the source of an updater go, and its place goes back to the
+    /// largest value that stays: what a standby that lags did not have yet comes again. Rows of other tables that go with a deleted one are told. A logical table is brought up to date in the same transaction.
     /// </remarks>
     /// <exception cref="ArgumentException">The table has no key.</exception>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>

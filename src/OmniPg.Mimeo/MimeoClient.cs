@@ -197,9 +197,14 @@ public sealed class MimeoClient : IMimeo
         foreach (var (place, table) in tables.Index())
         {
             if (done[place].Outcome == DeclaredFate.Created)
-                done[place] = done[place] with { Warnings = (await CreateAsync(table, null, progress, cancellationToken).ConfigureAwait(false)).Warnings };
+            {
+                var made = await CreateAsync(table, null, progress, cancellationToken).ConfigureAwait(false);
+                done[place] = done[place] with { Warnings = made.DestinationExisted ? [.. made.Warnings, $"'{table.Target}' was there, so no rows were pulled."] : made.Warnings };
+            }
             else if (done[place].Outcome == DeclaredFate.Changed)
+            {
                 await UpdateAsync(table, cancellationToken).ConfigureAwait(false);
+            }
         }
         return done;
     }
@@ -312,6 +317,8 @@ public sealed class MimeoClient : IMimeo
         ArgumentNullException.ThrowIfNull(spec);
         _ = SpecTable.Text(spec.Source);
         _ = SpecTable.Text(spec.Target);
+        foreach (var sequence in spec.Sequences)
+            _ = SpecTable.Text(sequence);
         var hasKey = spec.HasChanges || spec.Kind == ReplicationKind.Updater;
         string? wrong = spec switch
         {

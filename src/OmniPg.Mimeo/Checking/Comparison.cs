@@ -31,7 +31,7 @@ internal sealed class Comparison(TableRun run)
         var (counts, rows) = (new long[3], (IReadOnlyList<RowDifference>)[]);
         if (differing.Length > 0)
         {
-            var chosen = string.Create(CultureInfo.InvariantCulture, $"substr(pg_catalog.md5({KeyOf("r")}), 1, {digits}) = ANY ('{{{string.Join(',', differing)}}}')");
+            var chosen = string.Create(CultureInfo.InvariantCulture, $"substr({Validation.Hash(KeyOf("r"))}, 1, {digits}) = ANY ('{{{string.Join(',', differing)}}}')");
             await FindAsync(validation, chosen).ConfigureAwait(false);
             foreach (var (kind, count) in await run.Destination.Unlimited.RowsAsync($"SELECT kind, count(*) FROM {Wrong.Quoted} GROUP BY 1", row => (row.GetInt32(0), row.GetInt64(1))).ConfigureAwait(false))
                 counts[kind] = count;
@@ -50,23 +50,28 @@ internal sealed class Comparison(TableRun run)
     private string KeyOf(string row) => $"ROW({string.Join(", ", _key.Select(k => $"{row}.{k}"))})::text";
 
     private async Task<Dictionary<string, (long Rows, string Sum)>> PartsAsync(PgSession session, string rows, int digits) => (await session.Unlimited.RowsAsync(
-        string.Create(CultureInfo.InvariantCulture, $"SELECT part, count(*), {Validation.Sum("h")} FROM (SELECT substr(pg_catalog.md5({KeyOf("r")}), 1, {digits}) AS part, pg_catalog.md5(r::text) AS h FROM ({rows}) AS r) hashed GROUP BY part"),
+        string.Create(CultureInfo.InvariantCulture, $"SELECT part, count(*), {Validation.Sum("h")} FROM (SELECT substr({Validation.Hash(KeyOf("r"))}, 1, {digits}) AS part, {Validation.HashOfRow("r")} AS h FROM ({rows}) AS r) hashed GROUP BY part"),
         row => (Part: row.GetString(0), Rows: row.GetInt64(1), Sum: row.GetString(2))).ConfigureAwait(false)).ToDictionary(p => p.Part, p => (p.Rows, p.Sum), StringComparer.Ordinal);
 
     private async Task FindAsync(Validation validation, string chosen)
     {
         var session = run.Destination.Unlimited;
-        string Keys(string rows) => $"SELECT {KeyOf("r")} AS key, pg_catalog.md5(r::text) AS hash FROM ({rows}) AS r WHERE {chosen}";
-        await session.ExecuteAsync($"CREATE TEMP TABLE {There.Name.Quoted} (key text, hash text) ON COMMIT DROP").ConfigureAwait(false);
+        var (key, hash) = (string.Join(", ", _key), KeyedRows.Beside(run.Columns, "omnipg_hash"));
+        string Keys(string rows, string hashed) => $"SELECT {string.Join(", ", _key.Select(k => "r." + k))}, {hashed} FROM ({rows}) AS r";
+        // As values, for the destination may write them in another way: with its own length or precision.
+        await session.ExecuteAsync($"CREATE TEMP TABLE {There.Name.Quoted} ON COMMIT DROP AS SELECT {key}, ''::text AS {hash} FROM {run.Spec.Target.Quoted} WITH NO DATA").ConfigureAwait(false);
         // A row that has lost its cursor value is out of sight for an updater, and not away: its key comes without a hash, and is passed over.
-        var unseen = run.Spec.Cursor is { } cursor ? $" UNION ALL SELECT {KeyOf("r")}, '' FROM ({run.Query($"{PgIdentifier.Create(cursor.Column).Quoted} IS NULL")}) AS r WHERE {chosen}" : "";
-        await run.CopyAsync(Keys(validation.Source) + unseen, There, freeze: false, "key, hash").ConfigureAwait(false);
+        // All of them come: the parts, of keys as they are written there, do not count them.
+        var unseen = run.Spec.Cursor is { } cursor ? $" UNION ALL {Keys(run.Query($"{PgIdentifier.Create(cursor.Column).Quoted} IS NULL"), "''")}" : "";
+        await run.CopyAsync($"{Keys(validation.Source, Validation.HashOfRow("r"))} WHERE {chosen}{unseen}", There, freeze: false, $"{key}, {hash}").ConfigureAwait(false);
+        // All rows of a key together: a key that was given, and is no primary one, may hold a null, and then several rows have it.
+        string Hashes(string rows, string hashed) => $"(SELECT {KeyOf("r")} AS key, string_agg({hashed}, '' ORDER BY {hashed}) AS hash FROM {rows} GROUP BY 1)";
         await session.ExecuteAsync(string.Create(CultureInfo.InvariantCulture,
             $"""
             CREATE TEMP TABLE {Wrong.Name.Quoted} ON COMMIT DROP AS
             SELECT key, CASE WHEN h.hash IS NULL THEN {(int)RowDifferenceKind.MissingHere} WHEN t.hash IS NULL THEN {(int)RowDifferenceKind.MissingAtSource} ELSE {(int)RowDifferenceKind.OtherValues} END AS kind
-            FROM {There.Quoted} t FULL JOIN (SELECT key, min(hash) AS hash, count(*) AS rows FROM ({Keys(validation.Destination)}) k GROUP BY key) h USING (key)
-            WHERE (t.hash IS DISTINCT FROM h.hash OR h.rows > 1) AND t.hash IS DISTINCT FROM ''
+            FROM {Hashes($"{There.Quoted} r", "r." + hash)} t FULL JOIN {Hashes($"({validation.Destination}) AS r WHERE {chosen}", Validation.HashOfRow("r"))} h USING (key)
+            WHERE t.hash IS DISTINCT FROM h.hash AND t.hash IS DISTINCT FROM ''
             """)).ConfigureAwait(false);
         await session.ExecuteAsync($"ANALYZE {Wrong.Quoted}").ConfigureAwait(false);
     }
@@ -77,13 +82,21 @@ internal sealed class Comparison(TableRun run)
         var table = (await RelationInfo.FindAsync(run.Destination, run.Spec.Target).ConfigureAwait(false))!;
         // First, for what they hold may come back in other rows.
         var gone = string.Create(CultureInfo.InvariantCulture, $"w.kind = {(int)RowDifferenceKind.MissingAtSource} AND w.key = {KeyOf("d")}");
-        await session.ExecuteAsync(run.Spec.Kind == ReplicationKind.Logdel
+        var deleted = await session.ExecuteAsync(run.Spec.Kind == ReplicationKind.Logdel
             ? $"UPDATE {table.Name.Quoted} d SET {TableRun.Deleted.Quoted} = pg_catalog.clock_timestamp() FROM {Wrong.Quoted} w WHERE d.{TableRun.Deleted.Quoted} IS NULL AND {gone}"
-            : $"DELETE FROM {table.Name.Quoted} d USING {Wrong.Quoted} w WHERE {gone}").ConfigureAwait(false);
+            : $"DELETE FROM {table.Name.Quoted} d USING {Wrong.Quoted} w WHERE {gone}").ConfigureAwait(false) > 0;
+        if (deleted && run.Spec.Kind != ReplicationKind.Logdel)
+            await Followers.WarnOfDeleteAsync(run, table).ConfigureAwait(false);
+        // Nothing takes the place of a row whose key has a null; it would stay beside the new one.
+        var live = run.Spec.Kind == ReplicationKind.Logdel ? $" AND d.{TableRun.Deleted.Quoted} IS NULL" : "";
+        await session.ExecuteAsync(string.Create(CultureInfo.InvariantCulture,
+            $"DELETE FROM {table.Name.Quoted} d USING {Wrong.Quoted} w WHERE w.kind = {(int)RowDifferenceKind.OtherValues} AND num_nulls({string.Join(", ", _key.Select(k => "d." + k))}) > 0 AND w.key = {KeyOf("d")}{live}")).ConfigureAwait(false);
         await KeyedRows.ReplaceAsync(run, table, null, "", async _ =>
         {
             var rows = await run.CopyAsync($"SELECT * FROM ({validation.Source}) AS r WHERE {chosen}", KeyedRows.Stage, freeze: false).ConfigureAwait(false);
             return rows - await session.ExecuteAsync($"DELETE FROM {KeyedRows.Stage.Quoted} s WHERE NOT EXISTS (SELECT FROM {Wrong.Quoted} w WHERE w.key = {KeyOf("s")})").ConfigureAwait(false);
         }).ConfigureAwait(false);
+        if (run.Spec.HasCursor)
+            await new CursorMethod(run).GoBackAsync().ConfigureAwait(false);
     }
 }

@@ -58,6 +58,12 @@ internal sealed class Validation(TableRun run)
             await run.Destination.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_compare").ConfigureAwait(false);
     }
 
+    /// <summary>Hash of a text, the same in databases of any encoding.</summary>
+    public static string Hash(string text) => $"pg_catalog.md5(pg_catalog.convert_to({text}, 'UTF8'))";
+
+    /// <summary>Hash of a row. Its alias alone would be a column where one is called so.</summary>
+    public static string HashOfRow(string alias) => Hash($"ROW({alias}.*)::text");
+
     /// <summary>Both halves of a hash as sums, so that no order is needed and two equal differences do not cancel out.</summary>
     public static string Sum(string hash) => $"coalesce(sum(('x' || substr({hash}, 1, 16))::bit(64)::bigint), 0) || ':' || coalesce(sum(('x' || substr({hash}, 17))::bit(64)::bigint), 0)";
 
@@ -88,7 +94,7 @@ internal sealed class Validation(TableRun run)
 
     private static async Task<(long Rows, string? Sum)> SumAsync(PgSession session, string rows, bool checksum) => await session.Unlimited.RowAsync(
         checksum
-            ? $"SELECT count(*), {Sum("h")} FROM (SELECT pg_catalog.md5(r::text) AS h FROM ({rows}) AS r) hashed"
+            ? $"SELECT count(*), {Sum("h")} FROM (SELECT {HashOfRow("r")} AS h FROM ({rows}) AS r) hashed"
             : $"SELECT count(*), NULL FROM ({rows}) AS r",
         row => (row.GetInt64(0), row.Text(1))).ConfigureAwait(false);
 

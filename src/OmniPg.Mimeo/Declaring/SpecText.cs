@@ -42,7 +42,7 @@ internal sealed class SpecText
         return text._values.Keys.Order(StringComparer.OrdinalIgnoreCase).FirstOrDefault() is { } unknown ? throw new FormatException($"'{unknown}': a table has no such property.") : spec;
     }
 
-    private static ReplicationKind Kind(string text) => Enum.TryParse<ReplicationKind>(text, ignoreCase: true, out var kind) && Enum.IsDefined(kind) && !char.IsAsciiDigit(text[0])
+    private static ReplicationKind Kind(string text) => text.All(char.IsAsciiLetter) && Enum.TryParse<ReplicationKind>(text, ignoreCase: true, out var kind)
         ? kind : throw new FormatException($"It is none of {string.Join(", ", Enum.GetNames<ReplicationKind>())}.");
 
     private CursorColumn? Cursor()

@@ -70,6 +70,18 @@ internal sealed class CursorMethod
         return reached ? RefreshStatus.LimitReached : rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
     }
 
+    /// <summary>Moves the place back to the largest value that is here, behind a repair.</summary>
+    /// <remarks>
+    /// The source may be a standby that lags behind the one whose rows were copied: what was taken away or became older comes again. A time without a zone is looked up
+    /// in the rows anyway (<see cref="LowerBoundAsync"/>).
+    /// </remarks>
+    public Task GoBackAsync()
+    {
+        var largest = $"(SELECT max({_column.Name.Quoted}) FROM {_run.Spec.Target.Quoted})";
+        var back = _type == "timestamp" ? $"CASE WHEN {largest} IS NULL THEN {Floor} ELSE last_value END" : $"least(last_value, coalesce({largest}{Stored}, {Floor}))";
+        return _run.Destination.Unlimited.ExecuteAsync($"UPDATE {_config} SET last_value = {back} WHERE dest_table = $1", Name());
+    }
+
     // Never beyond the boundary, whatever end was given: rows that are not committed yet would lie below the new place.
     private async Task<RefreshStatus> RepullAsync(RelationInfo table, Repull repull, string? upper)
     {

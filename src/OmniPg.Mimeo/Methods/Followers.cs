@@ -38,6 +38,13 @@ internal static class Followers
         }
     }
 
+    /// <summary>Warns where rows were deleted that the source does not have.</summary>
+    public static async Task WarnOfDeleteAsync(TableRun run, RelationInfo table)
+    {
+        if (await FindAsync(run, table).ConfigureAwait(false) is { } key)
+            run.Warnings.Add($"Rows of '{run.Spec.Target}' that its source does not have were deleted, and {key} deletes or changes rows of another table with them.");
+    }
+
     /// <summary>Tells which tables TRUNCATE CASCADE empties besides, of those that are not empty already. Called before it.</summary>
     public static async Task WarnOfTruncateAsync(TableRun run, RelationInfo table)
     {

@@ -35,7 +35,7 @@ internal static class ChangeToken
     /// <summary>Whether a condition takes the same rows as long as nothing is written: a proof from its text, which no other text than the simplest passes.</summary>
     /// <remarks>
     /// It may hold columns, numbers, plain strings without the words that the server reads as the present time (src/backend/utils/adt/datetime.c, datetktbl),
-    /// comparisons and arithmetic. No function, cast, query or comment; nor a name behind a dot that is no column, for that may be a function, too.
+    /// comparisons and arithmetic; columns whose binary form is that of every server, but times of day with a zone, for which a text without one means today's. No function, cast, query or comment; nor a name behind a dot that is no column, for that may be a function, too.
     /// </remarks>
     private sealed class FixedCondition(string text, string table, HashSet<string> columns)
     {
@@ -65,7 +65,7 @@ internal static class ChangeToken
         {
             if (await RelationInfo.FindAsync(source, table).ConfigureAwait(false) is not { } relation)
                 return false;
-            return new FixedCondition(condition.Trim(), table.Name.Value, [.. relation.Columns.Where(c => c.IsBinarySafe).Select(c => c.Name.Value)]).IsSimple()
+            return new FixedCondition(condition.Trim(), table.Name.Value, [.. relation.Columns.Where(c => c.IsBinarySafe && !c.BaseType.StartsWith("time with time zone", StringComparison.Ordinal)).Select(c => c.Name.Value)]).IsSimple()
                 && await source.ScalarAsync(OtherOperators).ConfigureAwait(false) is false;
         }
 

@@ -111,7 +111,7 @@ internal static partial class ConnectionInfo
     {
         if (ports.Length != 1 && ports.Length != hosts.Length)
             throw new FormatException($"A stored connection has '{string.Join(',', ports)}' as ports for the hosts '{string.Join(',', hosts)}'.");
-        return string.Join(',', hosts.Select((host, n) => ports[ports.Length == 1 ? 0 : n] is { Length: > 0 } port && !host.StartsWith('/')
+        return string.Join(',', hosts.Select((host, n) => ports[ports.Length == 1 ? 0 : n] is { Length: > 0 } port
             ? string.Create(CultureInfo.InvariantCulture, $"{(host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host)}:{int.Parse(port, CultureInfo.InvariantCulture)}") : host));
     }
 

@@ -14,6 +14,7 @@ public sealed class ConnectionInfoTests(PgClusterFixture fixture)
     [InlineData("host = 'a' port= 5433", "a", 5433)]
     [InlineData("port=5433", null, 5433)]
     [InlineData("host=/var/run/postgresql", "/var/run/postgresql", 5432)]
+    [InlineData("host=/run/postgresql,b port=1,2", "/run/postgresql:1,b:2", 5432)]
     [InlineData("hostaddr=::1,10.0.0.1 port=1", "[::1]:1,10.0.0.1:1", 5432)]
     public void Hosts_and_ports_of_libpq_come_together(string stored, string? host, int port)
     {
@@ -38,6 +39,18 @@ public sealed class ConnectionInfoTests(PgClusterFixture fixture)
         (Given(again), secret).Should().Be((stored, "secret"));
 
         static string Given(string text) => text.Replace(" sslmode='prefer'", "", StringComparison.Ordinal).Replace(" connect_timeout='15'", "", StringComparison.Ordinal).Replace(" application_name='omnipg mimeo'", "", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_socket_among_several_hosts_keeps_its_port()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.t");
+        await mimeo.CreateAsync(ReplicationKind.Table, "public.t");
+        await mimeo.Databases.AtDestinationAsync(
+            $"UPDATE omnipg_mimeo.dblink_mapping_mimeo SET data_source = {PgLiteral.Quote($"host='{fixture.Cluster.RootDirectory},127.0.0.1' port='{fixture.Cluster.Port},1' dbname='{mimeo.Databases.Source.Name}'")}");
+
+        (await mimeo.RefreshAsync("public.t")).Rows.Should().Be(10_000);
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using Npgsql;
 using OmniPg.Testing;
 
 namespace OmniPg.Mimeo.Tests;
@@ -93,6 +94,100 @@ public sealed class ComparisonTests(PgClusterFixture fixture)
             await repairing.Should().ThrowAsync<MimeoLockException>();
         var keyless = () => mimeo.Client.CompareAsync(QualifiedName.Parse("public.whole"), cancellationToken: TestContext.Current.CancellationToken);
         (await keyless.Should().ThrowAsync<ArgumentException>()).Which.Message.Should().StartWith("'public.whole' (Table) has no key to tell its rows by");
+    }
+
+    [Theory]
+    [InlineData("bigint", "i")]
+    [InlineData("timestamptz", "timestamptz '2020-01-01' + i * interval '1 day'")]
+    [InlineData("timestamp", "timestamp '2020-01-01' + i * interval '1 day'")]
+    public async Task What_a_source_that_lags_did_not_have_yet_comes_again_behind_a_repair(string type, string value)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE t (id int PRIMARY KEY, ver {type}, w text); INSERT INTO t SELECT i, {value}, 'new' FROM generate_series(1, 10) i");
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.t", s => s with { Cursor = type == "bigint" ? CursorColumn.Serial("ver", 0) : CursorColumn.Time("ver", "1 hour") });
+        // What another standby shows that has not replayed as much.
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE ahead AS TABLE t; DELETE FROM t WHERE id > 7; UPDATE t SET ver = (SELECT min(ver) FROM t), w = 'old' WHERE id = 7");
+
+        (await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken)).IsRepaired.Should().BeTrue();
+
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(id || w, ' ' ORDER BY id) FROM t")).Should().Be("1new 2new 3new 4new 5new 6new 7old");
+        await mimeo.Databases.AtSourceAsync("DELETE FROM t; INSERT INTO t TABLE ahead");
+        await mimeo.RefreshAsync("public.t");
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t" + (type == "bigint" ? " WHERE id < 10" : ""), "SELECT * FROM t");
+        // An empty source is one that lags most.
+        await mimeo.Databases.AtSourceAsync("DELETE FROM t");
+        await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM t")).Should().Be(0);
+        await mimeo.Databases.AtSourceAsync("INSERT INTO t TABLE ahead");
+        await mimeo.RefreshAsync("public.t");
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t" + (type == "bigint" ? " WHERE id < 10" : ""), "SELECT * FROM t");
+    }
+
+    [Fact]
+    public async Task Rows_whose_key_has_a_null_are_compared_together_and_replaced_not_doubled()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int, n int, ver bigint, w text); INSERT INTO t VALUES (1, 1, 1, 'x'), (2, NULL, 2, 'x'), (2, NULL, 3, 'y'), (3, NULL, 4, 'x'), (4, NULL, 5, 'x'), (4, NULL, 6, 'x'), (9, 9, 9, 'x')");
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.t", s => s with { Key = ["id", "n"], Cursor = CursorColumn.Serial("ver", 0) });
+        (await CompareAsync(mimeo)).IsEqual.Should().BeTrue();
+        await mimeo.Databases.AtDestinationAsync("UPDATE t SET w = 'wrong' WHERE id = 3; DELETE FROM t WHERE ver = 3; INSERT INTO t VALUES (5, NULL, 5, 'extra')");
+
+        var repaired = await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+
+        repaired.Rows.Should().Equal(
+            new RowDifference("(2,)", RowDifferenceKind.OtherValues), new RowDifference("(3,)", RowDifferenceKind.OtherValues), new RowDifference("(5,)", RowDifferenceKind.MissingAtSource));
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t WHERE ver < 9", "SELECT * FROM t");
+        (await CompareAsync(mimeo)).IsEqual.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Keys_that_are_written_in_another_way_here_are_the_same_ones()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id numeric(8,2) PRIMARY KEY, ver bigint, w text); INSERT INTO t SELECT i, i, 'x' FROM generate_series(1, 10) i");
+        await mimeo.Databases.AtDestinationAsync("CREATE TABLE t (id numeric(12,4) PRIMARY KEY, ver bigint, w text)");
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.t", s => s with { Cursor = CursorColumn.Serial("ver", 0) });
+        await mimeo.RefreshAsync("public.t");
+        await mimeo.Databases.AtDestinationAsync("DELETE FROM t WHERE id = 3");
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET ver = NULL WHERE id = 5");
+
+        var repaired = await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+
+        (repaired.MissingHere, repaired.MissingAtSource).Should().Be((1, 0));
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(id::int::text, ' ' ORDER BY id) FROM t")).Should().Be("1 2 3 4 5 6 7 8 9");
+    }
+
+    [Fact]
+    public async Task A_column_that_is_called_as_the_row_is_does_not_stand_for_it()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, r text, w text); INSERT INTO t SELECT i, 'same', 'x' FROM generate_series(1, 10) i");
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        await mimeo.Databases.AtDestinationAsync("UPDATE t SET w = 'wrong' WHERE id = 5");
+
+        (await mimeo.Client.ValidateAsync(QualifiedName.Parse("public.t"), new ValidationOptions { Checksum = true }, TestContext.Current.CancellationToken)).IsEqual.Should().BeFalse();
+        (await CompareAsync(mimeo)).Rows.Should().Equal(new RowDifference("(5)", RowDifferenceKind.OtherValues));
+    }
+
+    [Fact]
+    public async Task Databases_of_two_encodings_are_compared_by_characters()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        var name = $"latin_{Guid.NewGuid():N}";
+        await fixture.Cluster.ExecuteAsync($"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'", TestContext.Current.CancellationToken);
+        await using (var source = NpgsqlDataSource.Create(fixture.Cluster.GetConnectionString(name)))
+        {
+            await using (var making = source.CreateCommand("CREATE TABLE t (id text PRIMARY KEY, w text); INSERT INTO t VALUES ('ü', 'x'), ('a', 'ö'), ('ä', 'ß')"))
+                await making.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            await mimeo.Client.AddSourceAsync("erp", fixture.Cluster.GetConnectionString(name), TestContext.Current.CancellationToken);
+            await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+
+            (await CompareAsync(mimeo)).IsEqual.Should().BeTrue();
+            (await mimeo.Client.ValidateAsync(QualifiedName.Parse("public.t"), new ValidationOptions { Checksum = true }, TestContext.Current.CancellationToken)).IsEqual.Should().BeTrue();
+            await mimeo.Databases.AtDestinationAsync("UPDATE t SET w = 's' WHERE id = 'ä'");
+            (await CompareAsync(mimeo)).Rows.Should().Equal(new RowDifference("(ä)", RowDifferenceKind.OtherValues));
+        }
+        await fixture.Cluster.ExecuteAsync($"DROP DATABASE {name} WITH (FORCE)", TestContext.Current.CancellationToken);
     }
 
     private static Task<ComparisonResult> CompareAsync(Mimeo mimeo) => mimeo.Client.CompareAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);

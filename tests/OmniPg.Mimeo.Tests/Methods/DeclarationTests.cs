@@ -52,7 +52,7 @@ public sealed class DeclarationTests(PgClusterFixture fixture)
         (await conflict.Should().ThrowAsync<ReplicationConflictException>()).Which.Message.Should().Contain("'public.shown' is managed with another Kind; 'public.followed' is managed with another Key; 'public.followed' is managed with another Condition.");
         var unknown = () => ApplyAsync(added, Spec(ReplicationKind.Table, "more") with { From = "nobody" });
         await unknown.Should().ThrowAsync<UnknownSourceException>();
-        foreach (var senseless in (ReplicationSpec[])[added, added with { Destination = QualifiedName.Parse("public.more"), BatchLimit = 5 }, Spec(ReplicationKind.Dml, "more") with { Queue = QualifiedName.Parse("a.b") }])
+        foreach (var senseless in (ReplicationSpec[])[added, added with { Destination = QualifiedName.Parse("public.more"), BatchLimit = 5 }, Spec(ReplicationKind.Dml, "more") with { Queue = QualifiedName.Parse("a.b") }, Spec(ReplicationKind.Table, "more") with { Sequences = [QualifiedName.Parse("bare")] }])
         {
             var applying = () => ApplyAsync(added, senseless);
             await applying.Should().ThrowAsync<ArgumentException>();
@@ -61,6 +61,19 @@ public sealed class DeclarationTests(PgClusterFixture fixture)
         (await mimeo.Client.ListAsync(TestContext.Current.CancellationToken)).Select(s => $"{s.Target} {s.Kind}").Should().Equal("public.followed Dml", "public.shown Snapshot");
 
         Task ApplyAsync(params ReplicationSpec[] tables) => mimeo.Client.ApplyTablesAsync(tables, cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_table_that_was_there_is_told_for_it_gets_no_rows()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.MakeSourceAsync("public.t");
+        await mimeo.Databases.AtDestinationAsync("CREATE TABLE followed (col1 int PRIMARY KEY, col2 text, col3 timestamptz)");
+
+        var made = await mimeo.Client.ApplyTablesAsync([Spec(ReplicationKind.Dml, "followed"), Spec(ReplicationKind.Table, "whole")], cancellationToken: TestContext.Current.CancellationToken);
+
+        made.Select(d => string.Join(' ', d.Warnings)).Should().Equal("'public.followed' was there, so no rows were pulled.", "");
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM followed")).Should().Be(0);
     }
 
     [Fact]
@@ -83,6 +96,7 @@ public sealed class DeclarationTests(PgClusterFixture fixture)
     [InlineData("'Kind' is missing.", "From", "erp")]
     [InlineData("'From' is missing.", "Kind", "table")]
     [InlineData("'Kind' cannot be '1': It is none of Snapshot, Table, Inserter, Updater, Dml, Logdel, Logical.", "Kind", "1", "From", "erp")]
+    [InlineData("'Kind' cannot be 'snapshot,table': It is none of Snapshot, Table, Inserter, Updater, Dml, Logdel, Logical.", "Kind", "snapshot,table", "From", "erp")]
     [InlineData("'columns:x' is no place of a list.", "Kind", "table", "From", "erp", "columns:x", "a")]
     [InlineData("'Columns' is a list.", "Kind", "table", "From", "erp", "columns", "a, b")]
     [InlineData("'Cursor' cannot be read: Time and Serial contradict each other.", "Kind", "inserter", "From", "erp", "cursor:time", "a", "cursor:serial", "b")]

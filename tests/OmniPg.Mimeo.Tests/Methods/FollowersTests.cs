@@ -32,6 +32,20 @@ public sealed class FollowersTests(PgClusterFixture fixture)
         await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT * FROM t");
     }
 
+    [Fact]
+    public async Task Rows_that_go_with_a_row_that_a_repair_deletes_are_told()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, w text); INSERT INTO t VALUES (1, 'x')");
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        await mimeo.Databases.AtDestinationAsync("INSERT INTO t VALUES (2, 'extra'); CREATE TABLE referring (id int CONSTRAINT follows REFERENCES t ON DELETE CASCADE); INSERT INTO referring VALUES (1), (2)");
+
+        var repaired = await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+
+        repaired.Warnings.Should().Equal("Rows of 'public.t' that its source does not have were deleted, and foreign key follows of public.referring deletes or changes rows of another table with them.");
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(id::text, ' ') FROM referring")).Should().Be("1");
+    }
+
     [Theory]
     [InlineData(ReplicationKind.Inserter)]
     [InlineData(ReplicationKind.Updater)]

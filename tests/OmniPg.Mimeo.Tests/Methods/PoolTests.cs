@@ -35,8 +35,8 @@ public sealed class PoolTests(PgClusterFixture fixture)
     {
         await using var databases = await TwoDatabases.CreateAsync(fixture.Cluster);
         await databases.AtSourceAsync("CREATE TABLE t AS SELECT i, repeat('x', 100) AS w FROM generate_series(1, 5000) i");
-        await using var one = Small(databases.Source, 1, seconds: 1);
-        await using var destination = Small(databases.Destination, 1, seconds: 1);
+        await using var one = Small(databases.Source, 1, seconds: 3);
+        await using var destination = Small(databases.Destination, 1, seconds: 3);
         var options = new MimeoOptions { Sources = new Dictionary<string, NpgsqlDataSource> { ["erp"] = one, ["crm"] = one } };
         var client = await ClientAsync(destination, databases.Source.ConnectionString, options);
         await client.AddSourceAsync("crm", databases.Source.ConnectionString, TestContext.Current.CancellationToken);

@@ -63,6 +63,7 @@ public sealed class SnapshotTests(PgClusterFixture fixture)
     [InlineData("WHERE t.keep")]
     [InlineData("WHERE i = r", "CREATE FUNCTION same(int, real) RETURNS bool STABLE LANGUAGE sql AS 'SELECT true'; CREATE OPERATOR public.= (LEFTARG = int, RIGHTARG = real, FUNCTION = same)")]
     [InlineData("WHERE i IN (TABLE other)")]
+    [InlineData("WHERE hour < '10:00' OR i = 1", "ALTER TABLE t ADD hour timetz")]
     public async Task A_condition_that_may_take_other_rows_without_a_write_is_asked_again(string condition, string more = "")
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
