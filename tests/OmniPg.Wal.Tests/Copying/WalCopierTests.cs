@@ -122,7 +122,8 @@ public sealed class WalCopierTests
         await Copier.CopyAsync(new CopyRequest { Source = new StreamCopySource(new MemoryStream(content)), Targets = [Target(store, Codec.Zstd)] }, Token);
         var stored = await store.ReadAllAsync("zstd", Token);
 
-        for (var at = 0; at < stored.Length; at += stored.Length / 20)
+        // Between the headers of the frames, where some bits mean nothing.
+        for (var at = stored.Length / 40; at < stored.Length; at += stored.Length / 20)
         {
             var damaged = stored.ToArray();
             damaged[at] ^= 0x10;
