@@ -1,5 +1,6 @@
 using System.Globalization;
 using Npgsql;
+using OmniPg.Shared;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Recovery;
@@ -74,8 +75,18 @@ public sealed class RecoveryScene : IAsyncLifetime
     {
         if (Primary is not null)
             await Primary.DisposeAsync();
+        await EndFetchingAheadAsync();
         Program.Dispose();
         _root.Dispose();
+    }
+
+    // A run that fetches ahead outlives the server that it fetches for, and would write into the directory while it is deleted. Without a position it ends.
+    private async Task EndFetchingAheadAsync()
+    {
+        foreach (var position in Directory.GetFiles(Root, ".position", SearchOption.AllDirectories))
+            File.Delete(position);
+        foreach (var held in Directory.GetFiles(Root, ".lock", SearchOption.AllDirectories).Where(l => Path.GetFileName(Path.GetDirectoryName(l)) == "get"))
+            await Eventually.TrueAsync(() => !FileLock.IsHeld(held), $"nobody fetches ahead under '{held}'", TimeSpan.FromSeconds(60), CancellationToken.None);
     }
 
     /// <summary>Switches the segment and waits until nothing is left to archive.</summary>
