@@ -139,6 +139,8 @@ internal static class Replacement
     {
         var (before, after) = (PgLiteral.Quote($"{from.Schema!.Value.Value}.{from.Name.Value}"), PgLiteral.Quote($"{to.Schema!.Value.Value}.{to.Name.Value}"));
         yield return $"UPDATE {server.ConfigSchema.Quoted}.part_config SET parent_table = {after}, automatic_maintenance = '{(automatic ? "on" : "off")}' WHERE parent_table = {before}";
+        // Who takes a set out of part_config by hand leaves its options: they are nobody's.
+        yield return $"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = {after}";
         yield return $"UPDATE {server.OwnSchema.Quoted}.part_option SET parent_table = {after} WHERE parent_table = {before}";
     }
 

@@ -166,6 +166,19 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
     }
 
     [Fact]
+    public async Task Options_that_somebody_left_behind_of_a_former_set_are_in_nobodys_way()
+    {
+        await Run(Table);
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        await Run("INSERT INTO omnipg_partman.part_option (parent_table, key, value) SELECT DISTINCT 'public.orders', key, value FROM omnipg_partman.part_option");
+
+        var done = await Partman.ConvertAsync(Orders, By(ConversionStrategy.AttachAsLegacy), cancellationToken: Token);
+
+        done.Phase.Should().Be(ConversionPhase.Finished);
+    }
+
+    [Fact]
     public async Task An_index_that_was_left_half_built_is_built_anew()
     {
         await Run(Table);
