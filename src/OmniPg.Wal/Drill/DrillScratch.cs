@@ -149,7 +149,7 @@ internal sealed partial class DrillScratch : IDisposable
                 Posix.ChangeOwner(root, 0, 0);
             Directory.Delete(root, recursive: true);
         }
-        catch (IOException) when (!Directory.Exists(root) || IsUnfinished(root))
+        catch (IOException) when (IsGoneOrUnfinished(root))
         {
             // Another drill has found it without its lock, and finishes the removal.
         }
@@ -181,6 +181,21 @@ internal sealed partial class DrillScratch : IDisposable
         MarkerFile => MarkerOf(root).AsSpan().StartsWith(File.ReadAllBytes(path)),
         _ => false,
     });
+
+    private static bool IsGoneOrUnfinished(string root)
+    {
+        while (true)
+        {
+            try
+            {
+                return !Directory.Exists(root) || IsUnfinished(root);
+            }
+            catch (Exception gone) when (gone is FileNotFoundException or DirectoryNotFoundException)
+            {
+                // Another drill has removed it between two looks; each time there is less of it.
+            }
+        }
+    }
 
     private static bool IsLeft(string root)
     {

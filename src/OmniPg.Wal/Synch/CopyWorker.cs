@@ -147,7 +147,7 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
         """;
 
     // The shell stays: its words tell a later look that this is still at work. A tar that cannot write goes on with the next file, and tells of each: it is ended at the first of which it says so, that the
-    // other side need not read and send the rest. What it only warns of ends nothing.
+    // other side need not read and send the rest. What it only warns of ends nothing, nor does a write that was cut short: the next one says why.
     private const string ExtractScript = Mine +
         """
         mine "$1"
@@ -155,7 +155,7 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
         if [ -n "${LC_ALL:-}" ]; then LC_CTYPE=$LC_ALL; export LC_CTYPE; unset LC_ALL; fi
         LC_MESSAGES=C; export LC_MESSAGES
         { sh -c 'echo "$$"; exec tar -xpf - -C "$1" 2>&1' sh "$1"; echo "end $?"; } 2>/dev/null | {
-          read -r tar; code=8; first=; fault=; lines=0
+          read -r tar; code=8; first=; short=; fault=; lines=0
           while IFS= read -r line; do
             case $line in "end "*) code=${line#end }; continue;; esac
             [ "$lines" -gt 0 ] || first=$line
@@ -163,11 +163,12 @@ internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions op
             [ -z "$fault" ] || continue
             case $line in
               *arning:*) ;;
-              *": Cannot "*|*": Can't "*|*": Wrote only "*|*": Write failed"*|*": No space left on device"*) fault=$line; kill "$tar" 2>/dev/null;;
+              *": Wrote only "*) short=${short:-$line};;
+              *": Cannot "*|*": Can't "*|*": Write failed"*|*": No space left on device"*) fault=$line; kill "$tar" 2>/dev/null;;
             esac
           done
           [ "$code" = 0 ] && exit 0
-          echo "${fault:-$first}" >&2
+          echo "${fault:-${short:-$first}}" >&2
           [ "$lines" -lt 2 ] || echo "further lines: $((lines - 1))" >&2
           [ -z "$fault" ] || exit 8
           exit "$code"

@@ -66,19 +66,26 @@ public sealed class DrillScratchTests : IDisposable
             Token)).ToArray();
         var lost = 0;
 
-        await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(
-            () =>
-            {
-                for (var i = 0; i < 300; i++)
+        try
+        {
+            await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(
+                () =>
                 {
-                    using var scratch = DrillScratch.Make(_parent.Path);
-                    Directory.CreateDirectory(scratch.Data);
-                    if (!File.Exists(Path.Combine(scratch.Root, Marker)) || !FileLock.IsHeld(Path.Combine(scratch.Root, Lock)))
-                        Interlocked.Increment(ref lost);
-                }
-            },
-            Token)));
-        await stop.CancelAsync();
+                    for (var i = 0; i < 300; i++)
+                    {
+                        using var scratch = DrillScratch.Make(_parent.Path);
+                        Directory.CreateDirectory(scratch.Data);
+                        if (!File.Exists(Path.Combine(scratch.Root, Marker)) || !FileLock.IsHeld(Path.Combine(scratch.Root, Lock)))
+                            Interlocked.Increment(ref lost);
+                    }
+                },
+                Token)));
+        }
+        finally
+        {
+            await stop.CancelAsync();
+        }
+
         await Task.WhenAll(sweeping);
         await DrillScratch.SweepAsync(_parent.Path, NullLogger.Instance, Token);
 

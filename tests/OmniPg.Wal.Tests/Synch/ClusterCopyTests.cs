@@ -256,14 +256,16 @@ public sealed partial class ClusterCopyTests(BackupScene scene)
         failure.InnerException!.Message.Split('\n').Should().HaveCountLessThanOrEqualTo(2, failure.Message);
     }
 
-    [Fact]
-    public async Task A_tar_that_cannot_write_is_ended_at_once_and_one_that_warns_is_not()
+    [Theory]
+    [InlineData("")]
+    [InlineData("echo 'tar: base/1/1: Wrote only 2048 of 10240 bytes' >&2; ")]
+    public async Task A_tar_that_cannot_write_is_ended_at_once_and_one_that_warns_is_not(string before)
     {
         using var scripts = new TemporaryDirectory();
         var bin = Directory.CreateDirectory(scripts.Combine("bin")).FullName;
         TestScript.Write(
             Path.Combine(bin, "tar"),
-            "echo 'tar: base/1/2: time stamp 2099-01-01 00:00:00 is 1.5 s in the future' >&2; [ ! -e \"$0.bad\" ] || { echo 'tar: base/1/2: Cannot write: No space left on device' >&2; echo 'tar: base/1/3: Cannot open: No space left on device' >&2; exec sleep 600; }; exec /bin/tar \"$@\"");
+            $"echo 'tar: base/1/2: time stamp 2099-01-01 00:00:00 is 1.5 s in the future' >&2; [ ! -e \"$0.bad\" ] || {{ {before}echo 'tar: base/1/2: Cannot write: No space left on device' >&2; echo 'tar: base/1/3: Cannot open: No space left on device' >&2; exec sleep 600; }}; exec /bin/tar \"$@\"");
         var options = Mapped(out var to);
         options.Targets = [$"db.example:{to}"];
         options.RemoteShell = TestScript.Write(scripts.Combine("shell"), $"shift; PATH='{bin}':$PATH; exec /bin/sh -c \"$*\"");
@@ -277,7 +279,7 @@ public sealed partial class ClusterCopyTests(BackupScene scene)
         var plan = await copy.PlanAsync(patience.Token);
         var failure = (await copy.Awaiting(c => c.ExecuteAsync(plan, cancellationToken: patience.Token)).Should().ThrowAsync<WalBackupException>()).Which;
 
-        failure.InnerException!.Message.Should().MatchRegex("exit code '8': tar: base/1/2: Cannot write: No space left on device\nfurther lines: [12]$");
+        failure.InnerException!.Message.Should().MatchRegex("exit code '8': tar: base/1/2: Cannot write: No space left on device\nfurther lines: [123]$");
     }
 
     [Fact]
