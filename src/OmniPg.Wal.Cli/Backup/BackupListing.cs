@@ -8,7 +8,7 @@ internal static class BackupListing
 {
     public static string Line(BackupInfo backup)
     {
-        var marks = (backup.IsKept ? ", kept" : "") + (backup.IncludesWal ? ", with its WAL" : "") + (backup.FromStandby ? ", from a standby" : "") + (backup.Problem is { } problem ? $", NOT VALID: {problem}" : "");
+        var marks = (backup.IncrementOf is { } prior ? $", changes of {prior}" : "") + (backup.IsKept ? ", kept" : "") + (backup.IncludesWal ? ", with its WAL" : "") + (backup.FromStandby ? ", from a standby" : "") + (backup.Problem is { } problem ? $", NOT VALID: {problem}" : "");
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{backup.Id}: {ListingJson.Text(backup.Started)} to {ListingJson.Text(backup.Stopped)}, {backup.StartLsn} to {backup.StopLsn} on timeline {backup.Timeline}, {backup.RawBytes} bytes ({backup.StoredBytes} stored), '{OneLine.Of(backup.Label)}'{marks}");
@@ -17,7 +17,9 @@ internal static class BackupListing
     public static void WriteMembers(Utf8JsonWriter json, BackupInfo backup)
     {
         json.WriteString("id", backup.Id);
-        json.WriteString("type", "full");
+        json.WriteString("type", backup.IncrementOf is null ? "full" : "incremental");
+        if (backup.IncrementOf is { } prior)
+            json.WriteString("incrementOf", prior);
         json.WriteString("label", backup.Label);
         ListingJson.WriteTime(json, "start", backup.Started);
         ListingJson.WriteTime(json, "stop", backup.Stopped);

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using OmniPg.Shared;
@@ -7,7 +6,7 @@ namespace OmniPg.Wal;
 
 /// <summary>The base backups of a store: listed, looked up, marked to be kept, removed when no rule keeps them.</summary>
 /// <remarks>Thread-safe; keeps nothing between calls. A backup whose last object was never written is not listed.</remarks>
-public sealed class BackupCatalog
+public sealed partial class BackupCatalog
 {
     // ID/NAME: what lies deeper is somebody else's.
     internal const int Depth = 1;
@@ -96,6 +95,7 @@ public sealed class BackupCatalog
 
         await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
         backups.Sort(static (a, b) => string.CompareOrdinal(a.Id, b.Id));
+        BackupChain.Judge(backups);
         return backups;
     }
 
@@ -141,7 +141,7 @@ public sealed class BackupCatalog
     /// <param name="id">Its id.</param>
     /// <param name="cancellationToken">Cancels; the rest is swept by a later backup or retention.</param>
     /// <returns>A task that ends when it is gone.</returns>
-    /// <exception cref="WalBackupException">There is no such backup, it is marked to be kept, or it is the last valid one (<c>wal.backup.kept</c>).</exception>
+    /// <exception cref="WalBackupException">There is no such backup, it is marked to be kept, an incremental one stands on it, or it is the last valid one (<c>wal.backup.kept</c>).</exception>
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
     /// <exception cref="IOException">The store refused.</exception>
     public async Task DeleteAsync(string id, CancellationToken cancellationToken = default)
@@ -150,9 +150,12 @@ public sealed class BackupCatalog
         var backup = backups.FirstOrDefault(b => b.Id == id) ?? throw WalBackupException.Unknown(_store.Id, id);
         if (backup.IsKept)
             throw WalBackupException.Kept(_store.Id, id, "is marked to be kept", "Take the mark away with 'omnipg-wal backups unkeep'.");
+        if (backups.FirstOrDefault(b => b.IncrementOf == id) is { } upon)
+            throw WalBackupException.Kept(_store.Id, id, $"is what the incremental backup '{upon.Id}' stands on", "Delete that one first.");
         if (backup.Problem is null && backups.Count(b => b.Problem is null) == 1)
             throw WalBackupException.Kept(_store.Id, id, "is the last valid one", "Make another backup first.");
-        await RemoveAsync(backup, cancellationToken).ConfigureAwait(false);
+        if (!await TryRemoveAsync(backup, backups, cancellationToken).ConfigureAwait(false))
+            throw WalBackupException.Kept(_store.Id, id, "is what an incremental backup stands on that was made just now", "Delete that one first.");
     }
 
     /// <summary>Removes backups that no rule keeps, and with an archive the WAL that no backup left needs. The original's <c>omnipitr-backup-cleanup</c>.</summary>
@@ -179,8 +182,14 @@ public sealed class BackupCatalog
         // Before the first removal: WAL of the wrong archive would be gone for a mistyped path.
         if (archive is not null)
             await RequireOwnAsync(archive, left, cancellationToken).ConfigureAwait(false);
-        foreach (var backup in retention.DryRun ? [] : removed)
-            await RemoveAsync(backup, cancellationToken).ConfigureAwait(false);
+        // The newest first: what stands on another goes before it.
+        foreach (var backup in retention.DryRun ? [] : removed.Reverse())
+        {
+            if (await TryRemoveAsync(backup, backups, cancellationToken).ConfigureAwait(false))
+                continue;
+            (left, removed) = ([backup, .. left], [.. removed.Where(b => b != backup)]);
+        }
+
         if (!retention.DryRun)
             await new BackupSweep(_store, _time).RunAsync(cancellationToken).ConfigureAwait(false);
         // A backup with its own WAL needs what follows to go on from its end. Positions, because an older timeline may be ahead of a newer one.
@@ -191,7 +200,7 @@ public sealed class BackupCatalog
         return new BackupRetentionResult(removed, left, from, wal);
     }
 
-    /// <summary>Reads a whole backup without restoring it: each part to its end, against the SHA-256 of what was read from the server, and the WAL without which it is nothing.</summary>
+    /// <summary>Reads a whole backup, and those that it stands on, without restoring it: each part to its end, against the SHA-256 of what was read from the server, and the WAL without which it is nothing.</summary>
     /// <param name="id">Its id; null takes the newest one that has all its parts.</param>
     /// <param name="archive">The WAL archive; null leaves the WAL of a backup that does not bring it along unchecked.</param>
     /// <param name="progress">Told after each part; null tells nobody.</param>
@@ -205,7 +214,7 @@ public sealed class BackupCatalog
     {
         var backup = await GetAsync(id, cancellationToken).ConfigureAwait(false);
         var problems = new List<string>();
-        foreach (var part in backup.Parts)
+        foreach (var part in (await ChainAsync(backup, cancellationToken).ConfigureAwait(false)).SelectMany(b => b.Objects))
         {
             if (await ProblemOfAsync(_store, part, cancellationToken).ConfigureAwait(false) is { } problem)
                 problems.Add(problem);
@@ -238,113 +247,6 @@ public sealed class BackupCatalog
         var backups = await ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false);
         var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
         return await new RecoverableFinder(archive, map).FindAsync(backups, cancellationToken).ConfigureAwait(false);
-    }
-
-    // Who has made a mark with a key means it for those too that have none.
-    private static IEnumerable<string> KeepKeys(string id) => [$"{id}/{KeepFile}", $"{id}/{KeepFile}{EncryptedFormat.Extension}"];
-
-    private static Func<string, WalBackupException, bool> Tell(Action<WalBackupException> damaged) => (_, damage) =>
-    {
-        damaged(damage);
-        return true;
-    };
-
-    /// <summary>Writes a small object that is not there yet.</summary>
-    internal static async Task<ObjectCommitResult> WriteAsync(IObjectStore store, string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var writer = await store.CreateAsync(key, new ObjectInfo { RawBytes = content.Length }, cancellationToken).ConfigureAwait(false);
-            await using (writer.ConfigureAwait(false))
-            {
-                await writer.WriteAsync(content, cancellationToken).ConfigureAwait(false);
-                return await writer.CommitAsync(ObjectContent.Of(content.Span), cancellationToken).ConfigureAwait(false);
-            }
-        }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
-        {
-            throw WalDestinationException.Failed(store.Id, key, refused);
-        }
-    }
-
-    // An archive of another tool has no marker; then the WAL of a backup in it tells whose it is.
-    private static async Task RequireOwnAsync(IObjectStore archive, IReadOnlyList<BackupInfo> backups, CancellationToken cancellationToken)
-    {
-        var presence = await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false);
-        await presence.RequireAsync(backups[^1].SystemIdentifier, cancellationToken).ConfigureAwait(false);
-        if (await WalArchiveMarker.ReadAsync(archive, cancellationToken).ConfigureAwait(false) is not null)
-            return;
-        foreach (var backup in backups.Reverse())
-        {
-            if (await BackupWal.Of(backup).FirstMissingAsync(archive, cancellationToken).ConfigureAwait(false) is null)
-                return;
-        }
-
-        throw WalArchiveMismatchException.Unproven(archive.Id, backups[^1].SystemIdentifier);
-    }
-
-    private async Task RemoveAsync(BackupInfo backup, CancellationToken cancellationToken)
-    {
-        await _store.DeleteAsync($"{backup.Id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false);
-        foreach (var part in backup.Parts)
-            await _store.DeleteAsync(part.Key, cancellationToken).ConfigureAwait(false);
-        BackupLog.Removed(_log, backup.Id);
-    }
-
-    /// <returns>Null when it was removed since it was listed.</returns>
-    private async Task<BackupInfo?> ReadAsync(string id, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var stream = await _store.OpenReadAsync($"{id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false);
-            if (stream is null)
-                return null;
-            await using (stream.ConfigureAwait(false))
-            {
-                using var json = new MemoryStream();
-                await stream.CopyToAsync(json, cancellationToken).ConfigureAwait(false);
-                return BackupInfo.Parse(json.GetBuffer().AsSpan(0, (int)json.Length), _store.Id, id);
-            }
-        }
-        catch (CorruptCompressedDataException damage)
-        {
-            // Encrypted, and not what was written.
-            throw WalBackupException.Damaged(_store.Id, id, $"its '{BackupInfo.FileName}': {damage.Message}", damage);
-        }
-    }
-
-    /// <summary>Reads a part to its end.</summary>
-    /// <returns>What is wrong with it; null when it is what was read from the server.</returns>
-    internal static async Task<string?> ProblemOfAsync(IObjectStore store, BackupPart part, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var content = await WalContent.OpenReadAsync(store, part.Key, cancellationToken).ConfigureAwait(false);
-            if (content is null)
-                return $"'{part.Key}' is missing";
-            await using (content.ConfigureAwait(false))
-            {
-                var found = Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false));
-                return found == part.Sha256 ? null : $"'{part.Key}' has the SHA-256 '{found}' instead of '{part.Sha256}'";
-            }
-        }
-        catch (CorruptCompressedDataException damage)
-        {
-            return $"'{part.Key}': {damage.Message}";
-        }
-    }
-
-    private static string? ProblemOf(BackupInfo info, Dictionary<string, long> objects)
-    {
-        foreach (var part in info.Parts)
-        {
-            if (!objects.TryGetValue(part.Key, out var bytes))
-                return $"'{part.Key}' is missing";
-            if (bytes != part.StoredBytes)
-                return $"'{part.Key}' has {bytes} bytes instead of {part.StoredBytes}";
-        }
-
-        return null;
     }
 }
 

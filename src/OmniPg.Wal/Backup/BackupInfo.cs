@@ -8,14 +8,17 @@ namespace OmniPg.Wal;
 /// <summary>What a store knows of one finished base backup: the object <c>ID/backup.json</c>, written last, without which nothing of it counts.</summary>
 public sealed partial record BackupInfo
 {
-    /// <summary>The only <see cref="Format"/> there is.</summary>
+    /// <summary>The <see cref="Format"/> of a full backup.</summary>
     public const int CurrentFormat = 1;
+
+    /// <summary>The <see cref="Format"/> of an incremental one: who does not know them must neither restore it alone nor remove what it stands on.</summary>
+    public const int IncrementalFormat = 2;
 
     internal const string FileName = "backup.json";
 
     private const string IdFormat = "yyyyMMdd'T'HHmmss'Z'";
 
-    /// <summary>Version of the object's own format; default <see cref="CurrentFormat"/>.</summary>
+    /// <summary>Version of the object's own format: <see cref="CurrentFormat"/> (the default) or <see cref="IncrementalFormat"/>.</summary>
     public int Format { get; init; } = CurrentFormat;
 
     /// <summary>Name of the backup, from the server's time at its start (UTC): <c>20260501T120000Z</c>. All its objects lie below it.</summary>
@@ -71,11 +74,19 @@ public sealed partial record BackupInfo
     /// <summary>The objects of the backup, tablespaces first, <c>base.tar</c> last.</summary>
     public required IReadOnlyList<BackupPart> Parts { get; init; }
 
+    /// <summary>Id of the backup of which it holds the changes only, and without which it is nothing; null for a full backup.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? IncrementOf { get; init; }
+
+    /// <summary>The object with its <c>backup_manifest</c>, which the next incremental backup reads; null before PostgreSQL 17, and for a backup of an older version of this package.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public BackupPart? Manifest { get; init; }
+
     /// <summary>Whether it is to be kept whatever retention says; an object of its own, <c>ID/keep</c>.</summary>
     [JsonIgnore]
     public bool IsKept { get; init; }
 
-    /// <summary>What is missing of it in the store, told by its listing alone; null when every part is there with its size.</summary>
+    /// <summary>What is missing of it in the store, or of the backups that it stands on, told by the listing alone; null when every part is there with its size.</summary>
     [JsonIgnore]
     public string? Problem { get; init; }
 
@@ -86,6 +97,10 @@ public sealed partial record BackupInfo
     /// <summary>Bytes before compression.</summary>
     [JsonIgnore]
     public long RawBytes => Parts.Sum(p => p.RawBytes);
+
+    /// <summary>All its objects but its entry and its marks.</summary>
+    [JsonIgnore]
+    internal IEnumerable<BackupPart> Objects => Manifest is null ? Parts : Parts.Append(Manifest);
 
     /// <summary>The id and its times.</summary>
     /// <returns>The text.</returns>
@@ -107,7 +122,7 @@ public sealed partial record BackupInfo
         try
         {
             var info = JsonSerializer.Deserialize(json, BackupJson.Default.BackupInfo);
-            if (info is not { Format: CurrentFormat } || info.Id != id)
+            if (info is null || info.Format != (info.IncrementOf is null ? CurrentFormat : IncrementalFormat) || info.Id != id)
                 throw WalBackupException.Damaged(store, id, $"its '{FileName}' has format '{info?.Format}' and is of backup '{info?.Id}'");
             return info.IsSound() ? info : throw WalBackupException.Damaged(store, id, $"its '{FileName}' names parts that are not its own, or WAL files that are no segments");
         }
@@ -121,7 +136,9 @@ public sealed partial record BackupInfo
     private bool IsSound() => Label is not null && WalFrom.Kind == WalFileKind.Segment && WalTo.Kind == WalFileKind.Segment
         && Tablespaces is not null && Tablespaces.All(t => t is { Location: not null })
         && Parts is { Count: > 0 } && Parts[^1] is { Tablespace: 0 }
-        && Parts.All(p => p is { Key: not null, Sha256: not null } && p.Key.StartsWith(Id + "/", StringComparison.Ordinal) && p.Key.LastIndexOf('/') == Id.Length)
+        && Objects.All(p => p is { Key: not null, Sha256: not null } && p.Key.StartsWith(Id + "/", StringComparison.Ordinal) && p.Key.LastIndexOf('/') == Id.Length)
+        // What a backup stands on is older, so no chain ever leads back to itself.
+        && (IncrementOf is null || (IsId(IncrementOf) && string.CompareOrdinal(IncrementOf, Id) < 0))
         && Parts.SkipLast(1).All(p => Tablespaces.Any(t => t.Oid == p.Tablespace));
 
     internal sealed class LsnText : JsonConverter<NpgsqlLogSequenceNumber>
@@ -145,12 +162,12 @@ public sealed partial record BackupInfo
     private sealed partial class BackupJson : JsonSerializerContext;
 }
 
-/// <summary>One object of a base backup: a tar file, compressed.</summary>
+/// <summary>One object of a base backup: a tar file, or its manifest, compressed.</summary>
 /// <param name="Key">Its key in the store, such as <c>20260501T120000Z/base.tar.zst</c>.</param>
-/// <param name="Tablespace">Oid of the tablespace that it holds; 0 for the data directory.</param>
-/// <param name="RawBytes">Size of the tar file.</param>
+/// <param name="Tablespace">Oid of the tablespace that it holds; 0 for the data directory and the manifest.</param>
+/// <param name="RawBytes">Size before compression.</param>
 /// <param name="StoredBytes">Size in the store.</param>
-/// <param name="Sha256">SHA-256 of the tar file, 64 lower-case hex digits.</param>
+/// <param name="Sha256">SHA-256 before compression, 64 lower-case hex digits.</param>
 public sealed record BackupPart(string Key, uint Tablespace, long RawBytes, long StoredBytes, string Sha256);
 
 /// <summary>A tablespace of the cluster.</summary>

@@ -18,6 +18,10 @@ internal sealed class BackupManifest
     public const string FileName = "backup_manifest";
 
     private const int FirstWithSystemIdentifier = 17;
+    private const int ReadBytes = 1 << 18;
+    private const string FilesName = "Files";
+    private const string PathName = "Path";
+    private const string PathBegin = "{ \"Path\": ";
     private const string ChecksumBegin = "\"Manifest-Checksum\": \"";
     private readonly List<(string Path, long Bytes, DateTimeOffset Modified, uint Crc)> _files = [];
 
@@ -48,16 +52,63 @@ internal sealed class BackupManifest
     /// <exception cref="InvalidDataException">It is no manifest.</exception>
     public static byte[] Without(ReadOnlySpan<byte> manifest, string path)
     {
-        var text = Encoding.UTF8.GetString(manifest);
-        var end = text.IndexOf(ChecksumBegin, StringComparison.Ordinal);
-        if (end < 0)
-            throw new InvalidDataException($"'{FileName}' has no checksum.");
-        var lines = text[..end].Split('\n');
-        var begin = $"{{ \"Path\": {Quote(path)},";
+        var lines = BodyOf(manifest).Split('\n');
+        var begin = $"{PathBegin}{Quote(path)},";
         var kept = Array.FindAll(lines, line => !line.StartsWith(begin, StringComparison.Ordinal));
         // The last file has no comma behind it.
         var list = string.Join('\n', kept).Replace("},\n],\n\"WAL-Ranges\"", "}\n],\n\"WAL-Ranges\"", StringComparison.Ordinal);
         return Seal(list);
+    }
+
+    /// <summary>The paths of the files.</summary>
+    /// <exception cref="InvalidDataException">It is no manifest.</exception>
+    public static HashSet<string> PathsOf(ReadOnlyMemory<byte> manifest)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(manifest);
+            return json.RootElement.GetProperty(FilesName).EnumerateArray().Select(static f => f.GetProperty(PathName).GetString()!).ToHashSet(StringComparer.Ordinal);
+        }
+        catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            throw new InvalidDataException($"'{FileName}' cannot be read: {unreadable.Message}", unreadable);
+        }
+    }
+
+    /// <summary>The manifest of a restored cluster: files that were put together, or changed, are told as they are now.</summary>
+    /// <param name="manifest">The manifest of the backup.</param>
+    /// <param name="restored">The path and the file that a path in it has become; null for a file that is what it was.</param>
+    /// <exception cref="InvalidDataException">It is no manifest.</exception>
+    public static byte[] Restored(ReadOnlySpan<byte> manifest, Func<string, (string Path, string File)?> restored)
+    {
+        var lines = BodyOf(manifest).Split('\n');
+        for (var i = 0; i < lines.Length; i++)
+        {
+            if (!lines[i].StartsWith(PathBegin, StringComparison.Ordinal))
+                continue;
+            using var entry = JsonDocument.Parse(lines[i].TrimEnd(','));
+            if (restored(entry.RootElement.GetProperty(PathName).GetString()!) is not { } now)
+                continue;
+            var (bytes, crc) = Sum(now.File);
+            lines[i] = Line((now.Path, bytes, File.GetLastWriteTimeUtc(now.File), crc)) + (lines[i].EndsWith(',') ? "," : "");
+        }
+
+        return Seal(string.Join('\n', lines));
+    }
+
+    private static string BodyOf(ReadOnlySpan<byte> manifest)
+    {
+        var text = Encoding.UTF8.GetString(manifest);
+        return text.IndexOf(ChecksumBegin, StringComparison.Ordinal) is >= 0 and var end ? text[..end] : throw new InvalidDataException($"'{FileName}' has no checksum.");
+    }
+
+    private static (long Bytes, uint Crc) Sum(string file)
+    {
+        using var content = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read, 0);
+        var (buffer, bytes, crc) = (new byte[ReadBytes], 0L, Crc32C.Start);
+        for (int count; (count = content.Read(buffer)) > 0; bytes += count)
+            crc = Crc32C.Append(crc, buffer.AsSpan(0, count));
+        return (bytes, Crc32C.Finish(crc));
     }
 
     private static string Line((string Path, long Bytes, DateTimeOffset Modified, uint Crc) file)

@@ -2,7 +2,7 @@ using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
-/// <summary>Which base backups are kept. A backup is removed only when no rule keeps it; the newest valid one is kept whatever the rules say.</summary>
+/// <summary>Which base backups are kept. A backup is removed only when no rule keeps it, nor one that stands on it; the newest valid one is kept whatever the rules say.</summary>
 public sealed class BackupRetention : ICheckedOptions
 {
     /// <summary>Keeps backups that began within so many days; null keeps none by age. OmniPITR's <c>--keep-days</c>.</summary>
@@ -29,7 +29,7 @@ public sealed class BackupRetention : ICheckedOptions
         check.Positive(Window);
     }
 
-    /// <summary>The backups that a rule, a mark or their being the last valid one keeps.</summary>
+    /// <summary>The backups that a rule, a mark or their being the last valid one keeps, and those that they stand on.</summary>
     /// <param name="backups">All, oldest first.</param>
     /// <param name="now">The time that ages are told from.</param>
     internal IReadOnlySet<string> Kept(IReadOnlyList<BackupInfo> backups, DateTimeOffset now)
@@ -40,7 +40,9 @@ public sealed class BackupRetention : ICheckedOptions
             kept = kept.Concat(backups.Where(b => b.Started >= now.AddDays(-days)));
         if (Window is { } window)
             kept = kept.Concat(backups.Where(b => b.Stopped > now - window)).Concat(valid.Where(b => b.Stopped <= now - window).TakeLast(1));
-        return kept.Select(b => b.Id).ToHashSet(StringComparer.Ordinal);
+        var ids = kept.Select(b => b.Id).ToHashSet(StringComparer.Ordinal);
+        BackupChain.AddAncestors(ids, backups);
+        return ids;
     }
 }
 

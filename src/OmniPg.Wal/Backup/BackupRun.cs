@@ -7,9 +7,12 @@ internal sealed class BackupRun(
     BackupSession session, IObjectStore store, IObjectStore? archive, BaseBackupOptions options, WalCopier copier, TimeProvider time, IProgress<BackupProgress>? progress)
 {
     private readonly List<BackupPart> _stored = [];
+    private readonly BackupCatalog _catalog = new(store);
     private readonly BackupSource _source = new(session, time, options.Exclude);
     private readonly RateLimit? _limit = RateLimit.Of(options.MaxRate, time);
     private readonly Codec _codec = Codec.Parse(options.Codec);
+    private BackupPart? _manifest;
+    private BackupInfo? _prior;
     private string _id = "";
     private bool _isPublishing;
     private long _vanished;
@@ -18,13 +21,16 @@ internal sealed class BackupRun(
     private ServerFacts Facts => _source.Facts;
 
     /// <summary>The objects written so far. What makes them a backup comes first: a disk that fails behind its publication leaves it visible.</summary>
-    public IEnumerable<string> Keys => (_isPublishing ? [$"{_id}/{BackupInfo.FileName}"] : Array.Empty<string>()).Concat(_stored.Select(p => p.Key));
+    public IEnumerable<string> Keys => (_isPublishing ? [$"{_id}/{BackupInfo.FileName}"] : Array.Empty<string>()).Concat(Objects.Select(p => p.Key));
+
+    private IEnumerable<BackupPart> Objects => _manifest is null ? _stored : _stored.Append(_manifest);
 
     public async Task<BaseBackupResult> RunAsync(CancellationToken cancellationToken)
     {
         var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         await LookAsync(cancellationToken).ConfigureAwait(false);
         await RequireOwnAsync(store, cancellationToken).ConfigureAwait(false);
+        var priorPaths = await LookBackAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
         {
             await RequireOwnAsync(archive, cancellationToken).ConfigureAwait(false);
@@ -36,15 +42,14 @@ internal sealed class BackupRun(
         await new BackupSweep(store, time).RunAsync(cancellationToken).ConfigureAwait(false);
 
         await _source.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
-        var tablespaces = _source.Tablespaces();
-        foreach (var tablespace in tablespaces)
-            await StoreAsync($"{tablespace.Oid}.tar", tablespace.Oid, _source.Tablespace(tablespace), cancellationToken).ConfigureAwait(false);
-        await StoreAsync("base.tar", 0, _source.Base(new BaseShape(IncludesWal: archive is null), cancellationToken), cancellationToken).ConfigureAwait(false);
-
+        if (_prior is not null)
+            await _source.FollowAsync(_prior, priorPaths, cancellationToken).ConfigureAwait(false);
+        var tablespaces = await StoreDataAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
             await _source.Wal().ArriveAsync(archive, options.WalTimeout, time, cancellationToken).ConfigureAwait(false);
         var info = Describe(tablespaces);
         await RequireStoredAsync(cancellationToken).ConfigureAwait(false);
+        await RequirePriorAsync(cancellationToken).ConfigureAwait(false);
         await presence.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
         _isPublishing = true;
         if (await BackupCatalog.WriteAsync(store, $"{_id}/{BackupInfo.FileName}", info.ToJson(), cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
@@ -54,6 +59,8 @@ internal sealed class BackupRun(
             throw Taken($"{_id}/{BackupInfo.FileName}");
         }
 
+        // A retention that had listed the backups before this one was among them may have removed what it stands on.
+        await RequirePriorAsync(cancellationToken).ConfigureAwait(false);
         return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened);
     }
 
@@ -65,15 +72,62 @@ internal sealed class BackupRun(
         _id = BackupInfo.IdAt(Facts.Now);
     }
 
+    /// <summary>Chooses the backup that this one is to stand on.</summary>
+    /// <returns>The files in it; none for a full backup.</returns>
+    private async Task<IReadOnlySet<string>> LookBackAsync(CancellationToken cancellationToken)
+    {
+        if (options.IncrementOf is not { } wanted)
+            return new HashSet<string>();
+        _prior = await _catalog.GetAsync(wanted == BaseBackupOptions.Latest ? null : wanted, cancellationToken).ConfigureAwait(false);
+        if (_prior.Problem is { } problem)
+            throw WalBackupException.Damaged(store.Id, _prior.Id, problem);
+        // Behind a clock that went back this one would stand on a younger one, and no entry says so.
+        if (string.CompareOrdinal(_prior.Id, _id) >= 0)
+            throw WalBackupException.Increment(_prior.Id, $"by the server's clock this backup would begin at '{_id}', not after it", "Set the server's clock right, or make a full backup.");
+        await _source.RequireIncrementableAsync(_prior, cancellationToken).ConfigureAwait(false);
+        return await _catalog.ReadPathsAsync(_prior, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task RequirePriorAsync(CancellationToken cancellationToken)
+    {
+        if (_prior is null)
+            return;
+        var prior = (await _catalog.ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false)).FirstOrDefault(b => b.Id == _prior.Id);
+        if (prior is not { Problem: null })
+            throw WalBackupException.Increment(_prior.Id, $"it was removed or damaged while the backup was made{(prior?.Problem is { } problem ? $": {problem}" : "")}", "Make a full backup.");
+    }
+
+    private async Task<IReadOnlyList<BackupTablespace>> StoreDataAsync(CancellationToken cancellationToken)
+    {
+        var tablespaces = _source.Tablespaces();
+        foreach (var tablespace in tablespaces)
+            _stored.Add(await StoreTarAsync($"{tablespace.Oid}.tar", tablespace.Oid, _source.Tablespace(tablespace), cancellationToken).ConfigureAwait(false));
+        _stored.Add(await StoreTarAsync("base.tar", 0, _source.Base(new BaseShape(IncludesWal: archive is null), cancellationToken), cancellationToken).ConfigureAwait(false));
+        if (session.PgVersion >= BackupSource.FirstWithSummaries)
+        {
+            using var content = new MemoryStream(_source.ManifestContent, writable: false);
+            _manifest = await StoreAsync(BackupManifest.FileName, 0, new StreamCopySource(content), cancellationToken).ConfigureAwait(false);
+        }
+
+        return tablespaces;
+    }
+
     private async Task RequireOwnAsync(IObjectStore place, CancellationToken cancellationToken)
     {
         var presence = await ArchivePresence.BeginAsync(place, cancellationToken).ConfigureAwait(false);
         await presence.RequireAsync(Facts.SystemIdentifier, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task StoreAsync(string name, uint tablespace, TarSource source, CancellationToken cancellationToken)
+    private async Task<BackupPart> StoreTarAsync(string name, uint tablespace, TarSource source, CancellationToken cancellationToken)
     {
         await using var closing = source.ConfigureAwait(false);
+        var part = await StoreAsync(name, tablespace, source, cancellationToken).ConfigureAwait(false);
+        (_vanished, _shortened) = (_vanished + source.Vanished, _shortened + source.Shortened);
+        return part;
+    }
+
+    private async Task<BackupPart> StoreAsync(string name, uint tablespace, ICopySource source, CancellationToken cancellationToken)
+    {
         var key = $"{_id}/{name}{_codec.Extension}";
         var request = new CopyRequest
         {
@@ -94,8 +148,7 @@ internal sealed class BackupRun(
         var bytes = store is EncryptedObjectStore
             ? (await store.StatAsync(key, cancellationToken).ConfigureAwait(false))?.Bytes ?? throw WalBackupException.Damaged(store.Id, _id, $"'{key}' is not there any more as it was written")
             : target.StoredBytes;
-        _stored.Add(new BackupPart(key, tablespace, outcome.Content.RawBytes, bytes, outcome.Sha256));
-        (_vanished, _shortened) = (_vanished + source.Vanished, _shortened + source.Shortened);
+        return new BackupPart(key, tablespace, outcome.Content.RawBytes, bytes, outcome.Sha256);
     }
 
     private BackupInfo Describe(IReadOnlyList<BackupTablespace> tablespaces)
@@ -103,6 +156,7 @@ internal sealed class BackupRun(
         var wal = _source.Wal();
         return new BackupInfo
         {
+            Format = _prior is null ? BackupInfo.CurrentFormat : BackupInfo.IncrementalFormat, IncrementOf = _prior?.Id, Manifest = _manifest,
             Id = _id, Label = options.Label, Started = Facts.Now, Stopped = _source.End!.Now, StartLsn = _source.Start, StopLsn = _source.End.StopLsn, Timeline = wal.From.Timeline,
             WalFrom = wal.From, WalTo = wal.To, IncludesWal = archive is null, SystemIdentifier = Facts.SystemIdentifier, PgVersion = session.PgVersion,
             WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, Tablespaces = tablespaces, Parts = [.. _stored],
@@ -112,7 +166,7 @@ internal sealed class BackupRun(
     // A sweep on another machine, or a person, may have taken a part away meanwhile.
     private async Task RequireStoredAsync(CancellationToken cancellationToken)
     {
-        foreach (var part in _stored)
+        foreach (var part in Objects)
         {
             if ((await store.StatAsync(part.Key, cancellationToken).ConfigureAwait(false))?.Bytes != part.StoredBytes)
                 throw WalBackupException.Damaged(store.Id, _id, $"'{part.Key}' is not there any more as it was written");

@@ -93,6 +93,49 @@ internal sealed class BackupSession : IAsyncDisposable
         return start;
     }
 
+    /// <summary>How the server lays out its files, and whether it makes WAL summaries.</summary>
+    public Task<(int BlockBytes, uint FileBlocks, bool IsSummarizing)> LayoutAsync(CancellationToken cancellationToken) => RowAsync(
+        "SELECT i.database_block_size, i.blocks_per_segment, pg_catalog.current_setting('summarize_wal')::boolean FROM pg_catalog.pg_control_init() i",
+        r => (r.GetInt32(0), (uint)r.GetInt32(1), r.GetBoolean(2)),
+        [],
+        cancellationToken);
+
+    /// <summary>The WAL summaries of a timeline that tell of something between two positions, in order.</summary>
+    public async Task<IReadOnlyList<WalSummary>> SummariesAsync(uint timeline, NpgsqlLogSequenceNumber from, NpgsqlLogSequenceNumber to, CancellationToken cancellationToken)
+    {
+        var found = new List<WalSummary>();
+        await ReadAsync(
+            "SELECT s.start_lsn, s.end_lsn FROM pg_catalog.pg_available_wal_summaries() s WHERE s.tli = $1 AND s.end_lsn > $2 AND s.start_lsn < $3 ORDER BY 1, 2",
+            async reader =>
+            {
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    found.Add(new WalSummary(timeline, reader.GetFieldValue<NpgsqlLogSequenceNumber>(0), reader.GetFieldValue<NpgsqlLogSequenceNumber>(1)));
+                return true;
+            },
+            [new() { Value = (long)timeline }, Position(from), Position(to)],
+            cancellationToken).ConfigureAwait(false);
+        return found;
+    }
+
+    /// <summary>Reads one summary.</summary>
+    public Task ReadSummaryAsync(WalSummary summary, ChangedBlocks changed, CancellationToken cancellationToken) => ReadAsync(
+        "SELECT c.reltablespace, c.reldatabase, c.relfilenode, c.relforknumber, c.relblocknumber, c.is_limit_block FROM pg_catalog.pg_wal_summary_contents($1, $2, $3) c",
+        async reader =>
+        {
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                var fork = new RelationFork(reader.GetFieldValue<uint>(0), reader.GetFieldValue<uint>(1), reader.GetFieldValue<uint>(2), reader.GetInt16(3));
+                if (reader.GetBoolean(5))
+                    changed.AddLimit(fork, (uint)reader.GetInt64(4));
+                else
+                    changed.Add(fork, (uint)reader.GetInt64(4));
+            }
+
+            return true;
+        },
+        [new() { Value = (long)summary.Timeline }, Position(summary.Start), Position(summary.End)],
+        cancellationToken);
+
     /// <summary>Ends the backup without waiting for archiving.</summary>
     public async Task<BackupEnd> StopAsync(CancellationToken cancellationToken)
     {
@@ -159,7 +202,17 @@ internal sealed class BackupSession : IAsyncDisposable
         }
     }
 
-    private async Task<T> RowAsync<T>(string sql, Func<NpgsqlDataReader, T> read, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
+    private Task<T> RowAsync<T>(string sql, Func<NpgsqlDataReader, T> read, NpgsqlParameter[] parameters, CancellationToken cancellationToken) => ReadAsync(
+        sql,
+        async reader =>
+        {
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            return read(reader);
+        },
+        parameters,
+        cancellationToken);
+
+    private async Task<T> ReadAsync<T>(string sql, Func<NpgsqlDataReader, Task<T>> read, NpgsqlParameter[] parameters, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -169,10 +222,7 @@ internal sealed class BackupSession : IAsyncDisposable
             command.Parameters.AddRange(parameters);
             var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
-            {
-                await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-                return read(reader);
-            }
+                return await read(reader).ConfigureAwait(false);
         }
         catch (NpgsqlException broken) when (_connection.State != ConnectionState.Open)
         {
@@ -195,6 +245,9 @@ internal sealed class BackupSession : IAsyncDisposable
             _turn.Release();
         }
     }
+
+    // The driver does not tell it from the value.
+    private static NpgsqlParameter Position(NpgsqlLogSequenceNumber lsn) => new() { Value = lsn, NpgsqlDbType = NpgsqlDbType.PgLsn };
 
     private static string? TextOf(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 

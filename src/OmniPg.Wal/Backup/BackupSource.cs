@@ -8,7 +8,11 @@ namespace OmniPg.Wal;
 /// <summary>The server whose files are read between the start and the stop of a backup, as tar files: tablespaces, data directory, control file, label.</summary>
 internal sealed class BackupSource(BackupSession session, TimeProvider time, IReadOnlyList<string>? exclude = null)
 {
+    /// <summary>The first major version that summarizes its WAL, so that incremental backups can be made.</summary>
+    public const int FirstWithSummaries = 17;
+
     private DataFiles _files = null!;
+    private IncrementPlan? _plan;
 
     public ServerFacts Facts { get; private set; } = null!;
 
@@ -20,6 +24,9 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     public (uint User, uint Group) Owner => FileStat.OwnerOf(Path.Combine(DataDirectory, "."));
 
     public BackupManifest Manifest { get; } = new();
+
+    /// <summary>The manifest as it stands in the backup; known when the data has been read.</summary>
+    public byte[] ManifestContent { get; private set; } = [];
 
     public NpgsqlLogSequenceNumber Start { get; private set; }
 
@@ -42,6 +49,38 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken) =>
         Start = await session.StartAsync(label, isFast, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Refuses an incremental backup that can be told to be impossible before it begins.</summary>
+    public async Task RequireIncrementableAsync(BackupInfo prior, CancellationToken cancellationToken)
+    {
+        if (session.PgVersion < FirstWithSummaries)
+            throw Refused(prior, $"the server is PostgreSQL '{session.PgVersion}', and WAL is summarized from '{FirstWithSummaries}' on", "Make a full backup.");
+        if (prior.SystemIdentifier != Facts.SystemIdentifier || prior.PgVersion != session.PgVersion)
+            throw Refused(prior, $"it is of cluster '{prior.SystemIdentifier}', PostgreSQL '{prior.PgVersion}', and the server is cluster '{Facts.SystemIdentifier}', PostgreSQL '{session.PgVersion}'", "Make a full backup.");
+        if (prior.Manifest is null)
+            throw Refused(prior, "it was made without an object for its manifest", "Make a full backup, on which incremental ones can stand.");
+        var (blockBytes, _, isSummarizing) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
+        if (!isSummarizing)
+            throw Refused(prior, "the server makes no WAL summaries", "Set 'summarize_wal = on' and reload; then make a full backup, on which incremental ones can stand.");
+        if (blockBytes != FileIncrement.BlockBytes)
+            throw Refused(prior, $"the server's blocks have '{blockBytes}' bytes instead of '{FileIncrement.BlockBytes}'", "Make full backups.");
+    }
+
+    /// <summary>Reads of relations only what was changed since another backup began. Called between the start and the first data.</summary>
+    /// <param name="prior">That backup.</param>
+    /// <param name="priorPaths">The files in it.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public async Task FollowAsync(BackupInfo prior, IReadOnlySet<string> priorPaths, CancellationToken cancellationToken)
+    {
+        // The checkpoint of the start tells the timeline, also of a server that was promoted just now.
+        RequireSameTimeline(prior, (await PgControlFile.ReadAsync(DataDirectory, time, cancellationToken).ConfigureAwait(false)).Timeline);
+        // On a standby the start may lie far back: then this backup would end up before the other is consistent.
+        if (Start < prior.StopLsn)
+            throw Refused(prior, $"it is consistent at '{prior.StopLsn}', and this backup starts at '{Start}'", "Wait for the next checkpoint of the primary, or make a full backup.");
+        var changed = await new WalSummaries(session, time).ReadAsync(prior, Start, cancellationToken).ConfigureAwait(false);
+        var (_, fileBlocks, _) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
+        _plan = new IncrementPlan(prior, priorPaths, changed, fileBlocks);
+    }
+
     public IReadOnlyList<BackupTablespace> Tablespaces() => _files.Tablespaces();
 
     /// <summary>Bytes of the files as they are now.</summary>
@@ -62,7 +101,15 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         return new BackupWal(Facts.SystemIdentifier, session.PgVersion, WalSegmentSize.FromBytes(Control.SegmentSize), label.StartTimeline ?? Control.Timeline, Start, End.StopLsn);
     }
 
-    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time);
+    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan);
+
+    private static void RequireSameTimeline(BackupInfo prior, uint timeline)
+    {
+        if (prior.Timeline != timeline)
+            throw Refused(prior, $"it is of timeline '{prior.Timeline}', and the server is on timeline '{timeline}'", "Make a full backup: each timeline begins its own chain.");
+    }
+
+    private static WalBackupException Refused(BackupInfo prior, string why, string hint) => WalBackupException.Increment(prior.Id, why, hint);
 
     // A standby on the same machine has the same identifier; the port tells them apart, and so does the state.
     private void RequireSameServer()
@@ -92,6 +139,13 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         yield return Content(controlPath, bytes) with { Path = controlPath + shape.ControlSuffix };
 
         End = await session.StopAsync(cancellationToken).ConfigureAwait(false);
+        if (_plan is { Prior: var prior })
+        {
+            RequireSameTimeline(prior, BackupLabel.Parse(End.Label).StartTimeline ?? Control.Timeline);
+            // As the server's own incremental backup (build_backup_content): with these lines no server starts on what is only a part.
+            End = End with { Label = $"{End.Label}{BackupLabel.IncrementalLsn}: {prior.StartLsn}\n{BackupLabel.IncrementalTimeline}: {prior.Timeline}\n" };
+        }
+
         yield return Content(DataFiles.LabelFile, Encoding.UTF8.GetBytes(End.Label));
         if (End.TablespaceMap.Length > 0)
             yield return Content(DataFiles.MapFile, Encoding.UTF8.GetBytes(shape.TablespaceMap?.Invoke(End.TablespaceMap) ?? End.TablespaceMap));
@@ -111,10 +165,8 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         foreach (var name in shape.EmptyFiles)
             yield return new TarMember(name, TarKind.File);
         var label = BackupLabel.Parse(End.Label);
-        yield return new TarMember(BackupManifest.FileName, TarKind.File)
-        {
-            Content = Manifest.Write(session.PgVersion, Facts.SystemIdentifier, label.StartTimeline ?? Control.Timeline, Start, End.StopLsn),
-        };
+        ManifestContent = Manifest.Write(session.PgVersion, Facts.SystemIdentifier, label.StartTimeline ?? Control.Timeline, Start, End.StopLsn);
+        yield return new TarMember(BackupManifest.FileName, TarKind.File) { Content = ManifestContent };
     }
 
     private static TarMember Content(string path, byte[] bytes) => new(path, TarKind.File) { Content = bytes, ManifestPath = path };

@@ -5,6 +5,9 @@ namespace OmniPg.Wal;
 /// <summary>How a base backup is made.</summary>
 public sealed class BaseBackupOptions : ICheckedOptions
 {
+    /// <summary>Names the newest valid backup as <see cref="IncrementOf"/>.</summary>
+    public const string Latest = "latest";
+
     private const int LongestLabel = 1024;
 
     /// <summary>The server's data directory on this machine; null asks the server, which needs <c>pg_read_all_settings</c>.</summary>
@@ -42,6 +45,13 @@ public sealed class BaseBackupOptions : ICheckedOptions
     /// <value>Default null; at least 32768.</value>
     public long? MaxRate { get; set; }
 
+    /// <summary>
+    /// Id of the backup in the store, or <see cref="Latest"/>, of which only the changes are backed up; null makes a full backup. Needs PostgreSQL 17 or later with <c>summarize_wal</c>
+    /// on since that backup, and the same timeline. The manual's section "Incremental Backup" (<c>pg_basebackup --incremental</c>).
+    /// </summary>
+    /// <value>Default null.</value>
+    public string? IncrementOf { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         check.Path(DataDirectory);
@@ -58,6 +68,7 @@ public sealed class BaseBackupOptions : ICheckedOptions
         check.Positive(WalTimeout);
         foreach (var pattern in Exclude)
             check.That(pattern is { Length: > 0 } && pattern[0] != '/' && !DataFiles.IsServers(pattern), $"Exclude '{pattern}' must be a path below the data directory, and none of the server's own files.");
+        check.That(IncrementOf is null or Latest || BackupInfo.IsId(IncrementOf), $"IncrementOf '{IncrementOf}' must be the id of a backup, or '{Latest}'.");
         check.AtLeast(MaxRate, RateLimit.Least);
     }
 }

@@ -8,10 +8,14 @@ namespace OmniPg.Wal;
 /// gets its name when all else is known to be right.
 /// </summary>
 /// <param name="root">The folder.</param>
+/// <param name="isUpdate">Whether the folder holds an older backup, of which the tar file holds the changes.</param>
 /// <param name="leftOut">Members that are not written but kept (<see cref="Kept"/>).</param>
-internal sealed class TarExtractor(string root, params IReadOnlyList<string> leftOut) : IObjectSink, IObjectWriter
+internal sealed class TarExtractor(string root, bool isUpdate = false, params IReadOnlyList<string> leftOut) : IObjectSink, IObjectWriter
 {
     public const string HeldBack = ".omnipg-restoring";
+
+    /// <summary>What mkfs leaves at the top of a file system.</summary>
+    public const string LostAndFound = "lost+found";
 
     // PATH_MAX of Linux.
     private const int LongestPath = 4096;
@@ -19,10 +23,12 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
     private static readonly string ControlPath = PgControlFile.RelativePath.Replace('\\', '/');
     private readonly byte[] _block = new byte[TarFormat.BlockBytes];
     private readonly Dictionary<string, MemoryStream> _kept = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _written = new(StringComparer.Ordinal);
     private int _blockBytes;
     private TarHeader? _member;
     private string? _longName;
     private Stream? _content;
+    private FileIncrement.Writer? _increment;
     private long _left;
     private int _padding;
     private bool _ended;
@@ -31,6 +37,9 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
 
     /// <summary>Contents of the members that were left out.</summary>
     public byte[]? Kept(string path) => _kept.GetValueOrDefault(path)?.ToArray();
+
+    /// <summary>Removes what the older backup held, and the tar file that brought it up to date did not name.</summary>
+    public void RemoveOthers() => RemoveOthers(root);
 
     public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) => ValueTask.FromResult<IObjectWriter>(this);
 
@@ -53,6 +62,7 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
 
     public async ValueTask DisposeAsync()
     {
+        _increment?.Dispose();
         if (_content is not null)
             await _content.DisposeAsync().ConfigureAwait(false);
     }
@@ -76,6 +86,7 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
     {
         var count = (int)Math.Min(bytes.Length, _left);
         _content?.Write(bytes[..count]);
+        _increment?.Write(bytes[..count]);
         _left -= count;
         if (_left == 0)
             EndContent();
@@ -113,13 +124,31 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
         {
             Directory.CreateDirectory(path);
             Settle(path, header);
+            _written.Add(path);
             return null;
         }
 
         if (leftOut.Contains(header.Path))
             return _kept[header.Path] = new MemoryStream();
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        return new FileStream(header.Path == ControlPath ? path + HeldBack : path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
+        return OpenFile(header.Path == ControlPath ? path + HeldBack : path, header.Length);
+    }
+
+    private FileStream? OpenFile(string path, long bytes)
+    {
+        for (var folder = Path.GetDirectoryName(path); folder != root && folder is not null && _written.Add(folder);)
+            folder = Path.GetDirectoryName(folder);
+        if (isUpdate && FileIncrement.FileOf(path) is { } changed)
+        {
+            _written.Add(changed);
+            _increment = new FileIncrement.Writer(changed, bytes);
+            return null;
+        }
+
+        if (isUpdate)
+            File.Delete(path);
+        _written.Add(path);
+        return new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
     }
 
     private void EndContent()
@@ -132,7 +161,14 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
             Settle(file.Name, _member!);
         }
 
-        _content = null;
+        if (_increment is not null)
+        {
+            _increment.Finish();
+            _increment.Dispose();
+            Settle(_increment.Path, _member!);
+        }
+
+        (_content, _increment) = (null, null);
         if (_padding == 0)
             _member = null;
     }
@@ -148,6 +184,26 @@ internal sealed class TarExtractor(string root, params IReadOnlyList<string> lef
             File.SetLastWriteTimeUtc(path, header.Modified.UtcDateTime);
         if (Posix.EffectiveUser() == 0)
             Posix.ChangeOwner(path, header.Owner.User, header.Owner.Group);
+    }
+
+    private void RemoveOthers(string folder)
+    {
+        foreach (var entry in new DirectoryInfo(folder).EnumerateFileSystemInfos())
+        {
+            if (folder == root && entry.Name == LostAndFound)
+                continue;
+            if (!_written.Contains(entry.FullName))
+            {
+                if (entry is DirectoryInfo { LinkTarget: null } unknown)
+                    unknown.Delete(recursive: true);
+                else
+                    entry.Delete();
+            }
+            else if (entry is DirectoryInfo { LinkTarget: null })
+            {
+                RemoveOthers(entry.FullName);
+            }
+        }
     }
 
     private string PathOf(string path)

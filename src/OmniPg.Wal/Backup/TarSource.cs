@@ -20,7 +20,12 @@ internal sealed record TarMember(string Path, TarKind Kind)
 /// A tar file made while it is read. Files of a running server change below it: one that vanished before its turn is left out, one that shrank gets zeros up
 /// to the size announced, and what it grew is not read. The WAL from the start of the backup brings all of it up to date.
 /// </summary>
-internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManifest manifest, (uint User, uint Group) owner, TimeProvider time) : ICopySource
+/// <param name="members">What it holds.</param>
+/// <param name="manifest">Told every file.</param>
+/// <param name="owner">Owner of what is no file of the data directory.</param>
+/// <param name="time">Time of that.</param>
+/// <param name="plan">Of which files only some blocks are read; null reads all.</param>
+internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManifest manifest, (uint User, uint Group) owner, TimeProvider time, IncrementPlan? plan = null) : ICopySource
 {
     private const UnixFileMode DefaultMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private readonly IAsyncEnumerator<TarMember> _members = members.GetAsyncEnumerator();
@@ -28,6 +33,7 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
     private TarMember? _member;
     private TarHeader? _header;
     private SafeFileHandle? _file;
+    private FileIncrement? _increment;
     private long _left;
     private long _position;
     private uint _crc;
@@ -107,7 +113,7 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
         if (_isShort)
             return 0;
         if (_file is not null)
-            return RandomAccess.Read(_file, target, _position);
+            return _increment is null ? RandomAccess.Read(_file, target, _position) : _increment.Read(_file, target, _position);
         var content = _member!.Content.Span[(int)_position..];
         content[..target.Length].CopyTo(target);
         return target.Length;
@@ -116,7 +122,7 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
     private void EndMember()
     {
         if (_member!.ManifestPath is { } path && _header!.Kind == TarKind.File)
-            manifest.Add(path, _header.Length, _header.Modified, Crc32C.Finish(_crc));
+            manifest.Add(_increment is null ? path : FileIncrement.PathOf(path), _header.Length, _header.Modified, Crc32C.Finish(_crc));
         _file?.Dispose();
         _file = null;
         _pending = new byte[TarFormat.PaddingOf(_header!.Length)];
@@ -146,6 +152,7 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
     /// <returns>Null when it is gone.</returns>
     private TarHeader? Describe(TarMember member)
     {
+        _increment = null;
         if (member.FullPath is not { } path)
             return new TarHeader(member.Path, member.Kind, member.Content.Length, DefaultMode, time.GetUtcNow()) { Owner = owner };
         try
@@ -156,7 +163,9 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
                 return new TarHeader(member.Path, member.Kind, 0, ModeOf(path), Directory.GetLastWriteTimeUtc(path)) { Owner = owner };
             // Shared with everybody: .NET would otherwise take a lock on a file that belongs to the server.
             _file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
-            return new TarHeader(member.Path, member.Kind, RandomAccess.GetLength(_file), ModeOf(path), File.GetLastWriteTimeUtc(_file)) { Owner = owner };
+            var whole = new TarHeader(member.Path, member.Kind, RandomAccess.GetLength(_file), ModeOf(path), File.GetLastWriteTimeUtc(_file)) { Owner = owner };
+            _increment = member.ManifestPath is { } listed ? plan?.Of(listed, whole.Length) : null;
+            return _increment is null ? whole : whole with { Path = FileIncrement.PathOf(whole.Path), Length = _increment.Bytes };
         }
         catch (Exception gone) when (gone is FileNotFoundException or DirectoryNotFoundException)
         {

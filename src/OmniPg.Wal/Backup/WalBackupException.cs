@@ -23,6 +23,9 @@ public sealed class WalBackupException : WalException
     internal static WalBackupException Kept(string store, string id, string why, string hint) =>
         new("wal.backup.kept", $"The backup '{id}' in '{store}' {why}; nothing was removed.", hint) { BackupId = id, Destination = store };
 
+    internal static WalBackupException Increment(string prior, string why, string hint) =>
+        new("wal.backup.increment", $"An incremental backup on '{prior}' cannot be made: {why}.", hint) { BackupId = prior };
+
     internal static WalBackupException Target(string path, string what, string hint, Exception? inner = null) =>
         new("wal.backup.target", $"'{path}' cannot take a restored cluster: {what}.", hint, inner);
 

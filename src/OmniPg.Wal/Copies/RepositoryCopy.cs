@@ -63,7 +63,9 @@ public sealed class RepositoryCopy
         var copied = new List<BackupInfo>();
         foreach (var backup in backups)
         {
-            if (await run.BackupAsync(_backups, backup, target, cancellationToken).ConfigureAwait(false))
+            if (backup.IncrementOf is { } prior && copied.TrueForAll(b => b.Id != prior))
+                run.Problems.Add($"'{backup.Id}': backup '{prior}', of which it holds the changes, is not in '{_to.Id}'");
+            else if (await run.BackupAsync(_backups, backup, target, cancellationToken).ConfigureAwait(false))
                 copied.Add(backup);
         }
 
@@ -84,8 +86,9 @@ public sealed class RepositoryCopy
     private async Task<IReadOnlyList<BackupInfo>> BackupsAsync(CancellationToken cancellationToken)
     {
         var catalog = new BackupCatalog(_backups);
+        // What an incremental one stands on is copied with it, and before it.
         return _options.BackupId is { } id
-            ? [await catalog.GetAsync(id == RepositoryCopyOptions.Latest ? null : id, cancellationToken).ConfigureAwait(false)]
+            ? await catalog.ChainAsync(await catalog.GetAsync(id == RepositoryCopyOptions.Latest ? null : id, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false)
             : await catalog.ListAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -95,7 +98,7 @@ public sealed class RepositoryCopy
         var files = new List<WalArchivedFile>();
         await foreach (var entry in Plain(_archive).ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
         {
-            if (WalArchivedFile.TryParse(entry) is { } file && (_options.BackupId is null || IsNeeded(file.Name, backups[0])))
+            if (WalArchivedFile.TryParse(entry) is { } file && (_options.BackupId is null || backups.Any(b => IsNeeded(file.Name, b))))
                 files.Add(file);
         }
 
@@ -239,7 +242,7 @@ public sealed class RepositoryCopy
 
             try
             {
-                foreach (var part in backup.Parts)
+                foreach (var part in backup.Objects)
                 {
                     await StoredAsync(backups, part.Key, cancellationToken).ConfigureAwait(false);
                     if (await BackupCatalog.ProblemOfAsync(readable, part, cancellationToken).ConfigureAwait(false) is not { } problem)

@@ -75,7 +75,7 @@ public sealed class RestoreDrill
         result = result with { Backup = backup, Findings = _options.BackupId is null ? await PassedOverAsync(backup, cancellationToken).ConfigureAwait(false) : [] };
         var program = await ServerPrograms.FindAsync(backup.PgVersion, _options.BinDirectory, cancellationToken).ConfigureAwait(false);
         await DrillScratch.SweepAsync(_options.ScratchDirectory, _log, cancellationToken).ConfigureAwait(false);
-        using var scratch = MakeScratch(backup);
+        using var scratch = MakeScratch(await NeededAsync(backup, cancellationToken).ConfigureAwait(false));
         try
         {
             await RestoreAsync(backup, scratch, progress, cancellationToken).ConfigureAwait(false);
@@ -128,17 +128,21 @@ public sealed class RestoreDrill
         return files;
     }
 
-    private DrillScratch MakeScratch(BackupInfo backup)
+    // What an incremental backup holds comes in place of what it stands on, or beside it.
+    private async Task<long> NeededAsync(BackupInfo backup, CancellationToken cancellationToken) =>
+        (await new BackupCatalog(_store, _loggers).ChainAsync(backup, cancellationToken).ConfigureAwait(false)).Sum(b => b.RawBytes);
+
+    private DrillScratch MakeScratch(long needed)
     {
         var parent = _options.ScratchDirectory;
         try
         {
             var scratch = DrillScratch.Make(parent);
             var free = new DriveInfo(scratch.Root).AvailableFreeSpace;
-            if (free >= backup.RawBytes)
+            if (free >= needed)
                 return scratch;
             scratch.Dispose();
-            throw WalDrillException.Scratch(parent, $"the cluster takes '{backup.RawBytes}' bytes, and '{free}' are free.");
+            throw WalDrillException.Scratch(parent, $"the cluster takes '{needed}' bytes, and '{free}' are free.");
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {

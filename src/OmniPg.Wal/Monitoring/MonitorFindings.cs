@@ -27,7 +27,9 @@ internal sealed class MonitorFindings(
         var (archived, flushed) => archived ?? flushed,
     };
 
-    private BackupInfo? NewestBackup => backups.Found?.LastOrDefault(b => b.Problem is null && (server.Found is null || b.SystemIdentifier == server.Found.SystemIdentifier));
+    private BackupInfo? NewestBackup => backups.Found?.LastOrDefault(IsUsable);
+
+    private bool IsUsable(BackupInfo backup) => backup.Problem is null && (server.Found is null || backup.SystemIdentifier == server.Found.SystemIdentifier);
 
     private IEnumerable<WalCheck> Wanted()
     {
@@ -204,7 +206,8 @@ internal sealed class MonitorFindings(
     {
         if (backups.Found is not { } found)
             return new(WalCheck.LastFullBackupAge, backups.IsAsked ? WalCheckLevel.Critical : WalCheckLevel.Unknown, null, backups.Error is { } error ? Sentence(error) : "No store of backups is named.", (backups.Error as OmniPgException)?.Hint);
-        return NewestBackup is not { } newest
+        // An incremental one that is whole stands on a full one that is.
+        return found.LastOrDefault(b => b.IncrementOf is null && IsUsable(b)) is not { } newest
             ? new(WalCheck.LastFullBackupAge, WalCheckLevel.Critical, null, $"None of '{found.Count}' backups is whole and of this cluster.", "Make one: 'omnipg-wal backup'.")
             : Measured(WalCheck.LastFullBackupAge, Seconds(newest.Stopped), $"Backup '{newest.Id}' ended at '{newest.Stopped:u}'.", "Make one: 'omnipg-wal backup'.");
     }

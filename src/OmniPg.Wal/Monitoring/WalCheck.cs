@@ -32,7 +32,7 @@ public enum WalCheck
     /// <summary><c>slot-lag</c>: bytes of WAL that the receiver behind the slot has not confirmed.</summary>
     SlotLag,
 
-    /// <summary><c>last-full-backup-age</c>: seconds since the end of the newest base backup that has all its parts.</summary>
+    /// <summary><c>last-full-backup-age</c>: seconds since the end of the newest full base backup that has all its parts.</summary>
     LastFullBackupAge,
 }
 

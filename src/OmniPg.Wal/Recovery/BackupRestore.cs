@@ -54,6 +54,7 @@ public sealed class BackupRestore
         var (backup, _) = await new BackupChoice(_store, _archive, _loggers).RunAsync(_options.BackupId, _options.Target, cancellationToken).ConfigureAwait(false);
         RequireWal(backup);
         var places = PlacesOf(backup, directory);
+        var chain = await new BackupCatalog(_store, _loggers).ChainAsync(backup, cancellationToken).ConfigureAwait(false);
         try
         {
             foreach (var place in places)
@@ -62,9 +63,9 @@ public sealed class BackupRestore
             foreach (var place in places)
                 Close(place.Folder);
             var manifest = Array.Empty<byte>();
-            foreach (var (part, folder) in places)
-                manifest = await ExtractAsync(backup, part, folder, progress, cancellationToken).ConfigureAwait(false) ?? manifest;
-            Finish(backup, directory, places, manifest);
+            foreach (var member in chain)
+                manifest = await ExtractAsync(member, places, progress, cancellationToken).ConfigureAwait(false);
+            Finish(chain, directory, places, manifest);
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
@@ -122,7 +123,7 @@ public sealed class BackupRestore
             else
                 Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
-        else if (Directory.EnumerateFileSystemEntries(folder).Any(e => Path.GetFileName(e) != "lost+found"))
+        else if (Directory.EnumerateFileSystemEntries(folder).Any(e => Path.GetFileName(e) != TarExtractor.LostAndFound))
         {
             throw WalBackupException.Target(folder, "it is not empty", "Name an empty folder; map tablespaces whose folders are in use with '--map OLD:NEW'.");
         }
@@ -134,10 +135,25 @@ public sealed class BackupRestore
             File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
+    /// <summary>Writes a backup into the folders; an incremental one over what it stands on.</summary>
+    /// <returns>Its manifest.</returns>
+    private async Task<byte[]> ExtractAsync(BackupInfo backup, List<(BackupPart Part, string Folder)> places, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    {
+        var manifest = Array.Empty<byte>();
+        // A tablespace that was dropped since has no place.
+        foreach (var part in backup.Parts.Where(p => places.Any(place => place.Part.Tablespace == p.Tablespace)))
+        {
+            var folder = places.First(place => place.Part.Tablespace == part.Tablespace).Folder;
+            manifest = await ExtractAsync(backup, part, folder, progress, cancellationToken).ConfigureAwait(false) ?? manifest;
+        }
+
+        return manifest;
+    }
+
     /// <returns>The manifest, when the part holds it.</returns>
     private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
-        var extractor = new TarExtractor(folder, DataFiles.MapFile, BackupManifest.FileName);
+        var extractor = new TarExtractor(folder, backup.IncrementOf is not null, DataFiles.MapFile, BackupManifest.FileName);
         var name = part.Tablespace == 0 ? "base.tar" : $"{part.Tablespace}.tar";
         try
         {
@@ -158,6 +174,8 @@ public sealed class BackupRestore
             var outcome = await _copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
             if (outcome.Targets[0].Error is { } error)
                 ExceptionDispatchInfo.Throw(error);
+            if (backup.IncrementOf is not null)
+                extractor.RemoveOthers();
         }
         catch (Exception damage) when (damage is CorruptCompressedDataException or InvalidDataException)
         {
@@ -167,8 +185,9 @@ public sealed class BackupRestore
         return extractor.Kept(BackupManifest.FileName);
     }
 
-    private void Finish(BackupInfo backup, string directory, List<(BackupPart Part, string Folder)> places, byte[] manifest)
+    private void Finish(IReadOnlyList<BackupInfo> chain, string directory, List<(BackupPart Part, string Folder)> places, byte[] manifest)
     {
+        var backup = chain[^1];
         foreach (var (part, folder) in places.Where(p => p.Part.Tablespace != 0))
         {
             // The links are made here, and so the server must not make them anew from the map, which tells the old folders.
@@ -177,6 +196,8 @@ public sealed class BackupRestore
             Own(link, directory);
         }
 
+        if (chain.Count > 1)
+            manifest = Combine(chain, directory, manifest);
         var auto = Path.Combine(directory, RecoverySettings.File);
         Write(auto, directory, Encoding.UTF8.GetBytes(RecoverySettings.Rewrite(File.Exists(auto) ? File.ReadAllText(auto) : "", backup, _options)));
         Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, DataFiles.MapFile));
@@ -193,6 +214,21 @@ public sealed class BackupRestore
         if (!File.Exists(control + TarExtractor.HeldBack))
             throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{PgControlFile.RelativePath}'");
         DurableFile.Replace(control + TarExtractor.HeldBack, control);
+    }
+
+    /// <summary>Makes the label that of a whole backup, and the manifest that of the files as they were put together.</summary>
+    private byte[] Combine(IReadOnlyList<BackupInfo> chain, string directory, byte[] manifest)
+    {
+        var backup = chain[^1];
+        var path = Path.Combine(directory, DataFiles.LabelFile);
+        var text = File.Exists(path) ? File.ReadAllText(path) : throw WalBackupException.Damaged(_store.Id, backup.Id, $"it holds no '{DataFiles.LabelFile}'");
+        if (BackupLabel.Parse(text).IncrementalFromLsn is var from && from != chain[^2].StartLsn)
+            throw WalBackupException.Damaged(_store.Id, backup.Id, $"its '{DataFiles.LabelFile}' says that it goes on from '{from}', and backup '{chain[^2].Id}' starts at '{chain[^2].StartLsn}'");
+        // With them no server starts on it (read_backup_label of xlogrecovery.c).
+        string[] marks = [BackupLabel.IncrementalLsn, BackupLabel.IncrementalTimeline];
+        Write(path, directory, Encoding.UTF8.GetBytes(string.Join('\n', text.Split('\n').Where(line => !marks.Any(m => line.StartsWith(m, StringComparison.Ordinal))))));
+        return BackupManifest.Restored(manifest, entry =>
+            FileIncrement.FileOf(entry) is { } whole ? (whole, Path.Combine(directory, whole)) : entry == DataFiles.LabelFile ? (entry, path) : null);
     }
 
     private static void Write(string path, string directory, byte[] content)

@@ -6,6 +6,8 @@ namespace OmniPg.Wal;
 /// <summary>Content of <c>backup_label</c> (while a base backup is not yet recovered) or of a backup history file <c>SEGMENT.OFFSET.backup</c> (when it has finished). Immutable.</summary>
 public sealed record BackupLabel
 {
+    internal const string IncrementalLsn = "INCREMENTAL FROM LSN";
+    internal const string IncrementalTimeline = "INCREMENTAL FROM TLI";
     private const string FileName = "backup_label";
 
     /// <summary>Where replay of the backup starts (<c>START WAL LOCATION</c>).</summary>
@@ -107,8 +109,8 @@ public sealed record BackupLabel
         "LABEL" => this with { Label = value },
         "START TIMELINE" => this with { StartTimeline = TimelineOf(value, offset) },
         "STOP TIMELINE" => this with { StopTimeline = TimelineOf(value, offset) },
-        "INCREMENTAL FROM LSN" => this with { IncrementalFromLsn = LsnOf(value, offset) },
-        "INCREMENTAL FROM TLI" => this with { IncrementalFromTimeline = TimelineOf(value, offset) },
+        IncrementalLsn => this with { IncrementalFromLsn = LsnOf(value, offset) },
+        IncrementalTimeline => this with { IncrementalFromTimeline = TimelineOf(value, offset) },
         _ => this,
     };
 

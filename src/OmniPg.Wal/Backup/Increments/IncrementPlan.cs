@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace OmniPg.Wal;
+
+/// <summary>Which files an incremental backup holds only some blocks of: the server's own rules (<c>GetFileBackupMethod</c> of basebackup_incremental.c, PostgreSQL 17).</summary>
+/// <param name="prior">The backup that it stands on.</param>
+/// <param name="priorPaths">The files in that one, as its manifest tells them.</param>
+/// <param name="changed">What was changed since that one began.</param>
+/// <param name="fileBlocks">Blocks in a file of a relation but its last one.</param>
+internal sealed partial class IncrementPlan(BackupInfo prior, IReadOnlySet<string> priorPaths, ChangedBlocks changed, uint fileBlocks)
+{
+    // pg_tablespace.dat.
+    private const uint DefaultTablespace = 1663;
+    private const uint GlobalTablespace = 1664;
+
+    // Behind this share of its blocks a whole file is smaller, or as good.
+    private const double MostOfFile = 0.9;
+
+    /// <summary>The backup that it stands on.</summary>
+    public BackupInfo Prior => prior;
+
+    /// <summary>What a backup holds of a file.</summary>
+    /// <param name="path">Its path as the manifest tells it.</param>
+    /// <param name="bytes">Its size.</param>
+    /// <returns>Null for all of it.</returns>
+    public FileIncrement? Of(string path, long bytes)
+    {
+        var blocks = bytes / FileIncrement.BlockBytes;
+        if (bytes == 0 || bytes % FileIncrement.BlockBytes != 0 || blocks > fileBlocks || Locate(path) is not var (fork, file) || fork.Fork == RelationFork.FreeSpace)
+            return null;
+        // One that was made since this backup began is in no summary.
+        if (!priorPaths.Contains(path) && !priorPaths.Contains(FileIncrement.PathOf(path)))
+            return null;
+        // The database was made meanwhile, from another's files.
+        if (changed.Contains(fork with { Number = 0, Fork = RelationFork.Main }))
+            return null;
+        return changed.Contains(fork) ? OfChanged(fork, file, (uint)blocks) : new FileIncrement([], (uint)blocks);
+    }
+
+    private FileIncrement? OfChanged(RelationFork fork, uint file, uint blocks)
+    {
+        var (first, limit) = (file * fileBlocks, changed.LimitOf(fork));
+        if (limit <= first)
+            return null;
+        var kept = Math.Min(blocks, limit - first);
+        var found = changed.Between(fork, first, first + kept);
+        for (var i = 0; i < found.Count; i++)
+            found[i] -= first;
+        // What was cut off and grew again is not what it was, logged or not.
+        for (var block = kept; block < blocks; block++)
+            found.Add(block);
+        return found.Count > blocks * MostOfFile ? null : new FileIncrement(found, kept);
+    }
+
+    /// <returns>The fork, and the number of its file; null for what is no relation's.</returns>
+    private static (RelationFork Fork, uint File)? Locate(string path)
+    {
+        if (RelationFile().Match(path) is not { Success: true } match)
+            return null;
+        var isGlobal = match.Groups["global"].Success;
+        if (!TryNumber(match.Groups["tablespace"], isGlobal ? GlobalTablespace : DefaultTablespace, out var tablespace)
+            || !TryNumber(match.Groups["database"], 0, out var database)
+            || !TryNumber(match.Groups["number"], 0, out var number)
+            || !TryNumber(match.Groups["file"], 0, out var file))
+        {
+            return null;
+        }
+
+        // forkNames of relpath.c.
+        short fork = match.Groups["fork"].Value switch { "_fsm" => RelationFork.FreeSpace, "_vm" => 2, "_init" => 3, _ => RelationFork.Main };
+        return (new RelationFork(tablespace, database, number, fork), file);
+    }
+
+    private static bool TryNumber(Group text, uint absent, out uint number)
+    {
+        number = absent;
+        return !text.Success || uint.TryParse(text.Value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    }
+
+    [GeneratedRegex(@"^(?:base/(?<database>[1-9]\d*)|(?<global>global)|pg_tblspc/(?<tablespace>[1-9]\d*)/PG_[^/]+/(?<database>[1-9]\d*))/(?<number>[1-9]\d*)(?<fork>_fsm|_vm|_init)?(?:\.(?<file>[1-9]\d*))?$")]
+    private static partial Regex RelationFile();
+}
