@@ -14,14 +14,14 @@ internal sealed class GapFill(IReadOnlyList<ArchiveDestination> destinations, IL
     /// <summary>Writes a segment from the first valid copy.</summary>
     /// <param name="name">The segment.</param>
     /// <param name="expectations">What its content must be, with the state at the end of the segment before.</param>
-    /// <param name="open">Opens the segment's file in the directory; what lies in it from before is compared.</param>
+    /// <param name="open">Opens the segment's file in the directory, to be validated so far; what lies in it from before is compared.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>Whether the segment is complete now, and how it ended; not when each destination proves that it has no valid copy.</returns>
     /// <exception cref="WalArchiveAbsentException">A destination is not mounted.</exception>
     /// <exception cref="WalEncryptionException">A destination has it encrypted, and its key was not given.</exception>
     /// <exception cref="WalConflictException">The copy has other WAL than was received before.</exception>
     /// <exception cref="IOException">A destination cannot say whether it has one.</exception>
-    public async Task<(bool IsThere, WalChainState? Next)> TryAsync(WalFileName name, WalExpectations expectations, Func<PartialSegment> open, CancellationToken cancellationToken)
+    public async Task<(bool IsThere, WalChainState? Next)> TryAsync(WalFileName name, WalExpectations expectations, Func<WalValidation, PartialSegment> open, CancellationToken cancellationToken)
     {
         Exception? unanswered = null;
         foreach (var destination in destinations.Where(static d => d.IsActive))
@@ -44,7 +44,8 @@ internal sealed class GapFill(IReadOnlyList<ArchiveDestination> destinations, IL
                 continue;
             var content = await WalContent.OpenReadAsync(store, found, cancellationToken).ConfigureAwait(false) ?? throw WalArchiveAbsentException.Nothing(store.Id);
             await using var closing = content.ConfigureAwait(false);
-            using var segment = open();
+            // Whatever the receiver validates of what its server sends: these bytes are read a second time, and may be others by now.
+            using var segment = open(WalValidation.Full);
             var next = await WriteAsync(content, segment, cancellationToken).ConfigureAwait(false);
             ReceiveLog.Filled(log, name, store.Id);
             return (true, next);

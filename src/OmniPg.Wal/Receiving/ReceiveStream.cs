@@ -69,7 +69,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         catch (PostgresException removed) when (removed.SqlState == PostgresErrorCodes.UndefinedFile && Fill is not null)
         {
             // "requested WAL segment … has already been removed" (WalSndSegmentOpen; walsender.c). The next connection asks for what follows.
-            if (!await FillAsync(timeline, until, cancellationToken).ConfigureAwait(false))
+            if (!await FillAsync(timeline, until, cancellationToken).ConfigureAwait(false) && !await LeaveAsync(timeline, until, cancellationToken).ConfigureAwait(false))
                 throw;
             return;
         }
@@ -128,7 +128,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         (progress.Timeline, progress.Received, progress.ServerEnd) = (timeline, start, Math.Max(start, (ulong)server.End));
         if (progress.Chain?.End != new NpgsqlLogSequenceNumber(start))
             progress.Chain = options.Validation == WalValidation.Full ? files.ChainBefore(timeline, start, Size, server.Cluster.ToExpectations().WithUnknownVersions()) : null;
-        _segment = Open(timeline, start);
+        _segment = Open(timeline, start, options.Validation);
         if (until is { } end && _segment.KnownEnd > end)
             throw WalReceiveException.Diverged(
                 $"Timeline '{timeline}' was received up to '{new NpgsqlLogSequenceNumber(_segment.KnownEnd)}', but the server left it at '{new NpgsqlLogSequenceNumber(end)}'.");
@@ -141,8 +141,8 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
 
     private WalExpectations Expectations => server.Cluster.ToExpectations().WithUnknownVersions() with { Previous = progress.Chain };
 
-    private PartialSegment Open(uint timeline, ulong start) =>
-        PartialSegment.Open(files.Path, WalFileName.ForLsn(timeline, new(start), Size), Size, options.Validation, Expectations);
+    private PartialSegment Open(uint timeline, ulong start, WalValidation level) =>
+        PartialSegment.Open(files.Path, WalFileName.ForLsn(timeline, new(start), Size), Size, level, Expectations);
 
     /// <summary>Completes segments that the server has no more, from the first missing one on, as far as an archive has them.</summary>
     private async Task<bool> FillAsync(uint timeline, ulong? until, CancellationToken cancellationToken)
@@ -154,7 +154,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         for (var at = progress.Received - (progress.Received % (uint)Bytes); until is not { } end || at + (uint)Bytes <= end; at += (uint)Bytes)
         {
             var start = at;
-            var (isThere, next) = await Fill!.TryAsync(WalFileName.ForLsn(timeline, new(at), Size), Expectations, () => Open(timeline, start), cancellationToken).ConfigureAwait(false);
+            var (isThere, next) = await Fill!.TryAsync(WalFileName.ForLsn(timeline, new(at), Size), Expectations, level => Open(timeline, start, level), cancellationToken).ConfigureAwait(false);
             if (!isThere)
                 break;
             isFilled = true;
@@ -164,6 +164,19 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         }
 
         return isFilled;
+    }
+
+    /// <summary>Goes on along the next timeline from the start of the segment in which the server left one, when it has that no more either: the segment of the next timeline begins with what is missing.</summary>
+    /// <returns>Whether what is missing lies in that segment.</returns>
+    private async Task<bool> LeaveAsync(uint timeline, ulong? until, CancellationToken cancellationToken)
+    {
+        var start = progress.Received - (progress.Received % (uint)Bytes);
+        if (until is not { } end || start + (uint)Bytes <= end)
+            return false;
+        var next = (await FollowAsync(timeline, end, cancellationToken).ConfigureAwait(false)).Next;
+        progress.Next = (next, start);
+        ReceiveLog.Switched(log, timeline, new NpgsqlLogSequenceNumber(end).ToString(), next);
+        return true;
     }
 
     private async Task StreamAsync(uint timeline, ulong start, ulong? until, CancellationToken cancellationToken)
@@ -293,7 +306,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
 
     private int Append(ReadOnlySpan<byte> bytes)
     {
-        _segment ??= Open(progress.Timeline, progress.Received);
+        _segment ??= Open(progress.Timeline, progress.Received, options.Validation);
         bytes = bytes[..(int)Math.Min((ulong)bytes.Length, (uint)Bytes - (progress.Received % (uint)Bytes))];
         _segment.Append(bytes);
         Volatile.Write(ref progress.Received, progress.Received + (uint)bytes.Length);

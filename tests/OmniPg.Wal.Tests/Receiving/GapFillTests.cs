@@ -47,12 +47,57 @@ public sealed class GapFillTests(WalWorkloads workloads) : IDisposable
         (await FillAsync(workload, missing, destinations)).IsThere.Should().BeFalse();
     }
 
+    [Fact]
+    public async Task A_copy_that_has_become_damaged_since_it_was_looked_at_does_not_become_a_segment()
+    {
+        var workload = await workloads.SmallSegmentsAsync();
+        var name = workload.Segments[1];
+        var path = Path.Combine(Folder("archive"), name.ToString());
+        File.Copy(workload.PathOf(name), path);
+        var bytes = workload.Read(name);
+        // In the middle of a record, beyond what a look at headers sees.
+        bytes[4096] ^= 1;
+        await using var store = new DecayingStore(new DirectoryObjectStore(Folder("archive")), path, bytes);
+
+        var filling = () => FillAsync(workload, name, [new(store)]);
+
+        await filling.Should().ThrowAsync<WalValidationException>();
+        File.Exists(Path.Combine(Folder("into"), name.ToString())).Should().BeFalse();
+    }
+
+    /// <summary>A folder of which one file changes when it has been opened once.</summary>
+    private sealed class DecayingStore(DirectoryObjectStore inner, string path, byte[] later) : IObjectStore
+    {
+        private int _opened;
+
+        public string Id => inner.Id;
+
+        public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => inner.IdentifyAsync(cancellationToken);
+
+        public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) => inner.CreateAsync(key, info, cancellationToken);
+
+        public async Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default)
+        {
+            if (path.EndsWith(key, StringComparison.Ordinal) && ++_opened == 2)
+                await File.WriteAllBytesAsync(path, later, cancellationToken);
+            return await inner.OpenReadAsync(key, cancellationToken);
+        }
+
+        public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => inner.StatAsync(key, cancellationToken);
+
+        public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => inner.ListAsync(prefix, cancellationToken);
+
+        public Task DeleteAsync(string key, CancellationToken cancellationToken = default) => inner.DeleteAsync(key, cancellationToken);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
+
     private string Folder(string name) => Directory.CreateDirectory(_root.Combine(name)).FullName;
 
     private Task<(bool IsThere, WalChainState? Next)> FillAsync(WalWorkload workload, WalFileName name, WalDestinationOptions[] destinations)
     {
         var options = new WalArchiveOptions { Destinations = destinations };
         return new GapFill([.. destinations.Select(d => new ArchiveDestination(d, options))], NullLogger.Instance).TryAsync(
-            name, workload.Expectations, () => PartialSegment.Open(Folder("into"), name, workload.SegmentSize, WalValidation.Full, workload.Expectations), Token);
+            name, workload.Expectations, level => PartialSegment.Open(Folder("into"), name, workload.SegmentSize, level, workload.Expectations), Token);
     }
 }
