@@ -13,6 +13,7 @@ internal static class ResidentQuestion
     /// <param name="cancellationToken">Stops waiting; the resident process goes on.</param>
     /// <returns>Whether it is archived, else code and text of the error; null when nobody listens or the process went away before it answered.</returns>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="UnauthorizedAccessException">This account may not ask there: the socket, or a folder above it, is another's.</exception>
     public static (bool Ok, string? Code, string? Message)? Ask(string socketPath, string path, CancellationToken cancellationToken)
     {
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -26,6 +27,10 @@ internal static class ResidentQuestion
         catch (Exception stopped) when (cancellationToken.IsCancellationRequested && stopped is SocketException or ObjectDisposedException)
         {
             throw new OperationCanceledException(cancellationToken);
+        }
+        catch (SocketException refused) when (refused.SocketErrorCode == SocketError.AccessDenied)
+        {
+            throw new UnauthorizedAccessException(refused.Message, refused);
         }
         catch (Exception absent) when (absent is SocketException or JsonException)
         {
