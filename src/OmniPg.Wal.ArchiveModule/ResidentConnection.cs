@@ -12,6 +12,7 @@ internal static unsafe partial class ResidentConnection
     private const int LookMilliseconds = 250;
     private const int LongestPath = 107;
     private const int TryAgain = 11; // EAGAIN
+    private const int NoRight = 13; // EACCES
 
     /// <summary>Asks for a file.</summary>
     /// <param name="socketPath">The process's Unix socket.</param>
@@ -19,6 +20,7 @@ internal static unsafe partial class ResidentConnection
     /// <param name="wait">Called four times a second while there is no answer; ends the wait by an exception.</param>
     /// <returns>The answer; null when nobody listens or the process went away before it had answered in full.</returns>
     /// <exception cref="ArgumentException">That cannot be the path of a socket.</exception>
+    /// <exception cref="UnauthorizedAccessException">The server's account may not ask there.</exception>
     public static (bool Ok, string? Code, string? Message)? Ask(string socketPath, string path, Action wait)
     {
         var address = AddressOf(socketPath);
@@ -32,8 +34,11 @@ internal static unsafe partial class ResidentConnection
             {
                 if (connect(descriptor, address, address.Length) == 0)
                     return Write(descriptor, ResidentQuestion.Request(path)) && ReadLine(descriptor, wait) is { } line ? Understood(line) : null;
+                var error = Marshal.GetLastPInvokeError();
+                if (error == NoRight)
+                    throw new UnauthorizedAccessException();
                 // EAGAIN: the queue of a process that accepts nobody any more is full, as long as the operating system makes it, of questions given up.
-                if (Marshal.GetLastPInvokeError() is not (TryAgain or Posix.Interrupted))
+                if (error is not (TryAgain or Posix.Interrupted))
                     return null;
             }
             finally

@@ -32,6 +32,10 @@ internal sealed class SegmentQuestion
         {
             return No(path, reason, "The server keeps the file. Look at 'omnipg-wal resident': it took the question and did not answer.");
         }
+        catch (UnauthorizedAccessException)
+        {
+            return No(path, $"the server's account has no right to ask on '{socket}'.", "Run 'omnipg-wal resident' as the account of the server; until then the server keeps the file.");
+        }
         catch (ArgumentException)
         {
             return No(path, $"'{socket}' cannot be a socket.", "omnipg_archive.socket is a path of at most 107 bytes.");

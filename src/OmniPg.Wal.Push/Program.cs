@@ -30,10 +30,19 @@ static int Push(string socket, string path, string[] fallback)
 {
     try
     {
-        if (ResidentQuestion.Ask(socket, path, CancellationToken.None) is { } answer)
-            return answer.Ok ? ExitCodes.Done : Complain(OneLine.Of(answer.Message ?? "no reason given"), ExitCodes.Of(answer.Code));
+        var reason = $"Nobody answers on '{OneLine.Of(socket)}'.\nhint: Start 'omnipg-wal resident', or name a fallback behind '--'.";
+        try
+        {
+            if (ResidentQuestion.Ask(socket, path, CancellationToken.None) is { } answer)
+                return answer.Ok ? ExitCodes.Done : Complain(OneLine.Of(answer.Message ?? "no reason given"), ExitCodes.Of(answer.Code));
+        }
+        catch (UnauthorizedAccessException)
+        {
+            reason = $"This account has no right to ask on '{OneLine.Of(socket)}'.\nhint: Run 'omnipg-wal resident' as the account of the server, or name a fallback behind '--'.";
+        }
+
         if (fallback.Length == 0)
-            return Complain($"Nobody answers on '{OneLine.Of(socket)}'.\nhint: Start 'omnipg-wal resident', or name a fallback behind '--'.", ExitCodes.DestinationFailed);
+            return Complain(reason, ExitCodes.DestinationFailed);
         return Complain(OneLine.Of(Posix.Execute(fallback).Message), ExitCodes.DestinationFailed);
     }
     catch (ArgumentException)

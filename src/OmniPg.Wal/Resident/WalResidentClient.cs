@@ -9,16 +9,26 @@ public static class WalResidentClient
     /// <param name="socketPath">The process's Unix socket.</param>
     /// <param name="path">Path of the file as PostgreSQL passes it (<c>%p</c>).</param>
     /// <param name="cancellationToken">Stops waiting; the resident process goes on.</param>
-    /// <returns>The answer, or <see langword="null"/> when nobody listens or the process went away before it answered: then do the work oneself.</returns>
+    /// <returns>The answer, or <see langword="null"/> when nobody listens, this account may not ask, or the process went away before it answered: then do the work oneself.</returns>
     /// <exception cref="ArgumentException">A path is empty.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the resident process goes on.</exception>
     public static Task<ResidentAnswer?> TryArchiveAsync(string socketPath, string path, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(socketPath);
         ArgumentException.ThrowIfNullOrEmpty(path);
-        return OwnThread.RunAsync(() => ResidentQuestion.Ask(socketPath, path, cancellationToken) is { } answer
-            ? new ResidentAnswer(answer.Ok, answer.Code, answer.Message)
-            : null);
+        return OwnThread.RunAsync(() => Ask(socketPath, path, cancellationToken));
+    }
+
+    private static ResidentAnswer? Ask(string socketPath, string path, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return ResidentQuestion.Ask(socketPath, path, cancellationToken) is { } answer ? new ResidentAnswer(answer.Ok, answer.Code, answer.Message) : null;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 }
 

@@ -61,6 +61,28 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
     }
 
     [Fact]
+    public async Task A_socket_of_another_account_is_told_as_such()
+    {
+        Assert.SkipWhen(ServerAccount.Name is null, "Needs root, to listen under another account than the server.");
+        var socket = Path.Combine(server.Root, "root");
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(socket));
+        listener.Listen();
+#pragma warning disable CA1416 // Skipped on Windows.
+        File.SetUnixFileMode(socket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+#pragma warning restore CA1416
+        var mark = server.Cluster.ReadLog().Length;
+        await server.ConfigureAsync(socket);
+
+        var segment = await server.EndSegmentAsync();
+        await server.LoggedAsync($"The file '{segment}' is not archived: the server's account has no right to ask on '{socket}'.", mark);
+
+        await using var resident = await server.StartResidentAsync();
+        await server.ConfigureAsync(server.Socket);
+        await server.ArchivedAsync(segment);
+    }
+
+    [Fact]
     public async Task A_resident_process_killed_before_it_answers_has_archived_nothing_as_far_as_the_server_knows()
     {
         await server.ConfigureAsync(server.Socket);

@@ -55,6 +55,25 @@ public sealed class PushProgramTests(WalWorkloads workloads) : ArchiveTests(work
         missing.Should().Be(new ProgramResult(10, "", "omnipg-wal-push: Cannot start '/nowhere/at all': No such file or directory (errno 2).\n"));
     }
 
+    [Fact]
+    public async Task An_account_without_the_right_to_ask_is_told_so_and_has_the_fallback()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows() || ServerAccount.Name is null, "Needs root, to start a client under another account.");
+        using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(Socket));
+        listener.Listen();
+#pragma warning disable CA1416 // Skipped on Windows.
+        File.SetUnixFileMode(Socket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+#pragma warning restore CA1416
+        using var program = ServerCommand.Prepare("omnipg-wal-push");
+
+        var alone = await program.RunAsync([Socket, "pg_wal/x"], cancellationToken: Token);
+        var fallback = await program.RunAsync([Socket, "pg_wal/x", "--", "sh", "-c", "exit 9"], cancellationToken: Token);
+
+        alone.Should().Be(new ProgramResult(10, "", $"omnipg-wal-push: This account has no right to ask on '{Socket}'.\nhint: Run 'omnipg-wal resident' as the account of the server, or name a fallback behind '--'.\n"));
+        fallback.ExitCode.Should().Be(9);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("{\"ok\":true")]
