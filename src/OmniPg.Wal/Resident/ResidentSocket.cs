@@ -21,13 +21,12 @@ internal sealed partial class ResidentSocket : IDisposable
     private readonly WalPushSpool _spool;
 
     /// <exception cref="WalLockedException">Another process serves the socket.</exception>
-    /// <exception cref="WalConfigurationException">Something else than a socket lies there.</exception>
+    /// <exception cref="WalConfigurationException">Something else than a socket lies there, or the lock file beside it is another account's.</exception>
     public ResidentSocket(string path, ResidentWork work, WalPushSpool spool)
     {
         (_path, _work, _spool) = (path, work, spool);
         // Beside the socket, because processes with spools of their own may be given the same one: the second would take the questions of the first, and archive to its own destinations.
-        var lockFile = path + ".lock";
-        _single = FileLock.TryAcquireForProcess(lockFile) ?? throw WalLockedException.OfSocket(path, FileLock.ReadProcess(lockFile));
+        _single = Lock(path);
         _listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
@@ -50,6 +49,23 @@ internal sealed partial class ResidentSocket : IDisposable
         _listener.Dispose();
         File.Delete(_path);
         _single.Dispose();
+    }
+
+    private static FileLock Lock(string path)
+    {
+        var lockFile = path + ".lock";
+        try
+        {
+            return FileLock.TryAcquireForProcess(lockFile) ?? throw WalLockedException.OfSocket(path, FileLock.ReadProcess(lockFile));
+        }
+        catch (UnauthorizedAccessException refused)
+        {
+            // Left by a process of root that was killed, say: this account can open it no more.
+            throw new WalConfigurationException(
+                $"The lock file '{lockFile}' of the socket '{path}' cannot be opened: {refused.Message}",
+                "Another account has made it, or owns the folder. See that no process of that account serves the socket, and remove the file, or name another path with '--socket'.",
+                refused);
+        }
     }
 
     // A socket's file outlives a killed process. One behind which somebody accepts, or lets wait, is a program's that knows no lock.

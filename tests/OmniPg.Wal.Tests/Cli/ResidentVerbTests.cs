@@ -35,6 +35,29 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
     }
 
     [Fact]
+    public async Task A_lock_file_that_another_account_has_left_beside_the_socket_is_named_with_the_next_step()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows() || ServerAccount.Name is null, "Needs root, to leave a file of another account.");
+        var (archive, spool, socket) = (_root.Combine("a"), _root.Combine("s"), _root.Combine("r.sock"));
+        foreach (var directory in (string[])[archive, spool])
+        {
+            Directory.CreateDirectory(directory);
+            ServerAccount.Own(directory);
+        }
+
+        await File.WriteAllTextAsync(socket + ".lock", "", TestContext.Current.CancellationToken);
+#pragma warning disable CA1416 // Skipped on Windows.
+        File.SetUnixFileMode(socket + ".lock", UnixFileMode.UserRead | UnixFileMode.UserWrite);
+#pragma warning restore CA1416
+        string[] words = ["resident", "--data-dir", scene.Primary.DataDirectory, "--dst-local", archive, "--spool", spool, "--socket", socket, "--begin"];
+
+        var refused = await scene.Program.RunAsync(words, cancellationToken: TestContext.Current.CancellationToken);
+
+        refused.ExitCode.Should().Be(20, refused.Error);
+        refused.Error.Should().Contain($"The lock file '{socket}.lock' of the socket '{socket}' cannot be opened").And.Contain("See that no process of that account serves the socket, and remove the file");
+    }
+
+    [Fact]
     public async Task Another_account_is_not_served_even_when_it_can_open_the_socket()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows() || ServerAccount.Name is null, "Needs root, to start a client under another account.");
