@@ -48,6 +48,41 @@ internal static class BackupListing
         json.WriteEndArray();
     }
 
+    /// <summary>A backup of another tool.</summary>
+    public static string Line(ForeignBackup backup)
+    {
+        var wal = backup.WalFrom is { } from ? $", {backup.StartLsn} to {backup.StopLsn}, WAL from {from}" : "";
+        var reach = backup.RecoverableTo is { } to ? $", recoverable to {ListingJson.Text(to)}" : "";
+        return $"{backup.Id}: {ListingJson.Text(backup.Started)} to {ListingJson.Text(backup.Stopped)}{wal}, {OneLine.Of(backup.Type)} of {backup.Tool}, restored by that{reach}{(backup.Problem is { } problem ? $", NOT VALID: {OneLine.Of(problem)}" : "")}";
+    }
+
+    public static void WriteForeign(Utf8JsonWriter json, IReadOnlyList<ForeignBackup> backups)
+    {
+        if (backups.Count == 0)
+            return;
+        json.WriteStartArray("foreignBackups");
+        foreach (var backup in backups)
+        {
+            json.WriteStartObject();
+            json.WriteString("id", backup.Id);
+            json.WriteString("tool", backup.Tool);
+            json.WriteString("type", backup.Type);
+            ListingJson.WriteTime(json, "start", backup.Started);
+            ListingJson.WriteTime(json, "stop", backup.Stopped);
+            json.WriteString("startLsn", backup.StartLsn?.ToString());
+            json.WriteString("stopLsn", backup.StopLsn?.ToString());
+            json.WriteString("walFrom", backup.WalFrom?.ToString());
+            json.WriteString("walTo", backup.WalTo?.ToString());
+            ListingJson.WriteTime(json, "recoverableTo", backup.RecoverableTo);
+            json.WriteBoolean("valid", backup.Problem is null);
+            if (backup.Problem is { } problem)
+                json.WriteString("problem", problem);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
     public static void WriteAll(Utf8JsonWriter json, IEnumerable<BackupInfo> backups)
     {
         json.WriteStartArray("backups");

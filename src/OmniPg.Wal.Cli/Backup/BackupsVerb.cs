@@ -24,10 +24,11 @@ internal sealed class BackupsVerb : Verb
                 var damaged = new List<WalBackupException>();
                 var hidden = new List<HiddenBackup>();
                 var backups = await catalog.ListAsync(damaged.Add, hidden.Add, cancellationToken);
+                var foreign = await catalog.ListForeignAsync(BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context), cancellationToken);
                 if (arguments.Has(CommonOptions.Json))
-                    JsonDocumentWriter.Write(context, json => WriteJson(json, backups, hidden));
+                    JsonDocumentWriter.Write(context, json => WriteJson(json, backups, foreign, hidden));
                 else
-                    WriteText(context.Output, backups, hidden, damaged.Count);
+                    WriteText(context.Output, backups, foreign, hidden, damaged.Count);
                 return hidden.Count > 0 ? ExitCodes.CodecOrKeyUnavailable : damaged.Count == 0 ? ExitCodes.Done : ExitCodes.InvalidSegment;
             case ["keep", var id]:
                 await catalog.KeepAsync(id, cancellationToken);
@@ -75,9 +76,10 @@ internal sealed class BackupsVerb : Verb
         return result.IsGood ? ExitCodes.Done : ExitCodes.InvalidSegment;
     }
 
-    private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<BackupInfo> backups, List<HiddenBackup> hidden)
+    private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<BackupInfo> backups, IReadOnlyList<ForeignBackup> foreign, List<HiddenBackup> hidden)
     {
         BackupListing.WriteAll(json, backups);
+        BackupListing.WriteForeign(json, foreign);
         json.WriteStartArray("encrypted");
         foreach (var backup in hidden)
         {
@@ -91,13 +93,15 @@ internal sealed class BackupsVerb : Verb
         json.WriteEndArray();
     }
 
-    private static void WriteText(TextWriter output, IReadOnlyList<BackupInfo> backups, List<HiddenBackup> hidden, int damaged)
+    private static void WriteText(TextWriter output, IReadOnlyList<BackupInfo> backups, IReadOnlyList<ForeignBackup> foreign, List<HiddenBackup> hidden, int damaged)
     {
         foreach (var backup in backups)
             output.WriteLine(BackupListing.Line(backup));
+        foreach (var backup in foreign)
+            output.WriteLine(BackupListing.Line(backup));
         foreach (var backup in hidden)
             output.WriteLine($"{backup.Id}: from {ListingJson.Text(backup.Started)}, {backup.StoredBytes} bytes stored, encrypted with a key that was not given (--key)");
-        if (backups.Count + hidden.Count == 0)
+        if (backups.Count + foreign.Count + hidden.Count == 0)
             output.WriteLine("no backups");
         if (damaged > 0)
             output.WriteLine($"{damaged} entries cannot be read");

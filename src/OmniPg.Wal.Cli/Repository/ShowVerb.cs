@@ -26,6 +26,7 @@ internal sealed class ShowVerb : Verb
             await repository.GetTimelinesAsync(cancellationToken),
             await repository.GetRecoveryWindowAsync(cancellationToken),
             await catalog.ListAsync(static _ => { }, cancellationToken),
+            await catalog.ListForeignAsync(archive, cancellationToken),
             await catalog.GetRecoverableAsync(archive, cancellationToken),
             arguments.Has(Fast) ? [] : await PointsAsync(repository, context, cancellationToken));
         if (arguments.Has(CommonOptions.Json))
@@ -57,9 +58,11 @@ internal sealed class ShowVerb : Verb
         output.WriteLine($"window: {Time(found.Window.Earliest)} to {Time(found.Window.LatestCommit)} on timeline {found.Window.Timeline}");
         foreach (var backup in found.Backups)
             output.WriteLine($"backup {BackupListing.Line(backup)}");
+        foreach (var backup in found.Foreign)
+            output.WriteLine($"backup {BackupListing.Line(backup)}");
         foreach (var range in found.Recoverable)
             output.WriteLine($"recoverable: {Time(range.From)} to {Time(range.To)} on timeline {range.Timeline}, from backup {range.BackupId}");
-        if (found.Recoverable.Count == 0)
+        if (found.Recoverable.Count == 0 && !found.Foreign.Any(b => b.RecoverableTo is not null))
             output.WriteLine("recoverable: only with a base backup from before the wanted moment; the window is that of the WAL");
         foreach (var point in found.Points)
             output.WriteLine($"restore point '{OneLine.Of(point.Name)}': {Time(point.Time)} at {point.Lsn} on timeline {point.File?.Timeline}");
@@ -88,6 +91,7 @@ internal sealed class ShowVerb : Verb
 
         json.WriteEndArray();
         BackupListing.WriteAll(json, found.Backups);
+        BackupListing.WriteForeign(json, found.Foreign);
         json.WriteStartArray("restorePoints");
         foreach (var point in found.Points)
         {
@@ -105,5 +109,5 @@ internal sealed class ShowVerb : Verb
     private static string Time(DateTimeOffset? time) => time is { } t ? ListingJson.Text(t) : "(none)";
 
     private sealed record Findings(
-        IReadOnlyList<WalTimeline> Timelines, RecoveryWindow Window, IReadOnlyList<BackupInfo> Backups, IReadOnlyList<RecoverableRange> Recoverable, IReadOnlyList<WalRestorePoint> Points);
+        IReadOnlyList<WalTimeline> Timelines, RecoveryWindow Window, IReadOnlyList<BackupInfo> Backups, IReadOnlyList<ForeignBackup> Foreign, IReadOnlyList<RecoverableRange> Recoverable, IReadOnlyList<WalRestorePoint> Points);
 }

@@ -93,7 +93,9 @@ public sealed partial class BackupCatalog
             }
         }
 
-        await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
+        // The list of another tool's backups proves the place, and that there are none of this package.
+        if (backups.Count > 0 || (await ForeignBackups.ListAsync(_store, cancellationToken).ConfigureAwait(false)).Count == 0)
+            await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
         backups.Sort(static (a, b) => string.CompareOrdinal(a.Id, b.Id));
         BackupChain.Judge(backups);
         return backups;
@@ -103,14 +105,14 @@ public sealed partial class BackupCatalog
     /// <param name="id">Its id; null takes the newest one that has all its parts.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>The backup.</returns>
-    /// <exception cref="WalBackupException">There is none of that id, or none at all (<c>wal.backup.unknown</c>).</exception>
+    /// <exception cref="WalBackupException">There is none of that id, or none at all (<c>wal.backup.unknown</c>), or it is one of another tool (<c>wal.backup.foreign</c>).</exception>
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
     /// <exception cref="IOException">The store cannot be read.</exception>
     public async Task<BackupInfo> GetAsync(string? id = null, CancellationToken cancellationToken = default)
     {
         var backups = await ListAsync((other, _) => other != id, cancellationToken).ConfigureAwait(false);
         return (id is null ? backups.LastOrDefault(b => b.Problem is null) : backups.FirstOrDefault(b => b.Id == id))
-            ?? throw WalBackupException.Unknown(_store.Id, id ?? "latest");
+            ?? throw await AbsentAsync(id ?? BaseBackupOptions.Latest, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Marks a backup to be kept whatever retention says.</summary>

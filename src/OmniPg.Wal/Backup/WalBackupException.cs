@@ -16,6 +16,11 @@ public sealed class WalBackupException : WalException
         "wal.backup.unknown", $"There is no backup '{id}' in '{store}'.", "List what is there with 'omnipg-wal backups'.")
     { BackupId = id, Destination = store };
 
+    internal static WalBackupException Foreign(string store, ForeignBackup backup) => new(
+        "wal.backup.foreign", $"The backup '{backup.Id}' in '{store}' is one of {backup.Tool}, whose files this package does not read.",
+        $"Restore it with {backup.Tool}, and let the restored server fetch its WAL with 'omnipg-wal restore --source'; or make a base backup with 'omnipg-wal backup'.")
+    { BackupId = backup.Id, Destination = store };
+
     internal static WalBackupException Damaged(string store, string id, string what, Exception? inner = null) => new(
         "wal.backup.damaged", $"The backup '{id}' in '{store}' is damaged: {what}.", "Restore another backup, and find out what the storage did.", inner)
     { BackupId = id, Destination = store };

@@ -48,7 +48,7 @@ internal sealed class BackupChoice(IObjectStore store, IObjectStore? archive, IL
         if (map is not null)
             await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
         if ((unreachable ?? tooEarly) is not { } reason)
-            throw WalBackupException.Unknown(store.Id, "latest");
+            throw await catalog.AbsentAsync(BaseBackupOptions.Latest, cancellationToken).ConfigureAwait(false);
         throw WalBackupException.Unreachable(
             target.ToString(), reason, unreachable is null ? "Choose a later target or an older backup." : "See what can be reached with 'omnipg-wal show'; WAL may still have to be archived.");
     }

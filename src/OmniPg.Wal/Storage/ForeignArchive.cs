@@ -39,6 +39,9 @@ public sealed partial class ForeignArchive : IObjectStore
         _inner = inner;
     }
 
+    /// <summary>The store inside.</summary>
+    internal IObjectStore Inner => _inner;
+
     /// <summary>That of the store inside.</summary>
     public string Id => _inner.Id;
 
