@@ -16,6 +16,8 @@ public sealed class PartmanClient : IPartman
     private readonly Maintenance _maintenance;
     private readonly IJobmon? _jobmon;
     private readonly Converter _converter;
+    private readonly SetMaker _maker;
+    private readonly SetApplier _applier;
 
     /// <summary>Makes a client; nothing is asked of the server yet.</summary>
     /// <param name="dataSource">The database. It stays the caller's.</param>
@@ -34,118 +36,42 @@ public sealed class PartmanClient : IPartman
         _database = new PartmanDatabase(dataSource, _options, archive);
         _converter = new Converter(_database, _options, _time);
         _maintenance = new Maintenance(_database, _options, _logger, _time, jobmon, _converter);
+        _maker = new SetMaker(_database, _options, _logger, _time, jobmon);
+        _applier = new SetApplier(_database, _options, _time, _maker);
     }
 
     internal PartmanDatabase Database => _database;
 
     /// <inheritdoc/>
-    public async Task<SqlPlan> PlanCreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default)
-    {
-        var (state, units) = await DefineAsync(table, options, cancellationToken).ConfigureAwait(false);
-        return new SqlPlan(units.Select(u => u.ToStep(state, _options.LockTimeout)));
-    }
+    public Task<SqlPlan> PlanCreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default) =>
+        _maker.PlanAsync(Qualified(table), Sound(options), cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default)
-    {
-        var (state, units) = await DefineAsync(table, options, cancellationToken).ConfigureAwait(false);
-        var log = await RunLog.StartAsync(_jobmon, _logger, $"PARTMAN SETUP PARENT: {state.Set.ConfigKey}", cancellationToken).ConfigureAwait(false);
-        await using (log.ConfigureAwait(false))
-        {
-            try
-            {
-                await RunLock.WithBothAsync(_database, table, _time, async working =>
-                {
-                    var runner = new UnitRunner(_database, _options, _time);
-                    foreach (var unit in units)
-                        await runner.RunAsync(state, unit, working).ConfigureAwait(false);
-                    return true;
-                }, cancellationToken).ConfigureAwait(false);
-            }
-            catch (PartmanException error)
-            {
-                await log.EndAsync(error).ConfigureAwait(false);
-                throw;
-            }
-            await log.EndAsync(null).ConfigureAwait(false);
-        }
-        _database.Forget();
-        var created = await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false);
-        PartmanTelemetry.Created.Add(created.Partitions.Count);
-        PartmanLog.SetCreated(_logger, table.ToString(), created.Partitions.Count);
-        return new CreateSetResult(created.Set, [.. created.Partitions, .. created.Default is { } rest ? [rest] : Array.Empty<Partition>()]);
-    }
+    public Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken = default) =>
+        _maker.CreateAsync(Qualified(table), Sound(options), cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<SqlPlan> PlanSubPartitionsAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss = false, CancellationToken cancellationToken = default)
-    {
-        var (state, units) = await SubdividedAsync(table, by, allowDataLoss, cancellationToken).ConfigureAwait(false);
-        return new SqlPlan(units.Select(u => u.ToStep(state, _options.LockTimeout)));
-    }
+    public Task<SqlPlan> PlanSubPartitionsAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss = false, CancellationToken cancellationToken = default) =>
+        _maker.PlanSubPartitionsAsync(Qualified(table), Sound(by), allowDataLoss, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<PartitionSet> SubPartitionAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss = false, CancellationToken cancellationToken = default) =>
-        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
-        {
-            var (state, units) = await SubdividedAsync(table, by, allowDataLoss, working).ConfigureAwait(false);
-            foreach (var unit in units)
-                await new UnitRunner(_database, _options, _time).RunAsync(state, unit, working).ConfigureAwait(false);
-            _database.Forget();
-            return (await StateAsync(table, withBytes: false, working).ConfigureAwait(false)).Set;
-        }, cancellationToken);
+    public Task<PartitionSet> SubPartitionAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss = false, CancellationToken cancellationToken = default)
+    {
+        Sound(by);
+        return RunLock.WithBothAsync(_database, Qualified(table), _time, working => _maker.SubPartitionAsync(table, by, allowDataLoss, working), cancellationToken);
+    }
 
     /// <inheritdoc/>
     public Task<bool> StopSubPartitioningAsync(QualifiedName table, CancellationToken cancellationToken = default) =>
-        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
-        {
-            var set = (await StateAsync(table, withBytes: false, working).ConfigureAwait(false)).Set;
-            return set.SubPartitions is not null && await _database.RunAsync("stop sub-partitioning", async (session, server) =>
-            {
-                foreach (var statement in SetConfiguration.NoSubRows(server, set))
-                    await session.ExecuteAsync(statement).ConfigureAwait(false);
-                return true;
-            }, working).ConfigureAwait(false);
-        }, cancellationToken);
+        RunLock.WithBothAsync(_database, Qualified(table), _time, working => _maker.StopSubPartitioningAsync(table, working), cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<SqlPlan> PlanSetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default)
-    {
-        var steps = new List<SqlPlanStep>();
-        foreach (var (table, wish) in Sound(sets))
-        {
-            var declared = await DeclaredAsync(table, wish, cancellationToken).ConfigureAwait(false);
-            steps.AddRange(declared.Units.Select(u => u.ToStep(declared.State, _options.LockTimeout)));
-        }
-        return new SqlPlan(steps);
-    }
+    public Task<SqlPlan> PlanSetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default) =>
+        _applier.PlanAsync(Sound(sets), cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<DeclaredSet>> ApplySetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default)
-    {
-        var told = new List<DeclaredSet>();
-        // Nothing is changed where one of them cannot be.
-        foreach (var (table, wish) in Sound(sets))
-            told.Add((await DeclaredAsync(table, wish, cancellationToken).ConfigureAwait(false)).Told);
-        for (var i = 0; i < told.Count; i++)
-        {
-            var (table, wish) = (told[i].Table, sets[told[i].Table]);
-            if (told[i].Outcome == DeclaredFate.Created)
-            {
-                await CreateAsync(table, wish, cancellationToken).ConfigureAwait(false);
-            }
-            else if (told[i].Outcome == DeclaredFate.Changed)
-            {
-                told[i] = await RunLock.WithBothAsync(_database, table, _time, async working =>
-                {
-                    var declared = await DeclaredAsync(table, wish, working).ConfigureAwait(false);
-                    foreach (var unit in declared.Units)
-                        await new UnitRunner(_database, _options, _time).RunAsync(declared.State, unit, working).ConfigureAwait(false);
-                    return declared.Told;
-                }, cancellationToken).ConfigureAwait(false);
-            }
-        }
-        return told;
-    }
+    public Task<IReadOnlyList<DeclaredSet>> ApplySetsAsync(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets, CancellationToken cancellationToken = default) =>
+        _applier.ApplyAsync(Sound(sets), cancellationToken);
 
     /// <inheritdoc/>
     public Task<PartitionSet?> FindAsync(QualifiedName table, CancellationToken cancellationToken = default) => _database.RunAsync("find", async (session, server) =>
@@ -194,44 +120,11 @@ public sealed class PartmanClient : IPartman
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken cancellationToken = default) =>
-        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
-        {
-            var state = Idle(await StateAsync(table, withBytes: false, working).ConfigureAwait(false));
-            var units = await _database.RunAsync("fill gaps", async (session, server) =>
-            {
-                var gaps = await NewRanges.GapsAsync(session, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
-                var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
-                var below = await SubPartitioner.OfAsync(session, server, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
-                var missing = new List<PlanUnit>();
-                foreach (var gap in gaps)
-                    missing.Add(PartitionDdl.Create(state, shape, gap, branch: below is null ? null : await below.BranchAsync(shape, gap).ConfigureAwait(false)));
-                return missing;
-            }, working).ConfigureAwait(false);
-            var created = new List<PartitionChange>();
-            foreach (var unit in units)
-                created.Add(await CreateAsync(state, unit, null, working).ConfigureAwait(false));
-            return (IReadOnlyList<PartitionChange>)created;
-        }, cancellationToken);
+        RunLock.WithBothAsync(_database, Qualified(table), _time, working => _maker.FillGapsAsync(table, working), cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default) =>
-        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
-        {
-            var moved = new List<PartitionChange>();
-            while (moved.Count < _options.MaxPartitionsPerRun)
-            {
-                var state = Idle(await StateAsync(table, withBytes: false, working).ConfigureAwait(false));
-                var unit = await _database.RunAsync("drain", async (session, server) =>
-                {
-                    await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-                    return await SetPlanner.DrainLowestAsync(session, server, state, _options.MaxPartitionsPerRun).ConfigureAwait(false);
-                }, working).ConfigureAwait(false);
-                if (unit is null)
-                    break;
-                moved.Add(await CreateAsync(state, unit, progress, working).ConfigureAwait(false));
-            }
-            return (IReadOnlyList<PartitionChange>)moved;
-        }, cancellationToken);
+        RunLock.WithBothAsync(_database, Qualified(table), _time, working => _maker.DrainDefaultAsync(table, progress, working), cancellationToken);
 
     /// <inheritdoc/>
     public Task<SqlPlan> PlanUndoAsync(QualifiedName table, QualifiedName target, UndoOptions? options = null, CancellationToken cancellationToken = default) =>
@@ -268,35 +161,19 @@ public sealed class PartmanClient : IPartman
             ?? throw new PartmanArchiveException(attachTo, $"There is no '{manifestKey}' in '{archive.Id}'.", "Name the file that ends in '.manifest.json'.");
         var table = attachTo is { } other ? Qualified(other) : QualifiedName.Create(manifest.ParentSchema, manifest.ParentName);
         return await RunLock.WithBothAsync(_database, table, _time, async working => await new PartitionRestorer(_database, _options, archive, _time).RunAsync(
-            manifestKey, manifest, Idle(await StateAsync(table, withBytes: false, working).ConfigureAwait(false)), working).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+            manifestKey, manifest, (await StateAsync(table, withBytes: false, working).ConfigureAwait(false)).RequireIdle(), working).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
-    public async Task<Adoption> PlanAdoptionAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default) =>
-        (await AdoptionAsync(table, options, cancellationToken).ConfigureAwait(false)).Told;
+    public Task<Adoption> PlanAdoptionAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default) =>
+        Adopting(table, options).PlanAsync(cancellationToken);
 
     /// <inheritdoc/>
-    public Task<Adoption> AdoptAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default) =>
-        RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
-        {
-            var plan = await AdoptionAsync(table, options, working).ConfigureAwait(false);
-            await new UnitRunner(_database, _options, _time).RunAsync(plan.State, plan.Unit, working).ConfigureAwait(false);
-            _database.Forget();
-            PartmanLog.SetAdopted(_logger, table.ToString(), plan.Told.Partitions.Count);
-            var notes = plan.Told.Notes;
-            try
-            {
-                if (plan.Told.Kind == AdoptedKind.Inheritance)
-                    await _maintenance.AnalyzeAsync(table, working).ConfigureAwait(false);
-            }
-            catch (PartmanException error)
-            {
-                // It is adopted already.
-                notes = [.. notes, $"ANALYZE of '{table}' failed, and is still to be done: {error.Message}"];
-            }
-            var state = await StateAsync(table, withBytes: false, working).ConfigureAwait(false);
-            return plan.Told with { Notes = notes, Set = state.Set, Partitions = [.. state.Partitions, .. state.Default is { } rest ? [rest] : Array.Empty<Partition>()] };
-        }, cancellationToken, whereInstalled: true);
+    public Task<Adoption> AdoptAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var adopting = Adopting(table, options);
+        return RunLock.WithBothAsync(_database, table, _time, adopting.RunAsync, cancellationToken, whereInstalled: true);
+    }
 
     /// <inheritdoc/>
     public Task<SqlPlan> PlanConversionAsync(QualifiedName table, ConversionOptions options, CancellationToken cancellationToken = default) =>
@@ -329,48 +206,10 @@ public sealed class PartmanClient : IPartman
 
     /// <inheritdoc/>
     public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => RunLock.WithBothAsync(_database, Qualified(table), _time, working =>
-        _database.RunAsync("forget", async (session, server) =>
-        {
-            if (server.IsReadOnly)
-                throw Maintenance.ReadOnly(server);
-            if (!server.HasConfig)
-                return false;
-            var key = PgParameter.Text($"{table.Schema!.Value.Value}.{table.Name.Value}");
-            if (server.HasOwn)
-                await Retirement.ForgetAllAsync(session, server, table, _options.LockTimeout).ConfigureAwait(false);
-            var rows = await session.ExecuteAsync($"DELETE FROM {server.ConfigSchema.Quoted}.part_config WHERE parent_table = $1", key).ConfigureAwait(false);
-            if (server.HasOwn)
-            {
-                await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
-                await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{Undo.OperationKind}'", key.Clone()).ConfigureAwait(false);
-            }
-            return rows > 0;
-        }, working), cancellationToken);
+        _database.RunAsync("forget", (session, server) => SetConfiguration.ForgetAsync(session, server, table, _options.LockTimeout), working), cancellationToken);
 
     /// <inheritdoc/>
-    public async Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default)
-    {
-        var sets = await _database.RunAsync("check", (session, server) => SetReader.ConfiguredAsync(session, server, null), cancellationToken).ConfigureAwait(false);
-        var findings = new List<SetFinding>();
-        foreach (var set in sets)
-        {
-            try
-            {
-                findings.AddRange(set.Error is { } error ? throw error : await _database.RunAsync("check", async (session, _) =>
-                {
-                    await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-                    return await SetCheck.FindAsync(session, (await SetReader.StatesAsync(session, [set]).ConfigureAwait(false))[0]).ConfigureAwait(false);
-                }, cancellationToken).ConfigureAwait(false));
-            }
-            catch (PartmanException error)
-            {
-                findings.Add(new SetFinding(set.Name, FindingKind.Configuration, FindingLevel.Critical, error.Message));
-            }
-        }
-        var late = await _database.RunAsync("check", (session, server) => ConversionState.ListAsync(session, server, ConversionState.IsLate), cancellationToken).ConfigureAwait(false);
-        findings.AddRange(late.Select(c => new SetFinding($"{c.Table.Schema!.Value.Value}.{c.Table.Name.Value}", FindingKind.Conversion, FindingLevel.Critical, $"Conversion '{c.Id}' of '{c.Table}' was left alone, and from '{c.Detail.Cut}' on the table refuses every row.")));
-        return new CheckResult(sets.Count, findings);
-    }
+    public Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default) => SetCheck.AllAsync(_database, cancellationToken);
 
     /// <inheritdoc/>
     public Task<string> GetGrantScriptAsync(PgIdentifier role, CancellationToken cancellationToken = default) =>
@@ -379,16 +218,19 @@ public sealed class PartmanClient : IPartman
     private async Task<Conversion> OnConversionAsync(long id, Func<CancellationToken, Task<Conversion>> work, CancellationToken cancellationToken) =>
         await RunLock.WithBothAsync(_database, (await _converter.ToldAsync(id, cancellationToken).ConfigureAwait(false)).Table, _time, work, cancellationToken).ConfigureAwait(false);
 
-    private static IEnumerable<KeyValuePair<QualifiedName, PartitionSetOptions>> Sound(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets)
+    private static PartitionSetOptions Sound(PartitionSetOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return OptionsCheck.Require(options);
+    }
+
+    private static IReadOnlyList<KeyValuePair<QualifiedName, PartitionSetOptions>> Sound(IReadOnlyDictionary<QualifiedName, PartitionSetOptions> sets)
     {
         ArgumentNullException.ThrowIfNull(sets);
         foreach (var (table, wish) in sets)
             OptionsCheck.Require(wish, Qualified(table).ToString());
-        return sets.OrderBy(s => s.Key.ToString(), StringComparer.Ordinal);
+        return [.. sets.OrderBy(s => s.Key.ToString(), StringComparer.Ordinal)];
     }
-
-    private Task<Declaration> DeclaredAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken) =>
-        _database.RunAsync("apply", (session, server) => Declaration.PlanAsync(session, server, table, wish, _database.Archive?.Id), cancellationToken);
 
     private Undo Undone(QualifiedName table, QualifiedName target, UndoOptions? options) =>
         new(_database, _options, _time, Qualified(table), Qualified(target), OptionsCheck.Require(options ?? new UndoOptions()));
@@ -401,65 +243,10 @@ public sealed class PartmanClient : IPartman
         return OptionsCheck.Require(options);
     }
 
-    private Task<Adopter.Plan> AdoptionAsync(QualifiedName table, AdoptionOptions? options, CancellationToken cancellationToken) => _database.RunAsync("adopt", async (session, server) =>
-    {
-        if (server.IsReadOnly)
-            throw Maintenance.ReadOnly(server);
-        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-        return await new Adopter(session, server, Qualified(table), OptionsCheck.Require(options ?? new AdoptionOptions()), _database.Archive?.Id).PlanAsync(_options.LockTimeout).ConfigureAwait(false);
-    }, cancellationToken);
+    private AdoptingRun Adopting(QualifiedName table, AdoptionOptions? options) =>
+        new(_database, _options, _logger, _time, _maintenance, Qualified(table), OptionsCheck.Require(options ?? new AdoptionOptions()));
 
-    private async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> DefineAsync(QualifiedName table, PartitionSetOptions options, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        OptionsCheck.Require(options);
-        Qualified(table);
-        return await _database.RunAsync("create", async (session, server) =>
-        {
-            if (server.IsReadOnly)
-                throw Maintenance.ReadOnly(server);
-            await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-            return await SetDefinition.PlanAsync(session, server, table, options, _database.Archive?.Id).ConfigureAwait(false);
-        }, cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> SubdividedAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(by);
-        OptionsCheck.Require(by);
-        return await _database.RunAsync("sub-partition", async (session, server) =>
-        {
-            if (server.IsReadOnly)
-                throw Maintenance.ReadOnly(server);
-            await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-            var found = await SetReader.ConfiguredAsync(session, server, Qualified(table)).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
-            if (found.Error is { } error)
-                throw error;
-            var state = Idle((await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0]);
-            return await Subdivision.PlanAsync(session, server, found, state, by, _database.Archive?.Id, allowDataLoss, _options.MaxPartitionsPerRun).ConfigureAwait(false);
-        }, cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task<PartitionChange> CreateAsync(SetState state, PlanUnit unit, IProgress<PartitionChange>? progress, CancellationToken working)
-    {
-        await new UnitRunner(_database, _options, _time).RunAsync(state, unit, working).ConfigureAwait(false);
-        var change = new PartitionChange(unit.Child!.Value, unit.Lower, unit.Upper, unit.Fate);
-        progress?.Report(change);
-        PartmanTelemetry.Created.Add(1);
-        return change;
-    }
-
-    private Task<SetState> StateAsync(QualifiedName table, bool withBytes, CancellationToken cancellationToken) => _database.RunAsync("look", async (session, server) =>
-    {
-        var found = await SetReader.ConfiguredAsync(session, server, Qualified(table)).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
-        if (found.Error is { } error)
-            throw error;
-        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-        return (await SetReader.StatesAsync(session, [found], withBytes).ConfigureAwait(false))[0];
-    }, cancellationToken);
-
-    // A drain of the extension keeps rows in a table of its own meanwhile, and an undo empties what would be filled.
-    private static SetState Idle(SetState state) => state.Set.InProgress is { } what ? throw new PartmanBusyException(state.Table, what) : state;
+    private Task<SetState> StateAsync(QualifiedName table, bool withBytes, CancellationToken cancellationToken) => SetReader.StateAsync(_database, Qualified(table), withBytes, cancellationToken);
 
     private static QualifiedName Qualified(QualifiedName table) =>
         table.Schema is not null ? table : throw new ArgumentException($"Name the schema of '{table}': a search path decides nothing here.", nameof(table));

@@ -51,6 +51,25 @@ internal static class SetConfiguration
             yield return $"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table IN ({tree})";
     }
 
+    /// <summary>Forgets a set whose table need not exist any more; returns whether there was something to forget.</summary>
+    public static async Task<bool> ForgetAsync(PgSession session, PartmanServer server, QualifiedName table, TimeSpan lockTimeout)
+    {
+        if (server.IsReadOnly)
+            throw Maintenance.ReadOnly(server);
+        if (!server.HasConfig)
+            return false;
+        var key = PgParameter.Text($"{table.Schema!.Value.Value}.{table.Name.Value}");
+        if (server.HasOwn)
+            await Retirement.ForgetAllAsync(session, server, table, lockTimeout).ConfigureAwait(false);
+        var rows = await session.ExecuteAsync($"DELETE FROM {server.ConfigSchema.Quoted}.part_config WHERE parent_table = $1", key).ConfigureAwait(false);
+        if (server.HasOwn)
+        {
+            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
+            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{Undo.OperationKind}'", key.Clone()).ConfigureAwait(false);
+        }
+        return rows > 0;
+    }
+
     /// <summary>The statements that make the own tables; they change nothing where these exist.</summary>
     public static IReadOnlyList<string> Install(PgIdentifier schema)
     {

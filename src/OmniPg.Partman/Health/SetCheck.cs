@@ -7,7 +7,32 @@ internal static class SetCheck
 {
     private static readonly TimeSpan Idle = TimeSpan.FromDays(2);
 
-    public static async Task<IReadOnlyList<SetFinding>> FindAsync(PgSession session, SetState state)
+    /// <summary>Looks at every set, and at what was left alone beside them.</summary>
+    public static async Task<CheckResult> AllAsync(PartmanDatabase database, CancellationToken cancellationToken)
+    {
+        var sets = await database.RunAsync("check", (session, server) => SetReader.ConfiguredAsync(session, server, null), cancellationToken).ConfigureAwait(false);
+        var findings = new List<SetFinding>();
+        foreach (var set in sets)
+        {
+            try
+            {
+                findings.AddRange(set.Error is { } error ? throw error : await database.RunAsync("check", async (session, _) =>
+                {
+                    await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+                    return await FindAsync(session, (await SetReader.StatesAsync(session, [set]).ConfigureAwait(false))[0]).ConfigureAwait(false);
+                }, cancellationToken).ConfigureAwait(false));
+            }
+            catch (PartmanException error)
+            {
+                findings.Add(new SetFinding(set.Name, FindingKind.Configuration, FindingLevel.Critical, error.Message));
+            }
+        }
+        var late = await database.RunAsync("check", (session, server) => ConversionState.ListAsync(session, server, ConversionState.IsLate), cancellationToken).ConfigureAwait(false);
+        findings.AddRange(late.Select(c => new SetFinding($"{c.Table.Schema!.Value.Value}.{c.Table.Name.Value}", FindingKind.Conversion, FindingLevel.Critical, $"Conversion '{c.Id}' of '{c.Table}' was left alone, and from '{c.Detail.Cut}' on the table refuses every row.")));
+        return new CheckResult(sets.Count, findings);
+    }
+
+    private static async Task<IReadOnlyList<SetFinding>> FindAsync(PgSession session, SetState state)
     {
         if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };

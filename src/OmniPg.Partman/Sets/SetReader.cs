@@ -92,6 +92,22 @@ internal static class SetReader
         return session.RowsAsync(query, row => One(row, server), PgParameter.Text(table?.Schema?.Value), PgParameter.Text(table?.Name.Value));
     }
 
+    /// <summary>One set with the catalog's part of it.</summary>
+    /// <exception cref="PartitionSetNotFoundException">No row names the table.</exception>
+    /// <exception cref="PartitionSetConfigurationException">Its row, or the catalog, cannot be worked with.</exception>
+    public static Task<SetState> StateAsync(PartmanDatabase database, QualifiedName table, bool withBytes, CancellationToken cancellationToken) =>
+        database.RunAsync("look", (session, server) => StateAsync(session, server, table, withBytes), cancellationToken);
+
+    /// <inheritdoc cref="StateAsync(PartmanDatabase, QualifiedName, bool, CancellationToken)"/>
+    public static async Task<SetState> StateAsync(PgSession session, PartmanServer server, QualifiedName table, bool withBytes = false)
+    {
+        var found = await ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
+        if (found.Error is { } error)
+            throw error;
+        await session.ExecuteAsync(ReadableText).ConfigureAwait(false);
+        return (await StatesAsync(session, [found], withBytes).ConfigureAwait(false))[0];
+    }
+
     /// <summary>The catalog's part of some sets, in their order.</summary>
     /// <param name="session">A session in a transaction with <see cref="ReadableText"/>.</param>
     /// <param name="sets">Sets without an error.</param>

@@ -54,4 +54,8 @@ internal sealed record SetState
 
     /// <summary>Upper end of all partitions; null while there is none.</summary>
     public PartitionBound? Highest => Partitions.Count == 0 ? null : Partitions.Max(p => p.Upper);
+
+    /// <summary>The set, unless somebody works on it: a drain of the extension keeps rows in a table of its own meanwhile, and an undo empties what would be filled.</summary>
+    /// <exception cref="PartmanBusyException">A drain or an undo is under way.</exception>
+    public SetState RequireIdle() => Set.InProgress is { } what ? throw new PartmanBusyException(Table, what) : this;
 }

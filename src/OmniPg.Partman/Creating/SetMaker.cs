@@ -1,0 +1,139 @@
+using Microsoft.Extensions.Logging;
+using OmniPg.Jobmon;
+
+namespace OmniPg.Partman;
+
+/// <summary>Makes sets, and partitions that somebody asks for outside of a maintenance.</summary>
+internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, IJobmon? jobmon)
+{
+    private readonly UnitRunner _runner = new(database, options, time);
+
+    public async Task<SqlPlan> PlanAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken)
+    {
+        var (state, units) = await DefineAsync(table, wish, cancellationToken).ConfigureAwait(false);
+        return new SqlPlan(units.Select(u => u.ToStep(state, options.LockTimeout)));
+    }
+
+    public async Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken)
+    {
+        var (state, units) = await DefineAsync(table, wish, cancellationToken).ConfigureAwait(false);
+        var log = await RunLog.StartAsync(jobmon, logger, $"PARTMAN SETUP PARENT: {state.Set.ConfigKey}", cancellationToken).ConfigureAwait(false);
+        await using (log.ConfigureAwait(false))
+        {
+            try
+            {
+                await RunLock.WithBothAsync(database, table, time, async working =>
+                {
+                    foreach (var unit in units)
+                        await _runner.RunAsync(state, unit, working).ConfigureAwait(false);
+                    return true;
+                }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PartmanException error)
+            {
+                await log.EndAsync(error).ConfigureAwait(false);
+                throw;
+            }
+            await log.EndAsync(null).ConfigureAwait(false);
+        }
+        database.Forget();
+        var created = await SetReader.StateAsync(database, table, withBytes: false, cancellationToken).ConfigureAwait(false);
+        PartmanTelemetry.Created.Add(created.Partitions.Count);
+        PartmanLog.SetCreated(logger, table.ToString(), created.Partitions.Count);
+        return new CreateSetResult(created.Set, [.. created.Partitions, .. created.Default is { } rest ? [rest] : Array.Empty<Partition>()]);
+    }
+
+    public async Task<SqlPlan> PlanSubPartitionsAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss, CancellationToken cancellationToken)
+    {
+        var (state, units) = await SubdividedAsync(table, by, allowDataLoss, cancellationToken).ConfigureAwait(false);
+        return new SqlPlan(units.Select(u => u.ToStep(state, options.LockTimeout)));
+    }
+
+    public async Task<PartitionSet> SubPartitionAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss, CancellationToken working)
+    {
+        var (state, units) = await SubdividedAsync(table, by, allowDataLoss, working).ConfigureAwait(false);
+        foreach (var unit in units)
+            await _runner.RunAsync(state, unit, working).ConfigureAwait(false);
+        database.Forget();
+        return (await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).Set;
+    }
+
+    public async Task<bool> StopSubPartitioningAsync(QualifiedName table, CancellationToken working)
+    {
+        var set = (await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).Set;
+        return set.SubPartitions is not null && await database.RunAsync("stop sub-partitioning", async (session, server) =>
+        {
+            foreach (var statement in SetConfiguration.NoSubRows(server, set))
+                await session.ExecuteAsync(statement).ConfigureAwait(false);
+            return true;
+        }, working).ConfigureAwait(false);
+    }
+
+    public async Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken working)
+    {
+        var state = (await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).RequireIdle();
+        var units = await database.RunAsync("fill gaps", async (session, server) =>
+        {
+            var gaps = await NewRanges.GapsAsync(session, state, options.MaxPartitionsPerRun).ConfigureAwait(false);
+            var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
+            var below = await SubPartitioner.OfAsync(session, server, state, options.MaxPartitionsPerRun).ConfigureAwait(false);
+            var missing = new List<PlanUnit>();
+            foreach (var gap in gaps)
+                missing.Add(PartitionDdl.Create(state, shape, gap, branch: below is null ? null : await below.BranchAsync(shape, gap).ConfigureAwait(false)));
+            return missing;
+        }, working).ConfigureAwait(false);
+        var created = new List<PartitionChange>();
+        foreach (var unit in units)
+            created.Add(await CreateAsync(state, unit, null, working).ConfigureAwait(false));
+        return created;
+    }
+
+    public async Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress, CancellationToken working)
+    {
+        var moved = new List<PartitionChange>();
+        while (moved.Count < options.MaxPartitionsPerRun)
+        {
+            var state = (await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).RequireIdle();
+            var unit = await database.RunAsync("drain", async (session, server) =>
+            {
+                await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+                return await SetPlanner.DrainLowestAsync(session, server, state, options.MaxPartitionsPerRun).ConfigureAwait(false);
+            }, working).ConfigureAwait(false);
+            if (unit is null)
+                break;
+            moved.Add(await CreateAsync(state, unit, progress, working).ConfigureAwait(false));
+        }
+        return moved;
+    }
+
+    private async Task<PartitionChange> CreateAsync(SetState state, PlanUnit unit, IProgress<PartitionChange>? progress, CancellationToken working)
+    {
+        await _runner.RunAsync(state, unit, working).ConfigureAwait(false);
+        var change = new PartitionChange(unit.Child!.Value, unit.Lower, unit.Upper, unit.Fate);
+        progress?.Report(change);
+        PartmanTelemetry.Created.Add(1);
+        return change;
+    }
+
+    private Task<(SetState State, IReadOnlyList<PlanUnit> Units)> DefineAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken) =>
+        database.RunAsync("create", async (session, server) =>
+        {
+            if (server.IsReadOnly)
+                throw Maintenance.ReadOnly(server);
+            await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+            return await SetDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id).ConfigureAwait(false);
+        }, cancellationToken);
+
+    private Task<(SetState State, IReadOnlyList<PlanUnit> Units)> SubdividedAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss, CancellationToken cancellationToken) =>
+        database.RunAsync("sub-partition", async (session, server) =>
+        {
+            if (server.IsReadOnly)
+                throw Maintenance.ReadOnly(server);
+            await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+            var found = await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
+            if (found.Error is { } error)
+                throw error;
+            var state = (await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0].RequireIdle();
+            return await Subdivision.PlanAsync(session, server, found, state, by, database.Archive?.Id, allowDataLoss, options.MaxPartitionsPerRun).ConfigureAwait(false);
+        }, cancellationToken);
+}
