@@ -32,6 +32,10 @@ internal static class CreateSetCommand
 
     private static readonly Option<string?> Retention = new("--retention") { Description = "Age, or distance from the newest id, at which partitions retire. Default never", HelpName = "I" };
 
+    private static readonly Option<int?> RetentionCount = new("--retention-count") { Description = "Partitions up to the current one that stay; older ones retire. Default all", HelpName = "N" };
+
+    private static readonly Option<string?> RetentionSize = new("--retention-size") { Description = "Size of all partitions together from which on the oldest retire, such as '200 GB'. Default none", HelpName = "SIZE" };
+
     private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default detach", HelpName = "detach|drop|move:SCHEMA|archive:DIR" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
@@ -40,10 +44,10 @@ internal static class CreateSetCommand
         [Table, .. SetOptions, PartmanCommands.Plan]);
 
     /// <summary>What describes a set.</summary>
-    public static Option[] SetOptions => [Control, Interval, Type, Premake, Start, Epoch, Uuid7, TimeZone, NoDefault, Template, NoTemplate, Retention, WhenExpired];
+    public static Option[] SetOptions => [Control, Interval, Type, Premake, Start, Epoch, Uuid7, TimeZone, NoDefault, Template, NoTemplate, Retention, RetentionCount, RetentionSize, WhenExpired];
 
     /// <summary>What describes how the partitions of a set are partitioned again.</summary>
-    public static Option[] BranchOptions => [Control, Interval, Premake, Epoch, Uuid7, NoDefault, Retention, WhenExpired];
+    public static Option[] BranchOptions => [Control, Interval, Premake, Epoch, Uuid7, NoDefault, Retention, RetentionCount, RetentionSize, WhenExpired];
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -78,6 +82,8 @@ internal static class CreateSetCommand
             Premake = session.Get(Premake),
             TimeZone = CliSession.NotEmpty(session.Get(TimeZone), TimeZone.Name),
             DefaultPartition = !session.Get(NoDefault),
+            RetentionCount = session.Get(RetentionCount),
+            RetentionBytes = session.Get(RetentionSize) is { } size ? Bytes(size) : null,
             Template = session.Get(Template) is { } template ? PartmanCommands.NameOf(template) : null,
             Kind = session.Get(Uuid7) ? PartitionKeyKind.UuidV7 : session.Get(Epoch) switch
             {
@@ -114,6 +120,17 @@ internal static class CreateSetCommand
         ['a', 'r', 'c', 'h', 'i', 'v', 'e', ':', .. { Length: > 0 } directory] => (ExpiredAction.Archive, null, directory),
         _ => throw new UsageException($"--when-expired '{text}' is none of detach, drop, move:SCHEMA, archive:DIR."),
     };
+
+    // As the server's settings are written: 1 GB is 1024 MB.
+    private static long Bytes(string text)
+    {
+        string[] units = ["B", "KB", "MB", "GB", "TB"];
+        var digits = text.TrimStart().TakeWhile(char.IsAsciiDigit).Count();
+        var (number, unit) = (text.TrimStart()[..digits], text.TrimStart()[digits..].Trim());
+        var power = unit.Length == 0 ? 0 : Array.FindIndex(units, u => u.Equals(unit, StringComparison.OrdinalIgnoreCase));
+        return power >= 0 && long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count <= long.MaxValue >> (10 * power)
+            ? count << (10 * power) : throw new UsageException($"{RetentionSize.Name} '{text}' is no size, such as '200 GB'.");
+    }
 
     private static long? Id(string? text, string name) => text is null ? null
         : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id) ? id : throw new UsageException($"{name} '{text}' is no number, and the interval counts ids.");

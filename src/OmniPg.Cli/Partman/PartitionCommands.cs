@@ -155,5 +155,13 @@ internal static class PartitionCommands
 
     private static string? IntervalOf(PartitionSet set) => set.Interval?.ToString() ?? set.IdInterval?.ToString(CultureInfo.InvariantCulture);
 
-    private static string? RetentionOf(PartitionSet set) => set.Retention?.ToString() ?? set.IdRetention?.ToString(CultureInfo.InvariantCulture);
+    private static string? RetentionOf(PartitionSet set)
+    {
+        string?[] limits =
+        [
+            set.Retention?.ToString() ?? set.IdRetention?.ToString(CultureInfo.InvariantCulture),
+            set.RetentionCount is { } count ? string.Create(CultureInfo.InvariantCulture, $"{count} partitions") : null, set.RetentionBytes is { } bytes ? string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes") : null,
+        ];
+        return limits.OfType<string>().ToList() is { Count: > 0 } some ? string.Join(", ", some) : null;
+    }
 }

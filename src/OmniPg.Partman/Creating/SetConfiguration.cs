@@ -98,7 +98,7 @@ internal static class SetConfiguration
         // What the partitions came from stays, and so does what runs note.
         string[] fixedColumns = ["parent_table", "control", "partition_interval", "partition_type", "epoch", "datetime_string", "time_encoder", "time_decoder", "jobmon"];
         var table = $"{server.OwnSchema.Quoted}.part_option";
-        (string Key, string? Value)[] options = [.. OptionsOf(set).Where(o => o.Key is SetRow.BasisKey or SetRow.ArchiveKey or SetRow.TemplateKey)];
+        (string Key, string? Value)[] options = [.. OptionsOf(set).Where(o => o.Key is SetRow.BasisKey or SetRow.ArchiveKey or SetRow.TemplateKey or SetRow.CountKey or SetRow.BytesKey)];
         return
         [
             .. server.HasOwn ? [] : Install(server.OwnSchema),
@@ -148,6 +148,7 @@ internal static class SetConfiguration
     [
         (SetRow.TimeZoneKey, set.TimeZone), (SetRow.AnchorKey, set.Anchor), (SetRow.BasisKey, set.Basis == PremakeBasis.Clock ? "clock" : "newest-row"),
         (SetRow.KindKey, set.Kind.ToString()), (SetRow.ArchiveKey, set.ArchiveId),
+        (SetRow.CountKey, set.RetentionCount?.ToString(CultureInfo.InvariantCulture)), (SetRow.BytesKey, set.RetentionBytes?.ToString(CultureInfo.InvariantCulture)),
         (SetRow.TemplateKey, set.Template is { Schema: { } schema } template && (schema.Value + template.Name.Value).Contains('.', StringComparison.Ordinal) ? template.Quoted : null),
     ];
 

@@ -200,6 +200,8 @@ internal static class SetDefinition
         AutomaticMaintenance = wish.AutomaticMaintenance,
         Retention = wish.Retention,
         IdRetention = wish.IdRetention,
+        RetentionCount = wish.RetentionCount,
+        RetentionBytes = wish.RetentionBytes,
         WhenExpired = wish.WhenExpired,
         RetentionSchema = wish.RetentionSchema,
         KeepIndexes = wish.KeepIndexes,

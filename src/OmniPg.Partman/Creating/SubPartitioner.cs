@@ -176,6 +176,7 @@ internal sealed class SubPartitioner
     /// <summary>What tells one way of partitioning again from another.</summary>
     public static string Described(PartitionSet? pattern) => pattern is null ? "" : string.Create(CultureInfo.InvariantCulture,
         $"{pattern.Control} {pattern.Kind} {pattern.Interval?.ToString() ?? pattern.IdInterval?.ToString(CultureInfo.InvariantCulture)}, premake {pattern.Premake} by {pattern.Basis}, retention {pattern.Retention?.ToString() ?? pattern.IdRetention?.ToString(CultureInfo.InvariantCulture) ?? "none"} ")
+        + (pattern is { RetentionCount: null, RetentionBytes: null } ? "" : $"of {pattern.RetentionCount?.ToString(CultureInfo.InvariantCulture) ?? "all"} partitions, {pattern.RetentionBytes?.ToString(CultureInfo.InvariantCulture) ?? "all"} bytes ")
         + $"({pattern.WhenExpired} {pattern.RetentionSchema}{pattern.ArchiveId}, indexes {pattern.KeepIndexes}, publications {pattern.KeepInPublications}), default {pattern.HasDefault}, privileges {pattern.InheritPrivileges}, "
         + $"maintenance {pattern.AutomaticMaintenance} {pattern.MaintenanceOrder?.ToString(CultureInfo.InvariantCulture)}{(pattern.SubPartitions is { } deeper ? "; " + Described(deeper) : "")}";
 

@@ -45,6 +45,7 @@ internal sealed record Declaration(SetState State, DeclaredSet Told, IReadOnlyLi
         [
             (nameof(PartitionSet.Premake), s => s.Premake.ToString(CultureInfo.InvariantCulture)), (nameof(PartitionSet.Basis), s => s.Interval is null ? null : s.Basis.ToString()),
             (nameof(PartitionSet.Retention), s => s.Retention?.ToString()), (nameof(PartitionSet.IdRetention), s => s.IdRetention?.ToString(CultureInfo.InvariantCulture)),
+            (nameof(PartitionSet.RetentionCount), s => s.RetentionCount?.ToString(CultureInfo.InvariantCulture)), (nameof(PartitionSet.RetentionBytes), s => s.RetentionBytes?.ToString(CultureInfo.InvariantCulture)),
             (nameof(PartitionSet.WhenExpired), s => s.WhenExpired.ToString()), (nameof(PartitionSet.RetentionSchema), s => s.RetentionSchema), (nameof(PartitionSet.ArchiveId), s => s.ArchiveId),
             (nameof(PartitionSet.KeepIndexes), s => s.KeepIndexes.ToString()), (nameof(PartitionSet.KeepInPublications), s => s.KeepInPublications.ToString()),
             (nameof(PartitionSet.Template), s => s.Template is { } t ? new QualifiedName(t.Schema ?? PgIdentifier.Create("public"), t.Name).ToString() : null), (nameof(PartitionSet.InheritPrivileges), s => s.InheritPrivileges.ToString()),

@@ -40,6 +40,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         var byRows = state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime;
         if (byRows)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
+        state = await Retirement.MeasuredAsync(session, state).ConfigureAwait(false);
 
         if (state.LeftChecks.Count > 0)
             _units.Add(PartitionDdl.DropChecks(state, state.LeftChecks));
@@ -190,13 +191,12 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
     /// <summary>Adds the units of expired partitions, or of those whose detach was interrupted.</summary>
     private async Task RetireAsync(SetState state, bool onlyPending)
     {
-        var expired = Retirement.Expired(state);
+        var expired = Retirement.Expired(state, out var isLastKept);
         var going = onlyPending ? state.Partitions.Where(p => p.DetachPending).ToList() : [.. expired.Where(p => !p.DetachPending)];
         var jumped = Jump(state);
         if (!onlyPending)
         {
-            var all = state.Partitions.Count(p => Retirement.IsExpired(state, p));
-            if (all > expired.Count)
+            if (isLastKept)
                 _skipped.Add(new PartitionSkipped(SkipReason.LastPartition, $"'{state.Partitions[^1].Name}' is expired and stays, because it is the last partition of '{state.Table}'."));
             if (going.Count > 0 && jumped is not null)
                 _error ??= jumped;
@@ -221,7 +221,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
     /// <summary>Whether nothing hinders an archive, where the set wants one: no partition leaves for an archive that is not at hand.</summary>
     private bool MayArchive(SetState state)
     {
-        if (state.Set is not { WhenExpired: ExpiredAction.Archive } or { Retention: null, IdRetention: null } || (archive == state.Set.ArchiveId && server.HasOwn))
+        if (state.Set is not { WhenExpired: ExpiredAction.Archive, Retires: true } || (archive == state.Set.ArchiveId && server.HasOwn))
             return true;
         _error ??= new PartmanArchiveException(
             state.Table, $"'{state.Table}' is archived in '{state.Set.ArchiveId}', and this client has {(archive is null ? "no archive" : $"'{archive}'")}.", "Make the client with that store; nothing is retired meanwhile.");
@@ -230,7 +230,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
 
     private ClockJumpException? Jump(SetState state)
     {
-        if (wishes.AcceptClockJump || state.Set is not { LastRun: { } last, Retention: not null, Interval: { } interval })
+        if (wishes.AcceptClockJump || state.Set is not { LastRun: { } last, Retires: true, Interval: { } interval })
             return null;
         var limit = interval.Estimate * options.MaxClockJump;
         limit = limit < AlwaysAllowedJump ? AlwaysAllowedJump : limit;

@@ -39,6 +39,12 @@ public sealed record PartitionSet
     /// <summary>Distance from the newest id at which partitions by id retire; <see langword="null"/> keeps all.</summary>
     public long? IdRetention { get; init; }
 
+    /// <summary>Partitions up to the current one that stay, itself included; older ones retire. <see langword="null"/> keeps all.</summary>
+    public int? RetentionCount { get; init; }
+
+    /// <summary>Bytes, with indexes and TOAST, that the partitions may take together; the oldest retire until they do. <see langword="null"/> keeps all.</summary>
+    public long? RetentionBytes { get; init; }
+
     /// <summary>What becomes of a partition that retires.</summary>
     public ExpiredAction WhenExpired { get; init; }
 
@@ -89,6 +95,9 @@ public sealed record PartitionSet
 
     /// <summary>When a maintenance of it last failed, which takes <see cref="LastMaintenance"/> away.</summary>
     internal DateTimeOffset? LastFailure { get; init; }
+
+    /// <summary>Whether partitions retire at all.</summary>
+    internal bool Retires => Retention is not null || IdRetention is not null || RetentionCount is not null || RetentionBytes is not null;
 
     /// <summary>When it was last maintained, without an error or with one.</summary>
     internal DateTimeOffset? LastRun => LastMaintenance ?? LastFailure;

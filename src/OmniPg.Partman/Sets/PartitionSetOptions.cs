@@ -56,6 +56,19 @@ public sealed class PartitionSetOptions : ICheckedOptions
     /// <summary>Distance from the newest id at which partitions by id retire. Default <see langword="null"/>: never.</summary>
     public long? IdRetention { get; set; }
 
+    /// <summary>
+    /// Partitions up to the current one that stay, itself included; older ones retire, also where their age allows them to stay. Those ahead are not counted, nor is
+    /// the default one. The current one is that of the clock or of the newest row, whichever <see cref="Basis"/> says; ahead of the clock it never is. Default
+    /// <see langword="null"/>: no limit. At least 1.
+    /// </summary>
+    public int? RetentionCount { get; set; }
+
+    /// <summary>
+    /// Bytes, with indexes and TOAST, that the partitions may take together, the default one left out; the oldest retire until they do, and the current one and
+    /// those ahead stay in any case. Default <see langword="null"/>: no limit. At least 1.
+    /// </summary>
+    public long? RetentionBytes { get; set; }
+
     /// <summary>What becomes of a partition that retires. Default <see cref="ExpiredAction.Detach"/>.</summary>
     public ExpiredAction WhenExpired { get; set; }
 
@@ -146,6 +159,8 @@ public sealed class PartitionSetOptions : ICheckedOptions
             "TEMPLATE" => Template = QualifiedName.Parse(text),
             "RETENTION" => Retention = PgInterval.Parse(text),
             "IDRETENTION" => IdRetention = Id(),
+            "RETENTIONCOUNT" => RetentionCount = int.Parse(text, NumberStyles.AllowLeadingSign, invariant),
+            "RETENTIONBYTES" => RetentionBytes = Id(),
             "WHENEXPIRED" => WhenExpired = Word<ExpiredAction>(),
             "RETENTIONSCHEMA" => RetentionSchema = text,
             "KEEPINDEXES" => KeepIndexes = bool.Parse(text),
@@ -177,10 +192,12 @@ public sealed class PartitionSetOptions : ICheckedOptions
         check.That(IdRetention is null || Interval is null, $"IdRetention '{IdRetention}' is for sets by id; use Retention.");
         check.That(Retention is not { } r || r.Estimate > TimeSpan.Zero, $"Retention '{Retention}' must be positive.");
         check.AtLeast(IdRetention, 1);
+        check.AtLeast(RetentionCount, 1);
+        check.AtLeast(RetentionBytes, 1);
         check.Defined<ExpiredAction>(WhenExpired);
         check.Identifier(RetentionSchema, "schema");
         check.That((WhenExpired == ExpiredAction.Move) == (RetentionSchema is not null), $"RetentionSchema '{RetentionSchema}' and WhenExpired '{WhenExpired}' contradict each other: a schema is for Move, and Move needs one.");
-        check.That(WhenExpired != ExpiredAction.Drop || (Retention is null && IdRetention is null) || KeepIndexes, "KeepIndexes has no meaning for partitions that are dropped.");
+        check.That(WhenExpired != ExpiredAction.Drop || (Retention is null && IdRetention is null && RetentionCount is null && RetentionBytes is null) || KeepIndexes, "KeepIndexes has no meaning for partitions that are dropped.");
         check.That(WhenExpired != ExpiredAction.Archive || (KeepIndexes && !KeepInPublications), "KeepIndexes and KeepInPublications have no meaning for partitions that are archived.");
         if (SubPartitions is not { } sub)
             return;

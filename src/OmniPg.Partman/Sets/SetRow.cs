@@ -15,6 +15,8 @@ internal static class SetRow
     public const string KindKey = "key_kind";
     public const string LastFailureKey = "last_failure";
     public const string ArchiveKey = "archive";
+    public const string CountKey = "retention_count";
+    public const string BytesKey = "retention_bytes";
 
     /// <summary>Key of the template's name, quoted, where a part of it has a dot.</summary>
     public const string TemplateKey = "template";
@@ -64,6 +66,8 @@ internal static class SetRow
             AutomaticMaintenance = Text("automatic_maintenance") != "off",
             Retention = byTime && retention is not null ? Interval(table, "retention", retention) : (PgInterval?)null,
             IdRetention = byTime || retention is null ? null : Id(table, "retention", retention),
+            RetentionCount = Option(CountKey) is { } most ? (int)Math.Min(int.MaxValue, Id(table, CountKey, most, "part_option")) : null,
+            RetentionBytes = Option(BytesKey) is { } bytes ? Id(table, BytesKey, bytes, "part_option") : null,
             WhenExpired = Option(ArchiveKey) is not null ? ExpiredAction.Archive : moves is not null ? ExpiredAction.Move : Flag("retention_keep_table", true) ? ExpiredAction.Detach : ExpiredAction.Drop,
             RetentionSchema = moves,
             ArchiveId = Option(ArchiveKey),
@@ -130,14 +134,14 @@ internal static class SetRow
     private static PgInterval Interval(QualifiedName table, string column, string? text) =>
         PgInterval.TryParse(text, null, out var interval) && interval.Estimate >= TimeSpan.FromSeconds(1) ? interval : throw Wrong(table, column, text, "an interval of at least a second");
 
-    private static long Id(QualifiedName table, string column, string? text) =>
-        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0 ? id : throw Wrong(table, column, text, "a whole positive number");
+    private static long Id(QualifiedName table, string column, string? text, string where = "part_config") =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var id) && id > 0 ? id : throw Wrong(table, column, text, "a whole positive number", where);
 
     // The configuration joins raw names with one dot; where a part has a dot itself, nobody can tell.
     private static QualifiedName Name(QualifiedName table, string column, string text) => text.Split('.') is [var schema, var name]
         ? QualifiedName.Create(schema, name)
         : throw Wrong(table, column, text, "schema and name with one dot");
 
-    private static PartitionSetConfigurationException Wrong(QualifiedName table, string column, string? text, string wanted) =>
-        new(table, $"The configuration of '{table}' says '{text}' in column '{column}', where {wanted} belongs.", "Correct the row in part_config.");
+    private static PartitionSetConfigurationException Wrong(QualifiedName table, string column, string? text, string wanted, string where = "part_config") =>
+        new(table, $"The configuration of '{table}' says '{text}' in {(where == "part_config" ? "column" : "option")} '{column}', where {wanted} belongs.", $"Correct the row in {where}.");
 }

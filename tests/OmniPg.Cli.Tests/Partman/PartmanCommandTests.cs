@@ -238,7 +238,21 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
             .And.EndWith("\nhint: Create the set first, or check the name: 'omnipg partman sets' names all sets.\n");
     }
 
+    [Fact]
+    public async Task A_set_is_limited_in_number_and_size()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync(Table, TestContext.Current.CancellationToken);
+
+        var made = await cli.RunAsync("partman", "create", "events", "--control", "id", "--interval", "10", "--retention-count", "3", "--retention-size", "2 GB", "--when-expired", "drop");
+        var sets = await cli.RunAsync("partman", "sets");
+
+        made.ExitCode.Should().Be(0, made.Error);
+        sets.Output.Should().Be("public.events\tid\t10\t\t4\t3 partitions, 2147483648 bytes\tdrop\n");
+    }
+
     [Theory]
+    [InlineData("omnipg: --retention-size '2 parsecs' is no size, such as '200 GB'.\n", "--retention-size", "2 parsecs")]
     [InlineData("omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA, archive:DIR.\n", "--when-expired", "burn")]
     [InlineData("omnipg: --type 'list' does not go with --interval '10': a list has one id in each partition, and everything else is a range.\n", "--type", "list")]
     [InlineData("omnipg: --retention 'soon' is no number, and the interval counts ids.\n", "--retention", "soon")]
