@@ -52,6 +52,13 @@ internal static class PartmanSnippets
         #endregion
     }
 
+    public static async Task Repartition(PartmanClient partman)
+    {
+        #region partman-repartition
+        await partman.RepartitionAsync(QualifiedName.Parse("app.events"), new RepartitionOptions { Interval = "1 month", Rewrite = true });
+        #endregion
+    }
+
     public static void Host(IServiceCollection services, string connectionString)
     {
         #region partman-host

@@ -5,7 +5,7 @@ namespace OmniPg.Partman;
 /// Works on connections of its own, outside any transaction of the caller. Tables are named with their schema. Needs a role that owns the tables, a direct
 /// connection (no pooler that hands out backends by transaction) for everything that changes something, and PostgreSQL 14 or newer.
 /// </remarks>
-public interface IPartman
+public partial interface IPartman
 {
     /// <summary>What <see cref="CreateAsync"/> would run.</summary>
     /// <param name="table">The partitioned table, with its schema.</param>
@@ -169,37 +169,6 @@ public interface IPartman
     /// <exception cref="PartmanException">A range could not be moved; those before it are.</exception>
     Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default);
 
-    /// <summary>What <see cref="UndoAsync"/> would run. The steps that move rows are repeated as often as it takes.</summary>
-    /// <param name="table">The set, with its schema.</param>
-    /// <param name="target">A plain table with the columns of the set, with its schema.</param>
-    /// <param name="options">How; <see langword="null"/> for all defaults.</param>
-    /// <param name="cancellationToken">Cancels the questions.</param>
-    /// <returns>The plan; empty where the set is undone already.</returns>
-    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
-    /// <exception cref="InvalidPartitionDefinitionException">Its rows cannot move there; all reasons.</exception>
-    Task<SqlPlan> PlanUndoAsync(QualifiedName table, QualifiedName target, UndoOptions? options = null, CancellationToken cancellationToken = default);
-
-    /// <summary>
-    /// Moves all rows of a set into a plain table in batches, takes its partitions out one after the other, and forgets the set. Stands for <c>undo_partition_proc</c>.
-    /// </summary>
-    /// <param name="table">The set, with its schema.</param>
-    /// <param name="target">A plain table of the same owner, with its schema: it has all columns of the set, of the same types.</param>
-    /// <param name="options">How; <see langword="null"/> for all defaults.</param>
-    /// <param name="progress">Told of every batch.</param>
-    /// <param name="cancellationToken">Pauses it: the batch at work is left as it was, what is done stays. The same call goes on.</param>
-    /// <returns>What was done since the undo began. Where it is at its end already, what that said.</returns>
-    /// <remarks>
-    /// A row that has moved is in the target and not in the set any more, so whoever reads meanwhile looks at both. Maintenance, that of the extension too,
-    /// leaves the set alone from the first step on (<c>undo_in_progress</c>). Writers may go on until the end; the default partition comes last. The emptied
-    /// parent and the template stay. A crash loses nothing: the same call goes on. To give it up, forget the set and adopt what is left of it.
-    /// </remarks>
-    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
-    /// <exception cref="InvalidPartitionDefinitionException">Its rows cannot move there; all reasons.</exception>
-    /// <exception cref="PartmanBusyException">Another run, or an undo or drain of the extension, is at work on it.</exception>
-    /// <exception cref="StalePlanException">Set or target were altered meanwhile; the rows of the batch at work are where they were.</exception>
-    /// <exception cref="PartitionLockTimeoutException">A table was in use all the time.</exception>
-    Task<UndoResult> UndoAsync(QualifiedName table, QualifiedName target, UndoOptions? options = null, IProgress<UndoProgress>? progress = null, CancellationToken cancellationToken = default);
-
     /// <summary>Brings an archived partition back: a table with its rows, compared with the archive and attached to the set again. The archive stays.</summary>
     /// <param name="manifestKey">Key of its manifest in the client's archive: <c>&lt;schema&gt;.&lt;table&gt;.manifest.json</c>.</param>
     /// <param name="attachTo">The set, with its schema; <see langword="null"/> for the one that it came from.</param>
@@ -243,59 +212,6 @@ public interface IPartman
     /// <exception cref="StalePlanException">The table was altered meanwhile; nothing is changed.</exception>
     Task<Adoption> AdoptAsync(QualifiedName table, AdoptionOptions? options = null, CancellationToken cancellationToken = default);
 
-    /// <summary>What a conversion would do, changing nothing. The copy itself is not SQL alone, and is described.</summary>
-    /// <param name="table">A plain table, with its schema.</param>
-    /// <param name="options">The set, and the way.</param>
-    /// <param name="cancellationToken">Cancels the question.</param>
-    /// <exception cref="InvalidPartitionDefinitionException">The table cannot be converted; all reasons.</exception>
-    Task<SqlPlan> PlanConversionAsync(QualifiedName table, ConversionOptions options, CancellationToken cancellationToken = default);
-
-    /// <summary>
-    /// Makes a set of a plain table that is in use. It returns behind the swap, with the former table kept until <see cref="FinishConversionAsync"/>. To cancel it
-    /// is to pause it: <see cref="ResumeConversionAsync"/> goes on, and so it does after a crash.
-    /// </summary>
-    /// <param name="table">The table, with its schema. Its primary key gets the control column as its last one where it does not hold it.</param>
-    /// <param name="options">The set, and the way.</param>
-    /// <param name="progress">Told of every step.</param>
-    /// <param name="cancellationToken">Pauses it.</param>
-    /// <exception cref="InvalidPartitionDefinitionException">The table cannot be converted; all reasons.</exception>
-    /// <exception cref="ConversionVerificationException">The copy is not equal to the table.</exception>
-    /// <exception cref="PartitionLockTimeoutException">A lock was not to be had; resume it.</exception>
-    /// <exception cref="StalePlanException">The table was altered meanwhile: abort it.</exception>
-    Task<Conversion> ConvertAsync(QualifiedName table, ConversionOptions options, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default);
-
-    /// <summary>All conversions, those at their end included, the oldest first.</summary>
-    /// <param name="cancellationToken">Cancels the question.</param>
-    /// <exception cref="PartmanServerException">The server refused, or the connection broke.</exception>
-    Task<IReadOnlyList<Conversion>> ListConversionsAsync(CancellationToken cancellationToken = default);
-
-    /// <summary>Goes on with a conversion that was paused, failed or died, up to the swap. One that is swapped completely is left as it is.</summary>
-    /// <param name="id">Its number.</param>
-    /// <param name="progress">Told of every step.</param>
-    /// <param name="cancellationToken">Pauses it again.</param>
-    /// <exception cref="PartmanConversionException">There is no such conversion.</exception>
-    Task<Conversion> ResumeConversionAsync(long id, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default);
-
-    /// <summary>Gives up a conversion before its swap: copy, log and triggers go, and the table is as before.</summary>
-    /// <param name="id">Its number.</param>
-    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
-    /// <exception cref="PartmanConversionException">There is no such conversion, or it is swapped.</exception>
-    Task<Conversion> AbortConversionAsync(long id, CancellationToken cancellationToken = default);
-
-    /// <summary>Makes the former table equal to the set, with all that was written since the swap, and gives it its name back.</summary>
-    /// <param name="id">Number of a conversion that was begun with <see cref="ConversionOptions.KeepWayBack"/>.</param>
-    /// <param name="progress">Told of every step.</param>
-    /// <param name="cancellationToken">Pauses it; call it again to go on.</param>
-    /// <exception cref="PartmanConversionException">There is no such conversion, or no way back.</exception>
-    /// <exception cref="ConversionVerificationException">The former table is not equal to the set: partitions were dropped or detached, for example.</exception>
-    Task<Conversion> SwapBackAsync(long id, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default);
-
-    /// <summary>Ends a conversion behind its swap: drops the former table, or after <see cref="SwapBackAsync"/> the set, and the log.</summary>
-    /// <param name="id">Its number.</param>
-    /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
-    /// <exception cref="PartmanConversionException">There is no such conversion, or it is not swapped.</exception>
-    Task<Conversion> FinishConversionAsync(long id, CancellationToken cancellationToken = default);
-
     /// <summary>
     /// Forgets a set: its configuration goes, table, partitions and template stay. A partition whose retirement was interrupted stays as a table; one that was set
     /// aside for the archive gets its name back. Stands for <c>config_cleanup</c>.
@@ -320,6 +236,89 @@ public interface IPartman
     /// <exception cref="PartmanServerException">The server refused a statement, or the connection broke.</exception>
     Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default);
 
+    /// <summary>How a set is defined, with all levels below it, written so that it can be made elsewhere. Stands for <c>dump_partitioned_table_definition</c>.</summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="format">How. Default <see cref="DefinitionFormat.Json"/>.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <returns>The text, with a line end. Rows and partitions are none of it; a new set begins where <see cref="CreateAsync"/> lets one begin, with boundaries as here.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="PartitionSetConfigurationException">It cannot be worked with, or not be said in that format.</exception>
+    Task<string> ExportDefinitionAsync(QualifiedName table, DefinitionFormat format = DefinitionFormat.Json, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Looks for values that stand in a set more than once, which no unique index without the control column can refuse. Stands for <c>check_unique_constraint.py</c>.
+    /// </summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="columns">The columns that should be unique together. Rows with a null in one of them are passed over, as a unique constraint does.</param>
+    /// <param name="cancellationToken">Cancels the search.</param>
+    /// <returns>How many there are, and the most frequent ones.</returns>
+    /// <remarks>Reads all rows in one snapshot, in the server, and holds nobody up; it may take long and sort on disk.</remarks>
+    /// <exception cref="ArgumentException">No columns.</exception>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">The table lacks a column.</exception>
+    Task<DuplicatesResult> FindDuplicatesAsync(QualifiedName table, IReadOnlyList<string> columns, CancellationToken cancellationToken = default);
+
+    /// <summary>What <see cref="FreezeAsync"/> would run.</summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="options">Which partitions; <see langword="null"/> for all defaults.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    Task<SqlPlan> PlanFreezeAsync(QualifiedName table, FreezeOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Freezes the rows of partitions that end before the current one, the oldest first, so that the server need not do it for all of them at once. Stands for
+    /// <c>vacuum_maintenance.py</c>.
+    /// </summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="options">Which partitions, and how gently; <see langword="null"/> for all defaults.</param>
+    /// <param name="progress">Told of each partition.</param>
+    /// <param name="cancellationToken">Cancels it; what is frozen stays so.</param>
+    /// <returns>The partitions that were old enough, with what became of each.</returns>
+    /// <remarks>
+    /// <c>VACUUM (FREEZE, SKIP_LOCKED)</c>, one table at a time, beside readers, writers and maintenance. The current partition, those ahead and the default one are
+    /// left to autovacuum. It reads what is not frozen yet, and writes it once.
+    /// </remarks>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="PartmanServerException">The server refused, or the connection broke; partitions before that one are done.</exception>
+    Task<IReadOnlyList<FrozenPartition>> FreezeAsync(QualifiedName table, FreezeOptions? options = null, IProgress<FrozenPartition>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>What <see cref="ApplyConstraintsAsync"/> would run; the values are looked up, which may take long.</summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="options">Which columns and partitions; <see langword="null"/> for those of the configuration.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <exception cref="InvalidPartitionDefinitionException">They cannot be constrained; all reasons.</exception>
+    Task<SqlPlan> PlanConstraintsAsync(QualifiedName table, ConstraintOptions? options = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Gives cold partitions a check of the least and the greatest value of some columns, so that queries by these columns pass them over. Stands for
+    /// <c>apply_constraints</c> and <c>reapply_constraints_proc</c>.
+    /// </summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="options">Which columns and partitions; <see langword="null"/> for those of the configuration.</param>
+    /// <param name="progress">Told of each column.</param>
+    /// <param name="cancellationToken">Cancels it; what is done stays.</param>
+    /// <returns>What was done; columns that had such a check already are none of it.</returns>
+    /// <remarks>
+    /// From then on the partition refuses rows with other values (23514), and updates to such. Each check is made without a look at the rows, which needs a
+    /// short exclusive lock of the partition, and proven beside readers and writers; where rows beyond it came meanwhile, it goes again.
+    /// </remarks>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">They cannot be constrained; all reasons.</exception>
+    /// <exception cref="PartitionLockTimeoutException">A partition was in use all the time; those before it are done.</exception>
+    /// <exception cref="PartmanBusyException">Somebody else works on the set.</exception>
+    Task<IReadOnlyList<ConstrainedColumn>> ApplyConstraintsAsync(QualifiedName table, ConstraintOptions? options = null, IProgress<ConstrainedColumn>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Drops these checks from all partitions, the extension's included. Stands for <c>drop_constraints</c>.</summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="columns">The columns; <see langword="null"/> for all.</param>
+    /// <param name="cancellationToken">Cancels it; what is done stays.</param>
+    /// <returns>What was dropped.</returns>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="PartitionLockTimeoutException">A partition was in use all the time; those before it are done.</exception>
+    /// <exception cref="PartmanBusyException">Somebody else works on the set.</exception>
+    Task<IReadOnlyList<ConstrainedColumn>> DropConstraintsAsync(QualifiedName table, IReadOnlyList<string>? columns = null, CancellationToken cancellationToken = default);
+
     /// <summary>A script that gives a role what it needs beside owning the tables. Nobody runs it here.</summary>
     /// <param name="role">The role.</param>
     /// <param name="cancellationToken">Cancels the question what is installed.</param>
@@ -328,15 +327,3 @@ public interface IPartman
     /// <exception cref="PartmanServerException">The server refused a statement, or the connection broke.</exception>
     Task<string> GetGrantScriptAsync(PgIdentifier role, CancellationToken cancellationToken = default);
 }
-
-/// <summary>A partition that came back.</summary>
-/// <param name="Partition">The partition.</param>
-/// <param name="Lower">Its lower bound, inside.</param>
-/// <param name="Upper">Its upper bound, outside.</param>
-/// <param name="Rows">Its rows.</param>
-public sealed record RestoreResult(QualifiedName Partition, PartitionBound Lower, PartitionBound Upper, long Rows);
-
-/// <summary>A new set.</summary>
-/// <param name="Set">The set.</param>
-/// <param name="Partitions">Its partitions by their bounds, the default last.</param>
-public sealed record CreateSetResult(PartitionSet Set, IReadOnlyList<Partition> Partitions);

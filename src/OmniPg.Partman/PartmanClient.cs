@@ -212,6 +212,63 @@ public sealed class PartmanClient : IPartman
     public Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default) => SetCheck.AllAsync(_database, cancellationToken);
 
     /// <inheritdoc/>
+    public Task<SqlPlan> PlanRepartitionAsync(QualifiedName table, RepartitionOptions options, CancellationToken cancellationToken = default) =>
+        Repartitioned(table, options).PlanAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<RepartitionResult> RepartitionAsync(QualifiedName table, RepartitionOptions options, IProgress<RepartitionProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var run = Repartitioned(table, options);
+        return RunLock.WithBothAsync(_database, table, _time, working => run.RunAsync(progress, working), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<bool> AbortRepartitionAsync(QualifiedName table, CancellationToken cancellationToken = default) =>
+        RunLock.WithBothAsync(_database, Qualified(table), _time, working => new RegroupLeftovers(_database, _options, _time, table).ClearAsync(working), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<string> ExportDefinitionAsync(QualifiedName table, DefinitionFormat format = DefinitionFormat.Json, CancellationToken cancellationToken = default) => Enum.IsDefined(format)
+        ? _database.RunAsync("export", (session, server) => SetExport.TextAsync(session, server, Qualified(table), format), cancellationToken)
+        : throw new ArgumentOutOfRangeException(nameof(format), format, "No such format.");
+
+    /// <inheritdoc/>
+    public Task<DuplicatesResult> FindDuplicatesAsync(QualifiedName table, IReadOnlyList<string> columns, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(columns);
+        if (columns.Count == 0)
+            throw new ArgumentException("Name a column at least.", nameof(columns));
+        return _database.RunAsync("find duplicates", async (session, server) =>
+            await Duplicates.FindAsync(session, await SetReader.StateAsync(session, server, Qualified(table)).ConfigureAwait(false), columns).ConfigureAwait(false), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<SqlPlan> PlanFreezeAsync(QualifiedName table, FreezeOptions? options = null, CancellationToken cancellationToken = default) =>
+        new Freezer(_database, OptionsCheck.Require(options ?? new FreezeOptions()), Qualified(table)).PlanAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<FrozenPartition>> FreezeAsync(QualifiedName table, FreezeOptions? options = null, IProgress<FrozenPartition>? progress = null, CancellationToken cancellationToken = default) =>
+        new Freezer(_database, OptionsCheck.Require(options ?? new FreezeOptions()), Qualified(table)).RunAsync(progress, _time, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<SqlPlan> PlanConstraintsAsync(QualifiedName table, ConstraintOptions? options = null, CancellationToken cancellationToken = default) =>
+        Constraints(table).PlanAsync(OptionsCheck.Require(options ?? new ConstraintOptions()), cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ConstrainedColumn>> ApplyConstraintsAsync(QualifiedName table, ConstraintOptions? options = null, IProgress<ConstrainedColumn>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var (constraints, wish) = (Constraints(table), OptionsCheck.Require(options ?? new ConstraintOptions()));
+        return RunLock.WithBothAsync(_database, table, _time, working => constraints.ApplyAsync(wish, progress, working), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ConstrainedColumn>> DropConstraintsAsync(QualifiedName table, IReadOnlyList<string>? columns = null, CancellationToken cancellationToken = default)
+    {
+        var constraints = Constraints(table);
+        OptionsCheck.Require(new ConstraintOptions { Columns = columns });
+        return RunLock.WithBothAsync(_database, table, _time, working => constraints.DropAsync(columns, working), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<string> GetGrantScriptAsync(PgIdentifier role, CancellationToken cancellationToken = default) =>
         _database.RunAsync("grants", (_, server) => Task.FromResult(SetConfiguration.GrantScript(server, role)), cancellationToken);
 
@@ -242,6 +299,14 @@ public sealed class PartmanClient : IPartman
         OptionsCheck.Require(options.Set);
         return OptionsCheck.Require(options);
     }
+
+    private Repartitioner Repartitioned(QualifiedName table, RepartitionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new Repartitioner(_database, _options, _time, Qualified(table), OptionsCheck.Require(options));
+    }
+
+    private ColdConstraints Constraints(QualifiedName table) => new(_database, _options, _time, Qualified(table));
 
     private AdoptingRun Adopting(QualifiedName table, AdoptionOptions? options) =>
         new(_database, _options, _logger, _time, _maintenance, Qualified(table), OptionsCheck.Require(options ?? new AdoptionOptions()));

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using OmniPg.Partman;
 
 namespace OmniPg.Cli;
@@ -16,12 +17,17 @@ internal static class ConvertCommand
 
     private static readonly Option<int> BatchSize = new("--batch-size") { Description = "Rows in a transaction of the copy. Default 10000", HelpName = "N", DefaultValueFactory = _ => 10_000 };
 
+    private static readonly Option<string?> SafetyWindow = new("--safety-window")
+    {
+        Description = "For legacy: how far ahead of now, or of the newest id, the table ends as a partition. Default the interval, and 24 hours at least", HelpName = "I",
+    };
+
     private static readonly Option<bool> NoWayBack = new("--no-way-back") { Description = "Do not log what is written behind the swap: it cannot be swapped back" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "convert", "Makes a set of a plain table that is in use; the former table stays beside it until 'finish'",
         "omnipg partman convert app.orders --control ordered_at --interval \"1 month\" --strategy copy-and-swap", RunAsync,
-        [Table, .. CreateSetCommand.SetOptions, Strategy, BatchSize, NoWayBack, PartmanCommands.Plan]);
+        [Table, .. CreateSetCommand.SetOptions, Strategy, BatchSize, SafetyWindow, NoWayBack, PartmanCommands.Plan]);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -34,6 +40,13 @@ internal static class ConvertCommand
         };
         var table = PartmanCommands.NameOf(session.NotEmpty(Table));
         var options = new ConversionOptions { Set = CreateSetCommand.Options(session, out var archive), Strategy = strategy, BatchSize = session.Get(BatchSize), KeepWayBack = !session.Get(NoWayBack) };
+        if (session.Get(SafetyWindow) is { } window)
+        {
+            if (options.Set.IdInterval is null)
+                options.SafetyWindow = CliSession.Interval(window, SafetyWindow.Name);
+            else
+                options.IdSafetyWindow = long.TryParse(window, NumberStyles.None, CultureInfo.InvariantCulture, out var ids) ? ids : throw new UsageException($"{SafetyWindow.Name} '{window}' is no number, and the interval counts ids.");
+        }
         var partman = PartmanCommands.Open(session, archive);
         if (session.Get(PartmanCommands.Plan))
         {

@@ -12,10 +12,12 @@ internal static class PartitionCommands
 
     private static readonly Argument<string> Table = PartmanCommands.Table();
 
+    private static readonly Argument<string?> Listed = new("TABLE") { Description = "The partitioned table; without a schema it is in public", Arity = ArgumentArity.ZeroOrOne };
+
     private static readonly Argument<string> Value = new("VALUE") { Description = "A moment, an id, or a UUID of version 7" };
 
     public static Command CreateList(CliHost host) => CliCommand.Create(
-        host, "list", "Partitions with bounds and sizes, and what the next maintenance does with each", "omnipg partman list app.events", ListAsync, Table);
+        host, "list", "Partitions with bounds and sizes, and what the next maintenance does with each", "omnipg partman list app.events", ListAsync, Listed);
 
     public static Command CreateSets(CliHost host) => CliCommand.Create(host, "sets", "All sets in the order of maintenance", "omnipg partman sets", SetsAsync);
 
@@ -33,7 +35,8 @@ internal static class PartitionCommands
 
     private static async Task<int> ListAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var partitions = await PartmanCommands.Open(session).ListPartitionsAsync(PartmanCommands.NameOf(session.NotEmpty(Table)), cancellationToken);
+        var table = CliSession.NotEmpty(session.Find(Listed), Listed.Name) ?? throw new UsageException("TABLE is missing: 'omnipg partman sets' lists the sets, 'omnipg partman list TABLE' the partitions of one.");
+        var partitions = await PartmanCommands.Open(session).ListPartitionsAsync(PartmanCommands.NameOf(table), cancellationToken);
         if (session.Json)
         {
             session.WriteJson(json => Write(json, partitions));

@@ -37,6 +37,11 @@ internal static class PartmanCommands
         command.Subcommands.Add(PartitionCommands.CreateLocate(host));
         command.Subcommands.Add(PartitionCommands.CreateFillGaps(host));
         command.Subcommands.Add(PartitionCommands.CreateDrain(host));
+        command.Subcommands.Add(InspectionCommands.CreateExport(host));
+        command.Subcommands.Add(InspectionCommands.CreateDuplicates(host));
+        command.Subcommands.Add(RepartitionCommand.Create(host));
+        command.Subcommands.Add(FreezeCommand.Create(host));
+        command.Subcommands.Add(ConstraintsCommand.Create(host));
         command.Subcommands.Add(UndoCommand.Create(host));
         command.Subcommands.Add(PartitionCommands.CreateForget(host));
         command.Subcommands.Add(RestorePartitionCommand.Create(host));

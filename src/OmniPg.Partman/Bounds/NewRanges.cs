@@ -15,6 +15,8 @@ internal static class NewRanges
 
     public static string AnchorText(DateTime reading) => reading.ToString(AnchorFormat, CultureInfo.InvariantCulture);
 
+    public static DateTime AnchorOf(string text) => DateTime.ParseExact(text, AnchorFormat, CultureInfo.InvariantCulture);
+
     /// <summary>
     /// The ranges that are missing until so many partitions as the set premakes follow each other behind a key: in gaps on the way there, then behind the
     /// last partition. A partition far ahead makes nobody fill the way to it.
@@ -122,6 +124,21 @@ internal static class NewRanges
         return (await NamedAsync(session, state, [(lower, upper)]).ConfigureAwait(false))[0];
     }
 
+    /// <summary>The ranges of the set's own boundaries from one bound on, which need be none of them, until one ends at or behind another; one more than the most where there are more.</summary>
+    public static async Task<IReadOnlyList<NewRange>> GridAsync(PgSession session, SetState state, PartitionBound from, PartitionBound upTo, int most)
+    {
+        if (!state.Key.IsTime)
+        {
+            var ids = Ids(state);
+            return Named(state, Cut(from.Id!.Value, ids.Above, lower => ids.Above(lower) >= upTo.Id!.Value, most + 1).Select(PartitionBound.Of));
+        }
+        // Former partitions give their names away.
+        state = state with { Partitions = [] };
+        var local = await LocalAsync(session, state, [from, upTo]).ConfigureAwait(false);
+        var steps = Steps(state, local[0]);
+        return await NamedTimesAsync(session, state, Cut(local[0], steps.Above, lower => steps.Above(lower) >= local[1], most + 1)).ConfigureAwait(false);
+    }
+
     /// <summary>Ranges from boundary to boundary, the first ones of a new set.</summary>
     public static Task<IReadOnlyList<NewRange>> NamedAsync(PgSession session, SetState state, IReadOnlyList<DateTime> boundaries) => NamedTimesAsync(session, state, boundaries);
 
@@ -184,7 +201,7 @@ internal static class NewRanges
         state.Set.Anchor is { } anchor ? long.Parse(anchor, CultureInfo.InvariantCulture) : state.Highest?.Id ?? 0, state.Set.IdInterval!.Value);
 
     private static TimeSteps Steps(SetState state, DateTime begin) =>
-        new(state.Set.Anchor is { } anchor ? DateTime.ParseExact(anchor, AnchorFormat, CultureInfo.InvariantCulture) : begin, state.Set.Interval!.Value);
+        new(state.Set.Anchor is { } anchor ? AnchorOf(anchor) : begin, state.Set.Interval!.Value);
 
     private static Task<IReadOnlyList<DateTime>> LocalAsync(PgSession session, SetState state, IReadOnlyList<PartitionBound> bounds) =>
         ZoneClock.LocalAsync(session, state.NeedsZone ? state.Set.TimeZone : "UTC", [.. bounds.Select(b => b.Time!.Value)]);

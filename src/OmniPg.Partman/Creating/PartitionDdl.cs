@@ -185,7 +185,8 @@ internal static class PartitionDdl
         yield return $"ALTER TABLE {range.Name.Quoted} ADD CONSTRAINT {name.Quoted} CHECK ({Within(moment, range.Lower, range.Upper, key.ToMoment(key.Column.Quoted))})";
     }
 
-    private static IEnumerable<string> After(SetState state, ParentShape shape, QualifiedName name)
+    /// <summary>What an attached partition takes over from its parent beyond what the attach brings.</summary>
+    public static IEnumerable<string> After(SetState state, ParentShape shape, QualifiedName name)
     {
         var child = name.Quoted;
         if (shape.ReplicaIdentity is "f" or "n")

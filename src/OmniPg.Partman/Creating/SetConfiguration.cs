@@ -60,12 +60,15 @@ internal static class SetConfiguration
             return false;
         var key = PgParameter.Text($"{table.Schema!.Value.Value}.{table.Name.Value}");
         if (server.HasOwn)
+        {
+            await RegroupLeftovers.RefuseAsync(session, server, table).ConfigureAwait(false);
             await Retirement.ForgetAllAsync(session, server, table, lockTimeout).ConfigureAwait(false);
+        }
         var rows = await session.ExecuteAsync($"DELETE FROM {server.ConfigSchema.Quoted}.part_config WHERE parent_table = $1", key).ConfigureAwait(false);
         if (server.HasOwn)
         {
             await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
-            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{Undo.OperationKind}'", key.Clone()).ConfigureAwait(false);
+            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind IN ('{Undo.OperationKind}', '{RegroupLeftovers.OperationKind}')", key.Clone()).ConfigureAwait(false);
         }
         return rows > 0;
     }
@@ -106,6 +109,13 @@ internal static class SetConfiguration
             $"DELETE FROM {table} WHERE parent_table = {PgLiteral.Quote(set.ConfigKey)} AND key IN ({string.Join(", ", options.Select(o => PgLiteral.Quote(o.Key)))})",
             Insert(table, set, options),
         ];
+    }
+
+    /// <summary>What the calls of the extension that make a set have no argument for.</summary>
+    public static IEnumerable<(string Column, string Value)> OfExtension(PartmanServer server, PartitionSet set)
+    {
+        string[] wanted = ["retention", "retention_schema", "retention_keep_index", "retention_keep_table", "retention_keep_publication", "infinite_time_partitions", "inherit_privileges", "maintenance_order"];
+        return Values(server, set).Where(v => wanted.Contains(v.Column));
     }
 
     private static string Row(PartmanServer server, PartitionSet set)
@@ -156,7 +166,7 @@ internal static class SetConfiguration
         $"INSERT INTO {table} (parent_table, key, value) VALUES " + string.Join(", ", options.Where(o => o.Value is not null)
             .Select(o => $"({PgLiteral.Quote(set.ConfigKey)}, '{o.Key}', pg_catalog.to_jsonb({PgLiteral.Quote(o.Value!)}::pg_catalog.text))"));
 
-    private static string Epoch(PartitionKeyKind kind) => kind switch
+    public static string Epoch(PartitionKeyKind kind) => kind switch
     {
         PartitionKeyKind.EpochSeconds => "seconds",
         PartitionKeyKind.EpochMilliseconds => "milliseconds",

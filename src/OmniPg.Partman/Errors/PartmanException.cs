@@ -294,7 +294,7 @@ public sealed class ConversionVerificationException : PartmanException
 {
     internal ConversionVerificationException(QualifiedName table, string what, bool isForward = true, Exception? inner = null)
         : base("partman.verification", $"The copy of '{table}' is not equal to it: {what}", table,
-            isForward ? "Abort the conversion, and look for what writes around triggers before another." : "There is no way back from partitions that were emptied, detached or dropped: finish the conversion.", inner)
+            isForward ? "Abort it, and look for what writes around triggers before another attempt." : "There is no way back from partitions that were emptied, detached or dropped: finish the conversion.", inner)
     {
     }
 }

@@ -64,4 +64,7 @@ public enum FindingKind
 
     /// <summary>A conversion was left alone, and its table will refuse rows before long; the next maintenance lets it go.</summary>
     Conversion,
+
+    /// <summary>Partitions are being copied for a repartitioning, or were when it was killed: their writers fill a log.</summary>
+    Repartition,
 }

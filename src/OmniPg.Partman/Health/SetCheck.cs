@@ -29,6 +29,8 @@ internal static class SetCheck
         }
         var late = await database.RunAsync("check", (session, server) => ConversionState.ListAsync(session, server, ConversionState.IsLate), cancellationToken).ConfigureAwait(false);
         findings.AddRange(late.Select(c => new SetFinding($"{c.Table.Schema!.Value.Value}.{c.Table.Name.Value}", FindingKind.Conversion, FindingLevel.Critical, $"Conversion '{c.Id}' of '{c.Table}' was left alone, and from '{c.Detail.Cut}' on the table refuses every row.")));
+        var copied = await database.RunAsync("check", RegroupLeftovers.OfAllAsync, cancellationToken).ConfigureAwait(false);
+        findings.AddRange(copied.Select(c => new SetFinding(c, FindingKind.Repartition, FindingLevel.Warning, $"Partitions of '{c}' are being copied for a repartitioning; where none is at work, repartition again or abort it.")));
         return new CheckResult(sets.Count, findings);
     }
 

@@ -1,0 +1,6 @@
+namespace OmniPg.Partman;
+
+/// <summary>A new set.</summary>
+/// <param name="Set">The set.</param>
+/// <param name="Partitions">Its partitions by their bounds, the default last.</param>
+public sealed record CreateSetResult(PartitionSet Set, IReadOnlyList<Partition> Partitions);

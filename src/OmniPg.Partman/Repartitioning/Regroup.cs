@@ -1,0 +1,61 @@
+namespace OmniPg.Partman;
+
+/// <summary>Neighbouring partitions and those that take their place, which begin and end together.</summary>
+/// <param name="Former">The partitions that are there, in order, without a gap.</param>
+/// <param name="New">Those that will be; the last one may reach beyond the end of the set.</param>
+/// <param name="HasRows">Whether there is something to be copied.</param>
+internal sealed record Regroup(IReadOnlyList<Partition> Former, IReadOnlyList<NewRange> New, bool HasRows)
+{
+    public PartitionBound Lower => Former[0].Lower;
+
+    public PartitionBound Upper => Former[^1].Upper;
+
+    public override string ToString() => $"{Former.Count} partitions from '{Lower}' up to '{Upper}'";
+
+    /// <summary>The smallest groups of neighbours whose ends are boundaries of the new grid as well; what is on the grid already is none.</summary>
+    /// <param name="session">A session.</param>
+    /// <param name="wished">The set with its new interval, and with all its partitions.</param>
+    /// <param name="candidates">The partitions that may be replaced, in order.</param>
+    /// <param name="mayReachBeyond">Whether the last range may end behind the last partition.</param>
+    /// <param name="most">Most new ranges.</param>
+    /// <exception cref="InvalidPartitionDefinitionException">There would be more.</exception>
+    public static async Task<IReadOnlyList<Regroup>> AllAsync(PgSession session, SetState wished, IReadOnlyList<Partition> candidates, bool mayReachBeyond, int most)
+    {
+        var groups = new List<Regroup>();
+        for (var begin = 0; begin < candidates.Count;)
+        {
+            var end = begin + 1;
+            while (end < candidates.Count && candidates[end].Lower == candidates[end - 1].Upper)
+                end++;
+            var run = candidates.Skip(begin).Take(end - begin).ToList();
+            var grid = await NewRanges.GridAsync(session, wished, run[0].Lower, run[^1].Upper, most).ConfigureAwait(false);
+            if (grid.Count > most)
+                throw new InvalidPartitionDefinitionException(wished.Table, [new(InvalidDefinitionReason.Interval, $"From '{run[0].Lower}' on it would need more than {most} partitions.")], "be repartitioned");
+            // Beyond the last partition nothing is in the way; between others there is a gap that belongs to nobody here.
+            if (!mayReachBeyond || run[^1].Upper != wished.Highest)
+                grid = [.. grid.SkipLast(1), grid[^1] with { Upper = run[^1].Upper }];
+            groups.AddRange(Together(run, grid));
+            begin = end;
+        }
+        return groups;
+    }
+
+    private static IEnumerable<Regroup> Together(List<Partition> former, IReadOnlyList<NewRange> grid)
+    {
+        for (var (i, j) = (0, 0); i < former.Count;)
+        {
+            var (first, cell) = (i, j);
+            while (former[i].Upper != grid[j].Upper && !(i == former.Count - 1 && j == grid.Count - 1))
+            {
+                if (former[i].Upper < grid[j].Upper && i < former.Count - 1)
+                    i++;
+                else
+                    j++;
+            }
+            i++;
+            j++;
+            if (i - first > 1 || j - cell > 1 || former[first].Upper != grid[cell].Upper)
+                yield return new Regroup(former.GetRange(first, i - first), [.. grid.Skip(cell).Take(j - cell)], HasRows: true);
+        }
+    }
+}
