@@ -36,6 +36,8 @@ internal static class CreateSetCommand
 
     private static readonly Option<string?> RetentionSize = new("--retention-size") { Description = "Size of all partitions together from which on the oldest retire, such as '200 GB'. Default none", HelpName = "SIZE" };
 
+    private static readonly Option<string?> Hash = new("--hash") { Description = "Split each partition into N tables by the hash of a column", HelpName = "COL:N" };
+
     private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default detach", HelpName = "detach|drop|move:SCHEMA|archive:DIR" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
@@ -44,7 +46,7 @@ internal static class CreateSetCommand
         [Table, .. SetOptions, PartmanCommands.Plan]);
 
     /// <summary>What describes a set.</summary>
-    public static Option[] SetOptions => [Control, Interval, Type, Premake, Start, Epoch, Uuid7, TimeZone, NoDefault, Template, NoTemplate, Retention, RetentionCount, RetentionSize, WhenExpired];
+    public static Option[] SetOptions => [Control, Interval, Type, Premake, Start, Epoch, Uuid7, TimeZone, NoDefault, Template, NoTemplate, Hash, Retention, RetentionCount, RetentionSize, WhenExpired];
 
     /// <summary>What describes how the partitions of a set are partitioned again.</summary>
     public static Option[] BranchOptions => [Control, Interval, Premake, Epoch, Uuid7, NoDefault, Retention, RetentionCount, RetentionSize, WhenExpired];
@@ -95,6 +97,13 @@ internal static class CreateSetCommand
                 var other => throw new UsageException($"--epoch '{other}' is none of seconds, milliseconds, microseconds, nanoseconds."),
             },
         };
+        if (session.Get(Hash) is { } hash)
+        {
+            var at = hash.LastIndexOf(':');
+            if (at < 1 || !int.TryParse(hash[(at + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var tables))
+                throw new UsageException($"{Hash.Name} '{hash}' is not COL:N, such as 'tenant:8'.");
+            (options.HashColumn, options.HashPartitions) = (hash[..at], tables);
+        }
         var (interval, start, retention) = (session.Get(Interval)!, session.Get(Start), session.Get(Retention));
         if (long.TryParse(interval, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var ids))
             (options.IdInterval, options.IdStart, options.IdRetention) = (ids, Id(start, Start.Name), Id(retention, Retention.Name));

@@ -36,6 +36,7 @@ public sealed class ConversionOptions : ICheckedOptions
         check.Range<int>(BatchSize, 1, 1_000_000);
         check.Range<TimeSpan>(PauseBetweenBatches, TimeSpan.Zero, TimeSpan.FromHours(1));
         check.That(Set.SubPartitions is null, "Set.SubPartitions does not go with a conversion: create such a set beside the table.");
+        check.That(Set.HashColumn is null, "Set.HashColumn does not go with a conversion: create such a set beside the table.");
         check.That(SafetyWindow is not { } window || window.Estimate > TimeSpan.Zero, $"SafetyWindow '{SafetyWindow}' must be positive.");
         check.AtLeast(IdSafetyWindow, 1);
         check.That(

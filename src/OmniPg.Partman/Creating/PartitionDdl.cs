@@ -119,6 +119,9 @@ internal static class PartitionDdl
     /// <summary>A table that can become a partition without anything to be built then: with the indexes of parent and template.</summary>
     public static IEnumerable<string> CreateLike(SetState state, ParentShape shape, QualifiedName name) => Table(state, shape, name, withTemplate: true, " INCLUDING INDEXES");
 
+    /// <summary>A table that holds the rows of a partition that is split, for the moment before it is attached there.</summary>
+    public static IEnumerable<string> CreateBelow(SetState state, ParentShape shape, QualifiedName name) => Table(state, shape, name, withTemplate: true);
+
     /// <summary>Attaches a table that a check proves to hold nothing but its range.</summary>
     /// <param name="state">The set.</param>
     /// <param name="shape">What the partition takes over.</param>

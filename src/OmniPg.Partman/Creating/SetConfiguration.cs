@@ -158,6 +158,7 @@ internal static class SetConfiguration
     [
         (SetRow.TimeZoneKey, set.TimeZone), (SetRow.AnchorKey, set.Anchor), (SetRow.BasisKey, set.Basis == PremakeBasis.Clock ? "clock" : "newest-row"),
         (SetRow.KindKey, set.Kind.ToString()), (SetRow.ArchiveKey, set.ArchiveId),
+        (SetRow.HashColumnKey, set.HashColumn), (SetRow.HashCountKey, set.HashPartitions?.ToString(CultureInfo.InvariantCulture)),
         (SetRow.CountKey, set.RetentionCount?.ToString(CultureInfo.InvariantCulture)), (SetRow.BytesKey, set.RetentionBytes?.ToString(CultureInfo.InvariantCulture)),
         (SetRow.TemplateKey, set.Template is { Schema: { } schema } template && (schema.Value + template.Name.Value).Contains('.', StringComparison.Ordinal) ? template.Quoted : null),
     ];

@@ -100,10 +100,13 @@ internal static class SetDefinition
         Fixed("interval", set.Interval?.ToString() ?? set.IdInterval?.ToString(CultureInfo.InvariantCulture), wish.Interval?.ToString() ?? wish.IdInterval?.ToString(CultureInfo.InvariantCulture));
         Fixed("kind of key", set.Kind.ToString(), (wish.Kind ?? set.Kind).ToString());
         Fixed("time zone", set.TimeZone, wish.TimeZone ?? set.TimeZone);
+        Fixed("split of partitions", Split(set.HashColumn, set.HashPartitions), Split(wish.HashColumn, wish.HashPartitions));
         var below = await SubPartitioner.PatternAsync(session, server, set.Table, oid, wish.SubPartitions, set with { Template = wish.Template }, archive, []).ConfigureAwait(false);
         Fixed("way of partitioning its partitions", SubPartitioner.Described(set.SubPartitions), SubPartitioner.Described(below));
         var (state, _) = await WishedAsync(session, server, set.Table, wish, archive, isPlain: false, reasons, set).ConfigureAwait(false);
         return state.Set with { TimeZone = set.TimeZone, Anchor = set.Anchor, NamePrefix = set.NamePrefix };
+
+        static string Split(string? column, int? count) => column is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{count} by the hash of {column}");
     }
 
     private static async Task<(SetState State, Facts Facts)> WishedAsync(
@@ -127,6 +130,8 @@ internal static class SetDefinition
         if (existing is null && facts.Oid is not null && (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false)).Count > 0)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.AlreadyConfigured, $"It is configured already in '{server.ConfigSchema}'."));
         var set = Set(table, wish, kind, zone, server, null) with { ArchiveId = archive };
+        if (facts.Oid is { } whole)
+            reasons.AddRange(await HashSplit.ReasonsAsync(session, server, whole, wish).ConfigureAwait(false));
         if (facts.Oid is { } oid)
             set = set with { SubPartitions = await SubPartitioner.PatternAsync(session, server, table, oid, wish.SubPartitions, set, client, reasons).ConfigureAwait(false) };
         if (reasons.Count > 0)
@@ -200,6 +205,8 @@ internal static class SetDefinition
         AutomaticMaintenance = wish.AutomaticMaintenance,
         Retention = wish.Retention,
         IdRetention = wish.IdRetention,
+        HashColumn = wish.HashColumn,
+        HashPartitions = wish.HashPartitions,
         RetentionCount = wish.RetentionCount,
         RetentionBytes = wish.RetentionBytes,
         WhenExpired = wish.WhenExpired,

@@ -58,7 +58,7 @@ internal sealed class SubPartitioner
     public static async Task<SubPartitioner?> OfAsync(PgSession session, PartmanServer server, SetState state, int most)
     {
         if (state.Set.SubPartitions is not { } first)
-            return null;
+            return state.Set.HashColumn is null ? null : new SubPartitioner(session, server, state, most);
         if (server.SubColumns.Count == 0 || state.Partitions.Count == 0)
             return new SubPartitioner(session, server, state, most);
         var options = server.HasOwn
@@ -82,7 +82,7 @@ internal sealed class SubPartitioner
     public PartitionSet Set => _state.Set;
 
     /// <summary>The branch of a partition that does not exist yet.</summary>
-    public Task<Branch> BranchAsync(ParentShape shape, NewRange range) => BranchAsync(_state, shape with { ReplicaIndex = null }, range, _state.Set.SubPartitions!);
+    public Task<Branch> BranchAsync(ParentShape shape, NewRange range) => _state.Set.HashColumn is not null ? Task.FromResult(HashSplit.Branch(_state, shape, range)) : BranchAsync(_state, shape with { ReplicaIndex = null }, range, _state.Set.SubPartitions!);
 
     private async Task<Branch> BranchAsync(SetState above, ParentShape shape, NewRange range, PartitionSet pattern)
     {

@@ -15,7 +15,7 @@ internal static class Subdivision
         var set = state.Set;
         OptionsCheck.Require(new PartitionSetOptions
         {
-            Control = set.Control, Interval = set.Interval, IdInterval = set.IdInterval, WhenExpired = set.WhenExpired, RetentionSchema = set.RetentionSchema, SubPartitions = by,
+            Control = set.Control, Interval = set.Interval, IdInterval = set.IdInterval, WhenExpired = set.WhenExpired, RetentionSchema = set.RetentionSchema, HashColumn = set.HashColumn, HashPartitions = set.HashPartitions, SubPartitions = by,
         });
         var reasons = new List<InvalidDefinition>();
         var pattern = await SubPartitioner.PatternAsync(session, server, set.Table, state.Oid, by, set, archive, reasons).ConfigureAwait(false);

@@ -37,6 +37,8 @@ internal static class SetExport
         Basis = set.Interval is null ? PremakeBasis.Clock : set.Basis,
         DefaultPartition = set.HasDefault,
         Template = set.Template,
+        HashColumn = set.HashColumn,
+        HashPartitions = set.HashPartitions,
         Retention = set.Retention,
         IdRetention = set.IdRetention,
         RetentionCount = set.RetentionCount,
@@ -86,7 +88,7 @@ internal static class SetExport
             (nameof(options.TimeZone), options.TimeZone, null), (nameof(options.Premake), options.Premake, usual.Premake), (nameof(options.Basis), options.Basis, usual.Basis),
             (nameof(options.Start), options.Start, null), (nameof(options.StartExactly), options.StartExactly, false), (nameof(options.IdOffset), options.IdOffset, usual.IdOffset),
             (nameof(options.DefaultPartition), options.DefaultPartition, true), (nameof(options.AllowNull), options.AllowNull, false), (nameof(options.Template), options.Template, null),
-            (nameof(options.Retention), options.Retention, null), (nameof(options.IdRetention), options.IdRetention, null), (nameof(options.RetentionCount), options.RetentionCount, null),
+            (nameof(options.HashColumn), options.HashColumn, null), (nameof(options.HashPartitions), options.HashPartitions, null), (nameof(options.Retention), options.Retention, null), (nameof(options.IdRetention), options.IdRetention, null), (nameof(options.RetentionCount), options.RetentionCount, null),
             (nameof(options.RetentionBytes), options.RetentionBytes, null), (nameof(options.WhenExpired), options.WhenExpired, usual.WhenExpired), (nameof(options.RetentionSchema), options.RetentionSchema, null),
             (nameof(options.KeepIndexes), options.KeepIndexes, true), (nameof(options.KeepInPublications), options.KeepInPublications, false), (nameof(options.InheritPrivileges), options.InheritPrivileges, false),
             (nameof(options.AutomaticMaintenance), options.AutomaticMaintenance, true), (nameof(options.MaintenanceOrder), options.MaintenanceOrder, null), (nameof(options.SubPartitions), options.SubPartitions, null),
@@ -194,6 +196,8 @@ internal static class SetExport
     {
         if (set.Interval is not null && set.TimeZone != "UTC")
             yield return $"The extension works in the time zone of its session: run it with TimeZone '{set.TimeZone}'.";
+        if (set.HashColumn is not null)
+            yield return "The extension splits no partition by a hash: they are plain tables.";
         if (set.RetentionCount is not null || set.RetentionBytes is not null)
             yield return "Retention by number and by size is none that the extension knows.";
         if (set.WhenExpired == ExpiredAction.Archive)

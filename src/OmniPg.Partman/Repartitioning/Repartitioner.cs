@@ -103,7 +103,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         var reasons = new List<InvalidDefinition>();
         if (state.Set.IsInExtension)
             reasons.Add(new(InvalidDefinitionReason.Unsupported, "The extension counts the bounds of all its partitions by the one interval of its row: keep the set with PartmanStore.Own."));
-        if (state.Set.SubPartitions is not null || state.Partitions.Any(p => p.IsPartitioned))
+        if (state.Set.SubPartitions is not null || state.Set.HashColumn is not null || state.Partitions.Any(p => p.IsPartitioned))
             reasons.Add(new(InvalidDefinitionReason.Unsupported, "Its partitions are partitioned themselves."));
         if (state.Set.IsList)
             reasons.Add(new(InvalidDefinitionReason.TypeMismatch, "It is partitioned by list, where each partition holds one id."));

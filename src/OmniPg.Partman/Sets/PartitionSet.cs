@@ -81,6 +81,12 @@ public sealed record PartitionSet
     /// <summary>Whether the row stands in the tables of the extension.</summary>
     public bool IsInExtension { get; init; }
 
+    /// <summary>Column by whose hash each new partition is split into <see cref="HashPartitions"/> tables; <see langword="null"/> where it is not.</summary>
+    public string? HashColumn { get; init; }
+
+    /// <summary>Tables that a new partition is split into; <see langword="null"/> where it is not.</summary>
+    public int? HashPartitions { get; init; }
+
     /// <summary>How each new partition is partitioned again, and the set that it is then; <see langword="null"/> where partitions are plain tables. Its <see cref="Table"/> means nothing.</summary>
     public PartitionSet? SubPartitions { get; init; }
 

@@ -91,6 +91,15 @@ public sealed class PartitionSetOptions : ICheckedOptions
     public int? MaintenanceOrder { get; set; }
 
     /// <summary>
+    /// Column by whose hash each partition is split into <see cref="HashPartitions"/> tables, which come and go with it. Default <see langword="null"/>: it is not.
+    /// Does not go with <see cref="SubPartitions"/>, with <see cref="ExpiredAction.Archive"/>, or beside the extension.
+    /// </summary>
+    public string? HashColumn { get; set; }
+
+    /// <summary>Tables that each partition is split into. Default <see langword="null"/>: none. Range 2 to 1000.</summary>
+    public int? HashPartitions { get; set; }
+
+    /// <summary>
     /// How each partition is partitioned again (<c>create_sub_parent</c>), which may be partitioned again in turn. Default <see langword="null"/>: partitions are
     /// plain tables. What says where a set begins, its time zone and its template are those of the whole set.
     /// </summary>
@@ -159,6 +168,8 @@ public sealed class PartitionSetOptions : ICheckedOptions
             "TEMPLATE" => Template = QualifiedName.Parse(text),
             "RETENTION" => Retention = PgInterval.Parse(text),
             "IDRETENTION" => IdRetention = Id(),
+            "HASHCOLUMN" => HashColumn = text,
+            "HASHPARTITIONS" => HashPartitions = int.Parse(text, NumberStyles.AllowLeadingSign, invariant),
             "RETENTIONCOUNT" => RetentionCount = int.Parse(text, NumberStyles.AllowLeadingSign, invariant),
             "RETENTIONBYTES" => RetentionBytes = Id(),
             "WHENEXPIRED" => WhenExpired = Word<ExpiredAction>(),
@@ -199,8 +210,13 @@ public sealed class PartitionSetOptions : ICheckedOptions
         check.That((WhenExpired == ExpiredAction.Move) == (RetentionSchema is not null), $"RetentionSchema '{RetentionSchema}' and WhenExpired '{WhenExpired}' contradict each other: a schema is for Move, and Move needs one.");
         check.That(WhenExpired != ExpiredAction.Drop || (Retention is null && IdRetention is null && RetentionCount is null && RetentionBytes is null) || KeepIndexes, "KeepIndexes has no meaning for partitions that are dropped.");
         check.That(WhenExpired != ExpiredAction.Archive || (KeepIndexes && !KeepInPublications), "KeepIndexes and KeepInPublications have no meaning for partitions that are archived.");
+        check.Identifier(HashColumn, "column");
+        check.That((HashColumn is null) == (HashPartitions is null), $"HashColumn '{HashColumn}' and HashPartitions '{HashPartitions}' need each other.");
+        check.Range(HashPartitions, 2, 1000);
+        check.That(HashColumn is null || WhenExpired != ExpiredAction.Archive, "WhenExpired 'Archive' is for plain tables, and HashColumn makes others.");
         if (SubPartitions is not { } sub)
             return;
+        check.That(HashColumn is null && sub.HashColumn is null, "HashColumn does not go with SubPartitions, on no level.");
         ((ICheckedOptions)sub).Check(check);
         check.That(WhenExpired != ExpiredAction.Archive, "WhenExpired 'Archive' is for plain tables, and SubPartitions makes others: let the partitions below be archived.");
         var levels = new List<PartitionSetOptions>();

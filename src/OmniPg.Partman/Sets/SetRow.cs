@@ -17,6 +17,8 @@ internal static class SetRow
     public const string ArchiveKey = "archive";
     public const string CountKey = "retention_count";
     public const string BytesKey = "retention_bytes";
+    public const string HashColumnKey = "hash_column";
+    public const string HashCountKey = "hash_partitions";
 
     /// <summary>Key of the template's name, quoted, where a part of it has a dot.</summary>
     public const string TemplateKey = "template";
@@ -68,6 +70,8 @@ internal static class SetRow
             IdRetention = byTime || retention is null ? null : Id(table, "retention", retention),
             RetentionCount = Option(CountKey) is { } most ? (int)Math.Min(int.MaxValue, Id(table, CountKey, most, "part_option")) : null,
             RetentionBytes = Option(BytesKey) is { } bytes ? Id(table, BytesKey, bytes, "part_option") : null,
+            HashColumn = Option(HashColumnKey),
+            HashPartitions = Option(HashColumnKey) is null ? null : (int)Math.Min(1000, Id(table, HashCountKey, Option(HashCountKey), "part_option")),
             WhenExpired = Option(ArchiveKey) is not null ? ExpiredAction.Archive : moves is not null ? ExpiredAction.Move : Flag("retention_keep_table", true) ? ExpiredAction.Detach : ExpiredAction.Drop,
             RetentionSchema = moves,
             ArchiveId = Option(ArchiveKey),

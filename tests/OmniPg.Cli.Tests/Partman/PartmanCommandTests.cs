@@ -251,7 +251,20 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
         sets.Output.Should().Be("public.events\tid\t10\t\t4\t3 partitions, 2147483648 bytes\tdrop\n");
     }
 
+    [Fact]
+    public async Task A_set_is_split_by_a_hash()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await cli.Database.ExecuteAsync("CREATE TABLE events (id bigint NOT NULL, \"te:nant\" text) PARTITION BY RANGE (id)", TestContext.Current.CancellationToken);
+
+        var made = await cli.RunAsync("partman", "create", "events", "--control", "id", "--interval", "10", "--hash", "te:nant:4");
+
+        made.ExitCode.Should().Be(0, made.Error);
+        (await cli.Database.ScalarAsync<long>("SELECT count(*) FROM pg_inherits WHERE inhparent = 'events_p0'::regclass", TestContext.Current.CancellationToken)).Should().Be(4);
+    }
+
     [Theory]
+    [InlineData("omnipg: --hash 'tenant' is not COL:N, such as 'tenant:8'.\n", "--hash", "tenant")]
     [InlineData("omnipg: --retention-size '2 parsecs' is no size, such as '200 GB'.\n", "--retention-size", "2 parsecs")]
     [InlineData("omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA, archive:DIR.\n", "--when-expired", "burn")]
     [InlineData("omnipg: --type 'list' does not go with --interval '10': a list has one id in each partition, and everything else is a range.\n", "--type", "list")]

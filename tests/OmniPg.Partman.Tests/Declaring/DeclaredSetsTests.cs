@@ -111,7 +111,7 @@ public sealed class DeclaredSetsTests(PgClusterFixture fixture) : PartmanTest(fi
         {
             ["Control"] = "at", ["Kind"] = "uuidv7", ["Interval"] = "1 day", ["IdInterval"] = "7", ["TimeZone"] = "Europe/Berlin", ["Premake"] = "9", ["Basis"] = "newestRow", ["Start"] = "2026-01-31",
             ["IdStart"] = "-5", ["IdOffset"] = "3", ["TruncateTo"] = "week", ["StartExactly"] = "true", ["DefaultPartition"] = "false", ["AllowNull"] = "true", ["Template"] = "app.t", ["Retention"] = "90 days",
-            ["IdRetention"] = "8", ["RetentionCount"] = "5", ["RetentionBytes"] = "4096", ["WhenExpired"] = "Move", ["RetentionSchema"] = "old", ["KeepIndexes"] = "false", ["KeepInPublications"] = "true", ["InheritPrivileges"] = "true",
+            ["IdRetention"] = "8", ["RetentionCount"] = "5", ["HashColumn"] = "tenant", ["HashPartitions"] = "4", ["RetentionBytes"] = "4096", ["WhenExpired"] = "Move", ["RetentionSchema"] = "old", ["KeepIndexes"] = "false", ["KeepInPublications"] = "true", ["InheritPrivileges"] = "true",
             ["AutomaticMaintenance"] = "false", ["MaintenanceOrder"] = "2", ["SubPartitions:Control"] = "id",
         };
         texts.Keys.Select(k => k.Split(':')[0]).Should().BeEquivalentTo(properties.Select(p => p.Name));
