@@ -5,8 +5,8 @@ namespace OmniPg.Partman;
 
 /// <summary>Archives a table that a retirement has set aside, and drops it once the archive is durable, read back and proven present.</summary>
 /// <remarks>
-/// What is done is noted before and behind each phase, so that the next run goes on after a crash: rows, then manifest, then the drop, which compares the table
-/// with the archive once more under a lock that keeps everybody out.
+/// Rows, manifest and drop are one transaction, whose lock keeps writers out from before the first row is read: what was read is what is dropped. Where a run
+/// ended between manifest and drop, that lock was given up, and the next one compares the table with the archive before it drops it.
 /// </remarks>
 internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions options, IObjectStore store)
 {
@@ -16,6 +16,9 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
     /// <summary>What the table of operations says of the table.</summary>
     private sealed record Note(QualifiedName Now, QualifiedName Before, string Lower, string Upper, string? Stem);
 
+    /// <summary>The table, and where its archive goes.</summary>
+    private sealed record Job(PartmanServer Server, SetState State, PlanUnit Unit, Note Note, string Place);
+
     /// <exception cref="PartmanArchiveException">The store failed, or the archive is not what was written; the table stays.</exception>
     public async Task RunAsync(SetState state, PlanUnit unit, CancellationToken cancellationToken)
     {
@@ -24,8 +27,11 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
             var server = await database.RunAsync("archive", (_, found) => Task.FromResult(found), cancellationToken).ConfigureAwait(false);
             var place = await store.IdentifyAsync(cancellationToken).ConfigureAwait(false);
             var note = await ReadNoteAsync(server, state, unit, cancellationToken).ConfigureAwait(false);
-            var (stem, isFresh) = await WriteAsync(server, state, unit, note, cancellationToken).ConfigureAwait(false);
-            await DropAsync(server, state, unit, note.Now, stem, isFresh, place, cancellationToken).ConfigureAwait(false);
+            var job = new Job(server, state, unit, note, place);
+            if (await LeftAsync(job, cancellationToken).ConfigureAwait(false) is { } stem)
+                await DropAsync(job, stem, cancellationToken).ConfigureAwait(false);
+            else
+                await ArchiveAsync(job, cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException error) when (Refusal.IsOfLocks(error))
         {
@@ -55,40 +61,50 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
             PgParameter.Text(state.Set.ConfigKey), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid)), cancellationToken).ConfigureAwait(false)
             ?? throw new StalePlanException(state.Table, unit.Kind, "nothing: the table was taken over by somebody else");
 
-    /// <summary>Writes rows and manifest unless an earlier run did. Returns the first part of their keys, and whether this run wrote and read them back.</summary>
-    private async Task<(string Stem, bool IsFresh)> WriteAsync(PartmanServer server, SetState state, PlanUnit unit, Note note, CancellationToken cancellationToken)
+    /// <summary>The first part of the keys of an archive that an earlier run wrote to its end; null for none.</summary>
+    private async Task<string?> LeftAsync(Job job, CancellationToken cancellationToken)
     {
-        if (note.Stem is { } left)
+        if (job.Note.Stem is not { } left)
+            return null;
+        if (await store.StatAsync(ArchiveManifest.KeyOf(left), cancellationToken).ConfigureAwait(false) is not null)
+            return left;
+        // Rows without a manifest are of a run that did not come to its end: nobody can count on them.
+        await store.DeleteAsync(DataKey(left), cancellationToken).ConfigureAwait(false);
+        return null;
+    }
+
+    /// <summary>Writes rows and manifest, reads the rows back, and drops the table, which nobody could write to meanwhile.</summary>
+    private async Task ArchiveAsync(Job job, CancellationToken cancellationToken)
+    {
+        var stem = await FreeStemAsync(job.Note.Before, cancellationToken).ConfigureAwait(false);
+        await NoteStemAsync(job, stem, cancellationToken).ConfigureAwait(false);
+        await InTransactionAsync(async session =>
         {
-            if (await store.StatAsync(ArchiveManifest.KeyOf(left), cancellationToken).ConfigureAwait(false) is not null)
-                return (left, false);
-            // Rows without a manifest are of a run that did not come to its end: nobody can count on them.
-            await store.DeleteAsync(DataKey(left), cancellationToken).ConfigureAwait(false);
-        }
-        var stem = await FreeStemAsync(note.Before, cancellationToken).ConfigureAwait(false);
-        await NoteStemAsync(server, state, unit, stem, cancellationToken).ConfigureAwait(false);
-        var columns = await database.RunAsync("archive", (session, _) => ArchivedColumn.OfAsync(session, unit.ChildOid), cancellationToken).ConfigureAwait(false);
-        var (content, storedBytes) = await WriteRowsAsync(note.Now, columns, DataKey(stem), cancellationToken).ConfigureAwait(false);
-        var manifest = new ArchiveManifest
-        {
-            Version = ArchiveManifest.CurrentVersion,
-            ParentSchema = state.Table.Schema!.Value.Value,
-            ParentName = state.Table.Name.Value,
-            Schema = note.Before.Schema!.Value.Value,
-            Name = note.Before.Name.Value,
-            Lower = note.Lower,
-            Upper = note.Upper,
-            Columns = columns,
-            Data = DataKey(stem),
-            Codec = Codec.Zstd.Name,
-            StoredBytes = storedBytes,
-            Content = content,
-            ServerVersion = server.Version.ToString(),
-            ArchivedAt = state.Now,
-        };
-        await VerifyAsync(store, state.Table, manifest, cancellationToken).ConfigureAwait(false);
-        await CommitAsync(ArchiveManifest.KeyOf(stem), manifest.ToBytes(), cancellationToken).ConfigureAwait(false);
-        return (stem, true);
+            await LockAsync(session, job, "SHARE").ConfigureAwait(false);
+            var columns = await ArchivedColumn.OfAsync(session, job.Unit.ChildOid).ConfigureAwait(false);
+            var (content, storedBytes) = await WriteRowsAsync(session, job.Note.Now, columns, DataKey(stem)).ConfigureAwait(false);
+            var manifest = new ArchiveManifest
+            {
+                Version = ArchiveManifest.CurrentVersion,
+                ParentSchema = job.State.Table.Schema!.Value.Value,
+                ParentName = job.State.Table.Name.Value,
+                Schema = job.Note.Before.Schema!.Value.Value,
+                Name = job.Note.Before.Name.Value,
+                Lower = job.Note.Lower,
+                Upper = job.Note.Upper,
+                Columns = columns,
+                Data = DataKey(stem),
+                Codec = Codec.Zstd.Name,
+                StoredBytes = storedBytes,
+                Content = content,
+                ServerVersion = job.Server.Version.ToString(),
+                ArchivedAt = job.State.Now,
+            };
+            await VerifyAsync(store, job.State.Table, manifest, cancellationToken).ConfigureAwait(false);
+            await CommitAsync(ArchiveManifest.KeyOf(stem), manifest.ToBytes(), cancellationToken).ConfigureAwait(false);
+            await LockAsync(session, job, "ACCESS EXCLUSIVE").ConfigureAwait(false);
+            await OrAnotherAsync(job, () => FinishAsync(session, job, manifest, stem)).ConfigureAwait(false);
+        }, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task<string> FreeStemAsync(QualifiedName table, CancellationToken cancellationToken)
@@ -103,23 +119,18 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
         throw new IOException($"{MostNumbers} archives of '{table}' are there already.");
     }
 
-    private async Task<(TableContent Content, long StoredBytes)> WriteRowsAsync(QualifiedName table, IReadOnlyList<ArchivedColumn> columns, string key, CancellationToken cancellationToken)
+    private async Task<(TableContent Content, long StoredBytes)> WriteRowsAsync(PgSession session, QualifiedName table, IReadOnlyList<ArchivedColumn> columns, string key)
     {
-        var writer = await store.CreateAsync(key, new ObjectInfo(), cancellationToken).ConfigureAwait(false);
+        var writer = await store.CreateAsync(key, new ObjectInfo(), session.CancellationToken).ConfigureAwait(false);
         await using var closing = writer.ConfigureAwait(false);
-        var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
-        await using var closingConnection = connection.ConfigureAwait(false);
-        var session = database.On(connection, cancellationToken).Unlimited;
         var stored = new StoredStream(writer);
-        var content = await session.InTransactionAsync(async () =>
-        {
-            var packed = Codec.Zstd.Compress(stored, Level, leaveOpen: true);
-            await using var ending = packed.ConfigureAwait(false);
-            return await TableContent.ReadAsync(session, table, ArchivedColumn.Quoted(columns), packed).ConfigureAwait(false);
-        }).ConfigureAwait(false);
-        if (await writer.CommitAsync(new ObjectContent("", content.Bytes, stored.Bytes, ""), cancellationToken).ConfigureAwait(false) != ObjectCommitResult.Created)
+        TableContent content;
+        var packed = Codec.Zstd.Compress(stored, Level, leaveOpen: true);
+        await using (packed.ConfigureAwait(false))
+            content = await TableContent.ReadAsync(session, table, ArchivedColumn.Quoted(columns), packed).ConfigureAwait(false);
+        if (await writer.CommitAsync(new ObjectContent("", content.Bytes, stored.Bytes, ""), session.CancellationToken).ConfigureAwait(false) != ObjectCommitResult.Created)
             throw new IOException($"'{key}' was written by somebody else at the same time.");
-        await store.EnsureDurableAsync(key, cancellationToken).ConfigureAwait(false);
+        await store.EnsureDurableAsync(key, session.CancellationToken).ConfigureAwait(false);
         return (content, stored.Bytes);
     }
 
@@ -133,62 +144,79 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
         await store.EnsureDurableAsync(key, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task DropAsync(PartmanServer server, SetState state, PlanUnit unit, QualifiedName table, string stem, bool isFresh, string place, CancellationToken cancellationToken)
+    /// <summary>Drops a table whose archive an earlier run wrote, if it is still what was archived.</summary>
+    private Task DropAsync(Job job, string stem, CancellationToken cancellationToken) => OrAnotherAsync(job, () => InTransactionAsync(async session =>
+    {
+        var manifest = await ArchiveManifest.ReadAsync(store, ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false)
+            ?? throw new PartmanArchiveException(job.State.Table, $"The manifest '{ArchiveManifest.KeyOf(stem)}' is not in '{store.Id}' any more.", null);
+        // Whoever wrote them may have been killed before they were durable.
+        await store.EnsureDurableAsync(manifest.Data, cancellationToken).ConfigureAwait(false);
+        await store.EnsureDurableAsync(ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false);
+        await VerifyAsync(store, job.State.Table, manifest, cancellationToken).ConfigureAwait(false);
+        await LockAsync(session, job, "ACCESS EXCLUSIVE").ConfigureAwait(false);
+        var now = await TableContent.ReadAsync(session, job.Note.Now, ArchivedColumn.Quoted(manifest.Columns), null).ConfigureAwait(false);
+        if ((now.Rows, now.RowsSha256) != (manifest.Content.Rows, manifest.Content.RowsSha256))
+            throw new PartmanArchiveException(job.State.Table, $"'{job.Note.Now}' has {now.Rows} rows and its archive '{stem}' has {manifest.Content.Rows}, or others: somebody wrote to it.", "The next maintenance archives it anew.");
+        await FinishAsync(session, job, manifest, stem).ConfigureAwait(false);
+    }, cancellationToken));
+
+    // Where an archive is not what it should be, it stays for whoever wants to look at it, and the next run writes another one.
+    private async Task OrAnotherAsync(Job job, Func<Task> work)
     {
         try
         {
-            var manifest = await ArchiveManifest.ReadAsync(store, ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false)
-                ?? throw new PartmanArchiveException(state.Table, $"The manifest '{ArchiveManifest.KeyOf(stem)}' is not in '{store.Id}' any more.", null);
-            if (!isFresh)
-            {
-                // Whoever wrote them may have been killed before they were durable.
-                await store.EnsureDurableAsync(manifest.Data, cancellationToken).ConfigureAwait(false);
-                await store.EnsureDurableAsync(ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false);
-                await VerifyAsync(store, state.Table, manifest, cancellationToken).ConfigureAwait(false);
-            }
-            var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
-            await using var closing = connection.ConfigureAwait(false);
-            var session = database.On(connection, cancellationToken).Unlimited;
-            await session.InTransactionAsync(async () =>
-            {
-                await PlainStatements.ExecuteAsync(
-                    connection,
-                    [
-                        $"SET LOCAL lock_timeout = {PlanUnit.Milliseconds(options.LockTimeout)}", $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
-                        (unit with { Child = table, Holds = Retirement.IsNoted(state, server, unit.ChildOid) }).Guard(state),
-                    ], 0, cancellationToken).ConfigureAwait(false);
-                var now = await TableContent.ReadAsync(session, table, ArchivedColumn.Quoted(manifest.Columns), null).ConfigureAwait(false);
-                if ((now.Rows, now.RowsSha256) != (manifest.Content.Rows, manifest.Content.RowsSha256))
-                    throw new PartmanArchiveException(state.Table, $"'{table}' has {now.Rows} rows and its archive '{stem}' has {manifest.Content.Rows}, or others: somebody wrote to it.", "The next maintenance archives it anew.");
-                await RequirePresentAsync(state, manifest, stem, place, cancellationToken).ConfigureAwait(false);
-                await session.ExecuteAsync($"DROP TABLE {table.Quoted}").ConfigureAwait(false);
-                await session.ExecuteAsync(
-                    $"UPDATE {server.OwnSchema.Quoted}.operation SET kind = 'archive', finished_at = pg_catalog.clock_timestamp(), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{Retirement.OperationKind}'",
-                    PgParameter.Text(state.Set.ConfigKey), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid)).ConfigureAwait(false);
-                return true;
-            }).ConfigureAwait(false);
+            await work().ConfigureAwait(false);
         }
         catch (PartmanArchiveException)
         {
-            await NoteStemAsync(server, state, unit, null, CancellationToken.None).ConfigureAwait(false);
+            await NoteStemAsync(job, null, CancellationToken.None).ConfigureAwait(false);
             throw;
         }
     }
 
+    private async Task InTransactionAsync(Func<PgSession, Task> work, CancellationToken cancellationToken)
+    {
+        var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = connection.ConfigureAwait(false);
+        var session = database.On(connection, cancellationToken).Unlimited;
+        await session.InTransactionAsync(async () =>
+        {
+            await work(session).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
+    }
+
+    // The same table as the note names it, and nobody who writes to it from here to the end of the transaction.
+    private Task<long> LockAsync(PgSession session, Job job, string mode) => PlainStatements.ExecuteAsync(
+        session.Connection,
+        [
+            $"SET LOCAL lock_timeout = {PlanUnit.Milliseconds(options.LockTimeout)}", $"LOCK TABLE ONLY {job.Note.Now.Quoted} IN {mode} MODE",
+            (job.Unit with { Child = job.Note.Now, Holds = Retirement.IsNoted(job.State, job.Server, job.Unit.ChildOid) }).Guard(job.State),
+        ], 0, session.CancellationToken);
+
+    private async Task FinishAsync(PgSession session, Job job, ArchiveManifest manifest, string stem)
+    {
+        await RequirePresentAsync(job, manifest, stem, session.CancellationToken).ConfigureAwait(false);
+        await session.ExecuteAsync($"DROP TABLE {job.Note.Now.Quoted}").ConfigureAwait(false);
+        await session.ExecuteAsync(
+            $"UPDATE {job.Server.OwnSchema.Quoted}.operation SET kind = 'archive', finished_at = pg_catalog.clock_timestamp(), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{Retirement.OperationKind}'",
+            PgParameter.Text(job.State.Set.ConfigKey), PgParameter.Of(job.Unit.ChildOid, NpgsqlDbType.Oid)).ConfigureAwait(false);
+    }
+
     // The last look before the table goes: absence is one thing, another place under the same name is another.
-    private async Task RequirePresentAsync(SetState state, ArchiveManifest manifest, string stem, string place, CancellationToken cancellationToken)
+    private async Task RequirePresentAsync(Job job, ArchiveManifest manifest, string stem, CancellationToken cancellationToken)
     {
         var data = await store.StatAsync(manifest.Data, cancellationToken).ConfigureAwait(false);
         if (data?.Bytes != manifest.StoredBytes || await store.StatAsync(ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false) is null)
-            throw new PartmanArchiveException(state.Table, $"'{manifest.Data}' of '{manifest.StoredBytes}' bytes is not in '{store.Id}' as it was written: '{data?.Bytes}'.", null);
-        if (await store.IdentifyAsync(cancellationToken).ConfigureAwait(false) is var now && now != place)
-            throw new PartmanArchiveException(state.Table, $"'{store.Id}' was '{place}' when the archive began, and is '{now}' now.", "Look what is mounted there.");
+            throw new PartmanArchiveException(job.State.Table, $"'{manifest.Data}' of '{manifest.StoredBytes}' bytes is not in '{store.Id}' as it was written: '{data?.Bytes}'.", null);
+        if (await store.IdentifyAsync(cancellationToken).ConfigureAwait(false) is var now && now != job.Place)
+            throw new PartmanArchiveException(job.State.Table, $"'{store.Id}' was '{job.Place}' when the archive began, and is '{now}' now.", "Look what is mounted there.");
     }
 
-    private async Task NoteStemAsync(PartmanServer server, SetState state, PlanUnit unit, string? stem, CancellationToken cancellationToken) =>
+    private async Task NoteStemAsync(Job job, string? stem, CancellationToken cancellationToken) =>
         await database.RunAsync("archive", (session, _) => session.ExecuteAsync(
-            $"UPDATE {server.OwnSchema.Quoted}.operation SET detail = detail || pg_catalog.jsonb_build_object('stem', $3::text), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{Retirement.OperationKind}'",
-            PgParameter.Text(state.Set.ConfigKey), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid), PgParameter.Text(stem)), cancellationToken).ConfigureAwait(false);
+            $"UPDATE {job.Server.OwnSchema.Quoted}.operation SET detail = detail || pg_catalog.jsonb_build_object('stem', $3::text), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{Retirement.OperationKind}'",
+            PgParameter.Text(job.State.Set.ConfigKey), PgParameter.Of(job.Unit.ChildOid, NpgsqlDbType.Oid), PgParameter.Text(stem)), cancellationToken).ConfigureAwait(false);
 
     private static string DataKey(string stem) => $"{stem}.copy{Codec.Zstd.Extension}";
 

@@ -18,7 +18,7 @@ internal sealed record TableContent(long Rows, long Bytes, string Sha256, string
         SET LOCAL bytea_output = 'hex'; SET LOCAL lc_monetary = 'C'; SET LOCAL synchronize_seqscans = off; SET LOCAL row_security = off
         """;
 
-    private const int BufferBytes = 64 * 1024;
+    private const int BufferBytes = 256 * 1024;
 
     /// <summary>Reads a table within the session's transaction; its settings stand until the end of that.</summary>
     /// <param name="session">A session in a transaction.</param>
@@ -67,21 +67,40 @@ internal sealed record TableContent(long Rows, long Bytes, string Sha256, string
     {
         using var whole = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var sum = new RowSum();
-        var buffer = new byte[BufferBytes];
         var (bytes, lines) = (0L, 0L);
-        while (await rows.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var count)
+        // COPY comes row by row. What is compressed and hashed are larger pieces, and one is hashed while it is passed on and the next one is read.
+        var (piece, following) = (new byte[BufferBytes], new byte[BufferBytes]);
+        for (var count = await FillAsync(piece).ConfigureAwait(false); count > 0;)
         {
-            bytes += count;
-            if (hashesText)
-                whole.AppendData(buffer, 0, count);
-            if (hashesRows)
-                sum.Append(buffer.AsSpan(0, count));
-            else
-                lines += buffer.AsSpan(0, count).Count((byte)'\n');
-            if (sink is not null)
-                await sink.WriteAsync(buffer.AsMemory(0, count), cancellationToken).ConfigureAwait(false);
+            var now = piece.AsMemory(0, count);
+            var hashing = Task.Run(() => Hash(now.Span), CancellationToken.None);
+            try
+            {
+                if (sink is not null)
+                    await sink.WriteAsync(now, cancellationToken).ConfigureAwait(false);
+                count = await FillAsync(following).ConfigureAwait(false);
+            }
+            finally
+            {
+                // Before anything that it works on is gone.
+                await hashing.ConfigureAwait(false);
+            }
+            (piece, following) = (following, piece);
         }
         return new TableContent(hashesRows ? sum.Rows : lines, bytes, hashesText ? Convert.ToHexStringLower(whole.GetHashAndReset()) : "", hashesRows ? sum.ToString() : "");
+
+        ValueTask<int> FillAsync(byte[] buffer) => rows.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
+
+        void Hash(ReadOnlySpan<byte> text)
+        {
+            bytes += text.Length;
+            if (hashesText)
+                whole.AppendData(text);
+            if (hashesRows)
+                sum.Append(text);
+            else
+                lines += text.Count((byte)'\n');
+        }
     }
 
     // A line end of the text is always the end of a row: one inside a value is written as \n (CopyAttributeOutText, src/backend/commands/copyto.c).

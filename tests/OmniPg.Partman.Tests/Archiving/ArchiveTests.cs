@@ -105,19 +105,34 @@ public sealed class ArchiveTests(PgClusterFixture fixture) : PartmanTest(fixture
     }
 
     [Fact]
-    public async Task A_row_that_comes_behind_the_archive_keeps_the_table_and_is_archived_by_the_next_run()
+    public async Task While_the_archive_is_written_and_read_back_nobody_adds_a_row_that_would_go_with_the_table()
     {
         var store = new TroubledStore(new MemoryObjectStore());
         var client = await CreateAsync(store, withDefault: true);
-        var wrote = false;
+        var refused = new List<string?>();
         store.Before = async (_, call) =>
         {
-            if (call != "committed " + Manifest || wrote)
-                return;
-            wrote = true;
-            var aside = await Ask<string>("SELECT relname::text FROM pg_class WHERE relname LIKE 'omnipg_archive_%' AND relkind = 'r'");
-            await Run($"INSERT INTO {aside} (id, at) VALUES (5000, '2020-01-01 23:00Z')");
+            if (call == "commit " + Data || call == "read " + Data || call == "committed " + Manifest)
+                refused.Add((await Record.ExceptionAsync(async () => await Run($"SET lock_timeout = '100ms'; INSERT INTO {await AsideAsync()} (id, at) VALUES (5000, '2020-01-01 23:00Z')")) as Npgsql.PostgresException)?.SqlState);
         };
+
+        var result = await MaintainAsync(client: client);
+        store.Before = (_, _) => Task.CompletedTask;
+
+        result.Error.Should().BeNull();
+        refused.Should().Equal("55P03", "55P03", "55P03");
+        (await client.RestoreAsync(Manifest, cancellationToken: Token)).Rows.Should().Be(1000);
+    }
+
+    [Fact]
+    public async Task A_row_that_comes_behind_the_archive_of_a_run_that_was_cut_off_keeps_the_table_and_is_archived_anew()
+    {
+        var store = new TroubledStore(new MemoryObjectStore());
+        var client = await CreateAsync(store, withDefault: true);
+        store.Before = (_, call) => call == "committed " + Manifest ? throw new IOException("killed here") : Task.CompletedTask;
+        (await MaintainAsync(client: client)).Error.Should().BeOfType<PartmanArchiveException>();
+        store.Before = (_, _) => Task.CompletedTask;
+        await Run($"INSERT INTO {await AsideAsync()} (id, at) VALUES (5000, '2020-01-01 23:00Z')");
 
         var late = await MaintainAsync(client: client);
         var next = await MaintainAsync(client: client);
@@ -255,6 +270,8 @@ public sealed class ArchiveTests(PgClusterFixture fixture) : PartmanTest(fixture
 
         (await LeftAsync()).Should().Be(0);
     }
+
+    private Task<string> AsideAsync() => Ask<string>("SELECT relname::text FROM pg_class WHERE relname LIKE 'omnipg_archive_%' AND relkind = 'r'");
 
     // Tables that an archive or a restore has under a name of its own.
     private Task<long> LeftAsync() => Ask<long>("SELECT count(*) FROM pg_class WHERE relkind = 'r' AND (relname LIKE 'omnipg_archive_%' OR relname LIKE 'omnipg_restore_%')");
