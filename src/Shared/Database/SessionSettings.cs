@@ -58,6 +58,17 @@ internal static class SessionSettings
     }
 
     /// <summary>
+    /// What opens a batch that only reads, a standby's as well. The transaction goes on behind the batch, until <see cref="Commit"/> or the end of the
+    /// connection. One result row.
+    /// </summary>
+    /// <param name="batch">The batch, still empty.</param>
+    public static void OpenReading(NpgsqlBatch batch)
+    {
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY NOT DEFERRABLE"));
+        batch.BatchCommands.Add(Settings(0, null));
+    }
+
+    /// <summary>
     /// A transaction with these settings on a connection that is not ours, for statements whose limit the driver keeps. A standby gets
     /// one that only reads.
     /// </summary>
