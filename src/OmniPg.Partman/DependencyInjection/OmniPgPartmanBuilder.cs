@@ -60,23 +60,26 @@ public sealed class OmniPgPartmanBuilder
             var declared = Declared();
             for (var attempt = 1; ; attempt++)
             {
-                foreach (var step in (await partman.PlanSetsAsync(declared, cancellationToken).ConfigureAwait(false)).Steps)
-                    PartmanLog.SetPlanned(logger, step.Kind, step.Reason);
                 try
                 {
+                    foreach (var step in (await partman.PlanSetsAsync(declared, cancellationToken).ConfigureAwait(false)).Steps)
+                        PartmanLog.SetPlanned(logger, step.Kind, step.Reason);
                     foreach (var set in await partman.ApplySetsAsync(declared, cancellationToken).ConfigureAwait(false))
                         PartmanLog.SetDeclared(logger, set.Table.ToString(), set.Outcome);
                     return;
                 }
-                catch (PartmanException error) when (attempt < Attempts && error is not InvalidPartitionDefinitionException)
+                catch (PartmanException error) when (attempt < Attempts && (error is not InvalidPartitionDefinitionException invalid || IsBeingMade(invalid)))
                 {
-                    // Another host that starts may have made them between the look and the lock.
+                    // Another host that starts may have made them between two looks, or between the look and the lock.
                     await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
                 }
             }
         }
 
         public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        private static bool IsBeingMade(InvalidPartitionDefinitionException error) =>
+            error.Reasons.All(r => r.Reason is InvalidDefinitionReason.HasPartitions or InvalidDefinitionReason.AlreadyConfigured);
 
         private Dictionary<QualifiedName, PartitionSetOptions> Declared()
         {

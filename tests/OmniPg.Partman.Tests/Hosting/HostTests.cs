@@ -79,6 +79,41 @@ public sealed class HostTests(PgClusterFixture fixture) : PartmanTest(fixture)
         wrong.Failures.Should().HaveCount(2).And.Contain(f => f.StartsWith("'Partitions:public.events': IdRetention")).And.Contain("'Partitions:public.other': 'Nonsense' cannot be '1': A set has no such property.");
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_host_that_finds_another_one_making_its_sets_looks_again(bool isBusy)
+    {
+        await IdTableAsync();
+        if (!isBusy)
+            await Run("CREATE TABLE half PARTITION OF events FOR VALUES FROM (100) TO (110)");
+        var builder = Host.CreateApplicationBuilder();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?> { ["Partitions:public.events:Control"] = "id", ["Partitions:public.events:IdInterval"] = "10" });
+        builder.Services.AddSingleton(Database.DataSource);
+        builder.Services.AddOmniPgPartman().AddSets(builder.Configuration.GetSection("Partitions"));
+        var plans = 0;
+        var partman = System.Reflection.DispatchProxy.Create<IPartman, Hooked>();
+        ((Hooked)partman).Inner = Partman;
+        ((Hooked)partman).Before = method =>
+        {
+            if (method != nameof(IPartman.PlanSetsAsync))
+                return;
+            if (++plans == 1 && isBusy)
+                throw new PartmanBusyException(Events, "another host");
+            // By the next look the other one is through.
+            if (plans == 2 && !isBusy)
+                Sync("DROP TABLE half");
+        };
+        builder.Services.AddKeyedSingleton("", partman);
+        using var host = builder.Build();
+
+        await host.StartAsync(Token);
+        await host.StopAsync(Token);
+
+        plans.Should().Be(2);
+        (await NamesAsync()).Should().Contain("events_p0");
+    }
+
     [Fact]
     public async Task The_archive_of_a_host_is_that_of_its_client_and_no_other_store()
     {
@@ -106,5 +141,21 @@ public sealed class HostTests(PgClusterFixture fixture) : PartmanTest(fixture)
 
         (await act.Should().ThrowAsync<OptionsValidationException>()).Which.Failures.Should().HaveCount(3);
         await FluentActions.Awaiting(() => Partman.CreateAsync(QualifiedName.Parse("events"), Daily(), Token)).Should().ThrowAsync<ArgumentException>().WithMessage("Name the schema of 'events'*");
+    }
+
+    /// <summary>A client that somebody is told of before each call.</summary>
+#pragma warning disable CA1852 // The proxy derives from it.
+    internal class Hooked : System.Reflection.DispatchProxy
+#pragma warning restore CA1852
+    {
+        public IPartman Inner { get; set; } = null!;
+
+        public Action<string> Before { get; set; } = _ => { };
+
+        protected override object? Invoke(System.Reflection.MethodInfo? targetMethod, object?[]? args)
+        {
+            Before(targetMethod!.Name);
+            return targetMethod.Invoke(Inner, System.Reflection.BindingFlags.DoNotWrapExceptions, null, args, null);
+        }
     }
 }
