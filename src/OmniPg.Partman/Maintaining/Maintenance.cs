@@ -8,6 +8,7 @@ namespace OmniPg.Partman;
 internal sealed class Maintenance(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, IJobmon? jobmon, Converter converter)
 {
     private const int SetsAtOnce = 100;
+    private const string StandbyQuestion = "SELECT pg_catalog.pg_is_in_recovery()";
 
     private readonly UnitRunner _runner = new(database, options, time);
 
@@ -16,7 +17,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
 
     public async Task<MaintenancePlan> PlanAsync(MaintenanceOptions wishes, CancellationToken cancellationToken)
     {
-        var looks = await LookAsync(wishes, cancellationToken).ConfigureAwait(false);
+        var looks = await LookAsync((await ConfiguredAsync(wishes, cancellationToken).ConfigureAwait(false)).Sets(), wishes, cancellationToken).ConfigureAwait(false);
         return new MaintenancePlan(
             SqlPlanOf(looks),
             [.. looks.Select(l => new PlannedSet(l.Configured.Name, Changes(l.Plan?.Units ?? []), l.Plan?.Skipped ?? [], l.Error ?? l.Plan?.Error)
@@ -31,9 +32,14 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     {
         var started = Stopwatch.GetTimestamp();
         using var activity = PartmanTelemetry.Source.StartActivity("partman.maintenance");
-        if (await IsStandbyAsync(cancellationToken).ConfigureAwait(false))
-            return new MaintenanceResult([new SetResult("", [], [new PartitionSkipped(SkipReason.Standby, $"'{database.Name}' is a standby.")], null, TimeSpan.Zero)]);
-        var looks = await LookAsync(wishes, cancellationToken).ConfigureAwait(false);
+        var standby = new MaintenanceResult([new SetResult("", [], [new PartitionSkipped(SkipReason.Standby, $"'{database.Name}' is a standby.")], null, TimeSpan.Zero)]);
+        // A standby need not have what is looked for in a database first.
+        if (database.Known is null && await IsStandbyAsync(cancellationToken).ConfigureAwait(false))
+            return standby;
+        var (isStandby, sets) = await ConfiguredAsync(wishes, cancellationToken).ConfigureAwait(false);
+        if (isStandby)
+            return standby;
+        var looks = await LookAsync(sets(), wishes, cancellationToken).ConfigureAwait(false);
         if (agreed is not null)
         {
             var now = SqlPlanOf(looks);
@@ -151,12 +157,24 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         {
             var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
             await using var closing = connection.ConfigureAwait(false);
-            return await database.On(connection, cancellationToken).ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()").ConfigureAwait(false) is true;
+            return await database.On(connection, cancellationToken).ScalarAsync(StandbyQuestion).ConfigureAwait(false) is true;
         }, () => database.Known, cancellationToken);
 
-    private async Task<IReadOnlyList<Look>> LookAsync(MaintenanceOptions wishes, CancellationToken cancellationToken)
+    /// <summary>Whether the server is a standby, and the sets to look at: a function, because there a refusal of them is nobody's concern.</summary>
+    private Task<(bool IsStandby, Func<IReadOnlyList<SetReader.Configured>> Sets)> ConfiguredAsync(MaintenanceOptions wishes, CancellationToken cancellationToken) =>
+        database.RunEachAsync("maintain", async (session, server) =>
+        {
+            using var questions = new Questions(session);
+            questions.Begin();
+            var isStandby = questions.Ask(StandbyQuestion, row => row.GetBoolean(0));
+            var all = SetReader.AskConfigured(questions, server, wishes.Table);
+            questions.Commit();
+            await questions.SendAsync().ConfigureAwait(false);
+            return (isStandby[0], (Func<IReadOnlyList<SetReader.Configured>>)(() => Chosen(all, server, wishes)));
+        }, cancellationToken);
+
+    private async Task<IReadOnlyList<Look>> LookAsync(IReadOnlyList<SetReader.Configured> configured, MaintenanceOptions wishes, CancellationToken cancellationToken)
     {
-        var configured = await database.RunAsync("maintain", (session, server) => ConfiguredAsync(session, server, wishes), cancellationToken).ConfigureAwait(false);
         var looks = new List<Look>();
         foreach (var some in configured.Chunk(SetsAtOnce))
         {
@@ -178,14 +196,19 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     {
         try
         {
-            return await database.RunAsync("maintain", async (session, server) =>
+            return await database.RunEachAsync("maintain", async (session, server) =>
             {
-                await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
                 var sound = some.Where(s => s.Error is null).ToList();
-                var states = await SetReader.StatesAsync(session, sound).ConfigureAwait(false);
+                using var questions = new Questions(session);
+                questions.Begin();
+                var states = SetReader.AskStates(questions, sound);
+                var notes = Retirement.AskUnfinished(questions, server, sound.Select(s => s.Set!.ConfigKey));
+                await questions.SendAsync().ConfigureAwait(false);
+                var unfinished = notes.ToLookup(n => n.Set);
                 var looks = some.Where(s => s.Error is not null).Select(s => new Look(s, null, s.Error)).ToList();
-                foreach (var (set, state) in sound.Zip(states))
-                    looks.Add(new Look(set, await SetPlanner.PlanAsync(session, server, options, wishes, database.Archive?.Id, state).ConfigureAwait(false), null));
+                foreach (var (set, state) in sound.Zip(states()))
+                    looks.Add(new Look(set, await SetPlanner.PlanAsync(session, server, options, wishes, database.Archive?.Id, state, [.. unfinished[state.Set.ConfigKey]]).ConfigureAwait(false), null));
+                await session.ExecuteAsync(SessionSettings.Commit).ConfigureAwait(false);
                 return (IReadOnlyList<Look>)[.. some.Select(s => looks.Find(l => l.Configured == s)!)];
             }, cancellationToken).ConfigureAwait(false);
         }
@@ -208,11 +231,10 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         return look.Plan ?? throw look.Error!;
     }
 
-    private static async Task<IReadOnlyList<SetReader.Configured>> ConfiguredAsync(PgSession session, PartmanServer server, MaintenanceOptions wishes)
+    private static IReadOnlyList<SetReader.Configured> Chosen(IReadOnlyList<SetReader.Configured> all, PartmanServer server, MaintenanceOptions wishes)
     {
         if (server.IsReadOnly)
             throw ReadOnly(server);
-        var all = await SetReader.ConfiguredAsync(session, server, wishes.Table).ConfigureAwait(false);
         if (wishes.Table is { } table)
             return all.Count > 0 ? all : throw NotFound(table, server);
         return [.. all.Where(s => s.Set is not { AutomaticMaintenance: false })];
@@ -227,25 +249,26 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         $"The extension pg_partman is of version '{server.ExtensionVersion}', whose sets are only read.", "Upgrade it to version 5, or use PartmanStore.Own.");
 
     // Returns whether the table of a conversion is to be let go, which costs no question of its own.
-    private async Task<bool> NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => await database.RunAsync("note the run", async (session, server) =>
+    private Task<bool> NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => database.RunEachAsync("note the run", async (session, server) =>
     {
         // A jump of the clock is measured from the last run until somebody confirms it: the run that it stopped leaves no trace.
         var failed = PgParameter.Texts(results.Where(r => r.Error is not null and not PartmanBusyException and not ClockJumpException).Select(r => r.Table));
+        using var questions = new Questions(session);
+        questions.BeginWriting();
         if (server.Columns.Contains("maintenance_last_run"))
         {
-            await session.ExecuteAsync(
+            questions.Tell(
                 $"UPDATE {server.ConfigSchema.Quoted}.part_config SET maintenance_last_run = CASE WHEN parent_table = ANY ($1) THEN pg_catalog.now() END WHERE parent_table = ANY ($1) OR parent_table = ANY ($2)",
-                PgParameter.Texts(results.Where(r => r.Error is null).Select(r => r.Table)), failed.Clone()).ConfigureAwait(false);
+                PgParameter.Texts(results.Where(r => r.Error is null).Select(r => r.Table)), failed.Clone());
         }
-        if (server.HasOwn)
-        {
-            return await session.ScalarAsync(
-                $"WITH noted AS (INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value) "
-                    + $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {ConversionState.IsLate})",
-                failed).ConfigureAwait(false) is true;
-        }
-        return false;
-    }, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<bool> isLate = !server.HasOwn ? [] : questions.Ask(
+            $"WITH noted AS (INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value) "
+                + $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {ConversionState.IsLate})",
+            row => row.GetBoolean(0), failed);
+        questions.Commit();
+        await questions.SendAsync().ConfigureAwait(false);
+        return isLate is [true];
+    }, cancellationToken);
 
     private SqlPlan SqlPlanOf(IEnumerable<Look> looks) => new(looks.Select(l => l.Plan).OfType<SetPlanner.Plan>().SelectMany(Steps));
 

@@ -22,10 +22,11 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
     /// <param name="Error">What cannot be done; the units are what can.</param>
     internal sealed record Plan(SetState State, IReadOnlyList<PlanUnit> Units, IReadOnlyList<PartitionSkipped> Skipped, PartmanException? Error);
 
-    public static Task<Plan> PlanAsync(PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes, string? archive, SetState state) =>
-        new SetPlanner(session, server, options, wishes, archive).RunAsync(state);
+    public static Task<Plan> PlanAsync(
+        PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes, string? archive, SetState state, IReadOnlyCollection<Retirement.Unfinished> unfinished) =>
+        new SetPlanner(session, server, options, wishes, archive).RunAsync(state, unfinished);
 
-    private async Task<Plan> RunAsync(SetState state)
+    private async Task<Plan> RunAsync(SetState state, IReadOnlyCollection<Retirement.Unfinished> unfinished)
     {
         if (state.Set.InProgress is { } what)
         {
@@ -44,7 +45,6 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
 
         if (state.LeftChecks.Count > 0)
             _units.Add(PartitionDdl.DropChecks(state, state.LeftChecks));
-        var unfinished = await Retirement.UnfinishedAsync(session, server, state.Set.ConfigKey).ConfigureAwait(false);
         if (unfinished.Where(u => !u.IsPending).ToList() is { Count: > 0 } detached)
         {
             var cleanup = await Retirement.CleanupAsync(session, state.Set, detached.Select(u => u.Oid)).ConfigureAwait(false);

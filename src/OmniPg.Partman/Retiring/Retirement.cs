@@ -23,29 +23,37 @@ internal static class Retirement
         """;
 
     /// <summary>A second step that was noted and not done.</summary>
+    /// <param name="Set">How the configuration names the set.</param>
     /// <param name="Oid">The table.</param>
     /// <param name="Before">The name that it had as a partition.</param>
     /// <param name="Name">The table's name; null when it is not the one any more that a run left behind, and so nobody's to touch.</param>
     /// <param name="Action">What was to become of it.</param>
     /// <param name="Schema">Where it was to go.</param>
     /// <param name="IsPending">Whether its detach is not at its end.</param>
-    internal sealed record Unfinished(uint Oid, QualifiedName Before, QualifiedName? Name, ExpiredAction Action, string? Schema, bool IsPending);
+    internal sealed record Unfinished(string Set, uint Oid, QualifiedName Before, QualifiedName? Name, ExpiredAction Action, string? Schema, bool IsPending);
 
     /// <summary>The notes of a set, those of tables that are partitions again left out.</summary>
-    public static Task<IReadOnlyList<Unfinished>> UnfinishedAsync(PgSession session, PartmanServer server, string set) => !server.HasOwn
-        ? Task.FromResult<IReadOnlyList<Unfinished>>([])
-        : session.RowsAsync(
-            $"""
-             SELECT o.child_name, o.child, n.nspname::text, c.relname::text, o.phase, o.detail ->> 'schema', i.inhrelid IS NOT NULL
-             FROM {server.OwnSchema.Quoted}.operation o
-             LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON c.oid = o.child AND c.xmin::text = o.detail ->> 'version'
-             LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = o.child
-             WHERE o.kind = $2 AND o.finished_at IS NULL AND o.parent_table = $1 AND (i.inhrelid IS NULL OR i.inhdetachpending)
-             ORDER BY o.id
-             """,
-            row => new Unfinished(row.GetFieldValue<uint>(1), QualifiedName.Parse(row.GetString(0)), row.IsDBNull(2) ? null : QualifiedName.Create(row.GetString(2), row.GetString(3)),
-                Enum.Parse<ExpiredAction>(row.GetString(4)), row.Text(5), row.GetBoolean(6)),
-            PgParameter.Text(set), PgParameter.Text(OperationKind));
+    public static async Task<IReadOnlyList<Unfinished>> UnfinishedAsync(PgSession session, PartmanServer server, string set)
+    {
+        using var questions = new Questions(session);
+        var unfinished = AskUnfinished(questions, server, [set]);
+        await questions.SendAsync().ConfigureAwait(false);
+        return unfinished;
+    }
+
+    /// <summary>The same of some sets, together with other questions.</summary>
+    public static IReadOnlyList<Unfinished> AskUnfinished(Questions questions, PartmanServer server, IEnumerable<string> sets) => !server.HasOwn ? [] : questions.Ask(
+        $"""
+         SELECT o.child_name, o.child, n.nspname::text, c.relname::text, o.phase, o.detail ->> 'schema', i.inhrelid IS NOT NULL, o.parent_table
+         FROM {server.OwnSchema.Quoted}.operation o
+         LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) ON c.oid = o.child AND c.xmin::text = o.detail ->> 'version'
+         LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = o.child
+         WHERE o.kind = $2 AND o.finished_at IS NULL AND o.parent_table = ANY ($1) AND (i.inhrelid IS NULL OR i.inhdetachpending)
+         ORDER BY o.id
+         """,
+        row => new Unfinished(row.GetString(7), row.GetFieldValue<uint>(1), QualifiedName.Parse(row.GetString(0)), row.IsDBNull(2) ? null : QualifiedName.Create(row.GetString(2), row.GetString(3)),
+            Enum.Parse<ExpiredAction>(row.GetString(4)), row.Text(5), row.GetBoolean(6)),
+        PgParameter.Texts(sets), PgParameter.Text(OperationKind));
 
     /// <summary>Drops the notes of a set that is forgotten. A table that a run set aside for the archive gets its name back: under the other one nobody would know it.</summary>
     /// <exception cref="PartitionSetConfigurationException">Its name is taken.</exception>

@@ -40,8 +40,8 @@ internal static class SetReader
         """
         SELECT i.inhparent, c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', pg_catalog.pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending,
             {rows}, c.relpages::bigint * current_setting('block_size')::bigint, {bytes},
-            (SELECT array_agg(k.conname::text) FROM pg_catalog.pg_constraint k
-             WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conname::text ~ ('^' || $2 || '-?[0-9]+$')),
+            CASE WHEN c.oid = p.partdefid THEN (SELECT array_agg(k.conname::text) FROM pg_catalog.pg_constraint k
+             WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conname::text ~ ('^' || $2 || '-?[0-9]+$')) END,
             c.xmin::text, CASE WHEN p.partnatts = 1 AND p.partstrat = 'r' THEN a.attname::text END
         FROM pg_catalog.pg_inherits i
         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
@@ -80,16 +80,25 @@ internal static class SetReader
     internal sealed record Configured(string Name, PartitionSet? Set, PartmanException? Error, uint Oid, string Type, bool IsOwned, string Version);
 
     /// <summary>The configured sets in the order of maintenance, rows that cannot be worked with among them; of one table or of all.</summary>
-    public static Task<IReadOnlyList<Configured>> ConfiguredAsync(PgSession session, PartmanServer server, QualifiedName? table)
+    public static async Task<IReadOnlyList<Configured>> ConfiguredAsync(PgSession session, PartmanServer server, QualifiedName? table)
+    {
+        using var questions = new Questions(session);
+        var configured = AskConfigured(questions, server, table);
+        await questions.SendAsync().ConfigureAwait(false);
+        return configured;
+    }
+
+    /// <summary>The same, together with other questions.</summary>
+    public static IReadOnlyList<Configured> AskConfigured(Questions questions, PartmanServer server, QualifiedName? table)
     {
         if (!server.HasConfig)
-            return Task.FromResult<IReadOnlyList<Configured>>([]);
+            return [];
         var options = server.HasOwn
             ? $"(SELECT jsonb_object_agg(o.key, o.value)::text FROM {server.OwnSchema.Quoted}.part_option o WHERE o.parent_table = g.parent_table)" : "NULL::text";
         var query = Rows.Replace("{config}", server.ConfigSchema.Quoted, StringComparison.Ordinal).Replace("{options}", options, StringComparison.Ordinal)
             .Replace("{sub}", server.SubColumns.Count == 0 ? "NULL::text, NULL::text" : SubRow.Replace("{config}", server.ConfigSchema.Quoted, StringComparison.Ordinal), StringComparison.Ordinal)
             .Replace("{order}", server.Columns.Contains("maintenance_order") ? "g.maintenance_order NULLS LAST" : "1", StringComparison.Ordinal);
-        return session.RowsAsync(query, row => One(row, server), PgParameter.Text(table?.Schema?.Value), PgParameter.Text(table?.Name.Value));
+        return questions.Ask(query, row => One(row, server), PgParameter.Text(table?.Schema?.Value), PgParameter.Text(table?.Name.Value));
     }
 
     /// <summary>One set with the catalog's part of it.</summary>
@@ -108,26 +117,54 @@ internal static class SetReader
         return (await StatesAsync(session, [found], withBytes).ConfigureAwait(false))[0];
     }
 
+    /// <summary>The sets below another one: partitions of it, on every level, that are configured themselves.</summary>
+    public static Task<IReadOnlyList<QualifiedName>> BranchesAsync(PgSession session, PartmanServer server, QualifiedName table) => session.RowsAsync(
+        $"""
+         SELECT n.nspname::text, c.relname::text
+         FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) t JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE NOT t.isleaf AND t.level > 0 AND EXISTS (SELECT FROM {server.ConfigSchema.Quoted}.part_config g WHERE g.parent_table = n.nspname || '.' || c.relname) ORDER BY t.level DESC, 1, 2
+         """,
+        row => QualifiedName.Create(row.GetString(0), row.GetString(1)), PgParameter.Text(table.Quoted));
+
     /// <summary>The catalog's part of some sets, in their order.</summary>
     /// <param name="session">A session in a transaction with <see cref="ReadableText"/>.</param>
     /// <param name="sets">Sets without an error.</param>
     /// <param name="withBytes">Whether sizes with indexes are asked for, which waits for whoever holds a partition exclusively.</param>
     public static async Task<IReadOnlyList<SetState>> StatesAsync(PgSession session, IReadOnlyList<Configured> sets, bool withBytes = false)
     {
+        using var questions = new Questions(session);
+        var states = AskStates(questions, sets, withBytes);
+        await questions.SendAsync().ConfigureAwait(false);
+        return states();
+    }
+
+    /// <summary>The same, together with other questions; the states can be had when these are answered.</summary>
+    public static Func<IReadOnlyList<SetState>> AskStates(Questions questions, IReadOnlyList<Configured> sets, bool withBytes = false)
+    {
         var tables = PgParameter.Of(sets.Select(s => s.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid);
-        var clocks = await session.RowsAsync(
-            Clocks, row => (Now: row.GetFieldValue<DateTimeOffset>(0), Local: row.GetDateTime(1), Calendar: row.Instant(2), Wall: row.IsDBNull(3) ? (DateTime?)null : row.GetDateTime(3), Line: row.Instant(4)),
+        var clocks = questions.Ask(
+            Clocks, row => new Clock(row.GetFieldValue<DateTimeOffset>(0), row.GetDateTime(1), row.Instant(2), row.IsDBNull(3) ? null : row.GetDateTime(3), row.Instant(4)),
             PgParameter.Texts(sets.Select(s => s.Set!.TimeZone)),
-            PgParameter.Of(sets.Select(s => s.Set!.Retention?.ToNpgsqlInterval()).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Interval)).ConfigureAwait(false);
-        var found = await session.RowsAsync(
+            PgParameter.Of(sets.Select(s => s.Set!.Retention?.ToNpgsqlInterval()).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Interval));
+        var children = questions.Ask(
             Children.Replace("{bytes}", withBytes ? "(SELECT sum(pg_catalog.pg_total_relation_size(t.relid)) FROM pg_catalog.pg_partition_tree(c.oid) t)::bigint" : "0::bigint", StringComparison.Ordinal)
                 .Replace("{rows}", withBytes ? "CASE c.relkind WHEN 'p' THEN COALESCE((SELECT sum(l.reltuples) FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class l ON l.oid = t.relid WHERE t.isleaf AND l.reltuples >= 0), -1) ELSE c.reltuples END::bigint" : "c.reltuples::bigint", StringComparison.Ordinal),
-            Child, tables.Clone(), PgParameter.Text(AttachCheckPrefix)).ConfigureAwait(false);
+            ReadChild, tables, PgParameter.Text(AttachCheckPrefix));
+        var keys = questions.Ask(
+            Keys, row => new Reference(row.GetFieldValue<uint>(0), row.GetFieldValue<uint>(1), QualifiedName.Create(row.GetString(2), row.GetString(3)), QualifiedName.Create(row.GetString(4), row.GetString(5))), tables.Clone());
+        return () => States(sets, clocks, children, keys);
+    }
+
+    private sealed record Clock(DateTimeOffset Now, DateTime Local, DateTimeOffset? Calendar, DateTime? Wall, DateTimeOffset? Line);
+
+    private sealed record Child(uint Parent, Partition Partition, string Bound, string[] Checks, string? Column);
+
+    private sealed record Reference(uint To, uint From, QualifiedName Referring, QualifiedName Referred);
+
+    private static List<SetState> States(IReadOnlyList<Configured> sets, IReadOnlyList<Clock> clocks, IReadOnlyList<Child> found, IReadOnlyList<Reference> keys)
+    {
         var children = found.ToLookup(c => c.Parent);
         var themselves = found.ToLookup(c => c.Partition.Oid);
-        var keys = await session.RowsAsync(
-            Keys, row => (To: row.GetFieldValue<uint>(0), From: row.GetFieldValue<uint>(1), Referring: QualifiedName.Create(row.GetString(2), row.GetString(3)), Referred: QualifiedName.Create(row.GetString(4), row.GetString(5))), tables).ConfigureAwait(false);
-
         var states = new List<SetState>();
         foreach (var (configured, clock) in sets.Zip(clocks))
         {
@@ -215,7 +252,7 @@ internal static class SetReader
         }
     }
 
-    private static (uint Parent, Partition Partition, string Bound, string[] Checks, string? Column) Child(NpgsqlDataReader row) => (
+    private static Child ReadChild(NpgsqlDataReader row) => new(
         row.GetFieldValue<uint>(0),
         new Partition(QualifiedName.Create(row.GetString(2), row.GetString(3)), default, default)
         {

@@ -24,6 +24,29 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
         (await Partman.FindAsync(Events, Token))!.LastMaintenance.Should().NotBeNull();
     }
 
+    [Theory]
+    [InlineData(1, 4)]
+    [InlineData(30, 4)]
+    public async Task A_look_at_sets_that_need_nothing_takes_four_round_trips_however_many_there_are(int sets, int trips)
+    {
+        for (var n = 1; n <= sets; n++)
+        {
+            await Run($"CREATE TABLE set{n} (at timestamptz NOT NULL) PARTITION BY RANGE (at)");
+            await Partman.CreateAsync(QualifiedName.Parse($"public.set{n}"), Daily(o => o.Premake = 1), Token);
+        }
+        using var counted = new RoundTrips(Database.ConnectionString);
+        await using var source = Npgsql.NpgsqlDataSource.Create(counted.ConnectionString);
+        var client = new PartmanClient(source);
+        // What a first call has to find out, of types and tables, is remembered.
+        await client.MaintainAsync(cancellationToken: Token);
+
+        MaintenanceResult? result = null;
+        var count = await counted.CountAsync(async () => result = await client.MaintainAsync(cancellationToken: Token));
+
+        result!.Sets.Should().HaveCount(sets).And.OnlyContain(s => s.Error == null && s.Changes.Count == 0);
+        count.Should().Be(trips);
+    }
+
     [Fact]
     public async Task A_larger_premake_grows_the_set_and_a_smaller_one_leaves_it()
     {
