@@ -214,7 +214,7 @@ public partial interface IPartman
 
     /// <summary>
     /// Forgets a set: its configuration goes, table, partitions and template stay. A partition whose retirement was interrupted stays as a table; one that was set
-    /// aside for the archive gets its name back. Stands for <c>config_cleanup</c>.
+    /// aside for the archive gets its name back. Its branches, sets that are partitions of it on any level, are forgotten with it. Stands for <c>config_cleanup</c>.
     /// </summary>
     /// <param name="table">The partitioned table, with its schema; it need not exist any more.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>

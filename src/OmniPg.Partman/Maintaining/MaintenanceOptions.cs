@@ -53,7 +53,7 @@ public enum SkipReason
     /// <summary>The server is a standby.</summary>
     Standby,
 
-    /// <summary>An undo or a drain is under way.</summary>
+    /// <summary>An undo or a drain is under way, or a partition of an expired partition is still to be archived, dropped or moved.</summary>
     InProgress,
 
     /// <summary>The last partition of a set never retires.</summary>

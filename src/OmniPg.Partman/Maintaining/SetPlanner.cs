@@ -212,6 +212,11 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
                     _error ??= new PartitionSetConfigurationException(state.Table, $"'{partition.Name}' is partitioned itself, and only tables are archived.");
                     continue;
                 }
+                if (partition.IsPartitioned && !onlyPending && await Retirement.WaitingBelowAsync(session, server, partition.Oid).ConfigureAwait(false) is { } waiting)
+                {
+                    _skipped.Add(new PartitionSkipped(SkipReason.InProgress, $"'{partition.Name}' is expired and stays until the retirement of '{waiting}', which was a partition of it, is done."));
+                    continue;
+                }
                 var action = expired.Contains(partition) && jumped is null && (!onlyPending || (_begun.Contains(partition.Oid) && MayArchive(state))) ? state.Set.WhenExpired : ExpiredAction.Detach;
                 _units.AddRange(Retirement.Of(state, server, partition, action, [.. partition.IsPartitioned && !onlyPending ? SetConfiguration.ForgetTree(server, partition.Oid) : [], .. cleanup[partition.Oid]], options.DetachConcurrently));
             }

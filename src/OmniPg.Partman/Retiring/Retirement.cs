@@ -168,7 +168,7 @@ internal static class Retirement
     public static IReadOnlyList<PlanUnit> Of(SetState state, PartmanServer server, Partition partition, ExpiredAction action, IEnumerable<string> cleanup, bool concurrently)
     {
         var archives = action == ExpiredAction.Archive;
-        var finish = archives ? [.. SetAside(partition.Name, partition.Oid)] : Finish(partition.Name, action, state.Set.RetentionSchema, cleanup);
+        var finish = archives ? [.. SetAside(partition.Name, partition.Oid)] : Finish(partition.Name, action, state.Set.RetentionSchema, cleanup, partition.IsPartitioned ? partition.Oid : 0);
         var unit = new PlanUnit
         {
             Kind = action switch { ExpiredAction.Drop => "drop-partition", ExpiredAction.Move => "move-partition", ExpiredAction.Archive => "set-aside", _ => "detach-partition" },
@@ -185,7 +185,7 @@ internal static class Retirement
             Holds = $"""
                 SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
                     WHERE c.oid = {Oid(partition.Oid)} AND i.inhparent = {Oid(state.Oid)} AND c.xmin::text = {PgLiteral.Quote(partition.Version)}
-                    AND i.inhdetachpending = {(partition.DetachPending ? "true" : "false")})
+                    AND i.inhdetachpending = {(partition.DetachPending ? "true" : "false")}){(partition.IsPartitioned && server.HasOwn ? $" AND NOT EXISTS ({WaitingBelow(server, partition.Oid)})" : "")}
                 """,
         };
         if (partition.DetachPending)
@@ -342,13 +342,29 @@ internal static class Retirement
     // Under this lock the name keeps its meaning, and the runner compares it before anything else.
     private static string Exclusively(QualifiedName table) => $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE";
 
-    private static List<string> Finish(QualifiedName table, ExpiredAction action, string? schema, IEnumerable<string> cleanup) => action switch
+    private static List<string> Finish(QualifiedName table, ExpiredAction action, string? schema, IEnumerable<string> cleanup, uint branch = 0) => action switch
     {
         // What forgets a partition that is a set goes by its tables, and so before them.
         ExpiredAction.Drop => [.. cleanup, $"DROP TABLE {table.Quoted}"],
-        ExpiredAction.Move => [.. cleanup, $"ALTER TABLE {table.Quoted} SET SCHEMA {PgIdentifier.Create(schema!).Quoted}"],
+        ExpiredAction.Move => [.. cleanup, branch > 0 ? MoveTree(branch, PgIdentifier.Create(schema!)) : $"ALTER TABLE {table.Quoted} SET SCHEMA {PgIdentifier.Create(schema!).Quoted}"],
         _ => [.. cleanup],
     };
+
+    // A partitioned table moves alone: its partitions have names of their own.
+    private static string MoveTree(uint branch, PgIdentifier schema)
+    {
+        var body = $"DECLARE t pg_catalog.regclass; BEGIN FOR t IN SELECT p.relid FROM pg_catalog.pg_partition_tree({Oid(branch)}::pg_catalog.oid::pg_catalog.regclass) p ORDER BY p.level, p.relid LOOP "
+            + $"EXECUTE pg_catalog.format('ALTER TABLE %s SET SCHEMA %I', t, {PgLiteral.Quote(schema.Value)}); END LOOP; END";
+        return $"DO {PgLiteral.Quote(body)}";
+    }
+
+    /// <summary>Partitions of a branch, of any level, whose retirement is noted and not done: without the branch nobody would come to them. Null for none.</summary>
+    public static async Task<QualifiedName?> WaitingBelowAsync(PgSession session, PartmanServer server, uint branch) =>
+        server.HasOwn && await session.ScalarAsync($"{WaitingBelow(server, branch)} LIMIT 1").ConfigureAwait(false) is string waiting ? QualifiedName.Parse(waiting) : null;
+
+    private static string WaitingBelow(PartmanServer server, uint branch) =>
+        $"SELECT o.child_name FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind}' AND o.finished_at IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_class x WHERE x.oid = o.child) AND o.parent_table IN ("
+        + $"SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_partition_tree({Oid(branch)}::pg_catalog.oid::pg_catalog.regclass) t JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.isleaf)";
 
     // Behind the detach and not before it: of a table that is no partition any more nobody can tell who detached it. xmin changes with every change of the row
     // in pg_class that a detach, an attach, a new name or a new owner makes, and with none of VACUUM and ANALYZE (heap_inplace_update, src/backend/access/heap/heapam.c).

@@ -1,3 +1,4 @@
+using OmniPg.Partman.Tests.Archiving;
 using OmniPg.Testing;
 
 namespace OmniPg.Partman.Tests.Creating;
@@ -101,6 +102,72 @@ public sealed class SubPartitionTests(PgClusterFixture fixture) : PartmanTest(fi
         // The last partition of a set stays, whatever its age.
         (await NamesAsync(left[0])).Where(n => !n.EndsWith("default", StringComparison.Ordinal)).Should().ContainSingle();
         (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE 'events%' AND relkind IN ('r', 'p') AND NOT relispartition")).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_set_that_is_forgotten_takes_its_branches_along_and_leaves_their_tables()
+    {
+        await TableAsync("at");
+        await Partman.CreateAsync(Events, Monthly(), Token);
+        await Run("CREATE TABLE other (id bigint NOT NULL) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(QualifiedName.Parse("public.other"), Tens(), Token);
+        var (tables, configured) = (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE 'events%'"), (await ConfiguredAsync()).Length);
+
+        var forgotten = await Partman.ForgetAsync(Events, Token);
+
+        configured.Should().BeGreaterThan(3);
+        forgotten.Should().BeTrue();
+        (await ConfiguredAsync()).Should().Equal("public.other");
+        (await Ask<long>("SELECT count(*) FROM omnipg_partman.part_config_sub")).Should().Be(0);
+        (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE 'events%'")).Should().Be(tables);
+        (await Partman.ForgetAsync(Events, Token)).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_branch_that_moves_takes_all_its_partitions_along()
+    {
+        await TableAsync("at");
+        await Partman.CreateAsync(Events, Monthly(), Token);
+        await Run("CREATE SCHEMA attic; INSERT INTO events SELECT 1, now() - interval '4 months'");
+        await Partman.DrainDefaultAsync(Events, cancellationToken: Token);
+        await Run("UPDATE omnipg_partman.part_config SET retention = '70 days', retention_schema = 'attic' WHERE parent_table = 'public.events'");
+
+        var result = await MaintainAsync();
+
+        result.Error.Should().BeNull();
+        result.Changes.Should().ContainSingle().Which.Fate.Should().Be(PartitionFate.Move);
+        var moved = result.Changes[0].Partition.Name.Value;
+        (await Ask<string[]>("SELECT array_agg(DISTINCT n.nspname || ' ' || (c.relname LIKE '" + moved + "%')) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname LIKE '" + moved + "%' AND c.relkind IN ('r', 'p')")).Should().Equal("attic true");
+        (await Ask<long>($"SELECT count(*) FROM attic.{moved}")).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_branch_stays_while_a_partition_of_it_waits_for_its_archive()
+    {
+        await TableAsync("at");
+        var store = new TroubledStore(new MemoryObjectStore());
+        var client = new PartmanClient(Database.DataSource, new PartmanOptions { LockTimeout = TimeSpan.FromMilliseconds(200), LockAttempts = 3 }, archive: store);
+        await client.CreateAsync(Events, Monthly(), Token);
+        await Run("INSERT INTO events SELECT n, date_trunc('month', now()) - interval '4 months' + n * interval '1 day' FROM generate_series(0, 3) n");
+        await client.DrainDefaultAsync(Events, cancellationToken: Token);
+        var branch = (await NamesAsync())[1];
+        await Run($"UPDATE omnipg_partman.part_config SET retention = '100 days' WHERE parent_table = 'public.{branch}'; INSERT INTO omnipg_partman.part_option SELECT 'public.{branch}', 'archive', to_jsonb('memory:default'::text)");
+        store.Before = (_, _) => throw new IOException("unreachable");
+        (await client.MaintainAsync(Only(QualifiedName.Parse("public." + branch)), cancellationToken: Token)).Sets.Single().Error.Should().BeOfType<PartmanArchiveException>();
+        await Run("UPDATE omnipg_partman.part_config SET retention = '70 days', retention_keep_table = false WHERE parent_table = 'public.events'");
+
+        var waiting = await MaintainAsync(client: client);
+        var names = await NamesAsync();
+        store.Before = (_, _) => Task.CompletedTask;
+        (await client.MaintainAsync(Only(QualifiedName.Parse("public." + branch)), cancellationToken: Token)).Sets.Single().Error.Should().BeNull();
+        var gone = await MaintainAsync(client: client);
+
+        waiting.Error.Should().BeNull();
+        waiting.Changes.Should().BeEmpty();
+        waiting.Skipped.Should().ContainSingle().Which.Should().Match<PartitionSkipped>(s => s.Reason == SkipReason.InProgress && s.Text.StartsWith($"'public.{branch}' is expired and stays until the retirement of 'public.{branch}_p"));
+        names.Should().Contain(branch);
+        gone.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal((branch, PartitionFate.Drop));
+        (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE 'omnipg_archive_%'")).Should().Be(0);
     }
 
     [Fact]
