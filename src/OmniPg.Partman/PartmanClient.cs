@@ -209,7 +209,7 @@ public sealed class PartmanClient : IPartman
         _database.RunAsync("forget", (session, server) => SetConfiguration.ForgetAsync(session, server, table, _options.LockTimeout), working), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default) => SetCheck.AllAsync(_database, cancellationToken);
+    public Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default) => SetCheck.AllAsync(_database, _converter, cancellationToken);
 
     /// <inheritdoc/>
     public Task<SqlPlan> PlanRepartitionAsync(QualifiedName table, RepartitionOptions options, CancellationToken cancellationToken = default) =>

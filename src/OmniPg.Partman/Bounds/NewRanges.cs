@@ -96,7 +96,20 @@ internal static class NewRanges
     }
 
     /// <summary>The range that takes a value which no partition takes, cut off where a partition begins or ends.</summary>
+    /// <exception cref="PartitionSetConfigurationException">It reaches beyond what can be counted.</exception>
     public static async Task<NewRange> AroundAsync(PgSession session, SetState state, PartitionBound value)
+    {
+        try
+        {
+            return await AroundOrBeyondAsync(session, state, value).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is OverflowException or ArgumentOutOfRangeException)
+        {
+            throw new PartitionSetConfigurationException(state.Table, $"The range of '{value}' in '{state.Table}' cannot be a partition: {error.Message}", "It stays in the default partition.", error);
+        }
+    }
+
+    private static async Task<NewRange> AroundOrBeyondAsync(PgSession session, SetState state, PartitionBound value)
     {
         PartitionBound lower, upper;
         if (!state.Key.IsTime)

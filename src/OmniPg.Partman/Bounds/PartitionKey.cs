@@ -38,6 +38,9 @@ internal sealed record PartitionKey(PgIdentifier Column, string Type, PartitionK
         _ => [],
     };
 
+    /// <summary>The highest id that the column can hold, and that this package can count.</summary>
+    public long HighestId => Type switch { "int2" => short.MaxValue, "int4" => int.MaxValue, _ => long.MaxValue };
+
     /// <summary>The bound as DDL takes it, the same under every <c>TimeZone</c> and <c>DateStyle</c>.</summary>
     /// <exception cref="OverflowException">The column's type cannot hold the bound.</exception>
     public string Literal(PartitionBound bound)

@@ -46,7 +46,8 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
         var hasDefault = isCopied || (detail.Strategy == ConversionStrategy.AttachAsLegacy && detail.KeepDefault);
         var (copy, fallback) = (ConversionState.Beside(table, Replacement.NewEnd), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
         var some = ranges.Take(PartitionsAtFirst).ToList();
-        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, Replacement.OldEnd)).Append(new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, end))).Append(new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, InPlace.KeyEnd))).Append(ConversionState.Beside(table, Replacement.LogEnd))
+        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, Replacement.LogEnd))
+            .Concat(new[] { Replacement.NewEnd, Replacement.OldEnd, end, InPlace.KeyEnd }.Select(e => new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, e))))
             .Concat(live.Indexes.Select(i => i.Name).Concat(live.Sequences.Where(s => s.IsIdentity).Select(s => s.Name.Name.Value))
                 .SelectMany(n => new[] { Replacement.NewEnd, Replacement.OldEnd, end }, (n, end) => new QualifiedName(table.Schema, Replacement.Named(n, end)))).ToList();
         if (await session.ScalarAsync("SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) LIMIT 1",
@@ -91,24 +92,34 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
     private static async Task<(IReadOnlyList<NewRange> Ranges, ConversionDetail Detail)> CutAsync(PgSession session, SetState state, ConversionOptions options, ConversionDetail detail)
     {
         var column = state.Key.Column.Quoted;
-        PartitionBound current, ahead;
+        PartitionBound current, ahead, cut;
+        string end;
         if (state.Key.IsTime)
-        {
-            var interval = state.Set.Interval!.Value.Estimate;
-            var window = options.SafetyWindow?.Estimate ?? (interval > LeastWindow ? interval : LeastWindow);
-            (current, ahead) = (state.Clock, PartitionBound.Of(state.Clock.Time!.Value + window));
-        }
+            current = state.Clock;
         else
-        {
             current = await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {state.Table.Quoted} AS s ORDER BY s.{column} DESC LIMIT 1").ConfigureAwait(false) is string newest ? SetReader.KeyOf(state, newest) : PartitionBound.Of(0);
-            ahead = PartitionBound.Of(checked(current.Id!.Value + (options.IdSafetyWindow ?? state.Set.IdInterval!.Value)));
+        try
+        {
+            ahead = state.Key.IsTime ? PartitionBound.Of(current.Time!.Value + Window(state, options)) : PartitionBound.Of(checked(current.Id!.Value + (options.IdSafetyWindow ?? state.Set.IdInterval!.Value)));
+            cut = (await NewRanges.AroundAsync(session, state, ahead).ConfigureAwait(false)).Upper;
+            end = state.Key.Literal(cut);
         }
-        var cut = (await NewRanges.AroundAsync(session, state, ahead).ConfigureAwait(false)).Upper;
-        if (await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {state.Table.Quoted} AS s WHERE s.{column} >= {state.Key.Literal(cut)}::{state.Key.Type} LIMIT 1").ConfigureAwait(false) is string late)
+        catch (Exception error) when (error is OverflowException or ArgumentOutOfRangeException or PartitionSetConfigurationException)
+        {
+            throw new InvalidPartitionDefinitionException(state.Table, [new(InvalidDefinitionReason.Interval, $"It would end behind '{current}', and there is no boundary that far that its column can hold: choose a smaller safety window or interval, or another strategy. {error.Message}")], inner: error);
+        }
+        if (await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {state.Table.Quoted} AS s WHERE s.{column} >= {end}::{state.Key.Type} LIMIT 1").ConfigureAwait(false) is string late)
             throw new InvalidPartitionDefinitionException(state.Table, [new(InvalidDefinitionReason.HasRows, $"It holds rows behind '{cut}', where it would end, such as '{late}': move them, or choose a larger SafetyWindow.")]);
         var ranges = await NewRanges.MissingAsync(session, state with { Partitions = [new Partition(state.Table, PartitionBound.MinValue, cut)] }, current, PartitionsAtFirst).ConfigureAwait(false);
         // Long before the clock is there, so that nobody's rows are refused.
-        return (ranges, detail with { Cut = ArchiveManifest.Bound(state.Key, cut), Deadline = state.Key.IsTime ? state.Now + ((cut.Time!.Value - current.Time!.Value) * 0.75) : null });
+        var deadline = state.Key.IsTime ? state.Now + ((cut.Time!.Value - current.Time!.Value) * InPlace.Patience) : (DateTimeOffset?)null;
+        return (ranges, detail with { Cut = ArchiveManifest.Bound(state.Key, cut), Deadline = deadline, Begun = current.Id });
+    }
+
+    private static TimeSpan Window(SetState state, ConversionOptions options)
+    {
+        var interval = state.Set.Interval!.Value.Estimate;
+        return options.SafetyWindow?.Estimate ?? (interval > LeastWindow ? interval : LeastWindow);
     }
 
     private static async Task<ConversionDetail> DetailAsync(PgSession session, LiveTable live, ConversionOptions options)

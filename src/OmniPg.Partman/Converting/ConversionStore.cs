@@ -11,8 +11,9 @@ internal sealed record ConversionState
     /// <summary>Kind of these rows.</summary>
     public const string OperationKind = "convert";
 
-    /// <summary>Condition of those that were left alone while their table is bounded, and must not be for much longer.</summary>
-    public static string IsLate => $"o.kind = '{OperationKind}' AND o.finished_at IS NULL AND o.phase = '{ConversionPhase.Created}' AND (o.detail ->> 'deadline')::pg_catalog.timestamptz <= pg_catalog.now() "
+    /// <summary>Condition of those that were left alone while their table is bounded, and must not be for much longer; of sets by id, of all that are bounded.</summary>
+    public static string MayBeLate => $"o.kind = '{OperationKind}' AND o.finished_at IS NULL AND o.phase = '{ConversionPhase.Created}' "
+        + "AND ((o.detail ->> 'deadline')::pg_catalog.timestamptz <= pg_catalog.now() OR (o.detail ->> 'begun') IS NOT NULL) "
         + $"AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = o.child AND k.conname = '{InPlace.Check}')";
 
     public required long Id { get; init; }
@@ -118,8 +119,11 @@ internal sealed record ConversionDetail
     /// <summary>Where the table ends as a partition, in the words of its column; null where it becomes no range.</summary>
     public string? Cut { get; init; }
 
-    /// <summary>From when on it must not be bounded any more, though it is no partition yet; null for never.</summary>
+    /// <summary>From when on it must not be bounded any more, though it is no partition yet; null for sets by id.</summary>
     public DateTimeOffset? Deadline { get; init; }
+
+    /// <summary>The newest id when it was decided where the table ends; null for sets by time.</summary>
+    public long? Begun { get; init; }
 
     /// <summary>The key that the copy has come to; null at its beginning.</summary>
     public string[]? Checkpoint { get; init; }

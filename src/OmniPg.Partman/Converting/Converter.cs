@@ -13,17 +13,37 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     /// <summary>Row-level security that holds for the owner as well shall refuse, and not leave rows out of the copy and of the comparison alike.</summary>
     public const string AllRows = "SET LOCAL row_security = off";
 
-    /// <summary>A conversion with both of its tables as they are now.</summary>
+    /// <summary>A conversion with the table that it converts, as that is now.</summary>
     /// <param name="State">The conversion.</param>
-    /// <param name="Plain">The table that was converted.</param>
-    /// <param name="Parted">The partitioned one.</param>
-    /// <param name="Set">The set, of the partitioned table.</param>
-    internal sealed record Pair(ConversionState State, LiveTable Plain, LiveTable Parted, SetState Set)
+    /// <param name="Plain">The table.</param>
+    internal record Half(ConversionState State, LiveTable Plain)
     {
         public KeyLog Log { get; } = new(
             ConversionState.Beside(State.Table, Replacement.LogEnd), [.. State.Detail.KeyColumns.Zip(State.Detail.KeyTypes, (c, t) => new KeyLog.KeyColumn(PgIdentifier.Create(c), t))],
             PgIdentifier.Create(State.Detail.Control), Plain.Name);
 
+        /// <summary>The table alone as the runner of units knows it, whatever has become of the partitioned one.</summary>
+        public SetState Alone => new()
+        {
+            Set = new PartitionSet { Table = Plain.Name, Control = State.Detail.Control, Kind = PartitionKeyKind.Id },
+            Oid = Plain.Oid,
+            Key = new PartitionKey(PgIdentifier.Create(State.Detail.Control), "int8", PartitionKeyKind.Id),
+            Partitions = [],
+            Now = default,
+            LocalNow = default,
+            ReferencedBy = [],
+            References = [],
+            IsOwned = true,
+        };
+    }
+
+    /// <summary>A conversion with both of its tables as they are now.</summary>
+    /// <param name="State">The conversion.</param>
+    /// <param name="Plain">The table that was converted.</param>
+    /// <param name="Parted">The partitioned one.</param>
+    /// <param name="Set">The set, of the partitioned table.</param>
+    internal sealed record Pair(ConversionState State, LiveTable Plain, LiveTable Parted, SetState Set) : Half(State, Plain)
+    {
         /// <summary>The set as the runner of units knows it, by the table that its units lock first.</summary>
         public SetState On(LiveTable live) => Set with { Set = Set.Set with { Table = live.Name }, Oid = live.Oid };
     }
@@ -105,22 +125,27 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             return told;
         if (told.Phase is not (ConversionPhase.Created or ConversionPhase.Copying))
             throw Wrong(told, told.Strategy == ConversionStrategy.CopyAndSwap ? "Behind the swap it can be swapped back, or finished." : "The table is a set by now: resume it, or let 'UndoAsync' move the rows into a plain table.");
-        var pair = (await LoadAsync(id, working).ConfigureAwait(false))!;
-        await RunAsync(pair.On(pair.Plain), server => new PlanUnit
+        var half = (await HalfAsync(id, working).ConfigureAwait(false))!;
+        // Somebody may have dropped it, and somebody else made another one of its name.
+        var (parted, isFree) = await InSessionAsync("abort", async (session, _) => (
+            await LiveTable.ReadAsync(session, half.State.Detail.Copy).ConfigureAwait(false),
+            await session.ScalarAsync("SELECT pg_catalog.to_regclass($1) IS NULL", PgParameter.Text(ConversionState.Beside(told.Table, Replacement.NewEnd).Quoted)).ConfigureAwait(false) is true), working).ConfigureAwait(false);
+        await RunAsync(half.Alone, server => new PlanUnit
         {
             Kind = "abort-conversion",
-            Child = pair.Parted.Name,
-            ChildOid = pair.Parted.Oid,
+            Child = parted?.Name,
+            ChildOid = parted?.Oid ?? 0,
             Reason = $"The copy of '{told.Table}' goes.",
             Statements =
             [
-                $"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+                $"LOCK TABLE ONLY {half.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
                 // Until it copies there is no log, and what has its names is somebody else's.
-                .. pair.State.Phase == ConversionPhase.Copying ? [.. KeyLog.Unwatch(pair.Plain.Name), .. pair.Log.Drop()] : told.Strategy != ConversionStrategy.CopyAndSwap ? InPlace.Undone(pair) : [],
-                .. Replacement.Forgotten(server, pair.Parted.Name), $"DROP TABLE {pair.Parted.Name.Quoted}", pair.State.Move(server, ConversionPhase.Aborted),
+                .. half.State.Phase == ConversionPhase.Copying ? [.. KeyLog.Unwatch(half.Plain.Name), .. half.Log.Drop()] : told.Strategy != ConversionStrategy.CopyAndSwap ? InPlace.Undone(half) : [],
+                .. parted is { } copy ? [.. Replacement.Forgotten(server, copy.Name), $"DROP TABLE {copy.Name.Quoted}"] : isFree ? Replacement.Forgotten(server, ConversionState.Beside(told.Table, Replacement.NewEnd)) : [],
+                half.State.Move(server, ConversionPhase.Aborted),
             ],
-            Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.AccessExclusive)],
-            Holds = pair.State.IsStill(server),
+            Locks = [new SqlPlanLock(half.Plain.Name, PgLockMode.AccessExclusive)],
+            Holds = half.State.IsStill(server),
         }, working).ConfigureAwait(false);
         return await ToldAsync(id, working).ConfigureAwait(false);
     }
@@ -170,18 +195,17 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         return await ToldAsync(id, working).ConfigureAwait(false);
     }
 
-    /// <summary>Lets tables go whose conversion was left alone while they are bounded, before the clock comes to where they refuse every new row.</summary>
+    /// <summary>Lets tables go whose conversion was left alone while they are bounded, before they come to where they refuse every new row.</summary>
     public async Task LetGoAsync(CancellationToken cancellationToken)
     {
-        var late = await InSessionAsync("look", (session, server) => ConversionState.ListAsync(session, server, ConversionState.IsLate), cancellationToken).ConfigureAwait(false);
-        foreach (var state in late)
+        foreach (var state in await LateAsync(cancellationToken).ConfigureAwait(false))
         {
             try
             {
                 await RunLock.WithBothAsync(database, state.Table, time, async working =>
                 {
-                    if (await LoadAsync(state.Id, working).ConfigureAwait(false) is { } pair)
-                        await Itself.LetGoAsync(pair, working).ConfigureAwait(false);
+                    if (await HalfAsync(state.Id, working).ConfigureAwait(false) is { State.Phase: ConversionPhase.Created } half)
+                        await Itself.LetGoAsync(half, working).ConfigureAwait(false);
                     return true;
                 }, cancellationToken).ConfigureAwait(false);
             }
@@ -192,8 +216,34 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         }
     }
 
+    /// <summary>Conversions that were left alone while their table is bounded, and must not be for much longer.</summary>
+    public async Task<IReadOnlyList<ConversionState>> LateAsync(CancellationToken cancellationToken)
+    {
+        var late = new List<ConversionState>();
+        foreach (var state in await InSessionAsync("look", (session, server) => ConversionState.ListAsync(session, server, ConversionState.MayBeLate), cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                if (state.Detail.Begun is null || (await HalfAsync(state.Id, cancellationToken).ConfigureAwait(false) is { } half && await Itself.IsLateAsync(half, cancellationToken).ConfigureAwait(false)))
+                    late.Add(state);
+            }
+            catch (PartmanConversionException)
+            {
+                // Its table is gone, and refuses nobody.
+            }
+        }
+        return late;
+    }
+
     public Task<Conversion> ToldAsync(long id, CancellationToken cancellationToken) =>
         InSessionAsync("look", async (session, server) => (await ConversionState.OfAsync(session, server, id).ConfigureAwait(false)).Told, cancellationToken);
+
+    /// <summary>The table of a conversion; null when it is at its end.</summary>
+    public Task<Half?> HalfAsync(long id, CancellationToken cancellationToken) => InSessionAsync("look", async (session, server) =>
+    {
+        var state = await ConversionState.OfAsync(session, server, id).ConfigureAwait(false);
+        return !state.Told.IsOpen ? null : await LiveTable.ReadAsync(session, state.Source).ConfigureAwait(false) is { } plain ? new Half(state, plain) : throw Gone(state, "former table");
+    }, cancellationToken);
 
     /// <summary>Both tables of a conversion; null when it is at its end.</summary>
     public Task<Pair?> LoadAsync(long id, CancellationToken cancellationToken) => InSessionAsync("look", async (session, server) =>
@@ -204,15 +254,15 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         var plain = await LiveTable.ReadAsync(session, state.Source).ConfigureAwait(false);
         var parted = await LiveTable.ReadAsync(session, state.Detail.Copy).ConfigureAwait(false);
         if (plain is null || parted is null)
-            throw new PartmanConversionException(state.Table, $"Conversion '{id}' of '{state.Table}': its {(plain is null ? "former table" : "partitioned table")} is gone.", $"Somebody dropped it; drop the check '{InPlace.Check}' where the table has it, and delete the row of the conversion from the table of operations.");
+            throw Gone(state, plain is null ? "former table" : "partitioned table");
         var configured = await SetReader.ConfiguredAsync(session, server, parted.Name).ConfigureAwait(false);
         if (configured is not [{ Error: null } sound])
             throw configured is [{ Error: { } error }] ? error : new PartitionSetConfigurationException(parted.Name, $"The configuration of '{parted.Name}' is gone.", "It was forgotten; create the set anew.");
         return new Pair(state, plain, parted, (await SetReader.StatesAsync(session, [sound]).ConfigureAwait(false))[0]);
     }, cancellationToken);
 
-    public async Task RunAsync(SetState state, Func<PartmanServer, PlanUnit> unit, CancellationToken working) =>
-        await _runner.RunAsync(state, await InSessionAsync("convert", (_, server) => Task.FromResult(unit(server)), working).ConfigureAwait(false), working).ConfigureAwait(false);
+    public async Task RunAsync(SetState state, Func<PartmanServer, PlanUnit> unit, CancellationToken working) => await _runner.RunAsync(
+        state, unit(database.Known ?? await InSessionAsync("convert", (_, server) => Task.FromResult(server), working).ConfigureAwait(false)), working).ConfigureAwait(false);
 
     public Task<T> InSessionAsync<T>(string operation, Func<PgSession, PartmanServer, Task<T>> work, CancellationToken cancellationToken) => database.RunAsync(operation, async (session, server) =>
     {
@@ -299,6 +349,10 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         await InSessionAsync("validate", (session, server) => session.ExecuteAsync(
             $"UPDATE {server.OwnSchema.Quoted}.operation SET detail = detail || '{{\"isValidated\": true}}' WHERE id = $1", PgParameter.BigInt(pair.State.Id)), working).ConfigureAwait(false);
     }
+
+    private static PartmanConversionException Gone(ConversionState state, string what) => new(
+        state.Table, $"Conversion '{state.Id}' of '{state.Table}': its {what} is gone.",
+        state.Phase is ConversionPhase.Created or ConversionPhase.Copying ? "Somebody dropped it; abort the conversion." : "Somebody dropped it; delete the row of the conversion from the table of operations.");
 
     private static PartmanConversionException Wrong(Conversion told, string hint) =>
         new(told.Table, $"Conversion '{told.Id}' of '{told.Table}' is '{told.Phase}', which does not allow that.", hint);

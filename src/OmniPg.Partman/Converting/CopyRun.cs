@@ -68,7 +68,8 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     {
         var (live, other) = isForward ? (pair.Plain, pair.Parted) : (pair.Parted, pair.Plain);
         var table = pair.State.Table;
-        var beside = ConversionState.Beside(table, Replacement.NewEnd);
+        // As the exchange names it.
+        var beside = isForward ? other.Name : new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, Replacement.NewEnd));
         var fallback = pair.Set.Default?.Name;
         return new PlanUnit
         {

@@ -15,6 +15,10 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
     /// <summary>The check that spares the attach its scan. From now on it refuses rows behind the cut, and so nobody may forget it.</summary>
     public const string Check = "omnipg_legacy";
 
+    /// <summary>The part of the way to the end of the table behind which it must not be bounded any more.</summary>
+    public const double Patience = 0.75;
+
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private readonly UnitRunner _runner = new(database, options, time);
 
     private static QualifiedName CheckedName(ConversionState state) => new(state.Table.Schema, Replacement.Named(state.Table.Name.Value, KeyEnd));
@@ -86,22 +90,39 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
     }
 
     /// <summary>Statements that leave nothing of it on the table.</summary>
-    public static IEnumerable<string> Undone(Converter.Pair pair)
+    public static IEnumerable<string> Undone(Converter.Half pair)
     {
         yield return $"ALTER TABLE ONLY {pair.Plain.Name.Quoted} DROP CONSTRAINT IF EXISTS {Check}";
         if (pair.Plain.Indexes.Any(i => i.Name == CheckedName(pair.State).Name.Value))
             yield return $"DROP INDEX {CheckedName(pair.State).Quoted}";
     }
 
-    /// <summary>Takes the check away before the clock comes to where it refuses every new row; the conversion has to begin anew.</summary>
-    public Task LetGoAsync(Converter.Pair pair, CancellationToken working) => converter.RunAsync(pair.On(pair.Plain), server => new PlanUnit
+    /// <summary>Takes the check away before it refuses every new row; the proof has to begin anew.</summary>
+    public Task LetGoAsync(Converter.Half half, CancellationToken working) => converter.RunAsync(half.Alone, server => new PlanUnit
     {
         Kind = "let-go",
-        Reason = $"'{pair.State.Table}' takes rows of any time again.",
-        Statements = [$"LOCK TABLE ONLY {pair.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"ALTER TABLE ONLY {pair.Plain.Name.Quoted} DROP CONSTRAINT IF EXISTS {Check}"],
-        Locks = [new SqlPlanLock(pair.Plain.Name, PgLockMode.AccessExclusive)],
-        Holds = pair.State.IsStill(server),
+        Reason = $"'{half.State.Table}' takes rows at or behind its end again.",
+        Statements = [$"LOCK TABLE ONLY {half.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"ALTER TABLE ONLY {half.Plain.Name.Quoted} DROP CONSTRAINT IF EXISTS {Check}"],
+        Locks = [new SqlPlanLock(half.Plain.Name, PgLockMode.AccessExclusive)],
+        Holds = half.State.IsStill(server),
     }, working);
+
+    /// <summary>Whether the ids of a table have come so near to its end that it must not be bounded any more.</summary>
+    public async Task<bool> IsLateAsync(Converter.Half half, CancellationToken cancellationToken) =>
+        await NewestAsync(half, cancellationToken).ConfigureAwait(false) is { } newest && newest >= LastId(half);
+
+    private static long LastId(Converter.Half half)
+    {
+        var (begun, cut) = (half.State.Detail.Begun!.Value, half.Alone.Key.Read(new BoundText.Value(half.State.Detail.Cut!)).Id!.Value);
+        return begun + (long)(((Int128)cut - begun) * (int)(Patience * 100) / 100);
+    }
+
+    private Task<long?> NewestAsync(Converter.Half half, CancellationToken cancellationToken) => converter.InSessionAsync("look", async (session, _) =>
+    {
+        var column = half.Alone.Key.Column.Quoted;
+        return await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {half.Plain.Name.Quoted} AS s WHERE s.{column} IS NOT NULL ORDER BY s.{column} DESC LIMIT 1").ConfigureAwait(false) is string text
+            ? SetReader.KeyOf(half.Alone, text).Id : null;
+    }, cancellationToken);
 
     // Where the former table ends, and the partitions made beside it begin.
     private static PartitionBound? Cut(Converter.Pair pair) =>
@@ -150,13 +171,60 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
         try
         {
             if (isProved is not true)
-                await converter.RunAsync(pair.On(pair.Plain), server => Proof(server, pair, cut), working).ConfigureAwait(false);
+                await ProveInTimeAsync(pair, cut, working).ConfigureAwait(false);
         }
         catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.CheckViolation)
         {
             await LetGoAsync(pair, working).ConfigureAwait(false);
             throw behind;
         }
+    }
+
+    // As long as it takes, but not until writers come to where they are refused: half of what is left when somebody resumes behind its deadline.
+    private async Task ProveInTimeAsync(Converter.Pair pair, PartitionBound cut, CancellationToken working)
+    {
+        var isPast = await LimitAsync(pair, cut, working).ConfigureAwait(false);
+        using var proving = CancellationTokenSource.CreateLinkedTokenSource(working);
+        var proof = converter.RunAsync(pair.On(pair.Plain), server => Proof(server, pair, cut), proving.Token);
+        var isLate = false;
+        try
+        {
+            var pause = LookEvery;
+            while (!isLate && await Task.WhenAny(proof, Task.Delay(pause, time, working)).ConfigureAwait(false) != proof)
+            {
+                var began = time.GetTimestamp();
+                isLate = await isPast().ConfigureAwait(false);
+                // Without an index of its own the newest id is a scan.
+                pause = time.GetElapsedTime(began) * 10 is var longer && longer > LookEvery ? longer : LookEvery;
+            }
+        }
+        finally
+        {
+            if (!proof.IsCompleted)
+                await proving.CancelAsync().ConfigureAwait(false);
+            await proof.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        if (isLate && !proof.IsCompletedSuccessfully)
+        {
+            await LetGoAsync(pair, working).ConfigureAwait(false);
+            throw new PartmanConversionException(pair.State.Table, $"The proof that '{pair.State.Table}' holds nothing at or behind '{cut}' took until writers were near to that, and was given up; the table takes all rows again.", "Abort the conversion and begin it with a larger safety window, or resume it when less is written.");
+        }
+        await proof.ConfigureAwait(false);
+    }
+
+    private async Task<Func<Task<bool>>> LimitAsync(Converter.Pair pair, PartitionBound cut, CancellationToken working)
+    {
+        if (pair.State.Detail.Deadline is { } deadline)
+        {
+            var half = pair.Set.Now + ((cut.Time!.Value - pair.Set.Clock.Time!.Value) / 2);
+            var limit = deadline > pair.Set.Now ? deadline : half;
+            return async () => await converter.InSessionAsync("look", (session, _) => session.ScalarAsync("SELECT pg_catalog.now() >= $1", PgParameter.Instant(limit)), working).ConfigureAwait(false) is true;
+        }
+        var newest = await NewestAsync(pair, working).ConfigureAwait(false) ?? pair.State.Detail.Begun ?? 0;
+        // A conversion that an older version began has no beginning of that kind.
+        var last = pair.State.Detail.Begun is not null ? LastId(pair) : newest;
+        var most = last > newest ? last : newest + (long)(((Int128)cut.Id!.Value - newest) / 2);
+        return async () => await NewestAsync(pair, working).ConfigureAwait(false) >= most;
     }
 
     private static PlanUnit Bound(PartmanServer server, Converter.Pair pair, PartitionBound cut) => new()

@@ -70,12 +70,11 @@ internal static class SetDefinition
         else
         {
             var (steps, newest) = (new IdSteps(wish.IdOffset, wish.IdInterval!.Value), await EndAsync("DESC").ConfigureAwait(false));
-            var (begin, end) = (steps.AtOrBelow(wish.IdStart ?? (fromNewest ? newest : oldest)?.Id ?? wish.IdOffset), steps.Above(newest?.Id ?? wish.IdOffset));
-            var count = ((Int128)end - begin) / steps.Step;
+            var (begin, last) = (Begin(state, steps, wish.IdStart ?? (fromNewest ? newest : oldest)?.Id ?? wish.IdOffset), Begin(state, steps, newest?.Id ?? wish.IdOffset));
+            var count = (((Int128)last - begin) / steps.Step) + 1;
             if (count > MostAtFirst)
                 throw TooMany(state, begin.ToString(CultureInfo.InvariantCulture));
-            var boundaries = Enumerable.Range(0, (int)Int128.Max(count, 1) + wish.Premake + 1).Select(n => PartitionBound.Of(checked(begin + (n * steps.Step))));
-            (ranges, anchor) = (NewRanges.Named(state, boundaries), wish.IdOffset.ToString(CultureInfo.InvariantCulture));
+            (ranges, anchor) = (NewRanges.Named(state, Boundaries(state, steps, begin, (int)Int128.Max(count, 1) + wish.Premake + 1)), wish.IdOffset.ToString(CultureInfo.InvariantCulture));
         }
         return (state with { Set = state.Set with { Anchor = server.UsesExtension ? null : anchor } }, ranges);
     }
@@ -224,10 +223,29 @@ internal static class SetDefinition
     private static (IReadOnlyList<NewRange> Ranges, string Anchor) FirstIds(SetState state, PartitionSetOptions wish)
     {
         var steps = new IdSteps(wish.IdOffset, wish.IdInterval!.Value);
-        var begin = steps.AtOrBelow(wish.IdStart ?? wish.IdOffset);
-        var boundaries = Enumerable.Range(0, wish.Premake + 2).Select(n => PartitionBound.Of(checked(begin + (n * steps.Step))));
-        return (NewRanges.Named(state, boundaries), wish.IdOffset.ToString(CultureInfo.InvariantCulture));
+        var begin = Begin(state, steps, wish.IdStart ?? wish.IdOffset);
+        var ranges = NewRanges.Named(state, Boundaries(state, steps, begin, wish.Premake + 2));
+        return ranges.Count > 0 ? (ranges, wish.IdOffset.ToString(CultureInfo.InvariantCulture)) : throw NoneBehind(state, begin, null);
     }
+
+    private static long Begin(SetState state, IdSteps steps, long id)
+    {
+        try
+        {
+            return steps.AtOrBelow(id);
+        }
+        catch (OverflowException error)
+        {
+            throw NoneBehind(state, id, error);
+        }
+    }
+
+    // Where the numbers of the column end, so do the partitions.
+    private static IEnumerable<PartitionBound> Boundaries(SetState state, IdSteps steps, long begin, int most) =>
+        Enumerable.Range(0, most).Select(n => begin + ((Int128)n * steps.Step)).TakeWhile(b => b <= state.Key.HighestId).Select(b => PartitionBound.Of((long)b));
+
+    private static InvalidPartitionDefinitionException NoneBehind(SetState state, long begin, Exception? error) => new(
+        state.Table, [new(InvalidDefinitionReason.Start, $"Around '{begin}' there is no partition of '{state.Set.IdInterval}' ids whose bounds column '{state.Key.Column}' ({state.Key.Type}) can hold.")], inner: error);
 
     // From an oldest row on nothing is left out: what retires at once does it then.
     private static async Task<(IReadOnlyList<NewRange> Ranges, string Anchor)> FirstTimesAsync(

@@ -8,9 +8,12 @@ internal static class SetCheck
     private static readonly TimeSpan Idle = TimeSpan.FromDays(2);
 
     /// <summary>Looks at every set, and at what was left alone beside them.</summary>
-    public static async Task<CheckResult> AllAsync(PartmanDatabase database, CancellationToken cancellationToken)
+    public static async Task<CheckResult> AllAsync(PartmanDatabase database, Converter converter, CancellationToken cancellationToken)
     {
-        var sets = await database.RunAsync("check", (session, server) => SetReader.ConfiguredAsync(session, server, null), cancellationToken).ConfigureAwait(false);
+        var (sets, open) = await database.RunAsync("check", async (session, server) => (
+            await SetReader.ConfiguredAsync(session, server, null).ConfigureAwait(false), await ConversionState.ListAsync(session, server, "o.finished_at IS NULL").ConfigureAwait(false)), cancellationToken).ConfigureAwait(false);
+        // Behind the swap a set is whole; until then, and where it is used no more, it lacks what a conversion has still to make.
+        var unfinished = open.Where(c => c.Phase != ConversionPhase.Swapped).Select(c => c.Detail.Copy).ToHashSet();
         var findings = new List<SetFinding>();
         foreach (var set in sets)
         {
@@ -19,7 +22,7 @@ internal static class SetCheck
                 findings.AddRange(set.Error is { } error ? throw error : await database.RunAsync("check", async (session, _) =>
                 {
                     await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-                    return await FindAsync(session, (await SetReader.StatesAsync(session, [set]).ConfigureAwait(false))[0]).ConfigureAwait(false);
+                    return await FindAsync(session, (await SetReader.StatesAsync(session, [set]).ConfigureAwait(false))[0], isHalfMade: unfinished.Contains(set.Oid)).ConfigureAwait(false);
                 }, cancellationToken).ConfigureAwait(false));
             }
             catch (PartmanException error)
@@ -27,14 +30,17 @@ internal static class SetCheck
                 findings.Add(new SetFinding(set.Name, FindingKind.Configuration, FindingLevel.Critical, error.Message));
             }
         }
-        var late = await database.RunAsync("check", (session, server) => ConversionState.ListAsync(session, server, ConversionState.IsLate), cancellationToken).ConfigureAwait(false);
+        var late = await converter.LateAsync(cancellationToken).ConfigureAwait(false);
         findings.AddRange(late.Select(c => new SetFinding($"{c.Table.Schema!.Value.Value}.{c.Table.Name.Value}", FindingKind.Conversion, FindingLevel.Critical, $"Conversion '{c.Id}' of '{c.Table}' was left alone, and from '{c.Detail.Cut}' on the table refuses every row.")));
         var copied = await database.RunAsync("check", RegroupLeftovers.OfAllAsync, cancellationToken).ConfigureAwait(false);
         findings.AddRange(copied.Select(c => new SetFinding(c, FindingKind.Repartition, FindingLevel.Warning, $"Partitions of '{c}' are being copied for a repartitioning; where none is at work, repartition again or abort it.")));
         return new CheckResult(sets.Count, findings);
     }
 
-    private static async Task<IReadOnlyList<SetFinding>> FindAsync(PgSession session, SetState state)
+    /// <param name="session">A session in a transaction with readable text.</param>
+    /// <param name="state">The set.</param>
+    /// <param name="isHalfMade">Whether a conversion is still making it, or swapped it back.</param>
+    private static async Task<IReadOnlyList<SetFinding>> FindAsync(PgSession session, SetState state, bool isHalfMade)
     {
         if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
@@ -48,7 +54,7 @@ internal static class SetCheck
         if (state.Set is { AutomaticMaintenance: true, LastMaintenance: { } last } && state.Now - last > Idle)
             Add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' was at '{PartitionBound.Of(last)}'{(state.Set.InProgress is { } work ? $": {work} is under way" : "")}.");
         // An undo makes no partitions ahead, leaves rows in the default and tables behind: that is what it does.
-        if (state.Set.InProgress != SetRow.Undoing)
+        if (state.Set.InProgress != SetRow.Undoing && !isHalfMade)
             await MaintainedAsync(session, state, Add).ConfigureAwait(false);
         foreach (var index in await InvalidAsync(session, state).ConfigureAwait(false))
             Add(FindingKind.InvalidIndex, FindingLevel.Warning, $"The index '{index}' is invalid.");

@@ -263,7 +263,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
         IReadOnlyList<bool> isLate = !server.HasOwn ? [] : questions.Ask(
             $"WITH noted AS (INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value) "
-                + $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {ConversionState.IsLate})",
+                + $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {ConversionState.MayBeLate})",
             row => row.GetBoolean(0), failed);
         questions.Commit();
         await questions.SendAsync().ConfigureAwait(false);

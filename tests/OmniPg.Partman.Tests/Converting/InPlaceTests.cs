@@ -216,6 +216,140 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
         (await Partman.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token)).Phase.Should().Be(ConversionPhase.Finished);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_bounded_table_whose_partitioned_one_somebody_dropped_is_let_go_and_given_up(bool isLetGo)
+    {
+        await Run(Table);
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, By(ConversionStrategy.AttachAsLegacy), new Watch(c => Stop(c, ConversionStep.Swap, stop)), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+        await Run("DROP TABLE orders_omnipg_new; UPDATE omnipg_partman.operation SET detail = detail || jsonb_build_object('deadline', now() - interval '1 second')");
+        var id = (await Partman.ListConversionsAsync(Token)).Single().Id;
+
+        (await Partman.Awaiting(p => p.ResumeConversionAsync(id, cancellationToken: Token)).Should().ThrowAsync<PartmanConversionException>()).Which.Message.Should().Contain("abort the conversion");
+        if (isLetGo)
+            await Partman.MaintainAsync(Only(Events), cancellationToken: Token);
+        var checks = await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conname = 'omnipg_legacy'");
+        var aborted = await Partman.AbortConversionAsync(id, Token);
+
+        checks.Should().Be(isLetGo ? 0 : 1);
+        aborted.Phase.Should().Be(ConversionPhase.Aborted);
+        (await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conname = 'omnipg_legacy'")).Should().Be(0);
+        (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE '%omnipg%' AND relnamespace = 'public'::regnamespace")).Should().Be(0);
+        (await Ask<string[]>("SELECT array_agg(DISTINCT parent_table) FROM omnipg_partman.part_config")).Should().Equal("public.events");
+        (await Partman.ConvertAsync(Orders, By(ConversionStrategy.AttachAsLegacy), cancellationToken: Token)).Phase.Should().Be(ConversionPhase.Finished);
+    }
+
+    private const string ById =
+        """
+        CREATE TABLE orders (id bigint PRIMARY KEY, note text);
+        INSERT INTO orders SELECT n, 'n' || n FROM generate_series(1, 100) n;
+        """;
+
+    private static ConversionOptions Hundreds() =>
+        new() { Strategy = ConversionStrategy.AttachAsLegacy, Set = new PartitionSetOptions { Control = "id", IdInterval = 100, Premake = 2 } };
+
+    [Fact]
+    public async Task A_table_by_id_that_was_left_bounded_is_let_go_when_three_quarters_of_its_ids_are_used_up()
+    {
+        await Run(ById);
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, Hundreds(), new Watch(c => Stop(c, ConversionStep.Swap, stop)), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+        const string Bounded = "SELECT count(*) FROM pg_constraint WHERE conname = 'omnipg_legacy' AND convalidated";
+
+        // From 100 to 300, where the table is to end.
+        await Run("INSERT INTO orders VALUES (249, '')");
+        await Partman.MaintainAsync(Only(Events), cancellationToken: Token);
+        var (still, quiet) = (await Ask<long>(Bounded), (await Partman.CheckAsync(Token)).Findings);
+        await Run("INSERT INTO orders VALUES (250, '')");
+        var found = (await Partman.CheckAsync(Token)).Findings;
+        await Partman.MaintainAsync(Only(Events), cancellationToken: Token);
+
+        still.Should().Be(1);
+        quiet.Should().BeEmpty();
+        found.Should().ContainSingle().Which.Should().Match<SetFinding>(f => f.Kind == FindingKind.Conversion && f.Level == FindingLevel.Critical);
+        (await Ask<long>(Bounded)).Should().Be(0);
+        await Run("INSERT INTO orders VALUES (1000, ''); DELETE FROM orders WHERE id = 1000");
+        (await Partman.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token)).Phase.Should().Be(ConversionPhase.Finished);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_proof_that_takes_until_writers_are_near_the_end_is_given_up_and_the_table_takes_all_rows_again(bool isByTime)
+    {
+        await Run(isByTime ? Table : ById);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, isByTime ? By(ConversionStrategy.AttachAsLegacy) : Hundreds(), new Watch(c => Stop(c, ConversionStep.Swap, stop)), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+        // As a run leaves it that is killed between bound and proof.
+        await Run("UPDATE pg_constraint SET convalidated = false WHERE conname = 'omnipg_legacy'; UPDATE omnipg_partman.operation SET detail = detail || jsonb_build_object('deadline', now() + interval '2 seconds') WHERE detail ->> 'deadline' IS NOT NULL");
+        var patient = Client(o => (o.LockTimeout, o.LockAttempts) = (TimeSpan.FromSeconds(60), 1));
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await other.BeginTransactionAsync(Token);
+        await new Npgsql.NpgsqlCommand("LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE", other).ExecuteNonQueryAsync(Token);
+        Task WaitingAsync(string mode) => Eventually.TrueAsync(() => Ask<bool>($"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass AND mode = '{mode}')"), mode, cancellationToken: Token);
+
+        var resumed = patient.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token);
+        await WaitingAsync("ShareUpdateExclusiveLock");
+        if (!isByTime)
+            await Run("INSERT INTO orders VALUES (250, '')");
+        await WaitingAsync("AccessExclusiveLock");
+        await transaction.RollbackAsync(Token);
+
+        (await FluentActions.Awaiting(() => resumed).Should().ThrowAsync<PartmanConversionException>()).Which.Message.Should().StartWith("The proof that 'public.orders' holds nothing at or behind '");
+        (await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conname = 'omnipg_legacy'")).Should().Be(0);
+        (await Partman.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token)).Phase.Should().Be(ConversionPhase.Finished);
+    }
+
+    [Theory]
+    [InlineData(ConversionStrategy.AttachAsLegacy)]
+    [InlineData(ConversionStrategy.DrainDefault)]
+    [InlineData(ConversionStrategy.CopyAndSwap)]
+    public async Task Near_the_end_of_its_numbers_a_table_is_converted_or_refused_with_the_reason(ConversionStrategy strategy)
+    {
+        await Run("CREATE TABLE orders (id smallint PRIMARY KEY, note text); INSERT INTO orders VALUES (30000, 'a'), (32767, 'b')");
+        var options = new ConversionOptions { Strategy = strategy, Set = new PartitionSetOptions { Control = "id", IdInterval = 1000, Premake = 2 } };
+
+        var convert = () => Partman.ConvertAsync(Orders, options, cancellationToken: Token);
+
+        if (strategy == ConversionStrategy.CopyAndSwap)
+        {
+            (await convert()).Phase.Should().Be(ConversionPhase.Swapped);
+            (await Ask<string[]>("SELECT array_agg(tableoid::regclass || ' ' || note ORDER BY id) FROM orders")).Should().Equal("orders_p30000 a", "orders_default b");
+        }
+        else if (strategy == ConversionStrategy.DrainDefault)
+        {
+            (await convert.Should().ThrowAsync<PartitionSetConfigurationException>()).Which.Message.Should().Contain("32767");
+        }
+        else
+        {
+            (await convert.Should().ThrowAsync<InvalidPartitionDefinitionException>()).Which.Reasons.Should().ContainSingle().Which.Should().Match<InvalidDefinition>(r => r.Reason == InvalidDefinitionReason.Interval && r.Text.Contains("'32767'"));
+        }
+    }
+
+    [Fact]
+    public async Task A_set_that_a_conversion_is_still_making_lacks_nothing()
+    {
+        await Run(Table);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var findings = new List<SetFinding>();
+        foreach (var step in new[] { ConversionStep.Create, ConversionStep.Swap, ConversionStep.Drain })
+        {
+            using var here = CancellationTokenSource.CreateLinkedTokenSource(Token);
+            var open = (await Partman.ListConversionsAsync(Token)).SingleOrDefault();
+            await Partman.Awaiting(p => open is null ? p.ConvertAsync(Orders, By(ConversionStrategy.DrainDefault), new Watch(c => Stop(c, step, here)), here.Token) : p.ResumeConversionAsync(open.Id, new Watch(c => Stop(c, step, here)), here.Token))
+                .Should().ThrowAsync<OperationCanceledException>();
+            findings.AddRange((await Partman.CheckAsync(Token)).Findings);
+        }
+
+        findings.Should().BeEmpty();
+    }
+
     [Fact]
     public async Task A_row_behind_the_cut_that_came_before_the_bound_ends_it_and_the_table_takes_all_rows_again()
     {

@@ -188,6 +188,26 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
         (await Ask<string[]>("SELECT array_agg(pg_get_indexdef(indexrelid, 1, true) ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = 'orders'::regclass")).Should().Equal("note", "no", "id");
     }
 
+    [Theory]
+    [InlineData(52)]
+    [InlineData(55)]
+    [InlineData(63)]
+    public async Task A_table_whose_name_is_nearly_as_long_as_the_server_lets_it_be_goes_there_and_back_and_again(int length)
+    {
+        var table = QualifiedName.Create("public", "orders".PadRight(length, 'x'));
+        await Run(Table + $"ALTER TABLE orders RENAME TO {table.Name.Quoted}");
+
+        var there = await Partman.ConvertAsync(table, Fives(), cancellationToken: Token);
+        await Partman.SwapBackAsync(there.Id, cancellationToken: Token);
+        var back = await Partman.FinishConversionAsync(there.Id, Token);
+        var again = await Partman.ConvertAsync(table, Fives(), cancellationToken: Token);
+        await Partman.FinishConversionAsync(again.Id, Token);
+
+        back.Phase.Should().Be(ConversionPhase.Finished);
+        (await Ask<string[]>("SELECT array_agg(parent_table) FROM omnipg_partman.part_config")).Should().Equal($"public.{table.Name.Value}");
+        (await Ask<string[]>("SELECT array_agg(c.relname::text) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition")).Should().Equal(table.Name.Value);
+    }
+
     [Fact]
     public async Task Writers_that_hand_on_a_unique_value_before_every_batch_do_not_end_the_copy()
     {
