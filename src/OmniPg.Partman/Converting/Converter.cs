@@ -264,11 +264,30 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     public async Task RunAsync(SetState state, Func<PartmanServer, PlanUnit> unit, CancellationToken working) => await _runner.RunAsync(
         state, unit(database.Known ?? await InSessionAsync("convert", (_, server) => Task.FromResult(server), working).ConfigureAwait(false)), working).ConfigureAwait(false);
 
-    public Task<T> InSessionAsync<T>(string operation, Func<PgSession, PartmanServer, Task<T>> work, CancellationToken cancellationToken) => database.RunAsync(operation, async (session, server) =>
+    /// <summary>Works in one transaction with readable text, which is opened in one round trip: a copy has thousands of them.</summary>
+    public Task<T> InSessionAsync<T>(string operation, Func<PgSession, PartmanServer, Task<T>> work, CancellationToken cancellationToken) => database.RunEachAsync(operation, async (session, server) =>
     {
-        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-        await session.ExecuteAsync(AllRows).ConfigureAwait(false);
-        return await work(session, server).ConfigureAwait(false);
+        using var questions = new Questions(session);
+        questions.BeginWriting();
+        foreach (var setting in SetReader.ReadableText.Split("; "))
+            questions.Tell(setting);
+        questions.Tell(AllRows);
+        try
+        {
+            await questions.SendAsync().ConfigureAwait(false);
+        }
+        catch (Npgsql.PostgresException error) when (error.SqlState == Npgsql.PostgresErrorCodes.FeatureNotSupported)
+        {
+            // A standby has no transaction that writes. What only asks is answered there, and what writes is refused by its own statement.
+            return await session.InTransactionAsync(async () =>
+            {
+                await session.ExecuteAsync($"{SetReader.ReadableText}; {AllRows}").ConfigureAwait(false);
+                return await work(session, server).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+        }
+        var result = await work(session, server).ConfigureAwait(false);
+        await session.ExecuteAsync(SessionSettings.Commit).ConfigureAwait(false);
+        return result;
     }, cancellationToken);
 
     // The rest of the partitions where there are many, and then the writers' notes.

@@ -6,6 +6,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     private const int NotesAtOnce = 5000;
     private const int MostNotesAtOnce = 1_000_000;
     private const int ComparedAtOnce = 50_000;
+    private const int ComparedTogether = 2;
     private const int MostRounds = 1000;
     private const int MostCollisions = 20;
 
@@ -16,11 +17,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         for (var round = 0; ; round++)
         {
             await CopyAsync(sync, working).ConfigureAwait(false);
-            await database.RunEachAsync("analyze", async (session, _) => await session.Unlimited.ExecuteTextAsync($"ANALYZE {to.Name.Quoted}").ConfigureAwait(false), working).ConfigureAwait(false);
-            if (!await CatchUpAsync(sync, 0, working).ConfigureAwait(false))
-                continue;
-            var files = await converter.InSessionAsync("compare", async (session, _) => new Files((await FilesAsync(session, pair.Plain).ConfigureAwait(false))!, (await FilesAsync(session, pair.Parted).ConfigureAwait(false))!), working).ConfigureAwait(false);
-            if (!await CompareAsync(sync, isForward, working).ConfigureAwait(false) || !await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false))
+            if (await ProvedAsync(sync, to, isForward, working).ConfigureAwait(false) is not { } files)
                 continue;
             progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Swap, 0, pair.State.Detail.EstimatedRows));
             for (; round < MostRounds; round++)
@@ -49,6 +46,29 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             }
             if (round >= MostRounds)
                 throw new PartmanConversionException(pair.State.Table, $"Writers of '{pair.State.Table}' were faster than the copy in {MostRounds} rounds.", "Resume it when less is written.");
+        }
+    }
+
+    /// <summary>Compares both tables. Null where a TRUNCATE came in between, and the copy begins anew.</summary>
+    private async Task<Files?> ProvedAsync(RowSync sync, LiveTable to, bool isForward, CancellationToken working)
+    {
+        // What the planner knows of the copy is needed when it is in use, and not before.
+        using var analyzing = CancellationTokenSource.CreateLinkedTokenSource(working);
+        var analyzed = database.RunEachAsync("analyze", async (session, _) => await session.Unlimited.ExecuteTextAsync($"ANALYZE {to.Name.Quoted}").ConfigureAwait(false), analyzing.Token);
+        try
+        {
+            if (!await CatchUpAsync(sync, 0, working).ConfigureAwait(false))
+                return null;
+            var files = await converter.InSessionAsync("compare", async (session, _) => new Files((await FilesAsync(session, pair.Plain).ConfigureAwait(false))!, (await FilesAsync(session, pair.Parted).ConfigureAwait(false))!), working).ConfigureAwait(false);
+            if (!await CompareAsync(sync, isForward, working).ConfigureAwait(false))
+                return null;
+            await analyzed.ConfigureAwait(false);
+            return await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false) ? files : null;
+        }
+        finally
+        {
+            await analyzing.CancelAsync().ConfigureAwait(false);
+            await ((Task)analyzed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -116,22 +136,21 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     {
         for (var collisions = 0; ;)
         {
-            var state = await converter.InSessionAsync("copy", (session, server) => ConversionState.OfAsync(session, server, pair.State.Id), working).ConfigureAwait(false);
-            var detail = state.Detail;
-            if (detail.IsCopied)
-                return;
+            ConversionState? copied;
             try
             {
-                var rows = await converter.InSessionAsync("copy", async (session, server) =>
+                copied = await converter.InSessionAsync("copy", async (session, server) =>
                 {
+                    var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
+                    var detail = state.Detail;
+                    if (detail.IsCopied)
+                        return null;
                     var unlimited = session.Unlimited;
                     var end = await sync.EndOfBatchAsync(unlimited, detail.Checkpoint, detail.BatchSize).ConfigureAwait(false);
-                    var copied = detail.Rows + await sync.CopyAsync(unlimited, detail.Checkpoint, end).ConfigureAwait(false);
-                    await state.NoteAsync(session, server, end, end is null, copied).ConfigureAwait(false);
-                    return copied;
+                    var rows = detail.Rows + await sync.CopyAsync(unlimited, detail.Checkpoint, end).ConfigureAwait(false);
+                    await state.NoteAsync(session, server, end, end is null, rows).ConfigureAwait(false);
+                    return state with { Detail = detail with { Rows = rows } };
                 }, working).ConfigureAwait(false);
-                collisions = 0;
-                progress?.Report(new ConversionProgress(state.Id, ConversionStep.Copy, rows, detail.EstimatedRows));
             }
             catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation && ++collisions < MostCollisions)
             {
@@ -139,8 +158,12 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                 await CatchUpAsync(sync, 0, working).ConfigureAwait(false);
                 continue;
             }
-            if (detail.Pause > TimeSpan.Zero)
-                await Task.Delay(detail.Pause, time, working).ConfigureAwait(false);
+            if (copied is not { Detail: var done })
+                return;
+            collisions = 0;
+            progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Copy, done.Rows, done.EstimatedRows));
+            if (done.Pause > TimeSpan.Zero)
+                await Task.Delay(done.Pause, time, working).ConfigureAwait(false);
             await CatchUpAsync(sync, NotesAtOnce, working).ConfigureAwait(false);
         }
     }
@@ -154,11 +177,11 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             {
                 var (notes, isTruncated) = await converter.InSessionAsync("catch up", async (session, server) =>
                 {
-                    var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
                     var (ids, isTruncated) = await sync.NotesAsync(session, most).ConfigureAwait(false);
                     // As many as were asked for: there may be more, and over a long copy the log would grow without end.
                     if (ids.Length <= left && ids.Length < most && !isTruncated)
                         return (0, false);
+                    var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
                     if (isTruncated)
                     {
                         await session.ExecuteAsync(sync.Empty).ConfigureAwait(false);
@@ -190,30 +213,42 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         }
     }
 
-    /// <summary>Compares both tables range by range. False where a TRUNCATE came in between.</summary>
+    /// <summary>Compares both tables range by range, two at a time: each is a snapshot of its own. False where a TRUNCATE came in between.</summary>
     /// <exception cref="ConversionVerificationException">They are not equal.</exception>
     private async Task<bool> CompareAsync(RowSync sync, bool isForward, CancellationToken working)
     {
-        string[]? after = null;
-        for (var rows = 0L; ;)
+        using var comparing = CancellationTokenSource.CreateLinkedTokenSource(working);
+        var running = new Queue<Task<long?>>();
+        try
         {
-            var (compared, end) = await converter.InSessionAsync("compare", async (session, _) =>
+            var rows = 0L;
+            for (var (after, isLast) = ((string[]?)null, false); !isLast || running.Count > 0;)
             {
-                var end = await sync.EndOfBatchAsync(session.Unlimited, after, ComparedAtOnce).ConfigureAwait(false);
-                return (await sync.CompareAsync(session.Unlimited, after, end).ConfigureAwait(false), end);
-            }, working).ConfigureAwait(false);
-            if (compared is null)
-                return false;
-            if (compared.Rows != compared.Copied || !compared.IsSame)
-            {
-                throw new ConversionVerificationException(pair.State.Table,
-                    $"from key ({(after is null ? "the first" : string.Join(", ", after))}) up to ({(end is null ? "the last" : string.Join(", ", end))}) it has {compared.Copied} rows for {compared.Rows}{(compared.Rows == compared.Copied ? ", with other content" : "")}.", isForward);
+                if (!isLast && running.Count < ComparedTogether)
+                {
+                    var end = await converter.InSessionAsync("compare", (session, _) => sync.EndOfBatchAsync(session.Unlimited, after, ComparedAtOnce), comparing.Token).ConfigureAwait(false);
+                    running.Enqueue(RangeAsync(sync, after, end, isForward, comparing.Token));
+                    (after, isLast) = (end, end is null);
+                    continue;
+                }
+                if (await running.Dequeue().ConfigureAwait(false) is not { } compared)
+                    return false;
+                progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Verify, rows += compared, pair.State.Detail.EstimatedRows));
             }
-            rows += compared.Rows;
-            progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Verify, rows, pair.State.Detail.EstimatedRows));
-            if (end is null)
-                return true;
-            after = end;
+            return true;
         }
+        finally
+        {
+            await comparing.CancelAsync().ConfigureAwait(false);
+            await ((Task)Task.WhenAll(running)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<long?> RangeAsync(RowSync sync, string[]? after, string[]? end, bool isForward, CancellationToken working)
+    {
+        if (await converter.InSessionAsync("compare", (session, _) => sync.CompareAsync(session.Unlimited, after, end), working).ConfigureAwait(false) is not { } compared)
+            return null;
+        return compared.Rows == compared.Copied && compared.IsSame ? compared.Rows : throw new ConversionVerificationException(pair.State.Table,
+            $"from key ({(after is null ? "the first" : string.Join(", ", after))}) up to ({(end is null ? "the last" : string.Join(", ", end))}) it has {compared.Copied} rows for {compared.Rows}{(compared.Rows == compared.Copied ? ", with other content" : "")}.", isForward);
     }
 }

@@ -28,7 +28,7 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
     public const int NotesUnderLock = 1000;
 
     // Text, because the sum of one row must not depend on where its values lie. The settings of SetReader.ReadableText hold for both sides.
-    private string HashOf(string alias) => $"COALESCE(sum(pg_catalog.hashtextextended(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}"))})::text, 0)::numeric), 0)";
+    private string HashOf(string alias) => $"COALESCE(sum(pg_catalog.hashtextextended(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}"))})::text, 0)), 0)";
 
     private string Columns(string alias) => string.Join(", ", columns.Select(c => $"{alias}.{c}"));
 
