@@ -1,5 +1,5 @@
 // Commands, each on a server of its own:
-//   kills [--kills N] [--seed S]   a process that converts a table under writers is killed N times, and another one goes on
+//   kills [--kills N] [--seed S] [--strategy CopyAndSwap|AttachAsLegacy|DrainDefault]   a process that converts a table under writers is killed N times, and another one goes on
 //   undo-kills [--kills N] [--seed S]   the same with a process that undoes sets
 //   convert [ROWS]                 a conversion, idle and under writers, beside INSERT … SELECT and partition_data_proc, with its parts
 //   days [--days N] [--rounds R]   a set of many days made, and looked at when nothing is to do, beside create_parent and run_maintenance
@@ -13,7 +13,7 @@ switch (args.FirstOrDefault())
         await KillStress.RunAsync(args);
         break;
     case "converter":
-        await KillStress.ConvertAsync(args[1]);
+        await KillStress.ConvertAsync(args[1], Enum.Parse<OmniPg.Partman.ConversionStrategy>(args[2]));
         break;
     case "undo-kills":
         await UndoKills.RunAsync(KillStress.Number(args, "--kills", 200), KillStress.Number(args, "--seed", 1));
@@ -37,7 +37,7 @@ switch (args.FirstOrDefault())
         await ArchiveBench.RunAsync(KillStress.Number(args, "--rows", 2_000_000), KillStress.Number(args, "--rounds", 3));
         break;
     default:
-        Console.Error.WriteLine("kills | undo-kills [--kills N] [--seed S] · convert [ROWS] · days [--days N] [--rounds R] · sets [--sets N] [--children C] · stalls [--rows N] [--seconds S] · archive [--rows N] [--rounds R]");
+        Console.Error.WriteLine("kills [--strategy S] | undo-kills [--kills N] [--seed S] · convert [ROWS] · days [--days N] [--rounds R] · sets [--sets N] [--children C] · stalls [--rows N] [--seconds S] · archive [--rows N] [--rounds R]");
         Environment.Exit(64);
         break;
 }
