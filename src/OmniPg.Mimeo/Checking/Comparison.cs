@@ -24,21 +24,23 @@ internal sealed class Comparison(TableRun run)
         await validation.AlignAsync(null, null).ConfigureAwait(false);
         // About 64 rows to a part, as far as a list of all parts is not large itself.
         var digits = run.Relation.EstimatedRows is < 16 * 1024 ? 2 : run.Relation.EstimatedRows is < 256 * 1024 ? 3 : 4;
-        var there = await run.Source.AskAsync(run.Spec.Source, source => PartsAsync(source, validation.Source, digits)).ConfigureAwait(false);
-        var here = await PartsAsync(run.Destination, validation.Destination, digits).ConfigureAwait(false);
+        var there = await run.Source.AskAsync(run.Spec.Source, source => PartsAsync(source, validation.Source, validation, digits, here: false)).ConfigureAwait(false);
+        var here = await PartsAsync(run.Destination, validation.Destination, validation, digits, here: true).ConfigureAwait(false);
         string[] differing = [.. there.Keys.Union(here.Keys).Where(part => there.GetValueOrDefault(part) != here.GetValueOrDefault(part)).Order(StringComparer.Ordinal)];
 
         var (counts, rows) = (new long[3], (IReadOnlyList<RowDifference>)[]);
         if (differing.Length > 0)
         {
-            var chosen = string.Create(CultureInfo.InvariantCulture, $"substr({Validation.Hash(KeyOf("r"))}, 1, {digits}) = ANY ('{{{string.Join(',', differing)}}}')");
-            await FindAsync(validation, chosen).ConfigureAwait(false);
+            string Chosen(bool here) => $"{PartOf(validation, digits, here)} = ANY ('{{{string.Join(',', differing)}}}')";
+            await FindAsync(validation, Chosen(here: false), Chosen(here: true)).ConfigureAwait(false);
             foreach (var (kind, count) in await run.Destination.Unlimited.RowsAsync($"SELECT kind, count(*) FROM {Wrong.Quoted} GROUP BY 1", row => (row.GetInt32(0), row.GetInt64(1))).ConfigureAwait(false))
                 counts[kind] = count;
             rows = await run.Destination.Unlimited.RowsAsync(string.Create(CultureInfo.InvariantCulture, $"SELECT key, kind FROM {Wrong.Quoted} ORDER BY key COLLATE \"C\" LIMIT {options.MaxRows}"),
                 row => new RowDifference(row.GetString(0), (RowDifferenceKind)row.GetInt32(1))).ConfigureAwait(false);
+            if (counts[(int)RowDifferenceKind.OtherValues] > 0)
+                validation.WarnOfOthers();
             if (repair && counts.Sum() > 0)
-                await RepairAsync(validation, chosen).ConfigureAwait(false);
+                await RepairAsync(validation, Chosen(here: false)).ConfigureAwait(false);
         }
         if (!repair)
             await validation.PutBackAsync().ConfigureAwait(false);
@@ -49,11 +51,14 @@ internal sealed class Comparison(TableRun run)
     // With a prefix that says of which row; the text alone is the same on both sides, whatever their collations are.
     private string KeyOf(string row) => $"ROW({string.Join(", ", _key.Select(k => $"{row}.{k}"))})::text";
 
-    private async Task<Dictionary<string, (long Rows, string Sum)>> PartsAsync(PgSession session, string rows, int digits) => (await session.Unlimited.RowsAsync(
-        string.Create(CultureInfo.InvariantCulture, $"SELECT part, count(*), {Validation.Sum("h")} FROM (SELECT substr({Validation.Hash(KeyOf("r"))}, 1, {digits}) AS part, {Validation.HashOfRow("r")} AS h FROM ({rows}) AS r) hashed GROUP BY part"),
+    private string PartOf(Validation validation, int digits, bool here) =>
+        string.Create(CultureInfo.InvariantCulture, $"substr({Validation.Hash(validation.Text(run.Spec.Key.Select(PgIdentifier.Create), "r", here))}, 1, {digits})");
+
+    private async Task<Dictionary<string, (long Rows, string Sum)>> PartsAsync(PgSession session, string rows, Validation validation, int digits, bool here) => (await session.Unlimited.RowsAsync(
+        $"SELECT part, count(*), {Validation.Sum("h")} FROM (SELECT {PartOf(validation, digits, here)} AS part, {validation.HashOfRow("r", here)} AS h FROM ({rows}) AS r) hashed GROUP BY part",
         row => (Part: row.GetString(0), Rows: row.GetInt64(1), Sum: row.GetString(2))).ConfigureAwait(false)).ToDictionary(p => p.Part, p => (p.Rows, p.Sum), StringComparer.Ordinal);
 
-    private async Task FindAsync(Validation validation, string chosen)
+    private async Task FindAsync(Validation validation, string chosenThere, string chosenHere)
     {
         var session = run.Destination.Unlimited;
         var (key, hash) = (string.Join(", ", _key), KeyedRows.Beside(run.Columns, "omnipg_hash"));
@@ -63,14 +68,14 @@ internal sealed class Comparison(TableRun run)
         // A row that has lost its cursor value is out of sight for an updater, and not away: its key comes without a hash, and is passed over.
         // All of them come: the parts, of keys as they are written there, do not count them.
         var unseen = run.Spec.Cursor is { } cursor ? $" UNION ALL {Keys(run.Query($"{PgIdentifier.Create(cursor.Column).Quoted} IS NULL"), "''")}" : "";
-        await run.CopyAsync($"{Keys(validation.Source, Validation.HashOfRow("r"))} WHERE {chosen}{unseen}", There, freeze: false, $"{key}, {hash}").ConfigureAwait(false);
+        await run.CopyAsync($"{Keys(validation.Source, validation.HashOfRow("r", here: false))} WHERE {chosenThere}{unseen}", There, freeze: false, $"{key}, {hash}").ConfigureAwait(false);
         // All rows of a key together: a key that was given, and is no primary one, may hold a null, and then several rows have it.
         string Hashes(string rows, string hashed) => $"(SELECT {KeyOf("r")} AS key, string_agg({hashed}, '' ORDER BY {hashed}) AS hash FROM {rows} GROUP BY 1)";
         await session.ExecuteAsync(string.Create(CultureInfo.InvariantCulture,
             $"""
             CREATE TEMP TABLE {Wrong.Name.Quoted} ON COMMIT DROP AS
             SELECT key, CASE WHEN h.hash IS NULL THEN {(int)RowDifferenceKind.MissingHere} WHEN t.hash IS NULL THEN {(int)RowDifferenceKind.MissingAtSource} ELSE {(int)RowDifferenceKind.OtherValues} END AS kind
-            FROM {Hashes($"{There.Quoted} r", "r." + hash)} t FULL JOIN {Hashes($"({validation.Destination}) AS r WHERE {chosen}", Validation.HashOfRow("r"))} h USING (key)
+            FROM {Hashes($"{There.Quoted} r", "r." + hash)} t FULL JOIN {Hashes($"({validation.Destination}) AS r WHERE {chosenHere}", validation.HashOfRow("r", here: true))} h USING (key)
             WHERE t.hash IS DISTINCT FROM h.hash AND t.hash IS DISTINCT FROM ''
             """)).ConfigureAwait(false);
         await session.ExecuteAsync($"ANALYZE {Wrong.Quoted}").ConfigureAwait(false);

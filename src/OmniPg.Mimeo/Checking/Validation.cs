@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OmniPg.Mimeo;
 
 /// <summary>Compares the rows of both sides, but for those that the next refresh brings.</summary>
@@ -9,6 +11,8 @@ internal sealed class Validation(TableRun run)
 {
     private const string Pending = "omnipg_pending";
 
+    private readonly Dictionary<PgIdentifier, (string There, string Here)> _otherwise = [];
+
     /// <summary>The query of the source's rows.</summary>
     public string Source { get; private set; } = run.Query();
 
@@ -19,8 +23,8 @@ internal sealed class Validation(TableRun run)
     public async Task<ValidationResult> RunAsync(ValidationOptions options)
     {
         await AlignAsync(options.Start, options.End).ConfigureAwait(false);
-        var there = await run.Source.AskAsync(run.Spec.Source, source => SumAsync(source, Source, options.Checksum)).ConfigureAwait(false);
-        var here = await SumAsync(run.Destination, Destination, options.Checksum).ConfigureAwait(false);
+        var there = await run.Source.AskAsync(run.Spec.Source, source => SumAsync(source, Source, options.Checksum, here: false)).ConfigureAwait(false);
+        var here = await SumAsync(run.Destination, Destination, options.Checksum, here: true).ConfigureAwait(false);
         await PutBackAsync().ConfigureAwait(false);
         return new ValidationResult(run.Spec.Target, there.Rows, here.Rows, there.Sum, here.Sum, run.Warnings);
     }
@@ -33,6 +37,11 @@ internal sealed class Validation(TableRun run)
         var spec = run.Spec;
         var table = await RelationInfo.FindAsync(run.Destination, spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(spec.Target);
         run.RequireFit(table);
+        foreach (var column in run.Columns)
+        {
+            if (table.Columns.First(c => c.Name == column.Name).Type is var here && here != column.Type)
+                _otherwise[column.Name] = (column.Type, here);
+        }
         if (spec.Kind == ReplicationKind.Logdel)
             Destination += $" WHERE {TableRun.Deleted.Quoted} IS NULL";
         // What is still to come is in the log: applied for the length of the comparison, whose snapshot it goes by.
@@ -61,8 +70,40 @@ internal sealed class Validation(TableRun run)
     /// <summary>Hash of a text, the same in databases of any encoding.</summary>
     public static string Hash(string text) => $"pg_catalog.md5(pg_catalog.convert_to({text}, 'UTF8'))";
 
-    /// <summary>Hash of a row. Its alias alone would be a column where one is called so.</summary>
-    public static string HashOfRow(string alias) => Hash($"ROW({alias}.*)::text");
+    /// <summary>Hash of a row, the same on both sides where a column has another length or precision here and holds the same value.</summary>
+    /// <param name="alias">The row.</param>
+    /// <param name="here">Whether it is one of the destination.</param>
+    // Its alias alone would be a column where one is called so.
+    public string HashOfRow(string alias, bool here) =>
+        Hash(_otherwise.Count == 0 ? $"ROW({alias}.*)::text" : Text(run.Columns.Select(c => c.Name), alias, here));
+
+    /// <summary>Text of some columns of a row in the same way.</summary>
+    public string Text(IEnumerable<PgIdentifier> columns, string alias, bool here) => $"ROW({string.Join(", ", columns.Select(c => Value($"{alias}.{c.Quoted}", _otherwise.GetValueOrDefault(c).There, here)))})::text";
+
+    /// <summary>Names the columns that may hold another value here than the source's for ever.</summary>
+    public void WarnOfOthers() => run.Warnings.AddRange(_otherwise.Where(o => IsNarrower(o.Value.Here, o.Value.There)).Select(
+        o => $"'{o.Key.Value}' is {o.Value.There} at the source and {o.Value.Here} at the destination: values that do not fit stay different. Give it the source's type."));
+
+    private static bool IsNarrower(string here, string there)
+    {
+        var (own, other) = (Numbers(here), Numbers(there));
+        if (own.Length == 0 || other.Length == 0)
+            return own.Length > 0;
+        var (scale, otherScale) = (own.ElementAtOrDefault(1), other.ElementAtOrDefault(1));
+        return scale < otherScale || own[0] - scale < other[0] - otherScale;
+
+        static int[] Numbers(string type) => type.IndexOf('(', StringComparison.Ordinal) is > 0 and var open
+            ? [.. type[(open + 1)..type.IndexOf(')', open)].Split(',').Select(n => int.Parse(n, CultureInfo.InvariantCulture))] : [];
+    }
+
+    // Digits and blanks that stand there for the column's sake alone are left out. Values that do not fit here differ, and stay so.
+    private static string Value(string value, string? type, bool here) => type switch
+    {
+        null => value,
+        _ when type.EndsWith(']') => here ? $"{value}::{type}" : value,
+        _ when type.StartsWith("numeric", StringComparison.Ordinal) => $"pg_catalog.trim_scale({value})",
+        _ => $"{value}::text",
+    };
 
     /// <summary>Both halves of a hash as sums, so that no order is needed and two equal differences do not cancel out.</summary>
     public static string Sum(string hash) => $"coalesce(sum(('x' || substr({hash}, 1, 16))::bit(64)::bigint), 0) || ':' || coalesce(sum(('x' || substr({hash}, 17))::bit(64)::bigint), 0)";
@@ -92,9 +133,9 @@ internal sealed class Validation(TableRun run)
     private string Without(string rows, string keys, IReadOnlyDictionary<string, string> collations) => $"SELECT * FROM ({rows}) p WHERE NOT EXISTS (SELECT FROM ({keys}) k WHERE "
         + string.Join(" AND ", run.Spec.Key.Select(k => $"k.{PgIdentifier.Create(k).Quoted}{collations.GetValueOrDefault(k, "")} = p.{PgIdentifier.Create(k).Quoted}")) + ")";
 
-    private static async Task<(long Rows, string? Sum)> SumAsync(PgSession session, string rows, bool checksum) => await session.Unlimited.RowAsync(
+    private async Task<(long Rows, string? Sum)> SumAsync(PgSession session, string rows, bool checksum, bool here) => await session.Unlimited.RowAsync(
         checksum
-            ? $"SELECT count(*), {Sum("h")} FROM (SELECT {HashOfRow("r")} AS h FROM ({rows}) AS r) hashed"
+            ? $"SELECT count(*), {Sum("h")} FROM (SELECT {HashOfRow("r", here)} AS h FROM ({rows}) AS r) hashed"
             : $"SELECT count(*), NULL FROM ({rows}) AS r",
         row => (row.GetInt64(0), row.Text(1))).ConfigureAwait(false);
 
