@@ -107,7 +107,7 @@ internal sealed class TableRun
     public async Task<long> CopyAsync(PgSession source, PgSession destination, string query, QualifiedName into, bool freeze, string? columns, IProgress<CopyProgress>? progress)
     {
         columns ??= ColumnList;
-        var pid = (int)(await destination.ScalarAsync("SELECT pg_catalog.pg_backend_pid()").ConfigureAwait(false))!;
+        var (pid, since) = await destination.RowAsync("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_postmaster_start_time()", row => (row.GetInt32(0), row.Instant(1))).ConfigureAwait(false);
         var pipe = new CopyPipe
         {
             Source = source.Connection, Query = query, Destination = destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
@@ -116,9 +116,11 @@ internal sealed class TableRun
             CancelDestination = async cancellation =>
             {
                 using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
-                var another = await _destinationServer.OpenConnectionAsync(cancellation).ConfigureAwait(false);
+                var another = await BesideAsync(destination.Connection, cancellation).ConfigureAwait(false);
                 await using var closing = another.ConfigureAwait(false);
-                await new PgSession(another, destination.CommandTimeoutSeconds, CancellationToken.None).ScalarAsync("SELECT pg_catalog.pg_cancel_backend($1)", PgParameter.Integer(pid)).ConfigureAwait(false);
+                // On another server the number is that of somebody else's session.
+                await new PgSession(another, destination.CommandTimeoutSeconds, CancellationToken.None).ScalarAsync(
+                    "SELECT pg_catalog.pg_cancel_backend($1) WHERE pg_catalog.pg_postmaster_start_time() = $2", PgParameter.Integer(pid), PgParameter.Instant(since)).ConfigureAwait(false);
                 outside.Complete();
             },
         };
@@ -132,6 +134,28 @@ internal sealed class TableRun
     }
 
     /// <summary>The destination with names and types of the source, as the original makes it: no defaults, no NOT NULL.</summary>
+    // Of several hosts that which was down before may answer now, and a data source would lead there.
+    private async Task<NpgsqlConnection> BesideAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(_destinationServer.ConnectionString);
+        if (settings.Host?.Contains(',', StringComparison.Ordinal) != true)
+            return await _destinationServer.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        foreach (var key in (string[])["Target Session Attributes", "Load Balance Hosts", "Host Recheck Seconds"])
+            settings.Remove(key);
+        (settings.Host, settings.Port, settings.Pooling) = (connection.Host, connection.Port, false);
+        var another = connection.CloneWith(settings.ConnectionString);
+        try
+        {
+            await another.OpenAsync(cancellationToken).ConfigureAwait(false);
+            return another;
+        }
+        catch
+        {
+            await another.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     public string TableDefinition(QualifiedName table) =>
         $"CREATE TABLE {table.Quoted} ({string.Join(", ", Columns.Select(c => $"{c.Name.Quoted} {c.Type}"))}{(Spec.Kind == ReplicationKind.Logdel ? $", {Deleted.Quoted} timestamptz" : "")})";
 
