@@ -91,11 +91,11 @@ public sealed class ColumnDriftException : MimeoException
     public IReadOnlyList<string> Differences { get; }
 }
 
-/// <summary><c>mimeo.key.missing</c>: nothing tells the rows of the source apart.</summary>
+/// <summary><c>mimeo.key.missing</c>: nothing tells the rows of the source apart, or not all of them.</summary>
 public sealed class NoReplicationKeyException : MimeoException
 {
-    internal NoReplicationKeyException(QualifiedName source, string why)
-        : base("mimeo.key.missing", $"Source table '{source}' {why}.", "Name the key columns.")
+    internal NoReplicationKeyException(QualifiedName source, string why, string hint = "Name the key columns.")
+        : base("mimeo.key.missing", $"Source table '{source}' {why}.", hint)
     {
     }
 }

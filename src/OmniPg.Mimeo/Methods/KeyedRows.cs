@@ -32,7 +32,28 @@ internal static class KeyedRows
     /// <param name="table">The destination.</param>
     /// <returns>Number of rows that came.</returns>
     /// <remarks>An upsert leaves unchanged rows alone; where a second unique index is, two rows may swap its values, which only delete and insert can do.</remarks>
-    public static Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table) => ReplaceAsync(run, table, null, "", _ => run.CopyAsync(query, Stage, freeze: false));
+    /// <exception cref="NoReplicationKeyException">A row has no value in a column of its key, so that no former one gives way to it.</exception>
+    public static Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table) => ReplaceAsync(run, table, null, "", async _ =>
+    {
+        var rows = await run.CopyAsync(query, Stage, freeze: false).ConfigureAwait(false);
+        await RequireKeysAsync(run, run.Destination, Stage.Quoted).ConfigureAwait(false);
+        return rows;
+    });
+
+    /// <summary>Refuses rows, or entries of a queue, that no key tells apart: one that was given may have columns that are null.</summary>
+    /// <param name="run">The table.</param>
+    /// <param name="session">Where they are.</param>
+    /// <param name="rows">The relation, quoted.</param>
+    public static async Task RequireKeysAsync(TableRun run, PgSession session, string rows)
+    {
+        var nullable = await run.Source.AskAsync(run.Spec.Source, source => source.RowsAsync(
+            "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attname = ANY ($2) AND NOT attnotnull ORDER BY attnum", row => PgIdentifier.Create(row.GetString(0)),
+            PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key))).ConfigureAwait(false);
+        if (nullable.Count == 0 || await session.Unlimited.ScalarAsync($"SELECT EXISTS (SELECT FROM {rows} WHERE {string.Join(" OR ", nullable.Select(c => c.Quoted + " IS NULL"))})").ConfigureAwait(false) is not true)
+            return;
+        throw new NoReplicationKeyException(run.Spec.Source, $"has changed rows without a value in the key ({string.Join(", ", run.Spec.Key)}), of which '{run.Spec.Target}' could only keep the former ones besides",
+            $"Give {string.Join(", ", nullable.Select(c => $"'{c.Value}'"))} a value in each of them, then refresh the table with Repull.All.");
+    }
 
     /// <summary>The same with rows that the caller stages.</summary>
     /// <param name="run">The table.</param>

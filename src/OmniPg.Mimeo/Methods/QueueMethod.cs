@@ -34,6 +34,11 @@ internal sealed class QueueMethod(TableRun run)
             await RepullAsync(table).ConfigureAwait(false);
             return RefreshStatus.Refreshed;
         }
+        await AskAsync(async source =>
+        {
+            await KeyedRows.RequireKeysAsync(run, source, _queue).ConfigureAwait(false);
+            return true;
+        }).ConfigureAwait(false);
         var isMore = limit is { } most && await AskAsync(source => source.ScalarAsync(
             string.Create(CultureInfo.InvariantCulture, $"SELECT count(*) > {most} FROM (SELECT FROM {_queue} LIMIT {most + 1L}) q"))).ConfigureAwait(false) is true;
         var rows = await TakeAsync(table, isMore ? limit : null).ConfigureAwait(false);

@@ -221,4 +221,46 @@ public sealed class CursorTests(PgClusterFixture fixture)
         var senseless = () => mimeo.RefreshAsync("public.whole", new RefreshOptions { NullCursor = NullCursor.Ignore });
         await senseless.Should().ThrowAsync<ArgumentException>();
     }
+
+    [Fact]
+    public async Task Changed_rows_without_a_value_in_a_given_key_are_refused_for_they_would_stand_there_twice()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int, n int, ver bigint, w text); INSERT INTO t VALUES (1, 1, 1, 'x'), (2, NULL, 2, 'x'), (9, 9, 9, 'x')");
+        await mimeo.CreateAsync(ReplicationKind.Updater, "public.t", s => s with { Key = ["id", "n"], Cursor = CursorColumn.Serial("ver", 0) });
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET ver = 10, w = 'y' WHERE id = 1; INSERT INTO t VALUES (20, 20, 20, 'x')");
+        (await mimeo.RefreshAsync("public.t")).Rows.Should().Be(2);
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET ver = 21, w = 'y' WHERE id = 2; INSERT INTO t VALUES (30, 30, 30, 'x')");
+
+        var refreshing = () => mimeo.RefreshAsync("public.t");
+        (await refreshing.Should().ThrowAsync<NoReplicationKeyException>()).Which.Message.Should().Be(
+            "Source table 'public.t' has changed rows without a value in the key (id, n), of which 'public.t' could only keep the former ones besides. Hint: Give 'id', 'n' a value in each of them, then refresh the table with Repull.All.");
+
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(id || w, ' ' ORDER BY id) FROM t")).Should().Be("1y 2x 9x");
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET n = 0, ver = 31 WHERE id = 2; INSERT INTO t VALUES (40, 40, 40, 'x')");
+        await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.All });
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t WHERE ver < 40", "SELECT * FROM t");
+        (await mimeo.RefreshAsync("public.t")).Status.Should().Be(RefreshStatus.NothingNew);
+    }
+
+    [Theory]
+    [InlineData(ReplicationKind.Dml)]
+    [InlineData(ReplicationKind.Logdel)]
+    public async Task Changes_without_a_value_in_a_given_key_are_told_by_a_queue_and_not_lost(ReplicationKind kind)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int, n int, w text); INSERT INTO t VALUES (1, 1, 'x'), (2, NULL, 'x')");
+        await mimeo.CreateAsync(kind, "public.t", s => s with { Key = ["id", "n"] });
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET w = 'y' WHERE id = 2");
+
+        var refreshing = () => mimeo.RefreshAsync("public.t");
+        await refreshing.Should().ThrowAsync<NoReplicationKeyException>();
+
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET n = 2 WHERE id = 2");
+        await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.All });
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT id, n, w FROM t");
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET w = 'z'");
+        (await mimeo.RefreshAsync("public.t")).Status.Should().Be(RefreshStatus.Refreshed);
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT id, n, w FROM t");
+    }
 }
