@@ -2,10 +2,11 @@ using System.Globalization;
 
 namespace OmniPg.Mimeo;
 
-/// <summary>The first rows of a large table, by several streams that read one exported snapshot.</summary>
+/// <summary>All rows of a large table, by several streams that read one exported snapshot.</summary>
 /// <remarks>
-/// <para>Each stream is a transaction of its own, so they fill a table beside the destination, which is renamed in the set-up's transaction: nobody sees a part of it. It is logged,
-/// for an unlogged one is empty after a crash. One that a set-up left behind is known by its comment and dropped by the next.</para>
+/// <para>Each stream is a transaction of its own, so the first rows fill a table beside the destination, which is renamed in the set-up's transaction: nobody sees a part of it. It is logged,
+/// for an unlogged one is empty after a crash. One that a set-up left behind is known by its comment and dropped by the next. A snapshot has such a table already, the one that its view
+/// does not show.</para>
 /// <para>A chunk is a range of blocks, read by a TID range scan. In a partitioned table it is the same range in every leaf: with a leaf's own name in the query, the role would
 /// need rights on the leaf.</para>
 /// </remarks>
@@ -73,6 +74,31 @@ internal sealed class ChunkedLoad
             await session.ExecuteAsync(_run.TableDefinition(side)).ConfigureAwait(false);
             return await session.ExecuteAsync($"COMMENT ON TABLE {side.Quoted} IS {PgLiteral.Quote(owner)}").ConfigureAwait(false);
         }, _run.Destination.CancellationToken).ConfigureAwait(false);
+        await FillAsync(side, null, bounds).ConfigureAwait(false);
+        return side;
+    }
+
+    /// <summary>Empties a table that nobody is shown and fills it anew, in transactions of their own: what an attempt that breaks has left there, the next one empties.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="isHidden">Whether it is one that nobody is shown, asked behind its lock.</param>
+    /// <returns>What a snapshot has to know that sees its rows (<see cref="OlderSnapshots"/>).</returns>
+    public async Task<string> RefillAsync(QualifiedName table, Func<PgSession, Task<bool>> isHidden)
+    {
+        var file = await ElsewhereAsync(async session =>
+        {
+            // The session that has the lock of the refresh may have died while this one waited, and another refresh shows the table by now.
+            await session.Unlimited.ExecuteAsync($"LOCK TABLE {table.Quoted} IN ACCESS EXCLUSIVE MODE").ConfigureAwait(false);
+            if (!await isHidden(session).ConfigureAwait(false))
+                throw new MimeoLockException(table, "fill it, for another refresh shows it now", null);
+            await session.Unlimited.ExecuteAsync($"TRUNCATE {table.Quoted}").ConfigureAwait(false);
+            return await SnapshotMethod.FileAsync(session, table).ConfigureAwait(false);
+        }, _run.Destination.CancellationToken).ConfigureAwait(false);
+        await FillAsync(table, file, null).ConfigureAwait(false);
+        return await OlderSnapshots.HorizonAsync(_run.Destination).ConfigureAwait(false);
+    }
+
+    private async Task FillAsync(QualifiedName table, uint? file, string? bounds)
+    {
         var snapshot = (string)(await _run.Source.AskAsync(_run.Spec.Source, source => source.ScalarAsync("SELECT pg_catalog.pg_export_snapshot()")).ConfigureAwait(false))!;
         var streams = Math.Min(_run.Options.MaxParallelChunks, _chunks.Count);
         using var failed = CancellationTokenSource.CreateLinkedTokenSource(_run.Destination.CancellationToken);
@@ -85,14 +111,13 @@ internal sealed class ChunkedLoad
         _run.Destination.CancellationToken.ThrowIfCancellationRequested();
         if (first is not null)
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
-        return side;
 
         // The first failure is the one that is told; those of the streams that it ended say nothing.
         async Task StreamAsync(int stream)
         {
             try
             {
-                await PourAsync(side, bounds, snapshot, progress, failed.Token).ConfigureAwait(false);
+                await PourAsync(table, file, bounds, snapshot, progress, failed.Token).ConfigureAwait(false);
             }
             catch (Exception error)
             {
@@ -115,20 +140,30 @@ internal sealed class ChunkedLoad
         }).ConfigureAwait(false);
     }
 
-    private async Task<long> PourAsync(QualifiedName side, string? bounds, string snapshot, Total? progress, CancellationToken cancellationToken)
+    private async Task<long> PourAsync(QualifiedName table, uint? file, string? bounds, string snapshot, Total? progress, CancellationToken cancellationToken)
     {
         var source = await _run.Source.AnotherAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = source.ConfigureAwait(false);
         await source.ImportSnapshotAsync(_run.Spec.Source, _run.Options.LockTimeout, snapshot).ConfigureAwait(false);
         return await ElsewhereAsync(async session =>
         {
+            if (file is not null)
+                await RequireFileAsync(session, table, file).ConfigureAwait(false);
             for (int chunk; (chunk = Interlocked.Increment(ref _next) - 1) < _chunks.Count;)
             {
-                await _run.CopyAsync(source.Session, session, _run.Query(bounds is null ? _chunks[chunk] : $"{_chunks[chunk]} AND {bounds}", ctid: _ctid), side, freeze: false, columns: null, progress?.Of(chunk))
+                await _run.CopyAsync(source.Session, session, _run.Query(bounds is null ? _chunks[chunk] : $"{_chunks[chunk]} AND {bounds}", ctid: _ctid), table, freeze: false, columns: null, progress?.Of(chunk))
                     .ConfigureAwait(false);
             }
             return 0L;
         }, cancellationToken).ConfigureAwait(false);
+    }
+
+    // As above: another refresh may have emptied it for its own rows. From here on none can.
+    private static async Task RequireFileAsync(PgSession session, QualifiedName table, uint? file)
+    {
+        await session.Unlimited.ExecuteAsync($"LOCK TABLE {table.Quoted} IN ROW EXCLUSIVE MODE").ConfigureAwait(false);
+        if (await SnapshotMethod.FileAsync(session, table).ConfigureAwait(false) != file)
+            throw new MimeoLockException(table, "fill it, for another refresh fills it now", null);
     }
 
     private string Range(long from, long? to) => string.Create(CultureInfo.InvariantCulture, $"{_ctid} >= '({from},0)'::tid")

@@ -165,7 +165,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         switch (spec.Kind)
         {
             case ReplicationKind.Snapshot:
-                var load = await SnapshotMethod.LoadAsync(run).ConfigureAwait(false);
+                var load = await SnapshotMethod.LoadAsync(run, isGroup ? null : database).ConfigureAwait(false);
                 _loads[spec.Target] = load with { Token = token };
                 // Known to be shown only once it is: a load that stays unseen is done again.
                 await SpecTable.StoreTokenAsync(session, store, spec.Target, load is { File: null } ? token : null, 0).ConfigureAwait(false);
@@ -235,10 +235,12 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     private async Task<RefreshResult> ShowAsync(PgSession session, RefreshResult result, SnapshotMethod.Load load, bool isShown)
     {
         var view = result.Destination;
+        var older = await OlderSnapshots.ReadAsync(session, load.Horizon).ConfigureAwait(false);
         for (var attempt = 1; !isShown; attempt++)
         {
             try
             {
+                await older.WaitAsync(session, view, settings.LockTimeout, time).ConfigureAwait(false);
                 isShown = await session.InTransactionAsync(async () =>
                 {
                     await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
@@ -251,7 +253,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 if (!isShown)
                     return result with { Warnings = [.. result.Warnings, "Another refresh loaded the table meanwhile and shows its own rows."] };
             }
-            catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected && attempt < settings.SwapTries)
+            catch (Exception error) when (error is MimeoLockException or PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected } && attempt < settings.SwapTries)
             {
                 // Between two tries those who queued behind this one get their turn.
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(100 * attempt, 5000)), time, session.CancellationToken).ConfigureAwait(false);

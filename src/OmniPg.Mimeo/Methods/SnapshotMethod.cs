@@ -33,8 +33,10 @@ internal static class SnapshotMethod
     }
 
     /// <summary>Fills the table that the view does not show.</summary>
+    /// <param name="run">The table.</param>
+    /// <param name="database">Where more sessions come from for a large one; null where one has to do.</param>
     /// <returns>What the change of the view needs to know.</returns>
-    public static async Task<Load> LoadAsync(TableRun run)
+    public static async Task<Load> LoadAsync(TableRun run, MimeoDatabase? database)
     {
         var view = run.Spec.Target;
         var found = await RelationInfo.FindAsync(run.Destination, view).ConfigureAwait(false) ?? throw new DestinationMissingException(view);
@@ -45,6 +47,13 @@ internal static class SnapshotMethod
         var inactive = await RelationInfo.FindAsync(run.Destination, table).ConfigureAwait(false) ?? throw new DestinationMissingException(table);
         var active = await RelationInfo.FindAsync(run.Destination, Table(view, shown)).ConfigureAwait(false) ?? throw new DestinationMissingException(Table(view, shown));
         var changed = !SameColumns(inactive, run.Columns);
+        if (!changed && SameColumns(active, run.Columns) && database is not null && await ChunkedLoad.PlanAsync(run, database).ConfigureAwait(false) is { } streams)
+        {
+            var horizon = await streams.RefillAsync(
+                table, async session => await RelationInfo.FindAsync(session, view).ConfigureAwait(false) is { } now && await ShownAsync(session, now).ConfigureAwait(false) == shown).ConfigureAwait(false);
+            await run.Destination.Unlimited.ExecuteAsync($"ANALYZE {table.Quoted}").ConfigureAwait(false);
+            return new Load(number, await FileAsync(run.Destination, table).ConfigureAwait(false), Horizon: horizon);
+        }
         if (changed)
             await RebuildAsync(run, inactive).ConfigureAwait(false);
         else
@@ -76,6 +85,8 @@ internal static class SnapshotMethod
     {
         await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(view))).ConfigureAwait(false);
         var table = Table(view, load.Number);
+        // A refresh whose session with the other lock has died may be about to empty it.
+        await session.ExecuteAsync($"LOCK TABLE {table.Quoted} IN ACCESS SHARE MODE").ConfigureAwait(false);
         if (await FileAsync(session, table).ConfigureAwait(false) != load.File)
             return false;
         await session.ExecuteAsync($"CREATE OR REPLACE VIEW {view.Quoted} AS SELECT * FROM {table.Quoted}").ConfigureAwait(false);
@@ -156,7 +167,8 @@ internal static class SnapshotMethod
         await session.ScalarAsync(Shown, PgParameter.Of(view.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts([Table(view.Name, 1).Name.Value, Table(view.Name, 2).Name.Value])).ConfigureAwait(false)
             is string name ? name[^1] - '0' : null;
 
-    private static async Task<uint?> FileAsync(PgSession session, QualifiedName table) => await session.ScalarAsync(
+    /// <summary>Number of the table's file, another one after each TRUNCATE.</summary>
+    public static async Task<uint?> FileAsync(PgSession session, QualifiedName table) => await session.ScalarAsync(
         "SELECT pg_catalog.pg_relation_filenode(c.oid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
         PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value)).ConfigureAwait(false) is uint file ? file : null;
 
@@ -164,7 +176,8 @@ internal static class SnapshotMethod
     /// <param name="Number">Which of the two.</param>
     /// <param name="File">Its file, by which another load is told from this one; null when the view shows it already.</param>
     /// <param name="Token">Change token of the source at the load; null for none.</param>
-    public readonly record struct Load(int Number, uint? File, string? Token = null);
+    /// <param name="Horizon">What a snapshot has to know that sees its rows; null where they are written frozen, which every snapshot sees.</param>
+    public readonly record struct Load(int Number, uint? File, string? Token = null, string? Horizon = null);
 
     /// <summary>What a relation has besides rows and columns and loses when it is made anew: owner, grants, comments, storage options.</summary>
     private sealed class Dress

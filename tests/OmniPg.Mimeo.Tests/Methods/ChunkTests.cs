@@ -7,6 +7,8 @@ namespace OmniPg.Mimeo.Tests;
 /// <summary>Large tables, set up by several streams of one snapshot.</summary>
 public sealed class ChunkTests(PgClusterFixture fixture)
 {
+    private const string Locks = "pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
     [Theory]
     [InlineData(ReplicationKind.Table)]
     [InlineData(ReplicationKind.Snapshot)]
@@ -98,6 +100,86 @@ public sealed class ChunkTests(PgClusterFixture fixture)
 
         await creating.Should().ThrowAsync<DestinationExistsException>();
         (await mimeo.Databases.DestinationAsync<int>("SELECT mine FROM big_omnipg_load")).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_large_snapshot_is_refreshed_in_several_streams_and_keeps_the_indexes_that_it_has_here()
+    {
+        await using var mimeo = await CreateAsync();
+        await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.big", s => s with { Condition = "WHERE id > 100" });
+        await mimeo.Databases.AtDestinationAsync("CREATE INDEX own ON big_snap2 (w)");
+        var told = new ConcurrentQueue<CopyProgress>();
+        foreach (var round in (int[])[1, 2, 3])
+        {
+            await mimeo.Databases.AtSourceAsync($"UPDATE big SET w = 'round {round}' WHERE id % 7 = {round}; DELETE FROM big WHERE id BETWEEN {round * 1000} AND {(round * 1000) + 500}; INSERT INTO big VALUES ({10_000 + round}, 'new')");
+            var refreshed = await mimeo.Client.RefreshAsync(QualifiedName.Parse("public.big"), new RefreshOptions { SkipUnchanged = false }, new Told(told), TestContext.Current.CancellationToken);
+
+            refreshed.Status.Should().Be(RefreshStatus.Refreshed);
+            await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM big WHERE id > 100", "SELECT * FROM big");
+            told.Max(p => (p.Rows, p.Streams)).Should().Be((refreshed.Rows, 3));
+            told.Clear();
+        }
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indisvalid AND indrelid = 'big_snap2'::regclass")).Should().Be("own snap2_big_id_pk");
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(*) FROM big_snap1")).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_reader_whose_snapshot_is_older_than_the_rows_of_several_streams_never_sees_an_empty_table()
+    {
+        await using var mimeo = await CreateAsync();
+        await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.big");
+        await mimeo.Databases.AtSourceAsync("DELETE FROM big WHERE id > 9000");
+        Task<RefreshResult> refreshing;
+        await using (var reader = await mimeo.Databases.Destination.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken))
+        {
+            await using var transaction = await reader.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, TestContext.Current.CancellationToken);
+            (await CountAsync(reader, "pg_class")).Should().BePositive();
+            refreshing = mimeo.RefreshAsync("public.big", new RefreshOptions { SkipUnchanged = false });
+            await Eventually.TrueAsync(
+                async () => await mimeo.Databases.DestinationAsync<bool>("SELECT count(*) = 9000 AND NOT EXISTS (SELECT FROM " + Locks + ") FROM big_snap2"),
+                "the rows are there and the refresh waits for the reader", cancellationToken: TestContext.Current.CancellationToken);
+
+            (await CountAsync(reader, "big")).Should().Be(10_000);
+            refreshing.IsCompleted.Should().BeFalse();
+        }
+        (await refreshing).Rows.Should().Be(9000);
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM big", "SELECT * FROM big");
+
+        static async Task<long> CountAsync(NpgsqlConnection connection, string table)
+        {
+            await using var command = new NpgsqlCommand($"SELECT count(*) FROM {table}", connection);
+            return (long)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+        }
+    }
+
+    [Fact]
+    public async Task A_snapshot_of_several_streams_stays_as_it_was_where_one_breaks_or_its_session_dies_and_the_next_refresh_fills_it()
+    {
+        await using var mimeo = await CreateAsync();
+        await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.big");
+        var old = await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM big");
+        await mimeo.Databases.AtSourceAsync("UPDATE big SET w = 'new' WHERE id > 9000");
+        await mimeo.Databases.AtDestinationAsync("ALTER TABLE big_snap2 ADD CONSTRAINT no CHECK (id <> 7000)");
+        var refreshing = () => mimeo.RefreshAsync("public.big", new RefreshOptions { SkipUnchanged = false });
+
+        (await refreshing.Should().ThrowAsync<CopyInterruptedException>()).Which.SqlState.Should().Be("23514");
+        (await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM big")).Should().Be(old);
+
+        await mimeo.Databases.AtDestinationAsync(
+            "ALTER TABLE big_snap2 DROP CONSTRAINT no; CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END'; CREATE TRIGGER hold BEFORE INSERT ON big_snap2 FOR EACH ROW WHEN (NEW.id % 3000 = 0) EXECUTE FUNCTION hold()");
+        Task<RefreshResult> dying;
+        await using (await QueueTests.HoldAsync(mimeo.Databases.Destination, "SELECT pg_advisory_lock(4711)"))
+        {
+            dying = refreshing();
+            await Eventually.TrueAsync(
+                async () => await mimeo.Databases.DestinationAsync<long>($"SELECT count(*) FROM {Locks} AND objid = 4711 AND NOT granted") == 3, "three streams wait", cancellationToken: TestContext.Current.CancellationToken);
+            (await mimeo.Databases.DestinationAsync<bool>($"SELECT bool_and(pg_terminate_backend(pid)) FROM {Locks} AND classid <> 0")).Should().BeTrue();
+        }
+        var died = () => dying;
+        await died.Should().ThrowAsync<MimeoServerException>();
+        (await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM big")).Should().Be(old);
+        (await refreshing()).Status.Should().Be(RefreshStatus.Refreshed);
+        await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM big", "SELECT * FROM big");
     }
 
     private async Task<Mimeo> CreateAsync()
