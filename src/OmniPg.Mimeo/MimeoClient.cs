@@ -98,6 +98,13 @@ public sealed class MimeoClient : IMimeo
         return results[0] with { Elapsed = clock.Elapsed };
     }
 
+    private async Task<RefreshResult> RefreshAsync(ReplicationSpec known, RefreshOptions options, IProgress<CopyProgress>? progress, SourcePools pools, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
+        var results = await RefreshKnownAsync($"refresh '{known.Target}'", [known], options, progress, pools, isGroup: false, cancellationToken).ConfigureAwait(false);
+        return results[0] with { Elapsed = clock.Elapsed };
+    }
+
     /// <inheritdoc/>
     public Task<IReadOnlyList<RefreshResult>> RefreshGroupAsync(
         IReadOnlyCollection<QualifiedName> destinations, GroupOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -114,8 +121,17 @@ public sealed class MimeoClient : IMimeo
     public async Task<DueResult> RefreshDueAsync(DueOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options = OptionsCheck.Require(options ?? new DueOptions());
-        var due = await RunAsync("look for tables that are due", (session, store) => SpecTable.DueAsync(session, store, options), cancellationToken).ConfigureAwait(false);
-        return await new DueRun(options, (table, cancellation) => RefreshAsync(table, null, progress, cancellation)).RunAsync(due, cancellationToken).ConfigureAwait(false);
+        var (due, known) = await RunAsync("look for tables that are due", async (session, store) =>
+        {
+            var tables = await SpecTable.DueAsync(session, store, options).ConfigureAwait(false);
+            // All at once, for one after another takes as long as the refreshes of tables that have not changed.
+            var specs = tables.Count == 0 ? [] : await SpecTable.ReadAsync(session, store, null).ConfigureAwait(false);
+            return (tables, specs.ToDictionary(s => s.Target));
+        }, cancellationToken).ConfigureAwait(false);
+        // One connection for each that runs at once, and not one for each table.
+        var pools = new SourcePools();
+        await using var closing = pools.ConfigureAwait(false);
+        return await new DueRun(options, (table, cancellation) => RefreshAsync(known[table], new RefreshOptions(), progress, pools, cancellation)).RunAsync([.. due.Where(d => known.ContainsKey(d.Table))], cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -305,11 +321,16 @@ public sealed class MimeoClient : IMimeo
                 specs.Add(await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(destination)));
             return specs;
         }, cancellationToken)).ConfigureAwait(false);
-        return await _record.RefreshAsync(known, cancellation => isGroup ? RefreshEachAsync(cancellation) : ExplainAsync(destinations[0], "refresh it", () => RefreshEachAsync(cancellation)), cancellationToken)
-            .ConfigureAwait(false);
+        return await RefreshKnownAsync(operation, known, options, progress, null, isGroup, cancellationToken).ConfigureAwait(false);
+    }
+
+    private Task<IReadOnlyList<RefreshResult>> RefreshKnownAsync(
+        string operation, List<ReplicationSpec> known, RefreshOptions options, IProgress<CopyProgress>? progress, SourcePools? pools, bool isGroup, CancellationToken cancellationToken)
+    {
+        return _record.RefreshAsync(known, cancellation => isGroup ? RefreshEachAsync(cancellation) : ExplainAsync(known[0].Target, "refresh it", () => RefreshEachAsync(cancellation)), cancellationToken);
 
         Task<IReadOnlyList<RefreshResult>> RefreshEachAsync(CancellationToken cancellation) => _database.RunEachAsync(
-            operation, (session, store) => new RefreshRun(_database, _options, _time, options, isGroup, progress).RunAsync(session, store, known), cancellation);
+            operation, (session, store) => new RefreshRun(_database, _options, _time, options, isGroup, progress, pools).RunAsync(session, store, known), cancellation);
     }
 
     private static void RequireSense(ReplicationSpec spec, bool isManaged = false)

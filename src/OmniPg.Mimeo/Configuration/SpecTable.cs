@@ -37,11 +37,13 @@ internal static class SpecTable
     /// <param name="session">The destination.</param>
     /// <param name="store">Where the tables are.</param>
     /// <param name="destination">The one; null for all.</param>
-    public static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination) => session.RowsAsync(
+    public static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination) => ReadAsync(session, store, destination, Types);
+
+    private static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination, IEnumerable<string> types) => session.RowsAsync(
         $"""
         SELECT c.type, c.dest_table, c.source_table, coalesce(n.name, c.dblink::text), c.filter, c.condition, c.period, c.batch_limit, c.last_run, c.control, c.time_boundary,
             c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name, c.jobmon
-        FROM ({string.Join("\nUNION ALL ", Types.Select(type => Select(type, store)))}) c LEFT JOIN {store.Beside("source_name")} n ON n.data_source_id = c.dblink
+        FROM ({string.Join("\nUNION ALL ", types.Select(type => Select(type, store)))}) c LEFT JOIN {store.Beside("source_name")} n ON n.data_source_id = c.dblink
         WHERE $1 IS NULL OR c.dest_table = $1 ORDER BY c.dest_table
         """,
         Read, PgParameter.Text(destination is { } one ? Text(one) : null));
@@ -49,6 +51,10 @@ internal static class SpecTable
     /// <summary>One managed table; null when it is not.</summary>
     public static async Task<ReplicationSpec?> FindAsync(PgSession session, MimeoStore store, QualifiedName destination) =>
         await ReadAsync(session, store, destination).ConfigureAwait(false) is [var one, ..] ? one : null;
+
+    /// <summary>The same one again, perhaps of another kind by now: to plan a query over all kinds takes longer than to run it.</summary>
+    public static async Task<ReplicationSpec?> FindAsync(PgSession session, MimeoStore store, ReplicationSpec known) =>
+        await ReadAsync(session, store, known.Target, [TypeOf(known)]).ConfigureAwait(false) is [var one, ..] ? one : await FindAsync(session, store, known.Target).ConfigureAwait(false);
 
     /// <summary>Tables whose period is over, those first that waited longest; one that never ran is due at once.</summary>
     public static Task<IReadOnlyList<(QualifiedName Table, int Source)>> DueAsync(PgSession session, MimeoStore store, DueOptions options) => session.RowsAsync(

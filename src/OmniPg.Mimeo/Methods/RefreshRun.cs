@@ -9,7 +9,7 @@ namespace OmniPg.Mimeo;
 /// A group is one transaction at the destination and one snapshot of each source, so that whoever reads sees all of it or nothing. Its locks are taken in the order of the
 /// names, before the configuration is read.
 /// </remarks>
-internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, TimeProvider time, RefreshOptions options, bool isGroup, IProgress<CopyProgress>? progress)
+internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, TimeProvider time, RefreshOptions options, bool isGroup, IProgress<CopyProgress>? progress, SourcePools? pools)
 {
     // The counters of servers before 15 travel by UDP and may be lost.
     private const int SkipsBefore15 = 24;
@@ -60,7 +60,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 // Under the lock: another one may have changed them meanwhile.
                 var specs = new List<ReplicationSpec>();
                 foreach (var table in known)
-                    specs.Add(await SpecTable.FindAsync(session, store, table.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(table.Target)));
+                    specs.Add(await SpecTable.FindAsync(session, store, table).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(table.Target)));
                 foreach (var spec in specs)
                     RequireSense(spec);
                 return isGroup ? await RefreshAllAsync(session, store, specs).ConfigureAwait(false) : [await RefreshOneAsync(session, store, specs[0]).ConfigureAwait(false)];
@@ -191,7 +191,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 break;
         }
         await SpecTable.RanAsync(session, store, spec).ConfigureAwait(false);
-        var last = spec.Cursor is null && spec.Kind != ReplicationKind.Logical ? null : (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!.LastValue;
+        var last = spec.Cursor is null && spec.Kind != ReplicationKind.Logical ? null : (await SpecTable.FindAsync(session, store, spec).ConfigureAwait(false))!.LastValue;
         return Result(spec, status) with { Rows = run.Rows, Bytes = run.Bytes, Format = run.Format, LastValue = last, Warnings = run.Warnings, Elapsed = clock.Elapsed };
     }
 
@@ -301,7 +301,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     private async Task<SourceSession> SourceAsync(PgSession session, MimeoStore store, string name)
     {
         if (!_sources.TryGetValue(name, out var source))
-            _sources[name] = source = (await SourceRegistry.OpenAsync(session, store, settings, name).ConfigureAwait(false)).Session;
+            _sources[name] = source = (await SourceRegistry.OpenAsync(session, store, settings, name, pools).ConfigureAwait(false)).Session;
         return source;
     }
 

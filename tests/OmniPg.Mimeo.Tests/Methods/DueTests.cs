@@ -30,6 +30,22 @@ public sealed class DueTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task Tables_that_are_due_share_the_sessions_of_their_source_and_leave_none_behind()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE VIEW session AS SELECT pg_backend_pid() AS pid");
+        foreach (var name in (string[])["a", "b", "c"])
+            await mimeo.CreateAsync(ReplicationKind.Table, "public.session", s => s with { Destination = QualifiedName.Create("public", name), Period = "1 microsecond" });
+
+        (await mimeo.Client.RefreshDueAsync(cancellationToken: TestContext.Current.CancellationToken)).Results.Should().HaveCount(3);
+
+        (await mimeo.Databases.DestinationAsync<long>("SELECT count(DISTINCT pid) FROM (TABLE a UNION ALL TABLE b UNION ALL TABLE c) t")).Should().Be(1);
+        await Eventually.TrueAsync(
+            async () => await mimeo.Databases.SourceAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'omnipg mimeo'") == 0, "no session is left",
+            cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task A_source_that_has_its_number_of_tables_keeps_no_other_source_waiting()
     {
         var (started, ends) = (new List<string>(), new Dictionary<string, TaskCompletionSource<RefreshResult>>());
