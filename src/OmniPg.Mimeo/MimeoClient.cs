@@ -349,7 +349,7 @@ public sealed class MimeoClient : IMimeo
             { Queue: not null } or { Slot: not null } when !isManaged => "Queue and Slot are made and named by the set-up.",
             { Key.Count: > 0 } when !hasKey => $"Key means nothing for {spec.Kind}.",
             { Kind: not ReplicationKind.Table, Sequences.Count: > 0 } or { Kind: not ReplicationKind.Table, TruncateCascade: true } => $"Sequences and TruncateCascade mean nothing for {spec.Kind}.",
-            { Kind: not ReplicationKind.Snapshot, PostScript.Count: > 0 } => $"PostScript means nothing for {spec.Kind}.",
+            { Kind: not ReplicationKind.Snapshot, PostScript.Count: > 0 } or { Kind: not ReplicationKind.Snapshot, SkipUnchanged: false } => $"PostScript and SkipUnchanged mean nothing for {spec.Kind}.",
             { BatchLimit: <= 0 } => $"BatchLimit '{spec.BatchLimit}' must be positive.",
             _ when !spec.HasCursor && !spec.HasChanges && spec.BatchLimit is not null => $"BatchLimit means nothing for {spec.Kind}.",
             _ when spec.Kind == ReplicationKind.Snapshot && System.Text.Encoding.UTF8.GetByteCount(spec.Target.Name.Value) > SnapshotMethod.MaxNameBytes =>

@@ -8,7 +8,10 @@ internal static class DeclarationFile
     /// <summary>Reads it; comments and trailing commas are passed over.</summary>
     /// <param name="path">The file.</param>
     /// <param name="nameOf">A table's name as the file has it.</param>
-    /// <param name="parse">What is declared of one, from its properties. Objects and arrays within are flattened as a configuration does it: <c>columns:0</c>.</param>
+    /// <param name="parse">
+    /// What is declared of one, from its properties. Objects and arrays within are flattened as a configuration does it: <c>columns:0</c>; an empty array is an empty text under its name,
+    /// a null is one without a text.
+    /// </param>
     /// <exception cref="UsageException">The file is none of these; the message says where.</exception>
     public static IReadOnlyList<KeyValuePair<QualifiedName, T>> Read<T>(string path, Func<string, QualifiedName> nameOf, Func<QualifiedName, IEnumerable<KeyValuePair<string, string?>>, T> parse)
     {
@@ -48,7 +51,9 @@ internal static class DeclarationFile
 
     private static IEnumerable<KeyValuePair<string, string?>> Flat(string name, JsonElement value) => value.ValueKind switch
     {
+        JsonValueKind.Object when !value.EnumerateObject().Any() => throw new FormatException($"'{name}' is an empty object, which declares nothing."),
         JsonValueKind.Object => value.EnumerateObject().SelectMany(p => Flat($"{name}:{p.Name}", p.Value)),
+        JsonValueKind.Array when value.GetArrayLength() == 0 => [KeyValuePair.Create(name, (string?)"")],
         JsonValueKind.Array => value.EnumerateArray().Index().SelectMany(e => Flat(string.Create(null, $"{name}:{e.Index}"), e.Item)),
         JsonValueKind.Null => [KeyValuePair.Create(name, (string?)null)],
         JsonValueKind.String => [KeyValuePair.Create(name, value.GetString())],

@@ -16,14 +16,15 @@ internal static class MimeoApply
     {
         var tables = DeclarationFile.Read(session.NotEmpty(File), MimeoCommands.NameOf, ReplicationSpec.Parse).Select(t => t.Value).Select(t => t with { Source = MimeoCommands.InSchema(t.Source) }).ToArray();
         var mimeo = MimeoCommands.Open(session);
-        var done = session.Get(Plan) ? await mimeo.PlanTablesAsync(tables, cancellationToken)
+        var isPlan = session.Get(Plan);
+        var done = isPlan ? await mimeo.PlanTablesAsync(tables, cancellationToken)
             : await MimeoProgress.RunAsync(session, progress => mimeo.ApplyTablesAsync(tables, progress, cancellationToken));
         foreach (var table in done)
         {
             foreach (var warning in table.Warnings)
                 session.Error.WriteLine($"omnipg: {table.Destination}: {warning}");
         }
-        session.WriteList(["Table", "Done", "Changed"], done, d => [d.Destination.ToString(), Text(d.Outcome), string.Join(", ", d.Changed)], (json, table) =>
+        session.WriteList(["Table", isPlan ? "To do" : "Done", "Changed"], done, d => [d.Destination.ToString(), Text(d.Outcome), string.Join(", ", d.Changed)], (json, table) =>
         {
             json.WriteString("table", table.Destination.ToString());
             json.WriteString("outcome", Text(table.Outcome));
@@ -34,6 +35,12 @@ internal static class MimeoApply
         });
         return done.Any(d => d.Warnings.Count > 0) ? ExitCodes.Attention : ExitCodes.Done;
 
-        static string Text(DeclaredFate fate) => fate.ToString().ToLowerInvariant();
+        // What would be done has not been.
+        string Text(DeclaredFate fate) => fate switch
+        {
+            DeclaredFate.Created when isPlan => "create",
+            DeclaredFate.Changed when isPlan => "change",
+            _ => fate.ToString().ToLowerInvariant(),
+        };
     }
 }

@@ -64,7 +64,7 @@ public sealed record ReplicationSpec
     /// <summary>Whether its runs are written to the job log, where the client has one. Default true; on tables of the extension always false where the extension pg_jobmon is missing.</summary>
     public bool Audit { get; init; } = true;
 
-    /// <summary>Whether a snapshot is left out when its source had no writes. Default true.</summary>
+    /// <summary>Whether a snapshot is left out when its source had no writes. Default true; the other kinds know no such skip, and false is refused for them.</summary>
     public bool SkipUnchanged { get; init; } = true;
 
     /// <summary>Statements run at the destination after a snapshot was rebuilt because its columns changed. Default none.</summary>
@@ -94,7 +94,7 @@ public sealed record ReplicationSpec
     /// <summary>A specification out of names and texts: those of the properties, in any case, as a section of a configuration has them.</summary>
     /// <param name="destination">The table at the destination.</param>
     /// <param name="values">
-    /// Names and texts; a null is passed over. A list has a name for each place (<c>Columns:0</c>), the cursor <c>Cursor:Time</c> or <c>Cursor:Serial</c>, the column, and
+    /// Names and texts; a null stands for the default. A list, of which an empty text is the empty one, has a name for each place (<c>Columns:0</c>), the cursor <c>Cursor:Time</c> or <c>Cursor:Serial</c>, the column, and
     /// <c>Cursor:Boundary</c>. <c>Kind</c> and <c>From</c> are needed; without <c>Source</c> it is the destination's name. What the set-up makes cannot be given.
     /// </param>
     /// <exception cref="FormatException">One of them cannot be read, is missing, stands there twice or means nothing; the message says which.</exception>

@@ -6,13 +6,16 @@ namespace OmniPg.Mimeo;
 internal sealed class SpecText
 {
     private readonly Dictionary<string, string> _values = new(StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<string> _taken = new(StringComparer.OrdinalIgnoreCase) { "Cursor" };
+    private readonly List<string> _empty = [];
 
     private SpecText(IEnumerable<KeyValuePair<string, string?>> values)
     {
         foreach (var (name, text) in values)
         {
-            // A section has its own name without a text.
-            if (text is not null && !_values.TryAdd(name, text))
+            if (text is null)
+                _empty.Add(name);
+            else if (!_values.TryAdd(name, text))
                 throw new FormatException($"'{name}' stands there twice.");
         }
     }
@@ -28,7 +31,7 @@ internal sealed class SpecText
             Source = text.Take("Source", t => QualifiedName.Parse(t)) ?? destination,
             Destination = destination,
             Columns = text.List("Columns"),
-            Condition = text.Take("Condition"),
+            Condition = text.Take("Condition") switch { "" => throw new FormatException("'Condition' is empty; without it all rows are meant."), var condition => condition },
             Cursor = text.Cursor(),
             Key = text.List("Key"),
             Period = text.Take("Period", t => PgInterval.Parse(t)),
@@ -39,7 +42,10 @@ internal sealed class SpecText
             TruncateCascade = text.Take("TruncateCascade", bool.Parse) ?? false,
             Sequences = [.. text.List("Sequences").Select(q => QualifiedName.Parse(q))],
         };
-        return text._values.Keys.Order(StringComparer.OrdinalIgnoreCase).FirstOrDefault() is { } unknown ? throw new FormatException($"'{unknown}': a table has no such property.") : spec;
+        // A section has its own name without a text, and so has what is declared as null.
+        var unknown = text._values.Keys.Concat(text._empty.Where(name => !text._taken.Contains(name))).Order(StringComparer.OrdinalIgnoreCase).FirstOrDefault();
+        return unknown is null ? spec
+            : throw new FormatException(text._taken.Contains(unknown.Split(':')[0]) ? $"'{unknown}' has no value that can be read." : $"'{unknown}': a table has no such property.");
     }
 
     private static ReplicationKind Kind(string text) => text.All(char.IsAsciiLetter) && Enum.TryParse<ReplicationKind>(text, ignoreCase: true, out var kind)
@@ -64,7 +70,11 @@ internal sealed class SpecText
         }
     }
 
-    private string? Take(string name) => _values.Remove(name, out var text) ? text : null;
+    private string? Take(string name)
+    {
+        _taken.Add(name);
+        return _values.Remove(name, out var text) ? text : null;
+    }
 
     private T? Take<T>(string name, Func<string, T> read)
         where T : struct
@@ -83,7 +93,8 @@ internal sealed class SpecText
 
     private string[] List(string name)
     {
-        if (_values.ContainsKey(name))
+        // An empty list of a configuration is an empty text.
+        if (Take(name) is { Length: > 0 })
             throw new FormatException($"'{name}' is a list.");
         var (prefix, list) = (name + ":", new SortedDictionary<int, string>());
         foreach (var key in _values.Keys.Where(k => k.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).ToArray())

@@ -84,20 +84,30 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         var none = await cli.RunAsync("mimeo", "list");
         var made = await ApplyAsync(Tables);
         var again = await ApplyAsync(Tables);
-        var changed = await ApplyAsync("""{ "orders": { "kind": "snapshot", "from": "erp", "period": "1 hour", "condition": "WHERE id > 50" } }""", "--json");
+        const string Other = """{ "orders": { "kind": "snapshot", "from": "erp", "period": "1 hour", "condition": "WHERE id > 50", "columns": [], "key": null } }""";
+        var planned = await ApplyAsync(Other, "--plan", "--json");
+        var changed = await ApplyAsync(Other, "--json");
         var conflict = await ApplyAsync("""{ "orders": { "kind": "table", "from": "erp" } }""");
         var wrong = await ApplyAsync("""{ "orders": { "kind": "table", "from": "erp", "batchLimits": 2 } }""");
         var array = await ApplyAsync("[]");
+        var empty = await ApplyAsync("""{ "orders": { "kind": "table", "from": "erp", "columns": {} } }""");
+        var unknown = await ApplyAsync("""{ "orders": { "kind": "table", "from": "erp", "colums": [] } }""");
+        var nothing = await ApplyAsync("""{ "orders": { "kind": "table", "from": "erp", "colums": null } }""");
 
-        plan.Should().Be(new CliResult(0, "public.orders\tcreated\t\npublic.grown\tcreated\t\n", ""));
+        plan.Should().Be(new CliResult(0, "public.orders\tcreate\t\npublic.grown\tcreate\t\n", ""));
         none.Output.Should().BeEmpty();
-        made.Should().Be(plan);
+        made.Should().Be(new CliResult(0, "public.orders\tcreated\t\npublic.grown\tcreated\t\n", ""));
         again.Should().Be(new CliResult(0, "public.orders\tunchanged\t\npublic.grown\tunchanged\t\n", ""));
         (await cli.Database.ScalarAsync<string>("SELECT (SELECT count(*) FROM orders) || ' ' || (SELECT count(*) FROM grown)", TestContext.Current.CancellationToken)).Should().Be("100 99");
+        JsonDocument.Parse(planned.Output).RootElement[0].GetProperty("outcome").GetString().Should().Be("change");
+        JsonDocument.Parse(changed.Output).RootElement[0].GetProperty("outcome").GetString().Should().Be("changed");
         JsonDocument.Parse(changed.Output).RootElement[0].GetProperty("changed").EnumerateArray().Select(e => e.GetString()).Should().Equal("Period", "Condition");
         (conflict.ExitCode, conflict.Error).Should().Be((2, "omnipg: What the rows that are here stand for cannot be changed: 'public.orders' is managed with another Kind.\nhint: Nothing was changed. Drop such a table from the configuration and create it anew.\n"));
         wrong.Should().Be(new CliResult(64, "", $"omnipg: '{file}', 'orders': 'batchLimits': a table has no such property.\n"));
         array.ExitCode.Should().Be(64);
+        empty.Should().Be(new CliResult(64, "", $"omnipg: '{file}', 'orders': 'columns' is an empty object, which declares nothing.\n"));
+        foreach (var misspelt in (CliResult[])[unknown, nothing])
+            misspelt.Should().Be(new CliResult(64, "", $"omnipg: '{file}', 'orders': 'colums': a table has no such property.\n"));
     }
 
     [Fact]

@@ -52,7 +52,8 @@ public sealed class DeclarationTests(PgClusterFixture fixture)
         (await conflict.Should().ThrowAsync<ReplicationConflictException>()).Which.Message.Should().Contain("'public.shown' is managed with another Kind; 'public.followed' is managed with another Key; 'public.followed' is managed with another Condition.");
         var unknown = () => ApplyAsync(added, Spec(ReplicationKind.Table, "more") with { From = "nobody" });
         await unknown.Should().ThrowAsync<UnknownSourceException>();
-        foreach (var senseless in (ReplicationSpec[])[added, added with { Destination = QualifiedName.Parse("public.more"), BatchLimit = 5 }, Spec(ReplicationKind.Dml, "more") with { Queue = QualifiedName.Parse("a.b") }, Spec(ReplicationKind.Table, "more") with { Sequences = [QualifiedName.Parse("bare")] }])
+        foreach (var senseless in (ReplicationSpec[])[added, added with { Destination = QualifiedName.Parse("public.more"), BatchLimit = 5 }, Spec(ReplicationKind.Dml, "more") with { Queue = QualifiedName.Parse("a.b") }, Spec(ReplicationKind.Table, "more") with { Sequences = [QualifiedName.Parse("bare")] },
+            Spec(ReplicationKind.Table, "more") with { SkipUnchanged = false }])
         {
             var applying = () => ApplyAsync(added, senseless);
             await applying.Should().ThrowAsync<ArgumentException>();
@@ -92,6 +93,15 @@ public sealed class DeclarationTests(PgClusterFixture fixture)
             .Should().BeEquivalentTo(new ReplicationSpec { Kind = ReplicationKind.Table, From = "erp", Source = destination, Destination = destination, TruncateCascade = true, Sequences = [QualifiedName.Parse("dw.s")] });
     }
 
+    [Fact]
+    public void What_is_declared_as_null_or_as_an_empty_list_is_the_default()
+    {
+        var destination = QualifiedName.Parse("dw.orders");
+
+        ReplicationSpec.Parse(destination, [new("kind", "table"), new("from", "erp"), new("columns", ""), new("Sequences", ""), new("key", null), new("cursor", null), new("Cursor:Boundary", null), new("period", null)])
+            .Should().BeEquivalentTo(new ReplicationSpec { Kind = ReplicationKind.Table, From = "erp", Source = destination, Destination = destination });
+    }
+
     [Theory]
     [InlineData("'Kind' is missing.", "From", "erp")]
     [InlineData("'From' is missing.", "Kind", "table")]
@@ -103,9 +113,14 @@ public sealed class DeclarationTests(PgClusterFixture fixture)
     [InlineData("'Cursor' cannot be read: It needs Time or Serial.", "Kind", "inserter", "From", "erp", "cursor:boundary", "5")]
     [InlineData("'queue': a table has no such property.", "Kind", "dml", "From", "erp", "queue", "a.b")]
     [InlineData("'kind' stands there twice.", "Kind", "dml", "kind", "dml")]
-    public void A_property_that_cannot_be_read_is_told(string message, params string[] texts)
+    [InlineData("'colums': a table has no such property.", "Kind", "table", "From", "erp", "colums", null)]
+    [InlineData("'queue:0': a table has no such property.", "Kind", "table", "From", "erp", "queue:0", null)]
+    [InlineData("'columns:1' has no value that can be read.", "Kind", "table", "From", "erp", "columns:0", "a", "columns:1", null)]
+    [InlineData("'cursor' has no value that can be read.", "Kind", "table", "From", "erp", "cursor", "")]
+    [InlineData("'Condition' is empty; without it all rows are meant.", "Kind", "table", "From", "erp", "condition", "")]
+    public void A_property_that_cannot_be_read_is_told(string message, params string?[] texts)
     {
-        var parsing = () => ReplicationSpec.Parse(QualifiedName.Parse("dw.orders"), texts.Chunk(2).Select(c => KeyValuePair.Create(c[0], (string?)c[1])));
+        var parsing = () => ReplicationSpec.Parse(QualifiedName.Parse("dw.orders"), texts.Chunk(2).Select(c => KeyValuePair.Create(c[0]!, c[1])));
 
         parsing.Should().Throw<FormatException>().WithMessage(message);
     }
