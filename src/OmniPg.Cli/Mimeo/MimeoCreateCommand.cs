@@ -32,18 +32,20 @@ internal static class MimeoCreateCommand
 
     private static readonly Option<bool> NoIndex = new("--no-index") { Description = "Build no indexes but a key that the method needs" };
 
+    private static readonly Option<string?> Owner = new("--owner") { Description = "Role that owns what is made. Default: the role of the connection, which has to be a member of it", HelpName = "ROLE" };
+
     private static readonly Option<int?> BatchLimit = new("--batch-limit") { Description = "Most rows, or changes, of a refresh", HelpName = "N" };
 
     private static readonly Option<bool> Check = new("--check") { Description = "Set nothing up; print the statements that give the rights that are missing, and exit with 2 where there are any" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Sets one table up and pulls its first rows", "omnipg mimeo create updater public.orders --from erp --to dw.orders --by-time updated_at", RunAsync,
-        Kind, Source, From, To, ByTime, BySerial, Boundary, Columns, Where, Key, Every, NoData, NoIndex, BatchLimit, Check);
+        Kind, Source, From, To, ByTime, BySerial, Boundary, Columns, Where, Key, Every, NoData, NoIndex, BatchLimit, Owner, Check);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         var mimeo = MimeoCommands.Open(session);
-        var options = new CreateOptions { PullData = !session.Get(NoData), Indexes = session.Get(NoIndex) ? IndexCopy.None : IndexCopy.All };
+        var options = new CreateOptions { PullData = !session.Get(NoData), Indexes = session.Get(NoIndex) ? IndexCopy.None : IndexCopy.All, Owner = CliSession.NotEmpty(session.Get(Owner), Owner.Name) };
         if (MimeoCommands.IsPattern(session.NotEmpty(Source)))
             return await RunManyAsync(session, mimeo, options, cancellationToken);
         var spec = Spec(session, MimeoCommands.NameOf(session.NotEmpty(Source)), session.Get(To) is { } to ? MimeoCommands.NameOf(to) : null);

@@ -16,10 +16,17 @@ public sealed class CreateOptions : ICheckedOptions
     /// <summary>Which indexes are built. Default <see cref="IndexCopy.All"/>.</summary>
     public IndexCopy Indexes { get; set; }
 
+    /// <summary>
+    /// Role that owns what is made at the destination; of a snapshot both tables and the view. Default null: the role of the data source, which has to be a member of the other one to go on
+    /// writing. A table that is there keeps its owner, which the result says.
+    /// </summary>
+    public string? Owner { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         var options = this;
         check.Defined<IndexCopy>(options.Indexes);
+        check.Identifier(options.Owner, "role");
     }
 }
 

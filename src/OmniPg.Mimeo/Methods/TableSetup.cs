@@ -72,6 +72,10 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         await source.TakeSnapshotAsync(settings.LockTimeout, wanted).ConfigureAwait(false);
         var run = await BeginAsync(session, store, source, wanted).ConfigureAwait(false);
         var existing = await RelationInfo.FindAsync(session, wanted.Target).ConfigureAwait(false);
+        if (options.Owner is { } role && existing is null)
+            await TableOwner.RequireAsync(session, database.Name, wanted.Target, role).ConfigureAwait(false);
+        else if (options.Owner is not null)
+            _warnings.Add($"'{wanted.Target}' was there and keeps its owner.");
         var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
         IReadOnlyList<ColumnInfo> key = [];
         if (wanted.Kind == ReplicationKind.Snapshot)
@@ -97,6 +101,8 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 await FillAsync(run, indexes, key, wanted.Target, "", options.PullData).ConfigureAwait(false);
             }
         }
+        if (options.Owner is { } owner && existing is null)
+            await TableOwner.GiveAsync(session, wanted, owner).ConfigureAwait(false);
         var pulled = options.PullData && existing is null;
         await SpecTable.InsertAsync(session, store, wanted, sourceId, key).ConfigureAwait(false);
         await database.RequireUnmovedAsync(session, store).ConfigureAwait(false);
