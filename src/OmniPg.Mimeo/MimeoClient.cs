@@ -350,6 +350,9 @@ public sealed class MimeoClient : IMimeo
             { Key.Count: > 0 } when !hasKey => $"Key means nothing for {spec.Kind}.",
             { Kind: not ReplicationKind.Table, Sequences.Count: > 0 } or { Kind: not ReplicationKind.Table, TruncateCascade: true } => $"Sequences and TruncateCascade mean nothing for {spec.Kind}.",
             { Kind: not ReplicationKind.Snapshot, PostScript.Count: > 0 } or { Kind: not ReplicationKind.Snapshot, SkipUnchanged: false } => $"PostScript and SkipUnchanged mean nothing for {spec.Kind}.",
+            _ when !Enum.IsDefined(spec.Drift) => $"Drift '{spec.Drift}' is none.",
+            { Kind: ReplicationKind.Snapshot, Drift: not DriftPolicy.Fail } => $"Drift means nothing for {spec.Kind}, which is made anew.",
+            { Cursor: { } cursor } when !Enum.IsDefined(cursor.Mode) || (cursor.TimeBoundary is null && cursor.Mode != BoundaryMode.Fixed) => $"Mode '{cursor.Mode}' of the cursor is for a column of times.",
             { BatchLimit: <= 0 } => $"BatchLimit '{spec.BatchLimit}' must be positive.",
             _ when !spec.HasCursor && !spec.HasChanges && spec.BatchLimit is not null => $"BatchLimit means nothing for {spec.Kind}.",
             _ when spec.Kind == ReplicationKind.Snapshot && System.Text.Encoding.UTF8.GetByteCount(spec.Target.Name.Value) > SnapshotMethod.MaxNameBytes =>

@@ -34,13 +34,17 @@ internal static class MimeoCreateCommand
 
     private static readonly Option<string?> Owner = new("--owner") { Description = "Role that owns what is made. Default: the role of the connection, which has to be a member of it", HelpName = "ROLE" };
 
+    private static readonly Option<string?> Drift = new("--drift") { Description = "Columns that the source has and the table has not: fail, add or ignore. Default fail; not for snapshot", HelpName = "POLICY" };
+
+    private static readonly Option<bool> OldestTransaction = new("--oldest-transaction") { Description = "With --by-time: stay below the begin of the oldest transaction that is open at the source, too" };
+
     private static readonly Option<int?> BatchLimit = new("--batch-limit") { Description = "Most rows, or changes, of a refresh", HelpName = "N" };
 
     private static readonly Option<bool> Check = new("--check") { Description = "Set nothing up; print the statements that give the rights that are missing, and exit with 2 where there are any" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Sets one table up and pulls its first rows", "omnipg mimeo create updater public.orders --from erp --to dw.orders --by-time updated_at", RunAsync,
-        Kind, Source, From, To, ByTime, BySerial, Boundary, Columns, Where, Key, Every, NoData, NoIndex, BatchLimit, Owner, Check);
+        Kind, Source, From, To, ByTime, BySerial, Boundary, OldestTransaction, Columns, Where, Key, Every, NoData, NoIndex, BatchLimit, Owner, Drift, Check);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -147,18 +151,28 @@ internal static class MimeoCreateCommand
             Key = Names(session.Get(Key)),
             Period = CliSession.Interval(session.Get(Every), Every.Name),
             BatchLimit = session.Get(BatchLimit),
+            Drift = session.Get(Drift) switch
+            {
+                null or "fail" => DriftPolicy.Fail,
+                _ when kind == ReplicationKind.Snapshot => throw new UsageException("--drift means nothing for snapshot, which is made anew."),
+                "add" => DriftPolicy.AddColumns,
+                "ignore" => DriftPolicy.Ignore,
+                var other => throw new UsageException($"--drift '{other}' is none of fail, add, ignore."),
+            },
         };
     }
 
     private static CursorColumn? Cursor(CliSession session)
     {
         var boundary = session.Get(Boundary);
+        if (session.Get(OldestTransaction) && session.Get(ByTime) is null)
+            throw new UsageException("--oldest-transaction needs --by-time.");
         switch (session.Get(ByTime), session.Get(BySerial))
         {
             case (null, null):
                 return boundary is null ? null : throw new UsageException("--boundary needs --by-time or --by-serial.");
             case ({ } column, null):
-                return CursorColumn.Time(column, CliSession.Interval(boundary, Boundary.Name));
+                return CursorColumn.Time(column, CliSession.Interval(boundary, Boundary.Name)) with { Mode = session.Get(OldestTransaction) ? BoundaryMode.OldestTransaction : BoundaryMode.Fixed };
             case (null, { } column):
                 return boundary is null ? CursorColumn.Serial(column)
                     : long.TryParse(boundary, NumberStyles.None, CultureInfo.InvariantCulture, out var numbers) ? CursorColumn.Serial(column, numbers)

@@ -65,6 +65,6 @@ internal static class DestinationAccess
         yield return new Privileges(store.Schema, "", ["SELECT"], read);
         yield return new Privileges(store.SideSchema, "", ["SELECT"], isLogical ? ["schema_version", "source_name"] : ["schema_version", "source_name", "refresh_config_logical"]);
         yield return new Privileges(isLogical ? store.SideSchema : store.Schema, "", write, [own]);
-        yield return new Privileges(store.SideSchema, "", write, ["table_state"]);
+        yield return new Privileges(store.SideSchema, "", write, ["table_state", "table_option"]);
     }
 }

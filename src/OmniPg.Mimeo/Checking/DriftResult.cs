@@ -29,7 +29,7 @@ public sealed record ColumnDrift(string Column, ColumnDriftKind Kind, string? So
 /// <param name="From">Name of its source.</param>
 /// <param name="Source">The table there.</param>
 /// <param name="Columns">Each column that does not fit, in the source's order; empty for none.</param>
-/// <param name="SourceStatements">What to run at the source, behind what has to be run here: columns that the queue of a logdel lacks.</param>
+/// <param name="SourceStatements">What to run at the source, behind what has to be run here: columns that the queue of a logdel lacks, and the function that fills them.</param>
 /// <remarks>Rows that are there already have no value in a column that is added: repull the table where they had one at the source.</remarks>
 public sealed record DriftResult(QualifiedName Destination, string From, QualifiedName Source, IReadOnlyList<ColumnDrift> Columns, IReadOnlyList<string> SourceStatements)
 {

@@ -44,6 +44,8 @@ internal static class SourceCatalog
         foreach (var column in copied)
         {
             var kept = here.Columns.FirstOrDefault(c => c.Name == column.Name);
+            if (kept is null && spec.Drift == DriftPolicy.Ignore && !MissingColumns.IsNamed(spec, column))
+                continue;
             if (kept is null)
                 Add(column, ColumnDriftKind.MissingHere, null, $"ADD COLUMN {column.Name.Quoted} {column.Type}");
             else if (kept.IsGenerated)
@@ -55,8 +57,9 @@ internal static class SourceCatalog
         found.AddRange(named.Where(name => there.Columns.All(c => c.Name.Value != name))
             .Select(name => new ColumnDrift(name, ColumnDriftKind.MissingAtSource, null, here.Columns.FirstOrDefault(c => c.Name.Value == name)?.Type, null)));
         // Only there do the values of a deleted row still stand.
-        var queued = spec.Kind == ReplicationKind.Logdel && queue is not null ? copied.Where(c => queue.Columns.All(q => q.Name != c.Name)) : [];
-        return new DriftResult(spec.Target, spec.From, spec.Source, found, [.. queued.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ADD COLUMN {c.Name.Quoted} {c.Type};")]);
+        var queued = spec.Kind == ReplicationKind.Logdel && queue is not null && spec.Drift != DriftPolicy.Ignore && named.All(name => there.Columns.Any(c => c.Name.Value == name))
+            ? SourceQueue.ColumnStatements(spec, there, queue) : [];
+        return new DriftResult(spec.Target, spec.From, spec.Source, found, [.. queued.Select(s => s + ";")]);
 
         void Add(ColumnInfo column, ColumnDriftKind kind, string? type, string change) => found.Add(new ColumnDrift(
             column.Name.Value, kind, column.Type, type, spec.Kind == ReplicationKind.Snapshot ? null : $"ALTER TABLE {spec.Target.Quoted} {change};"));

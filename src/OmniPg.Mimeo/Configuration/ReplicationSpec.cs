@@ -76,6 +76,9 @@ public sealed record ReplicationSpec
     /// <summary>Sequences that a reload sets to the largest value of the columns that use them. Default none.</summary>
     public IReadOnlyList<QualifiedName> Sequences { get; init; } = [];
 
+    /// <summary>What a refresh does about columns that the source has and the destination has not. Default <see cref="DriftPolicy.Fail"/>. Not for a snapshot, which is made anew then.</summary>
+    public DriftPolicy Drift { get; init; }
+
     /// <summary>Largest cursor value at the destination, as the server writes it; of a logical table the position in the source's log; null before there is one, and for the other kinds.</summary>
     public string? LastValue { get; init; }
 
@@ -95,7 +98,7 @@ public sealed record ReplicationSpec
     /// <param name="destination">The table at the destination.</param>
     /// <param name="values">
     /// Names and texts; a null stands for the default. A list, of which an empty text is the empty one, has a name for each place (<c>Columns:0</c>), the cursor <c>Cursor:Time</c> or <c>Cursor:Serial</c>, the column, and
-    /// <c>Cursor:Boundary</c>. <c>Kind</c> and <c>From</c> are needed; without <c>Source</c> it is the destination's name. What the set-up makes cannot be given.
+    /// <c>Cursor:Boundary</c> and <c>Cursor:Mode</c>. <c>Kind</c> and <c>From</c> are needed; without <c>Source</c> it is the destination's name. What the set-up makes cannot be given.
     /// </param>
     /// <exception cref="FormatException">One of them cannot be read, is missing, stands there twice or means nothing; the message says which.</exception>
     public static ReplicationSpec Parse(QualifiedName destination, IEnumerable<KeyValuePair<string, string?>> values)
@@ -122,6 +125,9 @@ public sealed record CursorColumn
     /// <summary>Rows younger than this by the source's clock wait for the next refresh; null for a column of numbers.</summary>
     public PgInterval? TimeBoundary { get; }
 
+    /// <summary>What else a refresh stays behind. Default <see cref="BoundaryMode.Fixed"/>; the only one for a column of numbers.</summary>
+    public BoundaryMode Mode { get; init; }
+
     /// <summary>Rows this near to the largest number wait for the next refresh; the largest always waits. 0 for a column of times.</summary>
     public long SerialBoundary { get; }
 
@@ -147,4 +153,31 @@ public sealed record CursorColumn
         ArgumentOutOfRangeException.ThrowIfNegative(boundary);
         return new CursorColumn(column, null, boundary);
     }
+}
+
+/// <summary>How a refresh by a column of times finds where to end.</summary>
+public enum BoundaryMode
+{
+    /// <summary>By <see cref="CursorColumn.TimeBoundary"/> alone: a transaction at the source that is open for longer may commit rows that no refresh brings.</summary>
+    Fixed,
+
+    /// <summary>
+    /// Below the begin of the oldest transaction that is open in the source's database, too, so that a column that <c>now()</c> fills misses nothing however long a transaction stays open;
+    /// of one that is prepared the boundary counts from the moment when it was. The role needs <c>pg_read_all_stats</c> and the source must be no standby, else a warning says that the
+    /// boundary alone counts.
+    /// </summary>
+    OldestTransaction,
+}
+
+/// <summary>What is done about columns of the source that the destination has not. Types that differ are refused whatever is chosen.</summary>
+public enum DriftPolicy
+{
+    /// <summary>The refresh fails with <see cref="ColumnDriftException"/> and changes nothing.</summary>
+    Fail,
+
+    /// <summary>They are added at the destination, with their type alone, and in the queue of a logdel: the result warns of rows that have no value there until a repull.</summary>
+    AddColumns,
+
+    /// <summary>They are left out, unless <see cref="ReplicationSpec.Columns"/>, the key or the cursor name them.</summary>
+    Ignore,
 }

@@ -42,8 +42,9 @@ internal static class SpecTable
     private static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination, IEnumerable<string> types) => session.RowsAsync(
         $"""
         SELECT c.type, c.dest_table, c.source_table, coalesce(n.name, c.dblink::text), c.filter, c.condition, c.period, c.batch_limit, c.last_run, c.control, c.time_boundary,
-            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name, c.jobmon
+            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name, c.jobmon, o.drift, o.boundary_mode
         FROM ({string.Join("\nUNION ALL ", types.Select(type => Select(type, store)))}) c LEFT JOIN {store.Beside("source_name")} n ON n.data_source_id = c.dblink
+            LEFT JOIN {store.Beside("table_option")} o USING (dest_table)
         WHERE $1 IS NULL OR c.dest_table = $1 ORDER BY c.dest_table
         """,
         Read, PgParameter.Text(destination is { } one ? Text(one) : null));
@@ -72,7 +73,7 @@ internal static class SpecTable
         await session.ScalarAsync($"SELECT type FROM {store.All} c WHERE dest_table = $1 LIMIT 1", PgParameter.Text(Text(destination))).ConfigureAwait(false) is not null;
 
     /// <summary>Adds a table.</summary>
-    public static Task InsertAsync(PgSession session, MimeoStore store, ReplicationSpec spec, int sourceId, IReadOnlyList<ColumnInfo> key)
+    public static async Task InsertAsync(PgSession session, MimeoStore store, ReplicationSpec spec, int sourceId, IReadOnlyList<ColumnInfo> key)
     {
         List<Setting> settings =
         [
@@ -97,16 +98,28 @@ internal static class SpecTable
         }
         if (key.Count > 0)
             settings.AddRange([new("pk_name", PgParameter.Texts(key.Select(k => k.Name.Value))), new("pk_type", PgParameter.Texts(key.Select(k => k.Type)))]);
-        return session.ExecuteAsync(
-            $"INSERT INTO {store.Config(TypeOf(spec))} ({string.Join(", ", settings.Select(s => s.Column))}) VALUES ({string.Join(", ", settings.Select((s, n) => s.Sql(n)))})", [.. settings.Select(s => s.Value)]);
+        await session.ExecuteAsync(
+            $"INSERT INTO {store.Config(TypeOf(spec))} ({string.Join(", ", settings.Select(s => s.Column))}) VALUES ({string.Join(", ", settings.Select((s, n) => s.Sql(n)))})", [.. settings.Select(s => s.Value)]).ConfigureAwait(false);
+        await StoreOptionsAsync(session, store, spec).ConfigureAwait(false);
     }
 
     /// <summary>Stores what may be changed of a table that is managed.</summary>
-    public static Task UpdateAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
+    public static async Task UpdateAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
     {
         List<Setting> settings = [.. Changeable(store, spec), .. ReadsAll(spec) ? Rows(spec) : []];
-        return session.ExecuteAsync($"UPDATE {store.Config(TypeOf(spec))} SET {string.Join(", ", settings.Select((s, n) => $"{s.Column} = {s.Sql(n)}"))} WHERE dest_table = ${(settings.Count + 1).ToString(CultureInfo.InvariantCulture)}",
-            [.. settings.Select(s => s.Value), PgParameter.Text(Text(spec.Target))]);
+        await session.ExecuteAsync($"UPDATE {store.Config(TypeOf(spec))} SET {string.Join(", ", settings.Select((s, n) => $"{s.Column} = {s.Sql(n)}"))} WHERE dest_table = ${(settings.Count + 1).ToString(CultureInfo.InvariantCulture)}",
+            [.. settings.Select(s => s.Value), PgParameter.Text(Text(spec.Target))]).ConfigureAwait(false);
+        await StoreOptionsAsync(session, store, spec).ConfigureAwait(false);
+    }
+
+    // What the extension's tables have no columns for; most tables need none of it.
+    private static Task<int> StoreOptionsAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
+    {
+        var (name, mode) = (PgParameter.Text(Text(spec.Target)), spec.Cursor?.Mode ?? BoundaryMode.Fixed);
+        return spec.Drift == DriftPolicy.Fail && mode == BoundaryMode.Fixed
+            ? session.ExecuteAsync($"DELETE FROM {store.Beside("table_option")} WHERE dest_table = $1", name)
+            : session.ExecuteAsync($"INSERT INTO {store.Beside("table_option")} VALUES ($1, $2, $3) ON CONFLICT (dest_table) DO UPDATE SET drift = excluded.drift, boundary_mode = excluded.boundary_mode",
+                name, PgParameter.Text(spec.Drift.ToString()), PgParameter.Text(mode.ToString()));
     }
 
     /// <summary>Whether each refresh reads all rows, so that other ones may be wanted from one refresh to the next.</summary>
@@ -154,7 +167,8 @@ internal static class SpecTable
     public static async Task DeleteAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
     {
         await session.ExecuteAsync($"DELETE FROM {store.Config(TypeOf(spec))} WHERE dest_table = $1", PgParameter.Text(Text(spec.Target))).ConfigureAwait(false);
-        await session.ExecuteAsync($"DELETE FROM {store.Beside("table_state")} WHERE dest_table = $1", PgParameter.Text(Text(spec.Target))).ConfigureAwait(false);
+        foreach (var table in (string[])["table_state", "table_option"])
+            await session.ExecuteAsync($"DELETE FROM {store.Beside(table)} WHERE dest_table = $1", PgParameter.Text(Text(spec.Target))).ConfigureAwait(false);
     }
 
     private static string Select(string type, MimeoStore store)
@@ -194,7 +208,7 @@ internal static class SpecTable
             LastRun = row.Instant(8),
             Queue = type is "dml" or "logdel" ? Name(row.GetString(9)) : null,
             Cursor = type is "dml" or "logdel" || row.Text(9) is not { } control ? null
-                : row.Interval(10) is { } time ? CursorColumn.Time(control, time) : CursorColumn.Serial(control, row.BigInt(11) ?? 0),
+                : row.Interval(10) is { } time ? CursorColumn.Time(control, time) with { Mode = row.Text(21) is { } mode ? Enum.Parse<BoundaryMode>(mode) : BoundaryMode.Fixed } : CursorColumn.Serial(control, row.BigInt(11) ?? 0),
             LastValue = row.Text(12),
             Key = Texts(row, 13),
             SkipUnchanged = row.IsDBNull(14) || row.GetBoolean(14),
@@ -203,6 +217,7 @@ internal static class SpecTable
             Sequences = [.. Texts(row, 17).Select(Name)],
             Slot = row.Text(18),
             Audit = row.GetBoolean(19),
+            Drift = row.Text(20) is { } drift ? Enum.Parse<DriftPolicy>(drift) : DriftPolicy.Fail,
         };
     }
 

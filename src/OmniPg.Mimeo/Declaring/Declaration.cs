@@ -36,7 +36,7 @@ internal static class Declaration
     public static IReadOnlyList<string> Fixed(ReplicationSpec managed, ReplicationSpec wish) => Differing(managed, wish,
     [
         (nameof(ReplicationSpec.Kind), s => s.Kind.ToString()), (nameof(ReplicationSpec.From), s => s.From), (nameof(ReplicationSpec.Source), s => s.Source.ToString()),
-        (nameof(ReplicationSpec.Cursor), s => s.Cursor?.ToString()),
+        (nameof(ReplicationSpec.Cursor), s => (s.Cursor is { } cursor ? cursor with { Mode = BoundaryMode.Fixed } : null)?.ToString()),
         (nameof(ReplicationSpec.Key), s => wish.Key.Count == 0 ? null : Text(s.Key)),
         (nameof(ReplicationSpec.Queue), s => wish.Queue is null ? null : s.Queue?.ToString()), (nameof(ReplicationSpec.Slot), s => wish.Slot is null ? null : s.Slot),
         .. SpecTable.ReadsAll(managed) ? [] : Rows,
@@ -45,6 +45,7 @@ internal static class Declaration
     private static IReadOnlyList<string> Changed(ReplicationSpec managed, ReplicationSpec wish) => Differing(managed, wish,
     [
         (nameof(ReplicationSpec.Period), s => s.Period?.ToString()), (nameof(ReplicationSpec.BatchLimit), s => s.BatchLimit?.ToString(CultureInfo.InvariantCulture)), (nameof(ReplicationSpec.Audit), s => s.Audit.ToString()),
+        (nameof(CursorColumn.Mode), s => s.Cursor?.Mode.ToString()), (nameof(ReplicationSpec.Drift), s => s.Drift.ToString()),
         (nameof(ReplicationSpec.SkipUnchanged), s => s.Kind == ReplicationKind.Snapshot ? s.SkipUnchanged.ToString() : null), (nameof(ReplicationSpec.PostScript), s => Text(s.PostScript)),
         (nameof(ReplicationSpec.TruncateCascade), s => s.TruncateCascade.ToString()), (nameof(ReplicationSpec.Sequences), s => Text(s.Sequences.Select(q => q.ToString()).Order(StringComparer.Ordinal))),
         .. SpecTable.ReadsAll(managed) ? Rows : [],

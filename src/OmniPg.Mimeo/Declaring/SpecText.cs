@@ -26,7 +26,7 @@ internal sealed class SpecText
         var text = new SpecText(values);
         var spec = new ReplicationSpec
         {
-            Kind = text.Take("Kind", Kind) ?? throw new FormatException("'Kind' is missing."),
+            Kind = text.Take("Kind", Word<ReplicationKind>) ?? throw new FormatException("'Kind' is missing."),
             From = text.Take("From") ?? throw new FormatException("'From' is missing."),
             Source = text.Take("Source", t => QualifiedName.Parse(t)) ?? destination,
             Destination = destination,
@@ -40,6 +40,7 @@ internal sealed class SpecText
             SkipUnchanged = text.Take("SkipUnchanged", bool.Parse) ?? true,
             PostScript = text.List("PostScript"),
             TruncateCascade = text.Take("TruncateCascade", bool.Parse) ?? false,
+            Drift = text.Take("Drift", Word<DriftPolicy>) ?? DriftPolicy.Fail,
             Sequences = [.. text.List("Sequences").Select(q => QualifiedName.Parse(q))],
         };
         // A section has its own name without a text, and so has what is declared as null.
@@ -48,18 +49,20 @@ internal sealed class SpecText
             : throw new FormatException(text._taken.Contains(unknown.Split(':')[0]) ? $"'{unknown}' has no value that can be read." : $"'{unknown}': a table has no such property.");
     }
 
-    private static ReplicationKind Kind(string text) => text.All(char.IsAsciiLetter) && Enum.TryParse<ReplicationKind>(text, ignoreCase: true, out var kind)
-        ? kind : throw new FormatException($"It is none of {string.Join(", ", Enum.GetNames<ReplicationKind>())}.");
+    private static T Word<T>(string text)
+        where T : struct, Enum => text.All(char.IsAsciiLetter) && Enum.TryParse<T>(text, ignoreCase: true, out var word)
+        ? word : throw new FormatException($"It is none of {string.Join(", ", Enum.GetNames<T>())}.");
 
     private CursorColumn? Cursor()
     {
-        var (time, serial, boundary) = (Take("Cursor:Time"), Take("Cursor:Serial"), Take("Cursor:Boundary"));
+        var (time, serial, boundary, mode) = (Take("Cursor:Time"), Take("Cursor:Serial"), Take("Cursor:Boundary"), Take("Cursor:Mode", Word<BoundaryMode>));
         try
         {
             return (time, serial) switch
             {
-                (null, null) => boundary is null ? null : throw new FormatException("It needs Time or Serial."),
-                ({ } column, null) => CursorColumn.Time(column, boundary is null ? (PgInterval?)null : PgInterval.Parse(boundary)),
+                (null, null) => boundary is null && mode is null ? null : throw new FormatException("It needs Time or Serial."),
+                ({ } column, null) => CursorColumn.Time(column, boundary is null ? (PgInterval?)null : PgInterval.Parse(boundary)) with { Mode = mode ?? BoundaryMode.Fixed },
+                (null, { }) when mode is not null and not BoundaryMode.Fixed => throw new FormatException("Mode is for a column of times."),
                 (null, { } column) => boundary is null ? CursorColumn.Serial(column) : CursorColumn.Serial(column, long.Parse(boundary, NumberStyles.None, CultureInfo.InvariantCulture)),
                 _ => throw new FormatException("Time and Serial contradict each other."),
             };

@@ -99,6 +99,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 return Result(spec, RefreshStatus.SkippedUnchanged);
             }
         }
+        await SourceQueue.AddColumnsAsync(source, spec, settings.LockTimeout).ConfigureAwait(false);
         await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
         if (spec.Kind == ReplicationKind.Logical && options.Repull is not null)
         {
@@ -118,6 +119,8 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         foreach (var group in specs.GroupBy(s => s.From, StringComparer.Ordinal))
         {
             var source = await SourceAsync(session, store, group.Key).ConfigureAwait(false);
+            foreach (var spec in group)
+                await SourceQueue.AddColumnsAsync(source, spec, settings.LockTimeout).ConfigureAwait(false);
             await source.TakeSnapshotAsync(settings.LockTimeout, [.. group]).ConfigureAwait(false);
         }
         var results = new List<RefreshResult>();
@@ -160,6 +163,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     {
         var clock = Stopwatch.StartNew();
         var run = await TableRun.BeginAsync(spec, store, session, source, settings, database.DataSource, progress).ConfigureAwait(false);
+        await MissingColumns.AddAsync(run, all: spec.Kind == ReplicationKind.Table || options.Repull is { Start: null, End: null }).ConfigureAwait(false);
         var limit = isGroup ? null : options.Limit ?? spec.BatchLimit;
         var status = RefreshStatus.Refreshed;
         switch (spec.Kind)

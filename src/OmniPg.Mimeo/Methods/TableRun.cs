@@ -75,7 +75,8 @@ internal sealed class TableRun
         }
         var run = new TableRun(destinationServer, progress)
         {
-            Spec = spec, Store = store, Destination = destination, Source = source, Options = options, Relation = relation, Columns = relation.Pick(spec.Columns, spec.Target), Warnings = warnings,
+            Spec = spec, Store = store, Destination = destination, Source = source, Options = options, Relation = relation, Warnings = warnings,
+            Columns = await MissingColumns.LeaveOutAsync(destination, spec, relation.Pick(spec.Columns, spec.Target)).ConfigureAwait(false),
         };
         await run.CheckConditionAsync().ConfigureAwait(false);
         return run;
@@ -133,7 +134,6 @@ internal sealed class TableRun
         return pipe.Rows;
     }
 
-    /// <summary>The destination with names and types of the source, as the original makes it: no defaults, no NOT NULL.</summary>
     // Of several hosts that which was down before may answer now, and a data source would lead there.
     private async Task<NpgsqlConnection> BesideAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
@@ -156,6 +156,7 @@ internal sealed class TableRun
         }
     }
 
+    /// <summary>The destination with names and types of the source, as the original makes it: no defaults, no NOT NULL.</summary>
     public string TableDefinition(QualifiedName table) =>
         $"CREATE TABLE {table.Quoted} ({string.Join(", ", Columns.Select(c => $"{c.Name.Quoted} {c.Type}"))}{(Spec.Kind == ReplicationKind.Logdel ? $", {Deleted.Quoted} timestamptz" : "")})";
 

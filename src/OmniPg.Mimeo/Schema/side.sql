@@ -5,6 +5,10 @@ CREATE TABLE IF NOT EXISTS @side@.table_state (
     dest_table text PRIMARY KEY,
     change_token text,
     skips integer NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS @side@.table_option (
+    dest_table text PRIMARY KEY,
+    drift text NOT NULL,
+    boundary_mode text NOT NULL);
 CREATE TABLE IF NOT EXISTS @side@.refresh_config_logical (
     dest_table text PRIMARY KEY,
     source_table text NOT NULL,
@@ -24,4 +28,4 @@ CREATE TABLE IF NOT EXISTS @side@.refresh_config_logical (
     snapshot text,
     snapshot_lsn pg_lsn);
 DELETE FROM @side@.schema_version;
-INSERT INTO @side@.schema_version VALUES (3, '@schema.name.literal@');
+INSERT INTO @side@.schema_version VALUES (4, '@schema.name.literal@');

@@ -124,6 +124,45 @@ internal sealed partial class SourceQueue
         return [$"DROP TRIGGER IF EXISTS {queue._trigger.Quoted} ON {spec.Source.Quoted};", .. queue.Rest().Select(s => s + ";")];
     }
 
+    /// <summary>Brings the queue of a logdel to the columns that its source has by now, where the table is to get them.</summary>
+    /// <remarks>In a transaction of its own, outside of any snapshot: writers of the source wait for it.</remarks>
+    public static async Task AddColumnsAsync(SourceSession source, ReplicationSpec spec, TimeSpan lockTimeout)
+    {
+        if (spec is not { Kind: ReplicationKind.Logdel, Drift: DriftPolicy.AddColumns })
+            return;
+        var (table, queue) = await source.AskAsync(spec.Source, async at => (await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false), await RelationInfo.FindAsync(at, spec.Queue!.Value).ConfigureAwait(false)))
+            .ConfigureAwait(false);
+        // What is not there is told by the refresh.
+        if (table is null || queue is null || Added(spec, table, queue) is not { Count: > 0 })
+            return;
+        await source.ChangeAsync(spec.Source, lockTimeout, async at =>
+        {
+            // Types are named with their schema then.
+            await at.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
+            var (now, had) = ((await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false))!, (await RelationInfo.FindAsync(at, spec.Queue!.Value).ConfigureAwait(false))!);
+            return await PlainStatements.ExecuteAsync(at.Connection, ColumnStatements(spec, now, had), at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
+        }).ConfigureAwait(false);
+    }
+
+    /// <summary>What gives the queue of a logdel the columns that it lacks, and its trigger's function their values; empty for nothing.</summary>
+    /// <param name="spec">The table.</param>
+    /// <param name="table">The source.</param>
+    /// <param name="queue">The queue.</param>
+    public static IReadOnlyList<string> ColumnStatements(ReplicationSpec spec, RelationInfo table, RelationInfo queue)
+    {
+        if (Added(spec, table, queue) is not { Count: > 0 } added)
+            return [];
+        var columns = table.Pick(spec.Columns, spec.Target);
+        var key = columns.Where(c => spec.Key.Contains(c.Name.Value)).ToArray();
+        return [.. added.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ADD COLUMN {c.Name.Quoted} {c.Type}"), Of(spec).FunctionStatement(spec, columns, key, "CREATE OR REPLACE")];
+    }
+
+    private static IReadOnlyList<ColumnInfo> Added(ReplicationSpec spec, RelationInfo table, RelationInfo queue) =>
+        [.. table.Columns.Where(c => (spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)) && queue.Columns.All(q => q.Name != c.Name))];
+
+    private string FunctionStatement(ReplicationSpec spec, IReadOnlyList<ColumnInfo> columns, IReadOnlyList<ColumnInfo> key, string verb) =>
+        $"{verb} FUNCTION {Function.Quoted}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {PgLiteral.Quote(Body(spec, columns, key))}";
+
     private static SourceQueue Of(ReplicationSpec spec)
     {
         var table = spec.Queue!.Value;
@@ -144,7 +183,7 @@ internal sealed partial class SourceQueue
             $"CREATE TABLE {Table.Quoted} ({columns}processed boolean)",
             $"COMMENT ON TABLE {Table.Quoted} IS {PgLiteral.Quote(owner)}",
             $"CREATE INDEX ON {Table.Quoted} ({List(key)})",
-            $"CREATE FUNCTION {Function.Quoted}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {PgLiteral.Quote(Body(run, key))}",
+            FunctionStatement(spec, run.Columns, key, "CREATE"),
             $"REVOKE ALL ON FUNCTION {Function.Quoted}() FROM PUBLIC",
             $"CREATE TRIGGER {_trigger.Quoted} AFTER INSERT OR DELETE OR UPDATE ON {spec.Source.Quoted} FOR EACH ROW EXECUTE FUNCTION {Function.Quoted}()",
         ];
@@ -171,12 +210,12 @@ internal sealed partial class SourceQueue
 
     // Rows are compared by their bytes: that works for every type and finds its operator in pg_catalog. An error in here would be one of the application. Columns
     // that only the condition reads are not known, so with a condition any change counts; nor do values that the server computes when they are read stand in the row.
-    private string Body(TableRun run, IReadOnlyList<ColumnInfo> key)
+    private string Body(ReplicationSpec spec, IReadOnlyList<ColumnInfo> columns, IReadOnlyList<ColumnInfo> key)
     {
-        var some = run.Spec.Columns.Count > 0 && run.Spec.Condition is null && !run.Columns.Any(c => c.IsGenerated);
-        var unchanged = some ? $"ROW({List(run.Columns, "OLD.")})::record OPERATOR(pg_catalog.*=) ROW({List(run.Columns, "NEW.")})::record" : "OLD OPERATOR(pg_catalog.*=) NEW";
-        var deleted = run.Spec.Kind == ReplicationKind.Logdel
-            ? $"INSERT INTO {Table.Quoted} ({List(run.Columns)}, {TableRun.Deleted.Quoted}) VALUES ({List(run.Columns, "OLD.")}, pg_catalog.clock_timestamp());"
+        var some = spec.Columns.Count > 0 && spec.Condition is null && !columns.Any(c => c.IsGenerated);
+        var unchanged = some ? $"ROW({List(columns, "OLD.")})::record OPERATOR(pg_catalog.*=) ROW({List(columns, "NEW.")})::record" : "OLD OPERATOR(pg_catalog.*=) NEW";
+        var deleted = spec.Kind == ReplicationKind.Logdel
+            ? $"INSERT INTO {Table.Quoted} ({List(columns)}, {TableRun.Deleted.Quoted}) VALUES ({List(columns, "OLD.")}, pg_catalog.clock_timestamp());"
             : $"INSERT INTO {Table.Quoted} ({List(key)}) VALUES ({List(key, "OLD.")});";
         return $"""
 

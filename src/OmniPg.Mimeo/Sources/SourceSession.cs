@@ -32,6 +32,14 @@ internal sealed class SourceSession : IAsyncDisposable
             ELSE least(pg_catalog.now(), coalesce(pg_catalog.pg_last_xact_replay_timestamp(), (SELECT checkpoint_time FROM pg_catalog.pg_control_checkpoint()))) END
         """;
 
+    // What is open in this database, whoever has it: who has not written yet may write with the time of its begin. A transaction that is prepared does not tell when it began.
+    private const string Oldest =
+        """
+        SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), quote_ident(current_user),
+            (SELECT min(xact_start) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND backend_type NOT IN ('autovacuum worker', 'walsender')),
+            (SELECT min(prepared) FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database())
+        """;
+
     private readonly NpgsqlDataSource _dataSource;
     private readonly NpgsqlDataSource? _owned;
     private NpgsqlTransaction? _transaction;
@@ -45,6 +53,9 @@ internal sealed class SourceSession : IAsyncDisposable
 
     /// <summary>The source's clock before the snapshot, or of what a standby had replayed by then; null for tables that no time bounds.</summary>
     public DateTimeOffset? Now { get; private set; }
+
+    /// <summary>What was open before the snapshot; null where no table asks for it.</summary>
+    public OpenTransactions? Open { get; private set; }
 
     /// <summary>Connects; nothing is read yet.</summary>
     /// <param name="name">Name of the source.</param>
@@ -112,6 +123,11 @@ internal sealed class SourceSession : IAsyncDisposable
         // Behind the snapshot a standby may have replayed what the snapshot does not show.
         Now = specs.Any(s => s.Cursor?.TimeBoundary is not null)
             ? await AskAsync(specs[0].Source, source => source.RowAsync(Clock, row => row.Instant(0))).ConfigureAwait(false) : null;
+        // Behind the clock: what begins later has a later time than it.
+        Open = specs.Any(s => s.Cursor?.Mode == BoundaryMode.OldestTransaction) ? await AskAsync(specs[0].Source, source => source.RowAsync(Oldest, row => new OpenTransactions(
+            row.GetBoolean(0) ? $"source '{Name}' is a standby, which does not know what is open at its primary"
+                : row.GetBoolean(1) ? null : $"the role may not see the transactions of others at source '{Name}' (GRANT pg_read_all_stats TO {row.GetString(2)};)",
+            row.Instant(3), row.Instant(4)))).ConfigureAwait(false) : null;
         _transaction = await Session.Connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, Session.CancellationToken).ConfigureAwait(false);
         await Session.ExecuteAsync(queues.Length > 0 ? "SET TRANSACTION READ WRITE" : "SET TRANSACTION READ ONLY").ConfigureAwait(false);
         await Session.ExecuteAsync("SET LOCAL row_security = off").ConfigureAwait(false);
@@ -202,3 +218,9 @@ internal sealed class SourceSession : IAsyncDisposable
             await _owned.DisposeAsync().ConfigureAwait(false);
     }
 }
+
+/// <summary>Transactions that were open at a source.</summary>
+/// <param name="Unknown">Why they are not known; null where they are.</param>
+/// <param name="Oldest">When the oldest one began; null where there is none.</param>
+/// <param name="Prepared">When the oldest one that waits for COMMIT PREPARED was prepared; null where none does.</param>
+internal sealed record OpenTransactions(string? Unknown, DateTimeOffset? Oldest, DateTimeOffset? Prepared);

@@ -111,6 +111,23 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task Owner_drift_and_what_a_refresh_stays_behind_are_options_of_a_set_up()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY, at timestamptz DEFAULT now())", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+        var role = $"owner_{Guid.NewGuid():N}";
+        await cli.Database.ExecuteAsync($"CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}", TestContext.Current.CancellationToken);
+
+        var made = await cli.RunAsync("mimeo", "create", "updater", "orders", "--from", "erp", "--by-time", "at", "--oldest-transaction", "--drift", "add", "--owner", role);
+
+        made.Should().Be(new CliResult(0, "'public.orders' is managed, with 0 rows\n", ""));
+        (await cli.Database.ScalarAsync<string>("SELECT tableowner || ' ' || drift || ' ' || boundary_mode FROM omnipg_mimeo.table_option JOIN pg_tables ON tablename = 'orders' WHERE dest_table = 'public.orders'", TestContext.Current.CancellationToken))
+            .Should().Be($"{role} AddColumns OldestTransaction");
+    }
+
+    [Fact]
     public async Task Rows_that_differ_are_named_and_repaired()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
@@ -205,6 +222,8 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         await source.ExecuteAsync("ALTER TABLE orders ADD more int", TestContext.Current.CancellationToken);
         var drift = await cli.RunAsync("mimeo", "drift");
         var json = JsonDocument.Parse((await cli.RunAsync("mimeo", "drift", "orders", "--json")).Output).RootElement;
+        // As it is printed, on one line.
+        await source.ExecuteAsync(string.Join('\n', drift.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line.Split('\t')[^1])), TestContext.Current.CancellationToken);
         var missing = await cli.RunAsync("mimeo", "drift", "nowhere");
         var import = await cli.RunAsync("mimeo", "import");
         await cli.RunAsync("mimeo", "drop", "orders");
@@ -213,13 +232,14 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         views.EnumerateArray().Select(t => $"{t.GetProperty("schema")}.{t.GetProperty("name")}").Should().Equal("public.other", "public.seen");
         unknown.ExitCode.Should().Be(2);
         none.Should().Be(new CliResult(0, "", ""));
-        drift.Should().Be(new CliResult(1,
+        (drift.ExitCode, drift.Error).Should().Be((1, ""));
+        drift.Output.Should().StartWith(
             """
             public.orders\tmore\tmissing here\tinteger\t\tthe destination\tALTER TABLE "public"."orders" ADD COLUMN "more" integer;
             public.orders\t\tmissing in the queue\t\t\tsource erp\tALTER TABLE "omnipg_mimeo"."public_orders_q" ADD COLUMN "more" integer;
-
-            """.Replace("\\t", "\t", StringComparison.Ordinal), ""));
-        json.EnumerateArray().Select(d => $"{d.GetProperty("column")} {d.GetProperty("source")}").Should().Equal("more ", " erp");
+            public.orders\t\tmissing in the queue\t\t\tsource erp\tCREATE OR REPLACE FUNCTION "omnipg_mimeo"."public_orders_mimeo_queue"()
+            """.Replace("\\t", "\t", StringComparison.Ordinal));
+        json.EnumerateArray().Select(d => $"{d.GetProperty("column")} {d.GetProperty("source")}").Should().Equal("more ", " erp", " erp");
         missing.ExitCode.Should().Be(2);
         (import.ExitCode, import.Error).Should().Be((2, "omnipg: The configuration does not stand in tables of the extension mimeo.\nhint: List what is managed here.\n"));
     }
@@ -304,6 +324,9 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
     [InlineData("omnipg: inserter needs --by-time or --by-serial.\n", "inserter")]
     [InlineData("omnipg: --by-time and --by-serial contradict each other.\n", "updater", "--by-time", "a", "--by-serial", "b")]
     [InlineData("omnipg: --key means nothing for table.\n", "table", "--key", "a")]
+    [InlineData("omnipg: --oldest-transaction needs --by-time.\n", "inserter", "--by-serial", "a", "--oldest-transaction")]
+    [InlineData("omnipg: --drift means nothing for snapshot, which is made anew.\n", "snapshot", "--drift", "add")]
+    [InlineData("omnipg: --drift 'merge' is none of fail, add, ignore.\n", "dml", "--drift", "merge")]
     [InlineData("omnipg: --every: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.\n", "table", "--every", "soon")]
     [InlineData("omnipg: --boundary: 'soon' is not a PostgreSQL interval, such as '1 day', '26 hours' or 'P1M'.\n", "inserter", "--by-time", "at", "--boundary", "soon")]
     public async Task What_contradicts_itself_is_wrong_use(string message, string kind, params string[] more)

@@ -63,7 +63,7 @@ public sealed partial class AccessTests(PgClusterFixture fixture)
         unread.DestinationStatements.Should().Equal(
             $"GRANT TEMPORARY ON DATABASE {scene.Databases.Destination.Name} TO {keeper};", $"GRANT USAGE ON SCHEMA omnipg_mimeo, public TO {keeper};",
             $"GRANT SELECT ON omnipg_mimeo.dblink_mapping_mimeo, omnipg_mimeo.refresh_config, omnipg_mimeo.refresh_config_inserter_serial, omnipg_mimeo.refresh_config_inserter_time, omnipg_mimeo.refresh_config_logdel, omnipg_mimeo.refresh_config_logical, omnipg_mimeo.refresh_config_snap, omnipg_mimeo.refresh_config_table, omnipg_mimeo.refresh_config_updater_serial, omnipg_mimeo.refresh_config_updater_time, omnipg_mimeo.schema_version, omnipg_mimeo.source_name TO {keeper};",
-            $"GRANT DELETE, INSERT, SELECT, UPDATE ON omnipg_mimeo.refresh_config_dml, omnipg_mimeo.table_state TO {keeper};", $"GRANT DELETE, INSERT, SELECT, TRUNCATE, UPDATE ON public.made TO {keeper};");
+            $"GRANT DELETE, INSERT, SELECT, UPDATE ON omnipg_mimeo.refresh_config_dml, omnipg_mimeo.table_option, omnipg_mimeo.table_state TO {keeper};", $"GRANT DELETE, INSERT, SELECT, TRUNCATE, UPDATE ON public.made TO {keeper};");
         await RunAsync(scene.Databases.Destination, unread.DestinationStatements);
         var barred = await scene.Client.CheckAccessAsync(spec, TestContext.Current.CancellationToken);
         barred.DestinationStatements.Should().BeEmpty();
