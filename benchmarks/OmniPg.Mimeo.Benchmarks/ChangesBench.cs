@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using OmniPg;
 using OmniPg.Mimeo;
@@ -27,7 +26,7 @@ internal static class ChangesBench
         var name = QualifiedName.Parse("public.ours");
         await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Dml, From = "1", Source = name });
 
-        var (ours, theirs) = (new List<double>(), new List<double>());
+        var (ours, theirs) = (new List<Cost>(), new List<Cost>());
         for (var round = 0; round < rounds; round++)
         {
             foreach (var table in (string[])["ours", "theirs"])
@@ -35,20 +34,13 @@ internal static class ChangesBench
                 await source.ExecuteAsync(
                     $"UPDATE {table} SET amount = amount + 1 WHERE id % (1000000 / ({count} * 3 / 4)) = {round} AND id <= 1000000; DELETE FROM {table} WHERE id BETWEEN 1 + {round} * {count} / 8 AND ({round} + 1) * {count} / 8; INSERT INTO {table} SELECT 2000000 + {round} * {count} + i, now(), 'new', i FROM generate_series(1, {count} / 8) i");
             }
-            ours.Add(await SecondsAsync(() => client.RefreshAsync(name)));
-            theirs.Add(await SecondsAsync(() => destination.ExecuteAsync("SELECT mimeo.refresh_dml('public.theirs')")));
+            ours.Add(await Cost.OfAsync([one, two], () => client.RefreshAsync(name)));
+            theirs.Add(await Cost.OfAsync([one, two], () => destination.ExecuteAsync("SELECT mimeo.refresh_dml('public.theirs')")));
             var result = await client.ValidateAsync(name, new ValidationOptions { Checksum = true });
             if (!result.IsEqual)
                 throw new InvalidOperationException($"{result}");
         }
-        var (median, other) = (ours.Order().ElementAt(rounds / 2), theirs.Order().ElementAt(rounds / 2));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| about {count:N0} changes of 1,000,000 rows | refresh_dml {other:0.00} s | RefreshAsync {median:0.00} s | ratio {other / median:0.0} |"));
-    }
-
-    private static async Task<double> SecondsAsync(Func<Task> work)
-    {
-        var clock = Stopwatch.StartNew();
-        await work();
-        return clock.Elapsed.TotalSeconds;
+        var (median, other) = (Cost.Median(ours), Cost.Median(theirs));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| about {count:N0} changes of 1,000,000 rows | refresh_dml {other} | RefreshAsync {median} | ratio {other.Seconds / median.Seconds:0.0}, of processor time {other.Processor / median.Processor:0.0} |"));
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using OmniPg;
 using OmniPg.Mimeo;
@@ -46,12 +45,12 @@ internal static class LogBench
         var name = QualifiedName.Parse("public.ours");
         await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Logical, From = "one", Source = name });
 
-        var (ours, theirs) = (new List<double>(), new List<double>());
+        var (ours, theirs) = (new List<Cost>(), new List<Cost>());
         for (var round = 0; round < rounds; round++)
         {
             await ChangeAsync(source, "theirs", round, count);
             var end = await source.ScalarAsync<string>("SELECT pg_current_wal_insert_lsn()::text");
-            theirs.Add(await SecondsAsync(async () =>
+            theirs.Add(await Cost.OfAsync([one, two], async () =>
             {
                 await destination.ExecuteAsync("ALTER SUBSCRIPTION theirs ENABLE");
                 while (!await source.ScalarAsync<bool>($"SELECT confirmed_flush_lsn >= '{end}' FROM pg_replication_slots WHERE slot_name = 'theirs'"))
@@ -59,14 +58,14 @@ internal static class LogBench
             }));
             await destination.ExecuteAsync("ALTER SUBSCRIPTION theirs DISABLE");
             await ChangeAsync(source, "ours", round, count);
-            ours.Add(await SecondsAsync(() => client.RefreshAsync(name)));
+            ours.Add(await Cost.OfAsync([one, two], () => client.RefreshAsync(name)));
             if (!(await client.ValidateAsync(name, new ValidationOptions { Checksum = true })).IsEqual)
                 throw new InvalidOperationException("The sides differ.");
         }
         await destination.ExecuteAsync("DROP SUBSCRIPTION theirs");
-        var (median, other) = (ours.Order().ElementAt(rounds / 2), theirs.Order().ElementAt(rounds / 2));
+        var (median, other) = (Cost.Median(ours), Cost.Median(theirs));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| about {count:N0} changes in {Transactions:N0} transactions, 1,000,000 rows | subscription {other:0.00} s | RefreshAsync {median:0.00} s | ratio {other / median:0.0} | rounds {string.Join(' ', theirs.Select(s => s.ToString("0.00", CultureInfo.InvariantCulture)))} / {string.Join(' ', ours.Select(s => s.ToString("0.00", CultureInfo.InvariantCulture)))} |"));
+            $"| about {count:N0} changes in {Transactions:N0} transactions, 1,000,000 rows | subscription {other} | RefreshAsync {median} | ratio {other.Seconds / median.Seconds:0.0}, of processor time {other.Processor / median.Processor:0.0} | rounds {string.Join(", ", theirs)} / {string.Join(", ", ours)} |"));
     }
 
     private static async Task ChangeAsync(TestDatabase source, string table, int round, int count)
@@ -74,12 +73,5 @@ internal static class LogBench
         await using var command = source.DataSource.CreateCommand($"CALL change('{table}', {round}, {Transactions}, {count / Transactions})");
         command.CommandTimeout = 0;
         await command.ExecuteNonQueryAsync();
-    }
-
-    private static async Task<double> SecondsAsync(Func<Task> work)
-    {
-        var clock = Stopwatch.StartNew();
-        await work();
-        return clock.Elapsed.TotalSeconds;
     }
 }

@@ -12,11 +12,20 @@ switch (args.FirstOrDefault())
     case "changes":
         await ChangesBench.RunAsync(args);
         return;
+    case "chunks":
+        await ChunkBench.RunAsync(args);
+        return;
     case "idle":
         await IdleBench.RunAsync(args);
         return;
     case "logical":
         await LogBench.RunAsync(args);
+        return;
+    case "phases":
+        await PhaseStress.RunAsync(args);
+        return;
+    case "refresh":
+        await PhaseStress.RefreshAsync(args[1], args[2]);
         return;
     case "refresher":
         await QueueStress.RefreshForEverAsync(args[1]);
@@ -54,20 +63,23 @@ if (hasExtension)
 var psql = Path.Combine(one.BinDirectory, "psql");
 var copy = $"{psql} -qX -h 127.0.0.1 -p {one.Port} -U postgres -d {source.Name} -c 'COPY t TO STDOUT (FORMAT binary)' | "
     + $"{psql} -qX -h 127.0.0.1 -p {two.Port} -U postgres -d {destination.Name} -1 -c 'TRUNCATE t' -c 'COPY t FROM STDIN (FORMAT binary, FREEZE)'";
-var (piped, refreshed, theirs) = (new List<double>(), new List<double>(), new List<double>());
+var (piped, refreshed, theirs) = (new List<Cost>(), new List<Cost>(), new List<Cost>());
 var allocated = 0L;
 for (var round = 0; round <= rounds; round++)
 {
-    var pipe = await SecondsAsync(async () =>
+    var pipe = await Cost.OfAsync([one, two], async () =>
     {
         using var shell = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", copy]))!;
         await shell.WaitForExitAsync();
         if (shell.ExitCode != 0)
             throw new InvalidOperationException("psql failed.");
     });
-    var before = GC.GetTotalAllocatedBytes(precise: true);
-    var refresh = await SecondsAsync(async () => _ = await client.RefreshAsync(name));
-    allocated = GC.GetTotalAllocatedBytes(precise: true) - before;
+    var refresh = await Cost.OfAsync([one, two], async () =>
+    {
+        var before = GC.GetTotalAllocatedBytes(precise: true);
+        await client.RefreshAsync(name);
+        allocated = GC.GetTotalAllocatedBytes(precise: true) - before;
+    });
     if ((await destination.ScalarAsync<long>("SELECT count(*) FROM t")) != rows)
         throw new InvalidOperationException("Rows are missing.");
     // The first round warms up both.
@@ -75,7 +87,7 @@ for (var round = 0; round <= rounds; round++)
         (piped, refreshed) = ([.. piped, pipe], [.. refreshed, refresh]);
     if (round > 0 && hasExtension)
     {
-        theirs.Add(await SecondsAsync(async () =>
+        theirs.Add(await Cost.OfAsync([one, two], async () =>
         {
             await using var command = destination.DataSource.CreateCommand("SELECT mimeo.refresh_table('public.theirs')");
             command.CommandTimeout = 0;
@@ -83,15 +95,7 @@ for (var round = 0; round <= rounds; round++)
         }));
     }
 }
+var (pipes, ours) = (Cost.Median(piped), Cost.Median(refreshed));
 using var self = Process.GetCurrentProcess();
 var mebibytes = await source.ScalarAsync<long>("SELECT pg_table_size('t')") >> 20;
-Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {rows:N0} rows, {mebibytes} MiB | psql \\| psql {Median(piped):0.00} s | RefreshAsync {Median(refreshed):0.00} s | ratio {Median(refreshed) / Median(piped):0.00} | {(hasExtension ? string.Create(CultureInfo.InvariantCulture, $"refresh_table {Median(theirs):0.00} s, ratio {Median(theirs) / Median(refreshed):0.0}") : "no extension")} | {allocated / (double)rows:0.000} B allocated per row | peak {self.PeakWorkingSet64 >> 20} MiB |"));
-
-static async Task<double> SecondsAsync(Func<Task> work)
-{
-    var clock = Stopwatch.StartNew();
-    await work();
-    return clock.Elapsed.TotalSeconds;
-}
-
-static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {rows:N0} rows, {mebibytes} MiB | psql \\| psql {pipes} | RefreshAsync {ours} | ratio {ours.Seconds / pipes.Seconds:0.00}, of processor time {ours.Processor / pipes.Processor:0.00} | {(hasExtension ? string.Create(CultureInfo.InvariantCulture, $"refresh_table {Cost.Median(theirs)}, ratio {Cost.Median(theirs).Seconds / ours.Seconds:0.0}, of processor time {Cost.Median(theirs).Processor / ours.Processor:0.0}") : "no extension")} | {allocated / (double)rows:0.000} B allocated per row | peak {self.PeakWorkingSet64 >> 20} MiB |"));
