@@ -41,13 +41,13 @@ internal static class ConstraintsCommand
             json.WriteString("column", c.Column);
             json.WriteString("outcome", Name(c.Outcome));
         });
-        return done.Any(c => c.Outcome == ConstraintOutcome.WrittenMeanwhile) ? ExitCodes.Attention : ExitCodes.Done;
+        return done.Any(c => c.Outcome == ConstraintFate.WrittenMeanwhile) ? ExitCodes.Attention : ExitCodes.Done;
     }
 
-    private static string Name(ConstraintOutcome outcome) => outcome switch
+    private static string Name(ConstraintFate outcome) => outcome switch
     {
-        ConstraintOutcome.NoValues => "no-values",
-        ConstraintOutcome.WrittenMeanwhile => "written-meanwhile",
+        ConstraintFate.NoValues => "no-values",
+        ConstraintFate.WrittenMeanwhile => "written-meanwhile",
         _ => outcome.ToString().ToLowerInvariant(),
     };
 }

@@ -39,8 +39,8 @@ internal static class FreezeCommand
                 json.WriteNumber("ageAfter", f.AgeAfter);
                 json.WriteString("outcome", Name(f.Outcome));
             });
-        return frozen.All(f => f.Outcome is FreezeOutcome.Frozen or FreezeOutcome.Gone) ? ExitCodes.Done : ExitCodes.Attention;
+        return frozen.All(f => f.Outcome is FreezeFate.Frozen or FreezeFate.Gone) ? ExitCodes.Done : ExitCodes.Attention;
     }
 
-    private static string Name(FreezeOutcome outcome) => outcome switch { FreezeOutcome.NotOwned => "not-owned", _ => outcome.ToString().ToLowerInvariant() };
+    private static string Name(FreezeFate outcome) => outcome switch { FreezeFate.NotOwned => "not-owned", _ => outcome.ToString().ToLowerInvariant() };
 }

@@ -60,7 +60,7 @@ internal sealed class ColdConstraints(PartmanDatabase database, PartmanOptions o
             if (some.Count == 0)
                 continue;
             await RunAsync(look.State, Changed(partition, "drop-constraints", $"'{partition.Name}' takes all values again.", string.Join(", ", some.Select(c => $"DROP CONSTRAINT {c.Name.Quoted}"))), working).ConfigureAwait(false);
-            told.AddRange(some.Select(c => new ConstrainedColumn(partition.Name, string.Join(", ", c.Columns), ConstraintOutcome.Dropped)));
+            told.AddRange(some.Select(c => new ConstrainedColumn(partition.Name, string.Join(", ", c.Columns), ConstraintFate.Dropped)));
         }
         return told;
     }
@@ -83,7 +83,7 @@ internal sealed class ColdConstraints(PartmanDatabase database, PartmanOptions o
         return new SqlPlan(units.Select(u => u.ToStep(look.State, options.LockTimeout)));
     }
 
-    private async Task<ConstraintOutcome?> OneAsync(Look look, Partition partition, string column, CancellationToken working)
+    private async Task<ConstraintFate?> OneAsync(Look look, Partition partition, string column, CancellationToken working)
     {
         var present = look.Present[partition.Oid].FirstOrDefault(c => c.Columns.Contains(column));
         if (present is { IsValid: true } || (present is not null && !look.Validate))
@@ -91,22 +91,22 @@ internal sealed class ColdConstraints(PartmanDatabase database, PartmanOptions o
         if (present is null)
         {
             if (await CheckAsync(look.State, partition, column, working).ConfigureAwait(false) is not { } check)
-                return ConstraintOutcome.NoValues;
+                return ConstraintFate.NoValues;
             await RunAsync(look.State, Add(partition, column, check), working).ConfigureAwait(false);
         }
         if (!look.Validate)
-            return ConstraintOutcome.Added;
+            return ConstraintFate.Added;
         var name = present?.Name ?? NameOf(partition, column);
         try
         {
             await RunAsync(look.State, Prove(partition, name), working).ConfigureAwait(false);
-            return present is null ? ConstraintOutcome.Added : ConstraintOutcome.Validated;
+            return present is null ? ConstraintFate.Added : ConstraintFate.Validated;
         }
         catch (PartmanServerException error) when (error.SqlState == PostgresErrorCodes.CheckViolation)
         {
             // It would go on refusing what lies beyond values that are out of date.
             await RunAsync(look.State, Changed(partition, "drop-constraints", $"Rows beyond '{name}' came meanwhile.", $"DROP CONSTRAINT {name.Quoted}"), working).ConfigureAwait(false);
-            return ConstraintOutcome.WrittenMeanwhile;
+            return ConstraintFate.WrittenMeanwhile;
         }
     }
 

@@ -31,10 +31,10 @@ public sealed class ConstraintOptions : ICheckedOptions
 /// <param name="Partition">The partition.</param>
 /// <param name="Column">The column.</param>
 /// <param name="Outcome">What was done.</param>
-public sealed record ConstrainedColumn(QualifiedName Partition, string Column, ConstraintOutcome Outcome);
+public sealed record ConstrainedColumn(QualifiedName Partition, string Column, ConstraintFate Outcome);
 
 /// <summary>What became of a constraint.</summary>
-public enum ConstraintOutcome
+public enum ConstraintFate
 {
     /// <summary>It was made.</summary>
     Added,

@@ -23,10 +23,10 @@ public sealed class FreezeOptions : ICheckedOptions
 /// <param name="AgeBefore">Transactions since its oldest row that was not frozen.</param>
 /// <param name="AgeAfter">The same behind it.</param>
 /// <param name="Outcome">What was done.</param>
-public sealed record FrozenPartition(QualifiedName Partition, long AgeBefore, long AgeAfter, FreezeOutcome Outcome);
+public sealed record FrozenPartition(QualifiedName Partition, long AgeBefore, long AgeAfter, FreezeFate Outcome);
 
 /// <summary>What became of a partition that was to be frozen.</summary>
-public enum FreezeOutcome
+public enum FreezeFate
 {
     /// <summary>Its rows are frozen, as far as no transaction may see them otherwise.</summary>
     Frozen,

@@ -44,7 +44,7 @@ internal sealed class Freezer(PartmanDatabase database, FreezeOptions wish, Qual
                 await Task.Delay(wish.PauseBetween, time, cancellationToken).ConfigureAwait(false);
             // Of a table that it may not vacuum the server only warns, and would be asked about in vain.
             var age = one.IsOwned ? await FreezeAsync(one, cancellationToken).ConfigureAwait(false) : one.Age;
-            var told = new FrozenPartition(one.Name, one.Age, age ?? one.Age, !one.IsOwned ? FreezeOutcome.NotOwned : age is null ? FreezeOutcome.Gone : age < one.Age ? FreezeOutcome.Frozen : FreezeOutcome.Held);
+            var told = new FrozenPartition(one.Name, one.Age, age ?? one.Age, !one.IsOwned ? FreezeFate.NotOwned : age is null ? FreezeFate.Gone : age < one.Age ? FreezeFate.Frozen : FreezeFate.Held);
             frozen.Add(told);
             progress?.Report(told);
         }

@@ -32,7 +32,7 @@ public sealed class ConstraintTests(PgClusterFixture fixture) : PartmanTest(fixt
             "events_p0 CHECK (((at >= '2026-01-01 01:00:00+00'::timestamp with time zone) AND (at <= '2026-01-01 09:00:00+00'::timestamp with time zone)))",
             "events_p10 CHECK (((at >= '2026-01-01 10:00:00+00'::timestamp with time zone) AND (at <= '2026-01-01 19:00:00+00'::timestamp with time zone)))",
             "events_p10 CHECK (((name >= 'it''s 10'::text) AND (name <= 'it''s 19'::text)))");
-        again.Select(c => c.Outcome).Should().Equal(ConstraintOutcome.NoValues);
+        again.Select(c => c.Outcome).Should().Equal(ConstraintFate.NoValues);
         (await Ask<string>("EXPLAIN SELECT FROM events WHERE at = '2026-01-02Z'")).Should().NotContain("events_p0");
         var rows = await Database.ScalarAsync<string[]>("SELECT array_agg(conname::text ORDER BY conname) FROM pg_constraint WHERE conname ~ '^partmanconstr_' AND convalidated", Token);
         rows.Should().Equal("partmanconstr_events_p0_at", "partmanconstr_events_p10_at", "partmanconstr_events_p10_name");
@@ -48,9 +48,9 @@ public sealed class ConstraintTests(PgClusterFixture fixture) : PartmanTest(fixt
         var first = await Ask<string[]>(Checks);
         var proven = await Partman.ApplyConstraintsAsync(Events, new ConstraintOptions { Validate = true }, cancellationToken: Token);
 
-        unproven.Should().BeEquivalentTo([new ConstrainedColumn(QualifiedName.Parse("public.events_p0"), "at", ConstraintOutcome.Added)]);
+        unproven.Should().BeEquivalentTo([new ConstrainedColumn(QualifiedName.Parse("public.events_p0"), "at", ConstraintFate.Added)]);
         first.Should().ContainSingle().Which.Should().EndWith("NOT VALID");
-        proven.Select(c => c.Outcome).Should().Equal(ConstraintOutcome.Validated);
+        proven.Select(c => c.Outcome).Should().Equal(ConstraintFate.Validated);
         (await Ask<string[]>(Checks)).Should().ContainSingle().Which.Should().NotEndWith("NOT VALID");
     }
 
@@ -69,7 +69,7 @@ public sealed class ConstraintTests(PgClusterFixture fixture) : PartmanTest(fixt
         await transaction.CommitAsync(Token);
         var done = await running;
 
-        done.Select(c => c.Outcome).Should().Equal(ConstraintOutcome.WrittenMeanwhile);
+        done.Select(c => c.Outcome).Should().Equal(ConstraintFate.WrittenMeanwhile);
         (await Ask<string[]>(Checks)).Should().BeEmpty();
         await Run("INSERT INTO events VALUES (5, '2031-01-01Z')");
     }
@@ -112,7 +112,7 @@ public sealed class ConstraintTests(PgClusterFixture fixture) : PartmanTest(fixt
         var done = await Partman.ApplyConstraintsAsync(Events, new ConstraintOptions { Columns = [Column, new string('l', 63)], Distance = 1 }, cancellationToken: Token);
         var dropped = await Partman.DropConstraintsAsync(Events, cancellationToken: Token);
 
-        done.Select(c => c.Outcome).Should().HaveCount(4).And.OnlyContain(o => o == ConstraintOutcome.Added);
+        done.Select(c => c.Outcome).Should().HaveCount(4).And.OnlyContain(o => o == ConstraintFate.Added);
         dropped.Should().HaveCount(4);
         (await Ask<long>("SELECT count(*) FROM events")).Should().Be(25);
     }

@@ -31,7 +31,7 @@ public sealed class FreezeTests(PgClusterFixture fixture) : PartmanTest(fixture)
         plan.Steps.Select(s => s.Sql).Should().Equal("VACUUM (FREEZE, SKIP_LOCKED) \"public\".\"events_p0\"", "VACUUM (FREEZE, SKIP_LOCKED) \"public\".\"events_p10\"");
         plan.BlocksReads.Should().BeFalse();
         old.Should().Contain(["events_p0", "events_p10", "events_p20"]);
-        frozen.Select(f => (f.Partition.Name.Value, f.Outcome)).Should().Equal(("events_p0", FreezeOutcome.Frozen), ("events_p10", FreezeOutcome.Frozen));
+        frozen.Select(f => (f.Partition.Name.Value, f.Outcome)).Should().Equal(("events_p0", FreezeFate.Frozen), ("events_p10", FreezeFate.Frozen));
         frozen.Should().OnlyContain(f => f.AgeBefore > 5 && f.AgeAfter < f.AgeBefore);
         left.Should().NotContain(["events_p0", "events_p10"]).And.Contain("events_p20");
         again.Should().BeEmpty();
@@ -49,7 +49,7 @@ public sealed class FreezeTests(PgClusterFixture fixture) : PartmanTest(fixture)
 
         var frozen = await Partman.FreezeAsync(Events, new FreezeOptions { MinimumAge = 5 }, cancellationToken: Token);
 
-        frozen.Select(f => (f.Partition.Name.Value, f.Outcome)).First().Should().Be(("events_p0", FreezeOutcome.Held));
+        frozen.Select(f => (f.Partition.Name.Value, f.Outcome)).First().Should().Be(("events_p0", FreezeFate.Held));
     }
 
     [Fact]
@@ -64,6 +64,6 @@ public sealed class FreezeTests(PgClusterFixture fixture) : PartmanTest(fixture)
         var frozen = await Partman.FreezeAsync(Events, new FreezeOptions { MinimumAge = 5 }, cancellationToken: Token);
 
         frozen.Select(f => f.Partition.Name.Value).Should().StartWith(["events_p0_p0", "events_p0_p5"]).And.NotContain("events_p0").And.NotContain("events_p30_p0");
-        frozen.Should().OnlyContain(f => f.Outcome == FreezeOutcome.Frozen);
+        frozen.Should().OnlyContain(f => f.Outcome == FreezeFate.Frozen);
     }
 }
