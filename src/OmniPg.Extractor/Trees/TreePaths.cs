@@ -6,6 +6,7 @@ namespace OmniPg.Extractor;
 internal sealed class TreePaths
 {
     public const string ManifestName = "omnipg.manifest.json";
+    private const string ProbePrefix = ".omnipg-probe-";
 
     public TreePaths(string root)
     {
@@ -45,6 +46,12 @@ internal sealed class TreePaths
 
     /// <summary>Staging directories of this tree that exist now: at most one of a running writer, others of writers that died.</summary>
     public IReadOnlyList<string> FindStaging() => [.. StagingIn(Parent), .. StagingIn(Root)];
+
+    /// <summary>A file of the tree's folder that exists for a moment only, to find out whether one can be renamed into it.</summary>
+    public string NewProbe() => Path.Combine(Root, ProbePrefix + Path.GetRandomFileName());
+
+    /// <summary>Probes of writers that died.</summary>
+    public IReadOnlyList<string> FindProbes() => Directory.Exists(Root) ? Directory.GetFiles(Root, ProbePrefix + "*") : [];
 
     /// <summary>Full path of a file of the tree; refuses whatever would leave the root.</summary>
     public string Full(string relative)

@@ -178,7 +178,7 @@ internal sealed class TreeTransaction : IDisposable
         try
         {
             Directory.CreateDirectory(TreeJournal.FilesOf(beside));
-            if (CanRenameBetween(beside, paths.Root))
+            if (CanRename(beside, paths.NewProbe()))
                 return beside;
             Directory.Delete(beside, recursive: true);
         }
@@ -192,11 +192,9 @@ internal sealed class TreeTransaction : IDisposable
     }
 
     // Found by renaming a file: two directories can lie in one file system and still refuse it.
-    private static bool CanRenameBetween(string source, string target)
+    private static bool CanRename(string source, string to)
     {
-        var name = Path.GetRandomFileName();
-        var from = Path.Combine(source, name);
-        var to = Path.Combine(target, ".omnipg-probe-" + name);
+        var from = Path.Combine(source, Path.GetRandomFileName());
         File.WriteAllBytes(from, []);
         try
         {
@@ -256,6 +254,9 @@ internal sealed record TreeJournal(IReadOnlyList<string> Replace, IReadOnlyList<
     /// <remarks>To be called under the tree's lock only, so that no staging directory belongs to a running writer.</remarks>
     public static void Recover(TreePaths paths)
     {
+        // Before what tells that a writer was here.
+        foreach (var probe in paths.FindProbes())
+            File.Delete(probe);
         foreach (var staging in paths.FindStaging())
         {
             if (TryRead(staging) is { } journal)

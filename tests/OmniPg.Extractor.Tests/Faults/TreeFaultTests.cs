@@ -39,6 +39,27 @@ public sealed class TreeFaultTests(PgClusterFixture fixture)
         cancelled.Should().BeGreaterThan(0);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_writer_leaves_that_was_killed_while_it_tried_a_rename_goes_away_with_its_staging(bool byReading)
+    {
+        using var work = new ExtractionCase();
+        var (old, _) = await ArchivesAsync(work);
+        await work.ExtractAsync(old, "tree");
+        var before = work.Content("tree");
+        Directory.CreateDirectory(work.Path(".tree.omnipg-tmp-dead"));
+        await File.WriteAllTextAsync(work.Path("tree/.omnipg-probe-dead"), "", TestContext.Current.CancellationToken);
+
+        if (byReading)
+            await work.Tree("tree").ReadAsync(TestContext.Current.CancellationToken);
+        else
+            await work.ExtractAsync(old, "tree");
+
+        work.Content("tree").Should().Equal(before);
+        Directory.GetFileSystemEntries(work.Path("."), ".tree*").Should().BeEmpty();
+    }
+
     [Fact]
     public async Task Full_disk_leaves_the_old_tree()
     {
