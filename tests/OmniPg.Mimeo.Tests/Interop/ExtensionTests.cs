@@ -103,7 +103,7 @@ public sealed class ExtensionTests(PgClusterFixture fixture)
         {
             foreach (var table in (string[])["snapped", "grown", "changed"])
             {
-                await databases.AtSourceAsync($"INSERT INTO {table} SELECT i, 'round {round}' FROM generate_series({round} * 1000, {round} * 1000 + 9) i");
+                await databases.AtSourceAsync($"INSERT INTO {table} SELECT i, 'round {round}' FROM generate_series({round} * 1000, {round} * 1000 + 9) i; SELECT pg_stat_force_next_flush()");
                 await refresh($"public.{table}");
                 await databases.ShouldBeEqualAsync($"SELECT * FROM {table}" + (table == "grown" ? " WHERE id < (SELECT max(id) FROM grown)" : ""), $"SELECT * FROM {table}");
             }
