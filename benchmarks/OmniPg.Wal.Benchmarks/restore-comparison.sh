@@ -37,8 +37,8 @@ for s in "${segments[@]}"; do
   [ -z "$pgbackrest" ] || br archive-push "$data/pg_wal/$s"
 done
 
-# idle: background workers of the case before have ended.
-idle() { while pgrep -x omnipg-wal > /dev/null || pgrep -x pgbackrest > /dev/null; do sleep 0.2; done; rm -rf "$work"/spool/* "$work"/pgspool/*; }
+# idle: background workers of the case before have ended; their command lines name the folder.
+idle() { while pgrep -f -- "$work" > /dev/null; do sleep 0.2; done; rm -rf "$work"/spool/* "$work"/pgspool/*; }
 fetch_omnipg() { "$omnipg" restore --data-dir "$data" --source "zstd=$work/omnipg" "$1" "$work/target"; }
 fetch_omnipg_prefetch() { "$omnipg" restore --data-dir "$data" --source "zstd=$work/omnipg" --spool "$work/spool" --process-max 2 "$1" "$work/target"; }
 fetch_pgbackrest() { br --no-archive-async archive-get "$1" "$work/target"; }
