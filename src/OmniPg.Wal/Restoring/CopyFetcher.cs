@@ -104,7 +104,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             {
                 var validator = new WalSegmentValidator(name, _level, expectations);
                 var summary = copy.Summary = isAhead
-                    ? await CopyAloneAsync(content, copy, validator, cancellationToken).ConfigureAwait(false)
+                    ? await CopyAloneAsync(content, source.Store is DirectoryObjectStore, copy, validator, cancellationToken).ConfigureAwait(false)
                     : await CopyAsync(content, copy, name, validator, cancellationToken).ConfigureAwait(false);
                 WalLog.Fetched(log, key, source.Name, summary.Bytes);
                 if (summary.IsUnknownVersion && !Interlocked.Exchange(ref _saidUnknownVersion, true))
@@ -120,13 +120,19 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
     }
 
     /// <summary>Piece by piece in one thread: several are fetched at the same time, and stages would only wait for each other's processors.</summary>
-    private static async Task<WalValidationResult> CopyAloneAsync(Stream content, FetchedCopy copy, WalSegmentValidator validator, CancellationToken cancellationToken)
+    private static async Task<WalValidationResult> CopyAloneAsync(
+        Stream content, bool isLocal, FetchedCopy copy, WalSegmentValidator validator, CancellationToken cancellationToken)
     {
         var piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
         try
         {
-            for (int count; (count = await content.ReadAsync(piece.AsMemory(0, PieceBytes), cancellationToken).ConfigureAwait(false)) > 0;)
+            while (true)
             {
+                cancellationToken.ThrowIfCancellationRequested();
+                // Of a file the asynchronous way is the same call on another thread, which has to wake up for each piece.
+                var count = isLocal ? content.Read(piece.AsSpan(0, PieceBytes)) : await content.ReadAsync(piece.AsMemory(0, PieceBytes), cancellationToken).ConfigureAwait(false);
+                if (count == 0)
+                    break;
                 validator.Append(piece.AsSpan(0, count));
                 copy.Write(piece.AsSpan(0, count));
             }

@@ -135,7 +135,7 @@ internal sealed class WalSpool
                 if (!spool.IsLocked)
                     return null;
                 await WaitForInFlightAsync(name, time, cancellationToken).ConfigureAwait(false);
-                return Holds(name) ? await TakeAsync(name, target, expectations, cancellationToken).ConfigureAwait(false) : null;
+                return Holds(name) ? Take(name, target, expectations, cancellationToken) : null;
             }
             catch (Exception e) when (IsTrouble(e))
             {
@@ -188,12 +188,12 @@ internal sealed class WalSpool
 
         private static bool IsBinding(string name) => name.Length == SpoolBinding.Length && name.All(char.IsAsciiHexDigitLower);
 
-        private async Task<long?> TakeAsync(WalFileName name, string target, WalExpectations expectations, CancellationToken cancellationToken)
+        private long? Take(WalFileName name, string target, WalExpectations expectations, CancellationToken cancellationToken)
         {
             var spooled = PathOf(name);
             try
             {
-                var bytes = await ValidateAsync(spooled, name, expectations, cancellationToken).ConfigureAwait(false);
+                var bytes = Validate(spooled, name, expectations, cancellationToken);
                 MoveTo(spooled, target);
                 return bytes;
             }
@@ -213,7 +213,8 @@ internal sealed class WalSpool
                 await Task.Delay(InFlightPoll, time, cancellationToken).ConfigureAwait(false);
         }
 
-        private static async Task<long> ValidateAsync(string path, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
+        // Synchronous on purpose: it was written a moment ago, and .NET reads files asynchronously by waking another thread for each piece.
+        private static long Validate(string path, WalFileName name, WalExpectations expectations, CancellationToken cancellationToken)
         {
             var validator = new WalSegmentValidator(name, WalValidation.Full, expectations);
             using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.SequentialScan);
@@ -221,8 +222,12 @@ internal sealed class WalSpool
             try
             {
                 long offset = 0;
-                for (int read; (read = await RandomAccess.ReadAsync(file, buffer, offset, cancellationToken).ConfigureAwait(false)) > 0; offset += read)
+                for (int read; (read = RandomAccess.Read(file, buffer, offset)) > 0; offset += read)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
                     validator.Append(buffer.AsSpan(0, read));
+                }
+
                 return validator.Complete().Bytes;
             }
             finally
