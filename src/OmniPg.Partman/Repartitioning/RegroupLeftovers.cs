@@ -60,10 +60,13 @@ internal sealed class RegroupLeftovers(PartmanDatabase database, PartmanOptions 
                 ? await session.RowAsync($"SELECT detail::text FROM {server.OwnSchema.Quoted}.operation WHERE {Open(state.Set.ConfigKey)} ORDER BY id DESC LIMIT 1", row => row.GetString(0)).ConfigureAwait(false) : null;
             return (state, left is null ? null : await UnitAsync(session, server, state, left).ConfigureAwait(false));
         }, working).ConfigureAwait(false);
-        if (unit is null)
-            return false;
-        await new UnitRunner(database, options, time).RunAsync(state, unit, working).ConfigureAwait(false);
-        return true;
+        var runner = new UnitRunner(database, options, time);
+        if (unit is not null)
+            await runner.RunAsync(state, unit, working).ConfigureAwait(false);
+        // Another proof of the same ranges would find their names taken.
+        if (state.LeftChecks.Count > 0)
+            await runner.RunAsync(state, PartitionDdl.DropChecks(state, state.LeftChecks), working).ConfigureAwait(false);
+        return unit is not null;
     }
 
     // By their numbers: under their names there may be others by now. The rows are in the partitions that they were copied from.

@@ -11,7 +11,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
 {
     private const string What = "be repartitioned";
 
-    // $1 partitions: what a partition has of its own, and would not have any more.
+    // $1 partitions, $2 triggers of this package, $3 whether indexes come of a template: what a partition has of its own, and would not have any more.
     private const string Own =
         """
         SELECT format('Trigger ''%s'' stands on its partition ''%s.%s'' alone.', t.tgname, n.nspname, c.relname)
@@ -28,6 +28,14 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         UNION ALL SELECT format('Foreign key ''%s'' of ''%s'' refers to its partition ''%s.%s'' alone.', f.conname, f.conrelid::pg_catalog.regclass, n.nspname, c.relname)
         FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class c ON c.oid = f.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confrelid = ANY ($1)
+        UNION ALL SELECT format('Foreign key ''%s'' stands on its partition ''%s.%s'' alone.', f.conname, n.nspname, c.relname)
+        FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class c ON c.oid = f.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE f.contype = 'f' AND f.conparentid = 0 AND f.conrelid = ANY ($1)
+        UNION ALL SELECT format('Unique index ''%s'' stands on its partition ''%s.%s'' alone.', x.relname, n.nspname, c.relname)
+        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE i.indrelid = ANY ($1) AND (i.indisunique OR i.indisexclusion) AND NOT x.relispartition AND NOT $3
+        UNION ALL SELECT format('Row security is on for its partition ''%s.%s'' alone.', n.nspname, c.relname)
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1) AND c.relrowsecurity
         ORDER BY 1
         """;
 
@@ -119,7 +127,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
             reasons.Add(new(InvalidDefinitionReason.TableKind, "It is a partition itself, and one beside it would be partitioned otherwise."));
         var candidates = Candidates(state);
         reasons.AddRange((await session.RowsAsync(
-            Own, row => new InvalidDefinition(InvalidDefinitionReason.Dependent, row.GetString(0)), PgParameter.Of(candidates.Select(p => p.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid), PgParameter.Texts(KeyLog.Triggers)).ConfigureAwait(false)));
+            Own, row => new InvalidDefinition(InvalidDefinitionReason.Dependent, row.GetString(0)), PgParameter.Of(candidates.Select(p => p.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid), PgParameter.Texts(KeyLog.Triggers), PgParameter.Flag(state.Set.Template is not null)).ConfigureAwait(false)));
         return reasons;
     }
 

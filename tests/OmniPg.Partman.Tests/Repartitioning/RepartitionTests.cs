@@ -267,10 +267,34 @@ public sealed class RepartitionTests(PgClusterFixture fixture) : PartmanTest(fix
         (await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conrelid = 'events_default'::regclass AND contype = 'c'")).Should().Be(0);
     }
 
+    [Fact]
+    public async Task Checks_of_a_run_that_ended_behind_the_proof_go_with_it()
+    {
+        await CreateAsync(rows: 15);
+        var careful = Client(o => o.SafeAttachBytes = 0);
+        var act = () => careful.RepartitionAsync(Events, Ids(20, rewrite: true), new Steps(p =>
+        {
+            if (p.Step == ConversionStep.Swap)
+                throw new TimeoutException();
+        }), Token);
+
+        await act.Should().ThrowAsync<TimeoutException>();
+        var left = await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conrelid = 'events_default'::regclass AND contype = 'c'");
+        var again = await careful.RepartitionAsync(Events, Ids(20, rewrite: true), cancellationToken: Token);
+
+        left.Should().Be(0);
+        again.Groups.Should().NotBeEmpty();
+        (await Ask<long>("SELECT count(*) FROM events")).Should().Be(15);
+        (await Partman.CheckAsync(Token)).Findings.Should().NotContain(f => f.Kind == FindingKind.AttachCheck);
+    }
+
     [Theory]
     [InlineData("CREATE TABLE other (id bigint REFERENCES events)", 30, true, "A foreign key of 'public.other' refers to it")]
     [InlineData("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER t BEFORE INSERT ON events_p0 FOR EACH ROW EXECUTE FUNCTION f()", 30, true, "Trigger 't' stands on its partition 'public.events_p0' alone.")]
     [InlineData("CREATE VIEW v AS SELECT * FROM events_p10", 30, true, "'view public.v' holds on to its partition 'public.events_p10' alone.")]
+    [InlineData("CREATE TABLE word (w text PRIMARY KEY); ALTER TABLE events_p0 ADD FOREIGN KEY (note) REFERENCES word NOT VALID", 30, true, "Foreign key 'events_p0_note_fkey' stands on its partition 'public.events_p0' alone.")]
+    [InlineData("CREATE UNIQUE INDEX once ON events_p0 (note)", 30, true, "Unique index 'once' stands on its partition 'public.events_p0' alone.")]
+    [InlineData("ALTER TABLE events_p0 ENABLE ROW LEVEL SECURITY", 30, true, "Row security is on for its partition 'public.events_p0' alone.")]
     [InlineData("ALTER TABLE events DROP CONSTRAINT events_pkey", 30, true, "without a primary key")]
     [InlineData("CREATE TABLE word (w text PRIMARY KEY); ALTER TABLE events ADD COLUMN w text REFERENCES word", 30, true, "which its foreign key 'events_w_fkey' would be checked for")]
     public async Task What_cannot_be_done_safely_is_refused_before_anything_changes(string sql, long interval, bool rewrite, string reason)
