@@ -165,7 +165,7 @@ internal sealed class ColdConstraints(PartmanDatabase database, PartmanOptions o
             unfit.Add(new InvalidDefinition(InvalidDefinitionReason.NotOwned, $"Role '{server.Role}' does not own it."));
         if (unfit.Count > 0)
             throw new InvalidPartitionDefinitionException(table, unfit, "have its partitions constrained");
-        var ended = Retirement.Reached(state) is { } current ? state.Partitions.Where(p => !p.DetachPending && p.Upper <= current).Reverse().Skip((wish.Distance ?? Math.Max(1, configured.Distance)) - 1).Reverse().ToList() : [];
+        var ended = Expiry.Reached(state) is { } current ? state.Partitions.Where(p => !p.DetachPending && p.Upper <= current).Reverse().Skip((wish.Distance ?? Math.Max(1, configured.Distance)) - 1).Reverse().ToList() : [];
         var present = await session.RowsAsync(
             Present, row => new Constraint(row.GetFieldValue<uint>(0), PgIdentifier.Create(row.GetString(1)), row.GetBoolean(2), row.GetFieldValue<string[]>(3)),
             PgParameter.Of(state.Partitions.Select(p => p.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid), PgParameter.Text(NamePrefix)).ConfigureAwait(false);

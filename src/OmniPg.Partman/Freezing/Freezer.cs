@@ -70,7 +70,7 @@ internal sealed class Freezer(PartmanDatabase database, FreezeOptions wish, Qual
         var state = await SetReader.StateAsync(session, server, table).ConfigureAwait(false);
         if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
-        var cold = Retirement.Reached(state) is { } current ? state.Partitions.Where(p => !p.DetachPending && p.Upper <= current).ToList() : [];
+        var cold = Expiry.Reached(state) is { } current ? state.Partitions.Where(p => !p.DetachPending && p.Upper <= current).ToList() : [];
         return await session.RowsAsync(
             Ages, row => new Old(row.GetFieldValue<uint>(0), QualifiedName.Create(row.GetString(1), row.GetString(2)), row.GetInt64(3), row.GetBoolean(4)),
             PgParameter.Of(cold.Select(p => p.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid), PgParameter.Of((object?)wish.MinimumAge ?? DBNull.Value, NpgsqlDbType.Bigint)).ConfigureAwait(false);

@@ -75,7 +75,7 @@ internal static class SetCheck
             if (state.Partitions[i - 1].Upper < state.Partitions[i].Lower)
                 add(FindingKind.Gap, FindingLevel.Warning, $"'{state.Table}' has no partition from '{state.Partitions[i - 1].Upper}' up to '{state.Partitions[i].Lower}'.");
         }
-        foreach (var partition in Retirement.Expired(await Retirement.MeasuredAsync(session, state).ConfigureAwait(false), out _).Where(p => !p.DetachPending))
+        foreach (var partition in Expiry.Expired(await Expiry.MeasuredAsync(session, state).ConfigureAwait(false), out _).Where(p => !p.DetachPending))
             add(FindingKind.Expired, FindingLevel.Warning, $"'{partition.Name}' is expired since '{partition.Upper}' and still there.");
         if (state.Set is { LastMaintenance: null, LastFailure: { } failure })
             add(FindingKind.Maintenance, FindingLevel.Warning, $"The last maintenance of '{state.Table}' failed at '{PartitionBound.Of(failure)}'.");

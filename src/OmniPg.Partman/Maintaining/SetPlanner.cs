@@ -41,7 +41,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         var byRows = state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime;
         if (byRows)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
-        state = await Retirement.MeasuredAsync(session, state).ConfigureAwait(false);
+        state = await Expiry.MeasuredAsync(session, state).ConfigureAwait(false);
 
         if (state.LeftChecks.Count > 0)
             _units.Add(PartitionDdl.DropChecks(state, state.LeftChecks));
@@ -191,7 +191,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
     /// <summary>Adds the units of expired partitions, or of those whose detach was interrupted.</summary>
     private async Task RetireAsync(SetState state, bool onlyPending)
     {
-        var expired = Retirement.Expired(state, out var isLastKept);
+        var expired = Expiry.Expired(state, out var isLastKept);
         var going = onlyPending ? state.Partitions.Where(p => p.DetachPending).ToList() : [.. expired.Where(p => !p.DetachPending)];
         var jumped = Jump(state);
         if (!onlyPending)
