@@ -134,13 +134,17 @@ internal sealed class CursorMethod
             $"""
             SELECT least(b.at::{_type}, (SELECT min(later::{_type}) FROM pg_catalog.generate_series(pg_catalog.date_trunc('hour', b.at), b.at + interval '4 hours', interval '15 minutes') later
                 WHERE later > b.at))::text
-            FROM (SELECT least(least($1, $3) - {PgLiteral.Quote(interval.ToString())}::interval, $2)) b (at)
+            FROM (SELECT least(least($1, $3) - {PgLiteral.Quote(interval.ToString())}::interval, $2 - {PgLiteral.Quote(Rounded)}::interval)) b (at)
             """;
         var open = _run.Spec.Cursor.Mode == BoundaryMode.OldestTransaction ? _run.Source.Open : null;
         if (open?.Unknown is { } why)
             _run.Warnings.Add($"The boundary alone counts, for {why}.");
         return await AskAsync(source => source.ScalarAsync(sql, PgParameter.Instant(_run.Source.Now), PgParameter.Instant(open?.Oldest), PgParameter.Instant(open?.Prepared))).ConfigureAwait(false) as string;
     }
+
+    // How far a moment may lie behind what the column keeps of it.
+    private string Rounded => _column.BaseType == "date" ? "1 day"
+        : _column.Type != _column.BaseType || !_column.BaseType.StartsWith("timestamp", StringComparison.Ordinal) ? "1 second" : "0";
 
     /// <summary>The value that rows have to be above.</summary>
     /// <remarks>

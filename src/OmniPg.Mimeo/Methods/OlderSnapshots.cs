@@ -7,11 +7,11 @@ namespace OmniPg.Mimeo;
 /// </remarks>
 internal sealed class OlderSnapshots
 {
-    // $1 the first transaction that an older snapshot does not know.
+    // $1 the first transaction that an older snapshot does not know. What kind of process another role's is, not every role may read (pgstatfuncs.c).
     private const string Sql =
         """
         SELECT pid || ' ' || backend_xmin::text FROM pg_catalog.pg_stat_activity
-        WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend' AND pg_catalog.age(backend_xmin) > pg_catalog.age($1::xid)
+        WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND (backend_type IS NULL OR backend_type = 'client backend') AND pg_catalog.age(backend_xmin) > pg_catalog.age($1::xid)
         """;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);

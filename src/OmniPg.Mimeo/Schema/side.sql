@@ -9,6 +9,20 @@ CREATE TABLE IF NOT EXISTS @side@.table_option (
     dest_table text PRIMARY KEY,
     drift text NOT NULL,
     boundary_mode text NOT NULL);
+-- Who may work with the state of tables may work with their options as well: the table came with version 4.
+DO $grants$
+DECLARE
+    given record;
+BEGIN
+    IF (SELECT relacl IS NULL FROM pg_catalog.pg_class WHERE oid = '@side@.table_option'::pg_catalog.regclass) THEN
+        FOR given IN SELECT a.grantee, a.privilege_type FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+            WHERE c.oid = '@side@.table_state'::pg_catalog.regclass AND a.grantee <> c.relowner
+        LOOP
+            EXECUTE pg_catalog.format('GRANT %s ON TABLE @side@.table_option TO %s', given.privilege_type,
+                CASE given.grantee WHEN 0 THEN 'PUBLIC' ELSE given.grantee::pg_catalog.regrole::text END);
+        END LOOP;
+    END IF;
+END $grants$;
 CREATE TABLE IF NOT EXISTS @side@.refresh_config_logical (
     dest_table text PRIMARY KEY,
     source_table text NOT NULL,

@@ -37,7 +37,8 @@ internal sealed class SourceSession : IAsyncDisposable
         """
         SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), quote_ident(current_user),
             (SELECT min(xact_start) FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND backend_type NOT IN ('autovacuum worker', 'walsender')),
-            (SELECT min(prepared) FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database())
+            (SELECT min(prepared) FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()),
+            EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND state = 'disabled')
         """;
 
     private readonly NpgsqlDataSource _dataSource;
@@ -126,7 +127,8 @@ internal sealed class SourceSession : IAsyncDisposable
         // Behind the clock: what begins later has a later time than it.
         Open = specs.Any(s => s.Cursor?.Mode == BoundaryMode.OldestTransaction) ? await AskAsync(specs[0].Source, source => source.RowAsync(Oldest, row => new OpenTransactions(
             row.GetBoolean(0) ? $"source '{Name}' is a standby, which does not know what is open at its primary"
-                : row.GetBoolean(1) ? null : $"the role may not see the transactions of others at source '{Name}' (GRANT pg_read_all_stats TO {row.GetString(2)};)",
+                : !row.GetBoolean(1) ? $"the role may not see the transactions of others at source '{Name}' (GRANT pg_read_all_stats TO {row.GetString(2)};)"
+                : row.GetBoolean(5) ? $"sessions at source '{Name}' tell nothing of themselves (track_activities = off)" : null,
             row.Instant(3), row.Instant(4)))).ConfigureAwait(false) : null;
         _transaction = await Session.Connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, Session.CancellationToken).ConfigureAwait(false);
         await Session.ExecuteAsync(queues.Length > 0 ? "SET TRANSACTION READ WRITE" : "SET TRANSACTION READ ONLY").ConfigureAwait(false);

@@ -36,6 +36,19 @@ public sealed partial class AccessTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_table_that_comes_with_a_new_version_is_open_to_those_who_had_the_one_beside_it()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        var role = $"few_{Guid.NewGuid():N}";
+        await mimeo.Databases.AtDestinationAsync($"CREATE ROLE {role}; GRANT SELECT, UPDATE ON omnipg_mimeo.table_state TO {role}; DROP TABLE omnipg_mimeo.table_option; UPDATE omnipg_mimeo.schema_version SET version = 3");
+
+        await new MimeoClient(mimeo.Databases.Destination.DataSource).EnsureCreatedAsync(TestContext.Current.CancellationToken);
+
+        (await mimeo.Databases.DestinationAsync<string>($"SELECT string_agg(privilege, ' ') FROM unnest('{{SELECT,INSERT,UPDATE,DELETE}}'::text[]) privilege WHERE has_table_privilege('{role}', 'omnipg_mimeo.table_option', privilege)"))
+            .Should().Be("SELECT UPDATE");
+    }
+
+    [Fact]
     public async Task Everything_that_is_missing_is_said_at_once_for_each_side_and_is_enough_once_it_was_run()
     {
         await using var scene = await Scene.CreateAsync(fixture.Cluster, "it's a \"puller\"; x", "keeper \"%I\"");

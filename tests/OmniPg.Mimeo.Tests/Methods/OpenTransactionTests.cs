@@ -31,6 +31,38 @@ public sealed class OpenTransactionTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_column_that_keeps_whole_seconds_misses_nothing_of_the_second_in_which_a_transaction_began()
+    {
+        await using var mimeo = await CreateAsync(BoundaryMode.OldestTransaction, "0", "timestamptz(0)");
+        await using var late = await mimeo.Databases.Source.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await RunAsync(late, "BEGIN; INSERT INTO t VALUES (11, date_trunc('second', now()), 'late')");
+        await mimeo.Databases.AtSourceAsync("INSERT INTO t SELECT 21, date_trunc('second', xact_start), 'soon' FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'");
+
+        await mimeo.RefreshAsync("public.t");
+        await RunAsync(late, "COMMIT");
+
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                await mimeo.RefreshAsync("public.t");
+                return await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(w, ' ' ORDER BY id) FROM t WHERE w <> 'old'") == "late soon";
+            },
+            "both rows are there", TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task A_session_that_does_not_tell_when_it_began_is_no_session_without_a_transaction()
+    {
+        await using var mimeo = await CreateAsync(BoundaryMode.OldestTransaction, "0");
+        await using var late = await mimeo.Databases.Source.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken);
+        await RunAsync(late, "SET track_activities = off");
+
+        var refreshed = await mimeo.RefreshAsync("public.t");
+
+        refreshed.Warnings.Should().Equal("The boundary alone counts, for sessions at source 'erp' tell nothing of themselves (track_activities = off).");
+    }
+
+    [Fact]
     public async Task A_role_that_may_not_see_them_is_told_what_it_lacks_and_the_boundary_counts()
     {
         await using var mimeo = await CreateAsync(BoundaryMode.OldestTransaction, "0");
@@ -61,10 +93,10 @@ public sealed class OpenTransactionTests(PgClusterFixture fixture)
         await creating.Should().ThrowAsync<ArgumentException>();
     }
 
-    private async Task<Mimeo> CreateAsync(BoundaryMode mode, PgInterval boundary)
+    private async Task<Mimeo> CreateAsync(BoundaryMode mode, PgInterval boundary, string type = "timestamptz")
     {
         var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
-        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int, at timestamptz, w text); INSERT INTO t SELECT i, now() - interval '2 hours', 'old' FROM generate_series(1, 10) i");
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE t (id int, at {type}, w text); INSERT INTO t SELECT i, now() - interval '2 hours', 'old' FROM generate_series(1, 10) i");
         await mimeo.CreateAsync(ReplicationKind.Inserter, "public.t", s => s with { Cursor = CursorColumn.Time("at", boundary) with { Mode = mode } });
         return mimeo;
     }
