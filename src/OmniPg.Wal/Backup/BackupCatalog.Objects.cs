@@ -81,8 +81,36 @@ public sealed partial class BackupCatalog
         }
     }
 
+    /// <summary>Removes a backup: what makes it one, and then its objects.</summary>
     /// <returns>Whether it was removed; not when a backup that stands on it has come since the backups were listed.</returns>
     private async Task<bool> TryRemoveAsync(BackupInfo backup, IReadOnlyList<BackupInfo> listed, CancellationToken cancellationToken)
+    {
+        var key = $"{backup.Id}/{BackupInfo.FileName}";
+        if (await HasLateIncrementAsync(backup, listed, cancellationToken).ConfigureAwait(false))
+            return false;
+        var entry = await ReadEntryAsync(backup.Id, cancellationToken).ConfigureAwait(false);
+        await _store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+        // Whoever publishes an increment looks for this entry behind that: of two that meet here, one sees the other. What cannot be looked at is no proof that there is none.
+        var isNeeded = true;
+        try
+        {
+            isNeeded = await HasLateIncrementAsync(backup, listed, CancellationToken.None).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (isNeeded && entry is not null)
+                await WriteAsync(_store, key, entry, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        if (isNeeded)
+            return false;
+        foreach (var part in backup.Objects)
+            await _store.DeleteAsync(part.Key, cancellationToken).ConfigureAwait(false);
+        BackupLog.Removed(_log, backup.Id);
+        return true;
+    }
+
+    private async Task<bool> HasLateIncrementAsync(BackupInfo backup, IReadOnlyList<BackupInfo> listed, CancellationToken cancellationToken)
     {
         await foreach (var entry in _store.ListAsync("", Depth, cancellationToken).ConfigureAwait(false))
         {
@@ -95,23 +123,17 @@ public sealed partial class BackupCatalog
             if (key != entry.Key)
                 throw WalEncryptionException.NoKey(_store.Id, entry.Key);
             if (await ReadAsync(id, cancellationToken).ConfigureAwait(false) is { IncrementOf: { } prior } && prior == backup.Id)
-                return false;
+                return true;
         }
 
-        await RemoveAsync(backup, cancellationToken).ConfigureAwait(false);
-        return true;
-    }
-
-    private async Task RemoveAsync(BackupInfo backup, CancellationToken cancellationToken)
-    {
-        await _store.DeleteAsync($"{backup.Id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false);
-        foreach (var part in backup.Objects)
-            await _store.DeleteAsync(part.Key, cancellationToken).ConfigureAwait(false);
-        BackupLog.Removed(_log, backup.Id);
+        return false;
     }
 
     /// <returns>Null when it was removed since it was listed.</returns>
-    private async Task<BackupInfo?> ReadAsync(string id, CancellationToken cancellationToken)
+    private async Task<BackupInfo?> ReadAsync(string id, CancellationToken cancellationToken) =>
+        await ReadEntryAsync(id, cancellationToken).ConfigureAwait(false) is { } json ? BackupInfo.Parse(json, _store.Id, id) : null;
+
+    private async Task<byte[]?> ReadEntryAsync(string id, CancellationToken cancellationToken)
     {
         try
         {
@@ -122,7 +144,7 @@ public sealed partial class BackupCatalog
             {
                 using var json = new MemoryStream();
                 await stream.CopyToAsync(json, cancellationToken).ConfigureAwait(false);
-                return BackupInfo.Parse(json.GetBuffer().AsSpan(0, (int)json.Length), _store.Id, id);
+                return json.ToArray();
             }
         }
         catch (CorruptCompressedDataException damage)

@@ -184,11 +184,14 @@ public sealed partial class BackupCatalog
         // Before the first removal: WAL of the wrong archive would be gone for a mistyped path.
         if (archive is not null)
             await RequireOwnAsync(archive, left, cancellationToken).ConfigureAwait(false);
-        // The newest first: what stands on another goes before it.
+        // The newest first: what stands on another goes before it, and what stays keeps what it stands on.
+        var spared = new HashSet<string>(StringComparer.Ordinal);
         foreach (var backup in retention.DryRun ? [] : removed.Reverse())
         {
-            if (await TryRemoveAsync(backup, backups, cancellationToken).ConfigureAwait(false))
+            if (!spared.Contains(backup.Id) && await TryRemoveAsync(backup, backups, cancellationToken).ConfigureAwait(false))
                 continue;
+            if (backup.IncrementOf is { } prior)
+                spared.Add(prior);
             (left, removed) = ([backup, .. left], [.. removed.Where(b => b != backup)]);
         }
 

@@ -85,6 +85,38 @@ public sealed class BackupChainTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task Retention_spares_the_whole_chain_below_a_backup_that_was_made_meanwhile()
+    {
+        // 0 ← 1 ← 2, and 9 comes to stand on 2.
+        var (store, ids) = await StoreAsync(null, 0, 1, null, null);
+        var late = new LateStore(store, () => AddAsync(store, 9, ids[2]));
+
+        var done = await new BackupCatalog(late).CleanupAsync(new BackupRetention { Count = 1 }, null, Token);
+
+        done.Removed.Select(b => b.Id).Should().Equal(ids[3]);
+        done.Kept.Select(b => b.Id).Should().Equal(ids[0], ids[1], ids[2], ids[4]);
+        (await new BackupCatalog(store).ListAsync(Token)).Select(b => b.Problem).Should().Equal(null, null, null, null, null);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_backup_that_comes_to_stand_on_one_at_the_moment_of_its_removal_gets_it_back(bool byRetention)
+    {
+        var (store, ids) = await StoreAsync(null, null);
+        var late = new LateStore(store, () => AddAsync(store, 9, ids[0]));
+        var catalog = new BackupCatalog(late);
+
+        if (byRetention)
+            (await catalog.CleanupAsync(new BackupRetention { Count = 1 }, null, Token)).Removed.Should().BeEmpty();
+        else
+            (await catalog.Awaiting(c => c.DeleteAsync(ids[0], Token)).Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.kept");
+
+        late.HasArrived.Should().BeTrue();
+        (await new BackupCatalog(store).ListAsync(Token)).Select(b => (b.Problem, b.IncrementOf)).Should().Equal((null, null), (null, null), (null, ids[0]));
+    }
+
+    [Fact]
     public async Task An_entry_that_stands_on_a_younger_one_or_hides_that_it_is_incremental_is_damaged()
     {
         var (store, ids) = await StoreAsync(null, 0);
@@ -147,6 +179,8 @@ public sealed class BackupChainTests(BackupScene scene)
     private sealed class LateStore(DirectoryObjectStore inner, Func<Task> arrive) : IObjectStore
     {
         private bool _arrived;
+
+        public bool HasArrived => _arrived;
 
         public string Id => inner.Id;
 
