@@ -30,8 +30,9 @@ public sealed class ExecProcessTests(PgClusterFixture server) : IAsyncLifetime
     public async Task Output_passes_byte_for_byte_and_its_lines_are_counted(string script, int? lines)
     {
         using var folder = new TemporaryDirectory();
+        using var folderOfDirect = new TemporaryDirectory();    // scripts write files by the same names, at the same time
         using var process = CliProcess.StartShell(_cli.Database.ConnectionString, $"cd '{folder.Path}'; $OMNIPG jobmon exec job -- sh -c '{script.Replace("'", "'\\''", StringComparison.Ordinal)}'; exit $?");
-        using var direct = CliProcess.StartShell(null, $"cd '{folder.Path}' && {script}");
+        using var direct = CliProcess.StartShell(null, $"cd '{folderOfDirect.Path}' && {script}");
         var error = process.Process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         var seen = await HashAsync(process.Output.BaseStream);
         var sent = await HashAsync(direct.Output.BaseStream);
