@@ -8,13 +8,12 @@ namespace OmniPg.Wal;
 /// <param name="options">The sources.</param>
 /// <param name="copier">The pump.</param>
 /// <param name="log">Where to log.</param>
-/// <param name="isAhead">Whether it fetches for a spool. Its files are validated when they are handed out, record by record; until then it is enough that they are the right ones and complete.</param>
+/// <param name="isAhead">Whether it fetches for a spool, several files at the same time.</param>
 internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, ILogger log, bool isAhead = false)
 {
     // Small enough for the processor's cache.
     private const int PieceBytes = 256 * 1024;
 
-    private readonly WalValidation _level = isAhead && options.Validation == WalValidation.Full ? WalValidation.Header : options.Validation;
     private bool _saidUnknownVersion;
 
     /// <returns>The copy; null when every source proved to be an archive and none has the file.</returns>
@@ -102,7 +101,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
             var copy = new FetchedCopy(path, source.Store, key);
             try
             {
-                var validator = new WalSegmentValidator(name, _level, expectations);
+                var validator = new WalSegmentValidator(name, options.Validation, expectations);
                 var summary = copy.Summary = isAhead
                     ? await CopyAloneAsync(content, source.Store is DirectoryObjectStore, copy, validator, cancellationToken).ConfigureAwait(false)
                     : await CopyAsync(content, copy, name, validator, cancellationToken).ConfigureAwait(false);

@@ -1,3 +1,5 @@
+using OmniPg.Shared;
+
 namespace OmniPg.Wal;
 
 /// <summary>
@@ -59,6 +61,9 @@ internal sealed class FetchedCopy : IAsyncDisposable
         if (length > _length)
             RandomAccess.SetLength(_file.SafeFileHandle, length);
     }
+
+    /// <summary>The complete file before it gets its name; null when it vanished.</summary>
+    public FileStat? Look() => FileStat.TryGet(_temporary, out var file) ? file : null;
 
     /// <summary>Gives the file its name; a file of that name is replaced.</summary>
     public void Publish()

@@ -85,6 +85,8 @@ internal sealed class Prefetcher(
                 return false;
             await using (copy.ConfigureAwait(false))
             {
+                if (copy.Look() is { } file)
+                    spool.WriteOk(name, file);
                 copy.Publish();
                 WalLog.Prefetched(log, name);
                 return true;

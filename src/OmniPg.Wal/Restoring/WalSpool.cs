@@ -6,9 +6,9 @@ using OmniPg.Shared;
 namespace OmniPg.Wal;
 
 /// <summary>
-/// The folder <c>get</c> of a spool: a lock for the one run that fills it, and one folder per <see cref="SpoolBinding"/> with the server's position and the
-/// prefetched segments under their names. Nothing in it is believed without validation, so nothing in it is flushed to disk. A spool only saves
-/// time: whatever is wrong with it costs a warning.
+/// The folder <c>get</c> of a spool: a lock for the one run that fills it, and one folder per <see cref="SpoolBinding"/> with the server's position and, of each
+/// prefetched segment, <c>NAME</c> and <c>NAME.ok</c>, the file as it was when it was validated. Believed is only a file that is still that one, while the run that
+/// validated it is at work: no machine went down in between, so nothing here is flushed to disk. A spool only saves time: whatever is wrong with it costs a warning.
 /// </summary>
 internal sealed class WalSpool
 {
@@ -79,6 +79,7 @@ internal sealed class WalSpool
     internal sealed class Folder(WalSpool spool, string path)
     {
         private const string Position = ".position";
+        private const string OkSuffix = ".ok";
         private const int BufferBytes = 256 * 1024;
 
         public string FolderPath => path;
@@ -88,6 +89,15 @@ internal sealed class WalSpool
         public string PathOf(WalFileName name) => Path.Combine(path, name.ToString());
 
         public bool Holds(WalFileName name) => File.Exists(PathOf(name));
+
+        /// <summary>Notes that a file was validated to its last byte; before it gets its name, so that who finds the name finds the note. Torn, it counts for nothing.</summary>
+        public void WriteOk(WalFileName name, FileStat file) => spool.Try(
+            () =>
+            {
+                File.WriteAllText(OkPathOf(name), TextOf(file));
+                return true;
+            },
+            false);
 
         /// <summary>Tells the prefetch run what the server asked for last.</summary>
         public void WritePosition(WalFileName name, int segmentBytes) => spool.Try(
@@ -124,7 +134,7 @@ internal sealed class WalSpool
                     : null;
         }
 
-        /// <summary>Moves a prefetched segment to the server, after it was validated once more: a crash may have torn it.</summary>
+        /// <summary>Moves a prefetched segment to the server; one that is not as it was when it was validated, after validating it again.</summary>
         /// <returns>Its size, or null when there is no valid one.</returns>
         public async Task<long?> TryTakeAsync(
             WalFileName name, string target, WalExpectations expectations, TimeProvider time, CancellationToken cancellationToken)
@@ -149,7 +159,7 @@ internal sealed class WalSpool
         public void Clean(ulong below)
         {
             foreach (var file in Directory.EnumerateFiles(path))
-                if (WalFileName.TryParse(Path.GetFileName(file), out var name) && name.Position < below)
+                if (IsSegment(Path.GetFileName(file), out var name) && name.Position < below)
                     File.Delete(file);
         }
 
@@ -181,7 +191,7 @@ internal sealed class WalSpool
                 // The position is written by another process at any moment, under a name that becomes the one that is kept.
                 if (file == keep || (keep.Length > 0 && name.StartsWith($".{Position}.", StringComparison.Ordinal)))
                     continue;
-                if (name == Position || WalFileName.TryParse(name, out _) || (name.StartsWith('.') && name.EndsWith(".tmp", StringComparison.Ordinal)))
+                if (name == Position || IsSegment(name, out _) || (name.StartsWith('.') && name.EndsWith(".tmp", StringComparison.Ordinal)))
                     File.Delete(file);
             }
         }
@@ -193,7 +203,7 @@ internal sealed class WalSpool
             var spooled = PathOf(name);
             try
             {
-                var bytes = Validate(spooled, name, expectations, cancellationToken);
+                var bytes = FindValid(name) ?? Validate(spooled, name, expectations, cancellationToken);
                 MoveTo(spooled, target);
                 return bytes;
             }
@@ -203,7 +213,22 @@ internal sealed class WalSpool
                 File.Delete(spooled);
                 return null;
             }
+            finally
+            {
+                File.Delete(OkPathOf(name));
+            }
         }
+
+        // Inode, size and time of the last change, as the resident mode knows a file again that it has archived.
+        private long? FindValid(WalFileName name) =>
+            FileStat.TryGet(PathOf(name), out var file) && File.Exists(OkPathOf(name)) && File.ReadAllText(OkPathOf(name)) == TextOf(file) ? file.Bytes : null;
+
+        private string OkPathOf(WalFileName name) => PathOf(name) + OkSuffix;
+
+        private static string TextOf(FileStat file) => string.Create(CultureInfo.InvariantCulture, $"{file.Inode} {file.Bytes} {file.Modified:O}\n");
+
+        private static bool IsSegment(string fileName, out WalFileName name) =>
+            WalFileName.TryParse(fileName.EndsWith(OkSuffix, StringComparison.Ordinal) ? fileName[..^OkSuffix.Length] : fileName, out name);
 
         /// <summary>When the segment is being fetched right now, its end is nearer than that of a second fetch.</summary>
         private async Task WaitForInFlightAsync(WalFileName name, TimeProvider time, CancellationToken cancellationToken)
