@@ -227,7 +227,10 @@ public sealed class DirectoryObjectStore : IObjectStore
     /// <summary>One new file. The order of <see cref="CommitAsync"/> is what the promise of everything that stands on a store rests on.</summary>
     private sealed class Writer(DirectoryObjectStore store, FileStream file, string temporaryPath, string finalPath, DateTimeOffset? modified) : IObjectWriter
     {
+        // More than a segment of WAL, which is flushed right behind its one write.
+        private const long FlushedTogether = 32 << 20;
         private long _length;
+        private long _flushing;
         private bool _hasTemporary = true;
 
         public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default)
@@ -235,6 +238,13 @@ public sealed class DirectoryObjectStore : IObjectStore
             cancellationToken.ThrowIfCancellationRequested();
             store._files.Write(file, bytes.Span, _length);
             _length += bytes.Length;
+            // The kernel would begin when a tenth of the memory is dirty: the disk idles until the end of a backup, and then everybody waits for it.
+            if (_length - _flushing >= FlushedTogether)
+            {
+                store._files.BeginFlush(file, _flushing, _length - _flushing);
+                _flushing = _length;
+            }
+
             return ValueTask.CompletedTask;
         }
 
@@ -288,6 +298,8 @@ public sealed class DirectoryObjectStore : IObjectStore
         public virtual void Write(FileStream file, ReadOnlySpan<byte> bytes, long offset) => RandomAccess.Write(file.SafeFileHandle, bytes, offset);
 
         public virtual void SetModified(FileStream file, DateTimeOffset time) => File.SetLastWriteTimeUtc(file.SafeFileHandle, time.UtcDateTime);
+
+        public virtual void BeginFlush(FileStream file, long offset, long bytes) => Posix.BeginFlush(file.SafeFileHandle, offset, bytes);
 
         public virtual void FlushToDisk(FileStream file) => DurableFile.FlushToDisk(file.SafeFileHandle);
 

@@ -17,6 +17,9 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
     /// <summary>What mkfs leaves at the top of a file system.</summary>
     public const string LostAndFound = "lost+found";
 
+    // The kernel would begin when a tenth of the memory is dirty, and the flush at the end would wait for nearly all of it.
+    private const long FlushedTogether = 8 << 20;
+
     // PATH_MAX of Linux.
     private const int LongestPath = 4096;
 
@@ -28,6 +31,7 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
     private TarHeader? _member;
     private string? _longName;
     private Stream? _content;
+    private long _flushing;
     private FileIncrement.Writer? _increment;
     private long _left;
     private int _padding;
@@ -88,6 +92,12 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
         _content?.Write(bytes[..count]);
         _increment?.Write(bytes[..count]);
         _left -= count;
+        if (_content is FileStream file && file.Position - _flushing >= FlushedTogether)
+        {
+            Posix.BeginFlush(file.SafeFileHandle, _flushing, file.Position - _flushing);
+            _flushing = file.Position;
+        }
+
         if (_left == 0)
             EndContent();
         return count;
@@ -148,6 +158,7 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
         if (isUpdate)
             File.Delete(path);
         _written.Add(path);
+        _flushing = 0;
         return new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
     }
 

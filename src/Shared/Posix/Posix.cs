@@ -64,6 +64,15 @@ internal static partial class Posix
             throw Failure("flush the file system of", directory);
     }
 
+    /// <summary>Has the kernel begin to write a part of a file to disk, and waits for none of it (sync_file_range, Linux only).</summary>
+    /// <remarks>Nothing is durable by it, and no failure is told: that is for the fsync that follows, which by then has little left to wait for.</remarks>
+    public static void BeginFlush(SafeFileHandle file, long offset, long bytes)
+    {
+        const uint Write = 2; // SYNC_FILE_RANGE_WRITE of include/uapi/linux/fs.h
+        if (OperatingSystem.IsLinux())
+            _ = sync_file_range(file, offset, bytes, Write);
+    }
+
     /// <summary>Gives the file its final name unless that name is taken; returns false when it is.</summary>
     public static bool RenameNew(string source, string target)
     {
@@ -211,6 +220,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int fsync(SafeFileHandle descriptor);
+
+    [LibraryImport("libc")]
+    private static partial int sync_file_range(SafeFileHandle descriptor, long offset, long bytes, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int syncfs(SafeFileHandle descriptor);

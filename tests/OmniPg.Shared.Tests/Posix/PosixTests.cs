@@ -23,6 +23,22 @@ public sealed class PosixTests
     }
 
     [Fact]
+    public void A_flush_that_is_begun_changes_nothing_of_a_file_and_takes_any_part_of_it()
+    {
+        using var directory = new TemporaryDirectory();
+        var path = directory.Combine("file");
+        using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write))
+        {
+            RandomAccess.Write(file, "content"u8, 0);
+            Posix.BeginFlush(file, 0, 7);
+            Posix.BeginFlush(file, 3, 1 << 20);
+            RandomAccess.Write(file, "!"u8, 7);
+        }
+
+        File.ReadAllText(path).Should().Be("content!");
+    }
+
+    [Fact]
     public void A_directory_and_its_file_system_are_flushed_and_a_file_is_no_directory()
     {
         using var directory = new TemporaryDirectory();
