@@ -80,7 +80,7 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
         await NoteStemAsync(job, stem, cancellationToken).ConfigureAwait(false);
         await InTransactionAsync(async session =>
         {
-            await LockAsync(session, job, "SHARE").ConfigureAwait(false);
+            await LockAsync(session, job, drops: false).ConfigureAwait(false);
             var columns = await ArchivedColumn.OfAsync(session, job.Unit.ChildOid).ConfigureAwait(false);
             var (content, storedBytes) = await WriteRowsAsync(session, job.Note.Now, columns, DataKey(stem)).ConfigureAwait(false);
             var manifest = new ArchiveManifest
@@ -102,7 +102,7 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
             };
             await VerifyAsync(store, job.State.Table, manifest, cancellationToken).ConfigureAwait(false);
             await CommitAsync(ArchiveManifest.KeyOf(stem), manifest.ToBytes(), cancellationToken).ConfigureAwait(false);
-            await LockAsync(session, job, "ACCESS EXCLUSIVE").ConfigureAwait(false);
+            await LockAsync(session, job, drops: true).ConfigureAwait(false);
             await OrAnotherAsync(job, () => FinishAsync(session, job, manifest, stem)).ConfigureAwait(false);
         }, cancellationToken).ConfigureAwait(false);
     }
@@ -153,10 +153,11 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
         await store.EnsureDurableAsync(manifest.Data, cancellationToken).ConfigureAwait(false);
         await store.EnsureDurableAsync(ArchiveManifest.KeyOf(stem), cancellationToken).ConfigureAwait(false);
         await VerifyAsync(store, job.State.Table, manifest, cancellationToken).ConfigureAwait(false);
-        await LockAsync(session, job, "ACCESS EXCLUSIVE").ConfigureAwait(false);
+        await LockAsync(session, job, drops: false).ConfigureAwait(false);
         var now = await TableContent.ReadAsync(session, job.Note.Now, ArchivedColumn.Quoted(manifest.Columns), null).ConfigureAwait(false);
         if ((now.Rows, now.RowsSha256) != (manifest.Content.Rows, manifest.Content.RowsSha256))
             throw new PartmanArchiveException(job.State.Table, $"'{job.Note.Now}' has {now.Rows} rows and its archive '{stem}' has {manifest.Content.Rows}, or others: somebody wrote to it.", "The next maintenance archives it anew.");
+        await LockAsync(session, job, drops: true).ConfigureAwait(false);
         await FinishAsync(session, job, manifest, stem).ConfigureAwait(false);
     }, cancellationToken));
 
@@ -186,11 +187,12 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
         }).ConfigureAwait(false);
     }
 
-    // The same table as the note names it, and nobody who writes to it from here to the end of the transaction.
-    private Task<long> LockAsync(PgSession session, Job job, string mode) => PlainStatements.ExecuteAsync(
+    // The same table as the note names it, and nobody who writes to it from here to the end of the transaction. What it refers to is locked at the very end:
+    // while its rows are read nobody waits for these.
+    private Task<long> LockAsync(PgSession session, Job job, bool drops) => PlainStatements.ExecuteAsync(
         session.Connection,
         [
-            $"SET LOCAL lock_timeout = {PlanUnit.Milliseconds(options.LockTimeout)}", $"LOCK TABLE ONLY {job.Note.Now.Quoted} IN {mode} MODE",
+            $"SET LOCAL lock_timeout = {PlanUnit.Milliseconds(options.LockTimeout)}", .. drops ? PartitionDdl.LockReferences(job.State, "ACCESS EXCLUSIVE") : [], $"LOCK TABLE ONLY {job.Note.Now.Quoted} IN {(drops ? "ACCESS EXCLUSIVE" : "SHARE")} MODE",
             (job.Unit with { Child = job.Note.Now, Holds = Retirement.IsNoted(job.State, job.Server, job.Unit.ChildOid) }).Guard(job.State),
         ], 0, session.CancellationToken);
 

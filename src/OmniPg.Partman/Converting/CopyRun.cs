@@ -99,9 +99,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             Reason = $"'{other.Name}' becomes '{table}', with what was written last; the former one is kept.",
             Statements =
             [
-                // With its partitions: who writes to one of them by its own name locks nothing else.
-                $"LOCK TABLE {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {other.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
-                .. live.ForeignKeys.Select(k => k.Referenced).Distinct().Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+                .. Replacement.Lock(live, other),
                 Converter.AllRows,
                 .. Replacement.Unchanged(live),
                 KeyLog.Watched(live),

@@ -268,8 +268,7 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
             Reason = $"'{table}' becomes '{former}', {(cut is { } c ? $"the partition up to '{c}'" : "the default partition")} of a set that takes its name.",
             Statements =
             [
-                $"LOCK TABLE {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {parted.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
-                .. live.ForeignKeys.Select(k => k.Referenced).Distinct().Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+                .. Replacement.Lock(live, parted),
                 .. Replacement.Unchanged(live),
                 .. Replacement.Sequences(live, parted, Replacement.OldEnd),
                 // A partition draws no numbers of its own (since 17 the server refuses one that does), and what is its key belongs to the key of the set.

@@ -152,6 +152,17 @@ internal static class Replacement
         yield return $"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = {key}";
     }
 
+    /// <summary>
+    /// Locks two tables of which one takes the place of the other: first the one that nobody knows yet, then the tables that the live one refers to, as in a transaction
+    /// that writes a row and then one that refers to it, and the live one last, with its partitions, because who writes to one of them by its own name locks nothing else.
+    /// </summary>
+    public static IEnumerable<string> Lock(LiveTable live, LiveTable other) =>
+    [
+        $"LOCK TABLE ONLY {other.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+        .. live.ForeignKeys.Select(k => k.Referenced).Distinct().Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+        $"LOCK TABLE {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
+    ];
+
     /// <summary>Statements that end a transaction where a table is not any more what was taken over. Texts of the catalog depend on the settings of the session.</summary>
     public static IEnumerable<string> Unchanged(LiveTable live) =>
     [

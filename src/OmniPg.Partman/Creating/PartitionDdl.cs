@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace OmniPg.Partman;
 
-/// <summary>The statements that make a partition and take one away, in the order of their locks: parent, referenced tables, default, partition.</summary>
+/// <summary>
+/// The statements that make a partition, in the order of their locks. Where the parent is locked exclusively the tables that it refers to come first, as in a
+/// transaction that writes a row and then one that refers to it; then parent, default, partition.
+/// </summary>
 internal static class PartitionDdl
 {
     private const string Like =
@@ -23,12 +26,13 @@ internal static class PartitionDdl
         var (parent, child, fallback) = (state.Table.Quoted, range.Name.Quoted, state.Default?.Name);
         List<string> statements =
         [
+            .. drain ? LockReferences(state, "SHARE ROW EXCLUSIVE") : [],
             // A query that planned before a move and runs behind it would find the rows neither here nor there, so nobody may plan meanwhile.
             $"LOCK TABLE ONLY {parent} IN {(drain ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE")} MODE",
             .. Table(state, shape, range.Name, withTemplate: branch is null, by: branch?.By),
             .. EpochCheck(state.Key, range),
             .. branch?.Statements ?? [],
-            .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+            .. drain ? [] : LockReferences(state, "SHARE ROW EXCLUSIVE"),
         ];
         if (fallback is { } rest)
         {
@@ -64,6 +68,12 @@ internal static class PartitionDdl
 
         static string Oid(uint oid) => oid.ToString(CultureInfo.InvariantCulture);
     }
+
+    /// <summary>
+    /// Locks the tables that a set refers to, whose triggers change with a partition: share row exclusively where it is attached or detached, exclusively where it is
+    /// dropped (RemoveTriggerById, src/backend/commands/trigger.c).
+    /// </summary>
+    public static IEnumerable<string> LockReferences(SetState state, string mode) => state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN {mode} MODE");
 
     /// <summary>The default partition of a new set.</summary>
     public static IEnumerable<string> CreateDefault(SetState state, ParentShape shape, QualifiedName name) =>
@@ -140,7 +150,7 @@ internal static class PartitionDdl
         Statements =
         [
             $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE",
-            .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+            .. LockReferences(state, "SHARE ROW EXCLUSIVE"),
             .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
             $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
             $"ALTER TABLE {table.Quoted} RENAME TO {range.Name.Name.Quoted}",

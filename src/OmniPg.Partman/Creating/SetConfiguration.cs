@@ -60,6 +60,7 @@ internal static class SetConfiguration
             return false;
         // A branch that went on by itself would be maintained on and on.
         var branches = await SetReader.BranchesAsync(session, server, table).ConfigureAwait(false);
+        await RunLock.AlsoAsync(session, branches).ConfigureAwait(false);
         foreach (var one in branches)
             await ForgetOneAsync(session, server, one, lockTimeout).ConfigureAwait(false);
         return await ForgetOneAsync(session, server, table, lockTimeout).ConfigureAwait(false) || branches.Count > 0;

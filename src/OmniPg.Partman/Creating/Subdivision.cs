@@ -77,9 +77,7 @@ internal static class Subdivision
             Reason = $"'{partition.Name}' is made anew, partitioned by {branch.By}{(allowDataLoss ? ", and its rows are lost" : "; it is empty")}.",
             Statements =
             [
-                $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
-                // The trigger of a foreign key stands on the table that it refers to, and goes with the partition.
-                .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN ACCESS EXCLUSIVE MODE"),
+                .. PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE"), $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
                 $"LOCK TABLE ONLY {partition.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. allowDataLoss ? [] : Empty(partition),

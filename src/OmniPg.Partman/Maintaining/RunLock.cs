@@ -41,6 +41,22 @@ internal sealed class RunLock : IAsyncDisposable
             ? new RunLock([held], within) : throw new PartmanBusyException(table, "another run of this package");
     }
 
+    /// <summary>Locks more sets for the rest of the session's transaction, all of them by one session.</summary>
+    /// <exception cref="PartmanBusyException">Somebody else works on one.</exception>
+    public static async Task AlsoAsync(PgSession session, IReadOnlyList<QualifiedName> tables)
+    {
+        if (tables.Count == 0)
+            return;
+        // One by one, in the order of the list.
+        var isHeld = await session.RowsAsync("SELECT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext($1), pg_catalog.hashtext(s.s)) FROM unnest($2) WITH ORDINALITY AS s (s, place) ORDER BY s.place",
+            row => row.GetBoolean(0), PgParameter.Text(OwnLabel), PgParameter.Texts(tables.Select(t => $"{t.Schema!.Value.Value}.{t.Name.Value}"))).ConfigureAwait(false);
+        for (var i = 0; i < tables.Count; i++)
+        {
+            if (!isHeld[i])
+                throw new PartmanBusyException(tables[i], "another run of this package");
+        }
+    }
+
     /// <summary>Keeps the maintenance of the extension out of the database, where it keeps the configuration.</summary>
     /// <exception cref="PartmanBusyException">It is at work.</exception>
     /// <exception cref="PartmanPoolerException">No lock lasts here.</exception>

@@ -127,11 +127,11 @@ internal static class Retirement
                     Reason = $"An interrupted DETACH CONCURRENTLY of '{partition.Name}' is finished first.",
                     Statements =
                     [
-                        $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE", Exclusively(partition.Name),
+                        .. LockReferences(state, action, detaches: true), $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE", Exclusively(partition.Name),
                         $"ALTER TABLE {state.Table.Quoted} DETACH PARTITION {partition.Name.Quoted} FINALIZE", .. finish,
                         .. archives ? NoteStatements(state, server, partition, action, whilePending: false) : Forget(state, server, partition.Oid),
                     ],
-                    Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
+                    Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), .. OnReferences(state, action, detaches: true), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
                 },
                 .. archives ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
             ];
@@ -142,7 +142,7 @@ internal static class Retirement
             ? Concurrently(state, server, partition, action, unit, finish)
             :
             [
-                AtOnce(state, partition, unit, archives ? [.. finish, .. NoteStatements(state, server, partition, action, whilePending: false)] : finish, detaches: action != ExpiredAction.Drop || state.ReferencedBy.Count > 0),
+                AtOnce(state, partition, unit, action, archives ? [.. finish, .. NoteStatements(state, server, partition, action, whilePending: false)] : finish, detaches: action != ExpiredAction.Drop || state.ReferencedBy.Count > 0),
                 .. archives ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
             ];
     }
@@ -165,8 +165,8 @@ internal static class Retirement
             Note(state, server, partition, action),
             unit with
             {
-                Statements = [Exclusively(partition.Name), .. finish, .. action == ExpiredAction.Archive ? Renote(state, server, partition.Oid) : Forget(state, server, partition.Oid)],
-                Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive)],
+                Statements = [.. LockReferences(state, action), Exclusively(partition.Name), .. finish, .. action == ExpiredAction.Archive ? Renote(state, server, partition.Oid) : Forget(state, server, partition.Oid)],
+                Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), .. OnReferences(state, action)],
                 Continues = action == ExpiredAction.Archive,
                 Holds = IsNoted(state, server, partition.Oid),
             },
@@ -174,11 +174,18 @@ internal static class Retirement
         ];
     }
 
-    private static PlanUnit AtOnce(SetState state, Partition partition, PlanUnit unit, List<string> finish, bool detaches) => unit with
+    // A dropped table takes the triggers of its foreign keys from the tables that they stand on; one that is detached gets some of its own there.
+    private static IEnumerable<string> LockReferences(SetState state, ExpiredAction action, bool detaches = false) =>
+        action == ExpiredAction.Drop ? PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE") : detaches ? PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE") : [];
+
+    private static IEnumerable<SqlPlanLock> OnReferences(SetState state, ExpiredAction action, bool detaches = false) =>
+        action == ExpiredAction.Drop || detaches ? state.References.Select(r => new SqlPlanLock(r, action == ExpiredAction.Drop ? PgLockMode.AccessExclusive : PgLockMode.ShareRowExclusive)) : [];
+
+    private static PlanUnit AtOnce(SetState state, Partition partition, PlanUnit unit, ExpiredAction action, List<string> finish, bool detaches) => unit with
     {
         Statements =
         [
-            $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
+            .. LockReferences(state, action, detaches), $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
             .. state.ReferencedBy.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE MODE"),
             .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
             Exclusively(partition.Name),
@@ -189,6 +196,7 @@ internal static class Retirement
         [
             new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive),
             .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [],
+            .. OnReferences(state, action, detaches),
             .. state.ReferencedBy.Select(r => new SqlPlanLock(r, PgLockMode.Share)),
         ],
     };
@@ -213,8 +221,8 @@ internal static class Retirement
             Child = table,
             ChildOid = noted.Oid,
             Reason = $"An earlier run detached '{table}' and did not come to the rest.",
-            Statements = [Exclusively(table), .. Finish(table, action, noted.Schema, cleanup), .. unit.Statements],
-            Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive)],
+            Statements = [.. LockReferences(state, action), Exclusively(table), .. Finish(table, action, noted.Schema, cleanup), .. unit.Statements],
+            Locks = [new SqlPlanLock(table, PgLockMode.AccessExclusive), .. OnReferences(state, action)],
             DestroysData = action == ExpiredAction.Drop,
             Fate = FateOf(action),
             Holds = IsNoted(state, server, noted.Oid),

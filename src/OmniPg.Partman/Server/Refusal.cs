@@ -30,6 +30,9 @@ internal static class Refusal
             PostgresErrorCodes.ForeignKeyViolation when table is { } t && child is { } c => new ForeignKeyBlocksDetachException(t, c, refused.Detail ?? refused.MessageText, refused),
             RowSync.Different when table is { } t => new ConversionVerificationException(t, refused.MessageText, operation != "swap-back", refused),
             PlanUnit.Overtaken when table is { } t => new StalePlanException(t, operation, $"nothing: {refused.MessageText}"),
+            // Names of a unit were those of its plan. What a function of the user misses has its context.
+            PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedColumn or PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.InvalidSchemaName when table is { } t && string.IsNullOrEmpty(refused.Where) =>
+                new StalePlanException(t, operation, $"another one: {refused.MessageText}"),
             PostgresErrorCodes.DuplicateTable when table is { } t && child is { } c => new PartitionNameCollisionException(t, c, "taken by another relation"),
             _ => new PartmanServerException(table, operation, server, refused),
         };

@@ -9,8 +9,8 @@ internal static class RowMoves
     private const string Leaving =
         """
         SELECT '{unsupported}' AS reason, format('Trigger ''%s'' of ''%s.%s'' would take rows that move for deleted: %s.', t.tgname, n.nspname, c.relname,
-            CASE t.tgname WHEN {log} THEN 'finish the conversion first' ELSE 'disable it for the time of the move' END) AS text
-        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            CASE WHEN t.tgname <> {log} THEN 'disable it for the time of the move' WHEN right(f.proname::text, length({group})) = {group} THEN 'abort the repartitioning first' ELSE 'finish the conversion first' END) AS text
+        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
         WHERE t.tgrelid IN ({from}) AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 8 <> 0
         UNION ALL
         SELECT '{dependent}', format('Foreign key ''%s'' of ''%s.%s'' refers to its rows, and would act as if they were deleted.', f.conname, n.nspname, r.relname)
@@ -78,7 +78,7 @@ internal static class RowMoves
 
     private static string Filled(string query, uint parent, string from, uint target, QualifiedName? named) => query
         .Replace("{unsupported}", nameof(InvalidDefinitionReason.Unsupported), StringComparison.Ordinal).Replace("{dependent}", nameof(InvalidDefinitionReason.Dependent), StringComparison.Ordinal)
-        .Replace("{log}", PgLiteral.Quote(KeyLog.Triggers[0]), StringComparison.Ordinal).Replace("{target}", nameof(InvalidDefinitionReason.Target), StringComparison.Ordinal).Replace("{parent}", Number(parent), StringComparison.Ordinal)
+        .Replace("{log}", PgLiteral.Quote(KeyLog.Triggers[0]), StringComparison.Ordinal).Replace("{group}", PgLiteral.Quote(RegroupLeftovers.LogEnd), StringComparison.Ordinal).Replace("{target}", nameof(InvalidDefinitionReason.Target), StringComparison.Ordinal).Replace("{parent}", Number(parent), StringComparison.Ordinal)
         .Replace("{from}", from, StringComparison.Ordinal).Replace("{to}", Number(target), StringComparison.Ordinal)
         .Replace("{named}", PgLiteral.Quote(named?.ToString() ?? ""), StringComparison.Ordinal);
 

@@ -215,16 +215,13 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
     {
         var (state, child) = (look.State!, partition.Name.Quoted);
         var rest = state.Default is { } other && other.Oid != partition.Oid ? other : null;
-        // Triggers of a foreign key stand on the table that it refers to, and change with the partition.
-        var referenced = wish.KeepTables ? "SHARE ROW EXCLUSIVE" : "ACCESS EXCLUSIVE";
         return Of(look, partition) with
         {
             Kind = wish.KeepTables ? "detach-emptied" : "drop-emptied",
             Reason = $"'{partition.Name}' is taken out of '{table}', with the rows that came last.",
             Statements =
             [
-                $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
-                .. state.References.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN {referenced} MODE"),
+                .. PartitionDdl.LockReferences(state, wish.KeepTables ? "SHARE ROW EXCLUSIVE" : "ACCESS EXCLUSIVE"), $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. rest is null ? [] : new[] { $"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE" },
                 $"LOCK TABLE ONLY {child} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", Converter.AllRows,
                 $"SET LOCAL statement_timeout = {PlanUnit.Milliseconds(LongestHold)}", MoveRest(look, partition),

@@ -105,25 +105,6 @@ public sealed class SubPartitionTests(PgClusterFixture fixture) : PartmanTest(fi
     }
 
     [Fact]
-    public async Task A_set_that_is_forgotten_takes_its_branches_along_and_leaves_their_tables()
-    {
-        await TableAsync("at");
-        await Partman.CreateAsync(Events, Monthly(), Token);
-        await Run("CREATE TABLE other (id bigint NOT NULL) PARTITION BY RANGE (id)");
-        await Partman.CreateAsync(QualifiedName.Parse("public.other"), Tens(), Token);
-        var (tables, configured) = (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE 'events%'"), (await ConfiguredAsync()).Length);
-
-        var forgotten = await Partman.ForgetAsync(Events, Token);
-
-        configured.Should().BeGreaterThan(3);
-        forgotten.Should().BeTrue();
-        (await ConfiguredAsync()).Should().Equal("public.other");
-        (await Ask<long>("SELECT count(*) FROM omnipg_partman.part_config_sub")).Should().Be(0);
-        (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE 'events%'")).Should().Be(tables);
-        (await Partman.ForgetAsync(Events, Token)).Should().BeFalse();
-    }
-
-    [Fact]
     public async Task A_branch_that_moves_takes_all_its_partitions_along()
     {
         await TableAsync("at");

@@ -769,20 +769,6 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
     }
 
     [Fact]
-    public async Task A_set_is_forgotten_and_its_tables_stay()
-    {
-        await IdTableAsync();
-        await Partman.CreateAsync(Events, Tens(), Token);
-
-        (await Partman.ForgetAsync(Events, Token)).Should().BeTrue();
-
-        (await Partman.FindAsync(Events, Token)).Should().BeNull();
-        (await Partman.ForgetAsync(Events, Token)).Should().BeFalse();
-        (await NamesAsync()).Should().HaveCount(6);
-        await FluentActions.Awaiting(() => Partman.ListPartitionsAsync(Events, Token)).Should().ThrowAsync<PartitionSetNotFoundException>();
-    }
-
-    [Fact]
     public async Task A_pooler_in_transaction_mode_is_refused()
     {
         Assert.SkipWhen(PgBouncer.Program is null, "PgBouncer is not installed.");

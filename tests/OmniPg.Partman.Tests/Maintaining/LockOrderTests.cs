@@ -1,0 +1,150 @@
+using Npgsql;
+using OmniPg.Testing;
+
+namespace OmniPg.Partman.Tests.Maintaining;
+
+/// <summary>A transaction that writes to a table, and then a row that refers to it, meets a change that locks both: it is never the one that a deadlock ends.</summary>
+public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixture)
+{
+    private static readonly QualifiedName Orders = QualifiedName.Parse("public.orders");
+
+    private async Task PlainAsync() => await Run(
+        """
+        CREATE TABLE customers (name text PRIMARY KEY); INSERT INTO customers VALUES ('a');
+        CREATE TABLE orders (id int PRIMARY KEY, customer text REFERENCES customers); INSERT INTO orders SELECT n, 'a' FROM generate_series(1, 95) n;
+        """);
+
+    private async Task SetAsync()
+    {
+        await Run("CREATE TABLE customers (name text PRIMARY KEY); INSERT INTO customers VALUES ('a'); CREATE TABLE orders (id int PRIMARY KEY, customer text REFERENCES customers) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(Orders, Tens(), Token);
+        await Run("INSERT INTO orders SELECT n, 'a' FROM generate_series(1, 25) n");
+        await Partman.MaintainAsync(cancellationToken: Token);
+    }
+
+    private static ConversionOptions By(ConversionStrategy strategy) =>
+        new() { Strategy = strategy, Set = new PartitionSetOptions { Control = "id", IdInterval = 100, Premake = 2 } };
+
+    /// <summary>Lets the change wait for the table that is referred to, and writes to the one that refers to it meanwhile.</summary>
+    private async Task MeetAsync(int id, Func<PartmanClient, Action, Task> change)
+    {
+        await using var writer = await Database.DataSource.OpenConnectionAsync(Token);
+        var running = change(Client(o => (o.LockTimeout, o.LockAttempts) = (TimeSpan.FromSeconds(30), 2)), () =>
+        {
+            // The first of both to look for a deadlock is the one that it ends.
+            using var begin = new NpgsqlCommand("BEGIN; SET LOCAL deadlock_timeout = '10ms'; UPDATE customers SET name = name", writer);
+            begin.ExecuteNonQuery();
+        });
+        await Eventually.TrueAsync(() => Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation')"), "the change waits", cancellationToken: Token);
+
+        await using (var insert = new NpgsqlCommand($"INSERT INTO orders (id, customer) VALUES ({id}, 'a'); COMMIT", writer))
+            await insert.ExecuteNonQueryAsync(Token);
+        await running;
+
+        (await Ask<long>("SELECT pg_stat_get_db_deadlocks(oid) FROM pg_database WHERE datname = current_database()")).Should().Be(0);
+    }
+
+    [Theory]
+    [InlineData(ConversionStrategy.AttachAsLegacy)]
+    [InlineData(ConversionStrategy.DrainDefault)]
+    [InlineData(ConversionStrategy.CopyAndSwap)]
+    public async Task A_table_is_swapped_for_a_set(ConversionStrategy strategy)
+    {
+        await PlainAsync();
+
+        await MeetAsync(0, (partman, begin) => partman.ConvertAsync(Orders, By(strategy), new Swap<ConversionProgress>(p => p.Step == ConversionStep.Swap, begin), Token));
+
+        (await Ask<long>("SELECT count(*) FROM orders WHERE customer = 'a'")).Should().Be(96);
+        (await Ask<string>("SELECT relkind::text FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be("p");
+    }
+
+    [Fact]
+    public async Task A_set_is_swapped_back_for_the_table()
+    {
+        await PlainAsync();
+        var swapped = await Partman.ConvertAsync(Orders, By(ConversionStrategy.CopyAndSwap), cancellationToken: Token);
+
+        await MeetAsync(0, (partman, begin) => partman.SwapBackAsync(swapped.Id, new Swap<ConversionProgress>(p => p.Step == ConversionStep.Swap, begin), Token));
+
+        (await Ask<long>("SELECT count(*) FROM orders WHERE customer = 'a'")).Should().Be(96);
+        (await Ask<string>("SELECT relkind::text FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be("r");
+    }
+
+    [Fact]
+    public async Task A_set_is_undone()
+    {
+        await SetAsync();
+        await Run("CREATE TABLE target (id int, customer text)");
+
+        await MeetAsync(26, (partman, begin) =>
+        {
+            begin();
+            return partman.UndoAsync(Orders, QualifiedName.Parse("public.target"), cancellationToken: Token);
+        });
+
+        (await Ask<long>("SELECT count(*) FROM target")).Should().Be(26);
+    }
+
+    [Fact]
+    public async Task Rows_leave_the_default_partition()
+    {
+        await SetAsync();
+        await Run("INSERT INTO orders VALUES (75, 'a')");
+
+        await MeetAsync(26, (partman, begin) =>
+        {
+            begin();
+            return partman.DrainDefaultAsync(Orders, cancellationToken: Token);
+        });
+
+        (await Ask<string>("SELECT tableoid::regclass::text FROM orders WHERE id = 75")).Should().Be("orders_p70");
+    }
+
+    [Fact]
+    public async Task Empty_partitions_are_exchanged()
+    {
+        await SetAsync();
+
+        await MeetAsync(26, (partman, begin) =>
+        {
+            begin();
+            return partman.RepartitionAsync(Orders, new RepartitionOptions { IdInterval = 100 }, cancellationToken: Token);
+        });
+
+        (await NamesAsync("orders")).Should().Equal("orders_default", "orders_p0", "orders_p10", "orders_p20", "orders_p30");
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    public async Task An_expired_partition_goes(bool hasDefault, bool keeps)
+    {
+        await SetAsync();
+        if (!hasDefault)
+            await Run("DROP TABLE orders_default");
+        await Run($"UPDATE omnipg_partman.part_config SET retention = '5', retention_keep_table = {keeps}");
+
+        await MeetAsync(26, (partman, begin) =>
+        {
+            begin();
+            return partman.MaintainAsync(Only(Orders), cancellationToken: Token);
+        });
+
+        (await NamesAsync("orders")).Should().NotContain("orders_p10");
+        (await Ask<bool>("SELECT to_regclass('orders_p10') IS NOT NULL")).Should().Be(keeps);
+    }
+
+    private sealed class Swap<T>(Func<T, bool> isDue, Action act) : IProgress<T>
+    {
+        private bool _isDone;
+
+        public void Report(T value)
+        {
+            if (_isDone || !isDue(value))
+                return;
+            _isDone = true;
+            act();
+        }
+    }
+}
