@@ -75,7 +75,8 @@ public partial interface IPartman
     /// <remarks>
     /// First the configuration says the new interval, then partitions are replaced in groups that begin and end where new ones do. Empty ones are exchanged in one
     /// transaction. Of others the rows are copied, with a log of the keys that are written to meanwhile, and compared, count and hash, before one short transaction with
-    /// an exclusive lock of the set attaches the copy and drops the former ones. A process that was killed leaves the set as it was, and triggers that note keys, until
+    /// an exclusive lock of the set attaches the copy and drops the former ones. What all partitions of a group have of their own (rights, comments, indexes, checks,
+    /// settings) goes on with the new ones; what only some have is a reason not to begin. A process that was killed leaves the set as it was, and triggers that note keys, until
     /// the next call or <see cref="AbortRepartitionAsync"/>.
     /// </remarks>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options contradict themselves.</exception>

@@ -11,7 +11,8 @@ namespace OmniPg.Partman;
 /// </summary>
 internal sealed class ColdConstraints(PartmanDatabase database, PartmanOptions options, TimeProvider time, QualifiedName table)
 {
-    private const string NamePrefix = "partmanconstr_";
+    /// <summary>Beginning of their names.</summary>
+    public const string NamePrefix = "partmanconstr_";
     private const int LongestColumn = 40;
 
     // $1 partitions: their constraints of this kind, with the columns that they are about.

@@ -10,6 +10,44 @@ internal sealed record Regroup(IReadOnlyList<Partition> Former, IReadOnlyList<Ne
 
     public PartitionBound Upper => Former[^1].Upper;
 
+    /// <summary>What all former partitions have of their own: the new ones are made with it.</summary>
+    public IReadOnlyList<PartitionTrait> Handed { get; init; } = [];
+
+    /// <summary>What goes with them, and can be made anew.</summary>
+    public IReadOnlyList<PartitionTrait> Dropped { get; init; } = [];
+
+    /// <summary>What a plan says of it, behind its reason.</summary>
+    public string Told => (Handed.Count == 0 ? "" : $" What the former ones have of their own goes on: {string.Join(", ", Handed.Select(t => t.What))}.")
+        + (Dropped.Count == 0 ? "" : $" {string.Join(", ", Dropped.Select(t => t.What))} go, and 'ApplyConstraintsAsync' makes such anew.");
+
+    /// <summary>Shares out what the former partitions have of their own: what all of them have goes on, and the reasons are told why the rest cannot.</summary>
+    public Regroup With(IEnumerable<PartitionTrait> traits, List<InvalidDefinition> reasons)
+    {
+        var own = traits.Where(t => Former.Any(f => f.Oid == t.Partition)).ToList();
+        reasons.AddRange(own.Where(t => t.Fate == PartitionTrait.Way.Refuse).Select(t => new InvalidDefinition(InvalidDefinitionReason.Dependent, t.What)));
+        var handed = new List<PartitionTrait>();
+        foreach (var same in own.Where(t => t.Fate is PartitionTrait.Way.Make or PartitionTrait.Way.Give).GroupBy(t => (t.Head, t.Tail)))
+        {
+            var first = same.First();
+            if (same.DistinctBy(t => t.Partition).Count() == Former.Count)
+                handed.Add(first);
+            else
+                reasons.Add(new(InvalidDefinitionReason.Dependent, $"{first.What} stands on its partition '{first.Name}' and not on all {Former.Count} from '{Lower}' up to '{Upper}' that are replaced together: give it to all of them, or take it away."));
+        }
+        return this with { Handed = handed, Dropped = [.. own.Where(t => t.Fate == PartitionTrait.Way.Drop)] };
+    }
+
+    /// <summary>The statements that give a new partition what the former ones have of their own.</summary>
+    public IEnumerable<string> Give(QualifiedName table, PartitionTrait.Way way) => Handed.Where(t => t.Fate == way).Select(t => t.On(table));
+
+    /// <summary>The statement that ends a transaction where they have something else by now: it would go without a word.</summary>
+    public string Unchanged(SetState state, ParentShape shape) => "DO " + PgLiteral.Quote(
+        $"BEGIN IF ({PartitionTraits.DigestOf(state, shape, Former)}) <> {PgLiteral.Quote(Digest)} THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', "
+        + $"MESSAGE = {PgLiteral.Quote($"{this} got or lost something of their own meanwhile: rights, indexes, constraints, triggers, settings or a comment")}; END IF; END");
+
+    /// <summary>Digest of what the former partitions have of their own.</summary>
+    public string Digest { get; init; } = "";
+
     public override string ToString() => $"{Former.Count} partitions from '{Lower}' up to '{Upper}'";
 
     /// <summary>The smallest groups of neighbours whose ends are boundaries of the new grid as well; what is on the grid already is none.</summary>

@@ -191,7 +191,7 @@ internal sealed class RegroupCopy(
         {
             Kind = "log-keys",
             Child = _copy,
-            Reason = $"From now on every writer of {group} of '{state.Table}' notes the keys of his rows in '{log.Table}'; the copy is made beside.",
+            Reason = $"From now on every writer of {group} of '{state.Table}' notes the keys of his rows in '{log.Table}'; the copy is made beside.{group.Told}",
             Statements =
             [
                 $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE", .. group.Former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
@@ -217,7 +217,7 @@ internal sealed class RegroupCopy(
         [
             .. PartitionDdl.CreateLike(state, shape, name), .. shape.DefaultGrantees.Select(g => $"REVOKE ALL ON {name.Quoted} FROM {g} CASCADE"),
             $"ALTER TABLE {name.Quoted} ADD CONSTRAINT {Check.Quoted} CHECK ({state.Key.Column.Quoted} IS NOT NULL AND {PartitionDdl.Within(state.Key, range.Lower, range.Upper)})",
-            .. PartitionDdl.EpochCheck(state.Key, range with { Name = name }), $"ALTER TABLE {_copy.Quoted} ATTACH PARTITION {name.Quoted} {PartitionDdl.ForValues(state, range.Lower, range.Upper)}",
+            .. PartitionDdl.EpochCheck(state.Key, range with { Name = name }), .. group.Give(name, PartitionTrait.Way.Make), $"ALTER TABLE {_copy.Quoted} ATTACH PARTITION {name.Quoted} {PartitionDdl.ForValues(state, range.Lower, range.Upper)}",
         ];
     }
 
@@ -238,7 +238,7 @@ internal sealed class RegroupCopy(
             [
                 $"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE", .. rest is { } fallback ? new[] { $"LOCK TABLE ONLY {fallback.Quoted} IN ACCESS EXCLUSIVE MODE" } : [],
                 .. former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN ACCESS EXCLUSIVE MODE"), $"LOCK TABLE {_copy.Quoted} IN ACCESS EXCLUSIVE MODE",
-                Converter.AllRows, Watched(former), .. Sync(log).Finish(),
+                .. SetReader.ReadableText.Split("; "), Converter.AllRows, group.Unchanged(state, shape), Watched(former), .. Sync(log).Finish(),
                 $"DROP VIEW {_window.Quoted}", .. former.SelectMany(f => KeyLog.Unwatch(f.Name)), .. log.Drop(),
                 .. former.SelectMany(f => (string[])
                 [
@@ -249,7 +249,7 @@ internal sealed class RegroupCopy(
                 [
                     $"ALTER TABLE {_copy.Quoted} DETACH PARTITION {Beside(i).Quoted}", $"ALTER TABLE {Beside(i).Quoted} RENAME TO {range.Name.Name.Quoted}",
                     $"ALTER TABLE {parent} ATTACH PARTITION {range.Name.Quoted} {PartitionDdl.ForValues(state, range.Lower, range.Upper)}", $"ALTER TABLE {range.Name.Quoted} DROP CONSTRAINT {Check.Quoted}", Named(Beside(i), range.Name),
-                    .. Reserved ? new[] { $"ALTER TABLE ONLY {rest!.Value.Quoted} DROP CONSTRAINT {PartitionDdl.CheckName(range).Quoted}" } : [], .. PartitionDdl.After(state, shape, range.Name),
+                    .. Reserved ? new[] { $"ALTER TABLE ONLY {rest!.Value.Quoted} DROP CONSTRAINT {PartitionDdl.CheckName(range).Quoted}" } : [], .. PartitionDdl.After(state, shape, range.Name), .. group.Give(range.Name, PartitionTrait.Way.Give),
                 ]),
                 $"DROP TABLE {_copy.Quoted}", RegroupLeftovers.Done(server, state),
             ],

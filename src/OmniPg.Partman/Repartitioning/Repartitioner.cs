@@ -11,34 +11,6 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
 {
     private const string What = "be repartitioned";
 
-    // $1 partitions, $2 triggers of this package, $3 whether indexes come of a template: what a partition has of its own, and would not have any more.
-    private const string Own =
-        """
-        SELECT format('Trigger ''%s'' stands on its partition ''%s.%s'' alone.', t.tgname, n.nspname, c.relname)
-        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname <> ALL ($2)
-        UNION ALL SELECT format('Policy ''%s'' stands on its partition ''%s.%s'' alone.', p.polname, n.nspname, c.relname)
-        FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE p.polrelid = ANY ($1)
-        UNION ALL SELECT format('Publication ''%s'' lists its partition ''%s.%s''.', b.pubname, n.nspname, c.relname)
-        FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication b ON b.oid = r.prpubid JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE r.prrelid = ANY ($1)
-        UNION SELECT format('''%s'' holds on to its partition ''%s.%s'' alone.', pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0), n.nspname, c.relname)
-        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid JOIN pg_catalog.pg_class c ON c.oid = d.refobjid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND w.ev_class <> d.refobjid
-        UNION ALL SELECT format('Foreign key ''%s'' of ''%s'' refers to its partition ''%s.%s'' alone.', f.conname, f.conrelid::pg_catalog.regclass, n.nspname, c.relname)
-        FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class c ON c.oid = f.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE f.contype = 'f' AND f.conparentid = 0 AND f.confrelid = ANY ($1)
-        UNION ALL SELECT format('Foreign key ''%s'' stands on its partition ''%s.%s'' alone.', f.conname, n.nspname, c.relname)
-        FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class c ON c.oid = f.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE f.contype = 'f' AND f.conparentid = 0 AND f.conrelid = ANY ($1)
-        UNION ALL SELECT format('Unique index ''%s'' stands on its partition ''%s.%s'' alone.', x.relname, n.nspname, c.relname)
-        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE i.indrelid = ANY ($1) AND (i.indisunique OR i.indisexclusion) AND NOT x.relispartition AND NOT $3
-        UNION ALL SELECT format('Row security is on for its partition ''%s.%s'' alone.', n.nspname, c.relname)
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1) AND c.relrowsecurity
-        ORDER BY 1
-        """;
-
     /// <summary>The set as it is and as it will be, and what makes it so.</summary>
     private sealed record Look(SetState State, SetState Wished, string Version, ParentShape Shape, LiveTable Live, IReadOnlyList<Regroup> Groups, bool IsChanged);
 
@@ -90,21 +62,31 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         var state = (await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0].RequireIdle();
         if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
-        var reasons = await ReasonsAsync(session, server, state).ConfigureAwait(false);
-        if (reasons.Count > 0)
-            throw new InvalidPartitionDefinitionException(table, reasons, What);
+        Require(await ReasonsAsync(session, server, state).ConfigureAwait(false));
 
         var candidates = Candidates(state);
         var isChanged = state.Set.Interval != wish.Interval || state.Set.IdInterval != wish.IdInterval;
         var wished = isChanged ? state with { Set = state.Set with { Interval = wish.Interval, IdInterval = wish.IdInterval, Anchor = await AnchorAsync(session, state, candidates).ConfigureAwait(false) } } : state;
         var mayReachBeyond = state.Default is null || (state.Default.TableBytes < options.SafeAttachBytes && await session.ScalarAsync($"SELECT EXISTS (SELECT FROM ONLY {state.Default.Name.Quoted})").ConfigureAwait(false) is false);
         var groups = await Regroup.AllAsync(session, wished, candidates, mayReachBeyond, options.MaxPartitionsPerRun).ConfigureAwait(false);
-        var (named, live) = (new List<Regroup>(), (await LiveTable.ReadAsync(session, state.Oid).ConfigureAwait(false))!);
-        foreach (var group in groups)
-            named.Add(await SoundAsync(session, wished, live, group).ConfigureAwait(false));
+        var live = (await LiveTable.ReadAsync(session, state.Oid).ConfigureAwait(false))!;
         var shape = await ParentShape.ReadAsync(session, table, state.Oid, state.Set.Template).ConfigureAwait(false);
-        return (new Look(state, wished, found.Version, shape, live, named, isChanged), server);
+        var traits = await PartitionTraits.ReadAsync(session, wished, shape, groups.SelectMany(g => g.Former)).ConfigureAwait(false);
+        var (sound, reasons) = (new List<Regroup>(), new List<InvalidDefinition>());
+        foreach (var group in groups)
+        {
+            var digest = await session.ScalarAsync(PartitionTraits.DigestOf(wished, shape, group.Former)).ConfigureAwait(false) as string;
+            sound.Add((await SoundAsync(session, wished, live, group, reasons).ConfigureAwait(false)).With(traits, reasons) with { Digest = digest! });
+        }
+        Require(reasons);
+        return (new Look(state, wished, found.Version, shape, live, sound, isChanged), server);
     }, cancellationToken);
+
+    private void Require(IReadOnlyList<InvalidDefinition> reasons)
+    {
+        if (reasons.Count > 0)
+            throw new InvalidPartitionDefinitionException(table, reasons, What);
+    }
 
     private async Task<List<InvalidDefinition>> ReasonsAsync(PgSession session, PartmanServer server, SetState state)
     {
@@ -125,9 +107,6 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         reasons.AddRange(state.Partitions.Where(p => p.DetachPending).Select(p => new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"The detach of '{p.Name}' was interrupted: let a maintenance finish it first.")));
         if (await session.ScalarAsync("SELECT c.relispartition FROM pg_catalog.pg_class c WHERE c.oid = $1", PgParameter.Of(state.Oid, NpgsqlDbType.Oid)).ConfigureAwait(false) is true)
             reasons.Add(new(InvalidDefinitionReason.TableKind, "It is a partition itself, and one beside it would be partitioned otherwise."));
-        var candidates = Candidates(state);
-        reasons.AddRange((await session.RowsAsync(
-            Own, row => new InvalidDefinition(InvalidDefinitionReason.Dependent, row.GetString(0)), PgParameter.Of(candidates.Select(p => p.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid), PgParameter.Texts(KeyLog.Triggers), PgParameter.Flag(state.Set.Template is not null)).ConfigureAwait(false)));
         return reasons;
     }
 
@@ -151,7 +130,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
     }
 
     // Whether there is something to copy, and whether it can be; and names that nobody else has.
-    private static async Task<Regroup> SoundAsync(PgSession session, SetState wished, LiveTable live, Regroup group)
+    private static async Task<Regroup> SoundAsync(PgSession session, SetState wished, LiveTable live, Regroup group, List<InvalidDefinition> reasons)
     {
         var hasRows = await session.ScalarAsync($"SELECT {string.Join(" OR ", group.Former.Select(p => $"EXISTS (SELECT FROM ONLY {p.Name.Quoted})"))}").ConfigureAwait(false) is true;
         var oids = PgParameter.Of(group.Former.Select(p => p.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid);
@@ -167,13 +146,12 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
             "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) AND c.oid <> ALL ($3) LIMIT 1",
             PgParameter.Text(wished.Table.Schema!.Value.Value), PgParameter.Texts(group.New.Select(n => n.Name.Name.Value)), oids.Clone()).ConfigureAwait(false) is string taken)
             throw new PartitionNameCollisionException(wished.Table, QualifiedName.Create(wished.Table.Schema!.Value.Value, taken), "a relation that is none of those replaced");
-        var reasons = new List<InvalidDefinition>();
         if (hasRows && live.Key is null)
             reasons.Add(new(InvalidDefinitionReason.NoKey, $"There are {group} with rows, and without a primary key, or another unique index of columns that are never null, no row can be told from another."));
         // Behind the swap it would be checked for all rows under the lock.
         if (hasRows)
             reasons.AddRange(live.ForeignKeys.Select(k => new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"There are {group} with rows, which its foreign key '{k.Name}' would be checked for while the set is locked.")));
-        return reasons.Count > 0 ? throw new InvalidPartitionDefinitionException(wished.Table, reasons, What) : group with { HasRows = hasRows };
+        return group with { HasRows = hasRows };
     }
 
     private static PlanUnit Change(PartmanServer server, Look look)
@@ -199,16 +177,17 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
     private static PlanUnit Exchange(Look look, Regroup group)
     {
         var state = look.Wished;
-        var creates = group.New.SelectMany(n => PartitionDdl.Create(state, look.Shape, n).Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal)));
+        var creates = group.New.SelectMany(n => PartitionDdl.Create(state, look.Shape, n).Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal))
+            .Concat(look.Shape.DefaultGrantees.Where(_ => !state.Set.InheritPrivileges).Select(g => $"REVOKE ALL ON {n.Name.Quoted} FROM {g} CASCADE")).Concat(group.Give(n.Name, PartitionTrait.Way.Make)).Concat(group.Give(n.Name, PartitionTrait.Way.Give)));
         return new PlanUnit
         {
             Kind = "exchange-partitions",
-            Reason = $"{group} are empty, and {group.New.Count} take their place, from '{group.New[0].Lower}' up to '{group.New[^1].Upper}'.",
+            Reason = $"{group} are empty, and {group.New.Count} take their place, from '{group.New[0].Lower}' up to '{group.New[^1].Upper}'.{group.Told}",
             Statements =
             [
                 .. PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE"), $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
-                .. group.Former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN ACCESS EXCLUSIVE MODE"), Converter.AllRows,
+                .. group.Former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN ACCESS EXCLUSIVE MODE"), .. SetReader.ReadableText.Split("; "), Converter.AllRows, group.Unchanged(state, look.Shape),
                 .. group.Former.Select(f => $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {f.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{f.Name}' holds rows by now")}; END IF; END")}"),
                 .. group.Former.Select(f => $"DROP TABLE {f.Name.Quoted}"), .. creates,
             ],

@@ -4,21 +4,8 @@ using OmniPg.Testing;
 namespace OmniPg.Partman.Tests.Repartitioning;
 
 /// <summary>A set gets another interval: what is ahead is made anew, and what has begun is merged and split without a row being lost.</summary>
-public sealed class RepartitionTests(PgClusterFixture fixture) : PartmanTest(fixture)
+public sealed class RepartitionTests(PgClusterFixture fixture) : RepartitionTest(fixture)
 {
-    private const string Content = "SELECT count(*) || ' ' || md5(string_agg(e::text, E'\\n' ORDER BY id)) FROM events e";
-    private const string Left = "SELECT count(*) FROM pg_class WHERE relname ~ 'omnipg' AND relnamespace = 'public'::regnamespace";
-
-    private static RepartitionOptions Ids(long interval, bool rewrite = false) => new() { IdInterval = interval, Rewrite = rewrite, BatchSize = 7 };
-
-    private async Task CreateAsync(string columns = "id bigint PRIMARY KEY, note text", int rows = 25)
-    {
-        await Run($"CREATE TABLE events ({columns}) PARTITION BY RANGE (id)");
-        await Partman.CreateAsync(Events, Tens(), Token);
-        await Run($"INSERT INTO events (id, note) SELECT n, 'n' || n FROM generate_series(1, {rows}) n");
-        await MaintainAsync();
-    }
-
     [Fact]
     public async Task Partitions_ahead_are_made_anew_and_those_that_have_begun_stay()
     {
@@ -150,20 +137,7 @@ public sealed class RepartitionTests(PgClusterFixture fixture) : PartmanTest(fix
     {
         await CreateAsync();
         var before = await Ask<string>(Content);
-        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
-        var transaction = default(NpgsqlTransaction);
-        var act = () => Partman.RepartitionAsync(Events, Ids(30, rewrite: true), new Steps(p =>
-        {
-            if (p.Step != ConversionStep.Verify)
-                return;
-            // From here on nobody gets rid of the triggers.
-            transaction = holder.BeginTransaction();
-            using var hold = new NpgsqlCommand("SELECT count(*) FROM events_p10", holder, transaction);
-            hold.ExecuteScalar();
-            throw new TimeoutException();
-        }), Token);
-        await act.Should().ThrowAsync<TimeoutException>();
-        await transaction!.RollbackAsync(Token);
+        await LeaveAsync();
         var check = await Partman.CheckAsync(Token);
         await Run("INSERT INTO events VALUES (29, 'noted')");
         var forget = () => Partman.ForgetAsync(Events, Token);
@@ -223,6 +197,10 @@ public sealed class RepartitionTests(PgClusterFixture fixture) : PartmanTest(fix
     [InlineData("ALTER TABLE events ADD COLUMN more text")]
     [InlineData("ALTER TABLE events DETACH PARTITION events_p10")]
     [InlineData("ALTER TABLE events_p10 RENAME TO other")]
+    [InlineData("GRANT SELECT ON events_p10 TO PUBLIC")]
+    [InlineData("COMMENT ON TABLE events_p0 IS 'late'")]
+    [InlineData("CREATE INDEX late ON events_p0 (note)")]
+    [InlineData("ALTER TABLE events_p20 ENABLE ROW LEVEL SECURITY")]
     public async Task What_somebody_changes_meanwhile_ends_it_and_every_row_stays(string change)
     {
         await CreateAsync();
@@ -233,7 +211,7 @@ public sealed class RepartitionTests(PgClusterFixture fixture) : PartmanTest(fix
                 Sync(change);
         }), Token);
 
-        await act.Should().ThrowAsync<PartmanException>().Where(e => e is StalePlanException || e is PartmanServerException);
+        await act.Should().ThrowAsync<StalePlanException>();
         var apart = change.Contains("DETACH", StringComparison.Ordinal) ? await Ask<long>("SELECT count(*) FROM events_p10") : 0;
         (await Ask<long>("SELECT count(*) FROM events")).Should().Be(25 - apart);
         (await Ask<long>(Left)).Should().Be(0);
@@ -290,11 +268,6 @@ public sealed class RepartitionTests(PgClusterFixture fixture) : PartmanTest(fix
 
     [Theory]
     [InlineData("CREATE TABLE other (id bigint REFERENCES events)", 30, true, "A foreign key of 'public.other' refers to it")]
-    [InlineData("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER t BEFORE INSERT ON events_p0 FOR EACH ROW EXECUTE FUNCTION f()", 30, true, "Trigger 't' stands on its partition 'public.events_p0' alone.")]
-    [InlineData("CREATE VIEW v AS SELECT * FROM events_p10", 30, true, "'view public.v' holds on to its partition 'public.events_p10' alone.")]
-    [InlineData("CREATE TABLE word (w text PRIMARY KEY); ALTER TABLE events_p0 ADD FOREIGN KEY (note) REFERENCES word NOT VALID", 30, true, "Foreign key 'events_p0_note_fkey' stands on its partition 'public.events_p0' alone.")]
-    [InlineData("CREATE UNIQUE INDEX once ON events_p0 (note)", 30, true, "Unique index 'once' stands on its partition 'public.events_p0' alone.")]
-    [InlineData("ALTER TABLE events_p0 ENABLE ROW LEVEL SECURITY", 30, true, "Row security is on for its partition 'public.events_p0' alone.")]
     [InlineData("ALTER TABLE events DROP CONSTRAINT events_pkey", 30, true, "without a primary key")]
     [InlineData("CREATE TABLE word (w text PRIMARY KEY); ALTER TABLE events ADD COLUMN w text REFERENCES word", 30, true, "which its foreign key 'events_w_fkey' would be checked for")]
     public async Task What_cannot_be_done_safely_is_refused_before_anything_changes(string sql, long interval, bool rewrite, string reason)
@@ -325,9 +298,4 @@ public sealed class RepartitionTests(PgClusterFixture fixture) : PartmanTest(fix
     }
 
     private static QualifiedName Part(int lower) => QualifiedName.Parse($"public.events_p{lower}");
-
-    private sealed class Steps(Action<RepartitionProgress> act) : IProgress<RepartitionProgress>
-    {
-        public void Report(RepartitionProgress value) => act(value);
-    }
 }
