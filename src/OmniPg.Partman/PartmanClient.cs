@@ -206,7 +206,7 @@ public sealed class PartmanClient : IPartman
 
     /// <inheritdoc/>
     public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => RunLock.WithBothAsync(_database, Qualified(table), _time, working =>
-        _database.RunAsync("forget", (session, server) => SetConfiguration.ForgetAsync(session, server, table, _options.LockTimeout), working), cancellationToken);
+        _database.RunAsync("forget", (session, server) => Forgetting.RunAsync(session, server, table, _options.LockTimeout), working), cancellationToken);
 
     /// <inheritdoc/>
     public Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default) => SetCheck.AllAsync(_database, _converter, cancellationToken);

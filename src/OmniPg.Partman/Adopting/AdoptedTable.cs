@@ -131,11 +131,11 @@ internal sealed record AdoptedTable
         $"{(index.IsUnique ? "t" : "f")}{(index.IsPrimary ? "t" : "f")}{index.Constraint ?? "-"} {index.Tail}";
 
     /// <summary>The statement that ends a transaction where other tables inherit by then, or with other checks.</summary>
-    /// <param name="session">A session in a transaction with <see cref="SetReader.ReadableText"/>, as the statement needs it.</param>
+    /// <param name="session">A session in a transaction with <see cref="PartmanDatabase.ReadableText"/>, as the statement needs it.</param>
     public async Task<string> UnchangedAsync(PgSession session)
     {
         var known = (string)(await session.ScalarAsync(DigestOfChildren).ConfigureAwait(false))!;
-        return "DO " + PgLiteral.Quote($"BEGIN IF ({DigestOfChildren}) IS DISTINCT FROM {PgLiteral.Quote(known)} THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', "
+        return "DO " + PgLiteral.Quote($"BEGIN IF ({DigestOfChildren}) IS DISTINCT FROM {PgLiteral.Quote(known)} THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', "
             + "MESSAGE = 'other tables inherit from it by now, or their checks were altered'; END IF; END");
     }
 

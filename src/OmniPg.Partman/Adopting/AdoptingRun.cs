@@ -31,8 +31,8 @@ internal sealed class AdoptingRun(PartmanDatabase database, PartmanOptions optio
     private Task<Adopter.Plan> LookAsync(CancellationToken cancellationToken) => database.RunAsync("adopt", async (session, server) =>
     {
         if (server.IsReadOnly)
-            throw Maintenance.ReadOnly(server);
-        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+            throw Refusal.ReadOnly(server);
+        await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
         return await new Adopter(session, server, table, wish, database.Archive?.Id).PlanAsync(options.LockTimeout).ConfigureAwait(false);
     }, cancellationToken);
 }

@@ -58,16 +58,6 @@ internal sealed record ArchiveManifest
         }
     }
 
-    public static string Bound(PartitionKey key, PartitionBound bound) => bound.IsMin || bound.IsMax ? bound.ToString() : key.Literal(bound).Trim('\'');
-
-    /// <exception cref="FormatException">The bound is none of this key.</exception>
-    public static PartitionBound Bound(PartitionKey key, string text) => text switch
-    {
-        "MINVALUE" => PartitionBound.MinValue,
-        "MAXVALUE" => PartitionBound.MaxValue,
-        _ => key.Read(new BoundText.Value(text)),
-    };
-
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, ArchiveJson.Default.ArchiveManifest);
 
     /// <summary>Reads a manifest out of a store; null when it is proven absent.</summary>

@@ -48,7 +48,7 @@ internal sealed class PartitionRestorer(PartmanDatabase database, PartmanOptions
     {
         try
         {
-            return (ArchiveManifest.Bound(state.Key, manifest.Lower), ArchiveManifest.Bound(state.Key, manifest.Upper));
+            return (state.Key.OfText(manifest.Lower), state.Key.OfText(manifest.Upper));
         }
         catch (FormatException error)
         {
@@ -90,3 +90,10 @@ internal sealed class PartitionRestorer(PartmanDatabase database, PartmanOptions
         return await session.ExecuteAsync($"DROP TABLE IF EXISTS {table.Quoted}").ConfigureAwait(false);
     }, cancellationToken);
 }
+
+/// <summary>A partition that came back.</summary>
+/// <param name="Partition">The partition.</param>
+/// <param name="Lower">Its lower bound, inside.</param>
+/// <param name="Upper">Its upper bound, outside.</param>
+/// <param name="Rows">Its rows.</param>
+public sealed record RestoreResult(QualifiedName Partition, PartitionBound Lower, PartitionBound Upper, long Rows);

@@ -89,6 +89,18 @@ internal sealed record PartitionKey(PgIdentifier Column, string Type, PartitionK
         }
     }
 
+    /// <summary>A bound as text that <see cref="OfText"/> reads: a literal without quotes, or a word where it ends nowhere.</summary>
+    public string Text(PartitionBound bound) => bound.IsMin || bound.IsMax ? bound.ToString() : Literal(bound).Trim('\'');
+
+    /// <summary>The bound of such a text.</summary>
+    /// <exception cref="FormatException">It is none of this key.</exception>
+    public PartitionBound OfText(string text) => text switch
+    {
+        "MINVALUE" => PartitionBound.MinValue,
+        "MAXVALUE" => PartitionBound.MaxValue,
+        _ => Read(new BoundText.Value(text)),
+    };
+
     /// <summary>The SQL that makes a moment of the column; for a set by id the column itself.</summary>
     public string ToMoment(string column) => Kind switch
     {

@@ -116,8 +116,8 @@ internal sealed class ColdConstraints(PartmanDatabase database, PartmanOptions o
     // The least and the greatest value by the order of the column itself, written by the server as literals of its type; null where it holds nulls only.
     private Task<string?> CheckAsync(SetState state, Partition partition, string column, CancellationToken cancellationToken) => database.RunAsync("constrain", async (session, _) =>
     {
-        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-        await session.ExecuteAsync(Converter.AllRows).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.AllRows).ConfigureAwait(false);
         var name = PgIdentifier.Create(column).Quoted;
         string End(string order) => $"(SELECT s.{name}::text FROM {partition.Name.Quoted} AS s WHERE s.{name} IS NOT NULL ORDER BY s.{name} {order} LIMIT 1)";
         return await session.Unlimited.ScalarAsync(
@@ -148,7 +148,7 @@ internal sealed class ColdConstraints(PartmanDatabase database, PartmanOptions o
     private Task<Look> LookAsync(ConstraintOptions wish, CancellationToken cancellationToken, bool isDrop = false) => database.RunAsync("constrain", async (session, server) =>
     {
         if (server.IsReadOnly)
-            throw Maintenance.ReadOnly(server);
+            throw Refusal.ReadOnly(server);
         var state = (await SetReader.StateAsync(session, server, table).ConfigureAwait(false)).RequireIdle();
         if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };

@@ -113,7 +113,7 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
         var ranges = await NewRanges.MissingAsync(session, state with { Partitions = [new Partition(state.Table, PartitionBound.MinValue, cut)] }, current, PartitionsAtFirst).ConfigureAwait(false);
         // Long before the clock is there, so that nobody's rows are refused.
         var deadline = state.Key.IsTime ? state.Now + ((cut.Time!.Value - current.Time!.Value) * InPlace.Patience) : (DateTimeOffset?)null;
-        return (ranges, detail with { Cut = ArchiveManifest.Bound(state.Key, cut), Deadline = deadline, Begun = current.Id });
+        return (ranges, detail with { Cut = state.Key.Text(cut), Deadline = deadline, Begun = current.Id });
     }
 
     private static TimeSpan Window(SetState state, ConversionOptions options)

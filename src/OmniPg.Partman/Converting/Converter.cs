@@ -10,9 +10,6 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
 
     private InPlace Itself => new(this, database, options, time);
 
-    /// <summary>Row-level security that holds for the owner as well shall refuse, and not leave rows out of the copy and of the comparison alike.</summary>
-    public const string AllRows = "SET LOCAL row_security = off";
-
     /// <summary>A conversion with the table that it converts, as that is now.</summary>
     /// <param name="State">The conversion.</param>
     /// <param name="Plain">The table.</param>
@@ -269,9 +266,9 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     {
         using var questions = new Questions(session);
         questions.BeginWriting();
-        foreach (var setting in SetReader.ReadableText.Split("; "))
+        foreach (var setting in PartmanDatabase.ReadableText.Split("; "))
             questions.Tell(setting);
-        questions.Tell(AllRows);
+        questions.Tell(PartmanDatabase.AllRows);
         try
         {
             await questions.SendAsync().ConfigureAwait(false);
@@ -281,7 +278,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             // A standby has no transaction that writes. What only asks is answered there, and what writes is refused by its own statement.
             return await session.InTransactionAsync(async () =>
             {
-                await session.ExecuteAsync($"{SetReader.ReadableText}; {AllRows}").ConfigureAwait(false);
+                await session.ExecuteAsync($"{PartmanDatabase.ReadableText}; {PartmanDatabase.AllRows}").ConfigureAwait(false);
                 return await work(session, server).ConfigureAwait(false);
             }).ConfigureAwait(false);
         }

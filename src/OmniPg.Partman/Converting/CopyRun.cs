@@ -100,7 +100,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             Statements =
             [
                 .. Replacement.Lock(live, other),
-                Converter.AllRows,
+                PartmanDatabase.AllRows,
                 .. Replacement.Unchanged(live),
                 KeyLog.Watched(live),
                 .. files is { } compared ? [RowSync.Still(pair.Plain.Name, pair.Plain.Oid, compared.Plain), RowSync.Still(pair.Parted.Name, pair.Parted.Oid, compared.Parted)] : Array.Empty<string>(),
@@ -126,7 +126,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     // A set without one was asked for: rows that no partition takes are refused there, so the table must have none.
     private static IEnumerable<string> WithoutDefault(QualifiedName fallback) =>
     [
-        $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM {fallback.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{RowSync.Different}', MESSAGE = {PgLiteral.Quote($"'{fallback}' holds rows that no partition takes, and the set is to have no default partition")}; END IF; END")}",
+        $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM {fallback.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Different}', MESSAGE = {PgLiteral.Quote($"'{fallback}' holds rows that no partition takes, and the set is to have no default partition")}; END IF; END")}",
         $"DROP TABLE {fallback.Quoted}",
     ];
 

@@ -77,7 +77,7 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
         for (var drained = 1L; ; drained++)
         {
             var pair = (await converter.LoadAsync(id, working).ConfigureAwait(false))!;
-            var unit = await converter.InSessionAsync("drain", (session, server) => SetPlanner.DrainLowestAsync(session, server, pair.Set, options.MaxPartitionsPerRun), working).ConfigureAwait(false);
+            var unit = await converter.InSessionAsync("drain", (session, server) => DefaultDrain.LowestAsync(session, server, pair.Set, options.MaxPartitionsPerRun), working).ConfigureAwait(false);
             if (unit is null)
                 break;
             await _runner.RunAsync(pair.Set, unit, working).ConfigureAwait(false);

@@ -11,11 +11,10 @@ namespace OmniPg.Partman;
 /// <param name="Plain">The table that is not partitioned: unique by the key alone, where the set is so together with its control column.</param>
 internal sealed record KeyLog(QualifiedName Table, IReadOnlyList<KeyLog.KeyColumn> Key, PgIdentifier Control, QualifiedName Plain)
 {
-    private const string RowTrigger = "omnipg_log";
     private const string TruncateTrigger = "omnipg_log_truncate";
 
     /// <summary>Names of the triggers on a table whose writers fill a log.</summary>
-    public static IReadOnlyList<string> Triggers { get; } = [RowTrigger, TruncateTrigger];
+    public static IReadOnlyList<string> Triggers { get; } = [RowMoves.LogTrigger, TruncateTrigger];
 
     /// <summary>A column of the key.</summary>
     /// <param name="Name">Its name.</param>
@@ -67,9 +66,9 @@ internal sealed record KeyLog(QualifiedName Table, IReadOnlyList<KeyLog.KeyColum
     /// <summary>Statements that make the writers of a table fill the log, those of logical replication among them.</summary>
     public IEnumerable<string> Watch(QualifiedName table) =>
     [
-        $"CREATE TRIGGER {RowTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.Quoted} FOR EACH ROW EXECUTE FUNCTION {Table.Quoted}()",
+        $"CREATE TRIGGER {RowMoves.LogTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.Quoted} FOR EACH ROW EXECUTE FUNCTION {Table.Quoted}()",
         $"CREATE TRIGGER {TruncateTrigger} AFTER TRUNCATE ON {table.Quoted} FOR EACH STATEMENT EXECUTE FUNCTION {Table.Quoted}()",
-        $"ALTER TABLE {table.Quoted} ENABLE ALWAYS TRIGGER {RowTrigger}, ENABLE ALWAYS TRIGGER {TruncateTrigger}",
+        $"ALTER TABLE {table.Quoted} ENABLE ALWAYS TRIGGER {RowMoves.LogTrigger}, ENABLE ALWAYS TRIGGER {TruncateTrigger}",
     ];
 
     /// <summary>The statement that ends a transaction where writers may have got around the log: whoever turns triggers off and on again leaves them in another state.</summary>
@@ -77,14 +76,14 @@ internal sealed record KeyLog(QualifiedName Table, IReadOnlyList<KeyLog.KeyColum
     {
         var oid = live.Oid.ToString(System.Globalization.CultureInfo.InvariantCulture);
         return "DO " + PgLiteral.Quote(
-            $"BEGIN IF EXISTS (SELECT FROM (SELECT {oid}, '{TruncateTrigger}' UNION SELECT {oid}, '{RowTrigger}' UNION SELECT p.relid::pg_catalog.oid, '{RowTrigger}' FROM pg_catalog.pg_partition_tree({oid}) AS p) AS w (oid, name) "
+            $"BEGIN IF EXISTS (SELECT FROM (SELECT {oid}, '{TruncateTrigger}' UNION SELECT {oid}, '{RowMoves.LogTrigger}' UNION SELECT p.relid::pg_catalog.oid, '{RowMoves.LogTrigger}' FROM pg_catalog.pg_partition_tree({oid}) AS p) AS w (oid, name) "
             + "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = w.oid AND t.tgname = w.name AND t.tgenabled = 'A')) THEN "
-            + $"RAISE EXCEPTION USING ERRCODE = '{RowSync.Different}', MESSAGE = 'the triggers that log keys were turned off meanwhile, and what was written then is not known'; END IF; END");
+            + $"RAISE EXCEPTION USING ERRCODE = '{Refusal.Different}', MESSAGE = 'the triggers that log keys were turned off meanwhile, and what was written then is not known'; END IF; END");
     }
 
     /// <summary>Statements that let the writers of a table go.</summary>
     public static IEnumerable<string> Unwatch(QualifiedName table) =>
-        [$"DROP TRIGGER IF EXISTS {RowTrigger} ON {table.Quoted}", $"DROP TRIGGER IF EXISTS {TruncateTrigger} ON {table.Quoted}"];
+        [$"DROP TRIGGER IF EXISTS {RowMoves.LogTrigger} ON {table.Quoted}", $"DROP TRIGGER IF EXISTS {TruncateTrigger} ON {table.Quoted}"];
 
     /// <summary>Statements that take the log away; nothing uses its function any more.</summary>
     public IEnumerable<string> Drop() => [$"DROP FUNCTION IF EXISTS {Table.Quoted}()", $"DROP TABLE IF EXISTS {Table.Quoted}"];

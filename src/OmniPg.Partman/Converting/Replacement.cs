@@ -166,9 +166,9 @@ internal static class Replacement
     /// <summary>Statements that end a transaction where a table is not any more what was taken over. Texts of the catalog depend on the settings of the session.</summary>
     public static IEnumerable<string> Unchanged(LiveTable live) =>
     [
-        .. SetReader.ReadableText.Split("; "), "SET LOCAL search_path = pg_catalog, pg_temp",
+        .. PartmanDatabase.ReadableText.Split("; "), "SET LOCAL search_path = pg_catalog, pg_temp",
         "DO " + PgLiteral.Quote(
-            $"BEGIN IF ({LiveTable.DigestOf(live.Oid)}) <> {PgLiteral.Quote(live.Digest)} THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', "
+            $"BEGIN IF ({LiveTable.DigestOf(live.Oid)}) <> {PgLiteral.Quote(live.Digest)} THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', "
             + $"MESSAGE = {PgLiteral.Quote($"'{live.Name}' was altered meanwhile: its columns, indexes, triggers or rights, or what depends on it")}; END IF; END"),
     ];
 

@@ -18,16 +18,13 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
     /// <summary>SQLSTATE of a swap that comes too early: the log has grown too long to be applied under a lock, or tells of a TRUNCATE.</summary>
     public const string TooEarly = "OP002";
 
-    /// <summary>SQLSTATE of a comparison that found a difference.</summary>
-    public const string Different = "OP003";
-
     /// <summary>SQLSTATE of a swap behind which the comparison would not hold any more: rows may have come or gone where no trigger saw it.</summary>
     public const string Outdated = "OP004";
 
     /// <summary>Most notes that are applied while writers wait.</summary>
     public const int NotesUnderLock = 1000;
 
-    // Text, because the sum of one row must not depend on where its values lie. The settings of SetReader.ReadableText hold for both sides.
+    // Text, because the sum of one row must not depend on where its values lie. The settings of PartmanDatabase.ReadableText hold for both sides.
     private string HashOf(string alias) => $"COALESCE(sum(pg_catalog.hashtextextended(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}"))})::text, 0)), 0)";
 
     private string Columns(string alias) => string.Join(", ", columns.Select(c => $"{alias}.{c}"));
@@ -84,7 +81,7 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
         yield return $"{Insert("")} {Conflict}";
         yield return Do($"IF (SELECT ROW(count(*), {HashOf("s")})::text FROM {Noted} AS l JOIN {from.Quoted} AS s ON {Same("s", "l")} AND s.{log.Control.Quoted} = l.c) IS DISTINCT FROM "
             + $"(SELECT ROW(count(*), {HashOf("s")})::text FROM {Noted} AS l JOIN {to.Quoted} AS s ON {Same("s", "l")} AND s.{log.Control.Quoted} = l.c) THEN "
-            + $"RAISE EXCEPTION USING ERRCODE = '{Different}', MESSAGE = 'rows that were copied last are not equal'; END IF;");
+            + $"RAISE EXCEPTION USING ERRCODE = '{Refusal.Different}', MESSAGE = 'rows that were copied last are not equal'; END IF;");
         yield return $"DELETE FROM {log.Table.Quoted}";
     }
 

@@ -96,8 +96,8 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
             var state = (await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).RequireIdle();
             var unit = await database.RunAsync("drain", async (session, server) =>
             {
-                await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-                return await SetPlanner.DrainLowestAsync(session, server, state, options.MaxPartitionsPerRun).ConfigureAwait(false);
+                await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
+                return await DefaultDrain.LowestAsync(session, server, state, options.MaxPartitionsPerRun).ConfigureAwait(false);
             }, working).ConfigureAwait(false);
             if (unit is null)
                 break;
@@ -119,8 +119,8 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
         database.RunAsync("create", async (session, server) =>
         {
             if (server.IsReadOnly)
-                throw Maintenance.ReadOnly(server);
-            await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+                throw Refusal.ReadOnly(server);
+            await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
             return await SetDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id).ConfigureAwait(false);
         }, cancellationToken);
 
@@ -128,9 +128,9 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
         database.RunAsync("sub-partition", async (session, server) =>
         {
             if (server.IsReadOnly)
-                throw Maintenance.ReadOnly(server);
-            await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-            var found = await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
+                throw Refusal.ReadOnly(server);
+            await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
+            var found = await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Refusal.NotFound(table, server);
             if (found.Error is { } error)
                 throw error;
             var state = (await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0].RequireIdle();

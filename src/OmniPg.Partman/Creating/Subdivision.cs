@@ -33,7 +33,7 @@ internal static class Subdivision
         if (plain.Count > 0 && !allowDataLoss && reasons.Count == 0)
         {
             // A policy must not hide rows that would be lost.
-            await session.ExecuteAsync(Converter.AllRows).ConfigureAwait(false);
+            await session.ExecuteAsync(PartmanDatabase.AllRows).ConfigureAwait(false);
             var hasRows = (await session.RowAsync(
                 $"SELECT ARRAY[{string.Join(", ", plain.Select(p => $"EXISTS (SELECT FROM ONLY {p.Name.Quoted})"))}]", row => row.GetFieldValue<bool[]>(0)).ConfigureAwait(false))!;
             reasons.AddRange(plain.Zip(hasRows).Where(p => p.Second).Select(p => new InvalidDefinition(
@@ -98,8 +98,8 @@ internal static class Subdivision
     // Writers may have been here since the plan was made. Where a policy would hide rows, the server refuses.
     private static string[] Empty(Partition partition) =>
     [
-        Converter.AllRows,
-        $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {partition.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{partition.Name}' holds rows by now")}; END IF; END")}",
+        PartmanDatabase.AllRows,
+        $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {partition.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{partition.Name}' holds rows by now")}; END IF; END")}",
     ];
 
     private static string Number(uint oid) => oid.ToString(CultureInfo.InvariantCulture);

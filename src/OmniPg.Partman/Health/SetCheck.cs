@@ -21,7 +21,7 @@ internal static class SetCheck
             {
                 findings.AddRange(set.Error is { } error ? throw error : await database.RunAsync("check", async (session, _) =>
                 {
-                    await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+                    await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
                     return await FindAsync(session, (await SetReader.StatesAsync(session, [set]).ConfigureAwait(false))[0], isHalfMade: unfinished.Contains(set.Oid)).ConfigureAwait(false);
                 }, cancellationToken).ConfigureAwait(false));
             }

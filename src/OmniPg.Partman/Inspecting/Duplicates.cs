@@ -19,7 +19,7 @@ internal static class Duplicates
         if (missing.Count > 0)
             throw new InvalidPartitionDefinitionException(state.Table, [.. missing.Select(m => new InvalidDefinition(InvalidDefinitionReason.ControlMismatch, $"There is no column '{m}'."))], "be searched for duplicates");
         // A policy must not hide half of a pair.
-        await session.ExecuteAsync(Converter.AllRows).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.AllRows).ConfigureAwait(false);
         var names = columns.Select(c => $"s.{PgIdentifier.Create(c).Quoted}").ToList();
         var found = await session.Unlimited.RowsAsync(
             $"""

@@ -124,7 +124,10 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             try
             {
                 var started = Stopwatch.GetTimestamp();
-                await _runner.RunAsync(plan.State, unit, cancellationToken).ConfigureAwait(false);
+                if (unit.Archives is not null)
+                    await new PartitionArchiver(database, options, database.Archive!).RunAsync(plan.State, unit, cancellationToken).ConfigureAwait(false);
+                else
+                    await _runner.RunAsync(plan.State, unit, cancellationToken).ConfigureAwait(false);
                 PartmanLog.Ran(logger, unit.Kind, plan.State.Table.ToString(), unit.Child?.ToString() ?? "", Stopwatch.GetElapsedTime(started).TotalMilliseconds);
                 foreach (var change in Changes([unit]))
                 {
@@ -234,19 +237,11 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     private static IReadOnlyList<SetReader.Configured> Chosen(IReadOnlyList<SetReader.Configured> all, PartmanServer server, MaintenanceOptions wishes)
     {
         if (server.IsReadOnly)
-            throw ReadOnly(server);
+            throw Refusal.ReadOnly(server);
         if (wishes.Table is { } table)
-            return all.Count > 0 ? all : throw NotFound(table, server);
+            return all.Count > 0 ? all : throw Refusal.NotFound(table, server);
         return [.. all.Where(s => s.Set is not { AutomaticMaintenance: false })];
     }
-
-    /// <summary>What is said of a table that no row names.</summary>
-    public static PartitionSetNotFoundException NotFound(QualifiedName table, PartmanServer server) => new(
-        table, server.HasConfig ? $"'{server.ConfigSchema}.part_config' in database '{server.Database}' has no row of it" : $"database '{server.Database}' has no sets at all, neither of the extension nor in schema '{server.OwnSchema}'");
-
-    /// <summary>What is said where the extension is too old to be written to.</summary>
-    public static PartmanStoreException ReadOnly(PartmanServer server) => new(
-        $"The extension pg_partman is of version '{server.ExtensionVersion}', whose sets are only read.", "Upgrade it to version 5, or use PartmanStore.Own.");
 
     // Returns whether the table of a conversion is to be let go, which costs no question of its own.
     private Task<bool> NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => database.RunEachAsync("note the run", async (session, server) =>

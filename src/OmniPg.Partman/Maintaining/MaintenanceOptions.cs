@@ -35,13 +35,6 @@ public sealed record PlannedSet(string Table, IReadOnlyList<PartitionChange> Cha
     public IReadOnlyList<Partition> Partitions { get; init; } = [];
 }
 
-/// <summary>A partition that comes or goes.</summary>
-/// <param name="Partition">The partition.</param>
-/// <param name="Lower">Lower bound, inside.</param>
-/// <param name="Upper">Upper bound, outside.</param>
-/// <param name="Fate">What becomes of it.</param>
-public sealed record PartitionChange(QualifiedName Partition, PartitionBound Lower, PartitionBound Upper, PartitionFate Fate);
-
 /// <summary>Something that a maintenance leaves alone on purpose.</summary>
 /// <param name="Reason">Why.</param>
 /// <param name="Text">A sentence about it.</param>

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OmniPg.Partman;
 
 /// <summary>Neighbouring partitions and those that take their place, which begin and end together.</summary>
@@ -15,6 +17,9 @@ internal sealed record Regroup(IReadOnlyList<Partition> Former, IReadOnlyList<Ne
 
     /// <summary>What goes with them, and can be made anew.</summary>
     public IReadOnlyList<PartitionTrait> Dropped { get; init; } = [];
+
+    /// <summary>Digest of what the former partitions have of their own.</summary>
+    public string Digest { get; init; } = "";
 
     /// <summary>What a plan says of it, behind its reason.</summary>
     public string Told => (Handed.Count == 0 ? "" : $" What the former ones have of their own goes on: {string.Join(", ", Handed.Select(t => t.What))}.")
@@ -40,13 +45,15 @@ internal sealed record Regroup(IReadOnlyList<Partition> Former, IReadOnlyList<Ne
     /// <summary>The statements that give a new partition what the former ones have of their own.</summary>
     public IEnumerable<string> Give(QualifiedName table, PartitionTrait.Way way) => Handed.Where(t => t.Fate == way).Select(t => t.On(table));
 
+    /// <summary>The question whether the former partitions are still those that they were, with the bounds that they had: their versions are those of their rows in <c>pg_inherits</c>.</summary>
+    public string AreStill(SetState state) =>
+        $"SELECT count(*) = {Former.Count.ToString(CultureInfo.InvariantCulture)} FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid WHERE i.inhparent = {state.Oid.ToString(CultureInfo.InvariantCulture)} AND NOT i.inhdetachpending "
+        + $"AND (c.oid, c.relname::text, i.xmin::text) IN ({string.Join(", ", Former.Select(p => $"({p.Oid.ToString(CultureInfo.InvariantCulture)}, {PgLiteral.Quote(p.Name.Name.Value)}, {PgLiteral.Quote(p.Version)})"))})";
+
     /// <summary>The statement that ends a transaction where they have something else by now: it would go without a word.</summary>
     public string Unchanged(SetState state, ParentShape shape) => "DO " + PgLiteral.Quote(
-        $"BEGIN IF ({PartitionTraits.DigestOf(state, shape, Former)}) <> {PgLiteral.Quote(Digest)} THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', "
+        $"BEGIN IF ({PartitionTrait.DigestOf(state, shape, Former)}) <> {PgLiteral.Quote(Digest)} THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', "
         + $"MESSAGE = {PgLiteral.Quote($"{this} got or lost something of their own meanwhile: rights, indexes, constraints, triggers, settings or a comment")}; END IF; END");
-
-    /// <summary>Digest of what the former partitions have of their own.</summary>
-    public string Digest { get; init; } = "";
 
     public override string ToString() => $"{Former.Count} partitions from '{Lower}' up to '{Upper}'";
 

@@ -205,7 +205,7 @@ internal sealed class RegroupCopy(
             ],
             Locks = [.. group.Former.Select(f => new SqlPlanLock(f.Name, PgLockMode.ShareRowExclusive)), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
             // The view keeps every column as it is from here on; one that comes is missed by the swap.
-            Holds = $"{Repartitioner.AreStill(state, group.Former)} AND {RowMoves.HasColumns(state.Oid, live.Columns)}",
+            Holds = $"{group.AreStill(state)} AND {RowMoves.HasColumns(state.Oid, live.Columns)}",
         };
     }
 
@@ -238,7 +238,7 @@ internal sealed class RegroupCopy(
             [
                 $"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE", .. rest is { } fallback ? new[] { $"LOCK TABLE ONLY {fallback.Quoted} IN ACCESS EXCLUSIVE MODE" } : [],
                 .. former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN ACCESS EXCLUSIVE MODE"), $"LOCK TABLE {_copy.Quoted} IN ACCESS EXCLUSIVE MODE",
-                .. SetReader.ReadableText.Split("; "), Converter.AllRows, group.Unchanged(state, shape), Watched(former), .. Sync(log).Finish(),
+                .. PartmanDatabase.ReadableText.Split("; "), PartmanDatabase.AllRows, group.Unchanged(state, shape), Watched(former), .. Sync(log).Finish(),
                 $"DROP VIEW {_window.Quoted}", .. former.SelectMany(f => KeyLog.Unwatch(f.Name)), .. log.Drop(),
                 .. former.SelectMany(f => (string[])
                 [
@@ -258,7 +258,7 @@ internal sealed class RegroupCopy(
                 new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), .. former.Select(f => new SqlPlanLock(f.Name, PgLockMode.AccessExclusive)),
                 .. rest is { } other ? new[] { new SqlPlanLock(other, PgLockMode.AccessExclusive) } : [],
             ],
-            Holds = $"{Repartitioner.AreStill(state, former)} AND {RegroupLeftovers.IsOpen(server, state)} AND {RowMoves.HasColumns(state.Oid, live.Columns)}",
+            Holds = $"{group.AreStill(state)} AND {RegroupLeftovers.IsOpen(server, state)} AND {RowMoves.HasColumns(state.Oid, live.Columns)}",
         };
     }
 
@@ -266,7 +266,7 @@ internal sealed class RegroupCopy(
     private static string Watched(IReadOnlyList<Partition> former) => "DO " + PgLiteral.Quote(
         $"BEGIN IF EXISTS (SELECT FROM unnest(ARRAY[{string.Join(", ", former.Select(f => f.Oid.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]) AS p (oid), unnest(ARRAY[{string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote))}]) AS t (name) "
         + "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = p.oid AND g.tgname = t.name AND g.tgenabled = 'A')) THEN "
-        + $"RAISE EXCEPTION USING ERRCODE = '{RowSync.Different}', MESSAGE = 'the triggers that log keys were turned off meanwhile, and what was written then is not known'; END IF; END");
+        + $"RAISE EXCEPTION USING ERRCODE = '{Refusal.Different}', MESSAGE = 'the triggers that log keys were turned off meanwhile, and what was written then is not known'; END IF; END");
 
     // Indexes were named after the table that the copy was; where the other name is taken, or too long, they stay so.
     private static string Named(QualifiedName copy, QualifiedName partition) => "DO " + PgLiteral.Quote(
@@ -283,8 +283,8 @@ internal sealed class RegroupCopy(
 
     private Task<T> InSessionAsync<T>(string operation, Func<PgSession, Task<T>> work, CancellationToken cancellationToken) => database.RunAsync(operation, async (session, _) =>
     {
-        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-        await session.ExecuteAsync(Converter.AllRows).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.AllRows).ConfigureAwait(false);
         return await work(session).ConfigureAwait(false);
     }, cancellationToken);
 }

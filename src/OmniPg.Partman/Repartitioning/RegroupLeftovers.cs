@@ -13,16 +13,13 @@ internal sealed class RegroupLeftovers(PartmanDatabase database, PartmanOptions 
     /// <summary>Kind of the rows in the table of operations.</summary>
     public const string OperationKind = "repartition";
 
-    /// <summary>End of the name of the log, and of the function that fills it.</summary>
-    public const string LogEnd = "_omnipg_grouplog";
-
     private static readonly string[] Beside = ["window", "copy", "log"];
 
     public static QualifiedName Copy(QualifiedName table) => ConversionState.Beside(table, "_omnipg_group");
 
     public static QualifiedName Window(QualifiedName table) => ConversionState.Beside(table, "_omnipg_window");
 
-    public static QualifiedName Log(QualifiedName table) => ConversionState.Beside(table, LogEnd);
+    public static QualifiedName Log(QualifiedName table) => ConversionState.Beside(table, RowMoves.GroupLogEnd);
 
     /// <summary>The statement that writes it down; what it names exists by then.</summary>
     public static string Note(PartmanServer server, SetState state, Regroup group)

@@ -53,12 +53,12 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
     private Task<(Look Look, PartmanServer Server)> LookAsync(CancellationToken cancellationToken) => database.RunAsync("repartition", async (session, server) =>
     {
         if (server.IsReadOnly)
-            throw Maintenance.ReadOnly(server);
-        var found = await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
+            throw Refusal.ReadOnly(server);
+        var found = await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Refusal.NotFound(table, server);
         if (found.Error is { } error)
             throw error;
-        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
-        await session.ExecuteAsync(Converter.AllRows).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.AllRows).ConfigureAwait(false);
         var state = (await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0].RequireIdle();
         if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
@@ -71,11 +71,11 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         var groups = await Regroup.AllAsync(session, wished, candidates, mayReachBeyond, options.MaxPartitionsPerRun).ConfigureAwait(false);
         var live = (await LiveTable.ReadAsync(session, state.Oid).ConfigureAwait(false))!;
         var shape = await ParentShape.ReadAsync(session, table, state.Oid, state.Set.Template).ConfigureAwait(false);
-        var traits = await PartitionTraits.ReadAsync(session, wished, shape, groups.SelectMany(g => g.Former)).ConfigureAwait(false);
+        var traits = await PartitionTrait.ReadAsync(session, wished, shape, groups.SelectMany(g => g.Former)).ConfigureAwait(false);
         var (sound, reasons) = (new List<Regroup>(), new List<InvalidDefinition>());
         foreach (var group in groups)
         {
-            var digest = await session.ScalarAsync(PartitionTraits.DigestOf(wished, shape, group.Former)).ConfigureAwait(false) as string;
+            var digest = await session.ScalarAsync(PartitionTrait.DigestOf(wished, shape, group.Former)).ConfigureAwait(false) as string;
             sound.Add((await SoundAsync(session, wished, live, group, reasons).ConfigureAwait(false)).With(traits, reasons) with { Digest = digest! });
         }
         Require(reasons);
@@ -187,8 +187,8 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
             [
                 .. PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE"), $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
-                .. group.Former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN ACCESS EXCLUSIVE MODE"), .. SetReader.ReadableText.Split("; "), Converter.AllRows, group.Unchanged(state, look.Shape),
-                .. group.Former.Select(f => $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {f.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{f.Name}' holds rows by now")}; END IF; END")}"),
+                .. group.Former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN ACCESS EXCLUSIVE MODE"), .. PartmanDatabase.ReadableText.Split("; "), PartmanDatabase.AllRows, group.Unchanged(state, look.Shape),
+                .. group.Former.Select(f => $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {f.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{f.Name}' holds rows by now")}; END IF; END")}"),
                 .. group.Former.Select(f => $"DROP TABLE {f.Name.Quoted}"), .. creates,
             ],
             Locks =
@@ -196,12 +196,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
                 new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), .. group.Former.Select(f => new SqlPlanLock(f.Name, PgLockMode.AccessExclusive)),
                 .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [], .. state.References.Select(r => new SqlPlanLock(r, PgLockMode.AccessExclusive)),
             ],
-            Holds = AreStill(state, group.Former),
+            Holds = group.AreStill(state),
         };
     }
-
-    /// <summary>The question whether partitions are still those that they were, with the bounds that they had: a group's, whose versions are those of their rows in <c>pg_inherits</c>.</summary>
-    public static string AreStill(SetState state, IReadOnlyList<Partition> partitions) =>
-        $"SELECT count(*) = {partitions.Count.ToString(CultureInfo.InvariantCulture)} FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid WHERE i.inhparent = {state.Oid.ToString(CultureInfo.InvariantCulture)} AND NOT i.inhdetachpending "
-        + $"AND (c.oid, c.relname::text, i.xmin::text) IN ({string.Join(", ", partitions.Select(p => $"({p.Oid.ToString(CultureInfo.InvariantCulture)}, {PgLiteral.Quote(p.Name.Name.Value)}, {PgLiteral.Quote(p.Version)})"))})";
 }

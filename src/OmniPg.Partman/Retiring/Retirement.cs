@@ -319,7 +319,7 @@ internal static class Retirement
     private static IReadOnlyList<string> NoteStatements(SetState state, PartmanServer server, Partition partition, ExpiredAction action, bool whilePending)
     {
         var schema = state.Set.RetentionSchema is { } name ? $"'schema', {PgLiteral.Quote(name)}, "
-            : action == ExpiredAction.Archive ? $"'lower', {PgLiteral.Quote(ArchiveManifest.Bound(state.Key, partition.Lower))}, 'upper', {PgLiteral.Quote(ArchiveManifest.Bound(state.Key, partition.Upper))}, " : "";
+            : action == ExpiredAction.Archive ? $"'lower', {PgLiteral.Quote(state.Key.Text(partition.Lower))}, 'upper', {PgLiteral.Quote(state.Key.Text(partition.Upper))}, " : "";
         var isLeft = $"{(whilePending ? "" : "NOT ")}EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid{(whilePending ? " AND i.inhdetachpending" : "")})";
         return
         [

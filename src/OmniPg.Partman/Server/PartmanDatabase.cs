@@ -5,6 +5,12 @@ namespace OmniPg.Partman;
 /// <summary>The database that a client works in: what it has for this package, and what the server's refusals mean here.</summary>
 internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOptions options, IObjectStore? archive = null) : PgDatabase<PartmanServer>(dataSource, options.CommandTimeout)
 {
+    /// <summary>Row-level security that holds for the owner as well shall refuse, and not leave rows out of a copy and of its comparison alike.</summary>
+    public const string AllRows = "SET LOCAL row_security = off";
+
+    /// <summary>Before any bound is printed: its text depends on these (deparse of a Const, src/backend/utils/adt/ruleutils.c).</summary>
+    public const string ReadableText = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'";
+
     private const int OldestMajor = 14;
 
     // $1: schema of the own tables. reset_val is what a session has before anybody sets something.

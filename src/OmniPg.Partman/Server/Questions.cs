@@ -16,7 +16,7 @@ internal sealed class Questions : IDisposable
     {
         SessionSettings.OpenReading(_batch);
         _readers.Add(NothingAsync);
-        foreach (var setting in SetReader.ReadableText.Split("; "))
+        foreach (var setting in PartmanDatabase.ReadableText.Split("; "))
             Tell(setting);
     }
 

@@ -5,6 +5,20 @@ namespace OmniPg.Partman;
 /// <summary>What the server's errors mean to this package.</summary>
 internal static class Refusal
 {
+    /// <summary>SQLSTATE of a guard: the database is another one by now than the plan was made for.</summary>
+    public const string Overtaken = "OP001";
+
+    /// <summary>SQLSTATE of a comparison that found a difference.</summary>
+    public const string Different = "OP003";
+
+    /// <summary>What is said of a table that no row names.</summary>
+    public static PartitionSetNotFoundException NotFound(QualifiedName table, PartmanServer server) => new(
+        table, server.HasConfig ? $"'{server.ConfigSchema}.part_config' in database '{server.Database}' has no row of it" : $"database '{server.Database}' has no sets at all, neither of the extension nor in schema '{server.OwnSchema}'");
+
+    /// <summary>What is said where the extension is too old to be written to.</summary>
+    public static PartmanStoreException ReadOnly(PartmanServer server) => new(
+        $"The extension pg_partman is of version '{server.ExtensionVersion}', whose sets are only read.", "Upgrade it to version 5, or use PartmanStore.Own.");
+
     /// <summary>Whether a step may be tried again as it is: it waited for a lock, or lost against another transaction.</summary>
     public static bool IsOfLocks(PostgresException error) =>
         error.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure;
@@ -28,8 +42,8 @@ internal static class Refusal
                 new DefaultPartitionConflictException(t, c, refused),
             PostgresErrorCodes.InvalidObjectDefinition when table is { } t && refused.MessageText.Contains("overlap", StringComparison.Ordinal) => new PartitionOverlapException(t, refused.MessageText, refused),
             PostgresErrorCodes.ForeignKeyViolation when table is { } t && child is { } c => new ForeignKeyBlocksDetachException(t, c, refused.Detail ?? refused.MessageText, refused),
-            RowSync.Different when table is { } t => new ConversionVerificationException(t, refused.MessageText, operation != "swap-back", refused),
-            PlanUnit.Overtaken when table is { } t => new StalePlanException(t, operation, $"nothing: {refused.MessageText}"),
+            Different when table is { } t => new ConversionVerificationException(t, refused.MessageText, operation != "swap-back", refused),
+            Overtaken when table is { } t => new StalePlanException(t, operation, $"nothing: {refused.MessageText}"),
             // Names of a unit were those of its plan. What a function of the user misses has its context.
             PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedColumn or PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.InvalidSchemaName when table is { } t && string.IsNullOrEmpty(refused.Where) =>
                 new StalePlanException(t, operation, $"another one: {refused.MessageText}"),

@@ -60,3 +60,10 @@ public enum PartitionFate
 /// <param name="Upper">Its upper bound, outside.</param>
 /// <param name="Exists">Whether that partition exists; if not, the value goes to the default partition for now, or is refused where there is none.</param>
 public sealed record PartitionLocation(QualifiedName Partition, PartitionBound Lower, PartitionBound Upper, bool Exists);
+
+/// <summary>A partition that comes or goes.</summary>
+/// <param name="Partition">The partition.</param>
+/// <param name="Lower">Lower bound, inside.</param>
+/// <param name="Upper">Upper bound, outside.</param>
+/// <param name="Fate">What becomes of it.</param>
+public sealed record PartitionChange(QualifiedName Partition, PartitionBound Lower, PartitionBound Upper, PartitionFate Fate);

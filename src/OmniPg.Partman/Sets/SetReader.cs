@@ -9,9 +9,6 @@ internal static class SetReader
     /// <summary>Prefix of checks that an attach puts on the default partition for a moment.</summary>
     public const string AttachCheckPrefix = "omnipg_attach_";
 
-    // Before any bound is printed: its text depends on these (deparse of a Const, src/backend/utils/adt/ruleutils.c).
-    public const string ReadableText = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'";
-
     // A row names its table as schema and name with a dot between, unquoted. $1, $2: schema and name of one table, null for all.
     private const string Rows =
         """
@@ -110,10 +107,10 @@ internal static class SetReader
     /// <inheritdoc cref="StateAsync(PartmanDatabase, QualifiedName, bool, CancellationToken)"/>
     public static async Task<SetState> StateAsync(PgSession session, PartmanServer server, QualifiedName table, bool withBytes = false)
     {
-        var found = await ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Maintenance.NotFound(table, server);
+        var found = await ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Refusal.NotFound(table, server);
         if (found.Error is { } error)
             throw error;
-        await session.ExecuteAsync(ReadableText).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
         return (await StatesAsync(session, [found], withBytes).ConfigureAwait(false))[0];
     }
 
@@ -127,7 +124,7 @@ internal static class SetReader
         row => QualifiedName.Create(row.GetString(0), row.GetString(1)), PgParameter.Text(table.Quoted));
 
     /// <summary>The catalog's part of some sets, in their order.</summary>
-    /// <param name="session">A session in a transaction with <see cref="ReadableText"/>.</param>
+    /// <param name="session">A session in a transaction with <see cref="PartmanDatabase.ReadableText"/>.</param>
     /// <param name="sets">Sets without an error.</param>
     /// <param name="withBytes">Whether sizes with indexes are asked for, which waits for whoever holds a partition exclusively.</param>
     public static async Task<IReadOnlyList<SetState>> StatesAsync(PgSession session, IReadOnlyList<Configured> sets, bool withBytes = false)

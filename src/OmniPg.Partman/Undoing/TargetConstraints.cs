@@ -70,7 +70,7 @@ internal static class TargetConstraints
     {
         var questions = await session.RowsAsync(Questions.Replace("{missing}", Missing, StringComparison.Ordinal), row => (Text: row.GetString(0), Query: row.GetString(1)), PgParameter.Of(oid, NpgsqlDbType.Oid), PgParameter.Of(to, NpgsqlDbType.Oid),
             PgParameter.Text(set.Quoted), PgParameter.Text(target.Quoted), PgParameter.Text(target.ToString())).ConfigureAwait(false);
-        await session.ExecuteAsync(Converter.AllRows).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.AllRows).ConfigureAwait(false);
         var refusing = new List<InvalidDefinition>();
         foreach (var (text, query) in questions)
         {

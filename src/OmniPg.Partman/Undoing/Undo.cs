@@ -133,7 +133,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
     private Task<Look> LookAsync(CancellationToken cancellationToken) => database.RunAsync("undo", async (session, server) =>
     {
         if (server.IsReadOnly)
-            throw Maintenance.ReadOnly(server);
+            throw Refusal.ReadOnly(server);
         var to = await session.ScalarAsync("SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
             PgParameter.Text(target.Schema!.Value.Value), PgParameter.Text(target.Name.Value)).ConfigureAwait(false) as uint? ?? 0;
         var configured = await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false);
@@ -146,10 +146,10 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
             row => new { Target = row.GetFieldValue<uint>(0), Name = row.GetString(1), Parent = (uint)row.GetInt64(2), IsFinished = row.GetBoolean(3), Rows = row.GetInt64(4), Partitions = row.GetInt32(5), IsThere = row.IsTrue(6) },
             PgParameter.Text(Key), PgParameter.Text(table.Quoted)).ConfigureAwait(false);
         if (configured is not [var set, ..])
-            return last is { IsFinished: true, IsThere: true } && last.Target == to ? new Look(server, null, [], to, IsBegun: true, last.Rows, last.Partitions) : throw Maintenance.NotFound(table, server);
+            return last is { IsFinished: true, IsThere: true } && last.Target == to ? new Look(server, null, [], to, IsBegun: true, last.Rows, last.Partitions) : throw Refusal.NotFound(table, server);
         if (set.Error is { } error)
             throw error;
-        await session.ExecuteAsync(SetReader.ReadableText).ConfigureAwait(false);
+        await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
         var state = (await SetReader.StatesAsync(session, [set]).ConfigureAwait(false))[0];
         var open = last is { IsFinished: false } && last.Parent == state.Oid ? last : null;
         if (state.Set.InProgress is { } what && open is null)
@@ -180,7 +180,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
             .. look.Server.HasOwn ? [] : SetConfiguration.Install(look.Server.OwnSchema),
             // Row-level security of the extension's table may hide the row, and then its maintenance would go on.
             "DO " + PgLiteral.Quote($"BEGIN UPDATE {look.Server.ConfigSchema.Quoted}.part_config SET undo_in_progress = true WHERE parent_table = {PgLiteral.Quote(Key)}; "
-                + $"IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = 'the configuration is gone'; END IF; END"),
+                + $"IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = 'the configuration is gone'; END IF; END"),
             $"INSERT INTO {Operations(look)} (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(Key)}, {Number(look.Target)}, {PgLiteral.Quote(target.Quoted)}, '{OperationKind}', 'Moving', "
                 + $"pg_catalog.jsonb_build_object('parent', {Number(look.State!.Oid)}, 'rows', 0, 'partitions', 0) WHERE NOT EXISTS (SELECT FROM {Operations(look)} o WHERE {Mine(look)})",
         ],
@@ -194,7 +194,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
         Reason = $"Rows of '{partition.Name}' go to '{target}', {Number(wish.BatchSize)} at a time, over and over while so many are found.",
         Statements =
         [
-            $"LOCK TABLE ONLY {partition.Name.Quoted} IN ROW EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", Converter.AllRows,
+            $"LOCK TABLE ONLY {partition.Name.Quoted} IN ROW EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", PartmanDatabase.AllRows,
             Move(look, partition, place),
         ],
         Locks = [new SqlPlanLock(partition.Name, PgLockMode.RowExclusive), new SqlPlanLock(target, PgLockMode.RowExclusive)],
@@ -223,7 +223,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
             [
                 .. PartitionDdl.LockReferences(state, wish.KeepTables ? "SHARE ROW EXCLUSIVE" : "ACCESS EXCLUSIVE"), $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. rest is null ? [] : new[] { $"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE" },
-                $"LOCK TABLE ONLY {child} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", Converter.AllRows,
+                $"LOCK TABLE ONLY {child} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", PartmanDatabase.AllRows,
                 $"SET LOCAL statement_timeout = {PlanUnit.Milliseconds(LongestHold)}", MoveRest(look, partition),
                 $"ALTER TABLE {table.Quoted} DETACH PARTITION {child}",
                 .. wish.KeepTables ? [] : new[] { $"DROP TABLE {child}" },
@@ -284,7 +284,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
          {Moving(look, partition, "ARRAY(SELECT f.place FROM found AS f)")}
          SELECT (SELECT count(*) FROM found), (SELECT count(*) FROM moved), (SELECT count(*) FROM put) INTO found, gone, come;
          IF found > {Number(wish.BatchSize)} THEN RAISE EXCEPTION USING ERRCODE = '{RowSync.TooEarly}', MESSAGE = 'writers were faster'; END IF;
-         IF gone <> found THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{partition.Name}' is not empty")}; END IF;
+         IF gone <> found THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{partition.Name}' is not empty")}; END IF;
          {Counted(look, "NULL")}
          END
          """);
@@ -298,7 +298,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
 
     private string Counted(Look look, string place) =>
         $"""
-         IF gone <> come THEN RAISE EXCEPTION USING ERRCODE = '{PlanUnit.Overtaken}', MESSAGE = pg_catalog.format('%s rows left, and %s arrived', gone, come); END IF;
+         IF gone <> come THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = pg_catalog.format('%s rows left, and %s arrived', gone, come); END IF;
          UPDATE {Operations(look)} AS o SET updated_at = pg_catalog.clock_timestamp(),
              detail = o.detail || pg_catalog.jsonb_build_object('rows', (o.detail ->> 'rows')::pg_catalog.int8 + come, 'place', {place}) WHERE {Mine(look)};
          """;

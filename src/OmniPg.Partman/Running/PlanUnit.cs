@@ -5,9 +5,6 @@ namespace OmniPg.Partman;
 /// <summary>One transaction of a plan, or one statement that must stand outside of any. What the plan prints is made of what is executed.</summary>
 internal sealed record PlanUnit
 {
-    /// <summary>SQLSTATE of the guard: the database is another one by now than the plan was made for.</summary>
-    public const string Overtaken = "OP001";
-
     public required string Kind { get; init; }
 
     /// <summary>The partition; null for what concerns the whole set.</summary>
@@ -89,7 +86,7 @@ internal sealed record PlanUnit
             + (Holds is { } question ? $"IF ({question}) IS NOT TRUE THEN {Raise("the partition was detached, attached or altered by somebody else")}" : "") + "END";
         return $"DO {PgLiteral.Quote(body)}";
 
-        static string Raise(string what) => $"RAISE EXCEPTION USING ERRCODE = '{Overtaken}', MESSAGE = {PgLiteral.Quote(what)}; END IF; ";
+        static string Raise(string what) => $"RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = {PgLiteral.Quote(what)}; END IF; ";
     }
 
     public static string Milliseconds(TimeSpan limit) => ((long)limit.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);

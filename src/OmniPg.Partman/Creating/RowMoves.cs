@@ -5,6 +5,12 @@ namespace OmniPg.Partman;
 /// <summary>Questions whether rows can leave a partition for another table without anybody taking that for a deletion, or for new rows, and without a value changing.</summary>
 internal static class RowMoves
 {
+    /// <summary>Name of the trigger that notes the keys of rows that are written to while they are copied.</summary>
+    public const string LogTrigger = "omnipg_log";
+
+    /// <summary>End of the name of the function that it calls, and of the log, while partitions are repartitioned.</summary>
+    public const string GroupLogEnd = "_omnipg_grouplog";
+
     // A foreign key of a table to itself counts: ON DELETE CASCADE would take the referring rows along. Those of partitions repeat that of their table.
     private const string Leaving =
         """
@@ -78,7 +84,7 @@ internal static class RowMoves
 
     private static string Filled(string query, uint parent, string from, uint target, QualifiedName? named) => query
         .Replace("{unsupported}", nameof(InvalidDefinitionReason.Unsupported), StringComparison.Ordinal).Replace("{dependent}", nameof(InvalidDefinitionReason.Dependent), StringComparison.Ordinal)
-        .Replace("{log}", PgLiteral.Quote(KeyLog.Triggers[0]), StringComparison.Ordinal).Replace("{group}", PgLiteral.Quote(RegroupLeftovers.LogEnd), StringComparison.Ordinal).Replace("{target}", nameof(InvalidDefinitionReason.Target), StringComparison.Ordinal).Replace("{parent}", Number(parent), StringComparison.Ordinal)
+        .Replace("{log}", PgLiteral.Quote(LogTrigger), StringComparison.Ordinal).Replace("{group}", PgLiteral.Quote(GroupLogEnd), StringComparison.Ordinal).Replace("{target}", nameof(InvalidDefinitionReason.Target), StringComparison.Ordinal).Replace("{parent}", Number(parent), StringComparison.Ordinal)
         .Replace("{from}", from, StringComparison.Ordinal).Replace("{to}", Number(target), StringComparison.Ordinal)
         .Replace("{named}", PgLiteral.Quote(named?.ToString() ?? ""), StringComparison.Ordinal);
 

@@ -28,12 +28,6 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
         Drop,
     }
 
-    public string On(QualifiedName table) => Head + table.Quoted + Tail;
-}
-
-/// <summary>Asks the catalog what partitions have of their own.</summary>
-internal static class PartitionTraits
-{
     // One row for each: partition, its name, what it is, its way, the statement around the table's name. The triggers of a log and the names of
     // this package's checks are nobody's own; what a template gives is left out by its statement.
     private const string Query =
@@ -141,6 +135,9 @@ internal static class PartitionTraits
 
     private static string Flag(bool value) => value ? "true" : "false";
 
+    /// <summary>The statement that gives it to another table.</summary>
+    public string On(QualifiedName table) => Head + table.Quoted + Tail;
+
     private static PartitionTrait Read(NpgsqlDataReader row) => new(
-        row.GetFieldValue<uint>(0), row.GetString(1), row.GetString(2), Enum.Parse<PartitionTrait.Way>(row.GetString(3)), row.GetString(4), row.GetString(5));
+        row.GetFieldValue<uint>(0), row.GetString(1), row.GetString(2), Enum.Parse<Way>(row.GetString(3)), row.GetString(4), row.GetString(5));
 }

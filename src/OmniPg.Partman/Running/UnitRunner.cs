@@ -15,11 +15,6 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
     /// <exception cref="PartmanException">It could not be done, and nothing is changed; after an interrupted <c>DETACH CONCURRENTLY</c> the next run finishes it.</exception>
     public async Task RunAsync(SetState state, PlanUnit unit, CancellationToken cancellationToken)
     {
-        if (unit.Archives is not null)
-        {
-            await new PartitionArchiver(database, options, database.Archive!).RunAsync(state, unit, cancellationToken).ConfigureAwait(false);
-            return;
-        }
         var detach = unit is { IsOutside: true, Holds: not null } ? new ConcurrentDetach(state, unit, options.LockTimeout) : null;
         try
         {
