@@ -33,6 +33,8 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
         var shape = await ParentShape.ReadAsync(session, table, live!.Oid, options.Set.Template).ConfigureAwait(false);
         if (shape.ReplicaIndex is not null)
             throw new InvalidPartitionDefinitionException(table, [new(InvalidDefinitionReason.Unsupported, $"Its replica identity is the index '{shape.ReplicaIndex}': set it to FULL or DEFAULT for the time of the conversion.")]);
+        if (isCopied && shape.TemplateObjects.Any(o => o.IsTrigger))
+            throw new InvalidPartitionDefinitionException(table, [new(InvalidDefinitionReason.Template, $"Triggers of the template '{options.Set.Template}' would take rows that are copied for new ones: add them to it behind the conversion.")]);
         shape = shape with { StorageParameters = shape.StorageParameters.Count > 0 ? shape.StorageParameters : live.StorageParameters };
         return new ConversionDefinition(live, state, shape, await FirstAsync(session, server, live, state, shape, detail, ranges).ConfigureAwait(false), detail);
     }

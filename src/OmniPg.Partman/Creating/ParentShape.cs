@@ -26,6 +26,7 @@ internal sealed record ParentShape
             ARRAY(SELECT CASE WHEN i.indisprimary THEN format('ALTER TABLE %%s ADD PRIMARY KEY (%s)%s',
                              (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.place) FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
                               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum), COALESCE(' USING INDEX TABLESPACE ' || quote_ident(ts.spcname), ''))
+                         WHEN i.indisexclusion THEN 'ALTER TABLE %s ADD ' || (SELECT pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype = 'x')
                          ELSE format('CREATE %sINDEX ON %%s USING %s', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END,
                              substr(d.text, length(format('CREATE %sINDEX %I ON %I.%I USING ', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname, tn.nspname, t.relname)) + 1)) END
                   FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = x.reltablespace,
@@ -71,8 +72,11 @@ internal sealed record ParentShape
 
     public required IReadOnlyList<string> StorageParameters { get; init; }
 
-    /// <summary>Statements with <c>%s</c> for the partition, for the template's indexes that the parent does not have.</summary>
+    /// <summary>Statements with <c>%s</c> for the partition, for the template's indexes and exclusion constraints that the parent does not have.</summary>
     public required IReadOnlyList<string> TemplateIndexes { get; init; }
+
+    /// <summary>What the template gives to a partition that is attached.</summary>
+    public IReadOnlyList<TemplateObject> TemplateObjects { get; init; } = [];
 
     /// <exception cref="PartitionSetConfigurationException">The template is missing, or belongs to somebody else.</exception>
     public static async Task<ParentShape> ReadAsync(PgSession session, QualifiedName table, uint oid, QualifiedName? template)
@@ -87,10 +91,10 @@ internal sealed record ParentShape
         }
         var (shape, owner) = (await session.RowsAsync(Look, Read, Oid(oid), Oid(templateOid)).ConfigureAwait(false)) is [var one, ..]
             ? one : throw new PartitionSetConfigurationException(table, $"'{table}' is gone.");
-        // Its index expressions run with the rights of the partition's owner.
-        return owner is null || owner == shape.Owner || owner == shape.Role
-            ? shape
-            : throw new PartitionSetConfigurationException(table, $"The template '{template}' belongs to '{owner}', and '{table}' to '{shape.Owner}': its indexes may run anything.", "Give both the same owner.");
+        // Its index expressions and triggers run with the rights of the partition's owner, or of whoever writes there.
+        if (owner is not null && owner != shape.Owner && owner != shape.Role)
+            throw new PartitionSetConfigurationException(table, $"The template '{template}' belongs to '{owner}', and '{table}' to '{shape.Owner}': its indexes may run anything.", "Give both the same owner.");
+        return templateOid == 0 ? shape : shape with { TemplateObjects = await TemplateObject.OfAsync(session, templateOid, oid).ConfigureAwait(false) };
 
         static NpgsqlParameter Oid(uint value) => PgParameter.Of(value, NpgsqlTypes.NpgsqlDbType.Oid);
     }

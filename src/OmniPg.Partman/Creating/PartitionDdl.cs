@@ -46,7 +46,7 @@ internal static class PartitionDdl
         statements.Add($"ALTER TABLE {parent} ATTACH PARTITION {child} {ForValues(state, range.Lower, range.Upper)}");
         if (attachCheck is { } check)
             statements.Add($"ALTER TABLE {fallback!.Value.Quoted} DROP CONSTRAINT {check.Quoted}");
-        statements.AddRange(After(state, shape, range.Name));
+        statements.AddRange(After(state, shape, range.Name, withTemplate: branch is null));
         return new PlanUnit
         {
             Kind = drain ? "drain-default" : "create-partition",
@@ -78,7 +78,7 @@ internal static class PartitionDdl
     /// <summary>The default partition of a new set.</summary>
     public static IEnumerable<string> CreateDefault(SetState state, ParentShape shape, QualifiedName name) =>
     [
-        .. Table(state, shape, name, withTemplate: false), $"ALTER TABLE {state.Table.Quoted} ATTACH PARTITION {name.Quoted} DEFAULT", .. After(state, shape, name),
+        .. Table(state, shape, name, withTemplate: false), $"ALTER TABLE {state.Table.Quoted} ATTACH PARTITION {name.Quoted} DEFAULT", .. After(state, shape, name, withTemplate: false),
     ];
 
     /// <summary>
@@ -198,10 +198,12 @@ internal static class PartitionDdl
         yield return $"ALTER TABLE {range.Name.Quoted} ADD CONSTRAINT {name.Quoted} CHECK ({Within(moment, range.Lower, range.Upper, key.ToMoment(key.Column.Quoted))})";
     }
 
-    /// <summary>What an attached partition takes over from its parent beyond what the attach brings.</summary>
-    public static IEnumerable<string> After(SetState state, ParentShape shape, QualifiedName name)
+    /// <summary>What an attached partition takes over from its parent beyond what the attach brings, and from the template what must not act on rows that have moved.</summary>
+    public static IEnumerable<string> After(SetState state, ParentShape shape, QualifiedName name, bool withTemplate = true)
     {
         var child = name.Quoted;
+        foreach (var made in withTemplate ? shape.TemplateObjects : [])
+            yield return made.On(name);
         if (shape.ReplicaIdentity is "f" or "n")
             yield return $"ALTER TABLE {child} REPLICA IDENTITY {(shape.ReplicaIdentity == "f" ? "FULL" : "NOTHING")}";
         if (shape.ReplicaIndex is { } index)

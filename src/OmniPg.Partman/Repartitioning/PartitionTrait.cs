@@ -42,10 +42,10 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
                 pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS expr, pg_catalog.pg_get_expr(e.adbin, e.adrelid) AS parentexpr, format('ALTER TABLE ') AS head, format(' ALTER COLUMN %I ', a.attname) AS of
             FROM p JOIN pg_catalog.pg_attribute a ON a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_catalog.pg_attribute b ON b.attrelid = p.parent AND b.attname = a.attname AND NOT b.attisdropped
             LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = b.attrelid AND e.adnum = b.attnum)
-        SELECT p.oid, p.name, format('Trigger ''%s'' stands on its partition ''%s'' alone.', t.tgname, p.name) AS what, 'Refuse' AS way, '' AS head, '' AS tail
-        FROM p JOIN pg_catalog.pg_trigger t ON t.tgrelid = p.oid WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname <> ALL ({log})
-        UNION ALL SELECT p.oid, p.name, format('Policy ''%s'' stands on its partition ''%s'' alone.', l.polname, p.name), 'Refuse', '', '' FROM p JOIN pg_catalog.pg_policy l ON l.polrelid = p.oid
-        UNION ALL SELECT p.oid, p.name, format('Row security is on for its partition ''%s'' alone.', p.name), 'Refuse', '', '' FROM p WHERE p.relrowsecurity
+        SELECT p.oid, p.name, format('Trigger ''%s'' stands on its partition ''%s'' alone.', t.name, p.name) AS what, 'Refuse' AS way, t.head, t.tail
+        FROM p JOIN ({triggers}) AS t ON t.relid = p.oid WHERE t.name <> ALL ({log})
+        UNION ALL SELECT p.oid, p.name, format('Policy ''%s'' stands on its partition ''%s'' alone.', l.name, p.name), 'Refuse', l.head, l.tail FROM p JOIN ({policies}) AS l ON l.relid = p.oid
+        UNION ALL SELECT p.oid, p.name, format('Row security is on for its partition ''%s'' alone.', p.name), 'Refuse', 'ALTER TABLE ', ' ENABLE ROW LEVEL SECURITY' FROM p WHERE p.relrowsecurity
         UNION ALL SELECT p.oid, p.name, format('Rule ''%s'' stands on its partition ''%s'' alone.', w.rulename, p.name), 'Refuse', '', '' FROM p JOIN pg_catalog.pg_rewrite w ON w.ev_class = p.oid
         UNION ALL SELECT p.oid, p.name, format('Publication ''%s'' lists its partition ''%s''.', b.pubname, p.name), 'Refuse', '', ''
         FROM p JOIN pg_catalog.pg_publication_rel r ON r.prrelid = p.oid JOIN pg_catalog.pg_publication b ON b.oid = r.prpubid
@@ -59,8 +59,11 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
         UNION ALL SELECT p.oid, p.name, format('Sequence ''%s'' belongs to its partition ''%s'' alone.', q.relname, p.name), 'Refuse', '', ''
         FROM p JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = p.oid AND d.deptype IN ('a', 'i') AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
         JOIN pg_catalog.pg_class q ON q.oid = d.objid AND q.relkind = 'S'
-        UNION ALL SELECT p.oid, p.name, format('Statistics object ''%s'' stands on its partition ''%s'' alone.', x.stxname, p.name), 'Refuse', '', ''
-        FROM p JOIN pg_catalog.pg_statistic_ext x ON x.stxrelid = p.oid WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext y WHERE y.stxrelid = p.parent AND y.stxkind = x.stxkind
+        UNION ALL SELECT p.oid, p.name, format('Statistics object ''%s'' stands on its partition ''%s'' alone.', x.stxname, p.name), 'Refuse',
+            substr(d.def, d.skip + 1, length(d.def) - d.skip - length(d.rest)) || ' FROM ', ''
+        FROM p JOIN pg_catalog.pg_statistic_ext x ON x.stxrelid = p.oid JOIN pg_catalog.pg_namespace n ON n.oid = x.stxnamespace,
+            LATERAL (SELECT pg_catalog.pg_get_statisticsobjdef(x.oid), length(format('CREATE STATISTICS %I.%I', n.nspname, x.stxname)), format(' FROM %s', x.stxrelid::pg_catalog.regclass)) AS d (def, skip, rest)
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext y WHERE y.stxrelid = p.parent AND y.stxkind = x.stxkind
             AND pg_catalog.pg_get_statisticsobjdef_columns(y.oid) = pg_catalog.pg_get_statisticsobjdef_columns(x.oid))
         UNION ALL SELECT p.oid, p.name, format('Security label ''%s'' stands on its partition ''%s'' alone.', l.label, p.name), 'Refuse', '', ''
         FROM p JOIN pg_catalog.pg_seclabel l ON l.objoid = p.oid AND l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -73,9 +76,10 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
         FROM p JOIN pg_catalog.pg_constraint k ON k.conrelid = p.oid WHERE k.contype = 'c' AND k.coninhcount = 0 AND k.convalidated AND NOT {ours}
         UNION ALL SELECT p.oid, p.name, CASE WHEN u.isunique THEN format('Unique index ''%s'' stands on its partition ''%s'' alone.', x.relname, p.name) WHEN NOT i.indisvalid THEN format('Index ''%s'' of its partition ''%s'' is not valid.', x.relname, p.name)
             ELSE format('Index ''%s''', x.relname) END, CASE WHEN u.isunique OR NOT i.indisvalid THEN 'Refuse' ELSE 'Make' END,
-            CASE WHEN i.indisprimary THEN 'ALTER TABLE ' ELSE format('CREATE %sINDEX ON ', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END) END,
+            CASE WHEN i.indisprimary OR i.indisexclusion THEN 'ALTER TABLE ' ELSE format('CREATE %sINDEX ON ', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END) END,
             CASE WHEN i.indisprimary THEN format(' ADD PRIMARY KEY (%s)%s', (SELECT string_agg(quote_ident(b.attname), ', ' ORDER BY k.place) FROM unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
                 JOIN pg_catalog.pg_attribute b ON b.attrelid = i.indrelid AND b.attnum = k.attnum), COALESCE(' USING INDEX TABLESPACE ' || quote_ident(ts.spcname), ''))
+            WHEN i.indisexclusion THEN ' ADD ' || (SELECT pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype = 'x')
             ELSE ' USING ' || substr(f.def, length(format('CREATE %sINDEX %I ON %I.%I USING ', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname, n.nspname, c.relname)) + 1) END
         FROM p JOIN pg_catalog.pg_index i ON i.indrelid = p.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition JOIN pg_catalog.pg_class c ON c.oid = p.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
             LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = x.reltablespace, LATERAL (SELECT pg_catalog.pg_get_indexdef(i.indexrelid)) AS f (def), LATERAL (SELECT i.indisunique OR i.indisexclusion) AS u (isunique)
@@ -114,7 +118,7 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
     /// <summary>Reads what partitions have of their own, without what the template of the set gives to new ones.</summary>
     public static async Task<IReadOnlyList<PartitionTrait>> ReadAsync(PgSession session, SetState state, ParentShape shape, IEnumerable<Partition> partitions)
     {
-        var given = shape.TemplateIndexes.Concat(shape.StorageParameters.Select(p => $"ALTER TABLE %s SET ({p})")).ToHashSet(StringComparer.Ordinal);
+        var given = shape.TemplateIndexes.Concat(shape.StorageParameters.Select(p => $"ALTER TABLE %s SET ({p})")).Concat(shape.TemplateObjects.Select(o => $"{o.Head}%s{o.Tail}")).ToHashSet(StringComparer.Ordinal);
         var traits = await session.RowsAsync(Of(state, shape, partitions), Read).ConfigureAwait(false);
         return [.. traits.Where(t => !given.Contains($"{t.Head}%s{t.Tail}"))];
     }
@@ -124,7 +128,7 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
         $"SELECT COALESCE(pg_catalog.md5(string_agg(t.t, E'\\n' ORDER BY t.t)), '') FROM (SELECT concat_ws(E'\\t', x.oid, x.what, x.way, x.head, x.tail) FROM ({Of(state, shape, partitions)}) AS x) AS t (t)";
 
     private static string Of(SetState state, ParentShape shape, IEnumerable<Partition> partitions) => Query
-        .Replace("{ours}", Ours, StringComparison.Ordinal)
+        .Replace("{triggers}", TemplateObject.Triggers, StringComparison.Ordinal).Replace("{policies}", TemplateObject.Policies, StringComparison.Ordinal).Replace("{ours}", Ours, StringComparison.Ordinal)
         .Replace("{epoch}", Flag(state.Key.UnitsPerSecond != 0), StringComparison.Ordinal)
         .Replace("{set}", state.Oid.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
         .Replace("{partitions}", $"ARRAY[{string.Join(", ", partitions.Select(p => p.Oid.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]", StringComparison.Ordinal)

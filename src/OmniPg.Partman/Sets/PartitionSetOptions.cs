@@ -47,7 +47,10 @@ public sealed class PartitionSetOptions : ICheckedOptions
     /// <summary>Whether the column may be null; such rows go to the default partition. Default <see langword="false"/>.</summary>
     public bool AllowNull { get; set; }
 
-    /// <summary>Table that new partitions take indexes, storage parameters and persistence from. Default <see langword="null"/>: none.</summary>
+    /// <summary>
+    /// Table that new partitions take from what their set does not give them: indexes, exclusion constraints, triggers, policies and row security, statistics objects,
+    /// storage parameters and persistence. The default partition takes none of it. Default <see langword="null"/>: none.
+    /// </summary>
     public QualifiedName? Template { get; set; }
 
     /// <summary>Age at which partitions by time retire. Default <see langword="null"/>: never.</summary>
