@@ -192,7 +192,34 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                     looks.AddRange(await LookAsync([one], wishes, cancellationToken).ConfigureAwait(false));
             }
         }
-        return looks;
+        return Ordered(looks);
+    }
+
+    // Rows keep those that they refer to: where nobody wants another order, the set of the former retires first.
+    private static IReadOnlyList<Look> Ordered(List<Look> looks)
+    {
+        var (places, ordered, seen) = (new Dictionary<QualifiedName, int>(), new List<Look>(looks.Count), new bool[looks.Count]);
+        foreach (var (place, look) in looks.Index())
+        {
+            if (look.Plan is { } plan)
+                places[plan.State.Table] = place;
+        }
+        for (var i = 0; i < looks.Count; i++)
+            Add(i);
+        return ordered;
+
+        void Add(int place)
+        {
+            if (seen[place])
+                return;
+            seen[place] = true;
+            foreach (var referring in looks[place].Plan?.State.ReferencedBy ?? [])
+            {
+                if (places.TryGetValue(referring, out var first) && looks[first].Configured.Set!.MaintenanceOrder == looks[place].Configured.Set!.MaintenanceOrder)
+                    Add(first);
+            }
+            ordered.Add(looks[place]);
+        }
     }
 
     private async Task<IReadOnlyList<Look>> LookAsync(SetReader.Configured[] some, MaintenanceOptions wishes, CancellationToken cancellationToken)

@@ -345,4 +345,22 @@ public sealed class RetirementTests(PgClusterFixture fixture) : PartmanTest(fixt
         }), Token);
         await Run("CREATE TABLE gone PARTITION OF events FOR VALUES FROM ('2020-01-01') TO ('2020-01-02'); INSERT INTO events (id, at) VALUES (1, '2020-01-01 12:00Z')");
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_set_whose_rows_refer_to_those_of_another_retires_first_unless_the_order_says_otherwise(bool otherwise)
+    {
+        await Run("CREATE TABLE accounts (id bigint PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE payments (id bigint PRIMARY KEY, account bigint REFERENCES accounts) PARTITION BY RANGE (id)");
+        foreach (var (name, order) in new[] { ("accounts", otherwise ? 1 : (int?)null), ("payments", otherwise ? 2 : null) })
+            await Partman.CreateAsync(QualifiedName.Create("public", name), Tens(o => (o.IdRetention, o.WhenExpired, o.MaintenanceOrder, o.Premake) = (5, ExpiredAction.Drop, order, 2)), Token);
+        await Run("INSERT INTO accounts SELECT generate_series(1, 25); INSERT INTO payments SELECT n, n FROM generate_series(1, 25) n");
+
+        var result = await Partman.MaintainAsync(cancellationToken: Token);
+
+        result.Sets.Select(s => s.Table).Should().Equal(otherwise ? ["public.accounts", "public.payments"] : ["public.payments", "public.accounts"]);
+        result.Sets.Select(s => s.Error?.GetType()).Should().Equal(otherwise ? [typeof(ForeignKeyBlocksDetachException), null] : [null, null]);
+        (await NamesAsync("payments")).Should().NotContain("payments_p0").And.NotContain("payments_p10");
+        (await NamesAsync("accounts")).Contains("accounts_p0").Should().Be(otherwise);
+    }
 }
