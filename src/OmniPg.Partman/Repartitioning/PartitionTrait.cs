@@ -29,7 +29,8 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
     }
 
     // One row for each: partition, its name, what it is, its way, the statement around the table's name. The triggers of a log and the names of
-    // this package's checks are nobody's own; what a template gives is left out by its statement.
+    // this package's checks are nobody's own, nor is the number that later minors of 15 to 17 keep among the options of columns (pg_attver); what a template
+    // gives is left out by its statement.
     private const string Query =
         """
         WITH p AS MATERIALIZED (
@@ -96,7 +97,7 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
         FROM a JOIN p ON p.oid = a.oid JOIN pg_catalog.pg_description d ON d.objoid = a.oid AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = a.attnum
         WHERE d.description IS DISTINCT FROM pg_catalog.col_description(p.parent, a.parentnum)
         UNION ALL SELECT a.oid, a.name, format('Statistics target ''%s'' of column ''%s''', a.attstattarget, a.attname), 'Give', a.head, a.of || 'SET STATISTICS ' || a.attstattarget FROM a WHERE a.attstattarget >= 0 AND a.attstattarget <> a.parenttarget
-        UNION ALL SELECT a.oid, a.name, format('Option ''%s'' of column ''%s''', o.o, a.attname), 'Make', a.head, a.of || format('SET (%s)', o.o) FROM a, unnest(a.attoptions) AS o (o)
+        UNION ALL SELECT a.oid, a.name, format('Option ''%s'' of column ''%s''', o.o, a.attname), 'Make', a.head, a.of || format('SET (%s)', o.o) FROM a, unnest(a.attoptions) AS o (o) WHERE NOT starts_with(o.o, 'pg_attver=')
         UNION ALL SELECT a.oid, a.name, format('Storage of column ''%s''', a.attname), 'Make', a.head, a.of || 'SET STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END
         FROM a WHERE a.attstorage <> a.parentstorage
         UNION ALL SELECT a.oid, a.name, format('Compression of column ''%s''', a.attname), 'Make', a.head, a.of || 'SET COMPRESSION ' || CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' ELSE 'default' END

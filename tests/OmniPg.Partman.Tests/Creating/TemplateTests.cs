@@ -12,7 +12,7 @@ public sealed class TemplateTests(PgClusterFixture fixture) : PartmanTest(fixtur
         CREATE TABLE form (LIKE events); ALTER TABLE form ADD EXCLUDE USING gist (span WITH &&) WHERE (note <> 'x'), ENABLE ROW LEVEL SECURITY;
         CREATE TRIGGER "odd ON ""public"".""form"" %s" AFTER INSERT OR UPDATE OF note ON form FOR EACH ROW WHEN (NEW.note <> '') EXECUTE FUNCTION noted('a ON b'); CREATE TRIGGER always AFTER DELETE ON form EXECUTE FUNCTION noted();
         ALTER TABLE form ENABLE ALWAYS TRIGGER always; CREATE POLICY "p %s" ON form AS RESTRICTIVE FOR SELECT TO PUBLIC USING (id > 0);
-        CREATE STATISTICS both (ndistinct, mcv) ON note, id FROM form; CREATE STATISTICS low ON (lower(note)) FROM form;
+        CREATE STATISTICS pair (ndistinct, mcv) ON note, id FROM form; CREATE STATISTICS low ON (lower(note)) FROM form;
         """;
 
     private static PartitionSetOptions WithForm() => Tens(o => o.Template = QualifiedName.Parse("public.form"));

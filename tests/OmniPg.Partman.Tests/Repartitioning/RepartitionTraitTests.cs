@@ -60,7 +60,7 @@ public sealed class RepartitionTraitTests(PgClusterFixture fixture) : Repartitio
         const string Own =
             """
             SELECT concat_ws(' ', obj_description(c.oid), col_description(c.oid, 2), c.reloptions, (SELECT t.reloptions FROM pg_class t WHERE t.oid = c.reltoastrelid), (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = c.oid AND conname = 'short'),
-                a.attstattarget, a.attoptions, a.attstorage, a.attcompression, a.attnotnull, (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = c.oid), c.relreplident,
+                a.attstattarget, (SELECT array_agg(o) FROM unnest(a.attoptions) o WHERE o !~ 'attver'), a.attstorage, a.attcompression, a.attnotnull, (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = c.oid), c.relreplident,
                 (SELECT count(*) FROM pg_index WHERE indrelid = c.oid AND pg_get_expr(indpred, indrelid) IS NOT NULL), c.relacl, a.attacl)
             FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'note' WHERE c.oid = 
             """;
