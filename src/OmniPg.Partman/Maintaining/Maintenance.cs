@@ -196,7 +196,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     }
 
     // Rows keep those that they refer to: where nobody wants another order, the set of the former retires first.
-    private static IReadOnlyList<Look> Ordered(List<Look> looks)
+    private static List<Look> Ordered(List<Look> looks)
     {
         var (places, ordered, seen) = (new Dictionary<QualifiedName, int>(), new List<Look>(looks.Count), new bool[looks.Count]);
         foreach (var (place, look) in looks.Index())

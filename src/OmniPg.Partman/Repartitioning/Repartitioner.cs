@@ -82,7 +82,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         return (new Look(state, wished, found.Version, shape, live, sound, isChanged), server);
     }, cancellationToken);
 
-    private void Require(IReadOnlyList<InvalidDefinition> reasons)
+    private void Require(List<InvalidDefinition> reasons)
     {
         if (reasons.Count > 0)
             throw new InvalidPartitionDefinitionException(table, reasons, What);
