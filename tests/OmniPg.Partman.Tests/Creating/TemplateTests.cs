@@ -21,7 +21,7 @@ public sealed class TemplateTests(PgClusterFixture fixture) : PartmanTest(fixtur
         $"""
          SELECT concat_ws(' | ', c.relrowsecurity,
              (SELECT string_agg(pg_get_constraintdef(k.oid), ';' ORDER BY k.conname) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'x'),
-             (SELECT string_agg(pg_get_triggerdef(t.oid) || t.tgenabled, ';' ORDER BY t.tgname) FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
+             (SELECT string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, ';' ORDER BY t.tgname) FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
              (SELECT string_agg(concat_ws(' ', p.polname, p.polpermissive, p.polcmd, pg_get_expr(p.polqual, p.polrelid)), ';' ORDER BY p.polname) FROM pg_policy p WHERE p.polrelid = c.oid),
              (SELECT string_agg(s.stxkind::text || pg_get_statisticsobjdef_columns(s.oid), ';' ORDER BY s.stxkind::text) FROM pg_statistic_ext s WHERE s.stxrelid = c.oid))
          FROM pg_class c WHERE c.oid = '{table}'::regclass

@@ -35,7 +35,7 @@ public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixtu
             using var begin = new NpgsqlCommand("BEGIN; SET LOCAL deadlock_timeout = '10ms'; UPDATE customers SET name = name", writer);
             begin.ExecuteNonQuery();
         });
-        await Eventually.TrueAsync(() => Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation')"), "the change waits", cancellationToken: Token);
+        await Eventually.TrueAsync(() => Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND l.locktype = 'relation' AND d.datname = current_database())"), "the change waits", cancellationToken: Token);
 
         await using (var insert = new NpgsqlCommand($"INSERT INTO orders (id, customer) VALUES ({id}, 'a'); COMMIT", writer))
             await insert.ExecuteNonQueryAsync(Token);
