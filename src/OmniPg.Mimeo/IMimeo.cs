@@ -18,7 +18,7 @@ public interface IMimeo
     /// <param name="name">Name to use in <see cref="ReplicationSpec.From"/>; not empty and no number.</param>
     /// <param name="connectionString">
     /// Connection string of Npgsql. A password in it is stored as it is, readable for whoever reads the table; leave it out where a password file or
-    /// <see cref="MimeoOptions.Sources"/> has it.
+    /// <see cref="MimeoOptions.Sources"/> has it. Settings of the driver alone, such as those of its pool, are not stored: a data source of your own has them.
     /// </param>
     /// <param name="cancellationToken">Cancels it.</param>
     /// <exception cref="ArgumentException">The name is none, or the connection string has a setting that libpq does not know.</exception>

@@ -14,6 +14,7 @@ public sealed class MimeoClient : IMimeo
     private readonly MimeoOptions _options;
     private readonly TimeProvider _time;
     private readonly RunRecord _record;
+    private readonly SourcePools _pools;
 
     /// <summary>Creates the client; nothing is contacted.</summary>
     /// <param name="dataSource">The destination. Its role owns what is created.</param>
@@ -29,6 +30,7 @@ public sealed class MimeoClient : IMimeo
         _time = time ?? TimeProvider.System;
         _record = new RunRecord((loggerFactory ?? NullLoggerFactory.Instance).CreateLogger(MimeoTelemetry.SourceName), jobmon);
         _database = new MimeoDatabase(dataSource, _options);
+        _pools = new SourcePools(_options);
     }
 
     /// <inheritdoc/>
@@ -71,7 +73,7 @@ public sealed class MimeoClient : IMimeo
         RequireSense(spec);
         options = OptionsCheck.Require(options ?? new CreateOptions());
         return _record.CreateAsync(
-            spec, cancellation => ExplainAsync(spec.Target, "create it", () => new TableSetup(_database, _options, spec, options, progress).RunAsync(cancellation)), cancellationToken);
+            spec, cancellation => ExplainAsync(spec.Target, "create it", () => new TableSetup(_database, _options, _pools, spec, options, progress).RunAsync(cancellation)), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -84,7 +86,7 @@ public sealed class MimeoClient : IMimeo
         var (here, knowsSources) = await DestinationAccess.MissingAsync(_database, store, spec, cancellationToken).ConfigureAwait(false);
         if (!knowsSources)
             return new AccessResult(spec.Target, spec.From, [], here);
-        var there = await RunAsync($"look at the rights for '{spec.Target}'", (session, known) => SourceAccess.MissingAsync(session, known, _options, spec), cancellationToken).ConfigureAwait(false);
+        var there = await RunAsync($"look at the rights for '{spec.Target}'", (session, known) => SourceAccess.MissingAsync(session, known, _pools, spec), cancellationToken).ConfigureAwait(false);
         return new AccessResult(spec.Target, spec.From, there, here);
     }
 
@@ -98,10 +100,10 @@ public sealed class MimeoClient : IMimeo
         return results[0] with { Elapsed = clock.Elapsed };
     }
 
-    private async Task<RefreshResult> RefreshAsync(ReplicationSpec known, RefreshOptions options, IProgress<CopyProgress>? progress, SourcePools pools, CancellationToken cancellationToken)
+    private async Task<RefreshResult> RefreshAsync(ReplicationSpec known, RefreshOptions options, IProgress<CopyProgress>? progress, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
-        var results = await RefreshKnownAsync($"refresh '{known.Target}'", [known], options, progress, pools, isGroup: false, cancellationToken).ConfigureAwait(false);
+        var results = await RefreshKnownAsync($"refresh '{known.Target}'", [known], options, progress, isGroup: false, cancellationToken).ConfigureAwait(false);
         return results[0] with { Elapsed = clock.Elapsed };
     }
 
@@ -128,10 +130,7 @@ public sealed class MimeoClient : IMimeo
             var specs = tables.Count == 0 ? [] : await SpecTable.ReadAsync(session, store, null).ConfigureAwait(false);
             return (tables, specs.ToDictionary(s => s.Target));
         }, cancellationToken).ConfigureAwait(false);
-        // One connection for each that runs at once, and not one for each table.
-        var pools = new SourcePools();
-        await using var closing = pools.ConfigureAwait(false);
-        return await new DueRun(options, (table, cancellation) => RefreshAsync(known[table], new RefreshOptions(), progress, pools, cancellation)).RunAsync([.. due.Where(d => known.ContainsKey(d.Table))], cancellationToken).ConfigureAwait(false);
+        return await new DueRun(options, (table, cancellation) => RefreshAsync(known[table], new RefreshOptions(), progress, cancellation)).RunAsync([.. due.Where(d => known.ContainsKey(d.Table))], cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -168,7 +167,7 @@ public sealed class MimeoClient : IMimeo
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
             if (refuse(spec) is { } why)
                 throw new ArgumentException($"'{destination}' ({spec.Kind}) {why}.", nameof(destination));
-            var (_, source) = await SourceRegistry.OpenAsync(session, store, _options, spec.From).ConfigureAwait(false);
+            var (_, source) = await SourceRegistry.OpenAsync(session, store, _pools, spec.From).ConfigureAwait(false);
             await using var closing = source.ConfigureAwait(false);
             // Its queue is only read.
             await source.TakeSnapshotAsync(_options.LockTimeout, spec with { Queue = null }).ConfigureAwait(false);
@@ -232,7 +231,7 @@ public sealed class MimeoClient : IMimeo
         return RunAsync($"look at '{destination}'", async (session, store) =>
         {
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
-            return RunRecord.Measured(await TableStatus.ReadAsync(session, store, _options, spec).ConfigureAwait(false));
+            return RunRecord.Measured(await TableStatus.ReadAsync(session, store, _pools, spec).ConfigureAwait(false));
         }, cancellationToken);
     }
 
@@ -243,7 +242,7 @@ public sealed class MimeoClient : IMimeo
         return RunAsync($"compare the columns of '{destination}'", async (session, store) =>
         {
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
-            return await SourceCatalog.DriftAsync(session, store, _options, spec).ConfigureAwait(false);
+            return await SourceCatalog.DriftAsync(session, store, _options, _pools, spec).ConfigureAwait(false);
         }, cancellationToken);
     }
 
@@ -251,7 +250,7 @@ public sealed class MimeoClient : IMimeo
     public Task<IReadOnlyList<QualifiedName>> FindUnreplicatedAsync(string source, bool includeViews = false, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
-        return RunAsync($"look for tables of '{source}'", (session, store) => SourceCatalog.UnreplicatedAsync(session, store, _options, source, includeViews), cancellationToken);
+        return RunAsync($"look for tables of '{source}'", (session, store) => SourceCatalog.UnreplicatedAsync(session, store, _pools, source, includeViews), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -286,7 +285,7 @@ public sealed class MimeoClient : IMimeo
             }
             else if (spec.HasChanges)
             {
-                var (_, source) = await SourceRegistry.OpenAsync(session, store, _options, spec.From).ConfigureAwait(false);
+                var (_, source) = await SourceRegistry.OpenAsync(session, store, _pools, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
                 if (spec.HasQueue)
                     await SourceQueue.DropAsync(source, spec, _options.LockTimeout).ConfigureAwait(false);
@@ -321,16 +320,16 @@ public sealed class MimeoClient : IMimeo
                 specs.Add(await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(destination)));
             return specs;
         }, cancellationToken)).ConfigureAwait(false);
-        return await RefreshKnownAsync(operation, known, options, progress, null, isGroup, cancellationToken).ConfigureAwait(false);
+        return await RefreshKnownAsync(operation, known, options, progress, isGroup, cancellationToken).ConfigureAwait(false);
     }
 
     private Task<IReadOnlyList<RefreshResult>> RefreshKnownAsync(
-        string operation, List<ReplicationSpec> known, RefreshOptions options, IProgress<CopyProgress>? progress, SourcePools? pools, bool isGroup, CancellationToken cancellationToken)
+        string operation, List<ReplicationSpec> known, RefreshOptions options, IProgress<CopyProgress>? progress, bool isGroup, CancellationToken cancellationToken)
     {
         return _record.RefreshAsync(known, cancellation => isGroup ? RefreshEachAsync(cancellation) : ExplainAsync(known[0].Target, "refresh it", () => RefreshEachAsync(cancellation)), cancellationToken);
 
         Task<IReadOnlyList<RefreshResult>> RefreshEachAsync(CancellationToken cancellation) => _database.RunEachAsync(
-            operation, (session, store) => new RefreshRun(_database, _options, _time, options, isGroup, progress, pools).RunAsync(session, store, known), cancellation);
+            operation, (session, store) => new RefreshRun(_database, _options, _pools, _time, options, isGroup, progress).RunAsync(session, store, known), cancellation);
     }
 
     private static void RequireSense(ReplicationSpec spec, bool isManaged = false)

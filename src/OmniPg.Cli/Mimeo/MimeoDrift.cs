@@ -26,7 +26,7 @@ internal static class MimeoDrift
             }
         }
         var rows = found.SelectMany(d => d.Columns.Select(c => (Of: d, c.Column, Difference: Text(c.Kind), c.SourceType, c.DestinationType, At: "", c.Statement))
-            .Concat(d.SourceStatements.Select(s => (Of: d, Column: "", Difference: "missing in the queue", SourceType: (string?)null, DestinationType: (string?)null, At: d.From, Statement: (string?)s)))).ToArray();
+            .Concat(d.SourceStatements.Select(s => (Of: d, Column: "", Difference: "in the queue", SourceType: (string?)null, DestinationType: (string?)null, At: d.From, Statement: (string?)s)))).ToArray();
         session.WriteList(
             ["Table", "Column", "Difference", "Type there", "Type here", "Run at", "Statement"],
             rows,
@@ -49,6 +49,7 @@ internal static class MimeoDrift
         ColumnDriftKind.MissingHere => "missing here",
         ColumnDriftKind.MissingAtSource => "missing at the source",
         ColumnDriftKind.OtherType => "other type",
+        ColumnDriftKind.NarrowerHere => "narrower here",
         _ => "generated here",
     };
 }

@@ -41,12 +41,12 @@ internal sealed class SourceAccess(SourceSession source, ReplicationSpec spec, P
         """;
 
     /// <summary>Statements that give what is missing.</summary>
-    public static async Task<IReadOnlyList<string>> MissingAsync(PgSession destination, MimeoStore store, MimeoOptions options, ReplicationSpec spec)
+    public static async Task<IReadOnlyList<string>> MissingAsync(PgSession destination, MimeoStore store, SourcePools pools, ReplicationSpec spec)
     {
         SourceSession source;
         try
         {
-            (_, source) = await SourceRegistry.OpenAsync(destination, store, options, spec.From).ConfigureAwait(false);
+            (_, source) = await SourceRegistry.OpenAsync(destination, store, pools, spec.From).ConfigureAwait(false);
         }
         // Nobody is let in to ask for the rest.
         catch (MimeoPermissionException error) when (error.Grant is { } grant)

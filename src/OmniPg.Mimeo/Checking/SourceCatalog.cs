@@ -12,9 +12,9 @@ internal static class SourceCatalog
         """;
 
     /// <summary>Tables of a source that nothing here comes from.</summary>
-    public static async Task<IReadOnlyList<QualifiedName>> UnreplicatedAsync(PgSession session, MimeoStore store, MimeoOptions options, string name, bool includeViews)
+    public static async Task<IReadOnlyList<QualifiedName>> UnreplicatedAsync(PgSession session, MimeoStore store, SourcePools pools, string name, bool includeViews)
     {
-        var (id, source) = await SourceRegistry.OpenAsync(session, store, options, name).ConfigureAwait(false);
+        var (id, source) = await SourceRegistry.OpenAsync(session, store, pools, name).ConfigureAwait(false);
         await using var closing = source.ConfigureAwait(false);
         var known = await session.RowsAsync($"SELECT source_table FROM {store.All} c WHERE dblink = $1", row => row.GetString(0), PgParameter.Integer(id)).ConfigureAwait(false);
         var kinds = PgParameter.Texts(includeViews ? ["r", "p", "f", "v", "m"] : ["r", "p", "f"]);
@@ -26,9 +26,9 @@ internal static class SourceCatalog
     }
 
     /// <summary>How the columns of a table differ from those of its source.</summary>
-    public static async Task<DriftResult> DriftAsync(PgSession session, MimeoStore store, MimeoOptions options, ReplicationSpec spec)
+    public static async Task<DriftResult> DriftAsync(PgSession session, MimeoStore store, MimeoOptions options, SourcePools pools, ReplicationSpec spec)
     {
-        var (_, source) = await SourceRegistry.OpenAsync(session, store, options, spec.From).ConfigureAwait(false);
+        var (_, source) = await SourceRegistry.OpenAsync(session, store, pools, spec.From).ConfigureAwait(false);
         await using var closing = source.ConfigureAwait(false);
         await source.TakeSnapshotAsync(options.LockTimeout, spec with { Queue = null }).ConfigureAwait(false);
         var (there, queue) = await source.AskAsync(spec.Source, async at =>
@@ -50,15 +50,18 @@ internal static class SourceCatalog
                 Add(column, ColumnDriftKind.MissingHere, null, $"ADD COLUMN {column.Name.Quoted} {column.Type}");
             else if (kept.IsGenerated)
                 Add(column, ColumnDriftKind.GeneratedHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} DROP EXPRESSION");
-            else if (kept.BaseType != column.BaseType)
-                Add(column, ColumnDriftKind.OtherType, kept.Type, $"ALTER COLUMN {column.Name.Quoted} TYPE {column.Type} USING {column.Name.Quoted}::{column.Type}");
+            else if (kept.BaseType != column.BaseType || ColumnInfo.IsNarrower(kept.Type, column.Type))
+                Add(column, kept.BaseType != column.BaseType ? ColumnDriftKind.OtherType : ColumnDriftKind.NarrowerHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} TYPE {column.Type} USING {column.Name.Quoted}::{column.Type}");
         }
         var named = spec.Columns.Concat(spec.Key).Concat(spec.Cursor is { } cursor ? [cursor.Column] : []).Distinct(StringComparer.Ordinal);
         found.AddRange(named.Where(name => there.Columns.All(c => c.Name.Value != name))
             .Select(name => new ColumnDrift(name, ColumnDriftKind.MissingAtSource, null, here.Columns.FirstOrDefault(c => c.Name.Value == name)?.Type, null)));
-        // Only there do the values of a deleted row still stand.
-        var queued = spec.Kind == ReplicationKind.Logdel && queue is not null && spec.Drift != DriftPolicy.Ignore && named.All(name => there.Columns.Any(c => c.Name.Value == name))
-            ? SourceQueue.ColumnStatements(spec, there, queue) : [];
+        IReadOnlyList<string> queued = [];
+        if (queue is not null && found.All(f => f.Kind != ColumnDriftKind.MissingAtSource))
+        {
+            queued = SourceQueue.ColumnStatements(spec, there, queue);
+            found.AddRange(SourceQueue.Gone(spec, there, queue).Select(c => new ColumnDrift(c.Name.Value, ColumnDriftKind.MissingAtSource, null, here.Columns.FirstOrDefault(h => h.Name == c.Name)?.Type, null)));
+        }
         return new DriftResult(spec.Target, spec.From, spec.Source, found, [.. queued.Select(s => s + ";")]);
 
         void Add(ColumnInfo column, ColumnDriftKind kind, string? type, string change) => found.Add(new ColumnDrift(

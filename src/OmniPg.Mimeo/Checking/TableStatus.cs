@@ -3,7 +3,7 @@ namespace OmniPg.Mimeo;
 /// <summary>Asks both sides how far a table is.</summary>
 internal static class TableStatus
 {
-    public static async Task<TableStatusResult> ReadAsync(PgSession session, MimeoStore store, MimeoOptions options, ReplicationSpec spec)
+    public static async Task<TableStatusResult> ReadAsync(PgSession session, MimeoStore store, SourcePools pools, ReplicationSpec spec)
     {
         var (since, isDue) = await session.RowAsync(
             $"SELECT CASE WHEN last_run IS NOT NULL THEN greatest(pg_catalog.clock_timestamp() - last_run, '0') END, coalesce(period IS NOT NULL AND (last_run IS NULL OR pg_catalog.clock_timestamp() - last_run > period), false) FROM {store.Config(SpecTable.TypeOf(spec))} WHERE dest_table = $1",
@@ -11,7 +11,7 @@ internal static class TableStatus
         var status = new TableStatusResult(spec, since, isDue, null, null, null, null, null);
         if (!spec.HasChanges && spec.Cursor?.TimeBoundary is null)
             return status;
-        var (_, source) = await SourceRegistry.OpenAsync(session, store, options, spec.From).ConfigureAwait(false);
+        var (_, source) = await SourceRegistry.OpenAsync(session, store, pools, spec.From).ConfigureAwait(false);
         await using var closing = source.ConfigureAwait(false);
         return await source.AskAsync(spec.Source, at => spec.Kind switch
         {

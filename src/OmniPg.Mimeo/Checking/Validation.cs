@@ -81,20 +81,8 @@ internal sealed class Validation(TableRun run)
     public string Text(IEnumerable<PgIdentifier> columns, string alias, bool here) => $"ROW({string.Join(", ", columns.Select(c => Value($"{alias}.{c.Quoted}", _otherwise.GetValueOrDefault(c).There, here)))})::text";
 
     /// <summary>Names the columns that may hold another value here than the source's for ever.</summary>
-    public void WarnOfOthers() => run.Warnings.AddRange(_otherwise.Where(o => IsNarrower(o.Value.Here, o.Value.There)).Select(
+    public void WarnOfOthers() => run.Warnings.AddRange(_otherwise.Where(o => ColumnInfo.IsNarrower(o.Value.Here, o.Value.There)).Select(
         o => $"'{o.Key.Value}' is {o.Value.There} at the source and {o.Value.Here} at the destination: values that do not fit stay different. Give it the source's type."));
-
-    private static bool IsNarrower(string here, string there)
-    {
-        var (own, other) = (Numbers(here), Numbers(there));
-        if (own.Length == 0 || other.Length == 0)
-            return own.Length > 0;
-        var (scale, otherScale) = (own.ElementAtOrDefault(1), other.ElementAtOrDefault(1));
-        return scale < otherScale || own[0] - scale < other[0] - otherScale;
-
-        static int[] Numbers(string type) => type.IndexOf('(', StringComparison.Ordinal) is > 0 and var open
-            ? [.. type[(open + 1)..type.IndexOf(')', open)].Split(',').Select(n => int.Parse(n, CultureInfo.InvariantCulture))] : [];
-    }
 
     // Digits and blanks that stand there for the column's sake alone are left out. Values that do not fit here differ, and stay so.
     private static string Value(string value, string? type, bool here) => type switch

@@ -175,10 +175,8 @@ internal sealed class LogicalMethod(TableRun run)
         var types = (await run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
             "SELECT attname::text, atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped", row => (Name: row.GetString(0), Type: row.GetFieldValue<uint>(1)),
             PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid))).ConfigureAwait(false)).ToDictionary(t => t.Name, t => t.Type, StringComparer.Ordinal);
-        return new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], run.Spec.Key.Select(PlaceOf).ToArray(), types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p');
-
-        int PlaceOf(string name) => run.Columns.Select((c, n) => c.Name.Value == name ? n : -1).FirstOrDefault(n => n >= 0, -1) is >= 0 and var found
-            ? found : throw new ColumnDriftException(run.Spec.Target, [$"the key column '{name}' is not among the copied columns any more"], "Drop the table from the configuration and create it anew.");
+        int[] key = [.. run.Spec.Key.Select(name => run.Columns.Index().First(c => c.Item.Name.Value == name).Index)];
+        return new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], key, types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p');
     }
 
     /// <summary>What was read.</summary>

@@ -28,13 +28,19 @@ internal static class Followers
             throw new DependentObjectsException(run.Spec.Target, key, mayCascade: run.Spec.Kind == ReplicationKind.Table);
     }
 
-    /// <summary>Warns where a changed row is replaced by DELETE and INSERT.</summary>
-    public static async Task WarnAsync(TableRun run, RelationInfo table)
+    /// <summary>Why the rows of a table are never updated.</summary>
+    public const string Always = "for it has no unique index of the key that an update could go by, or an identity column";
+
+    /// <summary>Warns where changed rows are replaced by DELETE and INSERT.</summary>
+    /// <param name="run">The table.</param>
+    /// <param name="table">The destination.</param>
+    /// <param name="why">The reason.</param>
+    public static async Task WarnAsync(TableRun run, RelationInfo table, string why)
     {
         if (await FindAsync(run, table).ConfigureAwait(false) is { } key)
         {
-            run.Warnings.Add($"A row of '{run.Spec.Target}' that was changed is deleted and inserted here, for it has a further unique index or an identity column, and {key} deletes or changes "
-                + "rows of another table with it. Make that key NO ACTION DEFERRABLE INITIALLY DEFERRED, or take the further unique indexes away.");
+            run.Warnings.Add($"Rows of '{run.Spec.Target}' that were changed are deleted and inserted here, {why}, and {key} deletes or changes rows of another table with them. "
+                + "Make that key NO ACTION DEFERRABLE INITIALLY DEFERRED.");
         }
     }
 

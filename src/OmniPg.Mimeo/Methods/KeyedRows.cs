@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace OmniPg.Mimeo;
 
 /// <summary>Rows that take the place of those of the same key: staged at the destination, then applied as a set.</summary>
@@ -31,12 +33,14 @@ internal static class KeyedRows
     /// <param name="query">The rows, of the copied columns.</param>
     /// <param name="table">The destination.</param>
     /// <returns>Number of rows that came.</returns>
-    /// <remarks>An upsert leaves unchanged rows alone; where a second unique index is, two rows may swap its values, which only delete and insert can do.</remarks>
     /// <exception cref="NoReplicationKeyException">A row has no value in a column of its key, so that no former one gives way to it.</exception>
     public static Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table) => ReplaceAsync(run, table, null, "", async _ =>
     {
         var rows = await run.CopyAsync(query, Stage, freeze: false).ConfigureAwait(false);
-        await RequireKeysAsync(run, run.Destination, Stage.Quoted).ConfigureAwait(false);
+        var nullable = await run.Source.AskAsync(run.Spec.Source, source => source.RowsAsync(
+            "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attname = ANY ($2) AND NOT attnotnull ORDER BY attnum", row => row.GetString(0),
+            PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key))).ConfigureAwait(false);
+        await RequireKeysAsync(run, run.Destination, Stage.Quoted, nullable).ConfigureAwait(false);
         return rows;
     });
 
@@ -44,12 +48,11 @@ internal static class KeyedRows
     /// <param name="run">The table.</param>
     /// <param name="session">Where they are.</param>
     /// <param name="rows">The relation, quoted.</param>
-    public static async Task RequireKeysAsync(TableRun run, PgSession session, string rows)
+    /// <param name="columns">Columns of the key that may be null there.</param>
+    public static async Task RequireKeysAsync(TableRun run, PgSession session, string rows, IReadOnlyList<string> columns)
     {
-        var nullable = await run.Source.AskAsync(run.Spec.Source, source => source.RowsAsync(
-            "SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attname = ANY ($2) AND NOT attnotnull ORDER BY attnum", row => PgIdentifier.Create(row.GetString(0)),
-            PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(run.Spec.Key))).ConfigureAwait(false);
-        if (nullable.Count == 0 || await session.Unlimited.ScalarAsync($"SELECT EXISTS (SELECT FROM {rows} WHERE {string.Join(" OR ", nullable.Select(c => c.Quoted + " IS NULL"))})").ConfigureAwait(false) is not true)
+        var nullable = columns.Select(c => PgIdentifier.Create(c)).ToArray();
+        if (nullable.Length == 0 || await session.Unlimited.ScalarAsync($"SELECT EXISTS (SELECT FROM {rows} WHERE {string.Join(" OR ", nullable.Select(c => c.Quoted + " IS NULL"))})").ConfigureAwait(false) is not true)
             return;
         throw new NoReplicationKeyException(run.Spec.Source, $"has changed rows without a value in the key ({string.Join(", ", run.Spec.Key)}), of which '{run.Spec.Target}' could only keep the former ones besides",
             $"Give {string.Join(", ", nullable.Select(c => $"'{c.Value}'"))} a value in each of them, then refresh the table with Repull.All.");
@@ -83,32 +86,75 @@ internal static class KeyedRows
     private static async Task ApplyAsync(TableRun run, RelationInfo table, string written, string? flag)
     {
         var session = run.Destination.Unlimited;
-        var key = run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).ToArray();
-        var upsert = await MayUpsertAsync(run, table, run.Spec.Key).ConfigureAwait(false);
-        if (!upsert)
-            await Followers.WarnAsync(run, table).ConfigureAwait(false);
-        // Deletes first: their unique values may come back in other rows.
-        if (!upsert || flag is not null)
+        var way = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
+        if (way != KeyedWay.Replace)
         {
-            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {string.Join(" AND ", key.Select(k => $"d.{k} = s.{k}"))}{(upsert ? $" AND NOT s.{flag}" : "")}").ConfigureAwait(false);
+            if (way == KeyedWay.Update)
+            {
+                await UpsertAsync(run, table, written, flag).ConfigureAwait(false);
+                return;
+            }
+            await session.ExecuteAsync("SAVEPOINT omnipg_rows").ConfigureAwait(false);
+            try
+            {
+                await UpsertAsync(run, table, written, flag).ConfigureAwait(false);
+                await session.ExecuteAsync("RELEASE SAVEPOINT omnipg_rows").ConfigureAwait(false);
+                return;
+            }
+            catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.ExclusionViolation)
+            {
+                await session.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_rows").ConfigureAwait(false);
+            }
         }
-        // In the order of the index that each row is looked up in: changes come in an order of their own, and would read and write its pages, and the table's, again and again.
-        var rows = $"SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}{(upsert ? $" ORDER BY {string.Join(", ", key)}" : "")}";
-        var others = run.Written.Where(c => !run.Spec.Key.Contains(c.Value)).Select(c => c.Quoted).ToArray();
-        var onConflict = !upsert ? "" : $" ON CONFLICT ({string.Join(", ", key)}) DO " + (others.Length == 0 ? "NOTHING"
-            : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))} WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record");
-        await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({written}) OVERRIDING SYSTEM VALUE {rows}{onConflict}").ConfigureAwait(false);
+        await Followers.WarnAsync(run, table, way == KeyedWay.Replace ? Followers.Always : "for two of them have exchanged the values of a further unique index").ConfigureAwait(false);
+        await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)}").ConfigureAwait(false);
+        await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}").ConfigureAwait(false);
     }
 
-    /// <summary>Whether changed rows are updated in place; else they are deleted and inserted.</summary>
-    /// <remarks>An identity column may be written by INSERT, which has to say so, and by UPDATE never.</remarks>
-    public static async Task<bool> MayUpsertAsync(TableRun run, RelationInfo table, IEnumerable<string> key) => await run.Destination.ScalarAsync(
-        """
-        SELECT count(*) = 1 AND bool_and(i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-            AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
-                = ARRAY(SELECT unnest($2) ORDER BY 1))
-            AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attidentity = 'a' AND a.attname <> ALL ($2))
-        FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)
-        """,
-        PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false) is true;
+    private static async Task UpsertAsync(TableRun run, RelationInfo table, string written, string? flag)
+    {
+        var session = run.Destination.Unlimited;
+        var key = string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted));
+        // Deletes first: their unique values may come back in other rows.
+        if (flag is not null)
+            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)} AND NOT s.{flag}").ConfigureAwait(false);
+        // In the order of the index that each row is looked up in: changes come in an order of their own, and would read and write its pages, and the table's, again and again.
+        var rows = $"SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")} ORDER BY {key}";
+        var others = run.Written.Where(c => !run.Spec.Key.Contains(c.Value)).Select(c => c.Quoted).ToArray();
+        var onConflict = others.Length == 0 ? "NOTHING"
+            : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))} WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record";
+        await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({written}) OVERRIDING SYSTEM VALUE {rows} ON CONFLICT ({key}) DO {onConflict}").ConfigureAwait(false);
+    }
+
+    private static string Same(TableRun run) => string.Join(" AND ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Select(k => $"d.{k} = s.{k}"));
+
+    /// <summary>How changed rows come into a table.</summary>
+    /// <remarks>An identity column may be written by INSERT, which has to say so, and by UPDATE never. A deferrable index finds no row to update, nor may one be there for the same columns.</remarks>
+    public static async Task<KeyedWay> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
+    {
+        var (mayUpdate, isAlone) = await run.Destination.RowAsync(
+            """
+            SELECT coalesce(bool_or(same AND indimmediate) AND NOT bool_or(same AND NOT indimmediate), false)
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attidentity = 'a' AND a.attname <> ALL ($2)), count(*) = 1
+            FROM (SELECT i.indimmediate, i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+                    AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
+                    = ARRAY(SELECT unnest($2) ORDER BY 1)
+                FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)) i (indimmediate, same)
+            """,
+            row => (row.GetBoolean(0), row.GetBoolean(1)), PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false);
+        return !mayUpdate ? KeyedWay.Replace : isAlone ? KeyedWay.Update : KeyedWay.UpdateOrReplace;
+    }
+}
+
+/// <summary>How changed rows come into a table.</summary>
+internal enum KeyedWay
+{
+    /// <summary>Where they stand; unchanged ones are left alone.</summary>
+    Update,
+
+    /// <summary>The same; but where two rows exchange the values of a further unique index, which no update does one row after the other, all are deleted and inserted.</summary>
+    UpdateOrReplace,
+
+    /// <summary>They are deleted and inserted.</summary>
+    Replace,
 }

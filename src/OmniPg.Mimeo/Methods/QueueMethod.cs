@@ -28,7 +28,7 @@ internal sealed class QueueMethod(TableRun run)
     {
         var table = await RelationInfo.FindAsync(run.Destination, run.Spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(run.Spec.Target);
         run.RequireFit(table);
-        await RequireQueueAsync().ConfigureAwait(false);
+        await SourceQueue.RenewFunctionAsync(run, await RequireQueueAsync().ConfigureAwait(false)).ConfigureAwait(false);
         if (all)
         {
             await RepullAsync(table).ConfigureAwait(false);
@@ -36,7 +36,8 @@ internal sealed class QueueMethod(TableRun run)
         }
         await AskAsync(async source =>
         {
-            await KeyedRows.RequireKeysAsync(run, source, _queue).ConfigureAwait(false);
+            // Not those alone that may be null: the key's column may have been away for a while (QueueFunction).
+            await KeyedRows.RequireKeysAsync(run, source, _queue, run.Spec.Key).ConfigureAwait(false);
             return true;
         }).ConfigureAwait(false);
         var isMore = limit is { } most && await AskAsync(source => source.ScalarAsync(
@@ -113,12 +114,13 @@ internal sealed class QueueMethod(TableRun run)
         return applied;
     }
 
-    private async Task RequireQueueAsync()
+    private async Task<RelationInfo> RequireQueueAsync()
     {
         var queue = await AskAsync(source => RelationInfo.FindAsync(source, run.Spec.Queue!.Value)).ConfigureAwait(false);
         var missing = (_logdel ? run.Columns.Select(c => c.Name.Value) : run.Spec.Key).Where(name => queue?.Columns.Any(c => c.Name.Value == name) != true).ToArray();
         if (missing.Length > 0)
             throw new ColumnDriftException(run.Spec.Target, [.. missing.Select(name => $"queue '{run.Spec.Queue}' of the source has no column '{name}'")], "Add it at the destination, then to the queue.");
+        return queue!;
     }
 
     private Task<T> AskAsync<T>(Func<PgSession, Task<T>> ask) => run.Source.AskAsync(run.Spec.Source, source => ask(source.Unlimited));

@@ -9,7 +9,7 @@ namespace OmniPg.Mimeo;
 /// A group is one transaction at the destination and one snapshot of each source, so that whoever reads sees all of it or nothing. Its locks are taken in the order of the
 /// names, before the configuration is read.
 /// </remarks>
-internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, TimeProvider time, RefreshOptions options, bool isGroup, IProgress<CopyProgress>? progress, SourcePools? pools)
+internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, SourcePools pools, TimeProvider time, RefreshOptions options, bool isGroup, IProgress<CopyProgress>? progress)
 {
     // The counters of servers before 15 travel by UDP and may be lost.
     private const int SkipsBefore15 = 24;
@@ -305,7 +305,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
     private async Task<SourceSession> SourceAsync(PgSession session, MimeoStore store, string name)
     {
         if (!_sources.TryGetValue(name, out var source))
-            _sources[name] = source = (await SourceRegistry.OpenAsync(session, store, settings, name, pools).ConfigureAwait(false)).Session;
+            _sources[name] = source = (await SourceRegistry.OpenAsync(session, store, pools, name).ConfigureAwait(false)).Session;
         return source;
     }
 

@@ -174,6 +174,7 @@ internal sealed class TableRun
                                : $"'{column.Name.Value}' is {column.Type} at the source and {there.Type} at the destination").ToArray();
         if (Spec.Kind == ReplicationKind.Logdel && destination.Columns.All(c => c.Name != Deleted || c.Type != "timestamp with time zone"))
             differences = [.. differences, $"'{Deleted}' (timestamp with time zone) is missing at the destination"];
+        differences = [.. differences, .. Spec.Key.Where(name => Columns.All(c => c.Name.Value != name)).Select(name => $"the source has no column '{name}' any more, which is of the key")];
         if (differences.Length > 0)
             throw new ColumnDriftException(Spec.Target, differences, "Change the destination's columns, or leave them out.");
     }

@@ -3,7 +3,7 @@ using Npgsql;
 namespace OmniPg.Mimeo;
 
 /// <summary>Sets one table up: what the source needs, then the destination with its first rows and indexes in one transaction.</summary>
-internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, ReplicationSpec spec, CreateOptions options, IProgress<CopyProgress>? progress)
+internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, SourcePools pools, ReplicationSpec spec, CreateOptions options, IProgress<CopyProgress>? progress)
 {
     // Not the server alone: other databases and stores of it may have a table of the same name.
     private const string Owner = "SELECT concat_ws(' ', 'OmniPg.Mimeo:', (SELECT system_identifier FROM pg_catalog.pg_control_system()), (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()), $1, $2)";
@@ -25,7 +25,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
                 if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
                     throw new ReplicationConflictException($"Destination '{spec.Target}' is managed already.", "Drop it from the configuration first.");
-                var (sourceId, source) = await SourceRegistry.OpenAsync(session, store, settings, spec.From).ConfigureAwait(false);
+                var (sourceId, source) = await SourceRegistry.OpenAsync(session, store, pools, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
                 var wanted = spec.HasQueue ? await MakeQueueAsync(session, store, source).ConfigureAwait(false)
                     : spec.Kind == ReplicationKind.Logical ? await MakeSlotAsync(session, store, source).ConfigureAwait(false) : spec;
@@ -93,8 +93,8 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
             if (existing is not null)
             {
                 run.RequireFit(existing);
-                if (key.Count > 0 && !await KeyedRows.MayUpsertAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false))
-                    await Followers.WarnAsync(run, existing).ConfigureAwait(false);
+                if (key.Count > 0 && await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false) == KeyedWay.Replace)
+                    await Followers.WarnAsync(run, existing, Followers.Always).ConfigureAwait(false);
             }
             else
             {
@@ -162,7 +162,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 await ChunkedLoad.DropAsync(session, spec.Target, _owner!).ConfigureAwait(false);
                 if (_queue is null && _slot is null)
                     return true;
-                var (_, source) = await SourceRegistry.OpenAsync(session, store, settings, spec.From).ConfigureAwait(false);
+                var (_, source) = await SourceRegistry.OpenAsync(session, store, pools, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
                 if (_slot is not null)
                     await SourceSlot.DropAsync(source, made).ConfigureAwait(false);

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OmniPg.Mimeo;
 
 /// <summary>One column of a relation.</summary>
@@ -9,6 +11,30 @@ internal sealed record ColumnInfo(PgIdentifier Name, string Type, bool IsBinaryS
 {
     /// <summary>The type without length or precision.</summary>
     public string BaseType => Type.IndexOf('(', StringComparison.Ordinal) is > 0 and var open ? Type[..open] + Type[(Type.IndexOf(')', StringComparison.Ordinal) + 1)..] : Type;
+
+    /// <summary>Whether a type holds fewer values than another one of the same name, for its length or precision.</summary>
+    public static bool IsNarrower(string here, string there)
+    {
+        var (own, other) = (Numbers(here), Numbers(there));
+        if (here == there || own.Length == 0 || other.Length == 0)
+            return here != there && own.Length > 0;
+        var (scale, otherScale) = (own.ElementAtOrDefault(1), other.ElementAtOrDefault(1));
+        return scale < otherScale || own[0] - scale < other[0] - otherScale;
+
+        // Types of extensions may have words there.
+        static int[] Numbers(string type) => type.IndexOf('(', StringComparison.Ordinal) is > 0 and var open
+            ? [.. type[(open + 1)..type.IndexOf(')', open)].Split(',').Select(n => int.TryParse(n, CultureInfo.InvariantCulture, out var number) ? number : 0)] : [];
+    }
+
+    /// <summary>The type that holds values of any length or precision: without one, <c>character</c> and <c>bit</c> have the length 1.</summary>
+    public string OpenType => Type.Contains('"', StringComparison.Ordinal) ? Type : BaseType switch
+    {
+        "character" => "bpchar",
+        "character[]" => "bpchar[]",
+        "bit" => "bit varying",
+        "bit[]" => "bit varying[]",
+        var type => type,
+    };
 }
 
 /// <summary>What the catalog says of a table or view, on either side.</summary>

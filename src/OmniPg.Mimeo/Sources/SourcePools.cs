@@ -3,21 +3,36 @@ using Npgsql;
 
 namespace OmniPg.Mimeo;
 
-/// <summary>Connections to sources by what is stored for them, kept open from one table to the next for as long as one call lasts.</summary>
-internal sealed class SourcePools : IAsyncDisposable
+/// <summary>The data sources of a client's sources: those that the options have, else one for each connection that is stored, kept from one call to the next.</summary>
+/// <remarks>
+/// A data source knows the server's types once it has asked for them. Its sessions end soon after their last work, so that a client that does nothing occupies none; nobody has to dispose of it.
+/// </remarks>
+internal sealed class SourcePools(MimeoOptions options)
 {
     // As many as the options could ask for: the server's own limit is the one that counts.
-    private const int Most = 64 * 65;
+    private const int MaxSessions = 64 * 65;
 
-    private readonly ConcurrentDictionary<string, Lazy<NpgsqlDataSource>> _pools = new(StringComparer.Ordinal);
+    private const int IdleSeconds = 5;
 
-    /// <summary>The data source of a connection string; it is not the caller's.</summary>
-    public NpgsqlDataSource Of(string connectionString) => _pools.GetOrAdd(connectionString, text => new Lazy<NpgsqlDataSource>(
-        () => NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(text) { MaxPoolSize = Most }))).Value;
+    private readonly ConcurrentDictionary<string, (string Text, Lazy<NpgsqlDataSource> Pool)> _stored = new(StringComparer.Ordinal);
 
-    public async ValueTask DisposeAsync()
+    /// <summary>The data source of the options for a source of this name; null for none.</summary>
+    public NpgsqlDataSource? Given(string name) => options.Sources.GetValueOrDefault(name);
+
+    /// <summary>The data source of a stored connection.</summary>
+    public NpgsqlDataSource Of(string name, string connectionString)
     {
-        foreach (var pool in _pools.Values.Where(p => p.IsValueCreated))
-            await pool.Value.DisposeAsync().ConfigureAwait(false);
+        var (text, pool) = _stored.GetOrAdd(name, _ => Entry());
+        if (text == connectionString)
+            return pool.Value;
+        // Who works with the former one goes on, and its sessions end behind him.
+        return _stored.AddOrUpdate(name, _ => Entry(), (_, known) => known.Text == connectionString ? known : Entry()).Pool.Value;
+
+        (string, Lazy<NpgsqlDataSource>) Entry() => (connectionString, new Lazy<NpgsqlDataSource>(() => NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            MaxPoolSize = MaxSessions, ConnectionIdleLifetime = IdleSeconds, ConnectionPruningInterval = 1,
+            // A session may have been another refresh's before.
+            NoResetOnClose = false,
+        })));
     }
 }

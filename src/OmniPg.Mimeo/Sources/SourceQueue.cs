@@ -10,6 +10,8 @@ internal sealed partial class SourceQueue
 {
     private const int Most = 99;
 
+    private const string Processed = "processed";
+
     private const string Missing =
         """
         SELECT 1, format('GRANT TRIGGER ON %I.%I TO %I;', n.nspname, c.relname, current_user)
@@ -37,6 +39,13 @@ internal sealed partial class SourceQueue
         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
         JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE pn.nspname = $1 AND p.proname = $2 AND t.tgparentid = 0
+        """;
+
+    // $1 schema, $2 name, $3 what the text should be, $4 number of the queue, whose comment says that this package has made it (TableSetup).
+    private const string Outdated =
+        """
+        SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = $1 AND p.proname = $2 AND p.pronargs = 0 AND p.prosrc <> $3 AND pg_catalog.pg_has_role(p.proowner, 'USAGE') AND starts_with(pg_catalog.obj_description($4, 'pg_class'), 'OmniPg.Mimeo: ')
         """;
 
     private readonly PgIdentifier _trigger;
@@ -133,35 +142,71 @@ internal sealed partial class SourceQueue
         var (table, queue) = await source.AskAsync(spec.Source, async at => (await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false), await RelationInfo.FindAsync(at, spec.Queue!.Value).ConfigureAwait(false)))
             .ConfigureAwait(false);
         // What is not there is told by the refresh.
-        if (table is null || queue is null || Added(spec, table, queue) is not { Count: > 0 })
+        if (table is null || queue is null || Added(spec, table, queue).Count == 0)
             return;
         await source.ChangeAsync(spec.Source, lockTimeout, async at =>
         {
             // Types are named with their schema then.
             await at.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
             var (now, had) = ((await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false))!, (await RelationInfo.FindAsync(at, spec.Queue!.Value).ConfigureAwait(false))!);
-            return await PlainStatements.ExecuteAsync(at.Connection, ColumnStatements(spec, now, had), at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
+            var added = Added(spec, now, had);
+            var own = Of(spec);
+            return await PlainStatements.ExecuteAsync(at.Connection, [.. AddStatements(spec, added), own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, now, had.Columns.Concat(added)))],
+                at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
         }).ConfigureAwait(false);
     }
 
-    /// <summary>What gives the queue of a logdel the columns that it lacks, and its trigger's function their values; empty for nothing.</summary>
+    /// <summary>Makes the trigger's function anew where it is not what this version makes for the columns that are there by now, in the transaction that takes the entries out.</summary>
+    /// <remarks>A function that the extension has made, or that another role owns, stays.</remarks>
+    public static async Task RenewFunctionAsync(TableRun run, RelationInfo queue)
+    {
+        var (spec, own) = (run.Spec, Of(run.Spec));
+        var body = own.BodyOf(spec, run.Relation, queue.Columns);
+        await run.Source.AskAsync(spec.Source, async at => await at.ScalarAsync(Outdated, PgParameter.Text(own.Function.Schema!.Value.Value), PgParameter.Text(own.Function.Name.Value), PgParameter.Text(body),
+                PgParameter.Of(queue.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) is null ? 0
+            : await PlainStatements.ExecuteAsync(at.Connection, [own.FunctionStatement("CREATE OR REPLACE", body)], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        if (Gone(spec, run.Relation, queue) is { Count: > 0 } gone)
+        {
+            run.Warnings.Add($"Source '{spec.Source}' has no column '{string.Join("', '", gone.Select(c => c.Name.Value))}' any more, which queue '{spec.Queue}' has: rows that are deleted from now on are kept without a value in it. "
+                + "The statements of the column drift take it away.");
+        }
+    }
+
+    /// <summary>What brings a queue and its trigger's function to the source's columns; empty for nothing.</summary>
     /// <param name="spec">The table.</param>
     /// <param name="table">The source.</param>
     /// <param name="queue">The queue.</param>
+    /// <remarks>The function first gets what it can fill, and no column goes before the function knows nothing of it: the application writes meanwhile.</remarks>
     public static IReadOnlyList<string> ColumnStatements(ReplicationSpec spec, RelationInfo table, RelationInfo queue)
     {
-        if (Added(spec, table, queue) is not { Count: > 0 } added)
+        var (added, gone) = (Added(spec, table, queue), Gone(spec, table, queue));
+        var retyped = queue.Columns.Where(q => table.Columns.FirstOrDefault(c => c.Name == q.Name) is { } there && there.OpenType != q.OpenType && IsQueued(spec, q)).Select(q => table.Columns.First(c => c.Name == q.Name)).ToArray();
+        if (added.Count + gone.Count + retyped.Length == 0)
             return [];
-        var columns = table.Pick(spec.Columns, spec.Target);
-        var key = columns.Where(c => spec.Key.Contains(c.Name.Value)).ToArray();
-        return [.. added.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ADD COLUMN {c.Name.Quoted} {c.Type}"), Of(spec).FunctionStatement(spec, columns, key, "CREATE OR REPLACE")];
+        var own = Of(spec);
+        return
+        [
+            .. AddStatements(spec, added), .. retyped.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ALTER COLUMN {c.Name.Quoted} TYPE {c.OpenType} USING {c.Name.Quoted}::{c.OpenType}"),
+            own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, table, queue.Columns.Except(gone).Concat(added))), .. gone.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} DROP COLUMN {c.Name.Quoted}"),
+        ];
     }
 
-    private static IReadOnlyList<ColumnInfo> Added(ReplicationSpec spec, RelationInfo table, RelationInfo queue) =>
-        [.. table.Columns.Where(c => (spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)) && queue.Columns.All(q => q.Name != c.Name))];
+    /// <summary>Columns of the queue of a logdel that the source does not have any more.</summary>
+    public static IReadOnlyList<ColumnInfo> Gone(ReplicationSpec spec, RelationInfo table, RelationInfo queue) =>
+        [.. queue.Columns.Where(q => IsQueued(spec, q) && table.Columns.All(c => c.Name != q.Name))];
 
-    private string FunctionStatement(ReplicationSpec spec, IReadOnlyList<ColumnInfo> columns, IReadOnlyList<ColumnInfo> key, string verb) =>
-        $"{verb} FUNCTION {Function.Quoted}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {PgLiteral.Quote(Body(spec, columns, key))}";
+    private static bool IsQueued(ReplicationSpec spec, ColumnInfo column) =>
+        spec.Key.Contains(column.Name.Value) || (spec.Kind == ReplicationKind.Logdel && column.Name != TableRun.Deleted && column.Name.Value != Processed);
+
+    private static IReadOnlyList<ColumnInfo> Added(ReplicationSpec spec, RelationInfo table, RelationInfo queue) => spec.Kind != ReplicationKind.Logdel || spec.Drift == DriftPolicy.Ignore ? []
+        : [.. table.Columns.Where(c => (spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)) && queue.Columns.All(q => q.Name != c.Name))];
+
+    private static IEnumerable<string> AddStatements(ReplicationSpec spec, IReadOnlyList<ColumnInfo> added) => added.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ADD COLUMN {c.Name.Quoted} {c.OpenType}");
+
+    private string BodyOf(ReplicationSpec spec, RelationInfo table, IEnumerable<ColumnInfo> queued) => new QueueFunction(Table, [.. queued.Select(c => c.Name)], table, spec).Body();
+
+    private string FunctionStatement(string verb, string body) =>
+        $"{verb} FUNCTION {Function.Quoted}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {PgLiteral.Quote(body)}";
 
     private static SourceQueue Of(ReplicationSpec spec)
     {
@@ -176,14 +221,15 @@ internal sealed partial class SourceQueue
     {
         var spec = run.Spec;
         var logdel = spec.Kind == ReplicationKind.Logdel;
-        var columns = logdel ? string.Concat(run.Columns.Select(c => $"{c.Name.Quoted} {c.Type}, ")) + $"{TableRun.Deleted.Quoted} timestamptz, " : string.Concat(key.Select(c => $"{c.Name.Quoted} {c.Type}, "));
+        var queued = logdel ? run.Columns : key;
+        var columns = string.Concat(queued.Select(c => $"{c.Name.Quoted} {c.OpenType}, ")) + (logdel ? $"{TableRun.Deleted.Quoted} timestamptz, " : "");
         List<string> statements =
         [
             $"CREATE SCHEMA IF NOT EXISTS {Table.Schema!.Value.Quoted}",
-            $"CREATE TABLE {Table.Quoted} ({columns}processed boolean)",
+            $"CREATE TABLE {Table.Quoted} ({columns}{Processed} boolean)",
             $"COMMENT ON TABLE {Table.Quoted} IS {PgLiteral.Quote(owner)}",
-            $"CREATE INDEX ON {Table.Quoted} ({List(key)})",
-            FunctionStatement(spec, run.Columns, key, "CREATE"),
+            $"CREATE INDEX ON {Table.Quoted} ({string.Join(", ", key.Select(k => k.Name.Quoted))})",
+            FunctionStatement("CREATE", BodyOf(spec with { Key = [.. key.Select(k => k.Name.Value)] }, run.Relation, queued)),
             $"REVOKE ALL ON FUNCTION {Function.Quoted}() FROM PUBLIC",
             $"CREATE TRIGGER {_trigger.Quoted} AFTER INSERT OR DELETE OR UPDATE ON {spec.Source.Quoted} FOR EACH ROW EXECUTE FUNCTION {Function.Quoted}()",
         ];
@@ -208,37 +254,6 @@ internal sealed partial class SourceQueue
         }
     }
 
-    // Rows are compared by their bytes: that works for every type and finds its operator in pg_catalog. An error in here would be one of the application. Columns
-    // that only the condition reads are not known, so with a condition any change counts; nor do values that the server computes when they are read stand in the row.
-    private string Body(ReplicationSpec spec, IReadOnlyList<ColumnInfo> columns, IReadOnlyList<ColumnInfo> key)
-    {
-        var some = spec.Columns.Count > 0 && spec.Condition is null && !columns.Any(c => c.IsGenerated);
-        var unchanged = some ? $"ROW({List(columns, "OLD.")})::record OPERATOR(pg_catalog.*=) ROW({List(columns, "NEW.")})::record" : "OLD OPERATOR(pg_catalog.*=) NEW";
-        var deleted = spec.Kind == ReplicationKind.Logdel
-            ? $"INSERT INTO {Table.Quoted} ({List(columns)}, {TableRun.Deleted.Quoted}) VALUES ({List(columns, "OLD.")}, pg_catalog.clock_timestamp());"
-            : $"INSERT INTO {Table.Quoted} ({List(key)}) VALUES ({List(key, "OLD.")});";
-        return $"""
-
-            BEGIN
-                IF TG_OP = 'DELETE' THEN
-                    {deleted}
-                    RETURN NULL;
-                END IF;
-                IF TG_OP = 'UPDATE' THEN
-                    IF {unchanged} THEN
-                        RETURN NULL;
-                    END IF;
-                    IF ROW({List(key, "OLD.")})::record OPERATOR(pg_catalog.*<>) ROW({List(key, "NEW.")})::record THEN
-                        INSERT INTO {Table.Quoted} ({List(key)}) VALUES ({List(key, "OLD.")});
-                    END IF;
-                END IF;
-                INSERT INTO {Table.Quoted} ({List(key)}) VALUES ({List(key, "NEW.")});
-                RETURN NULL;
-            END
-
-            """;
-    }
-
     private static async Task DropLeftAsync(TableRun run, string owner)
     {
         var left = await run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
@@ -257,8 +272,6 @@ internal sealed partial class SourceQueue
             }
         }
     }
-
-    private static string List(IEnumerable<ColumnInfo> columns, string before = "") => string.Join(", ", columns.Select(c => before + c.Name.Quoted));
 
     [GeneratedRegex("_q([0-9]{2})?$")]
     private static partial Regex Number();

@@ -39,15 +39,13 @@ internal static class SourceRegistry
     /// <summary>Connects to a source by the name or number that it is stored under, or by the data source that the options have for it.</summary>
     /// <param name="session">The destination.</param>
     /// <param name="store">Where the configuration is.</param>
-    /// <param name="options">Data sources of the caller.</param>
+    /// <param name="pools">Data sources of the client.</param>
     /// <param name="name">The source.</param>
-    /// <param name="pools">Connections that outlive this session; null ends them with it.</param>
     /// <exception cref="SourceSettingException">What is stored cannot be used by the driver, and the options have nothing in its place.</exception>
-    public static async Task<(int Id, SourceSession Session)> OpenAsync(PgSession session, MimeoStore store, MimeoOptions options, string name, SourcePools? pools = null)
+    public static async Task<(int Id, SourceSession Session)> OpenAsync(PgSession session, MimeoStore store, SourcePools pools, string name)
     {
         var (id, connection) = await FindAsync(session, store, name).ConfigureAwait(false);
-        var given = options.Sources.GetValueOrDefault(name) ?? pools?.Of(StringOf(name, connection));
-        return (id, await SourceSession.OpenAsync(name, given, given is null ? StringOf(name, connection) : "", session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false));
+        return (id, await SourceSession.OpenAsync(name, pools.Given(name) ?? pools.Of(name, StringOf(name, connection)), session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false));
     }
 
     private static string StringOf(string name, (string Server, string User, string? Password) connection)

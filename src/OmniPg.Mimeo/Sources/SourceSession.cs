@@ -42,10 +42,10 @@ internal sealed class SourceSession : IAsyncDisposable
         """;
 
     private readonly NpgsqlDataSource _dataSource;
-    private readonly NpgsqlDataSource? _owned;
     private NpgsqlTransaction? _transaction;
+    private bool _hasAnswered;
 
-    private SourceSession(string name, NpgsqlDataSource dataSource, NpgsqlDataSource? owned, PgSession session) => (Name, _dataSource, _owned, Session) = (name, dataSource, owned, session);
+    private SourceSession(string name, NpgsqlDataSource dataSource, PgSession session) => (Name, _dataSource, Session) = (name, dataSource, session);
 
     /// <summary>Name of the source, for messages.</summary>
     public string Name { get; }
@@ -58,38 +58,22 @@ internal sealed class SourceSession : IAsyncDisposable
     /// <summary>What was open before the snapshot; null where no table asks for it.</summary>
     public OpenTransactions? Open { get; private set; }
 
+    /// <summary>Another connection to the same source; it ends before this one.</summary>
+    public Task<SourceSession> AnotherAsync(CancellationToken cancellationToken) => OpenAsync(Name, _dataSource, Session.CommandTimeoutSeconds, cancellationToken);
+
     /// <summary>Connects; nothing is read yet.</summary>
     /// <param name="name">Name of the source.</param>
-    /// <param name="dataSource">The caller's data source; null makes one of <paramref name="connectionString"/>.</param>
-    /// <param name="connectionString">As stored.</param>
+    /// <param name="dataSource">Its data source.</param>
     /// <param name="seconds">Limit of a statement that reads catalogs.</param>
     /// <param name="cancellationToken">Cancels all of it.</param>
-    public static async Task<SourceSession> OpenAsync(string name, NpgsqlDataSource? dataSource, string connectionString, int seconds, CancellationToken cancellationToken)
-    {
-        var owned = dataSource is null ? NpgsqlDataSource.Create(connectionString) : null;
-        try
-        {
-            return await ConnectAsync(name, dataSource ?? owned!, owned, seconds, cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            if (owned is not null)
-                await owned.DisposeAsync().ConfigureAwait(false);
-            throw;
-        }
-    }
-
-    /// <summary>Another connection to the same source; it ends before this one.</summary>
-    public Task<SourceSession> AnotherAsync(CancellationToken cancellationToken) => ConnectAsync(Name, _dataSource, null, Session.CommandTimeoutSeconds, cancellationToken);
-
-    private static async Task<SourceSession> ConnectAsync(string name, NpgsqlDataSource dataSource, NpgsqlDataSource? owned, int seconds, CancellationToken cancellationToken)
+    public static async Task<SourceSession> OpenAsync(string name, NpgsqlDataSource dataSource, int seconds, CancellationToken cancellationToken)
     {
         try
         {
             using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
             var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             outside.Complete();
-            return new SourceSession(name, dataSource, owned, new PgSession(connection, seconds, cancellationToken));
+            return new SourceSession(name, dataSource, new PgSession(connection, seconds, cancellationToken));
         }
         // src/backend/utils/init/postinit.c, CheckMyDatabase: the role is known, but may not use the database.
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
@@ -199,7 +183,21 @@ internal sealed class SourceSession : IAsyncDisposable
     {
         try
         {
-            return await ask(Session).ConfigureAwait(false);
+            try
+            {
+                return Answered(await ask(Session).ConfigureAwait(false));
+            }
+            // A pool does not see that the server has ended a session that did nothing: who asks it first does.
+            catch (NpgsqlException) when (!_hasAnswered && Session.Connection.State != System.Data.ConnectionState.Open)
+            {
+                await Session.Connection.CloseAsync().ConfigureAwait(false);
+                using (var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled))
+                {
+                    await Session.Connection.OpenAsync(Session.CancellationToken).ConfigureAwait(false);
+                    outside.Complete();
+                }
+                return Answered(await ask(Session).ConfigureAwait(false));
+            }
         }
         catch (NpgsqlException error)
         {
@@ -212,12 +210,16 @@ internal sealed class SourceSession : IAsyncDisposable
         }
     }
 
+    private T Answered<T>(T answer)
+    {
+        _hasAnswered = true;
+        return answer;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await EndAsync().ConfigureAwait(false);
         await Session.Connection.DisposeAsync().ConfigureAwait(false);
-        if (_owned is not null)
-            await _owned.DisposeAsync().ConfigureAwait(false);
     }
 }
 

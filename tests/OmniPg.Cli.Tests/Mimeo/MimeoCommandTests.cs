@@ -236,8 +236,8 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         drift.Output.Should().StartWith(
             """
             public.orders\tmore\tmissing here\tinteger\t\tthe destination\tALTER TABLE "public"."orders" ADD COLUMN "more" integer;
-            public.orders\t\tmissing in the queue\t\t\tsource erp\tALTER TABLE "omnipg_mimeo"."public_orders_q" ADD COLUMN "more" integer;
-            public.orders\t\tmissing in the queue\t\t\tsource erp\tCREATE OR REPLACE FUNCTION "omnipg_mimeo"."public_orders_mimeo_queue"()
+            public.orders\t\tin the queue\t\t\tsource erp\tALTER TABLE "omnipg_mimeo"."public_orders_q" ADD COLUMN "more" integer;
+            public.orders\t\tin the queue\t\t\tsource erp\tCREATE OR REPLACE FUNCTION "omnipg_mimeo"."public_orders_mimeo_queue"()
             """.Replace("\\t", "\t", StringComparison.Ordinal));
         json.EnumerateArray().Select(d => $"{d.GetProperty("column")} {d.GetProperty("source")}").Should().Equal("more ", " erp", " erp");
         missing.ExitCode.Should().Be(2);

@@ -191,6 +191,12 @@ public sealed class ComparisonTests(PgClusterFixture fixture)
 
         found.Rows.Should().Equal(new RowDifference("(2)", RowDifferenceKind.OtherValues));
         found.Warnings.Should().Equal("'n' is numeric(8,2) at the source and numeric(8,1) at the destination: values that do not fit stay different. Give it the source's type.");
+        var drift = (await mimeo.Client.FindDriftAsync(QualifiedName.Parse("public.t"), TestContext.Current.CancellationToken)).Columns.Single();
+        drift.Should().Be(new ColumnDrift("n", ColumnDriftKind.NarrowerHere, "numeric(8,2)", "numeric(8,1)", "ALTER TABLE \"public\".\"t\" ALTER COLUMN \"n\" TYPE numeric(8,2) USING \"n\"::numeric(8,2);"));
+        await mimeo.Databases.AtDestinationAsync(drift.Statement!);
+        await mimeo.Client.RepairAsync(QualifiedName.Parse("public.t"), cancellationToken: TestContext.Current.CancellationToken);
+        (await CompareAsync(mimeo)).IsEqual.Should().BeTrue();
+        (await mimeo.Client.FindDriftAsync(QualifiedName.Parse("public.t"), TestContext.Current.CancellationToken)).HasDrift.Should().BeFalse();
     }
 
     [Fact]

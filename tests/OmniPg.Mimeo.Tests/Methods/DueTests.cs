@@ -30,7 +30,7 @@ public sealed class DueTests(PgClusterFixture fixture)
     }
 
     [Fact]
-    public async Task Tables_that_are_due_share_the_sessions_of_their_source_and_leave_none_behind()
+    public async Task Tables_that_are_due_share_the_sessions_of_their_source_and_leave_none_for_long()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
         await mimeo.Databases.AtSourceAsync("CREATE VIEW session AS SELECT pg_backend_pid() AS pid");

@@ -54,6 +54,30 @@ public sealed class PoolTests(PgClusterFixture fixture)
         (await databases.DestinationAsync<long>("SELECT count(*) FROM pg_class WHERE relname LIKE 'large%'")).Should().Be(0);
     }
 
+    [Fact]
+    public async Task A_stored_connection_serves_one_refresh_after_another_and_one_that_its_server_has_ended_is_made_anew()
+    {
+        await using var databases = await TwoDatabases.CreateAsync(fixture.Cluster);
+        const string Ours = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'omnipg mimeo'";
+        await databases.AtSourceAsync("CREATE VIEW session AS SELECT pg_backend_pid() AS pid");
+        var client = await ClientAsync(databases.Destination.DataSource, databases.Source.ConnectionString);
+        var table = QualifiedName.Parse("public.session");
+        await client.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Table, From = "erp", Source = table }, cancellationToken: TestContext.Current.CancellationToken);
+
+        var first = await RefreshedAsync();
+        (await RefreshedAsync()).Should().Be(first);
+        await databases.SourceAsync<bool>($"SELECT coalesce(bool_and(pg_terminate_backend(pid, 10000)), true) {Ours}");
+        (await RefreshedAsync()).Should().NotBe(first);
+
+        await Eventually.TrueAsync(async () => await databases.SourceAsync<long>($"SELECT count(*) {Ours}") == 0, "no session is left", cancellationToken: TestContext.Current.CancellationToken);
+
+        async Task<int> RefreshedAsync()
+        {
+            await client.RefreshAsync(table, cancellationToken: TestContext.Current.CancellationToken);
+            return await databases.DestinationAsync<int>("SELECT pid FROM session");
+        }
+    }
+
     private static NpgsqlDataSource Small(TestDatabase database, int sessions, int seconds) =>
         NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { MaxPoolSize = sessions, Timeout = seconds }.ConnectionString);
 

@@ -70,7 +70,8 @@ public sealed class StandbyTests(PgClusterFixture fixture)
         var options = new MimeoOptions();
         var seen = await new MimeoDatabase(mimeo.Databases.Destination.DataSource, options).RunAsync("look at the bound", async (session, store) =>
         {
-            await using var there = await SourceSession.OpenAsync("standby", null, standby.GetConnectionString(source.Name), 30, TestContext.Current.CancellationToken);
+            await using var at = Npgsql.NpgsqlDataSource.Create(standby.GetConnectionString(source.Name));
+            await using var there = await SourceSession.OpenAsync("standby", at, 30, TestContext.Current.CancellationToken);
             await there.TakeSnapshotAsync(options.LockTimeout, timed);
             await standby.ExecuteAsync("SELECT pg_wal_replay_resume()", TestContext.Current.CancellationToken);
             await CaughtUpAsync();
