@@ -73,7 +73,7 @@ public sealed class MimeoClient : IMimeo
         RequireSense(spec);
         options = OptionsCheck.Require(options ?? new CreateOptions());
         return _record.CreateAsync(
-            spec, cancellation => ExplainAsync(spec.Target, "create it", () => new TableSetup(_database, _options, _pools, spec, options, progress).RunAsync(cancellation)), cancellationToken);
+            spec, cancellation => MimeoDatabase.NamingAsync(spec.Target, "create it", () => new TableSetup(_database, _options, _pools, spec, options, progress).RunAsync(cancellation)), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -159,11 +159,11 @@ public sealed class MimeoClient : IMimeo
     private Task<T> CompareAsync<T>(QualifiedName destination, string verb, TimeSpan lockWait, Func<ReplicationSpec, string?> refuse, Func<TableRun, Task<T>> work, CancellationToken cancellationToken)
     {
         var name = SpecTable.Text(destination);
-        return ExplainAsync(destination, $"{verb} it", () => RunAsync($"{verb} '{destination}'", async (session, store) =>
+        return MimeoDatabase.NamingAsync(destination, $"{verb} it", () => RunAsync($"{verb} '{destination}'", async (session, store) =>
         {
-            if (!await RefreshRun.LockAsync(session, name, lockWait).ConfigureAwait(false))
+            if (!await SpecTable.TryLockAsync(session, name, lockWait).ConfigureAwait(false))
                 throw new MimeoLockException(destination, $"{verb} it, for a refresh of it is running", null);
-            await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
+            await CopySettings.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
             if (refuse(spec) is { } why)
                 throw new ArgumentException($"'{destination}' ({spec.Kind}) {why}.", nameof(destination));
@@ -179,7 +179,7 @@ public sealed class MimeoClient : IMimeo
     public Task<ReplicationSpec> UpdateAsync(ReplicationSpec spec, CancellationToken cancellationToken = default)
     {
         RequireSense(spec, isManaged: true);
-        return ExplainAsync(spec.Target, "change it", () => RunAsync($"change '{spec.Target}'", async (session, store) =>
+        return MimeoDatabase.NamingAsync(spec.Target, "change it", () => RunAsync($"change '{spec.Target}'", async (session, store) =>
         {
             await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
             var stored = await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(spec.Target));
@@ -266,7 +266,7 @@ public sealed class MimeoClient : IMimeo
         _ = SpecTable.Text(destination);
         if (!Enum.IsDefined(sourceCleanup))
             throw new ArgumentOutOfRangeException(nameof(sourceCleanup));
-        return ExplainAsync(destination, "drop it", () => RunAsync($"drop '{destination}'", async (session, store) =>
+        return MimeoDatabase.NamingAsync(destination, "drop it", () => RunAsync($"drop '{destination}'", async (session, store) =>
         {
             await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(destination))).ConfigureAwait(false);
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(destination));
@@ -301,7 +301,7 @@ public sealed class MimeoClient : IMimeo
         _database.Forget();
         try
         {
-            return await ExplainAsync(QualifiedName.Create(_options.Schema, "refresh_config"), "move the configuration", () => _database.ExclusivelyAsync(operation, move, cancellationToken)).ConfigureAwait(false);
+            return await MimeoDatabase.NamingAsync(QualifiedName.Create(_options.Schema, "refresh_config"), "move the configuration", () => _database.ExclusivelyAsync(operation, move, cancellationToken)).ConfigureAwait(false);
         }
         finally
         {
@@ -313,7 +313,7 @@ public sealed class MimeoClient : IMimeo
         string operation, IReadOnlyList<QualifiedName> destinations, RefreshOptions options, IProgress<CopyProgress>? progress, CancellationToken cancellationToken,
         bool isGroup = false)
     {
-        var known = await ExplainAsync(destinations[0], "find it", () => RunAsync(operation, async (session, store) =>
+        var known = await MimeoDatabase.NamingAsync(destinations[0], "find it", () => RunAsync(operation, async (session, store) =>
         {
             var specs = new List<ReplicationSpec>();
             foreach (var destination in destinations)
@@ -326,7 +326,7 @@ public sealed class MimeoClient : IMimeo
     private Task<IReadOnlyList<RefreshResult>> RefreshKnownAsync(
         string operation, List<ReplicationSpec> known, RefreshOptions options, IProgress<CopyProgress>? progress, bool isGroup, CancellationToken cancellationToken)
     {
-        return _record.RefreshAsync(known, cancellation => isGroup ? RefreshEachAsync(cancellation) : ExplainAsync(known[0].Target, "refresh it", () => RefreshEachAsync(cancellation)), cancellationToken);
+        return _record.RefreshAsync(known, cancellation => isGroup ? RefreshEachAsync(cancellation) : MimeoDatabase.NamingAsync(known[0].Target, "refresh it", () => RefreshEachAsync(cancellation)), cancellationToken);
 
         Task<IReadOnlyList<RefreshResult>> RefreshEachAsync(CancellationToken cancellation) => _database.RunEachAsync(
             operation, (session, store) => new RefreshRun(_database, _options, _pools, _time, options, isGroup, progress).RunAsync(session, store, known), cancellation);
@@ -366,24 +366,7 @@ public sealed class MimeoClient : IMimeo
         _database.RunAsync(operation, async (session, store) =>
         {
             store.Require(_database.Name);
-            await SourceSession.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
+            await CopySettings.AgreeAsync(session, _options.LockTimeout).ConfigureAwait(false);
             return await work(session, store).ConfigureAwait(false);
         }, cancellationToken);
-
-    /// <summary>Names the table in what a lock or a dependent object stopped.</summary>
-    internal static async Task<T> ExplainAsync<T>(QualifiedName relation, string operation, Func<Task<T>> work)
-    {
-        try
-        {
-            return await work().ConfigureAwait(false);
-        }
-        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
-        {
-            throw new MimeoLockException(relation, operation, error);
-        }
-        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.DependentObjectsStillExist)
-        {
-            throw new DependentObjectsException(relation, error);
-        }
-    }
 }

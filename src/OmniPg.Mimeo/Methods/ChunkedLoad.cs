@@ -135,7 +135,7 @@ internal sealed class ChunkedLoad
         var session = _database.On(connection, cancellationToken);
         return await session.InTransactionAsync(async () =>
         {
-            await SourceSession.AgreeAsync(session, _run.Options.LockTimeout).ConfigureAwait(false);
+            await CopySettings.AgreeAsync(session, _run.Options.LockTimeout).ConfigureAwait(false);
             return await work(session).ConfigureAwait(false);
         }).ConfigureAwait(false);
     }

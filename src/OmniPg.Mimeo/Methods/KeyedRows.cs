@@ -87,9 +87,9 @@ internal static class KeyedRows
     {
         var session = run.Destination.Unlimited;
         var way = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
-        if (way != KeyedWay.Replace)
+        if (way != Way.Replace)
         {
-            if (way == KeyedWay.Update)
+            if (way == Way.Update)
             {
                 await UpsertAsync(run, table, written, flag).ConfigureAwait(false);
                 return;
@@ -106,7 +106,7 @@ internal static class KeyedRows
                 await session.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_rows").ConfigureAwait(false);
             }
         }
-        await Followers.WarnAsync(run, table, way == KeyedWay.Replace ? Followers.Always : "for two of them have exchanged the values of a further unique index").ConfigureAwait(false);
+        await Followers.WarnAsync(run, table, way == Way.Replace ? Followers.Always : "for two of them have exchanged the values of a further unique index").ConfigureAwait(false);
         await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)}").ConfigureAwait(false);
         await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}").ConfigureAwait(false);
     }
@@ -130,7 +130,7 @@ internal static class KeyedRows
 
     /// <summary>How changed rows come into a table.</summary>
     /// <remarks>An identity column may be written by INSERT, which has to say so, and by UPDATE never. A deferrable index finds no row to update, nor may one be there for the same columns.</remarks>
-    public static async Task<KeyedWay> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
+    public static async Task<Way> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
     {
         var (mayUpdate, isAlone) = await run.Destination.RowAsync(
             """
@@ -142,19 +142,19 @@ internal static class KeyedRows
                 FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)) i (indimmediate, same)
             """,
             row => (row.GetBoolean(0), row.GetBoolean(1)), PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false);
-        return !mayUpdate ? KeyedWay.Replace : isAlone ? KeyedWay.Update : KeyedWay.UpdateOrReplace;
+        return !mayUpdate ? Way.Replace : isAlone ? Way.Update : Way.UpdateOrReplace;
     }
-}
 
-/// <summary>How changed rows come into a table.</summary>
-internal enum KeyedWay
-{
-    /// <summary>Where they stand; unchanged ones are left alone.</summary>
-    Update,
+    /// <summary>How changed rows come into a table.</summary>
+    public enum Way
+    {
+        /// <summary>Where they stand; unchanged ones are left alone.</summary>
+        Update,
 
-    /// <summary>The same; but where two rows exchange the values of a further unique index, which no update does one row after the other, all are deleted and inserted.</summary>
-    UpdateOrReplace,
+        /// <summary>The same; but where two rows exchange the values of a further unique index, which no update does one row after the other, all are deleted and inserted.</summary>
+        UpdateOrReplace,
 
-    /// <summary>They are deleted and inserted.</summary>
-    Replace,
+        /// <summary>They are deleted and inserted.</summary>
+        Replace,
+    }
 }

@@ -44,7 +44,7 @@ internal static class ConfigurationMove
         var tables = await session.RowsAsync($"SELECT dest_table FROM {from.Quoted}.refresh_config ORDER BY 1", row => SpecTable.Name(row.GetString(0))).ConfigureAwait(false);
         foreach (var table in tables)
         {
-            if (!await RefreshRun.LockAsync(session, SpecTable.Text(table), TimeSpan.Zero).ConfigureAwait(false))
+            if (!await SpecTable.TryLockAsync(session, SpecTable.Text(table), TimeSpan.Zero).ConfigureAwait(false))
                 throw new MimeoLockException(table, "move its configuration, for a refresh of it is running", null);
         }
         var sources = 0;

@@ -43,7 +43,7 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
     public Task<T> ExclusivelyAsync<T>(string operation, Func<PgSession, MimeoStore, Task<T>> work, CancellationToken cancellationToken) => RunEachAsync(
         operation, (session, _) => SchemaInstall.RunAsync(session, InstallLock, options.LockTimeout, async () =>
         {
-            await SourceSession.AgreeAsync(session, options.LockTimeout).ConfigureAwait(false);
+            await CopySettings.AgreeAsync(session, options.LockTimeout).ConfigureAwait(false);
             // Whoever had the lock before may have moved what was found.
             return await work(session, (await FindAsync(session).ConfigureAwait(false)).Require(Name)).ConfigureAwait(false);
         }), cancellationToken);
@@ -87,6 +87,23 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
     {
         if (store.IsExtension && !(await FindAsync(session).ConfigureAwait(false)).IsExtension)
             throw new ReplicationConflictException("The configuration has moved out of the extension meanwhile.", "Try again.");
+    }
+
+    /// <summary>Names the table in what a lock or a dependent object stopped.</summary>
+    public static async Task<T> NamingAsync<T>(QualifiedName relation, string operation, Func<Task<T>> work)
+    {
+        try
+        {
+            return await work().ConfigureAwait(false);
+        }
+        catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected)
+        {
+            throw new MimeoLockException(relation, operation, error);
+        }
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.DependentObjectsStillExist)
+        {
+            throw new DependentObjectsException(relation, error);
+        }
     }
 
     private static string Read(string name)

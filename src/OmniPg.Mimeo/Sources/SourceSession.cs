@@ -7,16 +7,6 @@ namespace OmniPg.Mimeo;
 /// <summary>A source during one refresh: a connection whose one transaction reads catalogs and rows from the same snapshot.</summary>
 internal sealed class SourceSession : IAsyncDisposable
 {
-    /// <summary>What both ends of a copy have to agree on, for the length of their transactions; and that a commit is durable before the other side forgets. $1 longest wait for a lock in ms.</summary>
-    private const string CopySettings =
-        """
-        SELECT pg_catalog.set_config('lock_timeout', $1, true), pg_catalog.set_config('client_encoding', 'UTF8', true), pg_catalog.set_config('DateStyle', 'ISO, YMD', true),
-            pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('extra_float_digits', '3', true), pg_catalog.set_config('bytea_output', 'hex', true),
-            pg_catalog.set_config('lc_monetary', 'C', true), pg_catalog.set_config('statement_timeout', '0', true),
-            pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('synchronous_commit',
-                CASE pg_catalog.current_setting('synchronous_commit') WHEN 'off' THEN 'local' ELSE pg_catalog.current_setting('synchronous_commit') END, true)
-        """;
-
     // Kinds that LOCK TABLE takes, where the role may: what it may not read is told with the GRANT later.
     private const string Lockable =
         """
@@ -89,10 +79,6 @@ internal sealed class SourceSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Brings a transaction of a copy, on either side, to the settings of both.</summary>
-    public static Task AgreeAsync(PgSession session, TimeSpan lockTimeout) =>
-        session.ScalarAsync(CopySettings, PgParameter.Text(((long)lockTimeout.TotalMilliseconds).ToString(CultureInfo.InvariantCulture)));
-
     /// <summary>Takes the snapshot that everything from now on is read from. Row security must not hide rows silently: it makes the copy fail.</summary>
     /// <remarks>
     /// The tables are locked before the snapshot is taken: one that is rewritten in between (ALTER TABLE, TRUNCATE) has no rows that an older snapshot sees.
@@ -124,7 +110,7 @@ internal sealed class SourceSession : IAsyncDisposable
             await AskAsync(table, source => source.Unlimited.ExecuteAsync($"LOCK TABLE {table.Quoted} IN ACCESS SHARE MODE")).ConfigureAwait(false);
         await AskAsync(specs[0].Source, async source =>
         {
-            await AgreeAsync(source, lockTimeout).ConfigureAwait(false);
+            await CopySettings.AgreeAsync(source, lockTimeout).ConfigureAwait(false);
             return true;
         }).ConfigureAwait(false);
     }
@@ -136,7 +122,7 @@ internal sealed class SourceSession : IAsyncDisposable
         await source.ExecuteAsync($"SET TRANSACTION SNAPSHOT {PgLiteral.Quote(snapshot)}").ConfigureAwait(false);
         await source.ExecuteAsync("SET TRANSACTION READ ONLY").ConfigureAwait(false);
         await source.ExecuteAsync("SET LOCAL row_security = off").ConfigureAwait(false);
-        await AgreeAsync(source, lockTimeout).ConfigureAwait(false);
+        await CopySettings.AgreeAsync(source, lockTimeout).ConfigureAwait(false);
         return true;
     });
 
@@ -221,10 +207,10 @@ internal sealed class SourceSession : IAsyncDisposable
         await EndAsync().ConfigureAwait(false);
         await Session.Connection.DisposeAsync().ConfigureAwait(false);
     }
-}
 
-/// <summary>Transactions that were open at a source.</summary>
-/// <param name="Unknown">Why they are not known; null where they are.</param>
-/// <param name="Oldest">When the oldest one began; null where there is none.</param>
-/// <param name="Prepared">When the oldest one that waits for COMMIT PREPARED was prepared; null where none does.</param>
-internal sealed record OpenTransactions(string? Unknown, DateTimeOffset? Oldest, DateTimeOffset? Prepared);
+    /// <summary>Transactions that were open at a source.</summary>
+    /// <param name="Unknown">Why they are not known; null where they are.</param>
+    /// <param name="Oldest">When the oldest one began; null where there is none.</param>
+    /// <param name="Prepared">When the oldest one that waits for COMMIT PREPARED was prepared; null where none does.</param>
+    public sealed record OpenTransactions(string? Unknown, DateTimeOffset? Oldest, DateTimeOffset? Prepared);
+}

@@ -21,7 +21,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
             return await database.RunAsync($"create '{spec.Target}'", async (session, store) =>
             {
                 store.Require(database.Name);
-                await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
                 if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
                     throw new ReplicationConflictException($"Destination '{spec.Target}' is managed already.", "Drop it from the configuration first.");
@@ -93,7 +93,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
             if (existing is not null)
             {
                 run.RequireFit(existing);
-                if (key.Count > 0 && await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false) == KeyedWay.Replace)
+                if (key.Count > 0 && await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false) == KeyedRows.Way.Replace)
                     await Followers.WarnAsync(run, existing, Followers.Always).ConfigureAwait(false);
             }
             else
@@ -104,7 +104,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         if (options.Owner is { } owner && existing is null)
             await TableOwner.GiveAsync(session, wanted, owner).ConfigureAwait(false);
         var pulled = options.PullData && existing is null;
-        await SpecTable.InsertAsync(session, store, wanted, sourceId, key).ConfigureAwait(false);
+        await SpecTable.InsertAsync(session, store, wanted, sourceId, [.. key.Select(k => (k.Name.Value, k.Type))]).ConfigureAwait(false);
         await database.RequireUnmovedAsync(session, store).ConfigureAwait(false);
         if (wanted.Cursor is not null)
             await new CursorMethod(run).StoreFirstAsync(filled: pulled).ConfigureAwait(false);
@@ -155,7 +155,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         {
             await database.RunAsync($"clean up after '{spec.Target}'", async (session, store) =>
             {
-                await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
                 if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
                     return false;
@@ -183,4 +183,41 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
 
     private Task<TableRun> BeginAsync(PgSession session, MimeoStore store, SourceSession source, ReplicationSpec wanted) =>
         TableRun.BeginAsync(wanted, store, session, source, settings, database.DataSource, progress, _warnings);
+
+    /// <summary>Gives what a set-up makes to another role.</summary>
+    private static class TableOwner
+    {
+        // $1 the role, $2 the schema. Since 16 a member may be one that must not take the role on.
+        private const string Missing =
+            """
+            WITH given AS (SELECT (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1) AS oid)
+            SELECT 1, format('CREATE ROLE %I;', $1) FROM given WHERE oid IS NULL
+            UNION ALL
+            SELECT 2, format('GRANT %I TO %I;', $1, current_user) FROM given WHERE oid IS NOT NULL AND NOT (pg_catalog.pg_has_role(oid, 'USAGE')
+                AND pg_catalog.pg_has_role(oid, CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END))
+            UNION ALL
+            SELECT 3, format('GRANT CREATE ON SCHEMA %I TO %I;', n.nspname, $1) FROM given g JOIN pg_catalog.pg_namespace n ON n.nspname = $2
+                WHERE g.oid IS NOT NULL AND NOT pg_catalog.has_schema_privilege(g.oid, n.oid, 'CREATE')
+            ORDER BY 1
+            """;
+
+        /// <summary>Refuses a role that nothing can be given to, before anything is read.</summary>
+        /// <exception cref="MimeoPermissionException">With the statements that mend it.</exception>
+        public static async Task RequireAsync(PgSession session, string server, QualifiedName table, string owner)
+        {
+            var missing = await session.RowsAsync(Missing, row => row.GetString(1), PgParameter.Text(owner), PgParameter.Text(table.Schema!.Value.Value)).ConfigureAwait(false);
+            if (missing.Count > 0)
+                throw new MimeoPermissionException(server, $"give '{table}' to role '{owner}'", string.Join(' ', missing), null);
+        }
+
+        /// <summary>Gives it.</summary>
+        public static async Task GiveAsync(PgSession session, ReplicationSpec spec, string owner)
+        {
+            var snapshot = spec.Kind == ReplicationKind.Snapshot;
+            foreach (var table in snapshot ? (QualifiedName[])[SnapshotMethod.Table(spec.Target, 1), SnapshotMethod.Table(spec.Target, 2)] : [spec.Target])
+                await session.ExecuteAsync($"ALTER TABLE {table.Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}").ConfigureAwait(false);
+            if (snapshot)
+                await session.ExecuteAsync($"ALTER VIEW {spec.Target.Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}").ConfigureAwait(false);
+        }
+    }
 }

@@ -52,11 +52,11 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 waiting = true;
                 foreach (var table in known.Select(k => SpecTable.Text(k.Target)).Order(StringComparer.Ordinal))
                 {
-                    if (!await LockAsync(session, table, options.LockWait).ConfigureAwait(false))
+                    if (!await SpecTable.TryLockAsync(session, table, options.LockWait).ConfigureAwait(false))
                         return [.. known.Select(k => Result(k, RefreshStatus.SkippedLocked))];
                 }
                 waiting = false;
-                await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
                 // Under the lock: another one may have changed them meanwhile.
                 var specs = new List<ReplicationSpec>();
                 foreach (var table in known)
@@ -125,7 +125,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         }
         var results = new List<RefreshResult>();
         foreach (var spec in specs)
-            results.Add(await MimeoClient.ExplainAsync(spec.Target, "refresh it", () => LoadOneAsync(session, store, spec, _sources[spec.From], null)).ConfigureAwait(false));
+            results.Add(await MimeoDatabase.NamingAsync(spec.Target, "refresh it", () => LoadOneAsync(session, store, spec, _sources[spec.From], null)).ConfigureAwait(false));
         await ShowGroupAsync(session).ConfigureAwait(false);
         return results;
     }
@@ -145,7 +145,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
             {
                 await session.ExecuteAsync(wait).ConfigureAwait(false);
                 for (; shown < order.Count; shown++)
-                    await MimeoClient.ExplainAsync(order[shown], "show its new rows", () => SnapshotMethod.ShowAsync(session, order[shown], _loads[order[shown]])).ConfigureAwait(false);
+                    await MimeoDatabase.NamingAsync(order[shown], "show its new rows", () => SnapshotMethod.ShowAsync(session, order[shown], _loads[order[shown]])).ConfigureAwait(false);
                 break;
             }
             catch (MimeoLockException) when (attempt < settings.SwapTries)
@@ -247,7 +247,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 await older.WaitAsync(session, view, settings.LockTimeout, time).ConfigureAwait(false);
                 isShown = await session.InTransactionAsync(async () =>
                 {
-                    await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                    await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
                     var store = await database.GetTargetAsync(session).ConfigureAwait(false);
                     var done = await SnapshotMethod.ShowAsync(session, view, load).ConfigureAwait(false);
                     if (done)
@@ -267,7 +267,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         {
             await session.InTransactionAsync(async () =>
             {
-                await SourceSession.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(view))).ConfigureAwait(false);
                 return await SnapshotMethod.EmptyAsync(session, view, load).ConfigureAwait(false);
             }).ConfigureAwait(false);
@@ -286,19 +286,6 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         if (known != token || (PgServerVersion.Of(source.Session.Connection).Major < 15 && skips >= SkipsBefore15))
             return false;
         await SpecTable.StoreTokenAsync(session, store, spec.Target, token, skips + 1).ConfigureAwait(false);
-        return true;
-    }
-
-    /// <summary>Takes the lock of a table for the rest of the transaction.</summary>
-    /// <returns>False where another one has it and no wait was wanted; a wait that was in vain is an error of the server.</returns>
-    public static async Task<bool> LockAsync(PgSession session, string table, TimeSpan wait)
-    {
-        var name = PgParameter.Text(table);
-        if (wait == TimeSpan.Zero)
-            return await session.ScalarAsync(SpecTable.TryLock, name).ConfigureAwait(false) is true;
-        await session.ScalarAsync("SELECT pg_catalog.set_config('lock_timeout', $1, true)",
-            PgParameter.Text(((long)Math.Max(wait.TotalMilliseconds, 1)).ToString(CultureInfo.InvariantCulture))).ConfigureAwait(false);
-        await session.Unlimited.ScalarAsync(SpecTable.Lock, name).ConfigureAwait(false);
         return true;
     }
 

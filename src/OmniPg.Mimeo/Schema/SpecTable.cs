@@ -7,11 +7,10 @@ namespace OmniPg.Mimeo;
 /// <summary>The tables <c>refresh_config_…</c>: one row for each managed table, in the table of its type.</summary>
 internal static class SpecTable
 {
-    /// <summary>Takes the lock of a table for the rest of the transaction: the extension and every instance of this package exclude each other by it.</summary>
-    public const string TryLock = "SELECT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext('mimeo advisory lock'), pg_catalog.hashtext($1))";
-
-    /// <summary>The same, waiting.</summary>
+    /// <summary>Takes the lock of a table for the rest of the transaction, waiting: the extension and every instance of this package exclude each other by it.</summary>
     public const string Lock = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('mimeo advisory lock'), pg_catalog.hashtext($1))";
+
+    private const string TryLock = "SELECT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext('mimeo advisory lock'), pg_catalog.hashtext($1))";
 
     /// <summary>Types of the tables.</summary>
     public static readonly string[] Types = ["snap", "table", "inserter_time", "inserter_serial", "updater_time", "updater_serial", "dml", "logdel", "logical"];
@@ -32,6 +31,19 @@ internal static class SpecTable
         ReplicationKind.Logical => "logical",
         var kind => (kind == ReplicationKind.Inserter ? "inserter_" : "updater_") + (spec.Cursor!.TimeBoundary is null ? "serial" : "time"),
     };
+
+    /// <summary>Takes the lock of a table for the rest of the transaction.</summary>
+    /// <returns>False where another one has it and no wait was wanted; a wait that was in vain is an error of the server.</returns>
+    public static async Task<bool> TryLockAsync(PgSession session, string table, TimeSpan wait)
+    {
+        var name = PgParameter.Text(table);
+        if (wait == TimeSpan.Zero)
+            return await session.ScalarAsync(TryLock, name).ConfigureAwait(false) is true;
+        await session.ScalarAsync("SELECT pg_catalog.set_config('lock_timeout', $1, true)",
+            PgParameter.Text(((long)Math.Max(wait.TotalMilliseconds, 1)).ToString(CultureInfo.InvariantCulture))).ConfigureAwait(false);
+        await session.Unlimited.ScalarAsync(Lock, name).ConfigureAwait(false);
+        return true;
+    }
 
     /// <summary>All managed tables of these kinds, or one of them.</summary>
     /// <param name="session">The destination.</param>
@@ -73,7 +85,7 @@ internal static class SpecTable
         await session.ScalarAsync($"SELECT type FROM {store.All} c WHERE dest_table = $1 LIMIT 1", PgParameter.Text(Text(destination))).ConfigureAwait(false) is not null;
 
     /// <summary>Adds a table.</summary>
-    public static async Task InsertAsync(PgSession session, MimeoStore store, ReplicationSpec spec, int sourceId, IReadOnlyList<ColumnInfo> key)
+    public static async Task InsertAsync(PgSession session, MimeoStore store, ReplicationSpec spec, int sourceId, IReadOnlyList<(string Name, string Type)> key)
     {
         List<Setting> settings =
         [
@@ -97,7 +109,7 @@ internal static class SpecTable
                 break;
         }
         if (key.Count > 0)
-            settings.AddRange([new("pk_name", PgParameter.Texts(key.Select(k => k.Name.Value))), new("pk_type", PgParameter.Texts(key.Select(k => k.Type)))]);
+            settings.AddRange([new("pk_name", PgParameter.Texts(key.Select(k => k.Name))), new("pk_type", PgParameter.Texts(key.Select(k => k.Type)))]);
         await session.ExecuteAsync(
             $"INSERT INTO {store.Config(TypeOf(spec))} ({string.Join(", ", settings.Select(s => s.Column))}) VALUES ({string.Join(", ", settings.Select((s, n) => s.Sql(n)))})", [.. settings.Select(s => s.Value)]).ConfigureAwait(false);
         await StoreOptionsAsync(session, store, spec).ConfigureAwait(false);
