@@ -137,7 +137,8 @@ public sealed class MimeoClient : IMimeo
     public Task<ValidationResult> ValidateAsync(QualifiedName destination, ValidationOptions? options = null, CancellationToken cancellationToken = default)
     {
         options = OptionsCheck.Require(options ?? new ValidationOptions());
-        return CompareAsync(destination, "compare", options.LockWait, spec => spec.HasCursor || (options.Start ?? options.End) is null ? null : "has no cursor column to bound a comparison by",
+        return CompareAsync(destination, "compare", options.LockWait, spec => spec.IgnoreDeletes ? "has rows that its source has deleted; compare it, which passes them over"
+            : spec.HasCursor || (options.Start ?? options.End) is null ? null : "has no cursor column to bound a comparison by",
             run => new Validation(run).RunAsync(options), cancellationToken);
     }
 
@@ -352,6 +353,9 @@ public sealed class MimeoClient : IMimeo
             _ when !Enum.IsDefined(spec.Drift) => $"Drift '{spec.Drift}' is none.",
             { Kind: ReplicationKind.Snapshot, Drift: not DriftPolicy.Fail } => $"Drift means nothing for {spec.Kind}, which is made anew.",
             { Cursor: { } cursor } when !Enum.IsDefined(cursor.Mode) || (cursor.TimeBoundary is null && cursor.Mode != BoundaryMode.Fixed) => $"Mode '{cursor.Mode}' of the cursor is for a column of times.",
+            { Kind: ReplicationKind.Logdel or ReplicationKind.Logical, Expressions.Count: > 0 } => $"Expressions mean nothing for {spec.Kind}: deleted rows, and the log, have the values as they were.",
+            _ when spec.Expressions.Any(e => string.IsNullOrWhiteSpace(e.Value) || spec.Key.Contains(e.Key) || e.Key == spec.Cursor?.Column) => "An expression must not be empty, nor stand for a column of the key or the cursor.",
+            { IgnoreDeletes: true, Kind: not (ReplicationKind.Dml or ReplicationKind.Logical) } => $"IgnoreDeletes means nothing for {spec.Kind}.",
             { BatchLimit: <= 0 } => $"BatchLimit '{spec.BatchLimit}' must be positive.",
             _ when !spec.HasCursor && !spec.HasChanges && spec.BatchLimit is not null => $"BatchLimit means nothing for {spec.Kind}.",
             _ when spec.Kind == ReplicationKind.Snapshot && System.Text.Encoding.UTF8.GetByteCount(spec.Target.Name.Value) > SnapshotMethod.MaxNameBytes =>

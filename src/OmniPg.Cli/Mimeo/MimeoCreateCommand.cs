@@ -24,6 +24,10 @@ internal static class MimeoCreateCommand
 
     private static readonly Option<string?> Where = new("--where") { Description = "Which rows; SQL for the source", HelpName = "COND" };
 
+    private static readonly Option<string[]> Map = new("--map") { Description = "SQL that stands for a column at the source, so that its value never leaves it; may be repeated. Not for logdel and logical", HelpName = "COL=SQL" };
+
+    private static readonly Option<bool> IgnoreDeletes = new("--ignore-deletes") { Description = "Rows that the source deletes stay here as they were; for dml and logical" };
+
     private static readonly Option<string?> Key = new("--key") { Description = "Columns that tell rows apart, for updater, dml, logdel and logical. Default those of the primary key", HelpName = "a,b" };
 
     private static readonly Option<string?> Every = new("--every") { Description = "Time after which the table is due again", HelpName = "I" };
@@ -44,7 +48,7 @@ internal static class MimeoCreateCommand
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Sets one table up and pulls its first rows", "omnipg mimeo create updater public.orders --from erp --to dw.orders --by-time updated_at", RunAsync,
-        Kind, Source, From, To, ByTime, BySerial, Boundary, OldestTransaction, Columns, Where, Key, Every, NoData, NoIndex, BatchLimit, Owner, Drift, Check);
+        Kind, Source, From, To, ByTime, BySerial, Boundary, OldestTransaction, Columns, Map, Where, IgnoreDeletes, Key, Every, NoData, NoIndex, BatchLimit, Owner, Drift, Check);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -137,6 +141,8 @@ internal static class MimeoCreateCommand
             throw new UsageException($"--batch-limit means nothing for {session.Get(Kind)}.");
         if (!followed && kind != ReplicationKind.Updater && session.Get(Key) is not null)
             throw new UsageException($"--key means nothing for {session.Get(Kind)}.");
+        if (kind is not (ReplicationKind.Dml or ReplicationKind.Logical) && session.Get(IgnoreDeletes))
+            throw new UsageException($"--ignore-deletes means nothing for {session.Get(Kind)}.");
         if (session.Get(BatchLimit) <= 0)
             throw new UsageException($"--batch-limit '{session.Get(BatchLimit)}' must be positive.");
         return new ReplicationSpec
@@ -147,6 +153,8 @@ internal static class MimeoCreateCommand
             Destination = destination,
             Columns = Names(session.Get(Columns)),
             Condition = CliSession.NotEmpty(session.Get(Where), Where.Name) is { } where ? $"WHERE ({where}\n)" : null,
+            Expressions = Expressions(session.Get(Map) ?? []),
+            IgnoreDeletes = session.Get(IgnoreDeletes),
             Cursor = cursor,
             Key = Names(session.Get(Key)),
             Period = CliSession.Interval(session.Get(Every), Every.Name),
@@ -160,6 +168,17 @@ internal static class MimeoCreateCommand
                 var other => throw new UsageException($"--drift '{other}' is none of fail, add, ignore."),
             },
         };
+    }
+
+    private static Dictionary<string, string> Expressions(IReadOnlyList<string> texts)
+    {
+        var expressions = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var text in texts)
+        {
+            if (text.IndexOf('=', StringComparison.Ordinal) is not > 0 and var at || !expressions.TryAdd(text[..at], text[(at + 1)..]))
+                throw new UsageException($"--map '{text}' is no COL=SQL, or a second one for its column.");
+        }
+        return expressions;
     }
 
     private static CursorColumn? Cursor(CliSession session)

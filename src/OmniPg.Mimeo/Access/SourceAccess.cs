@@ -62,11 +62,11 @@ internal sealed class SourceAccess(SourceSession source, ReplicationSpec spec, P
     {
         var relation = await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false) ?? throw new SourceTableNotFoundException(spec.Source, source.Name);
         var columns = relation.Pick(spec.Columns, spec.Target);
-        var (oid, chosen) = (PgParameter.Of(relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(spec.Columns.Count == 0 ? [] : columns.Select(c => c.Name.Value)));
+        var (oid, chosen) = (PgParameter.Of(relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(spec.Columns.Count + spec.Expressions.Count == 0 ? [] : columns.Select(c => c.Name.Value).Where(c => !spec.Expressions.ContainsKey(c))));
         var missing = (await at.RowsAsync(OfTable, row => row.GetString(1), oid, chosen).ConfigureAwait(false)).ToList();
         // Its names are not to be resolved without the right to use the schema.
-        if (spec.Condition is { } condition && !missing.Any(s => s.StartsWith("GRANT USAGE", StringComparison.Ordinal)))
-            missing.AddRange(await OfConditionAsync(at, condition, oid.Clone(), chosen.Clone()).ConfigureAwait(false));
+        if ((spec.Condition is not null || spec.Expressions.Count > 0) && !missing.Any(s => s.StartsWith("GRANT USAGE", StringComparison.Ordinal)))
+            missing.AddRange(await OfConditionAsync(at, oid.Clone(), chosen.Clone()).ConfigureAwait(false));
         if (spec.HasQueue)
             missing.AddRange(spec.Queue is { } queue ? await OfQueueAsync(at, queue).ConfigureAwait(false) : await SourceQueue.MissingAsync(at, relation.Oid, schema).ConfigureAwait(false));
         else if (spec.Kind == ReplicationKind.Logical)
@@ -74,7 +74,7 @@ internal sealed class SourceAccess(SourceSession source, ReplicationSpec spec, P
         return (IReadOnlyList<string>)[.. missing.Distinct()];
     });
 
-    private async Task<IReadOnlyList<string>> OfConditionAsync(PgSession at, string condition, NpgsqlParameter oid, NpgsqlParameter columns)
+    private async Task<IReadOnlyList<string>> OfConditionAsync(PgSession at, NpgsqlParameter oid, NpgsqlParameter columns)
     {
         var mayMake = await at.ScalarAsync("SELECT NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')").ConfigureAwait(false) is true;
         var transaction = await at.Connection.BeginTransactionAsync(at.CancellationToken).ConfigureAwait(false);
@@ -83,14 +83,14 @@ internal sealed class SourceAccess(SourceSession source, ReplicationSpec spec, P
         try
         {
             // The line break ends a comment at the end of the condition.
-            var query = $"SELECT 1 AS one FROM {spec.Source.Quoted} {condition}\n";
+            var query = $"SELECT 1 AS one{string.Concat(spec.Expressions.Select(e => $", ({e.Value}\n) AS {PgIdentifier.Create(e.Key).Quoted}"))} FROM {spec.Source.Quoted} {spec.Condition}\n";
             await at.ExecuteAsync(mayMake ? "SET TRANSACTION READ WRITE" : "SET TRANSACTION READ ONLY").ConfigureAwait(false);
             await PlainStatements.ExecuteAsync(at.Connection, [mayMake ? "CREATE TEMP VIEW omnipg_access AS " + query : query + "LIMIT 0"], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
             return mayMake ? await at.RowsAsync(OfCondition, row => row.GetString(1), oid, columns).ConfigureAwait(false) : [];
         }
         catch (PostgresException error) when (TableRun.IsOfCondition(error))
         {
-            throw new InvalidConditionException(condition, error.MessageText, error);
+            throw new InvalidConditionException(spec.Condition ?? string.Join("', '", spec.Expressions.Values), error.MessageText, error, isExpression: spec.Condition is null);
         }
     }
 

@@ -33,6 +33,8 @@ internal sealed class Comparison(TableRun run)
         {
             string Chosen(bool here) => $"{PartOf(validation, digits, here)} = ANY ('{{{string.Join(',', differing)}}}')";
             await FindAsync(validation, Chosen(here: false), Chosen(here: true)).ConfigureAwait(false);
+            if (run.Spec.IgnoreDeletes)
+                await run.Destination.Unlimited.ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"DELETE FROM {Wrong.Quoted} WHERE kind = {(int)RowDifferenceKind.MissingAtSource}")).ConfigureAwait(false);
             foreach (var (kind, count) in await run.Destination.Unlimited.RowsAsync($"SELECT kind, count(*) FROM {Wrong.Quoted} GROUP BY 1", row => (row.GetInt32(0), row.GetInt64(1))).ConfigureAwait(false))
                 counts[kind] = count;
             rows = await run.Destination.Unlimited.RowsAsync(string.Create(CultureInfo.InvariantCulture, $"SELECT key, kind FROM {Wrong.Quoted} ORDER BY key COLLATE \"C\" LIMIT {options.MaxRows}"),

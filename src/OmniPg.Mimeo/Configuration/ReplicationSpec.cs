@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace OmniPg.Mimeo;
 
 /// <summary>How a table is kept like its source.</summary>
@@ -49,6 +51,15 @@ public sealed record ReplicationSpec
     /// </summary>
     public string? Condition { get; init; }
 
+    /// <summary>
+    /// Names of copied columns, and the SQL that stands for each at the source, as in <c>md5(email)</c>: the value itself never leaves it. It is cast to the column's type. Default none; neither of the
+    /// key nor of the cursor, and not for logdel and logical, whose deleted rows and log hold the values as they were.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Expressions { get; init; } = ReadOnlyDictionary<string, string>.Empty;
+
+    /// <summary>Whether rows that are deleted at the source, or leave the condition, stay as they were. Default false. Dml and logical, whose TRUNCATE is not followed then either.</summary>
+    public bool IgnoreDeletes { get; init; }
+
     /// <summary>Column that only grows. Inserter and updater need it; the others have none.</summary>
     public CursorColumn? Cursor { get; init; }
 
@@ -97,7 +108,7 @@ public sealed record ReplicationSpec
     /// <summary>A specification out of names and texts: those of the properties, in any case, as a section of a configuration has them.</summary>
     /// <param name="destination">The table at the destination.</param>
     /// <param name="values">
-    /// Names and texts; a null stands for the default. A list, of which an empty text is the empty one, has a name for each place (<c>Columns:0</c>), the cursor <c>Cursor:Time</c> or <c>Cursor:Serial</c>, the column, and
+    /// Names and texts; a null stands for the default. A list, of which an empty text is the empty one, has a name for each place (<c>Columns:0</c>), an expression the column's (<c>Expressions:email</c>), the cursor <c>Cursor:Time</c> or <c>Cursor:Serial</c>, the column, and
     /// <c>Cursor:Boundary</c> and <c>Cursor:Mode</c>. <c>Kind</c> and <c>From</c> are needed; without <c>Source</c> it is the destination's name. What the set-up makes cannot be given.
     /// </param>
     /// <exception cref="FormatException">One of them cannot be read, is missing, stands there twice or means nothing; the message says which.</exception>

@@ -32,6 +32,8 @@ internal sealed class SpecText
             Destination = destination,
             Columns = text.List("Columns"),
             Condition = text.Take("Condition") switch { "" => throw new FormatException("'Condition' is empty; without it all rows are meant."), var condition => condition },
+            Expressions = text.Texts("Expressions"),
+            IgnoreDeletes = text.Take("IgnoreDeletes", bool.Parse) ?? false,
             Cursor = text.Cursor(),
             Key = text.List("Key"),
             Period = text.Take("Period", t => PgInterval.Parse(t)),
@@ -92,6 +94,14 @@ internal sealed class SpecText
         {
             throw new FormatException($"'{name}' cannot be '{text}': {error.Message}", error);
         }
+    }
+
+    private Dictionary<string, string> Texts(string name)
+    {
+        if (Take(name) is { Length: > 0 })
+            throw new FormatException($"'{name}' has a text for each column.");
+        var prefix = name + ":";
+        return _values.Keys.Where(k => k.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).ToArray().ToDictionary(k => k[prefix.Length..], k => Take(k)!, StringComparer.Ordinal);
     }
 
     private string[] List(string name)

@@ -45,7 +45,7 @@ internal static class Declaration
     private static IReadOnlyList<string> Changed(ReplicationSpec managed, ReplicationSpec wish) => Differing(managed, wish,
     [
         (nameof(ReplicationSpec.Period), s => s.Period?.ToString()), (nameof(ReplicationSpec.BatchLimit), s => s.BatchLimit?.ToString(CultureInfo.InvariantCulture)), (nameof(ReplicationSpec.Audit), s => s.Audit.ToString()),
-        (nameof(CursorColumn.Mode), s => s.Cursor?.Mode.ToString()), (nameof(ReplicationSpec.Drift), s => s.Drift.ToString()),
+        (nameof(CursorColumn.Mode), s => s.Cursor?.Mode.ToString()), (nameof(ReplicationSpec.Drift), s => s.Drift.ToString()), (nameof(ReplicationSpec.IgnoreDeletes), s => s.IgnoreDeletes.ToString()),
         (nameof(ReplicationSpec.SkipUnchanged), s => s.Kind == ReplicationKind.Snapshot ? s.SkipUnchanged.ToString() : null), (nameof(ReplicationSpec.PostScript), s => Text(s.PostScript)),
         (nameof(ReplicationSpec.TruncateCascade), s => s.TruncateCascade.ToString()), (nameof(ReplicationSpec.Sequences), s => Text(s.Sequences.Select(q => q.ToString()).Order(StringComparer.Ordinal))),
         .. SpecTable.ReadsAll(managed) ? Rows : [],
@@ -53,7 +53,8 @@ internal static class Declaration
 
     // Which rows there are, and how much of them.
     private static (string Name, Func<ReplicationSpec, string?> Of)[] Rows { get; } =
-        [(nameof(ReplicationSpec.Columns), s => Text(s.Columns.Order(StringComparer.Ordinal))), (nameof(ReplicationSpec.Condition), s => s.Condition)];
+        [(nameof(ReplicationSpec.Columns), s => Text(s.Columns.Order(StringComparer.Ordinal))), (nameof(ReplicationSpec.Condition), s => s.Condition),
+            (nameof(ReplicationSpec.Expressions), s => Text(s.Expressions.OrderBy(e => e.Key, StringComparer.Ordinal).SelectMany(e => (string[])[e.Key, e.Value])))];
 
     private static IReadOnlyList<string> Differing(ReplicationSpec managed, ReplicationSpec wish, IEnumerable<(string Name, Func<ReplicationSpec, string?> Of)> properties) =>
         [.. properties.Where(p => p.Of(managed) != p.Of(wish)).Select(p => p.Name)];

@@ -72,11 +72,12 @@ public sealed class SourceTableNotFoundException : MimeoException
     }
 }
 
-/// <summary><c>mimeo.source.condition</c>: the condition does not make one query of the source.</summary>
+/// <summary><c>mimeo.source.condition</c>: the condition, or an expression of a column, does not make one query of the source.</summary>
 public sealed class InvalidConditionException : MimeoException
 {
-    internal InvalidConditionException(string condition, string why, Exception inner)
-        : base("mimeo.source.condition", $"The condition '{condition}' makes no query at the source: {why}", "Begin with WHERE, or with a comma and further tables.", inner)
+    internal InvalidConditionException(string text, string why, Exception inner, bool isExpression = false)
+        : base("mimeo.source.condition", $"The {(isExpression ? "expression" : "condition")} '{text}' makes no query at the source: {why}",
+            isExpression ? "Make it of columns of the source, and of a type that can be cast to the column's." : "Begin with WHERE, or with a comma and further tables.", inner)
     {
     }
 }

@@ -17,7 +17,7 @@ internal sealed class ChangeApply(TableRun run, RelationInfo table, ChangeSet se
     /// <summary>Applies what is gathered and forgets it.</summary>
     public async Task RunAsync()
     {
-        if (set.IsTruncated)
+        if (set.IsTruncated && !run.Spec.IgnoreDeletes)
             await run.Destination.Unlimited.ExecuteAsync($"TRUNCATE {table.Name.Quoted}").ConfigureAwait(false);
         if (set.Rows.Count > 0)
         {

@@ -34,8 +34,15 @@ internal sealed class LogicalMethod(TableRun run)
         run.RequireFit(table);
         if (all)
         {
-            await run.Destination.Unlimited.ExecuteAsync($"TRUNCATE {table.Name.Quoted}").ConfigureAwait(false);
-            await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r').ConfigureAwait(false);
+            if (run.Spec.IgnoreDeletes)
+            {
+                await KeyedRows.ReplaceAsync(run, run.Query(), table).ConfigureAwait(false);
+            }
+            else
+            {
+                await run.Destination.Unlimited.ExecuteAsync($"TRUNCATE {table.Name.Quoted}").ConfigureAwait(false);
+                await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r').ConfigureAwait(false);
+            }
             await StoreFirstAsync().ConfigureAwait(false);
             return RefreshStatus.Refreshed;
         }

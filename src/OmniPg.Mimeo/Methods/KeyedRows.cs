@@ -107,7 +107,7 @@ internal static class KeyedRows
             }
         }
         await Followers.WarnAsync(run, table, way == Way.Replace ? Followers.Always : "for two of them have exchanged the values of a further unique index").ConfigureAwait(false);
-        await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)}").ConfigureAwait(false);
+        await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)}{(flag is not null && run.Spec.IgnoreDeletes ? $" AND s.{flag}" : "")}").ConfigureAwait(false);
         await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}").ConfigureAwait(false);
     }
 
@@ -116,7 +116,7 @@ internal static class KeyedRows
         var session = run.Destination.Unlimited;
         var key = string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted));
         // Deletes first: their unique values may come back in other rows.
-        if (flag is not null)
+        if (flag is not null && !run.Spec.IgnoreDeletes)
             await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)} AND NOT s.{flag}").ConfigureAwait(false);
         // In the order of the index that each row is looked up in: changes come in an order of their own, and would read and write its pages, and the table's, again and again.
         var rows = $"SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")} ORDER BY {key}";

@@ -78,7 +78,10 @@ internal sealed class TableRun
             Spec = spec, Store = store, Destination = destination, Source = source, Options = options, Relation = relation, Warnings = warnings,
             Columns = await MissingColumns.LeaveOutAsync(destination, spec, relation.Pick(spec.Columns, spec.Target)).ConfigureAwait(false),
         };
-        await run.CheckConditionAsync().ConfigureAwait(false);
+        var unknown = spec.Expressions.Keys.Where(name => run.Columns.All(c => c.Name.Value != name)).ToArray();
+        if (unknown.Length > 0)
+            throw new ColumnDriftException(spec.Target, [.. unknown.Select(name => $"'{name}', for which an expression stands, is not copied")], "Correct the names of the expressions.");
+        await run.CheckTextsAsync().ConfigureAwait(false);
         return run;
     }
 
@@ -88,7 +91,7 @@ internal sealed class TableRun
     /// <param name="ctid">Name under which the bounds know where a row stands; null for none.</param>
     public string Query(string? bounds = null, string? select = null, string? ctid = null)
     {
-        var own = string.Join(", ", Columns.Select(c => $"{Spec.Source.Quoted}.{c.Name.Quoted}").Concat(ctid is null ? [] : [$"{Spec.Source.Quoted}.ctid AS {ctid}"]));
+        var own = string.Join(", ", Columns.Select(Value).Concat(ctid is null ? [] : [$"{Spec.Source.Quoted}.ctid AS {ctid}"]));
         // The line break ends a comment at the end of the condition.
         return $"SELECT {select ?? ColumnList} FROM (SELECT {own} FROM {Spec.Source.Quoted} {Spec.Condition}\n) AS s{(bounds is null ? "" : " WHERE " + bounds)}";
     }
@@ -180,21 +183,25 @@ internal sealed class TableRun
     }
 
     // Alone in the extended protocol, which takes one statement: in the COPY, which knows the simple one only, the text could end the query and go on.
-    private async Task CheckConditionAsync()
+    private async Task CheckTextsAsync()
     {
-        if (Spec.Condition is not { } condition)
-            return;
-        var session = Source.Session;
-        try
+        var from = $"FROM {Spec.Source.Quoted} {Spec.Condition}\nLIMIT 0";
+        (string? Text, string Query)[] queries = [(Spec.Condition, "SELECT 1 " + from), .. Spec.Expressions.Select(e => (e.Value, $"SELECT {Value(Columns.First(c => c.Name.Value == e.Key))} {from}")), (Spec.Condition, Query() + " LIMIT 0")];
+        foreach (var (text, query) in queries.Where(q => q.Text is not null))
         {
-            foreach (var query in (string[])[$"SELECT 1 FROM {Spec.Source.Quoted} {condition}\nLIMIT 0", Query() + " LIMIT 0"])
-                await PlainStatements.ExecuteAsync(session.Connection, [query], session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false);
-        }
-        catch (PostgresException error) when (IsOfCondition(error))
-        {
-            throw new InvalidConditionException(condition, error.MessageText, error);
+            try
+            {
+                await PlainStatements.ExecuteAsync(Source.Session.Connection, [query], Source.Session.CommandTimeoutSeconds, Source.Session.CancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException error) when (IsOfCondition(error))
+            {
+                throw new InvalidConditionException(text!, error.MessageText, error, isExpression: text != Spec.Condition);
+            }
         }
     }
+
+    // The line break ends a comment at the end of an expression.
+    private string Value(ColumnInfo column) => Spec.Expressions.TryGetValue(column.Name.Value, out var sql) ? $"({sql}\n)::{column.Type} AS {column.Name.Quoted}" : $"{Spec.Source.Quoted}.{column.Name.Quoted}";
 
     /// <summary>Whether the server refuses the text itself: syntax or names, values, features (classes 42, 22, 0A). A lock or a shutdown says nothing of it.</summary>
     public static bool IsOfCondition(PostgresException error) => error.SqlState != PostgresErrorCodes.InsufficientPrivilege && error.SqlState[..2] is "42" or "22" or "0A";

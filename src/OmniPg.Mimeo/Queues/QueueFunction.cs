@@ -7,7 +7,7 @@ namespace OmniPg.Mimeo;
 /// <para>So no statement of it needs the source to have a column of some name. A name that the row has is the row's, and one that it has not is a null beside it
 /// (src/backend/parser/parse_relation.c, colNameToVar goes from the inner query to the outer one): a column that is dropped or renamed costs its value, and no DELETE.</para>
 /// <para>Its statements hold the source's number, so that a session which has planned them plans them anew when a column gets another type (src/backend/optimizer/plan/setrefs.c, fix_expr_common).</para>
-/// <para>Rows are compared by their bytes: that works for every type and finds its operator in pg_catalog. Columns that only the condition reads are not known, so with a condition any change
+/// <para>Rows are compared by their bytes: that works for every type and finds its operator in pg_catalog. Columns that only the condition or an expression reads are not known, so with one any change
 /// counts; nor do values that the server computes when they are read stand in the row.</para>
 /// </remarks>
 /// <param name="queue">The queue.</param>
@@ -49,7 +49,7 @@ internal sealed class QueueFunction(QualifiedName queue, IReadOnlyCollection<PgI
     {
         var sql = $"INSERT INTO {queue.Quoted} ({List(_key)}) SELECT changed.* FROM {Row("OLD", _key)} AS was CROSS JOIN {Row("NEW", _key)} AS becomes"
             + " CROSS JOIN LATERAL (SELECT was.* WHERE ROW(was.*)::record OPERATOR(pg_catalog.*<>) ROW(becomes.*)::record UNION ALL SELECT becomes.*) AS changed";
-        if (spec.Columns.Count == 0 || spec.Condition is not null || Copied().Any(c => c.IsGenerated))
+        if (spec.Columns.Count == 0 || spec.Condition is not null || spec.Expressions.Count > 0 || Copied().Any(c => c.IsGenerated))
             return sql;
         var seen = spec.Columns.Concat(spec.Key).Distinct(StringComparer.Ordinal).Select(PgIdentifier.Create).ToArray();
         return $"{sql} CROSS JOIN {Row("OLD", seen)} AS had CROSS JOIN {Row("NEW", seen)} AS has WHERE ROW(had.*)::record OPERATOR(pg_catalog.*<>) ROW(has.*)::record";

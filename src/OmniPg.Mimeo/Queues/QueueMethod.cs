@@ -70,6 +70,11 @@ internal sealed class QueueMethod(TableRun run)
             return;
         }
         await AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue}")).ConfigureAwait(false);
+        if (run.Spec.IgnoreDeletes)
+        {
+            await KeyedRows.ReplaceAsync(run, run.Query(), table).ConfigureAwait(false);
+            return;
+        }
         await session.ExecuteAsync($"TRUNCATE {table.Name.Quoted}").ConfigureAwait(false);
         await run.CopyAsync(run.Query(), table.Name, freeze: table.Kind == 'r').ConfigureAwait(false);
     }

@@ -54,7 +54,7 @@ internal static class SpecTable
     private static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination, IEnumerable<string> types) => session.RowsAsync(
         $"""
         SELECT c.type, c.dest_table, c.source_table, coalesce(n.name, c.dblink::text), c.filter, c.condition, c.period, c.batch_limit, c.last_run, c.control, c.time_boundary,
-            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name, c.jobmon, o.drift, o.boundary_mode
+            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name, c.jobmon, o.drift, o.boundary_mode, o.expressions, o.ignore_deletes
         FROM ({string.Join("\nUNION ALL ", types.Select(type => Select(type, store)))}) c LEFT JOIN {store.Beside("source_name")} n ON n.data_source_id = c.dblink
             LEFT JOIN {store.Beside("table_option")} o USING (dest_table)
         WHERE $1 IS NULL OR c.dest_table = $1 ORDER BY c.dest_table
@@ -128,10 +128,14 @@ internal static class SpecTable
     private static Task<int> StoreOptionsAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
     {
         var (name, mode) = (PgParameter.Text(Text(spec.Target)), spec.Cursor?.Mode ?? BoundaryMode.Fixed);
-        return spec.Drift == DriftPolicy.Fail && mode == BoundaryMode.Fixed
+        return spec.Drift == DriftPolicy.Fail && mode == BoundaryMode.Fixed && spec.Expressions.Count == 0 && !spec.IgnoreDeletes
             ? session.ExecuteAsync($"DELETE FROM {store.Beside("table_option")} WHERE dest_table = $1", name)
-            : session.ExecuteAsync($"INSERT INTO {store.Beside("table_option")} VALUES ($1, $2, $3) ON CONFLICT (dest_table) DO UPDATE SET drift = excluded.drift, boundary_mode = excluded.boundary_mode",
-                name, PgParameter.Text(spec.Drift.ToString()), PgParameter.Text(mode.ToString()));
+            : session.ExecuteAsync(
+                $"""
+                INSERT INTO {store.Beside("table_option")} (dest_table, drift, boundary_mode, expressions, ignore_deletes) VALUES ($1, $2, $3, $4, $5)
+                ON CONFLICT (dest_table) DO UPDATE SET drift = excluded.drift, boundary_mode = excluded.boundary_mode, expressions = excluded.expressions, ignore_deletes = excluded.ignore_deletes
+                """,
+                name, PgParameter.Text(spec.Drift.ToString()), PgParameter.Text(mode.ToString()), PgParameter.Texts(spec.Expressions.SelectMany(e => (string[])[e.Key, e.Value])), PgParameter.Flag(spec.IgnoreDeletes));
     }
 
     /// <summary>Whether each refresh reads all rows, so that other ones may be wanted from one refresh to the next.</summary>
@@ -229,6 +233,8 @@ internal static class SpecTable
             Sequences = [.. Texts(row, 17).Select(Name)],
             Slot = row.Text(18),
             Audit = row.GetBoolean(19),
+            Expressions = Texts(row, 22).Chunk(2).ToDictionary(e => e[0], e => e[1], StringComparer.Ordinal),
+            IgnoreDeletes = row.IsTrue(23),
             Drift = row.Text(20) is { } drift ? Enum.Parse<DriftPolicy>(drift) : DriftPolicy.Fail,
         };
     }

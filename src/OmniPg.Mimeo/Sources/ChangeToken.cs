@@ -26,7 +26,8 @@ internal static class ChangeToken
     /// <summary>Reads the token outside of any snapshot; null when there is none.</summary>
     public static async Task<string?> ReadAsync(PgSession source, ReplicationSpec spec)
     {
-        if (spec.Condition is { } condition && !await FixedCondition.HoldsAsync(source, spec.Source, condition).ConfigureAwait(false))
+        // An expression may have another value without a write.
+        if (spec.Expressions.Count > 0 || spec.Condition is { } condition && !await FixedCondition.HoldsAsync(source, spec.Source, condition).ConfigureAwait(false))
             return null;
         var own = string.Join('|', (string?[])[spec.From, SpecTable.Text(spec.Source), spec.Condition, .. spec.Columns]);
         return await source.ScalarAsync(Sql, PgParameter.Text(spec.Source.Schema!.Value.Value), PgParameter.Text(spec.Source.Name.Value), PgParameter.Text(own)).ConfigureAwait(false) as string;
