@@ -161,6 +161,14 @@ public interface IMimeo
     /// <exception cref="MimeoLockException">A refresh of the table is running, or a lock of it was not to be had in <see cref="MimeoOptions.LockTimeout"/>.</exception>
     Task<ComparisonResult> RepairAsync(QualifiedName destination, ComparisonOptions? options = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Finds queues, slots and publications at a source that belong to no table managed here, with the statements that take them away. Changes nothing.</summary>
+    /// <param name="source">Name of the source.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <remarks>A set-up that died, a destination that was restored or given up, a drop with <see cref="SourceCleanup.Skip"/> leave such things behind.</remarks>
+    /// <exception cref="UnknownSourceException">There is none of that name.</exception>
+    /// <exception cref="SourceConnectionException">The source cannot be reached.</exception>
+    Task<IReadOnlyList<SourceOrphan>> FindOrphansAsync(string source, CancellationToken cancellationToken = default);
+
     /// <summary>All managed tables, by name.</summary>
     /// <param name="cancellationToken">Cancels it.</param>
     /// <exception cref="MimeoStoreException">The package's tables are missing, or newer than this version knows.</exception>

@@ -255,6 +255,13 @@ public sealed class MimeoClient : IMimeo
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<SourceOrphan>> FindOrphansAsync(string source, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        return RunAsync($"look for what '{source}' has left", (session, store) => SourceOrphan.FindAsync(session, store, _pools, source), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<MoveResult> ImportFromExtensionAsync(CancellationToken cancellationToken = default) =>
         MoveAsync("take over the extension's tables", (session, store) => ConfigurationMove.ImportAsync(session, store, () => _database.InstallOwnAsync(session)), cancellationToken);
 

@@ -10,6 +10,8 @@ internal static class MimeoCommands
 {
     private static readonly Option<string?> OwnSchema = new("--schema") { Description = "Schema of the package's own tables. Default omnipg_mimeo", HelpName = "S", Recursive = true };
 
+    private static readonly Option<long?> Throttle = new("--throttle") { Description = "Bytes a second to copy from a source. Default no limit", HelpName = "BYTES", Recursive = true };
+
     private static readonly Argument<string> Name = new("NAME") { Description = "Name of the source" };
 
     private static readonly Option<string> SourceConnection = new("--source-connection") { Description = "Connection string of the source; a password in it is stored", HelpName = "CS", Required = true };
@@ -32,6 +34,7 @@ internal static class MimeoCommands
     {
         var command = new Command("mimeo", "Tables pulled from other databases\nExample: omnipg mimeo refresh dw.orders");
         command.Options.Add(OwnSchema);
+        command.Options.Add(Throttle);
         var source = new Command("source", "The servers that tables come from\nExample: omnipg mimeo source list");
         source.Subcommands.Add(CliCommand.Create(host, "add", "Makes a source known, or gives it another connection; installs the package's tables where they are missing",
             "omnipg mimeo source add erp --source-connection \"Host=db1;Database=erp;Username=puller\"", AddSourceAsync, Name, SourceConnection));
@@ -48,6 +51,7 @@ internal static class MimeoCommands
         command.Subcommands.Add(CliCommand.Create(host, "drift", "Columns that do not fit those of the source any more, with the statements that mend them; exit code 1 where there are any", "omnipg mimeo drift dw.orders",
             (session, cancellation) => MimeoDrift.RunAsync(session, [.. session.Get(Tables).Select(NameOf)], cancellation), Tables));
         command.Subcommands.Add(CliCommand.Create(host, "unreplicated", "Tables of a source from which nothing here comes", "omnipg mimeo unreplicated erp", UnreplicatedAsync, Name, Views));
+        command.Subcommands.Add(CliCommand.Create(host, "orphans", "Queues and slots of a source that no table here is fed by, with the statements that take them away; exit code 1 where this database made one", "omnipg mimeo orphans erp", OrphansAsync, Name));
         command.Subcommands.Add(CliCommand.Create(host, "import", "Moves sources and tables out of the extension's tables into the package's own, so that it can be dropped", "omnipg mimeo import",
             (session, cancellation) => MoveAsync(session, Open(session).ImportFromExtensionAsync(cancellation), "are managed in the package's own tables now")));
         command.Subcommands.Add(CliCommand.Create(host, "export", "Moves them back into the empty tables of the extension", "omnipg mimeo export",
@@ -62,6 +66,7 @@ internal static class MimeoCommands
     {
         var options = new MimeoOptions();
         options.Schema = CliSession.NotEmpty(session.Get(OwnSchema), OwnSchema.Name) ?? options.Schema;
+        options.MaxBytesPerSecond = session.Get(Throttle);
         return new MimeoClient(session.DataSource, options);
     }
 
@@ -183,6 +188,22 @@ internal static class MimeoCommands
         return found.Any(s => s.SlotState is "lost" or "unreserved" or "missing") ? Math.Max(worst, ExitCodes.Attention) : worst;
 
         static string? Span(TimeSpan? span) => span?.ToString(@"d\.hh\:mm\:ss", CultureInfo.InvariantCulture);
+    }
+
+    private static async Task<int> OrphansAsync(CliSession session, CancellationToken cancellationToken)
+    {
+        var orphans = await Open(session).FindOrphansAsync(session.NotEmpty(Name), cancellationToken);
+        session.WriteList(["Queue or slot", "Table there", "Made", "Run at the source"], orphans, o => [o.Name, o.Table?.ToString(), o.IsMadeHere ? "here" : "elsewhere?", string.Join(' ', o.Statements)], (json, orphan) =>
+        {
+            json.WriteString("name", orphan.Name);
+            json.WriteString("table", orphan.Table?.ToString());
+            json.WriteBoolean("madeHere", orphan.IsMadeHere);
+            json.WriteStartArray("statements");
+            foreach (var statement in orphan.Statements)
+                json.WriteStringValue(statement);
+            json.WriteEndArray();
+        });
+        return orphans.Any(o => o.IsMadeHere) ? ExitCodes.Attention : ExitCodes.Done;
     }
 
     private static async Task<int> UnreplicatedAsync(CliSession session, CancellationToken cancellationToken)

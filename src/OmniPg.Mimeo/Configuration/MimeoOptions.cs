@@ -30,6 +30,9 @@ public sealed class MimeoOptions : ICheckedOptions
     /// <summary>Most streams of one table, each with a connection to both sides. Default 4; 1 to 64, where 1 is one stream for every table.</summary>
     public int MaxParallelChunks { get; set; } = 4;
 
+    /// <summary>Most bytes that are copied per second out of one source, by all that this client does there; what a logical table reads of the log is not counted. Default null: no limit; at least 1,024.</summary>
+    public long? MaxBytesPerSecond { get; set; }
+
     /// <summary>Key of the destination's data source in the service container. Default <see langword="null"/>: the unkeyed registration.</summary>
     public string? DataSourceKey { get; set; }
 
@@ -44,6 +47,7 @@ public sealed class MimeoOptions : ICheckedOptions
         check.Range<int>(options.SwapTries, 1, 1000);
         check.Range<long>(options.SplitLargerThanBytes, 1, long.MaxValue);
         check.Range<int>(options.MaxParallelChunks, 1, 64);
+        check.AtLeast(options.MaxBytesPerSecond, 1024);
         check.Range<int>(options.PipeBufferBytes, 64 * 1024, 16 * 1024 * 1024);
     }
 }

@@ -74,6 +74,9 @@ internal sealed class CopyPipe
 
     public IProgress<CopyProgress>? Progress { get; init; }
 
+    /// <summary>What holds the pipe back; null for nothing.</summary>
+    public Throttle? Throttle { get; init; }
+
     /// <summary>Rows that the source's statistics promise, for the progress.</summary>
     public long? EstimatedRows { get; init; }
 
@@ -182,6 +185,8 @@ internal sealed class CopyPipe
             data[to..].CopyTo(buffer);
             kept = filled - to;
             Report(last: false);
+            if (Throttle?.Take(to) is { } wait && wait > TimeSpan.Zero)
+                cancellationToken.WaitHandle.WaitOne(wait);
         }
         if (!_walk.IsComplete)
         {

@@ -115,7 +115,7 @@ internal sealed class TableRun
         var pipe = new CopyPipe
         {
             Source = source.Connection, Query = query, Destination = destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
-            Into = columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})", BufferBytes = Options.PipeBufferBytes, Progress = progress, EstimatedRows = Relation.EstimatedRows,
+            Into = columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})", BufferBytes = Options.PipeBufferBytes, Progress = progress, Throttle = Source.Throttle, EstimatedRows = Relation.EstimatedRows,
             // Another session of the same role may end the statement; the driver has no way to do it for a COPY that writes.
             CancelDestination = async cancellation =>
             {

@@ -144,8 +144,11 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
     private async Task<string> OwnerAsync(PgSession session, MimeoStore store) => _owner ??= await OwnerAsync(session, store, spec.Target).ConfigureAwait(false);
 
     /// <summary>Text that no other destination has.</summary>
-    public static async Task<string> OwnerAsync(PgSession session, MimeoStore store, QualifiedName destination) =>
-        (string)(await session.ScalarAsync(Owner, PgParameter.Text(store.Schema.Value), PgParameter.Text(SpecTable.Text(destination))).ConfigureAwait(false))!;
+    public static Task<string> OwnerAsync(PgSession session, MimeoStore store, QualifiedName destination) => OwnerAsync(session, store, SpecTable.Text(destination));
+
+    /// <summary>The same with a name as the configuration has it; without one, what the texts of all destinations of this database begin with.</summary>
+    public static async Task<string> OwnerAsync(PgSession session, MimeoStore store, string destination) =>
+        (string)(await session.ScalarAsync(Owner, PgParameter.Text(store.Schema.Value), PgParameter.Text(destination)).ConfigureAwait(false))!;
 
     // Whatever failed, perhaps only the answer to the commit: the configuration says whether the queue is needed.
     private async Task CleanUpAsync(Exception cause)

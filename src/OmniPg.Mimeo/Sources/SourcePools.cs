@@ -15,6 +15,10 @@ internal sealed class SourcePools(MimeoOptions options)
     private const int IdleSeconds = 5;
 
     private readonly ConcurrentDictionary<string, (string Text, Lazy<NpgsqlDataSource> Pool)> _stored = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Throttle> _throttles = new(StringComparer.Ordinal);
+
+    /// <summary>What holds copies out of a source back; null for nothing.</summary>
+    public Throttle? ThrottleOf(string name) => options.MaxBytesPerSecond is { } most ? _throttles.GetOrAdd(name, _ => new Throttle(most, TimeProvider.System)) : null;
 
     /// <summary>The data source of the options for a source of this name; null for none.</summary>
     public NpgsqlDataSource? Given(string name) => options.Sources.GetValueOrDefault(name);

@@ -45,7 +45,7 @@ internal static class SourceRegistry
     public static async Task<(int Id, SourceSession Session)> OpenAsync(PgSession session, MimeoStore store, SourcePools pools, string name)
     {
         var (id, connection) = await FindAsync(session, store, name).ConfigureAwait(false);
-        return (id, await SourceSession.OpenAsync(name, pools.Given(name) ?? pools.Of(name, StringOf(name, connection)), session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false));
+        return (id, await SourceSession.OpenAsync(name, pools.Given(name) ?? pools.Of(name, StringOf(name, connection)), pools.ThrottleOf(name), session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false));
     }
 
     private static string StringOf(string name, (string Server, string User, string? Password) connection)

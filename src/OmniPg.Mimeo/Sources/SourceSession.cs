@@ -35,12 +35,15 @@ internal sealed class SourceSession : IAsyncDisposable
     private NpgsqlTransaction? _transaction;
     private bool _hasAnswered;
 
-    private SourceSession(string name, NpgsqlDataSource dataSource, PgSession session) => (Name, _dataSource, Session) = (name, dataSource, session);
+    private SourceSession(string name, NpgsqlDataSource dataSource, PgSession session, Throttle? throttle) => (Name, _dataSource, Session, Throttle) = (name, dataSource, session, throttle);
 
     /// <summary>Name of the source, for messages.</summary>
     public string Name { get; }
 
     public PgSession Session { get; }
+
+    /// <summary>What holds copies out of the source back; null for nothing.</summary>
+    public Throttle? Throttle { get; }
 
     /// <summary>The source's clock before the snapshot, or of what a standby had replayed by then; null for tables that no time bounds.</summary>
     public DateTimeOffset? Now { get; private set; }
@@ -49,21 +52,22 @@ internal sealed class SourceSession : IAsyncDisposable
     public OpenTransactions? Open { get; private set; }
 
     /// <summary>Another connection to the same source; it ends before this one.</summary>
-    public Task<SourceSession> AnotherAsync(CancellationToken cancellationToken) => OpenAsync(Name, _dataSource, Session.CommandTimeoutSeconds, cancellationToken);
+    public Task<SourceSession> AnotherAsync(CancellationToken cancellationToken) => OpenAsync(Name, _dataSource, Throttle, Session.CommandTimeoutSeconds, cancellationToken);
 
     /// <summary>Connects; nothing is read yet.</summary>
     /// <param name="name">Name of the source.</param>
     /// <param name="dataSource">Its data source.</param>
+    /// <param name="throttle">What holds copies out of it back; null for nothing.</param>
     /// <param name="seconds">Limit of a statement that reads catalogs.</param>
     /// <param name="cancellationToken">Cancels all of it.</param>
-    public static async Task<SourceSession> OpenAsync(string name, NpgsqlDataSource dataSource, int seconds, CancellationToken cancellationToken)
+    public static async Task<SourceSession> OpenAsync(string name, NpgsqlDataSource dataSource, Throttle? throttle, int seconds, CancellationToken cancellationToken)
     {
         try
         {
             using var outside = new TransactionScope(TransactionScopeOption.Suppress, TransactionScopeAsyncFlowOption.Enabled);
             var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             outside.Complete();
-            return new SourceSession(name, dataSource, new PgSession(connection, seconds, cancellationToken));
+            return new SourceSession(name, dataSource, new PgSession(connection, seconds, cancellationToken), throttle);
         }
         // src/backend/utils/init/postinit.c, CheckMyDatabase: the role is known, but may not use the database.
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)

@@ -71,7 +71,7 @@ public sealed class StandbyTests(PgClusterFixture fixture)
         var seen = await new MimeoDatabase(mimeo.Databases.Destination.DataSource, options).RunAsync("look at the bound", async (session, store) =>
         {
             await using var at = Npgsql.NpgsqlDataSource.Create(standby.GetConnectionString(source.Name));
-            await using var there = await SourceSession.OpenAsync("standby", at, 30, TestContext.Current.CancellationToken);
+            await using var there = await SourceSession.OpenAsync("standby", at, null, 30, TestContext.Current.CancellationToken);
             await there.TakeSnapshotAsync(options.LockTimeout, timed);
             await standby.ExecuteAsync("SELECT pg_wal_replay_resume()", TestContext.Current.CancellationToken);
             await CaughtUpAsync();
