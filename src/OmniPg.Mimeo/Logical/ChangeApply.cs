@@ -65,7 +65,7 @@ internal sealed class ChangeApply(TableRun run, RelationInfo table, ChangeSet se
     {
         buffer.Write(row.IsDeleted ? "f"u8 : "t"u8);
         buffer.Write("\t"u8);
-        var left = row.IsDeleted ? "" : string.Join(' ', row.Cells.Select((c, n) => c.IsLeft ? n.ToString(CultureInfo.InvariantCulture) : "").Where(t => t.Length > 0));
+        var left = row.IsDeleted || !Array.Exists(row.Cells, c => c.IsLeft) ? "" : string.Join(' ', row.Cells.Select((c, n) => c.IsLeft ? n.ToString(CultureInfo.InvariantCulture) : "").Where(t => t.Length > 0));
         if (left.Length > 0)
         {
             left = (row.From is null ? "new " : "old ") + left;
