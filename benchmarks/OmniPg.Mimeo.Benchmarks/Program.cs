@@ -6,6 +6,9 @@ using OmniPg.Testing;
 
 switch (args.FirstOrDefault())
 {
+    case "trigger":
+        await TriggerBench.RunAsync(args);
+        return;
     case "writers":
         await QueueStress.RunAsync(args);
         return;

@@ -175,7 +175,8 @@ internal static class MimeoCreateCommand
         var expressions = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var text in texts)
         {
-            if (text.IndexOf('=', StringComparison.Ordinal) is not > 0 and var at || !expressions.TryAdd(text[..at], text[(at + 1)..]))
+            var at = text.IndexOf('=', StringComparison.Ordinal);
+            if (at <= 0 || !expressions.TryAdd(text[..at], text[(at + 1)..]))
                 throw new UsageException($"--map '{text}' is no COL=SQL, or a second one for its column.");
         }
         return expressions;

@@ -98,7 +98,7 @@ internal sealed class Comparison(TableRun run)
         var live = run.Spec.Kind == ReplicationKind.Logdel ? $" AND d.{TableRun.Deleted.Quoted} IS NULL" : "";
         await session.ExecuteAsync(string.Create(CultureInfo.InvariantCulture,
             $"DELETE FROM {table.Name.Quoted} d USING {Wrong.Quoted} w WHERE w.kind = {(int)RowDifferenceKind.OtherValues} AND num_nulls({string.Join(", ", _key.Select(k => "d." + k))}) > 0 AND w.key = {KeyOf("d")}{live}")).ConfigureAwait(false);
-        await KeyedRows.ReplaceAsync(run, table, null, "", async _ =>
+        await KeyedRows.ReplaceAsync(run, table, null, "", async (_, _) =>
         {
             var rows = await run.CopyAsync($"SELECT * FROM ({validation.Source}) AS r WHERE {chosen}", KeyedRows.Stage, freeze: false).ConfigureAwait(false);
             return rows - await session.ExecuteAsync($"DELETE FROM {KeyedRows.Stage.Quoted} s WHERE NOT EXISTS (SELECT FROM {Wrong.Quoted} w WHERE w.key = {KeyOf("s")})").ConfigureAwait(false);

@@ -62,6 +62,9 @@ internal sealed class CopyPipe
     /// <summary>Bytes after which the destination has to confirm what it has.</summary>
     public long PartBytes { get; init; } = 64 * 1024 * 1024;
 
+    /// <summary>Statements that the destination runs behind each part but the last, while the source goes on as far as sockets hold it.</summary>
+    public IReadOnlyList<string> BetweenParts { get; init; } = [];
+
     /// <summary>Time after which it has to.</summary>
     public TimeSpan PartTime { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -178,6 +181,11 @@ internal sealed class CopyPipe
             {
                 Write(data[from..rowEnd]);
                 EndPart();
+                foreach (var sql in BetweenParts)
+                {
+                    using var command = new NpgsqlCommand(sql, Destination) { CommandTimeout = 0 };
+                    command.ExecuteNonQuery();
+                }
                 BeginPart();
                 from = rowEnd;
             }

@@ -22,7 +22,7 @@ internal sealed class ChangeApply(TableRun run, RelationInfo table, ChangeSet se
         if (set.Rows.Count > 0)
         {
             var more = $"NULL::text AS {_left}, {string.Concat(_key.Zip(_from, (k, f) => $"{k} AS {f}, "))}";
-            await KeyedRows.ReplaceAsync(run, table, _flag, more, StageAsync).ConfigureAwait(false);
+            await KeyedRows.ReplaceAsync(run, table, _flag, more, (written, _) => StageAsync(written)).ConfigureAwait(false);
             run.Count(set.Rows.Count, set.Bytes);
         }
         set.Clear();

@@ -34,7 +34,7 @@ internal static class KeyedRows
     /// <param name="table">The destination.</param>
     /// <returns>Number of rows that came.</returns>
     /// <exception cref="NoReplicationKeyException">A row has no value in a column of its key, so that no former one gives way to it.</exception>
-    public static Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table) => ReplaceAsync(run, table, null, "", async _ =>
+    public static Task<long> ReplaceAsync(TableRun run, string query, RelationInfo table) => ReplaceAsync(run, table, null, "", async (_, _) =>
     {
         var rows = await run.CopyAsync(query, Stage, freeze: false).ConfigureAwait(false);
         var nullable = await run.Source.AskAsync(run.Spec.Source, source => source.RowsAsync(
@@ -63,8 +63,11 @@ internal static class KeyedRows
     /// <param name="table">The destination.</param>
     /// <param name="flag">Name of the flag, which is false for a key whose row has to go; null where there is none.</param>
     /// <param name="more">More columns of the stage, each with a comma behind it; of a query over the destination.</param>
-    /// <param name="stage">Fills the stage, given the list of columns that are written; returns the number of rows.</param>
-    public static async Task<long> ReplaceAsync(TableRun run, RelationInfo table, string? flag, string more, Func<string, Task<long>> stage)
+    /// <param name="stage">
+    /// Fills the stage, given the list of columns that are written, and statements that apply what is there already and empty it, of which no two slices may have the same key; null where all rows have to
+    /// be there first. Returns the number of rows.
+    /// </param>
+    public static async Task<long> ReplaceAsync(TableRun run, RelationInfo table, string? flag, string more, Func<string, IReadOnlyList<string>?, Task<long>> stage)
     {
         var session = run.Destination.Unlimited;
         var written = string.Join(", ", run.Written.Select(c => c.Quoted));
@@ -72,21 +75,22 @@ internal static class KeyedRows
         // A row that is gone has no values, which a domain may refuse even here; the table checks what comes into it.
         foreach (var (column, type) in await session.RowsAsync(Domains, row => (PgIdentifier.Create(row.GetString(0)), row.GetString(1))).ConfigureAwait(false))
             await session.ExecuteAsync($"ALTER TABLE pg_temp.omnipg_stage ALTER COLUMN {column.Quoted} TYPE {type}").ConfigureAwait(false);
-        var rows = await stage(written).ConfigureAwait(false);
+        var (way, isOneByOne) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
+        // By the key alone it is joined, and rows that go are few or many.
+        var analyze = $"ANALYZE pg_temp.omnipg_stage ({string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Concat(flag is null ? [] : [flag]))})";
+        var rows = await stage(written, isOneByOne ? [analyze, .. UpsertStatements(run, table, written, flag), "TRUNCATE pg_temp.omnipg_stage"] : null).ConfigureAwait(false);
         if (rows > 0)
         {
-            // By the key alone it is joined.
-            await session.ExecuteAsync($"ANALYZE pg_temp.omnipg_stage ({string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted))})").ConfigureAwait(false);
-            await ApplyAsync(run, table, written, flag).ConfigureAwait(false);
+            await session.ExecuteAsync(analyze).ConfigureAwait(false);
+            await ApplyAsync(run, table, way, written, flag).ConfigureAwait(false);
         }
         await session.ExecuteAsync("DROP TABLE pg_temp.omnipg_stage").ConfigureAwait(false);
         return rows;
     }
 
-    private static async Task ApplyAsync(TableRun run, RelationInfo table, string written, string? flag)
+    private static async Task ApplyAsync(TableRun run, RelationInfo table, Way way, string written, string? flag)
     {
         var session = run.Destination.Unlimited;
-        var way = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
         if (way != Way.Replace)
         {
             if (way == Way.Update)
@@ -113,36 +117,43 @@ internal static class KeyedRows
 
     private static async Task UpsertAsync(TableRun run, RelationInfo table, string written, string? flag)
     {
-        var session = run.Destination.Unlimited;
+        foreach (var sql in UpsertStatements(run, table, written, flag))
+            await run.Destination.Unlimited.ExecuteAsync(sql).ConfigureAwait(false);
+    }
+
+    private static IEnumerable<string> UpsertStatements(TableRun run, RelationInfo table, string written, string? flag)
+    {
         var key = string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted));
         // Deletes first: their unique values may come back in other rows.
         if (flag is not null && !run.Spec.IgnoreDeletes)
-            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)} AND NOT s.{flag}").ConfigureAwait(false);
+            yield return $"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)} AND NOT s.{flag}";
         // In the order of the index that each row is looked up in: changes come in an order of their own, and would read and write its pages, and the table's, again and again.
         var rows = $"SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")} ORDER BY {key}";
+        // What a queue or the log tells of has changed, unless that is known of some of its columns only. Other rows may be as they are here.
         var others = run.Written.Where(c => !run.Spec.Key.Contains(c.Value)).Select(c => c.Quoted).ToArray();
         var onConflict = others.Length == 0 ? "NOTHING"
-            : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))} WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record";
-        await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} AS d ({written}) OVERRIDING SYSTEM VALUE {rows} ON CONFLICT ({key}) DO {onConflict}").ConfigureAwait(false);
+            : $"UPDATE SET {string.Join(", ", others.Select(c => $"{c} = excluded.{c}"))}" + (flag is not null && run.Spec is { Condition: null, Expressions.Count: 0 } ? "" : $" WHERE ROW({string.Join(", ", others.Select(c => "d." + c))})::record OPERATOR(pg_catalog.*<>) ROW({string.Join(", ", others.Select(c => "excluded." + c))})::record");
+        yield return $"INSERT INTO {table.Name.Quoted} AS d ({written}) OVERRIDING SYSTEM VALUE {rows} ON CONFLICT ({key}) DO {onConflict}";
     }
 
     private static string Same(TableRun run) => string.Join(" AND ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Select(k => $"d.{k} = s.{k}"));
 
-    /// <summary>How changed rows come into a table.</summary>
+    /// <summary>How changed rows come into a table, and whether any of them may come before the others: no row of it asks for another one.</summary>
     /// <remarks>An identity column may be written by INSERT, which has to say so, and by UPDATE never. A deferrable index finds no row to update, nor may one be there for the same columns.</remarks>
-    public static async Task<Way> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
+    public static async Task<(Way Way, bool IsOneByOne)> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
     {
-        var (mayUpdate, isAlone) = await run.Destination.RowAsync(
+        var (mayUpdate, isAlone, asksItself) = await run.Destination.RowAsync(
             """
             SELECT coalesce(bool_or(same AND indimmediate) AND NOT bool_or(same AND NOT indimmediate), false)
-                AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attidentity = 'a' AND a.attname <> ALL ($2)), count(*) = 1
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attidentity = 'a' AND a.attname <> ALL ($2)), count(*) = 1,
+                EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conrelid = $1 AND f.confrelid = $1)
             FROM (SELECT i.indimmediate, i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
                     AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
                     = ARRAY(SELECT unnest($2) ORDER BY 1)
                 FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)) i (indimmediate, same)
             """,
-            row => (row.GetBoolean(0), row.GetBoolean(1)), PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false);
-        return !mayUpdate ? Way.Replace : isAlone ? Way.Update : Way.UpdateOrReplace;
+            row => (row.GetBoolean(0), row.GetBoolean(1), row.GetBoolean(2)), PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false);
+        return (!mayUpdate ? Way.Replace : isAlone ? Way.Update : Way.UpdateOrReplace, mayUpdate && isAlone && !asksItself);
     }
 
     /// <summary>How changed rows come into a table.</summary>

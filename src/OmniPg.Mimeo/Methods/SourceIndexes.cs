@@ -46,12 +46,14 @@ internal sealed class SourceIndexes
     });
 
     /// <summary>The columns that tell rows apart: those given, else the primary key's, else those of the oldest fit unique index.</summary>
-    /// <exception cref="NoReplicationKeyException">There are none, or they are not among the copied columns.</exception>
+    /// <exception cref="NoReplicationKeyException">There are none, they are not among the copied columns, or an expression stands for one.</exception>
     public IReadOnlyList<ColumnInfo> Key()
     {
         var spec = _run.Spec;
         var names = spec.Key.Count > 0 ? spec.Key : _all.FirstOrDefault(i => i.IsKey)?.Columns
             ?? throw new NoReplicationKeyException(spec.Source, "has no valid primary key or unique index on columns that are never null");
+        if (names.FirstOrDefault(spec.Expressions.ContainsKey) is { } replaced)
+            throw new NoReplicationKeyException(spec.Source, $"has the key column '{replaced}', for which an expression stands");
         return [.. names.Select(name => _run.Columns.FirstOrDefault(c => c.Name.Value == name)
             ?? throw new NoReplicationKeyException(spec.Source, $"has the key column '{name}', which is not among the copied columns"))];
     }
@@ -105,7 +107,8 @@ internal sealed class SourceIndexes
             await AddAsync(TableRun.Deleted.Value, $"{spec.Target.Name.Value}_{TableRun.Deleted.Value}", false, $"({TableRun.Deleted.Quoted})").ConfigureAwait(false);
         return plans;
 
-        bool IsCopied(Index index) => index.Used.All(name => _run.Columns.Any(c => c.Name.Value == name));
+        // Values that an expression made may be equal where those of the source are not.
+        bool IsCopied(Index index) => index.Used.All(name => _run.Columns.Any(c => c.Name.Value == name) && !spec.Expressions.ContainsKey(name));
 
         async Task AddAsync(string of, string wanted, bool isUnique, string tail, bool isPrimary = false)
         {

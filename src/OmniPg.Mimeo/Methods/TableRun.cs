@@ -15,6 +15,11 @@ internal sealed class TableRun
     /// <summary>Column of a logdel's destination and queue: when the row was deleted at the source.</summary>
     public static readonly PgIdentifier Deleted = PgIdentifier.Create("mimeo_source_deleted");
 
+    private const long WholeBytes = 64 * 1024 * 1024;
+
+    // What the sockets of both sides hold is of this size: the source goes on while a slice is taken on.
+    private const long SliceBytes = 4 * 1024 * 1024;
+
     private readonly NpgsqlDataSource _destinationServer;
     private readonly Lock _counting = new();
 
@@ -104,11 +109,13 @@ internal sealed class TableRun
     /// <param name="into">The relation, which has all copied columns.</param>
     /// <param name="freeze">Whether this transaction created or truncated it.</param>
     /// <param name="columns">Columns of the relation that the query fills, quoted; null for those that are copied.</param>
+    /// <param name="slices">Statements that take the rows on which are there, now and then while more come; null for none.</param>
     /// <returns>Number of rows.</returns>
-    public Task<long> CopyAsync(string query, QualifiedName into, bool freeze, string? columns = null) => CopyAsync(Source.Session, Destination, query, into, freeze, columns, Progress);
+    public Task<long> CopyAsync(string query, QualifiedName into, bool freeze, string? columns = null, IReadOnlyList<string>? slices = null) =>
+        CopyAsync(Source.Session, Destination, query, into, freeze, columns, Progress, slices);
 
     /// <summary>The same between other sessions of both sides.</summary>
-    public async Task<long> CopyAsync(PgSession source, PgSession destination, string query, QualifiedName into, bool freeze, string? columns, IProgress<CopyProgress>? progress)
+    public async Task<long> CopyAsync(PgSession source, PgSession destination, string query, QualifiedName into, bool freeze, string? columns, IProgress<CopyProgress>? progress, IReadOnlyList<string>? slices = null)
     {
         columns ??= ColumnList;
         var (pid, since) = await destination.RowAsync("SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_postmaster_start_time()", row => (row.GetInt32(0), row.Instant(1))).ConfigureAwait(false);
@@ -116,6 +123,7 @@ internal sealed class TableRun
         {
             Source = source.Connection, Query = query, Destination = destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
             Into = columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})", BufferBytes = Options.PipeBufferBytes, Progress = progress, Throttle = Source.Throttle, EstimatedRows = Relation.EstimatedRows,
+            BetweenParts = slices ?? [], PartBytes = slices is null ? WholeBytes : SliceBytes,
             // Another session of the same role may end the statement; the driver has no way to do it for a COPY that writes.
             CancelDestination = async cancellation =>
             {

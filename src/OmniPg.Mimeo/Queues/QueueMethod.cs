@@ -89,8 +89,9 @@ internal sealed class QueueMethod(TableRun run)
             : run.Spec.Key.Contains(c.Name.Value) ? $"coalesce(s.{c.Name.Quoted}, e.{c.Name.Quoted})" : $"s.{c.Name.Quoted}");
         // The first entry of each key, by its neighbour: of a DISTINCT over a table without statistics the planner expects 200 rows (src/backend/utils/adt/selfuncs.c,
         // DEFAULT_NUM_DISTINCT) and looks into the source's index for each of them.
-        var (former, own) = (KeyedRows.Beside(run.Columns, "omnipg_former"), $"ROW({_key})");
-        var entries = $"SELECT * FROM (SELECT *, lag({own}) OVER (ORDER BY {_key}{(_logdel ? $", {deleted} DESC NULLS LAST" : "")}) AS {former} FROM {_queue}{bound}) q WHERE {former} IS DISTINCT FROM {own}";
+        (string Key, string Former)[] key = [.. run.Spec.Key.Select((k, n) => (PgIdentifier.Create(k).Quoted, KeyedRows.Beside(run.Columns, string.Create(CultureInfo.InvariantCulture, $"omnipg_former_{n}"))))];
+        var entries = $"SELECT * FROM (SELECT *, {string.Join(", ", key.Select(k => $"lag({k.Key}) OVER w AS {k.Former}"))} FROM {_queue}{bound} WINDOW w AS (ORDER BY {_key}{(_logdel ? $", {deleted} DESC NULLS LAST" : "")})) q"
+            + $" WHERE {string.Join(" OR ", key.Select(k => $"{k.Former} IS DISTINCT FROM {k.Key}"))}";
         var query =
             $"""
             SELECT s.{flag} IS NOT NULL{(_logdel ? $" OR e.{deleted} IS NOT NULL" : "")}, {string.Join(", ", columns)}{(_logdel ? $", CASE WHEN s.{flag} IS NULL THEN e.{deleted} END" : "")}
@@ -101,9 +102,9 @@ internal sealed class QueueMethod(TableRun run)
         long applied;
         try
         {
-            applied = await KeyedRows.ReplaceAsync(run, table, flag, "", async written =>
+            applied = await KeyedRows.ReplaceAsync(run, table, flag, "", async (written, slices) =>
             {
-                var rows = await run.CopyAsync(query, KeyedRows.Stage, freeze: false, $"{flag}, {written}").ConfigureAwait(false);
+                var rows = await run.CopyAsync(query, KeyedRows.Stage, freeze: false, $"{flag}, {written}", slices).ConfigureAwait(false);
                 // A row stands for each entry, if only to say that it is gone.
                 if (rows > 0)
                     taking = AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue}{bound}"));

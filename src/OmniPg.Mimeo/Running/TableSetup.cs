@@ -93,7 +93,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
             if (existing is not null)
             {
                 run.RequireFit(existing);
-                if (key.Count > 0 && await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false) == KeyedRows.Way.Replace)
+                if (key.Count > 0 && await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false) is (KeyedRows.Way.Replace, _))
                     await Followers.WarnAsync(run, existing, Followers.Always).ConfigureAwait(false);
             }
             else

@@ -121,10 +121,22 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         await cli.Database.ExecuteAsync($"CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}", TestContext.Current.CancellationToken);
 
         var made = await cli.RunAsync("mimeo", "create", "updater", "orders", "--from", "erp", "--by-time", "at", "--oldest-transaction", "--drift", "add", "--owner", role);
+        var masked = await cli.RunAsync("mimeo", "create", "dml", "orders", "--from", "erp", "--to", "masked", "--map", "at=date_trunc('day', at)", "--ignore-deletes", "--throttle", "100000");
+        var twice = await cli.RunAsync("mimeo", "create", "dml", "orders", "--from", "erp", "--to", "more", "--map", "at=now()", "--map", "at=NULL");
+        var deleting = await cli.RunAsync("mimeo", "create", "table", "orders", "--from", "erp", "--to", "more", "--ignore-deletes");
+        await cli.RunAsync("mimeo", "drop", "masked", "--skip-source");
+        var orphans = await cli.RunAsync("mimeo", "orphans", "erp");
+        var json = JsonDocument.Parse((await cli.RunAsync("mimeo", "orphans", "erp", "--json")).Output).RootElement[0];
 
         made.Should().Be(new CliResult(0, "'public.orders' is managed, with 0 rows\n", ""));
         (await cli.Database.ScalarAsync<string>("SELECT tableowner || ' ' || drift || ' ' || boundary_mode FROM omnipg_mimeo.table_option JOIN pg_tables ON tablename = 'orders' WHERE dest_table = 'public.orders'", TestContext.Current.CancellationToken))
             .Should().Be($"{role} AddColumns OldestTransaction");
+        masked.Should().Be(new CliResult(0, "'public.masked' is managed, with 0 rows\n", ""));
+        twice.Should().Be(new CliResult(64, "", "omnipg: --map 'at=NULL' is no COL=SQL, or a second one for its column.\n"));
+        deleting.Should().Be(new CliResult(64, "", "omnipg: --ignore-deletes means nothing for table.\n"));
+        (orphans.ExitCode, orphans.Error).Should().Be((1, ""));
+        orphans.Output.Should().Be("omnipg_mimeo.public_orders_q\tpublic.orders\there\tDROP TRIGGER public_orders_mimeo_trig ON public.orders; DROP FUNCTION omnipg_mimeo.public_orders_mimeo_queue(); DROP TABLE omnipg_mimeo.public_orders_q;\n");
+        json.GetProperty("statements").GetArrayLength().Should().Be(3);
     }
 
     [Fact]
