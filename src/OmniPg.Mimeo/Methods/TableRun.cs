@@ -193,9 +193,14 @@ internal sealed class TableRun
     // Alone in the extended protocol, which takes one statement: in the COPY, which knows the simple one only, the text could end the query and go on.
     private async Task CheckTextsAsync()
     {
+        if (Spec.Condition is null && Spec.Expressions.Count == 0)
+            return;
         var from = $"FROM {Spec.Source.Quoted} {Spec.Condition}\nLIMIT 0";
-        (string? Text, string Query)[] queries = [(Spec.Condition, "SELECT 1 " + from), .. Spec.Expressions.Select(e => (e.Value, $"SELECT {Value(Columns.First(c => c.Name.Value == e.Key))} {from}")), (Spec.Condition, Query() + " LIMIT 0")];
-        foreach (var (text, query) in queries.Where(q => q.Text is not null))
+        // Each for itself first, to name the one that is wrong.
+        var texts = Spec.Expressions.Select(e => (Text: e.Value, Query: $"SELECT {Value(Columns.First(c => c.Name.Value == e.Key))} {from}")).ToList();
+        if (Spec.Condition is { } condition)
+            texts.Insert(0, (condition, "SELECT 1 " + from));
+        foreach (var (text, query) in texts.Append((string.Join("', '", texts.Select(t => t.Text)), Query() + " LIMIT 0")))
         {
             try
             {
@@ -203,7 +208,7 @@ internal sealed class TableRun
             }
             catch (PostgresException error) when (IsOfCondition(error))
             {
-                throw new InvalidConditionException(text!, error.MessageText, error, isExpression: text != Spec.Condition);
+                throw new InvalidConditionException(text, error.MessageText, error, isExpression: text != Spec.Condition);
             }
         }
     }

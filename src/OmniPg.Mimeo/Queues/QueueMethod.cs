@@ -62,6 +62,8 @@ internal sealed class QueueMethod(TableRun run)
         var session = run.Destination.Unlimited;
         if (_logdel)
         {
+            // Of what was written while a column of the key was away nobody knows the rows (QueueFunction).
+            await AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue} WHERE num_nulls({_key}) > 0")).ConfigureAwait(false);
             // Deleted rows stand nowhere else any more.
             await TakeAsync(table, null).ConfigureAwait(false);
             await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} WHERE {TableRun.Deleted.Quoted} IS NULL").ConfigureAwait(false);

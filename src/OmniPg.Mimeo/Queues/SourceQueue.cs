@@ -167,7 +167,7 @@ internal sealed partial class SourceQueue
             : await PlainStatements.ExecuteAsync(at.Connection, [own.FunctionStatement("CREATE OR REPLACE", body)], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
         if (Gone(spec, run.Relation, queue) is { Count: > 0 } gone)
         {
-            run.Warnings.Add($"Source '{spec.Source}' has no column '{string.Join("', '", gone.Select(c => c.Name.Value))}' any more, which queue '{spec.Queue}' has: rows that are deleted from now on are kept without a value in it. "
+            run.Warnings.Add($"Source '{spec.Source}' has no column '{string.Join("', '", gone.Select(c => c.Name.Value))}' any more, which queue '{spec.Queue}' has: rows that are deleted from now on bring no value for it. "
                 + "The statements of the column drift take it away.");
         }
     }

@@ -25,7 +25,7 @@ public sealed class MajorsTests
         await databases.AtSourceAsync(
             """
             CREATE TABLE t (id int PRIMARY KEY, ver bigint, w text, m mood, ms mood[], p pair, n numeric, at timestamptz, j jsonb, b bytea, r int4range, i interval, u uuid);
-            INSERT INTO t SELECT i, i, repeat('ü', i % 50), 'ok', '{sad,ok}', ROW(i, 'x'), i / 3.0, 'epoch'::timestamptz + i * interval '1 s', jsonb_build_object('i', i), decode(md5(i::text), 'hex'), int4range(i, i + 5), i * interval '1 month', md5(i::text)::uuid FROM generate_series(1, 1000) i
+            INSERT INTO t SELECT i, i, repeat('ü', i % 50), 'ok', '{sad,ok}', ROW(i, 'x')::pair, i / 3.0, 'epoch'::timestamptz + i * interval '1 s', jsonb_build_object('i', i), decode(md5(i::text), 'hex'), int4range(i, i + 5), i * interval '1 month', md5(i::text)::uuid FROM generate_series(1, 1000) i
             """);
         var client = new MimeoClient(databases.Destination.DataSource, new MimeoOptions { SplitLargerThanBytes = 50_000, MaxParallelChunks = 2 });
         await client.EnsureCreatedAsync(TestContext.Current.CancellationToken);

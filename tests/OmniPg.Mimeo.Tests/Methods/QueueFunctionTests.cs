@@ -48,9 +48,9 @@ public sealed class QueueFunctionTests(PgClusterFixture fixture)
         drift.SourceStatements.Should().HaveCount(2);
         drift.SourceStatements[0].Should().StartWith("CREATE OR REPLACE FUNCTION \"omnipg_mimeo\".\"public_t_mimeo_queue\"()");
         drift.SourceStatements[1].Should().Be("ALTER TABLE \"omnipg_mimeo\".\"public_t_q\" DROP COLUMN \"w\";");
-        refreshed.Warnings.Should().Equal("Source 'public.t' has no column 'w' any more, which queue 'omnipg_mimeo.public_t_q' has: rows that are deleted from now on are kept without a value in it. The statements of the column drift take it away.");
-        // What was deleted before the column went waits in the queue with its values, and each row that stays is as it was.
-        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(concat_ws(' ', id, w, mimeo_source_deleted IS NULL), ', ' ORDER BY id) FROM t WHERE id < 4")).Should().Be("1 w1 f, 2 f, 3 w3 t");
+        refreshed.Warnings.Should().Equal("Source 'public.t' has no column 'w' any more, which queue 'omnipg_mimeo.public_t_q' has: rows that are deleted from now on bring no value for it. The statements of the column drift take it away.");
+        // What was here already stays as it was.
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(concat_ws(' ', id, w, mimeo_source_deleted IS NULL), ', ' ORDER BY id) FROM t WHERE id < 4")).Should().Be("1 w1 f, 2 w2 f, 3 w3 t");
         foreach (var statement in drift.SourceStatements)
         {
             await mimeo.Databases.AtSourceAsync(statement);
