@@ -232,7 +232,7 @@ public sealed class MimeoClient : IMimeo
         return RunAsync($"look at '{destination}'", async (session, store) =>
         {
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
-            return RunRecord.Measured(await TableStatus.ReadAsync(session, store, _pools, spec).ConfigureAwait(false));
+            return RunRecord.Measured(await TableStatusResult.ReadAsync(session, store, _pools, spec).ConfigureAwait(false));
         }, cancellationToken);
     }
 
@@ -243,7 +243,7 @@ public sealed class MimeoClient : IMimeo
         return RunAsync($"compare the columns of '{destination}'", async (session, store) =>
         {
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(name);
-            return await SourceCatalog.DriftAsync(session, store, _options, _pools, spec).ConfigureAwait(false);
+            return await DriftResult.FindAsync(session, store, _options, _pools, spec).ConfigureAwait(false);
         }, cancellationToken);
     }
 
@@ -251,7 +251,7 @@ public sealed class MimeoClient : IMimeo
     public Task<IReadOnlyList<QualifiedName>> FindUnreplicatedAsync(string source, bool includeViews = false, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
-        return RunAsync($"look for tables of '{source}'", (session, store) => SourceCatalog.UnreplicatedAsync(session, store, _pools, source, includeViews), cancellationToken);
+        return RunAsync($"look for tables of '{source}'", (session, store) => SourceRegistry.UnreplicatedAsync(session, store, _pools, source, includeViews), cancellationToken);
     }
 
     /// <inheritdoc/>

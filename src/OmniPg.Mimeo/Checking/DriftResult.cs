@@ -12,11 +12,11 @@ public enum ColumnDriftKind
     /// <summary>Both have it, with types of different names.</summary>
     OtherType,
 
-    /// <summary>Both have it, and its length or precision is smaller here: values that do not fit are rounded or refused. Rows that were rounded are repaired behind the statement.</summary>
-    NarrowerHere,
-
     /// <summary>The destination computes it, so that no value can be written.</summary>
     GeneratedHere,
+
+    /// <summary>Both have it, and its length or precision is smaller here: values that do not fit are rounded or refused. Rows that were rounded are repaired behind the statement.</summary>
+    NarrowerHere,
 }
 
 /// <summary>One column that does not fit.</summary>
@@ -41,4 +41,47 @@ public sealed record DriftResult(QualifiedName Destination, string From, Qualifi
 {
     /// <summary>Whether a refresh would be refused or warn, or a snapshot be made anew.</summary>
     public bool HasDrift => Columns.Count > 0 || SourceStatements.Count > 0;
+
+    /// <summary>Compares both catalogs.</summary>
+    internal static async Task<DriftResult> FindAsync(PgSession session, MimeoStore store, MimeoOptions options, SourcePools pools, ReplicationSpec spec)
+    {
+        var (_, source) = await SourceRegistry.OpenAsync(session, store, pools, spec.From).ConfigureAwait(false);
+        await using var closing = source.ConfigureAwait(false);
+        await source.TakeSnapshotAsync(options.LockTimeout, spec with { Queue = null }).ConfigureAwait(false);
+        var (there, queue) = await source.AskAsync(spec.Source, async at =>
+        {
+            await at.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
+            return (await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false), spec.Queue is { } name ? await RelationInfo.FindAsync(at, name).ConfigureAwait(false) : null);
+        }).ConfigureAwait(false);
+        if (there is null)
+            throw new SourceTableNotFoundException(spec.Source, source.Name);
+        var here = await RelationInfo.FindAsync(session, spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(spec.Target);
+        var copied = there.Columns.Where(c => spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)).ToArray();
+        var found = new List<ColumnDrift>();
+        foreach (var column in copied)
+        {
+            var kept = here.Columns.FirstOrDefault(c => c.Name == column.Name);
+            if (kept is null && spec.Drift == DriftPolicy.Ignore && !MissingColumns.IsNamed(spec, column))
+                continue;
+            if (kept is null)
+                Add(column, ColumnDriftKind.MissingHere, null, $"ADD COLUMN {column.Name.Quoted} {column.Type}");
+            else if (kept.IsGenerated)
+                Add(column, ColumnDriftKind.GeneratedHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} DROP EXPRESSION");
+            else if (kept.BaseType != column.BaseType || ColumnInfo.IsNarrower(kept.Type, column.Type))
+                Add(column, kept.BaseType != column.BaseType ? ColumnDriftKind.OtherType : ColumnDriftKind.NarrowerHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} TYPE {column.Type} USING {column.Name.Quoted}::{column.Type}");
+        }
+        var named = spec.Columns.Concat(spec.Key).Concat(spec.Cursor is { } cursor ? [cursor.Column] : []).Distinct(StringComparer.Ordinal);
+        found.AddRange(named.Where(name => there.Columns.All(c => c.Name.Value != name))
+            .Select(name => new ColumnDrift(name, ColumnDriftKind.MissingAtSource, null, here.Columns.FirstOrDefault(c => c.Name.Value == name)?.Type, null)));
+        IReadOnlyList<string> queued = [];
+        if (queue is not null && found.All(f => f.Kind != ColumnDriftKind.MissingAtSource))
+        {
+            queued = SourceQueue.ColumnStatements(spec, there, queue);
+            found.AddRange(SourceQueue.Gone(spec, there, queue).Select(c => new ColumnDrift(c.Name.Value, ColumnDriftKind.MissingAtSource, null, here.Columns.FirstOrDefault(h => h.Name == c.Name)?.Type, null)));
+        }
+        return new DriftResult(spec.Target, spec.From, spec.Source, found, [.. queued.Select(s => s + ";")]);
+
+        void Add(ColumnInfo column, ColumnDriftKind kind, string? type, string change) => found.Add(new ColumnDrift(
+            column.Name.Value, kind, column.Type, type, spec.Kind == ReplicationKind.Snapshot ? null : $"ALTER TABLE {spec.Target.Quoted} {change};"));
+    }
 }

@@ -158,20 +158,6 @@ public sealed record RefreshResult(
     QualifiedName Destination, ReplicationKind Kind, RefreshStatus Status, long Rows, long Bytes, CopyFormat Format, string? LastValue, TimeSpan Elapsed,
     IReadOnlyList<string> Warnings);
 
-/// <summary>How far a table is.</summary>
-/// <param name="Spec">The table as it is stored.</param>
-/// <param name="SinceLastRun">Time since its last refresh ended; null before the first.</param>
-/// <param name="IsDue">Whether <see cref="ReplicationSpec.Period"/> is over.</param>
-/// <param name="Waiting">Entries in the queue of a dml or logdel; null for the other kinds.</param>
-/// <param name="Behind">
-/// Time between the largest cursor value and the source's clock; of a dml or logdel the age of the oldest entry that waits, where the source has <c>track_commit_timestamp</c>, zero when
-/// nothing waits; null where neither is known.
-/// </param>
-/// <param name="RetainedBytes">Log that the source keeps for a logical table; null for the other kinds.</param>
-/// <param name="UnreadBytes">Log between the slot's confirmed position and the end, that of other tables included; null for the other kinds.</param>
-/// <param name="SlotState"><c>wal_status</c> of a logical table's slot: reserved, extended, unreserved or lost; missing where there is none; null for the other kinds.</param>
-public sealed record TableStatusResult(ReplicationSpec Spec, TimeSpan? SinceLastRun, bool IsDue, long? Waiting, TimeSpan? Behind, long? RetainedBytes, long? UnreadBytes, string? SlotState);
-
 /// <summary>What went from the tables of the extension to the package's own, or back.</summary>
 /// <param name="Sources">Number of sources.</param>
 /// <param name="Tables">Managed tables, by name.</param>

@@ -180,7 +180,8 @@ internal sealed partial class SourceQueue
     public static IReadOnlyList<string> ColumnStatements(ReplicationSpec spec, RelationInfo table, RelationInfo queue)
     {
         var (added, gone) = (Added(spec, table, queue), Gone(spec, table, queue));
-        var retyped = queue.Columns.Where(q => table.Columns.FirstOrDefault(c => c.Name == q.Name) is { } there && there.OpenType != q.OpenType && IsQueued(spec, q)).Select(q => table.Columns.First(c => c.Name == q.Name)).ToArray();
+        // A queue of the extension has lengths and precisions.
+        var retyped = table.Columns.Where(c => queue.Columns.FirstOrDefault(q => q.Name == c.Name) is { } there && IsQueued(spec, there) && (c.OpenType != there.OpenType || ColumnInfo.IsNarrower(there.Type, c.Type))).ToArray();
         if (added.Count + gone.Count + retyped.Length == 0)
             return [];
         var own = Of(spec);

@@ -6,6 +6,14 @@ namespace OmniPg.Mimeo;
 /// <summary>The servers that tables come from: <c>dblink_mapping_mimeo</c>, and their names beside it.</summary>
 internal static class SourceRegistry
 {
+    // Partitions come with their table. The queues of this package and of the extension are no tables of anybody; each knows them by their trigger function's schema.
+    private const string Relations =
+        """
+        SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind::text = ANY ($1) AND NOT c.relispartition AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_(toast_)?temp_' AND n.nspname <> ALL ($2)
+        ORDER BY 1, 2
+        """;
+
     /// <summary>Stores a source, or the new connection of a known one.</summary>
     public static async Task<int> AddAsync(PgSession session, MimeoStore store, string name, (string Server, string User, string? Password) connection)
     {
@@ -46,6 +54,20 @@ internal static class SourceRegistry
     {
         var (id, connection) = await FindAsync(session, store, name).ConfigureAwait(false);
         return (id, await SourceSession.OpenAsync(name, pools.Given(name) ?? pools.Of(name, StringOf(name, connection)), pools.ThrottleOf(name), session.CommandTimeoutSeconds, session.CancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>Tables of a source that nothing here comes from.</summary>
+    public static async Task<IReadOnlyList<QualifiedName>> UnreplicatedAsync(PgSession session, MimeoStore store, SourcePools pools, string name, bool includeViews)
+    {
+        var (id, source) = await OpenAsync(session, store, pools, name).ConfigureAwait(false);
+        await using var closing = source.ConfigureAwait(false);
+        var known = await session.RowsAsync($"SELECT source_table FROM {store.All} c WHERE dblink = $1", row => row.GetString(0), PgParameter.Integer(id)).ConfigureAwait(false);
+        var kinds = PgParameter.Texts(includeViews ? ["r", "p", "f", "v", "m"] : ["r", "p", "f"]);
+        var there = await source.AskAsync(QualifiedName.Create("pg_catalog", "pg_class"), at => at.RowsAsync(
+            Relations, row => QualifiedName.Create(row.GetString(0), row.GetString(1)), kinds, PgParameter.Texts([store.Schema.Value, store.SideSchema.Value]))).ConfigureAwait(false);
+        var taken = known.ToHashSet(StringComparer.Ordinal);
+        // A dot in the schema is a name that no table can be set up by.
+        return [.. there.Where(t => !taken.Contains($"{t.Schema!.Value.Value}.{t.Name.Value}"))];
     }
 
     private static string StringOf(string name, (string Server, string User, string? Password) connection)

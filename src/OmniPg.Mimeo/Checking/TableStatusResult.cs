@@ -1,9 +1,21 @@
 namespace OmniPg.Mimeo;
 
-/// <summary>Asks both sides how far a table is.</summary>
-internal static class TableStatus
+/// <summary>How far a table is.</summary>
+/// <param name="Spec">The table as it is stored.</param>
+/// <param name="SinceLastRun">Time since its last refresh ended; null before the first.</param>
+/// <param name="IsDue">Whether <see cref="ReplicationSpec.Period"/> is over.</param>
+/// <param name="Waiting">Entries in the queue of a dml or logdel; null for the other kinds.</param>
+/// <param name="Behind">
+/// Time between the largest cursor value and the source's clock; of a dml or logdel the age of the oldest entry that waits, where the source has <c>track_commit_timestamp</c>, zero when
+/// nothing waits; null where neither is known.
+/// </param>
+/// <param name="RetainedBytes">Log that the source keeps for a logical table; null for the other kinds.</param>
+/// <param name="UnreadBytes">Log between the slot's confirmed position and the end, that of other tables included; null for the other kinds.</param>
+/// <param name="SlotState"><c>wal_status</c> of a logical table's slot: reserved, extended, unreserved or lost; missing where there is none; null for the other kinds.</param>
+public sealed record TableStatusResult(ReplicationSpec Spec, TimeSpan? SinceLastRun, bool IsDue, long? Waiting, TimeSpan? Behind, long? RetainedBytes, long? UnreadBytes, string? SlotState)
 {
-    public static async Task<TableStatusResult> ReadAsync(PgSession session, MimeoStore store, SourcePools pools, ReplicationSpec spec)
+    /// <summary>Asks both sides.</summary>
+    internal static async Task<TableStatusResult> ReadAsync(PgSession session, MimeoStore store, SourcePools pools, ReplicationSpec spec)
     {
         var (since, isDue) = await session.RowAsync(
             $"SELECT CASE WHEN last_run IS NOT NULL THEN greatest(pg_catalog.clock_timestamp() - last_run, '0') END, coalesce(period IS NOT NULL AND (last_run IS NULL OR pg_catalog.clock_timestamp() - last_run > period), false) FROM {store.Config(SpecTable.TypeOf(spec))} WHERE dest_table = $1",
