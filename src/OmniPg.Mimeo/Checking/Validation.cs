@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace OmniPg.Mimeo;
 
 /// <summary>Compares the rows of both sides, but for those that the next refresh brings.</summary>
