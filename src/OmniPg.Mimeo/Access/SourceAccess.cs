@@ -44,6 +44,8 @@ internal sealed class SourceAccess(SourceSession source, ReplicationSpec spec, P
     public static async Task<IReadOnlyList<string>> MissingAsync(PgSession destination, MimeoStore store, SourcePools pools, ReplicationSpec spec)
     {
         SourceSession source;
+        // A session that is there already does not tell whether the role may still connect.
+        pools.Forget(spec.From);
         try
         {
             (_, source) = await SourceRegistry.OpenAsync(destination, store, pools, spec.From).ConfigureAwait(false);

@@ -23,6 +23,9 @@ internal sealed class SourcePools(MimeoOptions options)
     /// <summary>The data source of the options for a source of this name; null for none.</summary>
     public NpgsqlDataSource? Given(string name) => options.Sources.GetValueOrDefault(name);
 
+    /// <summary>Lets the next call for a source connect anew; sessions that are at work go on.</summary>
+    public void Forget(string name) => _stored.TryRemove(name, out _);
+
     /// <summary>The data source of a stored connection.</summary>
     public NpgsqlDataSource Of(string name, string connectionString)
     {
