@@ -48,7 +48,7 @@ internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions opti
         {
             _spool.Create();
             var lockFile = Path.Combine(options.SpoolDirectory, "resident.lock");
-            using var single = FileLock.TryAcquireForProcess(lockFile) ?? throw new WalLockedException(lockFile, FileLock.ReadProcess(lockFile));
+            using var single = ResidentLock.Take(lockFile, $"spool '{options.SpoolDirectory}'", "--spool", holder => new WalLockedException(lockFile, holder));
             // Answers of an earlier run say nothing about the destinations of this one; a file that is there already costs one comparison.
             _spool.KeepOnly(ImmutableHashSet<string>.Empty);
             using var workUntil = new CancellationTokenSource();

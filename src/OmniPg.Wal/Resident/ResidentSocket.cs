@@ -26,7 +26,7 @@ internal sealed partial class ResidentSocket : IDisposable
     {
         (_path, _work, _spool) = (path, work, spool);
         // Beside the socket, because processes with spools of their own may be given the same one: the second would take the questions of the first, and archive to its own destinations.
-        _single = Lock(path);
+        _single = ResidentLock.Take(path + ".lock", $"socket '{path}'", "--socket", holder => WalLockedException.OfSocket(path, holder));
         _listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
@@ -49,23 +49,6 @@ internal sealed partial class ResidentSocket : IDisposable
         _listener.Dispose();
         File.Delete(_path);
         _single.Dispose();
-    }
-
-    private static FileLock Lock(string path)
-    {
-        var lockFile = path + ".lock";
-        try
-        {
-            return FileLock.TryAcquireForProcess(lockFile) ?? throw WalLockedException.OfSocket(path, FileLock.ReadProcess(lockFile));
-        }
-        catch (UnauthorizedAccessException refused)
-        {
-            // Left by a process of root that was killed, say: this account can open it no more.
-            throw new WalConfigurationException(
-                $"The lock file '{lockFile}' of the socket '{path}' cannot be opened: {refused.Message}",
-                "Another account has made it, or owns the folder. See that no process of that account serves the socket, and remove the file, or name another path with '--socket'.",
-                refused);
-        }
     }
 
     // A socket's file outlives a killed process. One behind which somebody accepts, or lets wait, is a program's that knows no lock.

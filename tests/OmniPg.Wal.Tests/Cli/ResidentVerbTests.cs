@@ -34,8 +34,10 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
         Directory.GetFiles(archive, "*.zst").Should().HaveCount(2);
     }
 
-    [Fact]
-    public async Task A_lock_file_that_another_account_has_left_beside_the_socket_is_named_with_the_next_step()
+    [Theory]
+    [InlineData("s/resident.lock", "spool", "s", "--spool")]
+    [InlineData("r.sock.lock", "socket", "r.sock", "--socket")]
+    public async Task A_lock_file_that_another_account_has_left_is_named_with_the_next_step(string file, string kind, string name, string option)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows() || ServerAccount.Name is null, "Needs root, to leave a file of another account.");
         var (archive, spool, socket) = (_root.Combine("a"), _root.Combine("s"), _root.Combine("r.sock"));
@@ -45,16 +47,17 @@ public sealed class ResidentVerbTests(RecoveryScene scene) : IDisposable
             ServerAccount.Own(directory);
         }
 
-        await File.WriteAllTextAsync(socket + ".lock", "", TestContext.Current.CancellationToken);
+        var (lockFile, what) = (_root.Combine(file), $"{kind} '{_root.Combine(name)}'");
+        await File.WriteAllTextAsync(lockFile, "", TestContext.Current.CancellationToken);
 #pragma warning disable CA1416 // Skipped on Windows.
-        File.SetUnixFileMode(socket + ".lock", UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.SetUnixFileMode(lockFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
 #pragma warning restore CA1416
         string[] words = ["resident", "--data-dir", scene.Primary.DataDirectory, "--dst-local", archive, "--spool", spool, "--socket", socket, "--begin"];
 
         var refused = await scene.Program.RunAsync(words, cancellationToken: TestContext.Current.CancellationToken);
 
         refused.ExitCode.Should().Be(20, refused.Error);
-        refused.Error.Should().Contain($"The lock file '{socket}.lock' of the socket '{socket}' cannot be opened").And.Contain("See that no process of that account serves the socket, and remove the file");
+        refused.Error.Should().Contain($"The lock file '{lockFile}' of the {what} cannot be opened").And.Contain($"See that no process of that account uses the {what}, and remove the file, or name another path with '{option}'.");
     }
 
     [Fact]
