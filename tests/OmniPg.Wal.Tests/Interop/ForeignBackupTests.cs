@@ -73,6 +73,26 @@ public sealed class ForeignBackupTests : IDisposable
     }
 
     [Fact]
+    public async Task Backups_of_pgBackRest_made_before_a_pg_upgrade_are_those_of_the_cluster_of_then()
+    {
+        await WriteListAsync(1700000000);
+
+        var found = await new BackupCatalog(new DirectoryObjectStore(_root.Path)).ListForeignAsync(cancellationToken: Token);
+
+        found.Select(b => (b.Id, b.SystemIdentifier, b.PgVersion)).Should().Equal(("20231114-221320F", 7000000000000000001UL, 15), ("20260501-120000F", 7000000000000000002UL, 17));
+    }
+
+    [Fact]
+    public async Task A_moment_beyond_all_time_in_another_tools_list_is_damage()
+    {
+        await WriteListAsync(99999999999999);
+
+        var damaged = async () => await new BackupCatalog(new DirectoryObjectStore(_root.Path)).ListForeignAsync(cancellationToken: Token);
+
+        (await damaged.Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.damaged");
+    }
+
+    [Fact]
     public async Task A_list_that_cannot_be_read_is_damage_and_an_empty_place_stays_absent()
     {
         await WriteAsync("20260501T120000", "status=DONE\nbegin_time=yesterday\n");
@@ -82,6 +102,22 @@ public sealed class ForeignBackupTests : IDisposable
 
         (await damaged.Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.damaged");
         await absent.Should().ThrowAsync<WalArchiveAbsentException>();
+    }
+
+    /// <summary>The list of a stanza whose cluster was upgraded between two backups, as pgBackRest 2.45 writes it.</summary>
+    private Task WriteListAsync(long started)
+    {
+        static string Backup(string id, int cluster, long time) =>
+            $$"""{{id}}={"backrest-format":5,"backrest-version":"2.45","backup-archive-start":"000000010000000000000002","backup-archive-stop":"000000010000000000000002","backup-error":false,"backup-lsn-start":"0/2000028","backup-lsn-stop":"0/2000100","backup-timestamp-start":{{time}},"backup-timestamp-stop":{{time}},"backup-type":"full","db-id":{{cluster}}}""";
+
+        string[] lines =
+        [
+            "[backrest]", "backrest-format=5", "backrest-version=\"2.45\"", "", "[backup:current]", Backup("20231114-221320F", 1, started), Backup("20260501-120000F", 2, 1777636800), "",
+            "[db]", "db-catalog-version=202406281", "db-control-version=1700", "db-id=2", "db-system-id=7000000000000000002", "db-version=\"17\"", "", "[db:history]",
+            """1={"db-catalog-version":202209061,"db-control-version":1300,"db-system-id":7000000000000000001,"db-version":"15"}""",
+            """2={"db-catalog-version":202406281,"db-control-version":1700,"db-system-id":7000000000000000002,"db-version":"17"}""",
+        ];
+        return File.WriteAllLinesAsync(_root.Combine("backup.info"), lines, Token);
     }
 
     private Task WriteAsync(string id, string info) => File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(_root.Combine($"base/{id}")).FullName, "backup.info"), info, Token);

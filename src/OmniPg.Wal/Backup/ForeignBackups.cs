@@ -37,13 +37,13 @@ internal static partial class ForeignBackups
 
     private static List<ForeignBackup> BackRest(string text)
     {
-        var owner = ulong.Parse(BackRestOwner().Match(text).Groups["owner"].Value, NumberStyles.None, CultureInfo.InvariantCulture);
-        var major = PgServerVersion.Parse(BackRestVersion().Match(text).Groups["version"].Value, null).Major;
+        var clusters = BackRestClusters(text);
         var found = new List<ForeignBackup>();
         foreach (Match line in BackRestBackup().Matches(text))
         {
             using var json = JsonDocument.Parse(line.Groups["json"].Value);
             var backup = json.RootElement;
+            var (owner, major) = clusters[backup.GetProperty("db-id").GetInt32()];
             var isOnline = backup.TryGetProperty("backup-archive-start", out var from) && from.ValueKind == JsonValueKind.String;
             found.Add(new ForeignBackup
             {
@@ -60,6 +60,22 @@ internal static partial class ForeignBackups
                 PgVersion = major,
                 Problem = backup.TryGetProperty("backup-error", out var error) && error.ValueKind == JsonValueKind.True ? "pgBackRest found wrong page checksums in it" : null,
             });
+        }
+
+        return found;
+    }
+
+    /// <summary>The clusters that the stanza has had, by the number that its backups name: <c>stanza-upgrade</c> adds one after each pg_upgrade (<c>[db:history]</c>, info/infoPg.c).</summary>
+    private static Dictionary<int, (ulong SystemIdentifier, int Major)> BackRestClusters(string text)
+    {
+        var found = new Dictionary<int, (ulong, int)>();
+        foreach (Match line in BackRestCluster().Matches(text))
+        {
+            using var json = JsonDocument.Parse(line.Groups["json"].Value);
+            var cluster = json.RootElement;
+            found.Add(
+                int.Parse(line.Groups["id"].Value, NumberStyles.None, CultureInfo.InvariantCulture),
+                (cluster.GetProperty("db-system-id").GetUInt64(), PgServerVersion.Parse(cluster.GetProperty("db-version").GetString()!, null).Major));
         }
 
         return found;
@@ -100,7 +116,7 @@ internal static partial class ForeignBackups
         {
             return read();
         }
-        catch (Exception damage) when (damage is JsonException or FormatException or OverflowException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception damage) when (damage is JsonException or FormatException or OverflowException or ArgumentException or KeyNotFoundException or InvalidOperationException)
         {
             throw WalBackupException.Damaged(store.Id, key, $"the list of another tool cannot be read: {damage.Message}", damage);
         }
@@ -116,11 +132,8 @@ internal static partial class ForeignBackups
         return await reader.ReadToEndAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    [GeneratedRegex(@"^db-system-id=(?<owner>\d+)\r?$", RegexOptions.Multiline)]
-    private static partial Regex BackRestOwner();
-
-    [GeneratedRegex(@"^db-version=""(?<version>[\d.]+)""\r?$", RegexOptions.Multiline)]
-    private static partial Regex BackRestVersion();
+    [GeneratedRegex(@"^(?<id>\d+)=(?<json>\{.*""db-system-id"".*\})\r?$", RegexOptions.Multiline)]
+    private static partial Regex BackRestCluster();
 
     // Labels of backup/common.c: a full one, and behind it the time of a differential or incremental one.
     [GeneratedRegex(@"^(?<id>\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?)=(?<json>\{.*\})\r?$", RegexOptions.Multiline)]
