@@ -13,6 +13,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
 
     private DataFiles _files = null!;
     private IncrementPlan? _plan;
+    private BackupInfo? _prior;
 
     public ServerFacts Facts { get; private set; } = null!;
 
@@ -78,7 +79,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
             throw Refused(prior, $"it is consistent at '{prior.StopLsn}', and this backup starts at '{Start}'", "Wait for the next checkpoint of the primary, or make a full backup.");
         var changed = await new WalSummaries(session, time).ReadAsync(prior, Start, cancellationToken).ConfigureAwait(false);
         var (_, fileBlocks, _) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
-        _plan = new IncrementPlan(prior, priorPaths, changed, fileBlocks);
+        (_plan, _prior) = (new IncrementPlan(priorPaths, changed, fileBlocks), prior);
     }
 
     public IReadOnlyList<BackupTablespace> Tablespaces() => _files.Tablespaces();
@@ -139,7 +140,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         yield return Content(controlPath, bytes) with { Path = controlPath + shape.ControlSuffix };
 
         End = await session.StopAsync(cancellationToken).ConfigureAwait(false);
-        if (_plan is { Prior: var prior })
+        if (_prior is { } prior)
         {
             RequireSameTimeline(prior, BackupLabel.Parse(End.Label).StartTimeline ?? Control.Timeline);
             // As the server's own incremental backup (build_backup_content): with these lines no server starts on what is only a part.

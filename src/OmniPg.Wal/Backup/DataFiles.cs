@@ -15,6 +15,13 @@ internal sealed partial class DataFiles(string dataDirectory, string? statistics
     public const string TablespaceFolder = "pg_tblspc";
     public const string LabelFile = "backup_label";
     public const string MapFile = "tablespace_map";
+
+    /// <summary>
+    /// Lies in each folder that a copy of a cluster fills, from before the first change to after the last. Its lines: whose copy it is to be and which call makes it; its data directory; the
+    /// processes that changed something.
+    /// </summary>
+    public const string CopyMark = ".omnipg-synch";
+
     private const string WalFolder = "pg_wal";
 
     // excludeDirContents: they are there, and empty. pg_stat_tmp has no entry since PostgreSQL 15, and is left out by name of old.
@@ -29,7 +36,7 @@ internal sealed partial class DataFiles(string dataDirectory, string? statistics
     private static readonly HashSet<string> LeftOut =
     [
         "postmaster.pid", "postmaster.opts", "postgresql.auto.conf.tmp", "current_logfiles.tmp", "current_logfiles",
-        LabelFile, LabelFile + ".old", MapFile, MapFile + ".old", BackupManifest.FileName, "recovery.signal", "standby.signal", CopyWorker.Marker,
+        LabelFile, LabelFile + ".old", MapFile, MapFile + ".old", BackupManifest.FileName, "recovery.signal", "standby.signal", CopyMark,
     ];
 
     /// <summary>The links in <c>pg_tblspc</c>. A folder there is a tablespace in place (<c>allow_in_place_tablespaces</c>) and part of the data directory.</summary>
@@ -78,7 +85,7 @@ internal sealed partial class DataFiles(string dataDirectory, string? statistics
         foreach (var entry in names)
         {
             var path = prefix + entry.Name;
-            if (IsLeftOut(path, entry.Name, unlogged) || (manifestPrefix.Length == 0 && IsExcluded(path)))
+            if (IsLeftOut(path, entry.Name, unlogged) || FileIncrement.FileOf(path) is not null || (manifestPrefix.Length == 0 && IsExcluded(path)))
                 continue;
             if (IsFolder(entry))
             {

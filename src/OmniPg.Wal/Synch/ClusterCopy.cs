@@ -86,7 +86,7 @@ public sealed class ClusterCopy
         }
     }
 
-    private async Task<ClusterCopyResult> RunAsync(BackupSession session, ClusterCopyPlan plan, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    private async Task<BackupSource> OpenAsPlannedAsync(BackupSession session, ClusterCopyPlan plan, CancellationToken cancellationToken)
     {
         var source = new BackupSource(session, _time);
         await source.LookAsync(plan.DataDirectory, cancellationToken).ConfigureAwait(false);
@@ -96,7 +96,12 @@ public sealed class ClusterCopy
             throw new WalBackupException("wal.backup.server", "A standby cannot give the WAL of a copy: its last segment is still being received.", "Leave the WAL out ('--skip-xlogs'), and see that the copy fetches it.");
         if (!await session.TryLockAsync(cancellationToken).ConfigureAwait(false))
             throw new WalBackupException("wal.backup.server", $"Another copy of system '{plan.SystemIdentifier}' is at work.", "Wait for its end.");
+        return source;
+    }
 
+    private async Task<ClusterCopyResult> RunAsync(BackupSession session, ClusterCopyPlan plan, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    {
+        var source = await OpenAsPlannedAsync(session, plan, cancellationToken).ConfigureAwait(false);
         var call = string.Create(CultureInfo.InvariantCulture, $"{plan.SystemIdentifier} {Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8))}");
         var workers = plan.Targets.Select((t, i) => new CopyWorker(t, _options, plan.PgVersion, string.Create(CultureInfo.InvariantCulture, $"{call}.{i}"))).ToList();
         await RequireAsPlannedAsync(workers, plan, cancellationToken).ConfigureAwait(false);
@@ -170,7 +175,7 @@ public sealed class ClusterCopy
     {
         foreach (var folder in plan.Tablespaces.Select(t => t.Location).Prepend(plan.DataDirectory))
         {
-            var path = Path.Combine(folder, CopyWorker.Marker);
+            var path = Path.Combine(folder, DataFiles.CopyMark);
             if (!File.Exists(path) || (await File.ReadAllLinesAsync(path, Encoding.UTF8, cancellationToken).ConfigureAwait(false)) is not [var mark, ..] || !workers.Exists(w => w.Mark == mark))
                 continue;
             await EachAsync(workers, w => w.UnmarkAsync(cancellationToken)).ConfigureAwait(false);

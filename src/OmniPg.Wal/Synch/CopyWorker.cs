@@ -9,11 +9,6 @@ namespace OmniPg.Wal;
 /// <param name="mark">First line of the marks: the system identifier, and a word of this copy alone. Two names of one folder show by it.</param>
 internal sealed class CopyWorker(ClusterCopyTarget target, ClusterCopyOptions options, int pgVersion, string mark)
 {
-    /// <summary>
-    /// Lies in each folder from before the first change to after the last. Its lines: whose copy it is to be and which call makes it; its data directory; the processes that changed something.
-    /// </summary>
-    public const string Marker = ".omnipg-synch";
-
     // By syncfs(2) where there is a program for it: it tells what it could not write, and waits for no other file system.
     private const string Flush =
         """

@@ -148,8 +148,38 @@ public sealed class BackupScene : IAsyncLifetime
     {
         var settings = new Dictionary<string, string> { ["archive_mode"] = "off" };
         var server = await PgCluster.StartAsync(new PgClusterOptions { Installation = Installation, ExistingDataDirectory = folder, Settings = settings }, Token);
-        await Eventually.TrueAsync(() => server.ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()", Token), "the recovery ends", TimeSpan.FromSeconds(120), Token);
+        try
+        {
+            await Eventually.TrueAsync(() => server.ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()", Token), "the recovery ends", TimeSpan.FromSeconds(120), Token);
+        }
+        catch (TimeoutException late)
+        {
+            throw new TimeoutException($"{late.Message} The server says:\n{server.ReadLog()}", late);
+        }
+
         return server;
+    }
+
+    /// <summary>A standby that streams from the server, with the same archive.</summary>
+    public async Task<PgCluster> StandbyAsync()
+    {
+        var (store, _) = await MadeAsync();
+        var folder = Fresh("standby");
+        var options = RestoreOptions();
+        var primary = new Npgsql.NpgsqlConnectionStringBuilder(Server.ConnectionString);
+        (options.Standby, options.PrimaryConnectionInfo) = (true, $"host={primary.Host} port={primary.Port} user={primary.Username}");
+        await new BackupRestore(store, options).RunAsync(folder, cancellationToken: Token);
+        var standby = await PgCluster.StartAsync(
+            new PgClusterOptions { Installation = Installation, ExistingDataDirectory = folder, Durable = true, Settings = new Dictionary<string, string> { ["archive_mode"] = "off", ["fsync"] = "off" } }, Token);
+        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>("SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver)", Token), "it streams", TimeSpan.FromSeconds(60), Token);
+        return standby;
+    }
+
+    /// <summary>Waits until a standby has replayed all that the server has written.</summary>
+    public async Task ReplayedAsync(PgCluster standby)
+    {
+        var end = await Server.ScalarAsync<string>("SELECT pg_current_wal_lsn()::text", Token);
+        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() >= '{end}'", Token), "the standby has replayed it", TimeSpan.FromSeconds(60), Token);
     }
 
     /// <summary>Runs a program of the server, such as <c>pg_verifybackup</c>.</summary>

@@ -11,7 +11,7 @@ public sealed class StandbyBackupTests(BackupScene scene)
     [Fact]
     public async Task A_backup_of_a_standby_is_restored_and_one_of_a_standby_that_is_promoted_meanwhile_is_none()
     {
-        await using var standby = await StandbyAsync();
+        await using var standby = await scene.StandbyAsync();
         var store = await scene.NewStoreAsync();
 
         // The WAL of the backup ends in a segment that only the primary can end.
@@ -21,6 +21,8 @@ public sealed class StandbyBackupTests(BackupScene scene)
             {
                 await scene.Server.ExecuteAsync("SELECT pg_create_restore_point('standby')", Token);
                 await scene.Server.ExecuteAsync("SELECT pg_switch_wal()", Token);
+                // No faster than the archive takes them: a recovery fetches each again, by a program.
+                await scene.ArchivedAsync();
                 return making.IsCompleted;
             },
             "the backup ends", TimeSpan.FromSeconds(120), Token);
@@ -28,6 +30,7 @@ public sealed class StandbyBackupTests(BackupScene scene)
         var folder = scene.Fresh("restored");
         var options = scene.RestoreOptions();
         options.TablespaceMap = new Dictionary<string, string> { [made.Tablespaces.Single().Location] = scene.Fresh("space") };
+        options.RestoreCommand = $"cp '{(await scene.PlainArchiveAsync()).Root}/%f' '%p'";
         await new BackupRestore(store, options).RunAsync(folder, cancellationToken: Token);
         await using (var restored = await scene.StartAsync(folder))
             (await restored.ScalarAsync<long>("SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM far)", Token)).Should().Be(2000);
@@ -43,25 +46,6 @@ public sealed class StandbyBackupTests(BackupScene scene)
         failure.Message.Should().Contain("promoted");
         left.Select(b => b.Id).Should().Equal(made.Id);
         Directory.GetDirectories(store.Root).Select(Path.GetFileName).Where(id => id != made.Id && Directory.GetFiles(Path.Combine(store.Root, id!)).Length > 0).Should().BeEmpty();
-    }
-
-    private async Task<PgCluster> StandbyAsync()
-    {
-        var (store, _) = await scene.MadeAsync();
-        var folder = scene.Fresh("standby");
-        var options = scene.RestoreOptions();
-        (options.Standby, options.PrimaryConnectionInfo) = (true, Conninfo(scene.Server));
-        await new BackupRestore(store, options).RunAsync(folder, cancellationToken: Token);
-        var standby = await PgCluster.StartAsync(
-            new PgClusterOptions { Installation = scene.Installation, ExistingDataDirectory = folder, Durable = true, Settings = new Dictionary<string, string> { ["archive_mode"] = "off", ["fsync"] = "off" } }, Token);
-        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>("SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver)", Token), "it streams", TimeSpan.FromSeconds(60), Token);
-        return standby;
-    }
-
-    private static string Conninfo(PgCluster server)
-    {
-        var text = new Npgsql.NpgsqlConnectionStringBuilder(server.ConnectionString);
-        return $"host={text.Host} port={text.Port} user={text.Username}";
     }
 
     private sealed class Promoting(PgCluster standby) : IProgress<BackupProgress>

@@ -7,6 +7,8 @@ internal readonly record struct RelationFork(uint Tablespace, uint Database, uin
 {
     public const short Main = 0;
     public const short FreeSpace = 1;
+    public const short VisibilityMap = 2;
+    public const short Init = 3;
 }
 
 /// <summary>Which blocks WAL summaries say were changed (<c>blkreftable.c</c>). Takes a few hundred bytes for every 32 MiB of a relation in which something was.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text.RegularExpressions;
 using Microsoft.Win32.SafeHandles;
 
 namespace OmniPg.Wal;
@@ -7,7 +8,7 @@ namespace OmniPg.Wal;
 /// A file of a relation of which only some blocks are in a backup, as the server's own incremental backup writes it and <c>pg_combinebackup</c> reads it (<c>sendFile</c> of
 /// basebackup.c, PostgreSQL 17): magic, number of blocks, length without later blocks, block numbers, zeros up to a whole block when there are blocks, the blocks.
 /// </summary>
-internal sealed class FileIncrement
+internal sealed partial class FileIncrement
 {
     public const int BlockBytes = 8192;
     public const string Prefix = "INCREMENTAL.";
@@ -39,13 +40,8 @@ internal sealed class FileIncrement
     public static string PathOf(string path) => path.Insert(path.LastIndexOf('/') + 1, Prefix);
 
     /// <summary>The path of a file, from that of its increment; null when it is none.</summary>
-    public static string? FileOf(string path)
-    {
-        var name = path.LastIndexOf('/') + 1;
-        return path.AsSpan(name).StartsWith(Prefix, StringComparison.Ordinal) && path.Length > name + Prefix.Length && char.IsAsciiDigit(path[name + Prefix.Length])
-            ? path.Remove(name, Prefix.Length)
-            : null;
-    }
+    /// <param name="path">A path below the data directory or a tablespace. Only relations have increments; anywhere else a file of such a name is somebody's own.</param>
+    public static string? FileOf(string path) => IncrementPath().IsMatch(path) ? path.Remove(path.LastIndexOf('/') + 1, Prefix.Length) : null;
 
     /// <summary>Reads bytes of the increment out of its file.</summary>
     /// <param name="file">The file.</param>
@@ -70,6 +66,9 @@ internal sealed class FileIncrement
         var count = (int)Math.Min(target.Length, ((long)(next - first) * BlockBytes) - within);
         return RandomAccess.Read(file, target[..count], ((long)_blocks[first] * BlockBytes) + within);
     }
+
+    [GeneratedRegex(@"^(?:(?:base|(?:pg_tblspc/\d+/)?PG_[^/]+)/\d+|global)/INCREMENTAL\.\d+(?:_fsm|_vm|_init)?(?:\.\d+)?$")]
+    private static partial Regex IncrementPath();
 
     // GetIncrementalHeaderSize: without blocks there is nothing to align.
     private static int HeaderBytes(int blocks)

@@ -3,12 +3,14 @@ using System.Text.RegularExpressions;
 
 namespace OmniPg.Wal;
 
-/// <summary>Which files an incremental backup holds only some blocks of: the server's own rules (<c>GetFileBackupMethod</c> of basebackup_incremental.c, PostgreSQL 17).</summary>
-/// <param name="prior">The backup that it stands on.</param>
-/// <param name="priorPaths">The files in that one, as its manifest tells them.</param>
+/// <summary>
+/// Which files an incremental backup holds only some blocks of: the server's own rules (<c>GetFileBackupMethod</c> of basebackup_incremental.c, PostgreSQL 17), but for visibility maps, which
+/// come whole as free space maps do.
+/// </summary>
+/// <param name="priorPaths">The files in the backup that it stands on, as the manifest of that one tells them.</param>
 /// <param name="changed">What was changed since that one began.</param>
 /// <param name="fileBlocks">Blocks in a file of a relation but its last one.</param>
-internal sealed partial class IncrementPlan(BackupInfo prior, IReadOnlySet<string> priorPaths, ChangedBlocks changed, uint fileBlocks)
+internal sealed partial class IncrementPlan(IReadOnlySet<string> priorPaths, ChangedBlocks changed, uint fileBlocks)
 {
     // pg_tablespace.dat.
     private const uint DefaultTablespace = 1663;
@@ -17,9 +19,6 @@ internal sealed partial class IncrementPlan(BackupInfo prior, IReadOnlySet<strin
     // Behind this share of its blocks a whole file is smaller, or as good.
     private const double MostOfFile = 0.9;
 
-    /// <summary>The backup that it stands on.</summary>
-    public BackupInfo Prior => prior;
-
     /// <summary>What a backup holds of a file.</summary>
     /// <param name="path">Its path as the manifest tells it.</param>
     /// <param name="bytes">Its size.</param>
@@ -27,7 +26,10 @@ internal sealed partial class IncrementPlan(BackupInfo prior, IReadOnlySet<strin
     public FileIncrement? Of(string path, long bytes)
     {
         var blocks = bytes / FileIncrement.BlockBytes;
-        if (bytes == 0 || bytes % FileIncrement.BlockBytes != 0 || blocks > fileBlocks || Locate(path) is not var (fork, file) || fork.Fork == RelationFork.FreeSpace)
+        if (bytes == 0 || bytes % FileIncrement.BlockBytes != 0 || blocks > fileBlocks || Locate(path) is not var (fork, file))
+            return null;
+        // A record that changes a row clears bits of the map without naming the map's block (heap_delete and others of heapam.c, visibilitymap_clear), so no summary tells of it.
+        if (fork.Fork is RelationFork.FreeSpace or RelationFork.VisibilityMap)
             return null;
         // One that was made since this backup began is in no summary.
         if (!priorPaths.Contains(path) && !priorPaths.Contains(FileIncrement.PathOf(path)))
@@ -68,7 +70,7 @@ internal sealed partial class IncrementPlan(BackupInfo prior, IReadOnlySet<strin
         }
 
         // forkNames of relpath.c.
-        short fork = match.Groups["fork"].Value switch { "_fsm" => RelationFork.FreeSpace, "_vm" => 2, "_init" => 3, _ => RelationFork.Main };
+        short fork = match.Groups["fork"].Value switch { "_fsm" => RelationFork.FreeSpace, "_vm" => RelationFork.VisibilityMap, "_init" => RelationFork.Init, _ => RelationFork.Main };
         return (new RelationFork(tablespace, database, number, fork), file);
     }
 

@@ -82,7 +82,8 @@ public sealed class FileIncrementTests : IDisposable
     [InlineData("base/5/16384", 0, false)]
     [InlineData("base/5/16385", 10, false)]
     [InlineData("base/5/16386_fsm", 10, false)]
-    [InlineData("base/5/16386_vm", 10, true)]
+    [InlineData("base/5/16386_vm", 10, false)]
+    [InlineData("base/5/16387_init", 10, true)]
     [InlineData("base/6/16384", 10, false)]
     [InlineData("base/5/pg_filenode.map", 1, false)]
     [InlineData("global/1262", 10, true)]
@@ -92,9 +93,26 @@ public sealed class FileIncrementTests : IDisposable
     {
         var changed = new ChangedBlocks();
         changed.AddLimit(new RelationFork(1663, 6, 0, RelationFork.Main), 0);
-        string[] known = ["base/5/16384", "base/5/16386_fsm", "base/5/INCREMENTAL.16386_vm", "base/6/16384", "base/5/pg_filenode.map", "global/1262", "pg_tblspc/16400/PG_17_202406281/5/16384.1", "pg_xact/0000"];
+        string[] known = ["base/5/16384", "base/5/16386_fsm", "base/5/16386_vm", "base/5/INCREMENTAL.16387_init", "base/6/16384", "base/5/pg_filenode.map", "global/1262", "pg_tblspc/16400/PG_17_202406281/5/16384.1", "pg_xact/0000"];
 
         (Plan(changed, known).Of(path, blocks * Block) is not null).Should().Be(isPart);
+    }
+
+    [Theory]
+    [InlineData("base/5/INCREMENTAL.16384", "base/5/16384")]
+    [InlineData("global/INCREMENTAL.1262_init", "global/1262_init")]
+    [InlineData("pg_tblspc/16400/PG_17_202406281/5/INCREMENTAL.16384.1", "pg_tblspc/16400/PG_17_202406281/5/16384.1")]
+    [InlineData("PG_17_202406281/5/INCREMENTAL.16384.1", "PG_17_202406281/5/16384.1")]
+    [InlineData("INCREMENTAL.7", null)]
+    [InlineData("own/INCREMENTAL.7", null)]
+    [InlineData("base/INCREMENTAL.7", null)]
+    [InlineData("base/5/INCREMENTAL.7.old", null)]
+    [InlineData("base/5/16384", null)]
+    public void Only_in_folders_of_relations_a_name_means_an_increment(string path, string? file)
+    {
+        FileIncrement.FileOf(path).Should().Be(file);
+        if (file is not null)
+            FileIncrement.PathOf(file).Should().Be(path);
     }
 
     [Fact]
@@ -129,7 +147,7 @@ public sealed class FileIncrementTests : IDisposable
         Plan(changed, [Relation]).Of(Relation, 10L * Block).Should().BeNull();
     }
 
-    private static IncrementPlan Plan(ChangedBlocks changed, string[] known) => new(null!, known.ToHashSet(), changed, 131072);
+    private static IncrementPlan Plan(ChangedBlocks changed, string[] known) => new(known.ToHashSet(), changed, 131072);
 
     /// <summary>Length and block numbers of an increment, as they stand in its header.</summary>
     private uint[] Blocks(FileIncrement increment)

@@ -144,12 +144,68 @@ public sealed class IncrementalBackupTests(IncrementScenes scenes) : IClassFixtu
         damaged.Problems.Should().ContainSingle().Which.Should().StartWith($"'{full.Parts[^1].Key}'");
     }
 
+    [Fact]
+    public async Task A_copied_increment_whose_ground_is_removed_in_the_new_place_meanwhile_does_not_count_there()
+    {
+        var scene = await scenes.GetAsync(17);
+        var store = await scene.NewStoreAsync();
+        var full = (await scene.BackupTo(store).RunAsync(cancellationToken: Token)).Backup;
+        await scene.NextSecondAsync(full);
+        var changes = (await scene.BackupTo(store, options: new BaseBackupOptions { IncrementOf = full.Id }).RunAsync(cancellationToken: Token)).Backup;
+        var to = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("copy")).FullName);
+        var removing = new HookedStore(to)
+        {
+            Writing = key =>
+            {
+                if (key == $"{changes.Id}/backup.json")
+                    File.Delete(Path.Combine(to.Root, full.Id, "backup.json"));
+                return Task.CompletedTask;
+            },
+        };
+
+        var copied = await new RepositoryCopy(scene.ArchiveStore, removing, new RepositoryCopyOptions { BackupId = changes.Id, Begin = true }, store).RunAsync(cancellationToken: Token);
+
+        copied.Problems.Should().Equal($"'{changes.Id}': backup '{full.Id}', of which it holds the changes, was removed from '{to.Id}' meanwhile");
+        copied.Backups.Select(b => b.Id).Should().Equal(full.Id);
+        (await new BackupCatalog(to).ListAsync(Token)).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Files_that_are_not_the_servers_come_along_whatever_they_are_called_and_whatever_they_have_become()
+    {
+        var scene = await scenes.GetAsync(17);
+        var store = await scene.NewStoreAsync();
+        var own = Directory.CreateDirectory(Path.Combine(scene.Server.DataDirectory, "own")).FullName;
+        Directory.CreateDirectory(Path.Combine(own, "folder"));
+        foreach (var (name, content) in ((string, string)[])[("INCREMENTAL.7", "seven"), ("folder/file", "below"), ("file", "plain")])
+            await File.WriteAllTextAsync(Path.Combine(own, name), content, Token);
+        ServerAccount.Own(own);
+        var full = (await scene.BackupTo(store).RunAsync(cancellationToken: Token)).Backup;
+        Directory.Delete(Path.Combine(own, "folder"), recursive: true);
+        await File.WriteAllTextAsync(Path.Combine(own, "folder"), "a file now", Token);
+        File.Delete(Path.Combine(own, "file"));
+        await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(own, "file")).FullName, "below"), "a folder now", Token);
+        ServerAccount.Own(own);
+        await scene.NextSecondAsync(full);
+        await scene.BackupTo(store, options: new BaseBackupOptions { IncrementOf = full.Id }).RunAsync(cancellationToken: Token);
+        Directory.Delete(own, recursive: true);
+        var folder = scene.Fresh("restored");
+
+        await new BackupRestore(store, scene.RestoreOptions()).RunAsync(folder, cancellationToken: Token);
+
+        var found = Directory.GetFiles(Path.Combine(folder, "own"), "*", SearchOption.AllDirectories).Select(f => (Path.GetRelativePath(folder, f), File.ReadAllText(f)));
+        found.Should().BeEquivalentTo([("own/INCREMENTAL.7", "seven"), ("own/folder", "a file now"), ("own/file/below", "a folder now")]);
+    }
+
     /// <summary>A full backup and two on it, with every kind of change between them.</summary>
     private static async Task<List<BackupInfo>> ChainAsync(BackupScene scene, IObjectStore store)
     {
         string[] before =
         [
-            "DROP TABLE IF EXISTS cut, shrunk, gone, born, twice", "DROP DATABASE IF EXISTS copied",
+            "DROP TABLE IF EXISTS cut, shrunk, gone, born, twice",
+            // Most of a cluster does not change between two backups; what the catalogs have besides their rows comes whole.
+            "CREATE TABLE IF NOT EXISTS still AS SELECT i, repeat('i', 300) filler FROM generate_series(1, 30000) i",
+            "DROP DATABASE IF EXISTS copied",
             "CREATE TABLE cut AS SELECT i, repeat('c', 300) filler FROM generate_series(1, 3000) i", "CREATE TABLE shrunk AS SELECT i, repeat('s', 300) filler FROM generate_series(1, 3000) i",
             "CREATE TABLE gone AS SELECT generate_series(1, 1000) i", "CREATE TABLE twice (i int) TABLESPACE other", "INSERT INTO twice SELECT generate_series(1, 10000)", "CREATE INDEX ON twice (i)", "CHECKPOINT",
         ];

@@ -132,7 +132,7 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
         var path = PathOf(header.Path);
         if (header.Kind == TarKind.Directory)
         {
-            Directory.CreateDirectory(path);
+            MakeFolder(path);
             Settle(path, header);
             _written.Add(path);
             return null;
@@ -140,22 +140,33 @@ internal sealed class TarExtractor(string root, bool isUpdate = false, params IR
 
         if (leftOut.Contains(header.Path))
             return _kept[header.Path] = new MemoryStream();
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        return OpenFile(header.Path == ControlPath ? path + HeldBack : path, header.Length);
+        MakeFolder(Path.GetDirectoryName(path)!);
+        return OpenFile(header.Path == ControlPath ? path + HeldBack : path, header);
     }
 
-    private FileStream? OpenFile(string path, long bytes)
+    private void MakeFolder(string path)
+    {
+        // What was a file in the older backup.
+        if (isUpdate && File.Exists(path))
+            File.Delete(path);
+        Directory.CreateDirectory(path);
+    }
+
+    private FileStream? OpenFile(string path, TarHeader header)
     {
         for (var folder = Path.GetDirectoryName(path); folder != root && folder is not null && _written.Add(folder);)
             folder = Path.GetDirectoryName(folder);
-        if (isUpdate && FileIncrement.FileOf(path) is { } changed)
+        if (isUpdate && FileIncrement.FileOf(header.Path) is { } whole)
         {
+            var changed = PathOf(whole);
             _written.Add(changed);
-            _increment = new FileIncrement.Writer(changed, bytes);
+            _increment = new FileIncrement.Writer(changed, header.Length);
             return null;
         }
 
-        if (isUpdate)
+        if (isUpdate && Directory.Exists(path))
+            Directory.Delete(path, recursive: true);
+        else if (isUpdate)
             File.Delete(path);
         _written.Add(path);
         _flushing = 0;

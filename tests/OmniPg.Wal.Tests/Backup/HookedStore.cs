@@ -1,0 +1,43 @@
+namespace OmniPg.Wal.Tests.Backup;
+
+/// <summary>A store in which something happens right before an object is written or behind its removal, and that can die: then nothing reaches it any more, as after a kill.</summary>
+internal sealed class HookedStore(DirectoryObjectStore inner) : IObjectStore
+{
+    /// <summary>Called with the key before an object is written.</summary>
+    public Func<string, Task>? Writing { get; init; }
+
+    /// <summary>Called with the key before an object is removed.</summary>
+    public Func<string, Task>? Removing { get; init; }
+
+    /// <summary>Called with the key behind the removal of an object.</summary>
+    public Func<string, Task>? Removed { get; init; }
+
+    public bool IsDead { get; set; }
+
+    public string Id => inner.Id;
+
+    private DirectoryObjectStore Living => IsDead ? throw new IOException("The process was killed.") : inner;
+
+    public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => Living.IdentifyAsync(cancellationToken);
+
+    public async ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default)
+    {
+        await (Writing?.Invoke(key) ?? Task.CompletedTask);
+        return await Living.CreateAsync(key, info, cancellationToken);
+    }
+
+    public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default) => Living.OpenReadAsync(key, cancellationToken);
+
+    public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => Living.StatAsync(key, cancellationToken);
+
+    public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => Living.ListAsync(prefix, cancellationToken);
+
+    public async Task DeleteAsync(string key, CancellationToken cancellationToken = default)
+    {
+        await (Removing?.Invoke(key) ?? Task.CompletedTask);
+        await Living.DeleteAsync(key, cancellationToken);
+        await (Removed?.Invoke(key) ?? Task.CompletedTask);
+    }
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}
