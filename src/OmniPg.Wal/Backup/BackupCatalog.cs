@@ -72,16 +72,17 @@ public sealed partial class BackupCatalog
         await foreach (var entry in _store.ListAsync("", Depth, cancellationToken).ConfigureAwait(false))
             objects[entry.Key] = entry.Bytes;
         var backups = new List<BackupInfo>();
-        foreach (var key in objects.Keys.Where(k => EncryptedNames.Plain(k).EndsWith("/" + BackupInfo.FileName, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        foreach (var key in objects.Keys.Order(StringComparer.Ordinal))
         {
-            var id = EncryptedNames.Plain(key)[..^(BackupInfo.FileName.Length + 1)];
+            if (BackupEntry.IdOf(key) is not { } id)
+                continue;
             try
             {
                 // Without a key the store does not see it, and not seen is not absent: a cleanup would take the WAL that it needs, a restore an older backup.
                 if (key != EncryptedNames.Plain(key))
                     throw WalEncryptionException.NoKey(_store.Id, key);
-                if (await ReadAsync(id, cancellationToken).ConfigureAwait(false) is { } info)
-                    backups.Add(info with { IsKept = KeepKeys(info.Id).Any(objects.ContainsKey), Problem = ProblemOf(info, objects) });
+                if (await BackupEntry.ReadAsync(_store, id, cancellationToken).ConfigureAwait(false) is { } info)
+                    backups.Add(info with { IsKept = KeepKeys(info.Id).Any(objects.ContainsKey), Problem = BackupParts.ProblemOf(info, objects) });
             }
             catch (WalBackupException damage) when (mayPassOver(id, damage))
             {
@@ -124,7 +125,7 @@ public sealed partial class BackupCatalog
     {
         var backup = await GetAsync(id, cancellationToken).ConfigureAwait(false);
         if (!backup.IsKept)
-            await WriteAsync(_store, $"{id}/{KeepFile}", ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
+            await SmallObject.WriteAsync(_store, $"{id}/{KeepFile}", ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Takes the mark of <see cref="KeepAsync"/> away.</summary>
@@ -148,6 +149,7 @@ public sealed partial class BackupCatalog
     /// <exception cref="IOException">The store refused.</exception>
     public async Task DeleteAsync(string id, CancellationToken cancellationToken = default)
     {
+        var removal = await RemovalAsync(cancellationToken).ConfigureAwait(false);
         var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
         var backup = backups.FirstOrDefault(b => b.Id == id) ?? throw WalBackupException.Unknown(_store.Id, id);
         if (backup.IsKept)
@@ -156,7 +158,7 @@ public sealed partial class BackupCatalog
             throw WalBackupException.Kept(_store.Id, id, $"is what the incremental backup '{upon.Id}' stands on", "Delete that one first.");
         if (backup.Problem is null && backups.Count(b => b.Problem is null) == 1)
             throw WalBackupException.Kept(_store.Id, id, "is the last valid one", "Make another backup first.");
-        if (!await TryRemoveAsync(backup, backups, cancellationToken).ConfigureAwait(false))
+        if (!await removal.TryRunAsync(backup, backups, cancellationToken).ConfigureAwait(false))
             throw WalBackupException.Kept(_store.Id, id, "is what an incremental backup stands on that was made just now", "Delete that one first.");
     }
 
@@ -175,6 +177,7 @@ public sealed partial class BackupCatalog
     {
         ArgumentNullException.ThrowIfNull(retention);
         OptionsCheck.Require(retention);
+        var removal = retention.DryRun ? null : await RemovalAsync(cancellationToken).ConfigureAwait(false);
         var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
         if (backups.All(b => b.Problem is not null))
             throw WalBackupException.Kept(_store.Id, "latest", "is not there: no backup is valid", "Find out what happened to the store before anything is removed from it.");
@@ -186,9 +189,9 @@ public sealed partial class BackupCatalog
             await RequireOwnAsync(archive, left, cancellationToken).ConfigureAwait(false);
         // The newest first: what stands on another goes before it, and what stays keeps what it stands on.
         var spared = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var backup in retention.DryRun ? [] : removed.Reverse())
+        foreach (var backup in removal is null ? [] : removed.Reverse())
         {
-            if (!spared.Contains(backup.Id) && await TryRemoveAsync(backup, backups, cancellationToken).ConfigureAwait(false))
+            if (!spared.Contains(backup.Id) && await removal!.TryRunAsync(backup, backups, cancellationToken).ConfigureAwait(false))
                 continue;
             if (backup.IncrementOf is { } prior)
                 spared.Add(prior);
@@ -221,7 +224,7 @@ public sealed partial class BackupCatalog
         var problems = new List<string>();
         foreach (var part in (await ChainAsync(backup, cancellationToken).ConfigureAwait(false)).SelectMany(b => b.Objects))
         {
-            if (await ProblemOfAsync(_store, part, cancellationToken).ConfigureAwait(false) is { } problem)
+            if (await BackupParts.ProblemOfAsync(_store, part, cancellationToken).ConfigureAwait(false) is { } problem)
                 problems.Add(problem);
             progress?.Report(new BackupProgress(part.Key, part.RawBytes));
         }
@@ -252,6 +255,47 @@ public sealed partial class BackupCatalog
         var backups = await ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false);
         var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
         return await new RecoverableFinder(archive, map).FindAsync(backups, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A backup with all that it stands on, the full one first.</summary>
+    /// <exception cref="WalBackupException">One of them is not there any more.</exception>
+    internal async Task<IReadOnlyList<BackupInfo>> ChainAsync(BackupInfo backup, CancellationToken cancellationToken) => backup.IncrementOf is null
+        ? [backup]
+        : BackupChain.Of(backup, await ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false))
+            ?? throw WalBackupException.Damaged(_store.Id, backup.Id, "a backup of which it holds the changes is not there or cannot be read");
+
+    // Who has made a mark with a key means it for those too that have none.
+    private static IEnumerable<string> KeepKeys(string id) => [$"{id}/{KeepFile}", $"{id}/{KeepFile}{EncryptedFormat.Extension}"];
+
+    private static Func<string, WalBackupException, bool> Tell(Action<WalBackupException> damaged) => (_, damage) =>
+    {
+        damaged(damage);
+        return true;
+    };
+
+    // An archive of another tool has no marker; then the WAL of a backup in it tells whose it is.
+    private static async Task RequireOwnAsync(IObjectStore archive, IReadOnlyList<BackupInfo> backups, CancellationToken cancellationToken)
+    {
+        var presence = await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false);
+        await presence.RequireAsync(backups[^1].SystemIdentifier, cancellationToken).ConfigureAwait(false);
+        if (await WalArchiveMarker.ReadAsync(archive, cancellationToken).ConfigureAwait(false) is not null)
+            return;
+        foreach (var backup in backups.Reverse())
+        {
+            if (await BackupWal.Of(backup).FirstMissingAsync(archive, cancellationToken).ConfigureAwait(false) is null)
+                return;
+        }
+
+        throw WalArchiveMismatchException.Unproven(archive.Id, backups[^1].SystemIdentifier);
+    }
+
+    // A backup that a killed removal has taken from an incremental one is to be there again before anything is chosen.
+    private async Task<BackupRemoval> RemovalAsync(CancellationToken cancellationToken)
+    {
+        await ArchivePresence.BeginAsync(_store, cancellationToken).ConfigureAwait(false);
+        var removal = new BackupRemoval(_store, _time, _log);
+        await removal.FinishAsync(mayRemove: false, cancellationToken).ConfigureAwait(false);
+        return removal;
     }
 }
 

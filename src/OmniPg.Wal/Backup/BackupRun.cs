@@ -21,7 +21,7 @@ internal sealed class BackupRun(
     private ServerFacts Facts => _source.Facts;
 
     /// <summary>The objects written so far. What makes them a backup comes first: a disk that fails behind its publication leaves it visible.</summary>
-    public IEnumerable<string> Keys => (_isPublishing ? [$"{_id}/{BackupInfo.FileName}"] : Array.Empty<string>()).Concat(Objects.Select(p => p.Key));
+    public IEnumerable<string> Keys => (_isPublishing ? [BackupEntry.KeyOf(_id)] : Array.Empty<string>()).Concat(Objects.Select(p => p.Key));
 
     private IEnumerable<BackupPart> Objects => _manifest is null ? _stored : _stored.Append(_manifest);
 
@@ -30,6 +30,8 @@ internal sealed class BackupRun(
         var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         await LookAsync(cancellationToken).ConfigureAwait(false);
         await RequireOwnAsync(store, cancellationToken).ConfigureAwait(false);
+        // First of all: what a removal that was killed has left of a backup may be what this one is to stand on.
+        await new BackupSweep(store, time).RunAsync(cancellationToken).ConfigureAwait(false);
         var priorPaths = await LookBackAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
         {
@@ -38,8 +40,6 @@ internal sealed class BackupRun(
             if (WalFileName.TryParse(Facts.LastArchived, out var last))
                 await EncryptedNames.RequireNoneAsync(archive, last, cancellationToken).ConfigureAwait(false);
         }
-
-        await new BackupSweep(store, time).RunAsync(cancellationToken).ConfigureAwait(false);
 
         await _source.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
         if (_prior is not null)
@@ -52,11 +52,11 @@ internal sealed class BackupRun(
         await RequirePriorAsync(cancellationToken).ConfigureAwait(false);
         await presence.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
         _isPublishing = true;
-        if (await BackupCatalog.WriteAsync(store, $"{_id}/{BackupInfo.FileName}", info.ToJson(), cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
+        if (await SmallObject.WriteAsync(store, BackupEntry.KeyOf(_id), info.ToJson(), cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
         {
             // It is somebody else's, and stays.
             _isPublishing = false;
-            throw Taken($"{_id}/{BackupInfo.FileName}");
+            throw Taken(BackupEntry.KeyOf(_id));
         }
 
         // A retention that had listed the backups before this one was among them may have removed what it stands on.
@@ -85,7 +85,7 @@ internal sealed class BackupRun(
         if (string.CompareOrdinal(_prior.Id, _id) >= 0)
             throw WalBackupException.Increment(_prior.Id, $"by the server's clock this backup would begin at '{_id}', not after it", "Set the server's clock right, or make a full backup.");
         await _source.RequireIncrementableAsync(_prior, cancellationToken).ConfigureAwait(false);
-        return await _catalog.ReadPathsAsync(_prior, cancellationToken).ConfigureAwait(false);
+        return await BackupParts.ReadPathsAsync(store, _prior, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task RequirePriorAsync(CancellationToken cancellationToken)

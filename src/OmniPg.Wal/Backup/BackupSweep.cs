@@ -12,6 +12,7 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
     /// <returns>How many objects were removed.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
+        await new BackupRemoval(store, time).FinishAsync(mayRemove: true, cancellationToken).ConfigureAwait(false);
         var removed = await store.RemoveAbandonedAsync(time.GetUtcNow() - Silence, BackupCatalog.Depth, cancellationToken).ConfigureAwait(false);
         var folders = new Dictionary<string, List<ObjectEntry>>(StringComparer.Ordinal);
         await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
@@ -33,7 +34,7 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
         return removed;
     }
 
-    // A mark proves that it was a backup once: its entry is lost, and its parts may be all that is left. Without the key too, a backup is one.
+    // A mark proves that it was a backup once: its entry is lost, and its parts may be all that is left. One whose removal was killed may be taken back. Without the key too, a backup is one.
     private static bool IsOldPart(ObjectEntry entry, DateTimeOffset before) =>
-        entry.Modified < before && EncryptedNames.Plain(entry.Key.Split('/')[^1]) is not (BackupInfo.FileName or BackupCatalog.KeepFile);
+        entry.Modified < before && EncryptedNames.Plain(entry.Key.Split('/')[^1]) is not (BackupInfo.FileName or BackupCatalog.KeepFile or BackupRemoval.FileName);
 }

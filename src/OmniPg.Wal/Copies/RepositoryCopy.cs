@@ -8,7 +8,7 @@ namespace OmniPg.Wal;
 /// <remarks>
 /// Files keep their keys, codecs and encryption. What is there already is compared and not written again, so a copy that was interrupted goes on where it was, and a later one brings what
 /// is new. A backup counts in the new place when its entry is written: when its parts, and the WAL without which it is worth nothing, were read there and found good. Nothing is removed
-/// anywhere. Of a receiver's directory the segment that is still open is copied once, and again when it is complete. Thread-safe; each call is a copy.
+/// anywhere but an entry just written, when what its backup stands on was removed there meanwhile. Of a receiver's directory the segment that is still open is copied once, and again when it is complete. Thread-safe; each call is a copy.
 /// </remarks>
 public sealed class RepositoryCopy
 {
@@ -245,7 +245,7 @@ public sealed class RepositoryCopy
                 foreach (var part in backup.Objects)
                 {
                     await StoredAsync(backups, part.Key, cancellationToken).ConfigureAwait(false);
-                    if (await BackupCatalog.ProblemOfAsync(readable, part, cancellationToken).ConfigureAwait(false) is not { } problem)
+                    if (await BackupParts.ProblemOfAsync(readable, part, cancellationToken).ConfigureAwait(false) is not { } problem)
                         continue;
                     Problems.Add($"'{backup.Id}': {problem}");
                     return false;
@@ -260,16 +260,39 @@ public sealed class RepositoryCopy
                 await target.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
                 if (backup.IsKept)
                     await StoredAsync(backups, $"{backup.Id}/{BackupCatalog.KeepFile}", cancellationToken).ConfigureAwait(false);
-                if (await StoredAsync(backups, $"{backup.Id}/{BackupInfo.FileName}", cancellationToken).ConfigureAwait(false))
-                    return true;
-                Problems.Add($"'{backup.Id}': it was removed from '{backups.Id}' meanwhile");
-                return false;
+                return await PublishAsync(backups, backup, cancellationToken).ConfigureAwait(false);
             }
             catch (WalConflictException conflict)
             {
                 Problems.Add($"'{backup.Id}': {conflict.Message}");
                 return false;
             }
+        }
+
+        private async Task<bool> PublishAsync(IObjectStore backups, BackupInfo backup, CancellationToken cancellationToken)
+        {
+            var written = Copied;
+            if (!await StoredAsync(backups, BackupEntry.KeyOf(backup.Id), cancellationToken).ConfigureAwait(false))
+            {
+                Problems.Add($"'{backup.Id}': it was removed from '{backups.Id}' meanwhile");
+                return false;
+            }
+
+            // Behind its own entry, as after a backup: a removal in the new place either sees that, or has taken this away (BackupRemoval).
+            if (backup.IncrementOf is not { } prior || await readable.StatAsync(BackupEntry.KeyOf(prior), cancellationToken).ConfigureAwait(false) is not null
+                || await readable.StatAsync(BackupEntry.KeyOf(prior) + EncryptedFormat.Extension, cancellationToken).ConfigureAwait(false) is not null)
+            {
+                return true;
+            }
+
+            if (Copied > written)
+            {
+                foreach (var key in (string[])[BackupEntry.KeyOf(backup.Id), BackupEntry.KeyOf(backup.Id) + EncryptedFormat.Extension])
+                    await to.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+            }
+
+            Problems.Add($"'{backup.Id}': backup '{prior}', of which it holds the changes, was removed from '{to.Id}' meanwhile");
+            return false;
         }
 
         /// <exception cref="WalConflictException">The new place holds the file under another codec's key, with another content.</exception>

@@ -97,8 +97,8 @@ public sealed class EncryptedBackupTests(BackupScene scene)
         var id = BackupInfo.IdAt(backup.Started.AddDays(1));
         var parts = backup.Parts.Select(p => p with { Key = $"{id}/{Path.GetFileName(p.Key)}" }).ToArray();
         foreach (var (from, to) in backup.Parts.Zip(parts))
-            await BackupCatalog.WriteAsync(store, to.Key, await File.ReadAllBytesAsync(Path.Combine(store.Root, from.Key), Token), Token);
-        await BackupCatalog.WriteAsync(store, $"{id}/backup.json", (backup with { Id = id, Started = backup.Started.AddDays(1), Parts = parts }).ToJson(), Token);
+            await SmallObject.WriteAsync(store, to.Key, await File.ReadAllBytesAsync(Path.Combine(store.Root, from.Key), Token), Token);
+        await SmallObject.WriteAsync(store, $"{id}/backup.json", (backup with { Id = id, Started = backup.Started.AddDays(1), Parts = parts }).ToJson(), Token);
         await new BackupCatalog(new EncryptedObjectStore(store, new WalKeyRing(WalEncryptionKey.Generate()))).KeepAsync(backup.Id, Token);
         var to2 = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("copy")).FullName);
         var catalog = new BackupCatalog(store);
@@ -179,12 +179,12 @@ public sealed class EncryptedBackupTests(BackupScene scene)
         foreach (var part in backup.Parts)
         {
             var moved = $"{id}/{Path.GetFileName(part.Key)}";
-            await BackupCatalog.WriteAsync(encrypted, moved, await File.ReadAllBytesAsync(Path.Combine(made.Root, part.Key), Token), Token);
+            await SmallObject.WriteAsync(encrypted, moved, await File.ReadAllBytesAsync(Path.Combine(made.Root, part.Key), Token), Token);
             parts.Add(part with { Key = moved, StoredBytes = (await encrypted.StatAsync(moved, Token))!.Bytes });
         }
 
         var copy = backup with { Id = id, Started = backup.Started.AddDays(days), Parts = parts };
-        await BackupCatalog.WriteAsync(encrypted, $"{id}/backup.json", copy.ToJson(), Token);
+        await SmallObject.WriteAsync(encrypted, $"{id}/backup.json", copy.ToJson(), Token);
         return copy;
     }
 
@@ -198,7 +198,7 @@ public sealed class EncryptedBackupTests(BackupScene scene)
         {
             if (Path.GetFileName(path).StartsWith('.'))
                 continue;
-            await BackupCatalog.WriteAsync(store, Path.GetFileName(path), await File.ReadAllBytesAsync(path, Token), Token);
+            await SmallObject.WriteAsync(store, Path.GetFileName(path), await File.ReadAllBytesAsync(path, Token), Token);
         }
 
         return folder;

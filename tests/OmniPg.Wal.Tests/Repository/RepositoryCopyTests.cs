@@ -160,7 +160,7 @@ public sealed class RepositoryCopyTests(BackupScene scene)
         var encrypted = new EncryptedObjectStore(inner, new WalKeyRing(key));
         await scene.ArchivedAsync();
         foreach (var path in Directory.GetFiles(scene.Archive).Where(f => !Path.GetFileName(f).StartsWith('.')))
-            await BackupCatalog.WriteAsync(encrypted, Path.GetFileName(path), await File.ReadAllBytesAsync(path, Token), Token);
+            await SmallObject.WriteAsync(encrypted, Path.GetFileName(path), await File.ReadAllBytesAsync(path, Token), Token);
         var (with, without) = (NewFolder(), NewFolder());
 
         var read = await new RepositoryCopy(encrypted, with, new RepositoryCopyOptions { Begin = true }).RunAsync(cancellationToken: Token);

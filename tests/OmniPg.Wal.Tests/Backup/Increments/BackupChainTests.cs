@@ -75,7 +75,7 @@ public sealed class BackupChainTests(BackupScene scene)
     public async Task Retention_spares_what_a_backup_stands_on_that_was_made_meanwhile()
     {
         var (store, ids) = await StoreAsync(null, null, null);
-        var late = new LateStore(store, () => AddAsync(store, 9, ids[0]));
+        var late = Late(store, ids[0]);
 
         var done = await new BackupCatalog(late).CleanupAsync(new BackupRetention { Count = 1 }, null, Token);
 
@@ -89,7 +89,7 @@ public sealed class BackupChainTests(BackupScene scene)
     {
         // 0 ← 1 ← 2, and 9 comes to stand on 2.
         var (store, ids) = await StoreAsync(null, 0, 1, null, null);
-        var late = new LateStore(store, () => AddAsync(store, 9, ids[2]));
+        var late = Late(store, ids[2]);
 
         var done = await new BackupCatalog(late).CleanupAsync(new BackupRetention { Count = 1 }, null, Token);
 
@@ -104,7 +104,7 @@ public sealed class BackupChainTests(BackupScene scene)
     public async Task A_backup_that_comes_to_stand_on_one_at_the_moment_of_its_removal_gets_it_back(bool byRetention)
     {
         var (store, ids) = await StoreAsync(null, null);
-        var late = new LateStore(store, () => AddAsync(store, 9, ids[0]));
+        var late = Late(store, ids[0]);
         var catalog = new BackupCatalog(late);
 
         if (byRetention)
@@ -112,8 +112,37 @@ public sealed class BackupChainTests(BackupScene scene)
         else
             (await catalog.Awaiting(c => c.DeleteAsync(ids[0], Token)).Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.kept");
 
-        late.HasArrived.Should().BeTrue();
         (await new BackupCatalog(store).ListAsync(Token)).Select(b => (b.Problem, b.IncrementOf)).Should().Equal((null, null), (null, null), (null, ids[0]));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_killed_removal_has_begun_is_taken_back_for_a_backup_that_came_meanwhile_and_ended_otherwise(bool isNeeded)
+    {
+        var (store, ids) = await StoreAsync(null, null);
+        HookedStore? killed = null;
+        killed = new HookedStore(store)
+        {
+            Removed = async _ =>
+            {
+                if (isNeeded)
+                    await AddAsync(store, 9, ids[0]);
+                killed!.IsDead = true;
+            },
+        };
+        await new BackupCatalog(killed).Awaiting(c => c.CleanupAsync(new BackupRetention { Count = 1 }, null, Token)).Should().ThrowAsync<WalDestinationException>();
+        var listed = await new BackupCatalog(store).ListAsync(Token);
+        var later = new BackupCatalog(store, timeProvider: new ShiftedClock { Offset = TimeSpan.FromHours(1) });
+
+        await new BackupCatalog(store).CleanupAsync(new BackupRetention { Days = 10_000 }, null, Token);
+        var atOnce = Directory.GetFiles(Path.Combine(store.Root, ids[0])).Select(Path.GetFileName);
+        var done = await later.CleanupAsync(new BackupRetention { Days = 10_000 }, null, Token);
+
+        atOnce.Should().BeEquivalentTo("base.tar.zst", "removing.json");
+        listed.Select(b => b.Problem is null).Should().Equal(isNeeded ? [true, false] : [true]);
+        done.Kept.Select(b => (b.Problem, b.IncrementOf)).Should().Equal(isNeeded ? [(null, null), (null, null), (null, ids[0])] : [(null, null)]);
+        Directory.GetFiles(Path.Combine(store.Root, ids[0])).Select(Path.GetFileName).Should().BeEquivalentTo(isNeeded ? ["base.tar.zst", "backup.json"] : []);
     }
 
     [Fact]
@@ -147,6 +176,21 @@ public sealed class BackupChainTests(BackupScene scene)
         return (store, [.. ids]);
     }
 
+    /// <summary>A store in which a backup comes to stand on another one when the first object is removed.</summary>
+    private HookedStore Late(DirectoryObjectStore store, string prior)
+    {
+        var isThere = false;
+        return new HookedStore(store)
+        {
+            Removing = async _ =>
+            {
+                if (!isThere)
+                    await AddAsync(store, 9, prior);
+                isThere = true;
+            },
+        };
+    }
+
     private async Task<string> AddAsync(DirectoryObjectStore store, int day, string? prior)
     {
         var info = await InfoAsync(day, prior);
@@ -173,38 +217,5 @@ public sealed class BackupChainTests(BackupScene scene)
             Parts = [new BackupPart($"{id}/base.tar.zst", 0, 1, 1, "")],
             Manifest = null,
         };
-    }
-
-    /// <summary>A store in which something comes to be when the first object is deleted.</summary>
-    private sealed class LateStore(DirectoryObjectStore inner, Func<Task> arrive) : IObjectStore
-    {
-        private bool _arrived;
-
-        public bool HasArrived => _arrived;
-
-        public string Id => inner.Id;
-
-        public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => inner.IdentifyAsync(cancellationToken);
-
-        public ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default) => inner.CreateAsync(key, info, cancellationToken);
-
-        public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default) => inner.OpenReadAsync(key, cancellationToken);
-
-        public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => inner.StatAsync(key, cancellationToken);
-
-        public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => inner.ListAsync(prefix, cancellationToken);
-
-        public async Task DeleteAsync(string key, CancellationToken cancellationToken = default)
-        {
-            if (!_arrived)
-            {
-                _arrived = true;
-                await arrive();
-            }
-
-            await inner.DeleteAsync(key, cancellationToken);
-        }
-
-        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }
