@@ -15,6 +15,10 @@ namespace OmniPg.Wal;
 public sealed class BackupRestore
 {
     private const string VersionFile = "PG_VERSION";
+
+    // A recovery to a target needs a command (validateRecoveryParameters of xlogrecovery.c). This one has no file, and then the server takes what lies in pg_wal.
+    private const string NoArchive = "false";
+
     private readonly IObjectStore _store;
     private readonly IObjectStore? _archive;
     private readonly BackupRestoreOptions _options;
@@ -76,13 +80,19 @@ public sealed class BackupRestore
         return backup;
     }
 
+    private bool IsImmediate => _options.Target.Setting == RecoveryTarget.Immediate.Setting;
+
+    /// <summary>The <c>restore_command</c>; null where the server is to do without.</summary>
+    private string? Command => _options.RestoreCommand ?? (IsImmediate ? NoArchive : null);
+
     private void RequireWal(BackupInfo backup)
     {
         if (_options.RestoreCommand is not null || _options.PrimaryConnectionInfo is not null)
             return;
         if (!backup.IncludesWal)
             throw BackupWal.Missing(backup.WalFrom, "is not part of it, and nothing says where to get it");
-        if (_options.Target.Setting.Length > 0)
+        // The end of the backup lies in the WAL that it brings along.
+        if (_options.Target.Setting.Length > 0 && !IsImmediate)
             throw WalBackupException.Unreachable(_options.Target.ToString(), "without an archive a recovery ends where the WAL of the backup ends", "Name the archive.");
     }
 
@@ -199,10 +209,10 @@ public sealed class BackupRestore
         if (chain.Count > 1)
             manifest = Combine(chain, directory, manifest);
         var auto = Path.Combine(directory, RecoverySettings.File);
-        Write(auto, directory, Encoding.UTF8.GetBytes(RecoverySettings.Rewrite(File.Exists(auto) ? File.ReadAllText(auto) : "", backup, _options)));
+        Write(auto, directory, Encoding.UTF8.GetBytes(RecoverySettings.Rewrite(File.Exists(auto) ? File.ReadAllText(auto) : "", backup, _options, Command)));
         Write(Path.Combine(directory, BackupManifest.FileName), directory, BackupManifest.Without(manifest, DataFiles.MapFile));
         // Without a command the server ends its recovery where the WAL of the backup ends, and refuses a signal file.
-        if (_options.Standby || _options.RestoreCommand is not null)
+        if (_options.Standby || Command is not null)
             Write(Path.Combine(directory, _options.Standby ? "standby.signal" : "recovery.signal"), directory, []);
         foreach (var folder in places.Select(p => p.Folder))
         {

@@ -27,19 +27,23 @@ internal static class RecoverySettings
         pgVersion >= FirstWithArchiveLibrary ? [.. Reset, ("archive_library", "")] : Reset;
 
     /// <summary>The file with old recovery settings left out: two targets at once are an error, and an old command would fetch from another archive.</summary>
-    public static string Rewrite(string old, BackupInfo backup, BackupRestoreOptions options)
+    /// <param name="old">Its content.</param>
+    /// <param name="backup">The backup.</param>
+    /// <param name="options">How it is restored.</param>
+    /// <param name="command">The <c>restore_command</c>; null sets none.</param>
+    public static string Rewrite(string old, BackupInfo backup, BackupRestoreOptions options, string? command)
     {
         var text = new StringBuilder();
         foreach (var line in old.Split('\n').Where(l => l.Length > 0 && !IsRecovery(l)))
             text.Append(line).Append('\n');
-        foreach (var (name, value) in Of(backup, options))
+        foreach (var (name, value) in Of(backup, options, command))
             text.Append(name).Append(" = ").Append(Quote(value)).Append('\n');
         return text.ToString();
     }
 
-    private static IEnumerable<(string Name, string Value)> Of(BackupInfo backup, BackupRestoreOptions options)
+    private static IEnumerable<(string Name, string Value)> Of(BackupInfo backup, BackupRestoreOptions options, string? command)
     {
-        if (options.RestoreCommand is { } command)
+        if (command is not null)
             yield return ("restore_command", command);
         // Before the target, because a setting that is set empty behind it counts as a second target (error_multiple_recovery_targets).
         foreach (var name in OfTheOldServer.Where(n => n != options.Target.Setting))
