@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace OmniPg.Wal.Cli;
 
 /// <summary>One base backup of the server on this machine: omnipitr-backup-master.</summary>
@@ -10,6 +12,7 @@ internal sealed class BackupVerb : Verb
     private static readonly Option Spread = Option.Flag("--spread-checkpoint", "let the server take its time for the checkpoint at the start");
     private static readonly Option WalTimeout = Option.Value("--wal-timeout", "SEC", "how long the WAL of the backup may take to be archived (default 3600)");
     private static readonly Option Exclude = Option.Many("--exclude", "PATTERN", "leave out files that are not the server's, such as 'core.*', by their paths in the data directory");
+    private static readonly Option DigestOption = Option.Many("--digest", "NAME", "write a file of digests beside the backup, such as SHA256SUMS with SHA-256; also MD5, SHA-1, SHA-384, SHA-512", "-dg");
     private static readonly Option Incremental = Option.Value("--incremental", "ID", "back up only what was changed since that backup, or since the newest ('latest'): PostgreSQL 17 with summarize_wal");
     private static readonly Option DataDirectory = CommonOptions.DataDirectory with { Help = "data directory of the server (default: asked of the server)" };
 
@@ -23,7 +26,7 @@ internal sealed class BackupVerb : Verb
     public override string LogName => "omnipitr-backup-master";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, Incremental, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json];
+        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, DigestOption, Incremental, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -33,6 +36,7 @@ internal sealed class BackupVerb : Verb
         options.Label = arguments.Get(Label) ?? options.Label;
         options.WalTimeout = arguments.Seconds(WalTimeout) ?? options.WalTimeout;
         options.Exclude = arguments.All(Exclude);
+        options.Digests = [.. arguments.All(DigestOption).Select(AlgorithmOf)];
         options.IncrementOf = arguments.Get(Incremental);
         options.MaxRate = arguments.Bytes(CommonOptions.MaxRate);
         var store = StoreOptions.Open(location.Path, arguments, context.Logs);
@@ -49,6 +53,18 @@ internal sealed class BackupVerb : Verb
     }
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
+
+    private static HashAlgorithmName AlgorithmOf(string name)
+    {
+        try
+        {
+            return ChecksumFile.AlgorithmOf(ChecksumFile.ParseDigest(name));
+        }
+        catch (WalConfigurationException unknown)
+        {
+            throw new UsageException($"The option {DigestOption.Name} is wrong: {unknown.Message}");
+        }
+    }
 
     private static WalLocation Location(Arguments arguments)
     {

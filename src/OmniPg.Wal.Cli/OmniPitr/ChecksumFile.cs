@@ -36,6 +36,9 @@ internal static class ChecksumFile
         throw new WalConfigurationException($"The digest '{name}' is not known.", $"Use one of {string.Join(", ", DigestNames)}.");
     }
 
+    /// <summary>The algorithm of a digest.</summary>
+    public static HashAlgorithmName AlgorithmOf(Digest digest) => Array.Find(Digests, d => d.Digest == digest).Algorithm;
+
     /// <summary>Digests a stream to its end, in constant memory.</summary>
     /// <param name="source">The bytes; read to the end, not disposed.</param>
     /// <param name="digest">The digest.</param>
@@ -44,7 +47,7 @@ internal static class ChecksumFile
     public static async Task<string> ComputeAsync(Stream source, Digest digest, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(source);
-        using var hash = IncrementalHash.CreateHash(Array.Find(Digests, d => d.Digest == digest).Algorithm);
+        using var hash = IncrementalHash.CreateHash(AlgorithmOf(digest));
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {

@@ -82,6 +82,10 @@ public sealed partial record BackupInfo
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public BackupPart? Manifest { get; init; }
 
+    /// <summary>The files with digests of its other objects (<see cref="BaseBackupOptions.Digests"/>); null when none were asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<BackupPart>? Digests { get; init; }
+
     /// <summary>Whether it is to be kept whatever retention says; an object of its own, <c>ID/keep</c>.</summary>
     [JsonIgnore]
     public bool IsKept { get; init; }
@@ -100,7 +104,7 @@ public sealed partial record BackupInfo
 
     /// <summary>All its objects but its entry and its marks.</summary>
     [JsonIgnore]
-    internal IEnumerable<BackupPart> Objects => Manifest is null ? Parts : Parts.Append(Manifest);
+    internal IEnumerable<BackupPart> Objects => Parts.Concat(Manifest is null ? [] : [Manifest]).Concat(Digests ?? []);
 
     /// <summary>The id and its times.</summary>
     /// <returns>The text.</returns>

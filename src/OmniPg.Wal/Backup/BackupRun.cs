@@ -11,6 +11,8 @@ internal sealed class BackupRun(
     private readonly BackupSource _source = new(session, time, options.Exclude);
     private readonly RateLimit? _limit = RateLimit.Of(options.MaxRate, time);
     private readonly Codec _codec = Codec.Parse(options.Codec);
+    private readonly BackupDigests _digests = new(options.Digests);
+    private readonly List<BackupPart> _sums = [];
     private BackupPart? _manifest;
     private BackupInfo? _prior;
     private string _id = "";
@@ -23,7 +25,7 @@ internal sealed class BackupRun(
     /// <summary>The objects written so far. What makes them a backup comes first: a disk that fails behind its publication leaves it visible.</summary>
     public IEnumerable<string> Keys => (_isPublishing ? [BackupEntry.KeyOf(_id)] : Array.Empty<string>()).Concat(Objects.Select(p => p.Key));
 
-    private IEnumerable<BackupPart> Objects => _manifest is null ? _stored : _stored.Append(_manifest);
+    private IEnumerable<BackupPart> Objects => _stored.Concat(_manifest is null ? [] : [_manifest]).Concat(_sums);
 
     public async Task<BaseBackupResult> RunAsync(CancellationToken cancellationToken)
     {
@@ -109,6 +111,9 @@ internal sealed class BackupRun(
             _manifest = await StoreAsync(BackupManifest.FileName, 0, new StreamCopySource(content), cancellationToken).ConfigureAwait(false);
         }
 
+        await foreach (var sums in _digests.WriteAsync(store, _id, cancellationToken).ConfigureAwait(false))
+            _sums.Add(sums);
+
         return tablespaces;
     }
 
@@ -132,7 +137,7 @@ internal sealed class BackupRun(
         var request = new CopyRequest
         {
             Source = RateLimit.Over(source, _limit),
-            Targets = [new CopyTarget { Sink = store, Key = key, Codec = _codec, Level = options.Level, Id = store.Id }],
+            Targets = [new CopyTarget { Sink = _digests.Over(store), Key = key, Codec = _codec, Level = options.Level, Id = store.Id }],
             NeedsSha256 = true,
             OnRead = bytes => progress?.Report(new BackupProgress(name, bytes)),
         };
@@ -156,7 +161,7 @@ internal sealed class BackupRun(
         var wal = _source.Wal();
         return new BackupInfo
         {
-            Format = _prior is null ? BackupInfo.CurrentFormat : BackupInfo.IncrementalFormat, IncrementOf = _prior?.Id, Manifest = _manifest,
+            Format = _prior is null ? BackupInfo.CurrentFormat : BackupInfo.IncrementalFormat, IncrementOf = _prior?.Id, Manifest = _manifest, Digests = _sums.Count == 0 ? null : _sums,
             Id = _id, Label = options.Label, Started = Facts.Now, Stopped = _source.End!.Now, StartLsn = _source.Start, StopLsn = _source.End.StopLsn, Timeline = wal.From.Timeline,
             WalFrom = wal.From, WalTo = wal.To, IncludesWal = archive is null, SystemIdentifier = Facts.SystemIdentifier, PgVersion = session.PgVersion,
             WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, Tablespaces = tablespaces, Parts = [.. _stored],

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;
@@ -45,6 +46,10 @@ public sealed class BaseBackupOptions : ICheckedOptions
     /// <value>Default null; at least 32768.</value>
     public long? MaxRate { get; set; }
 
+    /// <summary>Digests of the objects of the backup as they are stored, written beside them as <c>MD5SUMS</c>, <c>SHA256SUMS</c> and so on, which <c>sha256sum -c</c> reads in the backup's folder. OmniPITR's <c>--digest</c>.</summary>
+    /// <value>Default none; MD5, SHA-1, SHA-256, SHA-384, SHA-512.</value>
+    public IReadOnlyList<HashAlgorithmName> Digests { get; set; } = [];
+
     /// <summary>
     /// Id of the backup in the store, or <see cref="Latest"/>, of which only the changes are backed up; null makes a full backup. Needs PostgreSQL 17 or later with <c>summarize_wal</c>
     /// on since that backup, and the same timeline. The manual's section "Incremental Backup" (<c>pg_basebackup --incremental</c>).
@@ -68,6 +73,9 @@ public sealed class BaseBackupOptions : ICheckedOptions
         check.Positive(WalTimeout);
         foreach (var pattern in Exclude)
             check.That(pattern is { Length: > 0 } && pattern[0] != '/' && !DataFiles.IsServers(pattern), $"Exclude '{pattern}' must be a path below the data directory, and none of the server's own files.");
+        foreach (var digest in Digests)
+            check.That(BackupDigests.Known.Contains(digest), $"Digest '{digest.Name}' must be one of {string.Join(", ", BackupDigests.Known)}.");
+        check.That(Digests.Distinct().Count() == Digests.Count, "No digest can be asked for twice.");
         check.That(IncrementOf is null or Latest || BackupInfo.IsId(IncrementOf), $"IncrementOf '{IncrementOf}' must be the id of a backup, or '{Latest}'.");
         check.AtLeast(MaxRate, RateLimit.Least);
     }

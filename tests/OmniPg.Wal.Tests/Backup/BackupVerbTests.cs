@@ -55,6 +55,7 @@ public sealed class BackupVerbTests(BackupScene scene)
     [InlineData(64, "The option --dst-local is required.", "backup")]
     [InlineData(64, "is not a connection string", "backup", "--dst-local", "/tmp", "--connection", "Nonsense=1;Password=hunter2")]
     [InlineData(64, "Expected nothing, 'keep ID'", "backups", "drop", "--source", "/tmp")]
+    [InlineData(64, "The digest 'SHA-3' is not known", "backup", "--connection", "Host=/tmp", "--dst-local", "/tmp", "--digest", "SHA-3")]
     [InlineData(64, "Only one target", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--target-xid", "7", "--target", "immediate")]
     [InlineData(64, "wants a time with its offset", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--target-time", "2026-05-01 12:00:00")]
     [InlineData(64, "A standby has no recovery target", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--standby", "--target", "immediate")]

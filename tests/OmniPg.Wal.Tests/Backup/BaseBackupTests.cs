@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using OmniPg.Testing;
+
 namespace OmniPg.Wal.Tests.Backup;
 
 [Collection(nameof(BackupCollection))]
@@ -51,6 +54,48 @@ public sealed class BaseBackupTests(BackupScene scene)
 
         backup.IncludesWal.Should().BeTrue();
         (await server.ScalarAsync<long>("SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM far)", Token)).Should().Be(2000);
+    }
+
+    [Fact]
+    public async Task A_backup_that_brings_its_own_WAL_is_restored_to_its_own_end_without_an_archive()
+    {
+        var store = await scene.NewStoreAsync();
+        var folder = scene.Fresh("restored");
+        var options = scene.RestoreOptions();
+        (options.RestoreCommand, options.Target) = (null, RecoveryTarget.Immediate);
+        await scene.BackupTo(store, withArchive: false).RunAsync(cancellationToken: Token);
+
+        await new BackupRestore(store, options).RunAsync(folder, cancellationToken: Token);
+        await using var server = await scene.StartAsync(folder);
+
+        (await server.ScalarAsync<long>("SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM far)", Token)).Should().Be(2000);
+        server.ReadLog().Should().Contain("recovery stopping after reaching consistency");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Digests_are_what_the_stock_programs_compute_of_the_stored_objects(bool isEncrypted)
+    {
+        var plain = await scene.NewStoreAsync();
+        IObjectStore store = isEncrypted ? new EncryptedObjectStore(plain, new WalKeyRing(WalEncryptionKey.Generate())) : plain;
+        var options = new BaseBackupOptions { Digests = [HashAlgorithmName.SHA256, HashAlgorithmName.MD5] };
+
+        var backup = (await scene.BackupTo(store, options: options).RunAsync(cancellationToken: Token)).Backup;
+        var folder = Path.Combine(plain.Root, backup.Id);
+        ServerAccount.Own(plain.Root);
+        var sha256 = await ServerProgram.RunAsync("/bin/sh", ["-c", $"cd '{folder}' && sha256sum -c SHA256SUMS"], null, Token);
+        var md5 = await ServerProgram.RunAsync("/bin/sh", ["-c", $"cd '{folder}' && md5sum -c MD5SUMS"], null, Token);
+        var verified = await new BackupCatalog(store).VerifyAsync(cancellationToken: Token);
+
+        var extension = isEncrypted ? ".enc" : "";
+        string[] names = [.. backup.Parts.Concat(backup.Manifest is null ? [] : [backup.Manifest]).Select(p => Path.GetFileName(p.Key) + extension)];
+        (sha256.ExitCode, md5.ExitCode).Should().Be((0, 0), sha256.Error + md5.Error);
+        sha256.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().Equal(names.Select(n => $"{n}: OK"));
+        Directory.GetFiles(folder).Select(Path.GetFileName).Should().BeEquivalentTo([.. names, "SHA256SUMS", "MD5SUMS", "backup.json" + extension]);
+        verified.Problems.Should().BeEmpty();
+        await File.AppendAllTextAsync(Path.Combine(folder, "MD5SUMS"), "x", Token);
+        (await new BackupCatalog(store).VerifyAsync(cancellationToken: Token)).Problems.Should().ContainSingle().Which.Should().StartWith($"'{backup.Id}/MD5SUMS'");
     }
 
     [Fact]
