@@ -18,7 +18,7 @@ public sealed class WalArchiveMismatchException : WalException
     internal static WalArchiveMismatchException OtherCluster(string store, string what, object found, object expected) => new(
         store,
         $"The archive '{store}' belongs to a cluster with {what} '{found}', this cluster has '{expected}'.",
-        "Give each cluster its own archive. After pg_upgrade adopt the archive or begin a new one.");
+        "Give each cluster its own archive. After pg_upgrade begin the next one beside it with 'omnipg-wal init --next'.");
 
     internal static WalArchiveMismatchException Unproven(string store, ulong systemIdentifier) => new(
         store,
