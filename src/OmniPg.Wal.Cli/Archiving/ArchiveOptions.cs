@@ -22,12 +22,13 @@ internal static class ArchiveOptions
 
     private static readonly Option ParallelJobs = Option.Value("--parallel-jobs", "N", "write to N destinations at a time (default: all, with one read)", "-PJ");
     private static readonly Option RsyncPath = Option.Value("--rsync-path", "PROGRAM", "program for --dst-remote (default: rsync in PATH)", "-rp");
+    private static readonly Option QueueLimit = Option.Value("--queue-limit", "SIZE", "give WAL up, for ever, while more than SIZE of it waits (default: never); needs --state-dir");
     private static readonly Option TempDirectory = Option.Value("--temp-dir", "DIR", "where --dst-remote gathers a file (default: TMPDIR)", "-t");
 
     private static readonly Option[] Own =
     [
         CommonOptions.DataDirectory, State, Local, S3, Azure, Remote, Pipe, Backup, Optional, Validate, CommonOptions.UnknownVersion, Layout, Timeout, Adopt, Begin, Force, Socket,
-        ParallelJobs, RsyncPath, TempDirectory, CommonOptions.MaxRate, StoreOptions.Encrypt,
+        ParallelJobs, RsyncPath, TempDirectory, QueueLimit, CommonOptions.MaxRate, StoreOptions.Encrypt,
     ];
 
     /// <summary>The destinations of what is no archive_command.</summary>
@@ -48,6 +49,7 @@ internal static class ArchiveOptions
         };
         CommonOptions.ApplyCodecs(arguments, isNice: true);
         options.MaxRate = arguments.Bytes(CommonOptions.MaxRate);
+        options.QueueLimit = arguments.Bytes(QueueLimit);
         options.MaxParallelism = arguments.Integer(ParallelJobs, 1);
         options.TemporaryDirectory = arguments.Get(TempDirectory);
         options.RsyncProgram = arguments.Get(RsyncPath) ?? options.RsyncProgram;

@@ -54,7 +54,7 @@ internal sealed class ShowVerb : Verb
         }
 
         foreach (var gap in found.Window.Gaps)
-            output.WriteLine($"gap on timeline {gap.Timeline}: {gap.From} to {gap.To} ({gap.Count} segments)");
+            output.WriteLine($"gap on timeline {gap.Timeline}: {gap.From} to {gap.To} ({gap.Count} segments{(gap.Dropped > 0 ? $", {gap.Dropped} given up by the archiver" : "")})");
         output.WriteLine($"window: {Time(found.Window.Earliest)} to {Time(found.Window.LatestCommit)} on timeline {found.Window.Timeline}");
         foreach (var backup in found.Backups)
             output.WriteLine($"backup {BackupListing.Line(backup)}");

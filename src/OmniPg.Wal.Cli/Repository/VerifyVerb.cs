@@ -37,7 +37,7 @@ internal sealed class VerifyVerb : Verb
         foreach (var problem in result.Problems)
             output.WriteLine($"INVALID {problem.File.Key}: {OneLine.Of(problem.Error.Message)}");
         foreach (var gap in result.Gaps)
-            output.WriteLine($"MISSING {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline})");
+            output.WriteLine($"MISSING {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline}{(gap.Dropped > 0 ? $", {gap.Dropped} given up by the archiver" : "")})");
         foreach (var timeline in result.Timelines)
             output.WriteLine(ListingJson.Line(timeline));
         output.WriteLine(

@@ -5,6 +5,8 @@ namespace OmniPg.Wal;
 /// <summary>Everything a <see cref="WalArchiver"/> needs to know, from code or from configuration.</summary>
 public sealed class WalArchiveOptions : ICheckedOptions
 {
+    private const long LeastQueue = 16 << 20;
+
     /// <summary>The cluster's data directory (<c>--data-dir</c>).</summary>
     /// <value>Default <c>.</c>, where PostgreSQL starts an <c>archive_command</c>.</value>
     public string DataDirectory { get; set; } = ".";
@@ -57,6 +59,13 @@ public sealed class WalArchiveOptions : ICheckedOptions
     /// <value>Default <see langword="null"/>; at least 32768.</value>
     public long? MaxRate { get; set; }
 
+    /// <summary>
+    /// The most bytes of segments that may wait in <c>pg_wal</c> (<c>--queue-limit</c>). While more do, segments are given up: the server is told that they are archived, and they are nowhere. Nothing behind them can be
+    /// restored until the next full backup. For those to whom a server that stands still is worse; pgBackRest's <c>archive-push-queue-max</c>. Needs <see cref="StateDirectory"/>.
+    /// </summary>
+    /// <value>Default <see langword="null"/>: no segment is ever given up. At least 16 MiB.</value>
+    public long? QueueLimit { get; set; }
+
     /// <summary>Where files go; at least one.</summary>
     public IReadOnlyList<WalDestinationOptions> Destinations { get; set; } = [];
 
@@ -71,6 +80,8 @@ public sealed class WalArchiveOptions : ICheckedOptions
         check.NotEmpty(RsyncProgram);
         check.That(TemporaryDirectory is null || Directory.Exists(TemporaryDirectory), $"TemporaryDirectory '{TemporaryDirectory}' does not exist.");
         check.AtLeast(MaxRate, RateLimit.Least);
+        check.AtLeast(QueueLimit, LeastQueue);
+        check.That(QueueLimit is null || StateDirectory is not null, "QueueLimit needs StateDirectory, to know which segments were given up.");
         check.That(Destinations.Count > 0, "Destinations is empty: name at least one.");
         check.That(
             StateDirectory is not null || Destinations.Count(static d => d.IsRequired && !d.WhenExists) <= 1,

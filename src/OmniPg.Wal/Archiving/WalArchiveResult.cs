@@ -11,7 +11,10 @@ public sealed record WalArchiveResult(
     WalFileName File, long RawBytes, string Xxh128, TimeSpan Elapsed, WalValidationResult? Summary, IReadOnlyList<WalDestinationResult> Destinations)
 {
     /// <summary>Whether every required destination holds the file.</summary>
-    public bool IsArchived => Destinations.All(static d => !d.IsRequired || d.Status != WalDeliveryStatus.Failed);
+    public bool IsArchived => !IsDropped && Destinations.All(static d => !d.IsRequired || d.Status != WalDeliveryStatus.Failed);
+
+    /// <summary>Whether the file was given up because too much waited (<see cref="WalArchiveOptions.QueueLimit"/>): the server goes on, and no destination holds it.</summary>
+    public bool IsDropped { get; init; }
 }
 
 /// <summary>How far the archiving of one file has come.</summary>

@@ -15,6 +15,7 @@ public sealed class WalArchiver : IAsyncDisposable
 {
     // Looking for abandoned temporary files lists a whole directory, so a program that archives one file per process does it now and then only.
     private const int SegmentsBetweenCleanings = 256;
+    private readonly ArchiveQueue _queue;
     private bool _saidUnknownVersion;
     private bool _disposed;
 
@@ -37,6 +38,7 @@ public sealed class WalArchiver : IAsyncDisposable
         Copier = new WalCopier(Time);
         Limit = RateLimit.Of(options.MaxRate, Time);
         Chain = new SegmentChain(options.StateDirectory);
+        _queue = new ArchiveQueue(options, Time);
     }
 
     /// <summary>The options it was made with.</summary>
@@ -63,7 +65,7 @@ public sealed class WalArchiver : IAsyncDisposable
     /// <summary>Copies one finished WAL file to every destination and returns once all required copies are durable.</summary>
     /// <param name="path">Path of the file as PostgreSQL passes it (<c>%p</c>), relative to the data directory or absolute.</param>
     /// <param name="cancellationToken">Cancels; unpublished copies leave no trace.</param>
-    /// <returns>What each destination holds now.</returns>
+    /// <returns>What each destination holds now, or that the file was given up (<see cref="WalArchiveOptions.QueueLimit"/>).</returns>
     /// <exception cref="ArgumentException">The path does not end in the name of a WAL file.</exception>
     /// <exception cref="WalConfigurationException">The data directory is none.</exception>
     /// <exception cref="WalControlFileException">The <c>pg_control</c> of the data directory is missing, damaged, or of a version that is not read.</exception>
@@ -89,10 +91,15 @@ public sealed class WalArchiver : IAsyncDisposable
         cancellationToken.ThrowIfCancellationRequested();
         if (file.SegmentPart % SegmentsBetweenCleanings == 0)
             await TryRemoveAbandonedAsync(cancellationToken).ConfigureAwait(false);
+        if (Options.QueueLimit is not null && file.Kind == WalFileKind.Segment && _queue.IsOver(ReadControlFile()))
+            return await DropAsync(file, cancellationToken).ConfigureAwait(false);
         var located = Path.Combine(Options.DataDirectory, path);
         var result = await MeasuredAsync(file, () => new ArchiveRun(this, file, located, progress).ExecuteAsync(cancellationToken)).ConfigureAwait(false);
         Say(located, result);
-        return result.IsArchived ? result : throw new WalDeliveryException(result);
+        if (!result.IsArchived)
+            throw new WalDeliveryException(result);
+        await TellDroppedAsync(cancellationToken).ConfigureAwait(false);
+        return result;
     }
 
     /// <summary>
@@ -142,6 +149,27 @@ public sealed class WalArchiver : IAsyncDisposable
         foreach (var store in Destinations.Select(static d => d.Store).OfType<IObjectStore>())
             removed += await store.RemoveAbandonedAsync(limit, WalObjectKey.Depth, cancellationToken).ConfigureAwait(false);
         return removed;
+    }
+
+    private async Task<WalArchiveResult> DropAsync(WalFileName file, CancellationToken cancellationToken)
+    {
+        await _queue.DropAsync(file, cancellationToken).ConfigureAwait(false);
+        WalLog.Dropped(Log, file, Options.QueueLimit!.Value);
+        WalTelemetry.ArchivedSegments.Add(1, new KeyValuePair<string, object?>("status", "dropped"));
+        return new WalArchiveResult(file, 0, "", TimeSpan.Zero, null, []) { IsDropped = true };
+    }
+
+    // What an archive does not know of files that are gone must not keep those that are there from it.
+    private async Task TellDroppedAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _queue.TellAsync(Destinations, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or WalDestinationException)
+        {
+            WalLog.DropNotTold(Log, refused.Message);
+        }
     }
 
     // Tidying up must never keep a segment from being archived.

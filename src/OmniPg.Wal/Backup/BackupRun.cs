@@ -86,8 +86,21 @@ internal sealed class BackupRun(
         // Behind a clock that went back this one would stand on a younger one, and no entry says so.
         if (string.CompareOrdinal(_prior.Id, _id) >= 0)
             throw WalBackupException.Increment(_prior.Id, $"by the server's clock this backup would begin at '{_id}', not after it", "Set the server's clock right, or make a full backup.");
+        await RequireNoneDroppedAsync(_prior, cancellationToken).ConfigureAwait(false);
         await _source.RequireIncrementableAsync(_prior, cancellationToken).ConfigureAwait(false);
         return await BackupParts.ReadPathsAsync(store, _prior, cancellationToken).ConfigureAwait(false);
+    }
+
+    // Of WAL that was given up nobody knows what it held: behind it everything begins anew.
+    private async Task RequireNoneDroppedAsync(BackupInfo prior, CancellationToken cancellationToken)
+    {
+        if (archive is null)
+            return;
+        await foreach (var dropped in DroppedWal.ListAsync(archive, cancellationToken).ConfigureAwait(false))
+        {
+            if (dropped.Timeline == prior.Timeline && dropped.Position >= prior.WalFrom.Position)
+                throw WalBackupException.Increment(prior.Id, $"the archiver has given up WAL file '{dropped}' since it began", "Make a full backup.");
+        }
     }
 
     private async Task RequirePriorAsync(CancellationToken cancellationToken)

@@ -35,6 +35,12 @@ internal static partial class WalLog
     [LoggerMessage(2008, LogLevel.Warning, "Abandoned temporary files could not be removed: {Reason}")]
     public static partial void NotTidied(ILogger log, string reason);
 
+    [LoggerMessage(2009, LogLevel.Critical, "{File} was given up: more than {Limit} bytes of WAL wait to be archived. Nothing behind it can be restored until the next full backup.")]
+    public static partial void Dropped(ILogger log, WalFileName file, long limit);
+
+    [LoggerMessage(2010, LogLevel.Error, "An archive was not told of the WAL files that were given up; it is told behind the next file: {Reason}")]
+    public static partial void DropNotTold(ILogger log, string reason);
+
     [LoggerMessage(2020, LogLevel.Warning, "{File} was written by a server that is newer than this package: it is archived with its header checked and nothing else. Update OmniPg.")]
     public static partial void ArchivedUnknownVersion(ILogger log, WalFileName file);
 

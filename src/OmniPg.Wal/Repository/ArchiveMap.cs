@@ -22,6 +22,9 @@ internal sealed class ArchiveMap
     /// <summary>Complete segments: timeline, segment number, copies (several when one lies there under several extensions).</summary>
     public IReadOnlyDictionary<uint, SortedDictionary<ulong, List<WalArchivedFile>>> Segments => _segments;
 
+    /// <summary>Segments that the archiver has given up.</summary>
+    public IReadOnlyList<WalFileName> Dropped { get; private init; } = [];
+
     public long Files => Others.Count + _segments.Values.Sum(t => t.Values.Sum(c => (long)c.Count));
 
     /// <exception cref="WalArchiveAbsentException">There is no archive.</exception>
@@ -30,17 +33,20 @@ internal sealed class ArchiveMap
         var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         var segments = new List<WalArchivedFile>();
         var others = new List<WalArchivedFile>();
+        var dropped = new List<WalFileName>();
         await foreach (var entry in store.ListAsync("", WalObjectKey.Depth, cancellationToken).ConfigureAwait(false))
         {
             if (WalArchivedFile.TryParse(entry) is { } file)
                 (file.Name.Kind == WalFileKind.Segment ? segments : others).Add(file);
+            else if (DroppedWal.SegmentOf(entry.Key) is { } name)
+                dropped.Add(name);
         }
 
         await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
         others.Sort(static (a, b) => string.CompareOrdinal(a.Key, b.Key));
         var size = await SegmentSizeAsync(store, segments, cancellationToken).ConfigureAwait(false);
         var histories = await HistoriesAsync(store, others, cancellationToken).ConfigureAwait(false);
-        var map = new ArchiveMap(presence, size, others, histories);
+        var map = new ArchiveMap(presence, size, others, histories) { Dropped = dropped };
         foreach (var file in segments)
             map.Add(file);
         return map;

@@ -13,7 +13,11 @@ public sealed record WalTimeline(uint Timeline, WalFileName? First, WalFileName?
 /// <param name="From">The first missing one.</param>
 /// <param name="To">The last missing one.</param>
 /// <param name="Count">How many are missing.</param>
-public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, long Count);
+public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, long Count)
+{
+    /// <summary>How many of them the archiver gave up because too much waited (<see cref="WalArchiveOptions.QueueLimit"/>): they are nowhere.</summary>
+    public long Dropped { get; init; }
+}
 
 /// <summary>The span of time to which the WAL of an archive can bring a suitable base backup. Without one nothing can be restored.</summary>
 /// <param name="Earliest">

@@ -60,5 +60,8 @@ internal static class GapFinder
     }
 
     private static WalGap Gap(ArchiveMap map, ArchiveMap.Stretch hole) =>
-        new(hole.Timeline, map.NameOf(hole.Timeline, hole.From), map.NameOf(hole.Timeline, hole.To), (long)(hole.To - hole.From + 1));
+        new(hole.Timeline, map.NameOf(hole.Timeline, hole.From), map.NameOf(hole.Timeline, hole.To), (long)(hole.To - hole.From + 1))
+        {
+            Dropped = map.Dropped.LongCount(name => name.Timeline == hole.Timeline && name.Fits(map.Size) && name.SegmentNumber(map.Size) is var number && number >= hole.From && number <= hole.To),
+        };
 }

@@ -13,10 +13,20 @@ public sealed class OptionsTests(WalWorkloads workloads) : ArchiveTests(workload
 
         (options.DataDirectory, options.RequireDataDirectory, options.StateDirectory).Should().Be((".", true, null));
         (options.Validation, options.Binding).Should().Be((WalValidation.Full, ArchiveBinding.Cluster));
-        (options.MaxParallelism, options.TemporaryDirectory, options.RsyncProgram).Should().Be((null, null, "rsync"));
+        (options.MaxParallelism, options.TemporaryDirectory, options.RsyncProgram, options.QueueLimit).Should().Be((null, null, "rsync", null));
         (options.Timeout, options.OptionalGrace).Should().Be((TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(10)));
         (destination.Codec, destination.Level, destination.Layout, destination.IsRequired, destination.WhenExists).Should().Be(("none", null, WalLayout.Flat, true, false));
         (destination.Attempts, destination.RetryDelay, destination.Timeout).Should().Be((1, TimeSpan.FromSeconds(1), null));
+    }
+
+    [Fact]
+    public void A_limit_of_the_queue_is_no_less_than_one_large_segment_and_needs_a_state_directory()
+    {
+        var options = new WalArchiveOptions { QueueLimit = 16_777_215, Destinations = [new() { Directory = "/a" }] };
+
+        var act = () => new WalArchiver(options);
+
+        act.Should().Throw<OptionsValidationException>().WithMessage("QueueLimit '16777215' must be at least '16777216'.; QueueLimit needs StateDirectory, to know which segments were given up.");
     }
 
     [Fact]

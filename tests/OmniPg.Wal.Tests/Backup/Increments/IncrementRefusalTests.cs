@@ -49,6 +49,19 @@ public sealed class IncrementRefusalTests(IncrementScenes scenes) : IClassFixtur
     }
 
     [Fact]
+    public async Task Behind_WAL_that_the_archiver_has_given_up_the_next_backup_is_a_full_one()
+    {
+        var (scene, store, full) = await FullAsync();
+        await SmallObject.WriteAsync(scene.ArchiveStore, DroppedWal.KeyOf(full.WalTo), "{}"u8.ToArray(), Token);
+
+        var failure = await RefusedAsync(scene, store, full.Id);
+        Directory.Delete(Path.Combine(scene.Archive, "dropped"), recursive: true);
+
+        failure.Code.Should().Be(Code);
+        failure.Message.Should().Contain($"the archiver has given up WAL file '{full.WalTo}' since it began").And.Contain("Make a full backup");
+    }
+
+    [Fact]
     public async Task A_backup_that_vanishes_while_another_is_made_on_it_leaves_none_that_stands_on_nothing()
     {
         var (scene, store, full) = await FullAsync();

@@ -1,0 +1,53 @@
+using System.Globalization;
+using System.Text;
+using OmniPg.Shared;
+
+namespace OmniPg.Wal;
+
+/// <summary>
+/// What waits to be archived, and its limit: behind it segments are given up, and so the server's disk does not fill. That a segment was is kept in the state directory until every required archive has taken
+/// note of it (<see cref="DroppedWal"/>).
+/// </summary>
+internal sealed class ArchiveQueue(WalArchiveOptions options, TimeProvider time)
+{
+    private const string ReadySuffix = ".ready";
+    private const string DroppedSuffix = ".dropped";
+
+    /// <summary>Whether more WAL waits than may.</summary>
+    /// <param name="cluster">The cluster; null when it has no control file, and then nothing is given up.</param>
+    public bool IsOver(PgControlFile? cluster)
+    {
+        if (options.QueueLimit is not { } limit || cluster is null)
+            return false;
+        var status = Path.Combine(options.DataDirectory, "pg_wal", "archive_status");
+        if (!Directory.Exists(status))
+            return false;
+        var waiting = Directory.EnumerateFiles(status, "*" + ReadySuffix)
+            .LongCount(static path => WalFileName.TryParse(Path.GetFileName(path.AsSpan())[..^ReadySuffix.Length], out var name) && name.Kind == WalFileKind.Segment);
+        return waiting * cluster.SegmentSize > limit;
+    }
+
+    /// <summary>Keeps that a segment is given up; durable before the server may remove it.</summary>
+    public Task DropAsync(WalFileName segment, CancellationToken cancellationToken)
+    {
+        var text = string.Create(CultureInfo.InvariantCulture, $"{{\"dropped\":\"{time.GetUtcNow():O}\",\"queueLimit\":{options.QueueLimit}}}\n");
+        return DurableFile.WriteAllBytesAsync(Path.Combine(options.StateDirectory!, segment + DroppedSuffix), Encoding.UTF8.GetBytes(text), cancellationToken);
+    }
+
+    /// <summary>Tells the archives of the segments that were given up since they last heard of it.</summary>
+    /// <exception cref="WalDestinationException">A required one did not take a record; it is told again behind the next file.</exception>
+    public async Task TellAsync(IEnumerable<ArchiveDestination> destinations, CancellationToken cancellationToken)
+    {
+        if (options.StateDirectory is not { } state)
+            return;
+        foreach (var path in Directory.EnumerateFiles(state, "*" + DroppedSuffix).ToList())
+        {
+            if (!WalFileName.TryParse(Path.GetFileNameWithoutExtension(path), out var segment))
+                continue;
+            var record = await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
+            foreach (var store in destinations.Where(static d => d.IsRequired).Select(static d => d.Store).OfType<IObjectStore>())
+                await SmallObject.WriteAsync(store, DroppedWal.KeyOf(segment), record, cancellationToken).ConfigureAwait(false);
+            File.Delete(path);
+        }
+    }
+}
