@@ -34,6 +34,9 @@ switch (args)
     case ["receiver", var program, .. var options]:
         await ReceiverFigures.RunAsync(program, options);
         break;
+    case ["synchronous", var program, .. var options]:
+        await SynchronousFigures.RunAsync(program, options);
+        break;
     case ["drill", var program, .. var options]:
         await DrillFigures.RunAsync(program, options);
         break;
@@ -46,8 +49,11 @@ switch (args)
     case ["targets", "--rounds", var rounds, "--seed", var seed]:
         var targets = await RandomTargets.RunAsync(Number([rounds], 0, 0), Number([seed], 0, 0), Console.WriteLine);
         return targets.Any(static target => target.Predicted != target.Found) ? 1 : 0;
-    case ["backup-kills", "--kills", var kills, "--seed", var seed]:
-        var works = await BackupKills.RunAsync(Number([kills], 0, 0), Number([seed], 0, 0), Console.WriteLine);
+    case ["receiver-kills", "--kills", var kills, "--seed", var seed]:
+        var killed = await ReceiverKills.RunAsync(Number([kills], 0, 0), Number([seed], 0, 0), Console.WriteLine);
+        return killed.Any(static kill => kill.Fault is not null) ? 1 : 0;
+    case ["backup-kills", "--kills", var kills, "--seed", var seed, .. var kinds]:
+        var works = await BackupKills.RunAsync(Number([kills], 0, 0), Number([seed], 0, 0), Console.WriteLine, kinds is [] ? null : kinds);
         return works.Any(static work => work.Fault is not null) ? 1 : 0;
     case ["kills", var dataDirectory, var program, .. var options]:
         await ArchiveKills.RunAsync(dataDirectory, program, options);

@@ -10,6 +10,9 @@ internal sealed class ReceiveServer : IAsyncDisposable
 {
     private const int FirstWithReadSlot = 15;
 
+    // A busy server sends small messages; one read of the socket takes all that have come.
+    private const int ReadBufferBytes = 256 * 1024;
+
     private readonly string _connectionString;
     private readonly string _slot;
 
@@ -29,6 +32,7 @@ internal sealed class ReceiveServer : IAsyncDisposable
     public static async Task<ReceiveServer> OpenAsync(string connectionString, WalReceiverOptions options, CancellationToken cancellationToken)
     {
         var builder = new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false };
+        builder.ReadBufferSize = Math.Max(builder.ReadBufferSize, ReadBufferBytes);
         builder.ApplicationName = options.ApplicationName ?? builder.ApplicationName ?? options.Slot;
         var server = new ReceiveServer(new PhysicalReplicationConnection(builder.ConnectionString), builder.ConnectionString, options.Slot);
         try

@@ -29,10 +29,14 @@ internal sealed class ReceiveProgress
 /// <summary>Receives over one connection until it breaks, or its timeline ends. Nothing is confirmed to the server before it is on disk.</summary>
 internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles files, ReceiveServer server, ReceiveProgress progress, TimeProvider time, ILogger log) : IDisposable
 {
-    private const int BufferBytes = 128 * 1024;
+    private const int BufferBytes = 256 * 1024;
+
+    // A busy server sends a message after each of its flushes, thousands in a second. While no commit waits for the receiver, nobody gains by a look at every one of them.
+    private static readonly TimeSpan GatherTime = TimeSpan.FromMilliseconds(10);
 
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferBytes, pinned: true);
     private PartialSegment? _segment;
+    private int _gathered;
     private long _flushedAt = time.GetTimestamp();
     private ulong _confirmed;
 
@@ -45,6 +49,12 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     private WalSegmentSize Size => server.SegmentSize;
 
     private int Bytes => Size.Bytes;
+
+    /// <summary>First position that has not come yet: behind what is written and what is gathered.</summary>
+    private ulong Taken => progress.Received + (uint)_gathered;
+
+    /// <summary>What may be gathered before it must be written: no more than the buffer, nor than the segment holds.</summary>
+    private int Room => (int)Math.Min(BufferBytes, (uint)Bytes - (progress.Received % (uint)Bytes)) - _gathered;
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -186,10 +196,13 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         Task<bool>? pending = null;
         try
         {
-            while (progress.Received != until)
+            while (Taken != until)
             {
-                pending = messages.MoveNextAsync().AsTask();
-                await ConfirmWhileWaitingAsync(pending, cancellationToken).ConfigureAwait(false);
+                var next = messages.MoveNextAsync();
+                var hasWaited = !next.IsCompleted;
+                pending = next.AsTask();
+                if (hasWaited)
+                    await ConfirmWhileWaitingAsync(pending, cancellationToken).ConfigureAwait(false);
                 if (!await pending.ConfigureAwait(false))
                     break;
                 pending = null;
@@ -199,6 +212,8 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
                 // Under load there is always more to read.
                 if (time.GetElapsedTime(_flushedAt) >= options.FlushInterval)
                     await ConfirmAsync(cancellationToken).ConfigureAwait(false);
+                if (hasWaited && !options.Synchronous && Taken >= progress.ServerEnd)
+                    await GatherAsync(cancellationToken).ConfigureAwait(false);
             }
 
             await ConfirmAsync(cancellationToken).ConfigureAwait(false);
@@ -237,8 +252,16 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         }
     }
 
+    /// <summary>Lets the messages of a server that has sent all it had come together in the socket, to be read in one go. A server that has more is never kept waiting.</summary>
+    private Task GatherAsync(CancellationToken cancellationToken)
+    {
+        WriteOut();
+        return Task.Delay(options.FlushInterval < GatherTime ? options.FlushInterval : GatherTime, time, cancellationToken);
+    }
+
     private async Task ConfirmWhileWaitingAsync(Task<bool> pending, CancellationToken cancellationToken)
     {
+        WriteOut();
         while (!pending.IsCompleted && _segment is { IsFlushed: false })
         {
             var left = options.FlushInterval - time.GetElapsedTime(_flushedAt);
@@ -264,6 +287,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     private async Task ConfirmAsync(CancellationToken cancellationToken)
     {
         _flushedAt = time.GetTimestamp();
+        WriteOut();
         _segment?.Flush();
         // What was there before is confirmed when all of it has come again, so that the server never hears of a step back.
         // By connection: a new one has told the server nothing, and a commit may wait for the word that was lost with the old one.
@@ -287,39 +311,38 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     private async Task TakeAsync(XLogDataMessage message, ulong? until, CancellationToken cancellationToken)
     {
         Volatile.Write(ref progress.ServerEnd, Math.Max(progress.ServerEnd, (ulong)message.WalEnd));
-        if ((ulong)message.WalStart != progress.Received)
-            throw WalReceiveException.Unexpected(message.WalStart, new(progress.Received));
+        if ((ulong)message.WalStart != Taken)
+            throw WalReceiveException.Unexpected(message.WalStart, new(Taken));
         int count;
-        while ((count = await message.Data.ReadAsync(_buffer, cancellationToken).ConfigureAwait(false)) > 0)
+        while ((count = await message.Data.ReadAsync(_buffer.AsMemory(_gathered, Room), cancellationToken).ConfigureAwait(false)) > 0)
         {
-            if (until is { } end)
-                count = (int)Math.Min((ulong)count, end - progress.Received);
-            for (var taken = 0; taken < count;)
-                taken += Append(_buffer.AsSpan(taken, count - taken));
+            _gathered += until is { } end ? (int)Math.Min((ulong)count, end - Taken) : count;
+            if (Room > 0)
+                continue;
+            WriteOut();
+            if (_segment is null)
+                await ConfirmAsync(cancellationToken).ConfigureAwait(false);
         }
 
-        Volatile.Write(ref progress.ServerEnd, Math.Max(progress.ServerEnd, progress.Received));
-        WalTelemetry.ReceiveLag = progress.ToStatus().LagBytes;
-        if (_segment is null)
-            await ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        Volatile.Write(ref progress.ServerEnd, Math.Max(progress.ServerEnd, Taken));
     }
 
-    private int Append(ReadOnlySpan<byte> bytes)
+    private void WriteOut()
     {
+        if (_gathered == 0)
+            return;
+        // The next one is made when its first bytes come.
         _segment ??= Open(progress.Timeline, progress.Received, options.Validation);
-        bytes = bytes[..(int)Math.Min((ulong)bytes.Length, (uint)Bytes - (progress.Received % (uint)Bytes))];
-        _segment.Append(bytes);
-        Volatile.Write(ref progress.Received, progress.Received + (uint)bytes.Length);
-        if (_segment.IsFull)
-        {
-            progress.Chain = _segment.Complete();
-            ReceiveLog.Completed(log, _segment.Name);
-            _segment.Dispose();
-            // The next one is made when its first byte comes.
-            (_segment, progress.Next) = (null, null);
-            OnComplete();
-        }
-
-        return bytes.Length;
+        _segment.Append(_buffer.AsSpan(0, _gathered));
+        Volatile.Write(ref progress.Received, Taken);
+        _gathered = 0;
+        WalTelemetry.ReceiveLag = progress.ToStatus().LagBytes;
+        if (!_segment.IsFull)
+            return;
+        progress.Chain = _segment.Complete();
+        ReceiveLog.Completed(log, _segment.Name);
+        _segment.Dispose();
+        (_segment, progress.Next) = (null, null);
+        OnComplete();
     }
 }

@@ -98,9 +98,9 @@ public sealed class RunningReceiver : IAsyncDisposable
     /// <summary>Complete segments in the directory, in order.</summary>
     public IReadOnlyList<string> Segments => [.. Directory.GetFiles(Into).Select(f => Path.GetFileName(f)!).Where(static n => n.Length == 24).Order(StringComparer.Ordinal)];
 
-    public static async Task<RunningReceiver> StartAsync(PgCluster server, string connection, WalReceiverOptions options)
+    public static async Task<RunningReceiver> StartAsync(PgCluster server, string connection, WalReceiverOptions options, TimeProvider? time = null)
     {
-        var running = new RunningReceiver(server, new WalReceiver(connection, options), options);
+        var running = new RunningReceiver(server, new WalReceiver(connection, options, timeProvider: time), options);
         await running.UntilAsync(() => running.Receiver.Status.State == WalReceiverState.Streaming || running.Task.IsCompleted, "WAL flows");
         return running;
     }
