@@ -72,7 +72,7 @@ public sealed class AzureBlobStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    /// <remarks>A body that breaks off is asked for again from where it broke, as long as the blob is the same one.</remarks>
+    /// <remarks>A body that breaks off is asked for again from where it broke, as long as the blob is the same one; when that does not help, the reader gets an <see cref="IOException"/> that names the blob.</remarks>
     /// <exception cref="AzureBlobException">The container does not exist, refuses, or does not answer.</exception>
     public async Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default)
     {
@@ -80,7 +80,7 @@ public sealed class AzureBlobStore : IObjectStore
         try
         {
             var response = await CallAsync(key, "read", t => blob.DownloadStreamingAsync(cancellationToken: t), cancellationToken).ConfigureAwait(false);
-            return response.Value.Content;
+            return new ObjectBody(response.Value.Content, $"Cannot read '{key}' of '{Id}'");
         }
         catch (AzureRequestException e) when (e.InnerException is RequestFailedException { ErrorCode: "BlobNotFound" })
         {

@@ -20,6 +20,9 @@ namespace OmniPg.Storage.S3;
 /// </remarks>
 public sealed class S3ObjectStore : IObjectStore
 {
+    // The client's own 8 KiB make a call of the system for each piece of a body.
+    private const int BodyPieceBytes = 256 * 1024;
+
     private readonly AmazonS3Client _client;
     private readonly CreateOnce _createOnce;
 
@@ -85,7 +88,7 @@ public sealed class S3ObjectStore : IObjectStore
     }
 
     /// <inheritdoc/>
-    /// <remarks>A body that ends before its announced length throws <see cref="IOException"/> while it is read.</remarks>
+    /// <remarks>A body that ends before its announced length throws an <see cref="IOException"/> that names the object while it is read.</remarks>
     /// <exception cref="S3Exception">The bucket does not exist, refuses, or does not answer.</exception>
     public async Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default)
     {
@@ -94,7 +97,7 @@ public sealed class S3ObjectStore : IObjectStore
         {
             var response = await CallAsync(key, "read", t => _client.GetObjectAsync(new GetObjectRequest { BucketName = Bucket, Key = Prefix + key }, t), cancellationToken)
                 .ConfigureAwait(false);
-            return response.ResponseStream;
+            return new ObjectBody(response.ResponseStream, $"Cannot read '{key}' of '{Id}'");
         }
         catch (S3RequestException e) when (e.InnerException is AmazonS3Exception { ErrorCode: "NoSuchKey" })
         {
@@ -270,6 +273,7 @@ public sealed class S3ObjectStore : IObjectStore
             RetryMode = RequestRetryMode.Standard,
             MaxErrorRetry = options.MaxRetries,
             Timeout = options.RequestTimeout,
+            BufferSize = BodyPieceBytes,
         };
         if (options.Endpoint is null)
         {

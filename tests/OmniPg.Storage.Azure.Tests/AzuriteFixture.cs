@@ -12,12 +12,17 @@ public sealed class AzuriteFixture : IAsyncLifetime
     // Name and key of the emulator's only account, the same everywhere ("Use the Azurite emulator", Microsoft Learn).
     private const string Account = "devstoreaccount1";
     private const string Key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-    private const string Container = "omnipg";
+    public const string Container = "omnipg";
 
     private readonly TemporaryDirectory _directory = new();
     private Process? _process;
-    private string _connection = "";
     private int _stores;
+
+    /// <summary>Connection string of the account.</summary>
+    public string Connection { get; private set; } = "";
+
+    /// <summary>Every store goes through it.</summary>
+    public FaultProxy Proxy { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
@@ -35,8 +40,9 @@ public sealed class AzuriteFixture : IAsyncLifetime
         _process.ErrorDataReceived += static (_, _) => { };
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-        _connection = $"DefaultEndpointsProtocol=http;AccountName={Account};AccountKey={Key};BlobEndpoint=http://127.0.0.1:{port}/{Account};";
-        var container = new BlobContainerClient(_connection, Container);
+        Proxy = await FaultProxy.StartAsync(new Uri($"http://127.0.0.1:{port}"));
+        Connection = $"DefaultEndpointsProtocol=http;AccountName={Account};AccountKey={Key};BlobEndpoint={Proxy.Url}{Account};";
+        var container = new BlobContainerClient(Connection, Container);
         await Eventually.TrueAsync(async () =>
         {
             try
@@ -53,6 +59,8 @@ public sealed class AzuriteFixture : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        if (Proxy is not null)
+            await Proxy.DisposeAsync();
         if (_process is { } process)
         {
             process.Kill(entireProcessTree: true);
@@ -65,10 +73,30 @@ public sealed class AzuriteFixture : IAsyncLifetime
 
     public AzureBlobStore Store(Action<AzureBlobStoreOptions>? change = null)
     {
-        Assert.SkipWhen(_process is null, "azurite-blob is not at hand (npm install azurite; OMNIPG_AZURITE names the program)");
-        var options = new AzureBlobStoreOptions { Container = Container, ConnectionString = _connection, Prefix = $"test-{Interlocked.Increment(ref _stores)}", MaxRetries = 1 };
+        var prefix = NewPrefix();
+        Proxy.Fault = static _ => null;
+        var options = new AzureBlobStoreOptions { Container = Container, ConnectionString = Connection, Prefix = prefix, MaxRetries = 1 };
         change?.Invoke(options);
         return new AzureBlobStore(options);
+    }
+
+    /// <summary>Every kind of request that a store makes.</summary>
+    public static Func<Task>[] RequestsOf(AzureBlobStore store, string key, CancellationToken cancellationToken) =>
+    [
+        () => store.IdentifyAsync(cancellationToken),
+        () => store.StatAsync(key, cancellationToken),
+        () => store.OpenReadAsync(key, cancellationToken),
+        () => store.ListAsync("", cancellationToken).ToListAsync(cancellationToken).AsTask(),
+        () => store.ListAsync("", 0, cancellationToken).ToListAsync(cancellationToken).AsTask(),
+        () => store.PutAsync(key, "content"u8.ToArray(), cancellationToken),
+        () => store.DeleteAsync(key, cancellationToken),
+    ];
+
+    /// <summary>A prefix that nobody has used. Skips the test where the emulator is not at hand.</summary>
+    public string NewPrefix()
+    {
+        Assert.SkipWhen(_process is null, "azurite-blob is not at hand (npm install azurite; OMNIPG_AZURITE names the program)");
+        return $"test-{Interlocked.Increment(ref _stores)}";
     }
 
     private static string? Program() => Environment.GetEnvironmentVariable("OMNIPG_AZURITE") is { Length: > 0 } named

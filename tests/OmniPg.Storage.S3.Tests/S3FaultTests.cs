@@ -153,7 +153,21 @@ public sealed class S3FaultTests : IAsyncLifetime
         await store.PutAsync(Key, new byte[100_000], Token);
         _fixture.Server.Fault = call => call.Method == "GET" ? new S3Fault { BodyBytes = 50_000 } : null;
 
-        await store.Invoking(s => s.ReadAllAsync(Key, Token)).Should().ThrowAsync<IOException>();
+        (await store.Invoking(s => s.ReadAllAsync(Key, Token)).Should().ThrowAsync<IOException>()).Which.Message.Should().Contain(Key).And.Contain(store.Id);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public async Task A_clock_that_is_an_hour_off_is_set_right_by_that_of_the_server(int hours)
+    {
+        _fixture.Server.ClockOffset = TimeSpan.FromHours(hours);
+        await using var store = _fixture.Store();
+
+        (await store.PutAsync(Key, "content"u8.ToArray(), Token)).Should().Be(ObjectCommitResult.Created);
+
+        (await store.StatAsync(Key, Token)).Should().NotBeNull();
+        (await store.ReadAllAsync(Key, Token)).Should().Equal("content"u8.ToArray());
     }
 
     [Theory]

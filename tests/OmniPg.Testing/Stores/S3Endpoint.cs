@@ -36,6 +36,9 @@ public sealed class S3Endpoint : IAsyncDisposable
     /// <summary>Called for each request before it is done; what it returns happens instead of it or to it.</summary>
     public Func<S3Call, S3Fault?> Fault { get; set; } = _ => null;
 
+    /// <summary>How far the server's clock is ahead of this machine's; it refuses requests that are signed more than 15 minutes off its own.</summary>
+    public TimeSpan ClockOffset { get; set; }
+
     /// <summary>How many requests have come.</summary>
     public int Requests => Volatile.Read(ref _requests);
 
@@ -69,6 +72,8 @@ public sealed class S3Endpoint : IAsyncDisposable
     private async Task AnswerAsync(HttpContext http)
     {
         Interlocked.Increment(ref _requests);
+        var now = DateTime.UtcNow + ClockOffset;
+        http.Response.Headers.Date = now.ToString("R", CultureInfo.InvariantCulture);
         var path = http.Features.Get<IHttpRequestFeature>()!.RawTarget.Split('?')[0];
         var parts = path[1..].Split('/', 2);
         var key = parts.Length == 2 ? Uri.UnescapeDataString(parts[1]) : "";
@@ -93,7 +98,7 @@ public sealed class S3Endpoint : IAsyncDisposable
 
         if (parts[0] != Bucket)
             await ErrorAsync(http, 404, "NoSuchBucket");
-        else if (S3Signature.Refusal(http.Request, path, content, AccessKey, SecretKey) is { } refusal)
+        else if (S3Signature.Refusal(http.Request, path, content, AccessKey, SecretKey, now) is { } refusal)
             await ErrorAsync(http, 403, refusal);
         else if (DigestError(http.Request, content) is { } wrong)
             await ErrorAsync(http, 400, wrong);

@@ -9,7 +9,7 @@ namespace OmniPg.Testing;
 internal static class S3Signature
 {
     /// <summary>Returns the code of the refusal, or null when key, signature, clock and body agree.</summary>
-    public static string? Refusal(HttpRequest request, string path, byte[] content, string accessKey, string secretKey)
+    public static string? Refusal(HttpRequest request, string path, byte[] content, string accessKey, string secretKey, DateTime now)
     {
         var authorization = request.Headers.Authorization.ToString();
         const string Scheme = "AWS4-HMAC-SHA256 ";
@@ -21,7 +21,7 @@ internal static class S3Signature
             return "InvalidAccessKeyId";
         var date = request.Headers["x-amz-date"].ToString();
         if (!DateTime.TryParseExact(date, "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var signed)
-            || Math.Abs((DateTime.UtcNow - signed).TotalMinutes) > 15)
+            || Math.Abs((now - signed).TotalMinutes) > 15)
             return "RequestTimeTooSkewed";
         var payload = request.Headers["x-amz-content-sha256"].ToString();
         if (payload != Convert.ToHexStringLower(SHA256.HashData(content)))
