@@ -4,6 +4,8 @@ namespace OmniPg.Wal;
 /// <remarks>Codes <c>wal.backup.…</c>; docs/backup.md tells each.</remarks>
 public sealed class WalBackupException : WalException
 {
+    internal const string UnreadCode = "wal.backup.unread";
+
     internal WalBackupException(string code, string message, string? hint = null, Exception? inner = null)
         : base(code, message, hint, inner)
     {
@@ -11,6 +13,9 @@ public sealed class WalBackupException : WalException
 
     /// <summary>Id of the backup concerned; null while it has none.</summary>
     public string? BackupId { get; init; }
+
+    /// <summary>Whether the storage was only away: code <c>wal.backup.unread</c>.</summary>
+    public override bool IsTransient => Code == UnreadCode;
 
     internal static WalBackupException Unknown(string store, string id) => new(
         "wal.backup.unknown", $"There is no backup '{id}' in '{store}'.", "List what is there with 'omnipg-wal backups'.")
@@ -23,6 +28,10 @@ public sealed class WalBackupException : WalException
 
     internal static WalBackupException Damaged(string store, string id, string what, Exception? inner = null) => new(
         "wal.backup.damaged", $"The backup '{id}' in '{store}' is damaged: {what}.", "Restore another backup, and find out what the storage did.", inner)
+    { BackupId = id, Destination = store };
+
+    internal static WalBackupException Unread(string store, string id, string key, Exception inner) => new(
+        UnreadCode, $"The backup '{id}' in '{store}' could not be read: '{key}': {inner.Message}", "Bring the storage back and begin again; the backup may well be whole.", inner)
     { BackupId = id, Destination = store };
 
     internal static WalBackupException Kept(string store, string id, string why, string hint) =>

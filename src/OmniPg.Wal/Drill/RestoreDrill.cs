@@ -85,7 +85,7 @@ public sealed class RestoreDrill
         {
             throw WalDrillException.Scratch(scratch.Root, refusal.Message, refusal);
         }
-        catch (WalBackupException refusal)
+        catch (WalBackupException refusal) when (!refusal.IsTransient)
         {
             return result with { Restore = clock.Elapsed, Reason = refusal.Message };
         }

@@ -164,6 +164,26 @@ public sealed class BackupRestore
     private async Task<byte[]?> ExtractAsync(BackupInfo backup, BackupPart part, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
     {
         var extractor = new TarExtractor(folder, backup.IncrementOf is not null, DataFiles.MapFile, BackupManifest.FileName);
+        try
+        {
+            var outcome = await ReadAsync(backup, part, extractor, folder, progress, cancellationToken).ConfigureAwait(false);
+            if (outcome.Targets[0].Error is { } error)
+                ExceptionDispatchInfo.Throw(error);
+            if (backup.IncrementOf is not null)
+                extractor.RemoveOthers();
+        }
+        catch (Exception damage) when (damage is CorruptCompressedDataException or InvalidDataException)
+        {
+            throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}': {damage.Message}", damage);
+        }
+
+        return extractor.Kept(BackupManifest.FileName);
+    }
+
+    /// <summary>Reads a part through the extractor, whose own failures stand in the outcome.</summary>
+    private async Task<CopyOutcome> ReadAsync(
+        BackupInfo backup, BackupPart part, TarExtractor extractor, string folder, IProgress<BackupProgress>? progress, CancellationToken cancellationToken)
+    {
         var name = part.Tablespace == 0 ? "base.tar" : $"{part.Tablespace}.tar";
         try
         {
@@ -181,18 +201,13 @@ public sealed class BackupRestore
                     : throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}' has the SHA-256 '{found.StoredSha256}' instead of '{part.Sha256}'"),
                 OnRead = bytes => progress?.Report(new BackupProgress(name, bytes)),
             };
-            var outcome = await _copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
-            if (outcome.Targets[0].Error is { } error)
-                ExceptionDispatchInfo.Throw(error);
-            if (backup.IncrementOf is not null)
-                extractor.RemoveOthers();
+            return await _copier.CopyAsync(request, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception damage) when (damage is CorruptCompressedDataException or InvalidDataException)
+        catch (Exception broken) when (broken is IOException or UnauthorizedAccessException)
         {
-            throw WalBackupException.Damaged(_store.Id, backup.Id, $"'{part.Key}': {damage.Message}", damage);
+            // Of the store, not of the folder.
+            throw WalBackupException.Unread(_store.Id, backup.Id, part.Key, broken);
         }
-
-        return extractor.Kept(BackupManifest.FileName);
     }
 
     private void Finish(IReadOnlyList<BackupInfo> chain, string directory, List<(BackupPart Part, string Folder)> places, byte[] manifest)

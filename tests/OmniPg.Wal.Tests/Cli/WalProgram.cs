@@ -16,6 +16,13 @@ internal static class WalProgram
 
     public static Task<ProgramResult> RunAsync(params IEnumerable<string> words) => RunInAsync(null, "", words);
 
+    /// <summary>Runs it with variables besides.</summary>
+    public static async Task<ProgramResult> RunWithAsync((string Name, string Value)[] variables, params IEnumerable<string> words)
+    {
+        using var process = Start(null, Location, words, variables);
+        return await EndAsync(process);
+    }
+
     /// <summary>Runs it with its standard streams as a shell redirects them, such as <c>2&gt;/dev/full</c> or <c>&gt;&amp;-</c>.</summary>
     public static async Task<ProgramResult> RunShellAsync(string? workingDirectory, string redirection, params IEnumerable<string> words)
     {
@@ -36,7 +43,7 @@ internal static class WalProgram
 
     public static Process Start(string? workingDirectory, IEnumerable<string> words) => Start(workingDirectory, Location, words);
 
-    private static Process Start(string? workingDirectory, string program, IEnumerable<string> words)
+    private static Process Start(string? workingDirectory, string program, IEnumerable<string> words, params (string Name, string Value)[] variables)
     {
         var info = new ProcessStartInfo(program, words)
         {
@@ -48,6 +55,8 @@ internal static class WalProgram
         info.Environment["OMNIPG_TEST_PASSWORD"] = "hunter2";
         info.Environment["AWS_ACCESS_KEY_ID"] = S3Endpoint.AccessKey;
         info.Environment["AWS_SECRET_ACCESS_KEY"] = S3Endpoint.SecretKey;
+        foreach (var (name, value) in variables)
+            info.Environment[name] = value;
         return Process.Start(info)!;
     }
 
