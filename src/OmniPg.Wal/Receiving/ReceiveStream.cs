@@ -32,12 +32,13 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     private const int BufferBytes = 256 * 1024;
 
     // A busy server sends a message after each of its flushes, thousands in a second. While no commit waits for the receiver, nobody gains by a look at every one of them.
-    private static readonly TimeSpan GatherTime = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan GatherTime = TimeSpan.FromMilliseconds(50);
 
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferBytes, pinned: true);
     private PartialSegment? _segment;
     private int _gathered;
     private long _flushedAt = time.GetTimestamp();
+    private Task? _flushDue;
     private ulong _confirmed;
 
     /// <summary>Raised when a segment or a history is complete.</summary>
@@ -267,16 +268,11 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
             var left = options.FlushInterval - time.GetElapsedTime(_flushedAt);
             if (!options.Synchronous && left > TimeSpan.Zero)
             {
-                try
-                {
-                    await pending.WaitAsync(left, time, cancellationToken).ConfigureAwait(false);
-                }
-                catch (TimeoutException) when (!pending.IsFaulted)
-                {
-                    continue;
-                }
-
-                return;
+                // One timer for all that is waited for until the next flush.
+                _flushDue ??= Task.Delay(left, time, cancellationToken);
+                if (await Task.WhenAny(pending, _flushDue).ConfigureAwait(false) == pending)
+                    return;
+                cancellationToken.ThrowIfCancellationRequested();
             }
 
             await ConfirmAsync(cancellationToken).ConfigureAwait(false);
@@ -286,7 +282,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     // On disk first, then the word to the server: what it hears releases commits, and lets it remove the WAL.
     private async Task ConfirmAsync(CancellationToken cancellationToken)
     {
-        _flushedAt = time.GetTimestamp();
+        (_flushedAt, _flushDue) = (time.GetTimestamp(), null);
         WriteOut();
         _segment?.Flush();
         // What was there before is confirmed when all of it has come again, so that the server never hears of a step back.

@@ -28,7 +28,7 @@ public sealed class WalReceiverOptions : ICheckedOptions
     /// <value>Default <see langword="null"/>: that of the connection string, else the name of the slot.</value>
     public string? ApplicationName { get; set; }
 
-    /// <summary>Whether WAL is flushed to disk and confirmed as soon as no more of it waits to be read, instead of every <see cref="FlushInterval"/> (<c>--synchronous</c>). Needed in <c>synchronous_standby_names</c>.</summary>
+    /// <summary>Whether WAL is flushed to disk and confirmed as soon as no more of it waits to be read, instead of every <see cref="FlushInterval"/> (<c>--synchronous</c>). Needed in <c>synchronous_standby_names</c>. Otherwise what a busy server sends is let come together for up to 50 ms, which saves most of the processor time.</summary>
     /// <value>Default <see langword="false"/>.</value>
     public bool Synchronous { get; set; }
 
