@@ -116,8 +116,7 @@ internal sealed class S3ObjectWriter(S3ObjectStore store, CreateOnce createOnce,
     /// <summary>Returns whether the server said which bytes it stored.</summary>
     private async Task<bool> PutAsync(ObjectContent content, bool conditional, CancellationToken cancellationToken)
     {
-        // Whoever has hashed what is stored has hashed this body; the server compares it.
-        var sha256 = content.StoredSha256 is { Length: > 0 } stored ? Convert.ToBase64String(Convert.FromHexString(stored)) : _buffer.Sha256();
+        var sha256 = _buffer.Sha256();
         var request = new PutObjectRequest
         {
             BucketName = store.Bucket,
