@@ -81,6 +81,28 @@ public sealed class QueueTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task Changes_that_are_applied_in_several_slices_arrive_all_or_none()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, w text); INSERT INTO t SELECT i, repeat(md5(i::text), 12) FROM generate_series(1, 40000) i");
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        var before = await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM t");
+        await mimeo.Databases.AtSourceAsync("UPDATE t SET w = w || 'x' WHERE id % 4 <> 0; DELETE FROM t WHERE id % 4 = 0; INSERT INTO t SELECT i, repeat(md5(i::text), 12) FROM generate_series(40001, 45000) i");
+
+        // Of the last slice.
+        await mimeo.Databases.AtDestinationAsync("ALTER TABLE t ADD CONSTRAINT no CHECK (id <> 44999)");
+        await mimeo.Invoking(m => m.RefreshAsync("public.t")).Should().ThrowAsync<OmniPgException>();
+        (await TwoDatabases.ContentAsync(mimeo.Databases.Destination, "SELECT * FROM t")).Should().Be(before);
+        (await mimeo.Databases.SourceAsync<long>($"SELECT count(*) FROM {Queue}")).Should().Be(45_000);
+        await mimeo.Databases.AtDestinationAsync("ALTER TABLE t DROP CONSTRAINT no");
+        var refreshed = await mimeo.RefreshAsync("public.t");
+
+        refreshed.Rows.Should().Be(45_000);
+        await SameAsync(mimeo);
+        (await mimeo.Databases.SourceAsync<long>($"SELECT count(*) FROM {Queue}")).Should().Be(0);
+    }
+
+    [Fact]
     public async Task A_refused_row_keeps_the_queue_and_the_table_as_they_were()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
