@@ -28,7 +28,7 @@ internal sealed partial class IncrementPlan(IReadOnlySet<string> priorPaths, Cha
         var blocks = bytes / FileIncrement.BlockBytes;
         if (bytes == 0 || bytes % FileIncrement.BlockBytes != 0 || blocks > fileBlocks || Locate(path) is not var (fork, file))
             return null;
-        // A record that changes a row clears bits of the map without naming the map's block (heap_delete and others of heapam.c, visibilitymap_clear), so no summary tells of it.
+        // A map is small, and whether a record that clears a bit of it names its block (visibilitymap_clear in heapam.c) is not to decide over an index-only scan of a restored cluster.
         if (fork.Fork is RelationFork.FreeSpace or RelationFork.VisibilityMap)
             return null;
         // One that was made since this backup began is in no summary.
