@@ -172,7 +172,7 @@ public sealed class AzureBlobStore : IObjectStore
         {
             throw;
         }
-        catch (Exception error) when (error is RequestFailedException or AggregateException or IOException or OperationCanceledException or TimeoutException)
+        catch (Exception error) when (error is RequestFailedException or AggregateException or IOException or OperationCanceledException or TimeoutException or System.Xml.XmlException)
         {
             throw AzureBlobException.From(error, $"Cannot {verb} '{key}' of '{Id}'");
         }

@@ -87,9 +87,11 @@ public sealed class FaultProxy : IAsyncDisposable
     private static Task ErrorAsync(HttpContext http, int status, string code)
     {
         http.Response.StatusCode = status;
-        http.Response.ContentType = "application/xml";
         http.Response.Headers["x-ms-error-code"] = code;
         http.Response.Headers["x-ms-request-id"] = "REQUEST1";
-        return http.Request.Method == "HEAD" ? Task.CompletedTask : http.Response.WriteAsync($"<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{code} of the test's proxy</Message></Error>");
+        if (http.Request.Method == "HEAD")
+            return Task.CompletedTask;
+        http.Response.ContentType = "application/xml";
+        return http.Response.WriteAsync($"<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{code} of the test's proxy</Message></Error>");
     }
 }
