@@ -85,7 +85,7 @@ internal sealed class SourceAccess(SourceSession source, ReplicationSpec spec, P
         try
         {
             // The line break ends a comment at the end of the condition.
-            var query = $"SELECT 1 AS one{string.Concat(spec.Expressions.Select(e => $", ({e.Value}\n) AS {PgIdentifier.Create(e.Key).Quoted}"))} FROM {spec.Source.Quoted} {spec.Condition}\n";
+            var query = $"SELECT 1 AS omnipg_one{string.Concat(spec.Expressions.Select(e => $", ({e.Value}\n) AS {PgIdentifier.Create(e.Key).Quoted}"))} FROM {spec.Source.Quoted} {spec.Condition}\n";
             await at.ExecuteAsync(mayMake ? "SET TRANSACTION READ WRITE" : "SET TRANSACTION READ ONLY").ConfigureAwait(false);
             await PlainStatements.ExecuteAsync(at.Connection, [mayMake ? "CREATE TEMP VIEW omnipg_access AS " + query : query + "LIMIT 0"], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
             return mayMake ? await at.RowsAsync(OfCondition, row => row.GetString(1), oid, columns).ConfigureAwait(false) : [];

@@ -6,7 +6,8 @@ namespace OmniPg.Mimeo;
 /// <param name="IsMadeHere">
 /// Whether this database made it, so that nobody needs it any more. False for what another destination or the extension made, and for every slot, whose name does not tell: look there first.
 /// </param>
-/// <param name="Statements">What takes it away, to be run at the source.</param>
+/// <param name="Statements">What takes it away, to be run at the source; empty where the function that fills a queue was not found.</param>
+/// <remarks>A table that is being set up at this moment has its queue already, and is told; and a copy of this database's files takes what the original made for its own.</remarks>
 public sealed record SourceOrphan(string Name, QualifiedName? Table, bool IsMadeHere, IReadOnlyList<string> Statements)
 {
     // A queue says in its comment who made it, or is known by its name and its column. The trigger's function names it, in quotes or behind the schema.
@@ -14,13 +15,14 @@ public sealed record SourceOrphan(string Name, QualifiedName? Table, bool IsMade
         """
         SELECT format('%I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname, min(tn.nspname)::text, min(t.relname)::text,
             starts_with(pg_catalog.obj_description(c.oid, 'pg_class'), $1),
-            array_remove(array_agg(DISTINCT format('DROP TRIGGER %I ON %I.%I;', g.tgname, tn.nspname, t.relname)) FILTER (WHERE g.oid IS NOT NULL), NULL)
-                || array_agg(DISTINCT format('DROP FUNCTION %I.%I();', n.nspname, p.proname)) FILTER (WHERE p.oid IS NOT NULL) || format('DROP TABLE %I.%I;', n.nspname, c.relname)
+            CASE WHEN count(p.oid) = 0 THEN '{}'::pg_catalog.text[] ELSE array_remove(array_agg(DISTINCT format('DROP TRIGGER %I ON %I.%I;', g.tgname, tn.nspname, t.relname)) FILTER (WHERE g.oid IS NOT NULL), NULL)
+                || array_agg(DISTINCT format('DROP FUNCTION %I.%I();', n.nspname, p.proname)) FILTER (WHERE p.oid IS NOT NULL) || format('DROP TABLE %I.%I;', n.nspname, c.relname) END
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        LEFT JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype AND (strpos(p.prosrc, format('"%s"', c.relname)) > 0 OR strpos(p.prosrc, format('.%s ', c.relname)) > 0)
+        LEFT JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype AND p.proname ~ '_mimeo_queue([0-9]{2})?$'
+            AND (strpos(p.prosrc, format('"%s"', replace(c.relname, '"', '""'))) > 0 OR strpos(p.prosrc, format('.%s ', c.relname)) > 0)
         LEFT JOIN pg_catalog.pg_trigger g ON g.tgfoid = p.oid AND g.tgparentid = 0
         LEFT JOIN pg_catalog.pg_class t ON t.oid = g.tgrelid LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-        WHERE c.relkind = 'r' AND (pg_catalog.obj_description(c.oid, 'pg_class') LIKE 'OmniPg.Mimeo: %' OR c.relname ~ '_q([0-9]{2})?$' AND p.proname ~ '_mimeo_queue([0-9]{2})?$'
+        WHERE c.relkind = 'r' AND (pg_catalog.obj_description(c.oid, 'pg_class') LIKE 'OmniPg.Mimeo: %' OR c.relname ~ '_q([0-9]{2})?$' AND p.oid IS NOT NULL
             AND EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'processed' AND NOT a.attisdropped))
         GROUP BY c.oid, n.nspname, c.relname ORDER BY 1
         """;
@@ -40,13 +42,15 @@ public sealed record SourceOrphan(string Name, QualifiedName? Table, bool IsMade
         var (_, source) = await SourceRegistry.OpenAsync(session, store, pools, name).ConfigureAwait(false);
         await using var closing = source.ConfigureAwait(false);
         var owner = await TableSetup.OwnerAsync(session, store, "").ConfigureAwait(false);
-        var known = (await SpecTable.ReadAsync(session, store, null).ConfigureAwait(false)).SelectMany(s => (string?[])[s.Queue is { } queue ? SpecTable.Text(queue) : null, s.Slot]).ToHashSet(StringComparer.Ordinal);
-        return await source.AskAsync(QualifiedName.Create("pg_catalog", "pg_class"), async at =>
+        var (queues, slots) = await source.AskAsync(QualifiedName.Create("pg_catalog", "pg_class"), async at =>
         {
             var queues = await at.RowsAsync(Queues, row => (Key: row.GetString(1), Orphan: new SourceOrphan(row.GetString(0), TableOf(row, 2), row.IsTrue(4), row.GetFieldValue<string[]>(5))), PgParameter.Text(owner)).ConfigureAwait(false);
             var slots = await at.RowsAsync(Slots, row => (Key: row.GetString(0), Orphan: new SourceOrphan(row.GetString(0), TableOf(row, 1), false, row.GetFieldValue<string[]>(3)))).ConfigureAwait(false);
-            return (IReadOnlyList<SourceOrphan>)[.. queues.Concat(slots).Where(o => !known.Contains(o.Key)).Select(o => o.Orphan)];
+            return (queues, slots);
         }).ConfigureAwait(false);
+        // Behind the answer: a table whose set-up has ended since is known now.
+        var known = (await SpecTable.ReadAsync(session, store, null).ConfigureAwait(false)).SelectMany(s => (string?[])[s.Queue is { } queue ? SpecTable.Text(queue) : null, s.Slot]).ToHashSet(StringComparer.Ordinal);
+        return [.. queues.Concat(slots).Where(o => !known.Contains(o.Key)).Select(o => o.Orphan)];
 
         static QualifiedName? TableOf(Npgsql.NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : QualifiedName.Create(row.GetString(column), row.GetString(column + 1));
     }

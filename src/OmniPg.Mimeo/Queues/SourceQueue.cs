@@ -45,7 +45,8 @@ internal sealed partial class SourceQueue
     private const string Outdated =
         """
         SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname = $1 AND p.proname = $2 AND p.pronargs = 0 AND p.prosrc <> $3 AND pg_catalog.pg_has_role(p.proowner, 'USAGE') AND starts_with(pg_catalog.obj_description($4, 'pg_class'), 'OmniPg.Mimeo: ')
+        WHERE n.nspname = $1 AND p.proname = $2 AND p.pronargs = 0 AND p.prosrc <> $3 AND pg_catalog.pg_has_role(p.proowner, 'USAGE')
+            AND pg_catalog.has_schema_privilege(n.oid, 'CREATE') AND pg_catalog.has_language_privilege('plpgsql', 'USAGE') AND starts_with(pg_catalog.obj_description($4, 'pg_class'), 'OmniPg.Mimeo: ')
         """;
 
     private readonly PgIdentifier _trigger;

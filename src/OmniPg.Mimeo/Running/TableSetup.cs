@@ -21,6 +21,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
             return await database.RunAsync($"create '{spec.Target}'", async (session, store) =>
             {
                 store.Require(database.Name);
+                SpecTable.RequireKept(store, spec);
                 await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
                 if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))

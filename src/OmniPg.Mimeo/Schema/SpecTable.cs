@@ -138,6 +138,14 @@ internal static class SpecTable
                 name, PgParameter.Text(spec.Drift.ToString()), PgParameter.Text(mode.ToString()), PgParameter.Texts(spec.Expressions.SelectMany(e => (string[])[e.Key, e.Value])), PgParameter.Flag(spec.IgnoreDeletes));
     }
 
+    /// <summary>Refuses what the extension, which may refresh the same table, knows nothing of.</summary>
+    /// <exception cref="ReplicationConflictException">Expressions, or deletes that are left alone, in tables of the extension.</exception>
+    public static void RequireKept(MimeoStore store, ReplicationSpec spec)
+    {
+        if (store.IsExtension && (spec.Expressions.Count > 0 || spec.IgnoreDeletes))
+            throw new ReplicationConflictException($"Destination '{spec.Target}' would stand in tables of the extension, whose own refresh copies the columns as they are and deletes rows.", "Keep it in the package's own tables, or leave expressions and ignored deletes out.");
+    }
+
     /// <summary>Whether each refresh reads all rows, so that other ones may be wanted from one refresh to the next.</summary>
     public static bool ReadsAll(ReplicationSpec spec) => spec.Kind is ReplicationKind.Snapshot or ReplicationKind.Table;
 

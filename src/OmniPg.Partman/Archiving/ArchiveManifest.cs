@@ -9,7 +9,10 @@ namespace OmniPg.Partman;
 /// <summary>What an archived partition was, beside its rows: written behind them, and the proof that they are whole.</summary>
 internal sealed record ArchiveManifest
 {
-    public const int CurrentVersion = 1;
+    // With a sum of rows besides that of the text.
+    private const int FirstVersion = 1;
+
+    public const int CurrentVersion = 2;
     private const string Extension = ".manifest.json";
 
     public required int Version { get; init; }
@@ -70,7 +73,7 @@ internal sealed record ArchiveManifest
         try
         {
             var manifest = await JsonSerializer.DeserializeAsync(stream, ArchiveJson.Default.ArchiveManifest, cancellationToken).ConfigureAwait(false);
-            return manifest is { Version: CurrentVersion } ? manifest : throw new PartmanArchiveException(null, $"'{key}' in '{store.Id}' is a manifest of version '{manifest?.Version}', and this package reads '{CurrentVersion}'.", null);
+            return manifest is { Version: FirstVersion or CurrentVersion } ? manifest : throw new PartmanArchiveException(null, $"'{key}' in '{store.Id}' is a manifest of version '{manifest?.Version}', and this package reads '{CurrentVersion}'.", null);
         }
         catch (JsonException error)
         {

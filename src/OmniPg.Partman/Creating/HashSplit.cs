@@ -51,15 +51,15 @@ internal static class HashSplit
     {
         var (column, count) = (PgIdentifier.Create(state.Set.HashColumn!), state.Set.HashPartitions!.Value);
         shape = shape with { ReplicaIndex = null };
-        var statements = new List<string>();
+        List<string> statements = [], after = [];
         for (var i = 0; i < count; i++)
         {
             var name = new QualifiedName(range.Name.Schema, Name(state, range.Name.Name, i));
             statements.AddRange(PartitionDdl.CreateBelow(state, shape, name));
             statements.Add($"ALTER TABLE {range.Name.Quoted} ATTACH PARTITION {name.Quoted} FOR VALUES WITH (MODULUS {Number(count)}, REMAINDER {Number(i)})");
-            statements.AddRange(PartitionDdl.After(state, shape, name));
+            after.AddRange(PartitionDdl.After(state, shape, name));
         }
-        return new SubPartitioner.Branch($"HASH ({column.Quoted})", statements);
+        return new SubPartitioner.Branch($"HASH ({column.Quoted})", statements, after);
     }
 
     // The end that tells the partition is kept, and the table's part cut: two partitions of a long table would share names otherwise.

@@ -46,6 +46,8 @@ internal static class PartitionDdl
         statements.Add($"ALTER TABLE {parent} ATTACH PARTITION {child} {ForValues(state, range.Lower, range.Upper)}");
         if (attachCheck is { } check)
             statements.Add($"ALTER TABLE {fallback!.Value.Quoted} DROP CONSTRAINT {check.Quoted}");
+        // Behind the move: a trigger of the template must not fire for rows that come from the default partition.
+        statements.AddRange(branch?.After ?? []);
         statements.AddRange(After(state, shape, range.Name, withTemplate: branch is null));
         return new PlanUnit
         {

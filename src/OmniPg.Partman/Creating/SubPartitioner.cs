@@ -47,7 +47,8 @@ internal sealed class SubPartitioner
     /// <summary>What makes a new partition a set again.</summary>
     /// <param name="By">What it is partitioned by.</param>
     /// <param name="Statements">Its configuration and its partitions, for a moment when it exists and is attached to nothing yet.</param>
-    internal sealed record Branch(string By, IReadOnlyList<string> Statements);
+    /// <param name="After">What follows when rows have been moved into them.</param>
+    internal sealed record Branch(string By, IReadOnlyList<string> Statements, IReadOnlyList<string> After);
 
     /// <summary>For a set whose partitions are partitioned again; null for others.</summary>
     /// <param name="session">A session in a transaction with readable text.</param>
@@ -104,14 +105,17 @@ internal sealed class SubPartitioner
         };
         var (ranges, anchor) = await NewRanges.FirstAsync(_session, state, _most).ConfigureAwait(false);
         List<string> statements = [.. _state.Oid != 0 && _state.Partitions.Count > 0 && !_server.HasOwn ? SetConfiguration.Install(_server.OwnSchema) : [], .. SetConfiguration.Rows(_server, set with { Anchor = _server.UsesExtension ? null : anchor })];
+        var after = new List<string>();
         foreach (var below in ranges)
         {
             var further = set.SubPartitions is { } deeper ? await BranchAsync(state, shape, below, deeper).ConfigureAwait(false) : null;
-            statements.AddRange(PartitionDdl.Create(state, shape, below, branch: further).Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal)));
+            List<string> behind = [.. further?.After ?? [], .. PartitionDdl.After(state, shape, below.Name, withTemplate: further is null)];
+            statements.AddRange(PartitionDdl.Create(state, shape, below, branch: further).Statements.SkipLast(behind.Count).Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal)));
+            after.AddRange(behind);
         }
         if (set.HasDefault)
             statements.AddRange(PartitionDdl.CreateDefault(state, shape, new QualifiedName(range.Name.Schema, PartitionName.OfDefault(range.Name.Name))));
-        return new Branch($"{(set.IsList ? "LIST" : "RANGE")} ({key.Column.Quoted})", statements);
+        return new Branch($"{(set.IsList ? "LIST" : "RANGE")} ({key.Column.Quoted})", statements, after);
     }
 
     private async Task<PartitionBound?> NewestAsync(PartitionKey key)

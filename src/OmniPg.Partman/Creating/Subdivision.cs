@@ -77,7 +77,7 @@ internal static class Subdivision
             Reason = $"'{partition.Name}' is made anew, partitioned by {branch.By}{(allowDataLoss ? ", and its rows are lost" : "; it is empty")}.",
             Statements =
             [
-                .. PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE"), $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE"), $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
                 $"LOCK TABLE ONLY {partition.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. allowDataLoss ? [] : Empty(partition),

@@ -185,7 +185,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
             Reason = $"{group} are empty, and {group.New.Count} take their place, from '{group.New[0].Lower}' up to '{group.New[^1].Upper}'.{group.Told}",
             Statements =
             [
-                .. PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE"), $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE"), $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
                 .. group.Former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN ACCESS EXCLUSIVE MODE"), .. PartmanDatabase.ReadableText.Split("; "), PartmanDatabase.AllRows, group.Unchanged(state, look.Shape),
                 .. group.Former.Select(f => $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {f.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{f.Name}' holds rows by now")}; END IF; END")}"),

@@ -174,9 +174,10 @@ internal static class Retirement
         ];
     }
 
-    // A dropped table takes the triggers of its foreign keys from the tables that they stand on; one that is detached gets some of its own there.
+    // A table that was detached takes the triggers of its foreign keys from the tables that they stand on; one that is being detached gets them there. While it is a partition, or
+    // becomes none, no lock may shut readers out there: a row that is written checks its key behind the lock that it has on the set.
     private static IEnumerable<string> LockReferences(SetState state, ExpiredAction action, bool detaches = false) =>
-        action == ExpiredAction.Drop ? PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE") : detaches ? PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE") : [];
+        detaches ? PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE") : action == ExpiredAction.Drop ? PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE") : [];
 
     private static IEnumerable<SqlPlanLock> OnReferences(SetState state, ExpiredAction action, bool detaches = false) =>
         action == ExpiredAction.Drop || detaches ? state.References.Select(r => new SqlPlanLock(r, action == ExpiredAction.Drop ? PgLockMode.AccessExclusive : PgLockMode.ShareRowExclusive)) : [];
@@ -185,7 +186,7 @@ internal static class Retirement
     {
         Statements =
         [
-            .. LockReferences(state, action, detaches), $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
+            .. detaches ? LockReferences(state, action, detaches) : [], $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
             .. state.ReferencedBy.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE MODE"),
             .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
             Exclusively(partition.Name),
@@ -196,7 +197,7 @@ internal static class Retirement
         [
             new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive),
             .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [],
-            .. OnReferences(state, action, detaches),
+            .. detaches ? OnReferences(state, action, detaches) : [],
             .. state.ReferencedBy.Select(r => new SqlPlanLock(r, PgLockMode.Share)),
         ],
     };

@@ -221,7 +221,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
             Reason = $"'{partition.Name}' is taken out of '{table}', with the rows that came last.",
             Statements =
             [
-                .. PartitionDdl.LockReferences(state, wish.KeepTables ? "SHARE ROW EXCLUSIVE" : "ACCESS EXCLUSIVE"), $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE"), $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. rest is null ? [] : new[] { $"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE" },
                 $"LOCK TABLE ONLY {child} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", PartmanDatabase.AllRows,
                 $"SET LOCAL statement_timeout = {PlanUnit.Milliseconds(LongestHold)}", MoveRest(look, partition),

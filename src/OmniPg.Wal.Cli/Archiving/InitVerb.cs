@@ -52,7 +52,7 @@ internal sealed class InitVerb : Verb
             throw new WalArchiveMismatchException(store.Id, $"The archive '{store.Id}' is one of PostgreSQL '{marker.PgVersion}', and this cluster is one of '{cluster.PgMajor}': it was not made out of that.", "Give it an archive of its own.");
         var next = string.Create(CultureInfo.InvariantCulture, $"{old.TrimEnd('/')}/{Generations}/{cluster.PgMajor ?? 0}-{cluster.SystemIdentifier}");
         if (!StoreOptions.IsRemote(next))
-            Directory.CreateDirectory(next);
+            DurableFile.CreateDirectory(next);
         await context.Output.WriteLineAsync($"archive '{OneLine.Of(old)}': cluster {marker.SystemIdentifier}, PostgreSQL {marker.PgVersion}, stays as it is");
         return next;
     }

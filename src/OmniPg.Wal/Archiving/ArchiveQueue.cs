@@ -44,7 +44,7 @@ internal sealed class ArchiveQueue(WalArchiveOptions options, TimeProvider time)
             if (!WalFileName.TryParse(Path.GetFileNameWithoutExtension(path), out var segment))
                 continue;
             var record = await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
-            foreach (var store in destinations.Where(static d => d.IsRequired).Select(static d => d.Store).OfType<IObjectStore>())
+            foreach (var store in destinations.Where(static d => d.IsRequired && d.IsActive).Select(static d => d.Store).OfType<IObjectStore>())
                 await SmallObject.WriteAsync(store, DroppedWal.KeyOf(segment), record, cancellationToken).ConfigureAwait(false);
             File.Delete(path);
         }

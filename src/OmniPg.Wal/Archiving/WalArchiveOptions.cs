@@ -61,7 +61,8 @@ public sealed class WalArchiveOptions : ICheckedOptions
 
     /// <summary>
     /// The most bytes of segments that may wait in <c>pg_wal</c> (<c>--queue-limit</c>). While more do, segments are given up: the server is told that they are archived, and they are nowhere. Nothing behind them can be
-    /// restored until the next full backup. For those to whom a server that stands still is worse; pgBackRest's <c>archive-push-queue-max</c>. Needs <see cref="StateDirectory"/>.
+    /// restored until the next full backup. For those to whom a server that stands still is worse; pgBackRest's <c>archive-push-queue-max</c>. Needs <see cref="StateDirectory"/>; not in the resident mode.
+    /// A history file, of a timeline or a backup, is never given up: while it cannot be archived the server offers nothing behind it.
     /// </summary>
     /// <value>Default <see langword="null"/>: no segment is ever given up. At least 16 MiB.</value>
     public long? QueueLimit { get; set; }

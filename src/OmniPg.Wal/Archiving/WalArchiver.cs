@@ -110,10 +110,14 @@ public sealed class WalArchiver : IAsyncDisposable
     /// <param name="cancellationToken">Stops: no file is begun any more, those under way get <see cref="WalResidentOptions.StopGrace"/>, then the enumeration ends.</param>
     /// <returns>What happens. A consumer that does not read holds the work up.</returns>
     /// <exception cref="OptionsValidationException">The options cannot work; all that is wrong is named.</exception>
+    /// <exception cref="WalConfigurationException">The archiver has a <see cref="WalArchiveOptions.QueueLimit"/>.</exception>
     /// <exception cref="WalLockedException">Another process uses the spool directory.</exception>
     public IAsyncEnumerable<ArchiveEvent> RunResidentAsync(WalResidentOptions options, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
+        // It archives ahead of the server: what the server has not handed over yet must not be given up, and what waits for an answer only does not wait.
+        if (Options.QueueLimit is not null)
+            throw new WalConfigurationException("The resident mode knows no QueueLimit (--queue-limit).", "Leave it out, or archive by 'omnipg-wal archive' without the resident mode.");
         return ResidentLoop.RunAsync(this, OptionsCheck.Require(options), cancellationToken);
     }
 
@@ -153,7 +157,15 @@ public sealed class WalArchiver : IAsyncDisposable
 
     private async Task<WalArchiveResult> DropAsync(WalFileName file, CancellationToken cancellationToken)
     {
-        await _queue.DropAsync(file, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _queue.DropAsync(file, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            throw WalDestinationException.Failed(Options.StateDirectory!, file.ToString(), refused);
+        }
+
         WalLog.Dropped(Log, file, Options.QueueLimit!.Value);
         WalTelemetry.ArchivedSegments.Add(1, new KeyValuePair<string, object?>("status", "dropped"));
         return new WalArchiveResult(file, 0, "", TimeSpan.Zero, null, []) { IsDropped = true };
@@ -166,7 +178,7 @@ public sealed class WalArchiver : IAsyncDisposable
         {
             await _queue.TellAsync(Destinations, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or WalDestinationException)
+        catch (Exception refused) when (refused is not OperationCanceledException)
         {
             WalLog.DropNotTold(Log, refused.Message);
         }

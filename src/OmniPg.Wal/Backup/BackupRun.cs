@@ -107,6 +107,7 @@ internal sealed class BackupRun(
     {
         if (_prior is null)
             return;
+        await RequireNoneDroppedAsync(_prior, cancellationToken).ConfigureAwait(false);
         var prior = (await _catalog.ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false)).FirstOrDefault(b => b.Id == _prior.Id);
         if (prior is not { Problem: null })
             throw WalBackupException.Increment(_prior.Id, $"it was removed or damaged while the backup was made{(prior?.Problem is { } problem ? $": {problem}" : "")}", "Make a full backup.");

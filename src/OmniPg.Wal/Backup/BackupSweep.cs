@@ -12,7 +12,15 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
     /// <returns>How many objects were removed.</returns>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        await new BackupRemoval(store, time).FinishAsync(mayRemove: true, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await new BackupRemoval(store, time).FinishAsync(mayRemove: true, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception unread) when (unread is WalBackupException or WalEncryptionException)
+        {
+            // An entry that cannot be read may stand on what was being removed: that stays as it is, and keeps no new backup from being made.
+        }
+
         var removed = await store.RemoveAbandonedAsync(time.GetUtcNow() - Silence, BackupCatalog.Depth, cancellationToken).ConfigureAwait(false);
         var folders = new Dictionary<string, List<ObjectEntry>>(StringComparer.Ordinal);
         await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))

@@ -37,6 +37,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(BufferBytes, pinned: true);
     private PartialSegment? _segment;
     private int _gathered;
+    private bool _isTorn;
     private long _flushedAt = time.GetTimestamp();
     private Task? _flushDue;
     private ulong _confirmed;
@@ -222,7 +223,14 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         catch (Exception) when (cancellationToken.IsCancellationRequested)
         {
             // Stopped on purpose: what is here is kept, though nobody is told any more.
+            WriteOut();
             _segment?.Flush();
+            throw;
+        }
+        catch (NpgsqlException)
+        {
+            // The connection broke: what had come may be the last there is of it.
+            WriteOut();
             throw;
         }
         finally
@@ -325,13 +333,15 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
 
     private void WriteOut()
     {
-        if (_gathered == 0)
+        if (_gathered == 0 || _isTorn)
             return;
+        // A write that failed is not tried again: how far it came nobody knows.
+        _isTorn = true;
         // The next one is made when its first bytes come.
         _segment ??= Open(progress.Timeline, progress.Received, options.Validation);
         _segment.Append(_buffer.AsSpan(0, _gathered));
         Volatile.Write(ref progress.Received, Taken);
-        _gathered = 0;
+        (_gathered, _isTorn) = (0, false);
         WalTelemetry.ReceiveLag = progress.ToStatus().LagBytes;
         if (!_segment.IsFull)
             return;

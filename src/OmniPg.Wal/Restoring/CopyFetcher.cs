@@ -23,7 +23,7 @@ internal sealed class CopyFetcher(WalRestoreOptions options, WalCopier copier, I
     {
         var failures = new List<WalSourceFailure>();
         var copy = await TryAsync(name, path, expectations, failures, cancellationToken).ConfigureAwait(false);
-        if (copy is null && failures.Count == 0 && options.UsePartial && name.Kind == WalFileKind.Segment)
+        if (copy is null && failures.Count == 0 && options.UsePartial && !isAhead && name.Kind == WalFileKind.Segment)
             copy = await TryPartialAsync(name, path, expectations, failures, cancellationToken).ConfigureAwait(false);
         if (copy is not null || failures.Count == 0)
             return copy;
