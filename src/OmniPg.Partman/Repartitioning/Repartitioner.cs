@@ -40,11 +40,20 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         var done = new List<RepartitionedGroup>();
         foreach (var group in look.Groups)
         {
-            var rows = 0L;
-            if (group.HasRows)
+            var (rows, hasRows) = (0L, group.HasRows);
+            try
+            {
+                if (!hasRows)
+                    await runner.RunAsync(look.State, Exchange(look, group), working).ConfigureAwait(false);
+            }
+            catch (StalePlanException) when (wish.Rewrite)
+            {
+                // Empty when it was looked at; a writer was faster. What else is not as it was, the copy finds out.
+                hasRows = true;
+            }
+
+            if (hasRows)
                 rows = await new RegroupCopy(database, options, time, look.Wished, look.Shape, look.Live, group, wish, progress).RunAsync(working).ConfigureAwait(false);
-            else
-                await runner.RunAsync(look.State, Exchange(look, group), working).ConfigureAwait(false);
             done.Add(new RepartitionedGroup([.. group.Former.Select(f => f.Name)], [.. group.New.Select(n => n.Name)], rows));
         }
         return new RepartitionResult((await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).Set, done);

@@ -43,6 +43,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture)
         await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id text PRIMARY KEY); INSERT INTO t SELECT repeat(i::text, 20) FROM generate_series(1, 20000) i");
         await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
         await mimeo.Databases.AtSourceAsync($"UPDATE t SET id = id || 'x'; ALTER DATABASE {mimeo.Databases.Source.Name} SET temp_tablespaces = {disk.Name}; ALTER DATABASE {mimeo.Databases.Source.Name} SET work_mem = '64kB'");
+        await NewSessionsAsync(mimeo);
 
         var refreshing = () => mimeo.RefreshAsync("public.t");
 
@@ -51,9 +52,14 @@ public sealed class FullDiskTests(PgClusterFixture fixture)
         (error is CopyInterruptedException { Side: CopySide.Source } or SourceConnectionException).Should().BeTrue();
         (await mimeo.Databases.SourceAsync<long>("SELECT count(*) FROM omnipg_mimeo.public_t_q")).Should().Be(40_000);
         await mimeo.Databases.AtSourceAsync($"ALTER DATABASE {mimeo.Databases.Source.Name} RESET temp_tablespaces");
+        await NewSessionsAsync(mimeo);
         await refreshing();
         await mimeo.Databases.ShouldBeEqualAsync("SELECT * FROM t", "SELECT * FROM t");
     }
+
+    // Settings of a database are those of its next session, and the client keeps its own for a while.
+    private static Task NewSessionsAsync(Mimeo mimeo) =>
+        mimeo.Databases.AtSourceAsync("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
 
     /// <summary>A small file system as a tablespace.</summary>
     private sealed class Disk(PgCluster cluster, TmpfsMount mount, string name) : IAsyncDisposable

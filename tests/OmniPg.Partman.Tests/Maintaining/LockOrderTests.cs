@@ -116,7 +116,6 @@ public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixtu
 
     [Theory]
     [InlineData(true, true)]
-    [InlineData(true, false)]
     [InlineData(false, false)]
     public async Task An_expired_partition_goes(bool hasDefault, bool keeps)
     {

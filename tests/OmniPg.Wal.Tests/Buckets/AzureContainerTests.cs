@@ -49,9 +49,12 @@ public sealed class AzureContainerTests(BackupScene scene, AzuriteFixture azure)
     {
         var (place, segment, data) = (Place(), "000000010000000000000001", scene.Server.DataDirectory);
         await BeginAsync(place);
+        await scene.Server.ExecuteAsync("SELECT pg_switch_wal()", Token);
+        await scene.ArchivedAsync();
+        var finished = Directory.GetFiles((await scene.PlainArchiveAsync()).Root, "0*").First(static f => Path.GetFileName(f).Length == 24);
         azure.Proxy.Fault = _ => new S3Fault { Status = status, Error = error };
 
-        var archived = await RunAsync("archive", "--data-dir", data, "--dst-azure", place, "--begin", Directory.GetFiles(Path.Combine(data, "pg_wal"), "0*").First(static f => Path.GetFileName(f).Length == 24));
+        var archived = await RunAsync("archive", "--data-dir", data, "--dst-azure", place, "--begin", finished);
         var restored = await RunAsync("restore", "--data-dir", data, "--source", place, "--timeout", "0", segment, scene.Fresh("target"));
         var verified = await RunAsync("verify", "--archive", place);
         var drilled = await RunAsync("drill", "--source", place, "--archive", place);
