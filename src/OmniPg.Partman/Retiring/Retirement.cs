@@ -186,7 +186,7 @@ internal static class Retirement
     {
         Statements =
         [
-            .. detaches ? LockReferences(state, action, detaches) : [], $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
+            .. detaches ? LockReferences(state, action, detaches: true) : [], $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
             .. state.ReferencedBy.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE MODE"),
             .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
             Exclusively(partition.Name),
@@ -197,7 +197,7 @@ internal static class Retirement
         [
             new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive),
             .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [],
-            .. detaches ? OnReferences(state, action, detaches) : [],
+            .. detaches ? OnReferences(state, action, detaches: true) : [],
             .. state.ReferencedBy.Select(r => new SqlPlanLock(r, PgLockMode.Share)),
         ],
     };

@@ -3,22 +3,8 @@ namespace OmniPg.Shared;
 /// <summary>The body of an object while it is read. Whatever its client throws, of whichever type, is an <see cref="IOException"/> that names the object; cancellation stays what it is.</summary>
 /// <param name="body">The client's stream; disposed with this one.</param>
 /// <param name="what">What could not be done when it breaks: <c>Cannot read 'KEY' of 'STORE'</c>.</param>
-internal sealed class ObjectBody(Stream body, string what) : Stream
+internal sealed class ObjectBody(Stream body, string what) : ReadOnlyStream
 {
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
     public override int Read(Span<byte> buffer)
     {
         try
@@ -31,8 +17,6 @@ internal sealed class ObjectBody(Stream body, string what) : Stream
         }
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         try
@@ -44,18 +28,6 @@ internal sealed class ObjectBody(Stream body, string what) : Stream
             throw Broken(broken);
         }
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     public override async ValueTask DisposeAsync()
     {
