@@ -47,6 +47,16 @@ public sealed class QueueLimitTests(WalWorkloads workloads) : ArchiveTests(workl
     }
 
     [Fact]
+    public async Task The_resident_mode_which_archives_ahead_of_the_server_knows_no_limit()
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Directory(Scene.MakeDirectory("archive"))).WithState(Scene.MakeDirectory("state")).With(o => o.QueueLimit = Limit).Build();
+
+        var starting = () => archiver.RunResidentAsync(new WalResidentOptions { SpoolDirectory = Scene.MakeDirectory("spool") }, Token);
+
+        starting.Should().Throw<WalConfigurationException>().WithMessage("The resident mode knows no QueueLimit*");
+    }
+
+    [Fact]
     public async Task An_archive_that_does_not_answer_is_told_when_it_does()
     {
         var (archive, state) = (Scene.MakeDirectory("archive"), Scene.MakeDirectory("state"));

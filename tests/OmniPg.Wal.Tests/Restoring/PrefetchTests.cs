@@ -116,6 +116,30 @@ public sealed class PrefetchTests(WalWorkloads workloads) : IDisposable
     }
 
     [Fact]
+    public async Task Half_a_segment_is_not_fetched_ahead_for_the_whole_one_that_may_come()
+    {
+        var workload = await FillAsync(3);
+        var name = workload.Segments[1];
+        var bytes = workload.Read(name);
+        File.Delete(Path.Combine(_fixture.First, $"{name}.zst"));
+        RestoreFixture.Put(_fixture.First, WalFileName.Parse(name + ".partial"), bytes[..(bytes.Length / 2)], Codec.Zstd);
+        var options = Options();
+        options.UsePartial = true;
+        var restorer = _fixture.Restorer(options);
+        using var stop = new CancellationTokenSource();
+        await TakeAsync(restorer, workload.Segments[0]);
+        var run = restorer.RunPrefetchAsync(stop.Token);
+        await RestoreFixture.UntilAsync(() => File.Exists(SpoolFile(workload.Segments[2])), "the run has fetched the next one");
+        RestoreFixture.Put(_fixture.First, name, bytes, Codec.Zstd);
+
+        await TakeAsync(restorer, name);
+
+        File.ReadAllBytes(_fixture.Target).AsSpan().SequenceEqual(bytes).Should().BeTrue();
+        await stop.CancelAsync();
+        await run.Invoking(r => r).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    [Fact]
     public async Task Run_removes_what_the_server_is_past_and_what_nobody_will_finish()
     {
         var workload = await FillAsync(8);
