@@ -50,6 +50,10 @@ internal static class BackupOptions
         }
     }
 
+    /// <summary>The same where a server may be named: null when neither the option nor the environment does.</summary>
+    public static NpgsqlDataSource? ConnectIfGiven(Arguments arguments) =>
+        arguments.Has(Connection) || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OMNIPG_CONNECTION")) ? Connect(arguments) : null;
+
     /// <summary>Done, failed, source invalid, no codec or key, wrong use: no other codes, because PostgreSQL calls none of these verbs.</summary>
     public static int ExitCodeOf(Exception error) => error switch
     {

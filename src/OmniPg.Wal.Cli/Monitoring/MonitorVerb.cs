@@ -43,8 +43,7 @@ internal sealed class MonitorVerb : Verb
         var archive = BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context);
         var backups = BackupOptions.OpenIfGiven(arguments, BackupOptions.Source, context);
         // Without one the stores alone are looked at.
-        var isConnected = arguments.Has(BackupOptions.Connection) || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OMNIPG_CONNECTION")) || (archive is null && backups is null);
-        await using var server = isConnected ? BackupOptions.Connect(arguments) : null;
+        await using var server = archive is null && backups is null ? BackupOptions.Connect(arguments) : BackupOptions.ConnectIfGiven(arguments);
         var result = await new WalMonitor(server, archive, backups, options, context.Logs, context.Time).RunAsync(cancellationToken);
         await context.Output.WriteLineAsync(format(result));
         return (int)result.Worst;

@@ -9,18 +9,19 @@ internal sealed class VerifyVerb : Verb
 
     public override string Name => "verify";
 
-    public override string Summary => "check every file of an archive and find gaps; exit 23: invalid files, 1: gaps only";
+    public override string Summary => "check every file of an archive and find gaps; exit 23: invalid files, 1: gaps that do not fill by themselves";
 
-    public override string Example => "omnipg-wal verify --archive /mnt/archive";
+    public override string Example => "omnipg-wal verify --archive /mnt/archive --connection 'Host=db1;Username=monitor'";
 
-    public override IReadOnlyList<Option> Options { get; } = [.. StoreOptions.OfArchive, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
+    public override IReadOnlyList<Option> Options { get; } = [.. StoreOptions.OfArchive, BackupOptions.Connection, Validate, CommonOptions.UnknownVersion, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(0, "no arguments");
         var repository = new WalRepository(StoreOptions.OpenArchiveToRead(arguments, context), context.Logs);
         using var progress = ProgressLine.Start(context);
-        var options = new WalVerifyOptions { Validation = CommonOptions.Validation(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
+        await using var server = BackupOptions.ConnectIfGiven(arguments);
+        var options = new WalVerifyOptions { Server = server, Validation = CommonOptions.Validation(arguments, Validate), AllowUnknownVersion = CommonOptions.AllowsUnknownVersion(arguments) };
         var result = await repository.VerifyAsync(options, progress, cancellationToken);
         progress?.Dispose();
         if (arguments.Has(CommonOptions.Json))
@@ -29,7 +30,7 @@ internal sealed class VerifyVerb : Verb
             WriteText(context.Output, result);
         if (result.UnknownVersions > 0)
             ProgramLog.UnknownVersion(context.Logs.CreateLogger(Name), $"{result.UnknownVersions} segments", "only their headers were checked");
-        return result.Problems.Count > 0 ? ExitCodes.InvalidSegment : result.Gaps.Count == 0 ? ExitCodes.Done : ExitCodes.Attention;
+        return result.Problems.Count > 0 ? ExitCodes.InvalidSegment : result.IsGood ? ExitCodes.Done : ExitCodes.Attention;
     }
 
     private static void WriteText(TextWriter output, WalVerifyResult result)
@@ -37,12 +38,14 @@ internal sealed class VerifyVerb : Verb
         foreach (var problem in result.Problems)
             output.WriteLine($"INVALID {problem.File.Key}: {OneLine.Of(problem.Error.Message)}");
         foreach (var gap in result.Gaps)
-            output.WriteLine($"MISSING {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline}{(gap.Dropped > 0 ? $", {gap.Dropped} given up by the archiver" : "")})");
+            output.WriteLine($"{WordOf(gap.Status)} {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline}{(gap.Dropped > 0 ? $", {gap.Dropped} given up by the archiver" : "")})");
         foreach (var timeline in result.Timelines)
             output.WriteLine(ListingJson.Line(timeline));
         output.WriteLine(
             $"{result.Files} files, {result.RawBytes} bytes, {result.Records} records checked; {result.Problems.Count} invalid, {result.Gaps.Count} gaps");
     }
+
+    private static string WordOf(WalGapStatus? status) => status is null ? "MISSING" : status.Value.ToString().ToUpperInvariant();
 
     private static void WriteJson(Utf8JsonWriter json, WalVerifyResult result)
     {

@@ -40,6 +40,8 @@ internal static class ListingJson
             json.WriteNumber("timeline", gap.Timeline);
             json.WriteString("from", gap.From.ToString());
             json.WriteString("to", gap.To.ToString());
+            if (gap.Status is { } status)
+                json.WriteString("status", status.ToString().ToLowerInvariant());
             if (gap.Dropped > 0)
                 json.WriteNumber("dropped", gap.Dropped);
             json.WriteEndObject();

@@ -120,12 +120,20 @@ public sealed partial class BackupCatalog
     /// <param name="id">Its id.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>A task that ends when the mark is durable.</returns>
-    /// <exception cref="WalBackupException">There is no such backup.</exception>
+    /// <exception cref="WalBackupException">There is no such backup (<c>wal.backup.unknown</c>), or it is being removed (<c>wal.backup.underway</c>).</exception>
     public async Task KeepAsync(string id, CancellationToken cancellationToken = default)
     {
         var backup = await GetAsync(id, cancellationToken).ConfigureAwait(false);
-        if (!backup.IsKept)
-            await SmallObject.WriteAsync(_store, $"{id}/{KeepFile}", ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
+        if (backup.IsKept)
+            return;
+        await SmallObject.WriteAsync(_store, $"{id}/{KeepFile}", ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
+        // A removal that did not see the mark has taken the entry away before it was made.
+        if (await _store.StatAsync(BackupEntry.KeyOf(id), cancellationToken).ConfigureAwait(false) is not null)
+            return;
+        // While the removal goes on it may take the backup back, and then the mark counts.
+        if (await _store.StatAsync($"{id}/{BackupRemoval.FileName}", cancellationToken).ConfigureAwait(false) is null)
+            await UnmarkAsync(id, cancellationToken).ConfigureAwait(false);
+        throw WalBackupException.Underway(_store.Id, id, "was marked");
     }
 
     /// <summary>Takes the mark of <see cref="KeepAsync"/> away.</summary>
@@ -136,15 +144,14 @@ public sealed partial class BackupCatalog
     public async Task UnkeepAsync(string id, CancellationToken cancellationToken = default)
     {
         await GetAsync(id, cancellationToken).ConfigureAwait(false);
-        foreach (var key in KeepKeys(id))
-            await _store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+        await UnmarkAsync(id, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Removes one backup: first what makes it one, so that half of it is never listed.</summary>
     /// <param name="id">Its id.</param>
     /// <param name="cancellationToken">Cancels; the rest is swept by a later backup or retention.</param>
     /// <returns>A task that ends when it is gone.</returns>
-    /// <exception cref="WalBackupException">There is no such backup, it is marked to be kept, an incremental one stands on it, or it is the last valid one (<c>wal.backup.kept</c>).</exception>
+    /// <exception cref="WalBackupException">There is no such backup, it is marked to be kept, an incremental one stands on it, or it is the last valid one (<c>wal.backup.kept</c>); or another removal is at work on it (<c>wal.backup.underway</c>).</exception>
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
     /// <exception cref="IOException">The store refused.</exception>
     public async Task DeleteAsync(string id, CancellationToken cancellationToken = default)
@@ -158,8 +165,8 @@ public sealed partial class BackupCatalog
             throw WalBackupException.Kept(_store.Id, id, $"is what the incremental backup '{upon.Id}' stands on", "Delete that one first.");
         if (backup.Problem is null && backups.Count(b => b.Problem is null) == 1)
             throw WalBackupException.Kept(_store.Id, id, "is the last valid one", "Make another backup first.");
-        if (!await removal.TryRunAsync(backup, backups, cancellationToken).ConfigureAwait(false))
-            throw WalBackupException.Kept(_store.Id, id, "is what an incremental backup stands on that was made just now", "Delete that one first.");
+        if (await removal.RunAsync(backup, backups, cancellationToken).ConfigureAwait(false) is not RemovalOutcome.Removed and var obstacle)
+            throw Refused(id, obstacle);
     }
 
     /// <summary>Removes backups that no rule keeps, and with an archive the WAL that no backup left needs. The original's <c>omnipitr-backup-cleanup</c>.</summary>
@@ -191,7 +198,7 @@ public sealed partial class BackupCatalog
         var spared = new HashSet<string>(StringComparer.Ordinal);
         foreach (var backup in removal is null ? [] : removed.Reverse())
         {
-            if (!spared.Contains(backup.Id) && await removal!.TryRunAsync(backup, backups, cancellationToken).ConfigureAwait(false))
+            if (!spared.Contains(backup.Id) && await removal!.RunAsync(backup, backups, cancellationToken).ConfigureAwait(false) == RemovalOutcome.Removed)
                 continue;
             if (backup.IncrementOf is { } prior)
                 spared.Add(prior);
@@ -200,8 +207,10 @@ public sealed partial class BackupCatalog
 
         if (!retention.DryRun)
             await new BackupSweep(_store, _time).RunAsync(cancellationToken).ConfigureAwait(false);
+        // What another removal may take back needs its WAL then.
+        var underway = await new BackupRemoval(_store, _time).UnderwayAsync(cancellationToken).ConfigureAwait(false);
         // A backup with its own WAL needs what follows to go on from its end. Positions, because an older timeline may be ahead of a newer one.
-        var from = left.Select(b => b.WalFrom).MinBy(n => n.Position);
+        var from = left.Concat(underway).Select(b => b.WalFrom).MinBy(n => n.Position);
         var wal = archive is null
             ? []
             : (await new WalRepository(archive, _loggers).CleanupAsync(from, new CleanupOptions { DryRun = retention.DryRun }, cancellationToken).ConfigureAwait(false)).Removed;
@@ -264,8 +273,22 @@ public sealed partial class BackupCatalog
         : BackupChain.Of(backup, await ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false))
             ?? throw WalBackupException.Damaged(_store.Id, backup.Id, "a backup of which it holds the changes is not there or cannot be read");
 
+    private async Task UnmarkAsync(string id, CancellationToken cancellationToken)
+    {
+        foreach (var key in KeepKeys(id))
+            await _store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+    }
+
+    private WalBackupException Refused(string id, RemovalOutcome obstacle) => obstacle switch
+    {
+        RemovalOutcome.Needed => WalBackupException.Kept(_store.Id, id, "is what an incremental backup stands on that was made just now", "Delete that one first."),
+        RemovalOutcome.Marked => WalBackupException.Kept(_store.Id, id, "was marked to be kept just now", "Take the mark away with 'omnipg-wal backups unkeep'."),
+        RemovalOutcome.Last => WalBackupException.Kept(_store.Id, id, "is the last valid one, because the others were removed just now", "Make another backup first."),
+        _ => WalBackupException.Underway(_store.Id, id, "was to be removed"),
+    };
+
     // Who has made a mark with a key means it for those too that have none.
-    private static IEnumerable<string> KeepKeys(string id) => [$"{id}/{KeepFile}", $"{id}/{KeepFile}{EncryptedFormat.Extension}"];
+    internal static IEnumerable<string> KeepKeys(string id) => [$"{id}/{KeepFile}", $"{id}/{KeepFile}{EncryptedFormat.Extension}"];
 
     private static Func<string, WalBackupException, bool> Tell(Action<WalBackupException> damaged) => (_, damage) =>
     {

@@ -19,31 +19,52 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
     /// <param name="backup">The backup.</param>
     /// <param name="listed">The backups by which it was chosen.</param>
     /// <param name="cancellationToken">Cancels.</param>
-    /// <returns>Whether it was removed; not when a backup that stands on it has come since the backups were listed.</returns>
-    public async Task<bool> TryRunAsync(BackupInfo backup, IReadOnlyList<BackupInfo> listed, CancellationToken cancellationToken)
+    /// <returns>Whether it was removed, or why not; then it is as it was.</returns>
+    public async Task<RemovalOutcome> RunAsync(BackupInfo backup, IReadOnlyList<BackupInfo> listed, CancellationToken cancellationToken)
     {
         var (entryKey, copyKey) = (BackupEntry.KeyOf(backup.Id), $"{backup.Id}/{FileName}");
-        if (await HasIncrementAsync(backup.Id, listed, cancellationToken).ConfigureAwait(false))
-            return false;
-        var entry = await BackupEntry.ReadAsync(store, backup.Id, BackupInfo.FileName, cancellationToken).ConfigureAwait(false);
-        if (entry is not null)
-            await SmallObject.WriteAsync(store, copyKey, entry, cancellationToken).ConfigureAwait(false);
+        if (await ObstacleAsync(backup, listed, cancellationToken).ConfigureAwait(false) is { } obstacle)
+            return obstacle;
+        if (await BackupEntry.ReadAsync(store, backup.Id, BackupInfo.FileName, cancellationToken).ConfigureAwait(false) is not { } entry)
+            return RemovalOutcome.Underway;
+        // One removal at a time: of two, one could take back what the other has removed.
+        if (await SmallObject.WriteAsync(store, copyKey, entry, cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
+            return RemovalOutcome.Underway;
         await store.DeleteAsync(entryKey, cancellationToken).ConfigureAwait(false);
-        // Whoever publishes an increment looks for this entry behind that: of two that meet here, one sees the other. What cannot be looked at is no proof that there is none.
-        var isNeeded = true;
+        // Whoever publishes an increment, makes a mark or removes another backup looks for this entry behind that: of two that meet here, one sees the other. What cannot be looked at is no proof that
+        // there is none.
+        RemovalOutcome? reason = RemovalOutcome.Needed;
         try
         {
-            isNeeded = await HasIncrementAsync(backup.Id, listed, CancellationToken.None).ConfigureAwait(false);
+            reason = await ObstacleAsync(backup, listed, CancellationToken.None).ConfigureAwait(false);
         }
         finally
         {
-            if (isNeeded && entry is not null)
+            if (reason is not null)
                 await TakeBackAsync(backup.Id, entry).ConfigureAwait(false);
         }
 
-        if (!isNeeded)
-            await RemoveObjectsAsync(backup, cancellationToken).ConfigureAwait(false);
-        return !isNeeded;
+        if (reason is not null)
+            return reason.Value;
+        await RemoveObjectsAsync(backup, cancellationToken).ConfigureAwait(false);
+        return RemovalOutcome.Removed;
+    }
+
+    /// <summary>The backups that are being removed right now, or were when their removal was killed: each may be taken back.</summary>
+    public async Task<IReadOnlyList<BackupInfo>> UnderwayAsync(CancellationToken cancellationToken)
+    {
+        var underway = new List<BackupInfo>();
+        await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
+        {
+            if (BackupEntry.FolderOf(entry.Key, FileName) is not { } id || !BackupInfo.IsId(id))
+                continue;
+            if (entry.Key != EncryptedNames.Plain(entry.Key))
+                throw WalEncryptionException.NoKey(store.Id, entry.Key);
+            if (await BackupEntry.ReadAsync(store, id, FileName, cancellationToken).ConfigureAwait(false) is { } copy)
+                underway.Add(BackupInfo.Parse(copy, store.Id, id));
+        }
+
+        return underway;
     }
 
     /// <summary>Ends what killed removals have begun: takes a backup back on which another has come to stand, and removes what is left of any other.</summary>
@@ -75,7 +96,7 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
         }
 
         var backup = BackupInfo.Parse(entry, store.Id, id);
-        if (await HasIncrementAsync(id, [], cancellationToken).ConfigureAwait(false))
+        if (await ObstacleAsync(backup, [], cancellationToken).ConfigureAwait(false) is not null)
             await TakeBackAsync(id, entry).ConfigureAwait(false);
         else if (mayRemove)
             await RemoveObjectsAsync(backup, cancellationToken).ConfigureAwait(false);
@@ -89,25 +110,56 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
 
     private async Task RemoveObjectsAsync(BackupInfo backup, CancellationToken cancellationToken)
     {
-        foreach (var part in backup.Objects)
-            await store.DeleteAsync(part.Key, cancellationToken).ConfigureAwait(false);
+        // A mark was made too late, and whoever made it was told.
+        foreach (var key in backup.Objects.Select(static o => o.Key).Concat(BackupCatalog.KeepKeys(backup.Id)))
+            await store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
         await store.DeleteAsync($"{backup.Id}/{FileName}", cancellationToken).ConfigureAwait(false);
         BackupLog.Removed(log ?? NullLogger.Instance, backup.Id);
     }
 
-    /// <summary>Whether a backup that is not among the listed ones stands on this one.</summary>
-    private async Task<bool> HasIncrementAsync(string id, IReadOnlyList<BackupInfo> listed, CancellationToken cancellationToken)
+    /// <summary>What speaks against the removal by now: a backup that is not among the listed ones and stands on this one, a mark, or that no other valid one is left.</summary>
+    private async Task<RemovalOutcome?> ObstacleAsync(BackupInfo backup, IReadOnlyList<BackupInfo> listed, CancellationToken cancellationToken)
     {
+        var objects = new Dictionary<string, long>(StringComparer.Ordinal);
         await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
+            objects[entry.Key] = entry.Bytes;
+        var others = new List<BackupInfo>();
+        foreach (var key in objects.Keys.Order(StringComparer.Ordinal))
         {
-            if (BackupEntry.IdOf(entry.Key) is not { } other || listed.Any(b => b.Id == other))
+            if (BackupEntry.IdOf(key) is not { } other || other == backup.Id)
                 continue;
-            if (entry.Key != EncryptedNames.Plain(entry.Key))
-                throw WalEncryptionException.NoKey(store.Id, entry.Key);
-            if ((await BackupEntry.ReadAsync(store, other, cancellationToken).ConfigureAwait(false))?.IncrementOf == id)
-                return true;
+            if (key != EncryptedNames.Plain(key))
+                throw WalEncryptionException.NoKey(store.Id, key);
+            var known = listed.FirstOrDefault(b => b.Id == other);
+            if ((known ?? await BackupEntry.ReadAsync(store, other, cancellationToken).ConfigureAwait(false)) is not { } info)
+                continue;
+            if (known is null && info.IncrementOf == backup.Id)
+                return RemovalOutcome.Needed;
+            others.Add(info with { Problem = BackupParts.ProblemOf(info, objects) });
         }
 
-        return false;
+        if (!backup.IsKept && BackupCatalog.KeepKeys(backup.Id).Any(objects.ContainsKey))
+            return RemovalOutcome.Marked;
+        BackupChain.Judge(others);
+        return (backup.Problem ?? BackupParts.ProblemOf(backup, objects)) is null && others.TrueForAll(static b => b.Problem is not null) ? RemovalOutcome.Last : null;
     }
+}
+
+/// <summary>What became of the removal of a backup.</summary>
+internal enum RemovalOutcome
+{
+    /// <summary>It is gone.</summary>
+    Removed,
+
+    /// <summary>A backup has come to stand on it.</summary>
+    Needed,
+
+    /// <summary>It was marked to be kept.</summary>
+    Marked,
+
+    /// <summary>No other valid one is left.</summary>
+    Last,
+
+    /// <summary>Another removal is at work on it, or was when it was killed.</summary>
+    Underway,
 }

@@ -36,8 +36,8 @@ internal sealed class BackupWal
         }
     }
 
-    /// <summary>Waits until a valid copy of each segment, and of the timeline's history, is in the archive.</summary>
-    /// <exception cref="WalBackupException">One did not arrive in time.</exception>
+    /// <summary>Waits until a valid copy of each segment, and of the timeline's history, is in the archive. One that is away meanwhile has the same time to come back.</summary>
+    /// <exception cref="WalBackupException">One did not arrive in time, or the archive could not be read until then.</exception>
     /// <exception cref="WalEncryptionException">One is there encrypted, and its key was not given.</exception>
     public async Task ArriveAsync(IObjectStore archive, TimeSpan limit, TimeProvider time, CancellationToken cancellationToken)
     {
@@ -46,10 +46,22 @@ internal sealed class BackupWal
         foreach (var name in needed)
         {
             // An archiver needs a moment for each; what takes longer may take an hour.
-            for (var pause = FirstPause; !await IsArchivedAsync(archive, name, cancellationToken).ConfigureAwait(false); pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+            for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
             {
+                Exception? away = null;
+                try
+                {
+                    if (await IsArchivedAsync(archive, name, cancellationToken).ConfigureAwait(false))
+                        break;
+                }
+                catch (Exception unread) when (unread is IOException or OmniPgException { IsTransient: true })
+                {
+                    // Hours of copying are not given up for a server that asks to slow down.
+                    away = unread;
+                }
+
                 if (time.GetElapsedTime(began) >= limit)
-                    throw Missing(name, $"did not arrive in the archive '{archive.Id}' within '{limit}'");
+                    throw Missing(name, $"did not arrive in the archive '{archive.Id}' within '{limit}'{(away is null ? "" : $": {away.Message.TrimEnd('.')}")}", away);
                 await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
             }
         }

@@ -37,6 +37,11 @@ public sealed class WalBackupException : WalException
     internal static WalBackupException Kept(string store, string id, string why, string hint) =>
         new("wal.backup.kept", $"The backup '{id}' in '{store}' {why}; nothing was removed.", hint) { BackupId = id, Destination = store };
 
+    internal static WalBackupException Underway(string store, string id, string what) => new(
+        "wal.backup.underway", $"The backup '{id}' in '{store}' {what} while a removal of it was at work, or had been killed in the last quarter of an hour.",
+        "See with 'omnipg-wal backups' whether it is there; what a killed removal has left is seen to by the next 'backup-cleanup' after a quarter of an hour.")
+    { BackupId = id, Destination = store };
+
     internal static WalBackupException Increment(string prior, string why, string hint) =>
         new("wal.backup.increment", $"An incremental backup on '{prior}' cannot be made: {why}.", hint) { BackupId = prior };
 

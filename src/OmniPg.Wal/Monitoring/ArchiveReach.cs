@@ -17,11 +17,11 @@ internal sealed class ArchiveReach
 
     private readonly IObjectStore _archive;
     private readonly ArchiveMap _map;
-    private readonly MonitoredServer _server;
+    private readonly ArchivingServer _server;
     private readonly TimelineHistory _history;
     private readonly HashSet<uint> _ended = [];
 
-    private ArchiveReach(IObjectStore archive, ArchiveMap map, MonitoredServer server) =>
+    private ArchiveReach(IObjectStore archive, ArchiveMap map, ArchivingServer server) =>
         (_archive, _map, _server, _history) = (archive, map, server, map.HistoryOf(server.Timeline));
 
     /// <summary>End of the unbroken WAL; null when the archive holds no segment that leads to the server's.</summary>
@@ -44,7 +44,7 @@ internal sealed class ArchiveReach
     /// <summary>Looks; the server was asked before the archive was listed, so what it calls archived has to be in the list.</summary>
     /// <exception cref="WalEncryptionException">The archive is encrypted, and read without a key.</exception>
     /// <exception cref="IOException">The archive cannot be read.</exception>
-    public static async Task<ArchiveReach> FindAsync(IObjectStore archive, ArchiveMap map, MonitoredServer server, CancellationToken cancellationToken)
+    public static async Task<ArchiveReach> FindAsync(IObjectStore archive, ArchiveMap map, ArchivingServer server, CancellationToken cancellationToken)
     {
         var reach = new ArchiveReach(archive, map, server);
         var newest = map.PathTo(server.Timeline).Where(s => map.Segments.ContainsKey(s.Timeline))

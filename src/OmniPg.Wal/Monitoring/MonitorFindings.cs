@@ -5,8 +5,8 @@ namespace OmniPg.Wal;
 
 /// <summary>Judges what a monitor was told: one result per check.</summary>
 internal sealed class MonitorFindings(
-    WalMonitorOptions options, WalMonitor.Answer<MonitoredServer> server, WalMonitor.Answer<WalMonitor.Archive> archive, WalMonitor.Answer<IReadOnlyList<BackupInfo>> backups,
-    DateTimeOffset now, MonitoredServer? previous)
+    WalMonitorOptions options, WalMonitor.Answer<ArchivingServer> server, WalMonitor.Answer<WalMonitor.Archive> archive, WalMonitor.Answer<IReadOnlyList<BackupInfo>> backups,
+    DateTimeOffset now, ArchivingServer? previous)
 {
     private const string Grant = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_archive_statusdir() TO the role, or pg_monitor.";
     private static readonly TimeSpan RecentFailure = TimeSpan.FromHours(1);
@@ -62,7 +62,7 @@ internal sealed class MonitorFindings(
         _ => server.Found is { } asked ? Judge(check, asked) : NoServer(check),
     };
 
-    private WalCheckResult Judge(WalCheck check, MonitoredServer found) => check switch
+    private WalCheckResult Judge(WalCheck check, ArchivingServer found) => check switch
     {
         WalCheck.Archiver => Archiver(found),
         WalCheck.Backlog => Backlog(found),
@@ -81,7 +81,7 @@ internal sealed class MonitorFindings(
         _ => NoArchive(WalCheck.Repository),
     };
 
-    private WalCheckResult Archiver(MonitoredServer found)
+    private WalCheckResult Archiver(ArchivingServer found)
     {
         if (!found.IsArchiving)
         {
@@ -100,7 +100,7 @@ internal sealed class MonitorFindings(
             : new(WalCheck.Archiver, WalCheckLevel.Ok, found.FailedCount, found.LastArchived is null ? $"Nothing was archived since the statistics began; {counted}." : $"The last try succeeded; {counted}.", null);
     }
 
-    private WalCheckResult Backlog(MonitoredServer found)
+    private WalCheckResult Backlog(ArchivingServer found)
     {
         const string Hint = "See check 'archiver', and whether the archive is fast enough.";
         if (found is { IsArchiving: true, Ready: { } ready })
@@ -117,7 +117,7 @@ internal sealed class MonitorFindings(
             : archive.Error is not null || !archive.IsAsked ? NoArchive(WalCheck.Backlog) : NothingArchived(WalCheck.Backlog);
     }
 
-    private WalCheckResult BacklogAge(MonitoredServer found)
+    private WalCheckResult BacklogAge(ArchivingServer found)
     {
         if (!found.IsArchiving)
             return Unknown(WalCheck.BacklogAge, "The server does not archive.", null);
@@ -155,7 +155,7 @@ internal sealed class MonitorFindings(
     private long Waiting(WalGap gap) => server.Found?.Ready?.Keys.Count(n =>
         n.Kind == WalFileKind.Segment && n.Timeline == gap.Timeline && n.Position >= gap.From.Position && n.Position <= gap.To.Position) ?? 0;
 
-    private WalCheckResult Rpo(MonitoredServer found)
+    private WalCheckResult Rpo(ArchivingServer found)
     {
         if (archive.Found is null)
             return NoArchive(WalCheck.Rpo);
@@ -168,7 +168,7 @@ internal sealed class MonitorFindings(
             : Unknown(WalCheck.Rpo, "The newest segments in the archive hold no commit.", null);
     }
 
-    private WalCheckResult RpoBytes(MonitoredServer found)
+    private WalCheckResult RpoBytes(ArchivingServer found)
     {
         if (Durable is { } durable)
         {
@@ -180,7 +180,7 @@ internal sealed class MonitorFindings(
             : archive.Found is null ? SlotLag(found) with { Check = WalCheck.RpoBytes } : NothingArchived(WalCheck.RpoBytes);
     }
 
-    private WalCheckResult SlotLag(MonitoredServer found)
+    private WalCheckResult SlotLag(ArchivingServer found)
     {
         const string Hint = "See that the receiver runs, and that its storage is fast enough.";
         if (options.Slot is null)

@@ -23,7 +23,7 @@ public sealed class WalMonitor
     private readonly TimeProvider _time;
     // Who has not answered in time, by source: a call that storage holds ends when that comes back.
     private readonly ConcurrentDictionary<object, Task> _late = new(ReferenceEqualityComparer.Instance);
-    private MonitoredServer? _previous;
+    private ArchivingServer? _previous;
 
     /// <summary>Makes a monitor; nothing is asked yet.</summary>
     /// <param name="server">The server; null leaves out what only it can tell. Not disposed.</param>
@@ -50,7 +50,7 @@ public sealed class WalMonitor
     public async Task<WalMonitorResult> RunAsync(CancellationToken cancellationToken = default)
     {
         using var activity = WalTelemetry.Source.StartActivity("wal.monitor");
-        var server = await AskAsync(_server, (source, token) => MonitoredServer.AskAsync(source, _options.Slot, token), cancellationToken).ConfigureAwait(false);
+        var server = await AskAsync(_server, (source, token) => ArchivingServer.AskAsync(source, _options.Slot, token), cancellationToken).ConfigureAwait(false);
         // After the server: what it calls archived has to be in the list.
         var archive = await AskAsync(_archive, (store, token) => Archive.AskAsync(store, server.Found, token), cancellationToken).ConfigureAwait(false);
         var backups = await AskAsync(_backups, (store, token) => new BackupCatalog(store, _loggers).ListAsync(static _ => { }, token), cancellationToken).ConfigureAwait(false);
@@ -115,7 +115,7 @@ public sealed class WalMonitor
     /// <param name="Reach">How far it reaches; null when the server did not answer.</param>
     internal sealed record Archive(string Id, long Segments, IReadOnlyList<WalGap> Gaps, ArchiveReach? Reach)
     {
-        public static async Task<Archive> AskAsync(IObjectStore archive, MonitoredServer? server, CancellationToken cancellationToken)
+        public static async Task<Archive> AskAsync(IObjectStore archive, ArchivingServer? server, CancellationToken cancellationToken)
         {
             var presence = await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false);
             var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);

@@ -27,8 +27,13 @@ internal sealed class ArchiveMap
 
     public long Files => Others.Count + _segments.Values.Sum(t => t.Values.Sum(c => (long)c.Count));
 
+    /// <summary>Lists an archive.</summary>
+    /// <param name="store">The archive.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <param name="systemIdentifier">The cluster that it has to be of; null takes any.</param>
     /// <exception cref="WalArchiveAbsentException">There is no archive.</exception>
-    public static async Task<ArchiveMap> LoadAsync(IObjectStore store, CancellationToken cancellationToken)
+    /// <exception cref="WalArchiveMismatchException">It is another cluster's.</exception>
+    public static async Task<ArchiveMap> LoadAsync(IObjectStore store, CancellationToken cancellationToken, ulong? systemIdentifier = null)
     {
         var presence = await ArchivePresence.BeginAsync(store, cancellationToken).ConfigureAwait(false);
         var segments = new List<WalArchivedFile>();
@@ -42,7 +47,7 @@ internal sealed class ArchiveMap
                 dropped.Add(name);
         }
 
-        await presence.RequireAsync(null, cancellationToken).ConfigureAwait(false);
+        await presence.RequireAsync(systemIdentifier, cancellationToken).ConfigureAwait(false);
         others.Sort(static (a, b) => string.CompareOrdinal(a.Key, b.Key));
         var size = await SegmentSizeAsync(store, segments, cancellationToken).ConfigureAwait(false);
         var histories = await HistoriesAsync(store, others, cancellationToken).ConfigureAwait(false);
@@ -72,7 +77,9 @@ internal sealed class ArchiveMap
         path.TimelineAt(new(((number + 1) * (uint)Size.Bytes) - 1));
 
     /// <summary>Which timeline's segments lead to a timeline, oldest first, up to its last archived segment, or to where it begins when it has none.</summary>
-    public IReadOnlyList<Stretch> PathTo(uint timeline)
+    /// <param name="timeline">The timeline.</param>
+    /// <param name="finished">The last segment of it that its server has finished, to go as far as that; null when nobody knows.</param>
+    public IReadOnlyList<Stretch> PathTo(uint timeline, ulong? finished = null)
     {
         var path = new List<Stretch>();
         var begin = 0UL;
@@ -85,8 +92,9 @@ internal sealed class ArchiveMap
             begin = Math.Max(begin, end);
         }
 
-        if (_segments.GetValueOrDefault(timeline) is { } own && own.Keys.Last() >= begin)
-            path.Add(new Stretch(timeline, begin, own.Keys.Last()));
+        var archived = _segments.GetValueOrDefault(timeline)?.Keys.Last();
+        if ((archived > finished || finished is null ? archived : finished) is { } last && last >= begin)
+            path.Add(new Stretch(timeline, begin, last));
         return path;
     }
 

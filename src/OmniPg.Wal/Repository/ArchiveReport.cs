@@ -17,6 +17,25 @@ public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, lon
 {
     /// <summary>How many of them the archiver gave up because too much waited (<see cref="WalArchiveOptions.QueueLimit"/>): they are nowhere.</summary>
     public long Dropped { get; init; }
+
+    /// <summary>What the server of the archive says of them: one and the same of all; null when it was not asked (<see cref="WalVerifyOptions.Server"/>).</summary>
+    public WalGapStatus? Status { get; init; }
+
+    /// <summary>Whether the server still has them and hands them over by itself.</summary>
+    public bool IsOnItsWay => Status is WalGapStatus.Delayed or WalGapStatus.Uploading;
+}
+
+/// <summary>Whether missing segments may still come.</summary>
+public enum WalGapStatus
+{
+    /// <summary>The server does not have them waiting: they are gone, or lie in another archive.</summary>
+    Lost,
+
+    /// <summary>They wait in the server's <c>pg_wal</c> for the archiver (<c>archive_status/NAME.ready</c>).</summary>
+    Delayed,
+
+    /// <summary>As <see cref="Delayed"/>, and the archiver is at them: segments behind them are archived already, or they are the oldest that wait and the last try did not fail.</summary>
+    Uploading,
 }
 
 /// <summary>The span of time to which the WAL of an archive can bring a suitable base backup. Without one nothing can be restored.</summary>
@@ -63,6 +82,6 @@ public sealed record WalVerifyResult(
     /// <summary>Segments of a version newer than this package, of which only the first page header was checked.</summary>
     public long UnknownVersions { get; init; }
 
-    /// <summary>Whether every file is valid and none is missing.</summary>
-    public bool IsGood => Problems.Count == 0 && Gaps.Count == 0;
+    /// <summary>Whether every file is valid and none is missing but those on their way (<see cref="WalGap.IsOnItsWay"/>).</summary>
+    public bool IsGood => Problems.Count == 0 && Gaps.All(static g => g.IsOnItsWay);
 }

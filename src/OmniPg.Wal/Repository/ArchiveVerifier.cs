@@ -1,7 +1,7 @@
 namespace OmniPg.Wal;
 
 /// <summary>Reads a whole archive, timeline by timeline, and hands the state at the end of each segment to the next one.</summary>
-internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, WalVerifyOptions options, IProgress<WalScanProgress>? progress)
+internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, ArchivingServer? server, WalVerifyOptions options, IProgress<WalScanProgress>? progress)
 {
     private readonly List<WalFileProblem> _problems = [];
     private readonly long _total = map.Files;
@@ -26,7 +26,7 @@ internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, WalVer
         foreach (var file in map.Others)
             await CheckAsync(file, null, cancellationToken).ConfigureAwait(false);
         await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
-        return new WalVerifyResult(_files, _bytes, _records, map.Timelines(), _problems, GapFinder.Find(map)) { UnknownVersions = _unknownVersions };
+        return new WalVerifyResult(_files, _bytes, _records, map.Timelines(), _problems, GapFinder.Find(map, server)) { UnknownVersions = _unknownVersions };
     }
 
     private async Task<WalChainState?> CheckCopiesAsync(List<WalArchivedFile> copies, WalChainState? before, CancellationToken cancellationToken)

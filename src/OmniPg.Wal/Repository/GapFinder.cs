@@ -6,10 +6,29 @@ namespace OmniPg.Wal;
 /// </summary>
 internal static class GapFinder
 {
-    public static IReadOnlyList<WalGap> Find(ArchiveMap map)
+    /// <summary>Finds them.</summary>
+    /// <param name="map">The archive.</param>
+    /// <param name="server">What its server said before the archive was listed: what it has finished since then counts as missing, too, and each gap gets a status. Null when it was not asked.</param>
+    /// <returns>By timeline and position.</returns>
+    public static IReadOnlyList<WalGap> Find(ArchiveMap map, ArchivingServer? server = null)
     {
-        var missing = map.Segments.Keys.Union(map.Histories.Keys).SelectMany(t => OnPath(map, map.PathTo(t)));
-        return [.. missing.GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(t => Merged(t).Select(m => Gap(map, m)))];
+        var missing = map.Segments.Keys.Union(map.Histories.Keys).SelectMany(t => OnPath(map, map.PathTo(t, server is { IsArchiving: true } && server.Timeline == t ? server.LastFinished : null)));
+        var holes = missing.GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(Merged);
+        return [.. server is null ? holes.Select(h => Gap(map, h, null)) : holes.SelectMany(h => ByStatus(map, h, server))];
+    }
+
+    private static IEnumerable<WalGap> ByStatus(ArchiveMap map, ArchiveMap.Stretch hole, ArchivingServer server)
+    {
+        var passed = map.Segments.GetValueOrDefault(hole.Timeline)?.Keys.Last();
+        WalGapStatus StatusOf(ulong number) => server.StatusOf(map.NameOf(hole.Timeline, number), isPassed: number < passed);
+        for (var from = hole.From; from <= hole.To;)
+        {
+            var (to, status) = (from, StatusOf(from));
+            while (to < hole.To && StatusOf(to + 1) == status)
+                to++;
+            yield return Gap(map, hole with { From = from, To = to }, status);
+            from = to + 1;
+        }
     }
 
     private static IEnumerable<ArchiveMap.Stretch> OnPath(ArchiveMap map, IReadOnlyList<ArchiveMap.Stretch> path)
@@ -59,9 +78,10 @@ internal static class GapFinder
         return merged;
     }
 
-    private static WalGap Gap(ArchiveMap map, ArchiveMap.Stretch hole) =>
+    private static WalGap Gap(ArchiveMap map, ArchiveMap.Stretch hole, WalGapStatus? status) =>
         new(hole.Timeline, map.NameOf(hole.Timeline, hole.From), map.NameOf(hole.Timeline, hole.To), (long)(hole.To - hole.From + 1))
         {
+            Status = status,
             Dropped = map.Dropped.LongCount(name => name.Timeline == hole.Timeline && name.Fits(map.Size) && name.SegmentNumber(map.Size) is var number && number >= hole.From && number <= hole.To),
         };
 }

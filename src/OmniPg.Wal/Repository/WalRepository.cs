@@ -49,6 +49,8 @@ public sealed class WalRepository
     /// <param name="progress">Told after every file; null tells nobody.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>What was found. Invalid files are results, not exceptions.</returns>
+    /// <exception cref="WalArchiveMismatchException">The archive is another cluster's than <see cref="WalVerifyOptions.Server"/>.</exception>
+    /// <exception cref="WalServerException">That server cannot be asked, or does not tell this role what waits.</exception>
     /// <exception cref="CodecUnavailableException">The program of a file's codec is missing.</exception>
     /// <exception cref="IOException">The archive, or a file of it, cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">The account may not read the archive.</exception>
@@ -57,8 +59,10 @@ public sealed class WalRepository
         WalVerifyOptions? options = null, IProgress<WalScanProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         options = OptionsCheck.Require(options ?? new WalVerifyOptions());
-        var map = await ArchiveMap.LoadAsync(_store, cancellationToken).ConfigureAwait(false);
-        return await new ArchiveVerifier(_store, map, options, progress).RunAsync(cancellationToken).ConfigureAwait(false);
+        // Before the list: what it calls archived has to be there.
+        var server = options.Server is null ? null : await ArchivingServer.RequireAsync(options.Server, cancellationToken).ConfigureAwait(false);
+        var map = await ArchiveMap.LoadAsync(_store, cancellationToken, server?.SystemIdentifier).ConfigureAwait(false);
+        return await new ArchiveVerifier(_store, map, server, options, progress).RunAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What each timeline has.</summary>

@@ -1,3 +1,4 @@
+using Npgsql;
 using OmniPg.Shared;
 
 namespace OmniPg.Wal;
@@ -12,6 +13,13 @@ public sealed class WalVerifyOptions : ICheckedOptions
     /// <summary>Whether segments of a version newer than this package are checked by their first page header alone and counted (<see cref="WalVerifyResult.UnknownVersions"/>); otherwise they are problems.</summary>
     /// <value>Default true.</value>
     public bool AllowUnknownVersion { get; set; } = true;
+
+    /// <summary>
+    /// The server that archives here. It is asked once, for its position and for what waits: then segments that it has finished since the last archived one count as missing too, and each gap has a
+    /// <see cref="WalGap.Status"/>. The role needs <c>EXECUTE</c> on <c>pg_ls_archive_statusdir()</c>, which <c>pg_monitor</c> has.
+    /// </summary>
+    /// <value>Default null: nobody is asked. Not disposed.</value>
+    public NpgsqlDataSource? Server { get; set; }
 
     void ICheckedOptions.Check(OptionsCheck check) => check.Defined<WalValidation>(Validation);
 }

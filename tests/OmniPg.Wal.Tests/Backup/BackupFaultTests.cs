@@ -97,6 +97,29 @@ public sealed class BackupFaultTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task An_archive_that_is_away_for_a_moment_ends_no_backup_and_one_that_stays_away_is_named()
+    {
+        var (_, backup) = await scene.MadeAsync();
+        var asked = 0;
+        var moment = new HookedStore(scene.ArchiveStore)
+        {
+            Reading = _ =>
+            {
+                if (asked++ == 0)
+                    throw new IOException("Slow down.");
+            },
+        };
+        var away = new HookedStore(scene.ArchiveStore) { IsDead = true };
+
+        await BackupWal.Of(backup).ArriveAsync(moment, TimeSpan.FromMinutes(1), TimeProvider.System, Token);
+        var failure = await FailureAsync<WalBackupException>(() => BackupWal.Of(backup).ArriveAsync(away, TimeSpan.FromMilliseconds(100), TimeProvider.System, Token));
+
+        asked.Should().BeGreaterThan(1);
+        failure.Code.Should().Be("wal.backup.wal-missing");
+        failure.Message.Should().Contain(failure.File!).And.Contain("within '00:00:00.1000000': The process was killed. Hint");
+    }
+
+    [Fact]
     public async Task A_disk_that_is_full_ends_the_backup_and_nothing_counts()
     {
         using var disk = TmpfsMount.TryCreate(4 << 20);

@@ -116,6 +116,83 @@ public sealed class BackupRetentionTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task Of_two_removals_that_meet_none_takes_the_last_valid_backup()
+    {
+        var (store, ids) = await DailyAsync(2);
+        var meeting = new HookedStore(store) { Writing = key => key.EndsWith("removing.json", StringComparison.Ordinal) ? Catalog(store).DeleteAsync(ids[0], Token) : Task.CompletedTask };
+
+        var refused = async () => await Catalog(meeting).DeleteAsync(ids[1], Token);
+
+        (await refused.Should().ThrowAsync<WalBackupException>()).Which.Message.Should().Contain("is the last valid one, because the others were removed just now");
+        (await Catalog(store).ListAsync(Token)).Select(b => (b.Id, b.Problem)).Should().Equal((ids[1], null));
+        Directory.GetFiles(Path.Combine(store.Root, ids[1])).Select(Path.GetFileName).Should().BeEquivalentTo("backup.json", "base.tar.zst");
+    }
+
+    [Fact]
+    public async Task A_backup_that_is_marked_at_the_moment_of_its_removal_stays()
+    {
+        var (store, ids) = await DailyAsync(2);
+        var meeting = new HookedStore(store) { Removing = key => key.EndsWith("backup.json", StringComparison.Ordinal) ? Catalog(store).KeepAsync(ids[0], Token) : Task.CompletedTask };
+
+        var refused = async () => await Catalog(meeting).DeleteAsync(ids[0], Token);
+
+        (await refused.Should().ThrowAsync<WalBackupException>()).Which.Message.Should().Contain("was marked to be kept just now");
+        (await Catalog(store).ListAsync(Token)).Select(b => (b.Id, b.Problem, b.IsKept)).Should().Equal((ids[0], null, true), (ids[1], null, false));
+    }
+
+    [Fact]
+    public async Task A_mark_that_comes_behind_a_removal_is_an_error_and_leaves_nothing()
+    {
+        var (store, ids) = await DailyAsync(2);
+        var meeting = new HookedStore(store) { Writing = key => key.EndsWith("keep", StringComparison.Ordinal) ? Catalog(store).DeleteAsync(ids[0], Token) : Task.CompletedTask };
+
+        var refused = async () => await Catalog(meeting).KeepAsync(ids[0], Token);
+
+        (await refused.Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.underway");
+        Directory.GetFiles(Path.Combine(store.Root, ids[0])).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task The_WAL_of_a_backup_stays_while_a_removal_of_it_may_take_it_back()
+    {
+        var (store, ids) = await DailyAsync(3);
+        var archive = await ArchiveAsync(3);
+        BackupRetentionResult? meanwhile = null;
+        var meeting = new HookedStore(store)
+        {
+            Removed = async key => meanwhile = key.EndsWith("backup.json", StringComparison.Ordinal) ? await Catalog(store).CleanupAsync(new BackupRetention { Count = 1 }, archive, Token) : meanwhile,
+        };
+
+        await Catalog(meeting).DeleteAsync(ids[0], Token);
+        var behind = await Catalog(store).CleanupAsync(new BackupRetention { Count = 1 }, archive, Token);
+
+        meanwhile!.Removed.Select(b => b.Id).Should().Equal(ids[1]);
+        (meanwhile.WalKeptFrom.ToString(), meanwhile.RemovedWal.Count).Should().Be((Segment(0), 0));
+        (behind.WalKeptFrom.ToString(), behind.RemovedWal.Count).Should().Be((Segment(2), 2));
+    }
+
+    [Fact]
+    public async Task A_backup_that_another_removal_is_at_work_on_is_left_to_it()
+    {
+        var (store, ids) = await DailyAsync(2);
+        HookedStore? other = null;
+        other = new HookedStore(store) { Removing = _ => Task.FromResult(other!.IsDead = true) };
+        var meeting = new HookedStore(store)
+        {
+            Writing = async key =>
+            {
+                if (key.EndsWith("removing.json", StringComparison.Ordinal))
+                    await Catalog(other).Awaiting(c => c.DeleteAsync(ids[0], Token)).Should().ThrowAsync<IOException>();
+            },
+        };
+
+        var refused = async () => await Catalog(meeting).DeleteAsync(ids[0], Token);
+
+        (await refused.Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.underway");
+        Directory.GetFiles(Path.Combine(store.Root, ids[0])).Select(Path.GetFileName).Should().BeEquivalentTo("backup.json", "base.tar.zst", "removing.json");
+    }
+
+    [Fact]
     public async Task Rules_that_keep_nothing_or_nonsense_are_refused()
     {
         var (store, _) = await DailyAsync(1);

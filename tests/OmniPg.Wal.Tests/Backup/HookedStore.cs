@@ -1,8 +1,11 @@
 namespace OmniPg.Wal.Tests.Backup;
 
-/// <summary>A store in which something happens right before an object is written or behind its removal, and that can die: then nothing reaches it any more, as after a kill.</summary>
-internal sealed class HookedStore(DirectoryObjectStore inner) : IObjectStore
+/// <summary>A store in which something happens right before an object is read or written, or behind its removal, and that can die: then nothing reaches it any more, as after a kill.</summary>
+internal sealed class HookedStore(IObjectStore inner) : IObjectStore
 {
+    /// <summary>Called with the key before an object is opened to be read.</summary>
+    public Action<string>? Reading { get; init; }
+
     /// <summary>Called with the key before an object is written.</summary>
     public Func<string, Task>? Writing { get; init; }
 
@@ -16,7 +19,7 @@ internal sealed class HookedStore(DirectoryObjectStore inner) : IObjectStore
 
     public string Id => inner.Id;
 
-    private DirectoryObjectStore Living => IsDead ? throw new IOException("The process was killed.") : inner;
+    private IObjectStore Living => IsDead ? throw new IOException("The process was killed.") : inner;
 
     public Task<string> IdentifyAsync(CancellationToken cancellationToken = default) => Living.IdentifyAsync(cancellationToken);
 
@@ -26,7 +29,11 @@ internal sealed class HookedStore(DirectoryObjectStore inner) : IObjectStore
         return await Living.CreateAsync(key, info, cancellationToken);
     }
 
-    public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default) => Living.OpenReadAsync(key, cancellationToken);
+    public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default)
+    {
+        Reading?.Invoke(key);
+        return Living.OpenReadAsync(key, cancellationToken);
+    }
 
     public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => Living.StatAsync(key, cancellationToken);
 

@@ -5,7 +5,7 @@ using NpgsqlTypes;
 namespace OmniPg.Wal;
 
 /// <summary>What a server says of its archiving, all at one moment.</summary>
-internal sealed record MonitoredServer
+internal sealed record ArchivingServer
 {
     public required DateTimeOffset Now { get; init; }
 
@@ -56,11 +56,42 @@ internal sealed record MonitoredServer
     /// <summary>The segment that is being written: all before it are complete.</summary>
     public ulong CurrentSegment => (ulong)Lsn / (uint)SegmentSize.Bytes;
 
-    /// <summary>The names of all waiting segments on the server's timeline or its ancestors.</summary>
+    /// <summary>The last complete segment; null when there is none.</summary>
+    public ulong? LastFinished => CurrentSegment == 0 ? null : CurrentSegment - 1;
+
+    /// <summary>Whether a file waits to be archived.</summary>
     public bool IsReady(WalFileName name) => Ready?.ContainsKey(name) ?? false;
 
+    /// <summary>What the server says of a segment that is not archived.</summary>
+    /// <param name="name">The segment.</param>
+    /// <param name="isPassed">Whether a later one is archived already.</param>
+    public WalGapStatus StatusOf(WalFileName name, bool isPassed)
+    {
+        if (!IsReady(name))
+            return WalGapStatus.Lost;
+        // Oldest first (pgarch.c), so that one which was passed is in the hands of a second worker.
+        return isPassed || (!IsFailing && name == OldestReady) ? WalGapStatus.Uploading : WalGapStatus.Delayed;
+    }
+
+    private WalFileName? OldestReady => Ready?.Keys.Where(static n => n.Kind == WalFileKind.Segment).Cast<WalFileName?>().MinBy(static n => n.ToString(), StringComparer.Ordinal);
+
+    /// <summary>Asks, and what waits has to be told.</summary>
+    /// <exception cref="WalServerException">The server cannot be asked, or does not tell this role what waits.</exception>
+    public static async Task<ArchivingServer> RequireAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var server = await AskAsync(source, null, cancellationToken).ConfigureAwait(false);
+            return server.Ready is null ? throw WalServerException.Privilege() : server;
+        }
+        catch (NpgsqlException error)
+        {
+            throw WalServerException.NotAsked(error);
+        }
+    }
+
     /// <summary>Asks; positions first and waiting files after them, so that each segment before the position is either waiting or was archived.</summary>
-    public static async Task<MonitoredServer> AskAsync(NpgsqlDataSource source, string? slot, CancellationToken cancellationToken)
+    public static async Task<ArchivingServer> AskAsync(NpgsqlDataSource source, string? slot, CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
@@ -72,7 +103,7 @@ internal sealed record MonitoredServer
         };
     }
 
-    private static async Task<(MonitoredServer Server, bool MayList)> StateAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private static async Task<(ArchivingServer Server, bool MayList)> StateAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         using var command = new NpgsqlCommand(
             """
@@ -98,7 +129,7 @@ internal sealed record MonitoredServer
         string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
         var isStandby = reader.GetBoolean(0);
         var (next, open) = isStandby ? (0, []) : Snapshot(reader.GetString(13));
-        var server = new MonitoredServer
+        var server = new ArchivingServer
         {
             IsStandby = isStandby,
             Now = reader.GetFieldValue<DateTimeOffset>(1),
