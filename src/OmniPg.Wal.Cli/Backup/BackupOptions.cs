@@ -35,9 +35,11 @@ internal static class BackupOptions
     public static string ConnectionText(Arguments arguments) => arguments.Get(ConnectionString) ?? Environment.GetEnvironmentVariable("OMNIPG_CONNECTION")
         ?? throw new UsageException($"The option {ConnectionString.Name} is required, or the variable OMNIPG_CONNECTION.");
 
-    public static NpgsqlDataSource Connect(Arguments arguments)
+    public static NpgsqlDataSource Connect(Arguments arguments) => Connect(ConnectionText(arguments));
+
+    /// <summary>The server of a connection string that the option holds, or the environment.</summary>
+    public static NpgsqlDataSource Connect(string text)
     {
-        var text = ConnectionText(arguments);
         try
         {
             // Without what the driver loads at the first connection: names of types that nobody asks for here.
@@ -50,7 +52,7 @@ internal static class BackupOptions
         }
     }
 
-    /// <summary>The same where a server may be named: null when neither the option nor the environment does.</summary>
+    /// <summary>The server where one may be named: null when neither the option nor the environment does.</summary>
     public static NpgsqlDataSource? ConnectIfGiven(Arguments arguments) =>
         arguments.Has(Connection) || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OMNIPG_CONNECTION")) ? Connect(arguments) : null;
 

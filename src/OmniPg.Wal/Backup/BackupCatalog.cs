@@ -128,12 +128,12 @@ public sealed partial class BackupCatalog
             return;
         await SmallObject.WriteAsync(_store, $"{id}/{KeepFile}", ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
         // A removal that did not see the mark has taken the entry away before it was made.
-        if (await _store.StatAsync(BackupEntry.KeyOf(id), cancellationToken).ConfigureAwait(false) is not null)
+        if (await BackupEntry.ReadAsync(_store, id, cancellationToken).ConfigureAwait(false) is not null)
             return;
         // While the removal goes on it may take the backup back, and then the mark counts.
         if (await _store.StatAsync($"{id}/{BackupRemoval.FileName}", cancellationToken).ConfigureAwait(false) is null)
             await UnmarkAsync(id, cancellationToken).ConfigureAwait(false);
-        throw WalBackupException.Underway(_store.Id, id, "was marked");
+        throw WalBackupException.Underway(_store.Id, id, "was marked too late");
     }
 
     /// <summary>Takes the mark of <see cref="KeepAsync"/> away.</summary>
@@ -194,6 +194,8 @@ public sealed partial class BackupCatalog
         // Before the first removal: WAL of the wrong archive would be gone for a mistyped path.
         if (archive is not null)
             await RequireOwnAsync(archive, left, cancellationToken).ConfigureAwait(false);
+        if (removed.Length > 0 && await UnderwayAsync(cancellationToken).ConfigureAwait(false) is [var underway, ..])
+            throw WalBackupException.Underway(_store.Id, underway.Id, "is not to be judged");
         // The newest first: what stands on another goes before it, and what stays keeps what it stands on.
         var spared = new HashSet<string>(StringComparer.Ordinal);
         foreach (var backup in removal is null ? [] : removed.Reverse())
@@ -202,15 +204,13 @@ public sealed partial class BackupCatalog
                 continue;
             if (backup.IncrementOf is { } prior)
                 spared.Add(prior);
-            (left, removed) = ([backup, .. left], [.. removed.Where(b => b != backup)]);
+            (left, removed) = ([.. left.Append(backup).OrderBy(b => b.Id, StringComparer.Ordinal)], [.. removed.Where(b => b != backup)]);
         }
 
         if (!retention.DryRun)
             await new BackupSweep(_store, _time).RunAsync(cancellationToken).ConfigureAwait(false);
-        // What another removal may take back needs its WAL then.
-        var underway = await new BackupRemoval(_store, _time).UnderwayAsync(cancellationToken).ConfigureAwait(false);
-        // A backup with its own WAL needs what follows to go on from its end. Positions, because an older timeline may be ahead of a newer one.
-        var from = left.Concat(underway).Select(b => b.WalFrom).MinBy(n => n.Position);
+        string[] going = retention.DryRun ? [.. removed.Select(static b => b.Id)] : [];
+        var from = archive is null ? WalFrom(left) : WalFrom([.. left, .. (await OthersAsync(cancellationToken).ConfigureAwait(false)).Where(b => !going.Contains(b.Id))]);
         var wal = archive is null
             ? []
             : (await new WalRepository(archive, _loggers).CleanupAsync(from, new CleanupOptions { DryRun = retention.DryRun }, cancellationToken).ConfigureAwait(false)).Removed;
@@ -284,7 +284,7 @@ public sealed partial class BackupCatalog
         RemovalOutcome.Needed => WalBackupException.Kept(_store.Id, id, "is what an incremental backup stands on that was made just now", "Delete that one first."),
         RemovalOutcome.Marked => WalBackupException.Kept(_store.Id, id, "was marked to be kept just now", "Take the mark away with 'omnipg-wal backups unkeep'."),
         RemovalOutcome.Last => WalBackupException.Kept(_store.Id, id, "is the last valid one, because the others were removed just now", "Make another backup first."),
-        _ => WalBackupException.Underway(_store.Id, id, "was to be removed"),
+        _ => WalBackupException.Underway(_store.Id, id, "is not removed"),
     };
 
     // Who has made a mark with a key means it for those too that have none.
@@ -312,12 +312,21 @@ public sealed partial class BackupCatalog
         throw WalArchiveMismatchException.Unproven(archive.Id, backups[^1].SystemIdentifier);
     }
 
+    // A backup with its own WAL needs what follows to go on from its end. Positions, because an older timeline may be ahead of a newer one.
+    private static WalFileName WalFrom(IEnumerable<BackupInfo> backups) => backups.Select(static b => b.WalFrom).MinBy(static n => n.Position);
+
+    /// <summary>What has come since the backups were listed, and what another removal may take back: in this order, because one that is taken back leaves the one list for the other.</summary>
+    private async Task<IReadOnlyList<BackupInfo>> OthersAsync(CancellationToken cancellationToken) =>
+        [.. await UnderwayAsync(cancellationToken).ConfigureAwait(false), .. await ListAsync(cancellationToken).ConfigureAwait(false)];
+
+    private Task<IReadOnlyList<BackupInfo>> UnderwayAsync(CancellationToken cancellationToken) => new BackupRemoval(_store, _time).UnderwayAsync(cancellationToken);
+
     // A backup that a killed removal has taken from an incremental one is to be there again before anything is chosen.
     private async Task<BackupRemoval> RemovalAsync(CancellationToken cancellationToken)
     {
         await ArchivePresence.BeginAsync(_store, cancellationToken).ConfigureAwait(false);
         var removal = new BackupRemoval(_store, _time, _log);
-        await removal.FinishAsync(mayRemove: false, cancellationToken).ConfigureAwait(false);
+        await removal.FinishAsync(cancellationToken).ConfigureAwait(false);
         return removal;
     }
 }

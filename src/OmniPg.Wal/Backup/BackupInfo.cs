@@ -121,18 +121,18 @@ public sealed partial record BackupInfo
 
     internal byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupInfo);
 
-    internal static BackupInfo Parse(ReadOnlySpan<byte> json, string store, string id)
+    internal static BackupInfo Parse(ReadOnlySpan<byte> json, string store, string id, string file = FileName)
     {
         try
         {
             var info = JsonSerializer.Deserialize(json, BackupJson.Default.BackupInfo);
             if (info is null || info.Format != (info.IncrementOf is null ? CurrentFormat : IncrementalFormat) || info.Id != id)
-                throw WalBackupException.Damaged(store, id, $"its '{FileName}' has format '{info?.Format}' and is of backup '{info?.Id}'");
-            return info.IsSound() ? info : throw WalBackupException.Damaged(store, id, $"its '{FileName}' names parts that are not its own, or WAL files that are no segments");
+                throw WalBackupException.Damaged(store, id, $"its '{file}' has format '{info?.Format}' and is of backup '{info?.Id}'");
+            return info.IsSound() ? info : throw WalBackupException.Damaged(store, id, $"its '{file}' names parts that are not its own, or WAL files that are no segments");
         }
         catch (JsonException damage)
         {
-            throw WalBackupException.Damaged(store, id, $"its '{FileName}' cannot be read: {damage.Message}", damage);
+            throw WalBackupException.Damaged(store, id, $"its '{file}' cannot be read: {damage.Message}", damage);
         }
     }
 

@@ -4,8 +4,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace OmniPg.Wal;
 
 /// <summary>
-/// Removes a backup: its entry, which makes it one, and then its objects, unless an incremental backup has come to stand on it meanwhile. While that goes on a copy of the entry lies beside
-/// it (<see cref="FileName"/>), so that whoever comes after a removal that was killed can tell what it removed, and end it or take it back.
+/// Removes a backup: its entry, which makes it one, and then its objects, unless somebody has come to need it meanwhile. While that goes on a copy of the entry lies beside it
+/// (<see cref="FileName"/>), so that whoever comes after a removal that was killed can tell what it removed, and end it or take it back. One removal works in a store at a time: what another
+/// may take back stands on others, and keeps its WAL.
 /// </summary>
 internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogger? log = null)
 {
@@ -30,12 +31,12 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
         // One removal at a time: of two, one could take back what the other has removed.
         if (await SmallObject.WriteAsync(store, copyKey, entry, cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
             return RemovalOutcome.Underway;
-        await store.DeleteAsync(entryKey, cancellationToken).ConfigureAwait(false);
         // Whoever publishes an increment, makes a mark or removes another backup looks for this entry behind that: of two that meet here, one sees the other. What cannot be looked at is no proof that
         // there is none.
         RemovalOutcome? reason = RemovalOutcome.Needed;
         try
         {
+            await store.DeleteAsync(entryKey, cancellationToken).ConfigureAwait(false);
             reason = await ObstacleAsync(backup, listed, CancellationToken.None).ConfigureAwait(false);
         }
         finally
@@ -46,6 +47,9 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
 
         if (reason is not null)
             return reason.Value;
+        // After a long pause another one may have taken it for killed, and the backup back.
+        if (await store.StatAsync(copyKey, CancellationToken.None).ConfigureAwait(false) is null || await store.StatAsync(entryKey, CancellationToken.None).ConfigureAwait(false) is not null)
+            return RemovalOutcome.Underway;
         await RemoveObjectsAsync(backup, cancellationToken).ConfigureAwait(false);
         return RemovalOutcome.Removed;
     }
@@ -61,16 +65,14 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
             if (entry.Key != EncryptedNames.Plain(entry.Key))
                 throw WalEncryptionException.NoKey(store.Id, entry.Key);
             if (await BackupEntry.ReadAsync(store, id, FileName, cancellationToken).ConfigureAwait(false) is { } copy)
-                underway.Add(BackupInfo.Parse(copy, store.Id, id));
+                underway.Add(BackupInfo.Parse(copy, store.Id, id, FileName));
         }
 
         return underway;
     }
 
-    /// <summary>Ends what killed removals have begun: takes a backup back on which another has come to stand, and removes what is left of any other.</summary>
-    /// <param name="mayRemove">Whether anything is removed; otherwise only taken back.</param>
-    /// <param name="cancellationToken">Cancels.</param>
-    public async Task FinishAsync(bool mayRemove, CancellationToken cancellationToken)
+    /// <summary>Ends what killed removals have begun: takes a backup back that somebody has come to need, and removes what is left of any other.</summary>
+    public async Task FinishAsync(CancellationToken cancellationToken)
     {
         var left = new List<string>();
         await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
@@ -81,10 +83,10 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
         }
 
         foreach (var id in left)
-            await FinishAsync(id, mayRemove, cancellationToken).ConfigureAwait(false);
+            await FinishAsync(id, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task FinishAsync(string id, bool mayRemove, CancellationToken cancellationToken)
+    private async Task FinishAsync(string id, CancellationToken cancellationToken)
     {
         if (await BackupEntry.ReadAsync(store, id, FileName, cancellationToken).ConfigureAwait(false) is not { } entry)
             return;
@@ -95,10 +97,10 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
             return;
         }
 
-        var backup = BackupInfo.Parse(entry, store.Id, id);
+        var backup = BackupInfo.Parse(entry, store.Id, id, FileName);
         if (await ObstacleAsync(backup, [], cancellationToken).ConfigureAwait(false) is not null)
             await TakeBackAsync(id, entry).ConfigureAwait(false);
-        else if (mayRemove)
+        else
             await RemoveObjectsAsync(backup, cancellationToken).ConfigureAwait(false);
     }
 
@@ -117,12 +119,14 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
         BackupLog.Removed(log ?? NullLogger.Instance, backup.Id);
     }
 
-    /// <summary>What speaks against the removal by now: a backup that is not among the listed ones and stands on this one, a mark, or that no other valid one is left.</summary>
+    /// <summary>What speaks against the removal by now: another removal, a backup that is not among the listed ones and stands on this one, a mark, or that no other valid one is left.</summary>
     private async Task<RemovalOutcome?> ObstacleAsync(BackupInfo backup, IReadOnlyList<BackupInfo> listed, CancellationToken cancellationToken)
     {
         var objects = new Dictionary<string, long>(StringComparer.Ordinal);
         await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
             objects[entry.Key] = entry.Bytes;
+        if (objects.Keys.Any(key => BackupEntry.FolderOf(key, FileName) is { } other && other != backup.Id && BackupInfo.IsId(other)))
+            return RemovalOutcome.Underway;
         var others = new List<BackupInfo>();
         foreach (var key in objects.Keys.Order(StringComparer.Ordinal))
         {
@@ -138,10 +142,10 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
             others.Add(info with { Problem = BackupParts.ProblemOf(info, objects) });
         }
 
-        if (!backup.IsKept && BackupCatalog.KeepKeys(backup.Id).Any(objects.ContainsKey))
+        if (BackupCatalog.KeepKeys(backup.Id).Any(objects.ContainsKey))
             return RemovalOutcome.Marked;
         BackupChain.Judge(others);
-        return (backup.Problem ?? BackupParts.ProblemOf(backup, objects)) is null && others.TrueForAll(static b => b.Problem is not null) ? RemovalOutcome.Last : null;
+        return BackupParts.ProblemOf(backup, objects) is null && others.TrueForAll(static b => b.Problem is not null) ? RemovalOutcome.Last : null;
     }
 }
 
@@ -160,6 +164,6 @@ internal enum RemovalOutcome
     /// <summary>No other valid one is left.</summary>
     Last,
 
-    /// <summary>Another removal is at work on it, or was when it was killed.</summary>
+    /// <summary>Another removal is at work, or was when it was killed.</summary>
     Underway,
 }

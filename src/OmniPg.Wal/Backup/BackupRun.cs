@@ -17,13 +17,14 @@ internal sealed class BackupRun(
     private BackupInfo? _prior;
     private string _id = "";
     private bool _isPublishing;
+    private bool _counts;
     private long _vanished;
     private long _shortened;
 
     private ServerFacts Facts => _source.Facts;
 
     /// <summary>The objects written so far. What makes them a backup comes first: a disk that fails behind its publication leaves it visible.</summary>
-    public IEnumerable<string> Keys => (_isPublishing ? [BackupEntry.KeyOf(_id)] : Array.Empty<string>()).Concat(Objects.Select(p => p.Key));
+    public IEnumerable<string> Keys => _counts ? [] : (_isPublishing ? [BackupEntry.KeyOf(_id)] : Array.Empty<string>()).Concat(Objects.Select(p => p.Key));
 
     private IEnumerable<BackupPart> Objects => _stored.Concat(_manifest is null ? [] : [_manifest]).Concat(_sums);
 
@@ -61,8 +62,7 @@ internal sealed class BackupRun(
             throw Taken(BackupEntry.KeyOf(_id));
         }
 
-        // A retention that had listed the backups before this one was among them may have removed what it stands on.
-        await RequirePriorAsync(cancellationToken).ConfigureAwait(false);
+        await RequirePriorStillAsync().ConfigureAwait(false);
         return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened);
     }
 
@@ -100,6 +100,21 @@ internal sealed class BackupRun(
         {
             if (dropped.Timeline == prior.Timeline && dropped.Position >= prior.WalFrom.Position)
                 throw WalBackupException.Increment(prior.Id, $"the archiver has given up WAL file '{dropped}' since it began", "Make a full backup.");
+        }
+    }
+
+    // A retention that had listed the backups before this one was among them may have removed what it stands on. What cannot be looked at is no proof of that: by now others may stand on this one.
+    private async Task RequirePriorStillAsync()
+    {
+        _counts = true;
+        try
+        {
+            await RequirePriorAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (WalBackupException gone) when (gone.Code == WalBackupException.IncrementCode)
+        {
+            _counts = false;
+            throw;
         }
     }
 

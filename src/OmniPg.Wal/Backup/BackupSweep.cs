@@ -14,7 +14,7 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
     {
         try
         {
-            await new BackupRemoval(store, time).FinishAsync(mayRemove: true, cancellationToken).ConfigureAwait(false);
+            await new BackupRemoval(store, time).FinishAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception unread) when (unread is WalBackupException or WalEncryptionException)
         {

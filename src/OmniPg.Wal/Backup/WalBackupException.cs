@@ -4,6 +4,7 @@ namespace OmniPg.Wal;
 /// <remarks>Codes <c>wal.backup.…</c>; docs/backup.md tells each.</remarks>
 public sealed class WalBackupException : WalException
 {
+    internal const string IncrementCode = "wal.backup.increment";
     internal const string UnreadCode = "wal.backup.unread";
 
     internal WalBackupException(string code, string message, string? hint = null, Exception? inner = null)
@@ -38,12 +39,12 @@ public sealed class WalBackupException : WalException
         new("wal.backup.kept", $"The backup '{id}' in '{store}' {why}; nothing was removed.", hint) { BackupId = id, Destination = store };
 
     internal static WalBackupException Underway(string store, string id, string what) => new(
-        "wal.backup.underway", $"The backup '{id}' in '{store}' {what} while a removal of it was at work, or had been killed in the last quarter of an hour.",
-        "See with 'omnipg-wal backups' whether it is there; what a killed removal has left is seen to by the next 'backup-cleanup' after a quarter of an hour.")
+        "wal.backup.underway", $"The backup '{id}' in '{store}' {what}: a removal is at work there, or was killed less than a quarter of an hour ago.",
+        "Try again later; after a quarter of an hour what a killed removal has left is ended or taken back by the next 'backup-cleanup', 'backups delete' or 'backup'.")
     { BackupId = id, Destination = store };
 
     internal static WalBackupException Increment(string prior, string why, string hint) =>
-        new("wal.backup.increment", $"An incremental backup on '{prior}' cannot be made: {why}.", hint) { BackupId = prior };
+        new(IncrementCode, $"An incremental backup on '{prior}' cannot be made: {why}.", hint) { BackupId = prior };
 
     internal static WalBackupException Target(string path, string what, string hint, Exception? inner = null) =>
         new("wal.backup.target", $"'{path}' cannot take a restored cluster: {what}.", hint, inner);

@@ -279,11 +279,11 @@ public sealed class RepositoryCopy
             }
 
             // Behind its own entry, as after a backup: a removal in the new place either sees that, or has taken this away (BackupRemoval).
-            if (backup.IncrementOf is not { } prior || await readable.StatAsync(BackupEntry.KeyOf(prior), cancellationToken).ConfigureAwait(false) is not null
-                || await readable.StatAsync(BackupEntry.KeyOf(prior) + EncryptedFormat.Extension, cancellationToken).ConfigureAwait(false) is not null)
-            {
+            var lost = await IsThereAsync($"{backup.Id}/{BackupRemoval.FileName}", cancellationToken).ConfigureAwait(false) ? "it was being removed"
+                : backup.IncrementOf is { } prior && !await IsThereAsync(BackupEntry.KeyOf(prior), cancellationToken).ConfigureAwait(false) ? $"backup '{prior}', of which it holds the changes, was removed"
+                : null;
+            if (lost is null)
                 return true;
-            }
 
             if (Copied > written)
             {
@@ -291,9 +291,12 @@ public sealed class RepositoryCopy
                     await to.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
             }
 
-            Problems.Add($"'{backup.Id}': backup '{prior}', of which it holds the changes, was removed from '{to.Id}' meanwhile");
+            Problems.Add($"'{backup.Id}': {lost} from '{to.Id}' meanwhile");
             return false;
         }
+
+        private async Task<bool> IsThereAsync(string key, CancellationToken cancellationToken) =>
+            await readable.StatAsync(key, cancellationToken).ConfigureAwait(false) is not null || await readable.StatAsync(key + EncryptedFormat.Extension, cancellationToken).ConfigureAwait(false) is not null;
 
         /// <exception cref="WalConflictException">The new place holds the file under another codec's key, with another content.</exception>
         private async Task RequireEqualAsync(IObjectStore archive, string key, string other, CancellationToken cancellationToken)

@@ -15,6 +15,10 @@ public sealed class WalServerException : WalException
     internal static WalServerException NotAsked(Exception inner) =>
         new($"The server of the archive cannot be asked what waits: {inner.Message}", "See that it runs and lets this role in; without a server gaps are told without a status.", inner);
 
+    internal static WalServerException NotArchiving(bool isStandby) => new(
+        $"The server {(isStandby ? "is a standby and" : "has 'archive_mode = off' and")} does not archive, so what waits there says nothing of the archive.",
+        "Name the server that archives here; without a server gaps are told without a status.", null);
+
     internal static WalServerException Privilege() =>
         new("The server of the archive does not tell this role what waits.", "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_archive_statusdir() TO the role, or GRANT pg_monitor.", null);
 }

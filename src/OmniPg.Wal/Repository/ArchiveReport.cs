@@ -28,13 +28,13 @@ public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, lon
 /// <summary>Whether missing segments may still come.</summary>
 public enum WalGapStatus
 {
-    /// <summary>The server does not have them waiting: they are gone, or lie in another archive.</summary>
+    /// <summary>The server does not have them waiting: they are gone, or lie elsewhere.</summary>
     Lost,
 
     /// <summary>They wait in the server's <c>pg_wal</c> for the archiver (<c>archive_status/NAME.ready</c>).</summary>
     Delayed,
 
-    /// <summary>As <see cref="Delayed"/>, and the archiver is at them: segments behind them are archived already, or they are the oldest that wait and the last try did not fail.</summary>
+    /// <summary>Somebody is at them: the archiver, whose last try did not fail, has segments behind them archived or none before them left; they were finished while the archive was read; or a receiver is still writing them.</summary>
     Uploading,
 }
 

@@ -47,7 +47,7 @@ internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, Archiv
                 return null;
             await using (content.ConfigureAwait(false))
             {
-                var expectations = new WalExpectations { Previous = before, SegmentSize = map.Size.Bytes };
+                var expectations = new WalExpectations { Previous = before, SegmentSize = map.Size.Bytes, SystemIdentifier = server?.SystemIdentifier };
                 if (options.AllowUnknownVersion)
                     expectations = expectations.WithUnknownVersions();
                 var summary = await ContentCheck.RunAsync(content, file.Name, options.Validation, expectations, cancellationToken).ConfigureAwait(false);

@@ -59,30 +59,36 @@ internal sealed record ArchivingServer
     /// <summary>The last complete segment; null when there is none.</summary>
     public ulong? LastFinished => CurrentSegment == 0 ? null : CurrentSegment - 1;
 
+    /// <summary>The first segment that the archiver will take; null when none waits.</summary>
+    public WalFileName? OldestReady => Ready?.Keys.Where(static n => n.Kind == WalFileKind.Segment).Cast<WalFileName?>().MinBy(static n => n.ToString(), StringComparer.Ordinal);
+
+    /// <summary>Numbers of the segments of its timeline that wait, in no order.</summary>
+    public IEnumerable<ulong> Waiting => Ready?.Keys.Where(n => n.Kind == WalFileKind.Segment && n.Timeline == Timeline && n.Fits(SegmentSize)).Select(n => n.SegmentNumber(SegmentSize)) ?? [];
+
     /// <summary>Whether a file waits to be archived.</summary>
     public bool IsReady(WalFileName name) => Ready?.ContainsKey(name) ?? false;
 
     /// <summary>What the server says of a segment that is not archived.</summary>
     /// <param name="name">The segment.</param>
-    /// <param name="isPassed">Whether a later one is archived already.</param>
-    public WalGapStatus StatusOf(WalFileName name, bool isPassed)
+    /// <param name="isNext">Whether a later one is archived already, or it is the oldest that waits: PostgreSQL takes the oldest first (pgarch.c), and one that was passed is in the hands of a second worker.</param>
+    public WalGapStatus StatusOf(WalFileName name, bool isNext)
     {
+        // It was finished since the server was asked, and a later one is archived already.
+        if (name.Timeline == Timeline && name.SegmentNumber(SegmentSize) > LastFinished)
+            return WalGapStatus.Uploading;
         if (!IsReady(name))
             return WalGapStatus.Lost;
-        // Oldest first (pgarch.c), so that one which was passed is in the hands of a second worker.
-        return isPassed || (!IsFailing && name == OldestReady) ? WalGapStatus.Uploading : WalGapStatus.Delayed;
+        return !IsFailing && isNext ? WalGapStatus.Uploading : WalGapStatus.Delayed;
     }
 
-    private WalFileName? OldestReady => Ready?.Keys.Where(static n => n.Kind == WalFileKind.Segment).Cast<WalFileName?>().MinBy(static n => n.ToString(), StringComparer.Ordinal);
-
     /// <summary>Asks, and what waits has to be told.</summary>
-    /// <exception cref="WalServerException">The server cannot be asked, or does not tell this role what waits.</exception>
+    /// <exception cref="WalServerException">The server cannot be asked, does not archive, or does not tell this role what waits.</exception>
     public static async Task<ArchivingServer> RequireAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
     {
         try
         {
             var server = await AskAsync(source, null, cancellationToken).ConfigureAwait(false);
-            return server.Ready is null ? throw WalServerException.Privilege() : server;
+            return !server.IsArchiving ? throw WalServerException.NotArchiving(server.IsStandby) : server.Ready is null ? throw WalServerException.Privilege() : server;
         }
         catch (NpgsqlException error)
         {

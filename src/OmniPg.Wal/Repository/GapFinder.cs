@@ -12,15 +12,28 @@ internal static class GapFinder
     /// <returns>By timeline and position.</returns>
     public static IReadOnlyList<WalGap> Find(ArchiveMap map, ArchivingServer? server = null)
     {
-        var missing = map.Segments.Keys.Union(map.Histories.Keys).SelectMany(t => OnPath(map, map.PathTo(t, server is { IsArchiving: true } && server.Timeline == t ? server.LastFinished : null)));
+        // Of a standby only the checkpoint tells the timeline, which may be one behind its position.
+        var known = map.Segments.Keys.Union(map.Histories.Keys);
+        var missing = known.SelectMany(t => OnPath(map, map.PathTo(t, server is { IsStandby: false } && server.Timeline == t ? server.LastFinished : null)));
+        // A timeline of which the archive knows nothing yet leads nowhere from what it has.
+        if (server is not null && !known.Contains(server.Timeline))
+            missing = missing.Concat(server.Waiting.Select(n => new ArchiveMap.Stretch(server.Timeline, n, n)));
         var holes = missing.GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(Merged);
-        return [.. server is null ? holes.Select(h => Gap(map, h, null)) : holes.SelectMany(h => ByStatus(map, h, server))];
+        return [.. server is null ? holes.Select(h => Gap(map, h, null)) : ByStatus(map, holes, server)];
     }
 
-    private static IEnumerable<WalGap> ByStatus(ArchiveMap map, ArchiveMap.Stretch hole, ArchivingServer server)
+    private static IEnumerable<WalGap> ByStatus(ArchiveMap map, IEnumerable<ArchiveMap.Stretch> holes, ArchivingServer server)
+    {
+        var oldest = server.OldestReady;
+        return holes.SelectMany(h => ByStatus(map, h, server, oldest));
+    }
+
+    private static IEnumerable<WalGap> ByStatus(ArchiveMap map, ArchiveMap.Stretch hole, ArchivingServer server, WalFileName? oldest)
     {
         var passed = map.Segments.GetValueOrDefault(hole.Timeline)?.Keys.Last();
-        WalGapStatus StatusOf(ulong number) => server.StatusOf(map.NameOf(hole.Timeline, number), isPassed: number < passed);
+        // A receiver is still writing it, or has not named it yet.
+        var partial = map.Others.Where(f => f.Name.Kind == WalFileKind.Partial && f.Name.Timeline == hole.Timeline && f.Name.Fits(map.Size)).Select(f => f.Name.SegmentNumber(map.Size)).ToHashSet();
+        WalGapStatus StatusOf(ulong number) => map.NameOf(hole.Timeline, number) is var name && partial.Contains(number) ? WalGapStatus.Uploading : server.StatusOf(name, isNext: number < passed || name == oldest);
         for (var from = hole.From; from <= hole.To;)
         {
             var (to, status) = (from, StatusOf(from));

@@ -153,22 +153,73 @@ public sealed class BackupRetentionTests(BackupScene scene)
     }
 
     [Fact]
-    public async Task The_WAL_of_a_backup_stays_while_a_removal_of_it_may_take_it_back()
+    public async Task While_a_removal_is_at_work_another_one_removes_no_backup_and_no_WAL_of_the_one_that_may_come_back()
     {
         var (store, ids) = await DailyAsync(3);
         var archive = await ArchiveAsync(3);
         BackupRetentionResult? meanwhile = null;
         var meeting = new HookedStore(store)
         {
-            Removed = async key => meanwhile = key.EndsWith("backup.json", StringComparison.Ordinal) ? await Catalog(store).CleanupAsync(new BackupRetention { Count = 1 }, archive, Token) : meanwhile,
+            Removed = async key =>
+            {
+                if (!key.EndsWith("backup.json", StringComparison.Ordinal))
+                    return;
+                (await Catalog(store).Awaiting(c => c.CleanupAsync(new BackupRetention { Count = 1 }, archive, Token)).Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.underway");
+                meanwhile = await Catalog(store).CleanupAsync(new BackupRetention { Count = 2 }, archive, Token);
+            },
         };
 
         await Catalog(meeting).DeleteAsync(ids[0], Token);
         var behind = await Catalog(store).CleanupAsync(new BackupRetention { Count = 1 }, archive, Token);
 
-        meanwhile!.Removed.Select(b => b.Id).Should().Equal(ids[1]);
+        meanwhile!.Kept.Select(b => b.Id).Should().Equal(ids[1..]);
         (meanwhile.WalKeptFrom.ToString(), meanwhile.RemovedWal.Count).Should().Be((Segment(0), 0));
+        behind.Removed.Select(b => b.Id).Should().Equal(ids[1]);
         (behind.WalKeptFrom.ToString(), behind.RemovedWal.Count).Should().Be((Segment(2), 2));
+    }
+
+    [Fact]
+    public async Task The_WAL_of_a_backup_that_is_taken_back_while_retention_looks_stays()
+    {
+        var (store, ids) = await DailyAsync(2);
+        var (entry, copy) = (Path.Combine(store.Root, ids[0], "backup.json"), Path.Combine(store.Root, ids[0], "removing.json"));
+        File.Move(entry, copy);
+        var archive = await ArchiveAsync(2);
+        var looked = new HookedStore(archive)
+        {
+            Reading = _ =>
+            {
+                if (File.Exists(copy))
+                    File.Move(copy, entry);
+            },
+        };
+
+        var done = await Catalog(store).CleanupAsync(new BackupRetention { Count = 5 }, looked, Token);
+
+        (done.WalKeptFrom.ToString(), done.RemovedWal.Count).Should().Be((Segment(0), 0));
+        (await Catalog(store).ListAsync(Token)).Select(b => b.Id).Should().Equal(ids);
+    }
+
+    [Fact]
+    public async Task A_removal_that_was_taken_for_killed_removes_nothing_of_a_backup_that_was_taken_back()
+    {
+        var (store, ids) = await DailyAsync(2);
+        var folder = Path.Combine(store.Root, ids[0]);
+        var looks = 0;
+        // Behind the second look, and before the first part: as if it had stood still for long.
+        var slow = new HookedStore(store)
+        {
+            Listed = () =>
+            {
+                if (File.Exists(Path.Combine(folder, "removing.json")) && looks++ == 0)
+                    File.Move(Path.Combine(folder, "removing.json"), Path.Combine(folder, "backup.json"));
+            },
+        };
+
+        var refused = async () => await Catalog(slow).DeleteAsync(ids[0], Token);
+
+        (await refused.Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.underway");
+        (await Catalog(store).ListAsync(Token)).Select(b => (b.Id, b.Problem)).Should().Equal((ids[0], null), (ids[1], null));
     }
 
     [Fact]
@@ -182,7 +233,7 @@ public sealed class BackupRetentionTests(BackupScene scene)
             Writing = async key =>
             {
                 if (key.EndsWith("removing.json", StringComparison.Ordinal))
-                    await Catalog(other).Awaiting(c => c.DeleteAsync(ids[0], Token)).Should().ThrowAsync<IOException>();
+                    await Catalog(other).Awaiting(c => c.DeleteAsync(ids[0], Token)).Should().ThrowAsync<WalDestinationException>();
             },
         };
 

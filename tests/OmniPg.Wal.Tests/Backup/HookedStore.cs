@@ -6,6 +6,9 @@ internal sealed class HookedStore(IObjectStore inner) : IObjectStore
     /// <summary>Called with the key before an object is opened to be read.</summary>
     public Action<string>? Reading { get; init; }
 
+    /// <summary>Called behind each listing.</summary>
+    public Action? Listed { get; init; }
+
     /// <summary>Called with the key before an object is written.</summary>
     public Func<string, Task>? Writing { get; init; }
 
@@ -37,7 +40,12 @@ internal sealed class HookedStore(IObjectStore inner) : IObjectStore
 
     public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => Living.StatAsync(key, cancellationToken);
 
-    public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, CancellationToken cancellationToken = default) => Living.ListAsync(prefix, cancellationToken);
+    public async IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await foreach (var entry in Living.ListAsync(prefix, cancellationToken))
+            yield return entry;
+        Listed?.Invoke();
+    }
 
     public async Task DeleteAsync(string key, CancellationToken cancellationToken = default)
     {

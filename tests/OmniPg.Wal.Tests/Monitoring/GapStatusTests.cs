@@ -43,6 +43,24 @@ public sealed class GapStatusTests(MonitorScene scene)
     }
 
     [Fact]
+    public async Task A_segment_of_which_a_receiver_has_a_part_is_on_its_way_and_an_archive_without_a_segment_lacks_what_waits()
+    {
+        await scene.HealthyAsync();
+        await File.WriteAllTextAsync(scene.Hold, "", Token);
+        var (first, second) = (await scene.SwitchAsync(), await scene.SwitchAsync());
+        var empty = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("empty")).FullName);
+        await scene.MarkAsync(empty);
+        File.Copy(Path.Combine(scene.Server.DataDirectory, "pg_wal", second), Path.Combine(scene.Archive, second + ".partial"));
+
+        var received = await GapsAsync();
+        File.Delete(Path.Combine(scene.Archive, second + ".partial"));
+        var lacking = (await new WalRepository(empty).VerifyAsync(new WalVerifyOptions { Server = scene.Server.DataSource }, cancellationToken: Token)).Gaps;
+
+        received.Should().Equal((first, second, WalGapStatus.Uploading));
+        lacking.Select(g => (g.From.ToString(), g.To.ToString(), g.Status)).Should().Equal((first, first, WalGapStatus.Uploading), (second, second, WalGapStatus.Delayed));
+    }
+
+    [Fact]
     public async Task The_program_ends_well_when_every_gap_fills_by_itself()
     {
         await scene.HealthyAsync();
@@ -72,10 +90,13 @@ public sealed class GapStatusTests(MonitorScene scene)
         await scene.Server.ExecuteAsync(untold.Hint!.Split(" TO ")[0] + " TO curious", Token);
         var told = await new WalRepository(scene.ArchiveStore).VerifyAsync(new WalVerifyOptions { Server = curious }, cancellationToken: Token);
         await scene.Server.ExecuteAsync("DROP OWNED BY curious; DROP ROLE curious", Token);
+        await using var silent = await PgCluster.StartAsync(new PgClusterOptions(), Token);
+        var idle = await FailureAsync<WalServerException>(scene.ArchiveStore, silent.DataSource);
         var absent = await FailureAsync<WalServerException>(scene.ArchiveStore, nobody);
         var foreign = await FailureAsync<WalArchiveMismatchException>(other, scene.Server.DataSource);
 
         told.IsGood.Should().BeTrue();
+        idle.Message.Should().Contain("'archive_mode = off'");
         absent.Message.Should().Contain("no_such_role");
         foreign.Message.Should().Contain("'42'");
     }
