@@ -8,7 +8,7 @@ internal static class BackupListing
 {
     public static string Line(BackupInfo backup)
     {
-        var marks = (backup.IncrementOf is { } prior ? $", changes of {prior}" : "") + (backup.IsKept ? ", kept" : "") + (backup.IncludesWal ? ", with its WAL" : "") + (backup.FromStandby ? ", from a standby" : "") + (backup.Problem is { } problem ? $", NOT VALID: {problem}" : "");
+        var marks = (backup.IncrementOf is { } prior ? $", changes of {prior}" : "") + (backup.IsKept ? ", kept" : "") + (backup.IncludesWal ? ", with its WAL" : "") + (backup.FromStandby ? ", from a standby" : "") + (backup.DamagedPages is { } pages ? $", {pages} DAMAGED PAGES" : "") + (backup.Problem is { } problem ? $", NOT VALID: {problem}" : "");
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{backup.Id}: {ListingJson.Text(backup.Started)} to {ListingJson.Text(backup.Stopped)}, {backup.StartLsn} to {backup.StopLsn} on timeline {backup.Timeline}, {backup.RawBytes} bytes ({backup.StoredBytes} stored), '{OneLine.Of(backup.Label)}'{marks}");
@@ -32,6 +32,8 @@ internal static class BackupListing
         json.WriteBoolean("fromStandby", backup.FromStandby);
         json.WriteNumber("bytes", backup.RawBytes);
         json.WriteNumber("storedBytes", backup.StoredBytes);
+        if (backup.DamagedPages is { } pages)
+            json.WriteNumber("damagedPages", pages);
         json.WriteBoolean("keep", backup.IsKept);
         json.WriteBoolean("valid", backup.Problem is null);
         if (backup.Problem is { } problem)

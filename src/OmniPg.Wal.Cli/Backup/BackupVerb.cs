@@ -13,6 +13,7 @@ internal sealed class BackupVerb : Verb
     private static readonly Option WalTimeout = Option.Value("--wal-timeout", "SEC", "how long the WAL of the backup may take to be archived (default 3600)");
     private static readonly Option Exclude = Option.Many("--exclude", "PATTERN", "leave out files that are not the server's, such as 'core.*', by their paths in the data directory");
     private static readonly Option DigestOption = Option.Many("--digest", "NAME", "write a file of digests beside the backup, such as SHA256SUMS with SHA-256; also MD5, SHA-1, SHA-384, SHA-512", "-dg");
+    private static readonly Option NoPageChecksums = Option.Flag("--no-verify-checksums", "do not compare the pages of a cluster with data checksums with them");
     private static readonly Option Incremental = Option.Value("--incremental", "ID", "back up only what was changed since that backup, or since the newest ('latest'): PostgreSQL 17 with summarize_wal");
     private static readonly Option DataDirectory = CommonOptions.DataDirectory with { Help = "data directory of the server (default: asked of the server)" };
 
@@ -26,7 +27,7 @@ internal sealed class BackupVerb : Verb
     public override string LogName => "omnipitr-backup-master";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, DigestOption, Incremental, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json];
+        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, DigestOption, NoPageChecksums, Incremental, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -37,6 +38,7 @@ internal sealed class BackupVerb : Verb
         options.WalTimeout = arguments.Seconds(WalTimeout) ?? options.WalTimeout;
         options.Exclude = arguments.All(Exclude);
         options.Digests = [.. arguments.All(DigestOption).Select(AlgorithmOf)];
+        options.VerifyPages = !arguments.Has(NoPageChecksums);
         options.IncrementOf = arguments.Get(Incremental);
         options.MaxRate = arguments.Bytes(CommonOptions.MaxRate);
         var store = StoreOptions.Open(location.Path, arguments, context.Logs);
@@ -49,7 +51,8 @@ internal sealed class BackupVerb : Verb
             JsonDocumentWriter.Write(context, json => BackupListing.WriteMembers(json, result.Backup));
         else
             await context.Output.WriteLineAsync(BackupListing.Line(result.Backup));
-        return ExitCodes.Done;
+        // The backup is the best that there is, and somebody has to look at the server.
+        return result.DamagedPages is { Count: > 0 } ? ExitCodes.Attention : ExitCodes.Done;
     }
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);

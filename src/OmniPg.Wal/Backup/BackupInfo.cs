@@ -86,6 +86,10 @@ public sealed partial record BackupInfo
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<BackupPart>? Digests { get; init; }
 
+    /// <summary>How many pages of the server did not have the checksum that they should (<see cref="BaseBackupResult.DamagedPages"/>); null when none was found, or none was looked at.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DamagedPages { get; init; }
+
     /// <summary>Whether it is to be kept whatever retention says; an object of its own, <c>ID/keep</c>.</summary>
     [JsonIgnore]
     public bool IsKept { get; init; }

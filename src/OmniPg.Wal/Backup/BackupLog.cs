@@ -20,6 +20,9 @@ internal static partial class BackupLog
     [LoggerMessage(2504, LogLevel.Warning, "Passed over base backup {Id}: {Reason}")]
     public static partial void PassedOver(ILogger log, string id, string reason);
 
+    [LoggerMessage(2506, LogLevel.Error, "Block {Block} of {File} is damaged on the server: it has the checksum {Stored} instead of {Computed}. The backup holds it as it is.")]
+    public static partial void DamagedPage(ILogger log, uint block, string file, ushort stored, ushort computed);
+
     [LoggerMessage(2505, LogLevel.Information, "Copied {DataDirectory} to {Locations}: {Bytes} bytes each.")]
     public static partial void Copied(ILogger log, string dataDirectory, string locations, long bytes);
 }

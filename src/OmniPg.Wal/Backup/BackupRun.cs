@@ -47,6 +47,8 @@ internal sealed class BackupRun(
         await _source.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
         if (_prior is not null)
             await _source.FollowAsync(_prior, priorPaths, cancellationToken).ConfigureAwait(false);
+        if (options.VerifyPages)
+            await _source.CheckPagesAsync(cancellationToken).ConfigureAwait(false);
         var tablespaces = await StoreDataAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
             await _source.Wal().ArriveAsync(archive, options.WalTimeout, time, cancellationToken).ConfigureAwait(false);
@@ -63,7 +65,7 @@ internal sealed class BackupRun(
         }
 
         await RequirePriorStillAsync().ConfigureAwait(false);
-        return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened);
+        return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened) { DamagedPages = _source.DamagedPages };
     }
 
     private async Task LookAsync(CancellationToken cancellationToken)
@@ -193,7 +195,7 @@ internal sealed class BackupRun(
             Format = _prior is null ? BackupInfo.CurrentFormat : BackupInfo.IncrementalFormat, IncrementOf = _prior?.Id, Manifest = _manifest, Digests = _sums.Count == 0 ? null : _sums,
             Id = _id, Label = options.Label, Started = Facts.Now, Stopped = _source.End!.Now, StartLsn = _source.Start, StopLsn = _source.End.StopLsn, Timeline = wal.From.Timeline,
             WalFrom = wal.From, WalTo = wal.To, IncludesWal = archive is null, SystemIdentifier = Facts.SystemIdentifier, PgVersion = session.PgVersion,
-            WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, Tablespaces = tablespaces, Parts = [.. _stored],
+            WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, DamagedPages = _source.DamagedPages is { Count: > 0 } damaged ? damaged.Count : null, Tablespaces = tablespaces, Parts = [.. _stored],
         };
     }
 

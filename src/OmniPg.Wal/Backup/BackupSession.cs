@@ -95,7 +95,7 @@ internal sealed class BackupSession : IAsyncDisposable
 
     /// <summary>How the server lays out its files, and whether it makes WAL summaries.</summary>
     public Task<(int BlockBytes, uint FileBlocks, bool IsSummarizing)> LayoutAsync(CancellationToken cancellationToken) => RowAsync(
-        "SELECT i.database_block_size, i.blocks_per_segment, pg_catalog.current_setting('summarize_wal')::boolean FROM pg_catalog.pg_control_init() i",
+        "SELECT i.database_block_size, i.blocks_per_segment, coalesce(pg_catalog.current_setting('summarize_wal', true)::boolean, false) FROM pg_catalog.pg_control_init() i",
         r => (r.GetInt32(0), (uint)r.GetInt32(1), r.GetBoolean(2)),
         [],
         cancellationToken);

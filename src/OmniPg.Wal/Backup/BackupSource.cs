@@ -11,9 +11,13 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     /// <summary>The first major version that summarizes its WAL, so that incremental backups can be made.</summary>
     public const int FirstWithSummaries = 17;
 
+    // PG_DATA_CHECKSUM_VERSION (bufpage.h); PostgreSQL 19 has further numbers for clusters that are on the way there.
+    private const uint ChecksumsOn = 1;
+
     private DataFiles _files = null!;
     private IncrementPlan? _plan;
     private BackupInfo? _prior;
+    private PageCheck? _pages;
 
     public ServerFacts Facts { get; private set; } = null!;
 
@@ -82,6 +86,17 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         (_plan, _prior) = (new IncrementPlan(priorPaths, changed, fileBlocks), prior);
     }
 
+    /// <summary>Compares the pages with their checksums from now on, where the cluster has such. Called between the start and the first data.</summary>
+    public async Task CheckPagesAsync(CancellationToken cancellationToken)
+    {
+        var (blockBytes, fileBlocks, _) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
+        if (Control.DataChecksumVersion == ChecksumsOn && blockBytes == PageChecksum.PageBytes)
+            _pages = new PageCheck((ulong)Start, fileBlocks);
+    }
+
+    /// <summary>Pages that do not have the checksum that they should; null where none were looked at.</summary>
+    public IReadOnlyList<DamagedPage>? DamagedPages => _pages?.Damaged;
+
     public IReadOnlyList<BackupTablespace> Tablespaces() => _files.Tablespaces();
 
     /// <summary>Bytes of the files as they are now.</summary>
@@ -102,7 +117,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         return new BackupWal(Facts.SystemIdentifier, session.PgVersion, WalSegmentSize.FromBytes(Control.SegmentSize), label.StartTimeline ?? Control.Timeline, Start, End.StopLsn);
     }
 
-    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan);
+    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan, _pages);
 
     private static void RequireSameTimeline(BackupInfo prior, uint timeline)
     {

@@ -13,6 +13,8 @@ namespace OmniPg.Wal;
 /// </remarks>
 public sealed class BaseBackup
 {
+    private const int MostToldPages = 20;
+
     private readonly NpgsqlDataSource _server;
     private readonly IObjectStore _store;
     private readonly IObjectStore? _archive;
@@ -61,6 +63,8 @@ public sealed class BaseBackup
         try
         {
             var result = await run.RunAsync(work.Token).ConfigureAwait(false);
+            foreach (var page in result.DamagedPages?.Take(MostToldPages) ?? [])
+                BackupLog.DamagedPage(_log, page.Block, page.Path, page.Stored, page.Computed);
             BackupLog.Made(_log, result.Backup.Id, result.Backup.RawBytes, result.Backup.StoredBytes, result.Files);
             return result;
         }
@@ -103,4 +107,18 @@ public readonly record struct BackupProgress(string Part, long RawBytes);
 /// <param name="Files">Files in it.</param>
 /// <param name="Vanished">Files that the server removed before their turn came.</param>
 /// <param name="Shortened">Files that the server shortened while they were read; zeros stand for what was gone. The WAL brings both right.</param>
-public sealed record BaseBackupResult(BackupInfo Backup, long Files, long Vanished, long Shortened);
+public sealed record BaseBackupResult(BackupInfo Backup, long Files, long Vanished, long Shortened)
+{
+    /// <summary>
+    /// Pages of the server that do not have the checksum that they should, in the order in which they were read; they are in the backup as they are on the server's disk, and older backups may have them whole. Null when the cluster
+    /// has no data checksums, or <see cref="BaseBackupOptions.VerifyPages"/> is off.
+    /// </summary>
+    public IReadOnlyList<DamagedPage>? DamagedPages { get; init; }
+}
+
+/// <summary>A page of the server whose content is not what its checksum says.</summary>
+/// <param name="Path">Its file, below the data directory.</param>
+/// <param name="Block">Its number within the relation's fork, over all files of that.</param>
+/// <param name="Stored">The checksum that stands in it.</param>
+/// <param name="Computed">The checksum of its content.</param>
+public sealed record DamagedPage(string Path, uint Block, ushort Stored, ushort Computed);

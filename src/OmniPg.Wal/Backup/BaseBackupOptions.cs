@@ -42,6 +42,13 @@ public sealed class BaseBackupOptions : ICheckedOptions
     /// <value>Default none.</value>
     public IReadOnlyList<string> Exclude { get; set; } = [];
 
+    /// <summary>
+    /// Whether the pages of a cluster with data checksums are compared with them while they are read. One that is wrong goes into the backup as it is, because nothing better is to be had, and is told
+    /// (<see cref="BaseBackupResult.DamagedPages"/>). What <c>pg_basebackup</c> does without <c>--no-verify-checksums</c>.
+    /// </summary>
+    /// <value>Default true.</value>
+    public bool VerifyPages { get; set; } = true;
+
     /// <summary>The most bytes per second that are read of the server's files, before compression; null reads as fast as it goes.</summary>
     /// <value>Default null; at least 32768.</value>
     public long? MaxRate { get; set; }

@@ -25,7 +25,8 @@ internal sealed record TarMember(string Path, TarKind Kind)
 /// <param name="owner">Owner of what is no file of the data directory.</param>
 /// <param name="time">Time of that.</param>
 /// <param name="plan">Of which files only some blocks are read; null reads all.</param>
-internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManifest manifest, (uint User, uint Group) owner, TimeProvider time, IncrementPlan? plan = null) : ICopySource
+/// <param name="pages">Looks at the pages as they pass; null where they have no checksums.</param>
+internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManifest manifest, (uint User, uint Group) owner, TimeProvider time, IncrementPlan? plan = null, PageCheck? pages = null) : ICopySource
 {
     private const UnixFileMode DefaultMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private readonly IAsyncEnumerator<TarMember> _members = members.GetAsyncEnumerator();
@@ -102,6 +103,7 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
             count = target.Length;
         }
 
+        pages?.Append(_file, target[..count]);
         _position += count;
         _crc = Crc32C.Append(_crc, target[..count]);
         _left -= count;
@@ -141,6 +143,7 @@ internal sealed class TarSource(IAsyncEnumerable<TarMember> members, BackupManif
 
             (_member, _header, _left, _position, _crc, _isShort) = (_members.Current, header, header.Length, 0, Crc32C.Start, false);
             _pending = TarFormat.Write(header);
+            pages?.Begin(_member.ManifestPath, _increment);
             return;
         }
 

@@ -34,6 +34,9 @@ internal sealed partial class FileIncrement
             BinaryPrimitives.WriteUInt32LittleEndian(_header.AsSpan(FixedBytes + (i * sizeof(uint))), blocks[i]);
     }
 
+    /// <summary>Bytes before the first block.</summary>
+    public int HeaderLength => _header.Length;
+
     public long Bytes => _header.Length + ((long)_blocks.Count * BlockBytes);
 
     /// <summary>The path of an increment, from that of its file.</summary>
@@ -42,6 +45,9 @@ internal sealed partial class FileIncrement
     /// <summary>The path of a file, from that of its increment; null when it is none.</summary>
     /// <param name="path">A path below the data directory or a tablespace. Only relations have increments; anywhere else a file of such a name is somebody's own.</param>
     public static string? FileOf(string path) => IncrementPath().IsMatch(path) ? path.Remove(path.LastIndexOf('/') + 1, Prefix.Length) : null;
+
+    /// <summary>Number of the block within its file that stands at a position of the increment, behind the header.</summary>
+    public uint BlockAt(long position) => _blocks[(int)((position - _header.Length) / BlockBytes)];
 
     /// <summary>Reads bytes of the increment out of its file.</summary>
     /// <param name="file">The file.</param>

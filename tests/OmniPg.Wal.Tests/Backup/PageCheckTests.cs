@@ -1,0 +1,141 @@
+using OmniPg.Wal.Tests.Cli;
+
+namespace OmniPg.Wal.Tests.Backup;
+
+/// <summary>Pages compared with their checksums while a backup reads them; the server of the scene has data checksums.</summary>
+[Collection(nameof(BackupCollection))]
+public sealed class PageCheckTests(BackupScene scene)
+{
+    private const int PageBytes = 8192;
+    private const uint FileBlocks = 131072;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_checksum_of_each_page_is_the_one_that_the_server_has_written()
+    {
+        await using var table = await TableAsync("pages_whole");
+        var bytes = await File.ReadAllBytesAsync(table.Path, Token);
+
+        var store = await scene.NewStoreAsync();
+        var made = await scene.BackupTo(store).RunAsync(cancellationToken: Token);
+
+        bytes.Length.Should().BeGreaterThan(20 * PageBytes);
+        for (var block = 0; block < bytes.Length / PageBytes; block++)
+        {
+            var page = bytes.AsSpan(block * PageBytes, PageBytes);
+            PageChecksum.Of(page, (uint)block).Should().Be(PageChecksum.In(page)).And.NotBe(PageChecksum.Of(page, (uint)block + 1));
+        }
+
+        made.DamagedPages.Should().NotBeNull().And.BeEmpty();
+        made.Backup.DamagedPages.Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_damaged_page_is_told_and_the_backup_is_made()
+    {
+        await using var table = await TableAsync("pages_damaged");
+        table.Flip((7 * PageBytes) + 5000);
+        table.Flip((9 * PageBytes) + 20);
+        var store = await scene.NewStoreAsync();
+
+        var made = await scene.BackupTo(store).RunAsync(cancellationToken: Token);
+        var unseen = await scene.BackupTo(await scene.NewStoreAsync(), options: new BaseBackupOptions { VerifyPages = false }).RunAsync(cancellationToken: Token);
+
+        made.DamagedPages!.Select(p => (p.Path, p.Block)).Should().Equal((table.Name, 7), (table.Name, 9));
+        made.DamagedPages!.Should().OnlyContain(p => p.Stored != p.Computed);
+        (unseen.DamagedPages, unseen.Backup.DamagedPages).Should().Be((null, null));
+        (await new BackupCatalog(store).ListAsync(Token)).Select(b => (b.Problem, b.DamagedPages)).Should().Equal((null, 2));
+    }
+
+    [Fact]
+    public async Task The_program_ends_with_1_when_a_page_is_damaged_and_says_so_in_the_list()
+    {
+        await using var table = await TableAsync("pages_program");
+        table.Flip((3 * PageBytes) + 8000);
+        var store = await scene.NewStoreAsync();
+        string[] words = ["backup", "--connection", scene.Server.ConnectionString, "--data-dir", scene.Server.DataDirectory, "--archive", scene.Archive, "--dst-local", store.Root];
+
+        var made = await WalProgram.RunAsync(words);
+        var listed = await WalProgram.RunAsync("backups", "--source", store.Root, "--json");
+
+        made.ExitCode.Should().Be(1, "{0}", made.Error);
+        made.Output.Should().Contain(", 1 DAMAGED PAGES");
+        made.Error.Should().Contain($"Block 3 of {table.Name} is damaged on the server");
+        System.Text.Json.JsonDocument.Parse(listed.Output).RootElement.GetProperty("backups")[0].GetProperty("damagedPages").GetInt32().Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_page_that_the_server_was_writing_is_read_again_and_one_that_is_newer_than_the_backup_is_left_to_the_WAL()
+    {
+        await using var table = await TableAsync("pages_torn");
+        var whole = (await File.ReadAllBytesAsync(table.Path, Token))[..(12 * PageBytes)];
+        var torn = whole.ToArray();
+        torn.AsSpan((11 * PageBytes) + 4096, 4096).Clear();
+        using var file = File.OpenHandle(table.Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var damaged = new TemporaryFile(torn);
+
+        Damage(file, torn, ulong.MaxValue).Should().BeEmpty();
+        Damage(damaged.Handle, torn, ulong.MaxValue).Should().Equal(11u);
+        Damage(damaged.Handle, torn, start: 0).Should().BeEmpty();
+        // The second file of a relation, of which an increment holds blocks 3 and 11.
+        Damage(damaged.Handle, [.. new byte[PageBytes], .. torn[(3 * PageBytes)..(4 * PageBytes)], .. torn[(11 * PageBytes)..]], ulong.MaxValue, "base/5/77.1", new FileIncrement([3, 11], 12)).Should().Equal(FileBlocks + 3, FileBlocks + 11);
+        Damage(damaged.Handle, torn, ulong.MaxValue, "base/5/pg_filenode.map").Should().BeEmpty();
+    }
+
+    private static IEnumerable<uint> Damage(Microsoft.Win32.SafeHandles.SafeFileHandle file, byte[] bytes, ulong start, string path = "base/5/77", FileIncrement? increment = null)
+    {
+        var check = new PageCheck(start, FileBlocks);
+        check.Begin(path, increment);
+        // In pieces that end anywhere, as a tar file is filled.
+        for (var at = 0; at < bytes.Length; at += 5000)
+            check.Append(file, bytes.AsSpan(at, Math.Min(5000, bytes.Length - at)));
+        return check.Damaged.Select(p => p.Block);
+    }
+
+    private async Task<Table> TableAsync(string name)
+    {
+        await scene.Server.ExecuteAsync($"CREATE TABLE {name} AS SELECT i, md5(i::text) AS t FROM generate_series(1, 5000) i", Token);
+        await scene.Server.ExecuteAsync("CHECKPOINT", Token);
+        var path = await scene.Server.ScalarAsync<string>($"SELECT pg_relation_filepath('{name}')", Token);
+        return new Table(scene, name, path);
+    }
+
+    private sealed class Table(BackupScene scene, string table, string name) : IAsyncDisposable
+    {
+        public string Name => name;
+
+        public string Path { get; } = System.IO.Path.Combine(scene.Server.DataDirectory, name);
+
+        public void Flip(long position)
+        {
+            using var file = new FileStream(Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            file.Position = position;
+            var value = file.ReadByte();
+            file.Position = position;
+            file.WriteByte((byte)(value ^ 0x40));
+        }
+
+        // Nobody reads its pages again.
+        public async ValueTask DisposeAsync() => await scene.Server.ExecuteAsync($"DROP TABLE {table}", CancellationToken.None);
+    }
+
+    private sealed class TemporaryFile : IDisposable
+    {
+        private readonly string _path = System.IO.Path.GetTempFileName();
+
+        public TemporaryFile(byte[] bytes)
+        {
+            File.WriteAllBytes(_path, bytes);
+            Handle = File.OpenHandle(_path);
+        }
+
+        public Microsoft.Win32.SafeHandles.SafeFileHandle Handle { get; }
+
+        public void Dispose()
+        {
+            Handle.Dispose();
+            File.Delete(_path);
+        }
+    }
+}
