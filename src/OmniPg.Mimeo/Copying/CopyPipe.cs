@@ -31,6 +31,7 @@ internal sealed class CopyPipe
     private NpgsqlRawCopyStream? _reader;
     private NpgsqlRawCopyStream? _writer;
     private volatile CopySide _waitsFor;
+    private volatile bool _isBetween;
     private long _partBytes;
     private TimeSpan _partBegan;
     private TimeSpan _reported;
@@ -92,15 +93,25 @@ internal sealed class CopyPipe
     /// <summary>What the pipe's thread allocated from its first byte to its last, for tests and benchmarks.</summary>
     public long AllocatedBytes { get; private set; }
 
+    /// <summary>The statement that reads.</summary>
+    public static string Out(string query, CopyFormat format) => $"COPY ({query}) TO STDOUT ({Word(format)})";
+
+    /// <summary>The statement that writes.</summary>
+    public static string In(string into, CopyFormat format, bool freeze) => $"COPY {into} FROM STDIN ({Word(format)}{(freeze ? ", FREEZE" : "")})";
+
+    private static string Word(CopyFormat format) => format == CopyFormat.Binary ? "FORMAT binary" : "FORMAT text";
+
     /// <summary>Copies all rows.</summary>
     /// <param name="cancellationToken">Cancels both COPYs at once.</param>
     /// <exception cref="CopyInterruptedException">One side broke off; the caller has to roll back.</exception>
+    /// <exception cref="MimeoLockException">It broke off for a lock that others have; the caller has to roll back.</exception>
+    /// <exception cref="NpgsqlException">One of <see cref="BetweenParts"/> failed, which is no part of the COPY; the caller has to roll back.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the caller has to roll back.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         try
         {
-            var query = $"COPY ({Query}) TO STDOUT ({(Format == CopyFormat.Binary ? "FORMAT binary" : "FORMAT text")})";
+            var query = Out(Query, Format);
             _reader = Format == CopyFormat.Binary
                 ? await Source.BeginRawBinaryCopyAsync(query, cancellationToken).ConfigureAwait(false)
                 : (NpgsqlRawCopyStream)(await Source.BeginTextExportAsync(query, cancellationToken).ConfigureAwait(false)).BaseStream;
@@ -111,8 +122,10 @@ internal sealed class CopyPipe
         {
             // A wait of the driver that was cut short comes out as an error of the server or of the socket.
             cancellationToken.ThrowIfCancellationRequested();
-            if (error is CopyInterruptedException)
+            if (error is CopyInterruptedException || _isBetween)
                 throw;
+            if (error is PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected })
+                throw new MimeoLockException(Name, _waitsFor == CopySide.Source ? "read its rows at the source" : "write its rows", error);
             var why = error is PostgresException { Where: { Length: > 0 } where } refusal ? $"{refusal.MessageText} ({where})" : error is PostgresException other ? other.MessageText : error.Message;
             throw new CopyInterruptedException(_waitsFor, Name.ToString(), Rows, why, error);
         }
@@ -181,11 +194,7 @@ internal sealed class CopyPipe
             {
                 Write(data[from..rowEnd]);
                 EndPart();
-                foreach (var sql in BetweenParts)
-                {
-                    using var command = new NpgsqlCommand(sql, Destination) { CommandTimeout = 0 };
-                    command.ExecuteNonQuery();
-                }
+                RunBetween();
                 BeginPart();
                 from = rowEnd;
             }
@@ -203,10 +212,20 @@ internal sealed class CopyPipe
         }
     }
 
+    private void RunBetween()
+    {
+        _isBetween = true;
+        foreach (var sql in BetweenParts)
+        {
+            using var command = new NpgsqlCommand(sql, Destination) { CommandTimeout = 0 };
+            command.ExecuteNonQuery();
+        }
+        _isBetween = false;
+    }
+
     private void BeginPart()
     {
-        var options = (Format == CopyFormat.Binary ? "FORMAT binary" : "FORMAT text") + (Freeze ? ", FREEZE" : "");
-        var command = $"COPY {Into} FROM STDIN ({options})";
+        var command = In(Into, Format, Freeze);
         _writer = Format == CopyFormat.Binary ? Destination.BeginRawBinaryCopy(command) : (NpgsqlRawCopyStream)((StreamWriter)Destination.BeginTextImport(command)).BaseStream;
         NoLimit(_writer);
         if (Format == CopyFormat.Binary)
