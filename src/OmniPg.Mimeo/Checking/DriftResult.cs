@@ -63,7 +63,10 @@ public sealed record DriftResult(QualifiedName Destination, string From, Qualifi
             var kept = here.Columns.FirstOrDefault(c => c.Name == column.Name);
             if (kept is null && spec.Drift == DriftPolicy.Ignore && !MissingColumns.IsNamed(spec, column))
                 continue;
-            if (kept is null)
+            // A queue has such a column for itself, and no statement makes room for another one.
+            if (spec.Kind == ReplicationKind.Logdel && SourceQueue.IsOwn(spec, column.Name))
+                found.Add(new ColumnDrift(column.Name.Value, kept is null ? ColumnDriftKind.MissingHere : ColumnDriftKind.OtherType, column.Type, kept?.Type, null));
+            else if (kept is null)
                 Add(column, ColumnDriftKind.MissingHere, null, $"ADD COLUMN {column.Name.Quoted} {column.Type}");
             else if (kept.IsGenerated)
                 Add(column, ColumnDriftKind.GeneratedHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} DROP EXPRESSION");

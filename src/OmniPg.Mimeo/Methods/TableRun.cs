@@ -83,6 +83,8 @@ internal sealed class TableRun
             Spec = spec, Store = store, Destination = destination, Source = source, Options = options, Relation = relation, Warnings = warnings,
             Columns = await MissingColumns.LeaveOutAsync(destination, spec, relation.Pick(spec.Columns, spec.Target)).ConfigureAwait(false),
         };
+        if (spec.HasQueue)
+            SourceQueue.RequireFree(spec, spec.Kind == ReplicationKind.Logdel ? run.Columns.Select(c => c.Name) : spec.Key.Select(PgIdentifier.Create));
         var unknown = spec.Expressions.Keys.Where(name => run.Columns.All(c => c.Name.Value != name)).ToArray();
         if (unknown.Length > 0)
             throw new ColumnDriftException(spec.Target, [.. unknown.Select(name => $"'{name}', for which an expression stands, is not copied")], "Correct the names of the expressions.");

@@ -71,26 +71,16 @@ internal sealed partial class SourceQueue
     public static async Task<QualifiedName> CreateAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string owner)
     {
         var (source, spec, schema) = (run.Source, run.Spec, run.Store.Schema);
-        if (run.Relation.Kind is not ('r' or 'p'))
-            throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
-        if (await source.AskAsync(spec.Source, at => at.ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()")).ConfigureAwait(false) is true)
-            throw new SourceKindException(spec.Source, source.Name, "Pull from its primary, or choose another method.");
-        if (spec.Kind == ReplicationKind.Logdel && run.Columns.Any(c => c.Name == TableRun.Deleted))
-            throw new ColumnDriftException(spec.Target, [$"the source has a column '{TableRun.Deleted}', in which the time of a delete has to stand"], "Leave it out of the columns.");
+        await RequireAsync(run, key).ConfigureAwait(false);
         var missing = await source.AskAsync(spec.Source, at => MissingAsync(at, run.Relation.Oid, schema)).ConfigureAwait(false);
         if (missing.Count > 0)
             throw new MimeoPermissionException(source.Name, $"make a queue for '{spec.Source}'", string.Join(' ', missing), null);
-        // A subscription's worker fires only triggers that are marked so.
-        var (isSubscribed, isOwned) = await source.AskAsync(spec.Source, at => at.RowAsync(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid = $1), pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = $1",
-            row => (row.GetBoolean(0), row.GetBoolean(1)), PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid))).ConfigureAwait(false);
+        var (isSubscribed, isOwned) = await SubscriptionAsync(run).ConfigureAwait(false);
         await DropLeftAsync(run, owner).ConfigureAwait(false);
 
-        for (var number = 0; number <= Most; number++)
+        foreach (var queue in Candidates(run))
         {
-            var queue = new SourceQueue(schema, spec.Source, number == 0 ? "" : number.ToString("00", CultureInfo.InvariantCulture));
-            if (await source.AskAsync(spec.Source, at => at.ScalarAsync(Taken, PgParameter.Text(schema.Value), PgParameter.Text(queue.Table.Name.Value), PgParameter.Text(queue.Function.Name.Value),
-                PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(queue._trigger.Value))).ConfigureAwait(false) is true)
+            if (await queue.IsTakenAsync(run).ConfigureAwait(false))
                 continue;
             if (!await source.ChangeAsync(spec.Source, run.Options.LockTimeout, at => queue.MakeAsync(at, run, key, owner, isSubscribed && isOwned)).ConfigureAwait(false))
                 continue;
@@ -103,6 +93,64 @@ internal sealed partial class SourceQueue
         }
         throw new QueueLimitException(spec.Source);
     }
+
+    /// <summary>Statements that <see cref="CreateAsync"/> would run, each with why; those that take away what a set-up that died has left are the first.</summary>
+    /// <exception cref="SourceKindException">The source cannot have a queue.</exception>
+    /// <exception cref="QueueLimitException">It has as many as it can.</exception>
+    public static async Task<IReadOnlyList<(string Sql, string Why)>> PlanAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string owner)
+    {
+        await RequireAsync(run, key).ConfigureAwait(false);
+        var (isSubscribed, isOwned) = await SubscriptionAsync(run).ConfigureAwait(false);
+        var left = await LeftAsync(run, owner).ConfigureAwait(false);
+        foreach (var queue in Candidates(run))
+        {
+            if (!left.Contains(queue.Table.Name.Value) && await queue.IsTakenAsync(run).ConfigureAwait(false))
+                continue;
+            var makes = await run.Source.AskAsync(run.Spec.Source, at => queue.MakeStatementsAsync(at, run, key, owner, isSubscribed && isOwned)).ConfigureAwait(false);
+            return
+            [
+                .. left.SelectMany(name => Statements(run.Spec with { Queue = new QualifiedName(run.Store.Schema, PgIdentifier.Create(name)) })).Select(sql => (sql, "A set-up of the same table that died has left it.")),
+                .. makes.Select(sql => (sql, "The keys of changed rows have to be collected for this destination.")),
+            ];
+        }
+        throw new QueueLimitException(run.Spec.Source);
+    }
+
+    private static async Task RequireAsync(TableRun run, IReadOnlyList<ColumnInfo> key)
+    {
+        var (source, spec) = (run.Source, run.Spec);
+        if (run.Relation.Kind is not ('r' or 'p'))
+            throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
+        if (await source.AskAsync(spec.Source, at => at.ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()")).ConfigureAwait(false) is true)
+            throw new SourceKindException(spec.Source, source.Name, "Pull from its primary, or choose another method.");
+        RequireFree(spec, key.Select(k => k.Name));
+    }
+
+    // A subscription's worker fires only triggers that are marked so.
+    private static Task<(bool IsSubscribed, bool IsOwned)> SubscriptionAsync(TableRun run) => run.Source.AskAsync(run.Spec.Source, at => at.RowAsync(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid = $1), pg_catalog.pg_has_role(relowner, 'USAGE') FROM pg_catalog.pg_class WHERE oid = $1",
+        row => (row.GetBoolean(0), row.GetBoolean(1)), PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid)));
+
+    private static IEnumerable<SourceQueue> Candidates(TableRun run) =>
+        Enumerable.Range(0, Most + 1).Select(number => new SourceQueue(run.Store.Schema, run.Spec.Source, number == 0 ? "" : number.ToString("00", CultureInfo.InvariantCulture)));
+
+    private async Task<bool> IsTakenAsync(TableRun run) => await run.Source.AskAsync(run.Spec.Source, at => at.ScalarAsync(
+        Taken, PgParameter.Text(Table.Schema!.Value.Value), PgParameter.Text(Table.Name.Value), PgParameter.Text(Function.Name.Value),
+        PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(_trigger.Value))).ConfigureAwait(false) is true;
+
+    /// <summary>Refuses columns to be queued under a name that the queue needs for itself.</summary>
+    /// <exception cref="ColumnDriftException">There are some; all of them.</exception>
+    public static void RequireFree(ReplicationSpec spec, IEnumerable<PgIdentifier> queued)
+    {
+        var taken = queued.Where(name => IsOwn(spec, name)).ToArray();
+        if (taken.Length == 0)
+            return;
+        throw new ColumnDriftException(spec.Target, [.. taken.Select(name => $"the source has a column '{name}', {(name == TableRun.Deleted ? "in which the time of a delete has to stand" : "by which the queue of the source says what is done")}")],
+            spec.Kind == ReplicationKind.Logdel ? "Leave it out of the columns." : "Choose another key, or another method.");
+    }
+
+    /// <summary>Whether a column of the queue is its own, and none of the source.</summary>
+    public static bool IsOwn(ReplicationSpec spec, PgIdentifier column) => column.Value == Processed || (spec.Kind == ReplicationKind.Logdel && column == TableRun.Deleted);
 
     /// <summary>Statements that give the role what it lacks for a queue of the table.</summary>
     public static Task<IReadOnlyList<string>> MissingAsync(PgSession source, uint table, PgIdentifier schema) =>
@@ -198,7 +246,7 @@ internal sealed partial class SourceQueue
         [.. queue.Columns.Where(q => IsQueued(spec, q) && table.Columns.All(c => c.Name != q.Name))];
 
     private static bool IsQueued(ReplicationSpec spec, ColumnInfo column) =>
-        spec.Key.Contains(column.Name.Value) || (spec.Kind == ReplicationKind.Logdel && column.Name != TableRun.Deleted && column.Name.Value != Processed);
+        spec.Key.Contains(column.Name.Value) || (spec.Kind == ReplicationKind.Logdel && !IsOwn(spec, column.Name));
 
     private static IReadOnlyList<ColumnInfo> Added(ReplicationSpec spec, RelationInfo table, RelationInfo queue) => spec.Kind != ReplicationKind.Logdel || spec.Drift == DriftPolicy.Ignore ? []
         : [.. table.Columns.Where(c => (spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)) && queue.Columns.All(q => q.Name != c.Name))];
@@ -218,8 +266,7 @@ internal sealed partial class SourceQueue
 
     private string[] Rest() => [$"DROP FUNCTION IF EXISTS {Function.Quoted}()", $"DROP TABLE IF EXISTS {Table.Quoted}"];
 
-    // False where somebody else took the names meanwhile.
-    private async Task<bool> MakeAsync(PgSession at, TableRun run, IReadOnlyList<ColumnInfo> key, string owner, bool always)
+    private async Task<IReadOnlyList<string>> MakeStatementsAsync(PgSession at, TableRun run, IReadOnlyList<ColumnInfo> key, string owner, bool always)
     {
         var spec = run.Spec;
         var logdel = spec.Kind == ReplicationKind.Logdel;
@@ -242,6 +289,13 @@ internal sealed partial class SourceQueue
         // CREATE SCHEMA asks for the right even where the schema exists.
         if (await at.ScalarAsync("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", PgParameter.Text(Table.Schema!.Value.Value)).ConfigureAwait(false) is not null)
             statements.RemoveAt(0);
+        return statements;
+    }
+
+    // False where somebody else took the names meanwhile.
+    private async Task<bool> MakeAsync(PgSession at, TableRun run, IReadOnlyList<ColumnInfo> key, string owner, bool always)
+    {
+        var statements = await MakeStatementsAsync(at, run, key, owner, always).ConfigureAwait(false);
         await at.ExecuteAsync("SAVEPOINT omnipg_queue").ConfigureAwait(false);
         try
         {
@@ -256,12 +310,13 @@ internal sealed partial class SourceQueue
         }
     }
 
+    private static Task<IReadOnlyList<string>> LeftAsync(TableRun run, string owner) => run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
+        "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND pg_catalog.obj_description(c.oid, 'pg_class') = $2",
+        row => row.GetString(0), PgParameter.Text(run.Store.Schema.Value), PgParameter.Text(owner)));
+
     private static async Task DropLeftAsync(TableRun run, string owner)
     {
-        var left = await run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
-            "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND pg_catalog.obj_description(c.oid, 'pg_class') = $2",
-            row => row.GetString(0), PgParameter.Text(run.Store.Schema.Value), PgParameter.Text(owner))).ConfigureAwait(false);
-        foreach (var name in left)
+        foreach (var name in await LeftAsync(run, owner).ConfigureAwait(false))
         {
             var spec = run.Spec with { Queue = new QualifiedName(run.Store.Schema, PgIdentifier.Create(name)) };
             try
