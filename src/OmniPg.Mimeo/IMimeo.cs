@@ -208,8 +208,12 @@ public interface IMimeo
     /// <param name="spec">The table as <see cref="FindAsync"/> gives it, with other values.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
     /// <returns>The table as it is stored then. Other columns or rows come with the next refresh.</returns>
-    /// <remarks>Waits for a refresh of the table that is running.</remarks>
+    /// <remarks>
+    /// Waits for a refresh of the table that is running. <see cref="ReplicationSpec.KeepHistory"/> makes its table here, where there is none; a table that shall keep no more of it leaves that one with its rows.
+    /// </remarks>
     /// <exception cref="ArgumentException">The specification contradicts itself, or differs in what cannot be changed.</exception>
+    /// <exception cref="ReplicationConflictException">The table stands in tables of the extension, which cannot hold an option.</exception>
+    /// <exception cref="ColumnDriftException">A table of the name that the history has is there, with other columns.</exception>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
     /// <exception cref="MimeoLockException">A refresh ran longer than <see cref="MimeoOptions.LockTimeout"/>.</exception>
     Task<ReplicationSpec> UpdateAsync(ReplicationSpec spec, CancellationToken cancellationToken = default);
@@ -250,14 +254,14 @@ public interface IMimeo
 
     /// <summary>The way back: moves them into the empty tables of the extension and drops the package's own. Logical tables, which the extension does not know, stay.</summary>
     /// <param name="cancellationToken">Cancels it; nothing is moved then.</param>
-    /// <exception cref="ReplicationConflictException">The extension is missing, holds sources or tables already, or cannot hold a boundary.</exception>
+    /// <exception cref="ReplicationConflictException">The extension is missing, holds sources or tables already, or cannot hold a boundary or an option of a table.</exception>
     /// <exception cref="MimeoLockException">A refresh is running; nothing was moved.</exception>
     /// <exception cref="MimeoPermissionException">The role may not write the extension's tables.</exception>
     Task<MoveResult> ExportToExtensionAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Ends the management of a table. Stands for the <c>…_destroyer</c> functions.</summary>
     /// <param name="destination">The table, with its schema.</param>
-    /// <param name="keepTable">Whether its rows stay, as a table of that name. Default true.</param>
+    /// <param name="keepTable">Whether its rows stay, as a table of that name, and the older images of deleted ones beside it. Default true.</param>
     /// <param name="sourceCleanup">What becomes of queue and trigger of a dml or logdel, and of publication and slot of a logical table. Default: they are dropped, which needs the owner of the source's table.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>

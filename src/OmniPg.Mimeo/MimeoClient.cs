@@ -70,7 +70,7 @@ public sealed class MimeoClient : IMimeo
     /// <inheritdoc/>
     public Task<CreateResult> CreateAsync(ReplicationSpec spec, CreateOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        RequireSense(spec);
+        SpecCheck.Require(spec);
         options = OptionsCheck.Require(options ?? new CreateOptions());
         return _record.CreateAsync(
             spec, cancellation => MimeoDatabase.NamingAsync(spec.Target, "create it", () => new TableSetup(_database, _options, _pools, spec, options, progress).RunAsync(cancellation)), cancellationToken);
@@ -79,7 +79,7 @@ public sealed class MimeoClient : IMimeo
     /// <inheritdoc/>
     public async Task<AccessResult> CheckAccessAsync(ReplicationSpec spec, CancellationToken cancellationToken = default)
     {
-        RequireSense(spec, isManaged: spec is { LastRun: not null } or { Queue: not null } or { Slot: not null });
+        SpecCheck.Require(spec, isManaged: spec is { LastRun: not null } or { Queue: not null } or { Slot: not null });
         var store = await _database.RunAsync("look for the tables", (_, found) => Task.FromResult(found), cancellationToken).ConfigureAwait(false);
         if (store.Side.Version is not null)
             store.Require(_database.Name);
@@ -179,14 +179,17 @@ public sealed class MimeoClient : IMimeo
     /// <inheritdoc/>
     public Task<ReplicationSpec> UpdateAsync(ReplicationSpec spec, CancellationToken cancellationToken = default)
     {
-        RequireSense(spec, isManaged: true);
+        SpecCheck.Require(spec, isManaged: true);
         return MimeoDatabase.NamingAsync(spec.Target, "change it", () => RunAsync($"change '{spec.Target}'", async (session, store) =>
         {
             await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
             var stored = await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(spec.Target));
             if (Declaration.Fixed(stored, spec) is [_, ..] others)
                 throw new ArgumentException($"Of '{spec.Target}' ({stored.Kind}) only Period, BatchLimit, Audit{(SpecTable.ReadsAll(stored) ? ", Columns, Condition" : "")} and the options of its kind can be changed, and {string.Join(", ", others)} would be. Drop it and create it anew.", nameof(spec));
+            SpecTable.RequireKept(store, spec);
             await SpecTable.UpdateAsync(session, store, spec).ConfigureAwait(false);
+            if (spec.KeepHistory)
+                await DeletedHistory.MakeAsync(session, spec.Target, stored.Key).ConfigureAwait(false);
             return (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!;
         }, cancellationToken));
     }
@@ -196,12 +199,12 @@ public sealed class MimeoClient : IMimeo
     {
         ArgumentNullException.ThrowIfNull(tables);
         foreach (var table in tables)
-            RequireSense(table, isManaged: true);
+            SpecCheck.Require(table, isManaged: true);
         if (tables.DistinctBy(t => t.Target).Count() < tables.Count)
             throw new ArgumentException("A table is declared twice.", nameof(tables));
         var plan = await RunAsync("compare the tables with those that are wanted", (session, store) => Declaration.PlanAsync(session, store, tables), cancellationToken).ConfigureAwait(false);
         foreach (var (table, _) in tables.Zip(plan).Where(t => t.Second.Outcome == DeclaredFate.Created))
-            RequireSense(table);
+            SpecCheck.Require(table);
         return plan;
     }
 
@@ -281,8 +284,10 @@ public sealed class MimeoClient : IMimeo
             var dropped = spec.Kind == ReplicationKind.Snapshot ? await SnapshotMethod.DropAsync(session, destination, keepTable).ConfigureAwait(false) : [];
             if (!keepTable && spec.Kind != ReplicationKind.Snapshot && await RelationInfo.FindAsync(session, destination).ConfigureAwait(false) is not null)
             {
-                await session.ExecuteAsync($"DROP TABLE {destination.Quoted}").ConfigureAwait(false);
                 dropped = [destination];
+                if (spec.KeepHistory && await RelationInfo.FindAsync(session, DeletedHistory.Table(destination)).ConfigureAwait(false) is { } history)
+                    dropped = [destination, history.Name];
+                await session.ExecuteAsync($"DROP TABLE {string.Join(", ", dropped.Select(d => d.Quoted))}").ConfigureAwait(false);
             }
             await SpecTable.DeleteAsync(session, store, spec).ConfigureAwait(false);
             // The last step before the commit: a table without its queue says so at its next refresh, a queue that nobody reads any more fills on unseen.
@@ -338,39 +343,6 @@ public sealed class MimeoClient : IMimeo
 
         Task<IReadOnlyList<RefreshResult>> RefreshEachAsync(CancellationToken cancellation) => _database.RunEachAsync(
             operation, (session, store) => new RefreshRun(_database, _options, _pools, _time, options, isGroup, progress).RunAsync(session, store, known), cancellation);
-    }
-
-    private static void RequireSense(ReplicationSpec spec, bool isManaged = false)
-    {
-        ArgumentNullException.ThrowIfNull(spec);
-        _ = SpecTable.Text(spec.Source);
-        _ = SpecTable.Text(spec.Target);
-        foreach (var sequence in spec.Sequences)
-            _ = SpecTable.Text(sequence);
-        var hasKey = spec.HasChanges || spec.Kind == ReplicationKind.Updater;
-        string? wrong = spec switch
-        {
-            { From: null or "" } => "From must name a source.",
-            _ when !Enum.IsDefined(spec.Kind) => $"Kind '{spec.Kind}' is none.",
-            _ when spec.HasCursor != spec.Cursor is not null => $"Cursor must {(spec.HasCursor ? "" : "not ")}be given for {spec.Kind}.",
-            { Queue: not null } or { Slot: not null } when !isManaged => "Queue and Slot are made and named by the set-up.",
-            { Key.Count: > 0 } when !hasKey => $"Key means nothing for {spec.Kind}.",
-            { Kind: not ReplicationKind.Table, Sequences.Count: > 0 } or { Kind: not ReplicationKind.Table, TruncateCascade: true } => $"Sequences and TruncateCascade mean nothing for {spec.Kind}.",
-            { Kind: not ReplicationKind.Snapshot, PostScript.Count: > 0 } or { Kind: not ReplicationKind.Snapshot, SkipUnchanged: false } => $"PostScript and SkipUnchanged mean nothing for {spec.Kind}.",
-            _ when !Enum.IsDefined(spec.Drift) => $"Drift '{spec.Drift}' is none.",
-            { Kind: ReplicationKind.Snapshot, Drift: not DriftPolicy.Fail } => $"Drift means nothing for {spec.Kind}, which is made anew.",
-            { Cursor: { } cursor } when !Enum.IsDefined(cursor.Mode) || (cursor.TimeBoundary is null && cursor.Mode != BoundaryMode.Fixed) => $"Mode '{cursor.Mode}' of the cursor is for a column of times.",
-            { Kind: ReplicationKind.Logdel or ReplicationKind.Logical, Expressions.Count: > 0 } => $"Expressions mean nothing for {spec.Kind}: deleted rows, and the log, have the values as they were.",
-            _ when spec.Expressions.Any(e => string.IsNullOrWhiteSpace(e.Value) || spec.Key.Contains(e.Key) || e.Key == spec.Cursor?.Column) => "An expression must not be empty, nor stand for a column of the key or the cursor.",
-            { IgnoreDeletes: true, Kind: not (ReplicationKind.Dml or ReplicationKind.Logical) } => $"IgnoreDeletes means nothing for {spec.Kind}.",
-            { BatchLimit: <= 0 } => $"BatchLimit '{spec.BatchLimit}' must be positive.",
-            _ when !spec.HasCursor && !spec.HasChanges && spec.BatchLimit is not null => $"BatchLimit means nothing for {spec.Kind}.",
-            _ when spec.Kind == ReplicationKind.Snapshot && System.Text.Encoding.UTF8.GetByteCount(spec.Target.Name.Value) > SnapshotMethod.MaxNameBytes =>
-                $"The name '{spec.Target.Name.Value}' has more than {SnapshotMethod.MaxNameBytes} bytes, and '_snap1' has to fit behind it.",
-            _ => null,
-        };
-        if (wrong is not null)
-            throw new ArgumentException(wrong, nameof(spec));
     }
 
     private Task<T> RunAsync<T>(string operation, Func<PgSession, MimeoStore, Task<T>> work, CancellationToken cancellationToken) =>

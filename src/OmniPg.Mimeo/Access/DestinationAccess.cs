@@ -3,7 +3,7 @@ namespace OmniPg.Mimeo;
 /// <summary>What the role of the destination lacks: rights on the configuration, and on the table or on the place where it will be.</summary>
 internal static class DestinationAccess
 {
-    // $1 schema and $2 name of the table, $3 schema of the package; $4 whether the table is made or replaced here, $5 whether rows are staged, $6 the two tables of a snapshot.
+    // $1 schema and $2 name of the table, $3 schema of the package; $4 whether the table is made or replaced here, $5 whether rows are staged, $6 the two tables of a snapshot, or that of a history.
     private const string Places =
         """
         WITH me AS (SELECT pg_catalog.quote_ident(current_user) AS role, pg_catalog.quote_ident(pg_catalog.current_database()) AS base, pg_catalog.current_database() AS name),
@@ -16,7 +16,7 @@ internal static class DestinationAccess
         UNION ALL
         SELECT 3, format('CREATE SCHEMA %I AUTHORIZATION %s;', $1, role) FROM me WHERE NOT EXISTS (SELECT FROM place)
         UNION ALL
-        SELECT 4, format('GRANT CREATE ON SCHEMA %I TO %s;', nspname, role) FROM place, me WHERE ($4 OR NOT EXISTS (SELECT FROM there)) AND NOT pg_catalog.has_schema_privilege(oid, 'CREATE')
+        SELECT 4, format('GRANT CREATE ON SCHEMA %I TO %s;', nspname, role) FROM place, me WHERE ($4 OR (SELECT count(*) FROM there) <= cardinality($6)) AND NOT pg_catalog.has_schema_privilege(oid, 'CREATE')
         UNION ALL
         SELECT 5, format('ALTER %s %I.%I OWNER TO %s;', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, nspname, relname, role)
             FROM there, place, me WHERE $4 AND NOT pg_catalog.pg_has_role(relowner, 'USAGE')
@@ -34,13 +34,13 @@ internal static class DestinationAccess
     {
         var snapshot = spec.Kind == ReplicationKind.Snapshot;
         var schema = spec.Target.Schema!.Value;
-        string[] hidden = snapshot ? [SnapshotMethod.Table(spec.Target, 1).Name.Value, SnapshotMethod.Table(spec.Target, 2).Name.Value] : [];
+        string[] hidden = snapshot ? [SnapshotMethod.Table(spec.Target, 1).Name.Value, SnapshotMethod.Table(spec.Target, 2).Name.Value] : spec.KeepHistory ? [DeletedHistory.Table(spec.Target).Name.Value] : [];
         var places = await database.RunAsync("look for rights", (session, _) => session.RowsAsync(Places, row => row.GetString(1),
             PgParameter.Text(schema.Value), PgParameter.Text(spec.Target.Name.Value), PgParameter.Text(store.SideSchema.Value), PgParameter.Flag(snapshot),
             PgParameter.Flag(spec.HasChanges || spec.Kind == ReplicationKind.Updater), PgParameter.Texts(hidden)), cancellationToken).ConfigureAwait(false);
         var configuration = Configuration(store, spec).ToArray();
         var unread = await Privileges.MissingAsync(async: true, database.DataSource, configuration.Select(w => w.Schema).Distinct(), configuration, cancellationToken).ConfigureAwait(false);
-        var table = (Privileges[])[.. snapshot ? [] : (Privileges[])[new(schema, "", RightsOf(spec.Kind), [spec.Target.Name.Value])], .. spec.Sequences.Select(s => new Privileges(s.Schema!.Value, "", ["UPDATE"], [s.Name.Value]))];
+        var table = (Privileges[])[.. snapshot ? [] : (Privileges[])[new(schema, "", RightsOf(spec.Kind), [spec.Target.Name.Value])], .. spec.KeepHistory ? (Privileges[])[new(schema, "", ["SELECT", "INSERT"], hidden)] : [], .. spec.Sequences.Select(s => new Privileges(s.Schema!.Value, "", ["UPDATE"], [s.Name.Value]))];
         var unwritten = await Privileges.MissingAsync(async: true, database.DataSource, [schema], table, cancellationToken).ConfigureAwait(false);
         var grants = from right in unread.Concat(unwritten)
                      group right by (right.Kind, right.Object, right.Role) into one

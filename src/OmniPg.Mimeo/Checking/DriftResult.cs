@@ -31,7 +31,7 @@ public sealed record ColumnDrift(string Column, ColumnDriftKind Kind, string? So
 /// <param name="Destination">The table.</param>
 /// <param name="From">Name of its source.</param>
 /// <param name="Source">The table there.</param>
-/// <param name="Columns">Each column that does not fit, in the source's order; empty for none.</param>
+/// <param name="Columns">Each column that does not fit, in the source's order, behind them those of the table that keeps older images of deleted rows; empty for none.</param>
 /// <param name="SourceStatements">
 /// What to run at the source, in this order and behind what has to be run here: columns that a queue lacks, has with another type or has no more use for, and the function that fills them.
 /// A column that is taken away from the queue of a logdel takes the values of deleted rows with it that still wait there: refresh the table first.
@@ -58,20 +58,20 @@ public sealed record DriftResult(QualifiedName Destination, string From, Qualifi
         var here = await RelationInfo.FindAsync(session, spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(spec.Target);
         var copied = there.Columns.Where(c => spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)).ToArray();
         var found = new List<ColumnDrift>();
-        foreach (var column in copied)
+        foreach (var (column, table) in copied.Select(c => (c, here)).Concat(await HistoryAsync().ConfigureAwait(false) is { } history ? copied.Select(c => (c, history)) : []))
         {
-            var kept = here.Columns.FirstOrDefault(c => c.Name == column.Name);
+            var kept = table.Columns.FirstOrDefault(c => c.Name == column.Name);
             if (kept is null && spec.Drift == DriftPolicy.Ignore && !MissingColumns.IsNamed(spec, column))
                 continue;
             // A queue has such a column for itself, and no statement makes room for another one.
             if (spec.Kind == ReplicationKind.Logdel && SourceQueue.IsOwn(spec, column.Name))
                 found.Add(new ColumnDrift(column.Name.Value, kept is null ? ColumnDriftKind.MissingHere : ColumnDriftKind.OtherType, column.Type, kept?.Type, null));
             else if (kept is null)
-                Add(column, ColumnDriftKind.MissingHere, null, $"ADD COLUMN {column.Name.Quoted} {column.Type}");
+                Add(table, column, ColumnDriftKind.MissingHere, null, $"ADD COLUMN {column.Name.Quoted} {column.Type}");
             else if (kept.IsGenerated)
-                Add(column, ColumnDriftKind.GeneratedHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} DROP EXPRESSION");
+                Add(table, column, ColumnDriftKind.GeneratedHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} DROP EXPRESSION");
             else if (kept.BaseType != column.BaseType || ColumnInfo.IsNarrower(kept.Type, column.Type))
-                Add(column, kept.BaseType != column.BaseType ? ColumnDriftKind.OtherType : ColumnDriftKind.NarrowerHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} TYPE {column.Type} USING {column.Name.Quoted}::{column.Type}");
+                Add(table, column, kept.BaseType != column.BaseType ? ColumnDriftKind.OtherType : ColumnDriftKind.NarrowerHere, kept.Type, $"ALTER COLUMN {column.Name.Quoted} TYPE {column.Type} USING {column.Name.Quoted}::{column.Type}");
         }
         var named = spec.Columns.Concat(spec.Key).Concat(spec.Cursor is { } cursor ? [cursor.Column] : []).Distinct(StringComparer.Ordinal);
         found.AddRange(named.Where(name => there.Columns.All(c => c.Name.Value != name))
@@ -84,7 +84,10 @@ public sealed record DriftResult(QualifiedName Destination, string From, Qualifi
         }
         return new DriftResult(spec.Target, spec.From, spec.Source, found, [.. queued.Select(s => s + ";")]);
 
-        void Add(ColumnInfo column, ColumnDriftKind kind, string? type, string change) => found.Add(new ColumnDrift(
-            column.Name.Value, kind, column.Type, type, spec.Kind == ReplicationKind.Snapshot ? null : $"ALTER TABLE {spec.Target.Quoted} {change};"));
+        async Task<RelationInfo?> HistoryAsync() => !spec.KeepHistory ? null
+            : await RelationInfo.FindAsync(session, DeletedHistory.Table(spec.Target)).ConfigureAwait(false) ?? throw new DestinationMissingException(DeletedHistory.Table(spec.Target));
+
+        void Add(RelationInfo table, ColumnInfo column, ColumnDriftKind kind, string? type, string change) => found.Add(new ColumnDrift(
+            column.Name.Value, kind, column.Type, type, spec.Kind == ReplicationKind.Snapshot ? null : $"ALTER TABLE {table.Name.Quoted} {change};"));
     }
 }

@@ -60,6 +60,12 @@ public sealed record ReplicationSpec
     /// <summary>Whether rows that are deleted at the source, or leave the condition, stay as they were. Default false. Dml and logical, whose TRUNCATE is not followed then either.</summary>
     public bool IgnoreDeletes { get; init; }
 
+    /// <summary>
+    /// Whether the image of a deleted row that has to make room in the table, for a live row of its key or for a newer image, moves to table <c>&lt;destination&gt;_deleted</c>, which the set-up makes, rather
+    /// than being lost. Default false. Logdel only, with a name of at most 55 bytes, and not in tables of the extension.
+    /// </summary>
+    public bool KeepHistory { get; init; }
+
     /// <summary>Column that only grows. Inserter and updater need it; the others have none.</summary>
     public CursorColumn? Cursor { get; init; }
 

@@ -34,6 +34,7 @@ internal sealed class SpecText
             Condition = text.Take("Condition") switch { "" => throw new FormatException("'Condition' is empty; without it all rows are meant."), var condition => condition },
             Expressions = text.Texts("Expressions"),
             IgnoreDeletes = text.Take("IgnoreDeletes", bool.Parse) ?? false,
+            KeepHistory = text.Take("KeepHistory", bool.Parse) ?? false,
             Cursor = text.Cursor(),
             Key = text.List("Key"),
             Period = text.Take("Period", t => PgInterval.Parse(t)),

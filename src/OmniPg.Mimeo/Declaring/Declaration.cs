@@ -46,6 +46,7 @@ internal static class Declaration
     [
         (nameof(ReplicationSpec.Period), s => s.Period?.ToString()), (nameof(ReplicationSpec.BatchLimit), s => s.BatchLimit?.ToString(CultureInfo.InvariantCulture)), (nameof(ReplicationSpec.Audit), s => s.Audit.ToString()),
         (nameof(CursorColumn.Mode), s => s.Cursor?.Mode.ToString()), (nameof(ReplicationSpec.Drift), s => s.Drift.ToString()), (nameof(ReplicationSpec.IgnoreDeletes), s => s.IgnoreDeletes.ToString()),
+        (nameof(ReplicationSpec.KeepHistory), s => s.KeepHistory.ToString()),
         (nameof(ReplicationSpec.SkipUnchanged), s => s.Kind == ReplicationKind.Snapshot ? s.SkipUnchanged.ToString() : null), (nameof(ReplicationSpec.PostScript), s => Text(s.PostScript)),
         (nameof(ReplicationSpec.TruncateCascade), s => s.TruncateCascade.ToString()), (nameof(ReplicationSpec.Sequences), s => Text(s.Sequences.Select(q => q.ToString()).Order(StringComparer.Ordinal))),
         .. SpecTable.ReadsAll(managed) ? Rows : [],

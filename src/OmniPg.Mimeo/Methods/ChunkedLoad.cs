@@ -44,6 +44,21 @@ internal sealed class ChunkedLoad
         return isHeap && bytes > run.Options.SplitLargerThanBytes && pages > 1 ? new ChunkedLoad(run, database, pages.Value) : null;
     }
 
+    /// <summary>Streams that read at once.</summary>
+    public int Streams => Math.Min(_run.Options.MaxParallelChunks, _chunks.Count);
+
+    /// <summary>The query of each chunk.</summary>
+    /// <param name="bounds">Predicate on the copied columns; null for none.</param>
+    public IEnumerable<string> Queries(string? bounds) => _chunks.Select(chunk => Query(chunk, bounds));
+
+    /// <summary>Statements that make the table beside the destination.</summary>
+    /// <param name="owner">Comment by which it is known again.</param>
+    public IReadOnlyList<string> Begin(string owner) => [_run.TableDefinition(Side(_run.Spec.Target)), $"COMMENT ON TABLE {Side(_run.Spec.Target).Quoted} IS {PgLiteral.Quote(owner)}"];
+
+    /// <summary>Statements that give it its name.</summary>
+    public static IReadOnlyList<string> End(QualifiedName target, QualifiedName table) =>
+        [$"COMMENT ON TABLE {Side(target).Quoted} IS NULL", $"ALTER TABLE {Side(target).Quoted} RENAME TO {table.Name.Quoted}"];
+
     /// <summary>The table beside the destination.</summary>
     public static QualifiedName Side(QualifiedName target) => new(target.Schema, SourceIndexes.Cut(target.Name.Value, "_omnipg_load"));
 
@@ -71,8 +86,9 @@ internal sealed class ChunkedLoad
         await ElsewhereAsync(async session =>
         {
             await DropAsync(session, _run.Spec.Target, owner).ConfigureAwait(false);
-            await session.ExecuteAsync(_run.TableDefinition(side)).ConfigureAwait(false);
-            return await session.ExecuteAsync($"COMMENT ON TABLE {side.Quoted} IS {PgLiteral.Quote(owner)}").ConfigureAwait(false);
+            foreach (var statement in Begin(owner))
+                await session.ExecuteAsync(statement).ConfigureAwait(false);
+            return side;
         }, _run.Destination.CancellationToken).ConfigureAwait(false);
         await FillAsync(side, null, bounds).ConfigureAwait(false);
         return side;
@@ -100,7 +116,7 @@ internal sealed class ChunkedLoad
     private async Task FillAsync(QualifiedName table, uint? file, string? bounds)
     {
         var snapshot = (string)(await _run.Source.AskAsync(_run.Spec.Source, source => source.ScalarAsync("SELECT pg_catalog.pg_export_snapshot()")).ConfigureAwait(false))!;
-        var streams = Math.Min(_run.Options.MaxParallelChunks, _chunks.Count);
+        var streams = Streams;
         using var failed = CancellationTokenSource.CreateLinkedTokenSource(_run.Destination.CancellationToken);
         var progress = _run.Progress is null ? null : new Total(_run.Progress, streams, _chunks.Count);
         var running = new List<Task>();
@@ -151,8 +167,7 @@ internal sealed class ChunkedLoad
                 await RequireFileAsync(session, table, file).ConfigureAwait(false);
             for (int chunk; (chunk = Interlocked.Increment(ref _next) - 1) < _chunks.Count;)
             {
-                await _run.CopyAsync(source.Session, session, _run.Query(bounds is null ? _chunks[chunk] : $"{_chunks[chunk]} AND {bounds}", ctid: _ctid), table, freeze: false, columns: null, progress?.Of(chunk))
-                    .ConfigureAwait(false);
+                await _run.CopyAsync(source.Session, session, Query(_chunks[chunk], bounds), table, freeze: false, columns: null, progress?.Of(chunk)).ConfigureAwait(false);
             }
             return 0L;
         }, cancellationToken).ConfigureAwait(false);
@@ -165,6 +180,8 @@ internal sealed class ChunkedLoad
         if (await SnapshotMethod.FileAsync(session, table).ConfigureAwait(false) != file)
             throw new MimeoLockException(table, "fill it, for another refresh fills it now", null);
     }
+
+    private string Query(string chunk, string? bounds) => _run.Query(bounds is null ? chunk : $"{chunk} AND {bounds}", ctid: _ctid);
 
     private string Range(long from, long? to) => string.Create(CultureInfo.InvariantCulture, $"{_ctid} >= '({from},0)'::tid")
         + (to is { } end ? string.Create(CultureInfo.InvariantCulture, $" AND {_ctid} < '({end},0)'::tid") : "");

@@ -78,10 +78,12 @@ internal static class KeyedRows
         var (way, isOneByOne) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
         // By the key alone it is joined, and rows that go are few or many.
         var analyze = $"ANALYZE pg_temp.omnipg_stage ({string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Concat(flag is null ? [] : [flag]))})";
-        var rows = await stage(written, isOneByOne ? [analyze, .. UpsertStatements(run, table, written, flag), "TRUNCATE pg_temp.omnipg_stage"] : null).ConfigureAwait(false);
+        string[] ahead = await DeletedHistory.OfAsync(run, table).ConfigureAwait(false) is { } history ? [analyze, history.KeepDisplaced()] : [analyze];
+        var rows = await stage(written, isOneByOne ? [.. ahead, .. UpsertStatements(run, table, written, flag), "TRUNCATE pg_temp.omnipg_stage"] : null).ConfigureAwait(false);
         if (rows > 0)
         {
-            await session.ExecuteAsync(analyze).ConfigureAwait(false);
+            foreach (var sql in ahead)
+                await session.ExecuteAsync(sql).ConfigureAwait(false);
             await ApplyAsync(run, table, way, written, flag).ConfigureAwait(false);
         }
         await session.ExecuteAsync("DROP TABLE pg_temp.omnipg_stage").ConfigureAwait(false);

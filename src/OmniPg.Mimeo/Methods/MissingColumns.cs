@@ -24,8 +24,15 @@ internal static class MissingColumns
         if (spec.Drift != DriftPolicy.AddColumns || await RelationInfo.FindAsync(run.Destination, spec.Target).ConfigureAwait(false) is not { } table)
             return;
         var missing = run.Columns.Where(c => table.Columns.All(t => t.Name != c.Name)).ToArray();
-        if (missing.Length == 0)
-            return;
+        if (missing.Length > 0)
+            await AddAsync(run, missing, all).ConfigureAwait(false);
+        if (spec.KeepHistory)
+            await DeletedHistory.AddColumnsAsync(run).ConfigureAwait(false);
+    }
+
+    private static async Task AddAsync(TableRun run, IReadOnlyList<ColumnInfo> missing, bool all)
+    {
+        var spec = run.Spec;
         try
         {
             await run.Destination.ExecuteAsync($"ALTER TABLE {spec.Target.Quoted} {string.Join(", ", missing.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Type}"))}").ConfigureAwait(false);

@@ -62,7 +62,12 @@ internal sealed class QueueMethod(TableRun run)
         var session = run.Destination.Unlimited;
         if (_logdel)
         {
-            // Of what was written while a column of the key was away nobody knows the rows (QueueFunction).
+            // Of what was written while a column of the key was away nobody knows the rows (QueueFunction); their images alone can be kept.
+            if (await DeletedHistory.OfAsync(run, table).ConfigureAwait(false) is { } history)
+            {
+                await history.CollectAsync($"SELECT {string.Join(", ", run.Written.Select(c => c.Quoted))} FROM {_queue} WHERE {TableRun.Deleted.Quoted} IS NOT NULL AND num_nulls({_key}) > 0").ConfigureAwait(false);
+                await history.KeepCollectedAsync().ConfigureAwait(false);
+            }
             await AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue} WHERE num_nulls({_key}) > 0")).ConfigureAwait(false);
             // Deleted rows stand nowhere else any more.
             await TakeAsync(table, null).ConfigureAwait(false);
@@ -84,6 +89,7 @@ internal sealed class QueueMethod(TableRun run)
     private async Task<long> TakeAsync(RelationInfo table, int? limit)
     {
         var collations = await CollationsAsync(run).ConfigureAwait(false);
+        var history = await DeletedHistory.OfAsync(run, table).ConfigureAwait(false);
         // Up to the key of the last entry that fits; others of the same key come along.
         var bound = limit is { } most ? string.Create(CultureInfo.InvariantCulture, $" WHERE ({_key}) <= (SELECT {_key} FROM {_queue} ORDER BY {_key} OFFSET {most - 1L} LIMIT 1)") : "";
         var (flag, deleted) = (KeyedRows.FlagBeside(run.Columns), TableRun.Deleted.Quoted);
@@ -94,12 +100,15 @@ internal sealed class QueueMethod(TableRun run)
         (string Key, string Former)[] key = [.. run.Spec.Key.Select((k, n) => (PgIdentifier.Create(k).Quoted, KeyedRows.Beside(run.Columns, string.Create(CultureInfo.InvariantCulture, $"omnipg_former_{n}"))))];
         var entries = $"SELECT * FROM (SELECT *, {string.Join(", ", key.Select(k => $"lag({k.Key}) OVER w AS {k.Former}"))} FROM {_queue}{bound} WINDOW w AS (ORDER BY {_key}{(_logdel ? $", {deleted} DESC NULLS LAST" : "")})) q"
             + $" WHERE {string.Join(" OR ", key.Select(k => $"{k.Former} IS DISTINCT FROM {k.Key}"))}";
+        var same = string.Join(" AND ", run.Spec.Key.Select(k => (Quoted: PgIdentifier.Create(k).Quoted, Collate: collations.GetValueOrDefault(k, ""))).Select(k => $"s.{k.Quoted} = e.{k.Quoted}{k.Collate}"));
         var query =
             $"""
             SELECT s.{flag} IS NOT NULL{(_logdel ? $" OR e.{deleted} IS NOT NULL" : "")}, {string.Join(", ", columns)}{(_logdel ? $", CASE WHEN s.{flag} IS NULL THEN e.{deleted} END" : "")}
             FROM ({entries}) e LEFT JOIN (SELECT true AS {flag}, * FROM ({run.Query()}) r) s
-                ON {string.Join(" AND ", run.Spec.Key.Select(k => (Quoted: PgIdentifier.Create(k).Quoted, Collate: collations.GetValueOrDefault(k, ""))).Select(k => $"s.{k.Quoted} = e.{k.Quoted}{k.Collate}"))}
+                ON {same}
             """;
+        if (history is not null)
+            await history.CollectAsync(OlderImages(bound, same)).ConfigureAwait(false);
         var taking = Task.FromResult(0);
         long applied;
         try
@@ -119,7 +128,17 @@ internal sealed class QueueMethod(TableRun run)
             await ((Task)taking).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         await taking.ConfigureAwait(false);
+        if (history is not null)
+            await history.KeepCollectedAsync().ConfigureAwait(false);
         return applied;
+    }
+
+    // Of each key all images but the newest one, and that one, too, where the key is a live row's again.
+    private string OlderImages(string bound, string same)
+    {
+        var (place, deleted) = (KeyedRows.Beside(run.Columns, "omnipg_place"), TableRun.Deleted.Quoted);
+        return $"SELECT {string.Join(", ", run.Written.Select(c => "e." + c.Quoted))} FROM (SELECT *, row_number() OVER (PARTITION BY {_key} ORDER BY {deleted} DESC NULLS LAST) AS {place} FROM {_queue}{bound}) e"
+            + $" WHERE e.{deleted} IS NOT NULL AND (e.{place} > 1 OR EXISTS (SELECT FROM ({run.Query()}) s WHERE {same}))";
     }
 
     private async Task<RelationInfo> RequireQueueAsync()

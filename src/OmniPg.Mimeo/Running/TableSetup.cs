@@ -24,8 +24,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 SpecTable.RequireKept(store, spec);
                 await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
-                if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
-                    throw new ReplicationConflictException($"Destination '{spec.Target}' is managed already.", "Drop it from the configuration first.");
+                await RequireUnmanagedAsync(session, store, spec).ConfigureAwait(false);
                 var (sourceId, source) = await SourceRegistry.OpenAsync(session, store, pools, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
                 var wanted = spec.HasQueue ? await MakeQueueAsync(session, store, source).ConfigureAwait(false)
@@ -37,6 +36,25 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         {
             await CleanUpAsync(error).ConfigureAwait(false);
             throw;
+        }
+    }
+
+    /// <summary>Refuses a destination that is managed.</summary>
+    /// <exception cref="ReplicationConflictException">It is.</exception>
+    public static async Task RequireUnmanagedAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
+    {
+        if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
+            throw new ReplicationConflictException($"Destination '{spec.Target}' is managed already.", "Drop it from the configuration first.");
+    }
+
+    /// <summary>Refuses a snapshot in whose way something stands.</summary>
+    /// <exception cref="DestinationExistsException">Something does.</exception>
+    public static async Task RequireFreeAsync(PgSession session, QualifiedName view)
+    {
+        foreach (var name in (QualifiedName[])[view, SnapshotMethod.Table(view, 1), SnapshotMethod.Table(view, 2)])
+        {
+            if (await RelationInfo.FindAsync(session, name).ConfigureAwait(false) is not null)
+                throw new DestinationExistsException(name);
         }
     }
 
@@ -81,11 +99,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         IReadOnlyList<ColumnInfo> key = [];
         if (wanted.Kind == ReplicationKind.Snapshot)
         {
-            foreach (var name in (QualifiedName[])[wanted.Target, SnapshotMethod.Table(wanted.Target, 1), SnapshotMethod.Table(wanted.Target, 2)])
-            {
-                if (await RelationInfo.FindAsync(session, name).ConfigureAwait(false) is not null)
-                    throw new DestinationExistsException(name);
-            }
+            await RequireFreeAsync(session, wanted.Target).ConfigureAwait(false);
             await SnapshotMethod.CreateAsync(run, (table, prefix, filled) => FillAsync(run, indexes, [], table, prefix, filled && options.PullData)).ConfigureAwait(false);
         }
         else
@@ -102,8 +116,14 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 await FillAsync(run, indexes, key, wanted.Target, "", options.PullData).ConfigureAwait(false);
             }
         }
+        var hasMadeHistory = wanted.KeepHistory && await DeletedHistory.MakeAsync(session, wanted.Target, key.Select(k => k.Name.Value)).ConfigureAwait(false);
+        if (wanted.KeepHistory && !hasMadeHistory)
+            _warnings.Add($"'{DeletedHistory.Table(wanted.Target)}' was there and keeps its rows.");
         if (options.Owner is { } owner && existing is null)
-            await TableOwner.GiveAsync(session, wanted, owner).ConfigureAwait(false);
+        {
+            foreach (var statement in TableOwner.Statements(wanted, owner, hasMadeHistory))
+                await session.ExecuteAsync(statement).ConfigureAwait(false);
+        }
         var pulled = options.PullData && existing is null;
         await SpecTable.InsertAsync(session, store, wanted, sourceId, [.. key.Select(k => (k.Name.Value, k.Type))]).ConfigureAwait(false);
         await database.RequireUnmovedAsync(session, store).ConfigureAwait(false);
@@ -128,8 +148,8 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         {
             var side = await load.RunAsync(bounds, await OwnerAsync(session, run.Store).ConfigureAwait(false)).ConfigureAwait(false);
             await indexes.BuildAsync(side, options.Indexes, prefix, key, load).ConfigureAwait(false);
-            await session.ExecuteAsync($"COMMENT ON TABLE {side.Quoted} IS NULL").ConfigureAwait(false);
-            await session.ExecuteAsync($"ALTER TABLE {side.Quoted} RENAME TO {table.Name.Quoted}").ConfigureAwait(false);
+            foreach (var statement in ChunkedLoad.End(run.Spec.Target, table))
+                await session.ExecuteAsync(statement).ConfigureAwait(false);
         }
         else
         {
@@ -189,7 +209,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         TableRun.BeginAsync(wanted, store, session, source, settings, database.DataSource, progress, _warnings);
 
     /// <summary>Gives what a set-up makes to another role.</summary>
-    private static class TableOwner
+    public static class TableOwner
     {
         // $1 the role, $2 the schema. Since 16 a member may be one that must not take the role on.
         private const string Missing =
@@ -214,14 +234,13 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 throw new MimeoPermissionException(server, $"give '{table}' to role '{owner}'", string.Join(' ', missing), null);
         }
 
-        /// <summary>Gives it.</summary>
-        public static async Task GiveAsync(PgSession session, ReplicationSpec spec, string owner)
+        /// <summary>Statements that give it.</summary>
+        public static IEnumerable<string> Statements(ReplicationSpec spec, string owner, bool withHistory)
         {
             var snapshot = spec.Kind == ReplicationKind.Snapshot;
-            foreach (var table in snapshot ? (QualifiedName[])[SnapshotMethod.Table(spec.Target, 1), SnapshotMethod.Table(spec.Target, 2)] : [spec.Target])
-                await session.ExecuteAsync($"ALTER TABLE {table.Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}").ConfigureAwait(false);
-            if (snapshot)
-                await session.ExecuteAsync($"ALTER VIEW {spec.Target.Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}").ConfigureAwait(false);
+            QualifiedName[] tables = snapshot ? [SnapshotMethod.Table(spec.Target, 1), SnapshotMethod.Table(spec.Target, 2)] : withHistory ? [spec.Target, DeletedHistory.Table(spec.Target)] : [spec.Target];
+            return tables.Select(table => $"ALTER TABLE {table.Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}")
+                .Concat(snapshot ? [$"ALTER VIEW {spec.Target.Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}"] : []);
         }
     }
 }

@@ -121,7 +121,7 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
 /// <param name="Side">What was found there.</param>
 internal sealed record MimeoStore(PgIdentifier Schema, bool IsExtension, PgIdentifier SideSchema, SchemaFind Side)
 {
-    public const int Version = 5;
+    public const int Version = 6;
 
     /// <summary>A table of the configuration, quoted.</summary>
     public string Of(string table) => $"{Schema.Quoted}.{table}";

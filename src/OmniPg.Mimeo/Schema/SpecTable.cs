@@ -54,7 +54,7 @@ internal static class SpecTable
     private static Task<IReadOnlyList<ReplicationSpec>> ReadAsync(PgSession session, MimeoStore store, QualifiedName? destination, IEnumerable<string> types) => session.RowsAsync(
         $"""
         SELECT c.type, c.dest_table, c.source_table, coalesce(n.name, c.dblink::text), c.filter, c.condition, c.period, c.batch_limit, c.last_run, c.control, c.time_boundary,
-            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name, c.jobmon, o.drift, o.boundary_mode, o.expressions, o.ignore_deletes
+            c.serial_boundary, c.last_value, c.pk_name, c.check_stats, c.post_script, c.truncate_cascade, c.sequences, c.slot_name, c.jobmon, o.drift, o.boundary_mode, o.expressions, o.ignore_deletes, o.keep_history
         FROM ({string.Join("\nUNION ALL ", types.Select(type => Select(type, store)))}) c LEFT JOIN {store.Beside("source_name")} n ON n.data_source_id = c.dblink
             LEFT JOIN {store.Beside("table_option")} o USING (dest_table)
         WHERE $1 IS NULL OR c.dest_table = $1 ORDER BY c.dest_table
@@ -128,22 +128,24 @@ internal static class SpecTable
     private static Task<int> StoreOptionsAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
     {
         var (name, mode) = (PgParameter.Text(Text(spec.Target)), spec.Cursor?.Mode ?? BoundaryMode.Fixed);
-        return spec.Drift == DriftPolicy.Fail && mode == BoundaryMode.Fixed && spec.Expressions.Count == 0 && !spec.IgnoreDeletes
+        return spec.Drift == DriftPolicy.Fail && mode == BoundaryMode.Fixed && spec.Expressions.Count == 0 && !spec.IgnoreDeletes && !spec.KeepHistory
             ? session.ExecuteAsync($"DELETE FROM {store.Beside("table_option")} WHERE dest_table = $1", name)
             : session.ExecuteAsync(
                 $"""
-                INSERT INTO {store.Beside("table_option")} (dest_table, drift, boundary_mode, expressions, ignore_deletes) VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT (dest_table) DO UPDATE SET drift = excluded.drift, boundary_mode = excluded.boundary_mode, expressions = excluded.expressions, ignore_deletes = excluded.ignore_deletes
+                INSERT INTO {store.Beside("table_option")} (dest_table, drift, boundary_mode, expressions, ignore_deletes, keep_history) VALUES ($1, $2, $3, $4, $5, $6)
+                ON CONFLICT (dest_table) DO UPDATE SET drift = excluded.drift, boundary_mode = excluded.boundary_mode, expressions = excluded.expressions, ignore_deletes = excluded.ignore_deletes, keep_history = excluded.keep_history
                 """,
-                name, PgParameter.Text(spec.Drift.ToString()), PgParameter.Text(mode.ToString()), PgParameter.Texts(spec.Expressions.SelectMany(e => (string[])[e.Key, e.Value])), PgParameter.Flag(spec.IgnoreDeletes));
+                name, PgParameter.Text(spec.Drift.ToString()), PgParameter.Text(mode.ToString()), PgParameter.Texts(spec.Expressions.SelectMany(e => (string[])[e.Key, e.Value])), PgParameter.Flag(spec.IgnoreDeletes), PgParameter.Flag(spec.KeepHistory));
     }
 
     /// <summary>Refuses what the extension, which may refresh the same table, knows nothing of.</summary>
-    /// <exception cref="ReplicationConflictException">Expressions, or deletes that are left alone, in tables of the extension.</exception>
+    /// <exception cref="ReplicationConflictException">Expressions, deletes that are left alone, or a history of deleted rows, in tables of the extension.</exception>
     public static void RequireKept(MimeoStore store, ReplicationSpec spec)
     {
         if (store.IsExtension && (spec.Expressions.Count > 0 || spec.IgnoreDeletes))
             throw new ReplicationConflictException($"Destination '{spec.Target}' would stand in tables of the extension, whose own refresh copies the columns as they are and deletes rows.", "Keep it in the package's own tables, or leave expressions and ignored deletes out.");
+        if (store.IsExtension && spec.KeepHistory)
+            throw new ReplicationConflictException($"Destination '{spec.Target}' would stand in tables of the extension, whose own refresh loses older images of deleted rows.", "Keep it in the package's own tables, or leave the history out.");
     }
 
     /// <summary>Whether each refresh reads all rows, so that other ones may be wanted from one refresh to the next.</summary>
@@ -243,6 +245,7 @@ internal static class SpecTable
             Audit = row.GetBoolean(19),
             Expressions = Texts(row, 22).Chunk(2).ToDictionary(e => e[0], e => e[1], StringComparer.Ordinal),
             IgnoreDeletes = row.IsTrue(23),
+            KeepHistory = row.IsTrue(24),
             Drift = row.Text(20) is { } drift ? Enum.Parse<DriftPolicy>(drift) : DriftPolicy.Fail,
         };
     }

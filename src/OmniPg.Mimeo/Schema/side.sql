@@ -11,6 +11,8 @@ CREATE TABLE IF NOT EXISTS @side@.table_option (
     boundary_mode text NOT NULL);
 -- Since version 5: names of columns with their expressions in turn, and whether deletes are left alone.
 ALTER TABLE @side@.table_option ADD COLUMN IF NOT EXISTS expressions text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS ignore_deletes boolean NOT NULL DEFAULT false;
+-- Since version 6: whether older images of deleted rows are kept.
+ALTER TABLE @side@.table_option ADD COLUMN IF NOT EXISTS keep_history boolean NOT NULL DEFAULT false;
 -- Who may work with the state of tables may work with their options as well: the table came with version 4.
 DO $grants$
 DECLARE
@@ -44,4 +46,4 @@ CREATE TABLE IF NOT EXISTS @side@.refresh_config_logical (
     snapshot text,
     snapshot_lsn pg_lsn);
 DELETE FROM @side@.schema_version;
-INSERT INTO @side@.schema_version VALUES (5, '@schema.name.literal@');
+INSERT INTO @side@.schema_version VALUES (6, '@schema.name.literal@');

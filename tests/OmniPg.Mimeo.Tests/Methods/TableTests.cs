@@ -81,13 +81,14 @@ public sealed class TableTests(PgClusterFixture fixture)
             await database.ExecuteAsync($"CREATE SCHEMA IF NOT EXISTS {table.Schema!.Value.Quoted}", TestContext.Current.CancellationToken);
         await mimeo.Databases.AtSourceAsync($"CREATE TABLE {table.Quoted} (\"COL-3\" int PRIMARY KEY, \"group\" text, \"it's \"\"q\"\"\" text); INSERT INTO {table.Quoted} SELECT i, 'x', 'y' FROM generate_series(1, 10) i");
 
-        foreach (var kind in (ReplicationKind[])[ReplicationKind.Table, ReplicationKind.Snapshot, ReplicationKind.Updater, ReplicationKind.Dml, ReplicationKind.Logdel])
+        foreach (var kind in Enum.GetValues<ReplicationKind>())
         {
-            await mimeo.CreateAsync(kind, name, s => s with { Cursor = kind == ReplicationKind.Updater ? CursorColumn.Serial("COL-3", 0) : null });
+            var growing = kind is ReplicationKind.Inserter or ReplicationKind.Updater;
+            await mimeo.CreateAsync(kind, name, s => s with { Cursor = growing ? CursorColumn.Serial("COL-3", 0) : null, KeepHistory = kind == ReplicationKind.Logdel });
             await mimeo.Databases.AtSourceAsync($"UPDATE {table.Quoted} SET \"group\" = '{kind}' WHERE \"COL-3\" = 10");
             await mimeo.RefreshAsync(name, new RefreshOptions { SkipUnchanged = false });
             await mimeo.Databases.ShouldBeEqualAsync(
-                $"SELECT * FROM {table.Quoted} WHERE \"COL-3\" < {(kind == ReplicationKind.Updater ? 10 : 11)}", $"SELECT \"COL-3\", \"group\", \"it's \"\"q\"\"\" FROM {table.Quoted}");
+                $"SELECT * FROM {table.Quoted} WHERE \"COL-3\" < {(growing ? 10 : 11)}", $"SELECT \"COL-3\", \"group\", \"it's \"\"q\"\"\" FROM {table.Quoted}");
             await mimeo.DropAsync(name, keepTable: false);
         }
     }
