@@ -225,6 +225,18 @@ public interface IMimeo
     /// <exception cref="SourceConnectionException">The source cannot be reached.</exception>
     Task<TableStatusResult> StatusAsync(QualifiedName destination, CancellationToken cancellationToken = default);
 
+    /// <summary>How large the sources of snapshots are, which each refresh reads as a whole. Stands for <c>snapshot_monitor()</c>. Changes nothing.</summary>
+    /// <param name="options">Which of them, and how; null for the estimates of all.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <returns>One entry for each snapshot that meets a limit, by name; all where there is no limit.</returns>
+    /// <exception cref="ArgumentException">The table is no snapshot.</exception>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
+    /// <exception cref="NotManagedException">The table is not managed here.</exception>
+    /// <exception cref="SourceConnectionException">A source cannot be reached.</exception>
+    /// <exception cref="SourceTableNotFoundException">A source has no such table any more.</exception>
+    /// <exception cref="MimeoPermissionException">Rows are to be counted that the role may not read.</exception>
+    Task<IReadOnlyList<SnapshotSize>> SnapshotMonitorAsync(SnapshotMonitorOptions? options = null, CancellationToken cancellationToken = default);
+
     /// <summary>Compares the columns of a table with those of its source, and says what mends them. Stands for <c>check_source_columns()</c>. Changes nothing.</summary>
     /// <param name="destination">The table, with its schema.</param>
     /// <param name="cancellationToken">Cancels it.</param>

@@ -258,6 +258,13 @@ public sealed class MimeoClient : IMimeo
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<SnapshotSize>> SnapshotMonitorAsync(SnapshotMonitorOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options = OptionsCheck.Require(options ?? new SnapshotMonitorOptions());
+        return RunAsync("measure the snapshots", (session, store) => SnapshotSize.ReadAsync(session, store, _options, _pools, options), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<SourceOrphan>> FindOrphansAsync(string source, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(source);

@@ -50,6 +50,7 @@ internal static class MimeoCommands
             (session, cancellation) => MimeoCheck.RunAsync(session, [.. session.Get(Tables).Select(NameOf)], cancellation), Tables));
         command.Subcommands.Add(CliCommand.Create(host, "drift", "Columns that do not fit those of the source any more, with the statements that mend them; exit code 1 where there are any", "omnipg mimeo drift dw.orders",
             (session, cancellation) => MimeoDrift.RunAsync(session, [.. session.Get(Tables).Select(NameOf)], cancellation), Tables));
+        command.Subcommands.Add(MimeoSnapshots.Create(host));
         command.Subcommands.Add(CliCommand.Create(host, "unreplicated", "Tables of a source from which nothing here comes", "omnipg mimeo unreplicated erp", UnreplicatedAsync, Name, Views));
         command.Subcommands.Add(CliCommand.Create(host, "orphans", "Queues and slots of a source that no table here is fed by, with the statements that take them away; exit code 1 where this database made one", "omnipg mimeo orphans erp", OrphansAsync, Name));
         command.Subcommands.Add(CliCommand.Create(host, "import", "Moves sources and tables out of the extension's tables into the package's own, so that it can be dropped", "omnipg mimeo import",
