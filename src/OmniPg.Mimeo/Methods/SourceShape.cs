@@ -50,7 +50,10 @@ internal static class SourceShape
             run.Warnings.Add($"Column '{column}' of source '{source}' was made anew since all rows were read, and rows that were not changed since have its former values here. Repull the table.");
         }
         if (!all && files && found is { Files: true })
-            run.Warnings.Add($"Source '{source}' was truncated or rewritten, or partitions came or went, since all of its rows were read: a queue is not told of such rows. Repull the table, unless they are to stay as they are.");
+        {
+            run.Warnings.Add($"Source '{source}' was truncated or rewritten, or partitions came or went, since all of its rows were read: a queue is not told of such rows. "
+                + $"{(run.Spec.Kind == ReplicationKind.Logdel ? "Repair the table, which keeps rows that are gone as deleted ones, then repull it" : "Repull the table")}, unless they are to stay as they are.");
+        }
         await SpecTable.StoreTokenAsync(run.Destination, run.Store, target, all || found is null ? now : found.Remembered, 0).ConfigureAwait(false);
     }
 
