@@ -72,6 +72,28 @@ public interface IMimeo
     /// <exception cref="MimeoPermissionException">The condition names a schema that the role may not use; the server's message says which.</exception>
     Task<AccessResult> CheckAccessAsync(ReplicationSpec spec, CancellationToken cancellationToken = default);
 
+    /// <summary>Says what <see cref="CreateAsync"/> would do: the statements for each server, how the rows are divided among streams, and the rights that are missing. Changes nothing.</summary>
+    /// <param name="spec">The table, which is not managed yet.</param>
+    /// <param name="options">As for the set-up.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    /// <remarks>
+    /// Made of the same statements as the set-up, for both databases as they are now: a queue gets the first free name, an index one that is free. Both are only read, under locks that hinder neither readers nor writers.
+    /// Which columns the condition of a logical table reads is known to its set-up alone, and so is whether a type, a function or an index of the source can be had here.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The specification contradicts itself.</exception>
+    /// <exception cref="MimeoStoreException">The package's tables are missing, or newer than this version knows.</exception>
+    /// <exception cref="ReplicationConflictException">The destination is managed already, or stands in tables of the extension, which cannot hold an option.</exception>
+    /// <exception cref="DestinationExistsException">Something is where a snapshot's view or tables have to be.</exception>
+    /// <exception cref="SourceTableNotFoundException">The source has no such table, or the role may not see it.</exception>
+    /// <exception cref="ColumnDriftException">Columns are unknown at the source, or do not fit those of the destination.</exception>
+    /// <exception cref="InvalidConditionException">The condition makes no query of the source.</exception>
+    /// <exception cref="NoReplicationKeyException">The method needs a key; the source has none, and none was given.</exception>
+    /// <exception cref="SourceKindException">The source of a dml or logdel is no table, or stands at a standby.</exception>
+    /// <exception cref="LogicalSourceException">The source of a logical table cannot be followed by its log.</exception>
+    /// <exception cref="QueueLimitException">The source feeds a hundred destinations by queues already.</exception>
+    /// <exception cref="MimeoPermissionException"><see cref="CreateOptions.Owner"/> is no role that the tables can be given to.</exception>
+    Task<ExplainResult> ExplainAsync(ReplicationSpec spec, CreateOptions? options = null, CancellationToken cancellationToken = default);
+
     /// <summary>Brings one table up to date. Stands for the <c>refresh_…</c> functions.</summary>
     /// <param name="destination">The table, with its schema.</param>
     /// <param name="options">What is different this time; null for nothing.</param>

@@ -91,6 +91,23 @@ public sealed class MimeoClient : IMimeo
     }
 
     /// <inheritdoc/>
+    public async Task<ExplainResult> ExplainAsync(ReplicationSpec spec, CreateOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        SpecCheck.Require(spec);
+        options = OptionsCheck.Require(options ?? new CreateOptions());
+        var access = await CheckAccessAsync(spec, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await new SetupPlan(_database, _options, _pools, spec, options).RunAsync(access, cancellationToken).ConfigureAwait(false);
+        }
+        // Who may not look at the source learns first what is missing.
+        catch (MimeoPermissionException) when (!access.IsComplete)
+        {
+            return new ExplainResult(access, null, 0, []);
+        }
+    }
+
+    /// <inheritdoc/>
     public async Task<RefreshResult> RefreshAsync(QualifiedName destination, RefreshOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         _ = SpecTable.Text(destination);
@@ -240,6 +257,13 @@ public sealed class MimeoClient : IMimeo
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<SnapshotSize>> SnapshotMonitorAsync(SnapshotMonitorOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options = OptionsCheck.Require(options ?? new SnapshotMonitorOptions());
+        return RunAsync("measure the snapshots", (session, store) => SnapshotSize.ReadAsync(session, store, _options, _pools, options), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<DriftResult> FindDriftAsync(QualifiedName destination, CancellationToken cancellationToken = default)
     {
         var name = SpecTable.Text(destination);
@@ -255,13 +279,6 @@ public sealed class MimeoClient : IMimeo
     {
         ArgumentException.ThrowIfNullOrEmpty(source);
         return RunAsync($"look for tables of '{source}'", (session, store) => SourceRegistry.UnreplicatedAsync(session, store, _pools, source, includeViews), cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public Task<IReadOnlyList<SnapshotSize>> SnapshotMonitorAsync(SnapshotMonitorOptions? options = null, CancellationToken cancellationToken = default)
-    {
-        options = OptionsCheck.Require(options ?? new SnapshotMonitorOptions());
-        return RunAsync("measure the snapshots", (session, store) => SnapshotSize.ReadAsync(session, store, _options, _pools, options), cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -28,6 +28,8 @@ internal static class MimeoCreateCommand
 
     private static readonly Option<bool> IgnoreDeletes = new("--ignore-deletes") { Description = "Rows that the source deletes stay here as they were; for dml and logical" };
 
+    private static readonly Option<bool> KeepHistory = new("--keep-history") { Description = "Older images of deleted rows stay in table DEST_deleted; for logdel" };
+
     private static readonly Option<string?> Key = new("--key") { Description = "Columns that tell rows apart, for updater, dml, logdel and logical. Default those of the primary key", HelpName = "a,b" };
 
     private static readonly Option<string?> Every = new("--every") { Description = "Time after which the table is due again", HelpName = "I" };
@@ -46,19 +48,25 @@ internal static class MimeoCreateCommand
 
     private static readonly Option<bool> Check = new("--check") { Description = "Set nothing up; print the statements that give the rights that are missing, and exit with 2 where there are any" };
 
+    private static readonly Option<bool> Explain = new("--explain") { Description = "Set nothing up; print the rights that are missing and what would be run on each server" };
+
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Sets one table up and pulls its first rows", "omnipg mimeo create updater public.orders --from erp --to dw.orders --by-time updated_at", RunAsync,
-        Kind, Source, From, To, ByTime, BySerial, Boundary, OldestTransaction, Columns, Map, Where, IgnoreDeletes, Key, Every, NoData, NoIndex, BatchLimit, Owner, Drift, Check);
+        Kind, Source, From, To, ByTime, BySerial, Boundary, OldestTransaction, Columns, Map, Where, IgnoreDeletes, KeepHistory, Key, Every, NoData, NoIndex, BatchLimit, Owner, Drift, Check, Explain);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         var mimeo = MimeoCommands.Open(session);
         var options = new CreateOptions { PullData = !session.Get(NoData), Indexes = session.Get(NoIndex) ? IndexCopy.None : IndexCopy.All, Owner = CliSession.NotEmpty(session.Get(Owner), Owner.Name) };
+        if (session.Get(Check) && session.Get(Explain))
+            throw new UsageException("--check and --explain contradict each other.");
         if (MimeoCommands.IsPattern(session.NotEmpty(Source)))
             return await RunManyAsync(session, mimeo, options, cancellationToken);
         var spec = Spec(session, MimeoCommands.NameOf(session.NotEmpty(Source)), session.Get(To) is { } to ? MimeoCommands.NameOf(to) : null);
         if (session.Get(Check))
             return MimeoCheck.Write(session, [await mimeo.CheckAccessAsync(spec, cancellationToken)], "No right is missing");
+        if (session.Get(Explain))
+            return MimeoExplain.Write(session, [await mimeo.ExplainAsync(spec, options, cancellationToken)]);
         var result = await MimeoProgress.RunAsync(session, progress => mimeo.CreateAsync(spec, options, progress, cancellationToken));
         foreach (var warning in result.Warnings)
             session.Error.WriteLine($"omnipg: {warning}");
@@ -83,13 +91,15 @@ internal static class MimeoCreateCommand
             .Select(table => Spec(session, table, schema is { } other ? new QualifiedName(other, table.Name) : null)).ToArray();
         if (specs.Length == 0)
             throw new UsageException($"No table of source '{from}' fits '{pattern}' from which nothing comes here.");
-        var (done, checks, worst) = (new List<CreateResult>(), new List<AccessResult>(), ExitCodes.Done);
+        var (done, checks, plans, worst) = (new List<CreateResult>(), new List<AccessResult>(), new List<ExplainResult>(), ExitCodes.Done);
         foreach (var spec in specs)
         {
             try
             {
                 if (session.Get(Check))
                     checks.Add(await mimeo.CheckAccessAsync(spec, cancellationToken));
+                else if (session.Get(Explain))
+                    plans.Add(await mimeo.ExplainAsync(spec, options, cancellationToken));
                 else
                     done.Add(await MimeoProgress.RunAsync(session, progress => mimeo.CreateAsync(spec, options, progress, cancellationToken)));
             }
@@ -101,6 +111,8 @@ internal static class MimeoCreateCommand
         }
         if (session.Get(Check))
             return Math.Max(worst, MimeoCheck.Write(session, checks, "No right is missing"));
+        if (session.Get(Explain))
+            return Math.Max(worst, MimeoExplain.Write(session, plans));
         foreach (var result in done)
         {
             foreach (var warning in result.Warnings)
@@ -143,6 +155,8 @@ internal static class MimeoCreateCommand
             throw new UsageException($"--key means nothing for {session.Get(Kind)}.");
         if (kind is not (ReplicationKind.Dml or ReplicationKind.Logical) && session.Get(IgnoreDeletes))
             throw new UsageException($"--ignore-deletes means nothing for {session.Get(Kind)}.");
+        if (kind != ReplicationKind.Logdel && session.Get(KeepHistory))
+            throw new UsageException($"--keep-history means nothing for {session.Get(Kind)}.");
         if (session.Get(BatchLimit) <= 0)
             throw new UsageException($"--batch-limit '{session.Get(BatchLimit)}' must be positive.");
         return new ReplicationSpec
@@ -155,6 +169,7 @@ internal static class MimeoCreateCommand
             Condition = CliSession.NotEmpty(session.Get(Where), Where.Name) is { } where ? $"WHERE ({where}\n)" : null,
             Expressions = Expressions(session.Get(Map) ?? []),
             IgnoreDeletes = session.Get(IgnoreDeletes),
+            KeepHistory = session.Get(KeepHistory),
             Cursor = cursor,
             Key = Names(session.Get(Key)),
             Period = CliSession.Interval(session.Get(Every), Every.Name),

@@ -59,6 +59,33 @@ internal static class SourceSlot
     /// <exception cref="LogicalSourceException">Server or table cannot be followed.</exception>
     public static async Task CreateAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string name)
     {
+        var (server, filter) = await RequireAsync(run, key).ConfigureAwait(false);
+        if (!server.MayDecode)
+            throw new MimeoPermissionException(run.Source.Name, $"follow '{run.Spec.Source}'", $"ALTER ROLE {server.Role} REPLICATION;", null);
+        await DropSlotAsync(run.Source, run.Spec, name).ConfigureAwait(false);
+        await PublishAsync(run, key, name, filter, server.MayPublish).ConfigureAwait(false);
+        await MakeSlotAsync(run, name).ConfigureAwait(false);
+        await WaitForWritersAsync(run, PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid)).ConfigureAwait(false);
+    }
+
+    /// <summary>Statements that <see cref="CreateAsync"/> would run. Which columns a condition reads is known only once there is a publication.</summary>
+    /// <exception cref="LogicalSourceException">Server or table cannot be followed.</exception>
+    public static async Task<IReadOnlyList<string>> PlanAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string name)
+    {
+        var (_, filter) = await RequireAsync(run, key).ConfigureAwait(false);
+        var found = await FindAsync(run.Source, run.Spec, run.Relation.Oid, name).ConfigureAwait(false);
+        string[] drop = found is { Mine: true } ? [$"DROP PUBLICATION IF EXISTS {name}"] : [];
+        // What another role has made serves, or is told among the rights that are missing.
+        string[] publish = found is { Mine: false } ? [] : [Statement(run.Spec, run.Columns, name, filter, PgServerVersion.Of(run.Source.Session.Connection).Major)];
+        return
+        [
+            .. drop, .. publish,
+            $"SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({PgLiteral.Quote(name)}, 'pgoutput')",
+        ];
+    }
+
+    private static async Task<(ServerFacts Server, string? Filter)> RequireAsync(TableRun run, IReadOnlyList<ColumnInfo> key)
+    {
         var (spec, source) = (run.Spec, run.Source);
         if (run.Relation.Kind is not ('r' or 'p'))
             throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
@@ -73,15 +100,8 @@ internal static class SourceSlot
             throw new LogicalSourceException(spec.Source, server.HasChildren ? "tables inherit from it, whose changes come under their own names" : "it is not logged", "Choose another method.");
         if (run.Columns.FirstOrDefault(c => c.IsGenerated) is { } generated)
             throw new LogicalSourceException(spec.Source, $"column '{generated.Name}' is generated, which the log does not hold", "Leave it out of the columns.");
-        if (!server.MayDecode)
-            throw new MimeoPermissionException(source.Name, $"follow '{spec.Source}'", $"ALTER ROLE {server.Role} REPLICATION;", null);
         await RequireIdentityAsync(run, key).ConfigureAwait(false);
-        var filter = Filter(spec, major);
-
-        await DropSlotAsync(source, spec, name).ConfigureAwait(false);
-        await PublishAsync(run, key, name, filter, server.MayPublish).ConfigureAwait(false);
-        await MakeSlotAsync(run, name).ConfigureAwait(false);
-        await WaitForWritersAsync(run, PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid)).ConfigureAwait(false);
+        return (server, Filter(spec, major));
     }
 
     /// <summary>Statements that give the role what it lacks to follow the table.</summary>

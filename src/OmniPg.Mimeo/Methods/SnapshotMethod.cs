@@ -28,9 +28,15 @@ internal static class SnapshotMethod
     {
         var view = run.Spec.Target;
         foreach (var number in (int[])[1, 2])
-            await create(Table(view, number), string.Create(CultureInfo.InvariantCulture, $"snap{number}_"), number == 1).ConfigureAwait(false);
-        await run.Destination.ExecuteAsync($"CREATE VIEW {view.Quoted} AS SELECT * FROM {Table(view, 1).Quoted}").ConfigureAwait(false);
+            await create(Table(view, number), Prefix(number), number == 1).ConfigureAwait(false);
+        await run.Destination.ExecuteAsync(View(view, 1)).ConfigureAwait(false);
     }
+
+    /// <summary>Statement that makes the view over one of them.</summary>
+    public static string View(QualifiedName view, int number) => $"CREATE VIEW {view.Quoted} AS SELECT * FROM {Table(view, number).Quoted}";
+
+    /// <summary>What the names of the indexes of one of them begin with.</summary>
+    public static string Prefix(int number) => string.Create(CultureInfo.InvariantCulture, $"snap{number}_");
 
     /// <summary>Fills the table that the view does not show.</summary>
     /// <param name="run">The table.</param>
@@ -59,15 +65,14 @@ internal static class SnapshotMethod
         else
             await run.Destination.Unlimited.ExecuteAsync($"TRUNCATE {table.Quoted}").ConfigureAwait(false);
         await run.CopyAsync(run.Query(), table, freeze: true).ConfigureAwait(false);
-        var prefix = string.Create(CultureInfo.InvariantCulture, $"snap{number}_");
         if (changed)
-            await indexes.BuildAsync(table, IndexCopy.All, prefix, []).ConfigureAwait(false);
+            await indexes.BuildAsync(table, IndexCopy.All, Prefix(number), []).ConfigureAwait(false);
         await run.Destination.Unlimited.ExecuteAsync($"ANALYZE {table.Quoted}").ConfigureAwait(false);
         // A view over other columns is made anew together with the table it showed, while that one has no readers but this transaction's.
         if (!SameColumns(active, run.Columns))
         {
             await ReplaceViewAsync(run, found, active, table).ConfigureAwait(false);
-            await indexes.BuildAsync(active.Name, IndexCopy.All, string.Create(CultureInfo.InvariantCulture, $"snap{shown}_"), []).ConfigureAwait(false);
+            await indexes.BuildAsync(active.Name, IndexCopy.All, Prefix(shown), []).ConfigureAwait(false);
             // The operator's text, for the path of the role.
             await run.Destination.ExecuteAsync("SET LOCAL search_path TO DEFAULT").ConfigureAwait(false);
             foreach (var statement in run.Spec.PostScript)

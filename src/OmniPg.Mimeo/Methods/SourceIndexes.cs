@@ -85,6 +85,10 @@ internal sealed class SourceIndexes
             await session.ExecuteAsync(plan.Constraint).ConfigureAwait(false);
     }
 
+    /// <summary>Statements that build them, on a table that need not be there yet.</summary>
+    public async Task<IReadOnlyList<string>> StatementsAsync(QualifiedName table, IndexCopy which, string prefix, IReadOnlyList<ColumnInfo> key) =>
+        [.. (await PlanAsync(table, which, prefix, key).ConfigureAwait(false)).SelectMany(plan => plan.IsPrimary ? (string[])[plan.Sql, plan.Constraint] : [plan.Sql])];
+
     private async Task<IReadOnlyList<Plan>> PlanAsync(QualifiedName table, IndexCopy which, string prefix, IReadOnlyList<ColumnInfo> key)
     {
         var spec = _run.Spec;

@@ -124,7 +124,7 @@ internal sealed class TableRun
         var pipe = new CopyPipe
         {
             Source = source.Connection, Query = query, Destination = destination.Connection, Name = Spec.Target, Format = Format, Freeze = freeze,
-            Into = columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})", BufferBytes = Options.PipeBufferBytes, Progress = progress, Throttle = Source.Throttle, EstimatedRows = Relation.EstimatedRows,
+            Into = Target(into, columns), BufferBytes = Options.PipeBufferBytes, Progress = progress, Throttle = Source.Throttle, EstimatedRows = Relation.EstimatedRows,
             BetweenParts = slices ?? [], PartBytes = slices is null ? WholeBytes : SliceBytes,
             // Another session of the same role may end the statement; the driver has no way to do it for a COPY that writes.
             CancelDestination = async cancellation =>
@@ -146,6 +146,11 @@ internal sealed class TableRun
         }
         return pipe.Rows;
     }
+
+    /// <summary>The statements of a copy, at the source and at the destination.</summary>
+    public (string Out, string In) CopyStatements(string query, QualifiedName into, bool freeze) => (CopyPipe.Out(query, Format), CopyPipe.In(Target(into, ColumnList), Format, freeze));
+
+    private static string Target(QualifiedName into, string columns) => columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})";
 
     // Of several hosts that which was down before may answer now, and a data source would lead there.
     private async Task<NpgsqlConnection> BesideAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
