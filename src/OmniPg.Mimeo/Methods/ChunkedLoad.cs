@@ -166,9 +166,7 @@ internal sealed class ChunkedLoad
             if (file is not null)
                 await RequireFileAsync(session, table, file).ConfigureAwait(false);
             for (int chunk; (chunk = Interlocked.Increment(ref _next) - 1) < _chunks.Count;)
-            {
                 await _run.CopyAsync(source.Session, session, Query(_chunks[chunk], bounds), table, freeze: false, columns: null, progress?.Of(chunk)).ConfigureAwait(false);
-            }
             return 0L;
         }, cancellationToken).ConfigureAwait(false);
     }
