@@ -273,7 +273,7 @@ public sealed class HistoryTests(PgClusterFixture fixture)
         await mimeo.Databases.AtDestinationAsync($"CREATE ROLE {owner}; GRANT CREATE ON SCHEMA public TO {owner}; CREATE ROLE {role} LOGIN");
         var made = (await mimeo.CreateAsync(ReplicationKind.Logdel, "public.t", s => s with { KeepHistory = true }, new CreateOptions { Owner = owner })).Spec;
 
-        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(tablename || ' ' || tableowner, ', ' ORDER BY 1) FROM pg_tables WHERE schemaname = 'public'")).Should().Be($"t {owner}, t_deleted {owner}");
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(tablename || ' ' || tableowner, ', ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'")).Should().Be($"t {owner}, t_deleted {owner}");
         await using var data = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(mimeo.Databases.Destination.ConnectionString) { Username = role }.ConnectionString);
         var access = await new MimeoClient(data).CheckAccessAsync(made, TestContext.Current.CancellationToken);
         access.DestinationStatements.Should().Contain([$"GRANT INSERT, SELECT ON public.t_deleted TO {role};", $"GRANT DELETE, INSERT, SELECT, TRUNCATE, UPDATE ON public.t TO {role};"]);
