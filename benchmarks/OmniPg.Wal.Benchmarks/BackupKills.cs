@@ -10,7 +10,7 @@ namespace OmniPg.Wal.Benchmarks;
 /// </summary>
 internal sealed class BackupKills : IAsyncDisposable
 {
-    private static readonly string[] All = ["backup", "backup-restore", "drill", "backup-cleanup", "synch"];
+    private static readonly string[] All = ["backup", "backup-restore", "drill", "backup-cleanup", "synch", "copy"];
     private readonly TemporaryDirectory _root = new(Directory.Exists("/dev/shm") ? "/dev/shm" : null, forServer: true);
     private readonly ServerCommand _program = ServerCommand.Prepare("omnipg-wal");
     private readonly Dictionary<string, TimeSpan> _usual = [];
@@ -116,6 +116,7 @@ internal sealed class BackupKills : IAsyncDisposable
         "backup-restore" => Task.FromResult(Restore()),
         "drill" => Task.FromResult(Drill()),
         "synch" => Task.FromResult(Synch()),
+        "copy" => Task.FromResult(Copy()),
         _ => CleanupAsync(),
     };
 
@@ -178,6 +179,24 @@ internal sealed class BackupKills : IAsyncDisposable
             while (result.ExitCode != 0 && ++tries < 3);
             return result.ExitCode != 0 ? $"the next copy: {result.Error}" : await FaultOfClusterAsync(folder, mustBeWhole: true);
         });
+    }
+
+    private Job Copy()
+    {
+        var folder = Directory.CreateDirectory(Fresh("elsewhere")).FullName;
+        ServerAccount.Own(folder);
+        var store = new DirectoryObjectStore(folder);
+        string[] words = ["copy", "--archive", _archive.Root, "--source", _backups.Root, "--to", folder, "--begin"];
+        return new Job(words, FaultOfCopyAsync, async () =>
+        {
+            await EndAsync(words);
+            return await FaultOfListedAsync(store, atLeast: 1, store);
+        });
+
+        // Killed before its marker it is no archive yet.
+        async Task<string?> FaultOfCopyAsync() => Directory.EnumerateFiles(folder).Any(path => !Path.GetFileName(path).StartsWith('.'))
+            ? (await new WalRepository(store).VerifyAsync(cancellationToken: _cancellation)).Problems is [var problem, ..] ? problem.ToString() : await FaultOfListedAsync(store, atLeast: 0, store)
+            : null;
     }
 
     private async Task<Job> CleanupAsync()

@@ -135,6 +135,41 @@ public sealed class BackupFaultTests(BackupScene scene)
         Directory.GetFiles(disk.Path, "*", SearchOption.AllDirectories).Should().ContainSingle();
     }
 
+    [Fact]
+    public async Task A_disk_that_is_full_ends_a_restore_and_no_server_would_start_on_what_is_there()
+    {
+        using var disk = TmpfsMount.TryCreate(8 << 20);
+        Assert.SkipWhen(disk is null, "This account may not mount a file system.");
+        var (store, backup) = await scene.MadeAsync();
+        var options = scene.RestoreOptions();
+        options.BackupId = backup.Id;
+        var folder = Path.Combine(disk.Path, "restored");
+
+        var failure = await FailureAsync<WalBackupException>(() => new BackupRestore(store, options).RunAsync(folder, cancellationToken: Token));
+
+        failure.Code.Should().Be("wal.backup.target");
+        failure.Message.Should().Contain(folder).And.Contain("No space left on device");
+        File.Exists(Path.Combine(folder, PgControlFile.RelativePath)).Should().BeFalse();
+        Directory.Exists(Path.Combine(folder, "base")).Should().BeTrue("it broke off in the middle");
+    }
+
+    [Fact]
+    public async Task A_disk_that_is_full_ends_a_copy_and_what_is_listed_there_is_whole()
+    {
+        using var disk = TmpfsMount.TryCreate(2 << 20);
+        Assert.SkipWhen(disk is null, "This account may not mount a file system.");
+        var (store, _) = await scene.MadeAsync();
+        var target = new DirectoryObjectStore(disk.Path);
+
+        var failure = await FailureAsync<WalDestinationException>(() => new RepositoryCopy(scene.ArchiveStore, target, new RepositoryCopyOptions { Begin = true }, store).RunAsync(cancellationToken: Token));
+
+        failure.Message.Should().Contain(target.Id).And.Contain("No space left on device");
+        (await new BackupCatalog(target).ListAsync(Token)).Should().BeEmpty();
+        var there = await new WalRepository(target).VerifyAsync(cancellationToken: Token);
+        there.Problems.Should().BeEmpty();
+        Directory.EnumerateFiles(disk.Path, "*", SearchOption.AllDirectories).Should().OnlyContain(path => !Path.GetFileName(path).Contains(".tmp"), "nothing half is left");
+    }
+
     [Theory]
     [InlineData("truncated")]
     [InlineData("flipped")]

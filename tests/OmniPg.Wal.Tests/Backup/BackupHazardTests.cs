@@ -24,6 +24,36 @@ public sealed class BackupHazardTests(BackupScene scene)
         made.Vanished.Should().Be(1);
     }
 
+    [Theory]
+    [InlineData(1_000_000, 1)]
+    [InlineData(9_000_000, 0)]
+    public async Task A_file_that_shrinks_or_grows_while_it_is_read_has_the_size_that_was_announced(int length, long shortened)
+    {
+        const int Announced = 4_000_000;
+        using var folder = new TemporaryDirectory();
+        var path = folder.Combine("changing");
+        await File.WriteAllBytesAsync(path, Enumerable.Repeat((byte)7, Announced).ToArray(), Token);
+        await using var source = new TarSource(One(new TarMember("changing", TarKind.File) { FullPath = path, ManifestPath = "changing" }), new BackupManifest(), (0, 0), TimeProvider.System);
+        var tar = new byte[2 * Announced];
+
+        var read = await source.ReadAsync(tar.AsMemory(0, 100_000), Token);
+        using (var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+            file.SetLength(length);
+        for (int more; (more = await source.ReadAsync(tar.AsMemory(read), Token)) > 0;)
+            read += more;
+
+        var content = tar.AsSpan(512, Announced).ToArray();
+        source.Shortened.Should().Be(shortened);
+        content.Where((b, n) => b != (n < length ? 7 : 0)).Should().BeEmpty();
+        read.Should().Be(512 + Announced + ((512 - (Announced % 512)) % 512) + 1024, "header, content, padding, end");
+
+        static async IAsyncEnumerable<TarMember> One(TarMember member)
+        {
+            await Task.CompletedTask;
+            yield return member;
+        }
+    }
+
     [Fact]
     public void Patterns_leave_out_what_is_not_the_servers_and_nothing_else()
     {

@@ -6,10 +6,10 @@ namespace OmniPg.Wal.Tests.Backup;
 public sealed class BackupKillTests
 {
     [Fact]
-    public async Task After_kills_of_restore_and_retention_what_is_there_is_whole_and_the_next_run_does_the_work()
+    public async Task After_kills_of_restore_retention_and_copy_what_is_there_is_whole_and_the_next_run_does_the_work()
     {
-        var kills = await BackupKills.RunAsync(4, seed: 1, kinds: ["backup-restore", "backup-cleanup"], cancellationToken: TestContext.Current.CancellationToken);
+        var kills = await BackupKills.RunAsync(6, seed: 1, kinds: ["backup-restore", "backup-cleanup", "copy"], cancellationToken: TestContext.Current.CancellationToken);
 
-        kills.Should().HaveCount(4).And.OnlyContain(static kill => kill.Fault == null);
+        kills.Should().HaveCount(6).And.OnlyContain(static kill => kill.Fault == null);
     }
 }
