@@ -90,18 +90,15 @@ public sealed class PartmanClient : IPartman
     }
 
     /// <inheritdoc/>
-    public async Task<PartitionLocation> LocateAsync(QualifiedName table, PartitionBound value, CancellationToken cancellationToken = default)
+    public Task<PartitionLocation> LocateAsync(QualifiedName table, PartitionBound value, CancellationToken cancellationToken = default) => _database.RunAsync("locate", async (session, server) =>
     {
-        var state = await StateAsync(table, withBytes: false, cancellationToken).ConfigureAwait(false);
-        if ((state.Key.IsTime ? value.Time.HasValue : value.Id.HasValue) is false)
-            throw new ArgumentException($"'{table}' is a set by {(state.Key.IsTime ? "time" : "id")}, and '{value}' is none.", nameof(value));
-        if (state.Key.IsWallClock)
-            value = PartitionBound.Of(new DateTimeOffset(await _database.RunAsync("locate", async (session, _) => (await ZoneClock.LocalAsync(session, state.Set.TimeZone, [value.Time!.Value]).ConfigureAwait(false))[0], cancellationToken).ConfigureAwait(false), TimeSpan.Zero));
-        if (state.Partitions.FirstOrDefault(p => !p.DetachPending && p.Lower <= value && p.Upper > value) is { } found)
+        var state = await SetReader.StateAsync(session, server, Qualified(table)).ConfigureAwait(false);
+        var key = await NewRanges.KeyAsync(session, state, value).ConfigureAwait(false);
+        if (state.Partitions.FirstOrDefault(p => !p.DetachPending && p.Lower <= key && p.Upper > key) is { } found)
             return new PartitionLocation(found.Name, found.Lower, found.Upper, Exists: true);
-        var range = await _database.RunAsync("locate", (session, _) => NewRanges.AroundAsync(session, state, value), cancellationToken).ConfigureAwait(false);
+        var range = await NewRanges.AroundAsync(session, state, key).ConfigureAwait(false);
         return new PartitionLocation(range.Name, range.Lower, range.Upper, Exists: false);
-    }
+    }, cancellationToken);
 
     /// <inheritdoc/>
     public Task<MaintenancePlan> PlanMaintenanceAsync(MaintenanceOptions? options = null, CancellationToken cancellationToken = default) =>
@@ -123,6 +120,35 @@ public sealed class PartmanClient : IPartman
         RunLock.WithBothAsync(_database, Qualified(table), _time, working => _maker.FillGapsAsync(table, working), cancellationToken);
 
     /// <inheritdoc/>
+    public Task<SqlPlan> PlanPartitionsAsync(QualifiedName table, IReadOnlyList<PartitionBound> values, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return _maker.PlanPartitionsAsync(Qualified(table), values, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<PartitionChange>> CreatePartitionsAsync(QualifiedName table, IReadOnlyList<PartitionBound> values, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return RunLock.WithBothAsync(_database, Qualified(table), _time, working => _maker.CreatePartitionsAsync(table, values, progress, working), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<AnalyzedSet>> AnalyzeAsync(QualifiedName? table = null, bool skipLocked = false, IProgress<AnalyzedSet>? progress = null, CancellationToken cancellationToken = default) =>
+        Analyzer.RunAsync(_database, _time, table is { } one ? Qualified(one) : (QualifiedName?)null, skipLocked, progress, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<SqlPlan> PlanPrivilegesAsync(QualifiedName table, CancellationToken cancellationToken = default) =>
+        new PartitionPrivileges(_database, _options, _time, Qualified(table)).PlanAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<QualifiedName>> ReapplyPrivilegesAsync(QualifiedName table, IProgress<QualifiedName>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var privileges = new PartitionPrivileges(_database, _options, _time, Qualified(table));
+        return LoggedAsync("RE-APPLYING PRIVILEGES TO ALL CHILD TABLES OF", table, () => RunLock.WithBothAsync(_database, table, _time, working => privileges.RunAsync(progress, working), cancellationToken), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default) =>
         RunLock.WithBothAsync(_database, Qualified(table), _time, working => _maker.DrainDefaultAsync(table, progress, working), cancellationToken);
 
@@ -134,22 +160,9 @@ public sealed class PartmanClient : IPartman
     public async Task<UndoResult> UndoAsync(QualifiedName table, QualifiedName target, UndoOptions? options = null, IProgress<UndoProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         var undo = Undone(table, target, options);
-        var log = await RunLog.StartAsync(_jobmon, _logger, $"PARTMAN UNDO PARTITIONING: {table.Schema!.Value.Value}.{table.Name.Value}", cancellationToken).ConfigureAwait(false);
-        await using (log.ConfigureAwait(false))
-        {
-            try
-            {
-                var result = await RunLock.WithBothAsync(_database, table, _time, working => undo.RunAsync(progress, working), cancellationToken, isUndo: true).ConfigureAwait(false);
-                await log.EndAsync(null).ConfigureAwait(false);
-                PartmanLog.SetUndone(_logger, table.ToString(), target.ToString(), result.Rows, result.Partitions);
-                return result;
-            }
-            catch (PartmanException error)
-            {
-                await log.EndAsync(error).ConfigureAwait(false);
-                throw;
-            }
-        }
+        var result = await LoggedAsync("UNDO PARTITIONING", table, () => RunLock.WithBothAsync(_database, table, _time, working => undo.RunAsync(progress, working), cancellationToken, isUndo: true), cancellationToken).ConfigureAwait(false);
+        PartmanLog.SetUndone(_logger, table.ToString(), target.ToString(), result.Rows, result.Partitions);
+        return result;
     }
 
     /// <inheritdoc/>
@@ -205,8 +218,11 @@ public sealed class PartmanClient : IPartman
     public Task<Conversion> FinishConversionAsync(long id, CancellationToken cancellationToken = default) => OnConversionAsync(id, working => _converter.FinishAsync(id, working), cancellationToken);
 
     /// <inheritdoc/>
-    public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => RunLock.WithBothAsync(_database, Qualified(table), _time, working =>
-        _database.RunAsync("forget", (session, server) => Forgetting.RunAsync(session, server, table, _options.LockTimeout), working), cancellationToken);
+    public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
+    {
+        await new AutovacuumPause(_database, _options, _time, table).EndAsync(working).ConfigureAwait(false);
+        return await _database.RunAsync("forget", (session, server) => Forgetting.RunAsync(session, server, table, _options.LockTimeout), working).ConfigureAwait(false);
+    }, cancellationToken);
 
     /// <inheritdoc/>
     public Task<CheckResult> CheckAsync(CancellationToken cancellationToken = default) => SetCheck.AllAsync(_database, _converter, cancellationToken);
@@ -275,6 +291,24 @@ public sealed class PartmanClient : IPartman
     private async Task<Conversion> OnConversionAsync(long id, Func<CancellationToken, Task<Conversion>> work, CancellationToken cancellationToken) =>
         await RunLock.WithBothAsync(_database, (await _converter.ToldAsync(id, cancellationToken).ConfigureAwait(false)).Table, _time, work, cancellationToken).ConfigureAwait(false);
 
+    /// <summary>Works as a job of the log, under the name that the extension gives it.</summary>
+    private async Task<T> LoggedAsync<T>(string name, QualifiedName table, Func<Task<T>> work, CancellationToken cancellationToken)
+    {
+        var log = await RunLog.StartAsync(_jobmon, _logger, $"PARTMAN {name}: {table.Schema!.Value.Value}.{table.Name.Value}", cancellationToken).ConfigureAwait(false);
+        await using var closing = log.ConfigureAwait(false);
+        try
+        {
+            var result = await work().ConfigureAwait(false);
+            await log.EndAsync(null).ConfigureAwait(false);
+            return result;
+        }
+        catch (PartmanException error)
+        {
+            await log.EndAsync(error).ConfigureAwait(false);
+            throw;
+        }
+    }
+
     private static PartitionSetOptions Sound(PartitionSetOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -309,7 +343,7 @@ public sealed class PartmanClient : IPartman
     private ColdConstraints Constraints(QualifiedName table) => new(_database, _options, _time, Qualified(table));
 
     private AdoptingRun Adopting(QualifiedName table, AdoptionOptions? options) =>
-        new(_database, _options, _logger, _time, _maintenance, Qualified(table), OptionsCheck.Require(options ?? new AdoptionOptions()));
+        new(_database, _options, _logger, _time, Qualified(table), OptionsCheck.Require(options ?? new AdoptionOptions()));
 
     private Task<SetState> StateAsync(QualifiedName table, bool withBytes, CancellationToken cancellationToken) => SetReader.StateAsync(_database, Qualified(table), withBytes, cancellationToken);
 

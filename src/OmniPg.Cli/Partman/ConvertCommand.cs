@@ -24,10 +24,12 @@ internal static class ConvertCommand
 
     private static readonly Option<bool> NoWayBack = new("--no-way-back") { Description = "Do not log what is written behind the swap: it cannot be swapped back" };
 
+    private static readonly Option<bool> SuspendAutovacuum = new("--suspend-autovacuum") { Description = "Keep autovacuum from the table and its partitions while rows are moved" };
+
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "convert", "Makes a set of a plain table that is in use; the former table stays beside it until 'finish'",
         "omnipg partman convert app.orders --control ordered_at --interval \"1 month\" --strategy copy-and-swap", RunAsync,
-        [Table, .. CreateSetCommand.SetOptions, Strategy, BatchSize, SafetyWindow, NoWayBack, PartmanCommands.Plan]);
+        [Table, .. CreateSetCommand.SetOptions, Strategy, BatchSize, SafetyWindow, NoWayBack, SuspendAutovacuum, PartmanCommands.Plan]);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -39,7 +41,7 @@ internal static class ConvertCommand
             var other => throw new UsageException($"--strategy '{other}' is none of copy-and-swap, legacy, drain-default."),
         };
         var table = PartmanCommands.NameOf(session.NotEmpty(Table));
-        var options = new ConversionOptions { Set = CreateSetCommand.Options(session, out var archive), Strategy = strategy, BatchSize = session.Get(BatchSize), KeepWayBack = !session.Get(NoWayBack) };
+        var options = new ConversionOptions { Set = CreateSetCommand.Options(session, out var archive), Strategy = strategy, BatchSize = session.Get(BatchSize), KeepWayBack = !session.Get(NoWayBack), SuspendAutovacuum = session.Get(SuspendAutovacuum) };
         if (session.Get(SafetyWindow) is { } window)
         {
             if (options.Set.IdInterval is null)

@@ -61,6 +61,8 @@ internal static class CreateSetCommand
             return ExitCodes.Done;
         }
         var result = await partman.CreateAsync(table, options, cancellationToken);
+        foreach (var skip in result.Skipped)
+            session.Error.WriteLine("note: " + skip.Text);
         session.WriteResult($"'{table}' is a set with {result.Partitions.Count} partitions", json =>
         {
             json.WriteString("table", table.ToString());

@@ -22,12 +22,7 @@ internal static class FreezeCommand
         var options = new FreezeOptions { MinimumAge = session.Get(MinimumAge), PauseBetween = CliSession.Interval(session.Get(Pause), Pause.Name)?.Estimate ?? TimeSpan.Zero };
         var partman = PartmanCommands.Open(session);
         if (session.Get(PartmanCommands.Plan))
-        {
-            if (session.Json)
-                throw new UsageException("--plan prints SQL, so --json does not go with it.");
-            session.Out.Write((await partman.PlanFreezeAsync(table, options, cancellationToken)).ToSqlScript());
-            return ExitCodes.Done;
-        }
+            return PartmanCommands.Show(session, await partman.PlanFreezeAsync(table, options, cancellationToken));
         var frozen = await partman.FreezeAsync(table, options, cancellationToken: cancellationToken);
         session.WriteList(
             ["Partition", new CliColumn("Age before", Right: true), new CliColumn("Age after", Right: true), "Done"], frozen,

@@ -97,11 +97,7 @@ internal static class PartitionCommands
 
     private static async Task<int> LocateAsync(CliSession session, CancellationToken cancellationToken)
     {
-        var text = session.NotEmpty(Value);
-        var value = Guid.TryParse(text, out var uuid) ? PartitionBound.Of(uuid)
-            : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id) ? PartitionBound.Of(id)
-            : PartitionBound.Of(CreateSetCommand.Moment(text));
-        var place = await PartmanCommands.Open(session).LocateAsync(PartmanCommands.NameOf(session.NotEmpty(Table)), value, cancellationToken);
+        var place = await PartmanCommands.Open(session).LocateAsync(PartmanCommands.NameOf(session.NotEmpty(Table)), Bound(session.NotEmpty(Value)), cancellationToken);
         session.WriteResult($"{place.Partition}\t{place.Lower}\t{place.Upper}\t{(place.Exists ? "exists" : "missing")}", json =>
         {
             json.WriteString("partition", place.Partition.ToString());
@@ -133,6 +129,11 @@ internal static class PartitionCommands
         session.WriteResult(found ? $"'{table}' is no set any more; its tables stay" : $"'{table}' was no set", json => json.WriteBoolean("found", found));
         return ExitCodes.Done;
     }
+
+    /// <summary>A value of a set as it is written on the command line.</summary>
+    public static PartitionBound Bound(string text) => Guid.TryParse(text, out var uuid) ? PartitionBound.Of(uuid)
+        : long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var id) ? PartitionBound.Of(id)
+        : PartitionBound.Of(CreateSetCommand.Moment(text));
 
     /// <summary>Partitions as <c>partman list --json</c> shows them.</summary>
     public static void Write(Utf8JsonWriter json, IReadOnlyList<Partition> partitions)

@@ -37,6 +37,8 @@ internal static class PartmanCommands
         command.Subcommands.Add(PartitionCommands.CreateLocate(host));
         command.Subcommands.Add(PartitionCommands.CreateFillGaps(host));
         command.Subcommands.Add(PartitionCommands.CreateDrain(host));
+        foreach (var one in TendCommands.Create(host))
+            command.Subcommands.Add(one);
         command.Subcommands.Add(InspectionCommands.CreateExport(host));
         command.Subcommands.Add(InspectionCommands.CreateDuplicates(host));
         command.Subcommands.Add(RepartitionCommand.Create(host));
@@ -54,6 +56,15 @@ internal static class PartmanCommands
 
     /// <summary>The table of a command, as a new symbol for each.</summary>
     public static Argument<string> Table() => new("TABLE") { Description = "The partitioned table; without a schema it is in public" };
+
+    /// <summary>Prints a plan as a script.</summary>
+    public static int Show(CliSession session, SqlPlan plan)
+    {
+        if (session.Json)
+            throw new UsageException("--plan prints SQL, so --json does not go with it.");
+        session.Out.Write(plan.ToSqlScript());
+        return ExitCodes.Done;
+    }
 
     /// <param name="session">The command.</param>
     /// <param name="archive">Directory of the archive; null for that of the option.</param>

@@ -41,12 +41,7 @@ internal static class RepartitionCommand
         else
             options.Interval = CliSession.Interval(text, Interval.Name);
         if (session.Get(PartmanCommands.Plan))
-        {
-            if (session.Json)
-                throw new UsageException("--plan prints SQL, so --json does not go with it.");
-            session.Out.Write((await partman.PlanRepartitionAsync(table, options, cancellationToken)).ToSqlScript());
-            return ExitCodes.Done;
-        }
+            return PartmanCommands.Show(session, await partman.PlanRepartitionAsync(table, options, cancellationToken));
         var result = await partman.RepartitionAsync(table, options, session.Host.IsTerminal && !session.Json ? new Line(session) : null, cancellationToken);
         session.WriteResult(
             $"'{table}' has an interval of '{text}'; {JobText.Counted(result.Groups.Sum(g => g.Former.Count), "partition")} became {result.Groups.Sum(g => g.Partitions.Count).ToString(CultureInfo.InvariantCulture)}, with {JobText.Counted(result.Groups.Sum(g => g.Rows), "row")}", json =>

@@ -14,22 +14,19 @@ internal static class UndoCommand
 
     private static readonly Option<int> BatchSize = new("--batch-size") { Description = "Rows that move in one transaction. Default 10000", HelpName = "N", DefaultValueFactory = _ => 10_000 };
 
+    private static readonly Option<bool> SuspendAutovacuum = new("--suspend-autovacuum") { Description = "Keep autovacuum from partitions and target until the end" };
+
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "undo", "Moves the rows of a set into a plain table and takes the set apart; run it again after an interruption",
-        "omnipg partman undo app.events --into app.all_events", RunAsync, Table, Into, KeepTable, BatchSize, PartmanCommands.Plan);
+        "omnipg partman undo app.events --into app.all_events", RunAsync, Table, Into, KeepTable, BatchSize, SuspendAutovacuum, PartmanCommands.Plan);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
         var (table, target) = (PartmanCommands.NameOf(session.NotEmpty(Table)), PartmanCommands.NameOf(CliSession.NotEmpty(session.Get(Into), Into.Name)!));
-        var options = new UndoOptions { BatchSize = session.Get(BatchSize), KeepTables = session.Get(KeepTable) };
+        var options = new UndoOptions { BatchSize = session.Get(BatchSize), KeepTables = session.Get(KeepTable), SuspendAutovacuum = session.Get(SuspendAutovacuum) };
         var partman = PartmanCommands.Open(session);
         if (session.Get(PartmanCommands.Plan))
-        {
-            if (session.Json)
-                throw new UsageException("--plan prints SQL, so --json does not go with it.");
-            session.Out.Write((await partman.PlanUndoAsync(table, target, options, cancellationToken)).ToSqlScript());
-            return ExitCodes.Done;
-        }
+            return PartmanCommands.Show(session, await partman.PlanUndoAsync(table, target, options, cancellationToken));
         var result = await partman.UndoAsync(table, target, options, session.Host.IsTerminal && !session.Json ? new Line(session) : null, cancellationToken);
         session.WriteResult($"Moved {JobText.Counted(result.Rows, "row")} of {JobText.Counted(result.Partitions, "partition")} into '{target}'; '{table}' is no set any more", json =>
         {

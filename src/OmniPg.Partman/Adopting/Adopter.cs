@@ -245,7 +245,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         var live = (await LiveTable.ReadAsync(session, found.Oid).ConfigureAwait(false))!;
         var shape = await ParentShape.ReadAsync(session, table, found.Oid, state.Set.Template).ConfigureAwait(false);
         var (routing, rest) = (await RoutingAsync(found, live).ConfigureAwait(false), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
-        var referenced = live.ForeignKeys.Select(k => k.Referenced).Distinct().ToList();
+        var referenced = PartitionDdl.InLockOrder(live.ForeignKeys.Select(k => k.Referenced));
         CheckInheritance(found, live, routing);
         if (shape.ReplicaIndex is { } identity)
             _reasons.Add(new(InvalidDefinitionReason.Unsupported, $"Its replica identity is the index '{identity}': set it to FULL or DEFAULT for the time of the adoption."));

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace OmniPg.Partman;
 
 /// <summary>Adopts one table: looks, and does what was found.</summary>
-internal sealed class AdoptingRun(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, Maintenance maintenance, QualifiedName table, AdoptionOptions wish)
+internal sealed class AdoptingRun(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, QualifiedName table, AdoptionOptions wish)
 {
     public async Task<Adoption> PlanAsync(CancellationToken cancellationToken) => (await LookAsync(cancellationToken).ConfigureAwait(false)).Told;
 
@@ -17,7 +17,7 @@ internal sealed class AdoptingRun(PartmanDatabase database, PartmanOptions optio
         try
         {
             if (plan.Told.Kind == AdoptedKind.Inheritance)
-                await maintenance.AnalyzeAsync(table, working).ConfigureAwait(false);
+                await Analyzer.TableAsync(database, table, skipLocked: false, working).ConfigureAwait(false);
         }
         catch (PartmanException error)
         {

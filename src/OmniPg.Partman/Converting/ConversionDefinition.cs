@@ -139,6 +139,7 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
             BatchSize = options.BatchSize,
             Pause = options.PauseBetweenBatches,
             KeepWayBack = options.KeepWayBack,
+            SuspendAutovacuum = options.SuspendAutovacuum,
             Automatic = options.Set.AutomaticMaintenance,
             KeepDefault = options.Set.DefaultPartition,
             Digest = live.Digest,

@@ -22,6 +22,12 @@ public sealed class ConversionOptions : ICheckedOptions
     public bool KeepWayBack { get; set; } = true;
 
     /// <summary>
+    /// Whether autovacuum leaves the table and the partitions alone while rows are copied, or drained out of the default partition. Each has its own setting back
+    /// when the call ends, whatever ends it; behind a process that was killed, with the next call on the conversion or the next maintenance. Default <see langword="false"/>.
+    /// </summary>
+    public bool SuspendAutovacuum { get; set; }
+
+    /// <summary>
     /// Time that <see cref="ConversionStrategy.AttachAsLegacy"/> may take: the table ends at the first boundary behind it, and takes no rows behind that until it is a
     /// partition. Default <see langword="null"/>: an interval of the set, and 24 h at least.
     /// </summary>
@@ -44,6 +50,7 @@ public sealed class ConversionOptions : ICheckedOptions
             "SafetyWindow is for AttachAsLegacy and sets by time, IdSafetyWindow for AttachAsLegacy and sets by id.");
         check.That(Strategy != ConversionStrategy.AttachAsLegacy || Set.IdInterval != 1, "AttachAsLegacy makes the table a range, and a set with one id in each partition has none.");
         check.That(Strategy != ConversionStrategy.DrainDefault || Set.DefaultPartition, "DrainDefault makes the table the default partition, and Set.DefaultPartition is off.");
+        check.That(!SuspendAutovacuum || Strategy != ConversionStrategy.AttachAsLegacy, "SuspendAutovacuum is for ways that move rows, and AttachAsLegacy moves none.");
         check.That(!Set.AllowNull, "Set.AllowNull does not go with a conversion: the primary key of the set holds the control column.");
     }
 }

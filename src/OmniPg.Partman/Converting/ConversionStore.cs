@@ -105,6 +105,9 @@ internal sealed record ConversionDetail
 
     public required bool KeepWayBack { get; init; }
 
+    /// <summary>Whether autovacuum leaves the tables alone while rows go from one to the other.</summary>
+    public bool SuspendAutovacuum { get; init; }
+
     /// <summary>Whether the set is maintained with all others from the swap on.</summary>
     public required bool Automatic { get; init; }
 

@@ -20,18 +20,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             PgIdentifier.Create(State.Detail.Control), Plain.Name);
 
         /// <summary>The table alone as the runner of units knows it, whatever has become of the partitioned one.</summary>
-        public SetState Alone => new()
-        {
-            Set = new PartitionSet { Table = Plain.Name, Control = State.Detail.Control, Kind = PartitionKeyKind.Id },
-            Oid = Plain.Oid,
-            Key = new PartitionKey(PgIdentifier.Create(State.Detail.Control), "int8", PartitionKeyKind.Id),
-            Partitions = [],
-            Now = default,
-            LocalNow = default,
-            ReferencedBy = [],
-            References = [],
-            IsOwned = true,
-        };
+        public SetState Alone => SetState.OfTable(Plain.Name, Plain.Oid, State.Detail.Control);
     }
 
     /// <summary>A conversion with both of its tables as they are now.</summary>
@@ -79,11 +68,19 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     /// <summary>Goes on with a conversion up to the swap and what belongs to it.</summary>
     public async Task<Conversion> GoOnAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
     {
+        var quiet = new AutovacuumPause(database, options, time, (await ToldAsync(id, working).ConfigureAwait(false)).Table);
+        return await quiet.AroundAsync(() => PhasesAsync(id, quiet, progress, working), working).ConfigureAwait(false);
+    }
+
+    private async Task<Conversion> PhasesAsync(long id, AutovacuumPause quiet, IProgress<ConversionProgress>? progress, CancellationToken working)
+    {
         for (var failures = 0; ;)
         {
             try
             {
                 var pair = await LoadAsync(id, working).ConfigureAwait(false);
+                if (pair?.State is { Detail.SuspendAutovacuum: true, Phase: ConversionPhase.Copying or ConversionPhase.Draining })
+                    await quiet.BeginAsync([pair.Plain.Oid, .. pair.Set.Partitions.Select(p => p.Oid), .. pair.Set.Default is { } rest ? [rest.Oid] : Array.Empty<uint>()], working).ConfigureAwait(false);
                 switch (pair?.State.Phase)
                 {
                     case ConversionPhase.Created when pair.State.Detail.Strategy != ConversionStrategy.CopyAndSwap:
@@ -122,6 +119,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             return told;
         if (told.Phase is not (ConversionPhase.Created or ConversionPhase.Copying))
             throw Wrong(told, told.Strategy == ConversionStrategy.CopyAndSwap ? "Behind the swap it can be swapped back, or finished." : "The table is a set by now: resume it, or let 'UndoAsync' move the rows into a plain table.");
+        await new AutovacuumPause(database, options, time, told.Table).EndAsync(working).ConfigureAwait(false);
         var half = (await HalfAsync(id, working).ConfigureAwait(false))!;
         // Somebody may have dropped it, and somebody else made another one of its name.
         var (parted, isFree) = await InSessionAsync("abort", async (session, _) => (

@@ -74,19 +74,52 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
     /// <summary>Moves the rows of the former table, the default partition by now, into partitions of their own.</summary>
     public async Task DrainAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
     {
+        for (var attempt = 1; ; attempt++)
+        {
+            await DrainRangesAsync(id, progress, working).ConfigureAwait(false);
+            try
+            {
+                await MakeAheadAsync(id, working).ConfigureAwait(false);
+                break;
+            }
+            catch (DefaultPartitionConflictException) when (attempt < options.LockAttempts)
+            {
+                // A writer was there first, and his rows are drained as well.
+            }
+        }
+        var last = (await converter.LoadAsync(id, working).ConfigureAwait(false))!;
+        await converter.InSessionAsync("drain", (session, server) => session.ExecuteAsync(last.State.Move(server, ConversionPhase.Finished)), working).ConfigureAwait(false);
+    }
+
+    // A set whose conversion is done lacks nothing that a new one has; until here its ranges were those of its rows.
+    private async Task MakeAheadAsync(long id, CancellationToken working)
+    {
+        var state = (await converter.LoadAsync(id, working).ConfigureAwait(false))!.Set;
+        var plan = await converter.InSessionAsync("drain", async (session, server) =>
+        {
+            PartitionBound? current = state.Set.Basis == PremakeBasis.Clock && state.Key.IsTime ? state.Clock : await SetReader.NewestAsync(session, state).ConfigureAwait(false);
+            var missing = current is { } now ? await NewRanges.MissingAsync(session, state, now, options.MaxPartitionsPerRun).ConfigureAwait(false) : [];
+            return await SetPlanner.OfRangesAsync(session, server, options, state, missing).ConfigureAwait(false);
+        }, working).ConfigureAwait(false);
+        if (plan.Error is { } error)
+            throw error;
+        foreach (var unit in plan.Units)
+            await _runner.RunAsync(state, unit, working).ConfigureAwait(false);
+    }
+
+    private async Task DrainRangesAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
+    {
         for (var drained = 1L; ; drained++)
         {
             var pair = (await converter.LoadAsync(id, working).ConfigureAwait(false))!;
             var unit = await converter.InSessionAsync("drain", (session, server) => DefaultDrain.LowestAsync(session, server, pair.Set, options.MaxPartitionsPerRun), working).ConfigureAwait(false);
             if (unit is null)
-                break;
+                return;
             await _runner.RunAsync(pair.Set, unit, working).ConfigureAwait(false);
             progress?.Report(new ConversionProgress(id, ConversionStep.Drain, drained, pair.State.Detail.EstimatedRows));
             if (pair.State.Detail.Pause > TimeSpan.Zero)
                 await Task.Delay(pair.State.Detail.Pause, time, working).ConfigureAwait(false);
         }
-        var last = (await converter.LoadAsync(id, working).ConfigureAwait(false))!;
-        await converter.InSessionAsync("drain", (session, server) => session.ExecuteAsync(last.State.Move(server, ConversionPhase.Finished)), working).ConfigureAwait(false);
     }
 
     /// <summary>Statements that leave nothing of it on the table.</summary>

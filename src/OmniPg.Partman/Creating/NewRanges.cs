@@ -95,6 +95,41 @@ internal static class NewRanges
         return ranges;
     }
 
+    /// <summary>The ranges that take some values of a user and are no partitions yet, each once, cut off where a partition begins or ends.</summary>
+    /// <exception cref="ArgumentException">A moment for a set by id, an id for one by time, or the end of everything.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">The set is a partition itself, which takes no such value.</exception>
+    /// <exception cref="PartitionSetConfigurationException">A range reaches beyond what can be counted, or the detach of its partition was interrupted.</exception>
+    public static async Task<IReadOnlyList<NewRange>> OfAsync(PgSession session, SetState state, IReadOnlyList<PartitionBound> values)
+    {
+        var ranges = new List<NewRange>();
+        foreach (var value in values)
+        {
+            var key = await KeyAsync(session, state, value).ConfigureAwait(false);
+            if (state.Within is { } own && (key < own.Lower || key >= own.Upper))
+                throw new InvalidPartitionDefinitionException(state.Table, [new(InvalidDefinitionReason.Start, $"It takes '{own.Lower}' up to '{own.Upper}' itself, and '{key}' is none of that.")], "have a partition there");
+            if (state.Partitions.FirstOrDefault(p => p.Lower <= key && p.Upper > key) is { } found)
+            {
+                if (found.DetachPending)
+                    throw new PartitionSetConfigurationException(state.Table, $"The detach of '{found.Name}', which has '{key}' in its range, was interrupted.", "Let a maintenance finish it first.");
+                continue;
+            }
+            var range = await AroundAsync(session, state, key).ConfigureAwait(false);
+            ranges.Add(range);
+            state = state with { Partitions = [.. state.Partitions, new Partition(range.Name, range.Lower, range.Upper)] };
+        }
+        return ranges;
+    }
+
+    /// <summary>A moment or an id of a user as a key of a set: in a column without a time zone it is what the set's clock shows then.</summary>
+    /// <exception cref="ArgumentException">A moment for a set by id, an id for one by time, or the end of everything.</exception>
+    public static async Task<PartitionBound> KeyAsync(PgSession session, SetState state, PartitionBound value)
+    {
+        if ((state.Key.IsTime ? value.Time.HasValue : value.Id.HasValue) is false)
+            throw new ArgumentException($"'{state.Table}' is a set by {(state.Key.IsTime ? "time" : "id")}, and '{value}' is none.", nameof(value));
+        return !state.Key.IsWallClock ? value
+            : PartitionBound.Of(new DateTimeOffset((await ZoneClock.LocalAsync(session, state.Set.TimeZone, [value.Time!.Value]).ConfigureAwait(false))[0], TimeSpan.Zero));
+    }
+
     /// <summary>The range that takes a value which no partition takes, cut off where a partition begins or ends.</summary>
     /// <exception cref="PartitionSetConfigurationException">It reaches beyond what can be counted.</exception>
     public static async Task<NewRange> AroundAsync(PgSession session, SetState state, PartitionBound value)

@@ -71,6 +71,10 @@ internal static class PartitionDdl
         static string Oid(uint oid) => oid.ToString(CultureInfo.InvariantCulture);
     }
 
+    /// <summary>Tables, each once, in the one order in which several are locked in a transaction: by schema and name, so that two changes never wait for each other.</summary>
+    public static IReadOnlyList<QualifiedName> InLockOrder(IEnumerable<QualifiedName> tables) =>
+        [.. tables.Distinct().OrderBy(t => t.Schema?.Value, StringComparer.Ordinal).ThenBy(t => t.Name.Value, StringComparer.Ordinal)];
+
     /// <summary>
     /// Locks the tables that a set refers to, whose triggers change with a partition: share row exclusively where it is attached or detached, exclusively where it is
     /// dropped (RemoveTriggerById, src/backend/commands/trigger.c).

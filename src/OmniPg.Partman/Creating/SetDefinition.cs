@@ -31,15 +31,18 @@ internal static class SetDefinition
         uint? Oid, string? Strategy, int Columns, string? Column, bool IsNotNull, string? Type, bool HasPartitions, bool ZoneExists, bool TemplateExists,
         bool SchemaExists, string? ControlType, DateTimeOffset Now, DateTimeOffset? Start);
 
-    /// <summary>The set as it will be, and the units that make it.</summary>
+    /// <summary>The set as it will be, the units that make it, and what they leave out of what was wished.</summary>
     /// <exception cref="InvalidPartitionDefinitionException">It cannot be made; all reasons.</exception>
     /// <exception cref="PartitionNameCollisionException">Another relation has the name of a first partition.</exception>
-    public static async Task<(SetState State, IReadOnlyList<PlanUnit> Units)> PlanAsync(PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive)
+    public static async Task<(SetState State, IReadOnlyList<PlanUnit> Units, IReadOnlyList<PartitionSkipped> Skipped)> PlanAsync(PgSession session, PartmanServer server, QualifiedName table, PartitionSetOptions wish, string? archive)
     {
         var (state, facts) = await WishedAsync(session, server, table, wish, archive, isPlain: false, []).ConfigureAwait(false);
-        var (ranges, anchor) = state.Key.IsTime ? await FirstTimesAsync(session, state, wish, facts.Now, facts.Start, null).ConfigureAwait(false) : FirstIds(state, wish);
+        var (ranges, anchor, passed) = state.Key.IsTime ? await FirstTimesAsync(session, state, wish, facts.Now, facts.Start, null).ConfigureAwait(false) : FirstIds(state, wish);
         state = state with { Set = state.Set with { Anchor = server.UsesExtension ? null : anchor } };
-        return (state, await UnitsAsync(session, server, state, wish, ranges).ConfigureAwait(false));
+        // Where nobody said where it is to begin, it begins where it makes sense.
+        PartitionSkipped[] skipped = passed == 0 || wish.Start is null ? []
+            : [new(SkipReason.Expired, $"Of '{table}' {passed} {(passed == 1 ? "range" : "ranges")} before '{ranges[0].Lower}' {(passed == 1 ? "is" : "are")} not made: older than '{wish.Retention}', the next maintenance would take {(passed == 1 ? "it" : "them")}. Their rows go to {(wish.DefaultPartition ? "the default partition" : "no partition, and are refused")}.")];
+        return (state, await UnitsAsync(session, server, state, wish, ranges, skipped).ConfigureAwait(false), skipped);
     }
 
     /// <summary>The set that a plain table will be, and its first partitions, from its oldest row on.</summary>
@@ -65,7 +68,7 @@ internal static class SetDefinition
         string anchor;
         if (state.Key.IsTime)
         {
-            (ranges, anchor) = await FirstTimesAsync(session, state, wish, facts.Now, facts.Start, oldest?.Time).ConfigureAwait(false);
+            (ranges, anchor, _) = await FirstTimesAsync(session, state, wish, facts.Now, facts.Start, oldest?.Time).ConfigureAwait(false);
         }
         else
         {
@@ -220,12 +223,12 @@ internal static class SetDefinition
     };
 
     // As create_parent does it: around the newest id, but nothing at or below zero unless it was asked for. A table without partitions has no rows.
-    private static (IReadOnlyList<NewRange> Ranges, string Anchor) FirstIds(SetState state, PartitionSetOptions wish)
+    private static (IReadOnlyList<NewRange> Ranges, string Anchor, int Passed) FirstIds(SetState state, PartitionSetOptions wish)
     {
         var steps = new IdSteps(wish.IdOffset, wish.IdInterval!.Value);
         var begin = Begin(state, steps, wish.IdStart ?? wish.IdOffset);
         var ranges = NewRanges.Named(state, Boundaries(state, steps, begin, wish.Premake + 2));
-        return ranges.Count > 0 ? (ranges, wish.IdOffset.ToString(CultureInfo.InvariantCulture)) : throw NoneBehind(state, begin, null);
+        return ranges.Count > 0 ? (ranges, wish.IdOffset.ToString(CultureInfo.InvariantCulture), 0) : throw NoneBehind(state, begin, null);
     }
 
     private static long Begin(SetState state, IdSteps steps, long id)
@@ -248,7 +251,7 @@ internal static class SetDefinition
         state.Table, [new(InvalidDefinitionReason.Start, $"Around '{begin}' there is no partition of '{state.Set.IdInterval}' ids whose bounds column '{state.Key.Column}' ({state.Key.Type}) can hold.")], inner: error);
 
     // From an oldest row on nothing is left out: what retires at once does it then.
-    private static async Task<(IReadOnlyList<NewRange> Ranges, string Anchor)> FirstTimesAsync(
+    private static async Task<(IReadOnlyList<NewRange> Ranges, string Anchor, int Passed)> FirstTimesAsync(
         PgSession session, SetState state, PartitionSetOptions wish, DateTimeOffset now, DateTimeOffset? start, DateTimeOffset? oldest)
     {
         var interval = wish.Interval!.Value;
@@ -263,23 +266,26 @@ internal static class SetDefinition
         var steps = new TimeSteps(begin, interval);
         var end = interval.Multiply(wish.Premake).AddTo(readings[0]);
         var expired = oldest is null && wish.Retention is { } keep ? keep.Negate().AddTo(readings[0]) : DateTime.MinValue;
-        var boundaries = new List<DateTime>();
+        var (boundaries, passed) = (new List<DateTime>(), 0);
         for (var n = 0; boundaries.Count == 0 || boundaries[^1] < end || (begin >= end && n <= wish.Premake + 1); n++)
         {
             // What would retire at once is not made.
             if (boundaries.Count == 0 && steps[n] < end && steps[n + 1] < expired)
+            {
+                passed++;
                 continue;
+            }
             boundaries.Add(steps[n]);
             if (boundaries.Count > MostAtFirst)
                 throw TooMany(state, begin.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture));
         }
-        return (await NewRanges.NamedAsync(session, state, boundaries).ConfigureAwait(false), NewRanges.AnchorText(begin));
+        return (await NewRanges.NamedAsync(session, state, boundaries).ConfigureAwait(false), NewRanges.AnchorText(begin), passed);
     }
 
     private static InvalidPartitionDefinitionException TooMany(SetState state, string begin) =>
         new(state.Table, [new(InvalidDefinitionReason.Start, $"From '{begin}' on it would need more than {MostAtFirst} partitions.")]);
 
-    private static async Task<IReadOnlyList<PlanUnit>> UnitsAsync(PgSession session, PartmanServer server, SetState state, PartitionSetOptions wish, IReadOnlyList<NewRange> ranges)
+    private static async Task<IReadOnlyList<PlanUnit>> UnitsAsync(PgSession session, PartmanServer server, SetState state, PartitionSetOptions wish, IReadOnlyList<NewRange> ranges, IReadOnlyList<PartitionSkipped> skipped)
     {
         var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, wish.Template).ConfigureAwait(false);
         var fallback = new QualifiedName(state.Table.Schema, PartitionName.OfDefault(state.Table.Name));
@@ -301,7 +307,7 @@ internal static class SetDefinition
             units.Add(new PlanUnit
             {
                 Kind = "create-set",
-                Reason = isFirst ? $"'{state.Table}' becomes a set: its configuration and {some.Length} partitions from '{some[0].Lower}' on." : $"{some.Length} more partitions from '{some[0].Lower}' on.",
+                Reason = isFirst ? $"'{state.Table}' becomes a set: its configuration and {some.Length} partitions from '{some[0].Lower}' on.{string.Concat(skipped.Select(s => " " + s.Text))}" : $"{some.Length} more partitions from '{some[0].Lower}' on.",
                 Statements =
                 [
                     $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE",

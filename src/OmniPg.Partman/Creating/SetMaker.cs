@@ -10,13 +10,13 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
 
     public async Task<SqlPlan> PlanAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken)
     {
-        var (state, units) = await DefineAsync(table, wish, cancellationToken).ConfigureAwait(false);
+        var (state, units, _) = await DefineAsync(table, wish, cancellationToken).ConfigureAwait(false);
         return new SqlPlan(units.Select(u => u.ToStep(state, options.LockTimeout)));
     }
 
     public async Task<CreateSetResult> CreateAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken)
     {
-        var (state, units) = await DefineAsync(table, wish, cancellationToken).ConfigureAwait(false);
+        var (state, units, skipped) = await DefineAsync(table, wish, cancellationToken).ConfigureAwait(false);
         var log = await RunLog.StartAsync(jobmon, logger, $"PARTMAN SETUP PARENT: {state.Set.ConfigKey}", cancellationToken).ConfigureAwait(false);
         await using (log.ConfigureAwait(false))
         {
@@ -40,7 +40,7 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
         var created = await SetReader.StateAsync(database, table, withBytes: false, cancellationToken).ConfigureAwait(false);
         PartmanTelemetry.Created.Add(created.Partitions.Count);
         PartmanLog.SetCreated(logger, table.ToString(), created.Partitions.Count);
-        return new CreateSetResult(created.Set, [.. created.Partitions, .. created.Default is { } rest ? [rest] : Array.Empty<Partition>()]);
+        return new CreateSetResult(created.Set, [.. created.Partitions, .. created.Default is { } rest ? [rest] : Array.Empty<Partition>()]) { Skipped = skipped };
     }
 
     public async Task<SqlPlan> PlanSubPartitionsAsync(QualifiedName table, PartitionSetOptions by, bool allowDataLoss, CancellationToken cancellationToken)
@@ -69,23 +69,71 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
         }, working).ConfigureAwait(false);
     }
 
-    public async Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken working)
+    public Task<IReadOnlyList<PartitionChange>> FillGapsAsync(QualifiedName table, CancellationToken working) =>
+        MakeAsync(table, "fill gaps", (session, state) => NewRanges.GapsAsync(session, state, options.MaxPartitionsPerRun), null, working);
+
+    public async Task<SqlPlan> PlanPartitionsAsync(QualifiedName table, IReadOnlyList<PartitionBound> values, CancellationToken cancellationToken)
     {
-        var state = (await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).RequireIdle();
-        var units = await database.RunAsync("fill gaps", async (session, server) =>
-        {
-            var gaps = await NewRanges.GapsAsync(session, state, options.MaxPartitionsPerRun).ConfigureAwait(false);
-            var shape = await ParentShape.ReadAsync(session, state.Table, state.Oid, state.Set.Template).ConfigureAwait(false);
-            var below = await SubPartitioner.OfAsync(session, server, state, options.MaxPartitionsPerRun).ConfigureAwait(false);
-            var missing = new List<PlanUnit>();
-            foreach (var gap in gaps)
-                missing.Add(PartitionDdl.Create(state, shape, gap, branch: below is null ? null : await below.BranchAsync(shape, gap).ConfigureAwait(false)));
-            return missing;
-        }, working).ConfigureAwait(false);
+        var plan = await RangesAsync(table, "create partitions", (session, state) => OfAsync(session, state, values), cancellationToken).ConfigureAwait(false);
+        return plan.Error is { } error ? throw error : new SqlPlan(plan.Units.Select(u => u.ToStep(plan.State, options.LockTimeout)));
+    }
+
+    public Task<IReadOnlyList<PartitionChange>> CreatePartitionsAsync(QualifiedName table, IReadOnlyList<PartitionBound> values, IProgress<PartitionChange>? progress, CancellationToken working) =>
+        MakeAsync(table, "create partitions", (session, state) => OfAsync(session, state, values), progress, working);
+
+    private async Task<IReadOnlyList<NewRange>> OfAsync(PgSession session, SetState state, IReadOnlyList<PartitionBound> values)
+    {
+        var ranges = await NewRanges.OfAsync(session, state, values).ConfigureAwait(false);
+        return ranges.Count <= options.MaxPartitionsPerRun ? ranges
+            : throw new ArgumentException($"These are {ranges.Count} new partitions, and one call makes {options.MaxPartitionsPerRun} (MaxPartitionsPerRun).", nameof(values));
+    }
+
+    /// <summary>Makes the ranges that are wanted; where one cannot be, the others are made and it is told.</summary>
+    private async Task<IReadOnlyList<PartitionChange>> MakeAsync(
+        QualifiedName table, string operation, Func<PgSession, SetState, Task<IReadOnlyList<NewRange>>> wanted, IProgress<PartitionChange>? progress, CancellationToken working)
+    {
+        var plan = await RangesAsync(table, operation, wanted, working).ConfigureAwait(false);
         var created = new List<PartitionChange>();
-        foreach (var unit in units)
-            created.Add(await CreateAsync(state, unit, null, working).ConfigureAwait(false));
-        return created;
+        try
+        {
+            foreach (var unit in plan.Units)
+            {
+                if (unit.Fate == PartitionFate.Create)
+                    created.Add(await CreateAsync(plan.State, unit, progress, working).ConfigureAwait(false));
+                else
+                    await _runner.RunAsync(plan.State, unit, working).ConfigureAwait(false);
+            }
+        }
+        catch when (plan.Units.Any(u => u.IsPreparation))
+        {
+            await DropChecksAsync(table).ConfigureAwait(false);
+            throw;
+        }
+        return plan.Error is { } error ? throw error : created;
+    }
+
+    private Task<SetPlanner.Plan> RangesAsync(QualifiedName table, string operation, Func<PgSession, SetState, Task<IReadOnlyList<NewRange>>> wanted, CancellationToken cancellationToken) =>
+        database.RunAsync(operation, async (session, server) =>
+        {
+            if (server.IsReadOnly)
+                throw Refusal.ReadOnly(server);
+            var state = (await SetReader.StateAsync(session, server, table).ConfigureAwait(false)).RequireIdle();
+            return await SetPlanner.OfRangesAsync(session, server, options, state, await wanted(session, state).ConfigureAwait(false)).ConfigureAwait(false);
+        }, cancellationToken);
+
+    // Until the next maintenance they would refuse rows of ranges that are not made.
+    private async Task DropChecksAsync(QualifiedName table)
+    {
+        try
+        {
+            var state = await SetReader.StateAsync(database, table, withBytes: false, CancellationToken.None).ConfigureAwait(false);
+            if (state.LeftChecks.Count > 0)
+                await _runner.RunAsync(state, PartitionDdl.DropChecks(state, state.LeftChecks), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException)
+        {
+            // The failure that brought us here is the one to tell.
+        }
     }
 
     public async Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress, CancellationToken working)
@@ -115,7 +163,7 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
         return change;
     }
 
-    private Task<(SetState State, IReadOnlyList<PlanUnit> Units)> DefineAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken) =>
+    private Task<(SetState State, IReadOnlyList<PlanUnit> Units, IReadOnlyList<PartitionSkipped> Skipped)> DefineAsync(QualifiedName table, PartitionSetOptions wish, CancellationToken cancellationToken) =>
         database.RunAsync("create", async (session, server) =>
         {
             if (server.IsReadOnly)

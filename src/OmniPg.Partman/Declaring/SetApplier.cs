@@ -61,7 +61,7 @@ internal sealed record Declaration(SetState State, DeclaredSet Told, IReadOnlyLi
         await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
         if (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false) is not [var found, ..])
         {
-            var (made, units) = await SetDefinition.PlanAsync(session, server, table, wish, archive).ConfigureAwait(false);
+            var (made, units, _) = await SetDefinition.PlanAsync(session, server, table, wish, archive).ConfigureAwait(false);
             return new Declaration(made, new DeclaredSet(table, DeclaredFate.Created, []), units);
         }
         if (found.Error is { } error)

@@ -61,7 +61,10 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
         // Behind the lock of the extension, which it takes itself: a run that holds it would always find it taken.
         if (isLate)
+        {
             await converter.LetGoAsync(cancellationToken).ConfigureAwait(false);
+            await AutovacuumPause.LetGoAsync(database, options, time, cancellationToken).ConfigureAwait(false);
+        }
         PartmanTelemetry.MaintenanceDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         return new MaintenanceResult(results);
     }
@@ -95,7 +98,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                     (skipped, error) = (plan.Skipped, plan.Error);
                     error = await UnitsAsync(plan, done, progress, working).ConfigureAwait(false) ?? error;
                     if (wishes.Analyze && done.Exists(c => c.Fate == PartitionFate.Create))
-                        await AnalyzeAsync(plan.State.Table, working).ConfigureAwait(false);
+                        await Analyzer.TableAsync(database, plan.State.Table, skipLocked: false, working).ConfigureAwait(false);
                     return true;
                 }, cancellationToken).ConfigureAwait(false);
             }
@@ -147,13 +150,6 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
         return failure;
     }
-
-    /// <summary>Gives the planner what it knows of a table as a whole: autovacuum never looks at one that is partitioned.</summary>
-    public Task<bool> AnalyzeAsync(QualifiedName table, CancellationToken cancellationToken) => database.RunEachAsync("ANALYZE", async (session, _) =>
-    {
-        await session.Unlimited.ExecuteTextAsync($"ANALYZE {table.Quoted}").ConfigureAwait(false);
-        return true;
-    }, cancellationToken);
 
     private Task<bool> IsStandbyAsync(CancellationToken cancellationToken) =>
         database.GuardAsync("look", async () =>
@@ -270,7 +266,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         return [.. all.Where(s => s.Set is not { AutomaticMaintenance: false })];
     }
 
-    // Returns whether the table of a conversion is to be let go, which costs no question of its own.
+    // Returns whether a run that was killed left tables that are to be let go, which costs no question of its own.
     private Task<bool> NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => database.RunEachAsync("note the run", async (session, server) =>
     {
         // A jump of the clock is measured from the last run until somebody confirms it: the run that it stopped leaves no trace.
@@ -285,7 +281,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
         IReadOnlyList<bool> isLate = !server.HasOwn ? [] : questions.Ask(
             $"WITH noted AS (INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value) "
-                + $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {ConversionState.MayBeLate})",
+                + $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE ({ConversionState.MayBeLate}) OR {AutovacuumPause.IsLeft})",
             row => row.GetBoolean(0), failed);
         questions.Commit();
         await questions.SendAsync().ConfigureAwait(false);

@@ -60,6 +60,9 @@ public enum SkipReason
 
     /// <summary>More partitions are missing than one run creates.</summary>
     TooMany,
+
+    /// <summary>Retention would take them at once.</summary>
+    Expired,
 }
 
 /// <summary>What a maintenance did.</summary>

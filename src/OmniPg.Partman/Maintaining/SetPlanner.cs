@@ -26,6 +26,19 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         PgSession session, PartmanServer server, PartmanOptions options, MaintenanceOptions wishes, string? archive, SetState state, IReadOnlyCollection<Retirement.Unfinished> unfinished) =>
         new SetPlanner(session, server, options, wishes, archive).RunAsync(state, unfinished);
 
+    /// <summary>What makes ranges that somebody asks for outside of a maintenance, with the same looks at names and at the default partition.</summary>
+    public static async Task<Plan> OfRangesAsync(PgSession session, PartmanServer server, PartmanOptions options, SetState state, IReadOnlyList<NewRange> ranges)
+    {
+        var planner = new SetPlanner(session, server, options, new MaintenanceOptions(), null);
+        if (!state.Key.IsTime)
+            state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
+        if (state.LeftChecks.Count > 0)
+            planner._units.Add(PartitionDdl.DropChecks(state, state.LeftChecks));
+        if (await planner.BelowAsync(state).ConfigureAwait(false))
+            await planner.AddAsync(state, ranges, await planner.ReservableAsync(state).ConfigureAwait(false)).ConfigureAwait(false);
+        return new Plan(state, planner._units, planner._skipped, planner._error);
+    }
+
     private async Task<Plan> RunAsync(SetState state, IReadOnlyCollection<Retirement.Unfinished> unfinished)
     {
         if (state.Set.InProgress is { } what)

@@ -26,10 +26,10 @@ internal sealed record SetState
     /// <summary>The highest key in the partitions, the default left out; null while there is none, or when nobody needs it.</summary>
     public PartitionBound? Newest { get; init; }
 
-    /// <summary>Tables with a foreign key to this one.</summary>
+    /// <summary>Tables with a foreign key to this one, in the order in which they are locked.</summary>
     public required IReadOnlyList<QualifiedName> ReferencedBy { get; init; }
 
-    /// <summary>Tables that this one has a foreign key to.</summary>
+    /// <summary>Tables that this one has a foreign key to, in the order in which they are locked.</summary>
     public required IReadOnlyList<QualifiedName> References { get; init; }
 
     /// <summary>Whether the role may alter the table.</summary>
@@ -54,6 +54,20 @@ internal sealed record SetState
 
     /// <summary>Upper end of all partitions; null while there is none.</summary>
     public PartitionBound? Highest => Partitions.Count == 0 ? null : Partitions.Max(p => p.Upper);
+
+    /// <summary>A plain table as the runner of units knows it, which is no set, or none yet.</summary>
+    public static SetState OfTable(QualifiedName table, uint oid, string control) => new()
+    {
+        Set = new PartitionSet { Table = table, Control = control, Kind = PartitionKeyKind.Id },
+        Oid = oid,
+        Key = new PartitionKey(PgIdentifier.Create(control), "int8", PartitionKeyKind.Id),
+        Partitions = [],
+        Now = default,
+        LocalNow = default,
+        ReferencedBy = [],
+        References = [],
+        IsOwned = true,
+    };
 
     /// <summary>The set, unless somebody works on it: a drain of the extension keeps rows in a table of its own meanwhile, and an undo empties what would be filled.</summary>
     /// <exception cref="PartmanBusyException">A drain or an undo is under way.</exception>

@@ -45,7 +45,13 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
                 .Select(u => u.ToStep(state, options.LockTimeout)));
     }
 
-    public async Task<UndoResult> RunAsync(IProgress<UndoProgress>? progress, CancellationToken working)
+    public Task<UndoResult> RunAsync(IProgress<UndoProgress>? progress, CancellationToken working)
+    {
+        var quiet = new AutovacuumPause(database, options, time, table);
+        return quiet.AroundAsync(() => MoveAllAsync(quiet, progress, working), working);
+    }
+
+    private async Task<UndoResult> MoveAllAsync(AutovacuumPause quiet, IProgress<UndoProgress>? progress, CancellationToken working)
     {
         for (var failures = 0; ;)
         {
@@ -61,6 +67,8 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
                 }
                 else if (look.Left is [var next, ..])
                 {
+                    if (wish.SuspendAutovacuum)
+                        await quiet.BeginAsync(look.Left.Select(p => p.Oid).Append(look.Target), working).ConfigureAwait(false);
                     for (var attempt = 1; !await EmptyAsync(look, next, attempt, progress, working).ConfigureAwait(false); attempt++)
                         look = look with { Rows = (await MovedAsync(look, next, working).ConfigureAwait(false)).Rows };
                 }

@@ -12,6 +12,12 @@ public sealed class UndoOptions : ICheckedOptions
     /// <summary>Whether an emptied partition stays as a table that belongs to nothing. Default <see langword="false"/>: it is dropped.</summary>
     public bool KeepTables { get; set; }
 
+    /// <summary>
+    /// Whether autovacuum leaves partitions and target alone while rows move. Each has its own setting back when the call ends, whatever ends it; behind a process that
+    /// was killed, with the next call or the next maintenance. Default <see langword="false"/>.
+    /// </summary>
+    public bool SuspendAutovacuum { get; set; }
+
     void ICheckedOptions.Check(OptionsCheck check)
     {
         check.Range<int>(BatchSize, 1, 1_000_000);

@@ -81,10 +81,29 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
         done.Phase.Should().Be(ConversionPhase.Finished);
         (await SumAsync()).Should().Be(before);
         (await Ask<long>("SELECT count(*) FROM orders_default")).Should().Be(1);
-        (await NamesAsync("orders")).Should().HaveCount(6);
+        // Five of its rows, the current one, two ahead, and the default.
+        (await NamesAsync("orders")).Should().HaveCount(9);
         await Run("DELETE FROM orders WHERE id = -1");
-        await Partman.MaintainAsync(cancellationToken: Token);
         await AllIsThereAsync();
+    }
+
+    [Fact]
+    public async Task A_drain_that_is_under_way_and_one_that_is_done_are_nothing_that_is_wrong()
+    {
+        await Run(Table);
+        var found = new Dictionary<ConversionStep, List<SetFinding>>();
+
+        await Partman.ConvertAsync(Orders, By(ConversionStrategy.DrainDefault), new Watch(c =>
+        {
+            if (!found.TryGetValue(c.Step, out var some))
+                found[c.Step] = some = [];
+            some.AddRange(Task.Run(() => Partman.CheckAsync(Token), Token).GetAwaiter().GetResult().Findings);
+        }), Token);
+
+        found.Keys.Should().BeEquivalentTo([ConversionStep.Create, ConversionStep.Verify, ConversionStep.Swap, ConversionStep.Drain]);
+        found.Values.SelectMany(f => f).Should().BeEmpty();
+        (await Partman.CheckAsync(Token)).Findings.Should().BeEmpty();
+        (await MaintainAsync(o => o.Table = Orders)).Changes.Should().BeEmpty();
     }
 
     [Fact]

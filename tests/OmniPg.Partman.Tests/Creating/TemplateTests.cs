@@ -65,6 +65,40 @@ public sealed class TemplateTests(PgClusterFixture fixture) : PartmanTest(fixtur
         (await Ask<long>("SELECT count(*) FROM events")).Should().Be(3);
     }
 
+    private const string Below =
+        """
+        CREATE TABLE events (id bigint NOT NULL, tenant bigint NOT NULL, note text) PARTITION BY RANGE (id);
+        CREATE TABLE log (id bigint, told text); CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.log VALUES (NEW.id, TG_TABLE_NAME); RETURN NULL; END';
+        CREATE TABLE form (LIKE events); CREATE TRIGGER seen AFTER INSERT ON form FOR EACH ROW EXECUTE FUNCTION noted();
+        """;
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Its_triggers_come_behind_rows_that_are_drained_into_partitions_of_partitions(bool isHash)
+    {
+        await Run(Below);
+        await Partman.CreateAsync(Events, Tens(o =>
+        {
+            (o.Premake, o.Template) = (1, QualifiedName.Parse("public.form"));
+            if (isHash)
+                (o.HashColumn, o.HashPartitions) = ("tenant", 2);
+            else
+                o.SubPartitions = new PartitionSetOptions { Control = "tenant", IdInterval = 5, Premake = 1, DefaultPartition = false };
+        }), Token);
+        await Run("INSERT INTO events VALUES (1, 1, 'new'), (75, 1, 'late'), (76, 6, 'late')");
+
+        var drained = await Partman.DrainDefaultAsync(Events, cancellationToken: Token);
+        var told = await Ask<long[]>("SELECT array_agg(id ORDER BY id) FROM log");
+        await Run("INSERT INTO events VALUES (77, 1, 'new'), (78, 6, 'new')");
+
+        drained.Select(d => d.Partition.Name.Value).Should().Equal("events_p70");
+        told.Should().Equal(1);
+        (await Ask<long[]>("SELECT array_agg(id ORDER BY id) FROM log")).Should().Equal(1, 77, 78);
+        (await Ask<long>("SELECT count(*) FROM pg_partition_tree('events_p70') t WHERE t.isleaf AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.relid AND g.tgname = 'seen')")).Should().Be(0);
+        (await Ask<long>("SELECT count(*) FROM events WHERE tableoid = ANY (SELECT relid FROM pg_partition_tree('events_p70'))")).Should().Be(4);
+    }
+
     [Fact]
     public async Task A_table_is_not_copied_into_partitions_whose_triggers_would_take_its_rows_for_new_ones()
     {

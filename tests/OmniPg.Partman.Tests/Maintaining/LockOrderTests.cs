@@ -134,6 +134,64 @@ public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixtu
         (await Ask<bool>("SELECT to_regclass('orders_p10') IS NOT NULL")).Should().Be(keeps);
     }
 
+    /// <summary>Tables that a step locks, in its order.</summary>
+    private static IEnumerable<string> LocksOf(SqlPlanStep step) => step.Sql!.Split(";\n").Where(s => s.StartsWith("LOCK TABLE ", StringComparison.Ordinal)).Select(s => s["LOCK TABLE ".Length..].Replace("\"public\".", "", StringComparison.Ordinal).Replace("\"", "", StringComparison.Ordinal));
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Tables_of_foreign_keys_are_locked_by_schema_and_name_whatever_order_they_were_made_in(bool keeps)
+    {
+        await Run("""
+            CREATE SCHEMA a; CREATE TABLE z_to (n int PRIMARY KEY); CREATE TABLE b_to (n int PRIMARY KEY); CREATE TABLE a.y_to (n int PRIMARY KEY);
+            CREATE TABLE orders (id int PRIMARY KEY, z int REFERENCES z_to, b int REFERENCES b_to, y int REFERENCES a.y_to) PARTITION BY RANGE (id);
+            CREATE TABLE z_from (n int REFERENCES orders); CREATE TABLE b_from (n int REFERENCES orders); CREATE TABLE a.y_from (n int REFERENCES orders);
+            """);
+        await Partman.CreateAsync(Orders, Tens(o => (o.Premake, o.IdRetention, o.WhenExpired) = (2, 5, keeps ? ExpiredAction.Detach : ExpiredAction.Drop)), Token);
+        await Run("INSERT INTO orders VALUES (25)");
+
+        var plan = await Partman.PlanMaintenanceAsync(Only(Orders), Token);
+
+        LocksOf(plan.Sql.Steps.First(s => s.Kind == (keeps ? "detach-partition" : "drop-partition"))).Should().Equal(
+            "ONLY a.y_to IN SHARE ROW EXCLUSIVE MODE", "ONLY b_to IN SHARE ROW EXCLUSIVE MODE", "ONLY z_to IN SHARE ROW EXCLUSIVE MODE", "ONLY orders IN ACCESS EXCLUSIVE MODE",
+            "ONLY a.y_from IN SHARE MODE", "ONLY b_from IN SHARE MODE", "ONLY z_from IN SHARE MODE", "ONLY orders_default IN ACCESS EXCLUSIVE MODE", "ONLY orders_p0 IN ACCESS EXCLUSIVE MODE");
+        LocksOf(plan.Sql.Steps.First(s => s.Kind == "create-partition")).Should().Equal("ONLY orders IN SHARE UPDATE EXCLUSIVE MODE", "ONLY a.y_to IN SHARE ROW EXCLUSIVE MODE", "ONLY b_to IN SHARE ROW EXCLUSIVE MODE", "ONLY z_to IN SHARE ROW EXCLUSIVE MODE", "ONLY orders_default IN ACCESS EXCLUSIVE MODE");
+    }
+
+    [Fact]
+    public async Task A_drop_takes_its_locks_in_the_order_of_a_writer_with_and_without_tables_that_refer_to_the_set()
+    {
+        await SetAsync();
+        await Run("CREATE TABLE lines (id int REFERENCES orders); UPDATE omnipg_partman.part_config SET retention = '5', retention_keep_table = false");
+
+        await MeetAsync(26, (partman, begin) =>
+        {
+            begin();
+            return partman.MaintainAsync(Only(Orders), cancellationToken: Token);
+        });
+
+        (await NamesAsync("orders")).Should().NotContain("orders_p10").And.Contain("orders_p20");
+        (await Ask<bool>("SELECT to_regclass('orders_p10') IS NULL AND to_regclass('orders_p0') IS NULL")).Should().BeTrue();
+        (await Ask<long>("SELECT count(*) FROM orders")).Should().Be(7);
+    }
+
+    [Fact]
+    public async Task A_partition_that_is_dropped_where_it_stands_needs_no_lock_of_the_tables_that_it_refers_to()
+    {
+        await SetAsync();
+        await Run("UPDATE omnipg_partman.part_config SET retention = '5', retention_keep_table = false");
+        await using var writer = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await writer.BeginTransactionAsync(Token);
+        await using (var update = new NpgsqlCommand("UPDATE customers SET name = name", writer, transaction))
+            await update.ExecuteNonQueryAsync(Token);
+
+        // It would wait for the writer, and give up.
+        var result = (await Client(o => o.LockAttempts = 1).MaintainAsync(Only(Orders), cancellationToken: Token)).Sets.Single();
+
+        result.Error.Should().BeNull();
+        result.Changes.Where(c => c.Fate == PartitionFate.Drop).Select(c => c.Partition.Name.Value).Should().Equal("orders_p0", "orders_p10");
+    }
+
     private sealed class Swap<T>(Func<T, bool> isDue, Action act) : IProgress<T>
     {
         private bool _isDone;
