@@ -28,7 +28,7 @@ internal static class ConversionBench
             var wal = await WalAsync(database);
             var clock = Stopwatch.StartNew();
             var (before, step) = (0.0, ConversionStep.Create);
-            await partman.ConvertAsync(QualifiedName.Parse("public.orders"), new ConversionOptions { Set = set, BatchSize = BatchSize }, new Parts(p =>
+            await partman.ConvertAsync(QualifiedName.Parse("public.orders"), new ConversionOptions { Set = set }, new Parts(p =>
             {
                 steps[p.Step] = steps.GetValueOrDefault(p.Step) + clock.Elapsed.TotalSeconds - before;
                 (before, step) = (clock.Elapsed.TotalSeconds, p.Step);

@@ -15,7 +15,9 @@ internal static class ConvertCommand
         DefaultValueFactory = _ => "copy-and-swap",
     };
 
-    private static readonly Option<int> BatchSize = new("--batch-size") { Description = "Rows in a transaction of the copy. Default 10000", HelpName = "N", DefaultValueFactory = _ => 10_000 };
+    private static readonly Option<int?> BatchSize = new("--batch-size") { Description = "Rows in a transaction of the copy. Default as many as take half a second", HelpName = "N" };
+
+    private static readonly Option<int?> Sessions = new("--sessions") { Description = "Sessions that copy and compare side by side. Default one for each processor, at most 4", HelpName = "N" };
 
     private static readonly Option<string?> SafetyWindow = new("--safety-window")
     {
@@ -29,7 +31,7 @@ internal static class ConvertCommand
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "convert", "Makes a set of a plain table that is in use; the former table stays beside it until 'finish'",
         "omnipg partman convert app.orders --control ordered_at --interval \"1 month\" --strategy copy-and-swap", RunAsync,
-        [Table, .. CreateSetCommand.SetOptions, Strategy, BatchSize, SafetyWindow, NoWayBack, SuspendAutovacuum, PartmanCommands.Plan]);
+        [Table, .. CreateSetCommand.SetOptions, Strategy, BatchSize, Sessions, SafetyWindow, NoWayBack, SuspendAutovacuum, PartmanCommands.Plan]);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -41,7 +43,7 @@ internal static class ConvertCommand
             var other => throw new UsageException($"--strategy '{other}' is none of copy-and-swap, legacy, drain-default."),
         };
         var table = PartmanCommands.NameOf(session.NotEmpty(Table));
-        var options = new ConversionOptions { Set = CreateSetCommand.Options(session, out var archive), Strategy = strategy, BatchSize = session.Get(BatchSize), KeepWayBack = !session.Get(NoWayBack), SuspendAutovacuum = session.Get(SuspendAutovacuum) };
+        var options = new ConversionOptions { Set = CreateSetCommand.Options(session, out var archive), Strategy = strategy, BatchSize = session.Get(BatchSize), Sessions = session.Get(Sessions), KeepWayBack = !session.Get(NoWayBack), SuspendAutovacuum = session.Get(SuspendAutovacuum) };
         if (session.Get(SafetyWindow) is { } window)
         {
             if (options.Set.IdInterval is null)

@@ -62,7 +62,7 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
             Reason = $"'{copy}' is made, {(some is [var first, ..] ? $"with {some.Count} partitions from '{first.Lower}' on" : "without partitions")}; '{table}' is not touched.",
             Statements =
             [
-                .. Replacement.Parent(live, copy, state.Key.Column, state.Set.IsList, shape, Replacement.Indexes(live, copy, state.Key.Column)),
+                .. Replacement.Parent(live, copy, state.Key.Column, state.Set.IsList, shape, Replacement.Indexes(live, copy, state.Key.Column).Where(i => i.IsUnique || !isCopied).Select(i => i.Statement)),
                 .. SetConfiguration.Statements(server, beside),
                 ConversionState.Insert(server, table, live.Oid, detail, copy),
                 .. some.SelectMany(r => PartitionDdl.Create(beside, shape, r).Statements.Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal))),
@@ -137,6 +137,7 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
             KeyColumns = [.. key.Columns.Select(c => c!)],
             KeyTypes = [.. types],
             BatchSize = options.BatchSize,
+            Sessions = options.Sessions,
             Pause = options.PauseBetweenBatches,
             KeepWayBack = options.KeepWayBack,
             SuspendAutovacuum = options.SuspendAutovacuum,

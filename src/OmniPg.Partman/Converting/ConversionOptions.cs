@@ -9,10 +9,18 @@ public sealed class ConversionOptions : ICheckedOptions
     /// <summary>Which way. Default <see cref="ConversionStrategy.CopyAndSwap"/>.</summary>
     public ConversionStrategy Strategy { get; set; }
 
-    /// <summary>Rows in a transaction of the copy. Default 10,000, range 1 to 1,000,000.</summary>
-    public int BatchSize { get; set; } = 10_000;
+    /// <summary>
+    /// Rows in a transaction of the copy. Default <see langword="null"/>: as many as take about half a second, 1,000 to 200,000. Range 1 to 1,000,000.
+    /// </summary>
+    public int? BatchSize { get; set; }
 
-    /// <summary>Pause behind each batch. Default none, at most 1 h.</summary>
+    /// <summary>
+    /// Sessions that copy and compare side by side, each in transactions of its own. Default <see langword="null"/>: one for each processor here, at most 4. Range 1 to
+    /// 32. Never more than the pool of the data source has beside five of its connections, nor than half of what server, database and role have left.
+    /// </summary>
+    public int? Sessions { get; set; }
+
+    /// <summary>Pause behind each batch, and behind those that are copied side by side. Default none, at most 1 h.</summary>
     public TimeSpan PauseBetweenBatches { get; set; }
 
     /// <summary>
@@ -39,7 +47,8 @@ public sealed class ConversionOptions : ICheckedOptions
     void ICheckedOptions.Check(OptionsCheck check)
     {
         check.Defined<ConversionStrategy>(Strategy);
-        check.Range<int>(BatchSize, 1, 1_000_000);
+        check.Range(BatchSize, 1, 1_000_000);
+        check.Range(Sessions, 1, 32);
         check.Range<TimeSpan>(PauseBetweenBatches, TimeSpan.Zero, TimeSpan.FromHours(1));
         check.That(Set.SubPartitions is null, "Set.SubPartitions does not go with a conversion: create such a set beside the table.");
         check.That(Set.HashColumn is null, "Set.HashColumn does not go with a conversion: create such a set beside the table.");

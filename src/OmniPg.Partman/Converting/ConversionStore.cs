@@ -64,10 +64,21 @@ internal sealed record ConversionState
     /// <summary>The question whether it is still in its phase.</summary>
     public string IsStill(PartmanServer server) => $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE o.id = {Number} AND o.phase = '{Phase}')";
 
-    /// <summary>Notes how far the copy is, within the transaction of the batch.</summary>
-    public Task<int> NoteAsync(PgSession session, PartmanServer server, string[]? checkpoint, bool isCopied, long rows) => session.ExecuteAsync(
-        $"UPDATE {server.OwnSchema.Quoted}.operation SET updated_at = pg_catalog.clock_timestamp(), detail = detail || pg_catalog.jsonb_build_object('checkpoint', $1::text[], 'isCopied', $2, 'rows', $3) WHERE id = $4",
-        PgParameter.Of(checkpoint, NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Text), PgParameter.Flag(isCopied), PgParameter.BigInt(rows), PgParameter.BigInt(Id));
+    /// <summary>Holds its row until the transaction ends: whoever copies a slice shares it with the others, and who wants it alone waits for all of them. Notes go on.</summary>
+    public Task<object?> HoldAsync(PgSession session, PartmanServer server, bool isShared) =>
+        session.ScalarAsync($"SELECT o.id FROM {server.OwnSchema.Quoted}.operation o WHERE o.id = $1 FOR {(isShared ? "KEY SHARE" : "UPDATE")}", PgParameter.BigInt(Id));
+
+    /// <summary>Notes how far the copy is, and which slices come next.</summary>
+    public Task<int> NoteAsync(PgSession session, PartmanServer server, ConversionDetail detail) => session.ExecuteAsync(
+        $"UPDATE {server.OwnSchema.Quoted}.operation SET updated_at = pg_catalog.clock_timestamp(), detail = detail || pg_catalog.jsonb_build_object('checkpoint', $1::text[], 'isCopied', $2, 'rows', $3, 'wave', $4::pg_catalog.jsonb) WHERE id = $5",
+        PgParameter.Of(detail.Checkpoint, NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Text), PgParameter.Flag(detail.IsCopied), PgParameter.BigInt(detail.Rows),
+        PgParameter.Text(JsonSerializer.Serialize(detail.Wave ?? [], ConversionJson.Default.CopySliceArray)), PgParameter.BigInt(Id));
+
+    /// <summary>Notes in the transaction that copied a slice that it is copied; false where it is not due any more, and must not be copied once more.</summary>
+    public async Task<bool> NoteAsync(PgSession session, PartmanServer server, int place, CopySlice slice, long rows) => await session.ExecuteAsync(
+        $"UPDATE {server.OwnSchema.Quoted}.operation SET updated_at = pg_catalog.clock_timestamp(), detail = pg_catalog.jsonb_set(detail || pg_catalog.jsonb_build_object('rows', (detail ->> 'rows')::pg_catalog.int8 + $1), ARRAY['wave', $2, 'isDone'], 'true') "
+            + "WHERE id = $3 AND detail #> ARRAY['wave', $2] = $4::pg_catalog.jsonb",
+        PgParameter.BigInt(rows), PgParameter.Text(place.ToString(CultureInfo.InvariantCulture)), PgParameter.BigInt(Id), PgParameter.Text(JsonSerializer.Serialize(slice, ConversionJson.Default.CopySlice))).ConfigureAwait(false) == 1;
 
     private string Number => Id.ToString(CultureInfo.InvariantCulture);
 
@@ -99,7 +110,11 @@ internal sealed record ConversionDetail
 
     public required string[] KeyTypes { get; init; }
 
-    public required int BatchSize { get; init; }
+    /// <summary>Rows in a transaction; null for as many as its goal allows.</summary>
+    public int? BatchSize { get; init; }
+
+    /// <summary>Sessions at once; null for the usual number.</summary>
+    public int? Sessions { get; init; }
 
     public required TimeSpan Pause { get; init; }
 
@@ -133,12 +148,22 @@ internal sealed record ConversionDetail
 
     public bool IsCopied { get; init; }
 
+    /// <summary>The slices behind that key which are copied side by side, in order; null for none.</summary>
+    public CopySlice[]? Wave { get; init; }
+
     public long Rows { get; init; }
 
     /// <summary>Whether the foreign keys are complete.</summary>
     public bool IsValidated { get; init; }
 }
 
+/// <summary>Rows that one transaction copies.</summary>
+/// <param name="After">The key that they lie behind; null for the first ones.</param>
+/// <param name="UpTo">The key of the last one; null for all to the end.</param>
+/// <param name="IsDone">Whether they are copied.</param>
+internal sealed record CopySlice(string[]? After, string[]? UpTo, bool IsDone);
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(ConversionDetail))]
+[JsonSerializable(typeof(CopySlice[]))]
 internal sealed partial class ConversionJson : JsonSerializerContext;

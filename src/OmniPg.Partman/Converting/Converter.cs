@@ -43,16 +43,19 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         if (wish.Strategy != ConversionStrategy.CopyAndSwap)
             return new SqlPlan([plan.First.ToStep(plan.State, options.LockTimeout), .. InPlace.Steps(server, pair, plan.Shape, options.LockTimeout)]);
         return new SqlPlan(
+        [
             plan.First.ToStep(plan.State, options.LockTimeout),
             Watched(server, pair, plan.Shape).ToStep(plan.State, options.LockTimeout),
             new SqlPlanStep
             {
                 Kind = "copy-rows",
-                Reason = $"All rows go to '{pair.Parted.Name}', those that are written to meanwhile once more; then both tables are compared.",
-                Description = $"batches of {wish.BatchSize} rows by ({string.Join(", ", plan.Detail.KeyColumns)}), each in a transaction with a note of how far it is",
+                Reason = $"All rows go to '{pair.Parted.Name}', those that are written to meanwhile once more; behind the indexes both tables are compared.",
+                Description = $"batches of {(wish.BatchSize is { } rows ? $"{rows} rows" : "as many rows as take half a second")} by ({string.Join(", ", plan.Detail.KeyColumns)}), each in a transaction with a note of how far it is, some side by side",
                 Locks = [new SqlPlanLock(table, PgLockMode.AccessShare)],
             },
-            CopyRun.Swap(server, pair, plan.Shape, [pair.Parted.Name], isForward: true, null).ToStep(plan.State, options.LockTimeout));
+            .. CopyRun.Indexes(pair).Select(i => i.Unit.ToStep(plan.State, options.LockTimeout)),
+            CopyRun.Swap(server, pair, plan.Shape, [pair.Parted.Name], isForward: true, null).ToStep(plan.State, options.LockTimeout),
+        ]);
     }, cancellationToken);
 
     public async Task<Conversion> StartAsync(QualifiedName table, ConversionOptions wish, IProgress<ConversionProgress>? progress, CancellationToken working)
@@ -296,7 +299,9 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             var newest = pair.Set.Key.IsTime ? pair.Set.Clock
                 : await session.Unlimited.ScalarAsync($"SELECT s.{column}::text FROM {pair.Plain.Name.Quoted} AS s ORDER BY s.{column} DESC LIMIT 1").ConfigureAwait(false) is string text ? SetReader.KeyOf(pair.Set, text) : (PartitionBound?)null;
             var ranges = newest is { } current ? await NewRanges.MissingAsync(session, named, current, options.MaxPartitionsPerRun).ConfigureAwait(false) : [];
-            return (shape, ranges.Select(r => PartitionDdl.Create(pair.Set, shape, r)).ToList());
+            // As those of the first transaction: of the template, or of the table.
+            var own = shape with { StorageParameters = shape.StorageParameters.Count > 0 ? shape.StorageParameters : pair.Plain.StorageParameters };
+            return (shape, ranges.Select(r => PartitionDdl.Create(pair.Set, own, r)).ToList());
         }, working).ConfigureAwait(false);
         foreach (var unit in units)
             await _runner.RunAsync(pair.Set, unit, working).ConfigureAwait(false);

@@ -5,8 +5,11 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
 {
     private const int NotesAtOnce = 5000;
     private const int MostNotesAtOnce = 1_000_000;
-    private const int ComparedAtOnce = 50_000;
-    private const int ComparedTogether = 2;
+    private const int ComparedAtOnce = 250_000;
+    private const int UsualSessions = 4;
+
+    // Of the pool: up to three that hold the locks of the run, one that analyzes, and one that looks.
+    private const int ConnectionsBeside = 5;
     private const int MostRounds = 1000;
     private const int MostCollisions = 20;
 
@@ -17,6 +20,8 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         for (var round = 0; ; round++)
         {
             await CopyAsync(sync, working).ConfigureAwait(false);
+            if (isForward)
+                await IndexAsync(working).ConfigureAwait(false);
             if (await ProvedAsync(sync, to, isForward, working).ConfigureAwait(false) is not { } files)
                 continue;
             progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Swap, 0, pair.State.Detail.EstimatedRows));
@@ -120,8 +125,8 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     }
 
     private static RowSync Sync(Converter.Pair pair, bool isForward) => isForward
-        ? new RowSync(pair.Plain.Name, pair.Parted.Name, pair.Log, pair.Plain.Columns, pair.Plain.AllColumns)
-        : new RowSync(pair.Parted.Name, pair.Plain.Name, pair.Log, pair.Plain.Columns, pair.Plain.AllColumns);
+        ? new RowSync(pair.Plain.Name, pair.Parted.Name, pair.Log, pair.Plain.Columns, pair.Plain.AllColumns, pair.Plain.TextColumns)
+        : new RowSync(pair.Parted.Name, pair.Plain.Name, pair.Log, pair.Plain.Columns, pair.Plain.AllColumns, pair.Plain.TextColumns);
 
     // A set without one was asked for: rows that no partition takes are refused there, so the table must have none.
     private static IEnumerable<string> WithoutDefault(QualifiedName fallback) =>
@@ -132,39 +137,120 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
 
     private async Task CopyAsync(RowSync sync, CancellationToken working)
     {
-        for (var collisions = 0; ;)
+        var (sessions, pace) = (await SessionsAsync(working).ConfigureAwait(false), new CopyPace(pair.State.Detail.BatchSize));
+        // A backend whose client was killed may still be at a slice. Until it is at its end nobody knows what of the wave is copied.
+        await converter.InSessionAsync("copy", (session, server) => pair.State.HoldAsync(session.Unlimited, server, isShared: false), working).ConfigureAwait(false);
+        for (var collisions = 0; await NextWaveAsync(sync, pace.Rows, sessions, working).ConfigureAwait(false) is { } wave;)
         {
-            ConversionState? copied;
-            try
+            var (rows, collision) = await WaveAsync(sync, wave, collisions > 0 ? 1 : sessions, pace, working).ConfigureAwait(false);
+            if (collision is not null)
             {
-                copied = await converter.InSessionAsync("copy", async (session, server) =>
-                {
-                    var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
-                    var detail = state.Detail;
-                    if (detail.IsCopied)
-                        return null;
-                    var unlimited = session.Unlimited;
-                    var end = await sync.EndOfBatchAsync(unlimited, detail.Checkpoint, detail.BatchSize).ConfigureAwait(false);
-                    var rows = detail.Rows + await sync.CopyAsync(unlimited, detail.Checkpoint, end).ConfigureAwait(false);
-                    await state.NoteAsync(session, server, end, end is null, rows).ConfigureAwait(false);
-                    return state with { Detail = detail with { Rows = rows } };
-                }, working).ConfigureAwait(false);
-            }
-            catch (PartmanServerException error) when (error.SqlState == Npgsql.PostgresErrorCodes.UniqueViolation && ++collisions < MostCollisions)
-            {
+                if (++collisions >= MostCollisions)
+                    throw collision;
                 // A row has taken the unique value of another, whose change is still in the log.
                 await CatchUpAsync(sync, 0, working).ConfigureAwait(false);
                 continue;
             }
-            if (copied is not { Detail: var done })
-                return;
             collisions = 0;
-            progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Copy, done.Rows, done.EstimatedRows));
-            if (done.Pause > TimeSpan.Zero)
-                await Task.Delay(done.Pause, time, working).ConfigureAwait(false);
+            progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Copy, wave.Rows + rows, wave.EstimatedRows));
+            if (wave.Pause > TimeSpan.Zero)
+                await Task.Delay(wave.Pause, time, working).ConfigureAwait(false);
             await CatchUpAsync(sync, NotesAtOnce, working).ConfigureAwait(false);
         }
     }
+
+    /// <summary>The slices that are due: what is left of those that were begun, else the next ones. Null at the end of the copy.</summary>
+    private Task<ConversionDetail?> NextWaveAsync(RowSync sync, int size, int sessions, CancellationToken working) => converter.InSessionAsync("copy", async (session, server) =>
+    {
+        var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
+        var (detail, former) = (state.Detail, state.Detail.Wave ?? []);
+        if (detail.IsCopied || former.Any(s => !s.IsDone))
+            return detail.IsCopied ? null : detail;
+        var after = former is [.., var last] ? last.UpTo : detail.Checkpoint;
+        var next = detail with { Checkpoint = after, IsCopied = former is [.., { UpTo: null }], Wave = null };
+        if (!next.IsCopied)
+        {
+            var slices = new List<CopySlice>();
+            while (slices.Count < sessions && slices is not [.., { UpTo: null }])
+            {
+                var from = slices is [.., var before] ? before.UpTo : after;
+                slices.Add(new CopySlice(from, await sync.EndOfSliceAsync(session.Unlimited, from, size).ConfigureAwait(false), IsDone: false));
+            }
+            next = next with { Wave = [.. slices] };
+        }
+        await state.NoteAsync(session, server, next).ConfigureAwait(false);
+        return next.IsCopied ? null : next;
+    }, working);
+
+    /// <summary>Copies slices side by side, and returns when all of them are at their end: until then no note is applied.</summary>
+    private async Task<(long Rows, PartmanServerException? Collision)> WaveAsync(RowSync sync, ConversionDetail wave, int sessions, CopyPace pace, CancellationToken working)
+    {
+        var (rows, collision) = (0L, (PartmanServerException?)null);
+        foreach (var some in wave.Wave!.Index().Where(s => !s.Item.IsDone).Chunk(sessions))
+        {
+            var running = some.Select(s => SliceAsync(sync, s.Index, s.Item, pace, working)).ToList();
+            await ((Task)Task.WhenAll(running)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            foreach (var one in running)
+            {
+                try
+                {
+                    rows += await one.ConfigureAwait(false);
+                }
+                catch (PartmanServerException error) when (error.SqlState is Npgsql.PostgresErrorCodes.UniqueViolation or Npgsql.PostgresErrorCodes.DeadlockDetected)
+                {
+                    collision ??= error;
+                }
+            }
+            if (collision is not null)
+                break;
+        }
+        return (rows, collision);
+    }
+
+    private async Task<int> SliceAsync(RowSync sync, int place, CopySlice slice, CopyPace pace, CancellationToken working)
+    {
+        var began = time.GetTimestamp();
+        var copied = await converter.InSessionAsync("copy", async (session, server) =>
+        {
+            await pair.State.HoldAsync(session.Unlimited, server, isShared: true).ConfigureAwait(false);
+            var rows = await sync.CopyAsync(session.Unlimited, slice.After, slice.UpTo).ConfigureAwait(false);
+            return await pair.State.NoteAsync(session, server, place, slice, rows).ConfigureAwait(false) ? rows
+                : throw new StalePlanException(pair.State.Table, "copy", "another one: these rows were copied by a run that was taken for dead; resume the conversion");
+        }, working).ConfigureAwait(false);
+        pace.Took(copied, time.GetElapsedTime(began));
+        return copied;
+    }
+
+    // One that waited for a connection of its own pool would wait for itself, and the server may need some for others.
+    private async Task<int> SessionsAsync(CancellationToken working)
+    {
+        var pool = new Npgsql.NpgsqlConnectionStringBuilder(database.DataSource.ConnectionString) is { Pooling: true } settings ? settings.MaxPoolSize : int.MaxValue;
+        var room = await converter.InSessionAsync("look", (session, _) => session.ScalarAsync(
+            """
+            SELECT LEAST(
+                current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 - (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid IS NOT NULL),
+                (SELECT CASE WHEN r.rolconnlimit >= 0 THEN r.rolconnlimit - (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid) END FROM pg_catalog.pg_roles r WHERE r.rolname = session_user),
+                (SELECT CASE WHEN d.datconnlimit >= 0 THEN d.datconnlimit - (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid) END FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
+            """), working).ConfigureAwait(false) as long? ?? 1;
+        return (int)Math.Clamp(Math.Min(pool - ConnectionsBeside, room / 2), 1, pair.State.Detail.Sessions ?? Math.Min(Environment.ProcessorCount, UsualSessions));
+    }
+
+    // Behind the copy a sort makes of each partition what would have been a search in it for every row. The unique ones are there from the start: notes find their rows by them.
+    private async Task IndexAsync(CancellationToken working)
+    {
+        var now = (await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!;
+        foreach (var unit in Indexes(now).Where(i => now.Parted.Indexes.All(p => p.Name != i.Name.Value)).Select(i => i.Unit))
+            await converter.RunAsync(now.Set, _ => unit, working).ConfigureAwait(false);
+    }
+
+    /// <summary>The indexes that are built behind the copy, each by a unit of its own.</summary>
+    public static IEnumerable<(PgIdentifier Name, PlanUnit Unit)> Indexes(Converter.Pair pair) => Replacement.Indexes(pair.Plain, pair.Parted.Name, pair.Set.Key.Column).Where(i => !i.IsUnique).Select(i => (i.Name, new PlanUnit
+    {
+        Kind = "build-index",
+        Reason = $"Index '{i.Name}' is built, which nobody waits for: '{pair.Parted.Name}' is not in use yet.",
+        Statements = [i.Statement],
+        Locks = [],
+    }));
 
     /// <summary>Applies notes until no more than some are left. False where a TRUNCATE was among them, and the copy begins anew.</summary>
     private async Task<bool> CatchUpAsync(RowSync sync, int left, CancellationToken working)
@@ -183,12 +269,12 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                     if (isTruncated)
                     {
                         await session.ExecuteAsync(sync.Empty).ConfigureAwait(false);
-                        await state.NoteAsync(session, server, null, isCopied: false, 0).ConfigureAwait(false);
-                        await sync.ApplyAsync(session.Unlimited, ids, null, isWhole: false).ConfigureAwait(false);
+                        await state.NoteAsync(session, server, state.Detail with { Checkpoint = null, IsCopied = false, Rows = 0, Wave = null }).ConfigureAwait(false);
+                        await sync.ApplyAsync(session.Unlimited, ids, new RowSync.Copied(null, [], IsWhole: false)).ConfigureAwait(false);
                     }
                     else
                     {
-                        await sync.ApplyAsync(session.Unlimited, ids, state.Detail.Checkpoint, state.Detail.IsCopied).ConfigureAwait(false);
+                        await sync.ApplyAsync(session.Unlimited, ids, new RowSync.Copied(state.Detail.Checkpoint, [.. (state.Detail.Wave ?? []).Where(s => s.IsDone)], state.Detail.IsCopied)).ConfigureAwait(false);
                     }
                     return (ids.Length, isTruncated);
                 }, working).ConfigureAwait(false);
@@ -211,20 +297,21 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         }
     }
 
-    /// <summary>Compares both tables range by range, two at a time: each is a snapshot of its own. False where a TRUNCATE came in between.</summary>
+    /// <summary>Compares both tables range by range, some side by side: each is a snapshot of its own. False where a TRUNCATE came in between.</summary>
     /// <exception cref="ConversionVerificationException">They are not equal.</exception>
     private async Task<bool> CompareAsync(RowSync sync, bool isForward, CancellationToken working)
     {
         using var comparing = CancellationTokenSource.CreateLinkedTokenSource(working);
+        var sessions = await SessionsAsync(working).ConfigureAwait(false);
         var running = new Queue<Task<long?>>();
         try
         {
             var rows = 0L;
             for (var (after, isLast) = ((string[]?)null, false); !isLast || running.Count > 0;)
             {
-                if (!isLast && running.Count < ComparedTogether)
+                if (!isLast && running.Count < sessions)
                 {
-                    var end = await converter.InSessionAsync("compare", (session, _) => sync.EndOfBatchAsync(session.Unlimited, after, ComparedAtOnce), comparing.Token).ConfigureAwait(false);
+                    var end = await converter.InSessionAsync("compare", (session, _) => sync.EndOfSliceAsync(session.Unlimited, after, ComparedAtOnce), comparing.Token).ConfigureAwait(false);
                     running.Enqueue(RangeAsync(sync, after, end, isForward, comparing.Token));
                     (after, isLast) = (end, end is null);
                     continue;

@@ -23,7 +23,9 @@ internal sealed record LiveTable
             ARRAY(SELECT format('GRANT %s (%I) ON %%s TO %s%s', x.privilege_type, a.attname,
                       CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END, CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
                   FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) x WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-            ({fingerprint}), EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)
+            ({fingerprint}), EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid),
+            ARRAY(SELECT quote_ident(a.attname) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND (y.typsend = 0 OR y.typtype NOT IN ('b', 'd', 'e') OR y.typcategory IN ('A', 'C', 'P', 'R')) ORDER BY a.attnum)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1
         """;
 
@@ -160,6 +162,9 @@ internal sealed record LiveTable
     /// <summary>The generated ones as well.</summary>
     public required IReadOnlyList<string> AllColumns { get; init; }
 
+    /// <summary>Those of types that the server may have no binary form of, on whatever level.</summary>
+    public required IReadOnlyList<string> TextColumns { get; init; }
+
     /// <summary>What holds on to the table itself, as the server describes it.</summary>
     public required IReadOnlyList<string> DependentObjects { get; init; }
 
@@ -224,6 +229,7 @@ internal sealed record LiveTable
             ColumnGrants = row.GetFieldValue<string[]>(17),
             Digest = row.GetString(18),
             HasChildren = row.GetBoolean(19),
+            TextColumns = row.GetFieldValue<string[]>(20),
             Indexes = indexes,
             Triggers = [.. triggers.Where(t => !KeyLog.Triggers.Contains(t.Name.Value))],
             LogTrigger = triggers.FirstOrDefault(t => KeyLog.Triggers.Contains(t.Name.Value)),

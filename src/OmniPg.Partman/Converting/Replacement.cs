@@ -34,21 +34,21 @@ internal static class Replacement
             yield return $"ALTER TABLE {copy.Quoted} OWNER TO {PgIdentifier.Create(live.Owner).Quoted}";
     }
 
-    /// <summary>Statements that give the partitioned table the indexes of the plain one, with the control column in its primary key.</summary>
-    public static IEnumerable<string> Indexes(LiveTable live, QualifiedName copy, PgIdentifier control)
+    /// <summary>Statements that give the partitioned table the indexes of the plain one, with the control column in its primary key, and the names that these have there.</summary>
+    public static IEnumerable<(PgIdentifier Name, bool IsUnique, string Statement)> Indexes(LiveTable live, QualifiedName copy, PgIdentifier control)
     {
         foreach (var index in live.Indexes.Where(i => i.IsValid))
         {
-            var name = Named(index.Name, NewEnd).Quoted;
+            var (own, name) = (Named(index.Name, NewEnd), Named(index.Name, NewEnd).Quoted);
             var columns = string.Join(", ", index.Columns.Append(index.Columns.Contains(control.Value) ? null : control.Value).OfType<string>().Select(c => PgIdentifier.Create(c).Quoted));
-            yield return index switch
+            yield return (own, index.IsUnique, index switch
             {
                 { IsPrimary: true } when index.Columns.Contains(control.Value) => $"ALTER TABLE {copy.Quoted} ADD CONSTRAINT {name} {index.Definition}",
                 { IsPrimary: true } => $"ALTER TABLE {copy.Quoted} ADD CONSTRAINT {name} PRIMARY KEY ({columns})",
                 { Constraint: "u" } when index.Columns.Contains(control.Value) => $"ALTER TABLE {copy.Quoted} ADD CONSTRAINT {name} {index.Definition}",
                 { IsUnique: true } when !index.Columns.Contains(control.Value) => $"CREATE UNIQUE INDEX {name} ON {copy.Quoted} ({columns})",
                 _ => $"CREATE {(index.IsUnique ? "UNIQUE " : "")}INDEX {name} ON {copy.Quoted} {index.Tail}",
-            };
+            });
         }
     }
 

@@ -13,7 +13,8 @@ namespace OmniPg.Partman;
 /// <param name="log">The log.</param>
 /// <param name="columns">Columns that take values, quoted.</param>
 /// <param name="allColumns">Those that are compared: the generated ones as well.</param>
-internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, IReadOnlyList<string> columns, IReadOnlyList<string> allColumns)
+/// <param name="textColumns">Those of them that are compared by their text.</param>
+internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, IReadOnlyList<string> columns, IReadOnlyList<string> allColumns, IReadOnlyList<string> textColumns)
 {
     /// <summary>SQLSTATE of a swap that comes too early: the log has grown too long to be applied under a lock, or tells of a TRUNCATE.</summary>
     public const string TooEarly = "OP002";
@@ -24,16 +25,24 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
     /// <summary>Most notes that are applied while writers wait.</summary>
     public const int NotesUnderLock = 1000;
 
-    // Text, because the sum of one row must not depend on where its values lie. The settings of PartmanDatabase.ReadableText hold for both sides.
-    private string HashOf(string alias) => $"COALESCE(sum(pg_catalog.hashtextextended(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}"))})::text, 0)), 0)";
+    /// <summary>What of the source is in the copy.</summary>
+    /// <param name="UpTo">The key that it has come to; null for its beginning.</param>
+    /// <param name="Slices">What is there of that behind the key.</param>
+    /// <param name="IsWhole">Whether it is at its end.</param>
+    internal sealed record Copied(string[]? UpTo, IReadOnlyList<CopySlice> Slices, bool IsWhole);
+
+    // As the server would send it, which costs less than its text and keeps what that keeps: the scale of a number, the zero that is negative. One value of bytes in
+    // a record, whose hash is that of the bytes; the hashes of several are added up there, and rows that exchange values would look equal in a sum.
+    private string HashOf(string alias) =>
+        $"COALESCE(sum(pg_catalog.hash_record_extended(ROW(pg_catalog.record_send(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}{(textColumns.Contains(c) ? "::text" : "")}"))}))), 0)), 0)";
 
     private string Columns(string alias) => string.Join(", ", columns.Select(c => $"{alias}.{c}"));
 
     /// <summary>The statement that empties the copy, because the source was emptied.</summary>
     public string Empty => $"TRUNCATE {to.Quoted}";
 
-    /// <summary>The key that ends a batch behind another; null when the rest is a smaller batch.</summary>
-    public async Task<string[]?> EndOfBatchAsync(PgSession session, string[]? after, int size) => await session.RowAsync(
+    /// <summary>The key that ends a slice of so many rows behind another; null when the rest is smaller.</summary>
+    public async Task<string[]?> EndOfSliceAsync(PgSession session, string[]? after, int size) => await session.RowAsync(
         $"SELECT {string.Join(", ", log.Key.Select(k => $"s.{k.Name.Quoted}::text"))} FROM {from.Quoted} AS s WHERE {Beyond("s", after, 1)} ORDER BY {string.Join(", ", log.Key.Select(k => $"s.{k.Name.Quoted}"))} OFFSET {(size - 1).ToString(CultureInfo.InvariantCulture)} LIMIT 1",
         row => Enumerable.Range(0, log.Key.Count).Select(row.GetString).ToArray(), Parameters(after)).ConfigureAwait(false);
 
@@ -55,16 +64,16 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
     /// </summary>
     /// <param name="session">A session in a transaction.</param>
     /// <param name="ids">The notes.</param>
-    /// <param name="copied">The key that the copy has come to; null for its beginning.</param>
-    /// <param name="isWhole">Whether the copy is at its end.</param>
-    public async Task ApplyAsync(PgSession session, long[] ids, string[]? copied, bool isWhole)
+    /// <param name="copied">How far the copy is; nobody copies meanwhile.</param>
+    public async Task ApplyAsync(PgSession session, long[] ids, Copied copied)
     {
         await session.ExecuteAsync(ByIndex).ConfigureAwait(false);
-        if (isWhole || copied is not null)
+        if (copied is not { UpTo: null, Slices: [], IsWhole: false })
         {
             var chosen = "WHERE l.id = ANY ($1)";
             await session.ExecuteAsync(Delete(chosen), PgParameter.BigInts(ids)).ConfigureAwait(false);
-            await session.ExecuteAsync($"{Insert(chosen)} WHERE {(isWhole ? "true" : UpTo("s", copied, 2))} {Conflict}", [PgParameter.BigInts(ids), .. isWhole ? [] : Parameters(copied)]).ConfigureAwait(false);
+            var (isCopied, keys) = Within(copied, 2);
+            await session.ExecuteAsync($"{Insert(chosen)} WHERE {isCopied} {Conflict}", [PgParameter.BigInts(ids), .. keys]).ConfigureAwait(false);
         }
         await session.ExecuteAsync($"DELETE FROM {log.Table.Quoted} WHERE id = ANY ($1)", PgParameter.BigInts(ids)).ConfigureAwait(false);
     }
@@ -135,6 +144,21 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
     private string Beyond(string alias, string[]? key, int first) => key is null ? "true" : $"{Row(alias)} > {Given(first)}";
 
     private string UpTo(string alias, string[]? key, int first) => key is null ? "true" : $"{Row(alias)} <= {Given(first)}";
+
+    private (string Condition, IReadOnlyList<NpgsqlParameter> Keys) Within(Copied copied, int first)
+    {
+        if (copied.IsWhole)
+            return ("true", []);
+        List<string> parts = copied.UpTo is null ? [] : [UpTo("s", copied.UpTo, first)];
+        List<NpgsqlParameter> keys = [.. Parameters(copied.UpTo)];
+        foreach (var slice in copied.Slices)
+        {
+            var (lower, upper) = (first + keys.Count, first + keys.Count + (slice.After?.Length ?? 0));
+            parts.Add($"{Beyond("s", slice.After, lower)} AND {UpTo("s", slice.UpTo, upper)}");
+            keys.AddRange([.. Parameters(slice.After), .. Parameters(slice.UpTo)]);
+        }
+        return ($"({string.Join(" OR ", parts)})", keys);
+    }
 
     private string Row(string alias) => $"({string.Join(", ", log.Key.Select(k => $"{alias}.{k.Name.Quoted}"))})";
 

@@ -24,7 +24,7 @@ internal sealed class RegroupCopy(
     private KeyLog Log(IReadOnlyList<string> types) => new(
         RegroupLeftovers.Log(state.Table), [.. live.Key!.Columns.Zip(types, (name, type) => new KeyLog.KeyColumn(PgIdentifier.Create(name!), type))], state.Key.Column, state.Table);
 
-    private RowSync Sync(KeyLog log) => new(_window, _copy, log, live.Columns, live.AllColumns);
+    private RowSync Sync(KeyLog log) => new(_window, _copy, log, live.Columns, live.AllColumns, live.TextColumns);
 
     /// <summary>What a plan says of it: its first and its last transaction, and the copy between them in words.</summary>
     public IReadOnlyList<SqlPlanStep> Steps(PartmanServer server)
@@ -104,7 +104,7 @@ internal sealed class RegroupCopy(
             {
                 (end, var copied) = await InSessionAsync("copy", async session =>
                 {
-                    var end = await sync.EndOfBatchAsync(session.Unlimited, after, wish.BatchSize).ConfigureAwait(false);
+                    var end = await sync.EndOfSliceAsync(session.Unlimited, after, wish.BatchSize).ConfigureAwait(false);
                     return (end, await sync.CopyAsync(session.Unlimited, after, end).ConfigureAwait(false));
                 }, working).ConfigureAwait(false);
                 (rows, collisions) = (rows + copied, 0);
@@ -143,7 +143,7 @@ internal sealed class RegroupCopy(
                         return (0, false);
                     if (isTruncated)
                         await session.ExecuteAsync(sync.Empty).ConfigureAwait(false);
-                    await sync.ApplyAsync(session.Unlimited, ids, isTruncated ? null : copied, isWhole && !isTruncated).ConfigureAwait(false);
+                    await sync.ApplyAsync(session.Unlimited, ids, new RowSync.Copied(isTruncated ? null : copied, [], isWhole && !isTruncated)).ConfigureAwait(false);
                     return (ids.Length, isTruncated);
                 }, working).ConfigureAwait(false);
                 if (isTruncated)
@@ -170,7 +170,7 @@ internal sealed class RegroupCopy(
         {
             var (compared, end) = await InSessionAsync("compare", async session =>
             {
-                var end = await sync.EndOfBatchAsync(session.Unlimited, after, ComparedAtOnce).ConfigureAwait(false);
+                var end = await sync.EndOfSliceAsync(session.Unlimited, after, ComparedAtOnce).ConfigureAwait(false);
                 return (await sync.CompareAsync(session.Unlimited, after, end).ConfigureAwait(false), end);
             }, working).ConfigureAwait(false);
             if (compared is null)

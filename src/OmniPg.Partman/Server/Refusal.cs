@@ -48,6 +48,10 @@ internal static class Refusal
             PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedColumn or PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.InvalidSchemaName when table is { } t && string.IsNullOrEmpty(refused.Where) =>
                 new StalePlanException(t, operation, $"another one: {refused.MessageText}"),
             PostgresErrorCodes.DuplicateTable when table is { } t && child is { } c => new PartitionNameCollisionException(t, c, "taken by another relation"),
+            // Its words are those of the server's language; whoever ran out of memory otherwise stands elsewhere.
+            PostgresErrorCodes.OutOfMemory when refused.File == "lock.c" => new PartmanServerException(
+                table, operation, server, refused, "The server's table of locks is full, and one of a partition and of each of its indexes has to stand there: raise 'max_locks_per_transaction', and restart the server. The transaction is undone."),
+            PostgresErrorCodes.DiskFull => new PartmanServerException(table, operation, server, refused, "Make room on the disk of the server. The transaction is undone."),
             _ => new PartmanServerException(table, operation, server, refused),
         };
     }

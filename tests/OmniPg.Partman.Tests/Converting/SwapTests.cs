@@ -208,8 +208,10 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
         (await Ask<string[]>("SELECT array_agg(c.relname::text) FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition")).Should().Equal(table.Name.Value);
     }
 
-    [Fact]
-    public async Task Writers_that_hand_on_a_unique_value_before_every_batch_do_not_end_the_copy()
+    [Theory]
+    [InlineData(1, 24)]
+    [InlineData(2, 12)]
+    public async Task Writers_that_hand_on_a_unique_value_before_every_batch_do_not_end_the_copy(int sessions, int waves)
     {
         await Run("""
             CREATE TABLE orders (id bigint PRIMARY KEY, at timestamptz NOT NULL, code int NOT NULL, UNIQUE (code, at));
@@ -218,7 +220,7 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
         var batches = 0;
 
         // Each time the first row of the next batch takes the value of a row that is copied, whose own change waits in the log.
-        var daily = Fives(o => o.Set = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(1), Premake = 1 });
+        var daily = Fives(o => (o.Set, o.Sessions) = (new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(1), Premake = 1 }, sessions));
         var done = await Partman.ConvertAsync(Orders, daily, new Watch(p =>
         {
             if (p is not { Step: ConversionStep.Copy, Rows: < 250 })
@@ -227,7 +229,7 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
             Sync($"UPDATE orders SET code = -code WHERE id = {p.Rows}", $"UPDATE orders SET code = {p.Rows} WHERE id = {p.Rows + 1}");
         }), Token);
 
-        batches.Should().Be(24);
+        batches.Should().Be(waves);
         done.RowsCopied.Should().Be(250);
         (await Ask<long>("SELECT count(*) FROM (TABLE orders EXCEPT TABLE orders_omnipg_old) d")).Should().Be(0);
     }
