@@ -224,7 +224,7 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
     public async Task A_table_by_id_with_hundreds_of_partitions_and_no_default_is_converted_by_a_role_that_owns_it_and_nothing_else()
     {
         await Run("""
-            CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'n' || n FROM generate_series(1, 2600) n;
+            CREATE TABLE orders (id bigint PRIMARY KEY, note text) WITH (fillfactor = 80); INSERT INTO orders SELECT n, 'n' || n FROM generate_series(1, 2600) n;
             CREATE ROLE owner_of_it LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO owner_of_it; ALTER TABLE orders OWNER TO owner_of_it;
             """);
         await Run($"GRANT CREATE ON DATABASE \"{await Ask<string>("SELECT current_database()::text")}\" TO owner_of_it");
@@ -236,6 +236,7 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
         var done = await partman.ConvertAsync(Orders, options, cancellationToken: Token);
 
         (await SumAsync()).Should().Be(before);
+        (await Ask<long>("SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'orders'::regclass AND c.reloptions = '{fillfactor=80}'")).Should().Be(263);
         (await NamesAsync("orders")).Should().HaveCount(263).And.Contain("orders_p0").And.Contain("orders_p2620").And.NotContain("orders_default");
         await partman.Awaiting(p => p.SwapBackAsync(done.Id, cancellationToken: Token)).Should().ThrowAsync<PartmanConversionException>();
         (await partman.FinishConversionAsync(done.Id, Token)).Phase.Should().Be(ConversionPhase.Finished);
