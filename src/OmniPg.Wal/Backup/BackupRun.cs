@@ -44,11 +44,11 @@ internal sealed class BackupRun(
                 await EncryptedNames.RequireNoneAsync(archive, last, cancellationToken).ConfigureAwait(false);
         }
 
+        if (options.VerifyPages)
+            await _source.CheckPagesAsync(cancellationToken).ConfigureAwait(false);
         await _source.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
         if (_prior is not null)
             await _source.FollowAsync(_prior, priorPaths, cancellationToken).ConfigureAwait(false);
-        if (options.VerifyPages)
-            await _source.CheckPagesAsync(cancellationToken).ConfigureAwait(false);
         var tablespaces = await StoreDataAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
             await _source.Wal().ArriveAsync(archive, options.WalTimeout, time, cancellationToken).ConfigureAwait(false);

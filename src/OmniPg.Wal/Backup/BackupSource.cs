@@ -51,8 +51,12 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         _files = new DataFiles(DataDirectory, Facts.StatisticsFolder, exclude);
     }
 
-    public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken) =>
+    public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken)
+    {
         Start = await session.StartAsync(label, isFast, cancellationToken).ConfigureAwait(false);
+        if (_pages is not null)
+            _pages.Start = (ulong)Start;
+    }
 
     /// <summary>Refuses an incremental backup that can be told to be impossible before it begins.</summary>
     public async Task RequireIncrementableAsync(BackupInfo prior, CancellationToken cancellationToken)
@@ -86,12 +90,12 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         (_plan, _prior) = (new IncrementPlan(priorPaths, changed, fileBlocks), prior);
     }
 
-    /// <summary>Compares the pages with their checksums from now on, where the cluster has such. Called between the start and the first data.</summary>
+    /// <summary>Has the pages compared with their checksums, where the cluster has such. Called before the start.</summary>
     public async Task CheckPagesAsync(CancellationToken cancellationToken)
     {
         var (blockBytes, fileBlocks, _) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
         if (Control.DataChecksumVersion == ChecksumsOn && blockBytes == PageChecksum.PageBytes)
-            _pages = new PageCheck((ulong)Start, fileBlocks);
+            _pages = new PageCheck(fileBlocks);
     }
 
     /// <summary>Pages that do not have the checksum that they should; null where none were looked at.</summary>

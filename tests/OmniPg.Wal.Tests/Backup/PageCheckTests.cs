@@ -85,7 +85,7 @@ public sealed class PageCheckTests(BackupScene scene)
 
     private static IEnumerable<uint> Damage(Microsoft.Win32.SafeHandles.SafeFileHandle file, byte[] bytes, ulong start, string path = "base/5/77", FileIncrement? increment = null)
     {
-        var check = new PageCheck(start, FileBlocks);
+        var check = new PageCheck(FileBlocks) { Start = start };
         check.Begin(path, increment);
         // In pieces that end anywhere, as a tar file is filled.
         for (var at = 0; at < bytes.Length; at += 5000)

@@ -8,9 +8,8 @@ namespace OmniPg.Wal;
 /// Compares the pages of a relation with their checksums while they are read for a backup (<c>verify_page_checksum</c> and <c>sendFile</c> of basebackup.c). A page that was changed since the backup began is
 /// not looked at: the WAL writes it anew. One that seems wrong is read again first, because the server may have been writing it.
 /// </summary>
-/// <param name="start">Where the backup starts.</param>
 /// <param name="fileBlocks">Blocks of a file of a relation (<c>blocks_per_segment</c>).</param>
-internal sealed partial class PageCheck(ulong start, uint fileBlocks)
+internal sealed partial class PageCheck(uint fileBlocks)
 {
     private const int Tries = 5;
     private readonly byte[] _page = new byte[PageChecksum.PageBytes];
@@ -20,6 +19,9 @@ internal sealed partial class PageCheck(ulong start, uint fileBlocks)
     private FileIncrement? _increment;
     private int _filled;
     private long _position;
+
+    /// <summary>Where the backup starts.</summary>
+    public ulong Start { get; set; }
 
     /// <summary>The damaged pages so far, in the order in which they were read.</summary>
     public IReadOnlyList<DamagedPage> Damaged => _damaged;
@@ -86,7 +88,7 @@ internal sealed partial class PageCheck(ulong start, uint fileBlocks)
     }
 
     private bool IsRight(ReadOnlySpan<byte> page, uint block) =>
-        PageChecksum.IsNew(page) || PageChecksum.LsnOf(page) >= start || PageChecksum.In(page) == PageChecksum.Of(page, block);
+        PageChecksum.IsNew(page) || PageChecksum.LsnOf(page) >= Start || PageChecksum.In(page) == PageChecksum.Of(page, block);
 
     [GeneratedRegex(@"^(?:(?:base|(?:pg_tblspc/\d+/)?PG_[^/]+)/\d+|global)/\d+(?:_(?:fsm|vm|init))?(?:\.(?<segment>\d+))?$")]
     private static partial Regex Relation();
