@@ -68,6 +68,20 @@ public sealed class BackupFaultTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task A_server_that_is_killed_in_the_middle_of_its_backup_leaves_none()
+    {
+        await using var other = await PgCluster.StartAsync(new PgClusterOptions { Installation = scene.Installation, InitDbArguments = ["--wal-segsize=1"] }, Token);
+        var store = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("killed")).FullName);
+        var control = await PgControlFile.ReadAsync(other.DataDirectory, cancellationToken: Token);
+        await new WalArchiveMarker { SystemIdentifier = control.SystemIdentifier, PgVersion = other.MajorVersion, WalSegmentSize = control.SegmentSize }.WriteAsync(store, Token);
+
+        var failure = await FailureAsync<WalBackupException>(() => new BaseBackup(other.DataSource, store).RunAsync(new Once(other.KillHard), Token));
+
+        failure.Code.Should().Be("wal.backup.session-lost");
+        Directory.GetFiles(store.Root, "*", SearchOption.AllDirectories).Should().Equal(Path.Combine(store.Root, WalArchiveMarker.Key));
+    }
+
+    [Fact]
     public async Task A_cancelled_backup_leaves_nothing_behind_and_ends_on_the_server()
     {
         var store = await scene.NewStoreAsync();

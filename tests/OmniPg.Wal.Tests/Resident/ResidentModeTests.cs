@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using OmniPg.Shared;
 using OmniPg.Testing;
 using OmniPg.Wal.Tests.Archiving;
 using OmniPg.Wal.Tests.Segments;
@@ -227,6 +228,61 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
         Encoding.UTF8.GetString(buffer, 0, count).Should().Be("""{"ok":false,"code":"wal.resident.request","message":"The request names no WAL file."}""" + "\n");
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("{\"archive\":\"/srv/pg_wal/0000")]
+    public async Task A_client_that_goes_away_in_the_middle_of_its_question_hinders_nobody(string part)
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+        using (var gone = await ConnectedAsync())
+            await gone.SendAsync(Encoding.UTF8.GetBytes(part), SocketFlags.None, Token);
+        // One that says nothing and stays is waited for, and nobody with it.
+        using var silent = await ConnectedAsync();
+
+        var asked = await WalResidentClient.TryArchiveAsync(Options.SocketPath!, Scene.Add(Scene.Segments[0]), Token);
+
+        asked.Should().Be(new ResidentAnswer(true));
+    }
+
+    [Fact]
+    public async Task A_question_without_an_end_is_cut_off()
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+        using var socket = await ConnectedAsync();
+
+        var line = new byte[SocketLine.LongestLine];
+        for (var sent = 0; sent < line.Length;)
+            sent += await socket.SendAsync(line.AsMemory(sent), SocketFlags.None, Token);
+        var answer = await socket.ReceiveAsync(new byte[1], SocketFlags.None, Token);
+        var asked = await WalResidentClient.TryArchiveAsync(Options.SocketPath!, Scene.Add(Scene.Segments[0]), Token);
+
+        (answer, asked).Should().Be((0, new ResidentAnswer(true)));
+    }
+
+    [Fact]
+    public async Task A_client_and_a_process_of_different_versions_understand_what_both_know()
+    {
+        await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
+        await using var resident = await RunningResident.StartAsync(archiver, Options, Token);
+        using var newer = await ConnectedAsync();
+        using var older = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        var path = Path.Combine(Scene.MakeDirectory("other"), "s");
+        older.Bind(new UnixDomainSocketEndPoint(path));
+        older.Listen();
+
+        await newer.SendAsync(Encoding.UTF8.GetBytes($"{{\"version\":7,\"archive\":\"{Scene.Add(Scene.Segments[0])}\",\"hints\":{{\"x\":[1]}}}}\n"), SocketFlags.None, Token);
+        var buffer = new byte[1000];
+        var served = Encoding.UTF8.GetString(buffer, 0, await newer.ReceiveAsync(buffer, SocketFlags.None, Token));
+        var asking = WalResidentClient.TryArchiveAsync(path, Scene.Add(Scene.Segments[1]), Token);
+        using (var client = await older.AcceptAsync(Token))
+            await client.SendAsync("{\"ok\":true,\"took\":{\"ms\":3}}\n"u8.ToArray(), SocketFlags.None, Token);
+
+        served.Should().Be("{\"ok\":true}\n");
+        (await asking).Should().Be(new ResidentAnswer(true));
+    }
+
     [Fact]
     public async Task A_spool_that_goes_away_ends_nothing()
     {
@@ -321,6 +377,13 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
             }
         };
         return (await act.Should().ThrowAsync<WalException>()).Which;
+    }
+
+    private async Task<Socket> ConnectedAsync()
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Options.SocketPath!), Token);
+        return socket;
     }
 
     private WalResidentOptions Options => new()
