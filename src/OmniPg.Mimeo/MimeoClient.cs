@@ -205,10 +205,19 @@ public sealed class MimeoClient : IMimeo
                 throw new ArgumentException($"Of '{spec.Target}' ({stored.Kind}) only Period, BatchLimit, Audit{(SpecTable.ReadsAll(stored) ? ", Columns, Condition" : "")} and the options of its kind can be changed, and {string.Join(", ", others)} would be. Drop it and create it anew.", nameof(spec));
             SpecTable.RequireKept(store, spec);
             await SpecTable.UpdateAsync(session, store, spec).ConfigureAwait(false);
-            if (spec.KeepHistory)
-                await DeletedHistory.MakeAsync(session, spec.Target, stored.Key).ConfigureAwait(false);
+            if (spec.KeepHistory && (!stored.KeepHistory || await RelationInfo.FindAsync(session, DeletedHistory.Table(spec.Target)).ConfigureAwait(false) is null))
+                await DeletedHistory.MakeAsync(session, store, _database.Name, stored, stored.Key, () => WrittenAsync(session, store, stored)).ConfigureAwait(false);
             return (await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false))!;
         }, cancellationToken));
+    }
+
+    // What a refresh of a logdel writes, of what the destination has.
+    private async Task<IEnumerable<PgIdentifier>> WrittenAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
+    {
+        var (_, source) = await SourceRegistry.OpenAsync(session, store, _pools, spec.From).ConfigureAwait(false);
+        await using var closing = source.ConfigureAwait(false);
+        var relation = await source.AskAsync(spec.Source, at => RelationInfo.FindAsync(at, spec.Source)).ConfigureAwait(false) ?? throw new SourceTableNotFoundException(spec.Source, source.Name);
+        return relation.Pick(spec.Columns, spec.Target).Select(c => c.Name).Append(TableRun.Deleted);
     }
 
     /// <inheritdoc/>
@@ -306,13 +315,8 @@ public sealed class MimeoClient : IMimeo
             await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(destination))).ConfigureAwait(false);
             var spec = await SpecTable.FindAsync(session, store, destination).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(destination));
             var dropped = spec.Kind == ReplicationKind.Snapshot ? await SnapshotMethod.DropAsync(session, destination, keepTable).ConfigureAwait(false) : [];
-            if (!keepTable && spec.Kind != ReplicationKind.Snapshot && await RelationInfo.FindAsync(session, destination).ConfigureAwait(false) is not null)
-            {
-                dropped = [destination];
-                if (spec.KeepHistory && await RelationInfo.FindAsync(session, DeletedHistory.Table(destination)).ConfigureAwait(false) is { } history)
-                    dropped = [destination, history.Name];
-                await session.ExecuteAsync($"DROP TABLE {string.Join(", ", dropped.Select(d => d.Quoted))}").ConfigureAwait(false);
-            }
+            if (!keepTable && spec.Kind != ReplicationKind.Snapshot)
+                dropped = await DropTablesAsync(session, store, spec).ConfigureAwait(false);
             await SpecTable.DeleteAsync(session, store, spec).ConfigureAwait(false);
             // The last step before the commit: a table without its queue says so at its next refresh, a queue that nobody reads any more fills on unseen.
             IReadOnlyList<string> left = [];
@@ -331,6 +335,18 @@ public sealed class MimeoClient : IMimeo
             }
             return new DropResult(destination, keepTable, dropped, left);
         }, cancellationToken));
+    }
+
+    private static async Task<IReadOnlyList<QualifiedName>> DropTablesAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
+    {
+        var tables = new List<QualifiedName>();
+        if (await RelationInfo.FindAsync(session, spec.Target).ConfigureAwait(false) is not null)
+            tables.Add(spec.Target);
+        if (spec.Kind == ReplicationKind.Logdel && await DeletedHistory.FindOwnAsync(session, store, spec.Target).ConfigureAwait(false) is { } history)
+            tables.Add(history);
+        if (tables.Count > 0)
+            await session.ExecuteAsync($"DROP TABLE {string.Join(", ", tables.Select(t => t.Quoted))}").ConfigureAwait(false);
+        return tables;
     }
 
     private async Task<MoveResult> MoveAsync(string operation, Func<PgSession, MimeoStore, Task<MoveResult>> move, CancellationToken cancellationToken)

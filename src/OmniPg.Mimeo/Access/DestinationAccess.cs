@@ -38,6 +38,7 @@ internal static class DestinationAccess
         var places = await database.RunAsync("look for rights", (session, _) => session.RowsAsync(Places, row => row.GetString(1),
             PgParameter.Text(schema.Value), PgParameter.Text(spec.Target.Name.Value), PgParameter.Text(store.SideSchema.Value), PgParameter.Flag(snapshot),
             PgParameter.Flag(spec.HasChanges || spec.Kind == ReplicationKind.Updater), PgParameter.Texts(hidden)), cancellationToken).ConfigureAwait(false);
+        var given = spec.KeepHistory ? await database.RunAsync("look for rights", (session, _) => OfOwnerAsync(session, spec.Target), cancellationToken).ConfigureAwait(false) : [];
         var configuration = Configuration(store, spec).ToArray();
         var unread = await Privileges.MissingAsync(async: true, database.DataSource, configuration.Select(w => w.Schema).Distinct(), configuration, cancellationToken).ConfigureAwait(false);
         var table = (Privileges[])[.. snapshot ? [] : (Privileges[])[new(schema, "", RightsOf(spec.Kind), [spec.Target.Name.Value])], .. spec.KeepHistory ? (Privileges[])[new(schema, "", ["SELECT", "INSERT"], hidden)] : [], .. spec.Sequences.Select(s => new Privileges(s.Schema!.Value, "", ["UPDATE"], [s.Name.Value]))];
@@ -46,8 +47,13 @@ internal static class DestinationAccess
                      group right by (right.Kind, right.Object, right.Role) into one
                      group one by (one.Key.Kind, one.Key.Role, Rights: string.Join(", ", one.Select(o => o.Right))) into alike
                      select Privileges.Grants(alike.SelectMany(one => one));
-        return ([.. places, .. grants], store.Side.Version is not null && !unread.Any(m => m.Right is "USAGE" or "SELECT"));
+        return ([.. places, .. given, .. grants], store.Side.Version is not null && !unread.Any(m => m.Right is "USAGE" or "SELECT"));
     }
+
+    // A history is made for the owner of a table that is there.
+    private static async Task<IReadOnlyList<string>> OfOwnerAsync(PgSession session, QualifiedName table) =>
+        await DeletedHistory.OwnerAsync(session, table).ConfigureAwait(false) is { } owner && await RelationInfo.FindAsync(session, DeletedHistory.Table(table)).ConfigureAwait(false) is null
+            ? await TableSetup.TableOwner.MissingAsync(session, table, owner).ConfigureAwait(false) : [];
 
     // All that a refresh, a repull and a group do with a table that was made by somebody else; who makes it owns it.
     private static string[] RightsOf(ReplicationKind kind) => kind switch

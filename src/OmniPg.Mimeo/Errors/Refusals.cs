@@ -18,11 +18,17 @@ public sealed class ReplicationConflictException : MimeoException
     }
 }
 
-/// <summary><c>mimeo.destination.exists</c>: a relation stands where a snapshot needs its view or a table.</summary>
+/// <summary><c>mimeo.destination.exists</c>: a relation stands where a snapshot needs its view or a table, or one that was made for something else where a history has to be. Nothing was made.</summary>
 public sealed class DestinationExistsException : MimeoException
 {
     internal DestinationExistsException(QualifiedName relation)
         : base("mimeo.destination.exists", $"Relation '{relation}' exists where a snapshot has to be made.", "Rename or drop it, or choose another destination.")
+    {
+    }
+
+    internal DestinationExistsException(RelationInfo there, QualifiedName destination, string mark)
+        : base("mimeo.destination.exists", $"Relation '{there.Name}' exists where older images of deleted rows of '{destination}' have to stand, and was not made for them.",
+            $"Rename it, or leave KeepHistory out.{(there.Kind is 'r' or 'p' ? $" Where it does hold them: COMMENT ON TABLE {there.Name.Quoted} IS {PgLiteral.Quote(mark)};" : "")}")
     {
     }
 }

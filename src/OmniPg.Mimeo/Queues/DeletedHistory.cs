@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace OmniPg.Mimeo;
 
 /// <summary>Images of deleted rows that have to make room in a logdel, for the live row of their key or for a newer image: they move to a table beside it.</summary>
@@ -7,6 +9,8 @@ namespace OmniPg.Mimeo;
 /// </remarks>
 internal sealed class DeletedHistory
 {
+    private const string Suffix = "_deleted";
+
     /// <summary>Longest name of a destination that has one.</summary>
     public const int MaxNameBytes = PgIdentifier.MaxBytes - 8;
 
@@ -20,31 +24,103 @@ internal sealed class DeletedHistory
     private DeletedHistory(TableRun run, QualifiedName history, PgIdentifier[] kept) => (_run, _history, _kept) = (run, history, kept);
 
     /// <summary>Name of the table.</summary>
-    public static QualifiedName Table(QualifiedName destination) => QualifiedName.Create(destination.Schema!.Value.Value, destination.Name.Value + "_deleted");
+    public static QualifiedName Table(QualifiedName destination) => QualifiedName.Create(destination.Schema!.Value.Value, destination.Name.Value + Suffix);
 
-    /// <summary>Makes it with the columns of the destination, or takes one that is there.</summary>
+    /// <summary>Makes it with the columns of the destination and for its owner, or takes the one that the same destination had before.</summary>
+    /// <param name="session">The destination's transaction.</param>
+    /// <param name="store">Where the configuration is.</param>
+    /// <param name="server">The destination, for messages.</param>
+    /// <param name="spec">The table.</param>
+    /// <param name="key">Columns that tell rows apart.</param>
+    /// <param name="written">Names of the columns that a refresh writes; asked where it is there.</param>
     /// <returns>False where it was there.</returns>
-    /// <exception cref="ColumnDriftException">What is there cannot hold its rows.</exception>
-    public static async Task<bool> MakeAsync(PgSession session, QualifiedName destination, IEnumerable<string> key)
+    /// <exception cref="DestinationExistsException">What is there is not the history of this destination.</exception>
+    /// <exception cref="ColumnDriftException">What is there cannot hold the rows that a refresh writes.</exception>
+    /// <exception cref="MimeoPermissionException">It cannot be given to the owner of the destination.</exception>
+    public static async Task<bool> MakeAsync(PgSession session, MimeoStore store, string server, ReplicationSpec spec, IEnumerable<string> key, Func<Task<IEnumerable<PgIdentifier>>> written)
     {
-        var history = Table(destination);
-        var table = await RelationInfo.FindAsync(session, destination).ConfigureAwait(false) ?? throw new DestinationMissingException(destination);
-        if (await RelationInfo.FindAsync(session, history).ConfigureAwait(false) is { } there)
+        await LockAsync(session, spec.Target).ConfigureAwait(false);
+        var there = await FindFreeAsync(session, store, spec.Target).ConfigureAwait(false);
+        var table = await RelationInfo.FindAsync(session, spec.Target).ConfigureAwait(false) ?? throw new DestinationMissingException(spec.Target);
+        if (there is not null)
         {
-            RequireFit(destination, table.Columns, there);
+            var names = (await written().ConfigureAwait(false)).ToHashSet();
+            RequireFit(spec.Target, table.Columns.Where(c => names.Contains(c.Name)), there);
             return false;
         }
-        foreach (var statement in Statements(destination, key))
+        var owner = await OwnerAsync(session, spec.Target).ConfigureAwait(false);
+        if (owner is not null)
+            await TableSetup.TableOwner.RequireAsync(session, server, Table(spec.Target), owner).ConfigureAwait(false);
+        foreach (var statement in Statements(spec.Target, key, await MarkAsync(session, store, spec.Target).ConfigureAwait(false), owner))
             await session.ExecuteAsync(statement).ConfigureAwait(false);
         return true;
     }
 
     /// <summary>Statements that make it.</summary>
-    public static IReadOnlyList<string> Statements(QualifiedName destination, IEnumerable<string> key) =>
+    /// <param name="destination">The destination.</param>
+    /// <param name="key">Columns that tell rows apart.</param>
+    /// <param name="mark">Comment by which it is known again (<see cref="MarkAsync"/>).</param>
+    /// <param name="owner">Role that it is given to; null for none.</param>
+    public static IReadOnlyList<string> Statements(QualifiedName destination, IEnumerable<string> key, string mark, string? owner) =>
     [
         $"CREATE TABLE {Table(destination).Quoted} AS SELECT * FROM {destination.Quoted} WITH NO DATA",
         $"CREATE INDEX ON {Table(destination).Quoted} ({string.Join(", ", key.Select(k => PgIdentifier.Create(k).Quoted))}, {TableRun.Deleted.Quoted})",
+        $"COMMENT ON TABLE {Table(destination).Quoted} IS {PgLiteral.Quote(mark)}",
+        .. owner is null ? (string[])[] : [$"ALTER TABLE {Table(destination).Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}"],
     ];
+
+    /// <summary>Comment of the history of a destination, which no other object has.</summary>
+    public static async Task<string> MarkAsync(PgSession session, MimeoStore store, QualifiedName destination) => "History of " + await TableSetup.OwnerAsync(session, store, destination).ConfigureAwait(false);
+
+    /// <summary>Lets whoever sets up a table of its name wait until the end of the transaction, and see then whose it is.</summary>
+    public static Task<object?> LockAsync(PgSession session, QualifiedName destination) => session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(Table(destination))));
+
+    /// <summary>Owner of a table; null where it belongs to the role itself, or is not there yet.</summary>
+    public static async Task<string?> OwnerAsync(PgSession session, QualifiedName table) => await session.ScalarAsync(
+        """
+        SELECT pg_catalog.pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relname = $2 AND pg_catalog.pg_get_userbyid(c.relowner) <> current_user
+        """,
+        PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value)).ConfigureAwait(false) as string;
+
+    /// <summary>The history that a destination had before; null where the place is free.</summary>
+    /// <exception cref="ReplicationConflictException">What is there is managed.</exception>
+    /// <exception cref="DestinationExistsException">What is there is not the history of this destination.</exception>
+    public static async Task<RelationInfo?> FindFreeAsync(PgSession session, MimeoStore store, QualifiedName destination)
+    {
+        var history = Table(destination);
+        if (await SpecTable.IsManagedAsync(session, store, history).ConfigureAwait(false))
+            throw new ReplicationConflictException($"'{history}' is managed, and older images of deleted rows of '{destination}' would have to stand there.", "Choose another destination, or leave KeepHistory out.");
+        if (await RelationInfo.FindAsync(session, history).ConfigureAwait(false) is not { } there)
+            return null;
+        var mark = await MarkAsync(session, store, destination).ConfigureAwait(false);
+        return await IsMarkedAsync(session, there, mark).ConfigureAwait(false) ? there : throw new DestinationExistsException(there, destination, mark);
+    }
+
+    /// <summary>The history that has to go with a destination: one that was made as that, whatever the option says by now; null for none.</summary>
+    public static async Task<QualifiedName?> FindOwnAsync(PgSession session, MimeoStore store, QualifiedName destination)
+    {
+        if (Encoding.UTF8.GetByteCount(destination.Name.Value) > MaxNameBytes || await RelationInfo.FindAsync(session, Table(destination)).ConfigureAwait(false) is not { } there)
+            return null;
+        return await IsMarkedAsync(session, there, await MarkAsync(session, store, destination).ConfigureAwait(false)).ConfigureAwait(false)
+            && !await SpecTable.IsManagedAsync(session, store, there.Name).ConfigureAwait(false) ? there.Name : null;
+    }
+
+    /// <summary>Refuses a destination in which images of another one stand, or will.</summary>
+    /// <exception cref="ReplicationConflictException">It is the history of another one.</exception>
+    public static async Task RequireNoneAsync(PgSession session, MimeoStore store, QualifiedName destination)
+    {
+        if (!destination.Name.Value.EndsWith(Suffix, StringComparison.Ordinal) || destination.Name.Value.Length == Suffix.Length)
+            return;
+        var of = QualifiedName.Create(destination.Schema!.Value.Value, destination.Name.Value[..^Suffix.Length]);
+        if (await SpecTable.FindAsync(session, store, of).ConfigureAwait(false) is { KeepHistory: true }
+            || (await RelationInfo.FindAsync(session, destination).ConfigureAwait(false) is { } there && await IsMarkedAsync(session, there, await MarkAsync(session, store, of).ConfigureAwait(false)).ConfigureAwait(false)))
+            throw new ReplicationConflictException($"'{destination}' holds the older images of deleted rows of '{of}', which stand nowhere else.", "Choose another destination.");
+    }
+
+    // A view or a foreign table keeps nothing by itself.
+    private static async Task<bool> IsMarkedAsync(PgSession session, RelationInfo there, string mark) => there.Kind is 'r' or 'p'
+        && await session.ScalarAsync("SELECT pg_catalog.obj_description($1, 'pg_class')", PgParameter.Of(there.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) as string == mark;
 
     /// <summary>That of a table which keeps it; null for one that does not.</summary>
     /// <param name="run">The table.</param>

@@ -69,11 +69,15 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
         {
             await AddTableAsync(run, indexes, key, owner, spec.Target, "", options.PullData).ConfigureAwait(false);
         }
-        var hasHistory = spec.KeepHistory && await RelationInfo.FindAsync(run.Destination, DeletedHistory.Table(spec.Target)).ConfigureAwait(false) is not null;
-        if (spec.KeepHistory && !hasHistory)
-            AddAll("history", "Older images of deleted rows have to stay somewhere.", DeletedHistory.Statements(spec.Target, key.Select(k => k.Name.Value)));
+        var makesHistory = spec.KeepHistory && await DeletedHistory.FindFreeAsync(run.Destination, run.Store, spec.Target).ConfigureAwait(false) is null;
+        if (makesHistory)
+        {
+            var keeper = await DeletedHistory.OwnerAsync(run.Destination, spec.Target).ConfigureAwait(false);
+            AddAll("history", "Older images of deleted rows have to stay somewhere.",
+                DeletedHistory.Statements(spec.Target, key.Select(k => k.Name.Value), await DeletedHistory.MarkAsync(run.Destination, run.Store, spec.Target).ConfigureAwait(false), keeper));
+        }
         if (options.Owner is { } given && existing is null)
-            AddAll("owner", $"What is made belongs to '{given}'.", TableSetup.TableOwner.Statements(spec, given, spec.KeepHistory && !hasHistory));
+            AddAll("owner", $"What is made belongs to '{given}'.", TableSetup.TableOwner.Statements(spec, given, makesHistory));
     }
 
     private async Task AddTableAsync(TableRun run, SourceIndexes indexes, IReadOnlyList<ColumnInfo> key, string owner, QualifiedName table, string prefix, bool pull)

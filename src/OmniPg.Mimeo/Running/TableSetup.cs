@@ -24,6 +24,8 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 SpecTable.RequireKept(store, spec);
                 await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
                 await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
+                if (spec.KeepHistory)
+                    await DeletedHistory.LockAsync(session, spec.Target).ConfigureAwait(false);
                 await RequireUnmanagedAsync(session, store, spec).ConfigureAwait(false);
                 var (sourceId, source) = await SourceRegistry.OpenAsync(session, store, pools, spec.From).ConfigureAwait(false);
                 await using var closing = source.ConfigureAwait(false);
@@ -39,12 +41,16 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         }
     }
 
-    /// <summary>Refuses a destination that is managed.</summary>
-    /// <exception cref="ReplicationConflictException">It is.</exception>
+    /// <summary>Refuses a destination that is managed or holds images of another one, and one that keeps images where something else stands.</summary>
+    /// <exception cref="ReplicationConflictException">It is, or it does.</exception>
+    /// <exception cref="DestinationExistsException">Something that is no history of it stands there.</exception>
     public static async Task RequireUnmanagedAsync(PgSession session, MimeoStore store, ReplicationSpec spec)
     {
         if (await SpecTable.IsManagedAsync(session, store, spec.Target).ConfigureAwait(false))
             throw new ReplicationConflictException($"Destination '{spec.Target}' is managed already.", "Drop it from the configuration first.");
+        await DeletedHistory.RequireNoneAsync(session, store, spec.Target).ConfigureAwait(false);
+        if (spec.KeepHistory)
+            await DeletedHistory.FindFreeAsync(session, store, spec.Target).ConfigureAwait(false);
     }
 
     /// <summary>Refuses a snapshot in whose way something stands.</summary>
@@ -116,7 +122,8 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
                 await FillAsync(run, indexes, key, wanted.Target, "", options.PullData).ConfigureAwait(false);
             }
         }
-        var hasMadeHistory = wanted.KeepHistory && await DeletedHistory.MakeAsync(session, wanted.Target, key.Select(k => k.Name.Value)).ConfigureAwait(false);
+        var hasMadeHistory = wanted.KeepHistory && await DeletedHistory.MakeAsync(
+            session, store, database.Name, wanted, key.Select(k => k.Name.Value), () => Task.FromResult(run.Written)).ConfigureAwait(false);
         if (wanted.KeepHistory && !hasMadeHistory)
             _warnings.Add($"'{DeletedHistory.Table(wanted.Target)}' was there and keeps its rows.");
         if (options.Owner is { } owner && existing is null)
@@ -229,10 +236,14 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
         /// <exception cref="MimeoPermissionException">With the statements that mend it.</exception>
         public static async Task RequireAsync(PgSession session, string server, QualifiedName table, string owner)
         {
-            var missing = await session.RowsAsync(Missing, row => row.GetString(1), PgParameter.Text(owner), PgParameter.Text(table.Schema!.Value.Value)).ConfigureAwait(false);
+            var missing = await MissingAsync(session, table, owner).ConfigureAwait(false);
             if (missing.Count > 0)
                 throw new MimeoPermissionException(server, $"give '{table}' to role '{owner}'", string.Join(' ', missing), null);
         }
+
+        /// <summary>Statements without which nothing can be given to it.</summary>
+        public static Task<IReadOnlyList<string>> MissingAsync(PgSession session, QualifiedName table, string owner) =>
+            session.RowsAsync(Missing, row => row.GetString(1), PgParameter.Text(owner), PgParameter.Text(table.Schema!.Value.Value));
 
         /// <summary>Statements that give it.</summary>
         public static IEnumerable<string> Statements(ReplicationSpec spec, string owner, bool withHistory)
