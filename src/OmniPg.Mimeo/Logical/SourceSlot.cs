@@ -68,20 +68,26 @@ internal static class SourceSlot
         await WaitForWritersAsync(run, PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid)).ConfigureAwait(false);
     }
 
-    /// <summary>Statements that <see cref="CreateAsync"/> would run. Which columns a condition reads is known only once there is a publication.</summary>
+    /// <summary>Steps of <see cref="CreateAsync"/>, each in a transaction of its own: a slot is made in one that has written nothing. Which columns a condition reads is known only once there is a publication.</summary>
     /// <exception cref="LogicalSourceException">Server or table cannot be followed.</exception>
-    public static async Task<IReadOnlyList<string>> PlanAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string name)
+    public static async Task<IReadOnlyList<SqlPlanStep>> PlanAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string name)
     {
+        const string Left = "A set-up of the same destination that died has left it.";
         var (_, filter) = await RequireAsync(run, key).ConfigureAwait(false);
         var found = await FindAsync(run.Source, run.Spec, run.Relation.Oid, name).ConfigureAwait(false);
-        string[] drop = found is { Mine: true } ? [$"DROP PUBLICATION IF EXISTS {name}"] : [];
+        var steps = new List<SqlPlanStep>();
+        if (await ReadAsync(run, name).ConfigureAwait(false) is not null)
+            steps.Add(Step(DropStatement(name), Left) with { DestroysData = true });
+        if (found is { Mine: true })
+            steps.Add(Step($"DROP PUBLICATION IF EXISTS {name}", Left));
         // What another role has made serves, or is told among the rights that are missing.
-        string[] publish = found is { Mine: false } ? [] : [Statement(run.Spec, run.Columns, name, filter, PgServerVersion.Of(run.Source.Session.Connection).Major)];
-        return
-        [
-            .. drop, .. publish,
-            $"SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({PgLiteral.Quote(name)}, 'pgoutput')",
-        ];
+        if (found is not { Mine: false })
+            steps.Add(Step(Statement(run.Spec, run.Columns, name, filter, PgServerVersion.Of(run.Source.Session.Connection).Major)));
+        steps.Add(Step($"SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot({PgLiteral.Quote(name)}, 'pgoutput')"));
+        return steps;
+
+        SqlPlanStep Step(string sql, string why = "The log of the source has to be kept and decoded for this destination.") =>
+            new() { Server = run.Spec.From, Kind = "slot", Reason = why, Sql = sql, OwnTransaction = true };
     }
 
     private static async Task<(ServerFacts Server, string? Filter)> RequireAsync(TableRun run, IReadOnlyList<ColumnInfo> key)
@@ -153,7 +159,9 @@ internal static class SourceSlot
 
     /// <summary>The same as statements to run at the source.</summary>
     public static IReadOnlyList<string> Statements(ReplicationSpec spec) =>
-        [$"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{spec.Slot}';", $"DROP PUBLICATION IF EXISTS {spec.Slot};"];
+        [$"{DropStatement(spec.Slot!)};", $"DROP PUBLICATION IF EXISTS {spec.Slot};"];
+
+    private static string DropStatement(string name) => $"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {PgLiteral.Quote(name)}";
 
     // Without an identity, or with a filter or columns beyond it, the source's own UPDATE fails from the moment the table is published.
     private static async Task RequireIdentityAsync(TableRun run, IReadOnlyList<ColumnInfo> key)

@@ -76,7 +76,8 @@ internal sealed partial class SourceQueue
         if (missing.Count > 0)
             throw new MimeoPermissionException(source.Name, $"make a queue for '{spec.Source}'", string.Join(' ', missing), null);
         var (isSubscribed, isOwned) = await SubscriptionAsync(run).ConfigureAwait(false);
-        await DropLeftAsync(run, owner).ConfigureAwait(false);
+        foreach (var left in await LeftQueue.FindAsync(run, owner).ConfigureAwait(false))
+            await left.DropAsync(run).ConfigureAwait(false);
 
         foreach (var queue in Candidates(run))
         {
@@ -94,23 +95,27 @@ internal sealed partial class SourceQueue
         throw new QueueLimitException(spec.Source);
     }
 
-    /// <summary>Statements that <see cref="CreateAsync"/> would run, each with why; those that take away what a set-up that died has left are the first.</summary>
+    /// <summary>Steps of <see cref="CreateAsync"/>; those that take away what a set-up that died has left are the first.</summary>
     /// <exception cref="SourceKindException">The source cannot have a queue.</exception>
     /// <exception cref="QueueLimitException">It has as many as it can.</exception>
-    public static async Task<IReadOnlyList<(string Sql, string Why)>> PlanAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string owner)
+    public static async Task<IReadOnlyList<SqlPlanStep>> PlanAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string owner)
     {
         await RequireAsync(run, key).ConfigureAwait(false);
         var (isSubscribed, isOwned) = await SubscriptionAsync(run).ConfigureAwait(false);
-        var left = await LeftAsync(run, owner).ConfigureAwait(false);
+        var left = await LeftQueue.FindAsync(run, owner).ConfigureAwait(false);
         foreach (var queue in Candidates(run))
         {
-            if (!left.Contains(queue.Table.Name.Value) && await queue.IsTakenAsync(run).ConfigureAwait(false))
+            if (left.All(l => l.Table != queue.Table || !l.IsOwned) && await queue.IsTakenAsync(run).ConfigureAwait(false))
                 continue;
             var makes = await run.Source.AskAsync(run.Spec.Source, at => queue.MakeStatementsAsync(at, run, key, owner, isSubscribed && isOwned)).ConfigureAwait(false);
             return
             [
-                .. left.SelectMany(name => Statements(run.Spec with { Queue = new QualifiedName(run.Store.Schema, PgIdentifier.Create(name)) })).Select(sql => (sql, "A set-up of the same table that died has left it.")),
-                .. makes.Select(sql => (sql, "The keys of changed rows have to be collected for this destination.")),
+                .. left.SelectMany(l => l.Steps(run)),
+                .. makes.Select(sql => new SqlPlanStep
+                {
+                    Server = run.Spec.From, Kind = "queue", Reason = "The keys of changed rows have to be collected for this destination.", Sql = sql,
+                    Locks = sql.StartsWith("CREATE TRIGGER", StringComparison.Ordinal) || sql.StartsWith("ALTER TABLE", StringComparison.Ordinal) ? [new SqlPlanLock(run.Spec.Source, PgLockMode.ShareRowExclusive)] : [],
+                }),
             ];
         }
         throw new QueueLimitException(run.Spec.Source);
@@ -307,26 +312,6 @@ internal sealed partial class SourceQueue
         {
             await at.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_queue").ConfigureAwait(false);
             return false;
-        }
-    }
-
-    private static Task<IReadOnlyList<string>> LeftAsync(TableRun run, string owner) => run.Source.AskAsync(run.Spec.Source, at => at.RowsAsync(
-        "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND pg_catalog.obj_description(c.oid, 'pg_class') = $2",
-        row => row.GetString(0), PgParameter.Text(run.Store.Schema.Value), PgParameter.Text(owner)));
-
-    private static async Task DropLeftAsync(TableRun run, string owner)
-    {
-        foreach (var name in await LeftAsync(run, owner).ConfigureAwait(false))
-        {
-            var spec = run.Spec with { Queue = new QualifiedName(run.Store.Schema, PgIdentifier.Create(name)) };
-            try
-            {
-                await DropAsync(run.Source, spec, run.Options.LockTimeout).ConfigureAwait(false);
-            }
-            catch (MimeoPermissionException error)
-            {
-                run.Warnings.Add($"Queue '{spec.Queue}' of a former set-up fills on at the source. {error.Hint}");
-            }
         }
     }
 

@@ -5,7 +5,7 @@ namespace OmniPg.Mimeo;
 /// <summary>What a set-up would do, step by step, out of the statements that <see cref="TableSetup"/> runs.</summary>
 internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, SourcePools pools, ReplicationSpec spec, CreateOptions options)
 {
-    private const string Here = "destination";
+    private const string Here = SourceRegistry.Destination;
 
     private readonly List<SqlPlanStep> _steps = [];
     private readonly List<string> _warnings = [];
@@ -17,6 +17,9 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
     public Task<ExplainResult> RunAsync(AccessResult access, CancellationToken cancellationToken) => database.RunAsync($"explain '{spec.Target}'", async (session, store) =>
     {
         store.Require(database.Name);
+        // One that was stored before the name was refused.
+        if (spec.From == SourceRegistry.Destination)
+            throw new ReplicationConflictException($"Source '{spec.From}' cannot be told from the destination in a plan.", "Store it under another name.");
         SpecTable.RequireKept(store, spec);
         await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
         await TableSetup.RequireUnmanagedAsync(session, store, spec).ConfigureAwait(false);
@@ -36,16 +39,9 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
     private async Task AddSourceAsync(TableRun run, IReadOnlyList<ColumnInfo> key, string owner)
     {
         if (spec.HasQueue)
-        {
-            foreach (var (sql, why) in await SourceQueue.PlanAsync(run, key, owner).ConfigureAwait(false))
-                AddSql(spec.From, "queue", why, sql, sql.StartsWith("CREATE TRIGGER", StringComparison.Ordinal) ? [new SqlPlanLock(spec.Source, PgLockMode.ShareRowExclusive)] : []);
-        }
+            _steps.AddRange(await SourceQueue.PlanAsync(run, key, owner).ConfigureAwait(false));
         else if (spec.Kind == ReplicationKind.Logical)
-        {
-            // A slot is made in a transaction that has written nothing.
-            foreach (var sql in await SourceSlot.PlanAsync(run, key, SourceSlot.NameOf(owner)).ConfigureAwait(false))
-                _steps.Add(new SqlPlanStep { Server = spec.From, Kind = "slot", Reason = "The log of the source has to be kept and decoded for this destination.", Sql = sql, OwnTransaction = true });
-        }
+            _steps.AddRange(await SourceSlot.PlanAsync(run, key, SourceSlot.NameOf(owner)).ConfigureAwait(false));
     }
 
     private async Task AddDestinationAsync(TableRun run, SourceIndexes indexes, IReadOnlyList<ColumnInfo> key, string owner)
@@ -111,8 +107,7 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
             AddSql(Here, kind, why, sql);
     }
 
-    private void AddSql(string server, string kind, string why, string sql, IReadOnlyList<SqlPlanLock>? locks = null) =>
-        _steps.Add(new SqlPlanStep { Server = server, Kind = kind, Reason = why, Sql = sql, Locks = locks ?? [] });
+    private void AddSql(string server, string kind, string why, string sql) => _steps.Add(new SqlPlanStep { Server = server, Kind = kind, Reason = why, Sql = sql });
 
     private void Add(string server, string kind, string why, string what) => _steps.Add(new SqlPlanStep { Server = server, Kind = kind, Reason = why, Description = what });
 }

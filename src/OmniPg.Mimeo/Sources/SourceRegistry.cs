@@ -6,6 +6,9 @@ namespace OmniPg.Mimeo;
 /// <summary>The servers that tables come from: <c>dblink_mapping_mimeo</c>, and their names beside it.</summary>
 internal static class SourceRegistry
 {
+    /// <summary>What a plan calls the destination, so that no source may have the name.</summary>
+    public const string Destination = "destination";
+
     // Partitions come with their table. The queues of this package and of the extension are no tables of anybody; each knows them by their trigger function's schema.
     private const string Relations =
         """
@@ -88,6 +91,8 @@ internal static class SourceRegistry
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         if (int.TryParse(name, CultureInfo.InvariantCulture, out _))
             throw new ArgumentException($"The name '{name}' is a number, by which sources of the extension are called.", nameof(name));
+        if (name == Destination)
+            throw new ArgumentException($"The name '{name}' stands for the destination in the plan of a set-up.", nameof(name));
     }
 
     private static async Task<(int Id, (string Server, string User, string? Password) Connection)> FindAsync(PgSession session, MimeoStore store, string name)
