@@ -57,6 +57,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 }
                 waiting = false;
                 await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+                await database.RequireCurrentAsync(session, store).ConfigureAwait(false);
                 // Under the lock: another one may have changed them meanwhile.
                 var specs = new List<ReplicationSpec>();
                 foreach (var table in known)

@@ -89,6 +89,16 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
             throw new ReplicationConflictException("The configuration has moved out of the extension meanwhile.", "Try again.");
     }
 
+    /// <summary>Refuses tables that another version has upgraded since they were found: it may keep what this one would lose.</summary>
+    /// <exception cref="MimeoStoreException">They are of another version.</exception>
+    public async Task RequireCurrentAsync(PgSession session, MimeoStore store)
+    {
+        if (await session.ScalarAsync($"SELECT version FROM {store.Beside("schema_version")} LIMIT 1").ConfigureAwait(false) is MimeoStore.Version)
+            return;
+        Forget();
+        (await FindAsync(session).ConfigureAwait(false)).Require(Name);
+    }
+
     /// <summary>Names the table in what a lock or a dependent object stopped.</summary>
     public static async Task<T> NamingAsync<T>(QualifiedName relation, string operation, Func<Task<T>> work)
     {
