@@ -12,10 +12,18 @@ internal static class KeyedRows
         """
         WITH RECURSIVE part AS (
             SELECT a.attname, t.typbasetype AS type, t.typtypmod AS mod FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-            WHERE a.attrelid = 'pg_temp.omnipg_stage'::pg_catalog.regclass AND a.attnum > 0 AND t.typtype = 'd'
+            WHERE a.attrelid = $1::pg_catalog.regclass AND a.attnum > 0 AND t.typtype = 'd'
             UNION ALL SELECT p.attname, t.typbasetype, t.typtypmod FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE t.typtype = 'd')
         SELECT p.attname::text, pg_catalog.format_type(p.type, p.mod) FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE t.typtype <> 'd'
         """;
+
+    /// <summary>Gives the columns of a temporary table the types that their domains are made of.</summary>
+    /// <remarks>A row that is gone has no values, which a domain may refuse even there; the table that the rows go to checks what comes into it.</remarks>
+    public static async Task RelaxAsync(PgSession session, QualifiedName table)
+    {
+        foreach (var (column, type) in await session.RowsAsync(Domains, row => (PgIdentifier.Create(row.GetString(0)), row.GetString(1)), PgParameter.Text(table.Quoted)).ConfigureAwait(false))
+            await session.ExecuteAsync($"ALTER TABLE {table.Quoted} ALTER COLUMN {column.Quoted} TYPE {type}").ConfigureAwait(false);
+    }
 
     /// <summary>Name of a column that says whether a row is there, quoted; none of the columns has it.</summary>
     public static string FlagBeside(IReadOnlyList<ColumnInfo> columns) => Beside(columns, "omnipg_there");
@@ -72,9 +80,7 @@ internal static class KeyedRows
         var session = run.Destination.Unlimited;
         var written = string.Join(", ", run.Written.Select(c => c.Quoted));
         await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {(flag is null ? "" : $"true AS {flag}, ")}{more}{written} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
-        // A row that is gone has no values, which a domain may refuse even here; the table checks what comes into it.
-        foreach (var (column, type) in await session.RowsAsync(Domains, row => (PgIdentifier.Create(row.GetString(0)), row.GetString(1))).ConfigureAwait(false))
-            await session.ExecuteAsync($"ALTER TABLE pg_temp.omnipg_stage ALTER COLUMN {column.Quoted} TYPE {type}").ConfigureAwait(false);
+        await RelaxAsync(session, Stage).ConfigureAwait(false);
         var (way, isOneByOne) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
         // By the key alone it is joined, and rows that go are few or many.
         var analyze = $"ANALYZE pg_temp.omnipg_stage ({string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Concat(flag is null ? [] : [flag]))})";

@@ -157,15 +157,17 @@ internal sealed class DeletedHistory
     {
         var written = Columns(_run.Written, "");
         await _run.Destination.Unlimited.ExecuteAsync($"CREATE TEMP TABLE {Images.Name.Quoted} ON COMMIT DROP AS SELECT {written} FROM {_run.Spec.Target.Quoted} WITH NO DATA").ConfigureAwait(false);
+        await KeyedRows.RelaxAsync(_run.Destination, Images).ConfigureAwait(false);
         _collected = await _run.CopyAsync(images, Images, freeze: false, written).ConfigureAwait(false);
     }
 
     /// <summary>Keeps them.</summary>
-    public async Task KeepCollectedAsync()
+    /// <param name="lacksKeys">Whether columns of their key are null.</param>
+    public async Task KeepCollectedAsync(bool lacksKeys)
     {
         var written = Columns(_run.Written, "");
         if (_collected > 0)
-            await _run.Destination.Unlimited.ExecuteAsync($"INSERT INTO {_history.Quoted} ({written}) SELECT {written} FROM {Images.Quoted} i WHERE {IsNew("i")}").ConfigureAwait(false);
+            await _run.Destination.Unlimited.ExecuteAsync($"INSERT INTO {_history.Quoted} ({written}) SELECT {written} FROM {Images.Quoted} i WHERE {IsNew("i", lacksKeys)}").ConfigureAwait(false);
         await _run.Destination.ExecuteAsync($"DROP TABLE {Images.Quoted}").ConfigureAwait(false);
     }
 
@@ -181,9 +183,11 @@ internal sealed class DeletedHistory
             throw new ColumnDriftException(destination, differences, $"Change the columns of '{history.Name}', or rename it.");
     }
 
-    private string IsNew(string image) => $"NOT EXISTS (SELECT FROM {_history.Quoted} h WHERE {Same("h", image)} AND h.{TableRun.Deleted.Quoted} = {image}.{TableRun.Deleted.Quoted})";
+    // No index finds IS NOT DISTINCT FROM, so that it stands where a key may be null alone.
+    private string IsNew(string image, bool lacksKeys = false) =>
+        $"NOT EXISTS (SELECT FROM {_history.Quoted} h WHERE {Same("h", image, lacksKeys ? "IS NOT DISTINCT FROM" : "=")} AND h.{TableRun.Deleted.Quoted} = {image}.{TableRun.Deleted.Quoted})";
 
-    private string Same(string one, string other) => string.Join(" AND ", _run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Select(k => $"{one}.{k} = {other}.{k}"));
+    private string Same(string one, string other, string equals = "=") => string.Join(" AND ", _run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Select(k => $"{one}.{k} {equals} {other}.{k}"));
 
     private static string Columns(IEnumerable<PgIdentifier> columns, string prefix) => string.Join(", ", columns.Select(c => prefix + c.Quoted));
 }

@@ -65,8 +65,8 @@ internal sealed class QueueMethod(TableRun run)
             // Of what was written while a column of the key was away nobody knows the rows (QueueFunction); their images alone can be kept.
             if (await DeletedHistory.OfAsync(run, table).ConfigureAwait(false) is { } history)
             {
-                await history.CollectAsync($"SELECT {string.Join(", ", run.Written.Select(c => c.Quoted))} FROM {_queue} WHERE {TableRun.Deleted.Quoted} IS NOT NULL AND num_nulls({_key}) > 0").ConfigureAwait(false);
-                await history.KeepCollectedAsync().ConfigureAwait(false);
+                await history.CollectAsync($"SELECT {Image()} FROM {_queue} e WHERE e.{TableRun.Deleted.Quoted} IS NOT NULL AND num_nulls({_key}) > 0").ConfigureAwait(false);
+                await history.KeepCollectedAsync(lacksKeys: true).ConfigureAwait(false);
             }
             await AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue} WHERE num_nulls({_key}) > 0")).ConfigureAwait(false);
             // Deleted rows stand nowhere else any more.
@@ -129,7 +129,7 @@ internal sealed class QueueMethod(TableRun run)
         }
         await taking.ConfigureAwait(false);
         if (history is not null)
-            await history.KeepCollectedAsync().ConfigureAwait(false);
+            await history.KeepCollectedAsync(lacksKeys: false).ConfigureAwait(false);
         return applied;
     }
 
@@ -137,9 +137,12 @@ internal sealed class QueueMethod(TableRun run)
     private string OlderImages(string bound, string same)
     {
         var (place, deleted) = (KeyedRows.Beside(run.Columns, "omnipg_place"), TableRun.Deleted.Quoted);
-        return $"SELECT {string.Join(", ", run.Written.Select(c => "e." + c.Quoted))} FROM (SELECT *, row_number() OVER (PARTITION BY {_key} ORDER BY {deleted} DESC NULLS LAST) AS {place} FROM {_queue}{bound}) e"
+        return $"SELECT {Image()} FROM (SELECT *, row_number() OVER (PARTITION BY {_key} ORDER BY {deleted} DESC NULLS LAST) AS {place} FROM {_queue}{bound}) e"
             + $" WHERE e.{deleted} IS NOT NULL AND (e.{place} > 1 OR EXISTS (SELECT FROM ({run.Query()}) s WHERE {same}))";
     }
+
+    // In the types of the source, which the destination has, too: the queue may have others still, of another binary form. Without lengths, which a cast would cut values to.
+    private string Image() => string.Join(", ", run.Columns.Select(c => $"e.{c.Name.Quoted}::{c.OpenType}").Append($"e.{TableRun.Deleted.Quoted}"));
 
     private async Task<RelationInfo> RequireQueueAsync()
     {

@@ -167,11 +167,55 @@ public sealed class HistoryTests(PgClusterFixture fixture)
         await using var mimeo = await CreateAsync();
         await mimeo.Databases.AtSourceAsync("ALTER TABLE t RENAME id TO other; UPDATE t SET w = 'last' WHERE other = 1");
         await mimeo.Databases.AtSourceAsync("DELETE FROM t WHERE other = 1; ALTER TABLE t RENAME other TO id");
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE told AS TABLE {Queue}");
 
         await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.All });
 
         await LiveRowsAreThoseOfTheSourceAsync(mimeo);
         (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(coalesce(id::text, '?') || ' ' || w, ', ') FROM t_deleted")).Should().Be("? last");
+        // What the source did not forget.
+        await mimeo.Databases.AtSourceAsync($"INSERT INTO {Queue} SELECT * FROM told");
+        await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.All });
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(coalesce(id::text, '?') || ' ' || w, ', ') FROM t_deleted")).Should().Be("? last");
+    }
+
+    [Theory]
+    [InlineData("int", "bigint", "7", "7")]
+    [InlineData("timestamp", "timestamptz", "2026-01-15 12:00", "2026-01-15 12:00+09")]
+    [InlineData("text", "varchar(40)", "as long as it was", "as long as it was")]
+    public async Task An_older_image_comes_in_the_type_that_its_column_has_by_now_though_the_queue_has_the_former_one(string was, string becomes, string value, string image)
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("DO $$BEGIN EXECUTE format($f$ALTER DATABASE %I SET timezone = 'Asia/Tokyo'$f$, current_database()); END$$");
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE t (id int PRIMARY KEY, v {was}); INSERT INTO t VALUES (1, '{value}')");
+        await mimeo.CreateAsync(ReplicationKind.Logdel, "public.t", s => s with { KeepHistory = true });
+        await mimeo.Databases.AtSourceAsync($"DELETE FROM t; INSERT INTO t VALUES (1, '{value}')");
+        await mimeo.Databases.AtSourceAsync($"ALTER TABLE t ALTER v TYPE {becomes}");
+        await mimeo.Databases.AtDestinationAsync($"ALTER TABLE t ALTER v TYPE {becomes}; ALTER TABLE t_deleted ALTER v TYPE {becomes}");
+
+        await mimeo.RefreshAsync("public.t");
+        (await mimeo.Databases.DestinationAsync<string>($"SELECT string_agg(id || ' ' || (v = '{image}')::text, ', ') FROM t_deleted")).Should().Be("1 true");
+
+        // The same where the key was away.
+        await mimeo.Databases.AtSourceAsync($"INSERT INTO {Queue} (v, mimeo_source_deleted) VALUES ('{value}', now())");
+        await mimeo.RefreshAsync("public.t", new RefreshOptions { Repull = Repull.All });
+        (await mimeo.Databases.DestinationAsync<string>($"SELECT string_agg(coalesce(id::text, '?') || ' ' || (v = '{image}')::text, ', ' ORDER BY id) FROM t_deleted")).Should().Be("1 true, ? true");
+    }
+
+    [Fact]
+    public async Task A_process_that_was_there_before_an_upgrade_refreshes_nothing_behind_it()
+    {
+        await using var mimeo = await CreateAsync();
+        await mimeo.RefreshAsync("public.t");
+        await mimeo.Databases.AtSourceAsync("DELETE FROM t WHERE id = 1");
+        await mimeo.Databases.AtDestinationAsync("UPDATE omnipg_mimeo.schema_version SET version = version + 1");
+
+        var refreshing = () => mimeo.RefreshAsync("public.t");
+
+        (await refreshing.Should().ThrowAsync<MimeoStoreException>()).Which.Message.Should().Contain(" has tables of version '7' of this package in schema 'omnipg_mimeo'; it needs version '6'.");
+        (await mimeo.Databases.SourceAsync<long>($"SELECT count(*) FROM {Queue}")).Should().Be(1);
+        await mimeo.Databases.AtDestinationAsync("UPDATE omnipg_mimeo.schema_version SET version = version - 1");
+        (await mimeo.RefreshAsync("public.t")).Rows.Should().Be(1);
     }
 
     [Fact]
