@@ -21,7 +21,7 @@ public interface IMimeo
     /// <see cref="MimeoOptions.Sources"/> has it. Settings of the driver alone, such as those of its pool, are not stored: a data source of your own has them.
     /// </param>
     /// <param name="cancellationToken">Cancels it.</param>
-    /// <exception cref="ArgumentException">The name is none, or the connection string has a setting that libpq does not know.</exception>
+    /// <exception cref="ArgumentException">The name is none, a number or <c>destination</c>, or the connection string has a setting that libpq does not know.</exception>
     Task AddSourceAsync(string name, string connectionString, CancellationToken cancellationToken = default);
 
     /// <summary>All sources, by name.</summary>
@@ -45,8 +45,9 @@ public interface IMimeo
     /// <param name="cancellationToken">Cancels it; nothing is left behind then.</param>
     /// <remarks>A destination that exists is taken as it is: no rows are pulled and no indexes built. A snapshot must not exist.</remarks>
     /// <exception cref="ArgumentException">The specification contradicts itself.</exception>
-    /// <exception cref="ReplicationConflictException">The destination is managed already.</exception>
-    /// <exception cref="DestinationExistsException">Something is where a snapshot's view or tables have to be.</exception>
+    /// <exception cref="ReplicationConflictException">The destination is managed already, or holds the older images of another one, or a managed table stands where its own have to be.</exception>
+    /// <exception cref="DestinationExistsException">Something is where a snapshot's view or tables have to be, or what is no history of the destination where that has to be.</exception>
+    /// <exception cref="MimeoPermissionException">The role may not do what is needed; the message has the statements that mend it.</exception>
     /// <exception cref="SourceTableNotFoundException">The source has no such table, or the role may not see it.</exception>
     /// <exception cref="ColumnDriftException">Columns are unknown at the source, or do not fit those of the destination.</exception>
     /// <exception cref="NoReplicationKeyException">The method needs a key; the source has none, and none was given.</exception>
@@ -82,8 +83,11 @@ public interface IMimeo
     /// </remarks>
     /// <exception cref="ArgumentException">The specification contradicts itself.</exception>
     /// <exception cref="MimeoStoreException">The package's tables are missing, or newer than this version knows.</exception>
-    /// <exception cref="ReplicationConflictException">The destination is managed already, or stands in tables of the extension, which cannot hold an option.</exception>
-    /// <exception cref="DestinationExistsException">Something is where a snapshot's view or tables have to be.</exception>
+    /// <exception cref="ReplicationConflictException">
+    /// The destination is managed already, or holds the older images of another one, or a managed table stands where its own have to be; or it stands in tables of the extension, which cannot hold an option; or the source
+    /// is called <c>destination</c>, as only one stored by an older version can be.
+    /// </exception>
+    /// <exception cref="DestinationExistsException">Something is where a snapshot's view or tables have to be, or what is no history of the destination where that has to be.</exception>
     /// <exception cref="SourceTableNotFoundException">The source has no such table, or the role may not see it.</exception>
     /// <exception cref="ColumnDriftException">Columns are unknown at the source, or do not fit those of the destination.</exception>
     /// <exception cref="InvalidConditionException">The condition makes no query of the source.</exception>
@@ -234,8 +238,11 @@ public interface IMimeo
     /// Waits for a refresh of the table that is running. <see cref="ReplicationSpec.KeepHistory"/> makes its table here, where there is none; a table that shall keep no more of it leaves that one with its rows.
     /// </remarks>
     /// <exception cref="ArgumentException">The specification contradicts itself, or differs in what cannot be changed.</exception>
-    /// <exception cref="ReplicationConflictException">The table stands in tables of the extension, which cannot hold an option.</exception>
-    /// <exception cref="ColumnDriftException">A table of the name that the history has is there, with other columns.</exception>
+    /// <exception cref="ReplicationConflictException">The table stands in tables of the extension, which cannot hold an option, or a managed table stands where its history has to be.</exception>
+    /// <exception cref="DestinationExistsException">What is no history of the table stands where that has to be.</exception>
+    /// <exception cref="ColumnDriftException">The history that the table had before lacks a column that a refresh writes, or has another type. The source is asked for them then.</exception>
+    /// <exception cref="SourceConnectionException">It cannot be reached for that.</exception>
+    /// <exception cref="MimeoPermissionException">The history cannot be given to the owner of the table; the message has the statements that mend it.</exception>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>
     /// <exception cref="MimeoLockException">A refresh ran longer than <see cref="MimeoOptions.LockTimeout"/>.</exception>
     Task<ReplicationSpec> UpdateAsync(ReplicationSpec spec, CancellationToken cancellationToken = default);
@@ -295,7 +302,7 @@ public interface IMimeo
 
     /// <summary>Ends the management of a table. Stands for the <c>…_destroyer</c> functions.</summary>
     /// <param name="destination">The table, with its schema.</param>
-    /// <param name="keepTable">Whether its rows stay, as a table of that name, and the older images of deleted ones beside it. Default true.</param>
+    /// <param name="keepTable">Whether its rows stay, as a table of that name, and the older images of deleted ones beside it. Default true. False drops both, whatever <see cref="ReplicationSpec.KeepHistory"/> says by now, and nothing beside it that was not made for them.</param>
     /// <param name="sourceCleanup">What becomes of queue and trigger of a dml or logdel, and of publication and slot of a logical table. Default: they are dropped, which needs the owner of the source's table.</param>
     /// <param name="cancellationToken">Cancels it; nothing is changed then.</param>
     /// <exception cref="NotManagedException">The table is not managed here.</exception>

@@ -61,8 +61,8 @@ public sealed record ReplicationSpec
     public bool IgnoreDeletes { get; init; }
 
     /// <summary>
-    /// Whether the image of a deleted row that has to make room in the table, for a live row of its key or for a newer image, moves to table <c>&lt;destination&gt;_deleted</c>, which the set-up makes, rather
-    /// than being lost. Default false. Logdel only, with a name of at most 55 bytes, and not in tables of the extension.
+    /// Whether the image of a deleted row that has to make room in the table, for a live row of its key or for a newer image, moves to table <c>&lt;destination&gt;_deleted</c>, which the set-up makes for the owner
+    /// of the destination, rather than being lost. Default false. Logdel only, with a name of at most 55 bytes, and not in tables of the extension. Refused where something else has that name.
     /// </summary>
     public bool KeepHistory { get; init; }
 
