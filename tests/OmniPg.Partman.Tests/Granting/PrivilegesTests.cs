@@ -76,6 +76,24 @@ public sealed class PrivilegesTests(PgClusterFixture fixture) : PartmanTest(fixt
         (await Ask<bool>("SELECT bool_and(has_table_privilege('part_reader', t.relid, 'SELECT')) FROM pg_partition_tree('events') t")).Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("ALTER TABLE events OWNER TO part_owner;")]
+    public async Task Foreign_tables_among_the_partitions_get_them_as_well(string owner)
+    {
+        await SetAsync();
+        await Run($"""
+            CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far_away FOREIGN DATA WRAPPER nowhere; CREATE FOREIGN TABLE events_far PARTITION OF events FOR VALUES FROM (1000) TO (1010) SERVER far_away;
+            {owner} GRANT SELECT ON events TO part_reader; GRANT INSERT ON events_far TO part_writer;
+            """);
+
+        var changed = await Partman.ReapplyPrivilegesAsync(Events, cancellationToken: Token);
+
+        changed.Select(c => c.Name.Value).Should().Contain("events_far").And.Contain("events_p0");
+        (await OfAsync("events_far")).Should().Be(await OfAsync("events")).And.EndWith(": part_reader SELECT");
+        (await Partman.PlanPrivilegesAsync(Events, Token)).IsEmpty.Should().BeTrue();
+    }
+
     [Fact]
     public async Task A_partition_of_somebody_else_is_told_with_the_statement_that_helps_and_nothing_is_changed()
     {
