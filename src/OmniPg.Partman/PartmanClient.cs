@@ -34,7 +34,7 @@ public sealed class PartmanClient : IPartman
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("OmniPg.Partman");
         (_time, _jobmon) = (time ?? TimeProvider.System, jobmon);
         _database = new PartmanDatabase(dataSource, _options, archive);
-        _converter = new Converter(_database, _options, _time);
+        _converter = new Converter(_database, _options, _logger, _time);
         _maintenance = new Maintenance(_database, _options, _logger, _time, jobmon, _converter);
         _maker = new SetMaker(_database, _options, _logger, _time, jobmon);
         _applier = new SetApplier(_database, _options, _time, _maker);
@@ -220,7 +220,7 @@ public sealed class PartmanClient : IPartman
     /// <inheritdoc/>
     public Task<bool> ForgetAsync(QualifiedName table, CancellationToken cancellationToken = default) => RunLock.WithBothAsync(_database, Qualified(table), _time, async working =>
     {
-        await new AutovacuumPause(_database, _options, _time, table).EndAsync(working).ConfigureAwait(false);
+        await new AutovacuumPause(_database, _options, _logger, _time, table).EndAsync(working).ConfigureAwait(false);
         return await _database.RunAsync("forget", (session, server) => Forgetting.RunAsync(session, server, table, _options.LockTimeout), working).ConfigureAwait(false);
     }, cancellationToken);
 
@@ -324,7 +324,7 @@ public sealed class PartmanClient : IPartman
     }
 
     private Undo Undone(QualifiedName table, QualifiedName target, UndoOptions? options) =>
-        new(_database, _options, _time, Qualified(table), Qualified(target), OptionsCheck.Require(options ?? new UndoOptions()));
+        new(_database, _options, _logger, _time, Qualified(table), Qualified(target), OptionsCheck.Require(options ?? new UndoOptions()));
 
     private static ConversionOptions Checked(ConversionOptions options)
     {

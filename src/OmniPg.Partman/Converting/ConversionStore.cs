@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Npgsql;
@@ -15,6 +16,9 @@ internal sealed record ConversionState
     public static string MayBeLate => $"o.kind = '{OperationKind}' AND o.finished_at IS NULL AND o.phase = '{ConversionPhase.Created}' "
         + "AND ((o.detail ->> 'deadline')::pg_catalog.timestamptz <= pg_catalog.now() OR (o.detail ->> 'begun') IS NOT NULL) "
         + $"AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = o.child AND k.conname = '{InPlace.Check}')";
+
+    // Letters beyond ASCII as they are: a database of another encoding than UTF8 refuses their escapes.
+    private static readonly ConversionJson Readable = new(new JsonSerializerOptions(ConversionJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
     public required long Id { get; init; }
 
@@ -53,7 +57,7 @@ internal sealed record ConversionState
     /// <summary>The statement that writes a new one down; the table beside exists by then.</summary>
     public static string Insert(PartmanServer server, QualifiedName table, uint oid, ConversionDetail detail, QualifiedName copy) =>
         $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) VALUES ({PgLiteral.Quote(ConfigKey(table))}, {oid.ToString(CultureInfo.InvariantCulture)}, "
-        + $"{PgLiteral.Quote(table.Quoted)}, '{OperationKind}', '{ConversionPhase.Created}', {PgLiteral.Quote(JsonSerializer.Serialize(detail, ConversionJson.Default.ConversionDetail))}::pg_catalog.jsonb "
+        + $"{PgLiteral.Quote(table.Quoted)}, '{OperationKind}', '{ConversionPhase.Created}', {PgLiteral.Quote(JsonSerializer.Serialize(detail, Readable.ConversionDetail))}::pg_catalog.jsonb "
         + $"|| pg_catalog.jsonb_build_object('copy', {PgLiteral.Quote(copy.Quoted)}::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8))";
 
     /// <summary>The statement that brings it to another phase.</summary>
@@ -69,16 +73,34 @@ internal sealed record ConversionState
         session.ScalarAsync($"SELECT o.id FROM {server.OwnSchema.Quoted}.operation o WHERE o.id = $1 FOR {(isShared ? "KEY SHARE" : "UPDATE")}", PgParameter.BigInt(Id));
 
     /// <summary>Notes how far the copy is, and which slices come next.</summary>
-    public Task<int> NoteAsync(PgSession session, PartmanServer server, ConversionDetail detail) => session.ExecuteAsync(
-        $"UPDATE {server.OwnSchema.Quoted}.operation SET updated_at = pg_catalog.clock_timestamp(), detail = detail || pg_catalog.jsonb_build_object('checkpoint', $1::text[], 'isCopied', $2, 'rows', $3, 'wave', $4::pg_catalog.jsonb) WHERE id = $5",
-        PgParameter.Of(detail.Checkpoint, NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Text), PgParameter.Flag(detail.IsCopied), PgParameter.BigInt(detail.Rows),
-        PgParameter.Text(JsonSerializer.Serialize(detail.Wave ?? [], ConversionJson.Default.CopySliceArray)), PgParameter.BigInt(Id));
+    public Task<int> NoteAsync(PgSession session, PartmanServer server, ConversionDetail detail)
+    {
+        List<NpgsqlParameter> parameters = [Key(detail.Checkpoint), PgParameter.Flag(detail.IsCopied), PgParameter.BigInt(detail.Rows), PgParameter.BigInt(Id)];
+        var slices = (detail.Wave ?? []).Select(s => Json(s, parameters)).ToList();
+        return session.ExecuteAsync(
+            $"UPDATE {server.OwnSchema.Quoted}.operation SET updated_at = pg_catalog.clock_timestamp(), detail = detail || pg_catalog.jsonb_build_object('checkpoint', $1, 'isCopied', $2, 'rows', $3, 'wave', pg_catalog.jsonb_build_array({string.Join(", ", slices)})) WHERE id = $4",
+            [.. parameters]);
+    }
 
     /// <summary>Notes in the transaction that copied a slice that it is copied; false where it is not due any more, and must not be copied once more.</summary>
-    public async Task<bool> NoteAsync(PgSession session, PartmanServer server, int place, CopySlice slice, long rows) => await session.ExecuteAsync(
-        $"UPDATE {server.OwnSchema.Quoted}.operation SET updated_at = pg_catalog.clock_timestamp(), detail = pg_catalog.jsonb_set(detail || pg_catalog.jsonb_build_object('rows', (detail ->> 'rows')::pg_catalog.int8 + $1), ARRAY['wave', $2, 'isDone'], 'true') "
-            + "WHERE id = $3 AND detail #> ARRAY['wave', $2] = $4::pg_catalog.jsonb",
-        PgParameter.BigInt(rows), PgParameter.Text(place.ToString(CultureInfo.InvariantCulture)), PgParameter.BigInt(Id), PgParameter.Text(JsonSerializer.Serialize(slice, ConversionJson.Default.CopySlice))).ConfigureAwait(false) == 1;
+    public async Task<bool> NoteAsync(PgSession session, PartmanServer server, int place, CopySlice slice, long rows)
+    {
+        List<NpgsqlParameter> parameters = [PgParameter.BigInt(rows), PgParameter.Text(place.ToString(CultureInfo.InvariantCulture)), PgParameter.BigInt(Id)];
+        return await session.ExecuteAsync(
+            $"UPDATE {server.OwnSchema.Quoted}.operation SET updated_at = pg_catalog.clock_timestamp(), detail = pg_catalog.jsonb_set(detail || pg_catalog.jsonb_build_object('rows', (detail ->> 'rows')::pg_catalog.int8 + $1), ARRAY['wave', $2, 'isDone'], 'true') "
+                + $"WHERE id = $3 AND detail #> ARRAY['wave', $2] = {Json(slice, parameters)}",
+            [.. parameters]).ConfigureAwait(false) == 1;
+    }
+
+    // Made by the server, which knows what its encoding holds: a serializer escapes some letters in any case.
+    private static string Json(CopySlice slice, List<NpgsqlParameter> parameters)
+    {
+        parameters.AddRange([Key(slice.After), Key(slice.UpTo), PgParameter.Flag(slice.IsDone)]);
+        string Given(int back) => "$" + (parameters.Count - back).ToString(CultureInfo.InvariantCulture);
+        return $"pg_catalog.jsonb_build_object('after', {Given(2)}, 'upTo', {Given(1)}, 'isDone', {Given(0)})";
+    }
+
+    private static NpgsqlParameter Key(string[]? values) => PgParameter.Of(values, NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Text);
 
     private string Number => Id.ToString(CultureInfo.InvariantCulture);
 
@@ -165,5 +187,4 @@ internal sealed record CopySlice(string[]? After, string[]? UpTo, bool IsDone);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(ConversionDetail))]
-[JsonSerializable(typeof(CopySlice[]))]
 internal sealed partial class ConversionJson : JsonSerializerContext;

@@ -1,10 +1,12 @@
+using Microsoft.Extensions.Logging;
+
 namespace OmniPg.Partman;
 
 /// <summary>
 /// Brings a conversion from phase to phase. Each phase, and each batch within one, is a transaction that notes what it did in the row of the conversion; whoever
 /// comes later, after a crash or a pause, goes on from there.
 /// </summary>
-internal sealed class Converter(PartmanDatabase database, PartmanOptions options, TimeProvider time)
+internal sealed class Converter(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time)
 {
     private readonly UnitRunner _runner = new(database, options, time);
 
@@ -53,7 +55,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
                 Description = $"batches of {(wish.BatchSize is { } rows ? $"{rows} rows" : "as many rows as take half a second")} by ({string.Join(", ", plan.Detail.KeyColumns)}), each in a transaction with a note of how far it is, some side by side",
                 Locks = [new SqlPlanLock(table, PgLockMode.AccessShare)],
             },
-            .. CopyRun.Indexes(pair).Select(i => i.Unit.ToStep(plan.State, options.LockTimeout)),
+            .. CopyIndex.Of(pair).SelectMany(i => new[] { i.Make().ToStep(plan.State, options.LockTimeout), i.ToStep() }),
             CopyRun.Swap(server, pair, plan.Shape, [pair.Parted.Name], isForward: true, null).ToStep(plan.State, options.LockTimeout),
         ]);
     }, cancellationToken);
@@ -71,17 +73,20 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     /// <summary>Goes on with a conversion up to the swap and what belongs to it.</summary>
     public async Task<Conversion> GoOnAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
     {
-        var quiet = new AutovacuumPause(database, options, time, (await ToldAsync(id, working).ConfigureAwait(false)).Table);
+        var quiet = new AutovacuumPause(database, options, logger, time, (await ToldAsync(id, working).ConfigureAwait(false)).Table);
         return await quiet.AroundAsync(() => PhasesAsync(id, quiet, progress, working), working).ConfigureAwait(false);
     }
 
     private async Task<Conversion> PhasesAsync(long id, AutovacuumPause quiet, IProgress<ConversionProgress>? progress, CancellationToken working)
     {
-        for (var failures = 0; ;)
+        for (var (failures, copied) = (0, 0L); ;)
         {
             try
             {
                 var pair = await LoadAsync(id, working).ConfigureAwait(false);
+                // Over a copy of days failures add up that have nothing to do with each other.
+                if (pair?.State.Detail.Rows is { } rows && rows != copied)
+                    (failures, copied) = (0, rows);
                 if (pair?.State is { Detail.SuspendAutovacuum: true, Phase: ConversionPhase.Copying or ConversionPhase.Draining })
                     await quiet.BeginAsync([pair.Plain.Oid, .. pair.Set.Partitions.Select(p => p.Oid), .. pair.Set.Default is { } rest ? [rest.Oid] : Array.Empty<uint>()], working).ConfigureAwait(false);
                 switch (pair?.State.Phase)
@@ -122,7 +127,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             return told;
         if (told.Phase is not (ConversionPhase.Created or ConversionPhase.Copying))
             throw Wrong(told, told.Strategy == ConversionStrategy.CopyAndSwap ? "Behind the swap it can be swapped back, or finished." : "The table is a set by now: resume it, or let 'UndoAsync' move the rows into a plain table.");
-        await new AutovacuumPause(database, options, time, told.Table).EndAsync(working).ConfigureAwait(false);
+        await new AutovacuumPause(database, options, logger, time, told.Table).EndAsync(working).ConfigureAwait(false);
         var half = (await HalfAsync(id, working).ConfigureAwait(false))!;
         // Somebody may have dropped it, and somebody else made another one of its name.
         var (parted, isFree) = await InSessionAsync("abort", async (session, _) => (
@@ -207,7 +212,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
                     return true;
                 }, cancellationToken).ConfigureAwait(false);
             }
-            catch (PartmanException)
+            catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException)
             {
                 // Somebody is at it, or the next run gets its lock; the check of sets tells of it.
             }

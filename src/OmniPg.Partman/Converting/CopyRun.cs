@@ -20,8 +20,8 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         for (var round = 0; ; round++)
         {
             await CopyAsync(sync, working).ConfigureAwait(false);
-            if (isForward)
-                await IndexAsync(working).ConfigureAwait(false);
+            if (isForward && !await IndexAsync(sync, working).ConfigureAwait(false))
+                continue;
             if (await ProvedAsync(sync, to, isForward, working).ConfigureAwait(false) is not { } files)
                 continue;
             progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Swap, 0, pair.State.Detail.EstimatedRows));
@@ -164,9 +164,18 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     {
         var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
         var (detail, former) = (state.Detail, state.Detail.Wave ?? []);
-        if (detail.IsCopied || former.Any(s => !s.IsDone))
-            return detail.IsCopied ? null : detail;
-        var after = former is [.., var last] ? last.UpTo : detail.Checkpoint;
+        if (detail.IsCopied)
+            return null;
+        if (former.Any(s => !s.IsDone))
+        {
+            // To the end was said when the end was near: behind a pause it may be far.
+            if (former is not [.., { IsDone: false, UpTo: null } last])
+                return detail;
+            var again = detail with { Wave = [.. former[..^1], last with { UpTo = await sync.EndOfSliceAsync(session.Unlimited, last.After, size).ConfigureAwait(false) }] };
+            await state.NoteAsync(session, server, again).ConfigureAwait(false);
+            return again;
+        }
+        var after = former is [.., var newest] ? newest.UpTo : detail.Checkpoint;
         var next = detail with { Checkpoint = after, IsCopied = former is [.., { UpTo: null }], Wave = null };
         if (!next.IsCopied)
         {
@@ -192,14 +201,8 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             await ((Task)Task.WhenAll(running)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             foreach (var one in running)
             {
-                try
-                {
-                    rows += await one.ConfigureAwait(false);
-                }
-                catch (PartmanServerException error) when (error.SqlState is Npgsql.PostgresErrorCodes.UniqueViolation or Npgsql.PostgresErrorCodes.DeadlockDetected)
-                {
-                    collision ??= error;
-                }
+                var (copied, refusal) = await one.ConfigureAwait(false);
+                (rows, collision) = (rows + copied, collision ?? refusal);
             }
             if (collision is not null)
                 break;
@@ -207,11 +210,26 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         return (rows, collision);
     }
 
-    private async Task<int> SliceAsync(RowSync sync, int place, CopySlice slice, CopyPace pace, CancellationToken working)
+    // What collides with another slice, or finds no session that is free by now, may be copied later by one session alone. Where a session is lost, its transaction may go on.
+    private async Task<(int Rows, PartmanServerException? Collision)> SliceAsync(RowSync sync, int place, CopySlice slice, CopyPace pace, CancellationToken working)
+    {
+        var hasSession = false;
+        try
+        {
+            return (await CopiedAsync(sync, place, slice, pace, () => hasSession = true, working).ConfigureAwait(false), null);
+        }
+        catch (PartmanServerException error) when ((!hasSession && error.IsTransient) || error.SqlState is Npgsql.PostgresErrorCodes.UniqueViolation or Npgsql.PostgresErrorCodes.DeadlockDetected)
+        {
+            return (0, error);
+        }
+    }
+
+    private async Task<int> CopiedAsync(RowSync sync, int place, CopySlice slice, CopyPace pace, Action begun, CancellationToken working)
     {
         var began = time.GetTimestamp();
         var copied = await converter.InSessionAsync("copy", async (session, server) =>
         {
+            begun();
             await pair.State.HoldAsync(session.Unlimited, server, isShared: true).ConfigureAwait(false);
             var rows = await sync.CopyAsync(session.Unlimited, slice.After, slice.UpTo).ConfigureAwait(false);
             return await pair.State.NoteAsync(session, server, place, slice, rows).ConfigureAwait(false) ? rows
@@ -235,22 +253,25 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         return (int)Math.Clamp(Math.Min(pool - ConnectionsBeside, room / 2), 1, pair.State.Detail.Sessions ?? Math.Min(Environment.ProcessorCount, UsualSessions));
     }
 
-    // Behind the copy a sort makes of each partition what would have been a search in it for every row. The unique ones are there from the start: notes find their rows by them.
-    private async Task IndexAsync(CancellationToken working)
+    // Behind the copy a sort makes of each partition what would have been a search in it for every row. False where a TRUNCATE came in between, and the copy begins anew.
+    private async Task<bool> IndexAsync(RowSync sync, CancellationToken working)
     {
         var now = (await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!;
-        foreach (var unit in Indexes(now).Where(i => now.Parted.Indexes.All(p => p.Name != i.Name.Value)).Select(i => i.Unit))
-            await converter.RunAsync(now.Set, _ => unit, working).ConfigureAwait(false);
+        foreach (var index in CopyIndex.Of(now))
+        {
+            var made = now.Parted.Indexes.FirstOrDefault(i => i.Name == index.Name);
+            if (made is null)
+                await converter.RunAsync(now.Set, _ => index.Make(), working).ConfigureAwait(false);
+            // One that is not valid lacks partitions.
+            foreach (var (oid, partition) in made is { IsValid: true } ? [] : await converter.InSessionAsync("build index", (session, _) => index.LackingAsync(session, now.Parted.Oid), working).ConfigureAwait(false))
+            {
+                await converter.RunAsync(now.Set, _ => index.Build(oid, partition), working).ConfigureAwait(false);
+                if (!await CatchUpAsync(sync, NotesAtOnce, working).ConfigureAwait(false))
+                    return false;
+            }
+        }
+        return true;
     }
-
-    /// <summary>The indexes that are built behind the copy, each by a unit of its own.</summary>
-    public static IEnumerable<(PgIdentifier Name, PlanUnit Unit)> Indexes(Converter.Pair pair) => Replacement.Indexes(pair.Plain, pair.Parted.Name, pair.Set.Key.Column).Where(i => !i.IsUnique).Select(i => (i.Name, new PlanUnit
-    {
-        Kind = "build-index",
-        Reason = $"Index '{i.Name}' is built, which nobody waits for: '{pair.Parted.Name}' is not in use yet.",
-        Statements = [i.Statement],
-        Locks = [],
-    }));
 
     /// <summary>Applies notes until no more than some are left. False where a TRUNCATE was among them, and the copy begins anew.</summary>
     private async Task<bool> CatchUpAsync(RowSync sync, int left, CancellationToken working)

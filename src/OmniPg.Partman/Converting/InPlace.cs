@@ -103,8 +103,7 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
         }, working).ConfigureAwait(false);
         if (plan.Error is { } error)
             throw error;
-        foreach (var unit in plan.Units)
-            await _runner.RunAsync(state, unit, working).ConfigureAwait(false);
+        await SetPlanner.MakeAsync(database, _runner, plan, _ => { }, working).ConfigureAwait(false);
     }
 
     private async Task DrainRangesAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)

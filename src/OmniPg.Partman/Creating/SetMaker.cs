@@ -94,21 +94,11 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
     {
         var plan = await RangesAsync(table, operation, wanted, working).ConfigureAwait(false);
         var created = new List<PartitionChange>();
-        try
+        await SetPlanner.MakeAsync(database, _runner, plan, unit =>
         {
-            foreach (var unit in plan.Units)
-            {
-                if (unit.Fate == PartitionFate.Create)
-                    created.Add(await CreateAsync(plan.State, unit, progress, working).ConfigureAwait(false));
-                else
-                    await _runner.RunAsync(plan.State, unit, working).ConfigureAwait(false);
-            }
-        }
-        catch when (plan.Units.Any(u => u.IsPreparation))
-        {
-            await DropChecksAsync(table).ConfigureAwait(false);
-            throw;
-        }
+            if (unit.Fate == PartitionFate.Create)
+                created.Add(Created(unit, progress));
+        }, working).ConfigureAwait(false);
         return plan.Error is { } error ? throw error : created;
     }
 
@@ -120,21 +110,6 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
             var state = (await SetReader.StateAsync(session, server, table).ConfigureAwait(false)).RequireIdle();
             return await SetPlanner.OfRangesAsync(session, server, options, state, await wanted(session, state).ConfigureAwait(false)).ConfigureAwait(false);
         }, cancellationToken);
-
-    // Until the next maintenance they would refuse rows of ranges that are not made.
-    private async Task DropChecksAsync(QualifiedName table)
-    {
-        try
-        {
-            var state = await SetReader.StateAsync(database, table, withBytes: false, CancellationToken.None).ConfigureAwait(false);
-            if (state.LeftChecks.Count > 0)
-                await _runner.RunAsync(state, PartitionDdl.DropChecks(state, state.LeftChecks), CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException)
-        {
-            // The failure that brought us here is the one to tell.
-        }
-    }
 
     public async Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress, CancellationToken working)
     {
@@ -149,14 +124,14 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
             }, working).ConfigureAwait(false);
             if (unit is null)
                 break;
-            moved.Add(await CreateAsync(state, unit, progress, working).ConfigureAwait(false));
+            await _runner.RunAsync(state, unit, working).ConfigureAwait(false);
+            moved.Add(Created(unit, progress));
         }
         return moved;
     }
 
-    private async Task<PartitionChange> CreateAsync(SetState state, PlanUnit unit, IProgress<PartitionChange>? progress, CancellationToken working)
+    private static PartitionChange Created(PlanUnit unit, IProgress<PartitionChange>? progress)
     {
-        await _runner.RunAsync(state, unit, working).ConfigureAwait(false);
         var change = new PartitionChange(unit.Child!.Value, unit.Lower, unit.Upper, unit.Fate);
         progress?.Report(change);
         PartmanTelemetry.Created.Add(1);

@@ -20,6 +20,15 @@ internal static partial class PartmanLog
     [LoggerMessage(5004, LogLevel.Warning, "The job log could not be written; the run goes on without it")]
     public static partial void JobLogFailed(ILogger logger, Exception error);
 
+    [LoggerMessage(5005, LogLevel.Warning, "Autovacuum stays off for {Table}: {Reason}. The next maintenance tries again, or: {Statement}")]
+    public static partial void AutovacuumLeft(ILogger logger, string table, string reason, string statement);
+
+    [LoggerMessage(5006, LogLevel.Warning, "Autovacuum may still be off for tables whose rows were moved for {Set}; the next maintenance gives them their settings back")]
+    public static partial void AutovacuumNotGivenBack(ILogger logger, string set, Exception error);
+
+    [LoggerMessage(5007, LogLevel.Warning, "Tables that a killed run left bounded, or without autovacuum, could not be looked at; the next maintenance tries again")]
+    public static partial void NotLetGo(ILogger logger, Exception error);
+
     [LoggerMessage(5100, LogLevel.Information, "Adopted partition set {Set} with {Partitions} partitions")]
     public static partial void SetAdopted(ILogger logger, string set, int partitions);
 

@@ -67,4 +67,7 @@ public enum FindingKind
 
     /// <summary>Partitions are being copied for a repartitioning, or were when it was killed: their writers fill a log.</summary>
     Repartition,
+
+    /// <summary>A table whose rows were moved without autovacuum did not get its setting back: somebody holds it, or it is another role's by now.</summary>
+    Autovacuum,
 }

@@ -34,6 +34,8 @@ internal static class SetCheck
         findings.AddRange(late.Select(c => new SetFinding($"{c.Table.Schema!.Value.Value}.{c.Table.Name.Value}", FindingKind.Conversion, FindingLevel.Critical, $"Conversion '{c.Id}' of '{c.Table}' was left alone, and from '{c.Detail.Cut}' on the table refuses every row.")));
         var copied = await database.RunAsync("check", RegroupLeftovers.OfAllAsync, cancellationToken).ConfigureAwait(false);
         findings.AddRange(copied.Select(c => new SetFinding(c, FindingKind.Repartition, FindingLevel.Warning, $"Partitions of '{c}' are being copied for a repartitioning; where none is at work, repartition again or abort it.")));
+        var suspended = await database.RunAsync("check", (session, server) => AutovacuumPause.RefusedAsync(session, server), cancellationToken).ConfigureAwait(false);
+        findings.AddRange(suspended.Select(s => new SetFinding(s.Set, FindingKind.Autovacuum, FindingLevel.Warning, $"Autovacuum is off for '{s.Table}' since its rows were moved: {s.Why}. The next maintenance tries to give the setting back, or: {s.Remedy}")));
         return new CheckResult(sets.Count, findings);
     }
 

@@ -36,9 +36,12 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         // A standby need not have what is looked for in a database first.
         if (database.Known is null && await IsStandbyAsync(cancellationToken).ConfigureAwait(false))
             return standby;
-        var (isStandby, sets) = await ConfiguredAsync(wishes, cancellationToken).ConfigureAwait(false);
+        var (isStandby, isLate, sets) = await ConfiguredAsync(wishes, cancellationToken).ConfigureAwait(false);
         if (isStandby)
             return standby;
+        // Before the looks, because it alters tables; and before the lock of the extension, which it takes itself: a run that holds it would always find it taken.
+        if (isLate)
+            await LetGoAsync(cancellationToken).ConfigureAwait(false);
         var looks = await LookAsync(sets(), wishes, cancellationToken).ConfigureAwait(false);
         if (agreed is not null)
         {
@@ -46,7 +49,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             if (now.Fingerprint != agreed.Sql.Fingerprint)
                 throw new StalePlanException(wishes.Table, agreed.Sql.Fingerprint[..12], now.Fingerprint[..12]);
         }
-        var (results, isLate) = (new List<SetResult>(), false);
+        var results = new List<SetResult>();
         var extension = looks.Any(l => l.Plan?.Units.Count > 0) ? await RunLock.OfExtensionAsync(database, time, cancellationToken).ConfigureAwait(false) : RunLock.None;
         await using (extension.ConfigureAwait(false))
         {
@@ -57,16 +60,26 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                     results.Add(await SetAsync(look, wishes, agreed is not null, progress, log, extension, cancellationToken).ConfigureAwait(false));
                 await log.EndAsync(results.Find(r => r.Error is not null)?.Error).ConfigureAwait(false);
             }
-            isLate = await NoteAsync(results, cancellationToken).ConfigureAwait(false);
-        }
-        // Behind the lock of the extension, which it takes itself: a run that holds it would always find it taken.
-        if (isLate)
-        {
-            await converter.LetGoAsync(cancellationToken).ConfigureAwait(false);
-            await AutovacuumPause.LetGoAsync(database, options, time, cancellationToken).ConfigureAwait(false);
+            await NoteAsync(results, cancellationToken).ConfigureAwait(false);
         }
         PartmanTelemetry.MaintenanceDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         return new MaintenanceResult(results);
+    }
+
+    // What was left alone beside the sets keeps none of them from its maintenance.
+    private async Task LetGoAsync(CancellationToken cancellationToken)
+    {
+        foreach (var letGo in new Func<CancellationToken, Task>[] { converter.LetGoAsync, c => AutovacuumPause.LetGoAsync(database, options, logger, time, c) })
+        {
+            try
+            {
+                await letGo(cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException)
+            {
+                PartmanLog.NotLetGo(logger, error);
+            }
+        }
     }
 
     private async Task<SetResult> SetAsync(Look look, MaintenanceOptions wishes, bool isAgreed, IProgress<PartitionChange>? progress, RunLog log, RunLock extension, CancellationToken cancellationToken)
@@ -159,17 +172,22 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             return await database.On(connection, cancellationToken).ScalarAsync(StandbyQuestion).ConfigureAwait(false) is true;
         }, () => database.Known, cancellationToken);
 
-    /// <summary>Whether the server is a standby, and the sets to look at: a function, because there a refusal of them is nobody's concern.</summary>
-    private Task<(bool IsStandby, Func<IReadOnlyList<SetReader.Configured>> Sets)> ConfiguredAsync(MaintenanceOptions wishes, CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Whether the server is a standby, whether a run that was killed left tables that are to be let go, which costs no question of its own, and the sets to look at: a
+    /// function, because on a standby a refusal of them is nobody's concern.
+    /// </summary>
+    private Task<(bool IsStandby, bool IsLate, Func<IReadOnlyList<SetReader.Configured>> Sets)> ConfiguredAsync(MaintenanceOptions wishes, CancellationToken cancellationToken) =>
         database.RunEachAsync("maintain", async (session, server) =>
         {
             using var questions = new Questions(session);
             questions.Begin();
             var isStandby = questions.Ask(StandbyQuestion, row => row.GetBoolean(0));
+            IReadOnlyList<bool> isLate = !server.HasOwn ? [] : questions.Ask(
+                $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE ({ConversionState.MayBeLate}) OR {AutovacuumPause.IsLeft})", row => row.GetBoolean(0));
             var all = SetReader.AskConfigured(questions, server, wishes.Table);
             questions.Commit();
             await questions.SendAsync().ConfigureAwait(false);
-            return (isStandby[0], (Func<IReadOnlyList<SetReader.Configured>>)(() => Chosen(all, server, wishes)));
+            return (isStandby[0], isLate is [true], (Func<IReadOnlyList<SetReader.Configured>>)(() => Chosen(all, server, wishes)));
         }, cancellationToken);
 
     private async Task<IReadOnlyList<Look>> LookAsync(IReadOnlyList<SetReader.Configured> configured, MaintenanceOptions wishes, CancellationToken cancellationToken)
@@ -266,7 +284,6 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         return [.. all.Where(s => s.Set is not { AutomaticMaintenance: false })];
     }
 
-    // Returns whether a run that was killed left tables that are to be let go, which costs no question of its own.
     private Task<bool> NoteAsync(List<SetResult> results, CancellationToken cancellationToken) => database.RunEachAsync("note the run", async (session, server) =>
     {
         // A jump of the clock is measured from the last run until somebody confirms it: the run that it stopped leaves no trace.
@@ -279,13 +296,15 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                 $"UPDATE {server.ConfigSchema.Quoted}.part_config SET maintenance_last_run = CASE WHEN parent_table = ANY ($1) THEN pg_catalog.now() END WHERE parent_table = ANY ($1) OR parent_table = ANY ($2)",
                 PgParameter.Texts(results.Where(r => r.Error is null).Select(r => r.Table)), failed.Clone());
         }
-        IReadOnlyList<bool> isLate = !server.HasOwn ? [] : questions.Ask(
-            $"WITH noted AS (INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value) "
-                + $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE ({ConversionState.MayBeLate}) OR {AutovacuumPause.IsLeft})",
-            row => row.GetBoolean(0), failed);
+        if (server.HasOwn)
+        {
+            questions.Tell(
+                $"INSERT INTO {server.OwnSchema.Quoted}.part_option (parent_table, key, value) SELECT DISTINCT t.t, '{SetRow.LastFailureKey}', pg_catalog.to_jsonb(pg_catalog.now()) FROM unnest($1) AS t (t) ON CONFLICT (parent_table, key) DO UPDATE SET value = EXCLUDED.value",
+                failed);
+        }
         questions.Commit();
         await questions.SendAsync().ConfigureAwait(false);
-        return isLate is [true];
+        return true;
     }, cancellationToken);
 
     private SqlPlan SqlPlanOf(IEnumerable<Look> looks) => new(looks.Select(l => l.Plan).OfType<SetPlanner.Plan>().SelectMany(Steps));

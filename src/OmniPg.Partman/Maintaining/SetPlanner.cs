@@ -39,6 +39,43 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         return new Plan(state, planner._units, planner._skipped, planner._error);
     }
 
+    /// <summary>Executes what was planned for ranges outside of a maintenance. Where one cannot be made, no check is left that would refuse its rows until the next maintenance.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="runner">Who executes the units.</param>
+    /// <param name="plan">What <see cref="OfRangesAsync"/> said.</param>
+    /// <param name="made">Told each unit behind its commit.</param>
+    /// <param name="working">Cancels the unit that is at work.</param>
+    public static async Task MakeAsync(PartmanDatabase database, UnitRunner runner, Plan plan, Action<PlanUnit> made, CancellationToken working)
+    {
+        try
+        {
+            foreach (var unit in plan.Units)
+            {
+                await runner.RunAsync(plan.State, unit, working).ConfigureAwait(false);
+                made(unit);
+            }
+        }
+        catch when (plan.Units.Any(u => u.IsPreparation))
+        {
+            await DropChecksAsync(database, runner, plan.State.Table).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static async Task DropChecksAsync(PartmanDatabase database, UnitRunner runner, QualifiedName table)
+    {
+        try
+        {
+            var state = await SetReader.StateAsync(database, table, withBytes: false, CancellationToken.None).ConfigureAwait(false);
+            if (state.LeftChecks.Count > 0)
+                await runner.RunAsync(state, PartitionDdl.DropChecks(state, state.LeftChecks), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException)
+        {
+            // The failure that brought us here is the one to tell.
+        }
+    }
+
     private async Task<Plan> RunAsync(SetState state, IReadOnlyCollection<Retirement.Unfinished> unfinished)
     {
         if (state.Set.InProgress is { } what)

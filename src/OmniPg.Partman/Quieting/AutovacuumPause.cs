@@ -1,13 +1,15 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace OmniPg.Partman;
 
 /// <summary>
 /// Turns autovacuum off for tables whose rows are being moved, and gives them their own settings back: behind the move, when it fails, and, where the process was
-/// killed, at the next call on the table or the next maintenance. What a table was set to stands in the table of operations, in the transaction that changes it.
+/// killed or a table could not be had, at the next call on the table or the next maintenance. What a table was set to stands in the table of operations, in the
+/// transaction that changes it.
 /// </summary>
-internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions options, TimeProvider time, QualifiedName table)
+internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, QualifiedName table)
 {
     /// <summary>Kind of the rows in the table of operations, one for each table that is set otherwise.</summary>
     public const string OperationKind = "autovacuum";
@@ -15,15 +17,29 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
     // Each holds a lock until its transaction ends.
     private const int TablesAtOnce = 50;
 
-    // Of a call that has failed already; whoever comes next tries as well.
-    private const int AttemptsBehindFailure = 3;
+    // To give back; whoever comes next tries as well.
+    private const int MostAttempts = 3;
+    private const int PauseFraction = 30;
+
+    private const string OwnSetting = "autovacuum_enabled";
+    private const string ToastSetting = "toast.autovacuum_enabled";
 
     private string Key => PgLiteral.Quote($"{table.Schema!.Value.Value}.{table.Name.Value}");
 
     /// <summary>Condition that tells whether a run left such settings; a live one has them as well.</summary>
     public static string IsLeft => $"o.kind = '{OperationKind}'";
 
-    /// <summary>Works, and gives tables that were set otherwise meanwhile their settings back, whatever becomes of the work.</summary>
+    /// <summary>A table that is set otherwise, with what it was set to: null where it had no setting.</summary>
+    private sealed record Note(long Id, uint Table, string? Own, string? Toast);
+
+    /// <summary>A table that did not get its settings back.</summary>
+    /// <param name="Set">The set whose rows were moved, as the configuration names it.</param>
+    /// <param name="Table">The table, quoted.</param>
+    /// <param name="Why">What the server said.</param>
+    /// <param name="Remedy">The statement that gives them back.</param>
+    internal sealed record Refused(string Set, string Table, string Why, string Remedy);
+
+    /// <summary>Works, and gives tables that were set otherwise meanwhile their settings back, whatever becomes of the work. A table that cannot be had is left for later.</summary>
     public async Task<T> AroundAsync<T>(Func<Task<T>> work, CancellationToken working)
     {
         await EndAsync(working).ConfigureAwait(false);
@@ -34,18 +50,12 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
         }
         catch
         {
-            try
-            {
-                var few = new PartmanOptions { LockTimeout = options.LockTimeout, LockAttempts = Math.Min(options.LockAttempts, AttemptsBehindFailure), MaxBackoff = TimeSpan.FromSeconds(1) };
-                await new AutovacuumPause(database, few, time, table).EndAsync(CancellationToken.None).ConfigureAwait(false);
-            }
-            catch (Exception error) when (error is PartmanException or NpgsqlException)
-            {
-                // The failure that brought us here is the one to tell.
-            }
+            // The failure that brought us here is the one to tell.
+            await TryEndAsync(CancellationToken.None).ConfigureAwait(false);
             throw;
         }
-        await EndAsync(working).ConfigureAwait(false);
+        // What is done is done, and its result is not lost for this.
+        await TryEndAsync(working).ConfigureAwait(false);
         return result;
     }
 
@@ -53,21 +63,31 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
     public async Task BeginAsync(IEnumerable<uint> tables, CancellationToken working)
     {
         foreach (var some in tables.Chunk(TablesAtOnce))
-            await RunAsync(server => Suspend(server, some), working).ConfigureAwait(false);
+            await RunAsync("suspend-autovacuum", options, some, server => Suspend(server, some), working).ConfigureAwait(false);
     }
 
-    /// <summary>Gives all tables that are noted their settings back.</summary>
+    /// <summary>Gives all tables that are noted their settings back. Those that somebody else holds, or owns, stay noted, and are logged.</summary>
     public async Task EndAsync(CancellationToken working)
     {
-        while (await database.RunAsync("look", async (session, server) => server.HasOwn
-            && await session.ScalarAsync($"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {IsLeft} AND o.parent_table = {Key})").ConfigureAwait(false) is true, working).ConfigureAwait(false))
+        var few = new PartmanOptions { LockTimeout = options.LockTimeout, LockAttempts = Math.Min(options.LockAttempts, MostAttempts), MaxBackoff = options.MaxBackoff };
+        for (var attempt = 1; ; attempt++)
         {
-            await RunAsync(Resume, working).ConfigureAwait(false);
+            var notes = await NotesAsync(working).ConfigureAwait(false);
+            if (notes.Count == 0)
+                return;
+            if (attempt > few.LockAttempts)
+                break;
+            if (attempt > 1)
+                await Task.Delay(few.MaxBackoff / PauseFraction, time, working).ConfigureAwait(false);
+            foreach (var some in notes.Chunk(TablesAtOnce))
+                await RunAsync("resume-autovacuum", few, [.. some.Select(n => n.Table)], server => Resume(server, some), working).ConfigureAwait(false);
         }
+        foreach (var left in await database.RunAsync("look", (session, server) => RefusedAsync(session, server, $"o.parent_table = {Key}"), working).ConfigureAwait(false))
+            PartmanLog.AutovacuumLeft(logger, left.Table, left.Why, left.Remedy);
     }
 
-    /// <summary>Gives back what runs left that were killed. Where one is at work, it does so itself.</summary>
-    public static async Task LetGoAsync(PartmanDatabase database, PartmanOptions options, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>Gives back what runs left that were killed, or could not give back. Where one is at work, it does so itself.</summary>
+    public static async Task LetGoAsync(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
     {
         var left = await database.RunAsync("look", async (session, server) => server.HasOwn
             ? await session.RowsAsync($"SELECT DISTINCT o.detail ->> 'set' FROM {server.OwnSchema.Quoted}.operation o WHERE {IsLeft} ORDER BY 1", row => QualifiedName.Parse(row.GetString(0))).ConfigureAwait(false) : [], cancellationToken).ConfigureAwait(false);
@@ -77,68 +97,104 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
             {
                 await RunLock.WithBothAsync(database, one, time, async working =>
                 {
-                    await new AutovacuumPause(database, options, time, one).EndAsync(working).ConfigureAwait(false);
+                    await new AutovacuumPause(database, options, logger, time, one).EndAsync(working).ConfigureAwait(false);
                     return true;
                 }, cancellationToken).ConfigureAwait(false);
             }
-            catch (PartmanException)
+            catch (Exception error) when (error is PartmanException or NpgsqlException)
             {
                 // Somebody is at it, or the next run gets its lock.
             }
         }
     }
 
-    private async Task RunAsync(Func<PartmanServer, string> body, CancellationToken working)
+    /// <summary>Tables that could not be given back, of all sets or of those that a condition chooses.</summary>
+    public static async Task<IReadOnlyList<Refused>> RefusedAsync(PgSession session, PartmanServer server, string condition = "true") => !server.HasOwn ? [] : await session.RowsAsync(
+        $"SELECT o.parent_table, format('%I.%I', n.nspname, c.relname), o.error, o.detail ->> 'own', o.detail ->> 'toast', c.reltoastrelid <> 0 FROM {server.OwnSchema.Quoted}.operation o JOIN pg_catalog.pg_class c ON c.oid = o.child "
+            + "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_class x ON x.oid = c.reltoastrelid AND c.reltoastrelid <> 0 "
+            + $"WHERE {IsLeft} AND o.error IS NOT NULL AND 'false' IN ({Setting("c")}, {Setting("x")}) AND {condition} ORDER BY o.child_name",
+        row => new Refused(row.GetString(0), row.GetString(1), row.GetString(2), $"ALTER TABLE {row.GetString(1)} {Back(OwnSetting, row.Text(3))}{(row.GetBoolean(5) ? $", {Back(ToastSetting, row.Text(4))}" : "")};")).ConfigureAwait(false);
+
+    private async Task TryEndAsync(CancellationToken working)
+    {
+        try
+        {
+            await EndAsync(working).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is PartmanException or NpgsqlException)
+        {
+            PartmanLog.AutovacuumNotGivenBack(logger, table.ToString(), error);
+        }
+    }
+
+    private Task<IReadOnlyList<Note>> NotesAsync(CancellationToken working) => database.RunAsync("look", async (session, server) => !server.HasOwn ? [] : await session.RowsAsync(
+        $"SELECT o.id, o.child, o.detail ->> 'own', o.detail ->> 'toast' FROM {server.OwnSchema.Quoted}.operation o WHERE {IsLeft} AND o.parent_table = {Key} ORDER BY o.child_name",
+        row => new Note(row.GetInt64(0), row.GetFieldValue<uint>(1), row.Text(2), row.Text(3))).ConfigureAwait(false), working);
+
+    private async Task RunAsync(string kind, PartmanOptions by, IReadOnlyList<uint> tables, Func<PartmanServer, string> body, CancellationToken working)
     {
         var server = database.Known ?? await database.RunAsync("look", (_, found) => Task.FromResult(found), working).ConfigureAwait(false);
-        await new UnitRunner(database, options, time).RunAsync(SetState.OfTable(table, 0, table.Name.Value), new PlanUnit
+        await new UnitRunner(database, by, time).RunAsync(SetState.OfTable(table, 0, table.Name.Value), new PlanUnit
         {
-            Kind = "suspend-autovacuum",
+            Kind = kind,
             Reason = $"Autovacuum does not look at the tables whose rows are being moved for '{table}'.",
             Statements = [$"DO {PgLiteral.Quote(body(server))}"],
             Locks = [],
+            Locked = tables,
             GoesByNames = true,
         }, working).ConfigureAwait(false);
     }
 
-    private static string Setting(string alias) => $"(SELECT s.option_value FROM pg_catalog.pg_options_to_table({alias}.reloptions) AS s WHERE s.option_name = 'autovacuum_enabled')";
+    private static string Back(string setting, string? former) => former is null ? $"RESET ({setting})" : $"SET ({setting} = {PgLiteral.Quote(former)})";
+
+    private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Setting(string alias) => $"(SELECT s.option_value FROM pg_catalog.pg_options_to_table({alias}.reloptions) AS s WHERE s.option_name = '{OwnSetting}')";
 
     private const string Lock = "EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', t);";
 
-    private static string Now => $"SELECT {Setting("c")}, {Setting("x")}, x.oid IS NOT NULL INTO own, beside, has_toast FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_class x ON x.oid = c.reltoastrelid AND c.reltoastrelid <> 0 WHERE c.oid = t;";
+    private static string Now => $"SELECT {Setting("c")}, {Setting("x")}, x.oid IS NOT NULL, c.xmin::text INTO own, beside, has_toast, version FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_class x ON x.oid = c.reltoastrelid AND c.reltoastrelid <> 0 WHERE c.oid = t;";
+
+    private const string Variables = "t pg_catalog.regclass; own pg_catalog.text; beside pg_catalog.text; has_toast pg_catalog.bool; version pg_catalog.text;";
 
     private string Suspend(PartmanServer server, uint[] tables) =>
         $"""
-         DECLARE t pg_catalog.regclass; own pg_catalog.text; beside pg_catalog.text; has_toast pg_catalog.bool; BEGIN
+         DECLARE {Variables} BEGIN
          FOR t IN SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.oid = ANY (ARRAY[{string.Join(", ", tables.Select(o => o.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]) AND c.relkind = 'r'
+             WHERE c.oid = ANY (ARRAY[{string.Join(", ", tables.Select(o => Number(o)))}]::pg_catalog.oid[]) AND c.relkind = 'r'
                  AND NOT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {IsLeft} AND o.child = c.oid) ORDER BY n.nspname, c.relname LOOP
              {Lock}
              {Now}
-             EXECUTE pg_catalog.format('ALTER TABLE %s SET (autovacuum_enabled = false%s)', t, CASE WHEN has_toast THEN ', toast.autovacuum_enabled = false' ELSE '' END);
+             EXECUTE pg_catalog.format('ALTER TABLE %s SET ({OwnSetting} = false%s)', t, CASE WHEN has_toast THEN ', {ToastSetting} = false' ELSE '' END);
              INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail)
              VALUES ({Key}, t, t::pg_catalog.text, '{OperationKind}', 'Suspended', pg_catalog.jsonb_build_object('set', {PgLiteral.Quote(table.Quoted)}, 'own', own, 'toast', beside));
          END LOOP; END
          """;
 
-    // Whoever has set it himself meanwhile has the last word.
-    private string Resume(PartmanServer server) =>
+    // Whoever has set it himself meanwhile has the last word. A table that somebody holds, or has taken over, does not keep the others. What a retirement has noted
+    // of a table goes by the version of its row, and this is nobody who touched it.
+    private static string Resume(PartmanServer server, IEnumerable<Note> notes) =>
         $"""
-         DECLARE n record; t pg_catalog.regclass; own pg_catalog.text; beside pg_catalog.text; has_toast pg_catalog.bool; BEGIN
-         FOR n IN SELECT o.id, o.child, o.detail ->> 'own' AS own, o.detail ->> 'toast' AS toast FROM {server.OwnSchema.Quoted}.operation o WHERE {IsLeft} AND o.parent_table = {Key}
-             ORDER BY o.child_name LIMIT {TablesAtOnce.ToString(CultureInfo.InvariantCulture)} LOOP
-             IF EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = n.child AND c.relkind = 'r') THEN
-                 t := n.child;
-                 {Lock}
-                 {Now}
-                 IF own = 'false' THEN
-                     EXECUTE 'ALTER TABLE ' || t::pg_catalog.text || CASE WHEN n.own IS NULL THEN ' RESET (autovacuum_enabled)' ELSE pg_catalog.format(' SET (autovacuum_enabled = %L)', n.own) END;
+         DECLARE n record; {Variables} BEGIN
+         FOR n IN SELECT v.* FROM (VALUES {string.Join(", ", notes.Select((n, i) => $"({i}, {Number(n.Id)}::pg_catalog.int8, {Number(n.Table)}::pg_catalog.oid, {PgLiteral.Quote(Back(OwnSetting, n.Own))}, {PgLiteral.Quote(Back(ToastSetting, n.Toast))})"))})
+             AS v (place, id, child, own, toast) ORDER BY v.place LOOP
+             BEGIN
+                 IF EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = n.child AND c.relkind = 'r') THEN
+                     t := n.child;
+                     {Now}
+                     IF 'false' IN (own, beside) THEN
+                         {Lock}
+                         {Now}
+                     END IF;
+                     IF own = 'false' THEN EXECUTE pg_catalog.format('ALTER TABLE %s %s', t, n.own); END IF;
+                     IF beside = 'false' THEN EXECUTE pg_catalog.format('ALTER TABLE %s %s', t, n.toast); END IF;
+                     UPDATE {server.OwnSchema.Quoted}.operation o SET detail = o.detail || pg_catalog.jsonb_build_object('version', c.xmin::text)
+                     FROM pg_catalog.pg_class c WHERE c.oid = n.child AND o.child = c.oid AND o.kind = '{Retirement.OperationKind}' AND o.detail ->> 'version' = version;
                  END IF;
-                 IF beside = 'false' THEN
-                     EXECUTE 'ALTER TABLE ' || t::pg_catalog.text || CASE WHEN n.toast IS NULL THEN ' RESET (toast.autovacuum_enabled)' ELSE pg_catalog.format(' SET (toast.autovacuum_enabled = %L)', n.toast) END;
-                 END IF;
-             END IF;
-             DELETE FROM {server.OwnSchema.Quoted}.operation WHERE id = n.id;
+                 DELETE FROM {server.OwnSchema.Quoted}.operation WHERE id = n.id;
+             EXCEPTION WHEN lock_not_available OR insufficient_privilege THEN
+                 UPDATE {server.OwnSchema.Quoted}.operation SET error = SQLERRM, updated_at = pg_catalog.clock_timestamp() WHERE id = n.id;
+             END;
          END LOOP; END
          """;
 }

@@ -24,6 +24,9 @@ internal sealed record PlanUnit
     /// <summary>Strongest first.</summary>
     public required IReadOnlyList<SqlPlanLock> Locks { get; init; }
 
+    /// <summary>Tables that it locks beside the set and its partitions, for whoever asks who holds them.</summary>
+    public IReadOnlyList<uint> Locked { get; init; } = [];
+
     /// <summary>Whether the statement is one that the server refuses inside of a transaction: a detach, or, where nothing has to hold, a vacuum.</summary>
     public bool IsOutside { get; init; }
 

@@ -50,7 +50,7 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
             {
                 PartmanTelemetry.LockTimeouts.Add(1);
                 if (attempt == options.LockAttempts)
-                    throw new PartitionLockTimeoutException(state.Table, unit.Kind, attempt, options.LockTimeout, await HoldersAsync(state, cancellationToken).ConfigureAwait(false), error);
+                    throw new PartitionLockTimeoutException(state.Table, unit.Kind, attempt, options.LockTimeout, await HoldersAsync(state, unit, cancellationToken).ConfigureAwait(false), error);
                 await Task.Delay(Pause(attempt), time, cancellationToken).ConfigureAwait(false);
             }
             catch (NpgsqlException error)
@@ -85,8 +85,8 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
     private static Task<long> PlainAsync(PgSession session, IEnumerable<string> statements) =>
         PlainStatements.ExecuteAsync(session.Connection, statements, session.CommandTimeoutSeconds, session.CancellationToken);
 
-    // Who holds a lock on the set that keeps a change waiting: anybody but readers of the catalog.
-    private async Task<IReadOnlyList<LockHolder>> HoldersAsync(SetState state, CancellationToken cancellationToken)
+    // Who holds a lock on the set, or on what the unit locks beside it, that keeps a change waiting: anybody but readers of the catalog.
+    private async Task<IReadOnlyList<LockHolder>> HoldersAsync(SetState state, PlanUnit unit, CancellationToken cancellationToken)
     {
         var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
         await using var closing = connection.ConfigureAwait(false);
@@ -102,6 +102,6 @@ internal sealed class UnitRunner(PartmanDatabase database, PartmanOptions option
             """,
             row => new LockHolder(row.GetInt32(0), row.GetString(1)),
             PgParameter.Of(
-                new[] { state.Oid }.Concat(state.Partitions.Select(p => p.Oid)).Concat(state.Default is { } rest ? [rest.Oid] : []).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid)).ConfigureAwait(false);
+                new[] { state.Oid }.Concat(state.Partitions.Select(p => p.Oid)).Concat(state.Default is { } rest ? [rest.Oid] : []).Concat(unit.Locked).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid)).ConfigureAwait(false);
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace OmniPg.Partman;
@@ -7,7 +8,7 @@ namespace OmniPg.Partman;
 /// Moves the rows of a set into a plain table, partition by partition, and takes each out once it is empty. Every batch is a transaction in which rows leave
 /// one table for the other, so that whoever comes later, after a crash or a pause, finds each row once and goes on with what is left.
 /// </summary>
-internal sealed class Undo(PartmanDatabase database, PartmanOptions options, TimeProvider time, QualifiedName table, QualifiedName target, UndoOptions wish)
+internal sealed class Undo(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, QualifiedName table, QualifiedName target, UndoOptions wish)
 {
     /// <summary>Kind of its row in the table of operations.</summary>
     public const string OperationKind = "undo";
@@ -47,7 +48,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, Tim
 
     public Task<UndoResult> RunAsync(IProgress<UndoProgress>? progress, CancellationToken working)
     {
-        var quiet = new AutovacuumPause(database, options, time, table);
+        var quiet = new AutovacuumPause(database, options, logger, time, table);
         return quiet.AroundAsync(() => MoveAllAsync(quiet, progress, working), working);
     }
 

@@ -199,6 +199,35 @@ public sealed class ArchiveTests(PgClusterFixture fixture) : PartmanTest(fixture
         (await NamesAsync()).Should().Contain("gone");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_partition_that_a_killed_run_left_without_autovacuum_is_still_known_when_its_archive_is_tried_again(bool isLate)
+    {
+        var store = new TroubledStore(new MemoryObjectStore());
+        var client = await CreateAsync(store, withDefault: false);
+        await Run("""
+            ALTER TABLE gone SET (autovacuum_enabled = false);
+            INSERT INTO omnipg_partman.operation (parent_table, child, child_name, kind, phase, detail)
+            VALUES ('public.events', 'gone'::regclass, 'gone', 'autovacuum', 'Suspended', jsonb_build_object('set', '"public"."events"', 'own', NULL, 'toast', NULL));
+            CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF current_query() LIKE '%autovacuum_enabled%' THEN RAISE insufficient_privilege; END IF; END $$;
+            """);
+        // Where it is given back late, the table is set aside by then.
+        if (isLate)
+            await Run("CREATE EVENT TRIGGER refusing ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION refuse()");
+        store.Before = (_, _) => throw new IOException("unreachable");
+        (await MaintainAsync(client: client)).Error.Should().BeOfType<PartmanArchiveException>();
+        (await Ask<bool>("SELECT EXISTS (SELECT FROM omnipg_partman.operation WHERE kind = 'autovacuum')")).Should().Be(isLate);
+        await Run("DROP EVENT TRIGGER IF EXISTS refusing");
+        store.Before = (_, _) => Task.CompletedTask;
+
+        var again = await MaintainAsync(client: client);
+
+        again.Error.Should().BeNull();
+        again.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("gone", PartitionFate.Archive));
+        (await LeftAsync()).Should().Be(0);
+    }
+
     [Fact]
     public async Task A_set_that_archives_no_more_gets_the_table_that_was_set_aside_back_under_its_name()
     {

@@ -220,6 +220,33 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
         (await Ask<long>("SELECT count(*) FROM \"we.ird\".\"x\"\"; DROP TABLE t; --_default\"")).Should().Be(2);
     }
 
+    [Theory]
+    [InlineData("SQL_ASCII")]
+    [InlineData("LATIN1")]
+    public async Task Keys_beyond_ASCII_are_noted_in_a_database_of_another_encoding(string encoding)
+    {
+        var name = $"partman_{encoding.ToLowerInvariant()}";
+        await Cluster.ExecuteAsync($"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0", Token);
+        await using var source = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = name }.ConnectionString);
+        await using (var create = source.CreateCommand("CREATE TABLE orders (schlüssel text, id bigint NOT NULL, PRIMARY KEY (schlüssel, id)); INSERT INTO orders SELECT 'ü' || n, n FROM generate_series(1, 95) n"))
+            await create.ExecuteNonQueryAsync(Token);
+
+        string? noted = null;
+
+        var done = await new PartmanClient(source).ConvertAsync(Orders, new ConversionOptions { BatchSize = 10, Sessions = 2, Set = new PartitionSetOptions { Control = "id", IdInterval = 10, Premake = 1 } }, new Watch(c =>
+        {
+            if (c.Step != ConversionStep.Copy)
+                return;
+            using var ask = source.CreateCommand("SELECT (detail ->> 'keyColumns') || ' ' || (detail #>> '{wave,0,upTo}') FROM omnipg_partman.operation");
+            noted ??= (string?)ask.ExecuteScalar();
+        }), Token);
+
+        noted.Should().Be("""["schlüssel", "id"] ["ü18", "18"]""");
+        done.Should().Match<Conversion>(c => c.Phase == ConversionPhase.Swapped && c.RowsCopied == 95);
+        await using var keys = source.CreateCommand("SELECT count(DISTINCT schlüssel) FROM orders");
+        (await keys.ExecuteScalarAsync(Token)).Should().Be(95L);
+    }
+
     [Fact]
     public async Task A_table_by_id_with_hundreds_of_partitions_and_no_default_is_converted_by_a_role_that_owns_it_and_nothing_else()
     {
@@ -269,7 +296,7 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
 
         var plan = await Partman.PlanConversionAsync(Orders, Daily(), Token);
 
-        plan.Steps.Select(s => $"{s.Kind} {s.BlocksReads} {s.BlocksWrites}").Should().Equal("create-copy False False", "log-keys False True", "copy-rows False False", "build-index False False", "swap True True");
+        plan.Steps.Select(s => $"{s.Kind} {s.BlocksReads} {s.BlocksWrites}").Should().Equal("create-copy False False", "log-keys False True", "copy-rows False False", "make-index False False", "build-index False False", "swap True True");
         plan.ToSqlScript().Should().Contain("ALTER TABLE \"public\".\"orders_omnipg_new\" RENAME TO \"orders\"").And.Contain("CREATE TRIGGER omnipg_log AFTER INSERT OR UPDATE OR DELETE");
         (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE '%omnipg%'")).Should().Be(0);
     }

@@ -72,6 +72,117 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
     }
 
     [Fact]
+    public async Task The_last_slice_of_a_copy_that_was_cut_off_does_not_grow_with_the_table()
+    {
+        await TableAsync();
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        var transaction = default(NpgsqlTransaction);
+        var running = Client(o => o.LockAttempts = 1).ConvertAsync(Orders, By(2, 300), new Watch(c =>
+        {
+            if (c.Step != ConversionStep.Create)
+                return;
+            // The slice from 301 to the end waits for this row.
+            transaction = other.BeginTransaction();
+            using var insert = new NpgsqlCommand("INSERT INTO orders_omnipg_new VALUES (450, 'in the way')", other, transaction);
+            insert.ExecuteNonQuery();
+        }), Token);
+        await Eventually.TrueAsync(async () => await Ask<bool>($"SELECT EXISTS ({Waiting})") && await Ask<string>("SELECT detail #>> '{wave,0,isDone}' FROM omnipg_partman.operation") == "true", "the last slice waits, and the other is done", cancellationToken: Token);
+        await Run($"SELECT pg_terminate_backend(w.pid) FROM ({Waiting}) w");
+        await FluentActions.Awaiting(() => running).Should().ThrowAsync<PartmanServerException>();
+        await transaction!.RollbackAsync(Token);
+        await Run("INSERT INTO orders SELECT n, 'n' || n FROM generate_series(501, 2500) n");
+        var (before, told) = (await Ask<string>(Sum), new List<long>());
+
+        var done = await Partman.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, new Watch(c =>
+        {
+            if (c.Step == ConversionStep.Copy)
+                told.Add(c.Rows);
+        }), Token);
+
+        told.Should().Equal(600, 1200, 1800, 2400, 2500);
+        done.RowsCopied.Should().Be(2500);
+        (await Ask<string>(Sum)).Should().Be(before);
+    }
+
+    [Fact]
+    public async Task Sessions_that_the_pool_has_no_more_leave_their_slices_to_one_that_it_has()
+    {
+        await TableAsync();
+        await using var source = NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size=8;Timeout=1");
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        var (before, held, told, transaction) = (await Ask<string>(Sum), new List<NpgsqlConnection>(), new List<long>(), default(NpgsqlTransaction));
+        var running = new PartmanClient(source, new PartmanOptions { LockAttempts = 1 }).ConvertAsync(Orders, By(8), new Watch(c =>
+        {
+            if (c.Step != ConversionStep.Copy)
+                return;
+            told.Add(c.Rows);
+            if (told.Count > 1)
+                return;
+            // The first slice of the next wave waits for this row, with the only connection that is left.
+            transaction = other.BeginTransaction();
+            using var insert = new NpgsqlCommand("INSERT INTO orders_omnipg_new VALUES (175, 'in the way')", other, transaction);
+            insert.ExecuteNonQuery();
+            try
+            {
+                while (true)
+                    held.Add(source.OpenConnection());
+            }
+            catch (NpgsqlException)
+            {
+                held[^1].Dispose();
+            }
+        }), Token);
+        await Eventually.TrueAsync(() => Ask<bool>($"SELECT EXISTS ({Waiting})"), "the first slice waits", cancellationToken: Token);
+        // The others ask the pool since then, and are refused before this is.
+        await FluentActions.Awaiting(() => source.OpenConnectionAsync(Token).AsTask()).Should().ThrowAsync<NpgsqlException>();
+        held.ForEach(h => h.Dispose());
+        await transaction!.RollbackAsync(Token);
+
+        (await running).RowsCopied.Should().Be(500);
+        told.Should().Equal(150, 300, 450, 500);
+        (await Ask<string>(Sum)).Should().Be(before);
+    }
+
+    [Fact]
+    public async Task Failures_of_a_copy_that_goes_on_do_not_add_up()
+    {
+        await TableAsync();
+        await using var source = NpgsqlDataSource.Create($"{Database.ConnectionString};Application Name=added_up");
+        var before = await Ask<string>(Sum);
+
+        var done = await new PartmanClient(source, new PartmanOptions { LockAttempts = 6, MaxBackoff = TimeSpan.FromMilliseconds(60) }).ConvertAsync(Orders, By(1), new Watch(c =>
+        {
+            if (c.Step == ConversionStep.Copy)
+                Sync("SELECT pg_terminate_backend(a.pid, 5000) FROM pg_stat_activity a WHERE a.application_name = 'added_up' AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory')");
+        }), Token);
+
+        done.RowsCopied.Should().Be(500);
+        (await Ask<string>(Sum)).Should().Be(before);
+    }
+
+    [Fact]
+    public async Task An_index_is_built_partition_by_partition_and_what_is_built_is_not_built_again()
+    {
+        await TableAsync();
+        await Run("""
+            CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() d WHERE d.object_identity = 'public.orders_p200_note_idx') THEN RAISE EXCEPTION 'not yet'; END IF; END $$;
+            CREATE EVENT TRIGGER refusing ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION refuse();
+            """);
+        const string Built = "SELECT array_agg(i.indexrelid::regclass || ' ' || i.indexrelid || ' ' || i.indisvalid ORDER BY i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname ~ '^orders_p.*note_idx$'";
+
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, By(2), cancellationToken: Token)).Should().ThrowAsync<PartmanServerException>();
+        var some = await Ask<string[]>(Built);
+        await Run("DROP EVENT TRIGGER refusing");
+        await Partman.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token);
+
+        some.Select(s => s.Split(' ')[0]).Should().Equal("orders_p0_note_idx", "orders_p100_note_idx");
+        (await Ask<string[]>(Built)).Should().StartWith(some).And.HaveCount(7).And.OnlyContain(s => s.EndsWith(" true", StringComparison.Ordinal));
+        (await Ask<string>("SELECT string_agg(indexrelid::regclass || ' ' || indisvalid, ', ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = 'orders'::regclass")).Should().Be("by_note true, orders_pkey true");
+        (await Ask<long>("SELECT count(*) FROM pg_inherits WHERE inhparent = 'by_note'::regclass")).Should().Be(8);
+    }
+
+    [Fact]
     public async Task Whoever_goes_on_waits_for_a_slice_that_is_still_being_copied()
     {
         await TableAsync();

@@ -22,7 +22,7 @@ public sealed class AutovacuumTests(PgClusterFixture fixture) : PartmanTest(fixt
     private Task TableAsync() => Run("CREATE TABLE orders (id bigint PRIMARY KEY, note text) WITH (fillfactor = 80, autovacuum_enabled = true); INSERT INTO orders SELECT n, 'n' || n FROM generate_series(1, 45) n");
 
     private static ConversionOptions Hundreds(ConversionStrategy strategy = ConversionStrategy.CopyAndSwap) =>
-        new() { Strategy = strategy, BatchSize = 10, SuspendAutovacuum = true, Set = new PartitionSetOptions { Control = "id", IdInterval = 100, Premake = 1 } };
+        new() { Strategy = strategy, BatchSize = strategy == ConversionStrategy.CopyAndSwap ? 10 : null, SuspendAutovacuum = true, Set = new PartitionSetOptions { Control = "id", IdInterval = 100, Premake = 1 } };
 
     [Theory]
     [InlineData(ConversionStrategy.CopyAndSwap)]
@@ -99,6 +99,90 @@ public sealed class AutovacuumTests(PgClusterFixture fixture) : PartmanTest(fixt
             await Partman.MaintainAsync(Only(Events), cancellationToken: Token);
 
         (await Ask<string[]>(Set)).Should().Equal(next switch { "resume" => Swapped, "abort" => ["orders true"], _ => Begun });
+        (await Ask<long>(Noted)).Should().Be(0);
+    }
+
+    private static async Task PauseAsync(PartmanClient partman, Action meanwhile)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await partman.Awaiting(p => p.ConvertAsync(Orders, Hundreds(), new Watch(c =>
+        {
+            if (c.Step != ConversionStep.Copy)
+                return;
+            meanwhile();
+            stop.Cancel();
+        }), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    [Fact]
+    public async Task A_table_that_somebody_holds_keeps_neither_the_others_nor_the_next_call_and_is_told()
+    {
+        await TableAsync();
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        var transaction = default(NpgsqlTransaction);
+        await PauseAsync(Partman, () =>
+        {
+            // As a long VACUUM does.
+            transaction = holder.BeginTransaction();
+            using var hold = new NpgsqlCommand("LOCK TABLE orders_p0 IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction);
+            hold.ExecuteNonQuery();
+        });
+        var left = await Ask<string[]>(Set);
+
+        (await Partman.ForgetAsync(Orders, Token)).Should().BeFalse("it is no set yet, and was asked for all the same");
+        var told = (await Partman.CheckAsync(Token)).Findings.Single(f => f.Kind == FindingKind.Autovacuum);
+        await transaction!.RollbackAsync(Token);
+
+        left.Should().Equal("orders true", "orders_p0 false,false", "orders_p100 true");
+        (told.Table, told.Level).Should().Be(("public.orders", FindingLevel.Warning));
+        var remedy = told.Text[told.Text.IndexOf("ALTER TABLE", StringComparison.Ordinal)..];
+        remedy.Should().Be("ALTER TABLE public.orders_p0 SET (autovacuum_enabled = 'true'), RESET (toast.autovacuum_enabled);");
+        await Run(remedy);
+        (await Ask<string[]>(Set)).Should().Equal(Begun);
+        (await Partman.CheckAsync(Token)).Findings.Should().NotContain(f => f.Kind == FindingKind.Autovacuum);
+        await Partman.MaintainAsync(cancellationToken: Token);
+        (await Ask<string[]>(Set)).Should().Equal(Begun);
+        (await Ask<long>(Noted)).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_table_that_is_another_roles_by_now_keeps_neither_the_others_nor_the_next_call()
+    {
+        await TableAsync();
+        await Run("CREATE ROLE quiet_owner LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO quiet_owner; ALTER TABLE orders OWNER TO quiet_owner");
+        await Run($"GRANT CREATE ON DATABASE \"{await Ask<string>("SELECT current_database()::text")}\" TO quiet_owner");
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = "quiet_owner" }.ConnectionString);
+        var partman = new PartmanClient(source);
+        await PauseAsync(partman, () => Sync("ALTER TABLE orders_p0 OWNER TO CURRENT_USER"));
+        var left = await Ask<string[]>(Set);
+
+        (await partman.ForgetAsync(Orders, Token)).Should().BeFalse();
+
+        left.Should().Equal("orders true", "orders_p0 false,false", "orders_p100 true");
+        await Partman.ForgetAsync(Orders, Token);
+        (await Ask<string[]>(Set)).Should().Equal(Begun);
+        (await Ask<long>(Noted)).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task Who_holds_a_table_that_it_cannot_be_turned_off_for_is_named()
+    {
+        await TableAsync();
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        var transaction = default(NpgsqlTransaction);
+
+        var thrown = (await Partman.Awaiting(p => p.ConvertAsync(Orders, Hundreds(), new Watch(c =>
+        {
+            if (c.Step != ConversionStep.Create)
+                return;
+            transaction = holder.BeginTransaction();
+            using var hold = new NpgsqlCommand("LOCK TABLE orders_p0 IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction);
+            hold.ExecuteNonQuery();
+        }), Token)).Should().ThrowAsync<PartitionLockTimeoutException>()).Which;
+        await transaction!.RollbackAsync(Token);
+
+        thrown.Message.Should().StartWith("'suspend-autovacuum' on 'public.orders'");
+        thrown.Holders.Select(h => h.ProcessId).Should().Equal(holder.ProcessID);
         (await Ask<long>(Noted)).Should().Be(0);
     }
 
