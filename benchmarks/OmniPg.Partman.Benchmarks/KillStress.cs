@@ -124,7 +124,7 @@ internal static class KillStress
                 {
                     null => await partman.ConvertAsync(QualifiedName.Parse("public.orders"), new ConversionOptions
                     {
-                        Strategy = strategy, Set = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(2) }, BatchSize = 300,
+                        Strategy = strategy, Set = new PartitionSetOptions { Control = "at", Interval = PgInterval.OfDays(2) }, BatchSize = strategy == ConversionStrategy.CopyAndSwap ? 300 : null,
                         SafetyWindow = strategy == ConversionStrategy.AttachAsLegacy ? PgInterval.OfDays(WindowDays) : (PgInterval?)null,
                     }),
                     { Phase: ConversionPhase.Created or ConversionPhase.Copying or ConversionPhase.Draining } => await partman.ResumeConversionAsync(open.Id),

@@ -15,18 +15,18 @@ internal static class ConvertCommand
         DefaultValueFactory = _ => "copy-and-swap",
     };
 
-    private static readonly Option<int?> BatchSize = new("--batch-size") { Description = "Rows in a transaction of the copy. Default as many as take half a second", HelpName = "N" };
+    private static readonly Option<int?> BatchSize = new("--batch-size") { Description = "For copy-and-swap: rows in a transaction of the copy. Default as many as take half a second", HelpName = "N" };
 
-    private static readonly Option<int?> Sessions = new("--sessions") { Description = "Sessions that copy and compare side by side. Default one for each processor, at most 4", HelpName = "N" };
+    private static readonly Option<int?> Sessions = new("--sessions") { Description = "For copy-and-swap: sessions that copy and compare side by side. Default one for each processor, at most 4", HelpName = "N" };
 
     private static readonly Option<string?> SafetyWindow = new("--safety-window")
     {
         Description = "For legacy: how far ahead of now, or of the newest id, the table ends as a partition. Default the interval, and 24 hours at least", HelpName = "I",
     };
 
-    private static readonly Option<bool> NoWayBack = new("--no-way-back") { Description = "Do not log what is written behind the swap: it cannot be swapped back" };
+    private static readonly Option<bool> NoWayBack = new("--no-way-back") { Description = "For copy-and-swap: do not log what is written behind the swap: it cannot be swapped back" };
 
-    private static readonly Option<bool> SuspendAutovacuum = new("--suspend-autovacuum") { Description = "Keep autovacuum from the table and its partitions while rows are moved" };
+    private static readonly Option<bool> SuspendAutovacuum = new("--suspend-autovacuum") { Description = "Keep autovacuum from the table and its partitions while rows are moved; in a drain from those that are there at its start" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "convert", "Makes a set of a plain table that is in use; the former table stays beside it until 'finish'",
@@ -53,10 +53,7 @@ internal static class ConvertCommand
         }
         var partman = PartmanCommands.Open(session, archive);
         if (session.Get(PartmanCommands.Plan))
-        {
-            session.Out.Write((await partman.PlanConversionAsync(table, options, cancellationToken)).ToSqlScript());
-            return ExitCodes.Done;
-        }
+            return PartmanCommands.Show(session, await partman.PlanConversionAsync(table, options, cancellationToken));
         ConversionCommands.Write(session, await partman.ConvertAsync(table, options, ConversionCommands.Progress(session), cancellationToken));
         return ExitCodes.Done;
     }

@@ -10,28 +10,30 @@ public sealed class ConversionOptions : ICheckedOptions
     public ConversionStrategy Strategy { get; set; }
 
     /// <summary>
-    /// Rows in a transaction of the copy. Default <see langword="null"/>: as many as take about half a second, 1,000 to 200,000. Range 1 to 1,000,000.
+    /// Rows in a transaction of the copy. Default <see langword="null"/>: as many as take about half a second, 1,000 to 200,000. Range 1 to 1,000,000. With <see cref="ConversionStrategy.CopyAndSwap"/> only.
     /// </summary>
     public int? BatchSize { get; set; }
 
     /// <summary>
     /// Sessions that copy and compare side by side, each in transactions of its own. Default <see langword="null"/>: one for each processor here, at most 4. Range 1 to
-    /// 32. Never more than the pool of the data source has beside five of its connections, nor than half of what server, database and role have left.
+    /// 32, with <see cref="ConversionStrategy.CopyAndSwap"/> only. Never more than the pool of the data source has beside five of its connections, nor than half of what server,
+    /// database and role have left.
     /// </summary>
     public int? Sessions { get; set; }
 
-    /// <summary>Pause behind each batch, and behind those that are copied side by side. Default none, at most 1 h.</summary>
+    /// <summary>Pause behind each batch, behind those that are copied side by side, and behind each range that is drained. Default none, at most 1 h; none with <see cref="ConversionStrategy.AttachAsLegacy"/>.</summary>
     public TimeSpan PauseBetweenBatches { get; set; }
 
     /// <summary>
     /// Whether changes behind the swap are noted, too, until the conversion is finished, so that <see cref="IPartman.SwapBackAsync"/> loses none of them.
-    /// Costs every writer a row in the log. Default <see langword="true"/>; without it nothing can be swapped back.
+    /// Costs every writer a row in the log. Default <see langword="true"/>; without it nothing can be swapped back. Only <see cref="ConversionStrategy.CopyAndSwap"/> has a way back to do without.
     /// </summary>
     public bool KeepWayBack { get; set; } = true;
 
     /// <summary>
-    /// Whether autovacuum leaves the table and the partitions alone while rows are copied, or drained out of the default partition. Each has its own setting back
-    /// when the call ends, whatever ends it; behind a process that was killed, with the next call on the conversion or the next maintenance. Default <see langword="false"/>.
+    /// Whether autovacuum leaves the table and the partitions alone while rows are copied, or drained out of the default partition; in a drain that partition and those that
+    /// exist at its start, not those that it makes. Each has its own setting back when the call ends, whatever ends it; behind a process that was killed, or where a table could
+    /// not be locked, with the next call on the conversion or the next maintenance, and until then <see cref="IPartman.CheckAsync"/> tells of it. Default <see langword="false"/>.
     /// </summary>
     public bool SuspendAutovacuum { get; set; }
 
@@ -50,6 +52,8 @@ public sealed class ConversionOptions : ICheckedOptions
         check.Range(BatchSize, 1, 1_000_000);
         check.Range(Sessions, 1, 32);
         check.Range<TimeSpan>(PauseBetweenBatches, TimeSpan.Zero, TimeSpan.FromHours(1));
+        check.That(Strategy == ConversionStrategy.CopyAndSwap || (BatchSize is null && Sessions is null && KeepWayBack), "BatchSize, Sessions and a way back that is not kept are for CopyAndSwap: the other ways copy nothing, and none of them leads back.");
+        check.That(Strategy != ConversionStrategy.AttachAsLegacy || PauseBetweenBatches == TimeSpan.Zero, "PauseBetweenBatches is for ways that move rows, and AttachAsLegacy moves none.");
         check.That(Set.SubPartitions is null, "Set.SubPartitions does not go with a conversion: create such a set beside the table.");
         check.That(Set.HashColumn is null, "Set.HashColumn does not go with a conversion: create such a set beside the table.");
         check.That(SafetyWindow is not { } window || window.Estimate > TimeSpan.Zero, $"SafetyWindow '{SafetyWindow}' must be positive.");

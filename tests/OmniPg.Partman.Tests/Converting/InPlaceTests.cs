@@ -129,7 +129,8 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
         foreach (var wrong in new[]
         {
             By(ConversionStrategy.DrainDefault, o => o.Set.DefaultPartition = false), By(ConversionStrategy.CopyAndSwap, o => o.SafetyWindow = PgInterval.OfDays(1)), By(ConversionStrategy.AttachAsLegacy, o => o.IdSafetyWindow = 5),
-            By(ConversionStrategy.CopyAndSwap, o => o.Set.SubPartitions = Tens()),
+            By(ConversionStrategy.CopyAndSwap, o => o.Set.SubPartitions = Tens()), By(ConversionStrategy.DrainDefault, o => o.BatchSize = 10), By(ConversionStrategy.AttachAsLegacy, o => o.Sessions = 2),
+            By(ConversionStrategy.DrainDefault, o => o.KeepWayBack = false), By(ConversionStrategy.AttachAsLegacy, o => o.PauseBetweenBatches = TimeSpan.FromSeconds(1)),
         })
         {
             await Partman.Awaiting(p => p.ConvertAsync(Orders, wrong, cancellationToken: Token)).Should().ThrowAsync<Microsoft.Extensions.Options.OptionsValidationException>();
@@ -182,6 +183,30 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
         done.Phase.Should().Be(ConversionPhase.Finished);
         (await SumAsync()).Should().Be(rows);
         (await Ask<string>("SELECT relkind::text FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be("p");
+    }
+
+    [Fact]
+    public async Task A_drain_that_fails_at_the_partitions_ahead_leaves_no_check_that_would_refuse_their_rows()
+    {
+        await Run("CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'x' FROM generate_series(1, 9) n");
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        var transaction = default(Npgsql.NpgsqlTransaction);
+
+        await Client(o => o.SafeAttachBytes = 0).Awaiting(p => p.ConvertAsync(Orders, new ConversionOptions { Strategy = ConversionStrategy.DrainDefault, Set = Tens(o => o.Premake = 3) }, new Watch(c =>
+        {
+            if (c.Step != ConversionStep.Drain)
+                return;
+            // Its only range is drained. Partitions ahead wait for the set; the checks, on the default one, do not.
+            transaction = holder.BeginTransaction();
+            using var hold = new Npgsql.NpgsqlCommand("LOCK TABLE ONLY orders IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction);
+            hold.ExecuteNonQuery();
+        }), Token)).Should().ThrowAsync<PartitionLockTimeoutException>();
+
+        (await Ask<long>("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'omnipg%'")).Should().Be(0);
+        await Run("INSERT INTO orders VALUES (25, 'not refused')");
+        await transaction!.RollbackAsync(Token);
+        (await Partman.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token)).Phase.Should().Be(ConversionPhase.Finished);
+        (await NamesAsync("orders")).Should().Contain(["orders_p0", "orders_p20", "orders_p50"]);
     }
 
     [Fact]
