@@ -145,7 +145,8 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
         }, working).ConfigureAwait(false);
     }
 
-    private static string Back(string setting, string? former) => former is null ? $"RESET ({setting})" : $"SET ({setting} = {PgLiteral.Quote(former)})";
+    private static string Back(string setting, string? former) =>
+        $"{(former is null ? "RESET" : "SET")} ({setting}{(former is null ? "" : $" = {PgLiteral.Quote(former)}")})";
 
     private static string Number(long number) => number.ToString(CultureInfo.InvariantCulture);
 
