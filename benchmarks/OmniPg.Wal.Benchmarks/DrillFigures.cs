@@ -14,14 +14,15 @@ internal static class DrillFigures
         using var root = FilledCluster.NewRoot();
         var archive = Directory.CreateDirectory(root.Combine("archive")).FullName;
         OmniPg.Testing.ServerAccount.Own(archive);
-        await using var server = await FilledCluster.StartAsync(root.Path, Words.Number(options, "--gib", 2), "/bin/true");
+        // The WAL of the filling is nobody's business: what is archived is what comes behind init, which begins with an empty archive.
+        await using var server = await FilledCluster.StartAsync(
+            root.Path, Words.Number(options, "--gib", 2), $"test ! -e '{archive}/{WalArchiveMarker.Key}' || cp %p '{archive}/%f'");
         Console.WriteLine(await Cost.MachineAsync(server) + "\n");
         var store = Directory.CreateDirectory(root.Combine("store")).FullName;
         foreach (var place in (string[])[store, archive])
             await Cost.OfAsync(program, "init", "--data-dir", server.DataDirectory, "--archive", place);
-        // The WAL of the filling is nobody's business, and an archive begins empty.
-        await server.ExecuteAsync($"ALTER SYSTEM SET archive_command = 'cp %p \"{archive}/%f\"'");
-        await server.ExecuteAsync("SELECT pg_reload_conf()");
+        // The server of a drill runs under this account, too, and has to read whose archive it is.
+        OmniPg.Testing.ServerAccount.Own(Path.Combine(archive, WalArchiveMarker.Key));
         await Cost.OfAsync(program, "backup", "--connection", server.ConnectionString, "--dst-local", $"zstd:1={store}", "--archive", archive);
         (await server.RunProgramAsync(
             "pgbench", "-n", "-c", "4", "-t", $"{Words.Number(options, "--transactions", 20000) / 4}", "-h", "127.0.0.1", "-p", $"{server.Port}", "-U", "postgres", "postgres")).MustSucceed();

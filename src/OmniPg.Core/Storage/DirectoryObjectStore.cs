@@ -16,6 +16,8 @@ public sealed class DirectoryObjectStore : IObjectStore
     // Belongs to the file system and to root alone: the root of every ext4 disk has one (mke2fs(8)), and no store has written there.
     private const string LostAndFound = "lost+found";
 
+    private const int SmallBytes = 8 * 1024;
+
     private readonly FileSystem _files;
     private readonly UnixFileMode _fileMode;
 
@@ -76,12 +78,35 @@ public sealed class DirectoryObjectStore : IObjectStore
         try
         {
             var options = new FileStreamOptions { Share = FileShare.Read | FileShare.Delete, BufferSize = 0, Options = FileOptions.SequentialScan };
-            return Task.FromResult<Stream?>(new FileStream(PathOf(key), options));
+            return Task.FromResult<Stream?>(ReadAtOnce(new FileStream(PathOf(key), options)));
         }
         catch (Exception absent) when (absent is FileNotFoundException or DirectoryNotFoundException)
         {
             RequireRoot();
             return Task.FromResult<Stream?>(null);
+        }
+    }
+
+    // A small one, such as a marker: the caller waits for the open already, and a program that starts for every segment then needs no other thread to read it.
+    private static Stream ReadAtOnce(FileStream file)
+    {
+        try
+        {
+            if (file.Length >= SmallBytes)
+                return file;
+            var content = new byte[SmallBytes];
+            var count = file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false);
+            file.Position = 0;
+            // Full: it has grown meanwhile.
+            if (count == content.Length)
+                return file;
+            file.Dispose();
+            return new MemoryStream(content, 0, count, writable: false);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
         }
     }
 

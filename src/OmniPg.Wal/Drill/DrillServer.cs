@@ -177,6 +177,7 @@ internal sealed class DrillServer : IAsyncDisposable
         private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly Queue<string> _last = new();
         private string? _complaint;
+        private string? _ofCommand;
 
         public Task Ready => _ready.Task;
 
@@ -200,11 +201,20 @@ internal sealed class DrillServer : IAsyncDisposable
             {
                 BeganRecovery |= line.Contains("database system was interrupted", StringComparison.Ordinal);
                 if (line.StartsWith("FATAL:", StringComparison.Ordinal) || line.StartsWith("PANIC:", StringComparison.Ordinal))
-                    _complaint ??= line;
+                    _complaint ??= line.Contains("could not restore file", StringComparison.Ordinal) && _ofCommand is not null ? $"{line}: {_ofCommand}" : line;
+                else if (!IsServers(line))
+                    _ofCommand = line;
                 _last.Enqueue(line);
                 if (_last.Count > Kept)
                     _last.Dequeue();
             }
+        }
+
+        /// <summary>Whether the server itself says it, as <c>LOG:  …</c> or behind a tab; what a restore command writes comes through the same pipe.</summary>
+        private static bool IsServers(string line)
+        {
+            var severity = line.IndexOf(":  ", StringComparison.Ordinal);
+            return line.StartsWith('\t') || (severity > 0 && !line.AsSpan(0, severity).ContainsAnyExceptInRange('A', 'Z'));
         }
     }
 }

@@ -146,6 +146,20 @@ public sealed class RestoreDrillTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task A_restore_command_that_fails_is_told_with_its_own_words()
+    {
+        var (store, _) = await BackupNowAsync();
+        var archive = await scene.PlainArchiveAsync();
+        var options = Options(archive, Scratch());
+        options.RestoreCommand = "echo 'nobody may read the archive' >&2; exit 255";
+
+        var result = await new RestoreDrill(store, archive, options).RunAsync(cancellationToken: Token);
+
+        result.Verdict.Should().Be(RestoreDrillVerdict.NotReached);
+        result.Reason.Should().StartWith("FATAL:").And.Contain("could not restore file").And.EndWith(": nobody may read the archive");
+    }
+
+    [Fact]
     public async Task A_killed_drill_is_cleaned_up_by_the_next_one_with_its_server_and_nothing_else_is()
     {
         var (store, _) = await scene.MadeAsync();
