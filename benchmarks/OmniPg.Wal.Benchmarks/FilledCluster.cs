@@ -17,6 +17,8 @@ internal static class FilledCluster
         var server = await PgCluster.StartAsync(new PgClusterOptions
         {
             ParentDirectory = parent,
+            // As initdb does by itself from 18 on; every backup compares them.
+            InitDbArguments = ["--data-checksums"],
             Durable = true,
             Settings = new Dictionary<string, string>
             {
