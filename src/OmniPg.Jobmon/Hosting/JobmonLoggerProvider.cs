@@ -22,11 +22,11 @@ internal sealed class JobmonLoggerProvider(LogLevel minimum) : ILoggerProvider
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= minimum && logLevel != LogLevel.None && FlowScope.Current is not null;
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= minimum && logLevel != LogLevel.None && JobScope.Current is not null;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (logLevel < minimum || logLevel == LogLevel.None || FlowScope.Current is not { } scope)
+            if (logLevel < minimum || logLevel == LogLevel.None || JobScope.Current is not { } scope)
                 return;
             var message = formatter(state, exception);
             scope.Capture(logLevel, category, exception is null ? message : $"{message}\n{exception}");

@@ -7,7 +7,7 @@ namespace OmniPg.Jobmon;
 /// their spool files, and closes the runs that they left open.
 /// </summary>
 internal sealed class Housekeeping(
-    AutonomousWriter writer, SpoolReplay? spool, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger)
+    AutonomousWriter writer, BackgroundPump pump, SpoolReplay? spool, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger)
 {
     private readonly ErrorThrottle _throttle = new(time);
     private volatile bool _spoolDone;
@@ -16,7 +16,7 @@ internal sealed class Housekeeping(
     {
         // Of several starts in one minute one is enough, and none of them waits for it.
         if (_throttle.MayLog("come by"))
-            writer.Pump.Run(Run);
+            pump.Run(Run);
     }
 
     /// <summary>A process that ends at once still writes what others left, as far as that takes no longer than a statement may.</summary>
@@ -31,7 +31,7 @@ internal sealed class Housekeeping(
     private void Run()
     {
         if (spool is not null)
-            _spoolDone = spool.Run(enough: () => writer.Pump.IsStopping);
+            _spoolDone = spool.Run(enough: () => pump.IsStopping);
         try
         {
             Reap();

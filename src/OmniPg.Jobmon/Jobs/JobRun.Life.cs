@@ -35,11 +35,11 @@ internal sealed partial class JobRun
 
         // Only now: others name a run by the id that the server has given.
         Runtime.Control.Watch(Control);
-        Writer.Pump.Add(this);
+        Runtime.Pump.Add(this);
         // By the caller's other threads, which know it as the current one, or by the client's dispose.
         if (State != JobState.Running)
         {
-            Writer.Pump.Remove(this);
+            Runtime.Pump.Remove(this);
             Runtime.Control.Unwatch(Control);
         }
 
@@ -191,7 +191,7 @@ internal sealed partial class JobRun
 
         _scope.Ended = true;
         // What the background is writing already is waited for at the gate of the journal; nothing new begins.
-        Writer.Pump.Remove(this);
+        Runtime.Pump.Remove(this);
         try
         {
             var events = EndEvents(outcome);

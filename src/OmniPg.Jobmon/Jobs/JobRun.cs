@@ -10,7 +10,7 @@ internal sealed partial class JobRun : IJob
     private readonly RunValues _values = new();
     private readonly RunFlusher _flusher;
     private readonly Activity? _activity;
-    private readonly FlowScope _scope;
+    private readonly JobScope _scope;
     private readonly InstanceLock? _lock;
     private readonly AttachedWork _work;
     private readonly JobRow? _parent;
@@ -27,11 +27,11 @@ internal sealed partial class JobRun : IJob
         Control = new RunControl(Row, runtime.Logger, options.StoppingToken);
         _flusher = new RunFlusher(Row, Steps, runtime);
         _work = new AttachedWork(this);
-        _parent = FlowScope.ParentOf(options.Parent, runtime);
+        _parent = JobScope.ParentOf(options.Parent, runtime);
         _lock = options.SingleInstance ? new InstanceLock(Control) : null;
         _activity = JobmonTelemetry.StartJob(jobName);
         // Last: what throws before leaves the caller's flow as it was.
-        _scope = FlowScope.Enter(this);
+        _scope = new JobScope(this);
     }
 
     /// <summary>Raised once, when nothing more will be written for this run by its owner.</summary>
@@ -129,7 +129,7 @@ internal sealed partial class JobRun : IJob
         ArgumentNullException.ThrowIfNull(message);
         ObjectDisposedException.ThrowIf(_disposed, this);
         // The innermost step of the flow may be one of a run that began inside this one.
-        Capture(FlowScope.Current?.Step is { } step && step.Job == Row ? step : null, level, null, message);
+        Capture(JobScope.Current?.Step is { } step && step.Job == Row ? step : null, level, null, message);
     }
 
     /// <summary>Keeps a line for the next flush; no I/O.</summary>

@@ -46,7 +46,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
         _runtime = JobmonRuntime.OnServer(
             dataSource, options, (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("OmniPg.Jobmon"), timeProvider ?? TimeProvider.System);
         _services = new LogServices(dataSource, _runtime);
-        _runtime.Writer.Pump.WatchProcessEnd();
+        _runtime.Pump.WatchProcessEnd();
     }
 
     /// <summary>A client whose runs go elsewhere than to a server.</summary>
@@ -63,7 +63,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
     public static JobmonClient Null { get; } = new(JobmonRuntime.Nowhere());
 
     /// <inheritdoc/>
-    public IJob? Current => FlowScope.CurrentOf(_runtime)?.Job;
+    public IJob? Current => JobScope.CurrentOf(_runtime)?.Job;
 
     /// <inheritdoc/>
     public IJobHistory History => Services.History;
@@ -148,7 +148,7 @@ public sealed class JobmonClient : IJobmon, IDisposable
         foreach (var (run, _) in _open)
             await run.AbandonAsync(async).ConfigureAwait(false);
         _disposed = true;
-        _runtime.Writer.Pump.Dispose();
+        _runtime.Pump.Dispose();
         _runtime.Writer.Replay();
         _runtime.Housekeeping?.Finish();
         _runtime.Control.Dispose();

@@ -6,7 +6,7 @@ namespace OmniPg.Jobmon;
 
 /// <summary>The parts that every run of one client shares, and how they are put together.</summary>
 internal sealed record JobmonRuntime(
-    IEventSink Sink, IControl Control, AutonomousWriter Writer, JobmonOptions Options, TextGuard Texts, TimeProvider Time, ILogger Logger)
+    IEventSink Sink, IControl Control, AutonomousWriter Writer, BackgroundPump Pump, JobmonOptions Options, TextGuard Texts, TimeProvider Time, ILogger Logger)
 {
     /// <summary>What a starting job does for others in passing; null where there are no others.</summary>
     public Housekeeping? Housekeeping { get; init; }
@@ -33,9 +33,11 @@ internal sealed record JobmonRuntime(
         var spool = options.SpoolDirectory is { } folder ? new SpoolFile(folder, header, new SpoolEncoder(clock, texts), time, logger) : null;
         var writer = new AutonomousWriter(sink, spool, clock, options, time, logger);
         var replay = spool is null ? null : new SpoolReplay(spool.Path, header, writer, sink, connections, target, context, logger);
-        return new JobmonRuntime(sink, control, writer, options, texts, time, logger)
+        var pump = new BackgroundPump(writer, threaded: true, options.FlushInterval, time, logger);
+        writer.Waiting += pump.Wake;
+        return new JobmonRuntime(sink, control, writer, pump, options, texts, time, logger)
         {
-            Housekeeping = new Housekeeping(writer, replay, connections, target, options, time, logger),
+            Housekeeping = new Housekeeping(writer, pump, replay, connections, target, options, time, logger),
         };
     }
 
@@ -47,6 +49,10 @@ internal sealed record JobmonRuntime(
     }
 
     /// <summary>Runs are recorded in this process, without a thread.</summary>
-    public static JobmonRuntime Local(NullSink sink, ServerClock clock, JobmonOptions options, TextGuard texts, TimeProvider time) => new(
-        sink, sink, new AutonomousWriter(sink, spool: null, clock, options, time, NullLogger.Instance), options, texts, time, NullLogger.Instance);
+    public static JobmonRuntime Local(NullSink sink, ServerClock clock, JobmonOptions options, TextGuard texts, TimeProvider time)
+    {
+        var writer = new AutonomousWriter(sink, spool: null, clock, options, time, NullLogger.Instance);
+        var pump = new BackgroundPump(writer, threaded: false, options.FlushInterval, time, NullLogger.Instance);
+        return new JobmonRuntime(sink, sink, writer, pump, options, texts, time, NullLogger.Instance);
+    }
 }

@@ -8,7 +8,7 @@ internal sealed class StepRun : IStep
 {
     private readonly JobRun _job;
     private readonly StepRun? _parent;
-    private readonly FlowScope _scope;
+    private readonly JobScope _scope;
     private readonly Activity? _activity;
     // Decided without a lock: whoever sets it first ends the step, all others are late.
     private int _ended;
@@ -20,7 +20,7 @@ internal sealed class StepRun : IStep
         Row = new StepRow(job.Row, parent?.Row, ordinal, action);
         Cell = new ProgressCell(job.Runtime.Time);
         _activity = JobmonTelemetry.StartStep(job.Name, action, parent?._activity);
-        _scope = FlowScope.Enter(job, Row);
+        _scope = new JobScope(job, Row);
     }
 
     public StepRow Row { get; }

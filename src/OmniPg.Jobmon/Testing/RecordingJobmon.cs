@@ -151,7 +151,7 @@ public sealed class RecordingJobmon : IJobmon, IDisposable
     public ValueTask DisposeAsync() => Client.DisposeAsync();
 
     /// <summary>Does what the background of a client does now and then: nobody here waits for it.</summary>
-    internal void Flush() => _log.Value.Runtime.Writer.Pump.FlushAll();
+    internal void Flush() => _log.Value.Runtime.Pump.FlushAll();
 
     /// <summary>Refusal of what only a server can answer.</summary>
     internal static NotSupportedException Unsupported(string member, string instead) =>

@@ -34,11 +34,10 @@ internal sealed class AutonomousWriter
     {
         (_sink, _spool, _clock, _options, _logger) = (sink, spool, clock, options, logger);
         (_circuit, _throttle) = (new Circuit(time), new ErrorThrottle(time));
-        Pump = new BackgroundPump(this, sink.InBackground, _options.FlushInterval, time, logger);
     }
 
-    /// <summary>The background, which writes progress and what had to wait.</summary>
-    public BackgroundPump Pump { get; }
+    /// <summary>Raised when events have to wait: somebody is to call <see cref="Replay"/>.</summary>
+    public event Action? Waiting;
 
     /// <summary>What kept events from being written last; null for nothing so far.</summary>
     public string? LastTrouble { get; private set; }
@@ -271,13 +270,13 @@ internal sealed class AutonomousWriter
         job.Journal.MarkLate();
         _pending[job] = 0;
         _spool?.Keep(job.Journal.Snapshot());
-        Pump.Wake();
+        Waiting?.Invoke();
     }
 
     private void OpenCircuit(string operation, Exception error)
     {
         _circuit.Open();
-        Pump.Wake();
+        Waiting?.Invoke();
         LastTrouble = error.Message;
         var cause = error is PostgresException refusal ? refusal.SqlState : error.GetType().Name;
         if (_throttle.MayLog(cause))

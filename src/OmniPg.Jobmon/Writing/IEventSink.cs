@@ -9,9 +9,6 @@ internal interface IEventSink : IAsyncDisposable, IDisposable
     /// <summary>What tells one log from another, so that an id means the same run in both; null where nothing is recorded.</summary>
     object? Log { get; }
 
-    /// <summary>Whether a thread of its own writes progress and what had to wait; else it is written when somebody looks.</summary>
-    bool InBackground { get; }
-
     /// <summary>Whether there is a place for log lines; null before the first contact.</summary>
     bool? TakesLines { get; }
 
@@ -34,8 +31,6 @@ internal class NullSink : IEventSink, IControl
     public virtual string Name => "nowhere";
 
     public virtual object? Log => null;
-
-    public bool InBackground => false;
 
     public virtual bool? TakesLines => false;
 

@@ -19,8 +19,6 @@ internal sealed class PostgresSink(
     // Another client that writes to the same tables gives ids that mean the same runs.
     public object Log { get; } = (connections.ServerName, options.Schema, options.SideSchema);
 
-    public bool InBackground => true;
-
     public bool? TakesLines => target.Server?.HasSide;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]

@@ -44,7 +44,7 @@ public sealed class RefusedStepTests(PgClusterFixture server)
         await job.Awaiting(j => j.StepAsync("bad", Stop).AsTask()).Should().ThrowAsync<JobmonWriteException>();
         ((JobRun)job).Invoking(j => j.Step("bad")).Should().Throw<JobmonWriteException>();
 
-        FlowScope.Current!.Step.Should().BeNull();
+        JobScope.Current!.Step.Should().BeNull();
         ((JobRun)job).Steps.Close().Open.Should().BeEmpty();
     }
 }
