@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>How others end a run: a request to cancel it, or the loss of its single-instance lock, fires the token of the job.</summary>

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>Every message of this package; ids from 3000.</summary>

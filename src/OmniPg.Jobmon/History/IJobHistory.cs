@@ -76,3 +76,78 @@ public interface IJobHistory
     /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
     Task<JobStatistics> StatisticsAsync(string jobName, PgInterval window, CancellationToken cancellationToken = default);
 }
+
+/// <summary>Which runs to list. All conditions that are set must hold; the newest run (highest id) comes first.</summary>
+public sealed record JobQuery
+{
+    private readonly int? _limit = 10;
+
+    /// <summary>Exact name of the job in any case (<c>show_job</c>).</summary>
+    public string? Name { get; init; }
+
+    /// <summary>
+    /// POSIX regular expression that the name must match somewhere, in any case (<c>show_job_like</c>; the original matched the
+    /// upper-cased pattern with case). A pattern that the server refuses gives <see cref="ArgumentException"/>.
+    /// </summary>
+    public string? NameMatches { get; init; }
+
+    /// <summary>Exact text of the outcome, with case (<c>show_job_status</c>).</summary>
+    public string? Status { get; init; }
+
+    /// <summary>A tag that the run carries. Without the side schema nothing carries one.</summary>
+    public string? Tag { get; init; }
+
+    /// <summary>Runs that started at this instant or later.</summary>
+    public DateTimeOffset? Since { get; init; }
+
+    /// <summary>Runs that started before this instant.</summary>
+    public DateTimeOffset? Before { get; init; }
+
+    /// <summary><see langword="true"/>: only runs without an end; <see langword="false"/>: only ended ones.</summary>
+    public bool? Unfinished { get; init; }
+
+    /// <summary>How many runs at most. Default 10; <see langword="null"/> means all.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    public int? Limit
+    {
+        get => _limit;
+        init => _limit = value is >= 0 or null ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A limit is zero or more, or null for all.");
+    }
+}
+
+/// <summary>How one job did inside a window of time.</summary>
+public sealed record JobStatistics
+{
+    /// <summary>Name of the job, upper-cased by the server.</summary>
+    public required string JobName { get; init; }
+
+    /// <summary>Runs that started inside the window.</summary>
+    public required long Runs { get; init; }
+
+    /// <summary>Runs whose outcome is the text of code 1.</summary>
+    public required long Succeeded { get; init; }
+
+    /// <summary>Ended runs with another outcome.</summary>
+    public required long Failed { get; init; }
+
+    /// <summary>Runs without an end: at work, or dead and not yet closed.</summary>
+    public required long Unfinished { get; init; }
+
+    /// <summary>Mean duration of the successful runs; <see langword="null"/> without one.</summary>
+    public TimeSpan? Mean { get; init; }
+
+    /// <summary>Median duration of the successful runs; <see langword="null"/> without one.</summary>
+    public TimeSpan? Median { get; init; }
+
+    /// <summary>95th percentile of the durations of the successful runs, interpolated; <see langword="null"/> without one.</summary>
+    public TimeSpan? Percentile95 { get; init; }
+
+    /// <summary>Longest duration of the successful runs; <see langword="null"/> without one.</summary>
+    public TimeSpan? Longest { get; init; }
+
+    /// <summary>Latest start of a run in the window, in UTC; <see langword="null"/> without one.</summary>
+    public DateTimeOffset? LastStart { get; init; }
+
+    /// <summary>Latest end of a successful run of the window, in UTC; <see langword="null"/> without one.</summary>
+    public DateTimeOffset? LastSuccess { get; init; }
+}

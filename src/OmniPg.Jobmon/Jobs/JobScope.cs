@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>A run, or a step of it, that is open in an asynchronous flow.</summary>

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>What one run produces between its events: progress of its steps, and captured log lines. Written in the background, never kept.</summary>

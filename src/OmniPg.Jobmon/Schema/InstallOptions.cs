@@ -30,3 +30,53 @@ public sealed class InstallOptions : ICheckedOptions
         check.AtLeast(LockTimeout, TimeSpan.FromMilliseconds(1));
     }
 }
+
+/// <summary>What an installation found or made.</summary>
+public sealed record InstallResult
+{
+    /// <summary>Mode after the installation.</summary>
+    public required JobmonMode Mode { get; init; }
+
+    /// <summary>Schema of the log.</summary>
+    public required PgIdentifier Schema { get; init; }
+
+    /// <summary>Schema of the side tables.</summary>
+    public required PgIdentifier SideSchema { get; init; }
+
+    /// <summary>Whether anything was there before; <see langword="false"/> on the first installation.</summary>
+    public required bool AlreadyInstalled { get; init; }
+
+    /// <summary>Whether log or side tables were those of an older package version and were brought to this one; their rows stay.</summary>
+    public required bool Upgraded { get; init; }
+
+    /// <summary>Whether SQL callers log outside their transaction.</summary>
+    public required bool SqlIsAutonomous { get; init; }
+
+    /// <summary>
+    /// Why SQL callers log inside their transaction, as the end of a sentence: the extension dblink is missing, or its connection does not reach
+    /// this database. <see langword="null"/> when they log outside of it.
+    /// </summary>
+    public string? WhyNotAutonomous { get; init; }
+}
+
+/// <summary>The row of <c>dblink_mapping_jobmon</c>: how functions called from SQL open their own connection. Values may hold any character.</summary>
+public sealed record DblinkMapping
+{
+    /// <summary>Role to connect as; <see langword="null"/>: the server's account name.</summary>
+    public string? Username { get; init; }
+
+    /// <summary>Port; <see langword="null"/>: the server's own.</summary>
+    public int? Port { get; init; }
+
+    /// <summary>Password, stored as plain text in a table that only its owner can read. A role that is not superuser needs one.</summary>
+    public string? Password { get; init; }
+
+    /// <summary>Host name or socket directory; <see langword="null"/>: the server's first socket directory.</summary>
+    public string? Host { get; init; }
+
+    /// <summary>Numeric address, used instead of resolving <see cref="Host"/>.</summary>
+    public string? HostAddress { get; init; }
+
+    /// <summary>The mapping without its password.</summary>
+    public override string ToString() => $"{Username}@{HostAddress ?? Host}:{Port}";
+}

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace OmniPg.Jobmon;

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>A log in memory: does with each event what its statement does to the tables. All state is changed and read under one lock.</summary>

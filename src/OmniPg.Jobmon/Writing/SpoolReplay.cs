@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace OmniPg.Jobmon;
 
 /// <summary>Writes what processes that are gone left in their spool files, each event once, and removes the files.</summary>
