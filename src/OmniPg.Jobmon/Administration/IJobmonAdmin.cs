@@ -1,10 +1,9 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>Installs, configures and cleans the job log. Thread-safe.</summary>
-/// <remarks>
-/// Methods throw <see cref="JobmonPermissionException"/> naming the missing right, <see cref="JobmonNotInstalledException"/> and
-/// <see cref="JobmonUnavailableException"/>.
-/// </remarks>
+/// <exception cref="JobmonNotInstalledException">The database has no job log, or no side schema where the call needs it.</exception>
+/// <exception cref="JobmonPermissionException">The role may not do that; the missing right is named, with the GRANT that gives it.</exception>
+/// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, has no resources, or is a standby that would have to write.</exception>
 public interface IJobmonAdmin
 {
     /// <summary>
@@ -60,9 +59,7 @@ public interface IJobmonAdmin
     /// <param name="reason">Why, for the record; null for none.</param>
     /// <param name="cancellationToken">Cancels the request itself.</param>
     /// <returns>What became of the request; a run that ended before or is unknown is no exception.</returns>
-    /// <exception cref="JobmonPermissionException">The role may not read or write the log.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<CancelResult> CancelAsync(long jobId, string? reason = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -75,9 +72,7 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Stops after the current batch; what was deleted stays deleted.</param>
     /// <returns>How many runs were deleted.</returns>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options say of no run that it goes, or hold a negative age.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not delete runs.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<PurgeResult> PurgeAsync(PurgeOptions options, IProgress<long>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -86,17 +81,13 @@ public interface IJobmonAdmin
     /// </summary>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many runs this call closed.</returns>
-    /// <exception cref="JobmonPermissionException">The role may not end runs, or not see who died.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<int> ReapAsync(CancellationToken cancellationToken = default);
 
     /// <summary>As <see cref="ReapAsync"/>, and also closes runs of SQL callers whose backend is gone.</summary>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many runs this call closed.</returns>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not end runs, or not see who died.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<int> ReapForeignAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Clears the failures of a job from <c>job_check_log</c> and, with the side schema, records who did it and why.</summary>
@@ -106,9 +97,7 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>How many failures were cleared.</returns>
     /// <exception cref="ArgumentException">A name is empty.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not delete from <c>job_check_log</c>.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<int> AcknowledgeAsync(string jobName, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>The same for the failure of one run; other failures of its job stay.</summary>
@@ -118,9 +107,7 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>1, or 0 when that run is no failure that still counts.</returns>
     /// <exception cref="ArgumentException"><paramref name="by"/> is empty.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not delete from <c>job_check_log</c>.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<int> AcknowledgeAsync(long jobId, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>Shows a job's alerts as muted until an instant: they do not count. Needs the side schema. See <see cref="MuteForAsync"/>.</summary>
@@ -130,9 +117,7 @@ public interface IJobmonAdmin
     /// <param name="why">Why; null for none.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <exception cref="ArgumentException">A name is empty.</exception>
-    /// <exception cref="JobmonNotInstalledException">There is no log, or no side schema.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not change rules.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task MuteAsync(string jobName, DateTimeOffset? until, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>Mutes a job's alerts for some time from now on, by the server's clock. Needs the side schema.</summary>
@@ -143,9 +128,7 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <returns>End of the muting.</returns>
     /// <exception cref="ArgumentException">A name is empty, or the interval is not positive.</exception>
-    /// <exception cref="JobmonNotInstalledException">There is no log, or no side schema.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not change rules.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<DateTimeOffset> MuteForAsync(string jobName, PgInterval interval, string by, string? why = null, CancellationToken cancellationToken = default);
 
     /// <summary>Begins a monitoring rule for one job (<c>job_check_config</c>); nothing is written before it is activated.</summary>
@@ -155,16 +138,12 @@ public interface IJobmonAdmin
 
     /// <summary>The rules of all jobs, with what is muted, in the order of their names. <see cref="IJobMonitor.LintAsync"/> says which cannot work.</summary>
     /// <param name="cancellationToken">Cancels the question.</param>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<IReadOnlyList<JobRule>> ListRulesAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Texts of the alert codes (<c>job_status_text</c>), ascending by code.</summary>
     /// <param name="cancellationToken">Cancels the question.</param>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task<IReadOnlyDictionary<int, string>> StatusTextsAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Sets the text of an alert code, or adds the code. Code 1 stays "success" whatever its text.</summary>
@@ -173,18 +152,14 @@ public interface IJobmonAdmin
     /// <param name="cancellationToken">Cancels the statement.</param>
     /// <exception cref="ArgumentException">The text is empty, or stands for another code already.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The code is below 1.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not change texts.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, or is a standby.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     Task SetStatusTextAsync(AlertLevel level, string text, CancellationToken cancellationToken = default);
 
     /// <summary>Writes runs with their steps as JSON lines (UTF-8), one object for each run, newest first.</summary>
     /// <param name="jsonLines">Where to write; it is not closed.</param>
     /// <param name="query">Which runs; its <see cref="JobQuery.Limit"/> of 10 holds here, too.</param>
     /// <param name="cancellationToken">Cancels the export; what was written stays.</param>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
+    /// <inheritdoc cref="IJobmonAdmin" path="/exception"/>
     /// <exception cref="IOException">The stream could not be written.</exception>
     Task ExportAsync(Stream jsonLines, JobQuery query, CancellationToken cancellationToken = default);
 

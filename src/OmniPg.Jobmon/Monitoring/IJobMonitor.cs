@@ -1,6 +1,9 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>Watches the log: checks, change feed, and a look at the configuration. Thread-safe; checks work on a standby.</summary>
+/// <exception cref="JobmonNotInstalledException">The database has no job log, or <see cref="JobmonOptions.PgCron"/> is set and its database has no pg_cron.</exception>
+/// <exception cref="JobmonPermissionException">The role may not read it.</exception>
+/// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
 public interface IJobMonitor
 {
     /// <summary>
@@ -10,9 +13,7 @@ public interface IJobMonitor
     /// <param name="cancellationToken">Cancels the check.</param>
     /// <returns>What was found, the worst first.</returns>
     /// <exception cref="ArgumentException"><paramref name="history"/> is shorter than the longest threshold.</exception>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log, or <see cref="JobmonOptions.PgCron"/> is set and its database has no pg_cron.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
+    /// <inheritdoc cref="IJobMonitor" path="/exception"/>
     Task<JobCheckResult> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -24,18 +25,14 @@ public interface IJobMonitor
     /// Holds one connection of the log's reading pool. Runs of SQL callers, which send no notification, arrive within 2 s. What is
     /// missing when the stream begins (log, right, server) is thrown; later trouble of the connection is waited out.
     /// </remarks>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log when the stream begins.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached when the stream begins.</exception>
+    /// <inheritdoc cref="IJobMonitor" path="/exception"/>
     /// <exception cref="OperationCanceledException">The token ended the stream.</exception>
     IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Lists rules that can never match, contradict themselves or are off, and status texts that mean nothing or two things.</summary>
     /// <param name="cancellationToken">Cancels the question.</param>
     /// <returns>The findings; empty when all is well.</returns>
-    /// <exception cref="JobmonNotInstalledException">The database has no job log.</exception>
-    /// <exception cref="JobmonPermissionException">The role may not read it.</exception>
-    /// <exception cref="JobmonUnavailableException">The server cannot be reached, does not let the user in, or has no resources.</exception>
+    /// <inheritdoc cref="IJobMonitor" path="/exception"/>
     Task<IReadOnlyList<ConfigFinding>> LintAsync(CancellationToken cancellationToken = default);
 }
 
