@@ -31,13 +31,10 @@ internal static class ExtensionMigration
         "INSERT INTO @schema@.dblink_mapping_jobmon (username, port, pwd, hostaddr) SELECT username, port, pwd, host FROM @from@.dblink_mapping_jobmon";
 
     public static Task RunAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken) =>
-        database.GuardAsync("migration", () => RunInOneTransactionAsync(database, target, cancellationToken), () => null, cancellationToken);
+        database.ConnectAsync("migration", session => RunInOneTransactionAsync(database, session, target), cancellationToken);
 
-    private static async Task<bool> RunInOneTransactionAsync(JobmonDatabase database, PgIdentifier target, CancellationToken cancellationToken)
+    private static async Task<bool> RunInOneTransactionAsync(JobmonDatabase database, PgSession session, PgIdentifier target)
     {
-        var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = connection.ConfigureAwait(false);
-        var session = database.On(connection, cancellationToken);
         var done = await SchemaInstall.RunAsync(session, JobmonSchemaScript.LockName, new InstallOptions().LockTimeout, async () =>
         {
             var found = (await database.LookAsync(session, null).ConfigureAwait(false)).RequireOwnVersion();

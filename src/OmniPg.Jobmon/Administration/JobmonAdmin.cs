@@ -118,7 +118,7 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
 
     public Task MigrateFromExtensionAsync(string? schema = null, CancellationToken cancellationToken = default)
     {
-        var target = schema is null ? database.ConfiguredSchema ?? JobmonServerDetector.DefaultSchema : PgIdentifier.Create(schema);
+        var target = schema is null ? database.ConfiguredSchema ?? JobmonServer.DefaultSchema : PgIdentifier.Create(schema);
         return ExtensionMigration.RunAsync(database, target, cancellationToken);
     }
 
@@ -215,7 +215,7 @@ internal sealed class JobmonAdmin(JobmonDatabase database, TimeSpan deadAfter) :
     }
 
     private PgIdentifier SchemaOf(InstallOptions? options) =>
-        options?.Schema is { } name ? PgIdentifier.Create(name) : database.Known?.Schema ?? database.ConfiguredSchema ?? JobmonServerDetector.DefaultSchema;
+        options?.Schema is { } name ? PgIdentifier.Create(name) : database.Known?.Schema ?? database.ConfiguredSchema ?? JobmonServer.DefaultSchema;
 
     private Task<T> RunAsync<T>(string operation, Func<PgSession, JobmonServer, Task<T>> work, CancellationToken cancellationToken) =>
         database.RunAsync(operation, (session, server) => work(session, server.RequireInstalled()), cancellationToken);

@@ -88,7 +88,4 @@ internal static class ControlSql
 
     /// <summary>$1 pid: an own backend that the network has cut off still holds its locks.</summary>
     public const string EndOldBackend = "SELECT pg_terminate_backend($1)";
-
-    /// <summary>$1 seconds.</summary>
-    public const string Reap = "SELECT omnipg_jobmon.reap_dead_jobs(make_interval(secs => $1))";
 }

@@ -50,9 +50,7 @@ internal sealed class InstanceLocks
     }
 
     /// <summary>Takes all locks again on a new connection; a run whose lock somebody else has meanwhile is told so.</summary>
-    /// <param name="connection">The new connection.</param>
-    /// <param name="lastPid">Backend of the connection that was lost; 0 for none.</param>
-    /// <param name="stop">Ends the wait for that backend.</param>
+    /// <remarks><paramref name="lastPid"/> is the backend of the connection that was lost, 0 for none; <paramref name="stop"/> ends the wait for it.</remarks>
     public void Retake(ControlConnection connection, int lastPid, WaitHandle stop)
     {
         _held.RemoveAll(static held => held.IsUnwanted);

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>Adds to a registered job log.</summary>
+/// <summary>Adds to a registered job log. Every method returns the same builder.</summary>
 public sealed class OmniPgJobmonBuilder
 {
     internal OmniPgJobmonBuilder(IServiceCollection services, string name) => (Services, Name) = (services, name);
@@ -19,7 +19,6 @@ public sealed class OmniPgJobmonBuilder
 
     /// <summary>Uses this data source; it is not disposed with the log.</summary>
     /// <param name="dataSource">Data source of the work, from which the own connections are derived.</param>
-    /// <returns>The same builder.</returns>
     public OmniPgJobmonBuilder UseDataSource(NpgsqlDataSource dataSource)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
@@ -28,7 +27,6 @@ public sealed class OmniPgJobmonBuilder
 
     /// <summary>Uses the data source that the container gives.</summary>
     /// <param name="dataSource">Called once, when the log is first asked for; what it returns is not disposed with the log.</param>
-    /// <returns>The same builder.</returns>
     public OmniPgJobmonBuilder UseDataSource(Func<IServiceProvider, NpgsqlDataSource> dataSource)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
@@ -38,7 +36,6 @@ public sealed class OmniPgJobmonBuilder
 
     /// <summary>Installs or upgrades the log before the first hosted service starts, as <see cref="IJobmonAdmin.InstallAsync"/>.</summary>
     /// <param name="install">Where and for whom; null means all defaults.</param>
-    /// <returns>The same builder.</returns>
     /// <remarks>
     /// Hosts that start at once follow each other. Needs a role that may create the schemas, or that owns them; where the application has none, leave
     /// this out and let the owner run <c>omnipg jobmon install</c>. With <see cref="ErrorPolicy.LogAndContinue"/> a failure is logged (event 3304) and the
@@ -54,7 +51,6 @@ public sealed class OmniPgJobmonBuilder
 
     /// <summary>Closes the runs of dead processes in the background, as <see cref="IJobmonAdmin.ReapAsync"/>.</summary>
     /// <param name="interval">Time between two looks; positive. Default 1 min; the first comes with the start.</param>
-    /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The interval is not positive.</exception>
     /// <remarks>Before the log is installed each look is an error in the program's log (event 3301), and the next one tries again.</remarks>
     public OmniPgJobmonBuilder AddReaper(TimeSpan? interval = null)
@@ -70,7 +66,6 @@ public sealed class OmniPgJobmonBuilder
     /// <summary>Deletes old runs in the background, as <see cref="IJobmonAdmin.PurgeAsync"/>.</summary>
     /// <param name="purge">What to delete.</param>
     /// <param name="interval">Time between two purges; positive. Default 1 day; the first comes a minute after the start.</param>
-    /// <returns>The same builder.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The interval is not positive.</exception>
     /// <remarks>Before the log is installed a purge is an error in the program's log (event 3303), and the next one tries again.</remarks>
     public OmniPgJobmonBuilder AddRetention(PurgeOptions purge, TimeSpan? interval = null)
@@ -89,7 +84,6 @@ public sealed class OmniPgJobmonBuilder
     /// Data source of the database that <c>cron.database_name</c> names; it is not disposed with the log. Default null: that of the log, or
     /// <see cref="JobmonOptions.PgCronConnectionString"/>.
     /// </param>
-    /// <returns>The same builder.</returns>
     public OmniPgJobmonBuilder AddPgCron(NpgsqlDataSource? dataSource = null)
     {
         Services.Configure<JobmonOptions>(Name, options =>
@@ -102,7 +96,6 @@ public sealed class OmniPgJobmonBuilder
 
     /// <summary>Stores what is logged inside a job with its run (table <c>log_line</c>), whatever the logger's category.</summary>
     /// <param name="minimum">Lowest level stored. Default <see cref="LogLevel.Information"/>.</param>
-    /// <returns>The same builder.</returns>
     /// <remarks>At most <see cref="JobmonOptions.MaxLogLines"/> lines per run. Lines of this package and of the driver are left out.</remarks>
     public OmniPgJobmonBuilder AddLogCapture(LogLevel minimum = LogLevel.Information)
     {
@@ -136,4 +129,65 @@ public sealed class OmniPgJobmonBuilder
 
     /// <summary>The data source chosen for one named log.</summary>
     internal sealed record Source(Func<IServiceProvider, NpgsqlDataSource> Get);
+
+    /// <summary>Installs the job log before any hosted service starts. Several hosts at once follow each other by the installation's own lock.</summary>
+    private sealed class InstallService(IJobmon jobmon, InstallOptions install, ErrorPolicy policy, ILogger logger) : IHostedLifecycleService
+    {
+        // The host calls this for all its services before it starts the first, in whatever order they were registered.
+        public async Task StartingAsync(CancellationToken cancellationToken)
+        {
+            try
+            {
+                var result = await jobmon.Admin.InstallAsync(install, cancellationToken).ConfigureAwait(false);
+                if (!result.AlreadyInstalled || result.Upgraded)
+                    JobmonLog.Installed(logger, result.Upgraded ? "Upgraded" : "Installed", result.Schema.Value, result.SideSchema.Value);
+            }
+            catch (Exception error) when (policy == ErrorPolicy.LogAndContinue && WriteFailures.IsExpected(error))
+            {
+                JobmonLog.InstallFailed(logger, error.Message, error);
+            }
+        }
+
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+
+    /// <summary>
+    /// Hands what is logged inside a job to its run, whoever keeps that: a client or a log in memory. Knows runs only through the current flow.
+    /// </summary>
+    private sealed class JobmonLoggerProvider(LogLevel minimum) : ILoggerProvider
+    {
+        public ILogger CreateLogger(string categoryName) =>
+            // What the log's own writing says would be written in turn.
+            categoryName.StartsWith("OmniPg.Jobmon", StringComparison.Ordinal) || categoryName.StartsWith("Npgsql", StringComparison.Ordinal)
+                ? Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance
+                : new CapturingLogger(categoryName, minimum);
+
+        public void Dispose()
+        {
+        }
+
+        private sealed class CapturingLogger(string category, LogLevel minimum) : ILogger
+        {
+            public IDisposable? BeginScope<TState>(TState state)
+                where TState : notnull => null;
+
+            public bool IsEnabled(LogLevel logLevel) => logLevel >= minimum && logLevel != LogLevel.None && JobScope.Current is not null;
+
+            public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            {
+                if (logLevel < minimum || logLevel == LogLevel.None || JobScope.Current is not { } scope)
+                    return;
+                var message = formatter(state, exception);
+                scope.Job.Capture(scope.Step, logLevel, category, exception is null ? message : $"{message}\n{exception}");
+            }
+        }
+    }
 }

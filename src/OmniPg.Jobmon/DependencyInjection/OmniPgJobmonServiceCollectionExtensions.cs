@@ -22,20 +22,17 @@ public static class OmniPgJobmonServiceCollectionExtensions
     public static OmniPgJobmonBuilder AddOmniPgJobmon(this IServiceCollection services, Action<JobmonOptions>? configure = null) =>
         services.AddOmniPgJobmon(Options.Options.DefaultName, configure);
 
-    /// <summary>Registers <see cref="IJobmon"/> with options from configuration.</summary>
+    /// <inheritdoc cref="AddOmniPgJobmon(IServiceCollection, string, IConfiguration)"/>
+    public static OmniPgJobmonBuilder AddOmniPgJobmon(this IServiceCollection services, IConfiguration section) =>
+        services.AddOmniPgJobmon(Options.Options.DefaultName, section);
+
+    /// <summary>Registers <see cref="IJobmon"/> with options from configuration; with a name, beside others.</summary>
     /// <param name="services">The services.</param>
+    /// <param name="name">Name and service key.</param>
     /// <param name="section">
     /// Section whose keys are the names of <see cref="JobmonOptions"/>; times as <c>hh:mm:ss</c>. It is read once. What is no text
     /// (<see cref="JobmonOptions.MessageFilter"/> and the data sources) cannot stand there.
     /// </param>
-    /// <returns>A builder for data source, background services and log capture.</returns>
-    public static OmniPgJobmonBuilder AddOmniPgJobmon(this IServiceCollection services, IConfiguration section) =>
-        services.AddOmniPgJobmon(Options.Options.DefaultName, section);
-
-    /// <summary>Registers a named log beside others, with options from configuration.</summary>
-    /// <param name="services">The services.</param>
-    /// <param name="name">Name and service key.</param>
-    /// <param name="section">Section whose keys are the names of <see cref="JobmonOptions"/>; times as <c>hh:mm:ss</c>.</param>
     /// <returns>A builder for data source, background services and log capture.</returns>
     public static OmniPgJobmonBuilder AddOmniPgJobmon(this IServiceCollection services, string name, IConfiguration section)
     {

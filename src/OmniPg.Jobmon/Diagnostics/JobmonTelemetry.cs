@@ -35,10 +35,7 @@ internal static class JobmonTelemetry
         return Source.StartActivity("job", ActivityKind.Internal)?.SetTag("omnipg.job.name", jobName);
     }
 
-    /// <summary>The span of a step; to be called in the caller's own frame, whose current span it becomes.</summary>
-    /// <param name="jobName">Name of the job.</param>
-    /// <param name="action">Action of the step.</param>
-    /// <param name="parent">Span of the step it belongs to; null for none.</param>
+    /// <summary>The span of a step, below that of the step it belongs to; to be called in the caller's own frame, whose current span it becomes.</summary>
     public static Activity? StartStep(string jobName, string action, Activity? parent)
     {
         if (!Source.HasListeners())

@@ -60,14 +60,10 @@ internal abstract class LogEvent(JobRow job, long mark)
     }
 
     /// <summary>The statement with all its parameters: they are the same in every kind of log, whether its text needs them or not.</summary>
-    /// <param name="log">The log.</param>
-    /// <param name="at">The event's own time, which the functions of the extension take none of; null for the server's now.</param>
-    /// <param name="byTables">Its text for a role that may write the tables.</param>
-    /// <param name="byPublicFunctions">Its text for one that may only call the public functions of the extension.</param>
-    /// <param name="parameters">The values.</param>
+    /// <remarks>Its text is another for a role that may only call the public functions of the extension; those take no time of the event's own.</remarks>
     protected NpgsqlBatchCommand Command(LogTables log, DateTime? at, string byTables, string byPublicFunctions, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var command = new NpgsqlBatchCommand(log.Statement(GetType(), at is null && log.ByLocalFunctions, log.ByFunctions ? byPublicFunctions : byTables));
+        var command = new NpgsqlBatchCommand(log.Statement(GetType(), at is null && log.ByLocalFunctions, log.Server.ByFunctions ? byPublicFunctions : byTables));
         foreach (var parameter in parameters)
             command.Parameters.Add(parameter);
         return command;
@@ -81,9 +77,5 @@ internal abstract class LogEvent(JobRow job, long mark)
         context.Texts.Clean(Late ? string.Concat(message, message is null ? LateSuffix.AsSpan(1) : LateSuffix) : message);
 }
 
-/// <summary>What every statement may need to know about this process and connection.</summary>
-/// <param name="Clock">Server time of past moments.</param>
-/// <param name="Texts">Cleans texts.</param>
-/// <param name="SessionId">Identity of this process.</param>
-/// <param name="ControlPid">Backend of the control session; null when there is none.</param>
+/// <summary>What every statement may need to know about this process, and about the backend of its control session while there is one.</summary>
 internal sealed record WriteContext(ServerClock Clock, TextGuard Texts, Guid SessionId, Func<int?> ControlPid);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using System.Text.Unicode;
 
 namespace OmniPg.Jobmon;
 
@@ -16,23 +17,15 @@ internal sealed class TextGuard(Func<string, string>? filter, int maxBytes, bool
             return null;
         var valid = Filtered(text);
         if (valid.AsSpan().ContainsAny(Suspicious))
-            valid = ReplaceInvalid(valid);
+            // The encoder replaces lone surrogates by the same mark.
+            valid = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(valid)).Replace('\0', '\uFFFD');
         if (asciiOnly)
-            valid = string.Create(valid.Length, valid, static (to, from) => Replace(from, to));
+            valid = string.Concat(valid.Select(static c => char.IsAscii(c) ? c : '?'));
         return Truncate(valid, maxBytes);
     }
 
     /// <summary>The same rules for a database whose encoding lacks a character of the text.</summary>
     public TextGuard AsciiOnly() => new(filter, maxBytes, asciiOnly: true);
-
-    /// <summary>Replaces NUL and lone surrogates by U+FFFD.</summary>
-    public static string ReplaceInvalid(string text)
-    {
-        var clean = new StringBuilder(text.Length);
-        foreach (var rune in text.EnumerateRunes())
-            clean.Append(rune.Value == 0 ? Rune.ReplacementChar.ToString() : rune.ToString());
-        return clean.ToString();
-    }
 
     /// <summary>Cuts on a character boundary, so that text and mark together have at most <paramref name="maxBytes"/> bytes of UTF-8.</summary>
     public static string Truncate(string text, int maxBytes)
@@ -44,26 +37,19 @@ internal sealed class TextGuard(Func<string, string>? filter, int maxBytes, bool
         if (bytes <= maxBytes)
             return text;
 
-        var room = Math.Max(0, maxBytes - Mark(bytes).Length - 2);
-        var (kept, used) = (0, 0);
-        foreach (var rune in text.EnumerateRunes())
-        {
-            if (used + rune.Utf8SequenceLength > room)
-                break;
-            used += rune.Utf8SequenceLength;
-            kept += rune.Utf16SequenceLength;
-        }
+        var (head, used) = Head(text, Math.Max(0, maxBytes - Mark(bytes).Length - 2));
+        return head + Mark(bytes - used);
+    }
 
-        return string.Concat(text.AsSpan(0, kept), Mark(bytes - used));
+    /// <summary>The beginning of a text that has at most so many bytes of UTF-8, cut on a character boundary, and how many it has.</summary>
+    public static (string Text, int Bytes) Head(string text, int maxBytes)
+    {
+        // The encoder stops before a character that has no room as a whole.
+        Utf8.FromUtf16(text, new byte[maxBytes], out var kept, out var used);
+        return (text[..kept], used);
     }
 
     private static string Mark(int bytes) => string.Create(null, $"… [truncated {bytes} bytes]");
-
-    private static void Replace(string from, Span<char> to)
-    {
-        for (var i = 0; i < from.Length; i++)
-            to[i] = char.IsAscii(from[i]) ? from[i] : '?';
-    }
 
     private string Filtered(string text)
     {

@@ -31,7 +31,7 @@ public interface IJobHistory
     /// <param name="jobId">Id of the run; an unknown one has no steps.</param>
     /// <param name="cancellationToken">Ends the listing.</param>
     /// <inheritdoc cref="IJobHistory" path="/exception"/>
-    IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default);
+    IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) => StepsAsync([jobId], openOnly: false, cancellationToken);
 
     /// <summary>
     /// The steps of several runs by one statement: the newest run first, the steps of a run in the order in which they began.

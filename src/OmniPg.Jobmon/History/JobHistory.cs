@@ -81,8 +81,6 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
 
         """;
 
-    private const string StepsOfRun = Steps + "WHERE d.job_id = $1 ORDER BY d.step_id";
-
     // $1 runs, $2 whether only open ones. Progress of a SQL caller moves end_time with each report, so that says nothing here.
     private const string StepsOfRuns = Steps +
         """
@@ -121,10 +119,6 @@ internal sealed class JobHistory(JobmonDatabase database, TimeSpan deadAfter) : 
         return database.StreamAsync("list running jobs", server => Command(server, Running,
             PgParameter.Integer(limit), PgParameter.Interval(deadAfter)), ReadJob, cancellationToken);
     }
-
-    public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) =>
-        database.StreamAsync("list steps", server => Command(server, StepsOfRun, PgParameter.BigInt(jobId)),
-            ReadStep, cancellationToken);
 
     public IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default)
     {

@@ -46,7 +46,8 @@ internal sealed class Housekeeping(
         if (target.Tables is not { HasSide: true } log)
             return;
         using var connection = SyncCall.Run(connections.OpenAsync(async: false, CancellationToken.None));
-        var closed = connections.Statements(connection).Scalar<int>(log.Server.Render(ControlSql.Reap), PgParameter.Double(options.DeadAfter.TotalSeconds));
+        var closed = connections.Statements(connection).Scalar<int>(
+            log.Server.Render(Reaper.Reap), PgParameter.Interval(options.DeadAfter), PgParameter.Flag(false));
         if (closed > 0)
             JobmonLog.Reaped(logger, closed);
     }

@@ -38,7 +38,6 @@ public sealed class JobBuilder
         With(options => (options.SingleInstance, options.OnConflict, options.WaitTimeout) = (true, OnConflict.Wait, timeout));
 
     /// <summary>Run time after which the monitor reports the run as <c>OVERDUE</c>; the run itself is not stopped.</summary>
-    /// <param name="maxRuntime">Longest run time.</param>
     public JobBuilder MaxRuntime(TimeSpan maxRuntime) => With(options => options.MaxRuntime = maxRuntime);
 
     /// <summary>Adds a tag, to list runs by (<see cref="JobQuery.Tag"/>).</summary>
@@ -61,15 +60,12 @@ public sealed class JobBuilder
         With(options => (options.ErrorsOnly, options.RecordWhenLongerThan) = (true, orLongerThan));
 
     /// <summary>How the job and its steps end when disposed open, in place of <see cref="JobmonOptions.DisposeBehavior"/>.</summary>
-    /// <param name="behavior">Failure or success.</param>
     public JobBuilder OnDispose(DisposeBehavior behavior) => With(options => options.DisposeBehavior = behavior);
 
     /// <summary>Level of a run that ends by cancellation. Default <see cref="AlertLevel.Critical"/>.</summary>
-    /// <param name="level">The level.</param>
     public JobBuilder WhenCancelled(AlertLevel level) => With(options => options.CancelledLevel = level);
 
     /// <summary>Token of the host: a job that is disposed open because of it was cancelled, not failed (<see cref="JobOptions.StoppingToken"/>).</summary>
-    /// <param name="stoppingToken">The token.</param>
     public JobBuilder StopWith(CancellationToken stoppingToken) => With(options => options.StoppingToken = stoppingToken);
 
     /// <summary>Connection the work runs on, as by <see cref="IJob.Attach"/>; it must be open when the job starts.</summary>

@@ -138,7 +138,7 @@ internal sealed partial class JobRun : IJob
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (await ReleaseAsync(async: true, cancellationToken).ConfigureAwait(false) is { } error)
-            throw await Writer.ExplainAsync(async: true, error, "flush").ConfigureAwait(false);
+            throw await Runtime.Sink.ExplainAsync(async: true, error, "flush").ConfigureAwait(false);
         if (!await _flusher.FlushAsync(async: true).ConfigureAwait(false))
             throw new JobmonUnavailableException("progress", Runtime.Sink.Name, "the write failed.");
     }

@@ -9,7 +9,7 @@ internal sealed class JobScope(JobRun job, StepRow? step = null) : FlowScope
     public StepRow? Step { get; } = step;
 
     /// <summary>The innermost open scope of a run that is recorded anywhere.</summary>
-    public static JobScope? Current => Find<JobScope, int>(static (scope, _) => scope.Job.Runtime.Log is not null, 0);
+    public static JobScope? Current => Find<JobScope, int>(static (scope, _) => scope.Job.Runtime.Sink.Log is not null, 0);
 
     /// <summary>The innermost open scope of a run of one client.</summary>
     public static JobScope? CurrentOf(JobmonRuntime runtime) => Find<JobScope, JobmonRuntime>(static (scope, wanted) => scope.Job.Runtime == wanted, runtime);
@@ -21,13 +21,10 @@ internal sealed class JobScope(JobRun job, StepRow? step = null) : FlowScope
         if (parent is null)
             return CurrentOf(runtime)?.Job.Row;
         // What is recorded nowhere has no id that could be wrong.
-        if (runtime.Log is null || parent is JobRun { Runtime.Log: null })
+        if (runtime.Sink.Log is null || parent is JobRun { Runtime.Sink.Log: null })
             return null;
-        return parent is JobRun run && run.Runtime.Log!.Equals(runtime.Log)
+        return parent is JobRun run && run.Runtime.Sink.Log!.Equals(runtime.Sink.Log)
             ? run.Row
             : throw new ArgumentException($"Job '{parent.Name}' cannot be the parent: it is recorded in another log.", nameof(parent));
     }
-
-    /// <summary>Keeps a line of log with the run, below the step where it is one.</summary>
-    public void Capture(LogLevel level, string? category, string message) => Job.Capture(Step, level, category, message);
 }

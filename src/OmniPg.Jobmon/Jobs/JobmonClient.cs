@@ -152,13 +152,11 @@ public sealed class JobmonClient : IJobmon, IDisposable
         _runtime.Housekeeping?.Finish();
         _runtime.Control.Dispose();
         _runtime.Writer.Leave();
-        foreach (var owned in new IAsyncDisposable?[] { _runtime.Sink, _services, _ownedSource })
-        {
-            if (async && owned is not null)
-                await owned.DisposeAsync().ConfigureAwait(false);
-            else
-                (owned as IDisposable)?.Dispose();
-        }
+        await _runtime.Sink.CloseAsync(async).ConfigureAwait(false);
+        if (_services is not null)
+            await _services.CloseAsync(async).ConfigureAwait(false);
+        if (_ownedSource is not null)
+            await SyncCall.CloseAsync(async, _ownedSource).ConfigureAwait(false);
     }
 
     private static Func<IJob, CancellationToken, Task<bool>> WithResult(Func<IJob, CancellationToken, Task> body)

@@ -13,9 +13,6 @@ internal sealed record JobmonRuntime(
     /// <summary>Answers the SQL of steps and jobs in place of a server; null runs it.</summary>
     public Func<string, long>? SqlAnswer { get; init; }
 
-    /// <summary>See <see cref="IEventSink.Log"/>.</summary>
-    public object? Log => Sink.Log;
-
     /// <summary>Runs are recorded on a server.</summary>
     public static JobmonRuntime OnServer(NpgsqlDataSource dataSource, JobmonOptions options, ILogger logger, TimeProvider time)
     {

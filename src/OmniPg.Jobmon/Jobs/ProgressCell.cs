@@ -36,8 +36,6 @@ internal sealed class ProgressCell(TimeProvider time)
             Volatile.Write(ref _unit, unit);
     }
 
-    public void SetTotal(long total) => Volatile.Write(ref _total, total);
-
     /// <summary>Whether something was reported since the last call; the caller is about to write it.</summary>
     public bool TakeChange()
     {

@@ -133,10 +133,12 @@ internal sealed class StepRun : IStep
         // The driver hides the server's refusal behind its own exception when the token has fired before the answer came.
         var signalled = error is OperationCanceledException or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled }
             && _job.Control.CancelledBy is not null;
-        await EndAsync(
-            async: true, "Fail", signalled ? _job.Options.CancelledLevel : AlertLevel.Critical, signalled ? JobOutcome.CancelledText(_job.Control.CancelledBy) : null, null,
-            error, mayThrow: false).ConfigureAwait(false);
+        var (level, message) = BadEnd(signalled);
+        await EndAsync(async: true, "Fail", level, message, null, error, mayThrow: false).ConfigureAwait(false);
     }
+
+    private (AlertLevel Level, string? Message) BadEnd(bool cancelled) => cancelled
+        ? (_job.Options.CancelledLevel, JobOutcome.CancelledText(_job.Control.CancelledBy)) : (AlertLevel.Critical, null);
 
     private ValueTask<IStep> NextAsync(bool async, string action, string? message)
     {
@@ -233,10 +235,9 @@ internal sealed class StepRun : IStep
         // The last exception of this flow, not the one that is on its way now: a dispose cannot see that.
         if (_job.DisposeBehavior == DisposeBehavior.CompleteUnlessFailed)
             return EndAsync(async, "Dispose", AlertLevel.Ok, null, null, null, mayThrow: false);
-        return _job.Control.IsCancelledBy(_scope.LastException)
-            ? EndAsync(async, "Dispose", _job.Options.CancelledLevel, JobOutcome.CancelledText(_job.Control.CancelledBy), null, _scope.LastException, mayThrow: false)
-            : EndAsync(async, "Dispose", AlertLevel.Critical, _scope.LastException is null ? "Disposed without Complete()" : null, null,
-                _scope.LastException, mayThrow: false);
+        var thrown = _scope.LastException;
+        var (level, message) = BadEnd(_job.Control.IsCancelledBy(thrown));
+        return EndAsync(async, "Dispose", level, message ?? (thrown is null ? JobOutcome.DisposedOpen : null), null, thrown, mayThrow: false);
     }
 
     private ValueTask EndAsync(

@@ -3,7 +3,8 @@ namespace OmniPg.Jobmon;
 /// <summary>Closes runs whose process died. Of several callers at once exactly one closes each run.</summary>
 internal static class Reaper
 {
-    private const string Reap = "SELECT omnipg_jobmon.reap_dead_jobs($1, $2)";
+    /// <summary>$1 age of a dead heartbeat, $2 whether to close runs of SQL callers, too.</summary>
+    public const string Reap = "SELECT omnipg_jobmon.reap_dead_jobs($1, $2)";
 
     public static Task<int> ReapAsync(JobmonDatabase database, TimeSpan deadAfter, bool foreign, CancellationToken cancellationToken) =>
         database.RunAsync("write: reap", async (session, server) =>

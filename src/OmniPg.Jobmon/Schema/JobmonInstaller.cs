@@ -11,16 +11,13 @@ internal sealed class JobmonInstaller(JobmonDatabase database)
     public Task<InstallResult> InstallAsync(InstallOptions options, CancellationToken cancellationToken)
     {
         OptionsCheck.Require(options);
-        return database.GuardAsync("install", () => InstallInOneTransactionAsync(options, cancellationToken), () => null, cancellationToken);
+        return database.ConnectAsync("install", session => InstallInOneTransactionAsync(session, options), cancellationToken);
     }
 
-    private async Task<InstallResult> InstallInOneTransactionAsync(InstallOptions options, CancellationToken cancellationToken)
+    private async Task<InstallResult> InstallInOneTransactionAsync(PgSession session, InstallOptions options)
     {
         var wanted = options.Schema is { } name ? PgIdentifier.Create(name) : database.ConfiguredSchema;
         PgIdentifier? readerRole = options.ReaderRole is { } role ? PgIdentifier.Create(role) : null;
-        var connection = await database.OpenAsync(cancellationToken).ConfigureAwait(false);
-        await using var closing = connection.ConfigureAwait(false);
-        var session = database.On(connection, cancellationToken);
         var before = await SchemaInstall.RunAsync(session, JobmonSchemaScript.LockName, options.LockTimeout, async () =>
         {
             // Looked at under the lock, so that what is judged here is what the scripts find.

@@ -42,11 +42,7 @@ internal static class JobmonSchemaScript
     /// <summary>Name of the advisory lock of an installation.</summary>
     public const string LockName = "omnipg_jobmon.install";
 
-    /// <summary>What an installation does, whether it is printed or applied.</summary>
-    /// <param name="mode">Mode of the log; anything but the extension's means own mode.</param>
-    /// <param name="schema">Schema of the log.</param>
-    /// <param name="side">The side schema.</param>
-    /// <param name="readerRole">Role whose members see every run; null for no policies.</param>
+    /// <summary>What an installation does, whether it is printed or applied. Any mode but the extension's means own mode; without a reader role no policies are made.</summary>
     public static SqlPlan Plan(JobmonMode mode, PgIdentifier schema, PgIdentifier side, PgIdentifier? readerRole)
     {
         IEnumerable<SqlPlanStep> log = mode == JobmonMode.Extension ? [] : OwnOnly(schema, side).Steps.Skip(1);

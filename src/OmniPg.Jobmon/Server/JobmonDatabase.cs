@@ -2,11 +2,7 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>One database with a job log.</summary>
-/// <param name="dataSource">Where to look; it is not owned.</param>
-/// <param name="schema">Schema of the log; null for the extension's, else the SDK's own.</param>
-/// <param name="sideSchema">Schema of the side tables.</param>
-/// <param name="commandTimeout">Limit of a statement.</param>
+/// <summary>One database with a job log: in the schema of that name, or without one in the extension's, else the SDK's own.</summary>
 internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? schema, PgIdentifier sideSchema, TimeSpan commandTimeout)
     : PgDatabase<JobmonServer>(dataSource, commandTimeout)
 {
@@ -18,10 +14,16 @@ internal sealed class JobmonDatabase(NpgsqlDataSource dataSource, PgIdentifier? 
         (await LookAsync(session, schema).ConfigureAwait(false)).RequireOwnVersion();
 
     /// <summary>What is there now, of whatever version.</summary>
-    /// <param name="session">A session.</param>
-    /// <param name="wanted">Schema of the log; null for the extension's, else the SDK's own.</param>
-    public ValueTask<JobmonServer> LookAsync(PgSession session, PgIdentifier? wanted) => JobmonServerDetector.DetectAsync(
+    public ValueTask<JobmonServer> LookAsync(PgSession session, PgIdentifier? wanted) => JobmonServer.DetectAsync(
         async: true, session.Connection, wanted, sideSchema, session.CommandTimeoutSeconds, session.CancellationToken);
+
+    /// <summary>Runs work of which it does not matter what was found before, on a connection of its own.</summary>
+    public Task<T> ConnectAsync<T>(string operation, Func<PgSession, Task<T>> work, CancellationToken cancellationToken) => GuardAsync(operation, async () =>
+    {
+        var connection = await OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = connection.ConfigureAwait(false);
+        return await work(On(connection, cancellationToken)).ConfigureAwait(false);
+    }, () => null, cancellationToken);
 
     protected override bool IsWorthKeeping(JobmonServer found) => found.Mode != JobmonMode.NotInstalled;
 

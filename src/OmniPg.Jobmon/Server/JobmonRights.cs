@@ -83,12 +83,10 @@ internal static class JobmonRights
     }
 
     /// <summary>The exception for a refusal with SQLSTATE 42501: names the first missing right, and grants all that are missing.</summary>
-    /// <param name="async">Whether to use asynchronous I/O.</param>
-    /// <param name="dataSource">Gives a fresh connection: the one that was refused may be inside an aborted transaction.</param>
-    /// <param name="server">Where the log is.</param>
-    /// <param name="operation">What was refused; <c>manage…</c>, <c>write…</c> or anything else for reading.</param>
-    /// <param name="refusal">The server's answer.</param>
-    /// <param name="cancellationToken">Cancels the query.</param>
+    /// <remarks>
+    /// Asked on a fresh connection, because the one that was refused may be inside an aborted transaction. An operation is called <c>manage…</c>,
+    /// <c>write…</c> or anything else for reading.
+    /// </remarks>
     public static async ValueTask<JobmonPermissionException> ExplainAsync(
         bool async, NpgsqlDataSource dataSource, JobmonServer server, string operation, PostgresException refusal, CancellationToken cancellationToken)
     {

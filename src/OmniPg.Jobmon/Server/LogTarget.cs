@@ -29,7 +29,7 @@ internal sealed class LogTarget(OwnConnections connections, JobmonOptions option
         JobmonServer found;
         try
         {
-            found = (await JobmonServerDetector.DetectAsync(async, connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false)).RequireOwnVersion();
+            found = (await JobmonServer.DetectAsync(async, connection, schema, side, limit, CancellationToken.None).ConfigureAwait(false)).RequireOwnVersion();
         }
         finally
         {
@@ -78,9 +78,6 @@ internal sealed class LogTables(JobmonServer server)
 
     /// <summary>The side tables are there: dead jobs, progress values, nesting and exceptions can be recorded.</summary>
     public bool HasSide => server.HasSide;
-
-    /// <summary>Every event has to go through the extension's public functions.</summary>
-    public bool ByFunctions => server.ByFunctions;
 
     /// <summary>What happens now goes through the extension's local functions.</summary>
     public bool ByLocalFunctions => server is { ByFunctions: false, Mode: JobmonMode.Extension };

@@ -11,7 +11,7 @@ namespace OmniPg.Jobmon;
 /// A data source hides its password, but a connection made by it can be cloned with another connection string and keeps the credentials:
 /// that is how the own pool is derived. The credentials are asked for again at every physical connect, so rotating passwords work.
 /// </remarks>
-internal sealed class OwnConnections : IAsyncDisposable, IDisposable
+internal sealed class OwnConnections : IAsyncDisposable
 {
     // One for the control session as long as it lives, one for the callers, one for the background.
     public const int MaxPoolSize = 3;
@@ -37,15 +37,12 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
         var settings = new NpgsqlConnectionStringBuilder(_direct.ConnectionString);
         ServerName = ServerText.Of(_direct.ConnectionString);
         DatabaseName = settings.Database ?? settings.Username ?? "";
-        UserName = settings.Username ?? "";
     }
 
     /// <summary>Host, port and database for messages; holds no secret.</summary>
     public string ServerName { get; }
 
     public string DatabaseName { get; }
-
-    public string UserName { get; }
 
     /// <summary>The own pool, for readers that must not queue behind the caller's connections.</summary>
     public NpgsqlDataSource DataSource => _given ?? (_behindPooler ? _pooled.Value : _direct);
@@ -81,32 +78,23 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
     /// <summary>Forgets pooled connections, after one of them turned out to be broken.</summary>
     public void Clear() => DataSource.Clear();
 
-    public void Dispose()
-    {
-        foreach (var owned in _built)
-            owned.Dispose();
-    }
+    public ValueTask DisposeAsync() => CloseAsync(async: true);
 
-    public async ValueTask DisposeAsync()
+    public async ValueTask CloseAsync(bool async)
     {
         foreach (var owned in _built)
-            await owned.DisposeAsync().ConfigureAwait(false);
+            await SyncCall.CloseAsync(async, owned).ConfigureAwait(false);
     }
 
     private NpgsqlDataSource Build(NpgsqlDataSource source, bool pooled)
     {
         var settings = Settings(_options.ConnectionString ?? source.ConnectionString, _options, pooled);
-        using var template = _options.ConnectionString is null ? source.CreateConnection() : new NpgsqlConnection(_options.ConnectionString);
-        var complete = new NpgsqlConnectionStringBuilder(template.CloneWith(settings.ConnectionString).ConnectionString);
-
         var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString);
         builder.EnableArrays().EnableTransportSecurity().EnableIntegratedSecurity();
-        if (complete.Password is not null)
+        if (Password(source, settings) is not null)
         {
             builder.ConnectionStringBuilder.Password = null;
-            builder.UsePasswordProvider(
-                _ => Password(source, _options, settings),
-                (_, _) => ValueTask.FromResult(Password(source, _options, settings)));
+            builder.UsePasswordProvider(_ => Password(source, settings) ?? "", (_, _) => ValueTask.FromResult(Password(source, settings) ?? ""));
         }
 
         builder.UsePhysicalConnectionInitializer(
@@ -149,10 +137,11 @@ internal sealed class OwnConnections : IAsyncDisposable, IDisposable
     /// <summary>A limit as the driver takes it: whole seconds, and never zero, which would mean none.</summary>
     public static int Seconds(TimeSpan time) => Math.Max(1, (int)Math.Ceiling(time.TotalSeconds));
 
-    private static string Password(NpgsqlDataSource source, JobmonOptions options, NpgsqlConnectionStringBuilder settings)
+    // Null where the user needs none.
+    private string? Password(NpgsqlDataSource source, NpgsqlConnectionStringBuilder settings)
     {
-        using var template = options.ConnectionString is null ? source.CreateConnection() : new NpgsqlConnection(options.ConnectionString);
-        return new NpgsqlConnectionStringBuilder(template.CloneWith(settings.ConnectionString).ConnectionString).Password ?? "";
+        using var template = _options.ConnectionString is null ? source.CreateConnection() : new NpgsqlConnection(_options.ConnectionString);
+        return new NpgsqlConnectionStringBuilder(template.CloneWith(settings.ConnectionString).ConnectionString).Password;
     }
 
     /// <summary>The first statement of a connection, before anything is written: whose session is it? It also tells the server's time.</summary>

@@ -51,8 +51,7 @@ internal sealed class SpoolFile(string folder, SpoolHeader header, SpoolEncoder 
             _unsynced = true;
     }
 
-    /// <summary>Forgets everything, unless an event came to wait meanwhile.</summary>
-    /// <param name="nothingWaits">Asked while no event can be written to the spool.</param>
+    /// <summary>Forgets everything, unless an event came to wait meanwhile: that is asked while no event can be written to the spool.</summary>
     public void Clear(Func<bool> nothingWaits)
     {
         lock (_gate)

@@ -158,23 +158,18 @@ internal sealed class SpoolDecoder(WriteContext origin, ServerClock clock)
     {
         var token = record.Step ?? throw Missing(record, "step");
         if (!_steps.TryGetValue(token, out var step))
-            _steps[token] = step = new StepRow(job, Above(job, record), record.Ordinal ?? 0, record.Action ?? "") { Token = token };
+            _steps[token] = step = new StepRow(job, Named(job, record.ParentStep, record.ParentStepId), record.Ordinal ?? 0, record.Action ?? "") { Token = token };
         step.StepId ??= record.StepId;
         return step;
     }
 
-    private StepRow? Above(JobRow job, SpoolRecord record) =>
-        record.ParentStep is not { } token ? null
-        : _steps.TryGetValue(token, out var parent) ? parent
-        : record.ParentStepId is { } id ? new StepRow(job, null, 0, "") { StepId = id } : null;
+    private StepRow? Named(JobRow job, Guid? step, long? stepId) =>
+        step is not { } token ? null
+        : _steps.TryGetValue(token, out var known) ? known
+        : stepId is { } id ? new StepRow(job, null, 0, "") { StepId = id } : null;
 
-    private LogLine Line(JobRow job, SpoolRecord.Line line)
-    {
-        var step = line.Step is not { } token ? null
-            : _steps.TryGetValue(token, out var known) ? known
-            : line.StepId is { } id ? new StepRow(job, null, 0, "") { StepId = id } : null;
-        return new LogLine(step, Mark(line.At, line.ServerTime), line.Level, line.Category, line.Message);
-    }
+    private LogLine Line(JobRow job, SpoolRecord.Line line) =>
+        new(Named(job, line.Step, line.StepId), Mark(line.At, line.ServerTime), line.Level, line.Category, line.Message);
 
     private long Mark(DateTime at, bool serverTime) => serverTime && clock.MarkOf(at) is { } mark ? mark : clock.MarkOfWall(at);
 

@@ -22,9 +22,6 @@ internal sealed class RecordingHistory(RecordingJobmon jobmon) : IJobHistory
         return Rows(limit, run => run.Seen.EndTime is null, cancellationToken);
     }
 
-    public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) =>
-        Steps(run => run.Seen.JobId == jobId, null, cancellationToken);
-
     public IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(jobIds);

@@ -23,12 +23,7 @@ internal sealed class AutonomousWriter
     private readonly Circuit _circuit;
     private readonly ErrorThrottle _throttle;
 
-    /// <param name="sink">Where the events go.</param>
-    /// <param name="spool">Where waiting events outlive this process; null for nowhere.</param>
-    /// <param name="clock">Clock of the marks.</param>
-    /// <param name="options">Limits and the error policy.</param>
-    /// <param name="time">Clock of intervals.</param>
-    /// <param name="logger">For failures.</param>
+    /// <summary>Writes to a sink; without a spool, what has to wait does not outlive this process.</summary>
     public AutonomousWriter(IEventSink sink, SpoolFile? spool, ServerClock clock, JobmonOptions options, TimeProvider time, ILogger logger)
     {
         (_sink, _spool, _clock, _options, _logger) = (sink, spool, clock, options, logger);
@@ -49,11 +44,7 @@ internal sealed class AutonomousWriter
 
     public long Mark() => _clock.Mark();
 
-    /// <summary>Writes now, or keeps the events for the background.</summary>
-    /// <param name="async">Whether to use asynchronous I/O.</param>
-    /// <param name="job">The run.</param>
-    /// <param name="events">What happened, in order.</param>
-    /// <param name="mayThrow">False where an exception would hide the caller's own, as in dispose.</param>
+    /// <summary>Writes now, or keeps the events for the background. It may not throw where that would hide the caller's own exception, as in dispose.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask WriteAsync(bool async, JobRow job, IReadOnlyList<LogEvent> events, bool mayThrow)
     {
@@ -116,10 +107,10 @@ internal sealed class AutonomousWriter
         }
     }
 
-    /// <summary>Sends something that is not worth keeping, such as progress; returns whether the server has it.</summary>
-    /// <param name="async">Whether to use asynchronous I/O.</param>
-    /// <param name="job">The run.</param>
-    /// <param name="make">Makes it once no other event of the run can be written, so that it is not older than one that is; null for nothing to send.</param>
+    /// <summary>
+    /// Sends something that is not worth keeping, such as progress; returns whether the server has it. It is made once no other event of the run can be
+    /// written, so that it is not older than one that is; null for nothing to send.
+    /// </summary>
     public async ValueTask<bool> TrySendAsync(bool async, JobRow job, Func<LogEvent?> make)
     {
         if (_sink.Log is null)
@@ -176,9 +167,6 @@ internal sealed class AutonomousWriter
 
     /// <summary>Events that wait, of all runs.</summary>
     public IEnumerable<LogEvent> Backlogged() => _pending.Keys.SelectMany(job => job.Journal.Snapshot());
-
-    /// <summary>Turns what stopped a write into the exception that a caller sees.</summary>
-    public ValueTask<Exception> ExplainAsync(bool async, Exception error, string operation) => _sink.ExplainAsync(async, error, operation);
 
     /// <summary>Makes what waits in the spool file survive a crash of the machine, too.</summary>
     public void SyncSpool() => _spool?.Sync();

@@ -1,7 +1,7 @@
 namespace OmniPg.Jobmon;
 
 /// <summary>Takes the events of runs: the log of a server, a record in memory, or nothing at all. Everything above it is the same for all.</summary>
-internal interface IEventSink : IAsyncDisposable, IDisposable
+internal interface IEventSink
 {
     /// <summary>Name of the place for messages; holds no secret.</summary>
     string Name { get; }
@@ -21,6 +21,9 @@ internal interface IEventSink : IAsyncDisposable, IDisposable
 
     /// <summary>Turns what stopped a write into the exception that a caller sees.</summary>
     ValueTask<Exception> ExplainAsync(bool async, Exception error, string operation);
+
+    /// <summary>Closes what it opened.</summary>
+    ValueTask CloseAsync(bool async);
 }
 
 /// <summary>
@@ -61,9 +64,9 @@ internal class NullSink : IEventSink, IControl
     {
     }
 
+    public ValueTask CloseAsync(bool async) => default;
+
     public void Dispose()
     {
     }
-
-    public ValueTask DisposeAsync() => default;
 }

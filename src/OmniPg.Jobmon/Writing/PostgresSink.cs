@@ -94,9 +94,7 @@ internal sealed class PostgresSink(
         }
     }
 
-    public void Dispose() => connections.Dispose();
-
-    public ValueTask DisposeAsync() => connections.DisposeAsync();
+    public ValueTask CloseAsync(bool async) => connections.CloseAsync(async);
 
     // dblink connects nobody but a superuser to a server that asks for no password, and its own connection can fail: to the caller both
     // are rights of the role that the extension stores.

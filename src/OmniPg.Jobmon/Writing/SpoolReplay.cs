@@ -13,8 +13,7 @@ internal sealed class SpoolReplay(
     private static readonly TextGuard Plain = new(filter: null, maxBytes: int.MaxValue);
 
     /// <summary>Adopts every file that waits for this job log. Returns early when the server goes away or it takes too long; the files stay.</summary>
-    /// <param name="enough">Asked between batches: whether to stop here.</param>
-    /// <returns>Whether all of them could be tried.</returns>
+    /// <returns>Whether all of them could be tried; between batches <paramref name="enough"/> is asked whether to stop here.</returns>
     public bool Run(Func<bool> enough)
     {
         var folder = Path.GetDirectoryName(ownPath)!;
