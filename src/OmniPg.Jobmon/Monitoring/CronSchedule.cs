@@ -60,26 +60,6 @@ internal sealed class CronSchedule
         return null;
     }
 
-    /// <summary>Every due instant after <paramref name="from"/> up to <paramref name="to"/>, in order.</summary>
-    public IEnumerable<DateTimeOffset> Between(DateTimeOffset from, DateTimeOffset to, TimeZoneInfo zone)
-    {
-        var last = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(to, zone).DateTime);
-        DateTimeOffset? before = null;
-        for (var day = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(from, zone).DateTime).AddDays(-1); day <= last; day = day.AddDays(1))
-        {
-            for (var minute = 0; IsDue(day) && minute < 24 * 60; minute++)
-            {
-                if (!_hour.Has(minute / 60) || !_minute.Has(minute % 60))
-                    continue;
-                var due = ToInstant(day, minute, zone);
-                // Several skipped local times meet in the one instant after the gap.
-                if (due > from && due <= to && due != before)
-                    yield return due;
-                before = due;
-            }
-        }
-    }
-
     public bool IsDue(TimeOnly time) => _hour.Has(time.Hour) && _minute.Has(time.Minute);
 
     // As in cron: when both day fields are restricted, either may match.

@@ -81,8 +81,12 @@ public sealed record JobAlert
         };
     }
 
-    /// <summary>The text of a kind, as the server writes it.</summary>
-    internal static string TextOf(JobAlertStatus status) => Array.Find(Texts, known => known.Status == status).Text;
+    /// <summary>An alert that is found here and not by the server, with the text that the server writes for its kind.</summary>
+    internal static JobAlert Of(string? jobName, AlertLevel level, JobAlertStatus status, string text, DateTimeOffset? mutedUntil = null) => new()
+    {
+        Level = level, Status = status, AlertStatusText = Array.Find(Texts, known => known.Status == status).Text, JobName = jobName, AlertText = text,
+        Muted = mutedUntil is not null, MutedUntil = mutedUntil,
+    };
 
     private static string Whole(TimeSpan late) => late.ToString(late.TotalDays >= 1 ? @"d'd 'h\:mm\:ss" : @"h\:mm\:ss", CultureInfo.InvariantCulture);
 }

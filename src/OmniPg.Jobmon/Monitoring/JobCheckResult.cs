@@ -6,6 +6,10 @@ namespace OmniPg.Jobmon;
 /// <summary>Answer to "which jobs failed, are missing, blocked, running or dead?".</summary>
 public sealed record JobCheckResult
 {
+    // Plugins may cut longer lines, so it is done here where it hurts least: in the middle, before the performance data.
+    private const int MaxBytes = 4096;
+    private const string OfStandby = "answered by a standby, where nobody is seen to run, wait or be dead";
+
     /// <summary>Worst first, then by job. One row of level 1 without a job when there is nothing to report.</summary>
     public required IReadOnlyList<JobAlert> Alerts { get; init; }
 
@@ -31,14 +35,23 @@ public sealed record JobCheckResult
     public int WaitingEvents { get; init; }
 
     /// <summary>What a monitoring plugin says and how it ends: one line of at most 4 KiB with performance data after <c>|</c>; 0 for level 1, 1 for level 2, 2 for all above.</summary>
-    public (int ExitCode, string Output) ToNagios() => Nagios.Of(this);
+    public (int ExitCode, string Output) ToNagios()
+    {
+        var text = new StringBuilder();
+        text.Append(StatusTexts.TryGetValue(Worst.Code, out var worst) ? worst : Worst.ToString()).Append('(');
+        text.AppendJoin(";; ", Alerts.Select(Text));
+        if (OnStandby)
+            text.Append(";; ").Append(OfStandby);
+        text.Append(')');
+        return (Math.Clamp(Worst.Code - 1, 0, 2), Line(text.ToString(), PerformanceData()));
+    }
 
     /// <summary>The line of a plugin for a check that could not be made, <c>UNKNOWN(message)</c>; such a plugin ends with exit code 3.</summary>
     /// <param name="error">What <see cref="IJobMonitor.CheckAsync"/> threw.</param>
     public static string ToNagiosUnknown(Exception error)
     {
         ArgumentNullException.ThrowIfNull(error);
-        return Nagios.Unknown(error);
+        return Line($"UNKNOWN({error.Message})", "");
     }
 
     /// <summary>With more alerts, the all-clear row where there are none at all, and the worst level.</summary>
@@ -53,46 +66,20 @@ public sealed record JobCheckResult
             alerts = [.. alerts.OrderByDescending(a => a.Level.Code)];
         }
         if (alerts.Count == 0)
-        {
-            alerts.Add(new JobAlert
-            {
-                Level = AlertLevel.Ok, Status = JobAlertStatus.Ok, AlertStatusText = "OK", AlertText = "All jobs run successfully",
-            });
-        }
+            alerts.Add(JobAlert.Of(null, AlertLevel.Ok, JobAlertStatus.Ok, "All jobs run successfully"));
         var worst = alerts.Where(a => !a.Muted).Select(a => a.Level.Code).DefaultIfEmpty(AlertLevel.Ok.Code).Max();
         return this with { Alerts = alerts, Worst = new AlertLevel(worst) };
-    }
-}
-
-/// <summary>Output of a monitoring plugin: one line of at most 4 KiB, with performance data after <c>|</c>.</summary>
-internal static class Nagios
-{
-    // Plugins may cut longer lines, so it is done here where it hurts least: in the middle, before the performance data.
-    private const int MaxBytes = 4096;
-    private const string OfStandby = "answered by a standby, where nobody is seen to run, wait or be dead";
-
-    public static string Unknown(Exception error) => Line($"UNKNOWN({error.Message})", "");
-
-    public static (int ExitCode, string Output) Of(JobCheckResult check)
-    {
-        var text = new StringBuilder();
-        text.Append(check.StatusTexts.TryGetValue(check.Worst.Code, out var worst) ? worst : check.Worst.ToString()).Append('(');
-        text.AppendJoin(";; ", check.Alerts.Select(Text));
-        if (check.OnStandby)
-            text.Append(";; ").Append(OfStandby);
-        text.Append(')');
-        return (Math.Clamp(check.Worst.Code - 1, 0, 2), Line(text.ToString(), PerformanceData(check)));
     }
 
     private static string Text(JobAlert alert) => string.Concat(
         alert.JobName is null ? "" : $"{alert.JobName}({alert.AlertStatusText}): ", alert.AlertText, alert.Lateness is { } lateness ? ". " + lateness : "",
         alert.Muted ? " [muted]" : "");
 
-    private static string PerformanceData(JobCheckResult check)
+    private string PerformanceData()
     {
-        int Count(JobAlertStatus status) => check.Alerts.Count(a => a.Status == status && !a.Muted);
+        int Count(JobAlertStatus status) => Alerts.Count(a => a.Status == status && !a.Muted);
         return string.Create(CultureInfo.InvariantCulture,
-            $"|failed={Count(JobAlertStatus.FailedRun)};;1 missing={Count(JobAlertStatus.Missing)};;1 running={check.RunningJobs} "
+            $"|failed={Count(JobAlertStatus.FailedRun)};;1 missing={Count(JobAlertStatus.Missing)};;1 running={RunningJobs} "
             + $"blocked={Count(JobAlertStatus.Blocked)} died={Count(JobAlertStatus.Died)};;1 overdue={Count(JobAlertStatus.Overdue)};1 "
             + $"too_fast={Count(JobAlertStatus.TooFast)};1 stalled={Count(JobAlertStatus.Stalled)};1");
     }
@@ -100,27 +87,10 @@ internal static class Nagios
     /// <summary>One line without control characters, cut to 4 KiB of UTF-8.</summary>
     private static string Line(string text, string performanceData)
     {
-        var line = string.Create(text.Length, text, static (target, source) =>
-        {
-            for (var i = 0; i < source.Length; i++)
-                target[i] = char.IsControl(source[i]) ? ' ' : source[i] == '|' ? '/' : source[i];
-        });
+        var line = string.Concat(text.Select(static c => char.IsControl(c) ? ' ' : c == '|' ? '/' : c));
         var room = MaxBytes - Encoding.UTF8.GetByteCount(performanceData);
         if (Encoding.UTF8.GetByteCount(line) > room)
-            line = Cut(line, room - "...".Length) + "...";
+            line = TextGuard.Head(line, room - "...".Length).Text + "...";
         return line + performanceData;
-    }
-
-    private static string Cut(string line, int bytes)
-    {
-        var taken = 0;
-        foreach (var rune in line.EnumerateRunes())
-        {
-            bytes -= rune.Utf8SequenceLength;
-            if (bytes < 0)
-                break;
-            taken += rune.Utf16SequenceLength;
-        }
-        return line[..taken];
     }
 }

@@ -50,9 +50,5 @@ internal sealed record ScheduleRule(
         }
     }
 
-    private JobAlert Alert(AlertLevel level, string text) => new()
-    {
-        Level = level, Status = JobAlertStatus.Missing, AlertStatusText = JobAlert.TextOf(JobAlertStatus.Missing), JobName = JobName, AlertText = text,
-        Muted = MutedUntil is not null, MutedUntil = MutedUntil,
-    };
+    private JobAlert Alert(AlertLevel level, string text) => JobAlert.Of(JobName, level, JobAlertStatus.Missing, text, MutedUntil);
 }

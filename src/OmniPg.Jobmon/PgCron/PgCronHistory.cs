@@ -32,8 +32,6 @@ internal sealed class PgCronHistory(IJobHistory log, JobmonDatabase database, Pg
     public IAsyncEnumerable<JobRecord> RunningAsync(int? limit = 10, CancellationToken cancellationToken = default) =>
         MergeAsync(log.RunningAsync(limit, cancellationToken), CronRunningAsync(limit, cancellationToken), limit, cancellationToken);
 
-    public IAsyncEnumerable<JobStepRecord> StepsAsync(long jobId, CancellationToken cancellationToken = default) => log.StepsAsync(jobId, cancellationToken);
-
     public IAsyncEnumerable<JobStepRecord> StepsAsync(IReadOnlyCollection<long> jobIds, bool openOnly = false, CancellationToken cancellationToken = default) =>
         log.StepsAsync(jobIds, openOnly, cancellationToken);
 

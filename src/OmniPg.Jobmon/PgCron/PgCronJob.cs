@@ -2,8 +2,27 @@ using Npgsql;
 
 namespace OmniPg.Jobmon;
 
-/// <summary>One job of pg_cron and what its runs say.</summary>
-internal sealed record PgCronJob
+/// <summary>One job of pg_cron and what its runs say, in the order of the columns.</summary>
+/// <param name="Name">Name for rules and alerts, not yet in upper case: <c>PG_CRON: name</c>, or <c>PG_CRON: #7</c> for a job without one.</param>
+/// <param name="Schedule">When it is to start, as pg_cron has it.</param>
+/// <param name="Active">Whether pg_cron starts it at all.</param>
+/// <param name="IsLocal">Whether its backends are those of this server; pg_cron can start jobs elsewhere.</param>
+/// <param name="KnownSince">An instant at which the job is known to have been as it is now; null where nothing proves one.</param>
+/// <param name="LastRun">The newest run; null for none.</param>
+/// <param name="LastStatus">Its status.</param>
+/// <param name="Pid">Its backend.</param>
+/// <param name="LastStart">When the newest run began, or an instant that is not before it where that is not recorded.</param>
+/// <param name="LastEnd">When it ended.</param>
+/// <param name="IsOld">Whether others have ended since more than a minute after what is recorded last of the newest run.</param>
+/// <param name="IsSeen">Whether the backend of the newest run is there.</param>
+/// <param name="Blockers">Backends that it waits for.</param>
+/// <param name="Failures">Failed runs since the last success.</param>
+/// <param name="LastError">First line of the message of the newest failure.</param>
+/// <param name="LastSuccess">End of the newest success.</param>
+/// <param name="Usual">The 95th percentile of the last 20 successes in seconds, for a job at work with three of them.</param>
+internal sealed record PgCronJob(
+    string Name, string Schedule, bool Active, bool IsLocal, DateTimeOffset? KnownSince, long? LastRun, string? LastStatus, int? Pid, DateTimeOffset? LastStart,
+    DateTimeOffset? LastEnd, bool IsOld, bool IsSeen, string? Blockers, int Failures, string? LastError, DateTimeOffset? LastSuccess, double? Usual)
 {
     /// <summary>Runs that are read first; more only for jobs about which these say too little.</summary>
     public const int RecentRuns = 10_000;
@@ -48,7 +67,7 @@ internal sealed record PgCronJob
             CROSS JOIN LATERAL (SELECT r.xmin, r.end_time FROM cron.job_run_details r
                 WHERE r.runid >= p.runid AND r.end_time IS NOT NULL ORDER BY r.runid LIMIT 1) m
         )
-        SELECT j.jobid, 'PG_CRON: ' || coalesce(j.jobname::text, '#' || j.jobid), j.username, j.schedule, j.active,
+        SELECT 'PG_CRON: ' || coalesce(j.jobname::text, '#' || j.jobid), j.schedule, j.active,
             j.nodename IN ('localhost', '127.0.0.1', '::1') OR j.nodename LIKE '/%' OR EXISTS (SELECT FROM pg_catalog.pg_settings g
                 WHERE (g.name, g.setting) IN (('cron.host', j.nodename), ('cron.use_background_workers', 'on'))),
             (SELECT min(m.end_time) FROM mark m WHERE m.age < age(j.xmin)),
@@ -78,78 +97,12 @@ internal sealed record PgCronJob
         ORDER BY j.jobid
         """;
 
-    public required long Id { get; init; }
-
-    /// <summary>Name for rules and alerts, not yet in upper case: <c>PG_CRON: name</c>, or <c>PG_CRON: #7</c> for a job without one.</summary>
-    public required string Name { get; init; }
-
-    public required string Owner { get; init; }
-
-    public required string Schedule { get; init; }
-
-    public required bool Active { get; init; }
-
-    /// <summary>Whether its backends are those of this server; pg_cron can start jobs elsewhere.</summary>
-    public required bool IsLocal { get; init; }
-
-    /// <summary>An instant at which the job is known to have been as it is now; <see langword="null"/> where nothing proves one.</summary>
-    public DateTimeOffset? KnownSince { get; init; }
-
-    /// <summary>The newest run; <see langword="null"/> for none.</summary>
-    public long? LastRun { get; init; }
-
-    public string? LastStatus { get; init; }
-
-    public int? Pid { get; init; }
-
-    /// <summary>When the newest run began, or an instant that is not before it where that is not recorded.</summary>
-    public DateTimeOffset? LastStart { get; init; }
-
-    public DateTimeOffset? LastEnd { get; init; }
-
-    /// <summary>Whether others have ended since more than a minute after what is recorded last of the newest run.</summary>
-    public required bool IsOld { get; init; }
-
-    /// <summary>Whether the backend of the newest run is there.</summary>
-    public required bool IsSeen { get; init; }
-
-    /// <summary>Backends that it waits for.</summary>
-    public string? Blockers { get; init; }
-
-    public required int Failures { get; init; }
-
-    /// <summary>First line of the message of the newest failure.</summary>
-    public string? LastError { get; init; }
-
-    public DateTimeOffset? LastSuccess { get; init; }
-
-    /// <summary>The 95th percentile of the last 20 successes in seconds, for a job at work with three of them.</summary>
-    public double? Usual { get; init; }
-
     public bool IsOpen => LastStatus is not (null or "succeeded" or "failed");
 
-    public static PgCronJob Read(NpgsqlDataReader row) => new()
-    {
-        Id = row.GetInt64(0),
-        Name = row.GetString(1),
-        Owner = row.GetString(2),
-        Schedule = row.GetString(3),
-        Active = row.GetBoolean(4),
-        IsLocal = row.GetBoolean(5),
-        KnownSince = row.Instant(6),
-        LastRun = row.BigInt(7),
-        LastStatus = row.Text(8),
-        Pid = row.Integer(9),
-        LastStart = row.Instant(10),
-        LastEnd = row.Instant(11),
-        IsOld = row.GetBoolean(12),
-        IsSeen = row.GetBoolean(13),
-        Blockers = row.Text(14),
-        Failures = row.GetInt32(15),
-        LastError = row.Text(16),
-        LastSuccess = row.Instant(17),
-        Usual = row.Double(18),
-    };
+    public static PgCronJob Read(NpgsqlDataReader row) => new(
+        row.GetString(0), row.GetString(1), row.GetBoolean(2), row.GetBoolean(3), row.Instant(4),
+        row.BigInt(5), row.Text(6), row.Integer(7), row.Instant(8), row.Instant(9), row.GetBoolean(10), row.GetBoolean(11), row.Text(12),
+        row.GetInt32(13), row.Text(14), row.Instant(15), row.Double(16));
 
     /// <summary>
     /// Whether the newest run never ended and its process is gone. pg_cron closes the runs of a crash when it starts, but only those that it

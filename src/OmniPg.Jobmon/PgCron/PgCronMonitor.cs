@@ -5,8 +5,11 @@ namespace OmniPg.Jobmon;
 /// <summary>The monitor of a job log that judges the jobs of pg_cron as well.</summary>
 internal sealed class PgCronMonitor(IJobMonitor log, JobmonDatabase database, PgCronSource cron) : IJobMonitor
 {
-    public async Task<JobCheckResult> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default) =>
-        await JoinAsync(await log.CheckAsync(history, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+    public async Task<JobCheckResult> CheckAsync(PgInterval? history = null, CancellationToken cancellationToken = default)
+    {
+        var check = await log.CheckAsync(history, cancellationToken).ConfigureAwait(false);
+        return (await JudgeAsync(cancellationToken).ConfigureAwait(false)).Join(check);
+    }
 
     public IAsyncEnumerable<JobEvent> WatchAsync(CancellationToken cancellationToken = default) => log.WatchAsync(cancellationToken);
 
@@ -16,9 +19,6 @@ internal sealed class PgCronMonitor(IJobMonitor log, JobmonDatabase database, Pg
         var check = await JudgeAsync(cancellationToken).ConfigureAwait(false);
         return [.. findings.Where(f => f.Code != "never-ran" || !check.HasRun(f.JobName))];
     }
-
-    private async Task<JobCheckResult> JoinAsync(JobCheckResult check, CancellationToken cancellationToken) =>
-        (await JudgeAsync(cancellationToken).ConfigureAwait(false)).Join(check);
 
     private async Task<PgCronCheck> JudgeAsync(CancellationToken cancellationToken)
     {
@@ -159,11 +159,8 @@ internal sealed class PgCronCheck(PgCronLook look, IReadOnlyList<PgCronRule> rul
         };
     }
 
-    private static JobAlert Alert(PgCronRule rule, AlertLevel level, JobAlertStatus status, string text) => new()
-    {
-        Level = level, Status = status, AlertStatusText = JobAlert.TextOf(status), JobName = rule.JobName, AlertText = text,
-        Muted = rule.MutedUntil is not null, MutedUntil = rule.MutedUntil,
-    };
+    private static JobAlert Alert(PgCronRule rule, AlertLevel level, JobAlertStatus status, string text) =>
+        JobAlert.Of(rule.JobName, level, status, text, rule.MutedUntil);
 
     private static string Inv(FormattableString text) => FormattableString.Invariant(text);
 

@@ -4,7 +4,19 @@ using NpgsqlTypes;
 namespace OmniPg.Jobmon;
 
 /// <summary>What the rules of the job log say of one job of pg_cron.</summary>
-internal sealed record PgCronRule
+/// <param name="JobName">Name in upper case, as the log's server has it.</param>
+/// <param name="HasThresholds">Whether there is a rule with thresholds.</param>
+/// <param name="Sensitivity">Failures that it tolerates.</param>
+/// <param name="IsLate">Whether the job has not started for longer than its warning.</param>
+/// <param name="IsVeryLate">Whether it has not for longer than its error.</param>
+/// <param name="IsOff">Whether the rule is off, and with it all that is said of the job.</param>
+/// <param name="Schedule">An expected schedule of the rule's own; it stands for that of pg_cron.</param>
+/// <param name="MutedUntil">End of the muting; null when it is not muted.</param>
+/// <param name="Overdue">Text of the alert OVERDUE.</param>
+/// <param name="TooFast">Text of the alert TOO_FAST.</param>
+internal sealed record PgCronRule(
+    string JobName, bool HasThresholds, int Sensitivity, bool IsLate, bool IsVeryLate, bool IsOff, ScheduleRule? Schedule = null, DateTimeOffset? MutedUntil = null,
+    string? Overdue = null, string? TooFast = null)
 {
     // $1 names, $2 last starts, $3 starts of the runs at work, $4 durations of the last successes, $5 now, $6 usual seconds of the runs at work. Asked
     // in the database of the job log, where the rules are.
@@ -28,31 +40,6 @@ internal sealed record PgCronRule
         ORDER BY n.place
         """;
 
-    /// <summary>Name in upper case, as the log's server has it.</summary>
-    public required string JobName { get; init; }
-
-    public required bool HasThresholds { get; init; }
-
-    public required int Sensitivity { get; init; }
-
-    public required bool IsLate { get; init; }
-
-    public required bool IsVeryLate { get; init; }
-
-    /// <summary>Whether the rule is off, and with it all that is said of the job.</summary>
-    public required bool IsOff { get; init; }
-
-    /// <summary>An expected schedule of the rule's own; it stands for that of pg_cron.</summary>
-    public ScheduleRule? Schedule { get; init; }
-
-    public DateTimeOffset? MutedUntil { get; init; }
-
-    /// <summary>Text of the alert OVERDUE.</summary>
-    public string? Overdue { get; init; }
-
-    /// <summary>Text of the alert TOO_FAST.</summary>
-    public string? TooFast { get; init; }
-
     /// <summary>The rules for <paramref name="scheduler"/>, a name for what concerns no single job, and then those of the jobs, in their order.</summary>
     public static Task<IReadOnlyList<PgCronRule>> ReadAsync(PgSession session, JobmonServer server, string scheduler, PgCronLook look)
     {
@@ -71,20 +58,10 @@ internal sealed record PgCronRule
     private static PgCronRule Read(NpgsqlDataReader row, DateTimeOffset? lastStart)
     {
         var (name, cron, muted) = (row.GetString(0), row.Text(6), row.Instant(10));
-        return new PgCronRule
-        {
-            JobName = name,
-            HasThresholds = row.GetBoolean(1),
-            Sensitivity = row.Integer(2) ?? 0,
-            IsLate = row.IsTrue(3),
-            IsVeryLate = row.IsTrue(4),
-            IsOff = row.GetBoolean(5),
-            Schedule = cron is null ? null : new ScheduleRule(name, cron, row.Text(7) ?? "UTC",
-                row.IsDBNull(8) ? TimeSpan.Zero : row.GetFieldValue<TimeSpan>(8), row.GetFieldValue<DateTimeOffset>(9), muted, lastStart),
-            MutedUntil = muted,
-            Overdue = row.Text(11),
-            TooFast = row.Text(12),
-        };
+        var schedule = cron is null ? null : new ScheduleRule(name, cron, row.Text(7) ?? "UTC",
+            row.IsDBNull(8) ? TimeSpan.Zero : row.GetFieldValue<TimeSpan>(8), row.GetFieldValue<DateTimeOffset>(9), muted, lastStart);
+        return new PgCronRule(
+            name, row.GetBoolean(1), row.Integer(2) ?? 0, row.IsTrue(3), row.IsTrue(4), row.GetBoolean(5), schedule, muted, row.Text(11), row.Text(12));
     }
 
     private static DateTime?[] Instants(IEnumerable<DateTimeOffset?> values) => [null, .. values.Select(v => v?.UtcDateTime)];

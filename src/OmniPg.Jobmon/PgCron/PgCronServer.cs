@@ -3,7 +3,19 @@ using Npgsql;
 namespace OmniPg.Jobmon;
 
 /// <summary>What the database of pg_cron says of itself when a check looks.</summary>
-internal sealed record PgCronServer
+/// <param name="Database">Its name.</param>
+/// <param name="Role">The role that looks.</param>
+/// <param name="Now">The server's clock.</param>
+/// <param name="IsStandby">Whether it is a standby, where nobody is seen at work.</param>
+/// <param name="SchedulerRuns">Whether the launcher that starts the jobs of this database is there.</param>
+/// <param name="Zone">Zone of the schedules; null where this machine does not know <paramref name="ZoneName"/>.</param>
+/// <param name="ZoneName">The zone as the server names it (<c>cron.timezone</c>).</param>
+/// <param name="RecordsRuns">Whether runs are recorded (<c>cron.log_run</c>).</param>
+/// <param name="StartsJobs">Whether active jobs are started at all (<c>cron.launch_active_jobs</c>, from 1.6 on).</param>
+/// <param name="BothDays">Whether a day must match both day fields of a schedule, where cron takes either (<c>cron.match_dom_and_dow</c>).</param>
+internal sealed record PgCronServer(
+    string Database, string Role, DateTimeOffset Now, bool IsStandby, bool SchedulerRuns, TimeZoneInfo? Zone, string ZoneName, bool RecordsRuns, bool StartsJobs,
+    bool BothDays)
 {
     // The launcher names itself so since 1.1; name and database of a session are visible to every role.
     public const string Sql =
@@ -27,31 +39,6 @@ internal sealed record PgCronServer
     /// <summary>Oldest extension that records its runs.</summary>
     public static readonly Version OldestExtension = new(1, 3);
 
-    public required string Database { get; init; }
-
-    public required string Role { get; init; }
-
-    public required DateTimeOffset Now { get; init; }
-
-    public required bool IsStandby { get; init; }
-
-    /// <summary>Whether the launcher that starts the jobs of this database is there.</summary>
-    public required bool SchedulerRuns { get; init; }
-
-    /// <summary>Zone of the schedules; <see langword="null"/> where this machine does not know <see cref="ZoneName"/>.</summary>
-    public TimeZoneInfo? Zone { get; init; }
-
-    public required string ZoneName { get; init; }
-
-    /// <summary>Whether runs are recorded (<c>cron.log_run</c>).</summary>
-    public required bool RecordsRuns { get; init; }
-
-    /// <summary>Whether active jobs are started at all (<c>cron.launch_active_jobs</c>, from 1.6 on).</summary>
-    public required bool StartsJobs { get; init; }
-
-    /// <summary>Whether a day must match both day fields of a schedule, where cron takes either (<c>cron.match_dom_and_dow</c>).</summary>
-    public required bool BothDays { get; init; }
-
     /// <exception cref="JobmonNotInstalledException">The database has no pg_cron.</exception>
     /// <exception cref="JobmonUnsupportedVersionException">It records no runs.</exception>
     /// <exception cref="JobmonPermissionException">The role may not read its tables, or not the settings that schedules depend on.</exception>
@@ -70,12 +57,9 @@ internal sealed record PgCronServer
         if (!row.GetBoolean(8))
             throw new JobmonPermissionException(role, "the right to read", "cron.timezone, cron.log_run", $"GRANT pg_read_all_settings TO {grantee};");
         var zone = row.Text(9) ?? "GMT";
-        return new PgCronServer
-        {
-            Database = database, Role = role, Now = row.GetFieldValue<DateTimeOffset>(2), IsStandby = row.GetBoolean(3),
-            SchedulerRuns = row.GetBoolean(7), Zone = FindZone(zone), ZoneName = zone,
-            RecordsRuns = row.Text(10) != "off", StartsJobs = row.Text(11) != "off", BothDays = row.Text(12) == "on",
-        };
+        return new PgCronServer(
+            database, role, Now: row.GetFieldValue<DateTimeOffset>(2), IsStandby: row.GetBoolean(3), SchedulerRuns: row.GetBoolean(7), FindZone(zone), zone,
+            RecordsRuns: row.Text(10) != "off", StartsJobs: row.Text(11) != "off", BothDays: row.Text(12) == "on");
     }
 
     private static void RequireVersion(string found)

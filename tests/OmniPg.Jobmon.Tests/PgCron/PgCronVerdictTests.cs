@@ -5,19 +5,14 @@ public sealed class PgCronVerdictTests
 {
     private static readonly DateTimeOffset Now = new(2026, 6, 1, 12, 0, 0, TimeSpan.Zero);
 
-    private static readonly PgCronServer Server = new()
-    {
-        Database = "d", Role = "r", Now = Now, IsStandby = false, SchedulerRuns = true, Zone = TimeZoneInfo.Utc, ZoneName = "GMT",
-        RecordsRuns = true, StartsJobs = true, BothDays = false,
-    };
+    private static readonly PgCronServer Server = new(
+        "d", "r", Now, IsStandby: false, SchedulerRuns: true, TimeZoneInfo.Utc, "GMT", RecordsRuns: true, StartsJobs: true, BothDays: false);
 
-    private static readonly PgCronJob Late = new()
-    {
-        Id = 1, Name = "PG_CRON: x", Owner = "o", Schedule = "0 10 * * *", Active = true, IsLocal = true, IsOld = false, IsSeen = false, Failures = 0,
-        KnownSince = Now.AddDays(-9), LastRun = 5, LastStatus = "succeeded", LastStart = Now.AddDays(-1), LastEnd = Now.AddDays(-1),
-    };
+    private static readonly PgCronJob Late = new(
+        "PG_CRON: x", "0 10 * * *", Active: true, IsLocal: true, KnownSince: Now.AddDays(-9), LastRun: 5, LastStatus: "succeeded", Pid: null,
+        LastStart: Now.AddDays(-1), LastEnd: Now.AddDays(-1), IsOld: false, IsSeen: false, Blockers: null, Failures: 0, LastError: null, LastSuccess: null, Usual: null);
 
-    private static readonly PgCronRule NoRule = new() { JobName = "PG_CRON: X", HasThresholds = false, Sensitivity = 0, IsLate = false, IsVeryLate = false, IsOff = false };
+    private static readonly PgCronRule NoRule = new("PG_CRON: X", HasThresholds: false, 0, IsLate: false, IsVeryLate: false, IsOff: false);
 
     [Fact]
     public void A_schedule_is_read_in_the_time_zone_of_pg_cron()
