@@ -5,8 +5,11 @@ namespace OmniPg.Jobmon;
 /// <summary>One run of a job: a row of <c>job_log</c>. Thread-safe; steps may run in parallel.</summary>
 /// <remarks>
 /// The first of <c>Complete</c> and <c>Fail</c> wins; later calls are logged as a warning and ignored, and throw
-/// <see cref="ObjectDisposedException"/> after dispose. Disposing an open run ends it by <see cref="JobmonOptions.DisposeBehavior"/>.
+/// <see cref="ObjectDisposedException"/> after dispose. Disposing an open run ends it by <see cref="JobmonOptions.DisposeBehavior"/>. The token of an
+/// asynchronous call is looked at before its write; a write under way is finished.
 /// </remarks>
+/// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+/// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
 public interface IJob : IDisposable, IAsyncDisposable
 {
     /// <summary>
@@ -35,13 +38,10 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <returns>The open step; the caller ends and disposes it. One that is left open ends with the run, at the run's level.</returns>
     /// <exception cref="ArgumentException"><paramref name="action"/> is empty or blank.</exception>
     /// <exception cref="InvalidOperationException">The run has ended or was skipped.</exception>
-    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <inheritdoc cref="IJob" path="/exception"/>
     IStep Step(string action);
 
     /// <inheritdoc cref="Step"/>
-    /// <param name="action">What the step does; not empty.</param>
-    /// <param name="cancellationToken">Checked before the write; a write under way is finished.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default);
 
@@ -53,9 +53,8 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <returns>What <paramref name="body"/> returned.</returns>
     /// <exception cref="ArgumentException"><paramref name="action"/> is empty or blank.</exception>
     /// <exception cref="InvalidOperationException">The run has ended or was skipped.</exception>
-    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <inheritdoc cref="IJob" path="/exception"/>
     /// <exception cref="OperationCanceledException">The token fired before the work, which does not begin then, or the work ended by it.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     Task<T> StepAsync<T>(string action, Func<IStep, CancellationToken, Task<T>> body, CancellationToken cancellationToken = default);
 
     /// <summary>Runs one SQL text as a step with message <c>Rows affected: n</c>. Stands for <c>sql_step()</c>.</summary>
@@ -67,9 +66,8 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <returns>Id of the step and the rows that the server counted, SELECT included.</returns>
     /// <exception cref="ArgumentException"><paramref name="action"/> or <paramref name="sql"/> is empty or blank.</exception>
     /// <exception cref="InvalidOperationException">The run has ended or was skipped, or the connection is closed.</exception>
-    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <inheritdoc cref="IJob" path="/exception"/>
     /// <exception cref="OperationCanceledException">Cancelled; the step has ended with it, unless the token had fired before.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     /// <exception cref="NpgsqlException">The server refused the SQL, or the connection broke; the step has ended as critical.</exception>
     /// <remarks>
     /// Unlike the original the job stays open, and a failure is recorded and rethrown instead of being a returned false. The SQL has no
@@ -87,9 +85,8 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Cancels the SQL.</param>
     /// <returns>Id of the step and the rows that the server counted, SELECT included.</returns>
     /// <exception cref="ArgumentException"><paramref name="action"/> or <paramref name="sql"/> is empty or blank.</exception>
-    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
+    /// <inheritdoc cref="IJob" path="/exception"/>
     /// <exception cref="OperationCanceledException">Cancelled; the step has ended with it, unless the token had fired before.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
     /// <exception cref="InvalidOperationException">No connection is attached, or it was closed.</exception>
     /// <exception cref="NpgsqlException">The server refused the SQL, or the connection broke; the step has ended as critical.</exception>
     Task<SqlStepResult> SqlStepAsync(string action, string sql, CancellationToken cancellationToken = default);
@@ -125,13 +122,10 @@ public interface IJob : IDisposable, IAsyncDisposable
 
     /// <summary>Ends the run with success, and its open steps with it. Stands for <c>close_job()</c>.</summary>
     /// <param name="message">Text of a last step <c>Finished</c>; null adds none.</param>
-    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <inheritdoc cref="IJob" path="/exception"/>
     void Complete(string? message = null);
 
     /// <inheritdoc cref="Complete"/>
-    /// <param name="message">Text of a last step; null adds none.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask CompleteAsync(string? message = null, CancellationToken cancellationToken = default);
 
@@ -143,29 +137,21 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <param name="level">
     /// Severity; null means <see cref="AlertLevel.Critical"/>. A level without a text in <c>job_status_text</c> ends as the highest that has one.
     /// </param>
-    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <inheritdoc cref="IJob" path="/exception"/>
     void Fail(Exception error, AlertLevel? level = null);
 
     /// <summary>Ends the run as failed with a reason, and its open steps with it. Stands for <c>fail_job()</c>.</summary>
     /// <param name="reason">Why; not empty. It goes where the text of an exception would go.</param>
     /// <param name="level">Severity; null means <see cref="AlertLevel.Critical"/>.</param>
-    /// <exception cref="ObjectDisposedException">The run was disposed.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <inheritdoc cref="IJob" path="/exception"/>
     /// <exception cref="ArgumentException"><paramref name="reason"/> is empty.</exception>
     void Fail(string reason, AlertLevel? level = null);
 
     /// <inheritdoc cref="Fail(Exception, AlertLevel?)"/>
-    /// <param name="error">What went wrong.</param>
-    /// <param name="level">Severity; null means critical.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask FailAsync(Exception error, AlertLevel? level = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="Fail(string, AlertLevel?)"/>
-    /// <param name="reason">Why.</param>
-    /// <param name="level">Severity; null means critical.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask FailAsync(string reason, AlertLevel? level = null, CancellationToken cancellationToken = default);
 
@@ -177,6 +163,30 @@ public interface IJob : IDisposable, IAsyncDisposable
     /// <exception cref="OperationCanceledException">The token fired before the write or while another one was waited for.</exception>
     ValueTask FlushAsync(CancellationToken cancellationToken = default);
 }
+
+/// <summary>Outcome of <see cref="IJobmon.RunSqlAsync"/>.</summary>
+/// <param name="JobId">Id of the run; null while the log could not be written.</param>
+/// <param name="Succeeded">Whether the SQL ran to its end; false when it was skipped.</param>
+/// <param name="RowsAffected">Rows counted by the server, SELECT included; 0 when it failed or was skipped.</param>
+/// <param name="Skipped">Whether another run of the name was active.</param>
+/// <param name="Error">What the SQL failed with; null on success.</param>
+public sealed record SqlJobResult(long? JobId, bool Succeeded, long RowsAffected, bool Skipped, Exception? Error)
+{
+    /// <summary>
+    /// The text the original returns, for example <c>Job logged with job id: 7</c>; that of a skipped run names its id in place of the name.
+    /// </summary>
+    public override string ToString() => (Succeeded, Skipped) switch
+    {
+        (true, _) => string.Create(null, $"Job logged with job id: {JobId}"),
+        (_, true) => string.Create(null, $"Concurrent job found. Obtaining advisory lock FAILED for job id: {JobId}"),
+        _ => string.Create(null, $"Job ID {JobId} failed. See job_detail table for more details"),
+    };
+}
+
+/// <summary>Outcome of <see cref="IJob.SqlStepAsync(string, string, Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction?, CancellationToken)"/>.</summary>
+/// <param name="StepId">Id of the step; null while the log could not be written.</param>
+/// <param name="RowsAffected">Rows counted by the server over all statements, SELECT included.</param>
+public sealed record SqlStepResult(long? StepId, long RowsAffected);
 
 /// <summary>Where a job handle stands, as this process knows it.</summary>
 public enum JobState

@@ -7,8 +7,11 @@ namespace OmniPg.Jobmon;
 /// <summary>One step of a run: a row of <c>job_detail</c>. Thread-safe.</summary>
 /// <remarks>
 /// <c>Report</c> and <c>Increment</c> do no I/O and allocate nothing: the latest value is written at most once per
-/// <see cref="JobmonOptions.FlushInterval"/>, and always when the step or the job ends or the process exits in an orderly way.
+/// <see cref="JobmonOptions.FlushInterval"/>, and always when the step or the job ends or the process exits in an orderly way. The token of an
+/// asynchronous call is looked at before its write; a write under way is finished.
 /// </remarks>
+/// <exception cref="ObjectDisposedException">The step was disposed.</exception>
+/// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
 public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
 {
     /// <summary>Id in <c>job_detail</c>; null as long as <see cref="IJob.JobId"/> is, and while the server is away.</summary>
@@ -30,8 +33,6 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     IStep Step(string action);
 
     /// <inheritdoc cref="Step"/>
-    /// <param name="action">What the step does.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask<IStep> StepAsync(string action, CancellationToken cancellationToken = default);
 
@@ -46,9 +47,6 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     IStep Next(string action, string? message = null);
 
     /// <inheritdoc cref="Next"/>
-    /// <param name="action">What the next step does.</param>
-    /// <param name="message">Message of this step.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask<IStep> NextAsync(string action, string? message = null, CancellationToken cancellationToken = default);
 
@@ -110,53 +108,40 @@ public interface IStep : IProgress<StepProgress>, IDisposable, IAsyncDisposable
     /// <summary>Ends the step with success. Stands for <c>update_step()</c>. The first end wins, as for <see cref="IJob"/>.</summary>
     /// <param name="message">Message; null keeps the last progress text.</param>
     /// <param name="status">Status text of the caller's own; null means that of level 1. The step counts as good either way.</param>
-    /// <exception cref="ObjectDisposedException">The step was disposed.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <inheritdoc cref="IStep" path="/exception"/>
     void Complete(string? message = null, string? status = null);
 
     /// <summary>Ends the step with a warning (level 2). The job stays open, and its own end does not change by it.</summary>
     /// <param name="message">Message.</param>
-    /// <exception cref="ObjectDisposedException">The step was disposed.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <inheritdoc cref="IStep" path="/exception"/>
     void Warn(string message);
 
     /// <summary>Ends the step as failed (level 3). The job stays open.</summary>
     /// <param name="error">
     /// What went wrong; stored with SQLSTATE, inner exceptions and stack. The message is <c>ERROR: </c> and its text, then its type.
     /// </param>
-    /// <exception cref="ObjectDisposedException">The step was disposed.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <inheritdoc cref="IStep" path="/exception"/>
     void Fail(Exception error);
 
     /// <summary>Ends the step as failed (level 3) for a reason that is no exception. The job stays open.</summary>
     /// <param name="reason">Message of the step; not empty.</param>
     /// <exception cref="ArgumentException"><paramref name="reason"/> is empty.</exception>
-    /// <exception cref="ObjectDisposedException">The step was disposed.</exception>
-    /// <exception cref="JobmonException">Only with <see cref="ErrorPolicy.Throw"/>: the log could not be written.</exception>
+    /// <inheritdoc cref="IStep" path="/exception"/>
     void Fail(string reason);
 
     /// <inheritdoc cref="Complete"/>
-    /// <param name="message">Message.</param>
-    /// <param name="status">Status text; null means that of success.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask CompleteAsync(string? message = null, string? status = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="Warn"/>
-    /// <param name="message">Message.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask WarnAsync(string message, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="Fail(Exception)"/>
-    /// <param name="error">What went wrong.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask FailAsync(Exception error, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="Fail(string)"/>
-    /// <param name="reason">Message of the step.</param>
-    /// <param name="cancellationToken">Checked before the write.</param>
     /// <exception cref="OperationCanceledException">The token had been cancelled before the write; nothing was done.</exception>
     ValueTask FailAsync(string reason, CancellationToken cancellationToken = default);
 }

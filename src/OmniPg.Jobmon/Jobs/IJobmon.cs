@@ -16,9 +16,6 @@ public interface IJobmon : IAsyncDisposable
     IJob Start(string jobName, JobOptions? options = null);
 
     /// <inheritdoc cref="Start"/>
-    /// <param name="jobName">Name of the job.</param>
-    /// <param name="options">Settings of this run; null means all defaults.</param>
-    /// <param name="cancellationToken">Ends the wait for a single-instance lock; a write under way is finished.</param>
     /// <exception cref="OperationCanceledException">The token had fired before the start, or while the lock was waited for.</exception>
     ValueTask<IJob> StartAsync(string jobName, JobOptions? options = null, CancellationToken cancellationToken = default);
 
@@ -43,10 +40,6 @@ public interface IJobmon : IAsyncDisposable
         string jobName, Func<IJob, CancellationToken, Task> body, JobOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="RunAsync(string, Func{IJob, CancellationToken, Task}, JobOptions?, CancellationToken)"/>
-    /// <param name="jobName">Name of the job.</param>
-    /// <param name="body">The work.</param>
-    /// <param name="options">Settings of this run; null means all defaults.</param>
-    /// <param name="cancellationToken">Cancels the work.</param>
     /// <typeparam name="T">Type of the result.</typeparam>
     /// <returns>What <paramref name="body"/> returned; <c>default</c> for a run that was skipped.</returns>
     Task<T?> RunAsync<T>(
@@ -90,27 +83,3 @@ public interface IJobmon : IAsyncDisposable
     /// <exception cref="JobmonUnavailableException">The server cannot be reached.</exception>
     ValueTask<JobmonCapabilities> GetCapabilitiesAsync(CancellationToken cancellationToken = default);
 }
-
-/// <summary>Outcome of <see cref="IJobmon.RunSqlAsync"/>.</summary>
-/// <param name="JobId">Id of the run; null while the log could not be written.</param>
-/// <param name="Succeeded">Whether the SQL ran to its end; false when it was skipped.</param>
-/// <param name="RowsAffected">Rows counted by the server, SELECT included; 0 when it failed or was skipped.</param>
-/// <param name="Skipped">Whether another run of the name was active.</param>
-/// <param name="Error">What the SQL failed with; null on success.</param>
-public sealed record SqlJobResult(long? JobId, bool Succeeded, long RowsAffected, bool Skipped, Exception? Error)
-{
-    /// <summary>
-    /// The text the original returns, for example <c>Job logged with job id: 7</c>; that of a skipped run names its id in place of the name.
-    /// </summary>
-    public override string ToString() => (Succeeded, Skipped) switch
-    {
-        (true, _) => string.Create(null, $"Job logged with job id: {JobId}"),
-        (_, true) => string.Create(null, $"Concurrent job found. Obtaining advisory lock FAILED for job id: {JobId}"),
-        _ => string.Create(null, $"Job ID {JobId} failed. See job_detail table for more details"),
-    };
-}
-
-/// <summary>Outcome of <see cref="IJob.SqlStepAsync(string, string, Npgsql.NpgsqlConnection, Npgsql.NpgsqlTransaction?, CancellationToken)"/>.</summary>
-/// <param name="StepId">Id of the step; null while the log could not be written.</param>
-/// <param name="RowsAffected">Rows counted by the server over all statements, SELECT included.</param>
-public sealed record SqlStepResult(long? StepId, long RowsAffected);
