@@ -100,7 +100,7 @@ internal sealed class LogState
         public string? Pid { get; init; }
     }
 
-    internal sealed record Backup(string Program, string Pid, DateTimeOffset Began, DateTimeOffset? Ended);
+    internal sealed record Backup([property: JsonPropertyName("program")] string ProgramName, string Pid, DateTimeOffset Began, DateTimeOffset? Ended);
 
     /// <summary>A line as the original prints it: <c>TIMESTAMP : PID : LEVEL : text</c>.</summary>
     internal sealed record Error(long Number, DateTimeOffset At, string Line);

@@ -87,7 +87,7 @@ internal sealed class OmniPitrLogs(LogState state)
                 break;
             case "omnipitr-backup-master" or "omnipitr-backup-slave" when rest == "LOG : All done.":
                 // Without --verbose only the end is there.
-                var begun = state.Backups.FindLastIndex(b => b.Program == program && b.Pid == pid && b.Ended is null);
+                var begun = state.Backups.FindLastIndex(b => b.ProgramName == program && b.Pid == pid && b.Ended is null);
                 if (begun < 0)
                     state.Backups.Add(new LogState.Backup(program, pid, at, at));
                 else
