@@ -28,4 +28,7 @@ internal static partial class ReceiveLog
 
     [LoggerMessage(2607, LogLevel.Warning, "The server has removed {Name} before it was received; its copy in {Destination} was taken.")]
     public static partial void Filled(ILogger log, WalFileName name, string destination);
+
+    [LoggerMessage(2608, LogLevel.Warning, "What had come last was not kept, and comes again: {Reason}")]
+    public static partial void NotKept(ILogger log, string reason);
 }

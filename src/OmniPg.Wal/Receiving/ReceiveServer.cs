@@ -34,7 +34,7 @@ internal sealed class ReceiveServer : IAsyncDisposable
         var builder = new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false };
         builder.ReadBufferSize = Math.Max(builder.ReadBufferSize, ReadBufferBytes);
         builder.ApplicationName = options.ApplicationName ?? builder.ApplicationName ?? options.Slot;
-        var server = new ReceiveServer(new PhysicalReplicationConnection(builder.ConnectionString), builder.ConnectionString, options.Slot);
+        var server = new ReceiveServer(new PhysicalReplicationConnection(builder.ConnectionString) { WalReceiverTimeout = options.ReceiveTimeout }, builder.ConnectionString, options.Slot);
         try
         {
             await server.Connection.Open(cancellationToken).ConfigureAwait(false);

@@ -223,19 +223,33 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         catch (Exception) when (cancellationToken.IsCancellationRequested)
         {
             // Stopped on purpose: what is here is kept, though nobody is told any more.
-            WriteOut();
-            _segment?.Flush();
+            KeepRest(isFlushed: true);
             throw;
         }
         catch (NpgsqlException)
         {
             // The connection broke: what had come may be the last there is of it.
-            WriteOut();
+            KeepRest(isFlushed: false);
             throw;
         }
         finally
         {
             await EndAsync(stop, messages, pending).ConfigureAwait(false);
+        }
+    }
+
+    // Why the stream ends is what counts: what cannot be kept now comes again.
+    private void KeepRest(bool isFlushed)
+    {
+        try
+        {
+            WriteOut();
+            if (isFlushed)
+                _segment?.Flush();
+        }
+        catch (WalException refused)
+        {
+            ReceiveLog.NotKept(log, refused.Message);
         }
     }
 

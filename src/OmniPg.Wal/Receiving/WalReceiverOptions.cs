@@ -40,6 +40,13 @@ public sealed class WalReceiverOptions : ICheckedOptions
     /// <value>Default 30 s; must be more than zero.</value>
     public TimeSpan LongestWait { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>
+    /// Longest silence of the server before the connection counts as lost and another one is made (<c>--receive-timeout</c>); the server's <c>wal_receiver_timeout</c>
+    /// is the same for a standby. After half of it the server is asked for a sign of life, so that an idle one is never taken for a lost one.
+    /// </summary>
+    /// <value>Default 60 s; must be more than zero.</value>
+    public TimeSpan ReceiveTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
     /// <summary>How thoroughly a segment is checked before it counts as complete.</summary>
     /// <value>Default <see cref="WalValidation.Full"/>.</value>
     public WalValidation Validation { get; set; } = WalValidation.Full;
@@ -75,6 +82,7 @@ public sealed class WalReceiverOptions : ICheckedOptions
         check.Path(Directory);
         check.Positive(FlushInterval);
         check.Positive(LongestWait);
+        check.Positive(ReceiveTimeout);
         check.Defined<WalValidation>(Validation);
         check.Path(StateDirectory);
         if (Destinations.Count == 0)
