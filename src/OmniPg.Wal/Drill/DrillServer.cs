@@ -47,7 +47,7 @@ internal sealed class DrillServer : IAsyncDisposable
     /// <param name="log">Told every line of the server.</param>
     /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The server, or why its recovery ended without letting anybody in.</returns>
-    /// <exception cref="WalDrillException">It did not come as far as its recovery.</exception>
+    /// <exception cref="WalDrillException">It did not come as far as its recovery, or the disk was full.</exception>
     public static async Task<(DrillServer? Server, string? Reason)> StartAsync(
         string program, DrillScratch scratch, RestoreDrillOptions options, int version, ILogger log, CancellationToken cancellationToken)
     {
@@ -70,8 +70,13 @@ internal sealed class DrillServer : IAsyncDisposable
         }
 
         await server.DisposeAsync().ConfigureAwait(false);
+        if (words.LackOfRoom is { } full)
+            throw WalDrillException.Scratch(scratch.Root, full);
         return words.BeganRecovery ? (null, words.Complaint) : throw WalDrillException.Server(words.Complaint);
     }
+
+    /// <summary>The first line by which the server, or the restore command, said that the disk is full; what it found until then says nothing about the backup.</summary>
+    public string? LackOfRoom => _words.LackOfRoom;
 
     /// <summary>Opens a session as the cluster's superuser in which nothing of the database's own runs or reaches out.</summary>
     public async Task<NpgsqlConnection> ConnectAsync(string database, CancellationToken cancellationToken)
@@ -174,6 +179,9 @@ internal sealed class DrillServer : IAsyncDisposable
     private sealed class ServerWords(ILogger log)
     {
         private const int Kept = 4;
+
+        // ENOSPC and EDQUOT as strerror of the C library has them; the server's lc_messages is C.
+        private static readonly string[] Full = ["No space left on device", "Disk quota exceeded"];
         private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly Queue<string> _last = new();
         private string? _complaint;
@@ -182,6 +190,8 @@ internal sealed class DrillServer : IAsyncDisposable
         public Task Ready => _ready.Task;
 
         public bool BeganRecovery { get; private set; }
+
+        public string? LackOfRoom { get; private set; }
 
         public string Complaint
         {
@@ -200,6 +210,8 @@ internal sealed class DrillServer : IAsyncDisposable
             lock (_last)
             {
                 BeganRecovery |= line.Contains("database system was interrupted", StringComparison.Ordinal);
+                if (Array.Exists(Full, word => line.Contains(word, StringComparison.Ordinal)))
+                    LackOfRoom ??= line;
                 if (line.StartsWith("FATAL:", StringComparison.Ordinal) || line.StartsWith("PANIC:", StringComparison.Ordinal))
                     _complaint ??= line.Contains("could not restore file", StringComparison.Ordinal) && _ofCommand is not null ? $"{line}: {_ofCommand}" : line;
                 else if (!IsServers(line))

@@ -172,8 +172,16 @@ public sealed class RestoreDrill
         result = result with { Replay = clock.Elapsed, Reason = reason };
         if (server is null)
             return result;
-        await using var stopping = server.ConfigureAwait(false);
-        clock.Restart();
+        await using (server.ConfigureAwait(false))
+            result = await LookAsync(server, backup, sql, result, cancellationToken).ConfigureAwait(false);
+        // Its last words come with its end.
+        return server.LackOfRoom is { } full ? throw WalDrillException.Scratch(scratch.Root, full) : result;
+    }
+
+    private async Task<RestoreDrillResult> LookAsync(
+        DrillServer server, BackupInfo backup, IReadOnlyList<(string Path, string Text)> sql, RestoreDrillResult result, CancellationToken cancellationToken)
+    {
+        var clock = Stopwatch.StartNew();
         var reached = await ReachedAsync(server, cancellationToken).ConfigureAwait(false);
         var checks = new DrillChecks(server, _options, sql);
         await checks.RunAsync(cancellationToken).ConfigureAwait(false);

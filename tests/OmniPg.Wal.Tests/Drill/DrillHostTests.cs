@@ -34,7 +34,10 @@ public sealed class DrillHostTests(BackupScene scene)
         await hosted.StopAsync(Token);
         clock.Offset = TimeSpan.FromHours(51);
         var late = await HealthAsync(services);
+        (clock.Offset, clock.Passed) = (TimeSpan.FromDays(-10), TimeSpan.FromHours(51));
+        var setBack = await HealthAsync(services);
 
+        (setBack.Status, setBack.Description!.Contains("more than '2.02:00:00'", StringComparison.Ordinal)).Should().Be((HealthStatus.Unhealthy, true), "a clock that is set back makes it no younger");
         (before.Status, before.Description).Should().Be((HealthStatus.Degraded, "No drill has ended since the start."));
         after.Description.Should().Contain($"'{backup.Id}'");
         after.Data.Should().ContainKeys("verdict", "restoreSeconds", "replaySeconds", "reached");
@@ -55,6 +58,21 @@ public sealed class DrillHostTests(BackupScene scene)
 
         (before.Status, late.Status).Should().Be((HealthStatus.Degraded, HealthStatus.Unhealthy));
         late.Description.Should().StartWith("No drill has ended since the start, '2.03:").And.EndWith("ago, more than '2.02:00:00'.");
+    }
+
+    [Fact]
+    public async Task A_clock_that_is_set_back_hides_no_drill_that_does_not_come()
+    {
+        var clock = new ShiftedClock();
+        await using var services = Services(clock, builder => builder.AddDrill(_ => new DirectoryObjectStore("/nowhere/at/all"), null, _ => { }, every: TimeSpan.FromDays(1)));
+        clock.Offset = TimeSpan.FromDays(-10);
+        var early = await HealthAsync(services);
+
+        clock.Passed = TimeSpan.FromHours(51);
+        var late = await HealthAsync(services);
+
+        (early.Status, late.Status).Should().Be((HealthStatus.Degraded, HealthStatus.Unhealthy));
+        late.Description.Should().StartWith("No drill has ended since the start, '2.03:");
     }
 
     [Fact]

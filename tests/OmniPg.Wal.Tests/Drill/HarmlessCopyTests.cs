@@ -76,6 +76,57 @@ public sealed class HarmlessCopyTests
     }
 
     [Fact]
+    public async Task A_copy_of_a_server_with_an_archive_library_and_a_scheduler_loads_neither()
+    {
+        using var root = new TemporaryDirectory(forServer: true);
+        var (archived, marks, scratch) = (Make(root, "archived"), Make(root, "marks"), Make(root, "s"));
+        var store = new DirectoryObjectStore(Make(root, "backups"));
+        string program;
+        bool hasScheduler;
+        var sql = root.Combine("reaches-out.sql");
+        await File.WriteAllTextAsync(sql, ReachesOut, Token);
+        await using (var server = await PgCluster.StartAsync(new PgClusterOptions { InitDbArguments = ["--wal-segsize=1"] }, Token))
+        {
+            program = server.BinDirectory;
+            Assert.SkipWhen(server.MajorVersion < 15, "There is no archive_library.");
+            Assert.SkipUnless(LibraryOf(server, "basic_archive.so") is not null, "The server comes without basic_archive.");
+            hasScheduler = LibraryOf(server, "pg_cron.so") is not null;
+            // What a drill has to switch off stands in a file that the server itself reads.
+            await File.AppendAllTextAsync(
+                Path.Combine(server.DataDirectory, "postgresql.conf"),
+                $"\narchive_mode = on\narchive_library = 'basic_archive'\nbasic_archive.archive_directory = '{archived}'\n{(hasScheduler ? "shared_preload_libraries = 'pg_cron'\n" : "")}", Token);
+            await server.RestartAsync(Token);
+            if (hasScheduler)
+            {
+                await server.ExecuteAsync("CREATE EXTENSION pg_cron", Token);
+                await server.ExecuteAsync($"SELECT cron.schedule('@reboot', $$COPY (SELECT 1) TO PROGRAM 'touch {marks}/$(cat /proc/sys/kernel/random/uuid)'$$)", Token);
+                await server.RestartAsync(Token);
+                await Eventually.TrueAsync(() => Directory.GetFiles(marks).Length > 0, "the server's own job runs", TimeSpan.FromSeconds(60), Token);
+            }
+
+            var control = await PgControlFile.ReadAsync(server.DataDirectory, cancellationToken: Token);
+            await new WalArchiveMarker { SystemIdentifier = control.SystemIdentifier, PgVersion = server.MajorVersion, WalSegmentSize = control.SegmentSize }.WriteAsync(store, Token);
+            await new BaseBackup(server.DataSource, store).RunAsync(cancellationToken: Token);
+            await Eventually.TrueAsync(() => Directory.GetFiles(archived).Length > 0, "the server itself archives", TimeSpan.FromSeconds(60), Token);
+        }
+
+        foreach (var left in Directory.GetFiles(marks).Concat(Directory.GetFiles(archived)))
+            File.Delete(left);
+
+        var result = await new RestoreDrill(store, null, new RestoreDrillOptions { ScratchDirectory = scratch, BinDirectory = program, SqlFiles = [sql] }).RunAsync(cancellationToken: Token);
+        await new BackupRestore(store, new BackupRestoreOptions { Harmless = true }).RunAsync(root.Combine("restored"), cancellationToken: Token);
+        await using var copy = await PgCluster.StartAsync(new PgClusterOptions { ExistingDataDirectory = root.Combine("restored") }, Token);
+        await copy.ExecuteAsync("SELECT pg_switch_wal()", Token);
+
+        (result.Verdict, result.Reason).Should().Be((RestoreDrillVerdict.Clean, null), string.Join('\n', result.Findings));
+        (await copy.ScalarAsync<string>("SELECT current_setting('archive_mode') || current_setting('archive_library') || current_setting('shared_preload_libraries')", Token)).Should().Be("off");
+        Directory.GetFiles(archived).Concat(Directory.GetFiles(marks)).Should().BeEmpty();
+    }
+
+    private static string? LibraryOf(PgCluster server, string name) =>
+        Directory.EnumerateFiles(Path.GetFullPath(Path.Combine(server.BinDirectory, "..")), name, SearchOption.AllDirectories).FirstOrDefault();
+
+    [Fact]
     public async Task A_table_that_a_prepared_transaction_holds_is_a_finding_and_not_waited_for()
     {
         using var root = new TemporaryDirectory(forServer: true);

@@ -241,6 +241,32 @@ public sealed class RestoreDrillTests(BackupScene scene)
         File.Exists(Path.Combine(kept.KeptIn!, "data", "postmaster.pid")).Should().BeFalse();
     }
 
+    [Fact]
+    public async Task A_scratch_folder_whose_disk_is_full_says_nothing_about_the_backup()
+    {
+        using var small = TmpfsMount.TryCreate(1 << 20);
+        Assert.SkipWhen(small is null, "This account may not mount a file system.");
+        var (store, backup) = await BackupNowAsync();
+        // Room for what is restored, and not for what is replayed.
+        using var filling = TmpfsMount.TryCreate(backup.RawBytes + (6 << 20))!;
+        await scene.Server.ExecuteAsync("CREATE TABLE growing AS SELECT repeat(md5(i::text), 60) AS t FROM generate_series(1, 12000) i", Token);
+        await SwitchAsync();
+        var archive = await scene.PlainArchiveAsync();
+        await scene.Server.ExecuteAsync("DROP TABLE growing", Token);
+        var program = scene.Program.Line("restore", "--timeout", "0", "--source", archive.Root, "%f", "%p");
+
+        foreach (var (disk, command, words) in ((TmpfsMount, string?, string)[])[(small, null, "bytes, and '"), (filling, null, "No space left on device"), (filling, program, "No space left on device")])
+        {
+            var options = Options(archive, disk.Path);
+            options.RestoreCommand = command ?? options.RestoreCommand;
+            var failure = (await new RestoreDrill(store, archive, options).Awaiting(d => d.RunAsync(cancellationToken: Token)).Should().ThrowAsync<WalDrillException>()).Which;
+
+            failure.Code.Should().Be("wal.drill.scratch", failure.Message);
+            failure.Message.Should().Contain(disk.Path).And.Contain(words);
+            Directory.GetFileSystemEntries(disk.Path).Should().BeEmpty();
+        }
+    }
+
     [Theory]
     [InlineData("wal.drill.programs", "PostgreSQL")]
     [InlineData("wal.drill.scratch", "does not exist")]
