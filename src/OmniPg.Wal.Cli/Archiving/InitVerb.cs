@@ -32,7 +32,7 @@ internal sealed class InitVerb : Verb
         options.Destinations = [destination];
         await using var archiver = new WalArchiver(options, context.Logs, context.Time);
         var marker = (await archiver.BeginAsync(cancellationToken))[0];
-        await context.Output.WriteLineAsync(string.Create(
+        context.Report(string.Create(
             CultureInfo.InvariantCulture,
             $"archive '{OneLine.Of(path)}': cluster {marker.SystemIdentifier}, PostgreSQL {marker.PgVersion}, segments of {marker.WalSegmentSize} bytes, begun {ListingJson.Text(marker.Created)}"));
         return ExitCodes.Done;
@@ -53,7 +53,7 @@ internal sealed class InitVerb : Verb
         var next = string.Create(CultureInfo.InvariantCulture, $"{old.TrimEnd('/')}/{Generations}/{cluster.PgMajor ?? 0}-{cluster.SystemIdentifier}");
         if (!StoreOptions.IsRemote(next))
             DurableFile.CreateDirectory(next);
-        await context.Output.WriteLineAsync($"archive '{OneLine.Of(old)}': cluster {marker.SystemIdentifier}, PostgreSQL {marker.PgVersion}, stays as it is");
+        context.Report($"archive '{OneLine.Of(old)}': cluster {marker.SystemIdentifier}, PostgreSQL {marker.PgVersion}, stays as it is");
         return next;
     }
 

@@ -13,13 +13,13 @@ internal sealed class KeygenVerb : Verb
 
     public override IReadOnlyList<Option> Options { get; } = [];
 
-    public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
+    public override Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
         arguments.RequireOperands(1, "the new key file");
         var key = WalEncryptionKey.Generate();
         key.WriteFile(arguments.Operands[0]);
-        await context.Output.WriteLineAsync(key.Id);
-        return ExitCodes.Done;
+        context.Report(key.Id);
+        return Task.FromResult(ExitCodes.Done);
     }
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) => error is UsageException or ArgumentException ? ExitCodes.WrongUse : ExitCodes.DestinationFailed;

@@ -34,12 +34,14 @@ internal sealed class BackupCleanupVerb : Verb
             retention.Days = 7;
         var archive = arguments.Has(BackupOptions.Archive) ? BackupOptions.Open(arguments, BackupOptions.Archive, context) : null;
         var result = await new BackupCatalog(BackupOptions.Open(arguments, Directory, context), context.Logs, context.Time).CleanupAsync(retention, archive, cancellationToken);
+        // Of a dry run the lines are all that there is.
+        Action<string> tell = retention.DryRun ? context.Output.WriteLine : context.Report;
         var verb = retention.DryRun ? "would remove" : "removed";
         foreach (var backup in result.Removed)
-            await context.Output.WriteLineAsync($"{verb} {BackupListing.Line(backup)}");
+            tell($"{verb} {BackupListing.Line(backup)}");
         if (archive is not null)
-            await context.Output.WriteLineAsync($"{verb} {result.RemovedWal.Count} WAL files before {result.WalKeptFrom}");
-        await context.Output.WriteLineAsync($"kept {result.Kept.Count} backups");
+            tell($"{verb} {result.RemovedWal.Count} WAL files before {result.WalKeptFrom}");
+        tell($"kept {result.Kept.Count} backups");
         return ExitCodes.Done;
     }
 

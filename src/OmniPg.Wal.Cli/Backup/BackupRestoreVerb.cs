@@ -44,7 +44,7 @@ internal sealed class BackupRestoreVerb : Verb
         if (arguments.Has(CommonOptions.Json))
             JsonDocumentWriter.Write(context, json => BackupListing.WriteMembers(json, backup));
         else
-            await context.Output.WriteLineAsync($"restored {backup.Id} into '{OneLine.Of(to)}'");
+            context.Report($"restored {backup.Id} into '{OneLine.Of(to)}'");
         return ExitCodes.Done;
     }
 

@@ -50,7 +50,7 @@ internal sealed class BackupVerb : Verb
         if (arguments.Has(CommonOptions.Json))
             JsonDocumentWriter.Write(context, json => BackupListing.WriteMembers(json, result.Backup));
         else
-            await context.Output.WriteLineAsync(BackupListing.Line(result.Backup));
+            context.Report(BackupListing.Line(result.Backup));
         // The backup is the best that there is, and somebody has to look at the server.
         return result.DamagedPages is { Count: > 0 } ? ExitCodes.Attention : ExitCodes.Done;
     }

@@ -27,28 +27,28 @@ internal sealed class CopyVerb : Verb
         if (arguments.Has(CommonOptions.Json))
             WriteJson(context, result);
         else
-            WriteText(context.Output, result);
+            Tell(context.Report, result);
         return result.IsGood ? ExitCodes.Done : ExitCodes.InvalidSegment;
     }
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
 
-    private static void WriteText(TextWriter output, RepositoryCopyResult result)
+    private static void Tell(Action<string> report, RepositoryCopyResult result)
     {
         foreach (var problem in result.Problems)
-            output.WriteLine($"NOT COPIED {OneLine.Of(problem)}");
+            report($"NOT COPIED {OneLine.Of(problem)}");
         foreach (var backup in result.Backups)
-            output.WriteLine($"backup {BackupListing.Line(backup)}");
+            report($"backup {BackupListing.Line(backup)}");
         foreach (var partial in result.Partials)
         {
-            output.WriteLine(partial.IsBehind
+            report(partial.IsBehind
                 ? $"BEHIND '{partial.Name}': the copy ends at '{partial.CopiedTo}', the archive at '{partial.ArchiveEnd}'; if its server is gone for good, move the file away in the new place and copy again"
                 : $"partial '{partial.Name}': the copy ends at '{partial.CopiedTo?.ToString() ?? "unknown"}'");
         }
 
         var unread = result.Unread > 0 ? $"; {result.Unread} encrypted files were not validated (--key)" : "";
         var growing = result.Growing > 0 ? $"; {result.Growing} segments are still being received, and come again when they are complete" : "";
-        output.WriteLine($"copied {result.Copied} files, {result.Present} were there, {result.StoredBytes} bytes; {result.Backups.Count} backups{unread}{growing}");
+        report($"copied {result.Copied} files, {result.Present} were there, {result.StoredBytes} bytes; {result.Backups.Count} backups{unread}{growing}");
     }
 
     private static void WriteJson(ProgramContext context, RepositoryCopyResult result) => JsonDocumentWriter.Write(context, json =>

@@ -59,7 +59,7 @@ internal sealed class SynchVerb : Verb
         using var progress = ProgressLine.Start(context);
         var result = await copy.ExecuteAsync(plan, progress, cancellationToken);
         progress?.Dispose();
-        await context.Output.WriteLineAsync($"copied {result.Files} files, {result.Bytes} bytes, consistent at {result.StopLsn}, to {string.Join(", ", result.Locations.Select(l => $"'{OneLine.Of(l)}'"))}");
+        context.Report($"copied {result.Files} files, {result.Bytes} bytes, consistent at {result.StopLsn}, to {string.Join(", ", result.Locations.Select(l => $"'{OneLine.Of(l)}'"))}");
         return ExitCodes.Done;
     }
 

@@ -7,6 +7,8 @@ namespace OmniPg.Wal.Cli;
 /// <summary>What a verb may touch of the world: its streams, its logs, the clock. Opened late, because most runs print nothing.</summary>
 internal sealed class ProgramContext : IDisposable
 {
+    private bool _isReportLost;
+
     public ProgramContext(TimeProvider? time = null)
     {
         Time = time ?? TimeProvider.System;
@@ -23,6 +25,23 @@ internal sealed class ProgramContext : IDisposable
 
     /// <summary>Where library and program log to: standard error, or the file that <c>--log</c> names.</summary>
     public ILoggerFactory Logs { get; private set; }
+
+    /// <summary>Tells on standard output what was done. The work is behind it: a stream that takes nothing costs a message, and not the exit code.</summary>
+    public void Report(string line)
+    {
+        if (_isReportLost)
+            return;
+        try
+        {
+            Output.WriteLine(line);
+            Output.Flush();
+        }
+        catch (OutputLostException lost)
+        {
+            _isReportLost = true;
+            StderrLoggerProvider.Write(Error, lost.Message);
+        }
+    }
 
     public void LogTo(ILoggerProvider provider)
     {

@@ -50,6 +50,23 @@ public sealed class RestoreExitCodeTests(RecoveryScene scene) : IDisposable
     }
 
     [Theory]
+    [InlineData(false, 255)]
+    [InlineData(true, 10)]
+    public async Task A_disk_that_is_full_below_the_target_ends_no_recovery(bool standby, int expected)
+    {
+        using var disk = TmpfsMount.TryCreate(256 << 10);
+        Assert.SkipWhen(disk is null, "This account may not mount a file system.");
+        if (standby)
+            await File.WriteAllTextAsync(_data.Combine("standby.signal"), "", TestContext.Current.CancellationToken);
+
+        var result = await RestoreAsync("--timeout", "0", "--source", scene.Archive, Segment(), Path.Combine(disk.Path, "RECOVERYXLOG"));
+
+        result.ExitCode.Should().Be(expected);
+        result.Error.Should().Contain("No space left on device");
+        Directory.GetFileSystemEntries(disk.Path).Should().BeEmpty();
+    }
+
+    [Theory]
     [InlineData(false, "", 255)]
     [InlineData(true, "", 10)]
     [InlineData(false, "no WAL", 255)]

@@ -218,6 +218,27 @@ public sealed class WalRestorerTests(WalWorkloads workloads) : IDisposable
         (await act.Should().ThrowAsync<WalRestoreTargetException>().WithMessage("*no/such/RECOVERYXLOG*")).Which.Code.Should().Be("wal.restore.target");
     }
 
+    [Fact]
+    public async Task A_disk_that_is_full_below_the_target_leaves_nothing_of_the_file_there()
+    {
+        using var disk = TmpfsMount.TryCreate(256 << 10);
+        Assert.SkipWhen(disk is null, "This account may not mount a file system.");
+        var (name, bytes) = await SegmentAsync();
+        var target = Path.Combine(disk.Path, "RECOVERYXLOG");
+        foreach (var codec in (Codec[])[Codec.None, Codec.Zstd])
+        {
+            var archive = RestoreFixture.Begin(_fixture.Combine(codec.Name));
+            RestoreFixture.Put(archive, name, bytes, codec);
+
+            var act = () => _fixture.Restorer(_fixture.Options(archive)).RestoreAsync(name.ToString(), target, TestContext.Current.CancellationToken);
+
+            var failure = (await act.Should().ThrowAsync<WalRestoreTargetException>()).Which;
+            failure.Code.Should().Be("wal.restore.target");
+            failure.Message.Should().Contain(target).And.Contain("No space left on device");
+            Directory.GetFileSystemEntries(disk.Path).Should().BeEmpty("neither a short file nor a temporary one keeps the disk full");
+        }
+    }
+
     private static async Task AdvanceUntilAsync(Task task, WaitableTimeProvider time) => await RestoreFixture.UntilAsync(
         () =>
         {
