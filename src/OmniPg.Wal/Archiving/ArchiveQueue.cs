@@ -11,6 +11,7 @@ internal sealed class ArchiveQueue(WalArchiveOptions options, TimeProvider time)
 {
     private const string ReadySuffix = ".ready";
     private const string DroppedSuffix = ".dropped";
+    private readonly HashSet<(WalFileName Segment, string Destination)> _told = [];
 
     /// <summary>Whether more WAL waits than may.</summary>
     /// <param name="cluster">The cluster; null when it has no control file, and then nothing is given up.</param>
@@ -44,9 +45,26 @@ internal sealed class ArchiveQueue(WalArchiveOptions options, TimeProvider time)
             if (!WalFileName.TryParse(Path.GetFileNameWithoutExtension(path), out var segment))
                 continue;
             var record = await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
-            foreach (var store in destinations.Where(static d => d.IsRequired && d.IsActive).Select(static d => d.Store).OfType<IObjectStore>())
-                await SmallObject.WriteAsync(store, DroppedWal.KeyOf(segment), record, cancellationToken).ConfigureAwait(false);
-            File.Delete(path);
+            var isTold = true;
+            foreach (var destination in destinations.Where(static d => d.IsRequired))
+            {
+                // One that is away hears of it when it is back: until then the record is kept.
+                isTold &= destination.IsActive;
+                if (destination.Store is not { } store || !destination.IsActive || !_told.Add((segment, destination.StateId)))
+                    continue;
+                try
+                {
+                    await SmallObject.WriteAsync(store, DroppedWal.KeyOf(segment), record, cancellationToken).ConfigureAwait(false);
+                }
+                catch
+                {
+                    _told.Remove((segment, destination.StateId));
+                    throw;
+                }
+            }
+
+            if (isTold)
+                File.Delete(path);
         }
     }
 }

@@ -77,6 +77,27 @@ public sealed class QueueLimitTests(WalWorkloads workloads) : ArchiveTests(workl
         File.Exists(Path.Combine(archive, "dropped", $"{Scene.Segments[2]}.json")).Should().BeTrue();
     }
 
+    [Fact]
+    public async Task A_required_archive_that_is_not_mounted_is_told_when_it_is()
+    {
+        var (archive, mount, state) = (Scene.MakeDirectory("archive"), Path.Combine(Scene.Root, "mount"), Scene.MakeDirectory("state"));
+        await using var archiver = Scene.Archiver().To(d => d.Directory(archive)).To(d => d.Directory(mount).WhenExists()).WithState(state).With(o => o.QueueLimit = Limit).Build();
+        await archiver.ArchiveAsync(Scene.Add(Scene.Segments[1]), Token);
+        MakeReady(17);
+        await archiver.ArchiveAsync(Scene.Add(Scene.Segments[2]), Token);
+        MakeReady(1);
+
+        await archiver.ArchiveAsync(Scene.Add(Scene.Segments[3]), Token);
+        var kept = Directory.GetFiles(state, "*.dropped").Select(Path.GetFileName);
+        Directory.CreateDirectory(mount);
+        await archiver.ArchiveAsync(Scene.Add(Scene.Segments[4]), Token);
+
+        kept.Should().Equal($"{Scene.Segments[2]}.dropped");
+        foreach (var place in (string[])[archive, mount])
+            File.Exists(Path.Combine(place, "dropped", $"{Scene.Segments[2]}.json")).Should().BeTrue(place);
+        Directory.GetFiles(state, "*.dropped").Should().BeEmpty();
+    }
+
     /// <summary>Makes so many segments wait, and no others.</summary>
     private void MakeReady(int count)
     {
