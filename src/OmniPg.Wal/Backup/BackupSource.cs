@@ -17,7 +17,6 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     private DataFiles _files = null!;
     private IncrementPlan? _plan;
     private BackupInfo? _prior;
-    private PageCheck? _pages;
 
     public ServerFacts Facts { get; private set; } = null!;
 
@@ -54,8 +53,8 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken)
     {
         Start = await session.StartAsync(label, isFast, cancellationToken).ConfigureAwait(false);
-        if (_pages is not null)
-            _pages.Start = (ulong)Start;
+        if (Pages is not null)
+            Pages.Start = (ulong)Start;
     }
 
     /// <summary>Refuses an incremental backup that can be told to be impossible before it begins.</summary>
@@ -93,13 +92,15 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     /// <summary>Has the pages compared with their checksums, where the cluster has such. Called before the start.</summary>
     public async Task CheckPagesAsync(CancellationToken cancellationToken)
     {
+        if (Control.DataChecksumVersion != ChecksumsOn)
+            return;
         var (blockBytes, fileBlocks, _) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
-        if (Control.DataChecksumVersion == ChecksumsOn && blockBytes == PageChecksum.PageBytes)
-            _pages = new PageCheck(fileBlocks);
+        if (blockBytes == PageChecksum.PageBytes)
+            Pages = new PageCheck(fileBlocks);
     }
 
-    /// <summary>Pages that do not have the checksum that they should; null where none were looked at.</summary>
-    public IReadOnlyList<DamagedPage>? DamagedPages => _pages?.Damaged;
+    /// <summary>What was found of pages that do not have the checksum that they should; null where none are looked at.</summary>
+    public PageCheck? Pages { get; private set; }
 
     public IReadOnlyList<BackupTablespace> Tablespaces() => _files.Tablespaces();
 
@@ -121,7 +122,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         return new BackupWal(Facts.SystemIdentifier, session.PgVersion, WalSegmentSize.FromBytes(Control.SegmentSize), label.StartTimeline ?? Control.Timeline, Start, End.StopLsn);
     }
 
-    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan, _pages);
+    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan, Pages);
 
     private static void RequireSameTimeline(BackupInfo prior, uint timeline)
     {

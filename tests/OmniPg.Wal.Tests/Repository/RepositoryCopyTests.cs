@@ -64,6 +64,74 @@ public sealed class RepositoryCopyTests(BackupScene scene)
         (await new BackupCatalog(to).VerifyAsync(backup.Id, to, cancellationToken: Token)).IsGood.Should().BeTrue();
     }
 
+    [Fact]
+    public async Task A_copy_writes_no_entry_over_a_removal_in_the_new_place_and_takes_none_away_that_one_has_in_its_hands()
+    {
+        var (store, backup) = await scene.MadeAsync();
+        var (removed, begun, killed) = (await CopiedAsync(store), await CopiedAsync(store), await CopiedAsync(store));
+        string EntryIn(DirectoryObjectStore to) => Path.Combine(to.Root, backup.Id, "backup.json");
+        string RemovingIn(DirectoryObjectStore to) => Path.Combine(to.Root, backup.Id, "removing.json");
+        File.Move(EntryIn(removed), RemovingIn(removed));
+        File.Copy(EntryIn(killed), RemovingIn(killed));
+        // It has taken the entry away when the copy has seen that there is no removal yet.
+        File.Move(EntryIn(begun), EntryIn(begun) + ".away");
+        var meeting = new HookedStore(begun)
+        {
+            Writing = key =>
+            {
+                if (key == $"{backup.Id}/backup.json")
+                    File.Move(EntryIn(begun) + ".away", RemovingIn(begun));
+                return Task.CompletedTask;
+            },
+        };
+
+        var overRemoved = await CopyAsync(store, removed);
+        var overBegun = await CopyAsync(store, meeting);
+        var overKilled = await CopyAsync(store, killed);
+
+        overRemoved.Problems.Should().Equal($"'{backup.Id}': it is being removed from '{removed.Id}'");
+        File.Exists(EntryIn(removed)).Should().BeFalse();
+        overBegun.Problems.Should().Equal($"'{backup.Id}': it was being removed from '{begun.Id}' meanwhile");
+        (File.Exists(EntryIn(begun)), File.Exists(RemovingIn(begun))).Should().Be((true, true), "the removal finds it, and leaves it");
+        (overKilled.Problems.Count, overKilled.Backups.Single().Id).Should().Be((0, backup.Id), "its removal has removed nothing");
+    }
+
+    [Theory]
+    [InlineData("part")]
+    [InlineData("WAL")]
+    public async Task A_backup_of_which_something_is_removed_from_the_new_place_while_it_is_published_does_not_count_there(string what)
+    {
+        var (store, backup) = await scene.MadeAsync();
+        var to = NewFolder();
+        var key = what == "part" ? backup.Parts[0].Key : $"{backup.WalFrom}.zst";
+        var meeting = new HookedStore(to)
+        {
+            Writing = written =>
+            {
+                if (written == $"{backup.Id}/backup.json")
+                    File.Delete(Path.Combine(to.Root, key));
+                return Task.CompletedTask;
+            },
+        };
+
+        var copied = await CopyAsync(store, meeting);
+
+        copied.Problems.Should().Equal($"'{backup.Id}': '{(what == "part" ? key : backup.WalFrom.ToString())}' was removed from '{to.Id}' meanwhile");
+        copied.Backups.Should().BeEmpty();
+        File.Exists(Path.Combine(to.Root, backup.Id, "backup.json")).Should().BeFalse();
+        (await CopyAsync(store, to)).Backups.Select(b => b.Id).Should().Equal(backup.Id);
+    }
+
+    private Task<RepositoryCopyResult> CopyAsync(IObjectStore store, IObjectStore to) =>
+        new RepositoryCopy(scene.ArchiveStore, to, new RepositoryCopyOptions { BackupId = "latest", Begin = true }, store).RunAsync(cancellationToken: Token);
+
+    private async Task<DirectoryObjectStore> CopiedAsync(IObjectStore store)
+    {
+        var to = NewFolder();
+        (await CopyAsync(store, to)).Problems.Should().BeEmpty();
+        return to;
+    }
+
     [Theory]
     [InlineData("part", "instead of")]
     [InlineData("wal", "without which it is not consistent")]
