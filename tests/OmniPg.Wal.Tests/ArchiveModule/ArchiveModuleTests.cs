@@ -245,6 +245,34 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
     }
 
     [Fact]
+    public async Task The_module_is_replaced_by_a_rename_under_a_running_server_and_the_next_start_loads_the_new_one()
+    {
+        await using var resident = await server.StartResidentAsync();
+        await server.ConfigureAsync(server.Socket);
+        await server.ArchivedAsync(await server.EndSegmentAsync());
+        var module = await server.Cluster.ScalarAsync<string>("SELECT current_setting('archive_library')", Token);
+        var (old, archiver) = (FileIn(await server.ArchiverAsync(), module), await server.ArchiverAsync());
+        var failures = await server.FailuresAsync();
+        File.Copy(module, module + ".new");
+        ServerAccount.Own(module + ".new");
+
+        File.Move(module + ".new", module, overwrite: true);
+        await server.ArchivedAsync(await server.EndSegmentAsync());
+        var meanwhile = await server.ArchiverAsync();
+        await server.Cluster.RestartAsync(Token);
+        await server.ArchivedAsync(await server.EndSegmentAsync());
+
+        meanwhile.Should().Be(archiver);
+        old.Should().NotContain("(deleted)");
+        FileIn(await server.ArchiverAsync(), module).Should().NotContain("(deleted)").And.NotBe(old, "it is another file");
+        (await server.FailuresAsync()).Should().Be(failures, server.Cluster.ReadLog());
+    }
+
+    // The line of its mapping without the addresses: device, inode and path (proc(5)).
+    private static string FileIn(int process, string module) =>
+        File.ReadLines($"/proc/{process}/maps").Where(line => line.Contains(Path.GetFileName(module), StringComparison.Ordinal)).Select(line => line[line.IndexOf(' ', line.IndexOf("p ", StringComparison.Ordinal) + 2)..]).First();
+
+    [Fact]
     public async Task It_loads_in_the_archiver_alone()
     {
         var module = await server.Cluster.ScalarAsync<string>("SELECT current_setting('archive_library')", Token);

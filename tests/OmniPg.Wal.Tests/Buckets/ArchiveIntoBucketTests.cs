@@ -52,6 +52,31 @@ public sealed class ArchiveIntoBucketTests(WalWorkloads workloads) : IAsyncLifet
         new FileInfo(Path.Combine(archive, $"{_scene.Segment}.zst")).LastWriteTimeUtc.Should().Be(beside);
     }
 
+    [Fact]
+    public async Task A_bucket_that_lets_nobody_remove_anything_is_archived_into()
+    {
+        var archive = _scene.MakeDirectory("archive");
+        await using var store = BucketTrouble.Store(_bucket, "prod");
+        await using var archiver = Archiver(store, archive);
+        var removals = 0;
+        _bucket.Fault = call =>
+        {
+            if (call.Method != "DELETE" && !(call.Method == "POST" && call.Query.Contains("delete", StringComparison.Ordinal)))
+                return null;
+            Interlocked.Increment(ref removals);
+            return BucketTrouble.Make("403");
+        };
+
+        foreach (var segment in _scene.Segments)
+            await archiver.ArchiveAsync(_scene.Add(segment), Token);
+        var again = await archiver.ArchiveAsync(_scene.Add(_scene.Segments[0]), Token);
+
+        removals.Should().Be(0);
+        again.Destinations.Should().OnlyContain(d => d.Status == WalDeliveryStatus.AlreadyPresent);
+        foreach (var segment in _scene.Segments)
+            Decode($"prod/{segment}.zst").Should().Equal(_scene.Original(segment));
+    }
+
     [Theory]
     [MemberData(nameof(Troubles))]
     public async Task A_bucket_in_trouble_from_the_first_request_on_is_not_begun(string trouble)

@@ -1,4 +1,5 @@
 using OmniPg.Wal.Tests.Backup;
+using OmniPg.Wal.Tests.Cli;
 
 namespace OmniPg.Wal.Tests.Copying;
 
@@ -66,6 +67,30 @@ public sealed class RateLimitTests(BackupScene scene)
 
         backupTime.TotalSeconds.Should().BeGreaterThan(0.99 * backup.RawBytes / Rate);
         copyClock.Elapsed.TotalSeconds.Should().BeGreaterThan(0.99 * backup.StoredBytes / Rate).And.BeLessThan(backupTime.TotalSeconds);
+    }
+
+    [Fact]
+    public async Task The_program_takes_a_rate_and_refuses_one_that_is_none()
+    {
+        var (store, to) = (await scene.NewStoreAsync(), await scene.NewStoreAsync());
+        string[] backup = ["backup", "--connection", scene.Server.ConnectionString, "--data-dir", scene.Server.DataDirectory, "--archive", scene.Archive, "--dst-local", store.Root, "--max-rate"];
+        string[] archive = ["archive", "--data-dir", scene.Server.DataDirectory, "--dst-local", to.Root, "--begin", Segment(), "--max-rate"];
+
+        var began = TimeProvider.System.GetTimestamp();
+        var slow = await WalProgram.RunAsync([.. archive, "256kB"]);
+        var took = TimeProvider.System.GetElapsedTime(began);
+        var made = await WalProgram.RunAsync([.. backup, "1GB"]);
+        var copied = await WalProgram.RunAsync("copy", "--archive", scene.Archive, "--source", store.Root, "--backup", "latest", "--to", to.Root, "--max-rate", "1GB");
+        string[] none = ["0", "fast", "-1MB", "1B"];
+
+        (slow.ExitCode, made.ExitCode, copied.ExitCode).Should().Be((0, 0, 0), slow.Error + made.Error + copied.Error);
+        took.Should().BeGreaterThan(TimeSpan.FromSeconds(3), "1 MiB at 256 kB in a second");
+        foreach (var rate in none)
+        {
+            var refused = await WalProgram.RunAsync([.. backup, rate]);
+            refused.ExitCode.Should().Be(64, rate);
+            refused.Error.Should().Contain("rate", rate);
+        }
     }
 
     [Fact]
