@@ -70,30 +70,23 @@ public sealed class MimeoClient : IMimeo
     /// <inheritdoc/>
     public Task<CreateResult> CreateAsync(ReplicationSpec spec, CreateOptions? options = null, IProgress<CopyProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        SpecCheck.Require(spec);
+        SpecRules.Require(spec);
         options = OptionsCheck.Require(options ?? new CreateOptions());
         return _record.CreateAsync(
             spec, cancellation => MimeoDatabase.NamingAsync(spec.Target, "create it", () => new TableSetup(_database, _options, _pools, spec, options, progress).RunAsync(cancellation)), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public async Task<AccessResult> CheckAccessAsync(ReplicationSpec spec, CancellationToken cancellationToken = default)
+    public Task<AccessResult> CheckAccessAsync(ReplicationSpec spec, CancellationToken cancellationToken = default)
     {
-        SpecCheck.Require(spec, isManaged: spec is { LastRun: not null } or { Queue: not null } or { Slot: not null });
-        var store = await _database.RunAsync("look for the tables", (_, found) => Task.FromResult(found), cancellationToken).ConfigureAwait(false);
-        if (store.Side.Version is not null)
-            store.Require(_database.Name);
-        var (here, knowsSources) = await DestinationAccess.MissingAsync(_database, store, spec, cancellationToken).ConfigureAwait(false);
-        if (!knowsSources)
-            return new AccessResult(spec.Target, spec.From, [], here);
-        var there = await RunAsync($"look at the rights for '{spec.Target}'", (session, known) => SourceAccess.MissingAsync(session, known, _pools, spec), cancellationToken).ConfigureAwait(false);
-        return new AccessResult(spec.Target, spec.From, there, here);
+        SpecRules.Require(spec, isManaged: spec is { LastRun: not null } or { Queue: not null } or { Slot: not null });
+        return AccessCheck.RunAsync(_database, _options, _pools, spec, cancellationToken);
     }
 
     /// <inheritdoc/>
     public async Task<ExplainResult> ExplainAsync(ReplicationSpec spec, CreateOptions? options = null, CancellationToken cancellationToken = default)
     {
-        SpecCheck.Require(spec);
+        SpecRules.Require(spec);
         options = OptionsCheck.Require(options ?? new CreateOptions());
         var access = await CheckAccessAsync(spec, cancellationToken).ConfigureAwait(false);
         try
@@ -196,12 +189,12 @@ public sealed class MimeoClient : IMimeo
     /// <inheritdoc/>
     public Task<ReplicationSpec> UpdateAsync(ReplicationSpec spec, CancellationToken cancellationToken = default)
     {
-        SpecCheck.Require(spec, isManaged: true);
+        SpecRules.Require(spec, isManaged: true);
         return MimeoDatabase.NamingAsync(spec.Target, "change it", () => RunAsync($"change '{spec.Target}'", async (session, store) =>
         {
             await session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
             var stored = await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(spec.Target));
-            if (Declaration.Fixed(stored, spec) is [_, ..] others)
+            if (SpecRules.Fixed(stored, spec) is [_, ..] others)
                 throw new ArgumentException($"Of '{spec.Target}' ({stored.Kind}) only Period, BatchLimit, Audit{(SpecTable.ReadsAll(stored) ? ", Columns, Condition" : "")} and the options of its kind can be changed, and {string.Join(", ", others)} would be. Drop it and create it anew.", nameof(spec));
             SpecTable.RequireKept(store, spec);
             await SpecTable.UpdateAsync(session, store, spec).ConfigureAwait(false);
@@ -225,12 +218,12 @@ public sealed class MimeoClient : IMimeo
     {
         ArgumentNullException.ThrowIfNull(tables);
         foreach (var table in tables)
-            SpecCheck.Require(table, isManaged: true);
+            SpecRules.Require(table, isManaged: true);
         if (tables.DistinctBy(t => t.Target).Count() < tables.Count)
             throw new ArgumentException("A table is declared twice.", nameof(tables));
-        var plan = await RunAsync("compare the tables with those that are wanted", (session, store) => Declaration.PlanAsync(session, store, tables), cancellationToken).ConfigureAwait(false);
+        var plan = await RunAsync("compare the tables with those that are wanted", (session, store) => SpecRules.PlanAsync(session, store, tables), cancellationToken).ConfigureAwait(false);
         foreach (var (table, _) in tables.Zip(plan).Where(t => t.Second.Outcome == DeclaredFate.Created))
-            SpecCheck.Require(table);
+            SpecRules.Require(table);
         return plan;
     }
 

@@ -64,7 +64,7 @@ public sealed record DriftResult(QualifiedName Destination, string From, Qualifi
             if (kept is null && spec.Drift == DriftPolicy.Ignore && !MissingColumns.IsNamed(spec, column))
                 continue;
             // A queue has such a column for itself, and no statement makes room for another one.
-            if (spec.Kind == ReplicationKind.Logdel && SourceQueue.IsOwn(spec, column.Name))
+            if (spec.Kind == ReplicationKind.Logdel && TableRun.IsOfQueue(spec, column.Name))
                 found.Add(new ColumnDrift(column.Name.Value, kept is null ? ColumnDriftKind.MissingHere : ColumnDriftKind.OtherType, column.Type, kept?.Type, null));
             else if (kept is null)
                 Add(table, column, ColumnDriftKind.MissingHere, null, $"ADD COLUMN {column.Name.Quoted} {column.Type}");

@@ -41,7 +41,7 @@ public sealed record SourceOrphan(string Name, QualifiedName? Table, bool IsMade
     {
         var (_, source) = await SourceRegistry.OpenAsync(session, store, pools, name).ConfigureAwait(false);
         await using var closing = source.ConfigureAwait(false);
-        var owner = await TableSetup.OwnerAsync(session, store, "").ConfigureAwait(false);
+        var owner = await store.OwnerTextAsync(session, "").ConfigureAwait(false);
         var (queues, slots) = await source.AskAsync(QualifiedName.Create("pg_catalog", "pg_class"), async at =>
         {
             var queues = await at.RowsAsync(Queues, row => (Key: row.GetString(1), Orphan: new SourceOrphan(row.GetString(0), TableOf(row, 2), row.IsTrue(4), row.GetFieldValue<string[]>(5))), PgParameter.Text(owner)).ConfigureAwait(false);

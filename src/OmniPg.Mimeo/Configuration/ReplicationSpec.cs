@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using System.Globalization;
 
 namespace OmniPg.Mimeo;
 
@@ -121,7 +122,7 @@ public sealed record ReplicationSpec
     public static ReplicationSpec Parse(QualifiedName destination, IEnumerable<KeyValuePair<string, string?>> values)
     {
         ArgumentNullException.ThrowIfNull(values);
-        return SpecText.Parse(destination, values);
+        return Reader.Parse(destination, values);
     }
 
     internal bool HasQueue => Kind is ReplicationKind.Dml or ReplicationKind.Logdel;
@@ -129,72 +130,122 @@ public sealed record ReplicationSpec
     internal bool HasChanges => HasQueue || Kind == ReplicationKind.Logical;
 
     internal bool HasCursor => Kind is ReplicationKind.Inserter or ReplicationKind.Updater;
-}
 
-/// <summary>A column that only grows, and how far behind its end a refresh stays.</summary>
-public sealed record CursorColumn
-{
-    private CursorColumn(string column, PgInterval? time, long rows) => (Column, TimeBoundary, SerialBoundary) = (column, time, rows);
-
-    /// <summary>Name of the column.</summary>
-    public string Column { get; }
-
-    /// <summary>Rows younger than this by the source's clock wait for the next refresh; null for a column of numbers.</summary>
-    public PgInterval? TimeBoundary { get; }
-
-    /// <summary>What else a refresh stays behind. Default <see cref="BoundaryMode.Fixed"/>; the only one for a column of numbers.</summary>
-    public BoundaryMode Mode { get; init; }
-
-    /// <summary>Rows this near to the largest number wait for the next refresh; the largest always waits. 0 for a column of times.</summary>
-    public long SerialBoundary { get; }
-
-    /// <summary>A column of type <c>timestamptz</c>, <c>timestamp</c> or <c>date</c>.</summary>
-    /// <param name="column">Name of the column.</param>
-    /// <param name="boundary">Longest time that a transaction at the source may be open. Default null: 10 minutes.</param>
-    /// <exception cref="ArgumentException">The boundary is negative.</exception>
-    public static CursorColumn Time(string column, PgInterval? boundary = null)
+    /// <summary>A specification out of names and texts, as a section of a configuration flattens them: <c>Columns:0</c>, <c>Cursor:Time</c>.</summary>
+    private sealed class Reader
     {
-        ArgumentException.ThrowIfNullOrEmpty(column);
-        var interval = boundary ?? PgInterval.FromTimeSpan(TimeSpan.FromMinutes(10));
-        return interval.Estimate < TimeSpan.Zero
-            ? throw new ArgumentException($"The boundary '{interval}' must not be negative.", nameof(boundary)) : new CursorColumn(column, interval, 0);
+        private readonly Dictionary<string, string> _values = new(StringComparer.OrdinalIgnoreCase);
+        private readonly HashSet<string> _taken = new(StringComparer.OrdinalIgnoreCase) { "Cursor" };
+        private readonly List<string> _empty = [];
+
+        private Reader(IEnumerable<KeyValuePair<string, string?>> values)
+        {
+            foreach (var (name, text) in values)
+            {
+                if (text is null)
+                    _empty.Add(name);
+                else if (!_values.TryAdd(name, text))
+                    throw new FormatException($"'{name}' stands there twice.");
+            }
+        }
+
+        /// <exception cref="FormatException">One of them cannot be read, is missing or means nothing.</exception>
+        public static ReplicationSpec Parse(QualifiedName destination, IEnumerable<KeyValuePair<string, string?>> values)
+        {
+            var text = new Reader(values);
+            var spec = new ReplicationSpec
+            {
+                Kind = text.Take("Kind", Word<ReplicationKind>) ?? throw new FormatException("'Kind' is missing."),
+                From = text.Take("From") ?? throw new FormatException("'From' is missing."),
+                Source = text.Take("Source", t => QualifiedName.Parse(t)) ?? destination,
+                Destination = destination,
+                Columns = text.List("Columns"),
+                Condition = text.Take("Condition") switch { "" => throw new FormatException("'Condition' is empty; without it all rows are meant."), var condition => condition },
+                Expressions = text.Texts("Expressions"),
+                IgnoreDeletes = text.Take("IgnoreDeletes", bool.Parse) ?? false,
+                KeepHistory = text.Take("KeepHistory", bool.Parse) ?? false,
+                Cursor = text.Cursor(),
+                Key = text.List("Key"),
+                Period = text.Take("Period", t => PgInterval.Parse(t)),
+                BatchLimit = text.Take("BatchLimit", t => int.Parse(t, NumberStyles.None, CultureInfo.InvariantCulture)),
+                Audit = text.Take("Audit", bool.Parse) ?? true,
+                SkipUnchanged = text.Take("SkipUnchanged", bool.Parse) ?? true,
+                PostScript = text.List("PostScript"),
+                TruncateCascade = text.Take("TruncateCascade", bool.Parse) ?? false,
+                Drift = text.Take("Drift", Word<DriftPolicy>) ?? DriftPolicy.Fail,
+                Sequences = [.. text.List("Sequences").Select(q => QualifiedName.Parse(q))],
+            };
+            // A section has its own name without a text, and so has what is declared as null.
+            var unknown = text._values.Keys.Concat(text._empty.Where(name => !text._taken.Contains(name))).Order(StringComparer.OrdinalIgnoreCase).FirstOrDefault();
+            return unknown is null ? spec
+                : throw new FormatException(text._taken.Contains(unknown.Split(':')[0]) ? $"'{unknown}' has no value that can be read." : $"'{unknown}': a table has no such property.");
+        }
+
+        private static T Word<T>(string text)
+            where T : struct, Enum => text.All(char.IsAsciiLetter) && Enum.TryParse<T>(text, ignoreCase: true, out var word)
+            ? word : throw new FormatException($"It is none of {string.Join(", ", Enum.GetNames<T>())}.");
+
+        private CursorColumn? Cursor()
+        {
+            var (time, serial, boundary, mode) = (Take("Cursor:Time"), Take("Cursor:Serial"), Take("Cursor:Boundary"), Take("Cursor:Mode", Word<BoundaryMode>));
+            try
+            {
+                return (time, serial) switch
+                {
+                    (null, null) => boundary is null && mode is null ? null : throw new FormatException("It needs Time or Serial."),
+                    ({ } column, null) => CursorColumn.Time(column, boundary is null ? (PgInterval?)null : PgInterval.Parse(boundary)) with { Mode = mode ?? BoundaryMode.Fixed },
+                    (null, { }) when mode is not null and not BoundaryMode.Fixed => throw new FormatException("Mode is for a column of times."),
+                    (null, { } column) => boundary is null ? CursorColumn.Serial(column) : CursorColumn.Serial(column, long.Parse(boundary, NumberStyles.None, CultureInfo.InvariantCulture)),
+                    _ => throw new FormatException("Time and Serial contradict each other."),
+                };
+            }
+            catch (Exception error) when (error is FormatException or OverflowException or ArgumentException)
+            {
+                throw new FormatException($"'Cursor' cannot be read: {error.Message}", error);
+            }
+        }
+
+        private string? Take(string name)
+        {
+            _taken.Add(name);
+            return _values.Remove(name, out var text) ? text : null;
+        }
+
+        private T? Take<T>(string name, Func<string, T> read)
+            where T : struct
+        {
+            if (Take(name) is not { } text)
+                return null;
+            try
+            {
+                return read(text);
+            }
+            catch (Exception error) when (error is FormatException or OverflowException or ArgumentException)
+            {
+                throw new FormatException($"'{name}' cannot be '{text}': {error.Message}", error);
+            }
+        }
+
+        private Dictionary<string, string> Texts(string name)
+        {
+            if (Take(name) is { Length: > 0 })
+                throw new FormatException($"'{name}' has a text for each column.");
+            var prefix = name + ":";
+            return _values.Keys.Where(k => k.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).ToArray().ToDictionary(k => k[prefix.Length..], k => Take(k)!, StringComparer.Ordinal);
+        }
+
+        private string[] List(string name)
+        {
+            // An empty list of a configuration is an empty text.
+            if (Take(name) is { Length: > 0 })
+                throw new FormatException($"'{name}' is a list.");
+            var (prefix, list) = (name + ":", new SortedDictionary<int, string>());
+            foreach (var key in _values.Keys.Where(k => k.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).ToArray())
+            {
+                if (!int.TryParse(key.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var place) || !list.TryAdd(place, Take(key)!))
+                    throw new FormatException($"'{key}' is no place of a list.");
+            }
+            return [.. list.Values];
+        }
     }
-
-    /// <summary>A column of a whole-number type.</summary>
-    /// <param name="column">Name of the column.</param>
-    /// <param name="boundary">Most numbers that open transactions at the source may hold. Default 10.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The boundary is negative.</exception>
-    public static CursorColumn Serial(string column, long boundary = 10)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(column);
-        ArgumentOutOfRangeException.ThrowIfNegative(boundary);
-        return new CursorColumn(column, null, boundary);
-    }
-}
-
-/// <summary>How a refresh by a column of times finds where to end.</summary>
-public enum BoundaryMode
-{
-    /// <summary>By <see cref="CursorColumn.TimeBoundary"/> alone: a transaction at the source that is open for longer may commit rows that no refresh brings.</summary>
-    Fixed,
-
-    /// <summary>
-    /// Below the begin of the oldest transaction that is open in the source's database, too, so that a column that <c>now()</c> fills misses nothing however long a transaction stays open;
-    /// of one that is prepared the boundary counts from the moment when it was. The role needs <c>pg_read_all_stats</c> and the source must be no standby, else a warning says that the
-    /// boundary alone counts.
-    /// </summary>
-    OldestTransaction,
-}
-
-/// <summary>What is done about columns of the source that the destination has not. Types that differ are refused whatever is chosen.</summary>
-public enum DriftPolicy
-{
-    /// <summary>The refresh fails with <see cref="ColumnDriftException"/> and changes nothing.</summary>
-    Fail,
-
-    /// <summary>They are added at the destination, with their type alone, and in the queue of a logdel: the result warns of rows that have no value there until a repull.</summary>
-    AddColumns,
-
-    /// <summary>They are left out, unless <see cref="ReplicationSpec.Columns"/>, the key or the cursor name them.</summary>
-    Ignore,
 }

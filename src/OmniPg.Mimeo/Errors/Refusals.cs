@@ -26,9 +26,9 @@ public sealed class DestinationExistsException : MimeoException
     {
     }
 
-    internal DestinationExistsException(RelationInfo there, QualifiedName destination, string mark)
-        : base("mimeo.destination.exists", $"Relation '{there.Name}' exists where older images of deleted rows of '{destination}' have to stand, and was not made for them.",
-            $"Rename it, or leave KeepHistory out.{(there.Kind is 'r' or 'p' ? $" Where it does hold them: COMMENT ON TABLE {there.Name.Quoted} IS {PgLiteral.Quote(mark)};" : "")}")
+    internal DestinationExistsException(QualifiedName relation, QualifiedName destination, string? claim)
+        : base("mimeo.destination.exists", $"Relation '{relation}' exists where older images of deleted rows of '{destination}' have to stand, and was not made for them.",
+            $"Rename it, or leave KeepHistory out.{(claim is null ? "" : $" Where it does hold them: {claim};")}")
     {
     }
 }

@@ -15,6 +15,9 @@ internal sealed class TableRun
     /// <summary>Column of a logdel's destination and queue: when the row was deleted at the source.</summary>
     public static readonly PgIdentifier Deleted = PgIdentifier.Create("mimeo_source_deleted");
 
+    /// <summary>Column of every queue, as the original has it.</summary>
+    public static readonly PgIdentifier Processed = PgIdentifier.Create("processed");
+
     private const long WholeBytes = 64 * 1024 * 1024;
 
     // What the sockets of both sides hold is of this size: the source goes on while a slice is taken on.
@@ -84,7 +87,7 @@ internal sealed class TableRun
             Columns = await MissingColumns.LeaveOutAsync(destination, spec, relation.Pick(spec.Columns, spec.Target)).ConfigureAwait(false),
         };
         if (spec.HasQueue)
-            SourceQueue.RequireFree(spec, spec.Kind == ReplicationKind.Logdel ? run.Columns.Select(c => c.Name) : spec.Key.Select(PgIdentifier.Create));
+            RequireFree(spec, spec.Kind == ReplicationKind.Logdel ? run.Columns.Select(c => c.Name) : spec.Key.Select(PgIdentifier.Create));
         var unknown = spec.Expressions.Keys.Where(name => run.Columns.All(c => c.Name.Value != name)).ToArray();
         if (unknown.Length > 0)
             throw new ColumnDriftException(spec.Target, [.. unknown.Select(name => $"'{name}', for which an expression stands, is not copied")], "Correct the names of the expressions.");
@@ -196,6 +199,20 @@ internal sealed class TableRun
         if (differences.Length > 0)
             throw new ColumnDriftException(Spec.Target, differences, "Change the destination's columns, or leave them out.");
     }
+
+    /// <summary>Refuses columns to be queued under a name that the queue needs for itself.</summary>
+    /// <exception cref="ColumnDriftException">There are some; all of them.</exception>
+    public static void RequireFree(ReplicationSpec spec, IEnumerable<PgIdentifier> queued)
+    {
+        var taken = queued.Where(name => IsOfQueue(spec, name)).ToArray();
+        if (taken.Length == 0)
+            return;
+        throw new ColumnDriftException(spec.Target, [.. taken.Select(name => $"the source has a column '{name}', {(name == Deleted ? "in which the time of a delete has to stand" : "by which the queue of the source says what is done")}")],
+            spec.Kind == ReplicationKind.Logdel ? "Leave it out of the columns." : "Choose another key, or another method.");
+    }
+
+    /// <summary>Whether a column of the queue is its own, and none of the source.</summary>
+    public static bool IsOfQueue(ReplicationSpec spec, PgIdentifier column) => column == Processed || (spec.Kind == ReplicationKind.Logdel && column == Deleted);
 
     // Alone in the extended protocol, which takes one statement: in the COPY, which knows the simple one only, the text could end the query and go on.
     private async Task CheckTextsAsync()

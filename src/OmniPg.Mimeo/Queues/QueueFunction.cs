@@ -40,7 +40,7 @@ internal sealed class QueueFunction(QualifiedName queue, IReadOnlyCollection<PgI
     {
         if (spec.Kind != ReplicationKind.Logdel)
             return $"INSERT INTO {queue.Quoted} ({List(_key)}) SELECT was.* FROM {Row("OLD", _key)} AS was";
-        var kept = Copied().Select(c => c.Name).Where(c => queued.Contains(c) && !SourceQueue.IsOwn(spec, c)).ToArray();
+        var kept = Copied().Select(c => c.Name).Where(c => queued.Contains(c) && !TableRun.IsOfQueue(spec, c)).ToArray();
         return $"INSERT INTO {queue.Quoted} ({List(kept)}, {TableRun.Deleted.Quoted}) SELECT was.*, pg_catalog.clock_timestamp() FROM {Row("OLD", kept)} AS was";
     }
 

@@ -10,8 +10,6 @@ internal sealed partial class SourceQueue
 {
     private const int Most = 99;
 
-    private const string Processed = "processed";
-
     private const string Missing =
         """
         SELECT 1, format('GRANT TRIGGER ON %I.%I TO %I;', n.nspname, c.relname, current_user)
@@ -41,7 +39,7 @@ internal sealed partial class SourceQueue
         WHERE pn.nspname = $1 AND p.proname = $2 AND t.tgparentid = 0
         """;
 
-    // $1 schema, $2 name, $3 what the text should be, $4 number of the queue, whose comment says that this package has made it (TableSetup).
+    // $1 schema, $2 name, $3 what the text should be, $4 number of the queue, whose comment says that this package has made it (MimeoStore).
     private const string Outdated =
         """
         SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -128,7 +126,7 @@ internal sealed partial class SourceQueue
             throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
         if (await source.AskAsync(spec.Source, at => at.ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()")).ConfigureAwait(false) is true)
             throw new SourceKindException(spec.Source, source.Name, "Pull from its primary, or choose another method.");
-        RequireFree(spec, key.Select(k => k.Name));
+        TableRun.RequireFree(spec, key.Select(k => k.Name));
     }
 
     // A subscription's worker fires only triggers that are marked so.
@@ -142,20 +140,6 @@ internal sealed partial class SourceQueue
     private async Task<bool> IsTakenAsync(TableRun run) => await run.Source.AskAsync(run.Spec.Source, at => at.ScalarAsync(
         Taken, PgParameter.Text(Table.Schema!.Value.Value), PgParameter.Text(Table.Name.Value), PgParameter.Text(Function.Name.Value),
         PgParameter.Of(run.Relation.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(_trigger.Value))).ConfigureAwait(false) is true;
-
-    /// <summary>Refuses columns to be queued under a name that the queue needs for itself.</summary>
-    /// <exception cref="ColumnDriftException">There are some; all of them.</exception>
-    public static void RequireFree(ReplicationSpec spec, IEnumerable<PgIdentifier> queued)
-    {
-        var taken = queued.Where(name => IsOwn(spec, name)).ToArray();
-        if (taken.Length == 0)
-            return;
-        throw new ColumnDriftException(spec.Target, [.. taken.Select(name => $"the source has a column '{name}', {(name == TableRun.Deleted ? "in which the time of a delete has to stand" : "by which the queue of the source says what is done")}")],
-            spec.Kind == ReplicationKind.Logdel ? "Leave it out of the columns." : "Choose another key, or another method.");
-    }
-
-    /// <summary>Whether a column of the queue is its own, and none of the source.</summary>
-    public static bool IsOwn(ReplicationSpec spec, PgIdentifier column) => column.Value == Processed || (spec.Kind == ReplicationKind.Logdel && column == TableRun.Deleted);
 
     /// <summary>Statements that give the role what it lacks for a queue of the table.</summary>
     public static Task<IReadOnlyList<string>> MissingAsync(PgSession source, uint table, PgIdentifier schema) =>
@@ -251,7 +235,7 @@ internal sealed partial class SourceQueue
         [.. queue.Columns.Where(q => IsQueued(spec, q) && table.Columns.All(c => c.Name != q.Name))];
 
     private static bool IsQueued(ReplicationSpec spec, ColumnInfo column) =>
-        spec.Key.Contains(column.Name.Value) || (spec.Kind == ReplicationKind.Logdel && !IsOwn(spec, column.Name));
+        spec.Key.Contains(column.Name.Value) || (spec.Kind == ReplicationKind.Logdel && !TableRun.IsOfQueue(spec, column.Name));
 
     private static IReadOnlyList<ColumnInfo> Added(ReplicationSpec spec, RelationInfo table, RelationInfo queue) => spec.Kind != ReplicationKind.Logdel || spec.Drift == DriftPolicy.Ignore ? []
         : [.. table.Columns.Where(c => (spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)) && queue.Columns.All(q => q.Name != c.Name))];
@@ -280,7 +264,7 @@ internal sealed partial class SourceQueue
         List<string> statements =
         [
             $"CREATE SCHEMA IF NOT EXISTS {Table.Schema!.Value.Quoted}",
-            $"CREATE TABLE {Table.Quoted} ({columns}{Processed} boolean)",
+            $"CREATE TABLE {Table.Quoted} ({columns}{TableRun.Processed.Value} boolean)",
             $"COMMENT ON TABLE {Table.Quoted} IS {PgLiteral.Quote(owner)}",
             $"CREATE INDEX ON {Table.Quoted} ({string.Join(", ", key.Select(k => k.Name.Quoted))})",
             FunctionStatement("CREATE", BodyOf(spec with { Key = [.. key.Select(k => k.Name.Value)] }, run.Relation, queued)),

@@ -29,7 +29,7 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
         var run = await TableRun.BeginAsync(spec, store, session, source, settings, database.DataSource, null, _warnings).ConfigureAwait(false);
         var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
         var key = spec.HasChanges || spec.Kind == ReplicationKind.Updater ? indexes.Key() : [];
-        var owner = await TableSetup.OwnerAsync(session, store, spec.Target).ConfigureAwait(false);
+        var owner = await store.OwnerTextAsync(session, SpecTable.Text(spec.Target)).ConfigureAwait(false);
         await AddSourceAsync(run, key, owner).ConfigureAwait(false);
         await AddDestinationAsync(run, indexes, key, owner).ConfigureAwait(false);
         Add(Here, "configure", "The table is managed from then on.", $"A row in {store.Config(SpecTable.TypeOf(spec))}, what it has no column for in {store.Beside("table_option")}, and what the source was like in {store.Beside("table_state")}");
@@ -48,7 +48,7 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
     {
         var existing = await RelationInfo.FindAsync(run.Destination, spec.Target).ConfigureAwait(false);
         if (options.Owner is { } role && existing is null)
-            await TableSetup.TableOwner.RequireAsync(run.Destination, database.Name, spec.Target, role).ConfigureAwait(false);
+            await TableOwner.RequireAsync(run.Destination, database.Name, spec.Target, role).ConfigureAwait(false);
         if (spec.Kind == ReplicationKind.Snapshot)
         {
             await TableSetup.RequireFreeAsync(run.Destination, spec.Target).ConfigureAwait(false);
@@ -73,7 +73,7 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
                 DeletedHistory.Statements(spec.Target, key.Select(k => k.Name.Value), await DeletedHistory.MarkAsync(run.Destination, run.Store, spec.Target).ConfigureAwait(false), keeper));
         }
         if (options.Owner is { } given && existing is null)
-            AddAll("owner", $"What is made belongs to '{given}'.", TableSetup.TableOwner.Statements(spec, given, makesHistory));
+            AddAll("owner", $"What is made belongs to '{given}'.", TableOwner.Statements(spec, given, makesHistory));
     }
 
     private async Task AddTableAsync(TableRun run, SourceIndexes indexes, IReadOnlyList<ColumnInfo> key, string owner, QualifiedName table, string prefix, bool pull)

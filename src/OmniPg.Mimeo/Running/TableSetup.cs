@@ -5,9 +5,6 @@ namespace OmniPg.Mimeo;
 /// <summary>Sets one table up: what the source needs, then the destination with its first rows and indexes in one transaction.</summary>
 internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, SourcePools pools, ReplicationSpec spec, CreateOptions options, IProgress<CopyProgress>? progress)
 {
-    // Not the server alone: other databases and stores of it may have a table of the same name.
-    private const string Owner = "SELECT concat_ws(' ', 'OmniPg.Mimeo:', (SELECT system_identifier FROM pg_catalog.pg_control_system()), (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()), $1, $2)";
-
     private readonly List<string> _warnings = [];
     private QualifiedName? _queue;
     private string? _slot;
@@ -169,14 +166,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
     }
 
     // By it a queue or a half-filled table is known again, whose set-up died.
-    private async Task<string> OwnerAsync(PgSession session, MimeoStore store) => _owner ??= await OwnerAsync(session, store, spec.Target).ConfigureAwait(false);
-
-    /// <summary>Text that no other destination has.</summary>
-    public static Task<string> OwnerAsync(PgSession session, MimeoStore store, QualifiedName destination) => OwnerAsync(session, store, SpecTable.Text(destination));
-
-    /// <summary>The same with a name as the configuration has it; without one, what the texts of all destinations of this database begin with.</summary>
-    public static async Task<string> OwnerAsync(PgSession session, MimeoStore store, string destination) =>
-        (string)(await session.ScalarAsync(Owner, PgParameter.Text(store.Schema.Value), PgParameter.Text(destination)).ConfigureAwait(false))!;
+    private async Task<string> OwnerAsync(PgSession session, MimeoStore store) => _owner ??= await store.OwnerTextAsync(session, SpecTable.Text(spec.Target)).ConfigureAwait(false);
 
     // Whatever failed, perhaps only the answer to the commit: the configuration says whether the queue is needed.
     private async Task CleanUpAsync(Exception cause)
@@ -214,44 +204,4 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
 
     private Task<TableRun> BeginAsync(PgSession session, MimeoStore store, SourceSession source, ReplicationSpec wanted) =>
         TableRun.BeginAsync(wanted, store, session, source, settings, database.DataSource, progress, _warnings);
-
-    /// <summary>Gives what a set-up makes to another role.</summary>
-    public static class TableOwner
-    {
-        // $1 the role, $2 the schema. Since 16 a member may be one that must not take the role on.
-        private const string Missing =
-            """
-            WITH given AS (SELECT (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1) AS oid)
-            SELECT 1, format('CREATE ROLE %I;', $1) FROM given WHERE oid IS NULL
-            UNION ALL
-            SELECT 2, format('GRANT %I TO %I;', $1, current_user) FROM given WHERE oid IS NOT NULL AND NOT (pg_catalog.pg_has_role(oid, 'USAGE')
-                AND pg_catalog.pg_has_role(oid, CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END))
-            UNION ALL
-            SELECT 3, format('GRANT CREATE ON SCHEMA %I TO %I;', n.nspname, $1) FROM given g JOIN pg_catalog.pg_namespace n ON n.nspname = $2
-                WHERE g.oid IS NOT NULL AND NOT pg_catalog.has_schema_privilege(g.oid, n.oid, 'CREATE')
-            ORDER BY 1
-            """;
-
-        /// <summary>Refuses a role that nothing can be given to, before anything is read.</summary>
-        /// <exception cref="MimeoPermissionException">With the statements that mend it.</exception>
-        public static async Task RequireAsync(PgSession session, string server, QualifiedName table, string owner)
-        {
-            var missing = await MissingAsync(session, table, owner).ConfigureAwait(false);
-            if (missing.Count > 0)
-                throw new MimeoPermissionException(server, $"give '{table}' to role '{owner}'", string.Join(' ', missing), null);
-        }
-
-        /// <summary>Statements without which nothing can be given to it.</summary>
-        public static Task<IReadOnlyList<string>> MissingAsync(PgSession session, QualifiedName table, string owner) =>
-            session.RowsAsync(Missing, row => row.GetString(1), PgParameter.Text(owner), PgParameter.Text(table.Schema!.Value.Value));
-
-        /// <summary>Statements that give it.</summary>
-        public static IEnumerable<string> Statements(ReplicationSpec spec, string owner, bool withHistory)
-        {
-            var snapshot = spec.Kind == ReplicationKind.Snapshot;
-            QualifiedName[] tables = snapshot ? [SnapshotMethod.Table(spec.Target, 1), SnapshotMethod.Table(spec.Target, 2)] : withHistory ? [spec.Target, DeletedHistory.Table(spec.Target)] : [spec.Target];
-            return tables.Select(table => $"ALTER TABLE {table.Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}")
-                .Concat(snapshot ? [$"ALTER VIEW {spec.Target.Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}"] : []);
-        }
-    }
 }

@@ -133,6 +133,10 @@ internal sealed record MimeoStore(PgIdentifier Schema, bool IsExtension, PgIdent
 {
     public const int Version = 6;
 
+    // Not the server alone: other databases and stores of it may have a table of the same name.
+    private const string OwnerText =
+        "SELECT concat_ws(' ', 'OmniPg.Mimeo:', (SELECT system_identifier FROM pg_catalog.pg_control_system()), (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()), $1, $2)";
+
     /// <summary>A table of the configuration, quoted.</summary>
     public string Of(string table) => $"{Schema.Quoted}.{table}";
 
@@ -151,6 +155,12 @@ internal sealed record MimeoStore(PgIdentifier Schema, bool IsExtension, PgIdent
 
     /// <summary>A table of the package's own, quoted.</summary>
     public string Beside(string table) => $"{SideSchema.Quoted}.{table}";
+
+    /// <summary>Text that no other destination has, by which what was made for it is known again.</summary>
+    /// <param name="session">The destination.</param>
+    /// <param name="table">Its name as the configuration has it; empty for what the texts of all destinations of this database begin with.</param>
+    public async Task<string> OwnerTextAsync(PgSession session, string table) =>
+        (string)(await session.ScalarAsync(OwnerText, PgParameter.Text(Schema.Value), PgParameter.Text(table)).ConfigureAwait(false))!;
 
     /// <summary>Refuses a database whose tables are not those of this version.</summary>
     public MimeoStore Require(string server) => Side.Version == Version ? this : throw new MimeoStoreException(

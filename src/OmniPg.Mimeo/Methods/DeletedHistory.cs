@@ -50,7 +50,7 @@ internal sealed class DeletedHistory
         }
         var owner = await OwnerAsync(session, spec.Target).ConfigureAwait(false);
         if (owner is not null)
-            await TableSetup.TableOwner.RequireAsync(session, server, Table(spec.Target), owner).ConfigureAwait(false);
+            await TableOwner.RequireAsync(session, server, Table(spec.Target), owner).ConfigureAwait(false);
         foreach (var statement in Statements(spec.Target, key, await MarkAsync(session, store, spec.Target).ConfigureAwait(false), owner))
             await session.ExecuteAsync(statement).ConfigureAwait(false);
         return true;
@@ -65,12 +65,14 @@ internal sealed class DeletedHistory
     [
         $"CREATE TABLE {Table(destination).Quoted} AS SELECT * FROM {destination.Quoted} WITH NO DATA",
         $"CREATE INDEX ON {Table(destination).Quoted} ({string.Join(", ", key.Select(k => PgIdentifier.Create(k).Quoted))}, {TableRun.Deleted.Quoted})",
-        $"COMMENT ON TABLE {Table(destination).Quoted} IS {PgLiteral.Quote(mark)}",
+        MarkStatement(destination, mark),
         .. owner is null ? (string[])[] : [$"ALTER TABLE {Table(destination).Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}"],
     ];
 
     /// <summary>Comment of the history of a destination, which no other object has.</summary>
-    public static async Task<string> MarkAsync(PgSession session, MimeoStore store, QualifiedName destination) => "History of " + await TableSetup.OwnerAsync(session, store, destination).ConfigureAwait(false);
+    public static async Task<string> MarkAsync(PgSession session, MimeoStore store, QualifiedName destination) => "History of " + await store.OwnerTextAsync(session, SpecTable.Text(destination)).ConfigureAwait(false);
+
+    private static string MarkStatement(QualifiedName destination, string mark) => $"COMMENT ON TABLE {Table(destination).Quoted} IS {PgLiteral.Quote(mark)}";
 
     /// <summary>Lets whoever sets up a table of its name wait until the end of the transaction, and see then whose it is.</summary>
     public static Task<object?> LockAsync(PgSession session, QualifiedName destination) => session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(Table(destination))));
@@ -94,7 +96,8 @@ internal sealed class DeletedHistory
         if (await RelationInfo.FindAsync(session, history).ConfigureAwait(false) is not { } there)
             return null;
         var mark = await MarkAsync(session, store, destination).ConfigureAwait(false);
-        return await IsMarkedAsync(session, there, mark).ConfigureAwait(false) ? there : throw new DestinationExistsException(there, destination, mark);
+        return await IsMarkedAsync(session, there, mark).ConfigureAwait(false) ? there : throw new DestinationExistsException(
+            history, destination, there.Kind is 'r' or 'p' ? MarkStatement(destination, mark) : null);
     }
 
     /// <summary>The history that has to go with a destination: one that was made as that, whatever the option says by now; null for none.</summary>
