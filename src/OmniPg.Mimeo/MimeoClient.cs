@@ -196,7 +196,7 @@ public sealed class MimeoClient : IMimeo
             var stored = await SpecTable.FindAsync(session, store, spec.Target).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(spec.Target));
             if (SpecRules.Fixed(stored, spec) is [_, ..] others)
                 throw new ArgumentException($"Of '{spec.Target}' ({stored.Kind}) only Period, BatchLimit, Audit{(SpecTable.ReadsAll(stored) ? ", Columns, Condition" : "")} and the options of its kind can be changed, and {string.Join(", ", others)} would be. Drop it and create it anew.", nameof(spec));
-            SpecTable.RequireKept(store, spec);
+            SpecTable.RequireKept(store, spec, stored);
             await SpecTable.UpdateAsync(session, store, spec).ConfigureAwait(false);
             if (spec.KeepHistory && (!stored.KeepHistory || await RelationInfo.FindAsync(session, DeletedHistory.Table(spec.Target)).ConfigureAwait(false) is null))
                 await DeletedHistory.MakeAsync(session, store, _database.Name, stored, stored.Key, () => WrittenAsync(session, store, stored)).ConfigureAwait(false);

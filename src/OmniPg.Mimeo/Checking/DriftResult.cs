@@ -84,8 +84,7 @@ public sealed record DriftResult(QualifiedName Destination, string From, Qualifi
         }
         return new DriftResult(spec.Target, spec.From, spec.Source, found, [.. queued.Select(s => s + ";")]);
 
-        async Task<RelationInfo?> HistoryAsync() => !spec.KeepHistory ? null
-            : await RelationInfo.FindAsync(session, DeletedHistory.Table(spec.Target)).ConfigureAwait(false) ?? throw new DestinationMissingException(DeletedHistory.Table(spec.Target));
+        async Task<RelationInfo?> HistoryAsync() => spec.KeepHistory ? await DeletedHistory.RequireAsync(session, spec.Target).ConfigureAwait(false) : null;
 
         void Add(RelationInfo table, ColumnInfo column, ColumnDriftKind kind, string? type, string change) => found.Add(new ColumnDrift(
             column.Name.Value, kind, column.Type, type, spec.Kind == ReplicationKind.Snapshot ? null : $"ALTER TABLE {table.Name.Quoted} {change};"));

@@ -41,7 +41,7 @@ public sealed record SnapshotSize(QualifiedName Destination, string From, Qualif
             UNION
             SELECT i.inhrelid FROM part p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.oid)
         SELECT coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint,
-            CASE WHEN bool_and(c.relkind IN ('r', 'm') AND c.reltuples >= 0 AND (c.reltuples > 0 OR c.relpages > 0 OR pg_catalog.pg_relation_size(c.oid) = 0)) THEN sum(c.reltuples)::bigint END
+            CASE WHEN coalesce(bool_and(c.relkind IN ('r', 'm') AND c.reltuples >= 0 AND (c.reltuples > 0 OR c.relpages > 0 OR pg_catalog.pg_relation_size(c.oid) = 0)), true) THEN coalesce(sum(c.reltuples), 0)::bigint END
         FROM part p JOIN pg_catalog.pg_class c ON c.oid = p.oid WHERE c.relkind <> 'p'
         """;
 
@@ -68,15 +68,13 @@ public sealed record SnapshotSize(QualifiedName Destination, string From, Qualif
     // In a snapshot of its own, in which row security hides no rows silently.
     private static async Task<SnapshotSize> MeasureAsync(SourceSession source, MimeoOptions settings, ReplicationSpec spec, bool exact)
     {
-        if (exact)
-            await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
+        // Sizes wait for the locks of partitions, too.
+        await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
         var relation = await source.AskAsync(spec.Source, at => RelationInfo.FindAsync(at, spec.Source)).ConfigureAwait(false) ?? throw new SourceTableNotFoundException(spec.Source, source.Name);
         var (bytes, rows) = await source.AskAsync(spec.Source, at => at.RowAsync(Sizes, row => (row.GetInt64(0), row.BigInt(1)), PgParameter.Of(relation.Oid, NpgsqlDbType.Oid))).ConfigureAwait(false);
         if (exact)
-        {
             rows = (long)(await source.AskAsync(spec.Source, at => at.Unlimited.ScalarAsync($"SELECT count(*) FROM {spec.Source.Quoted}")).ConfigureAwait(false))!;
-            await source.EndAsync().ConfigureAwait(false);
-        }
+        await source.EndAsync().ConfigureAwait(false);
         return new SnapshotSize(spec.Target, spec.From, spec.Source, rows, bytes);
     }
 }

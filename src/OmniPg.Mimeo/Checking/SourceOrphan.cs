@@ -10,7 +10,7 @@ namespace OmniPg.Mimeo;
 /// <remarks>A table that is being set up at this moment has its queue already, and is told; and a copy of this database's files takes what the original made for its own.</remarks>
 public sealed record SourceOrphan(string Name, QualifiedName? Table, bool IsMadeHere, IReadOnlyList<string> Statements)
 {
-    // A queue says in its comment who made it, or is known by its name and its column. The trigger's function names it, in quotes or behind the schema.
+    // A queue says in its comment who made it, or is known by its name and its column. The trigger's function of this package's own says what it fills word for word (LeftQueue); that of the extension names it behind the schema.
     private const string Queues =
         """
         SELECT format('%I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname, min(tn.nspname)::text, min(t.relname)::text,
@@ -19,7 +19,8 @@ public sealed record SourceOrphan(string Name, QualifiedName? Table, bool IsMade
                 || array_agg(DISTINCT format('DROP FUNCTION %I.%I();', n.nspname, p.proname)) FILTER (WHERE p.oid IS NOT NULL) || format('DROP TABLE %I.%I;', n.nspname, c.relname) END
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype AND p.proname ~ '_mimeo_queue([0-9]{2})?$'
-            AND (strpos(p.prosrc, format('"%s"', replace(c.relname, '"', '""'))) > 0 OR strpos(p.prosrc, format('.%s ', c.relname)) > 0)
+            AND CASE WHEN pg_catalog.obj_description(c.oid, 'pg_class') LIKE 'OmniPg.Mimeo: %' THEN strpos(p.prosrc, format('INSERT INTO "%s"."%s" (', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))) > 0
+                ELSE strpos(p.prosrc, format('"%s"', replace(c.relname, '"', '""'))) > 0 OR strpos(p.prosrc, format('.%s ', c.relname)) > 0 END
         LEFT JOIN pg_catalog.pg_trigger g ON g.tgfoid = p.oid AND g.tgparentid = 0
         LEFT JOIN pg_catalog.pg_class t ON t.oid = g.tgrelid LEFT JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
         WHERE c.relkind = 'r' AND (pg_catalog.obj_description(c.oid, 'pg_class') LIKE 'OmniPg.Mimeo: %' OR c.relname ~ '_q([0-9]{2})?$' AND p.oid IS NOT NULL

@@ -129,6 +129,8 @@ public sealed record ReplicationSpec
 
     internal bool HasChanges => HasQueue || Kind == ReplicationKind.Logical;
 
+    internal bool KeepsDeleted => IgnoreDeletes || Kind == ReplicationKind.Logdel;
+
     internal bool HasCursor => Kind is ReplicationKind.Inserter or ReplicationKind.Updater;
 
     /// <summary>A specification out of names and texts, as a section of a configuration flattens them: <c>Columns:0</c>, <c>Cursor:Time</c>.</summary>

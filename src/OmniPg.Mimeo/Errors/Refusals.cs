@@ -40,6 +40,12 @@ public sealed class DestinationMissingException : MimeoException
         : base("mimeo.destination.missing", $"Relation '{relation}' of the destination is missing.", "Drop the table from the configuration and create it anew.")
     {
     }
+
+    internal DestinationMissingException(QualifiedName history, QualifiedName destination)
+        : base("mimeo.destination.missing", $"Relation '{history}' of the destination is missing, where older images of deleted rows of '{destination}' have to stand.",
+            $"Bring it back under its name. If its images are lost, call UpdateAsync with the specification as it is, which makes it anew and empty, or with KeepHistory = false.")
+    {
+    }
 }
 
 /// <summary><c>mimeo.source.unknown</c>: no source of that name is stored.</summary>
@@ -170,9 +176,12 @@ public sealed class BatchStalledException : MimeoException
 public sealed class MimeoLockException : MimeoException
 {
     internal MimeoLockException(QualifiedName relation, string operation, Exception? inner)
-        : base("mimeo.lock", $"'{relation}' was locked by others for too long to {operation}.", "Look at pg_locks for a long transaction, then refresh again.", inner)
+        : base("mimeo.lock", IsDeadlock(inner) ? $"'{relation}' and others waited for each other's locks, and the server ended the attempt to {operation}." : $"'{relation}' was locked by others for too long to {operation}.",
+            IsDeadlock(inner) ? "Refresh again; the server's log names both statements." : "Look at pg_locks for a long transaction, then refresh again.", inner)
     {
     }
+
+    private static bool IsDeadlock(Exception? inner) => inner is Npgsql.PostgresException { SqlState: Npgsql.PostgresErrorCodes.DeadlockDetected };
 
     /// <inheritdoc/>
     public override bool IsTransient => true;
@@ -185,6 +194,7 @@ public sealed class MimeoServerException : MimeoException
         : base("mimeo.server", $"The destination '{server}' did not {operation}: {(inner as Npgsql.PostgresException)?.MessageText ?? inner.Message}", (inner as Npgsql.PostgresException)?.SqlState switch
         {
             Npgsql.PostgresErrorCodes.InvalidSchemaName => "Create the schema at the destination first: a set-up makes tables only.",
+            Npgsql.PostgresErrorCodes.UniqueViolation => "An index of the destination refuses what the source has. Where rows stay that were deleted there, nothing but the key can be unique: drop that index, or make it one of live rows.",
             Npgsql.PostgresErrorCodes.DiskFull => "Make room at the destination, then try again: a refresh may be repeated at any time.",
             _ => "Look at the server's log; a refresh may be repeated at any time.",
         }, inner) =>

@@ -1,4 +1,5 @@
 using System.Text;
+using Npgsql;
 
 namespace OmniPg.Mimeo;
 
@@ -51,7 +52,8 @@ internal sealed class DeletedHistory
         var owner = await OwnerAsync(session, spec.Target).ConfigureAwait(false);
         if (owner is not null)
             await TableOwner.RequireAsync(session, server, Table(spec.Target), owner).ConfigureAwait(false);
-        foreach (var statement in Statements(spec.Target, key, await MarkAsync(session, store, spec.Target).ConfigureAwait(false), owner))
+        var grants = await GrantsAsync(session, spec.Target).ConfigureAwait(false);
+        foreach (var statement in Statements(spec.Target, key, await MarkAsync(session, store, spec.Target).ConfigureAwait(false), grants, owner))
             await session.ExecuteAsync(statement).ConfigureAwait(false);
         return true;
     }
@@ -60,12 +62,14 @@ internal sealed class DeletedHistory
     /// <param name="destination">The destination.</param>
     /// <param name="key">Columns that tell rows apart.</param>
     /// <param name="mark">Comment by which it is known again (<see cref="MarkAsync"/>).</param>
+    /// <param name="grants">What gives it to those who read the destination, and to those who refresh it (<see cref="GrantsAsync"/>).</param>
     /// <param name="owner">Role that it is given to; null for none.</param>
-    public static IReadOnlyList<string> Statements(QualifiedName destination, IEnumerable<string> key, string mark, string? owner) =>
+    public static IReadOnlyList<string> Statements(QualifiedName destination, IEnumerable<string> key, string mark, IReadOnlyList<string> grants, string? owner) =>
     [
         $"CREATE TABLE {Table(destination).Quoted} AS SELECT * FROM {destination.Quoted} WITH NO DATA",
         $"CREATE INDEX ON {Table(destination).Quoted} ({string.Join(", ", key.Select(k => PgIdentifier.Create(k).Quoted))}, {TableRun.Deleted.Quoted})",
         MarkStatement(destination, mark),
+        .. grants,
         .. owner is null ? (string[])[] : [$"ALTER TABLE {Table(destination).Quoted} OWNER TO {PgIdentifier.Create(owner).Quoted}"],
     ];
 
@@ -76,6 +80,15 @@ internal sealed class DeletedHistory
 
     /// <summary>Lets whoever sets up a table of its name wait until the end of the transaction, and see then whose it is.</summary>
     public static Task<object?> LockAsync(PgSession session, QualifiedName destination) => session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(Table(destination))));
+
+    /// <summary>Statements that give the history of a destination to those who may read it and add to it; none where that is not there yet.</summary>
+    public static Task<IReadOnlyList<string>> GrantsAsync(PgSession session, QualifiedName destination) => session.RowsAsync(
+        """
+        SELECT format('GRANT %s ON %s TO %s', string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type), $3, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END)
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) x
+        WHERE n.nspname = $1 AND c.relname = $2 AND x.privilege_type IN ('SELECT', 'INSERT') AND x.grantee <> c.relowner GROUP BY x.grantee ORDER BY 1
+        """,
+        row => row.GetString(0), PgParameter.Text(destination.Schema!.Value.Value), PgParameter.Text(destination.Name.Value), PgParameter.Text(Table(destination).Quoted));
 
     /// <summary>Owner of a table; null where it belongs to the role itself, or is not there yet.</summary>
     public static async Task<string?> OwnerAsync(PgSession session, QualifiedName table) => await session.ScalarAsync(
@@ -134,19 +147,32 @@ internal sealed class DeletedHistory
     {
         if (!run.Spec.KeepHistory)
             return null;
-        var history = await RelationInfo.FindAsync(run.Destination, Table(run.Spec.Target)).ConfigureAwait(false) ?? throw new DestinationMissingException(Table(run.Spec.Target));
+        var history = await RequireAsync(run.Destination, run.Spec.Target).ConfigureAwait(false);
         RequireFit(run.Spec.Target, table.Columns.Where(c => run.Written.Contains(c.Name)), history);
         // Of an image that stands here, columns that the source does not have any more are a part, too, and those that the destination alone has.
-        return new DeletedHistory(run, history.Name, [.. table.Columns.Select(c => c.Name).Where(name => history.Columns.Any(h => h.Name == name))]);
+        await AddOwnAsync(run, [.. table.Columns.Where(c => history.Columns.All(h => h.Name != c.Name))], history.Name).ConfigureAwait(false);
+        return new DeletedHistory(run, history.Name, [.. table.Columns.Select(c => c.Name)]);
     }
 
-    /// <summary>Gives it columns that the source has by now, in the destination's transaction.</summary>
-    public static async Task AddColumnsAsync(TableRun run)
+    /// <summary>The table, which has to be there.</summary>
+    /// <exception cref="DestinationMissingException">It is gone.</exception>
+    public static async Task<RelationInfo> RequireAsync(PgSession session, QualifiedName destination) =>
+        await RelationInfo.FindAsync(session, Table(destination)).ConfigureAwait(false) ?? throw new DestinationMissingException(Table(destination), destination);
+
+    // Rows that stand in the history already had no such column.
+    private static async Task AddOwnAsync(TableRun run, ColumnInfo[] columns, QualifiedName history)
     {
-        var history = await RelationInfo.FindAsync(run.Destination, Table(run.Spec.Target)).ConfigureAwait(false) ?? throw new DestinationMissingException(Table(run.Spec.Target));
-        var missing = run.Columns.Where(c => history.Columns.All(h => h.Name != c.Name)).ToArray();
-        if (missing.Length > 0)
-            await run.Destination.ExecuteAsync($"ALTER TABLE {history.Name.Quoted} {string.Join(", ", missing.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Type}"))}").ConfigureAwait(false);
+        if (columns.Length == 0)
+            return;
+        var statement = $"ALTER TABLE {history.Quoted} {string.Join(", ", columns.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Under ?? c.Type}{c.Collate}"))}";
+        try
+        {
+            await run.Destination.ExecuteAsync(statement).ConfigureAwait(false);
+        }
+        catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+        {
+            throw new ColumnDriftException(run.Spec.Target, [.. columns.Select(c => $"'{c.Name.Value}' ({c.Type}) is missing in '{history}'")], $"Let its owner run: {statement};");
+        }
     }
 
     /// <summary>Statement that keeps what staged rows are about to push out of the destination.</summary>
@@ -160,7 +186,7 @@ internal sealed class DeletedHistory
     {
         var written = Columns(_run.Written, "");
         await _run.Destination.Unlimited.ExecuteAsync($"CREATE TEMP TABLE {Images.Name.Quoted} ON COMMIT DROP AS SELECT {written} FROM {_run.Spec.Target.Quoted} WITH NO DATA").ConfigureAwait(false);
-        await KeyedRows.RelaxAsync(_run.Destination, Images).ConfigureAwait(false);
+        await RelationInfo.RelaxAsync(_run.Destination, Images).ConfigureAwait(false);
         _collected = await _run.CopyAsync(images, Images, freeze: false, written).ConfigureAwait(false);
     }
 

@@ -8,23 +8,6 @@ internal static class KeyedRows
     /// <summary>Where rows are staged.</summary>
     public static readonly QualifiedName Stage = QualifiedName.Create("pg_temp", "omnipg_stage");
 
-    private const string Domains =
-        """
-        WITH RECURSIVE part AS (
-            SELECT a.attname, t.typbasetype AS type, t.typtypmod AS mod FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-            WHERE a.attrelid = $1::pg_catalog.regclass AND a.attnum > 0 AND t.typtype = 'd'
-            UNION ALL SELECT p.attname, t.typbasetype, t.typtypmod FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE t.typtype = 'd')
-        SELECT p.attname::text, pg_catalog.format_type(p.type, p.mod) FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE t.typtype <> 'd'
-        """;
-
-    /// <summary>Gives the columns of a temporary table the types that their domains are made of.</summary>
-    /// <remarks>A row that is gone has no values, which a domain may refuse even there; the table that the rows go to checks what comes into it.</remarks>
-    public static async Task RelaxAsync(PgSession session, QualifiedName table)
-    {
-        foreach (var (column, type) in await session.RowsAsync(Domains, row => (PgIdentifier.Create(row.GetString(0)), row.GetString(1)), PgParameter.Text(table.Quoted)).ConfigureAwait(false))
-            await session.ExecuteAsync($"ALTER TABLE {table.Quoted} ALTER COLUMN {column.Quoted} TYPE {type}").ConfigureAwait(false);
-    }
-
     /// <summary>Name of a column that says whether a row is there, quoted; none of the columns has it.</summary>
     public static string FlagBeside(IReadOnlyList<ColumnInfo> columns) => Beside(columns, "omnipg_there");
 
@@ -80,40 +63,37 @@ internal static class KeyedRows
         var session = run.Destination.Unlimited;
         var written = string.Join(", ", run.Written.Select(c => c.Quoted));
         await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {(flag is null ? "" : $"true AS {flag}, ")}{more}{written} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
-        await RelaxAsync(session, Stage).ConfigureAwait(false);
-        var (way, isOneByOne) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
+        await RelationInfo.RelaxAsync(session, Stage).ConfigureAwait(false);
+        var (way, isOneByOne, others) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
+        WarnOfUnique(run, others);
         // By the key alone it is joined, and rows that go are few or many.
         var analyze = $"ANALYZE pg_temp.omnipg_stage ({string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Concat(flag is null ? [] : [flag]))})";
         string[] ahead = await DeletedHistory.OfAsync(run, table).ConfigureAwait(false) is { } history ? [analyze, history.KeepDisplaced()] : [analyze];
-        var rows = await stage(written, isOneByOne ? [.. ahead, .. UpsertStatements(run, table, written, flag), "TRUNCATE pg_temp.omnipg_stage"] : null).ConfigureAwait(false);
+        string[] upsert = [.. UpsertStatements(run, table, written, flag)];
+        var rows = await stage(written, isOneByOne ? [.. ahead, .. upsert, "TRUNCATE pg_temp.omnipg_stage"] : null).ConfigureAwait(false);
         if (rows > 0)
         {
             foreach (var sql in ahead)
                 await session.ExecuteAsync(sql).ConfigureAwait(false);
-            await ApplyAsync(run, table, way, written, flag).ConfigureAwait(false);
+            await ApplyAsync(run, table, way, upsert, written, flag).ConfigureAwait(false);
         }
         await session.ExecuteAsync("DROP TABLE pg_temp.omnipg_stage").ConfigureAwait(false);
         return rows;
     }
 
-    private static async Task ApplyAsync(TableRun run, RelationInfo table, Way way, string written, string? flag)
+    private static async Task ApplyAsync(TableRun run, RelationInfo table, Way way, string[] upsert, string written, string? flag)
     {
         var session = run.Destination.Unlimited;
         if (way != Way.Replace)
         {
-            if (way == Way.Update)
-            {
-                await UpsertAsync(run, table, written, flag).ConfigureAwait(false);
-                return;
-            }
-            await session.ExecuteAsync("SAVEPOINT omnipg_rows").ConfigureAwait(false);
+            string[] statements = way == Way.Update ? upsert : ["SAVEPOINT omnipg_rows", .. upsert, "RELEASE SAVEPOINT omnipg_rows"];
             try
             {
-                await UpsertAsync(run, table, written, flag).ConfigureAwait(false);
-                await session.ExecuteAsync("RELEASE SAVEPOINT omnipg_rows").ConfigureAwait(false);
+                foreach (var sql in statements)
+                    await session.ExecuteAsync(sql).ConfigureAwait(false);
                 return;
             }
-            catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.ExclusionViolation)
+            catch (PostgresException error) when (way == Way.UpdateOrReplace && error.SqlState is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.ExclusionViolation)
             {
                 await session.ExecuteAsync("ROLLBACK TO SAVEPOINT omnipg_rows").ConfigureAwait(false);
             }
@@ -121,12 +101,6 @@ internal static class KeyedRows
         await Followers.WarnAsync(run, table, way == Way.Replace ? Followers.Always : "for two of them have exchanged the values of a further unique index").ConfigureAwait(false);
         await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)}{(flag is not null && run.Spec.IgnoreDeletes ? $" AND s.{flag}" : "")}").ConfigureAwait(false);
         await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}").ConfigureAwait(false);
-    }
-
-    private static async Task UpsertAsync(TableRun run, RelationInfo table, string written, string? flag)
-    {
-        foreach (var sql in UpsertStatements(run, table, written, flag))
-            await run.Destination.Unlimited.ExecuteAsync(sql).ConfigureAwait(false);
     }
 
     private static IEnumerable<string> UpsertStatements(TableRun run, RelationInfo table, string written, string? flag)
@@ -146,22 +120,33 @@ internal static class KeyedRows
 
     private static string Same(TableRun run) => string.Join(" AND ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Select(k => $"d.{k} = s.{k}"));
 
-    /// <summary>How changed rows come into a table, and whether any of them may come before the others: no row of it asks for another one.</summary>
+    /// <summary>How changed rows come into a table; whether any of them may come before the others, for no row of it asks for another one; and which of its indexes want more to be unique than the key.</summary>
     /// <remarks>An identity column may be written by INSERT, which has to say so, and by UPDATE never. A deferrable index finds no row to update, nor may one be there for the same columns.</remarks>
-    public static async Task<(Way Way, bool IsOneByOne)> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
+    public static async Task<(Way Way, bool IsOneByOne, string? Others)> WayAsync(TableRun run, RelationInfo table, IEnumerable<string> key)
     {
-        var (mayUpdate, isAlone, asksItself) = await run.Destination.RowAsync(
+        var (mayUpdate, isAlone, asksItself, others) = await run.Destination.RowAsync(
             """
             SELECT coalesce(bool_or(same AND indimmediate) AND NOT bool_or(same AND NOT indimmediate), false)
                 AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attidentity = 'a' AND a.attname <> ALL ($2)), count(*) = 1,
-                EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conrelid = $1 AND f.confrelid = $1)
-            FROM (SELECT i.indimmediate, i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-                    AND ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num ORDER BY 1)
-                    = ARRAY(SELECT unnest($2) ORDER BY 1)
-                FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)) i (indimmediate, same)
+                EXISTS (SELECT FROM pg_catalog.pg_constraint f WHERE f.contype = 'f' AND f.conrelid = $1 AND f.confrelid = $1),
+                string_agg(name, ', ' ORDER BY name) FILTER (WHERE indpred IS NULL AND NOT columns @> $2)
+            FROM (SELECT i.indimmediate, i.indpred, i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND columns @> $2 AND columns <@ $2, columns, quote_ident(c.relname)
+                FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid CROSS JOIN LATERAL (
+                    SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (num) JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num)) k (columns)
+                WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion)) i (indimmediate, indpred, same, columns, name)
             """,
-            row => (row.GetBoolean(0), row.GetBoolean(1), row.GetBoolean(2)), PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false);
-        return (!mayUpdate ? Way.Replace : isAlone ? Way.Update : Way.UpdateOrReplace, mayUpdate && isAlone && !asksItself);
+            row => (row.GetBoolean(0), row.GetBoolean(1), row.GetBoolean(2), row.Text(3)), PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Texts(key)).ConfigureAwait(false);
+        return (!mayUpdate ? Way.Replace : isAlone ? Way.Update : Way.UpdateOrReplace, mayUpdate && isAlone && !asksItself, others);
+    }
+
+    /// <summary>Warns of indexes that refuse a value which a deleted row has still.</summary>
+    /// <param name="run">The table.</param>
+    /// <param name="others">Unique indexes of the destination that the key does not make unique; null for none.</param>
+    public static void WarnOfUnique(TableRun run, string? others)
+    {
+        var text = $"'{run.Spec.Target}' keeps rows that its source has deleted, and its index {others} is unique: a value of such a row that comes again stops every refresh. Drop the index, or make it one of the rows that are live.";
+        if (others is not null && run.Spec.KeepsDeleted && !run.Warnings.Contains(text))
+            run.Warnings.Add(text);
     }
 
     /// <summary>How changed rows come into a table.</summary>

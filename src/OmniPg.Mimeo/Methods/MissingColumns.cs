@@ -16,33 +16,36 @@ internal static class MissingColumns
     /// <summary>Whether a column may not be left out.</summary>
     public static bool IsNamed(ReplicationSpec spec, ColumnInfo column) => spec.Columns.Contains(column.Name.Value) || spec.Key.Contains(column.Name.Value) || spec.Cursor?.Column == column.Name.Value;
 
-    /// <summary>Adds them at the destination, in its transaction.</summary>
+    /// <summary>Adds them at the destination, and where it keeps older images of deleted rows, in its transaction.</summary>
     /// <exception cref="ColumnDriftException">The destination does not know a type.</exception>
     public static async Task AddAsync(TableRun run, bool all)
     {
         var spec = run.Spec;
         if (spec.Drift != DriftPolicy.AddColumns || await RelationInfo.FindAsync(run.Destination, spec.Target).ConfigureAwait(false) is not { } table)
             return;
-        var missing = run.Columns.Where(c => table.Columns.All(t => t.Name != c.Name)).ToArray();
-        if (missing.Length > 0)
-            await AddAsync(run, missing, all).ConfigureAwait(false);
+        if (await AddAsync(run, table).ConfigureAwait(false) is { Length: > 0 } names)
+        {
+            run.Warnings.Add(all ? $"Column '{names}' was added to '{spec.Target}'."
+                : $"Column '{names}' was added to '{spec.Target}': rows that were not changed since the source has it have no value there. Repull the table, unless they have none at the source.");
+        }
         if (spec.KeepHistory)
-            await DeletedHistory.AddColumnsAsync(run).ConfigureAwait(false);
+            await AddAsync(run, await DeletedHistory.RequireAsync(run.Destination, spec.Target).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
-    private static async Task AddAsync(TableRun run, IReadOnlyList<ColumnInfo> missing, bool all)
+    // Their names.
+    private static async Task<string> AddAsync(TableRun run, RelationInfo table)
     {
-        var spec = run.Spec;
+        var missing = run.Columns.Where(c => table.Columns.All(t => t.Name != c.Name)).ToArray();
+        if (missing.Length == 0)
+            return "";
         try
         {
-            await run.Destination.ExecuteAsync($"ALTER TABLE {spec.Target.Quoted} {string.Join(", ", missing.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Type}"))}").ConfigureAwait(false);
+            await run.Destination.ExecuteAsync($"ALTER TABLE {table.Name.Quoted} {string.Join(", ", missing.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Type}"))}").ConfigureAwait(false);
         }
         catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.InvalidSchemaName)
         {
-            throw new ColumnDriftException(spec.Target, [.. missing.Select(c => $"'{c.Name.Value}' ({c.Type}) is missing at the destination and cannot be added: {error.MessageText}")], "Make the type at the destination.");
+            throw new ColumnDriftException(run.Spec.Target, [.. missing.Select(c => $"'{c.Name.Value}' ({c.Type}) is missing {(table.Name == run.Spec.Target ? "at the destination" : $"in '{table.Name}'")} and cannot be added: {error.MessageText}")], "Make the type at the destination.");
         }
-        var names = string.Join("', '", missing.Select(c => c.Name.Value));
-        run.Warnings.Add(all ? $"Column '{names}' was added to '{spec.Target}'."
-            : $"Column '{names}' was added to '{spec.Target}': rows that were not changed since the source has it have no value there. Repull the table, unless they have none at the source.");
+        return string.Join("', '", missing.Select(c => c.Name.Value));
     }
 }

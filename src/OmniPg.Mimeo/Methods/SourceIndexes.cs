@@ -100,10 +100,13 @@ internal sealed class SourceIndexes
         foreach (var index in chosen)
         {
             hasKey |= index.IsKey && index.Columns.SequenceEqual(names);
+            // Rows that were deleted there stay here, with values that come again: then what the key alone makes unique is unique.
+            var isUnique = index.IsUnique && (!spec.KeepsDeleted || names.All(index.Columns.Contains));
+            var isPrimary = index.IsPrimary && isUnique;
             if (!index.IsKnown)
                 _run.Warnings.Add($"Index '{index.Name}' was left out: its definition is not understood.");
             else
-                await AddAsync(index.Name, index.IsPrimary ? $"{spec.Target.Name.Value}_{string.Join('_', index.Columns)}_pk" : index.Name.Replace(spec.Source.Name.Value, spec.Target.Name.Value, StringComparison.Ordinal), index.IsUnique && (index.IsKey || !spec.IgnoreDeletes), index.Tail, index.IsPrimary).ConfigureAwait(false);
+                await AddAsync(index.Name, isPrimary ? $"{spec.Target.Name.Value}_{string.Join('_', index.Columns)}_pk" : index.Name.Replace(spec.Source.Name.Value, spec.Target.Name.Value, StringComparison.Ordinal), isUnique, index.Tail, isPrimary).ConfigureAwait(false);
         }
         if (!hasKey)
             await AddAsync("key", $"{spec.Target.Name.Value}_{string.Join('_', names)}_idx", true, $"({string.Join(", ", key.Select(k => k.Name.Quoted))})").ConfigureAwait(false);
@@ -111,7 +114,7 @@ internal sealed class SourceIndexes
             await AddAsync(TableRun.Deleted.Value, $"{spec.Target.Name.Value}_{TableRun.Deleted.Value}", false, $"({TableRun.Deleted.Quoted})").ConfigureAwait(false);
         return plans;
 
-        // Rows that were deleted there stay here, with values that come again: then only the key is unique. Values that an expression made may be equal where those of the source are not.
+        // Values that an expression made may be equal where those of the source are not.
         bool IsCopied(Index index) => index.Used.All(name => _run.Columns.Any(c => c.Name.Value == name) && !spec.Expressions.ContainsKey(name));
 
         async Task AddAsync(string of, string wanted, bool isUnique, string tail, bool isPrimary = false)

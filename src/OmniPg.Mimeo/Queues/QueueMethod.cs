@@ -133,12 +133,13 @@ internal sealed class QueueMethod(TableRun run)
         return applied;
     }
 
-    // Of each key all images but the newest one, and that one, too, where the key is a live row's again.
+    // Of each key all images but the newest one, and that one, too, where the key is a live row's again: apart, for below an OR the source would be looked into for each image.
     private string OlderImages(string bound, string same)
     {
         var (place, deleted) = (KeyedRows.Beside(run.Columns, "omnipg_place"), TableRun.Deleted.Quoted);
-        return $"SELECT {Image()} FROM (SELECT *, row_number() OVER (PARTITION BY {_key} ORDER BY {deleted} DESC NULLS LAST) AS {place} FROM {_queue}{bound}) e"
-            + $" WHERE e.{deleted} IS NOT NULL AND (e.{place} > 1 OR EXISTS (SELECT FROM ({run.Query()}) s WHERE {same}))";
+        return $"WITH omnipg_entry AS MATERIALIZED (SELECT *, row_number() OVER (PARTITION BY {_key} ORDER BY {deleted} DESC NULLS LAST) AS {place} FROM {_queue}{bound})"
+            + $" SELECT {Image()} FROM omnipg_entry e WHERE e.{deleted} IS NOT NULL AND e.{place} > 1"
+            + $" UNION ALL SELECT {Image()} FROM omnipg_entry e WHERE e.{deleted} IS NOT NULL AND e.{place} = 1 AND EXISTS (SELECT FROM ({run.Query()}) s WHERE {same})";
     }
 
     // In the types of the source, which the destination has, too: the queue may have others still, of another binary form. Without lengths, which a cast would cut values to.

@@ -39,12 +39,14 @@ internal sealed partial class SourceQueue
         WHERE pn.nspname = $1 AND p.proname = $2 AND t.tgparentid = 0
         """;
 
-    // $1 schema, $2 name, $3 what the text should be, $4 number of the queue, whose comment says that this package has made it (MimeoStore).
+    // What the role lacks to replace the function. $1 schema, $2 name, $3 what the text should be, $4 number of the queue, whose comment says that this package has made it (MimeoStore).
     private const string Outdated =
         """
-        SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname = $1 AND p.proname = $2 AND p.pronargs = 0 AND p.prosrc <> $3 AND pg_catalog.pg_has_role(p.proowner, 'USAGE')
-            AND pg_catalog.has_schema_privilege(n.oid, 'CREATE') AND pg_catalog.has_language_privilege('plpgsql', 'USAGE') AND starts_with(pg_catalog.obj_description($4, 'pg_class'), 'OmniPg.Mimeo: ')
+        SELECT concat_ws(' ', CASE WHEN NOT pg_catalog.pg_has_role(p.proowner, 'USAGE') THEN format('ALTER FUNCTION %I.%I() OWNER TO %I;', n.nspname, p.proname, current_user) END,
+            CASE WHEN NOT pg_catalog.has_schema_privilege(n.oid, 'CREATE') THEN format('GRANT CREATE ON SCHEMA %I TO %I;', n.nspname, current_user) END,
+            CASE WHEN NOT pg_catalog.has_language_privilege('plpgsql', 'USAGE') THEN format('GRANT USAGE ON LANGUAGE plpgsql TO %I;', current_user) END)
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = $1 AND p.proname = $2 AND p.pronargs = 0 AND p.prosrc <> $3 AND starts_with(pg_catalog.obj_description($4, 'pg_class'), 'OmniPg.Mimeo: ')
         """;
 
     private readonly PgIdentifier _trigger;
@@ -195,14 +197,21 @@ internal sealed partial class SourceQueue
     }
 
     /// <summary>Makes the trigger's function anew where it is not what this version makes for the columns that are there by now, in the transaction that takes the entries out.</summary>
-    /// <remarks>A function that the extension has made, or that another role owns, stays.</remarks>
+    /// <remarks>A function that the extension has made stays; one that the role may not replace is told.</remarks>
     public static async Task RenewFunctionAsync(TableRun run, RelationInfo queue)
     {
         var (spec, own) = (run.Spec, Of(run.Spec));
         var body = own.BodyOf(spec, run.Relation, queue.Columns);
-        await run.Source.AskAsync(spec.Source, async at => await at.ScalarAsync(Outdated, PgParameter.Text(own.Function.Schema!.Value.Value), PgParameter.Text(own.Function.Name.Value), PgParameter.Text(body),
-                PgParameter.Of(queue.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) is null ? 0
-            : await PlainStatements.ExecuteAsync(at.Connection, [own.FunctionStatement("CREATE OR REPLACE", body)], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        var missing = await run.Source.AskAsync(spec.Source, async at =>
+        {
+            var found = await at.ScalarAsync(Outdated, PgParameter.Text(own.Function.Schema!.Value.Value), PgParameter.Text(own.Function.Name.Value), PgParameter.Text(body),
+                PgParameter.Of(queue.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) as string;
+            if (found is "")
+                await PlainStatements.ExecuteAsync(at.Connection, [own.FunctionStatement("CREATE OR REPLACE", body)], at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
+            return found;
+        }).ConfigureAwait(false);
+        if (missing is { Length: > 0 })
+            run.Warnings.Add($"Function '{own.Function}' of source '{run.Source.Name}', which fills the queue, is not the one that the columns of '{spec.Source}' need by now, and the role may not replace it. Let its owner run there: {missing}");
         if (Gone(spec, run.Relation, queue) is { Count: > 0 } gone)
         {
             run.Warnings.Add($"Source '{spec.Source}' has no column '{string.Join("', '", gone.Select(c => c.Name.Value))}' any more, which queue '{spec.Queue}' has: rows that are deleted from now on bring no value for it. "
@@ -218,14 +227,15 @@ internal sealed partial class SourceQueue
     public static IReadOnlyList<string> ColumnStatements(ReplicationSpec spec, RelationInfo table, RelationInfo queue)
     {
         var (added, gone) = (Added(spec, table, queue), Gone(spec, table, queue));
-        // A queue of the extension has lengths and precisions.
-        var retyped = table.Columns.Where(c => queue.Columns.FirstOrDefault(q => q.Name == c.Name) is { } there && IsQueued(spec, there) && (c.OpenType != there.OpenType || ColumnInfo.IsNarrower(there.Type, c.Type))).ToArray();
+        // A queue of the extension has lengths, precisions and domains.
+        var retyped = table.Columns.Where(c => queue.Columns.FirstOrDefault(q => q.Name == c.Name) is { } there && IsQueued(spec, there)
+            && (c.OpenType != there.OpenType || there.Under is not null || ColumnInfo.IsNarrower(there.Type, c.Under ?? c.Type))).ToArray();
         if (added.Count + gone.Count + retyped.Length == 0)
             return [];
         var own = Of(spec);
         return
         [
-            .. AddStatements(spec, added), .. retyped.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ALTER COLUMN {c.Name.Quoted} TYPE {c.OpenType} USING {c.Name.Quoted}::{c.OpenType}"),
+            .. AddStatements(spec, added), .. retyped.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ALTER COLUMN {c.Name.Quoted} TYPE {c.OpenType}{c.Collate} USING {c.Name.Quoted}::{c.OpenType}"),
             own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, table, queue.Columns.Except(gone).Concat(added))), .. gone.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} DROP COLUMN {c.Name.Quoted}"),
         ];
     }
@@ -240,7 +250,7 @@ internal sealed partial class SourceQueue
     private static IReadOnlyList<ColumnInfo> Added(ReplicationSpec spec, RelationInfo table, RelationInfo queue) => spec.Kind != ReplicationKind.Logdel || spec.Drift == DriftPolicy.Ignore ? []
         : [.. table.Columns.Where(c => (spec.Columns.Count == 0 || spec.Columns.Contains(c.Name.Value)) && queue.Columns.All(q => q.Name != c.Name))];
 
-    private static IEnumerable<string> AddStatements(ReplicationSpec spec, IReadOnlyList<ColumnInfo> added) => added.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ADD COLUMN {c.Name.Quoted} {c.OpenType}");
+    private static IEnumerable<string> AddStatements(ReplicationSpec spec, IReadOnlyList<ColumnInfo> added) => added.Select(c => $"ALTER TABLE {spec.Queue!.Value.Quoted} ADD COLUMN {c.Name.Quoted} {c.OpenType}{c.Collate}");
 
     private string BodyOf(ReplicationSpec spec, RelationInfo table, IEnumerable<ColumnInfo> queued) => new QueueFunction(Table, [.. queued.Select(c => c.Name)], table, spec).Body();
 
@@ -260,7 +270,7 @@ internal sealed partial class SourceQueue
         var spec = run.Spec;
         var logdel = spec.Kind == ReplicationKind.Logdel;
         var queued = logdel ? run.Columns : key;
-        var columns = string.Concat(queued.Select(c => $"{c.Name.Quoted} {c.OpenType}, ")) + (logdel ? $"{TableRun.Deleted.Quoted} timestamptz, " : "");
+        var columns = string.Concat(queued.Select(c => $"{c.Name.Quoted} {c.OpenType}{c.Collate}, ")) + (logdel ? $"{TableRun.Deleted.Quoted} timestamptz, " : "");
         List<string> statements =
         [
             $"CREATE SCHEMA IF NOT EXISTS {Table.Schema!.Value.Quoted}",

@@ -70,7 +70,8 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
         {
             var keeper = await DeletedHistory.OwnerAsync(run.Destination, spec.Target).ConfigureAwait(false);
             AddAll("history", "Older images of deleted rows have to stay somewhere.",
-                DeletedHistory.Statements(spec.Target, key.Select(k => k.Name.Value), await DeletedHistory.MarkAsync(run.Destination, run.Store, spec.Target).ConfigureAwait(false), keeper));
+                DeletedHistory.Statements(spec.Target, key.Select(k => k.Name.Value), await DeletedHistory.MarkAsync(run.Destination, run.Store, spec.Target).ConfigureAwait(false),
+                    await DeletedHistory.GrantsAsync(run.Destination, spec.Target).ConfigureAwait(false), keeper));
         }
         if (options.Owner is { } given && existing is null)
             AddAll("owner", $"What is made belongs to '{given}'.", TableOwner.Statements(spec, given, makesHistory));

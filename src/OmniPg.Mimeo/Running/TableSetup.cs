@@ -111,8 +111,13 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
             if (existing is not null)
             {
                 run.RequireFit(existing);
-                if (key.Count > 0 && await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false) is (KeyedRows.Way.Replace, _))
-                    await Followers.WarnAsync(run, existing, Followers.Always).ConfigureAwait(false);
+                if (key.Count > 0)
+                {
+                    var (way, _, others) = await KeyedRows.WayAsync(run, existing, key.Select(k => k.Name.Value)).ConfigureAwait(false);
+                    KeyedRows.WarnOfUnique(run, others);
+                    if (way == KeyedRows.Way.Replace)
+                        await Followers.WarnAsync(run, existing, Followers.Always).ConfigureAwait(false);
+                }
             }
             else
             {

@@ -28,10 +28,11 @@ internal static class ConfigurationMove
             if (await session.ScalarAsync($"SELECT min(dest_table) FROM {store.Of("refresh_config_" + type)} WHERE boundary > 2147483647").ConfigureAwait(false) is string table)
                 throw new ReplicationConflictException($"The boundary of '{table}' is larger than the extension can hold.", "Drop the table from the configuration and create it anew with a smaller one.");
         }
-        if (await session.ScalarAsync($"SELECT min(dest_table) FROM {store.Beside("table_option")} WHERE pg_catalog.cardinality(expressions) > 0 OR ignore_deletes").ConfigureAwait(false) is string own)
-            throw new ReplicationConflictException($"'{own}' has expressions or ignores deletes, and the extension would copy its columns as they are and delete its rows.", "Take them away from the table, or drop it from the configuration.");
-        if (await session.ScalarAsync($"SELECT min(dest_table) FROM {store.Beside("table_option")} WHERE keep_history").ConfigureAwait(false) is string kept)
-            throw new ReplicationConflictException($"'{kept}' keeps older images of its deleted rows, which the extension would lose.", "Let the table keep no history from now on, which leaves the images where they are, or drop it from the configuration.");
+        foreach (var spec in await SpecTable.ReadAsync(session, store, null).ConfigureAwait(false))
+        {
+            if (SpecTable.BeyondExtension(spec) is { } beyond)
+                throw new ReplicationConflictException($"'{spec.Target}' would be refreshed by the extension, which {beyond}.", "Take the option away from the table, which leaves a history where it is, or drop the table from the configuration.");
+        }
         var moved = await MoveAsync(session, store.Schema, target, toExtension: true).ConfigureAwait(false);
         foreach (var table in (string[])[.. Leaves, "refresh_config_inserter", "refresh_config_updater", "refresh_config", "dblink_mapping_mimeo"])
             await session.ExecuteAsync($"DROP TABLE {store.Of(table)}").ConfigureAwait(false);

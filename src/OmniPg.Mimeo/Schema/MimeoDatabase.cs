@@ -89,7 +89,7 @@ internal sealed class MimeoDatabase(NpgsqlDataSource dataSource, MimeoOptions op
             throw new ReplicationConflictException("The configuration has moved out of the extension meanwhile.", "Try again.");
     }
 
-    /// <summary>Refuses tables that another version has upgraded since they were found: it may keep what this one would lose.</summary>
+    /// <summary>Refuses tables that another version has upgraded since they were found: it may keep what this one would lose. One that upgrades them from here on does not wait for this transaction.</summary>
     /// <exception cref="MimeoStoreException">They are of another version.</exception>
     public async Task RequireCurrentAsync(PgSession session, MimeoStore store)
     {

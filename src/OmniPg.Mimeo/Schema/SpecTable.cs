@@ -139,13 +139,27 @@ internal static class SpecTable
     }
 
     /// <summary>Refuses what the extension, which may refresh the same table, knows nothing of.</summary>
-    /// <exception cref="ReplicationConflictException">Expressions, deletes that are left alone, or a history of deleted rows, in tables of the extension.</exception>
-    public static void RequireKept(MimeoStore store, ReplicationSpec spec)
+    /// <param name="store">Where the configuration is.</param>
+    /// <param name="spec">The table.</param>
+    /// <param name="stored">What is stored of it; null for a new one. What stands there already is no reason to change nothing else.</param>
+    /// <exception cref="ReplicationConflictException">There is something, in tables of the extension.</exception>
+    public static void RequireKept(MimeoStore store, ReplicationSpec spec, ReplicationSpec? stored = null)
     {
-        if (store.IsExtension && (spec.Expressions.Count > 0 || spec.IgnoreDeletes))
-            throw new ReplicationConflictException($"Destination '{spec.Target}' would stand in tables of the extension, whose own refresh copies the columns as they are and deletes rows.", "Keep it in the package's own tables, or leave expressions and ignored deletes out.");
-        if (store.IsExtension && spec.KeepHistory)
-            throw new ReplicationConflictException($"Destination '{spec.Target}' would stand in tables of the extension, whose own refresh loses older images of deleted rows.", "Keep it in the package's own tables, or leave the history out.");
+        if (store.IsExtension && BeyondExtension(spec) is { } beyond && (stored is null || BeyondExtension(stored) != beyond))
+            throw new ReplicationConflictException($"Destination '{spec.Target}' would stand in tables of the extension, whose own refresh {beyond}.", "Keep it in the package's own tables, or leave that out.");
+    }
+
+    /// <summary>What the extension's refresh of a table would do against its options; null for nothing. A logical table is none of the extension's.</summary>
+    public static string? BeyondExtension(ReplicationSpec spec)
+    {
+        string[] beyond =
+        [
+            .. spec.Expressions.Count > 0 ? (string[])["copies the columns as they are (Expressions)"] : [],
+            .. spec.IgnoreDeletes ? (string[])["deletes rows (IgnoreDeletes)"] : [],
+            .. spec.KeepHistory ? (string[])["loses older images of deleted rows (KeepHistory)"] : [],
+            .. spec.Cursor?.Mode == BoundaryMode.OldestTransaction ? (string[])["passes over rows of transactions that are open for longer than the boundary (OldestTransaction)"] : [],
+        ];
+        return spec.Kind == ReplicationKind.Logical || beyond.Length == 0 ? null : string.Join(", and ", beyond);
     }
 
     /// <summary>Whether each refresh reads all rows, so that other ones may be wanted from one refresh to the next.</summary>

@@ -7,10 +7,12 @@ namespace OmniPg.Mimeo;
 /// <param name="Type">Its type with modifiers, as <c>format_type</c> writes it.</param>
 /// <param name="IsBinarySafe">Whether every server writes and reads the type's binary form alike.</param>
 /// <param name="IsGenerated">Whether the server computes it, so that no COPY may fill it.</param>
-internal sealed record ColumnInfo(PgIdentifier Name, string Type, bool IsBinarySafe, bool IsGenerated)
+/// <param name="Under">Of a domain, the type that it is made of, with modifiers; null for any other type.</param>
+/// <param name="Collate">Of a domain, the clause for a collation that is not the one of that type; else empty.</param>
+internal sealed record ColumnInfo(PgIdentifier Name, string Type, bool IsBinarySafe, bool IsGenerated, string? Under, string Collate)
 {
     /// <summary>The type without length or precision.</summary>
-    public string BaseType => Type.IndexOf('(', StringComparison.Ordinal) is > 0 and var open ? Type[..open] + Type[(Type.IndexOf(')', StringComparison.Ordinal) + 1)..] : Type;
+    public string BaseType => Bare(Type);
 
     /// <summary>Whether a type holds fewer values than another one of the same name, for its length or precision.</summary>
     public static bool IsNarrower(string here, string there)
@@ -26,15 +28,17 @@ internal sealed record ColumnInfo(PgIdentifier Name, string Type, bool IsBinaryS
             ? [.. type[(open + 1)..type.IndexOf(')', open)].Split(',').Select(n => int.TryParse(n, CultureInfo.InvariantCulture, out var number) ? number : 0)] : [];
     }
 
-    /// <summary>The type that holds values of any length or precision: without one, <c>character</c> and <c>bit</c> have the length 1.</summary>
-    public string OpenType => Type.Contains('"', StringComparison.Ordinal) ? Type : BaseType switch
+    /// <summary>The type that holds values of any length or precision, and what no domain takes: without a length, <c>character</c> and <c>bit</c> have the length 1.</summary>
+    public string OpenType => (Under ?? Type) is var type && type.Contains('"', StringComparison.Ordinal) ? type : Bare(type) switch
     {
         "character" => "bpchar",
         "character[]" => "bpchar[]",
         "bit" => "bit varying",
         "bit[]" => "bit varying[]",
-        var type => type,
+        var bare => bare,
     };
+
+    private static string Bare(string type) => type.IndexOf('(', StringComparison.Ordinal) is > 0 and var open ? type[..open] + type[(type.IndexOf(')', StringComparison.Ordinal) + 1)..] : type;
 }
 
 /// <summary>What the catalog says of a table or view, on either side.</summary>
@@ -57,16 +61,19 @@ internal sealed record RelationInfo(QualifiedName Name, uint Oid, char Kind, lon
     private const string ColumnsOf =
         """
         WITH RECURSIVE part AS (
-            SELECT a.attnum, a.atttypid AS type, 1 AS depth FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+            SELECT a.attnum, a.atttypid AS type, a.atttypmod AS mod, 1 AS depth, true AS is_whole FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
             UNION ALL
-            SELECT p.attnum, CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END, p.depth + 1
+            SELECT p.attnum, CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END, t.typtypmod, p.depth + 1, p.is_whole AND t.typtype = 'd'
             FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE p.depth < 10 AND (t.typtype = 'd' OR t.typcategory = 'A'))
         SELECT a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod),
             (SELECT bool_and(t.typtype IN ('e', 'd') OR t.typcategory = 'A'
                 OR t.typtype <> 'c' AND t.typnamespace = 'pg_catalog'::regnamespace AND t.typsend <> 0 AND t.typreceive <> 0 AND t.typname !~ '^(reg|aclitem|pg_(node_tree|ndistinct|dependencies|mcv_list|brin))')
              FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE p.attnum = a.attnum),
-            a.attgenerated <> ''
-        FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+            a.attgenerated <> '', pg_catalog.format_type(u.type, u.mod), (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
+                FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation AND l.oid <> u.typcollation)
+        FROM pg_catalog.pg_attribute a LEFT JOIN LATERAL (
+            SELECT p.type, p.mod, t.typcollation FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE p.attnum = a.attnum AND p.depth > 1 AND p.is_whole ORDER BY p.depth DESC LIMIT 1) u ON true
+        WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
         """;
 
     /// <summary>Looks a relation up; null when there is none.</summary>
@@ -74,12 +81,22 @@ internal sealed record RelationInfo(QualifiedName Name, uint Oid, char Kind, lon
     {
         var found = await session.RowAsync(Relation, row => new RelationInfo(name, row.GetFieldValue<uint>(0), row.GetFieldValue<char>(1), row.BigInt(2), []),
             PgParameter.Text(name.Schema!.Value.Value), PgParameter.Text(name.Name.Value)).ConfigureAwait(false);
-        return found is null ? null : found with
-        {
-            Columns = await session.RowsAsync(ColumnsOf, row => new ColumnInfo(PgIdentifier.Create(row.GetString(0)), row.GetString(1), row.IsTrue(2), row.GetBoolean(3)),
-                PgParameter.Of(found.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false),
-        };
+        return found is null ? null : found with { Columns = await ColumnsAsync(session, found.Oid).ConfigureAwait(false) };
     }
+
+    /// <summary>Gives the columns of a temporary table the types that their domains are made of.</summary>
+    /// <remarks>A row that is gone has no values, which a domain may refuse even there; the table that the rows go to checks what comes into it.</remarks>
+    public static async Task RelaxAsync(PgSession session, QualifiedName table)
+    {
+        var oid = (uint)(await session.ScalarAsync("SELECT $1::pg_catalog.regclass::oid", PgParameter.Text(table.Quoted)).ConfigureAwait(false))!;
+        var changes = (await ColumnsAsync(session, oid).ConfigureAwait(false)).Where(c => c.Under is not null).Select(c => $"ALTER COLUMN {c.Name.Quoted} TYPE {c.Under}{c.Collate}").ToArray();
+        if (changes.Length > 0)
+            await session.ExecuteAsync($"ALTER TABLE {table.Quoted} {string.Join(", ", changes)}").ConfigureAwait(false);
+    }
+
+    private static Task<IReadOnlyList<ColumnInfo>> ColumnsAsync(PgSession session, uint relation) => session.RowsAsync(
+        ColumnsOf, row => new ColumnInfo(PgIdentifier.Create(row.GetString(0)), row.GetString(1), row.IsTrue(2), row.GetBoolean(3), row.Text(4), row.Text(5) ?? ""),
+        PgParameter.Of(relation, NpgsqlTypes.NpgsqlDbType.Oid));
 
     /// <summary>The columns to copy: all, or those of a filter.</summary>
     /// <exception cref="ColumnDriftException">The filter names columns that are not there.</exception>

@@ -110,7 +110,9 @@ public sealed class HistoryTests(PgClusterFixture fixture)
         await mimeo.Databases.AtDestinationAsync("ALTER TABLE t_deleted DROP w");
         (await refreshing.Should().ThrowAsync<ColumnDriftException>()).Which.Differences.Should().Equal("'w' (text) is missing in 'public.t_deleted'");
         await mimeo.Databases.AtDestinationAsync("ALTER TABLE t_deleted RENAME TO elsewhere");
-        (await refreshing.Should().ThrowAsync<DestinationMissingException>()).Which.Message.Should().StartWith("Relation 'public.t_deleted' of the destination is missing.");
+        var gone = (await refreshing.Should().ThrowAsync<DestinationMissingException>()).Which;
+        gone.Sentence.Should().Be("Relation 'public.t_deleted' of the destination is missing, where older images of deleted rows of 'public.t' have to stand.");
+        gone.Hint.Should().Contain("call UpdateAsync with the specification as it is, which makes it anew and empty");
 
         (await RowsAsync(mimeo, "t WHERE mimeo_source_deleted IS NOT NULL")).Should().Be("1 old");
         (await mimeo.Databases.SourceAsync<long>($"SELECT count(*) FROM {Queue}")).Should().Be(1);
@@ -283,6 +285,38 @@ public sealed class HistoryTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_column_that_the_destination_alone_has_is_a_part_of_an_image()
+    {
+        await using var mimeo = await CreateAsync();
+        await mimeo.Databases.AtSourceAsync("DELETE FROM t WHERE id IN (1, 2)");
+        await mimeo.RefreshAsync("public.t");
+        await mimeo.Databases.AtDestinationAsync("CREATE DOMAIN remark AS text NOT NULL; ALTER TABLE t ADD note text; ALTER TABLE t ADD said remark DEFAULT 'none'; UPDATE t SET note = 'seen', said = 'much' WHERE id = 1");
+
+        await mimeo.Databases.AtSourceAsync("INSERT INTO t VALUES (1, 'again')");
+        await mimeo.RefreshAsync("public.t");
+        await mimeo.Databases.AtSourceAsync("INSERT INTO t VALUES (2, 'again')");
+        await mimeo.RefreshAsync("public.t");
+
+        (await mimeo.Databases.DestinationAsync<string>("SELECT string_agg(concat_ws(' ', id, w, note, said), ', ' ORDER BY id) FROM t_deleted")).Should().Be("1 old seen much, 2 old none");
+    }
+
+    [Fact]
+    public async Task Who_may_read_the_table_or_add_to_it_may_do_so_with_its_history()
+    {
+        await using var mimeo = await CreateAsync();
+        var (reader, writer) = ($"reader_{Guid.NewGuid():N}", $"writer_{Guid.NewGuid():N}");
+        var spec = (await mimeo.Client.FindAsync(QualifiedName.Parse("public.t"), TestContext.Current.CancellationToken))!;
+        await mimeo.DropAsync("public.t");
+        await mimeo.Databases.AtDestinationAsync($"DROP TABLE t_deleted; CREATE ROLE {reader}; CREATE ROLE {writer}; GRANT SELECT, TRUNCATE ON t TO {reader}; GRANT SELECT, INSERT, UPDATE ON t TO {writer}");
+
+        await mimeo.Client.CreateAsync(spec with { Queue = null }, cancellationToken: TestContext.Current.CancellationToken);
+
+        const string Rights = "SELECT string_agg(right_of, ' ') FROM unnest('{SELECT,INSERT,UPDATE,TRUNCATE}'::text[]) right_of WHERE has_table_privilege('{0}', 't_deleted', right_of)";
+        (await mimeo.Databases.DestinationAsync<string>(Rights.Replace("{0}", reader, StringComparison.Ordinal))).Should().Be("SELECT");
+        (await mimeo.Databases.DestinationAsync<string>(Rights.Replace("{0}", writer, StringComparison.Ordinal))).Should().Be("SELECT INSERT");
+    }
+
+    [Fact]
     public async Task Tables_of_the_extension_cannot_hold_it_which_is_said_before_anything_is_made()
     {
         await using var databases = await TwoDatabases.CreateAsync(fixture.Cluster);
@@ -295,7 +329,7 @@ public sealed class HistoryTests(PgClusterFixture fixture)
         var spec = new ReplicationSpec { Kind = ReplicationKind.Logdel, From = "erp", Source = QualifiedName.Parse("public.t"), KeepHistory = true };
 
         var creating = () => client.CreateAsync(spec, cancellationToken: TestContext.Current.CancellationToken);
-        (await creating.Should().ThrowAsync<ReplicationConflictException>()).Which.Message.Should().StartWith("Destination 'public.t' would stand in tables of the extension, whose own refresh loses older images of deleted rows.");
+        (await creating.Should().ThrowAsync<ReplicationConflictException>()).Which.Message.Should().StartWith("Destination 'public.t' would stand in tables of the extension, whose own refresh loses older images of deleted rows (KeepHistory).");
         (await databases.SourceAsync<long>("SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass")).Should().Be(0);
         var made = (await client.CreateAsync(spec with { KeepHistory = false }, cancellationToken: TestContext.Current.CancellationToken)).Spec;
         var updating = () => client.UpdateAsync(made with { KeepHistory = true }, TestContext.Current.CancellationToken);
@@ -304,7 +338,7 @@ public sealed class HistoryTests(PgClusterFixture fixture)
         await client.ImportFromExtensionAsync(TestContext.Current.CancellationToken);
         await client.UpdateAsync(made with { KeepHistory = true }, TestContext.Current.CancellationToken);
         var exporting = () => client.ExportToExtensionAsync(TestContext.Current.CancellationToken);
-        (await exporting.Should().ThrowAsync<ReplicationConflictException>()).Which.Message.Should().StartWith("'public.t' keeps older images of its deleted rows, which the extension would lose.");
+        (await exporting.Should().ThrowAsync<ReplicationConflictException>()).Which.Message.Should().StartWith("'public.t' would be refreshed by the extension, which loses older images of deleted rows (KeepHistory).");
         await client.UpdateAsync(made, TestContext.Current.CancellationToken);
         (await client.ExportToExtensionAsync(TestContext.Current.CancellationToken)).Tables.Should().Equal(QualifiedName.Parse("public.t"));
         (await databases.DestinationAsync<long>("SELECT count(*) FROM t_deleted")).Should().Be(0);

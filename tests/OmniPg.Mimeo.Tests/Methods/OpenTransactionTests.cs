@@ -93,6 +93,36 @@ public sealed class OpenTransactionTests(PgClusterFixture fixture)
         await creating.Should().ThrowAsync<ArgumentException>();
     }
 
+    [Fact]
+    public async Task Tables_of_the_extension_cannot_hold_it_and_what_they_hold_already_keeps_nothing_else_from_being_changed()
+    {
+        await using var databases = await TwoDatabases.CreateAsync(fixture.Cluster);
+        Assert.SkipUnless(await databases.DestinationAsync<bool>("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'mimeo')"), "The extension mimeo is not installed.");
+        await databases.AtSourceAsync("CREATE TABLE t (id int, at timestamptz)");
+        await databases.AtDestinationAsync("CREATE SCHEMA dblink; CREATE EXTENSION dblink SCHEMA dblink; CREATE SCHEMA ext; CREATE EXTENSION mimeo SCHEMA ext");
+        var client = new MimeoClient(databases.Destination.DataSource);
+        await client.EnsureCreatedAsync(TestContext.Current.CancellationToken);
+        await client.AddSourceAsync("erp", databases.Source.ConnectionString, TestContext.Current.CancellationToken);
+        var spec = new ReplicationSpec { Kind = ReplicationKind.Inserter, From = "erp", Source = QualifiedName.Parse("public.t"), Cursor = CursorColumn.Time("at") };
+        var wanted = spec with { Cursor = spec.Cursor with { Mode = BoundaryMode.OldestTransaction } };
+
+        var creating = () => client.CreateAsync(wanted, cancellationToken: TestContext.Current.CancellationToken);
+        (await creating.Should().ThrowAsync<ReplicationConflictException>()).Which.Sentence.Should().Be(
+            "Destination 'public.t' would stand in tables of the extension, whose own refresh passes over rows of transactions that are open for longer than the boundary (OldestTransaction).");
+        var made = (await client.CreateAsync(spec, cancellationToken: TestContext.Current.CancellationToken)).Spec;
+        var updating = () => client.UpdateAsync(made with { Cursor = wanted.Cursor }, TestContext.Current.CancellationToken);
+        await updating.Should().ThrowAsync<ReplicationConflictException>();
+        // As an older version stored it.
+        await databases.AtDestinationAsync("INSERT INTO omnipg_mimeo.table_option (dest_table, drift, boundary_mode) VALUES ('public.t', 'Fail', 'OldestTransaction') ON CONFLICT (dest_table) DO UPDATE SET boundary_mode = excluded.boundary_mode");
+        var stored = (await client.FindAsync(spec.Target, TestContext.Current.CancellationToken))!;
+
+        (await client.UpdateAsync(stored with { BatchLimit = 7 }, TestContext.Current.CancellationToken)).BatchLimit.Should().Be(7);
+
+        await client.ImportFromExtensionAsync(TestContext.Current.CancellationToken);
+        var exporting = () => client.ExportToExtensionAsync(TestContext.Current.CancellationToken);
+        (await exporting.Should().ThrowAsync<ReplicationConflictException>()).Which.Message.Should().StartWith("'public.t' would be refreshed by the extension, which passes over rows of transactions");
+    }
+
     private async Task<Mimeo> CreateAsync(BoundaryMode mode, PgInterval boundary, string type = "timestamptz")
     {
         var mimeo = await Mimeo.CreateAsync(fixture.Cluster);

@@ -6,6 +6,23 @@ namespace OmniPg.Mimeo.Tests;
 public sealed class OrphanTests(PgClusterFixture fixture)
 {
     [Fact]
+    public async Task A_function_that_fills_another_queue_is_no_part_of_an_orphan_that_its_text_names()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (public_t_q int PRIMARY KEY, w text)");
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        await mimeo.CreateAsync(ReplicationKind.Logdel, "public.u");
+        await mimeo.Client.DropAsync(QualifiedName.Parse("public.t"), keepTable: false, SourceCleanup.Skip, TestContext.Current.CancellationToken);
+
+        var orphan = (await mimeo.Client.FindOrphansAsync("erp", TestContext.Current.CancellationToken)).Single();
+
+        $"{orphan.Name} {orphan.Table} {orphan.IsMadeHere}".Should().Be("omnipg_mimeo.public_t_q public.t True");
+        orphan.Statements.Should().Equal("DROP TRIGGER public_t_mimeo_trig ON public.t;", "DROP FUNCTION omnipg_mimeo.public_t_mimeo_queue();", "DROP TABLE omnipg_mimeo.public_t_q;");
+        await mimeo.Databases.AtSourceAsync(string.Join('\n', orphan.Statements) + "INSERT INTO u VALUES (1, 'new')");
+        (await mimeo.RefreshAsync("public.u")).Rows.Should().Be(1);
+    }
+
+    [Fact]
     public async Task Queues_and_slots_that_feed_nothing_here_are_told_with_what_takes_them_away_and_others_are_not_touched()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);

@@ -100,6 +100,27 @@ public sealed class QueueFunctionTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_function_that_the_role_may_not_replace_is_told_with_what_it_lacks()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
+        var role = $"puller_{Guid.NewGuid():N}";
+        await mimeo.Databases.AtSourceAsync($"CREATE TABLE t (id int PRIMARY KEY, w text); CREATE ROLE {role} LOGIN; GRANT SELECT, TRIGGER ON t TO {role}; CREATE SCHEMA omnipg_mimeo AUTHORIZATION {role}");
+        await mimeo.Client.AddSourceAsync("erp", new NpgsqlConnectionStringBuilder(mimeo.Databases.Source.ConnectionString) { Username = role }.ConnectionString, TestContext.Current.CancellationToken);
+        await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
+        (await mimeo.RefreshAsync("public.t")).Warnings.Should().BeEmpty();
+
+        await mimeo.Databases.AtSourceAsync(
+            $"ALTER SCHEMA omnipg_mimeo OWNER TO postgres; GRANT USAGE ON SCHEMA omnipg_mimeo TO {role}; CREATE OR REPLACE FUNCTION omnipg_mimeo.public_t_mimeo_queue() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+        var warned = (await mimeo.RefreshAsync("public.t")).Warnings;
+
+        warned.Should().Equal($"Function 'omnipg_mimeo.public_t_mimeo_queue' of source 'erp', which fills the queue, is not the one that the columns of 'public.t' need by now, and the role may not replace it. Let its owner run there: GRANT CREATE ON SCHEMA omnipg_mimeo TO {role};");
+        await mimeo.Databases.AtSourceAsync($"GRANT CREATE ON SCHEMA omnipg_mimeo TO {role}");
+        (await mimeo.RefreshAsync("public.t")).Warnings.Should().BeEmpty();
+        await mimeo.Databases.AtSourceAsync("INSERT INTO t VALUES (1, 'new')");
+        (await mimeo.RefreshAsync("public.t")).Rows.Should().Be(1);
+    }
+
+    [Fact]
     public async Task Columns_that_are_called_like_what_the_function_has_are_queued_as_they_are()
     {
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);

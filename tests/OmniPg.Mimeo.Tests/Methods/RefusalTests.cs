@@ -1,3 +1,4 @@
+using Npgsql;
 using OmniPg.Testing;
 
 namespace OmniPg.Mimeo.Tests;
@@ -33,6 +34,15 @@ public sealed class RefusalTests(PgClusterFixture fixture)
 
         var ended = () => refreshing;
         (await ended.Should().ThrowAsync<SourceConnectionException>()).Which.Message.Should().StartWith("Source 'erp' at ").And.Contain("terminating connection due to administrator command");
+    }
+
+    [Fact]
+    public void A_deadlock_is_no_lock_that_was_held_for_too_long()
+    {
+        var error = new MimeoLockException(QualifiedName.Parse("public.t"), "write its rows", new PostgresException("deadlock detected", "ERROR", "ERROR", PostgresErrorCodes.DeadlockDetected));
+
+        (error.Sentence, error.Hint, error.IsTransient).Should().Be(
+            ("'public.t' and others waited for each other's locks, and the server ended the attempt to write its rows.", "Refresh again; the server's log names both statements.", true));
     }
 
     [Fact]

@@ -53,6 +53,23 @@ public sealed class SnapshotMonitorTests(PgClusterFixture fixture)
     }
 
     [Fact]
+    public async Task A_table_whose_partitions_are_all_gone_has_no_rows_and_one_that_is_locked_is_waited_for_as_long_as_for_any_lock()
+    {
+        await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster, o => o.LockTimeout = TimeSpan.FromMilliseconds(200));
+        await mimeo.Databases.AtSourceAsync("CREATE TABLE parted (id int) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF parted FOR VALUES IN (1)");
+        await mimeo.CreateAsync(ReplicationKind.Snapshot, "public.parted");
+
+        await using (await QueueTests.HoldAsync(mimeo.Databases.Source, "BEGIN; LOCK TABLE ONLY p1"))
+        {
+            var locked = () => MeasureAsync(mimeo, new SnapshotMonitorOptions());
+            await locked.Should().ThrowAsync<MimeoLockException>();
+        }
+        await mimeo.Databases.AtSourceAsync("DROP TABLE p1");
+
+        (await MeasureAsync(mimeo, new SnapshotMonitorOptions { MinRows = 0 })).Single().Rows.Should().Be(0);
+    }
+
+    [Fact]
     public async Task Rows_that_the_role_may_not_read_are_estimated_and_not_counted()
     {
         await using var mimeo = await CreateAsync();
