@@ -32,7 +32,8 @@ public partial interface IPartman
     /// <exception cref="PartitionNameCollisionException">Another relation has the name of a new partition; the others are made.</exception>
     /// <exception cref="DefaultPartitionConflictException">The default partition holds rows of a new range; the others are made.</exception>
     /// <exception cref="PartitionLockTimeoutException">The set was in use all the time; those before it are made.</exception>
-    /// <exception cref="PartmanBusyException">Somebody else works on the set.</exception>
+    /// <exception cref="PartmanPrivilegeException">The set belongs to a role that this one is no member of; nothing is made.</exception>
+    /// <exception cref="PartmanBusyException">Somebody else works on the set, or may: the session that held its lock broke.</exception>
     Task<IReadOnlyList<PartitionChange>> CreatePartitionsAsync(QualifiedName table, IReadOnlyList<PartitionBound> values, IProgress<PartitionChange>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>
@@ -40,7 +41,7 @@ public partial interface IPartman
     /// <c>run_analyze</c>.
     /// </summary>
     /// <param name="table">The set, with its schema; <see langword="null"/> for all, in the order of maintenance. Partitions that are sets come with theirs.</param>
-    /// <param name="skipLocked">Whether tables that somebody holds are passed over. Default <see langword="false"/>: it waits for them, and nobody waits for it.</param>
+    /// <param name="skipLocked">Whether tables that somebody holds are passed over; of a set that is held itself, all of it. Default <see langword="false"/>: it waits for them, and nobody waits for it.</param>
     /// <param name="progress">Told of each set.</param>
     /// <param name="cancellationToken">Cancels it; what is done stays.</param>
     /// <returns>The sets, with what became of each; rows of the configuration that cannot be worked with are left out.</returns>

@@ -21,7 +21,7 @@ public abstract class PartmanTest(PgClusterFixture fixture) : IAsyncLifetime
         Partman = Client();
     }
 
-    public async ValueTask DisposeAsync()
+    public virtual async ValueTask DisposeAsync()
     {
         await Database.DisposeAsync();
         GC.SuppressFinalize(this);

@@ -138,7 +138,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         if (!key.IsTime)
         {
             set.IdInterval ??= found.Said("partition_interval") is { } said && long.TryParse(said, NumberStyles.None, CultureInfo.InvariantCulture, out var ids) ? ids
-                : AdoptedSteps.OfIds([.. finite.Select(p => (p.Lower.Id!.Value, p.Upper.Id!.Value))]);
+                : AdoptedTable.StepOfIds([.. finite.Select(p => (p.Lower.Id!.Value, p.Upper.Id!.Value))]);
             anchor = finite is [.., var last] ? last.Lower.Id!.Value.ToString(CultureInfo.InvariantCulture) : "0";
         }
         else
@@ -161,7 +161,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         Stop();
         return new SetState
         {
-            Set = SetDefinition.Set(table, set, key.Kind, zone ?? "UTC", server, server.UsesExtension ? null : anchor) with { ArchiveId = set.WhenExpired == ExpiredAction.Archive ? archive : null },
+            Set = set.ToSet(table, key.Kind, zone ?? "UTC", server.UsesExtension) with { Anchor = server.UsesExtension ? null : anchor, ArchiveId = set.WhenExpired == ExpiredAction.Archive ? archive : null },
             Oid = found.Oid,
             Key = key,
             Partitions = ranges,
@@ -209,7 +209,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
             var clock = key.IsWallClock ? "UTC" : zone;
             var local = await ZoneClock.LocalAsync(session, clock, [.. finite.SelectMany(p => new[] { p.Lower.Time!.Value, p.Upper.Time!.Value })]).ConfigureAwait(false);
             var readings = local.Chunk(2).Select(p => (Lower: p[0], Upper: p[1])).ToList();
-            var step = interval ?? AdoptedSteps.OfTimes(readings);
+            var step = interval ?? AdoptedTable.StepOfTimes(readings);
             if (step is not { } length)
                 continue;
             if (finite.Count == 0)
@@ -245,7 +245,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         var live = (await LiveTable.ReadAsync(session, found.Oid).ConfigureAwait(false))!;
         var shape = await ParentShape.ReadAsync(session, table, found.Oid, state.Set.Template).ConfigureAwait(false);
         var (routing, rest) = (await RoutingAsync(found, live).ConfigureAwait(false), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
-        var referenced = PartitionDdl.InLockOrder(live.ForeignKeys.Select(k => k.Referenced));
+        var referenced = SetState.InLockOrder(live.ForeignKeys.Select(k => k.Referenced));
         CheckInheritance(found, live, routing);
         if (shape.ReplicaIndex is { } identity)
             _reasons.Add(new(InvalidDefinitionReason.Unsupported, $"Its replica identity is the index '{identity}': set it to FULL or DEFAULT for the time of the adoption."));

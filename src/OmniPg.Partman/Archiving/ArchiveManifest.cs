@@ -73,7 +73,7 @@ internal sealed record ArchiveManifest
         try
         {
             var manifest = await JsonSerializer.DeserializeAsync(stream, ArchiveJson.Default.ArchiveManifest, cancellationToken).ConfigureAwait(false);
-            return manifest is { Version: FirstVersion or CurrentVersion } ? manifest : throw new PartmanArchiveException(null, $"'{key}' in '{store.Id}' is a manifest of version '{manifest?.Version}', and this package reads '{CurrentVersion}'.", null);
+            return manifest is { Version: FirstVersion or CurrentVersion } ? manifest : throw new PartmanArchiveException(null, $"'{key}' in '{store.Id}' is a manifest of version '{manifest?.Version}', and this package reads '{FirstVersion}' and '{CurrentVersion}'.", null);
         }
         catch (JsonException error)
         {

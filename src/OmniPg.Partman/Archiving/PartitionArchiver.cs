@@ -55,7 +55,7 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
              SELECT n.nspname::text, c.relname::text, o.child_name, o.detail ->> 'lower', o.detail ->> 'upper', o.detail ->> 'stem'
              FROM {server.OwnSchema.Quoted}.operation o JOIN pg_catalog.pg_class c ON c.oid = o.child AND c.xmin::text = o.detail ->> 'version'
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE o.parent_table = $1 AND o.child = $2 AND o.kind = '{Retirement.OperationKind}' AND o.phase = '{nameof(ExpiredAction.Archive)}'
+             WHERE o.parent_table = $1 AND o.child = $2 AND o.kind = '{OperationKind.Retirement}' AND o.phase = '{nameof(ExpiredAction.Archive)}'
              """,
             row => new Note(QualifiedName.Create(row.GetString(0), row.GetString(1)), QualifiedName.Parse(row.GetString(2)), row.GetString(3), row.GetString(4), row.Text(5)),
             PgParameter.Text(state.Set.ConfigKey), PgParameter.Of(unit.ChildOid, NpgsqlDbType.Oid)), cancellationToken).ConfigureAwait(false)
@@ -204,7 +204,7 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
         await RequirePresentAsync(job, manifest, stem, session.CancellationToken).ConfigureAwait(false);
         await session.ExecuteAsync($"DROP TABLE {job.Note.Now.Quoted}").ConfigureAwait(false);
         await session.ExecuteAsync(
-            $"UPDATE {job.Server.OwnSchema.Quoted}.operation SET kind = 'archive', finished_at = pg_catalog.clock_timestamp(), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{Retirement.OperationKind}'",
+            $"UPDATE {job.Server.OwnSchema.Quoted}.operation SET kind = '{OperationKind.Archive}', finished_at = pg_catalog.clock_timestamp(), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{OperationKind.Retirement}'",
             PgParameter.Text(job.State.Set.ConfigKey), PgParameter.Of(job.Unit.ChildOid, NpgsqlDbType.Oid)).ConfigureAwait(false);
     }
 
@@ -220,7 +220,7 @@ internal sealed class PartitionArchiver(PartmanDatabase database, PartmanOptions
 
     private async Task NoteStemAsync(Job job, string? stem, CancellationToken cancellationToken) =>
         await database.RunAsync("archive", (session, _) => session.ExecuteAsync(
-            $"UPDATE {job.Server.OwnSchema.Quoted}.operation SET detail = detail || pg_catalog.jsonb_build_object('stem', $3::text), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{Retirement.OperationKind}'",
+            $"UPDATE {job.Server.OwnSchema.Quoted}.operation SET detail = detail || pg_catalog.jsonb_build_object('stem', $3::text), updated_at = pg_catalog.clock_timestamp() WHERE parent_table = $1 AND child = $2 AND kind = '{OperationKind.Retirement}'",
             PgParameter.Text(job.State.Set.ConfigKey), PgParameter.Of(job.Unit.ChildOid, NpgsqlDbType.Oid), PgParameter.Text(stem)), cancellationToken).ConfigureAwait(false);
 
     private static string DataKey(string stem) => $"{stem}.copy{Codec.Zstd.Extension}";

@@ -32,8 +32,8 @@ public sealed class ConversionOptions : ICheckedOptions
 
     /// <summary>
     /// Whether autovacuum leaves the table and the partitions alone while rows are copied, or drained out of the default partition; in a drain that partition and those that
-    /// exist at its start, not those that it makes. Each has its own setting back when the call ends, whatever ends it; behind a process that was killed, or where a table could
-    /// not be locked, with the next call on the conversion or the next maintenance, and until then <see cref="IPartman.CheckAsync"/> tells of it. Default <see langword="false"/>.
+    /// exist at its start, not those that it makes, and not a table that somebody holds then. Each has its own setting back when the call ends, whatever ends it; behind a process
+    /// that was killed, or where a table could not be locked, with the next call on the conversion or the next maintenance, and until then <see cref="IPartman.CheckAsync"/> tells of it. Default <see langword="false"/>.
     /// </summary>
     public bool SuspendAutovacuum { get; set; }
 

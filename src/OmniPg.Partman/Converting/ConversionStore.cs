@@ -9,11 +9,8 @@ namespace OmniPg.Partman;
 /// <summary>A conversion with all that its next step needs: its row in the table of operations.</summary>
 internal sealed record ConversionState
 {
-    /// <summary>Kind of these rows.</summary>
-    public const string OperationKind = "convert";
-
     /// <summary>Condition of those that were left alone while their table is bounded, and must not be for much longer; of sets by id, of all that are bounded.</summary>
-    public static string MayBeLate => $"o.kind = '{OperationKind}' AND o.finished_at IS NULL AND o.phase = '{ConversionPhase.Created}' "
+    public static string MayBeLate => $"o.kind = '{OperationKind.Conversion}' AND o.finished_at IS NULL AND o.phase = '{ConversionPhase.Created}' "
         + "AND ((o.detail ->> 'deadline')::pg_catalog.timestamptz <= pg_catalog.now() OR (o.detail ->> 'begun') IS NOT NULL) "
         + $"AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = o.child AND k.conname = '{InPlace.Check}')";
 
@@ -43,7 +40,7 @@ internal sealed record ConversionState
     /// <summary>All conversions, or those that a condition chooses.</summary>
     public static async Task<IReadOnlyList<ConversionState>> ListAsync(PgSession session, PartmanServer server, string condition = "true", params NpgsqlParameter[] parameters) => server.HasOwn
         ? await session.RowsAsync(
-            $"SELECT o.id, o.child_name, o.child, o.phase, o.detail::text, o.started_at, o.updated_at FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind}' AND {condition} ORDER BY o.id", Read, parameters).ConfigureAwait(false) : [];
+            $"SELECT o.id, o.child_name, o.child, o.phase, o.detail::text, o.started_at, o.updated_at FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind.Conversion}' AND {condition} ORDER BY o.id", Read, parameters).ConfigureAwait(false) : [];
 
     /// <summary>Whether a conversion of a table is open.</summary>
     public static async Task<ConversionState?> OpenOfAsync(PgSession session, PartmanServer server, QualifiedName table) =>
@@ -57,7 +54,7 @@ internal sealed record ConversionState
     /// <summary>The statement that writes a new one down; the table beside exists by then.</summary>
     public static string Insert(PartmanServer server, QualifiedName table, uint oid, ConversionDetail detail, QualifiedName copy) =>
         $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) VALUES ({PgLiteral.Quote(ConfigKey(table))}, {oid.ToString(CultureInfo.InvariantCulture)}, "
-        + $"{PgLiteral.Quote(table.Quoted)}, '{OperationKind}', '{ConversionPhase.Created}', {PgLiteral.Quote(JsonSerializer.Serialize(detail, Readable.ConversionDetail))}::pg_catalog.jsonb "
+        + $"{PgLiteral.Quote(table.Quoted)}, '{OperationKind.Conversion}', '{ConversionPhase.Created}', {PgLiteral.Quote(JsonSerializer.Serialize(detail, Readable.ConversionDetail))}::pg_catalog.jsonb "
         + $"|| pg_catalog.jsonb_build_object('copy', {PgLiteral.Quote(copy.Quoted)}::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8))";
 
     /// <summary>The statement that brings it to another phase.</summary>
@@ -68,9 +65,22 @@ internal sealed record ConversionState
     /// <summary>The question whether it is still in its phase.</summary>
     public string IsStill(PartmanServer server) => $"SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE o.id = {Number} AND o.phase = '{Phase}')";
 
-    /// <summary>Holds its row until the transaction ends: whoever copies a slice shares it with the others, and who wants it alone waits for all of them. Notes go on.</summary>
-    public Task<object?> HoldAsync(PgSession session, PartmanServer server, bool isShared) =>
-        session.ScalarAsync($"SELECT o.id FROM {server.OwnSchema.Quoted}.operation o WHERE o.id = $1 FOR {(isShared ? "KEY SHARE" : "UPDATE")}", PgParameter.BigInt(Id));
+    /// <summary>Holds its row until the transaction ends, as whoever copies a slice does: with the others. Notes go on.</summary>
+    public Task<object?> HoldAsync(PgSession session, PartmanServer server) =>
+        session.ScalarAsync($"SELECT o.id FROM {server.OwnSchema.Quoted}.operation o WHERE o.id = $1 FOR KEY SHARE", PgParameter.BigInt(Id));
+
+    /// <summary>The unit that waits for all who hold its row.</summary>
+    /// <param name="server">The database.</param>
+    /// <param name="operations">The table of operations.</param>
+    public PlanUnit Alone(PartmanServer server, uint operations) => new()
+    {
+        Kind = "wait-for-slices",
+        Reason = $"Rows of '{Table}' that are still being copied come first.",
+        Statements = [$"SELECT o.id FROM {server.OwnSchema.Quoted}.operation o WHERE o.id = {Number} FOR UPDATE"],
+        Locks = [],
+        Locked = [operations],
+        GoesByNames = true,
+    };
 
     /// <summary>Notes how far the copy is, and which slices come next.</summary>
     public Task<int> NoteAsync(PgSession session, PartmanServer server, ConversionDetail detail)

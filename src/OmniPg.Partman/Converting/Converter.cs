@@ -10,7 +10,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
 {
     private readonly UnitRunner _runner = new(database, options, time);
 
-    private InPlace Itself => new(this, database, options, time);
+    private InPlace Itself => new(this, database, options, logger, time);
 
     /// <summary>A conversion with the table that it converts, as that is now.</summary>
     /// <param name="State">The conversion.</param>
@@ -42,12 +42,12 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         var plan = await ConversionDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id).ConfigureAwait(false);
         var pair = new Pair(new ConversionState { Id = 0, Table = table, Source = plan.Live.Oid, Phase = wish.Strategy == ConversionStrategy.CopyAndSwap ? ConversionPhase.Copying : ConversionPhase.Created, Detail = plan.Detail, StartedAt = default, UpdatedAt = default },
             plan.Live, plan.Live with { Name = ConversionState.Beside(table, Replacement.NewEnd) }, plan.State);
+        var quiet = wish.SuspendAutovacuum ? new AutovacuumPause(database, options, logger, time, table) : null;
         if (wish.Strategy != ConversionStrategy.CopyAndSwap)
-            return new SqlPlan([plan.First.ToStep(plan.State, options.LockTimeout), .. InPlace.Steps(server, pair, plan.Shape, options.LockTimeout)]);
-        return new SqlPlan(
+            return new SqlPlan([plan.First.ToStep(plan.State, options.LockTimeout), .. InPlace.Steps(server, pair, plan.Shape, options.LockTimeout, quiet)]);
+        var indexes = CopyIndex.Of(pair).SelectMany(i => new[] { i.Make().ToStep(plan.State, options.LockTimeout), i.ToStep() });
+        SqlPlanStep[] copy =
         [
-            plan.First.ToStep(plan.State, options.LockTimeout),
-            Watched(server, pair, plan.Shape).ToStep(plan.State, options.LockTimeout),
             new SqlPlanStep
             {
                 Kind = "copy-rows",
@@ -55,13 +55,20 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
                 Description = $"batches of {(wish.BatchSize is { } rows ? $"{rows} rows" : "as many rows as take half a second")} by ({string.Join(", ", plan.Detail.KeyColumns)}), each in a transaction with a note of how far it is, some side by side",
                 Locks = [new SqlPlanLock(table, PgLockMode.AccessShare)],
             },
-            .. CopyIndex.Of(pair).SelectMany(i => new[] { i.Make().ToStep(plan.State, options.LockTimeout), i.ToStep() }),
+            .. indexes,
             CopyRun.Swap(server, pair, plan.Shape, [pair.Parted.Name], isForward: true, null).ToStep(plan.State, options.LockTimeout),
+        ];
+        return new SqlPlan(
+        [
+            plan.First.ToStep(plan.State, options.LockTimeout), Watched(server, pair, plan.Shape).ToStep(plan.State, options.LockTimeout),
+            .. quiet?.Around(copy, $"'{table}' and the partitions of '{pair.Parted.Name}'") ?? copy,
         ]);
     }, cancellationToken);
 
     public async Task<Conversion> StartAsync(QualifiedName table, ConversionOptions wish, IProgress<ConversionProgress>? progress, CancellationToken working)
     {
+        if (wish.Strategy == ConversionStrategy.AttachAsLegacy)
+            Itself.RequireConnections(table);
         var plan = await InSessionAsync("convert", (session, server) => ConversionDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id), working).ConfigureAwait(false);
         await _runner.RunAsync(plan.State, plan.First, working).ConfigureAwait(false);
         database.Forget();

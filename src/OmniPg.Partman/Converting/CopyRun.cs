@@ -8,7 +8,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     private const int ComparedAtOnce = 250_000;
     private const int UsualSessions = 4;
 
-    // Of the pool: up to three that hold the locks of the run, one that analyzes, and one that looks.
+    // Of the pool: up to three that hold the locks of the run, one that looks, and one for others.
     private const int ConnectionsBeside = 5;
     private const int MostRounds = 1000;
     private const int MostCollisions = 20;
@@ -57,24 +57,12 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     /// <summary>Compares both tables. Null where a TRUNCATE came in between, and the copy begins anew.</summary>
     private async Task<Files?> ProvedAsync(RowSync sync, LiveTable to, bool isForward, CancellationToken working)
     {
-        // What the planner knows of the copy is needed when it is in use, and not before.
-        using var analyzing = CancellationTokenSource.CreateLinkedTokenSource(working);
-        var analyzed = database.RunEachAsync("analyze", async (session, _) => await session.Unlimited.ExecuteTextAsync($"ANALYZE {to.Name.Quoted}").ConfigureAwait(false), analyzing.Token);
-        try
-        {
-            if (!await CatchUpAsync(sync, 0, working).ConfigureAwait(false))
-                return null;
-            var files = await converter.InSessionAsync("compare", async (session, _) => new Files((await FilesAsync(session, pair.Plain).ConfigureAwait(false))!, (await FilesAsync(session, pair.Parted).ConfigureAwait(false))!), working).ConfigureAwait(false);
-            if (!await CompareAsync(sync, isForward, working).ConfigureAwait(false))
-                return null;
-            await analyzed.ConfigureAwait(false);
-            return await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false) ? files : null;
-        }
-        finally
-        {
-            await analyzing.CancelAsync().ConfigureAwait(false);
-            await ((Task)analyzed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        if (!await CatchUpAsync(sync, 0, working).ConfigureAwait(false))
+            return null;
+        var files = await converter.InSessionAsync("compare", async (session, _) => new Files((await FilesAsync(session, pair.Plain).ConfigureAwait(false))!, (await FilesAsync(session, pair.Parted).ConfigureAwait(false))!), working).ConfigureAwait(false);
+        if (!await CompareAsync(sync, to, isForward, working).ConfigureAwait(false))
+            return null;
+        return await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false) ? files : null;
     }
 
     /// <summary>Where the rows of both tables lay when they were compared.</summary>
@@ -139,7 +127,9 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     {
         var (sessions, pace) = (await SessionsAsync(working).ConfigureAwait(false), new CopyPace(pair.State.Detail.BatchSize));
         // A backend whose client was killed may still be at a slice. Until it is at its end nobody knows what of the wave is copied.
-        await converter.InSessionAsync("copy", (session, server) => pair.State.HoldAsync(session.Unlimited, server, isShared: false), working).ConfigureAwait(false);
+        var operations = await converter.InSessionAsync("copy", (session, server) => session.ScalarAsync(
+            "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", PgParameter.Text($"{server.OwnSchema.Quoted}.operation")), working).ConfigureAwait(false) as uint? ?? 0;
+        await converter.RunAsync(SetState.OfTable(pair.State.Table, 0, pair.State.Detail.Control), server => pair.State.Alone(server, operations), working).ConfigureAwait(false);
         for (var collisions = 0; await NextWaveAsync(sync, pace.Rows, sessions, working).ConfigureAwait(false) is { } wave;)
         {
             var (rows, collision) = await WaveAsync(sync, wave, collisions > 0 ? 1 : sessions, pace, working).ConfigureAwait(false);
@@ -230,7 +220,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         var copied = await converter.InSessionAsync("copy", async (session, server) =>
         {
             begun();
-            await pair.State.HoldAsync(session.Unlimited, server, isShared: true).ConfigureAwait(false);
+            await pair.State.HoldAsync(session.Unlimited, server).ConfigureAwait(false);
             var rows = await sync.CopyAsync(session.Unlimited, slice.After, slice.UpTo).ConfigureAwait(false);
             return await pair.State.NoteAsync(session, server, place, slice, rows).ConfigureAwait(false) ? rows
                 : throw new StalePlanException(pair.State.Table, "copy", "another one: these rows were copied by a run that was taken for dead; resume the conversion");
@@ -242,7 +232,6 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     // One that waited for a connection of its own pool would wait for itself, and the server may need some for others.
     private async Task<int> SessionsAsync(CancellationToken working)
     {
-        var pool = new Npgsql.NpgsqlConnectionStringBuilder(database.DataSource.ConnectionString) is { Pooling: true } settings ? settings.MaxPoolSize : int.MaxValue;
         var room = await converter.InSessionAsync("look", (session, _) => session.ScalarAsync(
             """
             SELECT LEAST(
@@ -250,22 +239,23 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                 (SELECT CASE WHEN r.rolconnlimit >= 0 THEN r.rolconnlimit - (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid) END FROM pg_catalog.pg_roles r WHERE r.rolname = session_user),
                 (SELECT CASE WHEN d.datconnlimit >= 0 THEN d.datconnlimit - (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid) END FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
             """), working).ConfigureAwait(false) as long? ?? 1;
-        return (int)Math.Clamp(Math.Min(pool - ConnectionsBeside, room / 2), 1, pair.State.Detail.Sessions ?? Math.Min(Environment.ProcessorCount, UsualSessions));
+        return (int)Math.Clamp(Math.Min(database.PoolSize - ConnectionsBeside, room / 2), 1, pair.State.Detail.Sessions ?? Math.Min(Environment.ProcessorCount, UsualSessions));
     }
 
     // Behind the copy a sort makes of each partition what would have been a search in it for every row. False where a TRUNCATE came in between, and the copy begins anew.
     private async Task<bool> IndexAsync(RowSync sync, CancellationToken working)
     {
-        var now = (await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!;
+        var (now, sessions) = ((await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!, await SessionsAsync(working).ConfigureAwait(false));
         foreach (var index in CopyIndex.Of(now))
         {
             var made = now.Parted.Indexes.FirstOrDefault(i => i.Name == index.Name);
             if (made is null)
                 await converter.RunAsync(now.Set, _ => index.Make(), working).ConfigureAwait(false);
             // One that is not valid lacks partitions.
-            foreach (var (oid, partition) in made is { IsValid: true } ? [] : await converter.InSessionAsync("build index", (session, _) => index.LackingAsync(session, now.Parted.Oid), working).ConfigureAwait(false))
+            var lacking = made is { IsValid: true } ? [] : await converter.InSessionAsync("build index", (session, _) => index.LackingAsync(session, now.Parted.Oid), working).ConfigureAwait(false);
+            foreach (var some in lacking.Chunk(sessions))
             {
-                await converter.RunAsync(now.Set, _ => index.Build(oid, partition), working).ConfigureAwait(false);
+                await Task.WhenAll(some.Select(p => converter.RunAsync(now.Set, _ => index.Build(p.Oid, p.Name), working))).ConfigureAwait(false);
                 if (!await CatchUpAsync(sync, NotesAtOnce, working).ConfigureAwait(false))
                     return false;
             }
@@ -320,33 +310,41 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
 
     /// <summary>Compares both tables range by range, some side by side: each is a snapshot of its own. False where a TRUNCATE came in between.</summary>
     /// <exception cref="ConversionVerificationException">They are not equal.</exception>
-    private async Task<bool> CompareAsync(RowSync sync, bool isForward, CancellationToken working)
+    private async Task<bool> CompareAsync(RowSync sync, LiveTable to, bool isForward, CancellationToken working)
     {
         using var comparing = CancellationTokenSource.CreateLinkedTokenSource(working);
         var sessions = await SessionsAsync(working).ConfigureAwait(false);
+        // What the planner knows of the copy is needed when it is in use, and not before. One statement however many partitions there are: it has a session to itself.
+        var analyzed = database.RunEachAsync("analyze", async (session, _) => await session.Unlimited.ExecuteTextAsync($"ANALYZE {to.Name.Quoted}").ConfigureAwait(false), comparing.Token);
         var running = new Queue<Task<long?>>();
         try
         {
             var rows = 0L;
             for (var (after, isLast) = ((string[]?)null, false); !isLast || running.Count > 0;)
             {
-                if (!isLast && running.Count < sessions)
+                if (!isLast && running.Count < (analyzed.IsCompleted ? sessions : sessions - 1))
                 {
                     var end = await converter.InSessionAsync("compare", (session, _) => sync.EndOfSliceAsync(session.Unlimited, after, ComparedAtOnce), comparing.Token).ConfigureAwait(false);
                     running.Enqueue(RangeAsync(sync, after, end, isForward, comparing.Token));
                     (after, isLast) = (end, end is null);
                     continue;
                 }
+                if (running.Count == 0)
+                {
+                    await analyzed.ConfigureAwait(false);
+                    continue;
+                }
                 if (await running.Dequeue().ConfigureAwait(false) is not { } compared)
                     return false;
                 progress?.Report(new ConversionProgress(pair.State.Id, ConversionStep.Verify, rows += compared, pair.State.Detail.EstimatedRows));
             }
+            await analyzed.ConfigureAwait(false);
             return true;
         }
         finally
         {
             await comparing.CancelAsync().ConfigureAwait(false);
-            await ((Task)Task.WhenAll(running)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll([analyzed, .. running]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

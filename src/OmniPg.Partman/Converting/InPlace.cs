@@ -1,10 +1,12 @@
+using Microsoft.Extensions.Logging;
+
 namespace OmniPg.Partman;
 
 /// <summary>
 /// The ways that make the table itself a partition of the set that takes its name: the first one, or the default one, which is drained then. What has to be
 /// proved for that is proved beside readers and writers. Each step asks the catalog first whether it is done.
 /// </summary>
-internal sealed class InPlace(Converter converter, PartmanDatabase database, PartmanOptions options, TimeProvider time)
+internal sealed class InPlace(Converter converter, PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time)
 {
     /// <summary>End of the name of a table that has become the first partition, and of its indexes.</summary>
     public const string LegacyEnd = "_legacy";
@@ -18,13 +20,19 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
     /// <summary>The part of the way to the end of the table behind which it must not be bounded any more.</summary>
     public const double Patience = 0.75;
 
+    private const int ConnectionsOfProof = 3;
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private readonly UnitRunner _runner = new(database, options, time);
 
     private static QualifiedName CheckedName(ConversionState state) => new(state.Table.Schema, Replacement.Named(state.Table.Name.Value, KeyEnd));
 
     /// <summary>What is still to be run until the table is a partition, as far as it is known before it begins.</summary>
-    public static IEnumerable<SqlPlanStep> Steps(PartmanServer server, Converter.Pair pair, ParentShape shape, TimeSpan lockTimeout)
+    /// <param name="server">The database.</param>
+    /// <param name="pair">Both tables.</param>
+    /// <param name="shape">What the table is beyond its columns.</param>
+    /// <param name="lockTimeout">Longest wait for a lock.</param>
+    /// <param name="quiet">Keeps autovacuum from the tables while rows move; null where it goes on.</param>
+    public static IEnumerable<SqlPlanStep> Steps(PartmanServer server, Converter.Pair pair, ParentShape shape, TimeSpan lockTimeout, AutovacuumPause? quiet)
     {
         if (KeyStatement(pair) is { } key)
         {
@@ -45,19 +53,33 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
         yield return Exchange(server, pair, shape).ToStep(pair.On(pair.Plain), lockTimeout);
         if (pair.State.Detail.Strategy == ConversionStrategy.DrainDefault)
         {
-            yield return new SqlPlanStep
+            var drain = new SqlPlanStep
             {
                 Kind = "drain-default",
                 Reason = $"The rows of '{pair.State.Table}' leave its default partition, range by range, each under an exclusive lock.",
                 Description = "one transaction for each new partition, the oldest rows first",
                 Locks = [new SqlPlanLock(pair.State.Table, PgLockMode.AccessExclusive)],
             };
+            foreach (var step in quiet?.Around([drain], $"the default partition of '{pair.State.Table}'") ?? [drain])
+                yield return step;
+        }
+    }
+
+    /// <exception cref="PartmanConversionException">The pool has no room for a proof that is looked after.</exception>
+    public void RequireConnections(QualifiedName table)
+    {
+        if (database.PoolSize < ConnectionsOfProof)
+        {
+            throw new PartmanConversionException(
+                table, $"'{table}' cannot be proved to end by a pool of {database.PoolSize} connections: one holds the lock, one proves, and one looks how near writers are.", $"Set 'Maximum Pool Size' of the data source to {ConnectionsOfProof} or more.");
         }
     }
 
     public async Task ToSwapAsync(Converter.Pair pair, IProgress<ConversionProgress>? progress, CancellationToken working)
     {
         var state = pair.State;
+        if (Cut(pair) is not null)
+            RequireConnections(state.Table);
         await KeyAsync(pair, working).ConfigureAwait(false);
         progress?.Report(new ConversionProgress(state.Id, ConversionStep.Verify, 0, state.Detail.EstimatedRows));
         // The clock, and the newest rows, went on while the index was built.
@@ -97,13 +119,17 @@ internal sealed class InPlace(Converter converter, PartmanDatabase database, Par
         var state = (await converter.LoadAsync(id, working).ConfigureAwait(false))!.Set;
         var plan = await converter.InSessionAsync("drain", async (session, server) =>
         {
-            PartitionBound? current = state.Set.Basis == PremakeBasis.Clock && state.Key.IsTime ? state.Clock : await SetReader.NewestAsync(session, state).ConfigureAwait(false);
-            var missing = current is { } now ? await NewRanges.MissingAsync(session, state, now, options.MaxPartitionsPerRun).ConfigureAwait(false) : [];
-            return await SetPlanner.OfRangesAsync(session, server, options, state, missing).ConfigureAwait(false);
+            if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
+                state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
+            var missing = RangePlanner.Current(state, []) is { } now ? await NewRanges.MissingAsync(session, state, now, options.MaxPartitionsPerRun).ConfigureAwait(false) : [];
+            return await RangePlanner.OfAsync(session, server, options, state, missing).ConfigureAwait(false);
         }, working).ConfigureAwait(false);
-        if (plan.Error is { } error)
-            throw error;
-        await SetPlanner.MakeAsync(database, _runner, plan, _ => { }, working).ConfigureAwait(false);
+        await RangePlanner.MakeAsync(database, _runner, plan, _ => { }, working).ConfigureAwait(false);
+        if (plan.Error is DefaultPartitionConflictException conflict)
+            throw conflict;
+        // No row is moved by that any more, and resuming would not help: the set is whole, and its maintenance tells of it.
+        if (plan.Error is { } left)
+            PartmanLog.AheadLeft(logger, state.Table.ToString(), left);
     }
 
     private async Task DrainRangesAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)

@@ -159,7 +159,7 @@ internal static class Replacement
     public static IEnumerable<string> Lock(LiveTable live, LiveTable other) =>
     [
         $"LOCK TABLE ONLY {other.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
-        .. PartitionDdl.InLockOrder(live.ForeignKeys.Select(k => k.Referenced)).Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
+        .. SetState.InLockOrder(live.ForeignKeys.Select(k => k.Referenced)).Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE ROW EXCLUSIVE MODE"),
         $"LOCK TABLE {live.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
     ];
 

@@ -33,8 +33,10 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
 
     // As the server would send it, which costs less than its text and keeps what that keeps: the scale of a number, the zero that is negative. One value of bytes in
     // a record, whose hash is that of the bytes; the hashes of several are added up there, and rows that exchange values would look equal in a sum.
+    // What it sends is in the encoding of the client, which need not hold what a database of another one holds: there it is the text, which nobody converts.
     private string HashOf(string alias) =>
-        $"COALESCE(sum(pg_catalog.hash_record_extended(ROW(pg_catalog.record_send(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}{(textColumns.Contains(c) ? "::text" : "")}"))}))), 0)), 0)";
+        $"COALESCE(sum(CASE pg_catalog.getdatabaseencoding() WHEN 'UTF8' THEN pg_catalog.hash_record_extended(ROW(pg_catalog.record_send(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}{(textColumns.Contains(c) ? "::text" : "")}"))}))), 0) "
+        + $"ELSE pg_catalog.hashtextextended(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}"))})::text, 0) END), 0)";
 
     private string Columns(string alias) => string.Join(", ", columns.Select(c => $"{alias}.{c}"));
 

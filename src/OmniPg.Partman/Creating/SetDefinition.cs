@@ -131,7 +131,7 @@ internal static class SetDefinition
         archive = wish.WhenExpired == ExpiredAction.Archive ? archive : null;
         if (existing is null && facts.Oid is not null && (await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false)).Count > 0)
             reasons.Add(new InvalidDefinition(InvalidDefinitionReason.AlreadyConfigured, $"It is configured already in '{server.ConfigSchema}'."));
-        var set = Set(table, wish, kind, zone, server, null) with { ArchiveId = archive };
+        var set = wish.ToSet(table, kind, zone, server.UsesExtension) with { ArchiveId = archive };
         if (facts.Oid is { } whole)
             reasons.AddRange(await HashSplit.ReasonsAsync(session, server, whole, wish).ConfigureAwait(false));
         if (facts.Oid is { } oid)
@@ -191,36 +191,6 @@ internal static class SetDefinition
         if (server.UsesExtension && (table.Schema!.Value.Value + table.Name.Value).Contains('.', StringComparison.Ordinal))
             yield return new(InvalidDefinitionReason.Name, "The extension cannot manage names with a dot.");
     }
-
-    /// <summary>A set as it was asked for.</summary>
-    public static PartitionSet Set(QualifiedName table, PartitionSetOptions wish, PartitionKeyKind kind, string zone, PartmanServer server, string? anchor) => new()
-    {
-        Table = table,
-        Control = wish.Control,
-        Kind = kind,
-        Interval = wish.Interval,
-        IdInterval = wish.IdInterval,
-        IsList = wish.IdInterval == 1,
-        TimeZone = zone,
-        Premake = wish.Premake,
-        Basis = wish.Basis,
-        AutomaticMaintenance = wish.AutomaticMaintenance,
-        Retention = wish.Retention,
-        IdRetention = wish.IdRetention,
-        HashColumn = wish.HashColumn,
-        HashPartitions = wish.HashPartitions,
-        RetentionCount = wish.RetentionCount,
-        RetentionBytes = wish.RetentionBytes,
-        WhenExpired = wish.WhenExpired,
-        RetentionSchema = wish.RetentionSchema,
-        KeepIndexes = wish.KeepIndexes,
-        KeepInPublications = wish.KeepInPublications,
-        Template = wish.Template,
-        InheritPrivileges = wish.InheritPrivileges,
-        MaintenanceOrder = wish.MaintenanceOrder,
-        IsInExtension = server.UsesExtension,
-        Anchor = anchor,
-    };
 
     // As create_parent does it: around the newest id, but nothing at or below zero unless it was asked for. A table without partitions has no rows.
     private static (IReadOnlyList<NewRange> Ranges, string Anchor, int Passed) FirstIds(SetState state, PartitionSetOptions wish)

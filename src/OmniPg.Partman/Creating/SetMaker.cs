@@ -94,7 +94,7 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
     {
         var plan = await RangesAsync(table, operation, wanted, working).ConfigureAwait(false);
         var created = new List<PartitionChange>();
-        await SetPlanner.MakeAsync(database, _runner, plan, unit =>
+        await RangePlanner.MakeAsync(database, _runner, plan, unit =>
         {
             if (unit.Fate == PartitionFate.Create)
                 created.Add(Created(unit, progress));
@@ -102,13 +102,13 @@ internal sealed class SetMaker(PartmanDatabase database, PartmanOptions options,
         return plan.Error is { } error ? throw error : created;
     }
 
-    private Task<SetPlanner.Plan> RangesAsync(QualifiedName table, string operation, Func<PgSession, SetState, Task<IReadOnlyList<NewRange>>> wanted, CancellationToken cancellationToken) =>
+    private Task<SetPlan> RangesAsync(QualifiedName table, string operation, Func<PgSession, SetState, Task<IReadOnlyList<NewRange>>> wanted, CancellationToken cancellationToken) =>
         database.RunAsync(operation, async (session, server) =>
         {
             if (server.IsReadOnly)
                 throw Refusal.ReadOnly(server);
             var state = (await SetReader.StateAsync(session, server, table).ConfigureAwait(false)).RequireIdle();
-            return await SetPlanner.OfRangesAsync(session, server, options, state, await wanted(session, state).ConfigureAwait(false)).ConfigureAwait(false);
+            return await RangePlanner.OfAsync(session, server, options, state, await wanted(session, state).ConfigureAwait(false)).ConfigureAwait(false);
         }, cancellationToken);
 
     public async Task<IReadOnlyList<PartitionChange>> DrainDefaultAsync(QualifiedName table, IProgress<PartitionChange>? progress, CancellationToken working)

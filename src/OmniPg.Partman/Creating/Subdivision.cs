@@ -66,7 +66,7 @@ internal static class Subdivision
         return (state, units);
     }
 
-    private static PlanUnit Anew(SetState state, ParentShape shape, Partition partition, SubPartitioner.Branch branch, bool allowDataLoss)
+    private static PlanUnit Anew(SetState state, ParentShape shape, Partition partition, Branch branch, bool allowDataLoss)
     {
         var (table, range) = (state.Table, new NewRange(partition.Name, partition.Lower, partition.Upper));
         var create = PartitionDdl.Create(state, shape, range, branch: branch);
@@ -87,7 +87,7 @@ internal static class Subdivision
             Locks =
             [
                 new SqlPlanLock(table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive),
-                .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [], .. state.References.Select(r => new SqlPlanLock(r, PgLockMode.AccessExclusive)),
+                .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [], .. state.References.Select(r => new SqlPlanLock(r, PgLockMode.ShareRowExclusive)),
             ],
             DestroysData = allowDataLoss,
             Holds = $"SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid WHERE c.oid = {Number(partition.Oid)} AND i.inhparent = {Number(state.Oid)} "

@@ -29,6 +29,12 @@ internal static partial class PartmanLog
     [LoggerMessage(5007, LogLevel.Warning, "Tables that a killed run left bounded, or without autovacuum, could not be looked at; the next maintenance tries again")]
     public static partial void NotLetGo(ILogger logger, Exception error);
 
+    [LoggerMessage(5008, LogLevel.Warning, "Autovacuum stays on for {Table} while its rows are moved: somebody holds the table, or it is another role's")]
+    public static partial void AutovacuumKept(ILogger logger, string table);
+
+    [LoggerMessage(5009, LogLevel.Warning, "Partitions ahead of {Set} are still to be made behind its conversion; the next maintenance tries again")]
+    public static partial void AheadLeft(ILogger logger, string set, Exception error);
+
     [LoggerMessage(5100, LogLevel.Information, "Adopted partition set {Set} with {Partitions} partitions")]
     public static partial void SetAdopted(ILogger logger, string set, int partitions);
 

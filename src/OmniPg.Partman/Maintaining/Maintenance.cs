@@ -13,7 +13,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     private readonly UnitRunner _runner = new(database, options, time);
 
     /// <summary>A configured set with what is to be done with it; without a plan there is an error.</summary>
-    private sealed record Look(SetReader.Configured Configured, SetPlanner.Plan? Plan, PartmanException? Error);
+    private sealed record Look(SetReader.Configured Configured, SetPlan? Plan, PartmanException? Error);
 
     public async Task<MaintenancePlan> PlanAsync(MaintenanceOptions wishes, CancellationToken cancellationToken)
     {
@@ -127,7 +127,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
     }
 
     /// <summary>Executes units; one that fails takes along what depends on it, the partitions beside it go on. Returns the first failure.</summary>
-    private async Task<PartmanException?> UnitsAsync(SetPlanner.Plan plan, List<PartitionChange> done, IProgress<PartitionChange>? progress, CancellationToken cancellationToken)
+    private async Task<PartmanException?> UnitsAsync(SetPlan plan, List<PartitionChange> done, IProgress<PartitionChange>? progress, CancellationToken cancellationToken)
     {
         PartmanException? failure = null;
         var prepared = true;
@@ -266,7 +266,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
     }
 
-    private async Task<SetPlanner.Plan?> AgainAsync(SetReader.Configured set, MaintenanceOptions wishes, CancellationToken cancellationToken)
+    private async Task<SetPlan?> AgainAsync(SetReader.Configured set, MaintenanceOptions wishes, CancellationToken cancellationToken)
     {
         var fresh = await database.RunAsync("maintain", (session, server) => SetReader.ConfiguredAsync(session, server, set.Set!.Table), cancellationToken).ConfigureAwait(false);
         if (fresh is not [var one, ..])
@@ -307,11 +307,11 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         return true;
     }, cancellationToken);
 
-    private SqlPlan SqlPlanOf(IEnumerable<Look> looks) => new(looks.Select(l => l.Plan).OfType<SetPlanner.Plan>().SelectMany(Steps));
+    private SqlPlan SqlPlanOf(IEnumerable<Look> looks) => new(looks.Select(l => l.Plan).OfType<SetPlan>().SelectMany(Steps));
 
-    private IEnumerable<SqlPlanStep> Steps(SetPlanner.Plan plan) => plan.Units.Select(u => u.ToStep(plan.State, options.LockTimeout));
+    private IEnumerable<SqlPlanStep> Steps(SetPlan plan) => plan.Units.Select(u => u.ToStep(plan.State, options.LockTimeout));
 
-    private string Fingerprint(SetPlanner.Plan plan) => new SqlPlan(Steps(plan)).Fingerprint[..12];
+    private string Fingerprint(SetPlan plan) => new SqlPlan(Steps(plan)).Fingerprint[..12];
 
     /// <summary>The partitions of a set with what becomes of them, by their bounds, the default last.</summary>
     public static IReadOnlyList<Partition> Listed(SetState state, IReadOnlyList<PartitionChange> changes)

@@ -10,9 +10,6 @@ namespace OmniPg.Partman;
 /// </summary>
 internal sealed class RegroupLeftovers(PartmanDatabase database, PartmanOptions options, TimeProvider time, QualifiedName table)
 {
-    /// <summary>Kind of the rows in the table of operations.</summary>
-    public const string OperationKind = "repartition";
-
     private static readonly string[] Beside = ["window", "copy", "log"];
 
     public static QualifiedName Copy(QualifiedName table) => ConversionState.Beside(table, "_omnipg_group");
@@ -26,7 +23,7 @@ internal sealed class RegroupLeftovers(PartmanDatabase database, PartmanOptions 
     {
         static string Oid(QualifiedName name) => $"{PgLiteral.Quote(name.Quoted)}::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8";
         return $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(state.Set.ConfigKey)}, {Oid(Copy(state.Table))}::pg_catalog.oid, {PgLiteral.Quote(Copy(state.Table).Quoted)}, "
-            + $"'{OperationKind}', 'Copying', pg_catalog.jsonb_build_object('copy', {Oid(Copy(state.Table))}, 'window', {Oid(Window(state.Table))}, 'log', {Oid(Log(state.Table))}, "
+            + $"'{OperationKind.Repartitioning}', 'Copying', pg_catalog.jsonb_build_object('copy', {Oid(Copy(state.Table))}, 'window', {Oid(Window(state.Table))}, 'log', {Oid(Log(state.Table))}, "
             + $"'partitions', pg_catalog.jsonb_build_array({string.Join(", ", group.Former.Select(f => f.Oid.ToString(CultureInfo.InvariantCulture)))}))";
     }
 
@@ -39,7 +36,7 @@ internal sealed class RegroupLeftovers(PartmanDatabase database, PartmanOptions 
 
     /// <summary>Sets whose partitions are being copied, or were when a run ended.</summary>
     public static async Task<IReadOnlyList<string>> OfAllAsync(PgSession session, PartmanServer server) => server.HasOwn
-        ? await session.RowsAsync($"SELECT DISTINCT o.parent_table FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind}' AND o.finished_at IS NULL ORDER BY 1", row => row.GetString(0)).ConfigureAwait(false) : [];
+        ? await session.RowsAsync($"SELECT DISTINCT o.parent_table FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind.Repartitioning}' AND o.finished_at IS NULL ORDER BY 1", row => row.GetString(0)).ConfigureAwait(false) : [];
 
     /// <summary>Keeps a set from being forgotten while its writers fill a log that nobody would find any more.</summary>
     /// <exception cref="PartitionSetConfigurationException">What a run left is still there.</exception>
@@ -98,5 +95,5 @@ internal sealed class RegroupLeftovers(PartmanDatabase database, PartmanOptions 
         };
     }
 
-    private static string Open(string key) => $"kind = '{OperationKind}' AND finished_at IS NULL AND parent_table = {PgLiteral.Quote(key)}";
+    private static string Open(string key) => $"kind = '{OperationKind.Repartitioning}' AND finished_at IS NULL AND parent_table = {PgLiteral.Quote(key)}";
 }

@@ -46,9 +46,11 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
                 if (!hasRows)
                     await runner.RunAsync(look.State, Exchange(look, group), working).ConfigureAwait(false);
             }
-            catch (StalePlanException) when (wish.Rewrite)
+            catch (PartmanServerException error) when (error.SqlState == Refusal.Filled)
             {
-                // Empty when it was looked at; a writer was faster. What else is not as it was, the copy finds out.
+                // Empty when it was looked at; a writer was faster.
+                if (!wish.Rewrite)
+                    throw new StalePlanException(table, "exchange-partitions", $"nothing: {(error.InnerException as Npgsql.PostgresException)?.MessageText}");
                 hasRows = true;
             }
 
@@ -197,13 +199,13 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
                 .. PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE"), $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
                 .. group.Former.Select(f => $"LOCK TABLE ONLY {f.Name.Quoted} IN ACCESS EXCLUSIVE MODE"), .. PartmanDatabase.ReadableText.Split("; "), PartmanDatabase.AllRows, group.Unchanged(state, look.Shape),
-                .. group.Former.Select(f => $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {f.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = {PgLiteral.Quote($"'{f.Name}' holds rows by now")}; END IF; END")}"),
+                .. group.Former.Select(f => $"DO {PgLiteral.Quote($"BEGIN IF EXISTS (SELECT FROM ONLY {f.Name.Quoted}) THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Filled}', MESSAGE = {PgLiteral.Quote($"'{f.Name}' holds rows by now")}; END IF; END")}"),
                 .. group.Former.Select(f => $"DROP TABLE {f.Name.Quoted}"), .. creates,
             ],
             Locks =
             [
                 new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), .. group.Former.Select(f => new SqlPlanLock(f.Name, PgLockMode.AccessExclusive)),
-                .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [], .. state.References.Select(r => new SqlPlanLock(r, PgLockMode.AccessExclusive)),
+                .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [], .. state.References.Select(r => new SqlPlanLock(r, PgLockMode.ShareRowExclusive)),
             ],
             Holds = group.AreStill(state),
         };

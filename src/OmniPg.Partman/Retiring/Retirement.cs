@@ -5,9 +5,6 @@ namespace OmniPg.Partman;
 /// <summary>Takes a partition out of its set. What it needs of its locks and of a second step depends on the set and on what becomes of the table.</summary>
 internal static class Retirement
 {
-    /// <summary>Kind of the rows in the table of operations that note a second step.</summary>
-    public const string OperationKind = "retire";
-
     // $1 partitions, $2 whether indexes go, $3 whether publications lose them. Constraint-backed indexes go with their constraint.
     private const string Cleanup =
         """
@@ -53,7 +50,7 @@ internal static class Retirement
          """,
         row => new Unfinished(row.GetString(7), row.GetFieldValue<uint>(1), QualifiedName.Parse(row.GetString(0)), row.IsDBNull(2) ? null : QualifiedName.Create(row.GetString(2), row.GetString(3)),
             Enum.Parse<ExpiredAction>(row.GetString(4)), row.Text(5), row.GetBoolean(6)),
-        PgParameter.Texts(sets), PgParameter.Text(OperationKind));
+        PgParameter.Texts(sets), PgParameter.Text(OperationKind.Retirement));
 
     /// <summary>Drops the notes of a set that is forgotten. A table that a run set aside for the archive gets its name back: under the other one nobody would know it.</summary>
     /// <exception cref="PartitionSetConfigurationException">Its name is taken.</exception>
@@ -74,7 +71,7 @@ internal static class Retirement
                 throw new PartitionSetConfigurationException(set, $"'{aside}', which was '{left.Before}' until its retirement was interrupted, cannot get its name back: there is another relation of that name.", "Rename either, then forget the set.");
             await session.ExecuteAsync($"ALTER TABLE {aside.Quoted} RENAME TO {left.Before.Name.Quoted}").ConfigureAwait(false);
         }
-        await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{OperationKind}'", PgParameter.Text(key)).ConfigureAwait(false);
+        await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind = '{OperationKind.Retirement}'", PgParameter.Text(key)).ConfigureAwait(false);
     }
 
     /// <summary>Statements that rid partitions of what they do not keep, by partition.</summary>
@@ -118,34 +115,55 @@ internal static class Retirement
                     AND i.inhdetachpending = {(partition.DetachPending ? "true" : "false")}){(partition.IsPartitioned && server.HasOwn ? $" AND NOT EXISTS ({WaitingBelow(server, partition.Oid)})" : "")}
                 """,
         };
+        // A table that was detached has the triggers of its foreign keys on the tables that they refer to. Whoever drops it shuts readers out there, and nobody is to wait for the set meanwhile.
+        var isApart = action == ExpiredAction.Drop && state.References.Count > 0 && server.HasOwn;
         if (partition.DetachPending)
         {
-            return
-            [
-                unit with
-                {
-                    Reason = $"An interrupted DETACH CONCURRENTLY of '{partition.Name}' is finished first.",
-                    Statements =
-                    [
-                        .. LockReferences(state, action, detaches: true), $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE", Exclusively(partition.Name),
-                        $"ALTER TABLE {state.Table.Quoted} DETACH PARTITION {partition.Name.Quoted} FINALIZE", .. finish,
-                        .. archives ? NoteStatements(state, server, partition, action, whilePending: false) : Forget(state, server, partition.Oid),
-                    ],
-                    Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), .. OnReferences(state, action, detaches: true), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
-                },
-                .. archives ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
-            ];
+            var finalize = unit with
+            {
+                Reason = $"An interrupted DETACH CONCURRENTLY of '{partition.Name}' is finished first.",
+                Statements =
+                [
+                    .. LockReferences(state, action, detaches: true, isApart), $"LOCK TABLE ONLY {state.Table.Quoted} IN SHARE UPDATE EXCLUSIVE MODE", Exclusively(partition.Name),
+                    $"ALTER TABLE {state.Table.Quoted} DETACH PARTITION {partition.Name.Quoted} FINALIZE", .. isApart ? cleanup : finish,
+                    .. archives || isApart ? NoteStatements(state, server, partition, action, whilePending: false) : Forget(state, server, partition.Oid),
+                ],
+                Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), .. OnReferences(state, action, detaches: true, isApart), new SqlPlanLock(state.Table, PgLockMode.ShareUpdateExclusive)],
+            };
+            return isApart ? [Prepared(finalize), Noted(state, server, partition, action, unit, Finish(partition.Name, action, null, []))]
+                : archives ? [finalize, Archived(state, partition.Name, partition.Oid, unit)] : [finalize];
         }
         // With a default partition the server refuses it (55000). With a foreign key to the set it checks the rows after the first of its two transactions.
         // A branch is forgotten in the transaction that takes it out: as a table of its own it would be maintained on and on.
-        return concurrently && !partition.IsPartitioned && state.Default is null && state.ReferencedBy.Count == 0 && (finish.Count == 0 || server.HasOwn)
-            ? Concurrently(state, server, partition, action, unit, finish)
-            :
+        if (concurrently && !partition.IsPartitioned && state.Default is null && state.ReferencedBy.Count == 0 && (finish.Count == 0 || server.HasOwn))
+            return Concurrently(state, server, partition, action, unit, finish);
+        var detaches = action != ExpiredAction.Drop || state.ReferencedBy.Count > 0;
+        if (detaches && isApart)
+        {
+            return
             [
-                AtOnce(state, partition, unit, action, archives ? [.. finish, .. NoteStatements(state, server, partition, action, whilePending: false)] : finish, detaches: action != ExpiredAction.Drop || state.ReferencedBy.Count > 0),
-                .. archives ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
+                Prepared(AtOnce(state, partition, unit, action, [.. cleanup, .. NoteStatements(state, server, partition, action, whilePending: false)], detaches, isApart)),
+                Noted(state, server, partition, action, unit, Finish(partition.Name, action, null, [])),
             ];
+        }
+        return
+        [
+            AtOnce(state, partition, unit, action, archives ? [.. finish, .. NoteStatements(state, server, partition, action, whilePending: false)] : finish, detaches, isApart: false),
+            .. archives ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
+        ];
     }
+
+    // What stands in its way later, the set or the tables that it refers to, is another transaction's.
+    private static PlanUnit Prepared(PlanUnit unit) => unit with { Kind = "detach-partition", Fate = PartitionFate.Keep, DestroysData = false, IsPreparation = true };
+
+    // The second step of a table that is noted, and no partition any more.
+    private static PlanUnit Noted(SetState state, PartmanServer server, Partition partition, ExpiredAction action, PlanUnit unit, IEnumerable<string> finish) => unit with
+    {
+        Statements = [.. LockReferences(state, action), Exclusively(partition.Name), .. finish, .. action == ExpiredAction.Archive ? Renote(state, server, partition.Oid) : Forget(state, server, partition.Oid)],
+        Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), .. OnReferences(state, action)],
+        Continues = action == ExpiredAction.Archive,
+        Holds = IsNoted(state, server, partition.Oid),
+    };
 
     private static IReadOnlyList<PlanUnit> Concurrently(SetState state, PartmanServer server, Partition partition, ExpiredAction action, PlanUnit unit, List<string> finish)
     {
@@ -163,30 +181,27 @@ internal static class Retirement
         [
             detach with { Fate = PartitionFate.Keep, IsPreparation = true, WhenInterrupted = NoteStatements(state, server, partition, action, whilePending: true) },
             Note(state, server, partition, action),
-            unit with
-            {
-                Statements = [.. LockReferences(state, action), Exclusively(partition.Name), .. finish, .. action == ExpiredAction.Archive ? Renote(state, server, partition.Oid) : Forget(state, server, partition.Oid)],
-                Locks = [new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), .. OnReferences(state, action)],
-                Continues = action == ExpiredAction.Archive,
-                Holds = IsNoted(state, server, partition.Oid),
-            },
+            Noted(state, server, partition, action, unit, finish),
             .. action == ExpiredAction.Archive ? [Archived(state, partition.Name, partition.Oid, unit)] : Array.Empty<PlanUnit>(),
         ];
     }
 
-    // A table that was detached takes the triggers of its foreign keys from the tables that they stand on; one that is being detached gets them there. While it is a partition, or
-    // becomes none, no lock may shut readers out there: a row that is written checks its key behind the lock that it has on the set.
-    private static IEnumerable<string> LockReferences(SetState state, ExpiredAction action, bool detaches = false) =>
-        detaches ? PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE") : action == ExpiredAction.Drop ? PartitionDdl.LockReferences(state, "ACCESS EXCLUSIVE") : [];
+    // A table that was detached takes the triggers of its foreign keys from the tables that they stand on; one that is being detached gets them there, and no lock may shut readers
+    // out for that: a row that is written checks its key behind the lock that it has on the set. Where both are one transaction, the stronger lock is the first of it.
+    private static IEnumerable<string> LockReferences(SetState state, ExpiredAction action, bool detaches = false, bool isApart = false) =>
+        ModeOnReferences(action, detaches, isApart) is { } mode ? PartitionDdl.LockReferences(state, mode == PgLockMode.AccessExclusive ? "ACCESS EXCLUSIVE" : "SHARE ROW EXCLUSIVE") : [];
 
-    private static IEnumerable<SqlPlanLock> OnReferences(SetState state, ExpiredAction action, bool detaches = false) =>
-        action == ExpiredAction.Drop || detaches ? state.References.Select(r => new SqlPlanLock(r, action == ExpiredAction.Drop ? PgLockMode.AccessExclusive : PgLockMode.ShareRowExclusive)) : [];
+    private static IEnumerable<SqlPlanLock> OnReferences(SetState state, ExpiredAction action, bool detaches = false, bool isApart = false) =>
+        ModeOnReferences(action, detaches, isApart) is { } mode ? state.References.Select(r => new SqlPlanLock(r, mode)) : [];
 
-    private static PlanUnit AtOnce(SetState state, Partition partition, PlanUnit unit, ExpiredAction action, List<string> finish, bool detaches) => unit with
+    private static PgLockMode? ModeOnReferences(ExpiredAction action, bool detaches, bool isApart) =>
+        action == ExpiredAction.Drop && !isApart ? PgLockMode.AccessExclusive : detaches ? PgLockMode.ShareRowExclusive : null;
+
+    private static PlanUnit AtOnce(SetState state, Partition partition, PlanUnit unit, ExpiredAction action, List<string> finish, bool detaches, bool isApart) => unit with
     {
         Statements =
         [
-            .. detaches ? LockReferences(state, action, detaches: true) : [], $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
+            .. detaches ? LockReferences(state, action, detaches: true, isApart) : [], $"LOCK TABLE ONLY {state.Table.Quoted} IN ACCESS EXCLUSIVE MODE",
             .. state.ReferencedBy.Select(r => $"LOCK TABLE ONLY {r.Quoted} IN SHARE MODE"),
             .. state.Default is { } rest ? [$"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE"] : Array.Empty<string>(),
             Exclusively(partition.Name),
@@ -197,7 +212,7 @@ internal static class Retirement
         [
             new SqlPlanLock(state.Table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive),
             .. state.Default is { } fallback ? new[] { new SqlPlanLock(fallback.Name, PgLockMode.AccessExclusive) } : [],
-            .. detaches ? OnReferences(state, action, detaches: true) : [],
+            .. detaches ? OnReferences(state, action, detaches: true, isApart) : [],
             .. state.ReferencedBy.Select(r => new SqlPlanLock(r, PgLockMode.Share)),
         ],
     };
@@ -275,7 +290,7 @@ internal static class Retirement
     private static IReadOnlyList<string> Renote(SetState state, PartmanServer server, uint child) =>
     [
         $"UPDATE {server.OwnSchema.Quoted}.operation o SET detail = o.detail || pg_catalog.jsonb_build_object('version', c.xmin::text), updated_at = pg_catalog.clock_timestamp() "
-            + $"FROM pg_catalog.pg_class c WHERE c.oid = o.child AND o.parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND o.child = {Oid(child)} AND o.kind = '{OperationKind}'",
+            + $"FROM pg_catalog.pg_class c WHERE c.oid = o.child AND o.parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND o.child = {Oid(child)} AND o.kind = '{OperationKind.Retirement}'",
     ];
 
     // Under this lock the name keeps its meaning, and the runner compares it before anything else.
@@ -302,7 +317,7 @@ internal static class Retirement
         server.HasOwn && await session.ScalarAsync($"{WaitingBelow(server, branch)} LIMIT 1").ConfigureAwait(false) is string waiting ? QualifiedName.Parse(waiting) : null;
 
     private static string WaitingBelow(PartmanServer server, uint branch) =>
-        $"SELECT o.child_name FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind}' AND o.finished_at IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_class x WHERE x.oid = o.child) AND o.parent_table IN ("
+        $"SELECT o.child_name FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind.Retirement}' AND o.finished_at IS NULL AND EXISTS (SELECT FROM pg_catalog.pg_class x WHERE x.oid = o.child) AND o.parent_table IN ("
         + $"SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_partition_tree({Oid(branch)}::pg_catalog.oid::pg_catalog.regclass) t JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.isleaf)";
 
     // Behind the detach and not before it: of a table that is no partition any more nobody can tell who detached it. xmin changes with every change of the row
@@ -326,7 +341,7 @@ internal static class Retirement
         [
             .. Forget(state, server, partition.Oid),
             $"INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(state.Set.ConfigKey)}, c.oid, {PgLiteral.Quote(partition.Name.Quoted)}, "
-                + $"'{OperationKind}', '{action}', pg_catalog.jsonb_build_object({schema}'version', c.xmin::text) FROM pg_catalog.pg_class c WHERE c.oid = {Oid(partition.Oid)} AND {isLeft}",
+                + $"'{OperationKind.Retirement}', '{action}', pg_catalog.jsonb_build_object({schema}'version', c.xmin::text) FROM pg_catalog.pg_class c WHERE c.oid = {Oid(partition.Oid)} AND {isLeft}",
         ];
     }
 
@@ -334,11 +349,11 @@ internal static class Retirement
     public static string IsNoted(SetState state, PartmanServer server, uint child) =>
         $"""
          SELECT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o JOIN pg_catalog.pg_class c ON c.oid = o.child
-             WHERE o.parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND o.child = {Oid(child)} AND o.kind = '{OperationKind}' AND c.xmin::text = o.detail ->> 'version')
+             WHERE o.parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND o.child = {Oid(child)} AND o.kind = '{OperationKind.Retirement}' AND c.xmin::text = o.detail ->> 'version')
          """;
 
     private static IEnumerable<string> Forget(SetState state, PartmanServer server, uint child) => server.HasOwn
-        ? [$"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND child = {Oid(child)} AND kind = '{OperationKind}'"]
+        ? [$"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = {PgLiteral.Quote(state.Set.ConfigKey)} AND child = {Oid(child)} AND kind = '{OperationKind.Retirement}'"]
         : [];
 
     private static string Oid(uint oid) => oid.ToString(CultureInfo.InvariantCulture);

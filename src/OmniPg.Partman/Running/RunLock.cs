@@ -12,6 +12,9 @@ internal sealed class RunLock : IAsyncDisposable
     private static readonly string[] ExtensionLabels = ["pg_partman run_maintenance", "pg_partman run_maintenance procedure"];
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(5);
 
+    // What work knows of the locks that it stands behind, however deep it is called.
+    private static readonly AsyncLocal<CancellationToken[]?> Behind = new();
+
     private readonly IReadOnlyList<AdvisoryLock> _held;
     private readonly CancellationToken[] _lost;
 
@@ -24,6 +27,19 @@ internal sealed class RunLock : IAsyncDisposable
 
     /// <summary>Holds nothing.</summary>
     public static RunLock None { get; } = new([], null);
+
+    /// <summary>Whether a lock that this work stands behind is lost: what is to be cleaned up is somebody else's by now, or the next run's.</summary>
+    public static bool IsLost => Behind.Value is { } lost && lost.Any(l => l.IsCancellationRequested);
+
+    /// <summary>The question, as SQL, whether nobody has the lock of a set.</summary>
+    /// <param name="set">An expression for how the configuration names the set.</param>
+    public static string IsFree(string set)
+    {
+        static string Half(string text) => $"(pg_catalog.hashtext({text})::pg_catalog.int8 & 4294967295)::pg_catalog.oid";
+        // Two keys are told from one by objsubid (LockTagTypeNames, src/backend/utils/adt/lockfuncs.c).
+        return $"NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.classid = {Half(PgLiteral.Quote(OwnLabel))} AND l.objid = {Half(set)} "
+            + "AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))";
+    }
 
     /// <summary>Locks a set.</summary>
     /// <param name="database">The database.</param>
@@ -104,6 +120,7 @@ internal sealed class RunLock : IAsyncDisposable
     public async Task<T> WorkAsync<T>(QualifiedName table, Func<CancellationToken, Task<T>> work, CancellationToken cancellationToken)
     {
         using var working = CancellationTokenSource.CreateLinkedTokenSource([cancellationToken, .. _lost]);
+        Behind.Value = _lost;
         try
         {
             return await work(working.Token).ConfigureAwait(false);

@@ -38,6 +38,9 @@ internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOption
     /// <summary>The role of the connections, as far as the data source names it.</summary>
     public string Role { get; } = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Username ?? "of this connection";
 
+    /// <summary>Connections that there may be at once.</summary>
+    public int PoolSize { get; } = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString) is { Pooling: true } settings ? settings.MaxPoolSize : int.MaxValue;
+
     /// <summary>Where expired partitions are archived; null for nowhere.</summary>
     public IObjectStore? Archive => archive;
 

@@ -11,6 +11,9 @@ internal static class Refusal
     /// <summary>SQLSTATE of a comparison that found a difference.</summary>
     public const string Different = "OP003";
 
+    /// <summary>SQLSTATE of a guard: a table that was empty when the plan was made holds rows.</summary>
+    public const string Filled = "OP005";
+
     /// <summary>What is said of a table that no row names.</summary>
     public static PartitionSetNotFoundException NotFound(QualifiedName table, PartmanServer server) => new(
         table, server.HasConfig ? $"'{server.ConfigSchema}.part_config' in database '{server.Database}' has no row of it" : $"database '{server.Database}' has no sets at all, neither of the extension nor in schema '{server.OwnSchema}'");

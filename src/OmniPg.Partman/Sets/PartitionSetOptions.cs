@@ -145,6 +145,35 @@ public sealed class PartitionSetOptions : ICheckedOptions
         return options;
     }
 
+    /// <summary>The set that is asked for, as far as it does not depend on what is there.</summary>
+    internal PartitionSet ToSet(QualifiedName table, PartitionKeyKind kind, string zone, bool isInExtension) => new()
+    {
+        Table = table,
+        Control = Control,
+        Kind = kind,
+        Interval = Interval,
+        IdInterval = IdInterval,
+        IsList = IdInterval == 1,
+        TimeZone = zone,
+        Premake = Premake,
+        Basis = Basis,
+        AutomaticMaintenance = AutomaticMaintenance,
+        Retention = Retention,
+        IdRetention = IdRetention,
+        HashColumn = HashColumn,
+        HashPartitions = HashPartitions,
+        RetentionCount = RetentionCount,
+        RetentionBytes = RetentionBytes,
+        WhenExpired = WhenExpired,
+        RetentionSchema = RetentionSchema,
+        KeepIndexes = KeepIndexes,
+        KeepInPublications = KeepInPublications,
+        Template = Template,
+        InheritPrivileges = InheritPrivileges,
+        MaintenanceOrder = MaintenanceOrder,
+        IsInExtension = isInExtension,
+    };
+
     private void Set(string name, string text)
     {
         var invariant = CultureInfo.InvariantCulture;

@@ -180,8 +180,8 @@ internal static class SetReader
                 Now = clock.Now,
                 LocalNow = clock.Local,
                 Cutoff = set.Retention is null ? null : key.IsWallClock ? PartitionBound.Of(new DateTimeOffset(clock.Wall!.Value, TimeSpan.Zero)) : PartitionBound.Of((calendar ? clock.Calendar : clock.Line)!.Value),
-                ReferencedBy = PartitionDdl.InLockOrder(keys.Where(k => k.To == configured.Oid && k.From != configured.Oid).Select(k => k.Referring)),
-                References = PartitionDdl.InLockOrder(keys.Where(k => k.From == configured.Oid && k.To != configured.Oid).Select(k => k.Referred)),
+                ReferencedBy = SetState.InLockOrder(keys.Where(k => k.To == configured.Oid && k.From != configured.Oid).Select(k => k.Referring)),
+                References = SetState.InLockOrder(keys.Where(k => k.From == configured.Oid && k.To != configured.Oid).Select(k => k.Referred)),
                 IsOwned = configured.IsOwned,
                 Within = themselves[configured.Oid].FirstOrDefault() is { Column: { } column } itself && column == set.Control && Read(itself.Partition, itself.Bound, key, set) is { IsDefault: false } own
                     ? (own.Lower, own.Upper) : null,

@@ -55,6 +55,10 @@ internal sealed record SetState
     /// <summary>Upper end of all partitions; null while there is none.</summary>
     public PartitionBound? Highest => Partitions.Count == 0 ? null : Partitions.Max(p => p.Upper);
 
+    /// <summary>Tables, each once, in the one order in which several are locked in a transaction: by schema and name, so that two changes never wait for each other.</summary>
+    public static IReadOnlyList<QualifiedName> InLockOrder(IEnumerable<QualifiedName> tables) =>
+        [.. tables.Distinct().OrderBy(t => t.Schema?.Value, StringComparer.Ordinal).ThenBy(t => t.Name.Value, StringComparer.Ordinal)];
+
     /// <summary>A plain table as the runner of units knows it, which is no set, or none yet.</summary>
     public static SetState OfTable(QualifiedName table, uint oid, string control) => new()
     {

@@ -30,7 +30,7 @@ internal static class Forgetting
         if (server.HasOwn)
         {
             await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.part_option WHERE parent_table = $1", key.Clone()).ConfigureAwait(false);
-            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind IN ('{Undo.OperationKind}', '{RegroupLeftovers.OperationKind}')", key.Clone()).ConfigureAwait(false);
+            await session.ExecuteAsync($"DELETE FROM {server.OwnSchema.Quoted}.operation WHERE parent_table = $1 AND kind IN ('{OperationKind.Undo}', '{OperationKind.Repartitioning}')", key.Clone()).ConfigureAwait(false);
         }
         return rows > 0;
     }

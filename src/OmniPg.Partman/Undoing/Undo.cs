@@ -10,9 +10,6 @@ namespace OmniPg.Partman;
 /// </summary>
 internal sealed class Undo(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, QualifiedName table, QualifiedName target, UndoOptions wish)
 {
-    /// <summary>Kind of its row in the table of operations.</summary>
-    public const string OperationKind = "undo";
-
     private const string FirstPlace = "(0,0)";
 
     // What is done behind the locks that readers and writers wait for: the look for late rows above all, which a partition of emptied pages makes long.
@@ -41,9 +38,16 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, ILo
     public async Task<SqlPlan> PlanAsync(CancellationToken cancellationToken)
     {
         var look = await LookAsync(cancellationToken).ConfigureAwait(false);
-        return look.State is not { } state ? new SqlPlan() : new SqlPlan(
-            new[] { look.IsBegun ? null : Begin(look) }.OfType<PlanUnit>().Concat(look.Left.SelectMany(p => new[] { Batch(look, p, FirstPlace), Swept(p), TakenOut(look, p) })).Append(End(look))
-                .Select(u => u.ToStep(state, options.LockTimeout)));
+        if (look.State is not { } state)
+            return new SqlPlan();
+        IEnumerable<SqlPlanStep> Steps(params IEnumerable<PlanUnit> units) => units.Select(u => u.ToStep(state, options.LockTimeout));
+        var moves = Steps(look.Left.SelectMany(p => new[] { Batch(look, p, FirstPlace), Swept(p), TakenOut(look, p) }));
+        return new SqlPlan(
+        [
+            .. look.IsBegun ? [] : Steps(Begin(look)),
+            .. wish.SuspendAutovacuum ? new AutovacuumPause(database, options, logger, time, table).Around(moves, $"the partitions of '{table}' and '{target}'") : moves,
+            .. Steps(End(look)),
+        ]);
     }
 
     public Task<UndoResult> RunAsync(IProgress<UndoProgress>? progress, CancellationToken working)
@@ -150,7 +154,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, ILo
             $"""
              SELECT o.child, o.child_name, (o.detail ->> 'parent')::int8, o.finished_at IS NOT NULL, (o.detail ->> 'rows')::int8, (o.detail ->> 'partitions')::int4,
                  (o.detail ->> 'parent')::int8 = pg_catalog.to_regclass($2)::oid::int8
-             FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind}' AND o.parent_table = $1 ORDER BY o.id DESC LIMIT 1
+             FROM {server.OwnSchema.Quoted}.operation o WHERE o.kind = '{OperationKind.Undo}' AND o.parent_table = $1 ORDER BY o.id DESC LIMIT 1
              """,
             row => new { Target = row.GetFieldValue<uint>(0), Name = row.GetString(1), Parent = (uint)row.GetInt64(2), IsFinished = row.GetBoolean(3), Rows = row.GetInt64(4), Partitions = row.GetInt32(5), IsThere = row.IsTrue(6) },
             PgParameter.Text(Key), PgParameter.Text(table.Quoted)).ConfigureAwait(false);
@@ -190,7 +194,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, ILo
             // Row-level security of the extension's table may hide the row, and then its maintenance would go on.
             "DO " + PgLiteral.Quote($"BEGIN UPDATE {look.Server.ConfigSchema.Quoted}.part_config SET undo_in_progress = true WHERE parent_table = {PgLiteral.Quote(Key)}; "
                 + $"IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = '{Refusal.Overtaken}', MESSAGE = 'the configuration is gone'; END IF; END"),
-            $"INSERT INTO {Operations(look)} (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(Key)}, {Number(look.Target)}, {PgLiteral.Quote(target.Quoted)}, '{OperationKind}', 'Moving', "
+            $"INSERT INTO {Operations(look)} (parent_table, child, child_name, kind, phase, detail) SELECT {PgLiteral.Quote(Key)}, {Number(look.Target)}, {PgLiteral.Quote(target.Quoted)}, '{OperationKind.Undo}', 'Moving', "
                 + $"pg_catalog.jsonb_build_object('parent', {Number(look.State!.Oid)}, 'rows', 0, 'partitions', 0) WHERE NOT EXISTS (SELECT FROM {Operations(look)} o WHERE {Mine(look)})",
         ],
         Locks = [new SqlPlanLock(table, PgLockMode.ShareUpdateExclusive)],
@@ -230,18 +234,18 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, ILo
             Reason = $"'{partition.Name}' is taken out of '{table}', with the rows that came last.",
             Statements =
             [
-                .. PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE"), $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
+                .. wish.KeepTables ? PartitionDdl.LockReferences(state, "SHARE ROW EXCLUSIVE") : [], $"LOCK TABLE ONLY {table.Quoted} IN ACCESS EXCLUSIVE MODE",
                 .. rest is null ? [] : new[] { $"LOCK TABLE ONLY {rest.Name.Quoted} IN ACCESS EXCLUSIVE MODE" },
                 $"LOCK TABLE ONLY {child} IN ACCESS EXCLUSIVE MODE", $"LOCK TABLE ONLY {target.Quoted} IN ROW EXCLUSIVE MODE", PartmanDatabase.AllRows,
                 $"SET LOCAL statement_timeout = {PlanUnit.Milliseconds(LongestHold)}", MoveRest(look, partition),
-                $"ALTER TABLE {table.Quoted} DETACH PARTITION {child}",
-                .. wish.KeepTables ? [] : new[] { $"DROP TABLE {child}" },
+                // Where it stands: a table that was detached has the triggers of its foreign keys on the tables that they refer to, and with it they would be locked against readers.
+                wish.KeepTables ? $"ALTER TABLE {table.Quoted} DETACH PARTITION {child}" : $"DROP TABLE {child}",
                 $"UPDATE {Operations(look)} AS o SET detail = o.detail || pg_catalog.jsonb_build_object('partitions', (o.detail ->> 'partitions')::pg_catalog.int4 + 1) WHERE {Mine(look)}",
             ],
             Locks =
             [
                 new SqlPlanLock(table, PgLockMode.AccessExclusive), new SqlPlanLock(partition.Name, PgLockMode.AccessExclusive), .. rest is null ? [] : new[] { new SqlPlanLock(rest.Name, PgLockMode.AccessExclusive) },
-                .. state.References.Select(r => new SqlPlanLock(r, wish.KeepTables ? PgLockMode.ShareRowExclusive : PgLockMode.AccessExclusive)), new SqlPlanLock(target, PgLockMode.RowExclusive),
+                .. wish.KeepTables ? state.References.Select(r => new SqlPlanLock(r, PgLockMode.ShareRowExclusive)) : [], new SqlPlanLock(target, PgLockMode.RowExclusive),
             ],
         };
     }
@@ -333,7 +337,7 @@ internal sealed class Undo(PartmanDatabase database, PartmanOptions options, ILo
     private string IsOpen(Look look) => $"EXISTS (SELECT FROM {Operations(look)} o WHERE {Mine(look)}) AND EXISTS (SELECT FROM {look.Server.ConfigSchema.Quoted}.part_config g WHERE g.parent_table = {PgLiteral.Quote(Key)} AND g.undo_in_progress) "
         + $"AND pg_catalog.to_regclass({PgLiteral.Quote(target.Quoted)})::pg_catalog.oid = {Number(look.Target)}";
 
-    private string Mine(Look look) => $"o.kind = '{OperationKind}' AND o.parent_table = {PgLiteral.Quote(Key)} AND o.child = {Number(look.Target)} AND (o.detail ->> 'parent')::pg_catalog.int8 = {Number(look.State!.Oid)} AND o.finished_at IS NULL";
+    private string Mine(Look look) => $"o.kind = '{OperationKind.Undo}' AND o.parent_table = {PgLiteral.Quote(Key)} AND o.child = {Number(look.Target)} AND (o.detail ->> 'parent')::pg_catalog.int8 = {Number(look.State!.Oid)} AND o.finished_at IS NULL";
 
     private static string Operations(Look look) => look.Server.OwnSchema.Quoted + ".operation";
 

@@ -248,6 +248,37 @@ public sealed class ConversionTests(PgClusterFixture fixture) : PartmanTest(fixt
     }
 
     [Fact]
+    public async Task Bytes_that_no_client_can_be_sent_are_copied_compared_and_told_from_others()
+    {
+        await Cluster.ExecuteAsync("CREATE DATABASE partman_bytes ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0", Token);
+        await using var source = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = "partman_bytes" }.ConnectionString);
+        async Task<object?> At(string sql)
+        {
+            await using var command = source.CreateCommand(sql);
+            return await command.ExecuteScalarAsync(Token);
+        }
+        await At("CREATE TABLE orders (id bigint PRIMARY KEY, note text, tags text[]); INSERT INTO orders SELECT n, convert_from('\\xe4', 'SQL_ASCII') || n, ARRAY[convert_from('\\xff', 'SQL_ASCII')] FROM generate_series(1, 95) n");
+        const string Sum = "SELECT sum(hashtextextended(o::text, 0)::numeric)::text FROM orders o";
+        var (before, partman) = (await At(Sum), new PartmanClient(source));
+        var options = new ConversionOptions { BatchSize = 10, Sessions = 2, Set = new PartitionSetOptions { Control = "id", IdInterval = 10, Premake = 1 } };
+
+        var differing = () => partman.ConvertAsync(Orders, options, new Watch(c =>
+        {
+            if (c is not { Step: ConversionStep.Copy, Rows: 95 })
+                return;
+            using var change = source.CreateCommand("UPDATE orders_omnipg_new SET note = convert_from('\\xe5', 'SQL_ASCII') || id WHERE id = 7");
+            change.ExecuteNonQuery();
+        }), Token);
+        await differing.Should().ThrowAsync<ConversionVerificationException>();
+        await partman.AbortConversionAsync((await partman.ListConversionsAsync(Token)).Single().Id, Token);
+        var done = await partman.ConvertAsync(Orders, options, cancellationToken: Token);
+
+        done.Phase.Should().Be(ConversionPhase.Swapped);
+        (await At(Sum)).Should().Be(before);
+        (await At("SELECT relkind::text FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be("p");
+    }
+
+    [Fact]
     public async Task A_table_by_id_with_hundreds_of_partitions_and_no_default_is_converted_by_a_role_that_owns_it_and_nothing_else()
     {
         await Run("""

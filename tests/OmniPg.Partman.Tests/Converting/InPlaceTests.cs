@@ -210,6 +210,31 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
     }
 
     [Fact]
+    public async Task A_row_of_a_far_future_does_not_keep_a_drained_set_from_the_partitions_ahead_of_now()
+    {
+        await Run(Table + "INSERT INTO orders (at, note) VALUES ('2097-06-01', 'a mistake')");
+
+        await Partman.ConvertAsync(Orders, By(ConversionStrategy.DrainDefault, o => o.Set.Basis = PremakeBasis.NewestRow), cancellationToken: Token);
+
+        var ahead = await Ask<string[]>("SELECT ARRAY(SELECT 'orders_p' || to_char(now() + n * interval '1 day', 'YYYYMMDD') FROM generate_series(1, 2) n)");
+        (await NamesAsync("orders")).Should().Contain([.. ahead, "orders_p20970601"]).And.NotContain("orders_p20970602");
+    }
+
+    [Fact]
+    public async Task A_partition_ahead_that_cannot_be_made_keeps_a_drain_from_nothing_and_is_told_by_the_next_maintenance()
+    {
+        await Run("CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'x' FROM generate_series(1, 9) n; CREATE TABLE orders_p20 (n int)");
+        using var log = new FakeLoggerFactory();
+
+        var done = await new PartmanClient(Database.DataSource, null, log).ConvertAsync(Orders, new ConversionOptions { Strategy = ConversionStrategy.DrainDefault, Set = Tens(o => o.Premake = 3) }, cancellationToken: Token);
+
+        done.Phase.Should().Be(ConversionPhase.Finished);
+        (await NamesAsync("orders")).Should().Equal("orders_default", "orders_p0", "orders_p10", "orders_p30");
+        log.Lines.Where(l => l.Id == 5009).Should().ContainSingle().Which.Exception.Should().BeOfType<PartitionNameCollisionException>();
+        (await MaintainAsync(o => o.Table = Orders)).Error.Should().BeOfType<PartitionNameCollisionException>();
+    }
+
+    [Fact]
     public async Task Options_that_somebody_left_behind_of_a_former_set_are_in_nobodys_way()
     {
         await Run(Table);
@@ -408,6 +433,26 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
         var done = await Partman.ResumeConversionAsync(id, cancellationToken: Token);
 
         done.Phase.Should().Be(ConversionPhase.Finished);
+    }
+
+    [Theory]
+    [InlineData(ConversionStrategy.AttachAsLegacy, 2)]
+    [InlineData(ConversionStrategy.AttachAsLegacy, 3)]
+    [InlineData(ConversionStrategy.DrainDefault, 2)]
+    public async Task A_proof_needs_a_connection_that_looks_after_it_and_the_other_ways_do_with_two(ConversionStrategy strategy, int pool)
+    {
+        await Run(Table);
+        await using var source = Npgsql.NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size={pool};Timeout=2");
+
+        var converting = () => new PartmanClient(source).ConvertAsync(Orders, By(strategy), cancellationToken: Token);
+
+        if (strategy == ConversionStrategy.DrainDefault || pool > 2)
+        {
+            (await converting()).Phase.Should().Be(ConversionPhase.Finished);
+            return;
+        }
+        (await converting.Should().ThrowAsync<PartmanConversionException>()).Which.Message.Should().StartWith("'public.orders' cannot be proved to end by a pool of 2 connections: one holds the lock, one proves, and one looks how near writers are.");
+        (await Ask<bool>("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'omnipg_partman')")).Should().BeFalse();
     }
 
     [Fact]

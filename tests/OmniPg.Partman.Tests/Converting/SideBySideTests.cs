@@ -21,6 +21,7 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
     [InlineData(1, 100, 50)]
     [InlineData(8, 8, 150)]
     [InlineData(8, 3, 50)]
+    [InlineData(8, 2, 50)]
     public async Task So_many_sessions_copy_as_are_wished_and_as_the_pool_allows(int wished, int pool, long first)
     {
         await TableAsync();
@@ -37,6 +38,33 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
         told[^1].Should().Be(500);
         done.RowsCopied.Should().Be(500);
         (await Ask<string>(Sum)).Should().Be(before);
+    }
+
+    [Fact]
+    public async Task A_pool_of_two_compares_while_nothing_else_is_looked_at()
+    {
+        await TableAsync();
+        await Run("DROP INDEX by_note");
+        await using var source = NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size=2;Timeout=1");
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        var transaction = default(NpgsqlTransaction);
+
+        // As a long ANALYZE does.
+        var running = new PartmanClient(source, new PartmanOptions { LockAttempts = 1 }).ConvertAsync(Orders, By(1), new Watch(c =>
+        {
+            if (c is not { Step: ConversionStep.Copy, Rows: 500 })
+                return;
+            transaction = other.BeginTransaction();
+            using var hold = new NpgsqlCommand("LOCK TABLE orders_p200 IN SHARE UPDATE EXCLUSIVE MODE", other, transaction);
+            hold.ExecuteNonQuery();
+        }), Token);
+        await Eventually.TrueAsync(() => Ask<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND a.query LIKE 'ANALYZE%')"), "the ANALYZE waits", cancellationToken: Token);
+        // Longer than anybody waits for a connection of the pool.
+        await FluentActions.Awaiting(() => source.OpenConnectionAsync(Token).AsTask()).Should().ThrowAsync<NpgsqlException>();
+        await FluentActions.Awaiting(() => source.OpenConnectionAsync(Token).AsTask()).Should().ThrowAsync<NpgsqlException>();
+        await transaction!.RollbackAsync(Token);
+
+        (await running).Phase.Should().Be(ConversionPhase.Swapped);
     }
 
     [Fact]
@@ -160,8 +188,10 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
         (await Ask<string>(Sum)).Should().Be(before);
     }
 
-    [Fact]
-    public async Task An_index_is_built_partition_by_partition_and_what_is_built_is_not_built_again()
+    [Theory]
+    [InlineData(1, "orders_p0_note_idx", "orders_p100_note_idx")]
+    [InlineData(3, "orders_p0_note_idx", "orders_p100_note_idx", "orders_p300_note_idx", "orders_p400_note_idx")]
+    public async Task An_index_is_built_partition_by_partition_and_what_is_built_is_not_built_again(int sessions, params string[] beforeIt)
     {
         await TableAsync();
         await Run("""
@@ -171,12 +201,12 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
             """);
         const string Built = "SELECT array_agg(i.indexrelid::regclass || ' ' || i.indexrelid || ' ' || i.indisvalid ORDER BY i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname ~ '^orders_p.*note_idx$'";
 
-        await Partman.Awaiting(p => p.ConvertAsync(Orders, By(2), cancellationToken: Token)).Should().ThrowAsync<PartmanServerException>();
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, By(sessions), cancellationToken: Token)).Should().ThrowAsync<PartmanServerException>();
         var some = await Ask<string[]>(Built);
         await Run("DROP EVENT TRIGGER refusing");
         await Partman.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token);
 
-        some.Select(s => s.Split(' ')[0]).Should().Equal("orders_p0_note_idx", "orders_p100_note_idx");
+        some.Select(s => s.Split(' ')[0]).Should().BeEquivalentTo(beforeIt);
         (await Ask<string[]>(Built)).Should().StartWith(some).And.HaveCount(7).And.OnlyContain(s => s.EndsWith(" true", StringComparison.Ordinal));
         (await Ask<string>("SELECT string_agg(indexrelid::regclass || ' ' || indisvalid, ', ' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid = 'orders'::regclass")).Should().Be("by_note true, orders_pkey true");
         (await Ask<long>("SELECT count(*) FROM pg_inherits WHERE inhparent = 'by_note'::regclass")).Should().Be(8);
@@ -203,6 +233,28 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
         await transaction.RollbackAsync(Token);
 
         (await running).RowsCopied.Should().Be(500);
+    }
+
+    [Fact]
+    public async Task A_slice_that_does_not_end_is_waited_for_as_long_as_for_a_lock_and_its_session_is_named()
+    {
+        await TableAsync();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, By(2), new Watch(c =>
+        {
+            if (c.Step == ConversionStep.Copy)
+                stop.Cancel();
+        }), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+        await using var orphan = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await orphan.BeginTransactionAsync(Token);
+        await using (var hold = new NpgsqlCommand("SELECT id FROM omnipg_partman.operation FOR KEY SHARE", orphan, transaction))
+            await hold.ExecuteNonQueryAsync(Token);
+
+        var open = (await Partman.ListConversionsAsync(Token)).Single();
+        var refused = (await Partman.Awaiting(p => p.ResumeConversionAsync(open.Id, cancellationToken: Token)).Should().ThrowAsync<PartitionLockTimeoutException>()).Which;
+
+        refused.Message.Should().StartWith("'wait-for-slices' on 'public.orders' did not get its locks in 3 attempts of 0.2 s");
+        refused.Holders.Select(h => h.ProcessId).Should().Equal(orphan.ProcessID);
     }
 
     [Fact]

@@ -34,6 +34,41 @@ public sealed class CreatePartitionsTests(PgClusterFixture fixture) : PartmanTes
     }
 
     [Fact]
+    public async Task Whoever_lost_his_lock_leaves_the_checks_to_the_next_run_which_they_may_be_of()
+    {
+        await TensAsync();
+        await Run("INSERT INTO events VALUES (5)");
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await holder.BeginTransactionAsync(Token);
+        // The checks are on the default partition; the partitions wait for the set.
+        await using (var hold = new Npgsql.NpgsqlCommand("LOCK TABLE ONLY events IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction))
+            await hold.ExecuteNonQueryAsync(Token);
+        const string Checks = "SELECT count(*) FROM pg_constraint WHERE conname LIKE 'omnipg_attach_%'";
+        var running = Client(o => (o.SafeAttachBytes, o.LockTimeout) = (0, TimeSpan.FromSeconds(30))).CreatePartitionsAsync(Events, Ids(125), cancellationToken: Token);
+        await Eventually.TrueAsync(async () => await Ask<long>(Checks) == 1 && await Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass)"), "the partition waits for the set", cancellationToken: Token);
+
+        await Run("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+
+        await FluentActions.Awaiting(() => running).Should().ThrowAsync<PartmanBusyException>();
+        (await Ask<long>(Checks)).Should().Be(1);
+        await transaction.RollbackAsync(Token);
+        (await MaintainAsync()).Error.Should().BeNull();
+        (await Ask<long>(Checks)).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_role_that_does_not_own_the_set_is_told_so_before_anything_is_tried()
+    {
+        await TensAsync();
+        await Run("DO $$ BEGIN CREATE ROLE passer_by LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$; GRANT USAGE ON SCHEMA omnipg_partman TO passer_by; GRANT SELECT ON ALL TABLES IN SCHEMA omnipg_partman TO passer_by; GRANT SELECT ON events TO passer_by");
+        await using var source = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = "passer_by" }.ConnectionString);
+
+        var refused = (await new PartmanClient(source).Awaiting(p => p.PlanPartitionsAsync(Events, Ids(125), Token)).Should().ThrowAsync<PartmanPrivilegeException>()).Which;
+
+        refused.MissingGrants.Should().Equal("ALTER TABLE \"public\".\"events\" OWNER TO \"passer_by\";");
+    }
+
+    [Fact]
     public async Task A_partition_is_cut_off_where_another_one_begins_and_ends()
     {
         await TensAsync(o => o.DefaultPartition = false);

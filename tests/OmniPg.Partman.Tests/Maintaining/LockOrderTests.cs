@@ -26,13 +26,13 @@ public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixtu
         new() { Strategy = strategy, Set = new PartitionSetOptions { Control = "id", IdInterval = 100, Premake = 2 } };
 
     /// <summary>Lets the change wait for the table that is referred to, and writes to the one that refers to it meanwhile.</summary>
-    private async Task MeetAsync(int id, Func<PartmanClient, Action, Task> change)
+    private async Task MeetAsync(int id, Func<PartmanClient, Action, Task> change, string first = "UPDATE customers SET name = name")
     {
         await using var writer = await Database.DataSource.OpenConnectionAsync(Token);
         var running = change(Client(o => (o.LockTimeout, o.LockAttempts) = (TimeSpan.FromSeconds(30), 2)), () =>
         {
             // The first of both to look for a deadlock is the one that it ends.
-            using var begin = new NpgsqlCommand("BEGIN; SET LOCAL deadlock_timeout = '10ms'; UPDATE customers SET name = name", writer);
+            using var begin = new NpgsqlCommand($"BEGIN; SET LOCAL deadlock_timeout = '10ms'; {first}", writer);
             begin.ExecuteNonQuery();
         });
         await Eventually.TrueAsync(() => Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND l.locktype = 'relation' AND d.datname = current_database())"), "the change waits", cancellationToken: Token);
@@ -79,7 +79,7 @@ public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixtu
         await MeetAsync(26, (partman, begin) =>
         {
             begin();
-            return partman.UndoAsync(Orders, QualifiedName.Parse("public.target"), cancellationToken: Token);
+            return partman.UndoAsync(Orders, QualifiedName.Parse("public.target"), new UndoOptions { KeepTables = true }, cancellationToken: Token);
         });
 
         (await Ask<long>("SELECT count(*) FROM target")).Should().Be(26);
@@ -152,14 +152,18 @@ public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixtu
 
         var plan = await Partman.PlanMaintenanceAsync(Only(Orders), Token);
 
-        LocksOf(plan.Sql.Steps.First(s => s.Kind == (keeps ? "detach-partition" : "drop-partition"))).Should().Equal(
+        LocksOf(plan.Sql.Steps.First(s => s.Kind == "detach-partition")).Should().Equal(
             "ONLY a.y_to IN SHARE ROW EXCLUSIVE MODE", "ONLY b_to IN SHARE ROW EXCLUSIVE MODE", "ONLY z_to IN SHARE ROW EXCLUSIVE MODE", "ONLY orders IN ACCESS EXCLUSIVE MODE",
             "ONLY a.y_from IN SHARE MODE", "ONLY b_from IN SHARE MODE", "ONLY z_from IN SHARE MODE", "ONLY orders_default IN ACCESS EXCLUSIVE MODE", "ONLY orders_p0 IN ACCESS EXCLUSIVE MODE");
+        if (!keeps)
+            LocksOf(plan.Sql.Steps.First(s => s.Kind == "drop-partition")).Should().Equal("ONLY a.y_to IN ACCESS EXCLUSIVE MODE", "ONLY b_to IN ACCESS EXCLUSIVE MODE", "ONLY z_to IN ACCESS EXCLUSIVE MODE", "ONLY orders_p0 IN ACCESS EXCLUSIVE MODE");
         LocksOf(plan.Sql.Steps.First(s => s.Kind == "create-partition")).Should().Equal("ONLY orders IN SHARE UPDATE EXCLUSIVE MODE", "ONLY a.y_to IN SHARE ROW EXCLUSIVE MODE", "ONLY b_to IN SHARE ROW EXCLUSIVE MODE", "ONLY z_to IN SHARE ROW EXCLUSIVE MODE", "ONLY orders_default IN ACCESS EXCLUSIVE MODE");
     }
 
-    [Fact]
-    public async Task A_drop_takes_its_locks_in_the_order_of_a_writer_with_and_without_tables_that_refer_to_the_set()
+    [Theory]
+    [InlineData("UPDATE customers SET name = name")]
+    [InlineData("SELECT FROM customers")]
+    public async Task A_drop_takes_its_locks_in_the_order_of_a_writer_with_and_without_tables_that_refer_to_the_set(string first)
     {
         await SetAsync();
         await Run("CREATE TABLE lines (id int REFERENCES orders); UPDATE omnipg_partman.part_config SET retention = '5', retention_keep_table = false");
@@ -168,7 +172,7 @@ public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixtu
         {
             begin();
             return partman.MaintainAsync(Only(Orders), cancellationToken: Token);
-        });
+        }, first);
 
         (await NamesAsync("orders")).Should().NotContain("orders_p10").And.Contain("orders_p20");
         (await Ask<bool>("SELECT to_regclass('orders_p10') IS NULL AND to_regclass('orders_p0') IS NULL")).Should().BeTrue();
@@ -190,6 +194,59 @@ public sealed class LockOrderTests(PgClusterFixture fixture) : PartmanTest(fixtu
 
         result.Error.Should().BeNull();
         result.Changes.Where(c => c.Fate == PartitionFate.Drop).Select(c => c.Partition.Name.Value).Should().Equal("orders_p0", "orders_p10");
+    }
+
+    private static async Task<NpgsqlTransaction> ReaderAsync(NpgsqlConnection reader)
+    {
+        var transaction = await reader.BeginTransactionAsync(Token);
+        await using var read = new NpgsqlCommand("SELECT FROM customers", reader, transaction);
+        await read.ExecuteNonQueryAsync(Token);
+        return transaction;
+    }
+
+    [Fact]
+    public async Task A_set_is_undone_beside_a_reader_of_a_table_that_it_refers_to()
+    {
+        await SetAsync();
+        await Run("CREATE TABLE target (id int, customer text)");
+        await using var reader = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await ReaderAsync(reader);
+
+        await Client(o => o.LockAttempts = 1).UndoAsync(Orders, QualifiedName.Parse("public.target"), cancellationToken: Token);
+
+        (await Ask<long>("SELECT count(*) FROM target")).Should().Be(25);
+        (await Ask<bool>("SELECT to_regclass('orders_p0') IS NULL")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Whoever_waits_for_readers_of_a_table_that_the_set_refers_to_does_not_hold_the_set_and_goes_on_with_the_next_run()
+    {
+        await SetAsync();
+        await Run("CREATE TABLE lines (id int REFERENCES orders); UPDATE omnipg_partman.part_config SET retention = '15', retention_keep_table = false");
+        await using var reader = await Database.DataSource.OpenConnectionAsync(Token);
+        var transaction = await ReaderAsync(reader);
+
+        var waited = (await Client(o => o.LockAttempts = 1).MaintainAsync(Only(Orders), cancellationToken: Token)).Sets.Single();
+        var left = await Ask<string>("SELECT string_agg(relname || ' ' || relispartition, ', ') FROM pg_class WHERE relname = 'orders_p0'");
+        await transaction.RollbackAsync(Token);
+        var again = (await Partman.MaintainAsync(Only(Orders), cancellationToken: Token)).Sets.Single();
+
+        waited.Error.Should().BeOfType<PartitionLockTimeoutException>().Which.Message.Should().StartWith("'drop-partition' on 'public.orders'");
+        left.Should().Be("orders_p0 false");
+        again.Error.Should().BeNull();
+        again.Changes.Select(c => (c.Partition.Name.Value, c.Fate)).Should().Equal(("orders_p0", PartitionFate.Drop));
+        (await Ask<bool>("SELECT to_regclass('orders_p0') IS NULL AND NOT EXISTS (SELECT FROM omnipg_partman.operation)")).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task The_plan_of_an_exchange_names_the_locks_that_it_takes()
+    {
+        await SetAsync();
+
+        var step = (await Partman.PlanRepartitionAsync(Orders, new RepartitionOptions { IdInterval = 100 }, Token)).Steps.Single(s => s.Kind == "exchange-partitions");
+
+        step.Locks.Should().Contain(new SqlPlanLock(QualifiedName.Parse("public.customers"), PgLockMode.ShareRowExclusive)).And.NotContain(l => l.Mode == PgLockMode.AccessExclusive && l.Relation == QualifiedName.Parse("public.customers"));
+        LocksOf(step).Should().StartWith("ONLY customers IN SHARE ROW EXCLUSIVE MODE");
     }
 
     private sealed class Swap<T>(Func<T, bool> isDue, Action act) : IProgress<T>

@@ -21,7 +21,7 @@ internal static class PartitionDdl
     /// <param name="drain">Whether rows of this range move there from the default partition.</param>
     /// <param name="attachCheck">The check that proves the default partition empty in this range; null for none.</param>
     /// <param name="branch">What makes the partition a set; null for a plain table.</param>
-    public static PlanUnit Create(SetState state, ParentShape shape, NewRange range, bool drain = false, PgIdentifier? attachCheck = null, SubPartitioner.Branch? branch = null)
+    public static PlanUnit Create(SetState state, ParentShape shape, NewRange range, bool drain = false, PgIdentifier? attachCheck = null, Branch? branch = null)
     {
         var (parent, child, fallback) = (state.Table.Quoted, range.Name.Quoted, state.Default?.Name);
         List<string> statements =
@@ -29,9 +29,7 @@ internal static class PartitionDdl
             .. drain ? LockReferences(state, "SHARE ROW EXCLUSIVE") : [],
             // A query that planned before a move and runs behind it would find the rows neither here nor there, so nobody may plan meanwhile.
             $"LOCK TABLE ONLY {parent} IN {(drain ? "ACCESS EXCLUSIVE" : "SHARE UPDATE EXCLUSIVE")} MODE",
-            .. Table(state, shape, range.Name, withTemplate: branch is null, by: branch?.By),
-            .. EpochCheck(state.Key, range),
-            .. branch?.Statements ?? [],
+            .. Make(state, shape, range, branch),
             .. drain ? [] : LockReferences(state, "SHARE ROW EXCLUSIVE"),
         ];
         if (fallback is { } rest)
@@ -43,12 +41,11 @@ internal static class PartitionDdl
                 statements.Add($"WITH moved AS (DELETE FROM ONLY {rest.Quoted} WHERE {Within(state.Key, range.Lower, range.Upper)} RETURNING {columns}) INSERT INTO {child} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM moved");
             }
         }
-        statements.Add($"ALTER TABLE {parent} ATTACH PARTITION {child} {ForValues(state, range.Lower, range.Upper)}");
+        statements.Add(AttachTo(state, range));
         if (attachCheck is { } check)
             statements.Add($"ALTER TABLE {fallback!.Value.Quoted} DROP CONSTRAINT {check.Quoted}");
         // Behind the move: a trigger of the template must not fire for rows that come from the default partition.
-        statements.AddRange(branch?.After ?? []);
-        statements.AddRange(After(state, shape, range.Name, withTemplate: branch is null));
+        statements.AddRange(Complete(state, shape, range, branch));
         return new PlanUnit
         {
             Kind = drain ? "drain-default" : "create-partition",
@@ -71,9 +68,16 @@ internal static class PartitionDdl
         static string Oid(uint oid) => oid.ToString(CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Tables, each once, in the one order in which several are locked in a transaction: by schema and name, so that two changes never wait for each other.</summary>
-    public static IReadOnlyList<QualifiedName> InLockOrder(IEnumerable<QualifiedName> tables) =>
-        [.. tables.Distinct().OrderBy(t => t.Schema?.Value, StringComparer.Ordinal).ThenBy(t => t.Name.Value, StringComparer.Ordinal)];
+    /// <summary>Statements of a partition of a table that nobody knows yet, up to where rows could move into it; <see cref="Complete"/> gives it the rest.</summary>
+    public static IEnumerable<string> Made(SetState state, ParentShape shape, NewRange range, Branch? branch) => [.. Make(state, shape, range, branch), AttachTo(state, range)];
+
+    /// <summary>What an attached partition takes over, and those below it.</summary>
+    public static IEnumerable<string> Complete(SetState state, ParentShape shape, NewRange range, Branch? branch) => [.. branch?.After ?? [], .. After(state, shape, range.Name, withTemplate: branch is null)];
+
+    private static IEnumerable<string> Make(SetState state, ParentShape shape, NewRange range, Branch? branch) =>
+        [.. Table(state, shape, range.Name, withTemplate: branch is null, by: branch?.By), .. EpochCheck(state.Key, range), .. branch?.Statements ?? []];
+
+    private static string AttachTo(SetState state, NewRange range) => $"ALTER TABLE {state.Table.Quoted} ATTACH PARTITION {range.Name.Quoted} {ForValues(state, range.Lower, range.Upper)}";
 
     /// <summary>
     /// Locks the tables that a set refers to, whose triggers change with a partition: share row exclusively where it is attached or detached, exclusively where it is
@@ -239,3 +243,9 @@ internal static class PartitionDdl
         return string.Concat(template.AsSpan(0, at), name.Quoted, template.AsSpan(at + 2));
     }
 }
+
+/// <summary>What makes a new partition one that is partitioned again.</summary>
+/// <param name="By">What it is partitioned by.</param>
+/// <param name="Statements">Its configuration and its partitions, for a moment when it exists and is attached to nothing yet.</param>
+/// <param name="After">What follows when rows have been moved into them.</param>
+internal sealed record Branch(string By, IReadOnlyList<string> Statements, IReadOnlyList<string> After);

@@ -1,7 +1,7 @@
 using Npgsql;
 using OmniPg.Testing;
 
-namespace OmniPg.Partman.Tests.Analyzing;
+namespace OmniPg.Partman.Tests.Tending;
 
 public sealed class AnalyzeTests(PgClusterFixture fixture) : PartmanTest(fixture)
 {
@@ -50,6 +50,32 @@ public sealed class AnalyzeTests(PgClusterFixture fixture) : PartmanTest(fixture
     }
 
     [Fact]
+    public async Task A_set_that_somebody_holds_itself_is_told_among_what_was_left_out()
+    {
+        await SetsAsync();
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await holder.BeginTransactionAsync(Token);
+        await using (var hold = new NpgsqlCommand("LOCK TABLE ONLY events IN SHARE MODE", holder, transaction))
+            await hold.ExecuteNonQueryAsync(Token);
+
+        var set = (await Partman.AnalyzeAsync(Events, skipLocked: true, cancellationToken: Token)).Single();
+
+        set.Outcome.Should().Be(AnalyzeFate.Partly);
+        set.PassedOver.Should().Contain(Events);
+    }
+
+    [Fact]
+    public async Task A_role_that_may_maintain_a_set_analyzes_it_without_owning_it()
+    {
+        Assert.SkipUnless(await Ask<int>("SELECT current_setting('server_version_num')::int") >= 170000, "There is no right to MAINTAIN before PostgreSQL 17.");
+        await SetsAsync();
+        await Run("DO $$ BEGIN CREATE ROLE maintainer LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$; GRANT USAGE ON SCHEMA omnipg_partman TO maintainer; GRANT SELECT ON ALL TABLES IN SCHEMA omnipg_partman TO maintainer; GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO maintainer");
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Username = "maintainer" }.ConnectionString);
+
+        (await new PartmanClient(source).AnalyzeAsync(Events, cancellationToken: Token)).Should().ContainSingle().Which.Outcome.Should().Be(AnalyzeFate.Analyzed);
+    }
+
+    [Fact]
     public async Task A_set_of_another_role_is_told_and_does_not_keep_the_others_waiting()
     {
         await SetsAsync();
@@ -59,7 +85,7 @@ public sealed class AnalyzeTests(PgClusterFixture fixture) : PartmanTest(fixture
         var sets = await new PartmanClient(source).AnalyzeAsync(cancellationToken: Token);
 
         sets.Select(s => (s.Table.Name.Value, s.Outcome)).Should().Equal(("events", AnalyzeFate.NotOwned), ("orders", AnalyzeFate.Partly));
-        sets[1].PassedOver.Select(p => p.Name.Value).Should().Equal("orders_default", "orders_p0_p0", "orders_p0_p5", "orders_p10_p0", "orders_p10_p5");
+        sets[1].PassedOver.Select(p => p.Name.Value).Should().Equal("orders_default", "orders_p0", "orders_p0_p0", "orders_p0_p5", "orders_p10", "orders_p10_p0", "orders_p10_p5");
         (await Ask<string[]>(Known)).Should().Equal("orders");
         await Partman.Awaiting(p => p.AnalyzeAsync(QualifiedName.Parse("public.nothing"), cancellationToken: Token)).Should().ThrowAsync<PartitionSetNotFoundException>();
     }

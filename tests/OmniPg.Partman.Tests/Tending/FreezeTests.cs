@@ -1,7 +1,7 @@
 using Npgsql;
 using OmniPg.Testing;
 
-namespace OmniPg.Partman.Tests.Freezing;
+namespace OmniPg.Partman.Tests.Tending;
 
 public sealed class FreezeTests(PgClusterFixture fixture) : PartmanTest(fixture)
 {

@@ -44,12 +44,6 @@ internal sealed class SubPartitioner
 
     private SubPartitioner(PgSession session, PartmanServer server, SetState state, int most) => (_session, _server, _state, _most) = (session, server, state, most);
 
-    /// <summary>What makes a new partition a set again.</summary>
-    /// <param name="By">What it is partitioned by.</param>
-    /// <param name="Statements">Its configuration and its partitions, for a moment when it exists and is attached to nothing yet.</param>
-    /// <param name="After">What follows when rows have been moved into them.</param>
-    internal sealed record Branch(string By, IReadOnlyList<string> Statements, IReadOnlyList<string> After);
-
     /// <summary>For a set whose partitions are partitioned again; null for others.</summary>
     /// <param name="session">A session in a transaction with readable text.</param>
     /// <param name="server">The database.</param>
@@ -109,9 +103,8 @@ internal sealed class SubPartitioner
         foreach (var below in ranges)
         {
             var further = set.SubPartitions is { } deeper ? await BranchAsync(state, shape, below, deeper).ConfigureAwait(false) : null;
-            List<string> behind = [.. further?.After ?? [], .. PartitionDdl.After(state, shape, below.Name, withTemplate: further is null)];
-            statements.AddRange(PartitionDdl.Create(state, shape, below, branch: further).Statements.SkipLast(behind.Count).Where(s => !s.StartsWith("LOCK TABLE ", StringComparison.Ordinal)));
-            after.AddRange(behind);
+            statements.AddRange(PartitionDdl.Made(state, shape, below, further));
+            after.AddRange(PartitionDdl.Complete(state, shape, below, further));
         }
         if (set.HasDefault)
             statements.AddRange(PartitionDdl.CreateDefault(state, shape, new QualifiedName(range.Name.Schema, PartitionName.OfDefault(range.Name.Name))));
@@ -166,7 +159,7 @@ internal sealed class SubPartitioner
             Wrong(InvalidDefinitionReason.RetentionSchema, $"there is no schema '{schema}'.");
         if (wish.WhenExpired == ExpiredAction.Archive && archive is null)
             Wrong(InvalidDefinitionReason.Archive, "they are to be archived, and the client was made without an archive.");
-        var set = SetDefinition.Set(table, wish, kind, above.TimeZone, server, null) with
+        var set = wish.ToSet(table, kind, above.TimeZone, server.UsesExtension) with
         {
             ArchiveId = wish.WhenExpired == ExpiredAction.Archive ? archive : null,
             Template = above.Template,

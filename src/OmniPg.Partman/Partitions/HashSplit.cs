@@ -47,7 +47,7 @@ internal static class HashSplit
     }
 
     /// <summary>What makes a new partition one that is split.</summary>
-    public static SubPartitioner.Branch Branch(SetState state, ParentShape shape, NewRange range)
+    public static Branch Branch(SetState state, ParentShape shape, NewRange range)
     {
         var (column, count) = (PgIdentifier.Create(state.Set.HashColumn!), state.Set.HashPartitions!.Value);
         shape = shape with { ReplicaIndex = null };
@@ -59,7 +59,7 @@ internal static class HashSplit
             statements.Add($"ALTER TABLE {range.Name.Quoted} ATTACH PARTITION {name.Quoted} FOR VALUES WITH (MODULUS {Number(count)}, REMAINDER {Number(i)})");
             after.AddRange(PartitionDdl.After(state, shape, name));
         }
-        return new SubPartitioner.Branch($"HASH ({column.Quoted})", statements, after);
+        return new Branch($"HASH ({column.Quoted})", statements, after);
     }
 
     // The end that tells the partition is kept, and the table's part cut: two partitions of a long table would share names otherwise.

@@ -140,7 +140,7 @@ internal static class NewRanges
         }
         catch (Exception error) when (error is OverflowException or ArgumentOutOfRangeException)
         {
-            throw new PartitionSetConfigurationException(state.Table, $"The range of '{value}' in '{state.Table}' cannot be a partition: {error.Message}", "It stays in the default partition.", error);
+            throw new PartitionSetConfigurationException(state.Table, $"The range of '{value}' in '{state.Table}' cannot be a partition: {error.Message}", state.Default is null ? null : "Such rows stay in the default partition.", error);
         }
     }
 

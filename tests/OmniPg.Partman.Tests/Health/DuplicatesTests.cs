@@ -1,6 +1,6 @@
 using OmniPg.Testing;
 
-namespace OmniPg.Partman.Tests.Inspecting;
+namespace OmniPg.Partman.Tests.Health;
 
 public sealed class DuplicatesTests(PgClusterFixture fixture) : PartmanTest(fixture)
 {

@@ -1,7 +1,7 @@
 using Npgsql;
 using OmniPg.Testing;
 
-namespace OmniPg.Partman.Tests.Granting;
+namespace OmniPg.Partman.Tests.Tending;
 
 public sealed class PrivilegesTests(PgClusterFixture fixture) : PartmanTest(fixture)
 {

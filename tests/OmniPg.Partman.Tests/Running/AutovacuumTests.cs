@@ -1,7 +1,8 @@
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using OmniPg.Testing;
 
-namespace OmniPg.Partman.Tests.Quieting;
+namespace OmniPg.Partman.Tests.Running;
 
 /// <summary>Autovacuum leaves tables alone whose rows move, and never longer than that.</summary>
 public sealed class AutovacuumTests(PgClusterFixture fixture) : PartmanTest(fixture)
@@ -165,25 +166,85 @@ public sealed class AutovacuumTests(PgClusterFixture fixture) : PartmanTest(fixt
     }
 
     [Fact]
-    public async Task Who_holds_a_table_that_it_cannot_be_turned_off_for_is_named()
+    public async Task A_table_that_somebody_holds_keeps_its_autovacuum_and_no_conversion_and_is_told()
     {
         await TableAsync();
         await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
-        var transaction = default(NpgsqlTransaction);
+        using var log = new FakeLoggerFactory();
+        var (transaction, meanwhile) = (default(NpgsqlTransaction), default(string[]));
+        var partman = new PartmanClient(Database.DataSource, new PartmanOptions { LockTimeout = TimeSpan.FromMilliseconds(200), LockAttempts = 3, MaxBackoff = TimeSpan.FromMilliseconds(100) }, log);
 
-        var thrown = (await Partman.Awaiting(p => p.ConvertAsync(Orders, Hundreds(), new Watch(c =>
+        var done = await partman.ConvertAsync(Orders, Hundreds(), new Watch(c =>
         {
+            if (c.Step == ConversionStep.Copy && meanwhile is null)
+            {
+                meanwhile = Database.ScalarAsync<string[]>(Set, Token).GetAwaiter().GetResult();
+                transaction!.Rollback();
+            }
             if (c.Step != ConversionStep.Create)
+                return;
+            // As a long VACUUM does.
+            transaction = holder.BeginTransaction();
+            using var hold = new NpgsqlCommand("LOCK TABLE orders_p0 IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction);
+            hold.ExecuteNonQuery();
+        }), Token);
+
+        done.Phase.Should().Be(ConversionPhase.Swapped);
+        meanwhile.Should().Equal("orders false,false", "orders_default false,false", "orders_p0 true", "orders_p100 false,false");
+        log.Lines.Where(l => l.Id == 5008).Select(l => l.Message).Should().Equal("Autovacuum stays on for public.orders_p0 while its rows are moved: somebody holds the table, or it is another role's");
+        (await Ask<string[]>(Set)).Should().Equal(Swapped);
+        (await Ask<long>(Noted)).Should().Be(0);
+    }
+
+    [Fact]
+    public async Task What_a_killed_process_left_is_told_by_a_check_as_soon_as_nobody_is_at_work_any_more()
+    {
+        await TableAsync();
+        await DailyTableAsync();
+        await Partman.CreateAsync(Events, Daily(), Token);
+        await Run("""
+            ALTER TABLE orders SET (autovacuum_enabled = false, toast.autovacuum_enabled = false);
+            INSERT INTO omnipg_partman.operation (parent_table, child, child_name, kind, phase, detail)
+            VALUES ('public.orders', 'orders'::regclass, 'orders', 'autovacuum', 'Suspended', '{"set": "\"public\".\"orders\"", "own": "true", "toast": null}');
+            """);
+        async Task<string[]> ToldAsync() => [.. (await Partman.CheckAsync(Token)).Findings.Where(f => f.Kind == FindingKind.Autovacuum).Select(f => f.Text)];
+        await using var worker = await Database.DataSource.OpenConnectionAsync(Token);
+        await using (var take = new NpgsqlCommand("SELECT pg_advisory_lock(hashtext('omnipg partman'), hashtext('public.orders'))", worker))
+            await take.ExecuteNonQueryAsync(Token);
+
+        var atWork = await ToldAsync();
+        await using (var give = new NpgsqlCommand("SELECT pg_advisory_unlock_all()", worker))
+            await give.ExecuteNonQueryAsync(Token);
+        var left = await ToldAsync();
+
+        atWork.Should().BeEmpty();
+        left.Should().Equal("Autovacuum is off for 'public.orders' since its rows were moved: the run was ended before it could give the setting back. "
+            + "The next maintenance tries to give the setting back, or: ALTER TABLE public.orders SET (autovacuum_enabled = 'true'), RESET (toast.autovacuum_enabled);");
+    }
+
+    [Fact]
+    public async Task A_cancel_behind_the_swap_does_not_take_its_result_away()
+    {
+        await TableAsync();
+        await using var holder = await Database.DataSource.OpenConnectionAsync(Token);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var (transaction, options) = (default(NpgsqlTransaction), Hundreds());
+        options.KeepWayBack = false;
+        var running = Client(o => o.LockTimeout = TimeSpan.FromSeconds(2)).ConvertAsync(Orders, options, new Watch(c =>
+        {
+            if (c.Step != ConversionStep.Swap)
                 return;
             transaction = holder.BeginTransaction();
             using var hold = new NpgsqlCommand("LOCK TABLE orders_p0 IN SHARE UPDATE EXCLUSIVE MODE", holder, transaction);
             hold.ExecuteNonQuery();
-        }), Token)).Should().ThrowAsync<PartitionLockTimeoutException>()).Which;
+        }), stop.Token);
+        await Eventually.TrueAsync(() => Ask<bool>("SELECT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' AND a.query LIKE '%RESET (toast.autovacuum_enabled)%')"), "the setting is given back", cancellationToken: Token);
+
+        await stop.CancelAsync();
         await transaction!.RollbackAsync(Token);
 
-        thrown.Message.Should().StartWith("'suspend-autovacuum' on 'public.orders'");
-        thrown.Holders.Select(h => h.ProcessId).Should().Equal(holder.ProcessID);
-        (await Ask<long>(Noted)).Should().Be(0);
+        (await running).Phase.Should().Be(ConversionPhase.Swapped);
+        (await Ask<string[]>(Set)).Should().Equal(Swapped);
     }
 
     [Fact]
@@ -232,6 +293,45 @@ public sealed class AutovacuumTests(PgClusterFixture fixture) : PartmanTest(fixt
         (await Ask<string[]>(Set)).Should().Equal("plain false");
         (await Ask<long>(Noted)).Should().Be(0);
         (await Ask<long>("SELECT count(*) FROM plain")).Should().Be(15);
+    }
+
+    [Fact]
+    public async Task An_undo_asks_for_it_once_however_many_partitions_it_empties()
+    {
+        await Run("CREATE TABLE events (id bigint NOT NULL, note text) PARTITION BY RANGE (id); CREATE TABLE plain (id bigint, note text)");
+        await Partman.CreateAsync(Events, Tens(o => o.Premake = 3), Token);
+        await Run("INSERT INTO events SELECT n, 'n' || n FROM generate_series(1, 45) n");
+        using var log = new FakeLoggerFactory();
+        await using var source = new NpgsqlDataSourceBuilder(Database.ConnectionString).UseLoggerFactory(log).Build();
+
+        var undone = await new PartmanClient(source).UndoAsync(Events, Plain, new UndoOptions { SuspendAutovacuum = true }, cancellationToken: Token);
+
+        undone.Should().Be(new UndoResult(45, 5));
+        log.Lines.Count(l => l.Level == LogLevel.Information && l.Message.Contains("SET (autovacuum_enabled = false", StringComparison.Ordinal)).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task The_plan_of_a_conversion_and_of_an_undo_tells_of_it_and_without_it_does_not()
+    {
+        await TableAsync();
+        await IdTableAsync();
+        await Run("CREATE TABLE plain (id bigint NOT NULL, note text)");
+        await Partman.CreateAsync(Events, Tens(o => o.Premake = 1), Token);
+        async Task<string[]> KindsAsync(ConversionStrategy strategy, bool suspends)
+        {
+            var options = Hundreds(strategy);
+            options.SuspendAutovacuum = suspends;
+            return [.. (await Partman.PlanConversionAsync(Orders, options, Token)).Steps.Select(s => s.Kind)];
+        }
+
+        var undo = await Partman.PlanUndoAsync(Events, Plain, new UndoOptions { SuspendAutovacuum = true }, Token);
+
+        (await KindsAsync(ConversionStrategy.CopyAndSwap, suspends: true)).Should().Equal("create-copy", "log-keys", "suspend-autovacuum", "copy-rows", "swap", "resume-autovacuum");
+        (await KindsAsync(ConversionStrategy.DrainDefault, suspends: true)).Should().Equal("create-copy", "swap", "suspend-autovacuum", "drain-default", "resume-autovacuum");
+        (await KindsAsync(ConversionStrategy.CopyAndSwap, suspends: false)).Should().Equal("create-copy", "log-keys", "copy-rows", "swap");
+        undo.Steps.Select(s => s.Kind).Should().StartWith(["begin-undo", "suspend-autovacuum", "move-rows"]).And.EndWith(["resume-autovacuum", "end-undo"]);
+        undo.Steps[1].Description.Should().Be("set autovacuum_enabled to off on the partitions of 'public.events' and 'public.plain', and on their TOAST; what each was set to is noted in the same transaction");
+        (await Partman.PlanUndoAsync(Events, Plain, cancellationToken: Token)).Steps.Should().NotContain(s => s.Kind.EndsWith("autovacuum", StringComparison.Ordinal));
     }
 
     private static void Stop(ConversionProgress progress, ConversionStep step, CancellationTokenSource stop)

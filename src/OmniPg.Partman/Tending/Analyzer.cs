@@ -10,15 +10,18 @@ internal static class Analyzer
     private const string Inside =
         "SELECT o.o FROM unnest($1) AS o (o) WHERE EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(o.o) AS a (relid) WHERE a.relid::pg_catalog.oid <> o.o AND a.relid::pg_catalog.oid = ANY ($1))";
 
-    // $1 the set, $2 since when: its partitions that were not analyzed since.
+    // $1 the set, $2 since when: its partitions, and itself, that were not analyzed since.
     private const string PassedOver =
         """
         SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass) t JOIN pg_catalog.pg_class c ON c.oid = t.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE t.isleaf AND c.relkind = 'r' AND current_setting('track_counts')::bool AND (pg_catalog.pg_stat_get_last_analyze_time(c.oid) >= $2) IS NOT TRUE ORDER BY 1, 2
+        WHERE c.relkind IN ('r', 'p') AND current_setting('track_counts')::bool AND (pg_catalog.pg_stat_get_last_analyze_time(c.oid) >= $2) IS NOT TRUE ORDER BY 1, 2
         """;
 
     // Before that major statistics go through a process that writes them down twice a second (PGSTAT_STAT_INTERVAL, src/backend/postmaster/pgstat.c).
     private const int StatisticsAtOnce = 15;
+
+    // From that major on the owner may let others maintain a table.
+    private const int MaintainPrivilege = 17;
     private static readonly TimeSpan StatisticsLag = TimeSpan.FromSeconds(1);
 
     public static async Task<IReadOnlyList<AnalyzedSet>> RunAsync(PartmanDatabase database, TimeProvider time, QualifiedName? table, bool skipLocked, IProgress<AnalyzedSet>? progress, CancellationToken cancellationToken)
@@ -74,6 +77,9 @@ internal static class Analyzer
             throw error;
         var sets = found.Where(s => s.Set is not null).ToList();
         var inside = (await session.RowsAsync(Inside, row => row.GetFieldValue<uint>(0), PgParameter.Of(sets.Select(s => s.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid)).ConfigureAwait(false)).ToHashSet();
-        return [.. sets.Where(s => !inside.Contains(s.Oid)).Select(s => (s.Set!.Table, s.IsOwned))];
+        var others = PgParameter.Of(sets.Where(s => !s.IsOwned).Select(s => s.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid);
+        var maintained = server.Version.Major < MaintainPrivilege ? []
+            : (await session.RowsAsync("SELECT o.o FROM unnest($1) AS o (o) WHERE pg_catalog.has_table_privilege(o.o, 'MAINTAIN')", row => row.GetFieldValue<uint>(0), others).ConfigureAwait(false)).ToHashSet();
+        return [.. sets.Where(s => !inside.Contains(s.Oid)).Select(s => (s.Set!.Table, s.IsOwned || maintained.Contains(s.Oid)))];
     }
 }

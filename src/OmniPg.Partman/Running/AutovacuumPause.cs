@@ -11,9 +11,6 @@ namespace OmniPg.Partman;
 /// </summary>
 internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, QualifiedName table)
 {
-    /// <summary>Kind of the rows in the table of operations, one for each table that is set otherwise.</summary>
-    public const string OperationKind = "autovacuum";
-
     // Each holds a lock until its transaction ends.
     private const int TablesAtOnce = 50;
 
@@ -24,10 +21,13 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
     private const string OwnSetting = "autovacuum_enabled";
     private const string ToastSetting = "toast.autovacuum_enabled";
 
+    // Asked for already: whoever moves rows partition by partition asks again before each of them.
+    private readonly HashSet<uint> _suspended = [];
+
     private string Key => PgLiteral.Quote($"{table.Schema!.Value.Value}.{table.Name.Value}");
 
     /// <summary>Condition that tells whether a run left such settings; a live one has them as well.</summary>
-    public static string IsLeft => $"o.kind = '{OperationKind}'";
+    public static string IsLeft => $"o.kind = '{OperationKind.Autovacuum}'";
 
     /// <summary>A table that is set otherwise, with what it was set to: null where it had no setting.</summary>
     private sealed record Note(long Id, uint Table, string? Own, string? Toast);
@@ -51,20 +51,42 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
         catch
         {
             // The failure that brought us here is the one to tell.
-            await TryEndAsync(CancellationToken.None).ConfigureAwait(false);
+            await TryEndAsync().ConfigureAwait(false);
             throw;
         }
-        // What is done is done, and its result is not lost for this.
-        await TryEndAsync(working).ConfigureAwait(false);
+        // What is done is done, and its result is lost for nothing, not for a cancel either.
+        await TryEndAsync().ConfigureAwait(false);
         return result;
     }
 
-    /// <summary>Turns autovacuum off for tables, those of them that have rows of their own and are not noted yet.</summary>
+    /// <summary>
+    /// Turns autovacuum off for tables, those of them that have rows of their own and are not noted yet. One that somebody holds, perhaps a vacuum that nobody may end, is left as
+    /// it is and logged: rows can move there as well.
+    /// </summary>
     public async Task BeginAsync(IEnumerable<uint> tables, CancellationToken working)
     {
-        foreach (var some in tables.Chunk(TablesAtOnce))
-            await RunAsync("suspend-autovacuum", options, some, server => Suspend(server, some), working).ConfigureAwait(false);
+        foreach (var some in tables.Where(t => !_suspended.Contains(t)).Chunk(TablesAtOnce))
+        {
+            await RunAsync("suspend-autovacuum", options, server => Suspend(server, some), working).ConfigureAwait(false);
+            _suspended.UnionWith(some);
+            foreach (var left in await database.RunAsync("look", (session, server) => session.RowsAsync(
+                $"SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1) AND c.relkind = 'r' AND NOT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {IsLeft} AND o.child = c.oid) ORDER BY 1",
+                row => row.GetString(0), PgParameter.Of(some, NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Oid)), working).ConfigureAwait(false))
+                PartmanLog.AutovacuumKept(logger, left);
+        }
     }
+
+    /// <summary>What a plan says of it: the tables are told, because some of them are not there yet.</summary>
+    /// <param name="steps">The steps that move rows.</param>
+    /// <param name="tables">Whose setting changes, as a sentence goes on.</param>
+    public IEnumerable<SqlPlanStep> Around(IEnumerable<SqlPlanStep> steps, string tables) =>
+    [
+        Step("suspend-autovacuum", $"Autovacuum leaves the tables alone whose rows are being moved for '{table}'.", $"set {OwnSetting} to off on {tables}, and on their TOAST; what each was set to is noted in the same transaction"),
+        .. steps,
+        Step("resume-autovacuum", $"Every table gets back what it was set to; so it does when '{table}' is left before that.", $"set {OwnSetting} back on {tables}, table by table; one that is held is left to the next maintenance"),
+    ];
+
+    private static SqlPlanStep Step(string kind, string reason, string description) => new() { Kind = kind, Reason = reason, Description = description, OwnTransaction = true, Locks = [] };
 
     /// <summary>Gives all tables that are noted their settings back. Those that somebody else holds, or owns, stay noted, and are logged.</summary>
     public async Task EndAsync(CancellationToken working)
@@ -80,7 +102,7 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
             if (attempt > 1)
                 await Task.Delay(few.MaxBackoff / PauseFraction, time, working).ConfigureAwait(false);
             foreach (var some in notes.Chunk(TablesAtOnce))
-                await RunAsync("resume-autovacuum", few, [.. some.Select(n => n.Table)], server => Resume(server, some), working).ConfigureAwait(false);
+                await RunAsync("resume-autovacuum", few, server => Resume(server, some), working).ConfigureAwait(false);
         }
         foreach (var left in await database.RunAsync("look", (session, server) => RefusedAsync(session, server, $"o.parent_table = {Key}"), working).ConfigureAwait(false))
             PartmanLog.AutovacuumLeft(logger, left.Table, left.Why, left.Remedy);
@@ -108,18 +130,24 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
         }
     }
 
-    /// <summary>Tables that could not be given back, of all sets or of those that a condition chooses.</summary>
+    /// <summary>Tables that could not be given back, or that a run left which is at work no more; of all sets or of those that a condition chooses.</summary>
     public static async Task<IReadOnlyList<Refused>> RefusedAsync(PgSession session, PartmanServer server, string condition = "true") => !server.HasOwn ? [] : await session.RowsAsync(
-        $"SELECT o.parent_table, format('%I.%I', n.nspname, c.relname), o.error, o.detail ->> 'own', o.detail ->> 'toast', c.reltoastrelid <> 0 FROM {server.OwnSchema.Quoted}.operation o JOIN pg_catalog.pg_class c ON c.oid = o.child "
+        $"SELECT o.parent_table, format('%I.%I', n.nspname, c.relname), COALESCE(o.error, 'the run was ended before it could give the setting back'), o.detail ->> 'own', o.detail ->> 'toast', c.reltoastrelid <> 0 FROM {server.OwnSchema.Quoted}.operation o JOIN pg_catalog.pg_class c ON c.oid = o.child "
             + "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_class x ON x.oid = c.reltoastrelid AND c.reltoastrelid <> 0 "
-            + $"WHERE {IsLeft} AND o.error IS NOT NULL AND 'false' IN ({Setting("c")}, {Setting("x")}) AND {condition} ORDER BY o.child_name",
+            + $"WHERE {IsLeft} AND (o.error IS NOT NULL OR {RunLock.IsFree("o.parent_table")}) AND 'false' IN ({Setting("c")}, {Setting("x")}) AND {condition} ORDER BY o.child_name",
         row => new Refused(row.GetString(0), row.GetString(1), row.GetString(2), $"ALTER TABLE {row.GetString(1)} {Back(OwnSetting, row.Text(3))}{(row.GetBoolean(5) ? $", {Back(ToastSetting, row.Text(4))}" : "")};")).ConfigureAwait(false);
 
-    private async Task TryEndAsync(CancellationToken working)
+    private async Task TryEndAsync()
     {
+        // Another run may be at work, whose tables these are by now.
+        if (RunLock.IsLost)
+        {
+            PartmanLog.AutovacuumNotGivenBack(logger, table.ToString(), new PartmanBusyException(table, "whoever took over"));
+            return;
+        }
         try
         {
-            await EndAsync(working).ConfigureAwait(false);
+            await EndAsync(CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception error) when (error is PartmanException or NpgsqlException)
         {
@@ -131,7 +159,7 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
         $"SELECT o.id, o.child, o.detail ->> 'own', o.detail ->> 'toast' FROM {server.OwnSchema.Quoted}.operation o WHERE {IsLeft} AND o.parent_table = {Key} ORDER BY o.child_name",
         row => new Note(row.GetInt64(0), row.GetFieldValue<uint>(1), row.Text(2), row.Text(3))).ConfigureAwait(false), working);
 
-    private async Task RunAsync(string kind, PartmanOptions by, IReadOnlyList<uint> tables, Func<PartmanServer, string> body, CancellationToken working)
+    private async Task RunAsync(string kind, PartmanOptions by, Func<PartmanServer, string> body, CancellationToken working)
     {
         var server = database.Known ?? await database.RunAsync("look", (_, found) => Task.FromResult(found), working).ConfigureAwait(false);
         await new UnitRunner(database, by, time).RunAsync(SetState.OfTable(table, 0, table.Name.Value), new PlanUnit
@@ -140,7 +168,6 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
             Reason = $"Autovacuum does not look at the tables whose rows are being moved for '{table}'.",
             Statements = [$"DO {PgLiteral.Quote(body(server))}"],
             Locks = [],
-            Locked = tables,
             GoesByNames = true,
         }, working).ConfigureAwait(false);
     }
@@ -164,11 +191,15 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
          FOR t IN SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              WHERE c.oid = ANY (ARRAY[{string.Join(", ", tables.Select(o => Number(o)))}]::pg_catalog.oid[]) AND c.relkind = 'r'
                  AND NOT EXISTS (SELECT FROM {server.OwnSchema.Quoted}.operation o WHERE {IsLeft} AND o.child = c.oid) ORDER BY n.nspname, c.relname LOOP
-             {Lock}
-             {Now}
-             EXECUTE pg_catalog.format('ALTER TABLE %s SET ({OwnSetting} = false%s)', t, CASE WHEN has_toast THEN ', {ToastSetting} = false' ELSE '' END);
-             INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail)
-             VALUES ({Key}, t, t::pg_catalog.text, '{OperationKind}', 'Suspended', pg_catalog.jsonb_build_object('set', {PgLiteral.Quote(table.Quoted)}, 'own', own, 'toast', beside));
+             BEGIN
+                 {Lock}
+                 {Now}
+                 EXECUTE pg_catalog.format('ALTER TABLE %s SET ({OwnSetting} = false%s)', t, CASE WHEN has_toast THEN ', {ToastSetting} = false' ELSE '' END);
+                 INSERT INTO {server.OwnSchema.Quoted}.operation (parent_table, child, child_name, kind, phase, detail)
+                 VALUES ({Key}, t, t::pg_catalog.text, '{OperationKind.Autovacuum}', 'Suspended', pg_catalog.jsonb_build_object('set', {PgLiteral.Quote(table.Quoted)}, 'own', own, 'toast', beside));
+             EXCEPTION WHEN lock_not_available OR insufficient_privilege THEN
+                 NULL;
+             END;
          END LOOP; END
          """;
 
@@ -190,7 +221,7 @@ internal sealed class AutovacuumPause(PartmanDatabase database, PartmanOptions o
                      IF own = 'false' THEN EXECUTE pg_catalog.format('ALTER TABLE %s %s', t, n.own); END IF;
                      IF beside = 'false' THEN EXECUTE pg_catalog.format('ALTER TABLE %s %s', t, n.toast); END IF;
                      UPDATE {server.OwnSchema.Quoted}.operation o SET detail = o.detail || pg_catalog.jsonb_build_object('version', c.xmin::text)
-                     FROM pg_catalog.pg_class c WHERE c.oid = n.child AND o.child = c.oid AND o.kind = '{Retirement.OperationKind}' AND o.detail ->> 'version' = version;
+                     FROM pg_catalog.pg_class c WHERE c.oid = n.child AND o.child = c.oid AND o.kind = '{OperationKind.Retirement}' AND o.detail ->> 'version' = version;
                  END IF;
                  DELETE FROM {server.OwnSchema.Quoted}.operation WHERE id = n.id;
              EXCEPTION WHEN lock_not_available OR insufficient_privilege THEN
