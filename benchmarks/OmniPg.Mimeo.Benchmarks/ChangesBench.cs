@@ -6,13 +6,13 @@ using OmniPg.Testing;
 /// <summary>A refresh of many changes beside the extension's, in turn on the same two servers.</summary>
 internal static class ChangesBench
 {
-    /// <summary>Usage: -- changes [COUNT] [ROUNDS]</summary>
+    /// <summary>Usage: -- changes [COUNT] [ROUNDS] [--statements]</summary>
     public static async Task RunAsync(string[] args)
     {
         var count = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 200_000;
         var rounds = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 3;
-        await using var one = await PgCluster.StartAsync();
-        await using var two = await PgCluster.StartAsync();
+        await using var one = await PgCluster.StartAsync(StatementLog.For(args));
+        await using var two = await PgCluster.StartAsync(StatementLog.For(args));
         await using var source = await one.CreateDatabaseAsync();
         await using var destination = await two.CreateDatabaseAsync();
         foreach (var table in (string[])["ours", "theirs"])
@@ -34,7 +34,9 @@ internal static class ChangesBench
                 await source.ExecuteAsync(
                     $"UPDATE {table} SET amount = amount + 1 WHERE id % (1000000 / ({count} * 3 / 4)) = {round} AND id <= 1000000; DELETE FROM {table} WHERE id BETWEEN 1 + {round} * {count} / 8 AND ({round} + 1) * {count} / 8; INSERT INTO {table} SELECT 2000000 + {round} * {count} + i, now(), 'new', i FROM generate_series(1, {count} / 8) i");
             }
+            var began = DateTimeOffset.UtcNow;
             ours.Add(await Cost.OfAsync([one, two], () => client.RefreshAsync(name)));
+            StatementLog.Print(args, began, one, two);
             theirs.Add(await Cost.OfAsync([one, two], () => destination.ExecuteAsync("SELECT mimeo.refresh_dml('public.theirs')")));
             var result = await client.ValidateAsync(name, new ValidationOptions { Checksum = true });
             if (!result.IsEqual)

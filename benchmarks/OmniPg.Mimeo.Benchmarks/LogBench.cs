@@ -8,13 +8,13 @@ internal static class LogBench
 {
     private const int Transactions = 1000;
 
-    /// <summary>Usage: -- logical [COUNT] [ROUNDS]</summary>
+    /// <summary>Usage: -- logical [COUNT] [ROUNDS] [--statements]</summary>
     public static async Task RunAsync(string[] args)
     {
         var count = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 200_000;
         var rounds = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 3;
-        await using var one = await PgCluster.StartAsync();
-        await using var two = await PgCluster.StartAsync();
+        await using var one = await PgCluster.StartAsync(StatementLog.For(args));
+        await using var two = await PgCluster.StartAsync(StatementLog.For(args));
         await using var source = await one.CreateDatabaseAsync();
         await using var destination = await two.CreateDatabaseAsync();
         foreach (var table in (string[])["ours", "theirs"])
@@ -58,7 +58,9 @@ internal static class LogBench
             }));
             await destination.ExecuteAsync("ALTER SUBSCRIPTION theirs DISABLE");
             await ChangeAsync(source, "ours", round, count);
+            var began = DateTimeOffset.UtcNow;
             ours.Add(await Cost.OfAsync([one, two], () => client.RefreshAsync(name)));
+            StatementLog.Print(args, began, one, two);
             if (!(await client.ValidateAsync(name, new ValidationOptions { Checksum = true })).IsEqual)
                 throw new InvalidOperationException("The sides differ.");
         }

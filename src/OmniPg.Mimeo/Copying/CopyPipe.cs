@@ -19,9 +19,12 @@ namespace OmniPg.Mimeo;
 /// </remarks>
 internal sealed class CopyPipe
 {
-    // "PGCOPY\n\377\r\n\0", no flags, no extension: the 19 bytes in front of the first row (manual, COPY, "Binary Format").
-    private static readonly byte[] Header = [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    private static readonly byte[] Trailer = [0xFF, 0xFF];
+    /// <summary>"PGCOPY\n\377\r\n\0", no flags, no extension: the 19 bytes in front of the first row of the binary form (manual, COPY, "Binary Format").</summary>
+    public static ReadOnlySpan<byte> Header => [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    /// <summary>What it ends with.</summary>
+    public static ReadOnlySpan<byte> Trailer => [0xFF, 0xFF];
+
     private static readonly TimeSpan ProgressEvery = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan InterruptEvery = TimeSpan.FromMilliseconds(100);
 
@@ -347,7 +350,7 @@ internal sealed class CopyPipe
                 if (data.Length < Header.Length)
                     return (0, 0, 0);
                 var extension = BinaryPrimitives.ReadInt32BigEndian(data[15..]);
-                if (!data.StartsWith(Header.AsSpan(0, 11)) || extension != 0)
+                if (!data.StartsWith(Header[..11]) || extension != 0)
                     throw new InvalidDataException("the stream does not begin as a binary COPY does.");
                 (at, _begun) = (Header.Length, true);
             }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using Npgsql;
@@ -14,6 +15,9 @@ internal sealed class ChangeApply(TableRun run, RelationInfo table, ChangeSet se
     private readonly string[] _key = [.. run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted)];
     private readonly int[] _places = [.. run.Spec.Key.Select(k => run.Columns.TakeWhile(c => c.Name.Value != k).Count())];
 
+    // Of a set in which each row has all of its values nothing more is staged than those.
+    private bool _isPartial;
+
     /// <summary>Applies what is gathered and forgets it.</summary>
     public async Task RunAsync()
     {
@@ -21,33 +25,41 @@ internal sealed class ChangeApply(TableRun run, RelationInfo table, ChangeSet se
             await run.Destination.Unlimited.ExecuteAsync($"TRUNCATE {table.Name.Quoted}").ConfigureAwait(false);
         if (set.Rows.Count > 0)
         {
-            var more = $"NULL::text AS {_left}, {string.Concat(_key.Zip(_from, (k, f) => $"{k} AS {f}, "))}";
+            _isPartial = set.Rows.Any(IsPartial);
+            var more = _isPartial ? $"NULL::text AS {_left}, {string.Concat(_key.Zip(_from, (k, f) => $"{k} AS {f}, "))}" : "";
             await KeyedRows.ReplaceAsync(run, table, _flag, more, (written, _) => StageAsync(written)).ConfigureAwait(false);
             run.Count(set.Rows.Count, set.Bytes);
         }
         set.Clear();
     }
 
+    private static bool IsPartial(ChangeSet.Row row) => !row.IsDeleted && Array.Exists(row.Cells, c => c.IsLeft);
+
     private async Task<long> StageAsync(string written)
     {
         var partial = new Dictionary<string, (ChangeSet.Row Sample, long Rows)>(StringComparer.Ordinal);
-        var writer = await run.Destination.Connection.BeginTextImportAsync(
-            $"COPY {KeyedRows.Stage.Quoted} ({_flag}, {_left}, {string.Join(", ", _from)}, {written}) FROM STDIN", run.Destination.CancellationToken).ConfigureAwait(false);
-        await using var closing = writer.ConfigureAwait(false);
-        var stream = (NpgsqlRawCopyStream)((StreamWriter)writer).BaseStream;
+        var into = $"COPY {KeyedRows.Stage.Quoted} ({_flag}, {(_isPartial ? $"{_left}, {string.Join(", ", _from)}, " : "")}{written}) FROM STDIN";
+        var (connection, cancellation) = (run.Destination.Connection, run.Destination.CancellationToken);
+        var stream = set.IsBinary ? await connection.BeginRawBinaryCopyAsync(into + " (FORMAT binary)", cancellation).ConfigureAwait(false)
+            : (NpgsqlRawCopyStream)((StreamWriter)await connection.BeginTextImportAsync(into, cancellation).ConfigureAwait(false)).BaseStream;
+        await using var closing = stream.ConfigureAwait(false);
         (stream.ReadTimeout, stream.WriteTimeout) = (0, 0);
         try
         {
             var buffer = new ArrayBufferWriter<byte>(128 * 1024);
+            if (set.IsBinary)
+                buffer.Write(CopyPipe.Header);
             foreach (var row in set.Rows)
             {
                 Write(buffer, row, partial);
                 if (buffer.WrittenCount < 64 * 1024)
                     continue;
-                await stream.WriteAsync(buffer.WrittenMemory, run.Destination.CancellationToken).ConfigureAwait(false);
+                await stream.WriteAsync(buffer.WrittenMemory, cancellation).ConfigureAwait(false);
                 buffer.ResetWrittenCount();
             }
-            await stream.WriteAsync(buffer.WrittenMemory, run.Destination.CancellationToken).ConfigureAwait(false);
+            if (set.IsBinary)
+                buffer.Write(CopyPipe.Trailer);
+            await stream.WriteAsync(buffer.WrittenMemory, cancellation).ConfigureAwait(false);
         }
         catch
         {
@@ -55,7 +67,7 @@ internal sealed class ChangeApply(TableRun run, RelationInfo table, ChangeSet se
             await stream.CancelAsync().ConfigureAwait(false);
             throw;
         }
-        await writer.DisposeAsync().ConfigureAwait(false);
+        await stream.DisposeAsync().ConfigureAwait(false);
         foreach (var (left, (sample, rows)) in partial)
             await FillAsync(left, sample, rows).ConfigureAwait(false);
         return set.Rows.Count;
@@ -63,36 +75,53 @@ internal sealed class ChangeApply(TableRun run, RelationInfo table, ChangeSet se
 
     private void Write(ArrayBufferWriter<byte> buffer, ChangeSet.Row row, Dictionary<string, (ChangeSet.Row Sample, long Rows)> partial)
     {
-        buffer.Write(row.IsDeleted ? "f"u8 : "t"u8);
-        buffer.Write("\t"u8);
-        var left = row.IsDeleted || !Array.Exists(row.Cells, c => c.IsLeft) ? "" : string.Join(' ', row.Cells.Select((c, n) => c.IsLeft ? n.ToString(CultureInfo.InvariantCulture) : "").Where(t => t.Length > 0));
-        if (left.Length > 0)
+        if (set.IsBinary)
         {
-            left = (row.From is null ? "new " : "old ") + left;
-            partial[left] = (row, partial.TryGetValue(left, out var held) ? held.Rows + 1 : 1);
-            buffer.Write(Encoding.ASCII.GetBytes(left));
+            BinaryPrimitives.WriteInt16BigEndian(buffer.GetSpan(sizeof(short)), (short)(1 + (_isPartial ? 1 + _places.Length : 0) + row.Cells.Length));
+            buffer.Advance(sizeof(short));
+            Put(buffer, false, [row.IsDeleted ? (byte)0 : (byte)1]);
         }
         else
         {
-            buffer.Write("\\N"u8);
+            buffer.Write(row.IsDeleted ? "f"u8 : "t"u8);
         }
-        foreach (var place in _places)
-            WriteCell(buffer, row.From is { } from ? from[place] : ChangeSet.Cell.Null);
-        for (var n = 0; n < row.Cells.Length; n++)
-            WriteCell(buffer, row.Cells[n]);
-        buffer.Write("\n"u8);
+        if (_isPartial)
+        {
+            var left = !IsPartial(row) ? null : (row.From is null ? "new " : "old ") + string.Join(' ', row.Cells.Index().Where(c => c.Item.IsLeft).Select(c => c.Index.ToString(CultureInfo.InvariantCulture)));
+            if (left is not null)
+                partial[left] = (row, partial.TryGetValue(left, out var held) ? held.Rows + 1 : 1);
+            Put(buffer, left is null, left is null ? [] : Encoding.ASCII.GetBytes(left));
+            foreach (var place in _places)
+                Put(buffer, row.From?[place] ?? ChangeSet.Cell.Null);
+        }
+        foreach (var cell in row.Cells)
+            Put(buffer, cell);
+        if (!set.IsBinary)
+            buffer.Write("\n"u8);
+    }
+
+    private void Put(ArrayBufferWriter<byte> buffer, ChangeSet.Cell cell) => Put(buffer, cell.Length < 0, cell.Span);
+
+    private void Put(ArrayBufferWriter<byte> buffer, bool isNull, ReadOnlySpan<byte> value)
+    {
+        if (set.IsBinary)
+        {
+            BinaryPrimitives.WriteInt32BigEndian(buffer.GetSpan(sizeof(int)), isNull ? -1 : value.Length);
+            buffer.Advance(sizeof(int));
+            buffer.Write(value);
+            return;
+        }
+        buffer.Write("\t"u8);
+        if (isNull)
+            buffer.Write("\\N"u8);
+        else
+            PutText(buffer, value);
     }
 
     // src/backend/commands/copyto.c, CopyAttributeOutText: what has a meaning in the text form.
-    private static void WriteCell(ArrayBufferWriter<byte> buffer, ChangeSet.Cell cell)
+    private static void PutText(ArrayBufferWriter<byte> buffer, ReadOnlySpan<byte> value)
     {
-        buffer.Write("\t"u8);
-        if (cell.Length < 0)
-        {
-            buffer.Write("\\N"u8);
-            return;
-        }
-        var rest = cell.Span;
+        var rest = value;
         for (int next; (next = rest.IndexOfAny("\\\t\n\r"u8)) >= 0; rest = rest[(next + 1)..])
         {
             buffer.Write(rest[..next]);

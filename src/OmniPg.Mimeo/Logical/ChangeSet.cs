@@ -8,14 +8,20 @@ namespace OmniPg.Mimeo;
 /// <remarks>
 /// <para>A value that the server left out stays as it is at the destination: a large one that an update did not touch, or a column that did not exist yet. Where the key has changed
 /// meanwhile, it comes from the row of the former key.</para>
-/// <para>Keys are told apart by their text. Two texts of one value (1.0 and 1.00) are two keys here, of which one is gone at the end; deletes are applied first.</para>
+/// <para>Keys are told apart by their form. Two forms of one value (1.0 and 1.00) are two keys here, of which one is gone at the end; deletes are applied first.</para>
 /// </remarks>
 /// <param name="columns">Names of the copied columns with their types at the source.</param>
 /// <param name="key">Places of the key among them.</param>
 /// <param name="known">Names of all columns that the source has now.</param>
 /// <param name="isPartitioned">Whether changes come under the name of a partitioned table, whose own replica identity says nothing of its partitions'.</param>
-internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns, IReadOnlyList<int> key, IReadOnlySet<string> known, bool isPartitioned)
+/// <param name="isBinary">Whether values are asked for in their binary form.</param>
+internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns, IReadOnlyList<int> key, IReadOnlySet<string> known, bool isPartitioned, bool isBinary)
 {
+    // Of one change beside its message and its values: the message's head, the row, its text of the key and its place in the table of rows.
+    private const int RowBytes = 180;
+
+    private const int CellBytes = 16;
+
     private readonly Dictionary<string, Row> _rows = new(StringComparer.Ordinal);
     private readonly Dictionary<uint, Relation> _relations = [];
     private byte[] _message = [];
@@ -23,6 +29,9 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
 
     /// <summary>The last state of each key.</summary>
     public IReadOnlyCollection<Row> Rows => _rows.Values;
+
+    /// <summary>Whether values are in their binary form, else as text.</summary>
+    public bool IsBinary => isBinary;
 
     /// <summary>Whether the table was emptied before those.</summary>
     public bool IsTruncated { get; private set; }
@@ -58,7 +67,7 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
                 break;
             case 'I' or 'U' or 'D' when wanted:
                 Change((char)message[0]);
-                (Bytes, Count) = (Bytes + message.Length + (columns.Count * 24) + 200, Count + 1);
+                (Bytes, Count) = (Bytes + message.Length + (columns.Count * CellBytes) + RowBytes, Count + 1);
                 break;
             default:
                 // Types and origins say nothing about rows.
@@ -124,9 +133,13 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
         var count = Int16();
         for (var n = 0; n < count; n++)
         {
-            var cell = (char)_message[_at++] switch { 'n' => Cell.Null, 'u' => Cell.Left, _ => Value() };
-            if (relation.Places[n] is >= 0 and var place)
-                cells[place] = cell;
+            var form = (char)_message[_at++];
+            var cell = form switch { 'n' => Cell.Null, 'u' => Cell.Left, _ => Value() };
+            if (relation.Places[n] is not (>= 0 and var place))
+                continue;
+            if (isBinary && form == 't')
+                throw new InvalidDataException($"column '{columns[place].Name}' came as text");
+            cells[place] = cell;
         }
         return cells;
 
@@ -204,7 +217,7 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
     /// <param name="IsDeleted">Whether it is gone.</param>
     public sealed record Row(Cell[] Cells, Cell[]? From, bool IsDeleted);
 
-    /// <summary>A value as text inside of its message; SQL's NULL, or one that stays as it is.</summary>
+    /// <summary>A value inside of its message; SQL's NULL, or one that stays as it is.</summary>
     public readonly record struct Cell(byte[]? Message, int Offset, int Length)
     {
         public static Cell Null => new(null, 0, -1);

@@ -114,7 +114,8 @@ internal sealed class LogicalMethod(TableRun run)
         var set = await SetAsync().ConfigureAwait(false);
         var before = place.Snapshot is { } held ? new Place.Horizon(held) : null;
         var apply = new ChangeApply(run, table, set);
-        var command = new NpgsqlCommand("SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, $2, $3, 'proto_version', '1', 'publication_names', $4)", run.Source.Session.Connection)
+        // Before 14 the log has no binary form.
+        var command = new NpgsqlCommand($"SELECT data FROM pg_catalog.pg_logical_slot_peek_binary_changes($1, $2, $3, 'proto_version', '1', 'publication_names', $4{(set.IsBinary ? ", 'binary', 'true'" : "")})", run.Source.Session.Connection)
         {
             CommandTimeout = 0,
         };
@@ -183,7 +184,8 @@ internal sealed class LogicalMethod(TableRun run)
             "SELECT attname::text, atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped", row => (Name: row.GetString(0), Type: row.GetFieldValue<uint>(1)),
             PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid))).ConfigureAwait(false)).ToDictionary(t => t.Name, t => t.Type, StringComparer.Ordinal);
         int[] key = [.. run.Spec.Key.Select(name => run.Columns.Index().First(c => c.Item.Name.Value == name).Index)];
-        return new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], key, types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p');
+        return new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], key, types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p',
+            isBinary: run.Format == CopyFormat.Binary && PgServerVersion.Of(run.Source.Session.Connection).Major >= 14);
     }
 
     /// <summary>What was read.</summary>
