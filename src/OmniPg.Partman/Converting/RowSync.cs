@@ -124,8 +124,9 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
     /// <param name="IsSame">Whether the sums of their hashes are equal.</param>
     internal sealed record Comparison(long Rows, long Copied, bool IsSame);
 
-    // A few keys, by their indexes: on tables without statistics the server would rather read all of them.
-    private const string ByIndex = "SELECT pg_catalog.set_config(n.n, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) AS n (n)";
+    // A few keys, by their indexes: on tables without statistics the server would rather read all of them. What is turned off here makes a plan over many partitions dear
+    // (disable_cost, src/backend/optimizer/path/costsize.c), and what is dear would be compiled first, for seconds, while everybody waits.
+    private const string ByIndex = "SELECT pg_catalog.set_config(n.n, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'jit']) AS n (n)";
 
     private string LogKey => string.Join(", ", log.Key.Select((_, i) => $"l.{KeyLog.Column(i)}"));
 

@@ -22,6 +22,23 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
     }
 
     [Fact]
+    public async Task Nothing_is_compiled_while_everybody_waits_for_the_swap_and_the_sessions_keep_their_settings()
+    {
+        await Run("""
+            CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'x' FROM generate_series(1, 95) n; CREATE TABLE seen (jit text);
+            CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF current_query() LIKE '%RENAME TO "orders"%' THEN INSERT INTO seen VALUES (current_setting('jit')); END IF; END $$;
+            CREATE EVENT TRIGGER noting ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION note();
+            """);
+        await using var source = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c jit=on", NoResetOnClose = true }.ConnectionString);
+
+        await new PartmanClient(source).ConvertAsync(Orders, new ConversionOptions { Set = Tens() }, cancellationToken: Token);
+
+        (await Ask<string[]>("SELECT array_agg(DISTINCT jit) FROM seen")).Should().Equal("off");
+        await using var after = source.CreateCommand("SELECT current_setting('jit') || current_setting('enable_seqscan')");
+        (await after.ExecuteScalarAsync(Token)).Should().Be("onon");
+    }
+
+    [Fact]
     public async Task Sequences_keep_their_names_and_rights_there_and_back_and_again()
     {
         await Run(Table + "DROP ROLE IF EXISTS draws; CREATE ROLE draws; GRANT USAGE ON SEQUENCE orders_id_seq TO draws;");
