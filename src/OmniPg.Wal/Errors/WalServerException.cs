@@ -4,6 +4,9 @@ namespace OmniPg.Wal;
 /// <remarks>Code <c>wal.server</c>.</remarks>
 public sealed class WalServerException : WalException
 {
+    /// <summary>What a role needs to be told what waits.</summary>
+    internal const string Grant = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_archive_statusdir() TO the role, or GRANT pg_monitor.";
+
     private readonly bool _isTransient;
 
     private WalServerException(string message, string hint, Exception? inner)
@@ -20,5 +23,5 @@ public sealed class WalServerException : WalException
         "Name the server that archives here; without a server gaps are told without a status.", null);
 
     internal static WalServerException Privilege() =>
-        new("The server of the archive does not tell this role what waits.", "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_archive_statusdir() TO the role, or GRANT pg_monitor.", null);
+        new("The server of the archive does not tell this role what waits.", Grant, null);
 }

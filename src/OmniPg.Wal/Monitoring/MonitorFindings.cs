@@ -8,7 +8,6 @@ internal sealed class MonitorFindings(
     WalMonitorOptions options, WalMonitor.Answer<ArchivingServer> server, WalMonitor.Answer<WalMonitor.Archive> archive, WalMonitor.Answer<IReadOnlyList<BackupInfo>> backups,
     DateTimeOffset now, ArchivingServer? previous)
 {
-    private const string Grant = "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_archive_statusdir() TO the role, or pg_monitor.";
     private static readonly TimeSpan RecentFailure = TimeSpan.FromHours(1);
 
     private readonly ArchiveReach? _reach = archive.Found?.Reach;
@@ -108,8 +107,8 @@ internal sealed class MonitorFindings(
         if (found.IsArchiving)
         {
             return found.LastArchived is { Kind: WalFileKind.Segment } last && last.Fits(found.SegmentSize)
-                ? Measured(WalCheck.Backlog, Math.Max(0, (long)found.CurrentSegment - 1 - (long)last.SegmentNumber(found.SegmentSize)), $"Reckoned from '{last}', because the role may not list the waiting files.", Grant)
-                : Unknown(WalCheck.Backlog, "The role may not list the waiting files, and no segment has been archived to reckon from.", Grant);
+                ? Measured(WalCheck.Backlog, Math.Max(0, (long)found.CurrentSegment - 1 - (long)last.SegmentNumber(found.SegmentSize)), $"Reckoned from '{last}', because the role may not list the waiting files.", WalServerException.Grant)
+                : Unknown(WalCheck.Backlog, "The role may not list the waiting files, and no segment has been archived to reckon from.", WalServerException.Grant);
         }
 
         return _reach is { End: not null }
@@ -122,7 +121,7 @@ internal sealed class MonitorFindings(
         if (!found.IsArchiving)
             return Unknown(WalCheck.BacklogAge, "The server does not archive.", null);
         if (found.Ready is not { } ready)
-            return Unknown(WalCheck.BacklogAge, "The role may not list the waiting files.", Grant);
+            return Unknown(WalCheck.BacklogAge, "The role may not list the waiting files.", WalServerException.Grant);
         if (ready.Count == 0)
             return Measured(WalCheck.BacklogAge, 0, "Nothing waits to be archived.", null);
         // The server tells whole seconds.

@@ -28,13 +28,12 @@ public sealed partial class ReceiverDurabilityTests(ReceiveScene scene) : IDispo
     {
         Assert.SkipUnless(FailingWrites.IsPossible, "strace is not installed, or may not trace here.");
         var options = scene.Options();
-        using (var receiver = Start(options, ["--seccomp-bpf", "-e", "trace=pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,sendto,sendmsg"], ["--create-slot", .. words]))
+        string[] trace = ["-f", "--seccomp-bpf", "-qq", "-y", "-x", "-s", "64", "-o", TraceFile, "-e", "trace=pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,sendto,sendmsg"];
+        using (var receiver = Run(["strace", .. trace, Program, .. Words(options), "--create-slot", .. words]))
         {
             await StreamsAsync(receiver, options);
             await ReceiveScene.LoadAsync(scene.Server, 4);
-            var end = await scene.Server.ScalarAsync<string>("SELECT pg_current_wal_insert_lsn()::text", Token);
-            await Eventually.TrueAsync(
-                () => receiver.HasExited || ToldAsync(options.Slot, end).GetAwaiter().GetResult(), "the server is told of all", TimeSpan.FromSeconds(60), Token);
+            await ToldAllAsync(receiver, options);
             await EndAsync(receiver);
         }
 
@@ -53,43 +52,60 @@ public sealed partial class ReceiverDurabilityTests(ReceiveScene scene) : IDispo
     {
         Assert.SkipUnless(FailingWrites.IsPossible, "strace is not installed, or may not trace here.");
         var options = scene.Options();
-        await using (var running = await scene.StartAsync(options))
+        using var receiver = Run([Program, .. Words(options), "--create-slot", "--synchronous"]);
+        try
         {
-            await scene.Server.ExecuteAsync("SELECT pg_switch_wal()", Token);
+            await StreamsAsync(receiver, options);
             await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('before')", Token);
-            await running.CaughtUpAsync();
-            await running.StopAsync();
-            var partial = Directory.GetFiles(options.Directory, "*.partial").Should().ContainSingle().Which;
-            await FreeAsync(options.Slot);
-            var confirmed = await ConfirmedAsync(options.Slot);
-            // The first flush of the file is that of its making. Every call stops: with a filter of the kernel strace does not count.
-            using var receiver = Start(options, ["-P", partial, "-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=2+"], ["--synchronous"]);
+            await ToldAllAsync(receiver, options);
+            var partial = Directory.GetFiles(options.Directory, "*.partial").Max(StringComparer.Ordinal)!;
+            using (var disk = Run(["strace", "-f", "-qq", "-o", "/dev/null", "-P", partial, "-e", "trace=fsync", "-e", "inject=fsync:error=EIO", "-p", $"{receiver.Id}"]))
+            {
+                await Eventually.TrueAsync(() => disk.HasExited || IsTraced(receiver.Id), "the disk is bad", TimeSpan.FromSeconds(60), Token);
+                var confirmed = await ConfirmedAsync(options.Slot);
+                await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('on a bad disk')", Token);
+                await Eventually.TrueAsync(() => receiver.HasExited || Messages().Contains("Input/output error", StringComparison.Ordinal), "the flush fails", TimeSpan.FromSeconds(60), Token);
 
-            await scene.Server.ExecuteAsync("INSERT INTO load (filler) VALUES ('on a bad disk')", Token);
-            await Eventually.TrueAsync(
-                () => receiver.HasExited || Messages().Contains("Input/output error", StringComparison.Ordinal), "the flush fails", TimeSpan.FromSeconds(60), Token);
-            var failed = await ConfirmedAsync(options.Slot);
-            var told = await scene.Server.ScalarAsync<bool>($"SELECT coalesce(bool_and(flush_lsn IS NULL OR flush_lsn <= '{confirmed}'), true) FROM pg_stat_replication WHERE application_name = '{options.Slot}'", Token);
-            var isRunning = !receiver.HasExited;
-            await EndAsync(receiver);
-            await using var healed = await scene.StartAsync(options);
-            await healed.CaughtUpAsync();
-            var last = await healed.SwitchAsync();
+                (receiver.HasExited, await ConfirmedAsync(options.Slot)).Should().Be((false, confirmed), Messages());
+                (await scene.Server.ScalarAsync<bool>($"SELECT coalesce(bool_and(flush_lsn IS NULL OR flush_lsn <= '{confirmed}'), true) FROM pg_stat_replication WHERE application_name = '{options.Slot}'", Token)).Should().BeTrue();
+                ServerAccount.Signal(disk.Id, Terminate);
+                await disk.WaitForExitAsync(Token);
+            }
 
-            (isRunning, failed, told).Should().Be((true, confirmed, true), Messages());
-            File.ReadAllBytes(Path.Combine(options.Directory, last)).AsSpan().SequenceEqual(ReceiveScene.Original(scene.Server, last)).Should().BeTrue();
+            await scene.Server.ExecuteAsync("SELECT pg_switch_wal()", Token);
+            await ToldAllAsync(receiver, options);
+            var name = Path.GetFileNameWithoutExtension(partial);
+            File.ReadAllBytes(Path.Combine(options.Directory, name)).AsSpan().SequenceEqual(ReceiveScene.Original(scene.Server, name)).Should().BeTrue();
         }
+        finally
+        {
+            ServerAccount.Signal(receiver.Id, Terminate);
+            await receiver.WaitForExitAsync(CancellationToken.None);
+            await DropSlotAsync(options);
+        }
+    }
+
+    private static string Program => Path.Combine(BuiltProgram.DirectoryOf("omnipg-wal"), "omnipg-wal");
+
+    private string[] Words(WalReceiverOptions options) => ["receive", "--connection", scene.Connection, "--slot", options.Slot, "--into", options.Directory];
+
+    // Each thread of it (proc(5)).
+    private static bool IsTraced(int process) => Directory.GetDirectories($"/proc/{process}/task").All(t => File.ReadLines(Path.Combine(t, "status")).Any(l => l.StartsWith("TracerPid:", StringComparison.Ordinal) && l.Trim()[^2..] != "\t0"));
+
+    // A program with its messages in a file.
+    private Process Run(string[] call) => Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "exec \"$@\" </dev/null >/dev/null 2>>\"$0\"", _root.Combine("err"), .. call]))!;
+
+    private async Task ToldAllAsync(Process receiver, WalReceiverOptions options)
+    {
+        var end = await scene.Server.ScalarAsync<string>("SELECT pg_current_wal_insert_lsn()::text", Token);
+        await Eventually.TrueAsync(
+            () => receiver.HasExited ? throw new InvalidOperationException(Messages()) : scene.Server.ScalarAsync<bool>(
+                $"SELECT coalesce(bool_or(flush_lsn >= '{end}'), false) FROM pg_stat_replication WHERE application_name = '{options.Slot}'", Token),
+            "the server is told of all", TimeSpan.FromSeconds(60), Token);
     }
 
     // The shell makes the file.
     private string Messages() => File.Exists(_root.Combine("err")) ? File.ReadAllText(_root.Combine("err")) : "";
-
-    private Process Start(WalReceiverOptions options, string[] trace, string[] words)
-    {
-        var program = Path.Combine(BuiltProgram.DirectoryOf("omnipg-wal"), "omnipg-wal");
-        string[] call = ["-f", "-qq", "-y", "-x", "-s", "64", "-o", TraceFile, .. trace, program, "receive", "--connection", scene.Connection, "--slot", options.Slot, "--into", options.Directory, .. words];
-        return Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "exec strace \"$@\" </dev/null >/dev/null 2>\"$0\"", _root.Combine("err"), .. call]))!;
-    }
 
     private Task StreamsAsync(Process receiver, WalReceiverOptions options) => Eventually.TrueAsync(
         () => receiver.HasExited ? throw new InvalidOperationException(Messages()) : scene.Server.ScalarAsync<bool>(
@@ -103,9 +119,6 @@ public sealed partial class ReceiverDurabilityTests(ReceiveScene scene) : IDispo
         await tracer.WaitForExitAsync(Token);
         tracer.ExitCode.Should().Be(128 + Terminate);
     }
-
-    private Task<bool> ToldAsync(string slot, string end) =>
-        scene.Server.ScalarAsync<bool>($"SELECT coalesce(bool_or(flush_lsn >= '{end}'), false) FROM pg_stat_replication WHERE application_name = '{slot}'", Token);
 
     private Task<string> ConfirmedAsync(string slot) => scene.Server.ScalarAsync<string>($"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{slot}'", Token);
 

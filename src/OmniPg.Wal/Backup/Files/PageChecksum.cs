@@ -7,7 +7,7 @@ namespace OmniPg.Wal;
 /// <summary>The checksum of a data page (<c>pg_checksum_page</c> of <c>src/include/storage/checksum_impl.h</c>, PostgreSQL 9.3 to 19): 32 FNV-1a sums side by side, folded to 16 bits.</summary>
 internal static class PageChecksum
 {
-    public const int PageBytes = 8192;
+    public const int PageBytes = FileIncrement.BlockBytes;
 
     // PageHeaderData (bufpage.h).
     private const int ChecksumOffset = 8;
