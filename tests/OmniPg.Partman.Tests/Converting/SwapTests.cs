@@ -26,7 +26,7 @@ public sealed class SwapTests(PgClusterFixture fixture) : PartmanTest(fixture)
     {
         await Run("""
             CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'x' FROM generate_series(1, 95) n; CREATE TABLE seen (jit text);
-            CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF current_query() LIKE '%RENAME TO "orders"%' THEN INSERT INTO seen VALUES (current_setting('jit')); END IF; END $$;
+            CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF current_query() LIKE '%RENAME TO "orders"%' THEN INSERT INTO public.seen VALUES (current_setting('jit')); END IF; END $$;
             CREATE EVENT TRIGGER noting ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION note();
             """);
         await using var source = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(Database.ConnectionString) { Options = "-c jit=on", NoResetOnClose = true }.ConnectionString);
