@@ -19,6 +19,7 @@ public partial interface IPartman
     /// <param name="progress">Told of every step.</param>
     /// <param name="cancellationToken">Pauses it.</param>
     /// <exception cref="InvalidPartitionDefinitionException">The table cannot be converted; all reasons.</exception>
+    /// <exception cref="PartmanConversionException">By <see cref="ConversionStrategy.AttachAsLegacy"/>: the pool has fewer than three connections, writers were near the end, or rows are behind it.</exception>
     /// <exception cref="ConversionVerificationException">The copy is not equal to the table.</exception>
     /// <exception cref="PartitionLockTimeoutException">A lock was not to be had; resume it.</exception>
     /// <exception cref="StalePlanException">The table was altered meanwhile: abort it.</exception>
@@ -34,6 +35,7 @@ public partial interface IPartman
     /// <param name="progress">Told of every step.</param>
     /// <param name="cancellationToken">Pauses it again.</param>
     /// <exception cref="PartmanConversionException">There is no such conversion.</exception>
+    /// <exception cref="PartitionLockTimeoutException">A lock was not to be had, or a run that is still at work holds its rows; resume it again.</exception>
     Task<Conversion> ResumeConversionAsync(long id, IProgress<ConversionProgress>? progress = null, CancellationToken cancellationToken = default);
 
     /// <summary>Gives up a conversion before its swap: copy, log and triggers go, and the table is as before.</summary>
