@@ -52,7 +52,7 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
         // As a long ANALYZE does.
         var running = new PartmanClient(source, new PartmanOptions { LockAttempts = 1 }).ConvertAsync(Orders, By(1), new Watch(c =>
         {
-            if (c is not { Step: ConversionStep.Copy, Rows: 500 })
+            if (transaction is not null || c is not { Step: ConversionStep.Copy, Rows: 500 })
                 return;
             transaction = other.BeginTransaction();
             using var hold = new NpgsqlCommand("LOCK TABLE orders_p200 IN SHARE UPDATE EXCLUSIVE MODE", other, transaction);
