@@ -73,6 +73,8 @@ public sealed class HistoryTests(PgClusterFixture server)
         {
             JobName = "A", Runs = 6L, Succeeded = 4L, Failed = 1L, Unfinished = 1L, Mean = TimeSpan.FromSeconds(25), Median = TimeSpan.FromSeconds(25), Longest = TimeSpan.FromSeconds(40),
         });
+        steps[0].Duration.Should().BeNull("it is open");
+        (await log.History.ListAsync(new JobQuery { Name = "a" }, Stop).Select(j => j.Duration?.TotalSeconds).ToArrayAsync(Stop)).Should().Equal(null, 50, 40, 30, 20, 10);
         (await log.History.StepsAsync(6, Stop).CountAsync(Stop)).Should().Be(1);
         (await log.History.RunningAsync(10, Stop).CountAsync(Stop)).Should().BeLessThanOrEqualTo(1);
     }

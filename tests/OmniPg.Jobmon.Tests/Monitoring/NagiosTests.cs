@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace OmniPg.Jobmon.Tests.Monitoring;
@@ -41,6 +42,24 @@ public sealed class NagiosTests
     [Fact]
     public void A_check_that_cannot_be_made_is_unknown() =>
         JobCheckResult.ToNagiosUnknown(new TimeoutException("no answer\nat all")).Should().Be("UNKNOWN(no answer at all)");
+
+    [Theory]
+    [InlineData(null, null, "Never started; allowed without a start: 1 day")]
+    [InlineData("2026-01-01T00:00:00Z", null, "Last start: 2026-01-01 00:00:00Z; allowed without a start: 1 day; late by 0:00:00")]
+    [InlineData("2026-01-01T00:00:00Z", "00:01:30", "Last start: 2026-01-01 00:00:00Z; allowed without a start: 1 day; late by 0:01:30")]
+    [InlineData("2026-01-01T00:00:00Z", "1.02:03:04", "Last start: 2026-01-01 00:00:00Z; allowed without a start: 1 day; late by 1d 2:03:04")]
+    public void A_missing_job_says_how_late_it_is(string? lastStart, string? late, string expected)
+    {
+        var alert = Alert(3, "A", "x") with
+        {
+            Status = JobAlertStatus.Missing, Threshold = "1 day", LastStart = lastStart is null ? null : DateTimeOffset.Parse(lastStart, CultureInfo.InvariantCulture),
+            Late = late is null ? null : TimeSpan.Parse(late, CultureInfo.InvariantCulture),
+        };
+
+        alert.Lateness.Should().Be(expected);
+        (alert with { Status = JobAlertStatus.Running }).Lateness.Should().BeNull();
+        (alert with { Threshold = null }).Lateness.Should().BeNull();
+    }
 
     private static JobCheckResult Check(params JobAlert[] alerts) => new JobCheckResult
     {

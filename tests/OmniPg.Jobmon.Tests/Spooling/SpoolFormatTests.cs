@@ -21,11 +21,53 @@ public sealed class SpoolFormatTests
     }
 
     [Theory]
+    [InlineData("worker attach", "Event 'worker attach' has no 'pid'.")]
+    [InlineData("log lines", "Event 'log lines' has no 'first'.")]
+    [InlineData("step start", "Event 'step start' has no 'step'.")]
+    [InlineData("job end", "Event 'job end' has no 'level'.")]
+    [InlineData("holiday", "'holiday' is no event.")]
+    public void Line_that_lacks_what_its_event_needs_says_what(string name, string message) =>
+        FluentActions.Invoking(() => Decoder().Decode(new SpoolRecord(name, Noon, Guid.NewGuid()))).Should().Throw<FormatException>().WithMessage(message);
+
+    [Fact]
+    public void Rows_that_several_lines_name_are_one_and_those_of_no_line_are_known_by_their_ids()
+    {
+        var (decoder, job, step) = (Decoder(), Guid.NewGuid(), Guid.NewGuid());
+
+        var start = (JobStartedEvent)decoder.Decode(new SpoolRecord("job start", Noon, job, Name: "LOAD", Parent: Guid.NewGuid(), ParentId: 41));
+        var child = (JobStartedEvent)decoder.Decode(new SpoolRecord("job start", Noon, Guid.NewGuid(), Name: "PART", Parent: job));
+        var orphan = (JobStartedEvent)decoder.Decode(new SpoolRecord("job start", Noon, Guid.NewGuid(), Name: "LOST", Parent: Guid.NewGuid()));
+        var begun = (StepStartedEvent)decoder.Decode(new SpoolRecord("step start", Noon, job, JobId: 7, Step: step, ParentStep: Guid.NewGuid(), ParentStepId: 6, Ordinal: 2, Action: "copy"));
+        var inner = (StepStartedEvent)decoder.Decode(new SpoolRecord("step start", Noon, job, Step: Guid.NewGuid(), ParentStep: step));
+        var ended = (StepEndedEvent)decoder.Decode(new SpoolRecord("step end", Noon, job, Step: step, StepId: 9, Level: 1, Current: 5, Total: 8, Unit: "rows"));
+        var lines = (LogLinesEvent)decoder.Decode(new SpoolRecord("log lines", Noon, job, First: 1, Lines:
+            [new(Noon, false, 2, "one", step), new(Noon, false, 2, "two", Guid.NewGuid(), 10), new(Noon, false, 2, "three", Guid.NewGuid()), new(Noon, false, 2, "four")]));
+        var detached = (WorkerAttachedEvent)decoder.Decode(new SpoolRecord("worker detach", Noon, job));
+
+        (start.Job.Name, start.Job.JobId, start.Parent!.JobId, start.Late, start.Repeated).Should().Be(("LOAD", 7L, 41L, true, true));
+        child.Parent.Should().BeSameAs(start.Job);
+        orphan.Parent.Should().BeNull();
+        (begun.Step.Parent!.StepId, begun.Step.Ordinal, begun.Step.Action, begun.Step.StepId).Should().Be((6L, 2, "copy", 9L));
+        (inner.Step.Parent, inner.Step.Ordinal, inner.Step.Action).Should().Be((begun.Step, 0, ""));
+        (ended.Step, ended.Progress).Should().Be((begun.Step, new StepProgress(5, 8, "rows")));
+        lines.Lines.Select(line => (line.Message, line.Step?.StepId)).Should().Equal(("one", 9L), ("two", 10L), ("three", null), ("four", null));
+        (detached.Job, detached.Pid).Should().Be((start.Job, null));
+    }
+
+    [Theory]
     [InlineData("""{"at":"2026-11-28T09:00:03Z","serverTime":true,"job":"0a6f2f5e-53e2-4d0c-9b0a-0f3a51b0c001"}""")]
     [InlineData("""{"event":"job end","serverTime":true,"job":"0a6f2f5e-53e2-4d0c-9b0a-0f3a51b0c001","level":1}""")]
     [InlineData("""{"event":"job end","at":"2026-11-28T09:00:03Z","serverTime":true,"level":1}""")]
     public void Line_without_event_time_or_run_is_none(string line)
     {
         FluentActions.Invoking(() => JsonSerializer.Deserialize(line, SpoolJson.Default.SpoolRecord)).Should().Throw<JsonException>();
+    }
+
+    private static DateTime Noon => new(2026, 11, 28, 12, 0, 0, DateTimeKind.Utc);
+
+    private static SpoolDecoder Decoder()
+    {
+        var clock = new ServerClock(TimeProvider.System);
+        return new SpoolDecoder(new WriteContext(clock, new TextGuard(null, 1_000), Guid.NewGuid(), () => null), clock);
     }
 }

@@ -159,7 +159,15 @@ public sealed class WritingTests
         { Refusal("25006"), "Unavailable" }, { Refusal("42501"), "Unavailable" }, { Refusal("42P01"), "Unavailable" }, { Refusal("55P03"), "Unavailable" },
         { Refusal("57014"), "Unavailable" }, { Refusal("22P05"), "Encoding" }, { Refusal("23503"), "Refused" }, { Refusal("54000"), "Refused" },
         { new NpgsqlException("x", new SocketException((int)SocketError.ConnectionRefused)), "Unavailable" },
+        { Refusal("40001"), "Broken" }, { Refusal("57P02"), "Broken" }, { Refusal("57P05"), "Broken" }, { Refusal("23505"), "Broken" }, { Refusal("0A000"), "Broken" },
+        { Refusal("42703"), "Unavailable" }, { Refusal("42883"), "Unavailable" }, { Refusal("3F000"), "Unavailable" }, { Refusal("3D000"), "Unavailable" },
+        { Refusal("57P03"), "Unavailable" }, { Refusal("2F003"), "Unavailable" }, { Refusal("08006"), "Unavailable" }, { Refusal("28P01"), "Unavailable" },
+        { Refusal("58030"), "Unavailable" }, { Refusal("XX000"), "Unavailable" }, { Refusal("F0001"), "Unavailable" }, { Refusal("22021"), "Encoding" },
         { new NpgsqlException("x", new IOException()), "Broken" }, { new NpgsqlException("x", new TimeoutException()), "Unavailable" },
+        { new NpgsqlException("x", new SocketException((int)SocketError.HostNotFound)), "Unavailable" }, { new NpgsqlException("x"), "Broken" },
+        { new NpgsqlException("x", new SocketException((int)SocketError.ConnectionReset)), "Broken" }, { new IOException(), "Broken" },
+        { new ObjectDisposedException("x"), "Broken" }, { new TimeoutException(), "Unavailable" }, { new SocketException(), "Unavailable" },
+        { new InvalidOperationException(), "Refused" },
     };
 
     [Theory]
