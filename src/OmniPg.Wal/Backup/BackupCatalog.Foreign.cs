@@ -27,21 +27,7 @@ public sealed partial class BackupCatalog
         var foreign = await ForeignBackups.ListAsync(_store, cancellationToken).ConfigureAwait(false);
         return foreign.LastOrDefault(b => b.Id == id) is { } named ? WalBackupException.Foreign(_store.Id, named)
             : foreign is [.., var newest] && id == BaseBackupOptions.Latest ? WalBackupException.Foreign(_store.Id, newest)
-            : await FindUnderwayAsync(id, cancellationToken).ConfigureAwait(false) is { } underway ? WalBackupException.Underway(_store.Id, underway, "cannot be used")
+            : (await UnderwayAsync(cancellationToken).ConfigureAwait(false)).Any(b => b.Id == id) ? WalBackupException.Underway(_store.Id, id, "cannot be used")
             : WalBackupException.Unknown(_store.Id, id);
-    }
-
-    /// <summary>The backup of that id, or the newest one, that is being removed.</summary>
-    private async Task<string?> FindUnderwayAsync(string id, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (await UnderwayAsync(cancellationToken).ConfigureAwait(false)).Select(static b => b.Id).Where(underway => id is BaseBackupOptions.Latest || id == underway).Max(StringComparer.Ordinal);
-        }
-        catch (Exception unread) when (unread is WalBackupException or WalEncryptionException)
-        {
-            // That of another one says nothing of this.
-            return null;
-        }
     }
 }

@@ -200,28 +200,21 @@ public sealed partial class BackupCatalog
         var spared = new HashSet<string>(StringComparer.Ordinal);
         foreach (var backup in removal is null ? [] : removed.Reverse())
         {
-            var outcome = spared.Contains(backup.Id) ? RemovalOutcome.Needed : await removal!.RunAsync(backup, backups, cancellationToken).ConfigureAwait(false);
-            if (outcome == RemovalOutcome.Removed)
+            if (!spared.Contains(backup.Id) && await removal!.RunAsync(backup, backups, cancellationToken).ConfigureAwait(false) == RemovalOutcome.Removed)
                 continue;
-            // Not spared, but in another one's hands.
-            if (outcome == RemovalOutcome.Underway)
-                throw WalBackupException.Underway(_store.Id, backup.Id, "is not to be judged");
             if (backup.IncrementOf is { } prior)
                 spared.Add(prior);
             (left, removed) = ([.. left.Append(backup).OrderBy(b => b.Id, StringComparer.Ordinal)], [.. removed.Where(b => b != backup)]);
         }
 
         if (!retention.DryRun)
-            await new BackupSweep(_store, _time, _log).RunAsync(cancellationToken).ConfigureAwait(false);
+            await new BackupSweep(_store, _time).RunAsync(cancellationToken).ConfigureAwait(false);
         string[] going = retention.DryRun ? [.. removed.Select(static b => b.Id)] : [];
-        if (archive is null)
-            return new BackupRetentionResult(removed, left, WalFrom(left), []);
-        var from = await FromAsync(cancellationToken).ConfigureAwait(false);
-        // A backup that is published meanwhile keeps what is left of its WAL.
-        var cleaner = new WalCleaner(archive, new CleanupOptions { DryRun = retention.DryRun }, _loggers?.CreateLogger<WalRepository>() ?? NullLogger<WalRepository>.Instance) { LookAgain = FromAsync };
-        return new BackupRetentionResult(removed, left, from, (await cleaner.RunAsync(from, cancellationToken).ConfigureAwait(false)).Removed);
-
-        async Task<WalFileName> FromAsync(CancellationToken token) => WalFrom([.. left, .. (await OthersAsync(token).ConfigureAwait(false)).Where(b => !going.Contains(b.Id))]);
+        var from = archive is null ? WalFrom(left) : WalFrom([.. left, .. (await OthersAsync(cancellationToken).ConfigureAwait(false)).Where(b => !going.Contains(b.Id))]);
+        var wal = archive is null
+            ? []
+            : (await new WalRepository(archive, _loggers).CleanupAsync(from, new CleanupOptions { DryRun = retention.DryRun }, cancellationToken).ConfigureAwait(false)).Removed;
+        return new BackupRetentionResult(removed, left, from, wal);
     }
 
     /// <summary>Reads a whole backup, and those that it stands on, without restoring it: each part to its end, against the SHA-256 of what was read from the server, and the WAL without which it is nothing.</summary>

@@ -23,15 +23,6 @@ internal static partial class BackupLog
     [LoggerMessage(2506, LogLevel.Error, "Block {Block} of {File} is damaged on the server: it has the checksum {Stored} instead of {Computed}. The backup holds it as it is.")]
     public static partial void DamagedPage(ILogger log, uint block, string file, ushort stored, ushort computed);
 
-    [LoggerMessage(2507, LogLevel.Error, "{Count} blocks in {Files} files are damaged on the server; the first ones are told before this.")]
-    public static partial void MoreDamagedPages(ILogger log, long count, long files);
-
-    [LoggerMessage(2508, LogLevel.Error, "Base backup {Id} is hidden: its removal broke off, and its entry could not be written back from {Key}: {Reason} The next removal or backup brings it back after a quarter of an hour.")]
-    public static partial void Hidden(ILogger log, string id, string key, string reason);
-
-    [LoggerMessage(2509, LogLevel.Warning, "What a killed removal has left could not be ended or taken back: {Reason}")]
-    public static partial void NotFinished(ILogger log, string reason);
-
     [LoggerMessage(2505, LogLevel.Information, "Copied {DataDirectory} to {Locations}: {Bytes} bytes each.")]
     public static partial void Copied(ILogger log, string dataDirectory, string locations, long bytes);
 }

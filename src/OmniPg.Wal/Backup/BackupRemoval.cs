@@ -27,32 +27,31 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
         if (await ObstacleAsync(backup, listed, cancellationToken).ConfigureAwait(false) is { } obstacle)
             return obstacle;
         if (await BackupEntry.ReadAsync(store, backup.Id, BackupInfo.FileName, cancellationToken).ConfigureAwait(false) is not { } entry)
-            return await store.StatAsync(copyKey, cancellationToken).ConfigureAwait(false) is null ? RemovalOutcome.Removed : RemovalOutcome.Underway;
+            return RemovalOutcome.Underway;
         // One removal at a time: of two, one could take back what the other has removed.
         if (await SmallObject.WriteAsync(store, copyKey, entry, cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
             return RemovalOutcome.Underway;
         // Whoever publishes an increment, makes a mark or removes another backup looks for this entry behind that: of two that meet here, one sees the other. What cannot be looked at is no proof that
         // there is none.
-        RemovalOutcome? reason;
+        RemovalOutcome? reason = RemovalOutcome.Needed;
         try
         {
             await store.DeleteAsync(entryKey, cancellationToken).ConfigureAwait(false);
             reason = await ObstacleAsync(backup, listed, CancellationToken.None).ConfigureAwait(false);
         }
-        catch
+        finally
         {
-            await TryTakeBackAsync(backup.Id, entry).ConfigureAwait(false);
-            throw;
+            if (reason is not null)
+                await TakeBackAsync(backup.Id, entry).ConfigureAwait(false);
         }
 
         if (reason is not null)
-        {
-            await TakeBackAsync(backup.Id, entry).ConfigureAwait(false);
             return reason.Value;
-        }
-
-        // What is begun is ended: half removed it would keep all other removals waiting.
-        return await IsTakenAsync(backup.Id).ConfigureAwait(false) && await RemoveObjectsAsync(backup).ConfigureAwait(false) ? RemovalOutcome.Removed : RemovalOutcome.Underway;
+        // After a long pause another one may have taken it for killed, and the backup back.
+        if (await store.StatAsync(copyKey, CancellationToken.None).ConfigureAwait(false) is null || await store.StatAsync(entryKey, CancellationToken.None).ConfigureAwait(false) is not null)
+            return RemovalOutcome.Underway;
+        await RemoveObjectsAsync(backup, cancellationToken).ConfigureAwait(false);
+        return RemovalOutcome.Removed;
     }
 
     /// <summary>The backups that are being removed right now, or were when their removal was killed: each may be taken back.</summary>
@@ -99,27 +98,11 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
         }
 
         var backup = BackupInfo.Parse(entry, store.Id, id, FileName);
-        // What is not whole any more helps nobody who has come to need it.
-        if (await IsWholeAsync(backup, cancellationToken).ConfigureAwait(false) && await ObstacleAsync(backup, [], cancellationToken).ConfigureAwait(false) is not null)
+        if (await ObstacleAsync(backup, [], cancellationToken).ConfigureAwait(false) is not null)
             await TakeBackAsync(id, entry).ConfigureAwait(false);
-        else if (await IsTakenAsync(id).ConfigureAwait(false))
-            await RemoveObjectsAsync(backup).ConfigureAwait(false);
+        else
+            await RemoveObjectsAsync(backup, cancellationToken).ConfigureAwait(false);
     }
-
-    private async Task<bool> IsWholeAsync(BackupInfo backup, CancellationToken cancellationToken)
-    {
-        foreach (var part in backup.Objects)
-        {
-            if ((await store.StatAsync(part.Key, cancellationToken).ConfigureAwait(false))?.Bytes != part.StoredBytes)
-                return false;
-        }
-
-        return true;
-    }
-
-    /// <summary>Whether the entry is still away, and its copy there: after a long pause another removal may have taken this one for killed, and the backup back.</summary>
-    private async Task<bool> IsTakenAsync(string id) =>
-        await store.StatAsync($"{id}/{FileName}", CancellationToken.None).ConfigureAwait(false) is not null && await store.StatAsync(BackupEntry.KeyOf(id), CancellationToken.None).ConfigureAwait(false) is null;
 
     private async Task TakeBackAsync(string id, byte[] entry)
     {
@@ -127,27 +110,13 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
         await store.DeleteAsync($"{id}/{FileName}", CancellationToken.None).ConfigureAwait(false);
     }
 
-    // Why the removal broke off is what its caller has to know.
-    private async Task TryTakeBackAsync(string id, byte[] entry)
-    {
-        try
-        {
-            await TakeBackAsync(id, entry).ConfigureAwait(false);
-        }
-        catch (Exception refused)
-        {
-            BackupLog.Hidden(log ?? NullLogger.Instance, id, $"{id}/{FileName}", refused.Message);
-        }
-    }
-
-    private async Task<bool> RemoveObjectsAsync(BackupInfo backup)
+    private async Task RemoveObjectsAsync(BackupInfo backup, CancellationToken cancellationToken)
     {
         // A mark was made too late, and whoever made it was told.
         foreach (var key in backup.Objects.Select(static o => o.Key).Concat(BackupCatalog.KeepKeys(backup.Id)))
-            await store.DeleteAsync(key, CancellationToken.None).ConfigureAwait(false);
-        await store.DeleteAsync($"{backup.Id}/{FileName}", CancellationToken.None).ConfigureAwait(false);
+            await store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
+        await store.DeleteAsync($"{backup.Id}/{FileName}", cancellationToken).ConfigureAwait(false);
         BackupLog.Removed(log ?? NullLogger.Instance, backup.Id);
-        return true;
     }
 
     /// <summary>What speaks against the removal by now: another removal, a backup that is not among the listed ones and stands on this one, a mark, or that no other valid one is left.</summary>

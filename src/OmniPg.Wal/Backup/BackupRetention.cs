@@ -2,7 +2,7 @@ using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
-/// <summary>Which base backups are kept. A backup is removed only when no rule keeps it, nor one that stands on it; whatever the rules say, the newest valid one is kept, and the newest one in which no damaged page of the server was found.</summary>
+/// <summary>Which base backups are kept. A backup is removed only when no rule keeps it, nor one that stands on it; the newest valid one is kept whatever the rules say.</summary>
 public sealed class BackupRetention : ICheckedOptions
 {
     /// <summary>Keeps backups that began within so many days; null keeps none by age. OmniPITR's <c>--keep-days</c>.</summary>
@@ -29,15 +29,13 @@ public sealed class BackupRetention : ICheckedOptions
         check.Positive(Window);
     }
 
-    /// <summary>The backups that a rule, a mark or their being the last valid or undamaged one keeps, and those that they stand on.</summary>
+    /// <summary>The backups that a rule, a mark or their being the last valid one keeps, and those that they stand on.</summary>
     /// <param name="backups">All, oldest first.</param>
     /// <param name="now">The time that ages are told from.</param>
     internal IReadOnlySet<string> Kept(IReadOnlyList<BackupInfo> backups, DateTimeOffset now)
     {
         var valid = backups.Where(b => b.Problem is null).ToArray();
         IEnumerable<BackupInfo> kept = backups.Where(b => b.IsKept).Concat(valid.TakeLast(Math.Max(1, Count ?? 1)));
-        // From that one a damaged table is restored, however many nights the disk has been bad since.
-        kept = kept.Concat(valid.Where(b => BackupChain.Of(b, backups) is { } chain && chain.All(static c => c.DamagedPages is null)).TakeLast(1));
         if (Days is { } days)
             kept = kept.Concat(backups.Where(b => b.Started >= now.AddDays(-days)));
         if (Window is { } window)

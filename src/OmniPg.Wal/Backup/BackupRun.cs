@@ -1,11 +1,10 @@
 using System.Runtime.ExceptionServices;
-using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Wal;
 
 /// <summary>One base backup: start, tablespaces, data directory, control file, stop, label, WAL, catalogue; in this order, each durable before the next.</summary>
 internal sealed class BackupRun(
-    BackupSession session, IObjectStore store, IObjectStore? archive, BaseBackupOptions options, WalCopier copier, TimeProvider time, IProgress<BackupProgress>? progress, ILogger log)
+    BackupSession session, IObjectStore store, IObjectStore? archive, BaseBackupOptions options, WalCopier copier, TimeProvider time, IProgress<BackupProgress>? progress)
 {
     private readonly List<BackupPart> _stored = [];
     private readonly BackupCatalog _catalog = new(store);
@@ -16,22 +15,16 @@ internal sealed class BackupRun(
     private readonly List<BackupPart> _sums = [];
     private BackupPart? _manifest;
     private BackupInfo? _prior;
-    private BackupInfo? _published;
     private string _id = "";
+    private bool _isPublishing;
     private bool _counts;
     private long _vanished;
     private long _shortened;
 
-    /// <summary>What was found of pages that do not have the checksum that they should, so far.</summary>
-    public PageCheck? Pages => _source.Pages;
-
     private ServerFacts Facts => _source.Facts;
 
-    /// <summary>The objects written so far, without what makes them a backup; none once they are one.</summary>
-    public IEnumerable<string> Keys => _counts ? [] : Objects.Select(p => p.Key);
-
-    /// <summary>The backup once its entry may be seen, and it is to be withdrawn: a disk that fails behind its publication leaves it visible.</summary>
-    public BackupInfo? Withdrawn => _counts ? null : _published;
+    /// <summary>The objects written so far. What makes them a backup comes first: a disk that fails behind its publication leaves it visible.</summary>
+    public IEnumerable<string> Keys => _counts ? [] : (_isPublishing ? [BackupEntry.KeyOf(_id)] : Array.Empty<string>()).Concat(Objects.Select(p => p.Key));
 
     private IEnumerable<BackupPart> Objects => _stored.Concat(_manifest is null ? [] : [_manifest]).Concat(_sums);
 
@@ -41,7 +34,7 @@ internal sealed class BackupRun(
         await LookAsync(cancellationToken).ConfigureAwait(false);
         await RequireOwnAsync(store, cancellationToken).ConfigureAwait(false);
         // First of all: what a removal that was killed has left of a backup may be what this one is to stand on.
-        await new BackupSweep(store, time, log).RunAsync(cancellationToken).ConfigureAwait(false);
+        await new BackupSweep(store, time).RunAsync(cancellationToken).ConfigureAwait(false);
         var priorPaths = await LookBackAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
         {
@@ -63,46 +56,16 @@ internal sealed class BackupRun(
         await RequireStoredAsync(cancellationToken).ConfigureAwait(false);
         await RequirePriorAsync(cancellationToken).ConfigureAwait(false);
         await presence.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
-        await PublishAsync(info, cancellationToken).ConfigureAwait(false);
-        await RequireStillAsync(cancellationToken).ConfigureAwait(false);
-        return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened) { DamagedPages = Pages?.Damaged, DamagedPageCount = Pages?.Count ?? 0 };
-    }
-
-    private async Task PublishAsync(BackupInfo info, CancellationToken cancellationToken)
-    {
-        var entry = info.ToJson();
-        _published = info;
-        try
+        _isPublishing = true;
+        if (await SmallObject.WriteAsync(store, BackupEntry.KeyOf(_id), info.ToJson(), cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
         {
-            if (await SmallObject.WriteAsync(store, BackupEntry.KeyOf(_id), entry, cancellationToken).ConfigureAwait(false) != ObjectCommitResult.AlreadyExists)
-                return;
-        }
-        catch (Exception refused) when (refused is not OperationCanceledException)
-        {
-            // In a bucket it may be there all the same, and only the answer was lost. A directory whose flush failed is not asked again: the next flush would say nothing of the first.
-            if (store is DirectoryObjectStore or EncryptedObjectStore { Inner: DirectoryObjectStore } || !await IsThereAsync(entry, cancellationToken).ConfigureAwait(false))
-                throw;
-            return;
+            // It is somebody else's, and stays.
+            _isPublishing = false;
+            throw Taken(BackupEntry.KeyOf(_id));
         }
 
-        if (await IsThereAsync(entry, cancellationToken).ConfigureAwait(false))
-            return;
-        // It is somebody else's, and stays.
-        _published = null;
-        throw Taken(BackupEntry.KeyOf(_id));
-    }
-
-    private async Task<bool> IsThereAsync(byte[] entry, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await BackupEntry.ReadAsync(store, _id, BackupInfo.FileName, cancellationToken).ConfigureAwait(false) is { } there && there.AsSpan().SequenceEqual(entry);
-        }
-        catch (Exception unread) when (unread is not OperationCanceledException)
-        {
-            // Not seen is not there.
-            return false;
-        }
+        await RequirePriorStillAsync().ConfigureAwait(false);
+        return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened) { DamagedPages = _source.DamagedPages };
     }
 
     private async Task LookAsync(CancellationToken cancellationToken)
@@ -142,25 +105,18 @@ internal sealed class BackupRun(
         }
     }
 
-    // A retention that had listed the backups before this one was among them may have removed what it stands on, or the WAL that it needs, of which the oldest goes first. What cannot be looked at is no
-    // proof of that: by now others may stand on this one.
-    private async Task RequireStillAsync(CancellationToken cancellationToken)
+    // A retention that had listed the backups before this one was among them may have removed what it stands on. What cannot be looked at is no proof of that: by now others may stand on this one.
+    private async Task RequirePriorStillAsync()
     {
         _counts = true;
         try
         {
-            await RequirePriorAsync(cancellationToken).ConfigureAwait(false);
-            if (archive is not null && !await _source.Wal().BeginsInAsync(archive, cancellationToken).ConfigureAwait(false))
-                throw BackupWal.Missing(_source.Wal().From, $"was removed from the archive '{archive.Id}' while the backup was published");
+            await RequirePriorAsync(CancellationToken.None).ConfigureAwait(false);
         }
-        catch (WalBackupException gone) when (gone.Code is WalBackupException.IncrementCode or WalBackupException.WalMissingCode)
+        catch (WalBackupException gone) when (gone.Code == WalBackupException.IncrementCode)
         {
             _counts = false;
             throw;
-        }
-        catch (Exception unread) when (unread is IOException or UnauthorizedAccessException or WalArchiveAbsentException)
-        {
-            throw WalBackupException.Unproven(store.Id, _id, unread);
         }
     }
 
@@ -239,7 +195,7 @@ internal sealed class BackupRun(
             Format = _prior is null ? BackupInfo.CurrentFormat : BackupInfo.IncrementalFormat, IncrementOf = _prior?.Id, Manifest = _manifest, Digests = _sums.Count == 0 ? null : _sums,
             Id = _id, Label = options.Label, Started = Facts.Now, Stopped = _source.End!.Now, StartLsn = _source.Start, StopLsn = _source.End.StopLsn, Timeline = wal.From.Timeline,
             WalFrom = wal.From, WalTo = wal.To, IncludesWal = archive is null, SystemIdentifier = Facts.SystemIdentifier, PgVersion = session.PgVersion,
-            WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, DamagedPages = _source.Pages is { Count: > 0 } pages ? (int)Math.Min(pages.Count, int.MaxValue) : null, Tablespaces = tablespaces, Parts = [.. _stored],
+            WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, DamagedPages = _source.DamagedPages is { Count: > 0 } damaged ? damaged.Count : null, Tablespaces = tablespaces, Parts = [.. _stored],
         };
     }
 

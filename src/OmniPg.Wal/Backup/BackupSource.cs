@@ -17,6 +17,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     private DataFiles _files = null!;
     private IncrementPlan? _plan;
     private BackupInfo? _prior;
+    private PageCheck? _pages;
 
     public ServerFacts Facts { get; private set; } = null!;
 
@@ -53,8 +54,8 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken)
     {
         Start = await session.StartAsync(label, isFast, cancellationToken).ConfigureAwait(false);
-        if (Pages is not null)
-            Pages.Start = (ulong)Start;
+        if (_pages is not null)
+            _pages.Start = (ulong)Start;
     }
 
     /// <summary>Refuses an incremental backup that can be told to be impossible before it begins.</summary>
@@ -92,15 +93,13 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     /// <summary>Has the pages compared with their checksums, where the cluster has such. Called before the start.</summary>
     public async Task CheckPagesAsync(CancellationToken cancellationToken)
     {
-        if (Control.DataChecksumVersion != ChecksumsOn)
-            return;
         var (blockBytes, fileBlocks, _) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
-        if (blockBytes == PageChecksum.PageBytes)
-            Pages = new PageCheck(fileBlocks);
+        if (Control.DataChecksumVersion == ChecksumsOn && blockBytes == PageChecksum.PageBytes)
+            _pages = new PageCheck(fileBlocks);
     }
 
-    /// <summary>What was found of pages that do not have the checksum that they should; null where none are looked at.</summary>
-    public PageCheck? Pages { get; private set; }
+    /// <summary>Pages that do not have the checksum that they should; null where none were looked at.</summary>
+    public IReadOnlyList<DamagedPage>? DamagedPages => _pages?.Damaged;
 
     public IReadOnlyList<BackupTablespace> Tablespaces() => _files.Tablespaces();
 
@@ -122,7 +121,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         return new BackupWal(Facts.SystemIdentifier, session.PgVersion, WalSegmentSize.FromBytes(Control.SegmentSize), label.StartTimeline ?? Control.Timeline, Start, End.StopLsn);
     }
 
-    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan, Pages);
+    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan, _pages);
 
     private static void RequireSameTimeline(BackupInfo prior, uint timeline)
     {

@@ -1,10 +1,7 @@
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-
 namespace OmniPg.Wal;
 
 /// <summary>Removes what backups that never ended have left behind: objects without the one that makes them a backup, and temporary ones.</summary>
-internal sealed class BackupSweep(IObjectStore store, TimeProvider time, ILogger? log = null)
+internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
 {
     // A temporary object is written to while its backup lives.
     private static readonly TimeSpan Silence = TimeSpan.FromDays(1);
@@ -17,12 +14,11 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time, ILogger
     {
         try
         {
-            await new BackupRemoval(store, time, log).FinishAsync(cancellationToken).ConfigureAwait(false);
+            await new BackupRemoval(store, time).FinishAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception unread) when (unread is WalBackupException or WalEncryptionException)
         {
             // An entry that cannot be read may stand on what was being removed: that stays as it is, and keeps no new backup from being made.
-            BackupLog.NotFinished(log ?? NullLogger.Instance, unread.Message);
         }
 
         var removed = await store.RemoveAbandonedAsync(time.GetUtcNow() - Silence, BackupCatalog.Depth, cancellationToken).ConfigureAwait(false);

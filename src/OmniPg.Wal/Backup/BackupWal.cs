@@ -80,10 +80,6 @@ internal sealed class BackupWal
         return null;
     }
 
-    /// <summary>Whether the archive has a valid copy of the first segment: a cleanup that goes too far takes that one first.</summary>
-    /// <exception cref="WalEncryptionException">It is there encrypted, and its key was not given.</exception>
-    public Task<bool> BeginsInAsync(IObjectStore archive, CancellationToken cancellationToken) => IsArchivedAsync(archive, From, cancellationToken);
-
     /// <summary>Requires that a segment in <c>pg_wal</c> is whole, so that it can become a part of the backup.</summary>
     /// <exception cref="WalBackupException">It is not there any more, or not valid.</exception>
     public async Task RequireInAsync(string folder, WalFileName name, CancellationToken cancellationToken)
@@ -101,7 +97,7 @@ internal sealed class BackupWal
     }
 
     public static WalBackupException Missing(WalFileName name, string what, Exception? inner = null) => new(
-        WalBackupException.WalMissingCode, $"WAL file '{name}', which the backup needs, {what}.",
+        "wal.backup.wal-missing", $"WAL file '{name}', which the backup needs, {what}.",
         "See that archiving works (pg_stat_archiver) and name the archive; a backup without an archive needs enough 'wal_keep_size'.", inner)
     { File = name.ToString() };
 

@@ -59,34 +59,22 @@ public sealed class BaseBackup
         var session = await BackupSession.OpenAsync(_server, _time, cancellationToken).ConfigureAwait(false);
         await using var closing = session.ConfigureAwait(false);
         using var work = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, session.Lost);
-        var run = new BackupRun(session, _store, _archive, _options, _copier, _time, progress, _log);
+        var run = new BackupRun(session, _store, _archive, _options, _copier, _time, progress);
         try
         {
             var result = await run.RunAsync(work.Token).ConfigureAwait(false);
-            Tell(run.Pages);
+            foreach (var page in result.DamagedPages?.Take(MostToldPages) ?? [])
+                BackupLog.DamagedPage(_log, page.Block, page.Path, page.Stored, page.Computed);
             BackupLog.Made(_log, result.Backup.Id, result.Backup.RawBytes, result.Backup.StoredBytes, result.Files);
             return result;
         }
         catch (Exception failure)
         {
-            // They may be why it failed, and are worth knowing whatever did.
-            Tell(run.Pages);
-            if (run.Withdrawn is not { } seen || await TryWithdrawAsync(seen).ConfigureAwait(false))
-                await RemoveAsync(run.Keys).ConfigureAwait(false);
+            await RemoveAsync(run.Keys).ConfigureAwait(false);
             if (failure is OperationCanceledException && session.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
                 throw BackupSession.LostDuring(failure);
             throw;
         }
-    }
-
-    private void Tell(PageCheck? pages)
-    {
-        if (pages is not { Count: > 0 })
-            return;
-        foreach (var page in pages.Damaged.Take(MostToldPages))
-            BackupLog.DamagedPage(_log, page.Block, page.Path, page.Stored, page.Computed);
-        if (pages.Count > MostToldPages)
-            BackupLog.MoreDamagedPages(_log, pages.Count, pages.Files);
     }
 
     // Invisible without its last object; what cannot be removed now is swept when it is old.
@@ -101,33 +89,11 @@ public sealed class BaseBackup
             catch (Exception refused)
             {
                 BackupLog.LeftBehind(_log, key, refused.Message);
+                // What may be visible as a backup keeps its parts.
+                if (key.EndsWith(BackupInfo.FileName, StringComparison.Ordinal))
+                    return;
             }
         }
-    }
-
-    /// <summary>Takes back what may be seen as a backup, as any other is removed: a retention may have reckoned with it already, and then it stays as the last valid one.</summary>
-    /// <returns>Whether it is none.</returns>
-    private async Task<bool> TryWithdrawAsync(BackupInfo backup)
-    {
-        var key = BackupEntry.KeyOf(backup.Id);
-        try
-        {
-            if (await _store.StatAsync(key, CancellationToken.None).ConfigureAwait(false) is null)
-                return true;
-            var outcome = await new BackupRemoval(_store, _time, _log).RunAsync(backup, [], CancellationToken.None).ConfigureAwait(false);
-            return outcome == RemovalOutcome.Removed || LeaveBehind(key, outcome.ToString());
-        }
-        catch (Exception refused)
-        {
-            return LeaveBehind(key, refused.Message);
-        }
-    }
-
-    // What may be seen as a backup keeps its parts.
-    private bool LeaveBehind(string key, string why)
-    {
-        BackupLog.LeftBehind(_log, key, why);
-        return false;
     }
 }
 
@@ -144,12 +110,8 @@ public readonly record struct BackupProgress(string Part, long RawBytes);
 public sealed record BaseBackupResult(BackupInfo Backup, long Files, long Vanished, long Shortened)
 {
     /// <summary>
-    /// Pages of the server that do not have the checksum that they should, the first 1000 in the order in which they were read; they are in the backup as they are on the server's disk, and older backups may have them
-    /// whole. An incremental backup looks at the blocks that it holds. Null when no page was looked at: the cluster has no data checksums, or pages of another size than 8 KiB, or
-    /// <see cref="BaseBackupOptions.VerifyPages"/> is off.
+    /// Pages of the server that do not have the checksum that they should, in the order in which they were read; they are in the backup as they are on the server's disk, and older backups may have them whole. Null when the cluster
+    /// has no data checksums, or <see cref="BaseBackupOptions.VerifyPages"/> is off.
     /// </summary>
     public IReadOnlyList<DamagedPage>? DamagedPages { get; init; }
-
-    /// <summary>How many damaged pages were found; 0 when none was, or none was looked at.</summary>
-    public long DamagedPageCount { get; init; }
 }

@@ -5,7 +5,6 @@ namespace OmniPg.Wal;
 public sealed class WalBackupException : WalException
 {
     internal const string IncrementCode = "wal.backup.increment";
-    internal const string WalMissingCode = "wal.backup.wal-missing";
     internal const string UnreadCode = "wal.backup.unread";
 
     internal WalBackupException(string code, string message, string? hint = null, Exception? inner = null)
@@ -34,11 +33,6 @@ public sealed class WalBackupException : WalException
 
     internal static WalBackupException Unread(string store, string id, string key, Exception inner) => new(
         UnreadCode, $"The backup '{id}' in '{store}' could not be read: '{key}': {inner.Message}", "Bring the storage back and begin again; the backup may well be whole.", inner)
-    { BackupId = id, Destination = store };
-
-    internal static WalBackupException Unproven(string store, string id, Exception inner) => new(
-        UnreadCode, $"The backup '{id}' in '{store}' was made and counts, and whether what it needs was removed meanwhile could not be looked at: {inner.Message}",
-        "Bring the storage back, and look at the backup with 'omnipg-wal backups verify'.", inner)
     { BackupId = id, Destination = store };
 
     internal static WalBackupException Kept(string store, string id, string why, string hint) =>

@@ -6,11 +6,7 @@ namespace OmniPg.Wal;
 /// <summary>Removes from a store what lies before a limit, oldest first. Used by cleanup and by a restore with removal.</summary>
 internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILogger log)
 {
-    private const int FilesBetweenLooks = 64;
     private bool _pauseLogged;
-
-    /// <summary>Tells, now and then during the removal, from where on WAL is needed by now; null looks never again.</summary>
-    public Func<CancellationToken, Task<WalFileName>>? LookAgain { get; init; }
 
     public async Task<CleanupResult> RunAsync(WalFileName keepFrom, CancellationToken cancellationToken)
     {
@@ -18,12 +14,8 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
             return new CleanupResult([], Paused: true);
 
         var removed = new List<WalArchivedFile>();
-        foreach (var (index, file) in (await FindAsync(keepFrom, cancellationToken).ConfigureAwait(false)).Index())
+        foreach (var file in await FindAsync(keepFrom, cancellationToken).ConfigureAwait(false))
         {
-            if (LookAgain is not null && index % FilesBetweenLooks == 0 && await LookAgain(cancellationToken).ConfigureAwait(false) is var needed && needed.Position < keepFrom.Position)
-                keepFrom = needed;
-            if (!IsObsolete(file.Name, keepFrom))
-                break;
             // Looked at before every file: a backup that begins during a long cleanup needs what is left.
             if (IsPaused())
                 return new CleanupResult(removed, Paused: true);

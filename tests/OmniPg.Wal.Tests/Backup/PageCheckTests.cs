@@ -81,58 +81,6 @@ public sealed class PageCheckTests(BackupScene scene)
         // The second file of a relation, of which an increment holds blocks 3 and 11.
         Damage(damaged.Handle, [.. new byte[PageBytes], .. torn[(3 * PageBytes)..(4 * PageBytes)], .. torn[(11 * PageBytes)..]], ulong.MaxValue, "base/5/77.1", new FileIncrement([3, 11], 12)).Should().Equal(FileBlocks + 3, FileBlocks + 11);
         Damage(damaged.Handle, torn, ulong.MaxValue, "base/5/pg_filenode.map").Should().BeEmpty();
-        // Copies that somebody has left beside it: no relation has so many files.
-        Damage(damaged.Handle, torn, ulong.MaxValue, "base/5/77.20261130120000").Should().BeEmpty();
-        Damage(damaged.Handle, torn, ulong.MaxValue, "base/5/77.20261130").Should().BeEmpty();
-        Damage(damaged.Handle, torn, ulong.MaxValue, "pg_tblspc/16384/PG_15_202209061/5/77").Should().Equal(11u);
-        Damage(damaged.Handle, torn, ulong.MaxValue, "global/1262_fsm").Should().Equal(11u);
-    }
-
-    [Fact]
-    public void A_page_that_was_never_written_is_all_zeros()
-    {
-        var page = new byte[PageBytes];
-        using var never = new TemporaryFile(page);
-        page[7000] = 1;
-        using var damaged = new TemporaryFile(page);
-
-        Damage(never.Handle, new byte[PageBytes], ulong.MaxValue).Should().BeEmpty();
-        Damage(damaged.Handle, page, ulong.MaxValue).Should().Equal(0u);
-    }
-
-    [Fact]
-    public void Of_a_disk_that_returns_garbage_the_first_pages_are_kept_and_all_are_counted()
-    {
-        var garbage = new byte[PageBytes];
-        Array.Fill(garbage, (byte)7);
-        using var file = new TemporaryFile([.. Enumerable.Repeat(garbage, 1200).SelectMany(static p => p)]);
-        var check = new PageCheck(FileBlocks) { Start = ulong.MaxValue };
-
-        foreach (var path in (string[])["base/5/77", "base/5/78"])
-        {
-            check.Begin(path, null);
-            for (var page = 0; page < 1200; page++)
-                check.Append(file.Handle, garbage);
-        }
-
-        (check.Damaged.Count, check.Count, check.Files).Should().Be((1000, 2400L, 2L));
-    }
-
-    [Fact]
-    public async Task Damaged_pages_are_told_also_by_a_backup_that_fails_in_the_end()
-    {
-        await using var table = await TableAsync("pages_untold");
-        for (var page = 0; page < 25; page++)
-            table.Flip((page * PageBytes) + 4000);
-        using var logs = new OmniPg.Testing.FakeLoggerFactory();
-        var nothingArrives = await scene.NewStoreAsync();
-        var options = new BaseBackupOptions { WalTimeout = TimeSpan.FromMilliseconds(100) };
-
-        var failure = async () => await new BaseBackup(scene.Server.DataSource, await scene.NewStoreAsync(), nothingArrives, options, logs).RunAsync(cancellationToken: Token);
-
-        (await failure.Should().ThrowAsync<WalBackupException>()).Which.Code.Should().Be("wal.backup.wal-missing");
-        logs.Lines.Where(l => l.Id.Id == 2506).Select(l => l.Message).Should().HaveCount(20).And.OnlyContain(m => m.Contains(table.Name, StringComparison.Ordinal));
-        logs.Lines.Should().ContainSingle(l => l.Id.Id == 2507).Which.Message.Should().StartWith("25 blocks in 1 files are damaged on the server");
     }
 
     private static IEnumerable<uint> Damage(Microsoft.Win32.SafeHandles.SafeFileHandle file, byte[] bytes, ulong start, string path = "base/5/77", FileIncrement? increment = null)

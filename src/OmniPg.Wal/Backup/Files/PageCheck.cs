@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.Win32.SafeHandles;
 
 namespace OmniPg.Wal;
@@ -7,13 +9,9 @@ namespace OmniPg.Wal;
 /// not looked at: the WAL writes it anew. One that seems wrong is read again first, because the server may have been writing it.
 /// </summary>
 /// <param name="fileBlocks">Blocks of a file of a relation (<c>blocks_per_segment</c>).</param>
-internal sealed class PageCheck(uint fileBlocks)
+internal sealed partial class PageCheck(uint fileBlocks)
 {
     private const int Tries = 5;
-
-    // A disk that returns garbage has millions; these are enough to see where.
-    private const int MostKept = 1000;
-
     private readonly byte[] _page = new byte[PageChecksum.PageBytes];
     private readonly List<DamagedPage> _damaged = [];
     private string? _path;
@@ -21,27 +19,22 @@ internal sealed class PageCheck(uint fileBlocks)
     private FileIncrement? _increment;
     private int _filled;
     private long _position;
-    private bool _isFileDamaged;
 
     /// <summary>Where the backup starts.</summary>
     public ulong Start { get; set; }
 
-    /// <summary>The first damaged pages, in the order in which they were read.</summary>
+    /// <summary>The damaged pages so far, in the order in which they were read.</summary>
     public IReadOnlyList<DamagedPage> Damaged => _damaged;
-
-    /// <summary>How many there are so far.</summary>
-    public long Count { get; private set; }
-
-    /// <summary>In how many files.</summary>
-    public long Files { get; private set; }
 
     /// <summary>Begins with a file.</summary>
     /// <param name="path">Its path in the manifest; null, or that of no relation, for one that has no pages.</param>
     /// <param name="increment">Which of its blocks are read; null for all.</param>
     public void Begin(string? path, FileIncrement? increment)
     {
-        var first = path is null ? null : RelationPath.Find(path)?.FirstBlock(fileBlocks);
-        (_path, _firstBlock, _increment, _filled, _position, _isFileDamaged) = (first is null ? null : path, first ?? 0, increment, 0, 0, false);
+        var match = path is null ? null : Relation().Match(path);
+        (_path, _increment, _filled, _position) = (match is { Success: true } ? path : null, increment, 0, 0);
+        if (_path is not null)
+            _firstBlock = match!.Groups["segment"] is { Success: true } segment ? uint.Parse(segment.Value, NumberStyles.None, CultureInfo.InvariantCulture) * fileBlocks : 0;
     }
 
     /// <summary>Takes what was read of it.</summary>
@@ -91,13 +84,12 @@ internal sealed class PageCheck(uint fileBlocks)
                 return;
         }
 
-        Count++;
-        Files += _isFileDamaged ? 0 : 1;
-        _isFileDamaged = true;
-        if (_damaged.Count < MostKept)
-            _damaged.Add(new DamagedPage(_path!, _firstBlock + number, PageChecksum.In(again), PageChecksum.Of(again, _firstBlock + number)));
+        _damaged.Add(new DamagedPage(_path!, _firstBlock + number, PageChecksum.In(again), PageChecksum.Of(again, _firstBlock + number)));
     }
 
     private bool IsRight(ReadOnlySpan<byte> page, uint block) =>
         PageChecksum.IsNew(page) || PageChecksum.LsnOf(page) >= Start || PageChecksum.In(page) == PageChecksum.Of(page, block);
+
+    [GeneratedRegex(@"^(?:(?:base|(?:pg_tblspc/\d+/)?PG_[^/]+)/\d+|global)/\d+(?:_(?:fsm|vm|init))?(?:\.(?<segment>\d+))?$")]
+    private static partial Regex Relation();
 }

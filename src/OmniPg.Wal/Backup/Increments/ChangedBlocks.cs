@@ -2,6 +2,15 @@ using System.Numerics;
 
 namespace OmniPg.Wal;
 
+/// <summary>A fork of a relation. Number 0 stands for a whole database in a tablespace.</summary>
+internal readonly record struct RelationFork(uint Tablespace, uint Database, uint Number, short Fork)
+{
+    public const short Main = 0;
+    public const short FreeSpace = 1;
+    public const short VisibilityMap = 2;
+    public const short Init = 3;
+}
+
 /// <summary>Which blocks WAL summaries say were changed (<c>blkreftable.c</c>). Takes a few hundred bytes for every 32 MiB of a relation in which something was.</summary>
 internal sealed class ChangedBlocks
 {
