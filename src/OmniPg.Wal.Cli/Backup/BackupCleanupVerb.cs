@@ -41,6 +41,8 @@ internal sealed class BackupCleanupVerb : Verb
             tell($"{verb} {BackupListing.Line(backup)}");
         if (archive is not null)
             tell($"{verb} {result.RemovedWal.Count} WAL files before {result.WalKeptFrom}");
+        foreach (var spared in result.Spared)
+            tell($"spared {spared.Backup.Id}: it {spared.Reason}");
         tell($"kept {result.Kept.Count} backups");
         return ExitCodes.Done;
     }

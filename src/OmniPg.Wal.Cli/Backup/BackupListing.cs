@@ -8,10 +8,16 @@ internal static class BackupListing
 {
     public static string Line(BackupInfo backup)
     {
-        var marks = (backup.IncrementOf is { } prior ? $", changes of {prior}" : "") + (backup.IsKept ? ", kept" : "") + (backup.IncludesWal ? ", with its WAL" : "") + (backup.FromStandby ? ", from a standby" : "") + (backup.DamagedPages is { } pages ? $", {pages} DAMAGED PAGES" : "") + (backup.Problem is { } problem ? $", NOT VALID: {problem}" : "");
+        var marks = (backup.IncrementOf is { } prior ? $", changes of {prior}" : "") + (backup.IsKept ? ", kept" : "") + (backup.IncludesWal ? ", with its WAL" : "") + (backup.FromStandby ? ", from a standby" : "") + DamagedPages(backup) + (backup.Problem is { } problem ? $", NOT VALID: {problem}" : "");
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{backup.Id}: {ListingJson.Text(backup.Started)} to {ListingJson.Text(backup.Stopped)}, {backup.StartLsn} to {backup.StopLsn} on timeline {backup.Timeline}, {backup.RawBytes} bytes ({backup.StoredBytes} stored), '{OneLine.Of(backup.Label)}'{marks}");
+    }
+
+    private static string DamagedPages(BackupInfo backup)
+    {
+        var own = backup.DamagedPages ?? 0;
+        return (own > 0 ? $", {own} DAMAGED PAGES" : "") + (backup.ChainDamagedPages > own ? $", {backup.ChainDamagedPages - own} DAMAGED PAGES in what it stands on" : "");
     }
 
     public static void WriteMembers(Utf8JsonWriter json, BackupInfo backup)
@@ -34,6 +40,8 @@ internal static class BackupListing
         json.WriteNumber("storedBytes", backup.StoredBytes);
         if (backup.DamagedPages is { } pages)
             json.WriteNumber("damagedPages", pages);
+        if (backup.ChainDamagedPages > 0)
+            json.WriteNumber("chainDamagedPages", backup.ChainDamagedPages);
         json.WriteBoolean("keep", backup.IsKept);
         json.WriteBoolean("valid", backup.Problem is null);
         if (backup.Problem is { } problem)

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 
 namespace OmniPg.Wal.Cli;
 
@@ -48,14 +49,32 @@ internal sealed class BackupVerb : Verb
         var result = await new BaseBackup(server, store, archive, options, context.Logs, context.Time).RunAsync(progress, cancellationToken);
         progress?.Dispose();
         if (arguments.Has(CommonOptions.Json))
-            JsonDocumentWriter.Write(context, json => BackupListing.WriteMembers(json, result.Backup));
+            JsonDocumentWriter.Write(context, json => WriteJson(json, result));
         else
             context.Report(BackupListing.Line(result.Backup));
         // The backup is the best that there is, and somebody has to look at the server.
-        return result.DamagedPages is { Count: > 0 } ? ExitCodes.Attention : ExitCodes.Done;
+        return result.DamagedPageCount > 0 ? ExitCodes.Attention : ExitCodes.Done;
     }
 
     public override int ExitCodeOf(Arguments? arguments, Exception error) => BackupOptions.ExitCodeOf(error);
+
+    private static void WriteJson(Utf8JsonWriter json, BaseBackupResult result)
+    {
+        BackupListing.WriteMembers(json, result.Backup);
+        if (result.DamagedFiles is not { Count: > 0 } files)
+            return;
+        json.WriteNumber("damagedFileCount", result.DamagedFileCount);
+        json.WriteStartArray("damagedFiles");
+        foreach (var file in files)
+        {
+            json.WriteStartObject();
+            json.WriteString("file", file.Path);
+            json.WriteNumber("pages", file.Pages);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
 
     private static HashAlgorithmName AlgorithmOf(string name)
     {

@@ -25,10 +25,11 @@ internal sealed class BackupsVerb : Verb
                 var hidden = new List<HiddenBackup>();
                 var backups = await catalog.ListAsync(damaged.Add, hidden.Add, cancellationToken);
                 var foreign = await catalog.ListForeignAsync(BackupOptions.OpenIfGiven(arguments, BackupOptions.Archive, context), cancellationToken);
+                var removals = await catalog.ListRemovalsAsync(cancellationToken);
                 if (arguments.Has(CommonOptions.Json))
-                    JsonDocumentWriter.Write(context, json => WriteJson(json, backups, foreign, hidden));
+                    JsonDocumentWriter.Write(context, json => WriteJson(json, backups, foreign, hidden, removals));
                 else
-                    WriteText(context.Output, backups, foreign, hidden, damaged.Count);
+                    WriteText(context.Output, backups, foreign, hidden, removals, damaged.Count);
                 return hidden.Count > 0 ? ExitCodes.CodecOrKeyUnavailable : damaged.Count == 0 ? ExitCodes.Done : ExitCodes.InvalidSegment;
             case ["keep", var id]:
                 await catalog.KeepAsync(id, cancellationToken);
@@ -76,7 +77,7 @@ internal sealed class BackupsVerb : Verb
         return result.IsGood ? ExitCodes.Done : ExitCodes.InvalidSegment;
     }
 
-    private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<BackupInfo> backups, IReadOnlyList<ForeignBackup> foreign, List<HiddenBackup> hidden)
+    private static void WriteJson(Utf8JsonWriter json, IReadOnlyList<BackupInfo> backups, IReadOnlyList<ForeignBackup> foreign, List<HiddenBackup> hidden, IReadOnlyList<RemovalUnderway> removals)
     {
         BackupListing.WriteAll(json, backups);
         BackupListing.WriteForeign(json, foreign);
@@ -91,9 +92,19 @@ internal sealed class BackupsVerb : Verb
         }
 
         json.WriteEndArray();
+        json.WriteStartArray("removals");
+        foreach (var removal in removals)
+        {
+            json.WriteStartObject();
+            json.WriteString("id", removal.Id);
+            ListingJson.WriteTime(json, "since", removal.Since);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
-    private static void WriteText(TextWriter output, IReadOnlyList<BackupInfo> backups, IReadOnlyList<ForeignBackup> foreign, List<HiddenBackup> hidden, int damaged)
+    private static void WriteText(TextWriter output, IReadOnlyList<BackupInfo> backups, IReadOnlyList<ForeignBackup> foreign, List<HiddenBackup> hidden, IReadOnlyList<RemovalUnderway> removals, int damaged)
     {
         foreach (var backup in backups)
             output.WriteLine(BackupListing.Line(backup));
@@ -101,6 +112,8 @@ internal sealed class BackupsVerb : Verb
             output.WriteLine(BackupListing.Line(backup));
         foreach (var backup in hidden)
             output.WriteLine($"{backup.Id}: from {ListingJson.Text(backup.Started)}, {backup.StoredBytes} bytes stored, encrypted with a key that was not given (--key)");
+        foreach (var removal in removals.Where(r => backups.All(b => b.Id != r.Id)))
+            output.WriteLine($"{removal.Id}: is being removed since {ListingJson.Text(removal.Since)}, or its removal was killed");
         if (backups.Count + foreign.Count + hidden.Count == 0)
             output.WriteLine("no backups");
         if (damaged > 0)

@@ -27,7 +27,7 @@ public sealed partial class BackupCatalog
         var foreign = await ForeignBackups.ListAsync(_store, cancellationToken).ConfigureAwait(false);
         return foreign.LastOrDefault(b => b.Id == id) is { } named ? WalBackupException.Foreign(_store.Id, named)
             : foreign is [.., var newest] && id == BaseBackupOptions.Latest ? WalBackupException.Foreign(_store.Id, newest)
-            : (await UnderwayAsync(cancellationToken).ConfigureAwait(false)).Any(b => b.Id == id) ? WalBackupException.Underway(_store.Id, id, "cannot be used")
+            : (await ListRemovalsAsync(cancellationToken).ConfigureAwait(false)).FirstOrDefault(r => r.Id == id || id == BaseBackupOptions.Latest) is { } removal ? WalBackupException.Underway(_store.Id, removal.Id, "cannot be used")
             : WalBackupException.Unknown(_store.Id, id);
     }
 }

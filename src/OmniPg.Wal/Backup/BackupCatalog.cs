@@ -149,16 +149,18 @@ public sealed partial class BackupCatalog
 
     /// <summary>Removes one backup: first what makes it one, so that half of it is never listed.</summary>
     /// <param name="id">Its id.</param>
-    /// <param name="cancellationToken">Cancels; the rest is swept by a later backup or retention.</param>
+    /// <param name="cancellationToken">Cancels before it is begun; what is begun is ended.</param>
     /// <returns>A task that ends when it is gone.</returns>
     /// <exception cref="WalBackupException">There is no such backup, it is marked to be kept, an incremental one stands on it, or it is the last valid one (<c>wal.backup.kept</c>); or another removal is at work on it (<c>wal.backup.underway</c>).</exception>
     /// <exception cref="WalArchiveAbsentException">The store is not begun, or not mounted.</exception>
     /// <exception cref="IOException">The store refused.</exception>
     public async Task DeleteAsync(string id, CancellationToken cancellationToken = default)
     {
-        var removal = await RemovalAsync(cancellationToken).ConfigureAwait(false);
+        var (removal, ended) = await RemovalAsync(cancellationToken).ConfigureAwait(false);
+        if (ended.Contains(id))
+            return;
         var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
-        var backup = backups.FirstOrDefault(b => b.Id == id) ?? throw WalBackupException.Unknown(_store.Id, id);
+        var backup = backups.FirstOrDefault(b => b.Id == id) ?? throw await AbsentAsync(id, cancellationToken).ConfigureAwait(false);
         if (backup.IsKept)
             throw WalBackupException.Kept(_store.Id, id, "is marked to be kept", "Take the mark away with 'omnipg-wal backups unkeep'.");
         if (backups.FirstOrDefault(b => b.IncrementOf == id) is { } upon)
@@ -175,7 +177,7 @@ public sealed partial class BackupCatalog
     /// <param name="cancellationToken">Cancels; what was removed stays removed, and every backup listed is whole.</param>
     /// <returns>What was removed, and what is left.</returns>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The rules cannot work.</exception>
-    /// <exception cref="WalBackupException">An entry cannot be read, or no valid backup is there: then nothing is removed at all (<c>wal.backup.kept</c>).</exception>
+    /// <exception cref="WalBackupException">An entry cannot be read, or no valid backup is there: then nothing is removed at all (<c>wal.backup.kept</c>). Another removal is at work (<c>wal.backup.underway</c>): then this one ends; what it removed before is logged.</exception>
     /// <exception cref="WalArchiveAbsentException">The store, or the archive, is not begun or not mounted.</exception>
     /// <exception cref="WalArchiveMismatchException">The archive is another cluster's than the backups.</exception>
     /// <exception cref="WalEncryptionException">An entry, or the WAL that tells whose the archive is, is encrypted, and its key was not given.</exception>
@@ -184,7 +186,7 @@ public sealed partial class BackupCatalog
     {
         ArgumentNullException.ThrowIfNull(retention);
         OptionsCheck.Require(retention);
-        var removal = retention.DryRun ? null : await RemovalAsync(cancellationToken).ConfigureAwait(false);
+        var removal = retention.DryRun ? null : (await RemovalAsync(cancellationToken).ConfigureAwait(false)).Removal;
         var backups = await ListAsync(cancellationToken).ConfigureAwait(false);
         if (backups.All(b => b.Problem is not null))
             throw WalBackupException.Kept(_store.Id, "latest", "is not there: no backup is valid", "Find out what happened to the store before anything is removed from it.");
@@ -196,25 +198,21 @@ public sealed partial class BackupCatalog
             await RequireOwnAsync(archive, left, cancellationToken).ConfigureAwait(false);
         if (removed.Length > 0 && await UnderwayAsync(cancellationToken).ConfigureAwait(false) is [var underway, ..])
             throw WalBackupException.Underway(_store.Id, underway.Id, "is not to be judged");
-        // The newest first: what stands on another goes before it, and what stays keeps what it stands on.
-        var spared = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var backup in removal is null ? [] : removed.Reverse())
+        var spared = removal is null ? [] : await RemoveAsync(removal, removed, backups, cancellationToken).ConfigureAwait(false);
+        (left, removed) = ([.. left.Concat(spared.Select(static s => s.Backup)).OrderBy(b => b.Id, StringComparer.Ordinal)], [.. removed.Where(b => spared.All(s => s.Backup != b))]);
+        if (!retention.DryRun)
         {
-            if (!spared.Contains(backup.Id) && await removal!.RunAsync(backup, backups, cancellationToken).ConfigureAwait(false) == RemovalOutcome.Removed)
-                continue;
-            if (backup.IncrementOf is { } prior)
-                spared.Add(prior);
-            (left, removed) = ([.. left.Append(backup).OrderBy(b => b.Id, StringComparer.Ordinal)], [.. removed.Where(b => b != backup)]);
+            await new BackupSweep(_store, _time, _log).RunAsync(cancellationToken).ConfigureAwait(false);
+            await WalRemovalNotice.SweepAsync(_store, _time, cancellationToken).ConfigureAwait(false);
         }
 
-        if (!retention.DryRun)
-            await new BackupSweep(_store, _time).RunAsync(cancellationToken).ConfigureAwait(false);
         string[] going = retention.DryRun ? [.. removed.Select(static b => b.Id)] : [];
-        var from = archive is null ? WalFrom(left) : WalFrom([.. left, .. (await OthersAsync(cancellationToken).ConfigureAwait(false)).Where(b => !going.Contains(b.Id))]);
-        var wal = archive is null
-            ? []
-            : (await new WalRepository(archive, _loggers).CleanupAsync(from, new CleanupOptions { DryRun = retention.DryRun }, cancellationToken).ConfigureAwait(false)).Removed;
-        return new BackupRetentionResult(removed, left, from, wal);
+        var from = WalFrom(left);
+        async Task<WalFileName> KeptFromAsync(CancellationToken token) => from = await WalFromAsync(left, going, token).ConfigureAwait(false);
+        if (archive is not null)
+            await KeptFromAsync(cancellationToken).ConfigureAwait(false);
+        var wal = archive is null ? [] : await RemoveWalAsync(archive, from, retention.DryRun ? null : KeptFromAsync, cancellationToken).ConfigureAwait(false);
+        return new BackupRetentionResult(removed, left, from, wal) { Spared = spared };
     }
 
     /// <summary>Reads a whole backup, and those that it stands on, without restoring it: each part to its end, against the SHA-256 of what was read from the server, and the WAL without which it is nothing.</summary>
@@ -273,18 +271,62 @@ public sealed partial class BackupCatalog
         : BackupChain.Of(backup, await ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false))
             ?? throw WalBackupException.Damaged(_store.Id, backup.Id, "a backup of which it holds the changes is not there or cannot be read");
 
+    /// <summary>The removals that are at work, or were when they were killed or failed. Their backups are not listed.</summary>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>By id; of no use to a decision, because any of them may end at any time.</returns>
+    /// <exception cref="IOException">The store cannot be read.</exception>
+    public Task<IReadOnlyList<RemovalUnderway>> ListRemovalsAsync(CancellationToken cancellationToken = default) => new BackupRemoval(_store, _time).ListAsync(cancellationToken);
+
+    /// <returns>The backups that somebody has come to need.</returns>
+    private async Task<List<SparedBackup>> RemoveAsync(BackupRemoval removal, IReadOnlyList<BackupInfo> chosen, IReadOnlyList<BackupInfo> backups, CancellationToken cancellationToken)
+    {
+        var spared = new List<SparedBackup>();
+        // The newest first: what stands on another goes before it, and what stays keeps what it stands on.
+        foreach (var backup in chosen.Reverse())
+        {
+            var outcome = spared.Exists(s => s.Backup.IncrementOf == backup.Id) ? RemovalOutcome.Needed : await removal.RunAsync(backup, backups, cancellationToken).ConfigureAwait(false);
+            if (outcome == RemovalOutcome.Underway)
+                throw Refused(backup.Id, outcome);
+            if (outcome != RemovalOutcome.Removed)
+                spared.Add(new SparedBackup(backup, Obstacle(outcome).Why));
+        }
+
+        return spared;
+    }
+
+    /// <summary>What has come since the backups were listed counts, and what another removal may take back: looked at in this order, because one that is taken back leaves the one list for the other.</summary>
+    private async Task<WalFileName> WalFromAsync(IReadOnlyList<BackupInfo> left, string[] going, CancellationToken cancellationToken)
+    {
+        var underway = await UnderwayAsync(cancellationToken).ConfigureAwait(false);
+        var listed = await ListAsync(cancellationToken).ConfigureAwait(false);
+        return WalFrom([.. left, .. underway.Concat(listed).Where(b => !going.Contains(b.Id))]);
+    }
+
+    private async Task<IReadOnlyList<WalArchivedFile>> RemoveWalAsync(IObjectStore archive, WalFileName from, Func<CancellationToken, Task<WalFileName>>? keptFrom, CancellationToken cancellationToken)
+    {
+        var repository = new WalRepository(archive, _loggers);
+        if (keptFrom is null)
+            return (await repository.CleanupAsync(from, new CleanupOptions { DryRun = true }, cancellationToken).ConfigureAwait(false)).Removed;
+        var notice = new WalRemovalNotice(_store, keptFrom);
+        await using (notice.ConfigureAwait(false))
+            return (await repository.CleanupWithNoticeAsync(from, notice, cancellationToken).ConfigureAwait(false)).Removed;
+    }
+
     private async Task UnmarkAsync(string id, CancellationToken cancellationToken)
     {
         foreach (var key in KeepKeys(id))
             await _store.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
     }
 
-    private WalBackupException Refused(string id, RemovalOutcome obstacle) => obstacle switch
+    private WalBackupException Refused(string id, RemovalOutcome obstacle) => obstacle == RemovalOutcome.Underway
+        ? WalBackupException.Underway(_store.Id, id, "is not removed")
+        : WalBackupException.Kept(_store.Id, id, Obstacle(obstacle).Why, Obstacle(obstacle).Hint);
+
+    private static (string Why, string Hint) Obstacle(RemovalOutcome outcome) => outcome switch
     {
-        RemovalOutcome.Needed => WalBackupException.Kept(_store.Id, id, "is what an incremental backup stands on that was made just now", "Delete that one first."),
-        RemovalOutcome.Marked => WalBackupException.Kept(_store.Id, id, "was marked to be kept just now", "Take the mark away with 'omnipg-wal backups unkeep'."),
-        RemovalOutcome.Last => WalBackupException.Kept(_store.Id, id, "is the last valid one, because the others were removed just now", "Make another backup first."),
-        _ => WalBackupException.Underway(_store.Id, id, "is not removed"),
+        RemovalOutcome.Needed => ("is what an incremental backup stands on that was made just now", "Delete that one first."),
+        RemovalOutcome.Marked => ("was marked to be kept just now", "Take the mark away with 'omnipg-wal backups unkeep'."),
+        _ => ("is the last valid one, because the others were removed just now", "Make another backup first."),
     };
 
     // Who has made a mark with a key means it for those too that have none.
@@ -315,19 +357,14 @@ public sealed partial class BackupCatalog
     // A backup with its own WAL needs what follows to go on from its end. Positions, because an older timeline may be ahead of a newer one.
     private static WalFileName WalFrom(IEnumerable<BackupInfo> backups) => backups.Select(static b => b.WalFrom).MinBy(static n => n.Position);
 
-    /// <summary>What has come since the backups were listed, and what another removal may take back: in this order, because one that is taken back leaves the one list for the other.</summary>
-    private async Task<IReadOnlyList<BackupInfo>> OthersAsync(CancellationToken cancellationToken) =>
-        [.. await UnderwayAsync(cancellationToken).ConfigureAwait(false), .. await ListAsync(cancellationToken).ConfigureAwait(false)];
-
     private Task<IReadOnlyList<BackupInfo>> UnderwayAsync(CancellationToken cancellationToken) => new BackupRemoval(_store, _time).UnderwayAsync(cancellationToken);
 
     // A backup that a killed removal has taken from an incremental one is to be there again before anything is chosen.
-    private async Task<BackupRemoval> RemovalAsync(CancellationToken cancellationToken)
+    private async Task<(BackupRemoval Removal, IReadOnlyList<string> Ended)> RemovalAsync(CancellationToken cancellationToken)
     {
         await ArchivePresence.BeginAsync(_store, cancellationToken).ConfigureAwait(false);
         var removal = new BackupRemoval(_store, _time, _log);
-        await removal.FinishAsync(cancellationToken).ConfigureAwait(false);
-        return removal;
+        return (removal, await removal.FinishAsync(cancellationToken).ConfigureAwait(false));
     }
 }
 

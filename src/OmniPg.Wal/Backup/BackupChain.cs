@@ -21,7 +21,7 @@ internal static class BackupChain
         return chain;
     }
 
-    /// <summary>Tells of each backup that it is not valid when one that it stands on is not.</summary>
+    /// <summary>Tells of each backup that it is not valid when one that it stands on is not, and how many damaged pages there are in what it is restored from.</summary>
     /// <param name="backups">The backups of a store, oldest first: a backup stands on older ones only.</param>
     public static void Judge(List<BackupInfo> backups)
     {
@@ -29,8 +29,12 @@ internal static class BackupChain
         for (var i = 0; i < backups.Count; i++)
         {
             var backup = backups[i];
-            if (backup is { Problem: null, IncrementOf: { } id })
-                backups[i] = backup with { Problem = ProblemOf(backup, id, before.GetValueOrDefault(id)) };
+            var prior = backup.IncrementOf is { } id ? before.GetValueOrDefault(id) : null;
+            backups[i] = backup with
+            {
+                Problem = backup is { Problem: null, IncrementOf: { } ground } ? ProblemOf(backup, ground, prior) : backup.Problem,
+                ChainDamagedPages = (backup.DamagedPages ?? 0) + (prior?.ChainDamagedPages ?? 0),
+            };
             before.Add(backup.Id, backups[i]);
         }
     }

@@ -22,6 +22,11 @@ internal static class BackupEntry
     public static async Task<BackupInfo?> ReadAsync(IObjectStore store, string id, CancellationToken cancellationToken) =>
         await ReadAsync(store, id, BackupInfo.FileName, cancellationToken).ConfigureAwait(false) is { } json ? BackupInfo.Parse(json, store.Id, id) : null;
 
+    /// <summary>Whether a small object of a backup is there, encrypted or not.</summary>
+    public static async Task<bool> IsThereAsync(IObjectStore store, string id, string name, CancellationToken cancellationToken) =>
+        await store.StatAsync($"{id}/{name}", cancellationToken).ConfigureAwait(false) is not null
+        || await store.StatAsync($"{id}/{name}{EncryptedFormat.Extension}", cancellationToken).ConfigureAwait(false) is not null;
+
     /// <summary>Reads a small object of a backup.</summary>
     /// <returns>Null when it is not there.</returns>
     /// <exception cref="WalBackupException">It is encrypted, and not what was written.</exception>

@@ -90,6 +90,10 @@ public sealed partial record BackupInfo
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? DamagedPages { get; init; }
 
+    /// <summary>The sum of that over it and all that it stands on: a page that an incremental backup holds whole may still be counted in the one before.</summary>
+    [JsonIgnore]
+    public long ChainDamagedPages { get; init; }
+
     /// <summary>Whether it is to be kept whatever retention says; an object of its own, <c>ID/keep</c>.</summary>
     [JsonIgnore]
     public bool IsKept { get; init; }

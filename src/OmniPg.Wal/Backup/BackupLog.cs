@@ -20,6 +20,24 @@ internal static partial class BackupLog
     [LoggerMessage(2504, LogLevel.Warning, "Passed over base backup {Id}: {Reason}")]
     public static partial void PassedOver(ILogger log, string id, string reason);
 
+    [LoggerMessage(2507, LogLevel.Error, "{Pages} damaged pages were found on the server, in {Files} files; the first {Told} were told one by one.")]
+    public static partial void DamagedPages(ILogger log, long pages, long files, long told);
+
+    [LoggerMessage(2508, LogLevel.Error, "Base backup {Id} is hidden: its removal could be neither ended nor taken back. Its entry lies in {Copy}: {Reason}")]
+    public static partial void Hidden(ILogger log, string id, string copy, string reason);
+
+    [LoggerMessage(2509, LogLevel.Warning, "The removal of base backup {Id} failed half-way; the next one ends it: {Reason}")]
+    public static partial void HalfRemoved(ILogger log, string id, string reason);
+
+    [LoggerMessage(2510, LogLevel.Warning, "What a removal in {Store} has left cannot be ended: {Reason}")]
+    public static partial void Unfinished(ILogger log, string store, string reason);
+
+    [LoggerMessage(2511, LogLevel.Warning, "Base backup {Id} is made and counts, but whether all that it needs is still there could not be looked at once more: {Reason}")]
+    public static partial void NotLookedAt(ILogger log, string id, string reason);
+
+    [LoggerMessage(2512, LogLevel.Error, "Base backup {Id} may count or not: the answer to its publication was lost, and the store does not tell. Its parts stay: {Reason}")]
+    public static partial void MayCount(ILogger log, string id, string reason);
+
     [LoggerMessage(2506, LogLevel.Error, "Block {Block} of {File} is damaged on the server: it has the checksum {Stored} instead of {Computed}. The backup holds it as it is.")]
     public static partial void DamagedPage(ILogger log, uint block, string file, ushort stored, ushort computed);
 

@@ -2,7 +2,7 @@ using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
-/// <summary>Which base backups are kept. A backup is removed only when no rule keeps it, nor one that stands on it; the newest valid one is kept whatever the rules say.</summary>
+/// <summary>Which base backups are kept. A backup is removed only when no rule keeps it, nor one that stands on it; the newest valid one is kept whatever the rules say, and so is the newest valid one without damaged pages.</summary>
 public sealed class BackupRetention : ICheckedOptions
 {
     /// <summary>Keeps backups that began within so many days; null keeps none by age. OmniPITR's <c>--keep-days</c>.</summary>
@@ -35,7 +35,8 @@ public sealed class BackupRetention : ICheckedOptions
     internal IReadOnlySet<string> Kept(IReadOnlyList<BackupInfo> backups, DateTimeOffset now)
     {
         var valid = backups.Where(b => b.Problem is null).ToArray();
-        IEnumerable<BackupInfo> kept = backups.Where(b => b.IsKept).Concat(valid.TakeLast(Math.Max(1, Count ?? 1)));
+        // From the day on which a disk goes bad every backup has the damage, and only those from before have the pages whole.
+        IEnumerable<BackupInfo> kept = backups.Where(b => b.IsKept).Concat(valid.TakeLast(Math.Max(1, Count ?? 1))).Concat(valid.Where(b => b.ChainDamagedPages == 0).TakeLast(1));
         if (Days is { } days)
             kept = kept.Concat(backups.Where(b => b.Started >= now.AddDays(-days)));
         if (Window is { } window)
@@ -52,4 +53,13 @@ public sealed class BackupRetention : ICheckedOptions
 /// <param name="WalKeptFrom">The first WAL segment that a backup left needs; null when none is left, and then no WAL was touched.</param>
 /// <param name="RemovedWal">The WAL files removed (in a dry run: that would be), oldest first.</param>
 public sealed record BackupRetentionResult(
-    IReadOnlyList<BackupInfo> Removed, IReadOnlyList<BackupInfo> Kept, WalFileName? WalKeptFrom, IReadOnlyList<WalArchivedFile> RemovedWal);
+    IReadOnlyList<BackupInfo> Removed, IReadOnlyList<BackupInfo> Kept, WalFileName? WalKeptFrom, IReadOnlyList<WalArchivedFile> RemovedWal)
+{
+    /// <summary>Those of <see cref="Kept"/> that no rule keeps, and that somebody has come to need when they were about to be removed.</summary>
+    public IReadOnlyList<SparedBackup> Spared { get; init; } = [];
+}
+
+/// <summary>A backup that was about to be removed and stays.</summary>
+/// <param name="Backup">The backup.</param>
+/// <param name="Reason">What it is by now, such as "was marked to be kept just now".</param>
+public sealed record SparedBackup(BackupInfo Backup, string Reason);

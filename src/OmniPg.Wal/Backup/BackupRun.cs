@@ -1,11 +1,13 @@
 using System.Runtime.ExceptionServices;
+using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Wal;
 
 /// <summary>One base backup: start, tablespaces, data directory, control file, stop, label, WAL, catalogue; in this order, each durable before the next.</summary>
 internal sealed class BackupRun(
-    BackupSession session, IObjectStore store, IObjectStore? archive, BaseBackupOptions options, WalCopier copier, TimeProvider time, IProgress<BackupProgress>? progress)
+    BackupSession session, IObjectStore store, IObjectStore? archive, BaseBackupOptions options, WalCopier copier, TimeProvider time, ILogger log, IProgress<BackupProgress>? progress)
 {
+    private const int MostToldPages = 20;
     private readonly List<BackupPart> _stored = [];
     private readonly BackupCatalog _catalog = new(store);
     private readonly BackupSource _source = new(session, time, options.Exclude);
@@ -16,15 +18,15 @@ internal sealed class BackupRun(
     private BackupPart? _manifest;
     private BackupInfo? _prior;
     private string _id = "";
-    private bool _isPublishing;
-    private bool _counts;
+    private bool _mayCount;
     private long _vanished;
     private long _shortened;
+    private long _toldPages;
 
     private ServerFacts Facts => _source.Facts;
 
-    /// <summary>The objects written so far. What makes them a backup comes first: a disk that fails behind its publication leaves it visible.</summary>
-    public IEnumerable<string> Keys => _counts ? [] : (_isPublishing ? [BackupEntry.KeyOf(_id)] : Array.Empty<string>()).Concat(Objects.Select(p => p.Key));
+    /// <summary>The objects written so far; none when they may be those of a backup by now.</summary>
+    public IEnumerable<string> Keys => _mayCount ? [] : Objects.Select(static p => p.Key);
 
     private IEnumerable<BackupPart> Objects => _stored.Concat(_manifest is null ? [] : [_manifest]).Concat(_sums);
 
@@ -34,7 +36,7 @@ internal sealed class BackupRun(
         await LookAsync(cancellationToken).ConfigureAwait(false);
         await RequireOwnAsync(store, cancellationToken).ConfigureAwait(false);
         // First of all: what a removal that was killed has left of a backup may be what this one is to stand on.
-        await new BackupSweep(store, time).RunAsync(cancellationToken).ConfigureAwait(false);
+        await new BackupSweep(store, time, log).RunAsync(cancellationToken).ConfigureAwait(false);
         var priorPaths = await LookBackAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
         {
@@ -45,7 +47,7 @@ internal sealed class BackupRun(
         }
 
         if (options.VerifyPages)
-            await _source.CheckPagesAsync(cancellationToken).ConfigureAwait(false);
+            await _source.CheckPagesAsync(TellPage, cancellationToken).ConfigureAwait(false);
         await _source.StartAsync(options.Label, options.FastCheckpoint, cancellationToken).ConfigureAwait(false);
         if (_prior is not null)
             await _source.FollowAsync(_prior, priorPaths, cancellationToken).ConfigureAwait(false);
@@ -53,19 +55,33 @@ internal sealed class BackupRun(
         if (archive is not null)
             await _source.Wal().ArriveAsync(archive, options.WalTimeout, time, cancellationToken).ConfigureAwait(false);
         var info = Describe(tablespaces);
-        await RequireStoredAsync(cancellationToken).ConfigureAwait(false);
-        await RequirePriorAsync(cancellationToken).ConfigureAwait(false);
+        // A sweep on another machine, or a person, may have taken a part away meanwhile; and a retention that had listed the backups before this one was among them what it stands on.
+        if (_prior is not null)
+            await RequireNoneDroppedAsync(_prior, cancellationToken).ConfigureAwait(false);
+        if (await BackupNeeds.LossAsync(store, info, null, time, isNew: false, cancellationToken).ConfigureAwait(false) is { } loss)
+            throw Of(loss);
         await presence.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
-        _isPublishing = true;
-        if (await SmallObject.WriteAsync(store, BackupEntry.KeyOf(_id), info.ToJson(), cancellationToken).ConfigureAwait(false) == ObjectCommitResult.AlreadyExists)
+        await PublishAsync(info, cancellationToken).ConfigureAwait(false);
+        await RequireNothingLostAsync(info, cancellationToken).ConfigureAwait(false);
+        return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened)
         {
-            // It is somebody else's, and stays.
-            _isPublishing = false;
-            throw Taken(BackupEntry.KeyOf(_id));
-        }
+            DamagedPages = _source.Pages?.Damaged, DamagedPageCount = _source.Pages?.Count ?? 0, DamagedFiles = _source.Pages?.Files, DamagedFileCount = _source.Pages?.FileCount ?? 0,
+        };
+    }
 
-        await RequirePriorStillAsync().ConfigureAwait(false);
-        return new BaseBackupResult(info, _source.Manifest.Files, _vanished, _shortened) { DamagedPages = _source.DamagedPages };
+    /// <summary>Tells how many damaged pages there are besides those that were told one by one.</summary>
+    public void TellPages()
+    {
+        if (_source.Pages is { } pages && pages.Count > _toldPages)
+            BackupLog.DamagedPages(log, pages.Count, pages.FileCount, _toldPages);
+    }
+
+    private void TellPage(DamagedPage page)
+    {
+        if (_toldPages >= MostToldPages)
+            return;
+        _toldPages++;
+        BackupLog.DamagedPage(log, page.Block, page.Path, page.Stored, page.Computed);
     }
 
     private async Task LookAsync(CancellationToken cancellationToken)
@@ -105,30 +121,92 @@ internal sealed class BackupRun(
         }
     }
 
-    // A retention that had listed the backups before this one was among them may have removed what it stands on. What cannot be looked at is no proof of that: by now others may stand on this one.
-    private async Task RequirePriorStillAsync()
+    // What may be visible as a backup keeps its parts: others may have come to stand on it, or have removed an older one because it is there.
+    private async Task PublishAsync(BackupInfo info, CancellationToken cancellationToken)
     {
-        _counts = true;
+        var (key, entry) = (BackupEntry.KeyOf(_id), info.ToJson());
+        ExceptionDispatchInfo? failure = null;
+        _mayCount = true;
         try
         {
-            await RequirePriorAsync(CancellationToken.None).ConfigureAwait(false);
+            if (await SmallObject.WriteAsync(store, key, entry, cancellationToken).ConfigureAwait(false) != ObjectCommitResult.AlreadyExists)
+                return;
         }
-        catch (WalBackupException gone) when (gone.Code == WalBackupException.IncrementCode)
+        catch (Exception refused)
         {
-            _counts = false;
+            failure = ExceptionDispatchInfo.Capture(refused);
+        }
+
+        // A disk that fails behind the publication, or an answer that was lost: it is there all the same.
+        byte[]? there;
+        try
+        {
+            there = await BackupEntry.ReadAsync(store, _id, BackupInfo.FileName, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception unread)
+        {
+            BackupLog.MayCount(log, _id, unread.Message);
+            failure?.Throw();
             throw;
+        }
+
+        _mayCount = there is not null && there.AsSpan().SequenceEqual(entry);
+        if (!_mayCount)
+        {
+            failure?.Throw();
+            // It is somebody else's, and stays.
+            throw Taken(key);
+        }
+
+        await store.EnsureDurableAsync(key, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private async Task RequireNothingLostAsync(BackupInfo info, CancellationToken cancellationToken)
+    {
+        WalBackupException lost;
+        try
+        {
+            if (_prior is not null)
+                await RequireNoneDroppedAsync(_prior, cancellationToken).ConfigureAwait(false);
+            if (await BackupNeeds.LossAsync(store, info, archive, time, isNew: true, cancellationToken).ConfigureAwait(false) is not { } loss)
+                return;
+            lost = Of(loss);
+        }
+        catch (WalBackupException dropped) when (dropped.Code == WalBackupException.IncrementCode)
+        {
+            lost = dropped;
+        }
+        catch (Exception unread)
+        {
+            // What cannot be looked at is no proof of a loss, and by now others may count on this one.
+            BackupLog.NotLookedAt(log, _id, unread.Message);
+            return;
+        }
+
+        await WithdrawAsync(info).ConfigureAwait(false);
+        throw lost;
+    }
+
+    // As any other is removed: it stays when somebody needs it by now.
+    private async Task WithdrawAsync(BackupInfo info)
+    {
+        try
+        {
+            if (await new BackupRemoval(store, time, log).RunAsync(info, [], CancellationToken.None).ConfigureAwait(false) is not RemovalOutcome.Removed and var obstacle)
+                BackupLog.LeftBehind(log, BackupEntry.KeyOf(_id), obstacle.ToString());
+        }
+        catch (Exception refused)
+        {
+            BackupLog.LeftBehind(log, BackupEntry.KeyOf(_id), refused.Message);
         }
     }
 
-    private async Task RequirePriorAsync(CancellationToken cancellationToken)
+    private WalBackupException Of(BackupLoss loss) => loss switch
     {
-        if (_prior is null)
-            return;
-        await RequireNoneDroppedAsync(_prior, cancellationToken).ConfigureAwait(false);
-        var prior = (await _catalog.ListAsync(static (_, _) => true, cancellationToken).ConfigureAwait(false)).FirstOrDefault(b => b.Id == _prior.Id);
-        if (prior is not { Problem: null })
-            throw WalBackupException.Increment(_prior.Id, $"it was removed or damaged while the backup was made{(prior?.Problem is { } problem ? $": {problem}" : "")}", "Make a full backup.");
-    }
+        { IsGround: true } => WalBackupException.Increment(_prior!.Id, $"it was removed or damaged while the backup was made: {loss.What}", "Make a full backup."),
+        { Wal: { } wal } => BackupWal.Missing(wal, $"is not there any more: {loss.What}"),
+        _ => WalBackupException.Damaged(store.Id, _id, loss.What),
+    };
 
     private async Task<IReadOnlyList<BackupTablespace>> StoreDataAsync(CancellationToken cancellationToken)
     {
@@ -195,18 +273,8 @@ internal sealed class BackupRun(
             Format = _prior is null ? BackupInfo.CurrentFormat : BackupInfo.IncrementalFormat, IncrementOf = _prior?.Id, Manifest = _manifest, Digests = _sums.Count == 0 ? null : _sums,
             Id = _id, Label = options.Label, Started = Facts.Now, Stopped = _source.End!.Now, StartLsn = _source.Start, StopLsn = _source.End.StopLsn, Timeline = wal.From.Timeline,
             WalFrom = wal.From, WalTo = wal.To, IncludesWal = archive is null, SystemIdentifier = Facts.SystemIdentifier, PgVersion = session.PgVersion,
-            WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, DamagedPages = _source.DamagedPages is { Count: > 0 } damaged ? damaged.Count : null, Tablespaces = tablespaces, Parts = [.. _stored],
+            WalSegmentSize = _source.Control.SegmentSize, FromStandby = Facts.IsStandby, DamagedPages = _source.Pages is { Count: > 0 and var damaged } ? (int)Math.Min(damaged, int.MaxValue) : null, Tablespaces = tablespaces, Parts = [.. _stored],
         };
-    }
-
-    // A sweep on another machine, or a person, may have taken a part away meanwhile.
-    private async Task RequireStoredAsync(CancellationToken cancellationToken)
-    {
-        foreach (var part in Objects)
-        {
-            if ((await store.StatAsync(part.Key, cancellationToken).ConfigureAwait(false))?.Bytes != part.StoredBytes)
-                throw WalBackupException.Damaged(store.Id, _id, $"'{part.Key}' is not there any more as it was written");
-        }
     }
 
     private WalBackupException Taken(string key) =>

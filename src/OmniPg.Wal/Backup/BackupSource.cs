@@ -17,7 +17,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     private DataFiles _files = null!;
     private IncrementPlan? _plan;
     private BackupInfo? _prior;
-    private PageCheck? _pages;
+    private (int BlockBytes, uint FileBlocks, bool IsSummarizing)? _layout;
 
     public ServerFacts Facts { get; private set; } = null!;
 
@@ -54,8 +54,8 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
     public async Task StartAsync(string label, bool isFast, CancellationToken cancellationToken)
     {
         Start = await session.StartAsync(label, isFast, cancellationToken).ConfigureAwait(false);
-        if (_pages is not null)
-            _pages.Start = (ulong)Start;
+        if (Pages is not null)
+            Pages.Start = (ulong)Start;
     }
 
     /// <summary>Refuses an incremental backup that can be told to be impossible before it begins.</summary>
@@ -67,7 +67,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
             throw Refused(prior, $"it is of cluster '{prior.SystemIdentifier}', PostgreSQL '{prior.PgVersion}', and the server is cluster '{Facts.SystemIdentifier}', PostgreSQL '{session.PgVersion}'", "Make a full backup.");
         if (prior.Manifest is null)
             throw Refused(prior, "it was made without an object for its manifest", "Make a full backup, on which incremental ones can stand.");
-        var (blockBytes, _, isSummarizing) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
+        var (blockBytes, _, isSummarizing) = await LayoutAsync(cancellationToken).ConfigureAwait(false);
         if (!isSummarizing)
             throw Refused(prior, "the server makes no WAL summaries", "Set 'summarize_wal = on' and reload; then make a full backup, on which incremental ones can stand.");
         if (blockBytes != FileIncrement.BlockBytes)
@@ -86,20 +86,21 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         if (Start < prior.StopLsn)
             throw Refused(prior, $"it is consistent at '{prior.StopLsn}', and this backup starts at '{Start}'", "Wait for the next checkpoint of the primary, or make a full backup.");
         var changed = await new WalSummaries(session, time).ReadAsync(prior, Start, cancellationToken).ConfigureAwait(false);
-        var (_, fileBlocks, _) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
+        var (_, fileBlocks, _) = await LayoutAsync(cancellationToken).ConfigureAwait(false);
         (_plan, _prior) = (new IncrementPlan(priorPaths, changed, fileBlocks), prior);
     }
 
-    /// <summary>Has the pages compared with their checksums, where the cluster has such. Called before the start.</summary>
-    public async Task CheckPagesAsync(CancellationToken cancellationToken)
+    /// <summary>Has the pages compared with their checksums, where the cluster has such, in blocks of the usual size. Called before the start.</summary>
+    /// <param name="found">Told of each damaged page.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public async Task CheckPagesAsync(Action<DamagedPage> found, CancellationToken cancellationToken)
     {
-        var (blockBytes, fileBlocks, _) = await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
-        if (Control.DataChecksumVersion == ChecksumsOn && blockBytes == PageChecksum.PageBytes)
-            _pages = new PageCheck(fileBlocks);
+        if (Control.DataChecksumVersion == ChecksumsOn && await LayoutAsync(cancellationToken).ConfigureAwait(false) is { BlockBytes: PageChecksum.PageBytes } layout)
+            Pages = new PageCheck(layout.FileBlocks, found);
     }
 
-    /// <summary>Pages that do not have the checksum that they should; null where none were looked at.</summary>
-    public IReadOnlyList<DamagedPage>? DamagedPages => _pages?.Damaged;
+    /// <summary>Looks at the pages as they are read; null where none are looked at.</summary>
+    public PageCheck? Pages { get; private set; }
 
     public IReadOnlyList<BackupTablespace> Tablespaces() => _files.Tablespaces();
 
@@ -121,7 +122,10 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         return new BackupWal(Facts.SystemIdentifier, session.PgVersion, WalSegmentSize.FromBytes(Control.SegmentSize), label.StartTimeline ?? Control.Timeline, Start, End.StopLsn);
     }
 
-    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan, _pages);
+    private async ValueTask<(int BlockBytes, uint FileBlocks, bool IsSummarizing)> LayoutAsync(CancellationToken cancellationToken) =>
+        _layout ??= await session.LayoutAsync(cancellationToken).ConfigureAwait(false);
+
+    private TarSource Tar(IAsyncEnumerable<TarMember> members) => new(members, Manifest, Owner, time, _plan, Pages);
 
     private static void RequireSameTimeline(BackupInfo prior, uint timeline)
     {
@@ -159,6 +163,7 @@ internal sealed class BackupSource(BackupSession session, TimeProvider time, IRe
         yield return Content(controlPath, bytes) with { Path = controlPath + shape.ControlSuffix };
 
         End = await session.StopAsync(cancellationToken).ConfigureAwait(false);
+        Pages?.End((ulong)End.StopLsn);
         if (_prior is { } prior)
         {
             RequireSameTimeline(prior, BackupLabel.Parse(End.Label).StartTimeline ?? Control.Timeline);

@@ -1,7 +1,10 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
 namespace OmniPg.Wal;
 
 /// <summary>Removes what backups that never ended have left behind: objects without the one that makes them a backup, and temporary ones.</summary>
-internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
+internal sealed class BackupSweep(IObjectStore store, TimeProvider time, ILogger? log = null)
 {
     // A temporary object is written to while its backup lives.
     private static readonly TimeSpan Silence = TimeSpan.FromDays(1);
@@ -14,11 +17,12 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
     {
         try
         {
-            await new BackupRemoval(store, time).FinishAsync(cancellationToken).ConfigureAwait(false);
+            await new BackupRemoval(store, time, log).FinishAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception unread) when (unread is WalBackupException or WalEncryptionException)
         {
             // An entry that cannot be read may stand on what was being removed: that stays as it is, and keeps no new backup from being made.
+            BackupLog.Unfinished(log ?? NullLogger.Instance, store.Id, unread.Message);
         }
 
         var removed = await store.RemoveAbandonedAsync(time.GetUtcNow() - Silence, BackupCatalog.Depth, cancellationToken).ConfigureAwait(false);
@@ -33,7 +37,7 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
         }
 
         var before = time.GetUtcNow() - LongestBackup;
-        foreach (var entry in folders.Values.Where(f => f.TrueForAll(e => IsOldPart(e, before))).SelectMany(f => f))
+        foreach (var entry in folders.Values.Where(f => f.TrueForAll(e => IsOldPart(e, before)) || f.TrueForAll(e => IsOldMark(e, before))).SelectMany(f => f))
         {
             await store.DeleteAsync(entry.Key, cancellationToken).ConfigureAwait(false);
             removed++;
@@ -44,5 +48,10 @@ internal sealed class BackupSweep(IObjectStore store, TimeProvider time)
 
     // A mark proves that it was a backup once: its entry is lost, and its parts may be all that is left. One whose removal was killed may be taken back. Without the key too, a backup is one.
     private static bool IsOldPart(ObjectEntry entry, DateTimeOffset before) =>
-        entry.Modified < before && EncryptedNames.Plain(entry.Key.Split('/')[^1]) is not (BackupInfo.FileName or BackupCatalog.KeepFile or BackupRemoval.FileName);
+        entry.Modified < before && NameOf(entry) is not (BackupInfo.FileName or BackupCatalog.KeepFile or BackupRemoval.FileName);
+
+    // Nothing else is left: it was made too late, when the removal was about to end.
+    private static bool IsOldMark(ObjectEntry entry, DateTimeOffset before) => entry.Modified < before && NameOf(entry) == BackupCatalog.KeepFile;
+
+    private static string NameOf(ObjectEntry entry) => EncryptedNames.Plain(entry.Key.Split('/')[^1]);
 }

@@ -80,6 +80,10 @@ internal sealed class BackupWal
         return null;
     }
 
+    /// <summary>Whether the archive has a valid copy of the first segment.</summary>
+    /// <exception cref="WalEncryptionException">It is there encrypted, and its key was not given.</exception>
+    public Task<bool> IsBeginningThereAsync(IObjectStore archive, CancellationToken cancellationToken) => IsArchivedAsync(archive, From, cancellationToken);
+
     /// <summary>Requires that a segment in <c>pg_wal</c> is whole, so that it can become a part of the backup.</summary>
     /// <exception cref="WalBackupException">It is not there any more, or not valid.</exception>
     public async Task RequireInAsync(string folder, WalFileName name, CancellationToken cancellationToken)

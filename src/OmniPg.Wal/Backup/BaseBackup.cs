@@ -13,8 +13,6 @@ namespace OmniPg.Wal;
 /// </remarks>
 public sealed class BaseBackup
 {
-    private const int MostToldPages = 20;
-
     private readonly NpgsqlDataSource _server;
     private readonly IObjectStore _store;
     private readonly IObjectStore? _archive;
@@ -47,11 +45,11 @@ public sealed class BaseBackup
     /// <param name="progress">Told after every buffer read; null tells nobody.</param>
     /// <param name="cancellationToken">Cancels; the server gives the backup up and nothing of it is left.</param>
     /// <returns>The backup, and what happened to files that changed while they were read.</returns>
-    /// <exception cref="WalBackupException">The server refused, its session ended, or the WAL of the backup did not arrive. Nothing counts as a backup then.</exception>
+    /// <exception cref="WalBackupException">The server refused, its session ended, or the WAL of the backup did not arrive: nothing counts as a backup then. Or what it needs was removed at the moment of its publication: then it is removed, too.</exception>
     /// <exception cref="WalArchiveAbsentException">The store, or the archive, is not begun or not mounted.</exception>
     /// <exception cref="WalArchiveMismatchException">The store, or the archive, is another cluster's.</exception>
     /// <exception cref="WalInputException">A file of the data directory cannot be read.</exception>
-    /// <exception cref="WalDestinationException">The store did not take an object.</exception>
+    /// <exception cref="WalDestinationException">The store did not take an object. When that was the entry and the store cannot be asked whether it has it, the parts stay.</exception>
     /// <exception cref="WalEncryptionException">The archive is encrypted, and its key was not given.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public async Task<BaseBackupResult> RunAsync(IProgress<BackupProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -59,12 +57,10 @@ public sealed class BaseBackup
         var session = await BackupSession.OpenAsync(_server, _time, cancellationToken).ConfigureAwait(false);
         await using var closing = session.ConfigureAwait(false);
         using var work = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, session.Lost);
-        var run = new BackupRun(session, _store, _archive, _options, _copier, _time, progress);
+        var run = new BackupRun(session, _store, _archive, _options, _copier, _time, _log, progress);
         try
         {
             var result = await run.RunAsync(work.Token).ConfigureAwait(false);
-            foreach (var page in result.DamagedPages?.Take(MostToldPages) ?? [])
-                BackupLog.DamagedPage(_log, page.Block, page.Path, page.Stored, page.Computed);
             BackupLog.Made(_log, result.Backup.Id, result.Backup.RawBytes, result.Backup.StoredBytes, result.Files);
             return result;
         }
@@ -74,6 +70,10 @@ public sealed class BaseBackup
             if (failure is OperationCanceledException && session.Lost.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
                 throw BackupSession.LostDuring(failure);
             throw;
+        }
+        finally
+        {
+            run.TellPages();
         }
     }
 
@@ -89,9 +89,6 @@ public sealed class BaseBackup
             catch (Exception refused)
             {
                 BackupLog.LeftBehind(_log, key, refused.Message);
-                // What may be visible as a backup keeps its parts.
-                if (key.EndsWith(BackupInfo.FileName, StringComparison.Ordinal))
-                    return;
             }
         }
     }
@@ -110,8 +107,17 @@ public readonly record struct BackupProgress(string Part, long RawBytes);
 public sealed record BaseBackupResult(BackupInfo Backup, long Files, long Vanished, long Shortened)
 {
     /// <summary>
-    /// Pages of the server that do not have the checksum that they should, in the order in which they were read; they are in the backup as they are on the server's disk, and older backups may have them whole. Null when the cluster
-    /// has no data checksums, or <see cref="BaseBackupOptions.VerifyPages"/> is off.
+    /// The first 1000 pages of the server that do not have the checksum that they should, in the order in which they were read; they are in the backup as they are on the server's disk, and older backups may have them
+    /// whole. Of an incremental backup only the blocks that it holds are looked at. Null when none were: the cluster has no data checksums or no blocks of 8 KiB, or <see cref="BaseBackupOptions.VerifyPages"/> is off.
     /// </summary>
     public IReadOnlyList<DamagedPage>? DamagedPages { get; init; }
+
+    /// <summary>How many such pages there are.</summary>
+    public long DamagedPageCount { get; init; }
+
+    /// <summary>The first 1000 files that hold such pages; null where none were looked at.</summary>
+    public IReadOnlyList<DamagedFile>? DamagedFiles { get; init; }
+
+    /// <summary>How many such files there are.</summary>
+    public long DamagedFileCount { get; init; }
 }

@@ -8,7 +8,7 @@ namespace OmniPg.Wal;
 /// <remarks>
 /// Files keep their keys, codecs and encryption. What is there already is compared and not written again, so a copy that was interrupted goes on where it was, and a later one brings what
 /// is new. A backup counts in the new place when its entry is written: when its parts, and the WAL without which it is worth nothing, were read there and found good. Nothing is removed
-/// anywhere but an entry just written, when what its backup stands on was removed there meanwhile. Of a receiver's directory the segment that is still open is copied once, and again when it is complete. Thread-safe; each call is a copy.
+/// anywhere but a backup just copied, when what it needs was removed there meanwhile. Of a receiver's directory the segment that is still open is copied once, and again when it is complete. Thread-safe; each call is a copy.
 /// </remarks>
 public sealed class RepositoryCopy
 {
@@ -258,9 +258,10 @@ public sealed class RepositoryCopy
                 }
 
                 await target.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
+                var before = Copied;
                 if (backup.IsKept)
                     await StoredAsync(backups, $"{backup.Id}/{BackupCatalog.KeepFile}", cancellationToken).ConfigureAwait(false);
-                return await PublishAsync(backups, backup, cancellationToken).ConfigureAwait(false);
+                return await PublishAsync(backups, backup, isMarkNew: Copied > before, cancellationToken).ConfigureAwait(false);
             }
             catch (WalConflictException conflict)
             {
@@ -269,8 +270,16 @@ public sealed class RepositoryCopy
             }
         }
 
-        private async Task<bool> PublishAsync(IObjectStore backups, BackupInfo backup, CancellationToken cancellationToken)
+        private async Task<bool> PublishAsync(IObjectStore backups, BackupInfo backup, bool isMarkNew, CancellationToken cancellationToken)
         {
+            // An entry that is there counts, and its removal is somebody's will; one that is not is not brought back behind the removal's back.
+            if (!await BackupEntry.IsThereAsync(readable, backup.Id, BackupInfo.FileName, cancellationToken).ConfigureAwait(false)
+                && await BackupEntry.IsThereAsync(readable, backup.Id, BackupRemoval.FileName, cancellationToken).ConfigureAwait(false))
+            {
+                Problems.Add($"'{backup.Id}': it is being removed from '{to.Id}', or its removal there was killed: 'omnipg-wal backup-cleanup' there ends that");
+                return false;
+            }
+
             var written = Copied;
             if (!await StoredAsync(backups, BackupEntry.KeyOf(backup.Id), cancellationToken).ConfigureAwait(false))
             {
@@ -278,25 +287,22 @@ public sealed class RepositoryCopy
                 return false;
             }
 
-            // Behind its own entry, as after a backup: a removal in the new place either sees that, or has taken this away (BackupRemoval).
-            var lost = await IsThereAsync($"{backup.Id}/{BackupRemoval.FileName}", cancellationToken).ConfigureAwait(false) ? "it was being removed"
-                : backup.IncrementOf is { } prior && !await IsThereAsync(BackupEntry.KeyOf(prior), cancellationToken).ConfigureAwait(false) ? $"backup '{prior}', of which it holds the changes, was removed"
-                : null;
-            if (lost is null)
+            var isNew = Copied > written;
+            if (await BackupNeeds.LossAsync(readable, backup, readable, time, isNew, cancellationToken).ConfigureAwait(false) is not { } loss)
                 return true;
-
-            if (Copied > written)
-            {
-                foreach (var key in (string[])[BackupEntry.KeyOf(backup.Id), BackupEntry.KeyOf(backup.Id) + EncryptedFormat.Extension])
-                    await to.DeleteAsync(key, cancellationToken).ConfigureAwait(false);
-            }
-
-            Problems.Add($"'{backup.Id}': {lost} from '{to.Id}' meanwhile");
+            if (isNew)
+                await WithdrawAsync(backup, isMarkNew).ConfigureAwait(false);
+            Problems.Add($"'{backup.Id}': brought to '{to.Id}', but {loss.What}");
             return false;
         }
 
-        private async Task<bool> IsThereAsync(string key, CancellationToken cancellationToken) =>
-            await readable.StatAsync(key, cancellationToken).ConfigureAwait(false) is not null || await readable.StatAsync(key + EncryptedFormat.Extension, cancellationToken).ConfigureAwait(false) is not null;
+        // As any other is removed. Where somebody needs it, or a removal is at work, it is listed as what it is, and the next copy brings what it lacks.
+        private async Task WithdrawAsync(BackupInfo backup, bool isMarkNew)
+        {
+            foreach (var key in isMarkNew ? BackupCatalog.KeepKeys(backup.Id) : [])
+                await to.DeleteAsync(key, CancellationToken.None).ConfigureAwait(false);
+            await new BackupRemoval(readable, time).RunAsync(backup, [], CancellationToken.None).ConfigureAwait(false);
+        }
 
         /// <exception cref="WalConflictException">The new place holds the file under another codec's key, with another content.</exception>
         private async Task RequireEqualAsync(IObjectStore archive, string key, string other, CancellationToken cancellationToken)

@@ -4,7 +4,7 @@ using OmniPg.Shared;
 namespace OmniPg.Wal;
 
 /// <summary>Removes from a store what lies before a limit, oldest first. Used by cleanup and by a restore with removal.</summary>
-internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILogger log)
+internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILogger log, WalRemovalNotice? notice = null)
 {
     private bool _pauseLogged;
 
@@ -16,6 +16,11 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
         var removed = new List<WalArchivedFile>();
         foreach (var file in await FindAsync(keepFrom, cancellationToken).ConfigureAwait(false))
         {
+            // A backup that was published since may need WAL from further back.
+            if (notice is not null && removed.Count % WalRemovalNotice.Files == 0)
+                keepFrom = await notice.RenewAsync(keepFrom, cancellationToken).ConfigureAwait(false);
+            if (!IsObsolete(file.Name, keepFrom))
+                return new CleanupResult(removed, Paused: false);
             // Looked at before every file: a backup that begins during a long cleanup needs what is left.
             if (IsPaused())
                 return new CleanupResult(removed, Paused: true);

@@ -6,8 +6,6 @@ namespace OmniPg.Wal.Tests.Backup;
 [Collection(nameof(BackupCollection))]
 public sealed class BackupRetentionTests(BackupScene scene)
 {
-    private static readonly DateTimeOffset Today = new(2026, 5, 20, 12, 0, 0, TimeSpan.Zero);
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -70,6 +68,18 @@ public sealed class BackupRetentionTests(BackupScene scene)
 
         done.Kept.Select(b => b.Id).Should().Equal(ids[0]);
         (await refused.Should().ThrowAsync<WalBackupException>()).Which.Message.Should().Contain("is the last valid one");
+    }
+
+    [Fact]
+    public async Task The_newest_backup_whose_pages_are_whole_stays_behind_any_number_of_damaged_ones()
+    {
+        var (store, ids) = await DailyAsync(5);
+        foreach (var damaged in ids[2..])
+            await DailyBackups.RewriteAsync(store, damaged, b => b with { DamagedPages = 37 });
+
+        var done = await Catalog(store).CleanupAsync(new BackupRetention { Count = 1 }, null, Token);
+
+        done.Kept.Select(b => b.Id).Should().Equal(ids[1], ids[4]);
     }
 
     [Fact]
@@ -233,7 +243,7 @@ public sealed class BackupRetentionTests(BackupScene scene)
             Writing = async key =>
             {
                 if (key.EndsWith("removing.json", StringComparison.Ordinal))
-                    await Catalog(other).Awaiting(c => c.DeleteAsync(ids[0], Token)).Should().ThrowAsync<WalDestinationException>();
+                    await Catalog(other).Awaiting(c => c.DeleteAsync(ids[0], Token)).Should().ThrowAsync<IOException>();
             },
         };
 
@@ -312,50 +322,11 @@ public sealed class BackupRetentionTests(BackupScene scene)
         without.Output.Should().Contain("\nrecoverable: only with a base backup");
     }
 
-    private static BackupCatalog Catalog(IObjectStore store) => new(store, timeProvider: new FixedClock());
+    private static BackupCatalog Catalog(IObjectStore store) => DailyBackups.Catalog(store);
 
-    private static string Segment(int number) => $"0000000100000000{number:X8}";
+    private static string Segment(int number) => DailyBackups.Segment(number);
 
-    /// <summary>The catalogue of so many daily backups, the last one of this morning; a part of each is one byte.</summary>
-    private async Task<(DirectoryObjectStore Store, string[] Ids)> DailyAsync(int count)
-    {
-        var (_, sample) = await scene.MadeAsync();
-        var store = await scene.NewStoreAsync();
-        var ids = new List<string>();
-        for (var day = 0; day < count; day++)
-        {
-            var start = Today.AddDays(day - count + 1).AddHours(-6);
-            var id = BackupInfo.IdAt(start);
-            ids.Add(id);
-            WalFileName.TryParse(Segment(day), out var segment).Should().BeTrue();
-            var info = sample with
-            {
-                Id = id,
-                Started = start,
-                Stopped = start.AddHours(1),
-                WalFrom = segment,
-                WalTo = segment,
-                Tablespaces = [],
-                Parts = [new BackupPart($"{id}/base.tar.zst", 0, 1, 1, "")],
-            };
-            await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(store.Root, id)).FullName, "base.tar.zst"), "x", Token);
-            await File.WriteAllBytesAsync(Path.Combine(store.Root, id, "backup.json"), info.ToJson(), Token);
-        }
+    private Task<(DirectoryObjectStore Store, string[] Ids)> DailyAsync(int count) => DailyBackups.MakeAsync(scene, count);
 
-        return (store, [.. ids]);
-    }
-
-    /// <summary>An archive of so many segments, of whose content nobody asks.</summary>
-    private async Task<DirectoryObjectStore> ArchiveAsync(int count)
-    {
-        var archive = await scene.NewStoreAsync();
-        for (var number = 0; number < count; number++)
-            await File.WriteAllTextAsync(Path.Combine(archive.Root, Segment(number)), "", Token);
-        return archive;
-    }
-
-    private sealed class FixedClock : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => Today;
-    }
+    private Task<DirectoryObjectStore> ArchiveAsync(int count) => DailyBackups.ArchiveAsync(scene, count);
 }

@@ -12,6 +12,12 @@ internal sealed class HookedStore(IObjectStore inner) : IObjectStore
     /// <summary>Called with the key before an object is written.</summary>
     public Func<string, Task>? Writing { get; init; }
 
+    /// <summary>Called with the key behind the publication of an object, before anybody hears of it.</summary>
+    public Func<string, Task>? Written { get; init; }
+
+    /// <summary>Called with the key before an object is looked up.</summary>
+    public Action<string>? Stating { get; init; }
+
     /// <summary>Called with the key before an object is removed.</summary>
     public Func<string, Task>? Removing { get; init; }
 
@@ -29,7 +35,8 @@ internal sealed class HookedStore(IObjectStore inner) : IObjectStore
     public async ValueTask<IObjectWriter> CreateAsync(string key, ObjectInfo info, CancellationToken cancellationToken = default)
     {
         await (Writing?.Invoke(key) ?? Task.CompletedTask);
-        return await Living.CreateAsync(key, info, cancellationToken);
+        var writer = await Living.CreateAsync(key, info, cancellationToken);
+        return Written is null ? writer : new Writer(writer, () => Written(key));
     }
 
     public Task<Stream?> OpenReadAsync(string key, CancellationToken cancellationToken = default)
@@ -38,7 +45,11 @@ internal sealed class HookedStore(IObjectStore inner) : IObjectStore
         return Living.OpenReadAsync(key, cancellationToken);
     }
 
-    public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default) => Living.StatAsync(key, cancellationToken);
+    public Task<ObjectEntry?> StatAsync(string key, CancellationToken cancellationToken = default)
+    {
+        Stating?.Invoke(key);
+        return Living.StatAsync(key, cancellationToken);
+    }
 
     public async IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
@@ -55,4 +66,18 @@ internal sealed class HookedStore(IObjectStore inner) : IObjectStore
     }
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private sealed class Writer(IObjectWriter inner, Func<Task> written) : IObjectWriter
+    {
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken = default) => inner.WriteAsync(bytes, cancellationToken);
+
+        public async Task<ObjectCommitResult> CommitAsync(ObjectContent content, CancellationToken cancellationToken = default)
+        {
+            var result = await inner.CommitAsync(content, cancellationToken);
+            await written();
+            return result;
+        }
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
+    }
 }

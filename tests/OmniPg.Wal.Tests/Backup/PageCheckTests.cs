@@ -83,6 +83,96 @@ public sealed class PageCheckTests(BackupScene scene)
         Damage(damaged.Handle, torn, ulong.MaxValue, "base/5/pg_filenode.map").Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("base/5/16384.20261130120000")]
+    [InlineData("base/5/16384.20261130")]
+    [InlineData("base/5/16384.32768")]
+    [InlineData("base/99999999999/77")]
+    [InlineData("base/5/077")]
+    [InlineData("PG_15_202209061/5/77")]
+    [InlineData("own/base/5/77")]
+    public async Task A_name_that_no_relation_has_is_somebody_elses_file(string path)
+    {
+        await using var table = await TableAsync("pages_named");
+        var torn = (await File.ReadAllBytesAsync(table.Path, Token))[..(12 * PageBytes)];
+        torn.AsSpan((11 * PageBytes) + 4096, 4096).Clear();
+        using var damaged = new TemporaryFile(torn);
+
+        Damage(damaged.Handle, torn, ulong.MaxValue, path).Should().BeEmpty();
+        Damage(damaged.Handle, torn, ulong.MaxValue, "pg_tblspc/16400/PG_15_202209061/5/77_vm.32766").Should().HaveCount(12);
+    }
+
+    [Fact]
+    public void A_page_without_a_header_that_is_not_all_zeros_is_damaged()
+    {
+        var pages = new byte[3 * PageBytes];
+        pages[PageBytes + 5000] = 1;
+        using var file = new TemporaryFile(pages);
+
+        Damage(file.Handle, pages, ulong.MaxValue).Should().Equal(1u);
+    }
+
+    [Fact]
+    public async Task A_page_that_lies_behind_the_end_of_the_WAL_is_damaged()
+    {
+        await using var table = await TableAsync("pages_ahead");
+        var pages = (await File.ReadAllBytesAsync(table.Path, Token))[..(6 * PageBytes)];
+        // The first byte of the position's upper half; and a torn page.
+        pages[(2 * PageBytes) + 3] ^= 0x40;
+        pages.AsSpan((4 * PageBytes) + 4096, 4096).Clear();
+        using var file = new TemporaryFile(pages);
+        var stop = PageChecksum.LsnOf(pages.AsSpan(4 * PageBytes, PageBytes));
+        var check = new PageCheck(FileBlocks) { Start = 1 };
+
+        check.Begin("base/5/77", null);
+        check.Append(file.Handle, pages);
+        check.Damaged.Should().BeEmpty();
+        check.End(stop);
+
+        check.Damaged.Select(p => p.Block).Should().Equal(2u);
+    }
+
+    [Fact]
+    public void Of_millions_the_first_ones_are_kept_and_all_are_counted()
+    {
+        var garbage = new byte[1005 * PageBytes];
+        garbage.AsSpan().Fill(0x5A);
+        using var file = new TemporaryFile(garbage);
+        var told = 0;
+        var check = new PageCheck(FileBlocks, _ => told++) { Start = ulong.MaxValue };
+        foreach (var path in (string[])["base/5/77", "base/5/78"])
+        {
+            check.Begin(path, null);
+            check.Append(file.Handle, garbage);
+        }
+
+        (check.Count, check.Damaged.Count, check.FileCount, told).Should().Be((2010, 1000, 2, 2010));
+        check.Files.Should().Equal(new DamagedFile("base/5/77", 1005), new DamagedFile("base/5/78", 1005));
+    }
+
+    [Fact]
+    public async Task Damage_in_a_tablespace_and_in_an_index_is_found_and_the_program_tells_what_it_does_not_name()
+    {
+        await using var table = await TableAsync("pages_many", "TABLESPACE other");
+        await scene.Server.ExecuteAsync("CREATE INDEX pages_many_key ON pages_many (i)", Token);
+        await scene.Server.ExecuteAsync("CHECKPOINT", Token);
+        await using var index = await Table.OfAsync(scene, "pages_many_key", "INDEX");
+        for (var block = 1; block <= 25; block++)
+            table.Flip((block * PageBytes) + 5000);
+        index.Flip((2 * PageBytes) + 5000);
+        var store = await scene.NewStoreAsync();
+
+        var made = await WalProgram.RunAsync("backup", "--connection", scene.Server.ConnectionString, "--data-dir", scene.Server.DataDirectory, "--archive", scene.Archive, "--dst-local", store.Root, "--json");
+
+        made.ExitCode.Should().Be(1, "{0}", made.Error);
+        var backup = System.Text.Json.JsonDocument.Parse(made.Output).RootElement;
+        (backup.GetProperty("damagedPages").GetInt32(), backup.GetProperty("damagedFileCount").GetInt32()).Should().Be((26, 2));
+        backup.GetProperty("damagedFiles").EnumerateArray().Select(f => (f.GetProperty("file").GetString(), f.GetProperty("pages").GetInt32())).Should().Equal((table.Name, 25), (index.Name, 1));
+        table.Name.Should().StartWith("pg_tblspc/");
+        made.Error.Split('\n').Count(l => l.Contains("is damaged on the server", StringComparison.Ordinal)).Should().Be(20);
+        made.Error.Should().Contain("26 damaged pages were found on the server, in 2 files; the first 20 were told one by one.");
+    }
+
     private static IEnumerable<uint> Damage(Microsoft.Win32.SafeHandles.SafeFileHandle file, byte[] bytes, ulong start, string path = "base/5/77", FileIncrement? increment = null)
     {
         var check = new PageCheck(FileBlocks) { Start = start };
@@ -93,16 +183,18 @@ public sealed class PageCheckTests(BackupScene scene)
         return check.Damaged.Select(p => p.Block);
     }
 
-    private async Task<Table> TableAsync(string name)
+    private async Task<Table> TableAsync(string name, string place = "")
     {
-        await scene.Server.ExecuteAsync($"CREATE TABLE {name} AS SELECT i, md5(i::text) AS t FROM generate_series(1, 5000) i", Token);
+        await scene.Server.ExecuteAsync($"CREATE TABLE {name} {place} AS SELECT i, md5(i::text) AS t FROM generate_series(1, 5000) i", Token);
         await scene.Server.ExecuteAsync("CHECKPOINT", Token);
-        var path = await scene.Server.ScalarAsync<string>($"SELECT pg_relation_filepath('{name}')", Token);
-        return new Table(scene, name, path);
+        return await Table.OfAsync(scene, name, "TABLE");
     }
 
-    private sealed class Table(BackupScene scene, string table, string name) : IAsyncDisposable
+    private sealed class Table(BackupScene scene, string kind, string table, string name) : IAsyncDisposable
     {
+        public static async Task<Table> OfAsync(BackupScene scene, string name, string kind) =>
+            new(scene, kind, name, await scene.Server.ScalarAsync<string>($"SELECT pg_relation_filepath('{name}')", Token));
+
         public string Name => name;
 
         public string Path { get; } = System.IO.Path.Combine(scene.Server.DataDirectory, name);
@@ -117,7 +209,7 @@ public sealed class PageCheckTests(BackupScene scene)
         }
 
         // Nobody reads its pages again.
-        public async ValueTask DisposeAsync() => await scene.Server.ExecuteAsync($"DROP TABLE {table}", CancellationToken.None);
+        public async ValueTask DisposeAsync() => await scene.Server.ExecuteAsync($"DROP {kind} {table}", CancellationToken.None);
     }
 
     private sealed class TemporaryFile : IDisposable

@@ -11,7 +11,6 @@ internal static class PageChecksum
 
     // PageHeaderData (bufpage.h).
     private const int ChecksumOffset = 8;
-    private const int UpperOffset = 14;
 
     private const int Lanes = 4;
     private const int RowBytes = Lanes * 32;
@@ -52,9 +51,6 @@ internal static class PageChecksum
 
     /// <summary>The checksum that stands in a page.</summary>
     public static ushort In(ReadOnlySpan<byte> page) => BinaryPrimitives.ReadUInt16LittleEndian(page[ChecksumOffset..]);
-
-    /// <summary>Whether nothing was ever written to a page (<c>PageIsNew</c>): it has no checksum yet.</summary>
-    public static bool IsNew(ReadOnlySpan<byte> page) => BinaryPrimitives.ReadUInt16LittleEndian(page[UpperOffset..]) == 0;
 
     /// <summary>Position of the last WAL record that changed a page.</summary>
     public static ulong LsnOf(ReadOnlySpan<byte> page) => ((ulong)BinaryPrimitives.ReadUInt32LittleEndian(page) << 32) | BinaryPrimitives.ReadUInt32LittleEndian(page[sizeof(uint)..]);

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text.RegularExpressions;
 using Microsoft.Win32.SafeHandles;
 
 namespace OmniPg.Wal;
@@ -8,9 +7,9 @@ namespace OmniPg.Wal;
 /// A file of a relation of which only some blocks are in a backup, as the server's own incremental backup writes it and <c>pg_combinebackup</c> reads it (<c>sendFile</c> of
 /// basebackup.c, PostgreSQL 17): magic, number of blocks, length without later blocks, block numbers, zeros up to a whole block when there are blocks, the blocks.
 /// </summary>
-internal sealed partial class FileIncrement
+internal sealed class FileIncrement
 {
-    public const int BlockBytes = 8192;
+    public const int BlockBytes = PageChecksum.PageBytes;
     public const string Prefix = "INCREMENTAL.";
 
     // INCREMENTAL_MAGIC (basebackup_incremental.h).
@@ -44,7 +43,7 @@ internal sealed partial class FileIncrement
 
     /// <summary>The path of a file, from that of its increment; null when it is none.</summary>
     /// <param name="path">A path below the data directory or a tablespace. Only relations have increments; anywhere else a file of such a name is somebody's own.</param>
-    public static string? FileOf(string path) => IncrementPath().IsMatch(path) ? path.Remove(path.LastIndexOf('/') + 1, Prefix.Length) : null;
+    public static string? FileOf(string path) => RelationFile.IsIncrement(path) ? path.Remove(path.LastIndexOf('/') + 1, Prefix.Length) : null;
 
     /// <summary>Number of the block within its file that stands at a position of the increment, behind the header.</summary>
     public uint BlockAt(long position) => _blocks[(int)((position - _header.Length) / BlockBytes)];
@@ -72,9 +71,6 @@ internal sealed partial class FileIncrement
         var count = (int)Math.Min(target.Length, ((long)(next - first) * BlockBytes) - within);
         return RandomAccess.Read(file, target[..count], ((long)_blocks[first] * BlockBytes) + within);
     }
-
-    [GeneratedRegex(@"^(?:(?:base|(?:pg_tblspc/\d+/)?PG_[^/]+)/\d+|global)/INCREMENTAL\.\d+(?:_fsm|_vm|_init)?(?:\.\d+)?$")]
-    private static partial Regex IncrementPath();
 
     // GetIncrementalHeaderSize: without blocks there is nothing to align.
     private static int HeaderBytes(int blocks)

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
-
 namespace OmniPg.Wal;
 
 /// <summary>
@@ -10,12 +7,8 @@ namespace OmniPg.Wal;
 /// <param name="priorPaths">The files in the backup that it stands on, as the manifest of that one tells them.</param>
 /// <param name="changed">What was changed since that one began.</param>
 /// <param name="fileBlocks">Blocks in a file of a relation but its last one.</param>
-internal sealed partial class IncrementPlan(IReadOnlySet<string> priorPaths, ChangedBlocks changed, uint fileBlocks)
+internal sealed class IncrementPlan(IReadOnlySet<string> priorPaths, ChangedBlocks changed, uint fileBlocks)
 {
-    // pg_tablespace.dat.
-    private const uint DefaultTablespace = 1663;
-    private const uint GlobalTablespace = 1664;
-
     // Behind this share of its blocks a whole file is smaller, or as good.
     private const double MostOfFile = 0.9;
 
@@ -26,8 +19,9 @@ internal sealed partial class IncrementPlan(IReadOnlySet<string> priorPaths, Cha
     public FileIncrement? Of(string path, long bytes)
     {
         var blocks = bytes / FileIncrement.BlockBytes;
-        if (bytes == 0 || bytes % FileIncrement.BlockBytes != 0 || blocks > fileBlocks || Locate(path) is not var (fork, file))
+        if (bytes == 0 || bytes % FileIncrement.BlockBytes != 0 || blocks > fileBlocks || RelationFile.Of(path) is not { } file || file.FirstBlock(fileBlocks) is not { } first)
             return null;
+        var fork = file.Fork;
         // A map is small, and whether a record that clears a bit of it names its block (visibilitymap_clear in heapam.c) is not to decide over an index-only scan of a restored cluster.
         if (fork.Fork is RelationFork.FreeSpace or RelationFork.VisibilityMap)
             return null;
@@ -37,12 +31,12 @@ internal sealed partial class IncrementPlan(IReadOnlySet<string> priorPaths, Cha
         // The database was made meanwhile, from another's files.
         if (changed.Contains(fork with { Number = 0, Fork = RelationFork.Main }))
             return null;
-        return changed.Contains(fork) ? OfChanged(fork, file, (uint)blocks) : new FileIncrement([], (uint)blocks);
+        return changed.Contains(fork) ? OfChanged(fork, first, (uint)blocks) : new FileIncrement([], (uint)blocks);
     }
 
-    private FileIncrement? OfChanged(RelationFork fork, uint file, uint blocks)
+    private FileIncrement? OfChanged(RelationFork fork, uint first, uint blocks)
     {
-        var (first, limit) = (file * fileBlocks, changed.LimitOf(fork));
+        var limit = changed.LimitOf(fork);
         if (limit <= first)
             return null;
         var kept = Math.Min(blocks, limit - first);
@@ -54,32 +48,4 @@ internal sealed partial class IncrementPlan(IReadOnlySet<string> priorPaths, Cha
             found.Add(block);
         return found.Count > blocks * MostOfFile ? null : new FileIncrement(found, kept);
     }
-
-    /// <returns>The fork, and the number of its file; null for what is no relation's.</returns>
-    private static (RelationFork Fork, uint File)? Locate(string path)
-    {
-        if (RelationFile().Match(path) is not { Success: true } match)
-            return null;
-        var isGlobal = match.Groups["global"].Success;
-        if (!TryNumber(match.Groups["tablespace"], isGlobal ? GlobalTablespace : DefaultTablespace, out var tablespace)
-            || !TryNumber(match.Groups["database"], 0, out var database)
-            || !TryNumber(match.Groups["number"], 0, out var number)
-            || !TryNumber(match.Groups["file"], 0, out var file))
-        {
-            return null;
-        }
-
-        // forkNames of relpath.c.
-        short fork = match.Groups["fork"].Value switch { "_fsm" => RelationFork.FreeSpace, "_vm" => RelationFork.VisibilityMap, "_init" => RelationFork.Init, _ => RelationFork.Main };
-        return (new RelationFork(tablespace, database, number, fork), file);
-    }
-
-    private static bool TryNumber(Group text, uint absent, out uint number)
-    {
-        number = absent;
-        return !text.Success || uint.TryParse(text.Value, NumberStyles.None, CultureInfo.InvariantCulture, out number);
-    }
-
-    [GeneratedRegex(@"^(?:base/(?<database>[1-9]\d*)|(?<global>global)|pg_tblspc/(?<tablespace>[1-9]\d*)/PG_[^/]+/(?<database>[1-9]\d*))/(?<number>[1-9]\d*)(?<fork>_fsm|_vm|_init)?(?:\.(?<file>[1-9]\d*))?$")]
-    private static partial Regex RelationFile();
 }

@@ -131,7 +131,7 @@ public sealed class BackupChainTests(BackupScene scene)
                 killed!.IsDead = true;
             },
         };
-        await new BackupCatalog(killed).Awaiting(c => c.CleanupAsync(new BackupRetention { Count = 1 }, null, Token)).Should().ThrowAsync<WalDestinationException>();
+        await new BackupCatalog(killed).Awaiting(c => c.CleanupAsync(new BackupRetention { Count = 1 }, null, Token)).Should().ThrowAsync<IOException>();
         var listed = await new BackupCatalog(store).ListAsync(Token);
         var later = new BackupCatalog(store, timeProvider: new ShiftedClock { Offset = TimeSpan.FromHours(1) });
 

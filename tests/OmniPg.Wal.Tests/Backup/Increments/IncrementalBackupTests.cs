@@ -165,7 +165,7 @@ public sealed class IncrementalBackupTests(IncrementScenes scenes) : IClassFixtu
 
         var copied = await new RepositoryCopy(scene.ArchiveStore, removing, new RepositoryCopyOptions { BackupId = changes.Id, Begin = true }, store).RunAsync(cancellationToken: Token);
 
-        copied.Problems.Should().Equal($"'{changes.Id}': backup '{full.Id}', of which it holds the changes, was removed from '{to.Id}' meanwhile");
+        copied.Problems.Should().Equal($"'{changes.Id}': brought to '{to.Id}', but backup '{full.Id}', of which it holds the changes, was removed");
         copied.Backups.Select(b => b.Id).Should().Equal(full.Id);
         (await new BackupCatalog(to).ListAsync(Token)).Should().BeEmpty();
     }
