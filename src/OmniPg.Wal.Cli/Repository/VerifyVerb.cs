@@ -40,7 +40,7 @@ internal sealed class VerifyVerb : Verb
         foreach (var problem in result.Problems)
             output.WriteLine($"INVALID {problem.File.Key}: {OneLine.Of(problem.Error.Message)}");
         foreach (var gap in result.Gaps)
-            output.WriteLine($"{WordOf(gap.Status)} {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline}{(gap.Dropped > 0 ? $", {gap.Dropped} given up by the archiver" : "")}{(gap.IsFailing ? ", the archiver fails" : "")})");
+            output.WriteLine($"{WordOf(gap.Status)} {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline}{(gap.Dropped > 0 ? $", {gap.Dropped} given up by the archiver" : "")})");
         foreach (var timeline in result.Timelines)
             output.WriteLine(ListingJson.Line(timeline));
         output.WriteLine(

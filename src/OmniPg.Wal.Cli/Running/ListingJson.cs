@@ -44,8 +44,6 @@ internal static class ListingJson
                 json.WriteString("status", status.ToString().ToLowerInvariant());
             if (gap.Dropped > 0)
                 json.WriteNumber("dropped", gap.Dropped);
-            if (gap.IsFailing)
-                json.WriteBoolean("failing", true);
             json.WriteEndObject();
         }
 

@@ -21,11 +21,8 @@ public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, lon
     /// <summary>What the server of the archive says of them: one and the same of all; null when it was not asked (<see cref="WalVerifyOptions.Server"/>).</summary>
     public WalGapStatus? Status { get; init; }
 
-    /// <summary>Whether they wait for an archiver that has archived nothing since its last failure: they come when somebody has mended that.</summary>
-    public bool IsFailing { get; init; }
-
     /// <summary>Whether the server still has them and hands them over by itself.</summary>
-    public bool IsOnItsWay => Status is WalGapStatus.Uploading || (Status is WalGapStatus.Delayed && !IsFailing);
+    public bool IsOnItsWay => Status is WalGapStatus.Delayed or WalGapStatus.Uploading;
 }
 
 /// <summary>Whether missing segments may still come.</summary>

@@ -16,9 +16,6 @@ internal sealed record ArchivingServer
 
     public required NpgsqlLogSequenceNumber Lsn { get; init; }
 
-    /// <summary>Where a primary was when it was asked again, behind the list of the archive; null when it was not.</summary>
-    public NpgsqlLogSequenceNumber? LaterLsn { get; init; }
-
     public required uint Timeline { get; init; }
 
     public required ulong SystemIdentifier { get; init; }
@@ -76,8 +73,8 @@ internal sealed record ArchivingServer
     /// <param name="isNext">Whether a later one is archived already, or it is the oldest that waits: PostgreSQL takes the oldest first (pgarch.c), and one that was passed is in the hands of a second worker.</param>
     public WalGapStatus StatusOf(WalFileName name, bool isNext)
     {
-        // It was finished since the server was asked, and a later one is archived already. What lies behind a standby, or a server that was restored from an older state, others have finished.
-        if (name.Timeline == Timeline && name.SegmentNumber(SegmentSize) is var number && number > LastFinished && number < (ulong?)LaterLsn / (uint)SegmentSize.Bytes)
+        // It was finished since the server was asked, and a later one is archived already.
+        if (name.Timeline == Timeline && name.SegmentNumber(SegmentSize) > LastFinished)
             return WalGapStatus.Uploading;
         if (!IsReady(name))
             return WalGapStatus.Lost;
@@ -92,21 +89,6 @@ internal sealed record ArchivingServer
         {
             var server = await AskAsync(source, null, cancellationToken).ConfigureAwait(false);
             return !server.IsArchiving ? throw WalServerException.NotArchiving(server.IsStandby) : server.Ready is null ? throw WalServerException.Privilege() : server;
-        }
-        catch (NpgsqlException error)
-        {
-            throw WalServerException.NotAsked(error);
-        }
-    }
-
-    /// <summary>Asks a primary once more, for its position alone.</summary>
-    /// <exception cref="WalServerException">The server cannot be asked any more.</exception>
-    public async Task<ArchivingServer> AgainAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
-    {
-        try
-        {
-            using var command = source.CreateCommand("SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_lsn() END");
-            return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is NpgsqlLogSequenceNumber lsn ? this with { LaterLsn = lsn } : this;
         }
         catch (NpgsqlException error)
         {

@@ -15,28 +15,11 @@ internal static class GapFinder
         // Of a standby only the checkpoint tells the timeline, which may be one behind its position.
         var known = map.Segments.Keys.Union(map.Histories.Keys);
         var missing = known.SelectMany(t => OnPath(map, map.PathTo(t, server is { IsStandby: false } && server.Timeline == t ? server.LastFinished : null)));
-        if (server is not null)
-            missing = missing.Concat(Named(map, server));
+        // A timeline of which the archive knows nothing yet leads nowhere from what it has.
+        if (server is not null && !known.Contains(server.Timeline))
+            missing = missing.Concat(server.Waiting.Select(n => new ArchiveMap.Stretch(server.Timeline, n, n)));
         var holes = missing.GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(Merged);
         return [.. server is null ? holes.Select(h => Gap(map, h, null)) : ByStatus(map, holes, server)];
-    }
-
-    /// <summary>What the server itself names, and no path through the archive tells: of a timeline of which it holds nothing, and of a standby.</summary>
-    private static IEnumerable<ArchiveMap.Stretch> Named(ArchiveMap map, ArchivingServer server)
-    {
-        var named = server.Waiting.ToHashSet();
-        if (server.LastArchived is { Kind: WalFileKind.Segment } last && last.Timeline == server.Timeline && last.Fits(map.Size))
-            named.Add(last.SegmentNumber(map.Size));
-        if (map.Segments.GetValueOrDefault(server.Timeline) is { } there)
-        {
-            // The path leads on to where a primary is. Behind the oldest archived one a cleanup may have been.
-            return server.IsStandby ? named.Where(n => n > there.Keys.First() && !there.ContainsKey(n)).Select(One) : [];
-        }
-
-        // Between the first that it names and the last there is none that a primary has not finished.
-        return named.Count == 0 ? [] : !server.IsStandby && server.LastFinished is { } end && end >= named.Min() ? [new ArchiveMap.Stretch(server.Timeline, named.Min(), end)] : named.Select(One);
-
-        ArchiveMap.Stretch One(ulong number) => new(server.Timeline, number, number);
     }
 
     private static IEnumerable<WalGap> ByStatus(ArchiveMap map, IEnumerable<ArchiveMap.Stretch> holes, ArchivingServer server)
@@ -48,15 +31,15 @@ internal static class GapFinder
     private static IEnumerable<WalGap> ByStatus(ArchiveMap map, ArchiveMap.Stretch hole, ArchivingServer server, WalFileName? oldest)
     {
         var passed = map.Segments.GetValueOrDefault(hole.Timeline)?.Keys.Last();
-        // A receiver is still writing it, or has not named it yet. One behind which others are complete was left.
+        // A receiver is still writing it, or has not named it yet.
         var partial = map.Others.Where(f => f.Name.Kind == WalFileKind.Partial && f.Name.Timeline == hole.Timeline && f.Name.Fits(map.Size)).Select(f => f.Name.SegmentNumber(map.Size)).ToHashSet();
-        WalGapStatus StatusOf(ulong number) => map.NameOf(hole.Timeline, number) is var name && partial.Contains(number) && !(number < passed) ? WalGapStatus.Uploading : server.StatusOf(name, isNext: number < passed || name == oldest);
+        WalGapStatus StatusOf(ulong number) => map.NameOf(hole.Timeline, number) is var name && partial.Contains(number) ? WalGapStatus.Uploading : server.StatusOf(name, isNext: number < passed || name == oldest);
         for (var from = hole.From; from <= hole.To;)
         {
             var (to, status) = (from, StatusOf(from));
             while (to < hole.To && StatusOf(to + 1) == status)
                 to++;
-            yield return Gap(map, hole with { From = from, To = to }, status) with { IsFailing = status == WalGapStatus.Delayed && server.IsFailing };
+            yield return Gap(map, hole with { From = from, To = to }, status);
             from = to + 1;
         }
     }

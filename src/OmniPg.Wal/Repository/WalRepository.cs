@@ -62,8 +62,6 @@ public sealed class WalRepository
         // Before the list: what it calls archived has to be there.
         var server = options.Server is null ? null : await ArchivingServer.RequireAsync(options.Server, cancellationToken).ConfigureAwait(false);
         var map = await ArchiveMap.LoadAsync(_store, cancellationToken, server?.SystemIdentifier).ConfigureAwait(false);
-        if (server is not null)
-            server = await server.AgainAsync(options.Server!, cancellationToken).ConfigureAwait(false);
         return await new ArchiveVerifier(_store, map, server, options, progress).RunAsync(cancellationToken).ConfigureAwait(false);
     }
 

@@ -15,8 +15,8 @@ public sealed class WalVerifyOptions : ICheckedOptions
     public bool AllowUnknownVersion { get; set; } = true;
 
     /// <summary>
-    /// The server that archives here. It is asked for its position and for what waits before the archive is listed, and for its position behind that: then segments that it has finished since the last archived
-    /// one count as missing too, and each gap has a <see cref="WalGap.Status"/>. Of a standby (<c>archive_mode = always</c>) only those count that wait there, and the last one that it says it has archived. The role needs <c>EXECUTE</c> on <c>pg_ls_archive_statusdir()</c>, which <c>pg_monitor</c> has.
+    /// The server that archives here. It is asked once, for its position and for what waits: then segments that it has finished since the last archived one count as missing too, and each gap has a
+    /// <see cref="WalGap.Status"/>. The role needs <c>EXECUTE</c> on <c>pg_ls_archive_statusdir()</c>, which <c>pg_monitor</c> has.
     /// </summary>
     /// <value>Default null: nobody is asked. Not disposed.</value>
     public NpgsqlDataSource? Server { get; set; }

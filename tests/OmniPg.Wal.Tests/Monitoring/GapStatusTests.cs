@@ -42,11 +42,6 @@ public sealed class GapStatusTests(MonitorScene scene)
         await Eventually.TrueAsync(() => scene.Server.ScalarAsync<bool>("SELECT failed_count > 0 FROM pg_stat_archiver", Token), "the command fails", TimeSpan.FromSeconds(60), Token);
 
         (await GapsAsync()).Should().Equal((waiting, waiting, WalGapStatus.Delayed));
-        var verified = await new WalRepository(scene.ArchiveStore).VerifyAsync(new WalVerifyOptions { Server = scene.Server.DataSource }, cancellationToken: Token);
-        var program = await WalProgram.RunAsync("verify", "--archive", scene.Archive, "--connection", scene.Server.ConnectionString);
-        (verified.IsGood, verified.Gaps.Single().IsFailing).Should().Be((false, true), "it does not come by itself");
-        program.ExitCode.Should().Be(1);
-        program.Output.Should().Contain($"DELAYED {waiting} to {waiting} (1 segments of timeline 1, the archiver fails)\n");
     }
 
     [Fact]
@@ -64,7 +59,7 @@ public sealed class GapStatusTests(MonitorScene scene)
         var lacking = (await new WalRepository(empty).VerifyAsync(new WalVerifyOptions { Server = scene.Server.DataSource }, cancellationToken: Token)).Gaps;
 
         received.Should().Equal((first, second, WalGapStatus.Uploading));
-        lacking.Select(g => (g.To.ToString(), g.Status)).Should().Equal((first, WalGapStatus.Uploading), (second, WalGapStatus.Delayed));
+        lacking.Select(g => (g.From.ToString(), g.To.ToString(), g.Status)).Should().Equal((first, first, WalGapStatus.Uploading), (second, second, WalGapStatus.Delayed));
     }
 
     [Fact]
@@ -106,41 +101,6 @@ public sealed class GapStatusTests(MonitorScene scene)
         idle.Message.Should().Contain("'archive_mode = off'");
         absent.Message.Should().Contain("no_such_role");
         foreign.Message.Should().Contain("'42'");
-    }
-
-    [Fact]
-    public async Task A_part_that_a_receiver_has_left_behind_complete_segments_is_not_on_its_way()
-    {
-        await scene.HealthyAsync();
-        await scene.CaughtUpAsync();
-        await scene.CaughtUpAsync();
-        var lost = scene.Archived[^2];
-        var left = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("left")).FullName);
-        await scene.MarkAsync(left);
-        foreach (var name in scene.Archived)
-            File.Copy(Path.Combine(scene.Archive, name), Path.Combine(left.Root, name == lost ? name + ".partial" : name));
-
-        var verified = await new WalRepository(left).VerifyAsync(new WalVerifyOptions { Server = scene.Server.DataSource }, cancellationToken: Token);
-
-        verified.Gaps.Select(g => (g.From.ToString(), g.To.ToString(), g.Status)).Should().Equal((lost, lost, WalGapStatus.Lost));
-        verified.IsGood.Should().BeFalse();
-    }
-
-    [Fact]
-    public async Task An_archive_that_holds_nothing_of_what_its_server_says_it_has_archived_is_not_good()
-    {
-        await scene.HealthyAsync();
-        await scene.CaughtUpAsync();
-        var last = scene.Archived[^1];
-        var elsewhere = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("elsewhere")).FullName);
-        await scene.MarkAsync(elsewhere);
-
-        var empty = await new WalRepository(elsewhere).VerifyAsync(new WalVerifyOptions { Server = scene.Server.DataSource }, cancellationToken: Token);
-        var whole = await new WalRepository(scene.ArchiveStore).VerifyAsync(new WalVerifyOptions { Server = scene.Server.DataSource }, cancellationToken: Token);
-
-        empty.IsGood.Should().BeFalse();
-        empty.Gaps.Select(g => (g.Timeline, g.From.ToString(), g.To.ToString(), g.Status)).Should().Equal((1u, last, last, WalGapStatus.Lost));
-        whole.IsGood.Should().BeTrue();
     }
 
     private static async Task<T> FailureAsync<T>(IObjectStore archive, NpgsqlDataSource server)
