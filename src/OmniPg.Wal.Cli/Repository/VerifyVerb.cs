@@ -41,6 +41,10 @@ internal sealed class VerifyVerb : Verb
             output.WriteLine($"INVALID {problem.File.Key}: {OneLine.Of(problem.Error.Message)}");
         foreach (var gap in result.Gaps)
             output.WriteLine($"{WordOf(gap.Status)} {gap.From} to {gap.To} ({gap.Count} segments of timeline {gap.Timeline}{(gap.Dropped > 0 ? $", {gap.Dropped} given up by the archiver" : "")})");
+        foreach (var history in result.MissingHistories)
+            output.WriteLine($"MISSING {history}: nothing leads from the older timelines to timeline {history.Timeline}");
+        if (result.Failure is { } failure)
+            output.WriteLine($"archiving fails, last of '{OneLine.Of(failure.File ?? "")}' at {(failure.Time is { } time ? ListingJson.Text(time) : "an unknown time")}");
         foreach (var timeline in result.Timelines)
             output.WriteLine(ListingJson.Line(timeline));
         output.WriteLine(
@@ -70,5 +74,15 @@ internal sealed class VerifyVerb : Verb
         json.WriteEndArray();
         ListingJson.WriteTimelines(json, result.Timelines);
         ListingJson.WriteGaps(json, result.Gaps);
+        json.WriteStartArray("missingHistories");
+        foreach (var history in result.MissingHistories)
+            json.WriteStringValue(history.ToString());
+        json.WriteEndArray();
+        if (result.Failure is not { } failure)
+            return;
+        json.WriteStartObject("archivingFails");
+        json.WriteString("file", failure.File);
+        ListingJson.WriteTime(json, "time", failure.Time);
+        json.WriteEndObject();
     }
 }

@@ -21,7 +21,7 @@ public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, lon
     /// <summary>What the server of the archive says of them: one and the same of all; null when it was not asked (<see cref="WalVerifyOptions.Server"/>).</summary>
     public WalGapStatus? Status { get; init; }
 
-    /// <summary>Whether the server still has them and hands them over by itself.</summary>
+    /// <summary>Whether the server still has them and hands them over by itself, as far as it says.</summary>
     public bool IsOnItsWay => Status is WalGapStatus.Delayed or WalGapStatus.Uploading;
 }
 
@@ -31,11 +31,17 @@ public enum WalGapStatus
     /// <summary>The server does not have them waiting: they are gone, or lie elsewhere.</summary>
     Lost,
 
-    /// <summary>They wait in the server's <c>pg_wal</c> for the archiver (<c>archive_status/NAME.ready</c>).</summary>
+    /// <summary>They wait in the server's <c>pg_wal</c> for the archiver (<c>archive_status/NAME.ready</c>), whose last try did not fail.</summary>
     Delayed,
 
-    /// <summary>Somebody is at them: the archiver, whose last try did not fail, has segments behind them archived or none before them left; they were finished while the archive was read; or a receiver is still writing them.</summary>
+    /// <summary>
+    /// Somebody is at them: the archiver, whose last try did not fail, has segments behind them archived or none before them left; they were finished while the archive was read; or a receiver, of which the server
+    /// has one, is still writing them.
+    /// </summary>
     Uploading,
+
+    /// <summary>They wait like delayed ones, but the archiver's last try failed (<see cref="WalVerifyResult.Failure"/>): without help they stay where they are, and with a limit of the queue they are given up.</summary>
+    Failing,
 }
 
 /// <summary>The span of time to which the WAL of an archive can bring a suitable base backup. Without one nothing can be restored.</summary>
@@ -82,6 +88,17 @@ public sealed record WalVerifyResult(
     /// <summary>Segments of a version newer than this package, of which only the first page header was checked.</summary>
     public long UnknownVersions { get; init; }
 
+    /// <summary>Histories that the archive lacks, of timelines whose ancestors it holds segments of: no recovery finds the way from those to them, and whether something is missing in between nobody can tell.</summary>
+    public IReadOnlyList<WalFileName> MissingHistories { get; init; } = [];
+
+    /// <summary>The archiver's last failure when nothing was archived since (<c>pg_stat_archiver</c>); null otherwise, and when the server was not asked.</summary>
+    public WalArchivingFailure? Failure { get; init; }
+
     /// <summary>Whether every file is valid and none is missing but those on their way (<see cref="WalGap.IsOnItsWay"/>).</summary>
-    public bool IsGood => Problems.Count == 0 && Gaps.All(static g => g.IsOnItsWay);
+    public bool IsGood => Problems.Count == 0 && MissingHistories.Count == 0 && Gaps.All(static g => g.IsOnItsWay);
 }
+
+/// <summary>What a server says of the last try to archive that failed.</summary>
+/// <param name="File">The file (<c>last_failed_wal</c>).</param>
+/// <param name="Time">When (<c>last_failed_time</c>).</param>
+public sealed record WalArchivingFailure(string? File, DateTimeOffset? Time);

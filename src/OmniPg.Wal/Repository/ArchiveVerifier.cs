@@ -26,7 +26,10 @@ internal sealed class ArchiveVerifier(IObjectStore store, ArchiveMap map, Archiv
         foreach (var file in map.Others)
             await CheckAsync(file, null, cancellationToken).ConfigureAwait(false);
         await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
-        return new WalVerifyResult(_files, _bytes, _records, map.Timelines(), _problems, GapFinder.Find(map, server)) { UnknownVersions = _unknownVersions };
+        return new WalVerifyResult(_files, _bytes, _records, map.Timelines(), _problems, GapFinder.Find(map, server))
+        {
+            UnknownVersions = _unknownVersions, MissingHistories = GapFinder.HistoriesMissing(map, server), Failure = server?.Failure,
+        };
     }
 
     private async Task<WalChainState?> CheckCopiesAsync(List<WalArchivedFile> copies, WalChainState? before, CancellationToken cancellationToken)

@@ -59,11 +59,20 @@ internal sealed record ArchivingServer
     /// <summary>The last complete segment; null when there is none.</summary>
     public ulong? LastFinished => CurrentSegment == 0 ? null : CurrentSegment - 1;
 
-    /// <summary>The first segment that the archiver will take; null when none waits.</summary>
-    public WalFileName? OldestReady => Ready?.Keys.Where(static n => n.Kind == WalFileKind.Segment).Cast<WalFileName?>().MinBy(static n => n.ToString(), StringComparer.Ordinal);
+    /// <summary>Whether it sends its WAL to anybody.</summary>
+    public required bool IsSending { get; init; }
 
-    /// <summary>Numbers of the segments of its timeline that wait, in no order.</summary>
-    public IEnumerable<ulong> Waiting => Ready?.Keys.Where(n => n.Kind == WalFileKind.Segment && n.Timeline == Timeline && n.Fits(SegmentSize)).Select(n => n.SegmentNumber(SegmentSize)) ?? [];
+    /// <summary>Of a primary, the last segment that was complete when it was asked once more; null for a standby, and when it has changed its timeline meanwhile.</summary>
+    public ulong? LastFinishedSince { get; init; }
+
+    /// <summary>The first segment that the archiver will take; null when none waits.</summary>
+    public WalFileName? OldestReady => Waiting.Cast<WalFileName?>().MinBy(static n => n.ToString(), StringComparer.Ordinal);
+
+    /// <summary>The segments that wait, in no order.</summary>
+    public IEnumerable<WalFileName> Waiting => Ready?.Keys.Where(n => n.Kind == WalFileKind.Segment && n.Fits(SegmentSize)) ?? [];
+
+    /// <summary>The last failure, when nothing was archived since.</summary>
+    public WalArchivingFailure? Failure => IsFailing ? new WalArchivingFailure(LastFailedWal, LastFailed) : null;
 
     /// <summary>Whether a file waits to be archived.</summary>
     public bool IsReady(WalFileName name) => Ready?.ContainsKey(name) ?? false;
@@ -74,11 +83,26 @@ internal sealed record ArchivingServer
     public WalGapStatus StatusOf(WalFileName name, bool isNext)
     {
         // It was finished since the server was asked, and a later one is archived already.
-        if (name.Timeline == Timeline && name.SegmentNumber(SegmentSize) > LastFinished)
+        if (name.Timeline == Timeline && name.SegmentNumber(SegmentSize) is var number && number > LastFinished && number <= LastFinishedSince)
             return WalGapStatus.Uploading;
         if (!IsReady(name))
             return WalGapStatus.Lost;
-        return !IsFailing && isNext ? WalGapStatus.Uploading : WalGapStatus.Delayed;
+        return IsFailing ? WalGapStatus.Failing : isNext ? WalGapStatus.Uploading : WalGapStatus.Delayed;
+    }
+
+    /// <summary>Asks once more how far it is: what it has finished since need not be archived yet.</summary>
+    /// <exception cref="WalServerException">The server cannot be asked any more.</exception>
+    public async Task<ArchivingServer> WithProgressAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var now = await AskAsync(source, null, cancellationToken).ConfigureAwait(false);
+            return now is { IsStandby: false } && !IsStandby && now.Timeline == Timeline && now.SystemIdentifier == SystemIdentifier ? this with { LastFinishedSince = now.LastFinished } : this;
+        }
+        catch (NpgsqlException error)
+        {
+            throw WalServerException.NotAsked(error);
+        }
     }
 
     /// <summary>Asks, and what waits has to be told.</summary>
@@ -117,7 +141,8 @@ internal sealed record ArchivingServer
                 pg_catalog.current_setting('archive_mode'), a.last_archived_wal, a.failed_count, a.last_failed_time, a.last_failed_wal, a.stats_reset,
                 a.last_failed_time IS NOT NULL AND coalesce(pg_catalog.timestamptz_gt(a.last_failed_time, a.last_archived_time), true),
                 pg_catalog.pg_current_snapshot()::pg_catalog.text, pg_catalog.pg_last_xact_replay_timestamp(),
-                pg_catalog.has_function_privilege('pg_catalog.pg_ls_archive_statusdir()', 'EXECUTE'), r.replayed
+                pg_catalog.has_function_privilege('pg_catalog.pg_ls_archive_statusdir()', 'EXECUTE'), r.replayed,
+                EXISTS (SELECT FROM pg_catalog.pg_stat_replication)
             FROM pg_catalog.pg_control_system() c, pg_catalog.pg_stat_archiver a,
                 (SELECT s.standby,
                     CASE WHEN s.standby THEN greatest(pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn()) ELSE pg_catalog.pg_current_wal_lsn() END AS lsn,
@@ -154,6 +179,7 @@ internal sealed record ArchivingServer
             OpenXids = open,
             LastReplayed = Value<DateTimeOffset>(14),
             HasReplayedAll = reader.GetBoolean(16),
+            IsSending = reader.GetBoolean(17),
             Ready = null,
             Slot = null,
         };

@@ -13,13 +13,36 @@ internal static class GapFinder
     public static IReadOnlyList<WalGap> Find(ArchiveMap map, ArchivingServer? server = null)
     {
         // Of a standby only the checkpoint tells the timeline, which may be one behind its position.
-        var known = map.Segments.Keys.Union(map.Histories.Keys);
-        var missing = known.SelectMany(t => OnPath(map, map.PathTo(t, server is { IsStandby: false } && server.Timeline == t ? server.LastFinished : null)));
-        // A timeline of which the archive knows nothing yet leads nowhere from what it has.
-        if (server is not null && !known.Contains(server.Timeline))
-            missing = missing.Concat(server.Waiting.Select(n => new ArchiveMap.Stretch(server.Timeline, n, n)));
-        var holes = missing.GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(Merged);
+        var missing = map.Segments.Keys.Union(map.Histories.Keys)
+            .SelectMany(t => OnPath(map, map.PathTo(t, server is { IsStandby: false } && server.Timeline == t ? server.LastFinished : null)));
+        var holes = missing.Concat(server is null ? [] : Told(map, server)).GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(Merged);
         return [.. server is null ? holes.Select(h => Gap(map, h, null)) : ByStatus(map, holes, server)];
+    }
+
+    /// <summary>Histories without which nothing leads from the segments of older timelines to those of a newer one, or to the server's.</summary>
+    public static IReadOnlyList<WalFileName> HistoriesMissing(ArchiveMap map, ArchivingServer? server) =>
+    [
+        .. map.Segments.Keys.Concat(server is null ? [] : [server.Timeline]).Distinct().Order()
+            .Where(t => t > map.Segments.Keys.DefaultIfEmpty(uint.MaxValue).Min() && map.Others.All(f => f.Name.Kind != WalFileKind.TimelineHistory || f.Name.Timeline != t))
+            .Select(WalFileName.ForHistory),
+    ];
+
+    /// <summary>What the server itself names: each segment that waits, and the one that it has archived last, which has to be there.</summary>
+    private static IEnumerable<ArchiveMap.Stretch> Told(ArchiveMap map, ArchivingServer server)
+    {
+        var named = server.LastArchived is { Kind: WalFileKind.Segment } last && last.Fits(map.Size) ? server.Waiting.Append(last) : server.Waiting;
+        var absent = named.Select(n => (n.Timeline, Number: n.SegmentNumber(map.Size))).Where(n => !(map.Segments.GetValueOrDefault(n.Timeline)?.ContainsKey(n.Number) ?? false)).ToList();
+        var holes = absent.Select(n => new ArchiveMap.Stretch(n.Timeline, n.Number, n.Number));
+        // Where nothing leads to the server's timeline, all that it has finished since the first of these is missing, and since the newest segment that any timeline has.
+        if (!server.IsStandby && server.LastFinished is { } finished && !map.PathTo(server.Timeline).Any(s => map.Segments.GetValueOrDefault(s.Timeline) is { } segments && segments.Keys.Any(n => n >= s.From && n <= s.To)))
+        {
+            var own = absent.Where(n => n.Timeline == server.Timeline).Select(n => (ulong?)n.Number).Min();
+            var behind = map.Segments.Values.Max(s => (ulong?)s.Keys.Last()) + 1;
+            if ((own < behind || behind is null ? own : behind) is { } first && first <= finished)
+                return holes.Append(new ArchiveMap.Stretch(server.Timeline, first, finished));
+        }
+
+        return holes;
     }
 
     private static IEnumerable<WalGap> ByStatus(ArchiveMap map, IEnumerable<ArchiveMap.Stretch> holes, ArchivingServer server)
@@ -31,8 +54,9 @@ internal static class GapFinder
     private static IEnumerable<WalGap> ByStatus(ArchiveMap map, ArchiveMap.Stretch hole, ArchivingServer server, WalFileName? oldest)
     {
         var passed = map.Segments.GetValueOrDefault(hole.Timeline)?.Keys.Last();
-        // A receiver is still writing it, or has not named it yet.
-        var partial = map.Others.Where(f => f.Name.Kind == WalFileKind.Partial && f.Name.Timeline == hole.Timeline && f.Name.Fits(map.Size)).Select(f => f.Name.SegmentNumber(map.Size)).ToHashSet();
+        // A receiver is still writing it, or has not named it yet. One that lies before complete ones is what a dead one has left, and nobody comes back to it.
+        var partial = map.Others.Where(f => f.Name.Kind == WalFileKind.Partial && f.Name.Timeline == hole.Timeline && f.Name.Fits(map.Size)).Select(f => f.Name.SegmentNumber(map.Size))
+            .Where(n => server.IsSending && (passed is null || n > passed)).ToHashSet();
         WalGapStatus StatusOf(ulong number) => map.NameOf(hole.Timeline, number) is var name && partial.Contains(number) ? WalGapStatus.Uploading : server.StatusOf(name, isNext: number < passed || name == oldest);
         for (var from = hole.From; from <= hole.To;)
         {

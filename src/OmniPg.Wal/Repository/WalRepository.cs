@@ -62,6 +62,7 @@ public sealed class WalRepository
         // Before the list: what it calls archived has to be there.
         var server = options.Server is null ? null : await ArchivingServer.RequireAsync(options.Server, cancellationToken).ConfigureAwait(false);
         var map = await ArchiveMap.LoadAsync(_store, cancellationToken, server?.SystemIdentifier).ConfigureAwait(false);
+        server = server is null ? null : await server.WithProgressAsync(options.Server!, cancellationToken).ConfigureAwait(false);
         return await new ArchiveVerifier(_store, map, server, options, progress).RunAsync(cancellationToken).ConfigureAwait(false);
     }
 

@@ -15,8 +15,8 @@ public sealed class WalVerifyOptions : ICheckedOptions
     public bool AllowUnknownVersion { get; set; } = true;
 
     /// <summary>
-    /// The server that archives here. It is asked once, for its position and for what waits: then segments that it has finished since the last archived one count as missing too, and each gap has a
-    /// <see cref="WalGap.Status"/>. The role needs <c>EXECUTE</c> on <c>pg_ls_archive_statusdir()</c>, which <c>pg_monitor</c> has.
+    /// The server that archives here. It is asked for its position and for what waits: then segments that it has finished since the last archived one count as missing too, what waits and what it has archived last in any case,
+    /// and each gap has a <see cref="WalGap.Status"/>. Of a standby only the last two are known. The role needs <c>EXECUTE</c> on <c>pg_ls_archive_statusdir()</c>, which <c>pg_monitor</c> has.
     /// </summary>
     /// <value>Default null: nobody is asked. Not disposed.</value>
     public NpgsqlDataSource? Server { get; set; }

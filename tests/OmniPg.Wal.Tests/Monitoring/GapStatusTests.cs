@@ -41,11 +41,29 @@ public sealed class GapStatusTests(MonitorScene scene)
         var waiting = await scene.SwitchAsync();
         await Eventually.TrueAsync(() => scene.Server.ScalarAsync<bool>("SELECT failed_count > 0 FROM pg_stat_archiver", Token), "the command fails", TimeSpan.FromSeconds(60), Token);
 
-        (await GapsAsync()).Should().Equal((waiting, waiting, WalGapStatus.Delayed));
+        (await GapsAsync()).Should().Equal((waiting, waiting, WalGapStatus.Failing));
+        var verified = await WalProgram.RunAsync("verify", "--archive", scene.Archive, "--connection", scene.Server.ConnectionString);
+        verified.ExitCode.Should().Be(1, verified.Error);
+        verified.Output.Should().Contain($"FAILING {waiting} to {waiting} (1 segments of timeline 1)\n").And.Contain($"archiving fails, last of '{waiting}' at 20");
     }
 
     [Fact]
-    public async Task A_segment_of_which_a_receiver_has_a_part_is_on_its_way_and_an_archive_without_a_segment_lacks_what_waits()
+    public async Task An_archive_that_holds_nothing_of_what_the_server_has_archived_is_not_good()
+    {
+        await scene.HealthyAsync();
+        await scene.CaughtUpAsync();
+        var last = await scene.Server.ScalarAsync<string>("SELECT last_archived_wal FROM pg_stat_archiver", Token);
+        var elsewhere = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("elsewhere")).FullName);
+        await scene.MarkAsync(elsewhere);
+
+        var result = await new WalRepository(elsewhere).VerifyAsync(new WalVerifyOptions { Server = scene.Server.DataSource }, cancellationToken: Token);
+
+        result.IsGood.Should().BeFalse();
+        result.Gaps.Select(g => (g.From.ToString(), g.To.ToString(), g.Status)).Should().Equal((last, last, WalGapStatus.Lost));
+    }
+
+    [Fact]
+    public async Task A_segment_of_which_a_living_receiver_has_a_part_is_on_its_way_and_an_archive_without_a_segment_lacks_what_waits()
     {
         await scene.HealthyAsync();
         await File.WriteAllTextAsync(scene.Hold, "", Token);
@@ -54,10 +72,14 @@ public sealed class GapStatusTests(MonitorScene scene)
         await scene.MarkAsync(empty);
         File.Copy(Path.Combine(scene.Server.DataDirectory, "pg_wal", second), Path.Combine(scene.Archive, second + ".partial"));
 
+        var left = await GapsAsync();
+        await using var receiver = new Npgsql.Replication.PhysicalReplicationConnection(scene.Server.ConnectionString);
+        await receiver.Open(Token);
         var received = await GapsAsync();
         File.Delete(Path.Combine(scene.Archive, second + ".partial"));
         var lacking = (await new WalRepository(empty).VerifyAsync(new WalVerifyOptions { Server = scene.Server.DataSource }, cancellationToken: Token)).Gaps;
 
+        left.Should().Equal((first, first, WalGapStatus.Uploading), (second, second, WalGapStatus.Delayed));
         received.Should().Equal((first, second, WalGapStatus.Uploading));
         lacking.Select(g => (g.From.ToString(), g.To.ToString(), g.Status)).Should().Equal((first, first, WalGapStatus.Uploading), (second, second, WalGapStatus.Delayed));
     }

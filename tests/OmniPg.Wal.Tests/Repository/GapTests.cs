@@ -79,6 +79,18 @@ public sealed class GapTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_timeline_without_its_history_beside_segments_of_an_older_one_is_no_good_and_an_archive_that_began_with_it_is()
+    {
+        await PutAsync(2, 9, 10);
+        (await VerifyAsync()).MissingHistories.Should().BeEmpty();
+        await PutAsync(1, 1, 5);
+
+        (await VerifyAsync()).MissingHistories.Should().Equal(WalFileName.ForHistory(2));
+        await PutHistoryAsync(2, (1, "0/98B9150"));
+        (await VerifyAsync()).MissingHistories.Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task A_name_from_the_end_of_all_wal_is_no_work()
     {
         await _archive.PutAsync("000000010000000000000001", [], Token);
@@ -96,8 +108,10 @@ public sealed class GapTests : IAsyncDisposable
     private async Task PutHistoryAsync(uint timeline, params (uint Timeline, string Lsn)[] ancestors) => await _archive.PutAsync(
         WalFileName.ForHistory(timeline).ToString(), Encoding.ASCII.GetBytes(string.Concat(ancestors.Select(a => $"{a.Timeline}\t{a.Lsn}\tno recovery target specified\n"))), Token);
 
+    private Task<WalVerifyResult> VerifyAsync() => new WalRepository(_archive).VerifyAsync(cancellationToken: Token);
+
     private async Task<IEnumerable<string>> GapsAsync() =>
-        (await new WalRepository(_archive).VerifyAsync(cancellationToken: Token)).Gaps.Select(g => $"{g.From} {g.To} {g.Count}");
+        (await VerifyAsync()).Gaps.Select(g => $"{g.From} {g.To} {g.Count}");
 
     private async Task<(uint Timeline, string? From, string? To)> WindowAsync()
     {
