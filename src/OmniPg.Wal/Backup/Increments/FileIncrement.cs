@@ -9,7 +9,7 @@ namespace OmniPg.Wal;
 /// </summary>
 internal sealed class FileIncrement
 {
-    public const int BlockBytes = PageChecksum.PageBytes;
+    public const int BlockBytes = 8192;
     public const string Prefix = "INCREMENTAL.";
 
     // INCREMENTAL_MAGIC (basebackup_incremental.h).
