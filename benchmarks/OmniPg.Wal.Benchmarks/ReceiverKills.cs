@@ -19,6 +19,7 @@ internal sealed class ReceiverKills : IAsyncDisposable
     private readonly CancellationToken _cancellation;
     private readonly Random _random;
     private PgCluster _server = null!;
+    private Task<string> _messages = Task.FromResult("");
     private ulong _begun;
 
     private ReceiverKills(int seed, CancellationToken cancellationToken) => (_random, _cancellation) = (new Random(seed), cancellationToken);
@@ -86,7 +87,7 @@ internal sealed class ReceiverKills : IAsyncDisposable
         if (!isStarting)
             await Eventually.TrueAsync(
                 () => receiver.HasExited
-                    ? throw new InvalidOperationException($"The receiver ended with {receiver.ExitCode}.")
+                    ? throw new InvalidOperationException($"The receiver ended with {receiver.ExitCode}: {_messages.Result}")
                     : _server.ScalarAsync<bool>("SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'", _cancellation),
                 "it receives", TimeSpan.FromSeconds(60), _cancellation);
 #pragma warning disable CA5394 // A seed, so that a run can be had again.
@@ -99,7 +100,7 @@ internal sealed class ReceiverKills : IAsyncDisposable
 #pragma warning restore CA5394
 
         if (receiver.HasExited)
-            throw new InvalidOperationException($"The receiver ended with {receiver.ExitCode}.");
+            throw new InvalidOperationException($"The receiver ended with {receiver.ExitCode}: {await _messages}");
         receiver.Kill();
         await receiver.WaitForExitAsync(_cancellation);
         await stop.CancelAsync();
@@ -113,7 +114,7 @@ internal sealed class ReceiverKills : IAsyncDisposable
         string[] words = ["receive", "--connection", _server.ConnectionString, "--slot", Slot, "--into", Into, "--dst-local", $"zstd={Archive}", .. isSynchronous ? ["--synchronous"] : (string[])["--flush-interval", "0.01"]];
         var process = Process.Start(ServerAccount.StartInfo(_program.Path, File.Exists(Path.Combine(Into, WalArchiveMarker.Key)) ? words : [.. words, "--begin"]))!;
         _ = process.StandardOutput.ReadToEndAsync(_cancellation);
-        _ = process.StandardError.ReadToEndAsync(_cancellation);
+        _messages = process.StandardError.ReadToEndAsync(_cancellation);
         return process;
     }
 
@@ -163,7 +164,7 @@ internal sealed class ReceiverKills : IAsyncDisposable
         var last = await _server.ScalarAsync<string>("SELECT pg_walfile_name(pg_create_restore_point('end'))", _cancellation);
         await _server.ExecuteAsync("SELECT pg_switch_wal()", _cancellation);
         await Eventually.TrueAsync(
-            () => receiver.HasExited ? throw new InvalidOperationException($"The receiver ended with {receiver.ExitCode}.") : File.Exists(Path.Combine(Archive, last + ".zst")),
+            () => receiver.HasExited ? throw new InvalidOperationException($"The receiver ended with {receiver.ExitCode}: {_messages.Result}") : File.Exists(Path.Combine(Archive, last + ".zst")),
             $"'{last}' is delivered", TimeSpan.FromSeconds(120), _cancellation);
         receiver.Kill();
         await receiver.WaitForExitAsync(_cancellation);

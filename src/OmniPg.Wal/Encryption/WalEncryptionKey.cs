@@ -71,7 +71,8 @@ public sealed class WalEncryptionKey
             using (var file = new FileStream(path, options))
             {
                 file.Write(Encoding.ASCII.GetBytes(Convert.ToHexStringLower(_secret) + "\n"));
-                file.Flush(flushToDisk: true);
+                file.Flush();
+                DurableFile.FlushToDisk(file.SafeFileHandle);
             }
 
             DurableFile.FlushDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
