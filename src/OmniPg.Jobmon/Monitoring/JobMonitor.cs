@@ -1,7 +1,12 @@
+using Npgsql;
+
 namespace OmniPg.Jobmon;
 
 /// <inheritdoc cref="IJobMonitor"/>
-/// <remarks>A monitor of a client counts the events of that client that the log does not have yet.</remarks>
+/// <param name="database">Where the log is.</param>
+/// <param name="deadAfter">Age of a dead heartbeat.</param>
+/// <param name="time">Clock of the waits.</param>
+/// <param name="waiting">Counts the events of the own client that the log does not have yet; null where none can be.</param>
 internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, TimeProvider time, Func<int>? waiting = null) : IJobMonitor
 {
     // $1: history as interval text, or null for the default.
@@ -12,8 +17,8 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         FROM (SELECT greatest(max(error_threshold), max(warn_threshold)) AS longest FROM jobmon.job_check_config WHERE active) c
         """;
 
-    // Compiling the check takes seconds where running it takes milliseconds. For this transaction alone.
-    public const string NoCompilation = "SET LOCAL jit = off";
+    // Compiling the check takes seconds where running it takes milliseconds. For this batch alone: it is one transaction.
+    public const string NoCompilation = "SELECT set_config('jit', 'off', true)";
 
     /// <summary>Texts of the alert codes.</summary>
     private const string StatusTexts = "SELECT alert_code, alert_text FROM jobmon.job_status_text ORDER BY alert_code";
@@ -100,17 +105,12 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
         if (tooShort)
             throw new ArgumentException("The history must be greater than or equal to the longest threshold in job_check_config.", nameof(history));
 
-        await session.ExecuteAsync(NoCompilation).ConfigureAwait(false);
-        var check = new JobCheckResult
-        {
-            Alerts = await session.RowsAsync(CheckRows(server), JobAlert.Read, PgParameter.Text(window), PgParameter.Interval(deadAfter)).ConfigureAwait(false),
-            Worst = AlertLevel.Ok,
-            CheckedAt = checkedAt,
-            OnStandby = standby,
-            StatusTexts = await StatusTextsAsync(session, server).ConfigureAwait(false),
-            RunningJobs = await session.RowAsync(
-                server.Render(CountRunning), row => row.GetInt32(0), PgParameter.Integer(null), PgParameter.Interval(deadAfter)).ConfigureAwait(false),
-        };
+        using var batch = new NpgsqlBatch(session.Connection) { Timeout = session.CommandTimeoutSeconds };
+        Add(batch, NoCompilation);
+        Add(batch, CheckRows(server), PgParameter.Text(window), PgParameter.Interval(deadAfter));
+        Add(batch, server.Render(StatusTexts));
+        Add(batch, server.Render(CountRunning), PgParameter.Integer(null), PgParameter.Interval(deadAfter));
+        var check = await ReadAsync(batch, checkedAt, standby, session.CancellationToken).ConfigureAwait(false);
         var schedules = server.HasSide ? await ScheduleRule.ReadAsync(session, server).ConfigureAwait(false) : [];
         return (check.With(schedules.Select(rule => rule.Check(checkedAt)).OfType<JobAlert>()), mayReap && server.HasSide && !standby);
     }
@@ -118,4 +118,35 @@ internal sealed class JobMonitor(JobmonDatabase database, TimeSpan deadAfter, Ti
     // The text of a script: it is installed as a function, too.
     private static string CheckRows(JobmonServer server) => SqlTemplate.Render(
         JobmonServer.Script("check-rows.sql"), server.Schema, server.SideSchema, server.HasSide, ("@history@", "$1::text::interval"), ("@dead.after@", "$2"));
+
+    private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+    {
+        var command = batch.CreateBatchCommand();
+        command.CommandText = sql;
+        foreach (var parameter in parameters)
+            command.Parameters.Add(parameter);
+        batch.BatchCommands.Add(command);
+    }
+
+    private static async Task<JobCheckResult> ReadAsync(NpgsqlBatch batch, DateTimeOffset checkedAt, bool standby, CancellationToken cancellationToken)
+    {
+        var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = rows.ConfigureAwait(false);
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        var alerts = new List<JobAlert>();
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+            alerts.Add(JobAlert.Read(rows));
+
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        var texts = new SortedDictionary<int, string>();
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+            texts[rows.GetInt32(0)] = rows.GetString(1);
+
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
+        return new JobCheckResult
+        {
+            Alerts = alerts, Worst = AlertLevel.Ok, CheckedAt = checkedAt, OnStandby = standby, StatusTexts = texts, RunningJobs = rows.GetInt32(0),
+        };
+    }
 }

@@ -78,9 +78,26 @@ internal sealed record PgCronLook(PgCronServer Server, IReadOnlyList<PgCronJob> 
 
     public static async Task<PgCronLook> ReadAsync(PgSession session)
     {
-        await session.ExecuteAsync(JobMonitor.NoCompilation).ConfigureAwait(false);
-        var server = await session.RowAsync(PgCronServer.Sql, PgCronServer.Read).ConfigureAwait(false);
-        return new PgCronLook(server!, await session.RowsAsync(
-            PgCronJob.Sql, PgCronJob.Read, PgParameter.Integer(PgCronJob.RecentRuns), PgParameter.Integer(PgCronJob.MostFailures)).ConfigureAwait(false));
+        var cancellationToken = session.CancellationToken;
+        using var batch = new NpgsqlBatch(session.Connection)
+        {
+            Timeout = session.CommandTimeoutSeconds,
+            BatchCommands =
+            {
+                new NpgsqlBatchCommand(JobMonitor.NoCompilation), new NpgsqlBatchCommand(PgCronServer.Sql),
+                new NpgsqlBatchCommand(PgCronJob.Sql) { Parameters = { PgParameter.Integer(PgCronJob.RecentRuns), PgParameter.Integer(PgCronJob.MostFailures) } },
+            },
+        };
+        var rows = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await using var closing = rows.ConfigureAwait(false);
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        await rows.ReadAsync(cancellationToken).ConfigureAwait(false);
+        var server = PgCronServer.Read(rows);
+
+        await rows.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        var jobs = new List<PgCronJob>();
+        while (await rows.ReadAsync(cancellationToken).ConfigureAwait(false))
+            jobs.Add(PgCronJob.Read(rows));
+        return new PgCronLook(server, jobs);
     }
 }
