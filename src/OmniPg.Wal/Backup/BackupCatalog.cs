@@ -14,7 +14,6 @@ public sealed partial class BackupCatalog
     internal const string KeepFile = "keep";
     private readonly IObjectStore _store;
     private readonly TimeProvider _time;
-    private readonly ILoggerFactory? _loggers;
     private readonly ILogger _log;
 
     /// <summary>Makes a catalogue over a store.</summary>
@@ -24,7 +23,7 @@ public sealed partial class BackupCatalog
     public BackupCatalog(IObjectStore store, ILoggerFactory? loggerFactory = null, TimeProvider? timeProvider = null)
     {
         ArgumentNullException.ThrowIfNull(store);
-        (_store, _loggers, _time) = (store, loggerFactory, timeProvider ?? TimeProvider.System);
+        (_store, _time) = (store, timeProvider ?? TimeProvider.System);
         _log = loggerFactory?.CreateLogger<BackupCatalog>() ?? NullLogger<BackupCatalog>.Instance;
     }
 
@@ -211,7 +210,7 @@ public sealed partial class BackupCatalog
         async Task<WalFileName> KeptFromAsync(CancellationToken token) => from = await WalFromAsync(left, going, token).ConfigureAwait(false);
         if (archive is not null)
             await KeptFromAsync(cancellationToken).ConfigureAwait(false);
-        var wal = archive is null ? [] : await RemoveWalAsync(archive, from, retention.DryRun ? null : KeptFromAsync, cancellationToken).ConfigureAwait(false);
+        var wal = archive is null ? [] : await RemoveWalAsync(archive, from, retention.DryRun, KeptFromAsync, cancellationToken).ConfigureAwait(false);
         return new BackupRetentionResult(removed, left, from, wal) { Spared = spared };
     }
 
@@ -302,14 +301,11 @@ public sealed partial class BackupCatalog
         return WalFrom([.. left, .. underway.Concat(listed).Where(b => !going.Contains(b.Id))]);
     }
 
-    private async Task<IReadOnlyList<WalArchivedFile>> RemoveWalAsync(IObjectStore archive, WalFileName from, Func<CancellationToken, Task<WalFileName>>? keptFrom, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<WalArchivedFile>> RemoveWalAsync(IObjectStore archive, WalFileName from, bool isDry, Func<CancellationToken, Task<WalFileName>> keptFrom, CancellationToken cancellationToken)
     {
-        var repository = new WalRepository(archive, _loggers);
-        if (keptFrom is null)
-            return (await repository.CleanupAsync(from, new CleanupOptions { DryRun = true }, cancellationToken).ConfigureAwait(false)).Removed;
         var notice = new WalRemovalNotice(_store, keptFrom);
         await using (notice.ConfigureAwait(false))
-            return (await repository.CleanupWithNoticeAsync(from, notice, cancellationToken).ConfigureAwait(false)).Removed;
+            return (await new WalCleaner(archive, new CleanupOptions { DryRun = isDry }, _log, isDry ? null : notice.RenewAsync).RunAsync(from, cancellationToken).ConfigureAwait(false)).Removed;
     }
 
     private async Task UnmarkAsync(string id, CancellationToken cancellationToken)

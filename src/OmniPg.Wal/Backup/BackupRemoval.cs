@@ -58,31 +58,19 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
     }
 
     /// <summary>The removals that are at work, or were when they were killed or failed, by their names alone.</summary>
-    public async Task<IReadOnlyList<RemovalUnderway>> ListAsync(CancellationToken cancellationToken)
-    {
-        var found = new List<RemovalUnderway>();
-        await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
-        {
-            if (BackupEntry.FolderOf(entry.Key, FileName) is { } id && BackupInfo.IsId(id))
-                found.Add(new RemovalUnderway(id, entry.Modified));
-        }
-
-        found.Sort(static (a, b) => string.CompareOrdinal(a.Id, b.Id));
-        return found;
-    }
+    public async Task<IReadOnlyList<RemovalUnderway>> ListAsync(CancellationToken cancellationToken) =>
+        [.. (await CopiesAsync(cancellationToken).ConfigureAwait(false)).Copies.Select(static c => new RemovalUnderway(c.Id, c.Copy.Modified))];
 
     /// <summary>The backups of which that is so: each may be taken back.</summary>
     public async Task<IReadOnlyList<BackupInfo>> UnderwayAsync(CancellationToken cancellationToken)
     {
         var underway = new List<BackupInfo>();
-        await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
+        foreach (var (id, copy) in (await CopiesAsync(cancellationToken).ConfigureAwait(false)).Copies)
         {
-            if (BackupEntry.FolderOf(entry.Key, FileName) is not { } id || !BackupInfo.IsId(id))
-                continue;
-            if (entry.Key != EncryptedNames.Plain(entry.Key))
-                throw WalEncryptionException.NoKey(store.Id, entry.Key);
-            if (await BackupEntry.ReadAsync(store, id, FileName, cancellationToken).ConfigureAwait(false) is { } copy)
-                underway.Add(BackupInfo.Parse(copy, store.Id, id, FileName));
+            if (IsEncrypted(copy))
+                throw WalEncryptionException.NoKey(store.Id, copy.Key);
+            if (await BackupEntry.ReadAsync(store, id, FileName, cancellationToken).ConfigureAwait(false) is { } entry)
+                underway.Add(BackupInfo.Parse(entry, store.Id, id, FileName));
         }
 
         return underway;
@@ -92,25 +80,35 @@ internal sealed class BackupRemoval(IObjectStore store, TimeProvider time, ILogg
     /// <returns>The backups that are gone now.</returns>
     public async Task<IReadOnlyList<string>> FinishAsync(CancellationToken cancellationToken)
     {
-        var (left, failed) = (new List<ObjectEntry>(), new HashSet<string>(StringComparer.Ordinal));
-        await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
-        {
-            // One that is encrypted is a key holder's.
-            if (BackupEntry.FolderOf(entry.Key, FileName) is { } id && BackupInfo.IsId(id) && entry.Key == EncryptedNames.Plain(entry.Key))
-                left.Add(entry);
-            else if (BackupEntry.FolderOf(entry.Key, FailedFile) is { } ended)
-                failed.Add(ended);
-        }
-
-        var before = time.GetUtcNow() - Silence;
         var gone = new List<string>();
-        foreach (var copy in left)
+        var (copies, failed) = await CopiesAsync(cancellationToken).ConfigureAwait(false);
+        var before = time.GetUtcNow() - Silence;
+        // One that is encrypted is a key holder's.
+        foreach (var (id, _) in copies.Where(c => !IsEncrypted(c.Copy) && (c.Copy.Modified < before || failed.Contains(c.Id))))
         {
-            if (BackupEntry.FolderOf(copy.Key, FileName) is { } id && (copy.Modified < before || failed.Contains(id)) && await FinishAsync(id, cancellationToken).ConfigureAwait(false))
+            if (await FinishAsync(id, cancellationToken).ConfigureAwait(false))
                 gone.Add(id);
         }
 
         return gone;
+    }
+
+    private static bool IsEncrypted(ObjectEntry copy) => copy.Key != EncryptedNames.Plain(copy.Key);
+
+    /// <summary>The copies of entries by their backups, and the backups whose removals have failed.</summary>
+    private async Task<(List<(string Id, ObjectEntry Copy)> Copies, HashSet<string> Failed)> CopiesAsync(CancellationToken cancellationToken)
+    {
+        var (copies, failed) = (new List<(string Id, ObjectEntry Copy)>(), new HashSet<string>(StringComparer.Ordinal));
+        await foreach (var entry in store.ListAsync("", BackupCatalog.Depth, cancellationToken).ConfigureAwait(false))
+        {
+            if (BackupEntry.FolderOf(entry.Key, FileName) is { } id && BackupInfo.IsId(id))
+                copies.Add((id, entry));
+            else if (BackupEntry.FolderOf(entry.Key, FailedFile) is { } ended)
+                failed.Add(ended);
+        }
+
+        copies.Sort(static (a, b) => string.CompareOrdinal(a.Id, b.Id));
+        return (copies, failed);
     }
 
     private async Task<bool> FinishAsync(string id, CancellationToken cancellationToken)

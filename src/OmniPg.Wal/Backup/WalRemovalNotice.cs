@@ -8,12 +8,9 @@ namespace OmniPg.Wal;
 /// <param name="keptFrom">Looks: the first WAL that a backup needs by now.</param>
 internal sealed class WalRemovalNotice(IObjectStore store, Func<CancellationToken, Task<WalFileName>> keptFrom) : IAsyncDisposable
 {
-    /// <summary>So many files are removed behind one look.</summary>
-    public const int Files = 200;
-
     private const string Folder = "removing-wal/";
 
-    // So many files are removed in seconds; whoever is silent for so long was killed.
+    // A batch of files is removed in seconds; whoever is silent for so long was killed.
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(15);
 
     private string? _key;

@@ -235,27 +235,19 @@ public sealed class RepositoryCopy
         public async Task<bool> BackupAsync(IObjectStore backups, BackupInfo backup, ArchivePresence target, CancellationToken cancellationToken)
         {
             if (backup.Problem is { } damage)
-            {
-                Problems.Add($"'{backup.Id}': {damage}");
-                return false;
-            }
+                return Not(backup, damage);
 
             try
             {
                 foreach (var part in backup.Objects)
                 {
                     await StoredAsync(backups, part.Key, cancellationToken).ConfigureAwait(false);
-                    if (await BackupParts.ProblemOfAsync(readable, part, cancellationToken).ConfigureAwait(false) is not { } problem)
-                        continue;
-                    Problems.Add($"'{backup.Id}': {problem}");
-                    return false;
+                    if (await BackupParts.ProblemOfAsync(readable, part, cancellationToken).ConfigureAwait(false) is { } problem)
+                        return Not(backup, problem);
                 }
 
                 if (!backup.IncludesWal && await BackupWal.Of(backup).FirstMissingAsync(readable, cancellationToken).ConfigureAwait(false) is { } missing)
-                {
-                    Problems.Add($"'{backup.Id}': WAL file '{missing}', without which it is not consistent, is not in '{readable.Id}'");
-                    return false;
-                }
+                    return Not(backup, $"WAL file '{missing}', without which it is not consistent, is not in '{readable.Id}'");
 
                 await target.RequireSamePlaceAsync(cancellationToken).ConfigureAwait(false);
                 var before = Copied;
@@ -265,9 +257,14 @@ public sealed class RepositoryCopy
             }
             catch (WalConflictException conflict)
             {
-                Problems.Add($"'{backup.Id}': {conflict.Message}");
-                return false;
+                return Not(backup, conflict.Message);
             }
+        }
+
+        private bool Not(BackupInfo backup, string why)
+        {
+            Problems.Add($"'{backup.Id}': {why}");
+            return false;
         }
 
         private async Task<bool> PublishAsync(IObjectStore backups, BackupInfo backup, bool isMarkNew, CancellationToken cancellationToken)
@@ -275,25 +272,18 @@ public sealed class RepositoryCopy
             // An entry that is there counts, and its removal is somebody's will; one that is not is not brought back behind the removal's back.
             if (!await BackupEntry.IsThereAsync(readable, backup.Id, BackupInfo.FileName, cancellationToken).ConfigureAwait(false)
                 && await BackupEntry.IsThereAsync(readable, backup.Id, BackupRemoval.FileName, cancellationToken).ConfigureAwait(false))
-            {
-                Problems.Add($"'{backup.Id}': it is being removed from '{to.Id}', or its removal there was killed: 'omnipg-wal backup-cleanup' there ends that");
-                return false;
-            }
+                return Not(backup, $"it is being removed from '{to.Id}', or its removal there was killed: 'omnipg-wal backup-cleanup' there ends that");
 
             var written = Copied;
             if (!await StoredAsync(backups, BackupEntry.KeyOf(backup.Id), cancellationToken).ConfigureAwait(false))
-            {
-                Problems.Add($"'{backup.Id}': it was removed from '{backups.Id}' meanwhile");
-                return false;
-            }
+                return Not(backup, $"it was removed from '{backups.Id}' meanwhile");
 
             var isNew = Copied > written;
             if (await BackupNeeds.LossAsync(readable, backup, readable, time, isNew, cancellationToken).ConfigureAwait(false) is not { } loss)
                 return true;
             if (isNew)
                 await WithdrawAsync(backup, isMarkNew).ConfigureAwait(false);
-            Problems.Add($"'{backup.Id}': brought to '{to.Id}', but {loss.What}");
-            return false;
+            return Not(backup, $"brought to '{to.Id}', but {loss.What}");
         }
 
         // As any other is removed. Where somebody needs it, or a removal is at work, it is listed as what it is, and the next copy brings what it lacks.

@@ -132,10 +132,6 @@ public sealed class WalRepository
     public Task<CleanupResult> CleanupAsync(WalFileName keepFrom, CleanupOptions? options = null, CancellationToken cancellationToken = default) =>
         new WalCleaner(_store, OptionsCheck.Require(options ?? new CleanupOptions()), _log).RunAsync(keepFrom, cancellationToken);
 
-    /// <summary>The same for a retention of backups: before each batch it tells what is about to go, and looks whether all of that still may.</summary>
-    internal Task<CleanupResult> CleanupWithNoticeAsync(WalFileName keepFrom, WalRemovalNotice notice, CancellationToken cancellationToken) =>
-        new WalCleaner(_store, new CleanupOptions(), _log, notice).RunAsync(keepFrom, cancellationToken);
-
     // Reads the first copy of a segment that is valid to its end.
     private async Task<WalValidationResult?> ReadRestorePointsAsync(
         List<WalArchivedFile> copies, WalChainState? previous, List<WalRestorePoint> points, CancellationToken cancellationToken)

@@ -3,9 +3,14 @@ using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
-/// <summary>Removes from a store what lies before a limit, oldest first. Used by cleanup and by a restore with removal.</summary>
-internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILogger log, WalRemovalNotice? notice = null)
+/// <summary>Removes from a store what lies before a limit, oldest first. Used by cleanup, by a restore with removal and by the retention of backups.</summary>
+/// <param name="store">The store.</param>
+/// <param name="options">What may be removed.</param>
+/// <param name="log">Where to log.</param>
+/// <param name="renew">Asked before each batch for the limit as it is by then; null holds on to it.</param>
+internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILogger log, Func<WalFileName, CancellationToken, Task<WalFileName>>? renew = null)
 {
+    private const int BatchFiles = 200;
     private bool _pauseLogged;
 
     public async Task<CleanupResult> RunAsync(WalFileName keepFrom, CancellationToken cancellationToken)
@@ -17,8 +22,8 @@ internal sealed class WalCleaner(IObjectStore store, CleanupOptions options, ILo
         foreach (var file in await FindAsync(keepFrom, cancellationToken).ConfigureAwait(false))
         {
             // A backup that was published since may need WAL from further back.
-            if (notice is not null && removed.Count % WalRemovalNotice.Files == 0)
-                keepFrom = await notice.RenewAsync(keepFrom, cancellationToken).ConfigureAwait(false);
+            if (renew is not null && removed.Count % BatchFiles == 0)
+                keepFrom = await renew(keepFrom, cancellationToken).ConfigureAwait(false);
             if (!IsObsolete(file.Name, keepFrom))
                 return new CleanupResult(removed, Paused: false);
             // Looked at before every file: a backup that begins during a long cleanup needs what is left.

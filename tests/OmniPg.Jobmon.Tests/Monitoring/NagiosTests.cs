@@ -52,7 +52,9 @@ public sealed class NagiosTests
     {
         var alert = Alert(3, "A", "x") with
         {
-            Status = JobAlertStatus.Missing, Threshold = "1 day", LastStart = lastStart is null ? null : DateTimeOffset.Parse(lastStart, CultureInfo.InvariantCulture),
+            Status = JobAlertStatus.Missing,
+            Threshold = "1 day",
+            LastStart = lastStart is null ? null : DateTimeOffset.Parse(lastStart, CultureInfo.InvariantCulture),
             Late = late is null ? null : TimeSpan.Parse(late, CultureInfo.InvariantCulture),
         };
 

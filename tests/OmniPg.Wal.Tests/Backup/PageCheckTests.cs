@@ -1,3 +1,4 @@
+using OmniPg.Testing;
 using OmniPg.Wal.Tests.Cli;
 
 namespace OmniPg.Wal.Tests.Backup;
@@ -171,6 +172,19 @@ public sealed class PageCheckTests(BackupScene scene)
         table.Name.Should().StartWith("pg_tblspc/");
         made.Error.Split('\n').Count(l => l.Contains("is damaged on the server", StringComparison.Ordinal)).Should().Be(20);
         made.Error.Should().Contain("26 damaged pages were found on the server, in 2 files; the first 20 were told one by one.");
+    }
+
+    [Fact]
+    public async Task Of_a_cluster_without_checksums_no_page_is_looked_at()
+    {
+        await using var plain = await PgCluster.StartAsync(new PgClusterOptions { InitDbArguments = scene.Server.MajorVersion < 18 ? [] : ["--no-data-checksums"] }, Token);
+        var control = await PgControlFile.ReadAsync(plain.DataDirectory, cancellationToken: Token);
+        var store = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("plain")).FullName);
+        await new WalArchiveMarker { SystemIdentifier = control.SystemIdentifier, PgVersion = plain.MajorVersion, WalSegmentSize = control.SegmentSize }.WriteAsync(store, Token);
+
+        var made = await new BaseBackup(plain.DataSource, store).RunAsync(cancellationToken: Token);
+
+        (made.DamagedPages, made.DamagedFiles, made.DamagedPageCount, made.Backup.DamagedPages).Should().Be((null, null, 0, null));
     }
 
     private static IEnumerable<uint> Damage(Microsoft.Win32.SafeHandles.SafeFileHandle file, byte[] bytes, ulong start, string path = "base/5/77", FileIncrement? increment = null)

@@ -1,5 +1,6 @@
 using System.Text;
 using OmniPg.Testing;
+using OmniPg.Wal.Tests.Cli;
 
 namespace OmniPg.Wal.Tests.Backup;
 
@@ -168,6 +169,41 @@ public sealed class IncrementalBackupTests(IncrementScenes scenes) : IClassFixtu
         copied.Problems.Should().Equal($"'{changes.Id}': brought to '{to.Id}', but backup '{full.Id}', of which it holds the changes, was removed");
         copied.Backups.Select(b => b.Id).Should().Equal(full.Id);
         (await new BackupCatalog(to).ListAsync(Token)).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Of_an_incremental_backup_the_pages_that_it_holds_are_compared_and_the_damage_below_it_is_told_with_it()
+    {
+        const int PageBytes = 8192;
+        var scene = await scenes.GetAsync(17);
+        var store = await scene.NewStoreAsync();
+        await scene.Server.ExecuteAsync("CREATE TABLE rotten AS SELECT i, md5(i::text) AS t FROM generate_series(1, 5000) i", Token);
+        await scene.Server.ExecuteAsync("CHECKPOINT", Token);
+        var path = await scene.Server.ScalarAsync<string>("SELECT pg_relation_filepath('rotten')", Token);
+        Flip(7);
+        var full = await scene.BackupTo(store).RunAsync(cancellationToken: Token);
+        await scene.Server.ExecuteAsync("UPDATE rotten SET t = 'changed' WHERE i = 1", Token);
+        await scene.Server.ExecuteAsync("CHECKPOINT", Token);
+        Flip(0);
+        await scene.NextSecondAsync(full.Backup);
+
+        var changes = await scene.BackupTo(store, options: new BaseBackupOptions { IncrementOf = full.Backup.Id }).RunAsync(cancellationToken: Token);
+
+        full.DamagedPages!.Select(p => (p.Path, p.Block)).Should().Equal((path, 7));
+        changes.DamagedPages!.Select(p => (p.Path, p.Block)).Should().Equal((path, 0));
+        (await new BackupCatalog(store).ListAsync(Token)).Select(b => (b.DamagedPages, b.ChainDamagedPages)).Should().Equal((1, 1), (1, 2));
+        var listed = await WalProgram.RunAsync("backups", "--source", store.Root);
+        listed.Output.TrimEnd().Should().EndWith($", changes of {full.Backup.Id}, 1 DAMAGED PAGES, 1 DAMAGED PAGES in what it stands on");
+        await scene.Server.ExecuteAsync("DROP TABLE rotten", Token);
+
+        void Flip(int block)
+        {
+            using var file = new FileStream(Path.Combine(scene.Server.DataDirectory, path), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            file.Position = (block * PageBytes) + 5000;
+            var value = file.ReadByte();
+            file.Position--;
+            file.WriteByte((byte)(value ^ 0x40));
+        }
     }
 
     [Fact]
