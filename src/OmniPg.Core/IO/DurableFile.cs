@@ -14,7 +14,14 @@ public static class DurableFile
     /// <summary>Makes the content of an open file durable (<c>fsync</c>).</summary>
     /// <param name="file">An open file handle.</param>
     /// <exception cref="IOException">The disk refused. Never retried: after a failed fsync the kernel may have dropped the dirty pages.</exception>
-    public static void FlushToDisk(SafeFileHandle file) => RandomAccess.FlushToDisk(file);
+    public static void FlushToDisk(SafeFileHandle file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        if (OperatingSystem.IsWindows())
+            RandomAccess.FlushToDisk(file);
+        else
+            Posix.FlushFile(file);
+    }
 
     /// <summary>Makes the names in a directory durable.</summary>
     /// <param name="path">The directory.</param>

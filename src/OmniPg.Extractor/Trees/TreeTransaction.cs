@@ -82,7 +82,7 @@ internal sealed class TreeTransaction : IDisposable
         using var file = File.OpenHandle(PathForStaged(relative), FileMode.Create, FileAccess.Write, FileShare.None, FileOptions.None, content.Length);
         RandomAccess.Write(file, content, 0);
         if (!TreeJournal.FlushesWholeFileSystem)
-            RandomAccess.FlushToDisk(file);
+            DurableFile.FlushToDisk(file);
     }
 
     /// <summary>Moves a finished file of <see cref="Staging"/> among those to publish.</summary>
@@ -91,7 +91,7 @@ internal sealed class TreeTransaction : IDisposable
         if (!TreeJournal.FlushesWholeFileSystem)
         {
             using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
-            RandomAccess.FlushToDisk(file);
+            DurableFile.FlushToDisk(file);
         }
         File.Move(path, PathForStaged(relative), overwrite: true);
     }
