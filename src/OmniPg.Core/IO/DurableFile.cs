@@ -17,9 +17,12 @@ public static class DurableFile
     public static void FlushToDisk(SafeFileHandle file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        if (OperatingSystem.IsWindows())
+#pragma warning disable RS0030 // Here alone.
+        // macOS keeps written data in the drive until F_FULLFSYNC, which the runtime asks for.
+        if (!OperatingSystem.IsLinux())
             RandomAccess.FlushToDisk(file);
-        else
+#pragma warning restore RS0030
+        if (!OperatingSystem.IsWindows())
             Posix.FlushFile(file);
     }
 

@@ -89,7 +89,8 @@ internal sealed class OmniPitrLogFile : ILoggerProvider
 
         Open(now);
         _file!.Write(bytes);
-        _file.Flush(flushToDisk: true);
+        _file.Flush();
+        DurableFile.FlushToDisk(_file.SafeFileHandle);
     }
 
     private void WriteToStandardError(DateTimeOffset now, Exception refused, byte[] bytes)

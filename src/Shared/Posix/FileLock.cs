@@ -80,7 +80,9 @@ internal sealed class FileLock : IDisposable
         file.SetLength(0);
         file.Position = 0;
         file.Write(bytes);
-        file.Flush(flushToDisk: true);
+        file.Flush();
+        if (!OperatingSystem.IsWindows())
+            Posix.FlushFile(file.SafeFileHandle);
     }
 
     /// <summary>Takes the lock without waiting and notes this process for people and scripts.</summary>
