@@ -19,7 +19,7 @@ public sealed partial class SessionStateTests
         ["set for session: OmniPg.Extractor/Extraction/TreePublication.cs"] = "reads that text",
         ["set for session: OmniPg.Extractor/Replaying/ReplayRun.cs"] = "the one session of a replay, which needs a direct connection, as a restore does",
         ["set for session: OmniPg.Extractor/Replaying/SessionText.cs"] = "statements for that session",
-        ["set for session: OmniPg.Partman/Running/ConcurrentDetach.cs"] = "for DETACH CONCURRENTLY, outside of any transaction: given back, and no pooler is there",
+        ["set for session: OmniPg.Partman/Running/UnitRunner.cs"] = "for DETACH CONCURRENTLY, outside of any transaction: given back, and no pooler is there",
         ["advisory lock: OmniPg.Jobmon/Control/ControlSql.cs"] = "taken by the control session only where Establish has proven the backend",
         ["advisory lock: OmniPg.Jobmon/Schema/Scripts/own-run.sql"] = "sql_job() of the original: taken and given back within one call",
         ["advisory lock: Shared/Database/AdvisoryLock.cs"] = "taken only where the backend is the one that the driver was told of, and given back with the lock",
