@@ -5,7 +5,7 @@ namespace OmniPg.Wal;
 /// <summary>Messages of restore drills; ids 2700 to 2799.</summary>
 internal static partial class DrillLog
 {
-    [LoggerMessage(2700, LogLevel.Information, "Restore drill of backup {Id}: {Verdict}, reached {Reached}, restore {Restore}, replay {Replay}, checks {Checks}.")]
+    [LoggerMessage(2700, LogLevel.Information, "Restore drill of backup {Id}: {Verdict}, reached {Reached:u}, restore {Restore}, replay {Replay}, checks {Checks}.")]
     public static partial void Ended(ILogger log, string? id, RestoreDrillVerdict verdict, DateTimeOffset? reached, TimeSpan restore, TimeSpan replay, TimeSpan checks);
 
     [LoggerMessage(2701, LogLevel.Information, "Removed '{Directory}', which a drill that was killed had left.")]

@@ -262,7 +262,15 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
     // The driver does not end its read with the enumeration; an unobserved failure of it would come up in the finaliser.
     private static async Task EndAsync(CancellationTokenSource stop, IAsyncEnumerator<XLogDataMessage> messages, Task<bool>? pending)
     {
-        await stop.CancelAsync().ConfigureAwait(false);
+        try
+        {
+            await stop.CancelAsync().ConfigureAwait(false);
+        }
+        catch (AggregateException)
+        {
+            // What the driver does when it is cancelled needs the server, which may be gone.
+        }
+
         try
         {
             if (pending is not null)
