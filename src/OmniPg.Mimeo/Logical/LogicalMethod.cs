@@ -185,7 +185,8 @@ internal sealed class LogicalMethod(TableRun run)
             PgParameter.Of(run.Relation.Oid, NpgsqlDbType.Oid))).ConfigureAwait(false)).ToDictionary(t => t.Name, t => t.Type, StringComparer.Ordinal);
         int[] key = [.. run.Spec.Key.Select(name => run.Columns.Index().First(c => c.Item.Name.Value == name).Index)];
         return new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], key, types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p',
-            isBinary: run.Format == CopyFormat.Binary && PgServerVersion.Of(run.Source.Session.Connection).Major >= 14);
+            // The log holds columns, too, that are not copied.
+            isBinary: run.Relation.Columns.All(static c => c.IsBinarySafe) && PgServerVersion.Of(run.Source.Session.Connection).Major >= 14);
     }
 
     /// <summary>What was read.</summary>

@@ -81,12 +81,12 @@ internal sealed class DeletedHistory
     /// <summary>Lets whoever sets up a table of its name wait until the end of the transaction, and see then whose it is.</summary>
     public static Task<object?> LockAsync(PgSession session, QualifiedName destination) => session.ScalarAsync(SpecTable.Lock, PgParameter.Text(SpecTable.Text(Table(destination))));
 
-    /// <summary>Statements that give the history of a destination to those who may read it and add to it; none where that is not there yet.</summary>
+    /// <summary>Statements that give the history of a destination to those who may read it and add to it; none where that is not there yet, or has row security, which the history would not have.</summary>
     public static Task<IReadOnlyList<string>> GrantsAsync(PgSession session, QualifiedName destination) => session.RowsAsync(
         """
         SELECT format('GRANT %s ON %s TO %s', string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type), $3, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) x
-        WHERE n.nspname = $1 AND c.relname = $2 AND x.privilege_type IN ('SELECT', 'INSERT') AND x.grantee <> c.relowner GROUP BY x.grantee ORDER BY 1
+        WHERE n.nspname = $1 AND c.relname = $2 AND x.privilege_type IN ('SELECT', 'INSERT') AND x.grantee <> c.relowner AND NOT c.relrowsecurity GROUP BY x.grantee ORDER BY 1
         """,
         row => row.GetString(0), PgParameter.Text(destination.Schema!.Value.Value), PgParameter.Text(destination.Name.Value), PgParameter.Text(Table(destination).Quoted));
 
@@ -150,8 +150,10 @@ internal sealed class DeletedHistory
         var history = await RequireAsync(run.Destination, run.Spec.Target).ConfigureAwait(false);
         RequireFit(run.Spec.Target, table.Columns.Where(c => run.Written.Contains(c.Name)), history);
         // Of an image that stands here, columns that the source does not have any more are a part, too, and those that the destination alone has.
-        await AddOwnAsync(run, [.. table.Columns.Where(c => history.Columns.All(h => h.Name != c.Name))], history.Name).ConfigureAwait(false);
-        return new DeletedHistory(run, history.Name, [.. table.Columns.Select(c => c.Name)]);
+        // What the server computes from these tells nothing more.
+        var lacking = table.Columns.Where(c => history.Columns.All(h => h.Name != c.Name)).ToArray();
+        await AddOwnAsync(run, [.. lacking.Where(c => !c.IsGenerated)], history.Name).ConfigureAwait(false);
+        return new DeletedHistory(run, history.Name, [.. table.Columns.Except(lacking.Where(c => c.IsGenerated)).Select(c => c.Name)]);
     }
 
     /// <summary>The table, which has to be there.</summary>

@@ -7,10 +7,12 @@ namespace OmniPg.Wal;
 /// What waits to be archived, and its limit: behind it segments are given up, and so the server's disk does not fill. That a segment was is kept in the state directory until every required archive has taken
 /// note of it (<see cref="DroppedWal"/>).
 /// </summary>
-internal sealed class ArchiveQueue(WalArchiveOptions options, TimeProvider time)
+internal sealed class ArchiveQueue(WalArchiveOptions options, TimeProvider time) : IDisposable
 {
     private const string ReadySuffix = ".ready";
     private const string DroppedSuffix = ".dropped";
+    // Files are archived side by side: behind one that is about to tell, another one would take it for told, and remove what was kept.
+    private readonly SemaphoreSlim _telling = new(1, 1);
     private readonly HashSet<(WalFileName Segment, string Destination)> _told = [];
 
     /// <summary>Whether more WAL waits than may.</summary>
@@ -40,31 +42,40 @@ internal sealed class ArchiveQueue(WalArchiveOptions options, TimeProvider time)
     {
         if (options.StateDirectory is not { } state)
             return;
-        foreach (var path in Directory.EnumerateFiles(state, "*" + DroppedSuffix).ToList())
+        var kept = Directory.EnumerateFiles(state, "*" + DroppedSuffix).ToList();
+        if (kept.Count == 0)
+            return;
+        await _telling.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
         {
-            if (!WalFileName.TryParse(Path.GetFileNameWithoutExtension(path), out var segment))
-                continue;
-            var record = await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
-            var isTold = true;
-            foreach (var destination in destinations.Where(static d => d.IsRequired))
-            {
-                // One that is away hears of it when it is back: until then the record is kept.
-                isTold &= destination.IsActive;
-                if (destination.Store is not { } store || !destination.IsActive || !_told.Add((segment, destination.StateId)))
-                    continue;
-                try
-                {
-                    await SmallObject.WriteAsync(store, DroppedWal.KeyOf(segment), record, cancellationToken).ConfigureAwait(false);
-                }
-                catch
-                {
-                    _told.Remove((segment, destination.StateId));
-                    throw;
-                }
-            }
-
-            if (isTold)
-                File.Delete(path);
+            foreach (var path in kept.Where(File.Exists))
+                await TellAsync(path, destinations, cancellationToken).ConfigureAwait(false);
         }
+        finally
+        {
+            _telling.Release();
+        }
+    }
+
+    public void Dispose() => _telling.Dispose();
+
+    private async Task TellAsync(string path, IEnumerable<ArchiveDestination> destinations, CancellationToken cancellationToken)
+    {
+        if (!WalFileName.TryParse(Path.GetFileNameWithoutExtension(path), out var segment))
+            return;
+        var record = await File.ReadAllBytesAsync(path, cancellationToken).ConfigureAwait(false);
+        var isTold = true;
+        foreach (var destination in destinations.Where(static d => d.IsRequired))
+        {
+            // One that is away hears of it when it is back: until then the record is kept.
+            isTold &= destination.IsActive;
+            if (destination.Store is not { } store || !destination.IsActive || _told.Contains((segment, destination.StateId)))
+                continue;
+            await SmallObject.WriteAsync(store, DroppedWal.KeyOf(segment), record, cancellationToken).ConfigureAwait(false);
+            _told.Add((segment, destination.StateId));
+        }
+
+        if (isTold)
+            File.Delete(path);
     }
 }

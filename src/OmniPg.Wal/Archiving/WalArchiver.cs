@@ -185,6 +185,7 @@ public sealed partial class WalArchiver : IAsyncDisposable
         if (_disposed)
             return;
         _disposed = true;
+        _queue.Dispose();
         foreach (var destination in Destinations.Where(d => Options.Destinations.All(o => o.Sink != d.Sink)))
             await destination.Sink.DisposeAsync().ConfigureAwait(false);
     }

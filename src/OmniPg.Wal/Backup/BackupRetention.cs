@@ -2,7 +2,7 @@ using OmniPg.Shared;
 
 namespace OmniPg.Wal;
 
-/// <summary>Which base backups are kept. A backup is removed only when no rule keeps it, nor one that stands on it; the newest valid one is kept whatever the rules say, and so is the newest valid one without damaged pages.</summary>
+/// <summary>Which base backups are kept. A backup is removed only when no rule keeps it, nor one that stands on it; the newest valid one is kept whatever the rules say, and so is the newest valid one without damaged pages; one whose pages were not compared counts as one.</summary>
 public sealed class BackupRetention : ICheckedOptions
 {
     /// <summary>Keeps backups that began within so many days; null keeps none by age. OmniPITR's <c>--keep-days</c>.</summary>

@@ -8,6 +8,8 @@ internal sealed class BackupRun(
     BackupSession session, IObjectStore store, IObjectStore? archive, BaseBackupOptions options, WalCopier copier, TimeProvider time, ILogger log, IProgress<BackupProgress>? progress)
 {
     private const int MostToldPages = 20;
+    private static readonly TimeSpan LongestRemoval = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PauseBetweenLooks = TimeSpan.FromMilliseconds(200);
     private readonly List<BackupPart> _stored = [];
     private readonly BackupCatalog _catalog = new(store);
     private readonly BackupSource _source = new(session, time, options.Exclude);
@@ -36,7 +38,7 @@ internal sealed class BackupRun(
         await LookAsync(cancellationToken).ConfigureAwait(false);
         await RequireOwnAsync(store, cancellationToken).ConfigureAwait(false);
         // First of all: what a removal that was killed has left of a backup may be what this one is to stand on.
-        await new BackupSweep(store, time, log).RunAsync(cancellationToken).ConfigureAwait(false);
+        await SweepAsync(cancellationToken).ConfigureAwait(false);
         var priorPaths = await LookBackAsync(cancellationToken).ConfigureAwait(false);
         if (archive is not null)
         {
@@ -82,6 +84,19 @@ internal sealed class BackupRun(
             return;
         _toldPages++;
         BackupLog.DamagedPage(log, page.Block, page.Path, page.Stored, page.Computed);
+    }
+
+    // Who makes backups may not be allowed to remove anything.
+    private async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await new BackupSweep(store, time, log).RunAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception refused) when (refused is not OperationCanceledException)
+        {
+            BackupLog.Unfinished(log, store.Id, refused.Message);
+        }
     }
 
     private async Task LookAsync(CancellationToken cancellationToken)
@@ -161,44 +176,57 @@ internal sealed class BackupRun(
         await store.EnsureDurableAsync(key, CancellationToken.None).ConfigureAwait(false);
     }
 
+    // The removal of what it stands on is mostly at work still when that is seen to be gone, and one removal works at a time; or it takes that back, and nothing is lost.
     private async Task RequireNothingLostAsync(BackupInfo info, CancellationToken cancellationToken)
     {
-        WalBackupException lost;
+        var began = time.GetTimestamp();
+        while (await FindLossAsync(info, cancellationToken).ConfigureAwait(false) is { } lost)
+        {
+            var isLast = time.GetElapsedTime(began) >= LongestRemoval;
+            if (await TryWithdrawAsync(info, isLast).ConfigureAwait(false))
+                throw lost;
+            await Task.Delay(PauseBetweenLooks, time, CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<WalBackupException?> FindLossAsync(BackupInfo info, CancellationToken cancellationToken)
+    {
         try
         {
             if (_prior is not null)
                 await RequireNoneDroppedAsync(_prior, cancellationToken).ConfigureAwait(false);
-            if (await BackupNeeds.LossAsync(store, info, archive, time, isNew: true, cancellationToken).ConfigureAwait(false) is not { } loss)
-                return;
-            lost = Of(loss);
+            return await BackupNeeds.LossAsync(store, info, archive, time, isNew: true, cancellationToken).ConfigureAwait(false) is { } loss ? Of(loss) : null;
         }
         catch (WalBackupException dropped) when (dropped.Code == WalBackupException.IncrementCode)
         {
-            lost = dropped;
+            return dropped;
         }
         catch (Exception unread)
         {
             // What cannot be looked at is no proof of a loss, and by now others may count on this one.
             BackupLog.NotLookedAt(log, _id, unread.Message);
-            return;
+            return null;
         }
-
-        await WithdrawAsync(info).ConfigureAwait(false);
-        throw lost;
     }
 
-    // As any other is removed: it stays when somebody needs it by now.
-    private async Task WithdrawAsync(BackupInfo info)
+    /// <summary>Removes it as any other is removed: it stays when somebody needs it by now, or it is the only valid one.</summary>
+    /// <returns>False when another removal is at work, and it is worth while to wait.</returns>
+    private async Task<bool> TryWithdrawAsync(BackupInfo info, bool isLast)
     {
         try
         {
-            if (await new BackupRemoval(store, time, log).RunAsync(info, [], CancellationToken.None).ConfigureAwait(false) is not RemovalOutcome.Removed and var obstacle)
-                BackupLog.LeftBehind(log, BackupEntry.KeyOf(_id), obstacle.ToString());
+            var outcome = await new BackupRemoval(store, time, log).RunAsync(info, [], CancellationToken.None).ConfigureAwait(false);
+            if (outcome == RemovalOutcome.Underway && !isLast)
+                return false;
+            if (outcome != RemovalOutcome.Removed)
+                BackupLog.LeftBehind(log, BackupEntry.KeyOf(_id), outcome.ToString());
         }
         catch (Exception refused)
         {
             BackupLog.LeftBehind(log, BackupEntry.KeyOf(_id), refused.Message);
         }
+
+        return true;
     }
 
     private WalBackupException Of(BackupLoss loss) => loss switch

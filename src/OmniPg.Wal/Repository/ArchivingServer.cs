@@ -62,7 +62,7 @@ internal sealed record ArchivingServer
     /// <summary>Whether it sends its WAL to anybody.</summary>
     public required bool IsSending { get; init; }
 
-    /// <summary>Of a primary, the last segment that was complete when it was asked once more; null for a standby, and when it has changed its timeline meanwhile.</summary>
+    /// <summary>The last segment that was complete when it was asked once more; null when it was not, was promoted, or has changed its timeline meanwhile.</summary>
     public ulong? LastFinishedSince { get; init; }
 
     /// <summary>The first segment that the archiver will take; null when none waits.</summary>
@@ -97,7 +97,7 @@ internal sealed record ArchivingServer
         try
         {
             var now = await AskAsync(source, null, cancellationToken).ConfigureAwait(false);
-            return now is { IsStandby: false } && !IsStandby && now.Timeline == Timeline && now.SystemIdentifier == SystemIdentifier ? this with { LastFinishedSince = now.LastFinished } : this;
+            return now.IsStandby == IsStandby && now.Timeline == Timeline && now.SystemIdentifier == SystemIdentifier ? this with { LastFinishedSince = now.LastFinished } : this;
         }
         catch (NpgsqlException error)
         {

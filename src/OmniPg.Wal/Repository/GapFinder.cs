@@ -24,7 +24,9 @@ internal static class GapFinder
     [
         .. map.Segments.Keys.Concat(server is null ? [] : [server.Timeline]).Distinct().Order()
             .Where(t => t > map.Segments.Keys.DefaultIfEmpty(uint.MaxValue).Min() && map.Others.All(f => f.Name.Kind != WalFileKind.TimelineHistory || f.Name.Timeline != t))
-            .Select(WalFileName.ForHistory),
+            .Select(WalFileName.ForHistory)
+            // Right behind a promotion it is on its way, as a segment is.
+            .Where(h => server is null || server.IsFailing || !server.IsReady(h)),
     ];
 
     /// <summary>What the server itself names: each segment that waits, and the one that it has archived last, which has to be there.</summary>

@@ -69,6 +69,8 @@ internal sealed class Prefetcher(
         foreach (var (name, task) in _running.Where(r => r.Value.IsCompleted).ToArray())
         {
             _running.Remove(name);
+            // Fetched once more when the server had asked for it already: nobody takes it any more.
+            spool.Clean(_position.Position);
             if (!await task.ConfigureAwait(false))
                 _missedAt = time.GetTimestamp();
         }

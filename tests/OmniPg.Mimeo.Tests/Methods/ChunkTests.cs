@@ -39,7 +39,11 @@ public sealed class ChunkTests(PgClusterFixture fixture)
         var writing = Enumerable.Range(1, 4).Select(async n =>
         {
             for (var i = 0; i < 25; i++)
-                await mimeo.Databases.AtSourceAsync($"UPDATE big SET w = 'w{n} {i}' WHERE id % 400 = {i}; DELETE FROM big WHERE id = {n * 1000 + i}; INSERT INTO big VALUES ({n * 100000 + i}, 'new')");
+            {
+                // Each writer has rows of its own: two that change the same ones in one transaction may wait for each other.
+                await mimeo.Databases.AtSourceAsync($"UPDATE big SET w = 'w{n} {i}' WHERE id % 400 = {i} AND id / 2501 = {n - 1}");
+                await mimeo.Databases.AtSourceAsync($"DELETE FROM big WHERE id = {n * 1000 + i}; INSERT INTO big VALUES ({n * 100000 + i}, 'new')");
+            }
         }).ToArray();
 
         await mimeo.CreateAsync(ReplicationKind.Dml, "public.big");

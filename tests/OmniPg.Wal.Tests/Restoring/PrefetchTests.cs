@@ -87,6 +87,8 @@ public sealed class PrefetchTests(WalWorkloads workloads) : IDisposable
         fromSpool.Should().BeFalse();
         File.ReadAllBytes(_fixture.Target).AsSpan().SequenceEqual(workload.Read(name)).Should().BeTrue();
         _fixture.Logs.Lines.Should().Contain(l => l.Id.Id == 2208);
+        // Between the discard and the new position the run may fetch it once more; what lies behind the server goes.
+        await TakeAsync(restorer, workload.Segments[2]);
         await RestoreFixture.UntilAsync(() => !File.Exists(SpoolFile(name)) && !File.Exists(SpoolFile(name) + ".ok"), "nothing of it stays");
         await stop.CancelAsync();
         await run.Invoking(r => r).Should().ThrowAsync<OperationCanceledException>();
