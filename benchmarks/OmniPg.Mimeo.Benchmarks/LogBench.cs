@@ -11,8 +11,9 @@ internal static class LogBench
     /// <summary>Usage: -- logical [COUNT] [ROUNDS] [--statements]</summary>
     public static async Task RunAsync(string[] args)
     {
-        var count = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 200_000;
-        var rounds = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 3;
+        string[] numbers = [.. args.Skip(1).Where(static a => !a.StartsWith("--", StringComparison.Ordinal))];
+        var count = numbers.Length > 0 ? int.Parse(numbers[0], CultureInfo.InvariantCulture) : 200_000;
+        var rounds = numbers.Length > 1 ? int.Parse(numbers[1], CultureInfo.InvariantCulture) : 3;
         await using var one = await PgCluster.StartAsync(StatementLog.For(args));
         await using var two = await PgCluster.StartAsync(StatementLog.For(args));
         await using var source = await one.CreateDatabaseAsync();
