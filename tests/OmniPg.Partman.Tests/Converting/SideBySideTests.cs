@@ -220,17 +220,9 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
     public async Task Whoever_goes_on_waits_for_a_slice_that_is_still_being_copied()
     {
         await TableAsync();
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        await Partman.Awaiting(p => p.ConvertAsync(Orders, By(2), new Watch(c =>
-        {
-            if (c.Step == ConversionStep.Copy)
-                stop.Cancel();
-        }), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
-        // As a backend does it whose client was killed.
+        await StopInCopyAsync();
         await using var orphan = await Database.DataSource.OpenConnectionAsync(Token);
-        await using var transaction = await orphan.BeginTransactionAsync(Token);
-        await using (var hold = new NpgsqlCommand("SELECT id FROM omnipg_partman.operation FOR KEY SHARE", orphan, transaction))
-            await hold.ExecuteNonQueryAsync(Token);
+        await using var transaction = await HoldAsync(orphan);
 
         var running = Partman.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token);
         await Eventually.TrueAsync(() => Ask<bool>($"SELECT EXISTS ({Waiting} AND a.query LIKE '%FOR UPDATE%')"), "the copy waits", cancellationToken: Token);
@@ -243,16 +235,9 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
     public async Task A_slice_that_does_not_end_is_waited_for_as_long_as_for_a_lock_and_its_session_is_named()
     {
         await TableAsync();
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        await Partman.Awaiting(p => p.ConvertAsync(Orders, By(2), new Watch(c =>
-        {
-            if (c.Step == ConversionStep.Copy)
-                stop.Cancel();
-        }), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+        await StopInCopyAsync();
         await using var orphan = await Database.DataSource.OpenConnectionAsync(Token);
-        await using var transaction = await orphan.BeginTransactionAsync(Token);
-        await using (var hold = new NpgsqlCommand("SELECT id FROM omnipg_partman.operation FOR KEY SHARE", orphan, transaction))
-            await hold.ExecuteNonQueryAsync(Token);
+        await using var transaction = await HoldAsync(orphan);
 
         var open = (await Partman.ListConversionsAsync(Token)).Single();
         var refused = (await Partman.Awaiting(p => p.ResumeConversionAsync(open.Id, cancellationToken: Token)).Should().ThrowAsync<PartitionLockTimeoutException>()).Which;
@@ -345,5 +330,24 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
     private sealed class Watch(Action<ConversionProgress> act) : IProgress<ConversionProgress>
     {
         public void Report(ConversionProgress value) => act(value);
+    }
+
+    private async Task StopInCopyAsync()
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await Partman.Awaiting(p => p.ConvertAsync(Orders, By(2), new Watch(c =>
+        {
+            if (c.Step == ConversionStep.Copy)
+                stop.Cancel();
+        }), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+    }
+
+    // As a backend does it whose client was killed.
+    private static async Task<NpgsqlTransaction> HoldAsync(NpgsqlConnection orphan)
+    {
+        var transaction = await orphan.BeginTransactionAsync(Token);
+        await using var hold = new NpgsqlCommand("SELECT id FROM omnipg_partman.operation FOR KEY SHARE", orphan, transaction);
+        await hold.ExecuteNonQueryAsync(Token);
+        return transaction;
     }
 }
