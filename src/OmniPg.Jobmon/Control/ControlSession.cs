@@ -98,6 +98,8 @@ internal sealed partial class ControlSession(
         connection.Notification += OnNotification;
         established();
         var beaten = time.GetTimestamp();
+        // Whoever asked for a cancellation while this session was being set up told nobody: the first heartbeat asks at once.
+        _cancelSeen = true;
         while (!_stopping)
         {
             while (_requests.TryDequeue(out var request))
@@ -134,7 +136,7 @@ internal sealed partial class ControlSession(
         var pid = connection.Scalar<int>(ControlSql.WhoAmI);
         // A transaction pooler reports a process id of its own, and gives every transaction another backend.
         _holdsLocks = options.Liveness == LivenessMode.Lock || (options.Liveness == LivenessMode.Auto && pid == reportedPid);
-        // Before anything is asked of others: a request for cancellation that comes now must not be missed.
+        // Before the first heartbeat asks for requests of cancellation: one that comes between is told by its notification.
         if (_holdsLocks)
             connection.Execute(ControlSql.Listen);
         if (side)

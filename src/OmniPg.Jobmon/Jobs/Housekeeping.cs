@@ -8,6 +8,7 @@ internal sealed class Housekeeping(
     AutonomousWriter writer, BackgroundPump pump, SpoolReplay? spool, OwnConnections connections, LogTarget target, JobmonOptions options, TimeProvider time, ILogger logger)
 {
     private readonly ErrorThrottle _throttle = new(time);
+    private readonly Lock _replaying = new();
     private volatile bool _spoolDone;
 
     public void ComeBy()
@@ -23,13 +24,28 @@ internal sealed class Housekeeping(
         if (_spoolDone || writer.IsAway || target.Server is null)
             return;
         var begun = time.GetTimestamp();
-        spool?.Run(enough: () => time.GetElapsedTime(begun) > options.CommandTimeout);
+        // The background may be at it still: a file that it holds is not written before it says so.
+        if (!_replaying.TryEnter(options.CommandTimeout))
+            return;
+        try
+        {
+            if (!_spoolDone)
+                spool?.Run(enough: () => time.GetElapsedTime(begun) > options.CommandTimeout);
+        }
+        finally
+        {
+            _replaying.Exit();
+        }
     }
 
     private void Run()
     {
         if (spool is not null)
-            _spoolDone = spool.Run(enough: () => pump.IsStopping);
+        {
+            lock (_replaying)
+                _spoolDone = spool.Run(enough: () => pump.IsStopping);
+        }
+
         try
         {
             Reap();

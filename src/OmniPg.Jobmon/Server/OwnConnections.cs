@@ -90,7 +90,8 @@ internal sealed class OwnConnections : IAsyncDisposable
     {
         var settings = Settings(_options.ConnectionString ?? source.ConnectionString, _options, pooled);
         var builder = new NpgsqlSlimDataSourceBuilder(settings.ConnectionString);
-        builder.EnableArrays().EnableTransportSecurity().EnableIntegratedSecurity();
+        // The log's statements use built-in types only: nothing is asked before the first statement of a connection, which brings its own limits.
+        builder.EnableArrays().EnableTransportSecurity().EnableIntegratedSecurity().ConfigureTypeLoading(types => types.EnableTypeLoading(false));
         if (Password(source, settings) is not null)
         {
             builder.ConnectionStringBuilder.Password = null;

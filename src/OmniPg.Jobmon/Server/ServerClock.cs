@@ -4,6 +4,9 @@ namespace OmniPg.Jobmon;
 /// <remarks>Steps of either wall clock between event and anchor do not matter: only the monotonic distance counts.</remarks>
 internal sealed class ServerClock(TimeProvider time)
 {
+    // How far a clock made of quartz may drift: 100 microseconds a second.
+    private const long DriftDivisor = 10_000;
+
     // One object: a reader never sees half of a new anchor.
     private volatile Anchor? _anchor;
 
@@ -11,7 +14,23 @@ internal sealed class ServerClock(TimeProvider time)
     public long Mark() => time.GetTimestamp();
 
     /// <summary>Ties both clocks: the server said <paramref name="serverTime"/> between two marks.</summary>
-    public void Set(DateTime serverTime, long before, long after) => _anchor = new Anchor(serverTime, before + ((after - before) / 2));
+    /// <remarks>
+    /// A slow answer does not displace a quick one that says the same more sharply. What cannot be the same clock is another server's, or one
+    /// that was set: the newest word holds.
+    /// </remarks>
+    public void Set(DateTime serverTime, long before, long after)
+    {
+        var fresh = new Anchor(serverTime, before + ((after - before) / 2), time.GetElapsedTime(before, after) / 2);
+        if (_anchor is { } held)
+        {
+            var age = time.GetElapsedTime(held.Mark, fresh.Mark);
+            var known = held.Uncertainty + (age.Duration() / DriftDivisor);
+            if (known < fresh.Uncertainty && (held.ServerTime + age - serverTime).Duration() <= known + fresh.Uncertainty)
+                return;
+        }
+
+        _anchor = fresh;
+    }
 
     /// <summary>Server time at a mark; null before the first contact.</summary>
     public DateTime? At(long mark) =>
@@ -31,5 +50,5 @@ internal sealed class ServerClock(TimeProvider time)
     private long Marks(TimeSpan span) =>
         (span.Ticks / TimeSpan.TicksPerSecond * time.TimestampFrequency) + (span.Ticks % TimeSpan.TicksPerSecond * time.TimestampFrequency / TimeSpan.TicksPerSecond);
 
-    private sealed record Anchor(DateTime ServerTime, long Mark);
+    private sealed record Anchor(DateTime ServerTime, long Mark, TimeSpan Uncertainty);
 }

@@ -26,7 +26,8 @@ public sealed class CancellationTests(PgClusterFixture server)
                 await job.SqlStepAsync("sleep", "SELECT pg_sleep(60)", connection, cancellationToken: CancellationToken.None);
             },
             cancellationToken: Cancellation);
-        await working.Task;
+        // What fails before it works is to end the test, not to leave it waiting.
+        await (await Task.WhenAny(working.Task, running));
         await Eventually.TrueAsync(
             async () => await log.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()") == 1, "the work sleeps", cancellationToken: Cancellation);
         await Eventually.TrueAsync(
@@ -36,6 +37,30 @@ public sealed class CancellationTests(PgClusterFixture server)
         await running.Awaiting(r => r).Should().ThrowAsync<Exception>().Where(e => e is OperationCanceledException || e is PostgresException);
         (await log.RowsAsync("SELECT l.status, d.status, d.message FROM S.job_log l JOIN S.job_detail d USING (job_id)")).Should().Equal("CRITICAL|CRITICAL|Cancelled by tester");
         (await log.RowsAsync("SELECT cancel_requested_by FROM omnipg_jobmon.run")).Should().Equal("tester");
+    }
+
+    [Fact]
+    public async Task Request_that_comes_while_the_control_session_is_set_up_is_seen_without_waiting_for_a_heartbeat()
+    {
+        await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
+        await using var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { HeartbeatInterval = TimeSpan.FromMinutes(10), DeadAfter = TimeSpan.FromMinutes(30), CommandTimeout = TimeSpan.FromMinutes(1) });
+        await using var job = await jobmon.StartAsync("asked", cancellationToken: Cancellation);
+        await Eventually.TrueAsync(
+            async () => await log.ScalarAsync<long>("SELECT count(*) FROM omnipg_jobmon.session WHERE liveness = 'lock'") == 1, "the control session listens", cancellationToken: Cancellation);
+        await using var holder = await log.DataSource.OpenConnectionAsync(Cancellation);
+        await using (var transaction = await holder.BeginTransactionAsync(Cancellation))
+        {
+            await new NpgsqlCommand("LOCK TABLE omnipg_jobmon.session IN SHARE MODE", holder).ExecuteNonQueryAsync(Cancellation);
+            await log.ExecuteAsync("SELECT pg_terminate_backend(backend_pid) FROM omnipg_jobmon.session");
+            await Eventually.TrueAsync(
+                async () => await log.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE relation = 'omnipg_jobmon.session'::regclass AND NOT granted") == 1, "the next one registers itself", cancellationToken: Cancellation);
+            (await log.ScalarAsync<int>($"SELECT omnipg_jobmon.request_cancel({job.JobId}, 'tester')")).Should().Be(0, "the flag is set, and there is no statement to cancel");
+            await transaction.CommitAsync(Cancellation);
+        }
+
+        await Eventually.TrueAsync(() => job.CancellationToken.IsCancellationRequested, "the request arrives", cancellationToken: Cancellation);
+
+        await job.FailAsync("cancelled", cancellationToken: Cancellation);
     }
 
     [Fact]

@@ -14,8 +14,12 @@ public sealed class LivenessTests(PgClusterFixture server)
         await using (var jobmon = new JobmonClient(log.DataSource, new JobmonOptions { ClientName = "etl", HeartbeatInterval = TimeSpan.FromMilliseconds(100) }))
         {
             using var job = jobmon.Start("alive");
+            // The session is registered by the first write already; it has its lock by the first heartbeat behind that.
             await Eventually.TrueAsync(
-                async () => await log.ScalarAsync<bool>("SELECT coalesce(bool_or(heartbeat_at > started_at), false) FROM omnipg_jobmon.session"), "heartbeats arrive", cancellationToken: Cancellation);
+                async () => await log.ScalarAsync<long>("SELECT count(*) FROM omnipg_jobmon.session WHERE liveness = 'lock'") == 1, "the session is one with a lock", cancellationToken: Cancellation);
+            var held = await log.ScalarAsync<DateTime>("SELECT heartbeat_at FROM omnipg_jobmon.session");
+            await Eventually.TrueAsync(
+                async () => await log.ScalarAsync<DateTime>("SELECT heartbeat_at FROM omnipg_jobmon.session") > held, "heartbeats arrive", cancellationToken: Cancellation);
             (await log.RowsAsync(
                 """
                 SELECT s.client_name, s.liveness, s.os_pid, s.ended_at IS NULL, omnipg_jobmon.session_is_live(s.session_id), l.pid = s.backend_pid, s.session_id = r.session_id

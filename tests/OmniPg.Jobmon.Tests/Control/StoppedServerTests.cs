@@ -12,16 +12,14 @@ public sealed class StoppedServerTests(PgClusterFixture server)
     public async Task Lock_that_could_not_be_given_back_in_time_is_free_once_the_server_goes_on()
     {
         await using var log = await CreateLogAsync();
-        await using var here = new JobmonClient(log.DataSource, Impatient(connectSeconds: 1));
+        await using var here = new JobmonClient(log.DataSource, Impatient(connectSeconds: 5));
         await using var there = new JobmonClient(log.DataSource);
         await using var first = await here.Job("export").SingleInstance().StartAsync(Stop);
         var backend = await HolderAsync(log);
 
-        await SignalAsync(backend, "STOP");
-        await first.CompleteAsync(cancellationToken: Stop);
-        await SignalAsync(backend, "CONT");
+        await WhileStoppedAsync(backend, () => first.CompleteAsync(cancellationToken: Stop).AsTask());
 
-        await using var second = await there.Job("export").SingleInstance(TimeSpan.FromSeconds(20)).StartAsync(Stop);
+        await using var second = await there.Job("export").SingleInstance(TimeSpan.FromMinutes(1)).StartAsync(Stop);
         second.Acquired.Should().BeTrue();
         await second.CompleteAsync(cancellationToken: Stop);
     }
@@ -34,13 +32,15 @@ public sealed class StoppedServerTests(PgClusterFixture server)
         await using var first = await leaving.Job("export").SingleInstance().StartAsync(Stop);
         var backend = await HolderAsync(log);
 
-        await SignalAsync(backend, "STOP");
-        var waiting = leaving.Job("other").SingleInstance().StartAsync(Stop).AsTask();
-        await leaving.DisposeAsync();
-        await SignalAsync(backend, "CONT");
+        Task<IJob>? waiting = null;
+        await WhileStoppedAsync(backend, () =>
+        {
+            waiting = leaving.Job("other").SingleInstance().StartAsync(Stop).AsTask();
+            return leaving.DisposeAsync().AsTask();
+        });
 
         // Far below the two minutes after which it would give up by itself.
-        await waiting.Awaiting(w => w.WaitAsync(TimeSpan.FromSeconds(30), Stop)).Should().ThrowAsync<ObjectDisposedException>();
+        await waiting!.Awaiting(w => w.WaitAsync(TimeSpan.FromSeconds(30), Stop)).Should().ThrowAsync<ObjectDisposedException>();
         (await log.RowsAsync("SELECT job_name, status FROM S.job_log")).Should().Equal("EXPORT|CRITICAL");
     }
 
@@ -48,10 +48,24 @@ public sealed class StoppedServerTests(PgClusterFixture server)
     private static JobmonOptions Impatient(int connectSeconds) => new()
     {
         ConnectTimeout = TimeSpan.FromSeconds(connectSeconds),
-        CommandTimeout = TimeSpan.FromSeconds(1),
+        CommandTimeout = TimeSpan.FromSeconds(5),
         HeartbeatInterval = TimeSpan.FromMinutes(10),
         DeadAfter = TimeSpan.FromMinutes(30),
     };
+
+    // Whatever happens meanwhile: a backend that stands still would hold up everything that needs all of them.
+    private static async Task WhileStoppedAsync(int backend, Func<Task> work)
+    {
+        await SignalAsync(backend, "STOP");
+        try
+        {
+            await work();
+        }
+        finally
+        {
+            await SignalAsync(backend, "CONT");
+        }
+    }
 
     private static Task<int> HolderAsync(JobLogDatabase log) => log.ScalarAsync<int>(
         """

@@ -101,7 +101,7 @@ public sealed class CallerTransactionTests(PgClusterFixture server)
     public async Task Log_works_while_the_caller_holds_every_connection_of_its_pool()
     {
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
-        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { MaxPoolSize = 1, Timeout = 2 }.ConnectionString);
+        await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { MaxPoolSize = 1, Timeout = 30 }.ConnectionString);
         await using var jobmon = new JobmonClient(source, new JobmonOptions { ErrorPolicy = ErrorPolicy.Throw });
 
         await using var only = await source.OpenConnectionAsync(TestContext.Current.CancellationToken);

@@ -18,7 +18,7 @@ public sealed class LockedLogTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         var settings = new NpgsqlConnectionStringBuilder(log.ConnectionString) { CommandTimeout = 0 };
         await using var patient = NpgsqlDataSource.Create(settings);
-        await using var jobmon = new JobmonClient(patient, new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(1) });
+        await using var jobmon = new JobmonClient(patient, new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(5) });
         await jobmon.GetCapabilitiesAsync(Stop);
         await using var holder = await log.DataSource.OpenConnectionAsync(Stop);
         await using var transaction = await holder.BeginTransactionAsync(Stop);

@@ -74,7 +74,7 @@ public sealed class RefusedWriteTests(PgClusterFixture server)
         await using var log = await JobLogDatabase.CreateAsync(server.Cluster, dblink: false);
         await using var endless = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(log.ConnectionString) { CommandTimeout = 0 }.ConnectionString);
         var lines = new FakeLoggerFactory();
-        var options = new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(1), WriterDataSource = givenSourceWaitsForEver ? endless : null };
+        var options = new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(5), WriterDataSource = givenSourceWaitsForEver ? endless : null };
         await using var patient = new JobmonClient(log.DataSource, options, lines);
         var job = patient.Start("locked out");
 

@@ -90,7 +90,7 @@ public sealed class TurmoilTests : IAsyncLifetime
         {
             // At a moment of the work, not of the clock.
             await Eventually.TrueAsync(
-                async () => await CountAsync() >= Workers * JobsOfEach * restart / (Restarts + 2), "the work has come so far", TimeSpan.FromMinutes(2), Stop);
+                async () => await CountAsync() >= Workers * JobsOfEach * restart / (Restarts + 2), "the work has come so far", TimeSpan.FromMinutes(5), Stop);
             await _cluster.RestartAsync(Stop);
         }
     }

@@ -60,7 +60,7 @@ public sealed class UnknownCommitTests(PgClusterFixture server)
         await using var proxy = new CuttingProxy(server.Cluster.Port);
         var through = new NpgsqlConnectionStringBuilder(log.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port, SslMode = SslMode.Disable, GssEncryptionMode = GssEncryptionMode.Disable };
         await using var source = NpgsqlDataSource.Create(through.ConnectionString);
-        var options = new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(1), HeartbeatInterval = TimeSpan.FromMinutes(10), DeadAfter = TimeSpan.FromMinutes(30) };
+        var options = new JobmonOptions { CommandTimeout = TimeSpan.FromSeconds(5), HeartbeatInterval = TimeSpan.FromMinutes(10), DeadAfter = TimeSpan.FromMinutes(30) };
         await using var jobmon = new JobmonClient(source, options);
         await jobmon.Job("before").SingleInstance().Start().CompleteAsync(cancellationToken: Stop);
         await Eventually.TrueAsync(

@@ -96,7 +96,7 @@ public sealed class PgCronCheckTests(PgCronFixture server)
     {
         await using var cron = await PgCronDatabase.CreateAsync(server);
         var job = await cron.JobAsync(null, "30 seconds");
-        await cron.RunAsync(job, "succeeded", 140, 139);
+        await cron.RunAsync(job, "succeeded", 130, 129);
 
         var soon = await cron.CheckAsync();
         await cron.ExecuteAsync("UPDATE cron.job_run_details SET start_time = now() - interval '160 seconds', end_time = now() - interval '159 seconds'");

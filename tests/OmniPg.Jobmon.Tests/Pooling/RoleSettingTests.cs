@@ -8,8 +8,8 @@ public sealed class RoleSettingTests(PgClusterFixture server)
 {
     private static readonly string[] Limits =
     [
-        "default_transaction_read_only = on", "default_transaction_isolation = 'serializable'", "default_transaction_deferrable = on", "statement_timeout = '50ms'",
-        "lock_timeout = '20ms'", "idle_in_transaction_session_timeout = '20ms'", "search_path = ''", "row_security = on", "synchronous_commit = off",
+        "default_transaction_read_only = on", "default_transaction_isolation = 'serializable'", "default_transaction_deferrable = on", "statement_timeout = '500ms'",
+        "lock_timeout = '20ms'", "idle_in_transaction_session_timeout = '200ms'", "search_path = ''", "row_security = on", "synchronous_commit = off",
     ];
 
     private static readonly string[] Texts =
@@ -37,9 +37,9 @@ public sealed class RoleSettingTests(PgClusterFixture server)
             await log.ExecuteAsync($"ALTER ROLE {role} IN DATABASE \"{log.Name}\" SET {setting}");
         foreach (var grant in (await log.Admin.GrantScriptAsync(role, JobmonAccess.Manage, Stop)).Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await log.ExecuteAsync(grant);
-        // Slow enough that a limit of 50 ms ends a check, and a rule that is saved.
+        // Slow enough that the limit of the role would end a check, and a rule that is saved.
         await log.ExecuteAsync(
-            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END';"
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.6); RETURN NEW; END';"
             + "CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON S.job_check_config FOR EACH ROW EXECUTE FUNCTION slow();"
             + "CREATE TRIGGER slow BEFORE INSERT ON S.job_log FOR EACH ROW EXECUTE FUNCTION slow()");
         var direct = new NpgsqlConnectionStringBuilder(log.ConnectionString) { Username = role }.ConnectionString;

@@ -151,9 +151,9 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
         await using var session = await PooledBackends.StartAsync(server.Cluster, "session", poolSize: 8);
         await using var first = NpgsqlDataSource.Create(transaction.ConnectionString);
         await using var second = NpgsqlDataSource.Create(session.ConnectionString);
-        await using var refusing = new JobmonClient(first);
-        await using var doubting = new JobmonClient(second);
-        await using var granting = new JobmonClient(second, new JobmonOptions { Liveness = LivenessMode.Lock, HeartbeatInterval = TimeSpan.FromMilliseconds(100) });
+        await using var refusing = new JobmonClient(first, Patient());
+        await using var doubting = new JobmonClient(second, Patient());
+        await using var granting = new JobmonClient(second, Patient(o => (o.Liveness, o.HeartbeatInterval) = (LivenessMode.Lock, TimeSpan.FromMilliseconds(100))));
 
         refusing.Invoking(j => j.Job("one").SingleInstance().Start()).Should().Throw<JobmonUnavailableException>().WithMessage("*pooler*");
         doubting.Invoking(j => j.Job("one").SingleInstance().Start()).Should().Throw<JobmonUnavailableException>().WithMessage("*pooler*");
@@ -193,7 +193,7 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
     private static async Task WorkAsync(PooledBackends pool, int client, int runs, FakeLoggerFactory troubles)
     {
         await using var source = NpgsqlDataSource.Create(pool.ConnectionString);
-        await using var jobmon = new JobmonClient(source, null, troubles);
+        await using var jobmon = new JobmonClient(source, Patient(), troubles);
         for (var run = 0; run < runs; run++)
         {
             await using var job = await jobmon.StartAsync($"client {client}", cancellationToken: Stop);
@@ -224,5 +224,13 @@ public sealed class TransactionPoolerTests(PgClusterFixture server)
         }
 
         return looks;
+    }
+
+    // What is asked of these clients is not how long they wait: few backends and a busy machine make many seconds of one statement.
+    private static JobmonOptions Patient(Action<JobmonOptions>? more = null)
+    {
+        var options = new JobmonOptions { ConnectTimeout = TimeSpan.FromMinutes(1), CommandTimeout = TimeSpan.FromMinutes(1) };
+        more?.Invoke(options);
+        return options;
     }
 }

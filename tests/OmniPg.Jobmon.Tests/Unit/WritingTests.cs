@@ -23,6 +23,33 @@ public sealed class WritingTests
         clock.At(clock.Mark()).Should().Be(anchor.AddSeconds(5));
     }
 
+    [Fact]
+    public void Server_clock_keeps_its_sharper_reading_until_that_has_aged_or_the_clock_is_another_one()
+    {
+        var time = new WaitableTimeProvider();
+        var clock = new ServerClock(time);
+        var epoch = new DateTime(2030, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+        Read(quick: TimeSpan.FromMilliseconds(2), at: epoch);
+
+        // Slow, and late by as much as it may be: what it says is true of the end of its round trip.
+        Read(quick: TimeSpan.FromSeconds(1), at: epoch.AddMilliseconds(1001));
+        clock.At(clock.Mark()).Should().Be(epoch.AddMilliseconds(1001), "the first reading was taken 1 ms before the end of its own round trip");
+
+        time.Advance(TimeSpan.FromHours(3));
+        Read(quick: TimeSpan.FromSeconds(1), at: epoch.AddHours(3).AddSeconds(2));
+        clock.At(clock.Mark()).Should().Be(epoch.AddHours(3).AddSeconds(2.5), "by now the first may have drifted further than the second is blurred");
+
+        Read(quick: TimeSpan.FromSeconds(4), at: epoch.AddDays(-1));
+        clock.At(clock.Mark()).Should().Be(epoch.AddDays(-1).AddSeconds(2), "this is not the clock of before");
+
+        void Read(TimeSpan quick, DateTime at)
+        {
+            var before = clock.Mark();
+            time.Advance(quick);
+            clock.Set(at, before, clock.Mark());
+        }
+    }
+
     [Theory]
     [InlineData(-400)]
     [InlineData(0)]

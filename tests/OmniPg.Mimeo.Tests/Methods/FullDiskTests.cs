@@ -12,7 +12,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture)
     [InlineData(ReplicationKind.Logical)]
     public async Task A_destination_without_space_keeps_its_rows_and_goes_on_once_there_is_some(ReplicationKind kind)
     {
-        await using var disk = await Disk.CreateAsync(fixture.Cluster, 2 << 20);
+        await using var disk = await DiskAsync(2 << 20);
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
         await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id int PRIMARY KEY, w text); INSERT INTO t SELECT i, 'old' FROM generate_series(1, 1000) i");
         // The driver's pool would go on without the new default.
@@ -26,7 +26,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture)
         (await refreshing.Should().ThrowAsync<MimeoException>()).Which.SqlState.Should().Be("53100");
         (await mimeo.Databases.DestinationAsync<string>("SELECT count(*) || ' ' || count(*) FILTER (WHERE w = 'old') FROM t")).Should().Be("1000 1000");
         await mimeo.Databases.AtSourceAsync("DELETE FROM t WHERE id >= 2500");
-        disk.FreeReserve();
+        disk.Free();
         // What was rolled back takes space until then, and the vacuum writes a free space map first.
         if (kind is ReplicationKind.Dml or ReplicationKind.Logical)
             await mimeo.Databases.AtDestinationAsync("VACUUM t");
@@ -38,7 +38,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture)
     [Fact]
     public async Task A_source_without_space_for_its_sort_is_told_as_the_source_and_keeps_its_queue()
     {
-        await using var disk = await Disk.CreateAsync(fixture.Cluster, 1 << 20);
+        await using var disk = await DiskAsync(1 << 20);
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
         await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id text PRIMARY KEY); INSERT INTO t SELECT repeat(i::text, 20) FROM generate_series(1, 20000) i");
         await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
@@ -61,50 +61,12 @@ public sealed class FullDiskTests(PgClusterFixture fixture)
     private static Task NewSessionsAsync(Mimeo mimeo) =>
         mimeo.Databases.AtSourceAsync("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
 
-    /// <summary>A small file system as a tablespace.</summary>
-    private sealed class Disk(PgCluster cluster, TmpfsMount mount, string name) : IAsyncDisposable
+    /// <summary>Room for the tables of these tests, with a little taken that who finds the disk full can free.</summary>
+    private async Task<SmallTablespace> DiskAsync(long bytes)
     {
-        private const int ReserveBytes = 128 << 10;
-
-        public string Name => name;
-
-        public static async Task<Disk> CreateAsync(PgCluster cluster, long bytes)
-        {
-            var mount = TmpfsMount.TryCreate(bytes);
-            if (mount is null)
-                Assert.Skip("This process may not mount a file system.");
-            var folder = Directory.CreateDirectory(Path.Combine(mount.Path, "space")).FullName;
-            ServerAccount.Own(folder);
-            await File.WriteAllBytesAsync(ReserveOf(mount), new byte[ReserveBytes], TestContext.Current.CancellationToken);
-            var name = $"small_{Path.GetRandomFileName()[..6]}";
-            await cluster.ExecuteAsync($"CREATE TABLESPACE {name} LOCATION '{folder}'", TestContext.Current.CancellationToken);
-            return new Disk(cluster, mount, name);
-        }
-
-        /// <summary>Makes the little room that who finds a full disk makes first.</summary>
-        public void FreeReserve() => File.Delete(ReserveOf(mount));
-
-        private static string ReserveOf(TmpfsMount mount) => Path.Combine(mount.Path, "reserve");
-
-        public async ValueTask DisposeAsync()
-        {
-            await Eventually.TrueAsync(
-                async () =>
-                {
-                    try
-                    {
-                        await cluster.ExecuteAsync($"DROP TABLESPACE {name}", CancellationToken.None);
-                        return true;
-                    }
-                    // Files of a relation that was dropped stay until the next checkpoint.
-                    catch (Npgsql.PostgresException error) when (error.SqlState == "55000")
-                    {
-                        await cluster.ExecuteAsync("CHECKPOINT", CancellationToken.None);
-                        return false;
-                    }
-                },
-                "the tablespace is empty", cancellationToken: CancellationToken.None);
-            mount.Dispose();
-        }
+        var disk = await SmallTablespace.TryCreateAsync(fixture.Cluster, bytes, TestContext.Current.CancellationToken);
+        Assert.SkipWhen(disk is null, "This process may not mount a file system.");
+        disk.Take(128 << 10);
+        return disk;
     }
 }

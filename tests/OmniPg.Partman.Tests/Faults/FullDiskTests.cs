@@ -13,52 +13,23 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
 
     private const string Sum = "SELECT count(*) || ' ' || COALESCE(sum(hashtextextended(t::text, 0)::numeric), 0) FROM {0} t";
 
-    private TmpfsMount? _mount;
-    private string _space = "";
+    private SmallTablespace? _disk;
+
+    private SmallTablespace Disk => _disk!;
 
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();
-        _mount = TmpfsMount.TryCreate(DiskBytes);
-        if (_mount is null)
-            Assert.Skip("This process may not mount a file system.");
-        var folder = Directory.CreateDirectory(Path.Combine(_mount.Path, "space")).FullName;
-        ServerAccount.Own(folder);
-        _space = $"partman_{Path.GetRandomFileName()[..6]}";
-        await Cluster.ExecuteAsync($"CREATE TABLESPACE {_space} LOCATION '{folder}'", Token);
+        _disk = await SmallTablespace.TryCreateAsync(Cluster, DiskBytes, Token);
+        Assert.SkipWhen(_disk is null, "This process may not mount a file system.");
     }
 
     public override async ValueTask DisposeAsync()
     {
         // The tables are on it.
         await base.DisposeAsync();
-        if (_mount is null)
-            return;
-        await Eventually.TrueAsync(async () =>
-        {
-            try
-            {
-                if (_space.Length > 0)
-                    await Cluster.ExecuteAsync($"DROP TABLESPACE IF EXISTS {_space}", CancellationToken.None);
-                return true;
-            }
-            catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.ObjectNotInPrerequisiteState)
-            {
-                // Files of a relation that was dropped stay until the next checkpoint.
-                await Cluster.ExecuteAsync("CHECKPOINT", CancellationToken.None);
-                return false;
-            }
-        }, "the tablespace is empty", cancellationToken: CancellationToken.None);
-        _mount.Dispose();
-    }
-
-    private string Reserve => Path.Combine(_mount!.Path, "reserve");
-
-    /// <summary>Takes all the room but some.</summary>
-    private void Fill(long left)
-    {
-        using var file = File.Create(Reserve);
-        file.Write(new byte[new DriveInfo(_mount!.Path).AvailableFreeSpace - left]);
+        if (_disk is not null)
+            await _disk.DisposeAsync();
     }
 
     private static void ShouldTell(PartmanServerException error)
@@ -73,8 +44,8 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
     public async Task A_set_is_made_whole_or_not_at_all_and_one_that_is_there_grows_when_there_is_room()
     {
         // The index of TOAST takes a page of every partition.
-        await Run($"CREATE TABLE events (id bigint NOT NULL, note text) PARTITION BY RANGE (id) TABLESPACE {_space}");
-        Fill(left: 20 * 8192);
+        await Run($"CREATE TABLE events (id bigint NOT NULL, note text) PARTITION BY RANGE (id) TABLESPACE {Disk.Name}");
+        Disk.Fill(left: 20 * 8192);
 
         var refused = (await Partman.Awaiting(p => p.CreateAsync(Events, Tens(o => o.Premake = 60), Token)).Should().ThrowAsync<PartmanServerException>()).Which;
 
@@ -86,7 +57,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
         await Run("INSERT INTO events SELECT 995, 'far ahead'; UPDATE omnipg_partman.part_config SET premake = 60; INSERT INTO events VALUES (25, 'here')");
         var result = (await Partman.MaintainAsync(Only(Events), cancellationToken: Token)).Sets.Single();
         var some = await NamesAsync();
-        File.Delete(Reserve);
+        Disk.Free();
         var again = (await Partman.MaintainAsync(Only(Events), cancellationToken: Token)).Sets.Single();
 
         ShouldTell(result.Error.Should().BeOfType<PartmanServerException>().Which);
@@ -100,9 +71,9 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
     [Fact]
     public async Task A_conversion_stops_with_all_that_is_copied_and_goes_on_when_there_is_room()
     {
-        await Run($"CREATE TABLE orders (id bigint PRIMARY KEY, note text) TABLESPACE {_space}; INSERT INTO orders SELECT n, repeat('x', 100) FROM generate_series(1, 8000) n");
+        await Run($"CREATE TABLE orders (id bigint PRIMARY KEY, note text) TABLESPACE {Disk.Name}; INSERT INTO orders SELECT n, repeat('x', 100) FROM generate_series(1, 8000) n");
         var (before, stops) = (await SumAsync("orders"), Client(o => o.LockAttempts = 2));
-        Fill(left: 500 * 1024);
+        Disk.Fill(left: 500 * 1024);
 
         var refused = (await stops.Awaiting(p => p.ConvertAsync(Orders, new ConversionOptions { BatchSize = 500, Sessions = 2, Set = new PartitionSetOptions { Control = "id", IdInterval = 2000, Premake = 1 } }, cancellationToken: Token))
             .Should().ThrowAsync<PartmanServerException>()).Which;
@@ -114,7 +85,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
         (await SumAsync("orders")).Should().Be(before);
         (await Ask<string>("SELECT relkind::text FROM pg_class WHERE oid = 'orders'::regclass")).Should().Be("r");
 
-        File.Delete(Reserve);
+        Disk.Free();
         await Run("UPDATE orders SET note = 'late' WHERE id IN (1, 7999)");
         var written = await SumAsync("orders");
         var done = await Partman.ResumeConversionAsync(open.Id, cancellationToken: Token);
@@ -127,9 +98,9 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
     [Fact]
     public async Task A_conversion_that_found_no_room_can_be_given_up_and_leaves_the_table_as_it_was()
     {
-        await Run($"CREATE TABLE orders (id bigint PRIMARY KEY, note text) TABLESPACE {_space}; INSERT INTO orders SELECT n, repeat('x', 100) FROM generate_series(1, 4000) n");
+        await Run($"CREATE TABLE orders (id bigint PRIMARY KEY, note text) TABLESPACE {Disk.Name}; INSERT INTO orders SELECT n, repeat('x', 100) FROM generate_series(1, 4000) n");
         var before = await SumAsync("orders");
-        Fill(left: 200 * 1024);
+        Disk.Fill(left: 200 * 1024);
         await Client(o => o.LockAttempts = 1).Awaiting(p => p.ConvertAsync(Orders, new ConversionOptions { BatchSize = 500, Sessions = 1, Set = new PartitionSetOptions { Control = "id", IdInterval = 2000, Premake = 1 } }, cancellationToken: Token))
             .Should().ThrowAsync<PartmanServerException>();
 
@@ -143,7 +114,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
     [Fact]
     public async Task An_archive_comes_back_whole_or_not_at_all()
     {
-        await Run($"CREATE TABLE events (id bigint NOT NULL, note text) PARTITION BY RANGE (id) TABLESPACE {_space}");
+        await Run($"CREATE TABLE events (id bigint NOT NULL, note text) PARTITION BY RANGE (id) TABLESPACE {Disk.Name}");
         var store = new MemoryObjectStore();
         var client = new PartmanClient(Database.DataSource, new PartmanOptions { LockTimeout = TimeSpan.FromMilliseconds(200), LockAttempts = 3 }, archive: store);
         await client.CreateAsync(Events, new PartitionSetOptions { Control = "id", IdInterval = 5000, Premake = 1, IdRetention = 5000, WhenExpired = ExpiredAction.Archive, DefaultPartition = false }, Token);
@@ -153,7 +124,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
         await Run("INSERT INTO events VALUES (20000, 'newest')");
         (await client.MaintainAsync(Only(Events), cancellationToken: Token)).Sets.Single().Changes.Should().Contain(c => c.Partition.Name.Value == "events_p0" && c.Fate == PartitionFate.Archive);
         await Run("CHECKPOINT");
-        Fill(left: 300 * 1024);
+        Disk.Fill(left: 300 * 1024);
 
         var refused = (await client.Awaiting(c => c.RestoreAsync("public.events_p0.manifest.json", cancellationToken: Token)).Should().ThrowAsync<PartmanServerException>()).Which;
 
@@ -161,7 +132,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
         (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname LIKE 'omnipg_restore_%' OR relname = 'events_p0'")).Should().Be(0);
         (await Ask<string>("SELECT string_agg(note, ', ') FROM events")).Should().Be("newest");
 
-        File.Delete(Reserve);
+        Disk.Free();
         // Files of a relation that was dropped stay until the next checkpoint.
         await Run("CHECKPOINT");
         (await client.RestoreAsync("public.events_p0.manifest.json", cancellationToken: Token)).Rows.Should().Be(5000);
@@ -173,11 +144,11 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
     public async Task An_undo_leaves_every_row_in_one_of_both_tables_and_goes_on_when_there_is_room()
     {
         await IdTableAsync();
-        await Run($"CREATE TABLE plain (id bigint, note text) TABLESPACE {_space}");
+        await Run($"CREATE TABLE plain (id bigint, note text) TABLESPACE {Disk.Name}");
         await Partman.CreateAsync(Events, new PartitionSetOptions { Control = "id", IdInterval = 5000, Premake = 1 }, Token);
         await Run("INSERT INTO events SELECT n, repeat('x', 100) FROM generate_series(1, 8000) n");
         var before = await SumAsync("events");
-        Fill(left: 300 * 1024);
+        Disk.Fill(left: 300 * 1024);
 
         var refused = (await Client(o => o.LockAttempts = 2).Awaiting(p => p.UndoAsync(Events, Plain, new UndoOptions { BatchSize = 500 }, cancellationToken: Token)).Should().ThrowAsync<PartmanServerException>()).Which;
 
@@ -185,7 +156,7 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
         (await Ask<long>("SELECT count(*) FROM plain")).Should().BeInRange(500, 4000);
         (await SumAsync("(SELECT * FROM events UNION ALL SELECT * FROM plain)")).Should().Be(before);
 
-        File.Delete(Reserve);
+        Disk.Free();
         (await Partman.UndoAsync(Events, Plain, new UndoOptions { BatchSize = 500 }, cancellationToken: Token)).Rows.Should().Be(8000);
 
         (await SumAsync("plain")).Should().Be(before);
