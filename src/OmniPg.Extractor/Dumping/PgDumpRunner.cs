@@ -9,14 +9,16 @@ namespace OmniPg.Extractor;
 /// <remarks>
 /// Thread-safe; keep one instance. Time zone, locale and encoding are pinned (<c>PGTZ=UTC</c>, <c>LC_ALL=C</c>), and by <c>PGOPTIONS</c>, ahead of
 /// the connection's own options, <c>standard_conforming_strings</c>, <c>quote_all_identifiers</c>, <c>bytea_output</c>, <c>xmlbinary</c> and
-/// <c>lc_monetary</c>: the text depends on the database only, not on settings of the role. A pooler that refuses start-up options gets none, which is
+/// <c>lc_monetary</c>, and the limits of time are lifted: the text depends on the database only, not on settings of the role. A pooler that refuses start-up options gets none, which is
 /// warned of. Standard error is read at all times; passwords go through the environment, never the command line.
 /// </remarks>
 public sealed class PgDumpRunner
 {
     // Settings of pg_dump's session that change its text and that pg_dump itself leaves to roles and databases (setup_connection in pg_dump.c). Options of
     // the client beat ALTER ROLE … SET and ALTER DATABASE … SET (manual, section 20.1.3).
-    private const string Pins = "-c standard_conforming_strings=on -c quote_all_identifiers=off -c bytea_output=hex -c xmlbinary=base64 -c lc_monetary=C";
+    private const string Pins = "-c standard_conforming_strings=on -c quote_all_identifiers=off -c bytea_output=hex -c xmlbinary=base64 -c lc_monetary=C"
+        // pg_dump lifts these limits in its own session, but only behind its first statements, and pg_dumpall never.
+        + " -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
 
     private readonly PgToolLocator _tools;
     private readonly IProcessLauncher _launcher;

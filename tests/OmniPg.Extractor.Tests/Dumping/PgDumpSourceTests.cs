@@ -4,7 +4,8 @@ namespace OmniPg.Extractor.Tests.Dumping;
 
 public sealed class PgDumpSourceTests
 {
-    private const string Pins = "-c standard_conforming_strings=on -c quote_all_identifiers=off -c bytea_output=hex -c xmlbinary=base64 -c lc_monetary=C";
+    private const string Pins = "-c standard_conforming_strings=on -c quote_all_identifiers=off -c bytea_output=hex -c xmlbinary=base64 -c lc_monetary=C"
+        + " -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
 
     [Theory]
     [InlineData("Host=db;Username=ann;Database=shop", "PGHOST=db PGPORT=5432 PGUSER=ann PGDATABASE=shop PGCONNECT_TIMEOUT=15")]

@@ -107,7 +107,11 @@ public sealed class PgBouncer : IAsyncDisposable
             {
                 await using var connection = new NpgsqlConnection(Through(cluster.ConnectionString) + ";Pooling=false;Timeout=5;No Reset On Close=true");
                 await connection.OpenAsync(cancellationToken);
-                return true;
+                await using var which = new NpgsqlCommand("SELECT current_setting('port')::int", connection);
+                // The port may be another pooler's by now: this one is about to say so, and to end.
+                if (await which.ExecuteScalarAsync(cancellationToken) is int port && port == cluster.Port)
+                    return true;
+                await Task.Delay(20, cancellationToken);
             }
             catch (NpgsqlException) when (clock.Elapsed < StartLimit)
             {

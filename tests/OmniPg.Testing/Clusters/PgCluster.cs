@@ -111,7 +111,7 @@ public sealed class PgCluster : IAsyncDisposable
     /// <returns>A task that ends with the statement.</returns>
     public async Task ExecuteAsync(string sql, CancellationToken cancellationToken = default)
     {
-        await using var command = DataSource.CreateCommand(sql);
+        await using var command = Unhurried(sql);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -122,8 +122,16 @@ public sealed class PgCluster : IAsyncDisposable
     /// <returns>The value.</returns>
     public async Task<T> ScalarAsync<T>(string sql, CancellationToken cancellationToken = default)
     {
-        await using var command = DataSource.CreateCommand(sql);
+        await using var command = Unhurried(sql);
         return (T)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    // Databases are made and dropped behind checkpoints, which take what a busy disk takes: nothing is tested by how long.
+    private NpgsqlCommand Unhurried(string sql)
+    {
+        var command = DataSource.CreateCommand(sql);
+        command.CommandTimeout = 300;
+        return command;
     }
 
     /// <summary>Stops the server and waits until it is gone; its files stay.</summary>

@@ -37,6 +37,8 @@ public sealed record PgClusterOptions
         {
             // Off by default from 19 on: compiling the long statements over catalogs takes longer than everything that runs there.
             ["jit"] = Settings.GetValueOrDefault("jit", "off"),
+            // A worker that comes by holds locks for which a test with a short limit does not wait; it stays on for whoever asks.
+            ["autovacuum_naptime"] = Settings.GetValueOrDefault("autovacuum_naptime", "1d"),
             // DROP DATABASE looks through all of them.
             ["shared_buffers"] = Settings.GetValueOrDefault("shared_buffers", "32MB"),
         },

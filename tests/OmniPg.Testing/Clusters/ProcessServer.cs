@@ -72,6 +72,7 @@ internal sealed class ProcessServer : IPgServer
     /// <summary>Starts the server, on the same port if it ran before.</summary>
     public async Task RunAsync(IReadOnlyDictionary<string, string> extraSettings, CancellationToken cancellationToken)
     {
+        var isNew = Port == 0;
         for (var attempt = 1; ; attempt++)
         {
             if (Port == 0)
@@ -83,7 +84,11 @@ internal sealed class ProcessServer : IPgServer
             var text = _log.Read(mark);
             if (attempt == 5 || !text.Contains("could not bind", StringComparison.Ordinal))
                 throw new InvalidOperationException($"PostgreSQL {Installation.Major} did not start in '{DataDirectory}':\n{text}");
-            Port = 0;
+            // One that ran before is known by its port: whoever has it meanwhile gives it back, or not.
+            if (isNew)
+                Port = 0;
+            else
+                await Task.Delay(500, cancellationToken);
         }
     }
 
@@ -180,7 +185,11 @@ internal sealed class ProcessServer : IPgServer
             {
                 await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false;Timeout=5");
                 await connection.OpenAsync(cancellationToken);
-                return true;
+                await using var which = new NpgsqlCommand("SELECT current_setting('data_directory')", connection);
+                // The port may be another server's by now: this one is about to say so, and to end.
+                if (await which.ExecuteScalarAsync(cancellationToken) is string answering && answering == DataDirectory)
+                    return true;
+                await Task.Delay(20, cancellationToken);
             }
             catch (NpgsqlException) when (clock.Elapsed < StartLimit)
             {

@@ -5,12 +5,12 @@ namespace OmniPg.Testing;
 /// <summary>Waits on a condition with a deadline: the replacement of sleeps in tests.</summary>
 public static class Eventually
 {
-    private static readonly TimeSpan DefaultLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan DefaultLimit = TimeSpan.FromMinutes(2);
 
     /// <summary>Waits until a condition holds.</summary>
     /// <param name="condition">Asked again and again, with a short pause between.</param>
     /// <param name="what">What is waited for, for the error message.</param>
-    /// <param name="limit">Deadline; <see langword="null"/> is 30 s.</param>
+    /// <param name="limit">Deadline; <see langword="null"/> is two minutes.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>A task that ends when the condition holds.</returns>
     /// <exception cref="TimeoutException">It did not come true in time.</exception>
@@ -30,7 +30,7 @@ public static class Eventually
     /// <summary>Waits until a condition holds.</summary>
     /// <param name="condition">Asked again and again, with a short pause between.</param>
     /// <param name="what">What is waited for, for the error message.</param>
-    /// <param name="limit">Deadline; <see langword="null"/> is 30 s.</param>
+    /// <param name="limit">Deadline; <see langword="null"/> is two minutes.</param>
     /// <param name="cancellationToken">Cancels the wait.</param>
     /// <returns>A task that ends when the condition holds.</returns>
     /// <exception cref="TimeoutException">It did not come true in time.</exception>
