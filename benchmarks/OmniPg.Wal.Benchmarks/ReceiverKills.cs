@@ -88,8 +88,8 @@ internal sealed class ReceiverKills : IAsyncDisposable
             await Eventually.TrueAsync(
                 () => receiver.HasExited
                     ? throw new InvalidOperationException($"The receiver ended with {receiver.ExitCode}: {_messages.Result}")
-                    : _server.ScalarAsync<bool>("SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'", _cancellation),
-                "it receives", TimeSpan.FromSeconds(60), _cancellation);
+                    : _server.ScalarAsync<bool>("SELECT count(*) = 1 FROM pg_stat_replication WHERE state IN ('catchup', 'streaming')", _cancellation),
+                "it receives", TimeSpan.FromMinutes(2), _cancellation);
 #pragma warning disable CA5394 // A seed, so that a run can be had again.
         await Task.Delay(_random.Next(0, 600), _cancellation);
         if (isOfServer)

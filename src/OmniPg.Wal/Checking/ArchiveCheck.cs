@@ -57,7 +57,7 @@ public sealed class ArchiveCheck
             await using var closing = connection.ConfigureAwait(false);
             var asked = _time.GetUtcNow();
             state = await AskAsync(connection, cancellationToken).ConfigureAwait(false);
-            JudgeServer(state, asked, findings);
+            JudgeServer(state, asked, _time.GetUtcNow(), findings);
             await JudgeArchivesAsync(state, findings, cancellationToken).ConfigureAwait(false);
             if (_options.SwitchWal && state is { IsStandby: false } && findings.TrueForAll(f => f.Level < ArchiveCheckLevel.Critical))
             {
@@ -99,7 +99,7 @@ public sealed class ArchiveCheck
             await reader.IsDBNullAsync(11, cancellationToken).ConfigureAwait(false) || !reader.GetBoolean(11) ? null : $"'{reader.GetString(10)}' at '{reader.GetFieldValue<DateTimeOffset>(12):u}'");
     }
 
-    private void JudgeServer(ServerState state, DateTimeOffset asked, List<ArchiveCheckFinding> findings)
+    private void JudgeServer(ServerState state, DateTimeOffset asked, DateTimeOffset answered, List<ArchiveCheckFinding> findings)
     {
         if (state.WalLevel == "minimal")
             findings.Add(Critical("wal_level", "It is 'minimal', whose WAL restores nothing.", "Set wal_level = replica and restart the server."));
@@ -126,7 +126,8 @@ public sealed class ArchiveCheck
 
         if (state.LastFailure is { } failure)
             findings.Add(Warning("archiver", $"Its last try failed, on {failure}.", "Look into the server's log for what archive_command said."));
-        var difference = (state.Clock - asked).Duration();
+        // The server looked at its clock at some moment between: a slow answer is no wrong clock.
+        var difference = state.Clock < asked ? asked - state.Clock : state.Clock - answered;
         if (difference > _options.ClockDifference)
             findings.Add(Warning("clock", $"The server's is '{state.Clock:u}', this machine's '{asked:u}'.", "Synchronize both: ages in reports and recovery to a moment depend on them."));
     }

@@ -102,7 +102,12 @@ internal sealed class TargetWriter : IAsyncDisposable
         Queue.Close();
         await _stop.CancelAsync().ConfigureAwait(false);
         var cleaning = CleanAsync();
-        await Task.WhenAny(cleaning, Task.Delay(CleaningTime, _time)).ConfigureAwait(false);
+        do
+        {
+            await Task.WhenAny(cleaning, Task.Delay(CleaningTime, _time)).ConfigureAwait(false);
+        }
+        // A machine that is slow to come to it leaves nothing behind; only a store that does not answer does.
+        while (!cleaning.IsCompleted && !(Interlocked.Read(ref _busySince) is var since && since != 0 && _time.GetElapsedTime(since) >= CleaningTime));
     }
 
     private async Task WriteAsync(ObjectInfo info)
@@ -137,10 +142,15 @@ internal sealed class TargetWriter : IAsyncDisposable
             // Whatever the store threw is this target's result; the copy reports all of them together.
             Abandon(_timeout.IsCancellationRequested ? TimedOut() : error);
         }
+        finally
+        {
+            Interlocked.Exchange(ref _busySince, 0);
+        }
     }
 
     private async Task PublishAsync(IObjectWriter writer, ObjectContent content)
     {
+        Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
         try
         {
             if (Target.BeforeCommit is { } beforeCommit)
@@ -152,6 +162,10 @@ internal sealed class TargetWriter : IAsyncDisposable
         {
             Abandon(_timeout.IsCancellationRequested ? TimedOut() : error);
         }
+        finally
+        {
+            Interlocked.Exchange(ref _busySince, 0);
+        }
     }
 
     private WalDestinationException TimedOut() => WalDestinationException.TimedOut(Target.Id, Target.Key, Target.Timeout);
@@ -161,6 +175,7 @@ internal sealed class TargetWriter : IAsyncDisposable
         await _onTimeout.DisposeAsync().ConfigureAwait(false);
         await _onCancel.DisposeAsync().ConfigureAwait(false);
         await _work.ConfigureAwait(false);
+        Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
         if (_writer is not null)
             await _writer.DisposeAsync().ConfigureAwait(false);
         _stop.Dispose();

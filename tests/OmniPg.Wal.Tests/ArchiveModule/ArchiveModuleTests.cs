@@ -124,8 +124,9 @@ public sealed class ArchiveModuleTests(ModuleServer server) : IClassFixture<Modu
         await server.LoggedAsync("The log of 'omnipg-wal resident' tells more of wal.archive.conflict", mark);
         (await File.ReadAllTextAsync(taken, Token)).Should().Be("something else");
         File.Delete(taken);
-        await server.EndSegmentAsync();
+        var last = await server.EndSegmentAsync();
         await server.ArchivedAsync(third);
+        await server.ArchivedAsync(last);
     }
 
     [Fact]

@@ -81,7 +81,8 @@ public sealed class ModuleServer : IAsyncLifetime
     /// <summary>Writes the socket, and more settings, into the configuration file and has the server read it; the archiver does so when it is next awake.</summary>
     public Task ConfigureAsync(string socket, params string[] lines)
     {
-        File.AppendAllLines(Path.Combine(Cluster.DataDirectory, "postgresql.conf"), [$"omnipg_archive.socket = '{socket.Replace("'", "''", StringComparison.Ordinal)}'", .. lines]);
+        // What an earlier test set is set back; of two lines the later holds.
+        File.AppendAllLines(Path.Combine(Cluster.DataDirectory, "postgresql.conf"), ["omnipg_archive.shutdown_timeout = 10s", $"omnipg_archive.socket = '{socket.Replace("'", "''", StringComparison.Ordinal)}'", .. lines]);
         return Cluster.ExecuteAsync("SELECT pg_reload_conf()", Token);
     }
 
@@ -103,7 +104,14 @@ public sealed class ModuleServer : IAsyncLifetime
 
     public Task ArchivedAsync(string name) => ArchivedAsync(Cluster, name);
 
-    public Task<int> ArchiverAsync() => Cluster.ScalarAsync<int>("SELECT pid FROM pg_stat_activity WHERE backend_type = 'archiver'", Token);
+    /// <summary>The archiver's process; waits until the server has started it.</summary>
+    public async Task<int> ArchiverAsync()
+    {
+        var process = 0;
+        await Eventually.TrueAsync(
+            async () => (process = await Cluster.ScalarAsync<int>("SELECT coalesce((SELECT pid FROM pg_stat_activity WHERE backend_type = 'archiver'), 0)", Token)) != 0, "the archiver runs", cancellationToken: Token);
+        return process;
+    }
 
     public Task<long> FailuresAsync() => Cluster.ScalarAsync<long>("SELECT failed_count FROM pg_stat_archiver", Token);
 

@@ -121,9 +121,9 @@ public sealed class BackupScene : IAsyncLifetime
     public Task NextSecondAsync(BackupInfo last) => Eventually.TrueAsync(
         () => Server.ScalarAsync<bool>($"SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS\"Z\"') > '{last.Id}'", Token), "a second passes", TimeSpan.FromSeconds(30), Token);
 
-    /// <summary>Waits until nothing is left to archive.</summary>
+    /// <summary>Waits until nothing is left to archive: a program is started for each segment.</summary>
     public Task ArchivedAsync() => Eventually.TrueAsync(
-        () => Directory.GetFiles(Path.Combine(Server.DataDirectory, "pg_wal", "archive_status"), "*.ready").Length == 0, "all WAL is archived", TimeSpan.FromSeconds(60), Token);
+        () => Directory.GetFiles(Path.Combine(Server.DataDirectory, "pg_wal", "archive_status"), "*.ready").Length == 0, "all WAL is archived", TimeSpan.FromMinutes(5), Token);
 
     /// <summary>What the archive holds now, as plain files: a shell fetches them in no time.</summary>
     public async Task<DirectoryObjectStore> PlainArchiveAsync(string? without = null)
@@ -150,7 +150,7 @@ public sealed class BackupScene : IAsyncLifetime
         var server = await PgCluster.StartAsync(new PgClusterOptions { Installation = Installation, ExistingDataDirectory = folder, Settings = settings }, Token);
         try
         {
-            await Eventually.TrueAsync(() => server.ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()", Token), "the recovery ends", TimeSpan.FromSeconds(120), Token);
+            await Eventually.TrueAsync(() => server.ScalarAsync<bool>("SELECT NOT pg_is_in_recovery()", Token), "the recovery ends", TimeSpan.FromMinutes(5), Token);
         }
         catch (TimeoutException late)
         {
@@ -171,7 +171,7 @@ public sealed class BackupScene : IAsyncLifetime
         await new BackupRestore(store, options).RunAsync(folder, cancellationToken: Token);
         var standby = await PgCluster.StartAsync(
             new PgClusterOptions { Installation = Installation, ExistingDataDirectory = folder, Durable = true, Settings = new Dictionary<string, string> { ["archive_mode"] = "off", ["fsync"] = "off" } }, Token);
-        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>("SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver)", Token), "it streams", TimeSpan.FromSeconds(60), Token);
+        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>("SELECT pg_is_in_recovery() AND EXISTS (SELECT FROM pg_stat_wal_receiver)", Token), "it streams", TimeSpan.FromMinutes(5), Token);
         return standby;
     }
 
@@ -179,7 +179,7 @@ public sealed class BackupScene : IAsyncLifetime
     public async Task ReplayedAsync(PgCluster standby)
     {
         var end = await Server.ScalarAsync<string>("SELECT pg_current_wal_lsn()::text", Token);
-        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() >= '{end}'", Token), "the standby has replayed it", TimeSpan.FromSeconds(60), Token);
+        await Eventually.TrueAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() >= '{end}'", Token), "the standby has replayed it", TimeSpan.FromMinutes(5), Token);
     }
 
     /// <summary>Runs a program of the server, such as <c>pg_verifybackup</c>.</summary>

@@ -154,7 +154,7 @@ public sealed class ReceiverFaultTests : IAsyncLifetime
                 await server.ExecuteAsync("CHECKPOINT", Token);
                 return File.Exists(Path.Combine(archive, newest)) && !File.Exists(Path.Combine(server.DataDirectory, "pg_wal", newest));
             },
-            "the server has removed what nobody received", TimeSpan.FromSeconds(60), Token);
+            "the server has removed what nobody received", TimeSpan.FromMinutes(5), Token);
         var missed = Directory.GetFiles(archive).Select(f => Path.GetFileName(f)!).Where(n => n.Length == 24 && string.CompareOrdinal(n, last) > 0).Order(StringComparer.Ordinal).ToArray();
         missed.Should().HaveCountGreaterThan(3);
         File.Move(Path.Combine(archive, missed[2]), root.Combine("away"));

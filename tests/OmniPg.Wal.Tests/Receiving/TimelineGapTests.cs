@@ -41,7 +41,7 @@ public sealed class TimelineGapTests : IDisposable
                 await server.ExecuteAsync("CHECKPOINT", Token);
                 return File.Exists(Path.Combine(archive, newest)) && !File.Exists(Path.Combine(server.DataDirectory, "pg_wal", newest));
             },
-            "the server has removed what nobody received", TimeSpan.FromSeconds(60), Token);
+            "the server has removed what nobody received", TimeSpan.FromMinutes(5), Token);
         File.Exists(Path.Combine(server.DataDirectory, "pg_wal", first)).Should().BeFalse();
         File.Move(Path.Combine(archive, first), _root.Combine("away"));
 

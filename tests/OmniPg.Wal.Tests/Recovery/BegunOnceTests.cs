@@ -33,6 +33,8 @@ public sealed class BegunOnceTests(RecoveryScene scene) : IDisposable
         server.ReadLog().Should().Contain($"There is no archive at 'directory:{archive}'").And.Contain("may have archived before: its oldest WAL file is '000000010000000000000002'.");
         Directory.Delete(archive);
         Directory.Move(_root.Combine("unmounted"), archive);
+        // After three failures the archiver sleeps for a minute; this wakes it.
+        await server.ExecuteAsync("SELECT pg_reload_conf()", Token);
         await ArchivedAsync(server, 2);
         Directory.GetFiles(archive, "0*").Select(Path.GetFileName).Order(StringComparer.Ordinal)
             .Should().Equal("000000010000000000000001", "000000010000000000000002");

@@ -180,7 +180,7 @@ public sealed class RecoveryFaultTests(RecoveryScene scene)
             restoreCommand, ("listen_addresses", ""), ("unix_socket_directories", scene.Root), ("port", "1"),
             ("max_prepared_transactions", "10"), ("max_wal_senders", "10"), ("wal_level", "logical"));
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        limit.CancelAfter(TimeSpan.FromMinutes(5));
         return await ServerProgram.RunAsync(
             Path.Combine(scene.Primary.BinDirectory, "postgres"), ["-D", data, .. settings.SelectMany(s => (string[])["-c", $"{s.Key}={s.Value}"])], data, limit.Token);
     }
