@@ -90,4 +90,26 @@ public abstract class PartmanTest(PgClusterFixture fixture) : IAsyncLifetime
     {
         public void Report(PartitionChange value) => act(value);
     }
+
+    /// <summary>Opens as many sessions as a pool may have, and gives them back: from then on its time-out is that of a wait for one of them, not that of a busy machine which opens one.</summary>
+    protected static async Task FillAsync(Npgsql.NpgsqlDataSource pool, int size)
+    {
+        var held = new Stack<Npgsql.NpgsqlConnection>();
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                try
+                {
+                    held.Push(await pool.OpenConnectionAsync(Token));
+                }
+                catch (Npgsql.NpgsqlException slow) when (slow.InnerException is TimeoutException)
+                {
+                    return false;
+                }
+                return held.Count == size;
+            },
+            "the pool is full", cancellationToken: Token);
+        foreach (var session in held)
+            await session.DisposeAsync();
+    }
 }

@@ -356,14 +356,20 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         await Partman.Awaiting(p => p.ConvertAsync(Orders, isByTime ? By(ConversionStrategy.AttachAsLegacy) : Hundreds(), new Watch(c => Stop(c, ConversionStep.Swap, stop)), stop.Token)).Should().ThrowAsync<OperationCanceledException>();
         // As a run leaves it that is killed between bound and proof.
-        await Run("UPDATE pg_constraint SET convalidated = false WHERE conname = 'omnipg_legacy'; UPDATE omnipg_partman.operation SET detail = detail || jsonb_build_object('deadline', now() + interval '2 seconds') WHERE detail ->> 'deadline' IS NOT NULL");
+        await Run("UPDATE pg_constraint SET convalidated = false WHERE conname = 'omnipg_legacy'");
+        // Said when the proof begins: the way there may take as long as it likes.
+        var near = new Watch(c =>
+        {
+            if (c.Step == ConversionStep.Verify)
+                Run("UPDATE omnipg_partman.operation SET detail = detail || jsonb_build_object('deadline', clock_timestamp() + interval '5 seconds') WHERE detail ->> 'deadline' IS NOT NULL").GetAwaiter().GetResult();
+        });
         var patient = Client(o => (o.LockTimeout, o.LockAttempts) = (TimeSpan.FromSeconds(60), 1));
         await using var other = await Database.DataSource.OpenConnectionAsync(Token);
         await using var transaction = await other.BeginTransactionAsync(Token);
         await new Npgsql.NpgsqlCommand("LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE", other).ExecuteNonQueryAsync(Token);
         Task WaitingAsync(string mode) => Eventually.TrueAsync(() => Ask<bool>($"SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass AND mode = '{mode}')"), mode, cancellationToken: Token);
 
-        var resumed = patient.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, cancellationToken: Token);
+        var resumed = patient.ResumeConversionAsync((await Partman.ListConversionsAsync(Token)).Single().Id, near, Token);
         await WaitingAsync("ShareUpdateExclusiveLock");
         if (!isByTime)
             await Run("INSERT INTO orders VALUES (250, '')");
@@ -443,6 +449,7 @@ public sealed class InPlaceTests(PgClusterFixture fixture) : PartmanTest(fixture
     {
         await Run(Table);
         await using var source = Npgsql.NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size={pool};Timeout=2");
+        await FillAsync(source, pool);
 
         var converting = () => new PartmanClient(source).ConvertAsync(Orders, By(strategy), cancellationToken: Token);
 

@@ -26,6 +26,7 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
     {
         await TableAsync();
         await using var source = NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size={pool};Timeout=5");
+        await FillAsync(source, Math.Min(pool, 8));
         var (before, told) = (await Ask<string>(Sum), new List<long>());
 
         var done = await new PartmanClient(source).ConvertAsync(Orders, By(wished), new Watch(c =>
@@ -46,6 +47,7 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
         await TableAsync();
         await Run("DROP INDEX by_note");
         await using var source = NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size=2;Timeout=5");
+        await FillAsync(source, 2);
         await using var other = await Database.DataSource.OpenConnectionAsync(Token);
         var transaction = default(NpgsqlTransaction);
 
@@ -141,6 +143,7 @@ public sealed class SideBySideTests(PgClusterFixture fixture) : PartmanTest(fixt
     {
         await TableAsync();
         await using var source = NpgsqlDataSource.Create($"{Database.ConnectionString};Maximum Pool Size=8;Timeout=1");
+        await FillAsync(source, 8);
         await using var other = await Database.DataSource.OpenConnectionAsync(Token);
         var (before, held, told, transaction) = (await Ask<string>(Sum), new List<NpgsqlConnection>(), new List<long>(), default(NpgsqlTransaction));
         var running = new PartmanClient(source, new PartmanOptions { LockAttempts = 1 }).ConvertAsync(Orders, By(8), new Watch(c =>

@@ -236,21 +236,31 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
         await using var transaction = await other.BeginTransactionAsync(Token);
         async Task Other(string sql)
         {
-            await using var command = new NpgsqlCommand(sql, other, transaction);
+            await using var command = new NpgsqlCommand(sql, other, transaction) { CommandTimeout = 0 };
             await command.ExecuteNonQueryAsync(Token);
         }
+        Task WaitingAsync(int sessions) => Eventually.TrueAsync(async () => await Ask<long>("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass") == sessions, $"{sessions} wait for the set", cancellationToken: Token);
         // The other one never looks for a deadlock by itself.
         await Other("SET LOCAL deadlock_timeout = '1min'");
         await Other("LOCK TABLE events_default IN ROW EXCLUSIVE MODE");
 
+        // Both wait for the set, the run before the other: once it has it, its wait for the rest of them closes the circle, and it alone looks.
+        await using var gate = await Database.DataSource.OpenConnectionAsync(Token);
+        var closed = await gate.BeginTransactionAsync(Token);
+        await using (var hold = new NpgsqlCommand("LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE", gate, closed))
+            await hold.ExecuteNonQueryAsync(Token);
         var running = MaintainAsync(client: Client(o => o.LockTimeout = TimeSpan.FromMinutes(1)));
-        await Eventually.TrueAsync(async () => await Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'events_default'::regclass)"), "the wait of the run", cancellationToken: Token);
-        await Other("LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE");
+        await WaitingAsync(1);
+        var locking = Other("LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE");
+        await WaitingAsync(2);
+        await closed.CommitAsync(Token);
+        await locking;
         await transaction.CommitAsync(Token);
         var result = await running;
 
         result.Error.Should().BeNull();
         result.Changes.Should().HaveCount(2);
+        await Eventually.TrueAsync(async () => await Ask<long>("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 1, "the deadlock is counted", cancellationToken: Token);
     }
 
     [Fact]

@@ -321,7 +321,8 @@ public sealed class RetirementTests(PgClusterFixture fixture) : PartmanTest(fixt
             }
             return acknowledged;
         }, Token)).ToList();
-        await Task.Run(() => started.Wait(Token), Token);
+        // A writer that fails says so here, and is not waited for.
+        await await Task.WhenAny([Task.Run(() => started.Wait(Token), Token), .. writers]);
 
         var result = await MaintainAsync(client: Client(o => (o.LockTimeout, o.LockAttempts) = (TimeSpan.FromSeconds(2), 20)));
         await stop.CancelAsync();

@@ -230,7 +230,7 @@ public sealed class AutovacuumTests(PgClusterFixture fixture) : PartmanTest(fixt
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var (transaction, options) = (default(NpgsqlTransaction), Hundreds());
         options.KeepWayBack = false;
-        var running = Client(o => o.LockTimeout = TimeSpan.FromSeconds(2)).ConvertAsync(Orders, options, new Watch(c =>
+        var running = Client(o => o.LockTimeout = TimeSpan.FromSeconds(60)).ConvertAsync(Orders, options, new Watch(c =>
         {
             if (c.Step != ConversionStep.Swap)
                 return;

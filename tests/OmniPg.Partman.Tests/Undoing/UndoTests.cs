@@ -134,7 +134,7 @@ public sealed class UndoTests(PgClusterFixture fixture) : PartmanTest(fixture)
         await using var writers = new ShadowWriters(Database.ConnectionString, 4, 600, seed: 3);
         await writers.WaitAsync(21, Token);
 
-        await Client(o => o.LockAttempts = 100).UndoAsync(orders, Plain, Of(60), new Watch(p =>
+        await Client(o => (o.LockAttempts, o.LockTimeout) = (100, TimeSpan.FromSeconds(20))).UndoAsync(orders, Plain, Of(60), new Watch(p =>
         {
             // Behind the last partition nothing takes a row any more.
             if (p.PartitionsLeft == 1)
