@@ -53,7 +53,7 @@ internal static class WalArchiveSnippets
     public static async Task RunAsync(WalArchiver archiver, CancellationToken cancellationToken)
     {
         #region wal-archive-resident
-        await foreach (var happened in archiver.RunResidentAsync(new WalResidentOptions { SpoolDirectory = "/var/spool/omnipg" }, cancellationToken))
+        await foreach (var happened in new WalResident(archiver, new WalResidentOptions { SpoolDirectory = "/var/spool/omnipg" }).RunAsync(cancellationToken))
             Console.WriteLine($"{happened.Kind} {happened.File} {happened.Backlog}");
         #endregion
     }

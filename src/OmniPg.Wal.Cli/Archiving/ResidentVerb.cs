@@ -27,7 +27,7 @@ internal sealed class ResidentVerb : Verb
             options.ProcessMax = processMax;
         await using var archiver = new WalArchiver(ArchiveOptions.Read(arguments), context.Logs, context.Time);
         var log = context.Logs.CreateLogger(Name);
-        await foreach (var happened in archiver.RunResidentAsync(options, cancellationToken))
+        await foreach (var happened in new WalResident(archiver, options).RunAsync(cancellationToken))
         {
             if (happened.Kind == ArchiveEventKind.Backlog)
                 ProgramLog.Backlog(log, happened.Backlog);

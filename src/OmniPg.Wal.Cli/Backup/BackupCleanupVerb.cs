@@ -17,7 +17,7 @@ internal sealed class BackupCleanupVerb : Verb
 
     public override string LogName => "omnipitr-backup-cleanup";
 
-    public override IReadOnlyList<Option> Options { get; } = [Directory, BackupOptions.Archive, KeepDays, KeepCount, KeepWindow, DryRun, .. StoreOptions.All];
+    public override IReadOnlyList<Option> Options { get; } = [Directory, BackupOptions.Archive, KeepDays, KeepCount, KeepWindow, DryRun, .. StoreOptions.All, .. OldBackupOptions.RefusedByCleanup];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 
 namespace OmniPg.Wal.Cli;
@@ -9,7 +10,15 @@ internal static class BackupOptions
     public static readonly Option Archive = Option.Value("--archive", "PLACE", "the WAL archive: a directory, s3://… or azure://…", "-a");
     private static readonly Option ConnectionString = Option.Value("--connection", "STRING", "the server, in the driver's words; default: OMNIPG_CONNECTION");
 
+    private static readonly Option Host = Option.Value("--host", "HOST", "the server by its host or socket directory, in place of --connection (default: PGHOST, else /var/run/postgresql)", "-h");
+    private static readonly Option Port = Option.Value("--port", "PORT", "its port (default: PGPORT, else 5432)", "-p", "-P");
+    private static readonly Option User = Option.Value("--username", "NAME", "the role (default: PGUSER, else the account)", "-U");
+    private static readonly Option Database = Option.Value("--database", "NAME", "the database to connect to (default: postgres)", "-d");
+
     public static Option Connection => ConnectionString;
+
+    /// <summary>The server as the original's programs name it.</summary>
+    public static Option[] ServerWords => [Host, Port, User, Database];
 
     public static IObjectStore Open(Arguments arguments, Option option, ProgramContext context) => StoreOptions.Open(PlaceOf(arguments.Require(option)), arguments, context.Logs);
 
@@ -32,8 +41,30 @@ internal static class BackupOptions
         }
     }
 
-    public static string ConnectionText(Arguments arguments) => arguments.Get(ConnectionString) ?? Environment.GetEnvironmentVariable("OMNIPG_CONNECTION")
+    public static string ConnectionText(Arguments arguments) => ConnectionWords(arguments) ?? arguments.Get(ConnectionString) ?? Environment.GetEnvironmentVariable("OMNIPG_CONNECTION")
         ?? throw new UsageException($"The option {ConnectionString.Name} is required, or the variable OMNIPG_CONNECTION.");
+
+    private static string? ConnectionWords(Arguments arguments)
+    {
+        if (Array.Find(ServerWords, arguments.Has) is not { } given)
+            return null;
+        if (arguments.Has(ConnectionString))
+            throw new UsageException($"The options {ConnectionString.Name} and {given.Name} name the server both: leave one of them out.");
+        var words = new NpgsqlConnectionStringBuilder
+        {
+            Host = arguments.Get(Host) ?? Variable("PGHOST") ?? "/var/run/postgresql",
+            Database = arguments.Get(Database) ?? "postgres",
+        };
+        if (arguments.Integer(Port, 1) is { } port)
+            words.Port = port;
+        else if (int.TryParse(Variable("PGPORT"), NumberStyles.None, CultureInfo.InvariantCulture, out var usual))
+            words.Port = usual;
+        if (arguments.Get(User) is { } user)
+            words.Username = user;
+        return words.ConnectionString;
+
+        static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+    }
 
     public static NpgsqlDataSource Connect(Arguments arguments) => Connect(ConnectionText(arguments));
 

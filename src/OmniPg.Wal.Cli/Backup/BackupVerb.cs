@@ -14,6 +14,7 @@ internal sealed class BackupVerb : Verb
     private static readonly Option WalTimeout = Option.Value("--wal-timeout", "SEC", "how long the WAL of the backup may take to be archived (default 3600)");
     private static readonly Option Exclude = Option.Many("--exclude", "PATTERN", "leave out files that are not the server's, such as 'core.*', by their paths in the data directory");
     private static readonly Option DigestOption = Option.Many("--digest", "NAME", "write a file of digests beside the backup, such as SHA256SUMS with SHA-256; also MD5, SHA-1, SHA-384, SHA-512", "-dg");
+    private static readonly Option Meta = Option.Flag("--meta", "write the lines of OmniPITR's meta file beside the backup");
     private static readonly Option NoPageChecksums = Option.Flag("--no-verify-checksums", "do not compare the pages of a cluster with data checksums with them");
     private static readonly Option Incremental = Option.Value("--incremental", "ID", "back up only what was changed since that backup, or since the newest ('latest'): PostgreSQL 17 with summarize_wal");
     private static readonly Option DataDirectory = CommonOptions.DataDirectory with { Help = "data directory of the server (default: asked of the server)" };
@@ -28,7 +29,7 @@ internal sealed class BackupVerb : Verb
     public override string LogName => "omnipitr-backup-master";
 
     public override IReadOnlyList<Option> Options { get; } =
-        [BackupOptions.Connection, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, DigestOption, NoPageChecksums, Incremental, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json];
+        [BackupOptions.Connection, .. BackupOptions.ServerWords, DataDirectory, Destination, S3, Azure, BackupOptions.Archive, Label, Spread, WalTimeout, Exclude, DigestOption, Meta, NoPageChecksums, Incremental, CommonOptions.MaxRate, StoreOptions.Encrypt, .. StoreOptions.All, CommonOptions.Json, .. OldBackupOptions.Refused];
 
     public override async Task<int> RunAsync(Arguments arguments, ProgramContext context, CancellationToken cancellationToken)
     {
@@ -39,6 +40,7 @@ internal sealed class BackupVerb : Verb
         options.WalTimeout = arguments.Seconds(WalTimeout) ?? options.WalTimeout;
         options.Exclude = arguments.All(Exclude);
         options.Digests = [.. arguments.All(DigestOption).Select(AlgorithmOf)];
+        options.MetaFile = arguments.Has(Meta);
         options.VerifyPages = !arguments.Has(NoPageChecksums);
         options.IncrementOf = arguments.Get(Incremental);
         options.MaxRate = arguments.Bytes(CommonOptions.MaxRate);

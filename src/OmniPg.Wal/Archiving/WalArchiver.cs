@@ -11,7 +11,7 @@ namespace OmniPg.Wal;
 /// Thread safe; files may be archived side by side. Idempotent: a file that is stored with equal content counts as archived and is not written
 /// again. A file up to 64 MiB for one codec is held in memory as a whole; of any other 8 buffers of 256 KiB are, and 4 per distinct codec. Corresponds to <c>omnipitr-archive</c>.
 /// </remarks>
-public sealed partial class WalArchiver : IAsyncDisposable
+public sealed class WalArchiver : IAsyncDisposable
 {
     // Looking for abandoned temporary files lists a whole directory, so a program that archives one file per process does it now and then only.
     private const int SegmentsBetweenCleanings = 256;

@@ -16,6 +16,8 @@ public sealed partial record BackupInfo
 
     internal const string FileName = "backup.json";
 
+    internal const string MetaName = "meta";
+
     private const string IdFormat = "yyyyMMdd'T'HHmmss'Z'";
 
     /// <summary>Version of the object's own format: <see cref="CurrentFormat"/> (the default) or <see cref="IncrementalFormat"/>.</summary>
@@ -86,6 +88,10 @@ public sealed partial record BackupInfo
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<BackupPart>? Digests { get; init; }
 
+    /// <summary>The object with the lines of OmniPITR's meta file (<see cref="BaseBackupOptions.MetaFile"/>); null when it was not asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public BackupPart? Meta { get; init; }
+
     /// <summary>How many pages of the server did not have the checksum that they should (<see cref="BaseBackupResult.DamagedPages"/>); null when none was found, or none was looked at.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? DamagedPages { get; init; }
@@ -112,7 +118,7 @@ public sealed partial record BackupInfo
 
     /// <summary>All its objects but its entry and its marks.</summary>
     [JsonIgnore]
-    internal IEnumerable<BackupPart> Objects => Parts.Concat(Manifest is null ? [] : [Manifest]).Concat(Digests ?? []);
+    internal IEnumerable<BackupPart> Objects => Parts.Concat(Manifest is null ? [] : [Manifest]).Concat(Digests ?? []).Concat(Meta is null ? [] : [Meta]);
 
     /// <summary>The id and its times.</summary>
     /// <returns>The text.</returns>
@@ -126,6 +132,13 @@ public sealed partial record BackupInfo
         DateTimeOffset.TryParseExact(id, IdFormat, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 
     internal static string IdAt(DateTimeOffset time) => time.UtcDateTime.ToString(IdFormat, CultureInfo.InvariantCulture);
+
+    /// <summary>The original's meta file. Readers of it take the keys that they know.</summary>
+    /// <param name="host">Name of the machine.</param>
+    /// <param name="offset">What local time was ahead of UTC there when the backup began.</param>
+    internal string ToMeta(string host, TimeSpan offset) => string.Create(CultureInfo.InvariantCulture,
+        $"Min-Xlog: {WalFrom}\nStarted-epoch: {Started.ToUnixTimeSeconds()}\nTimezone: {(offset < TimeSpan.Zero ? '-' : '+')}{offset:hhmm}\nHostname: {host}\n")
+        + string.Create(CultureInfo.InvariantCulture, $"Stop-Xlog: {WalTo}\nSystem-Identifier: {SystemIdentifier}\nPg-Version: {PgVersion}\nFormat: omnipg-1\n");
 
     internal byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupInfo);
 

@@ -1,4 +1,6 @@
 using System.Runtime.ExceptionServices;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.Logging;
 
 namespace OmniPg.Wal;
@@ -18,6 +20,7 @@ internal sealed class BackupRun(
     private readonly BackupDigests _digests = new(options.Digests);
     private readonly List<BackupPart> _sums = [];
     private BackupPart? _manifest;
+    private BackupPart? _meta;
     private BackupInfo? _prior;
     private string _id = "";
     private bool _mayCount;
@@ -30,7 +33,7 @@ internal sealed class BackupRun(
     /// <summary>The objects written so far; none when they may be those of a backup by now.</summary>
     public IEnumerable<string> Keys => _mayCount ? [] : Objects.Select(static p => p.Key);
 
-    private IEnumerable<BackupPart> Objects => _stored.Concat(_manifest is null ? [] : [_manifest]).Concat(_sums);
+    private IEnumerable<BackupPart> Objects => _stored.Concat(_manifest is null ? [] : [_manifest]).Concat(_sums).Concat(_meta is null ? [] : [_meta]);
 
     public async Task<BaseBackupResult> RunAsync(CancellationToken cancellationToken)
     {
@@ -57,6 +60,8 @@ internal sealed class BackupRun(
         if (archive is not null)
             await _source.Wal().ArriveAsync(archive, options.WalTimeout, time, cancellationToken).ConfigureAwait(false);
         var info = Describe(tablespaces);
+        if (options.MetaFile)
+            info = info with { Meta = _meta = await StoreMetaAsync(info, cancellationToken).ConfigureAwait(false) };
         // A sweep on another machine, or a person, may have taken a part away meanwhile; and a retention that had listed the backups before this one was among them what it stands on.
         if (_prior is not null)
             await RequireNoneDroppedAsync(_prior, cancellationToken).ConfigureAwait(false);
@@ -291,6 +296,15 @@ internal sealed class BackupRun(
             ? (await store.StatAsync(key, cancellationToken).ConfigureAwait(false))?.Bytes ?? throw WalBackupException.Damaged(store.Id, _id, $"'{key}' is not there any more as it was written")
             : target.StoredBytes;
         return new BackupPart(key, tablespace, outcome.Content.RawBytes, bytes, outcome.Sha256);
+    }
+
+    private async Task<BackupPart> StoreMetaAsync(BackupInfo info, CancellationToken cancellationToken)
+    {
+        var text = Encoding.UTF8.GetBytes(info.ToMeta(Environment.MachineName, time.LocalTimeZone.GetUtcOffset(info.Started)));
+        var part = new BackupPart($"{_id}/{BackupInfo.MetaName}", 0, text.Length, text.Length, Convert.ToHexStringLower(SHA256.HashData(text)));
+        // For programs that have no key.
+        await SmallObject.WriteAsync(store is EncryptedObjectStore encrypted ? encrypted.Inner : store, part.Key, text, cancellationToken).ConfigureAwait(false);
+        return part;
     }
 
     private BackupInfo Describe(IReadOnlyList<BackupTablespace> tablespaces)

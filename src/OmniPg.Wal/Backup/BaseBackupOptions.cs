@@ -58,6 +58,13 @@ public sealed class BaseBackupOptions : ICheckedOptions
     public IReadOnlyList<HashAlgorithmName> Digests { get; set; } = [];
 
     /// <summary>
+    /// Whether an object <c>meta</c> lies beside the parts with the lines of OmniPITR's meta file (<c>Min-Xlog</c>, <c>Started-epoch</c>, <c>Timezone</c>, <c>Hostname</c>), for programs that read those, and
+    /// <c>Stop-Xlog</c>, <c>System-Identifier</c>, <c>Pg-Version</c> and <c>Format: omnipg-1</c> behind them. In plain, also of an encrypted backup.
+    /// </summary>
+    /// <value>Default false.</value>
+    public bool MetaFile { get; set; }
+
+    /// <summary>
     /// Id of the backup in the store, or <see cref="Latest"/>, of which only the changes are backed up; null makes a full backup. Needs PostgreSQL 17 or later with <c>summarize_wal</c>
     /// on since that backup, and the same timeline. The manual's section "Incremental Backup" (<c>pg_basebackup --incremental</c>).
     /// </summary>

@@ -41,7 +41,7 @@ public sealed class OmniPgWalBuilder
         return AddArchiver(options => section.Bind(options));
     }
 
-    /// <summary>Runs the resident mode of the archiver (<see cref="WalArchiver.RunResidentAsync"/>) as long as the host runs, and logs what happens.</summary>
+    /// <summary>Runs the resident mode of the archiver (<see cref="WalResident"/>) as long as the host runs, and logs what happens.</summary>
     /// <param name="configure">Sets spool, socket and parallelism, which are checked when the host starts.</param>
     /// <returns>The same builder.</returns>
     public OmniPgWalBuilder AddResident(Action<WalResidentOptions> configure)
@@ -180,7 +180,7 @@ public sealed class OmniPgWalBuilder
 
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
-            await foreach (var happened in archiver.RunResidentAsync(options, stoppingToken).ConfigureAwait(false))
+            await foreach (var happened in new WalResident(archiver, options).RunAsync(stoppingToken).ConfigureAwait(false))
                 Say(happened);
         }
 

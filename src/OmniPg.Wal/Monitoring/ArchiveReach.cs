@@ -30,9 +30,6 @@ internal sealed class ArchiveReach
     /// <summary>Newest archived copies that are not valid and count as missing.</summary>
     public List<string> Damaged { get; } = [];
 
-    /// <summary>Complete segments of the server behind the newest archived one that do not wait any more: said to be archived, and not there.</summary>
-    public List<WalFileName> Vanished { get; } = [];
-
     /// <summary>Complete segments of the server behind the newest archived one.</summary>
     public long Behind { get; private set; }
 
@@ -57,17 +54,9 @@ internal sealed class ArchiveReach
         }
 
         reach.Behind = Math.Max(0, (long)server.CurrentSegment - 1 - (long)last);
-        for (var number = last + 1; number < server.CurrentSegment; number++)
-        {
-            if (reach.NameOf(number) is var name && reach.HasVanished(number, name))
-                reach.Vanished.Add(name);
-        }
-
         // Archivers that work ahead leave holes for a moment: what lies behind one is not safe yet.
         var hole = server.Ready?.Keys.Where(n => n.Kind == WalFileKind.Segment && n.Fits(map.Size) && n.SegmentNumber(map.Size) <= last && !reach.IsArchived(n)).Min(n => (ulong?)n.SegmentNumber(map.Size));
         await reach.ReadAsync(hole ?? (last + 1), cancellationToken).ConfigureAwait(false);
-        if (reach.Vanished is [var first, ..])
-            await EncryptedNames.RequireNoneAsync(archive, first, cancellationToken).ConfigureAwait(false);
         await map.RequireStillThereAsync(cancellationToken).ConfigureAwait(false);
         return reach;
     }
@@ -75,11 +64,6 @@ internal sealed class ArchiveReach
     private WalFileName NameOf(ulong number) => _map.NameOf(_map.TimelineOf(number, _history), number);
 
     private bool IsArchived(WalFileName name) => _map.Segments.GetValueOrDefault(name.Timeline)?.ContainsKey(name.SegmentNumber(_map.Size)) ?? false;
-
-    // What a receiver has not confirmed is on its way; what it has confirmed, and what the archiver is done with, should be there.
-    private bool HasVanished(ulong number, WalFileName name) => _server.Slot?.Flushed is { } flushed
-        ? number < (ulong)flushed / (uint)_map.Size.Bytes && !_server.IsReady(name)
-        : _server is { IsArchiving: true, Ready: not null } && !_server.IsReady(name);
 
     /// <summary>Reads backwards from a segment that is not there until all is known.</summary>
     private async Task ReadAsync(ulong end, CancellationToken cancellationToken)

@@ -133,9 +133,8 @@ internal sealed class MonitorFindings(
     {
         if (archive.Found is not { } found)
             return NoArchive(WalCheck.Gaps);
-        // What waits to be archived is late, not lost.
-        var missing = found.Gaps.Select(g => (g.From, g.To, Count: g.Count - Waiting(g))).Where(g => g.Count > 0)
-            .Concat((_reach?.Vanished ?? []).Select(n => (From: n, To: n, Count: 1L))).ToList();
+        // What waits to be archived is late, not lost; that the archiver fails is told by its own check.
+        var missing = found.Gaps.Where(static g => g.IsLost).ToList();
         // Of an archive with nothing of the server's, absence proves nothing.
         if (missing.Count == 0 && _reach is { End: null })
             return NothingArchived(WalCheck.Gaps);
@@ -150,9 +149,6 @@ internal sealed class MonitorFindings(
             ? result with { Level = WalCheckLevel.Warning, Text = $"{where}, all before backup '{newest.Id}': older ones cannot get past them.", Hint = "They go with the backups before them: 'omnipg-wal backup-cleanup'." }
             : result;
     }
-
-    private long Waiting(WalGap gap) => server.Found?.Ready?.Keys.Count(n =>
-        n.Kind == WalFileKind.Segment && n.Timeline == gap.Timeline && n.Position >= gap.From.Position && n.Position <= gap.To.Position) ?? 0;
 
     private WalCheckResult Rpo(ArchivingServer found)
     {

@@ -52,7 +52,7 @@ public sealed class WalMonitor
         using var activity = WalTelemetry.Source.StartActivity("wal.monitor");
         var server = await AskAsync(_server, (source, token) => ArchivingServer.AskAsync(source, _options.Slot, token), cancellationToken).ConfigureAwait(false);
         // After the server: what it calls archived has to be in the list.
-        var archive = await AskAsync(_archive, (store, token) => Archive.AskAsync(store, server.Found, token), cancellationToken).ConfigureAwait(false);
+        var archive = await AskAsync(_archive, (store, token) => Archive.AskAsync(store, server.Found, _server, token), cancellationToken).ConfigureAwait(false);
         var backups = await AskAsync(_backups, (store, token) => new BackupCatalog(store, _loggers).ListAsync(static _ => { }, token), cancellationToken).ConfigureAwait(false);
         var previous = Interlocked.Exchange(ref _previous, server.Found ?? Volatile.Read(ref _previous));
         var result = new MonitorFindings(_options, server, archive, backups, server.Found?.Now ?? _time.GetUtcNow(), previous).ToResult();
@@ -111,17 +111,36 @@ public sealed class WalMonitor
     /// <summary>What an archive holds, of a server where it is known.</summary>
     /// <param name="Id">Its name.</param>
     /// <param name="Segments">How many complete segments there are.</param>
-    /// <param name="Gaps">Segments that are missing between others.</param>
+    /// <param name="Gaps">Segments that are missing.</param>
     /// <param name="Reach">How far it reaches; null when the server did not answer.</param>
     internal sealed record Archive(string Id, long Segments, IReadOnlyList<WalGap> Gaps, ArchiveReach? Reach)
     {
-        public static async Task<Archive> AskAsync(IObjectStore archive, ArchivingServer? server, CancellationToken cancellationToken)
+        public static async Task<Archive> AskAsync(IObjectStore archive, ArchivingServer? server, NpgsqlDataSource? source, CancellationToken cancellationToken)
         {
             var presence = await ArchivePresence.BeginAsync(archive, cancellationToken).ConfigureAwait(false);
             var map = await ArchiveMap.LoadAsync(archive, cancellationToken).ConfigureAwait(false);
             await presence.RequireAsync(server?.SystemIdentifier, cancellationToken).ConfigureAwait(false);
             var reach = server is null ? null : await ArchiveReach.FindAsync(archive, map, server, cancellationToken).ConfigureAwait(false);
-            return new Archive(archive.Id, map.Segments.Values.Sum(static t => (long)t.Count), GapFinder.Find(map), reach);
+            var gaps = GapFinder.Find(map, server is null ? null : await WitnessAsync(server, source!, cancellationToken).ConfigureAwait(false));
+            if (gaps.FirstOrDefault(static g => g.IsLost) is { } lost)
+                await EncryptedNames.RequireNoneAsync(archive, lost.From, cancellationToken).ConfigureAwait(false);
+            return new Archive(archive.Id, map.Segments.Values.Sum(static t => (long)t.Count), gaps, reach);
+        }
+
+        /// <summary>The server, when it knows what its archive should hold: null when it does not tell what waits, and no receiver has confirmed anything either.</summary>
+        private static async Task<ArchivingServer?> WitnessAsync(ArchivingServer server, NpgsqlDataSource source, CancellationToken cancellationToken)
+        {
+            if (server.Ready is null && server.Slot?.Flushed is null)
+                return null;
+            try
+            {
+                return await server.WithProgressAsync(source, cancellationToken).ConfigureAwait(false);
+            }
+            catch (WalServerException)
+            {
+                // It went away since it was asked: then it has finished nothing more either.
+                return server;
+            }
         }
     }
 }

@@ -38,8 +38,8 @@ internal sealed class ReceiveServer : IAsyncDisposable
         try
         {
             await server.Connection.Open(cancellationToken).ConfigureAwait(false);
-            var system = await server.Connection.IdentifySystem(cancellationToken).ConfigureAwait(false);
-            var size = await server.Connection.Show("wal_segment_size", cancellationToken).ConfigureAwait(false);
+            var system = await DriverAsync(() => server.Connection.IdentifySystem(cancellationToken)).ConfigureAwait(false);
+            var size = await DriverAsync(() => server.Connection.Show("wal_segment_size", cancellationToken)).ConfigureAwait(false);
             var identifier = ulong.Parse(system.SystemId, NumberStyles.None, CultureInfo.InvariantCulture);
             server.Cluster = PgControlFile.OfServer(identifier, SizeOf(size), server.Connection.PostgreSqlVersion.Major, system.Timeline);
             server.End = system.XLogPos;
@@ -59,7 +59,7 @@ internal sealed class ReceiveServer : IAsyncDisposable
     {
         if (Connection.PostgreSqlVersion.Major >= FirstWithReadSlot)
         {
-            var slot = await Connection.ReadReplicationSlot(_slot, cancellationToken).ConfigureAwait(false) ?? throw WalReceiveException.NoSlot(_slot, null);
+            var slot = await DriverAsync(() => Connection.ReadReplicationSlot(_slot, cancellationToken)).ConfigureAwait(false) ?? throw WalReceiveException.NoSlot(_slot, null);
             return slot.RestartLsn is { } lsn ? (lsn, slot.RestartTimeline) : null;
         }
 
@@ -74,7 +74,7 @@ internal sealed class ReceiveServer : IAsyncDisposable
     {
         try
         {
-            await Connection.CreateReplicationSlot(_slot, isTemporary: false, reserveWal: true, cancellationToken).ConfigureAwait(false);
+            await DriverAsync(() => Connection.CreateReplicationSlot(_slot, isTemporary: false, reserveWal: true, cancellationToken)).ConfigureAwait(false);
             return true;
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.DuplicateObject)
@@ -90,7 +90,7 @@ internal sealed class ReceiveServer : IAsyncDisposable
         string replication;
         try
         {
-            return (await Connection.TimelineHistory(timeline, cancellationToken).ConfigureAwait(false)).Content;
+            return (await DriverAsync(() => Connection.TimelineHistory(timeline, cancellationToken)).ConfigureAwait(false)).Content;
         }
         catch (InvalidCastException error)
         {
@@ -109,7 +109,43 @@ internal sealed class ReceiveServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Tells the server what is on disk; safe beside a read of the same connection.</summary>
+    /// <exception cref="NpgsqlException">The connection is broken.</exception>
+    public Task ConfirmAsync(NpgsqlLogSequenceNumber flushed, CancellationToken cancellationToken)
+    {
+        Connection.SetReplicationStatus(flushed);
+        return DriverAsync(async () =>
+        {
+            await Connection.SendStatusUpdate(cancellationToken).ConfigureAwait(false);
+            return true;
+        });
+    }
+
     public ValueTask DisposeAsync() => Connection.DisposeAsync();
+
+    /// <summary>Asks the driver, and takes each of its words for a broken connection for one.</summary>
+    /// <exception cref="NpgsqlException">The connection is broken.</exception>
+    public static async Task<T> DriverAsync<T>(Func<Task<T>> ask)
+    {
+        try
+        {
+            return await ask().ConfigureAwait(false);
+        }
+        catch (Exception broken) when (IsOfBrokenConnection(broken))
+        {
+            throw Broken(broken);
+        }
+    }
+
+    /// <summary>
+    /// Whether the driver says so in words of its own. A read and a confirmation go on side by side: where one of the two finds the connection broken, the other may find no connection
+    /// (<see cref="InvalidOperationException"/>), or no timer, because the end of the read has taken it away (<see cref="NullReferenceException"/>; <c>ReplicationConnection.SendFeedback</c> of
+    /// Npgsql 10). A message out of order breaks the connection with a bare <see cref="Exception"/> (<c>NpgsqlConnector.UnexpectedMessageReceived</c>).
+    /// </summary>
+    public static bool IsOfBrokenConnection(Exception error) => error is InvalidOperationException or NullReferenceException || error.GetType() == typeof(Exception);
+
+    /// <summary>The same in the driver's usual word.</summary>
+    public static NpgsqlException Broken(Exception error) => new("The replication connection is broken.", error);
 
     /// <returns>Null without a row, <see cref="DBNull"/> for a null.</returns>
     private async Task<object?> QueryAsync(string sql, string parameter, CancellationToken cancellationToken)

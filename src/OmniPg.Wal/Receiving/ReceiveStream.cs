@@ -205,7 +205,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
                 pending = next.AsTask();
                 if (hasWaited)
                     await ConfirmWhileWaitingAsync(pending, cancellationToken).ConfigureAwait(false);
-                if (!await pending.ConfigureAwait(false))
+                if (!await HasNextAsync(pending).ConfigureAwait(false))
                     break;
                 pending = null;
                 if (progress.State != WalReceiverState.Streaming)
@@ -322,16 +322,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         _confirmed = progress.Received;
         Volatile.Write(ref progress.Flushed, progress.Received);
         WalTelemetry.ReceiveLag = progress.ToStatus().LagBytes;
-        server.Connection.SetReplicationStatus(new(progress.Flushed));
-        try
-        {
-            await server.Connection.SendStatusUpdate(cancellationToken).ConfigureAwait(false);
-        }
-        catch (InvalidOperationException broken)
-        {
-            // The driver's word when the read beside it has just found the connection broken.
-            throw new NpgsqlException("The connection broke before a confirmation was sent.", broken);
-        }
+        await server.ConfirmAsync(new(progress.Flushed), cancellationToken).ConfigureAwait(false);
     }
 
     private async Task TakeAsync(XLogDataMessage message, ulong? until, CancellationToken cancellationToken)
@@ -340,7 +331,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         if ((ulong)message.WalStart != Taken)
             throw WalReceiveException.Unexpected(message.WalStart, new(Taken));
         int count;
-        while ((count = await message.Data.ReadAsync(_buffer.AsMemory(_gathered, Room), cancellationToken).ConfigureAwait(false)) > 0)
+        while ((count = await ReadAsync(message.Data, _buffer.AsMemory(_gathered, Room), cancellationToken).ConfigureAwait(false)) > 0)
         {
             _gathered += until is { } end ? (int)Math.Min((ulong)count, end - Taken) : count;
             if (Room > 0)
@@ -351,6 +342,31 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
         }
 
         Volatile.Write(ref progress.ServerEnd, Math.Max(progress.ServerEnd, Taken));
+    }
+
+    // For each message: what ReceiveServer.DriverAsync does, without its allocations.
+    private static async ValueTask<bool> HasNextAsync(Task<bool> pending)
+    {
+        try
+        {
+            return await pending.ConfigureAwait(false);
+        }
+        catch (Exception broken) when (ReceiveServer.IsOfBrokenConnection(broken))
+        {
+            throw ReceiveServer.Broken(broken);
+        }
+    }
+
+    private static async ValueTask<int> ReadAsync(Stream data, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await data.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception broken) when (ReceiveServer.IsOfBrokenConnection(broken))
+        {
+            throw ReceiveServer.Broken(broken);
+        }
     }
 
     private void WriteOut()

@@ -23,6 +23,9 @@ public sealed record WalGap(uint Timeline, WalFileName From, WalFileName To, lon
 
     /// <summary>Whether the server still has them and hands them over by itself, as far as it says.</summary>
     public bool IsOnItsWay => Status is WalGapStatus.Delayed or WalGapStatus.Uploading;
+
+    /// <summary>Whether nobody has them to bring, as far as the server says, or nobody was asked.</summary>
+    internal bool IsLost => Status is null or WalGapStatus.Lost;
 }
 
 /// <summary>Whether missing segments may still come.</summary>

@@ -59,6 +59,11 @@ internal sealed record ArchivingServer
     /// <summary>The last complete segment; null when there is none.</summary>
     public ulong? LastFinished => CurrentSegment == 0 ? null : CurrentSegment - 1;
 
+    /// <summary>The last segment that its archive holds by now, unless it waits: all that the receiver behind the slot has confirmed, else all that is complete; null when there is none, and when nobody takes them away.</summary>
+    public ulong? LastDue => FirstUnconfirmed is { } next
+        ? next == 0 ? null : LastFinished < next - 1 ? LastFinished : next - 1
+        : IsArchiving ? LastFinished : null;
+
     /// <summary>Whether it sends its WAL to anybody.</summary>
     public required bool IsSending { get; init; }
 
@@ -74,6 +79,8 @@ internal sealed record ArchivingServer
     /// <summary>The last failure, when nothing was archived since.</summary>
     public WalArchivingFailure? Failure => IsFailing ? new WalArchivingFailure(LastFailedWal, LastFailed) : null;
 
+    private ulong? FirstUnconfirmed => Slot?.Flushed is { } flushed ? (ulong)flushed / (uint)SegmentSize.Bytes : null;
+
     /// <summary>Whether a file waits to be archived.</summary>
     public bool IsReady(WalFileName name) => Ready?.ContainsKey(name) ?? false;
 
@@ -82,8 +89,8 @@ internal sealed record ArchivingServer
     /// <param name="isNext">Whether a later one is archived already, or it is the oldest that waits: PostgreSQL takes the oldest first (pgarch.c), and one that was passed is in the hands of a second worker.</param>
     public WalGapStatus StatusOf(WalFileName name, bool isNext)
     {
-        // It was finished since the server was asked, and a later one is archived already.
-        if (name.Timeline == Timeline && name.SegmentNumber(SegmentSize) is var number && number > LastFinished && number <= LastFinishedSince)
+        // It was finished since the server was asked, and a later one is archived already; or the receiver has not confirmed it.
+        if (name.Timeline == Timeline && name.SegmentNumber(SegmentSize) is var number && ((number > LastFinished && number <= LastFinishedSince) || number >= FirstUnconfirmed))
             return WalGapStatus.Uploading;
         if (!IsReady(name))
             return WalGapStatus.Lost;

@@ -14,7 +14,7 @@ internal static class GapFinder
     {
         // Of a standby only the checkpoint tells the timeline, which may be one behind its position.
         var missing = map.Segments.Keys.Union(map.Histories.Keys)
-            .SelectMany(t => OnPath(map, map.PathTo(t, server is { IsStandby: false } && server.Timeline == t ? server.LastFinished : null)));
+            .SelectMany(t => OnPath(map, map.PathTo(t, server is { IsStandby: false } && server.Timeline == t ? server.LastDue : null)));
         var holes = missing.Concat(server is null ? [] : Told(map, server)).GroupBy(m => m.Timeline).OrderBy(t => t.Key).SelectMany(Merged);
         return [.. server is null ? holes.Select(h => Gap(map, h, null)) : ByStatus(map, holes, server)];
     }
@@ -32,11 +32,12 @@ internal static class GapFinder
     /// <summary>What the server itself names: each segment that waits, and the one that it has archived last, which has to be there.</summary>
     private static IEnumerable<ArchiveMap.Stretch> Told(ArchiveMap map, ArchivingServer server)
     {
-        var named = server.LastArchived is { Kind: WalFileKind.Segment } last && last.Fits(map.Size) ? server.Waiting.Append(last) : server.Waiting;
+        // What a receiver has delivered leaves its directory: there only what follows the last segment tells anything.
+        var named = server.IsArchiving && server.Slot?.Flushed is null && server.LastArchived is { Kind: WalFileKind.Segment } last && last.Fits(map.Size) ? server.Waiting.Append(last) : server.Waiting;
         var absent = named.Select(n => (n.Timeline, Number: n.SegmentNumber(map.Size))).Where(n => !(map.Segments.GetValueOrDefault(n.Timeline)?.ContainsKey(n.Number) ?? false)).ToList();
         var holes = absent.Select(n => new ArchiveMap.Stretch(n.Timeline, n.Number, n.Number));
         // Where nothing leads to the server's timeline, all that it has finished since the first of these is missing, and since the newest segment that any timeline has.
-        if (!server.IsStandby && server.LastFinished is { } finished && !map.PathTo(server.Timeline).Any(s => map.Segments.GetValueOrDefault(s.Timeline) is { } segments && segments.Keys.Any(n => n >= s.From && n <= s.To)))
+        if (!server.IsStandby && server.LastDue is { } finished && !map.PathTo(server.Timeline).Any(s => map.Segments.GetValueOrDefault(s.Timeline) is { } segments && segments.Keys.Any(n => n >= s.From && n <= s.To)))
         {
             var own = absent.Where(n => n.Timeline == server.Timeline).Select(n => (ulong?)n.Number).Min();
             var behind = map.Segments.Values.Max(s => (ulong?)s.Keys.Last()) + 1;

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 
 namespace OmniPg.Wal;
@@ -14,34 +13,8 @@ internal sealed class ResidentLoop(WalArchiver archiver, WalResidentOptions opti
     private readonly WalPushSpool _spool = new(options.SpoolDirectory);
     private int _backlog;
 
-    /// <summary>Runs the loop beside its consumer, for <see cref="WalArchiver.RunResidentAsync"/>.</summary>
-    public static async IAsyncEnumerable<ArchiveEvent> RunAsync(
-        WalArchiver archiver, WalResidentOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        var events = Channel.CreateBounded<ArchiveEvent>(new BoundedChannelOptions(FilesPerLook) { SingleReader = true });
-        using var abandoned = new CancellationTokenSource();
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, abandoned.Token);
-        archiver.IsLookingAhead = true;
-        var loop = new ResidentLoop(archiver, options, events.Writer);
-        var running = Task.Run(() => loop.RunAsync(stop.Token), CancellationToken.None);
-        try
-        {
-            await foreach (var happened in events.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-                yield return happened;
-        }
-        finally
-        {
-            // A consumer that stops reading ends the mode as well; what is still reported goes nowhere.
-            await abandoned.CancelAsync().ConfigureAwait(false);
-            await foreach (var _ in events.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-            {
-            }
-
-            await running.ConfigureAwait(false);
-        }
-    }
-
-    private async Task RunAsync(CancellationToken stop)
+    /// <summary>Runs until stopped, and ends the events: by what ended it, if that was an error.</summary>
+    public async Task RunAsync(CancellationToken stop)
     {
         try
         {

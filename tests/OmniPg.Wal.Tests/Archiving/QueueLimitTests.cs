@@ -51,7 +51,7 @@ public sealed class QueueLimitTests(WalWorkloads workloads) : ArchiveTests(workl
     {
         await using var archiver = Scene.Archiver().To(d => d.Directory(Scene.MakeDirectory("archive"))).WithState(Scene.MakeDirectory("state")).With(o => o.QueueLimit = Limit).Build();
 
-        var starting = () => archiver.RunResidentAsync(new WalResidentOptions { SpoolDirectory = Scene.MakeDirectory("spool") }, Token);
+        var starting = () => new WalResident(archiver, new WalResidentOptions { SpoolDirectory = Scene.MakeDirectory("spool") });
 
         starting.Should().Throw<WalConfigurationException>().WithMessage("The resident mode knows no QueueLimit*");
     }

@@ -36,6 +36,23 @@ public sealed class BackupVerbTests(BackupScene scene)
     }
 
     [Fact]
+    public async Task The_old_configuration_file_of_a_backup_names_server_place_and_digest_and_gets_its_meta_file()
+    {
+        var store = (await scene.NewStoreAsync()).Root;
+        ServerAccount.Own(store);
+        var server = new Npgsql.NpgsqlConnectionStringBuilder(Connection);
+        var file = scene.Fresh("backup.conf");
+        await File.WriteAllTextAsync(file, $"# as of omnipitr-backup-master\n-h {server.Host}\n-p {server.Port}\n-U {server.Username}\n-d {server.Database}\n-D {scene.Server.DataDirectory}\n-dl gzip={store}\n-dg SHA-1\n--meta\n", Token);
+        ServerAccount.Own(file);
+
+        var made = await scene.Program.RunAsync(["backup", "--config-file", file, "--archive", scene.Archive], null, Token);
+
+        made.ExitCode.Should().Be(0, made.Error);
+        var backup = await new BackupCatalog(new DirectoryObjectStore(store)).GetAsync(cancellationToken: Token);
+        Directory.GetFiles(Path.Combine(store, backup.Id)).Select(Path.GetFileName).Should().Contain(["base.tar.gz", "SHA1SUMS", "meta"]);
+    }
+
+    [Fact]
     public async Task Keep_and_unkeep_mark_a_backup()
     {
         var (store, backup) = await scene.CopyOfMadeAsync();
@@ -54,6 +71,13 @@ public sealed class BackupVerbTests(BackupScene scene)
     [Theory]
     [InlineData(64, "The option --dst-local is required.", "backup")]
     [InlineData(64, "is not a connection string", "backup", "--dst-local", "/tmp", "--connection", "Nonsense=1;Password=hunter2")]
+    [InlineData(64, "The options --connection and --host name the server both", "backup", "--dst-local", "/tmp", "--connection", "Host=/tmp", "-h", "/tmp")]
+    [InlineData(64, "The option --port wants a whole number of at least 1, not '/tmp/pause'.", "backup", "--dst-local", "/tmp", "-p", "/tmp/pause")]
+    [InlineData(64, "The option --filename-template must be removed: a backup is a folder that its start names", "backup", "--dst-local", "/tmp", "-f", "__FILETYPE__.tar")]
+    [InlineData(64, "The option --xlogs must be removed: with --archive the WAL stays in the archive", "backup", "--dst-local", "/tmp", "-x", "/tmp/xlogs")]
+    [InlineData(64, "The option --skip-xlogs must be removed: with --archive", "backup", "--dst-local", "/tmp", "-sx")]
+    [InlineData(64, "The option --dst-remote must be removed: a backup goes to one place, and 'omnipg-wal copy --backup ID'", "backup", "-dr", "gzip=host:/backup")]
+    [InlineData(64, "The option --truncate must be removed: objects are removed whole", "backup-cleanup", "-b", "/tmp", "-t", "1000")]
     [InlineData(64, "Expected nothing, 'keep ID'", "backups", "drop", "--source", "/tmp")]
     [InlineData(64, "The digest 'SHA-3' is not known", "backup", "--connection", "Host=/tmp", "--dst-local", "/tmp", "--digest", "SHA-3")]
     [InlineData(64, "Only one target", "backup-restore", "--source", "/tmp", "--to", "/tmp/x", "--archive", "/tmp", "--target-xid", "7", "--target", "immediate")]
@@ -112,7 +136,7 @@ public sealed class BackupVerbTests(BackupScene scene)
         var next = (await new BaseBackup(scene.Server.DataSource, store, scene.ArchiveStore, timeProvider: later).RunAsync(cancellationToken: Token)).Backup;
         // What the killed one left is old by then.
         Directory.GetFiles(store.Root, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(store.Root, f))
-            .Should().BeEquivalentTo([WalArchiveMarker.Key, $"{next.Id}/backup.json", .. next.Parts.Select(p => p.Key)]);
+            .Should().BeEquivalentTo([WalArchiveMarker.Key, $"{next.Id}/backup.json", .. next.Objects.Select(p => p.Key)]);
     }
 
     private async Task<bool> IsReachedAsync(string phase, string store) => phase switch

@@ -98,6 +98,43 @@ public sealed class BaseBackupTests(BackupScene scene)
         (await new BackupCatalog(store).VerifyAsync(cancellationToken: Token)).Problems.Should().ContainSingle().Which.Should().StartWith($"'{backup.Id}/MD5SUMS'");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_meta_file_has_the_lines_that_OmniPITRs_programs_read_and_goes_with_its_backup(bool isEncrypted)
+    {
+        var plain = await scene.NewStoreAsync();
+        IObjectStore store = isEncrypted ? new EncryptedObjectStore(plain, new WalKeyRing(WalEncryptionKey.Generate())) : plain;
+
+        var backup = (await scene.BackupTo(store, options: new BaseBackupOptions { MetaFile = true }).RunAsync(cancellationToken: Token)).Backup;
+        var path = Path.Combine(plain.Root, backup.Id, "meta");
+        var lines = await File.ReadAllLinesAsync(path, Token);
+        var verified = await new BackupCatalog(store).VerifyAsync(cancellationToken: Token);
+        await File.AppendAllTextAsync(path, "x", Token);
+        var changed = await new BackupCatalog(store).VerifyAsync(backup.Id, cancellationToken: Token);
+        await scene.NextSecondAsync(backup);
+        await scene.BackupTo(store).RunAsync(cancellationToken: Token);
+        await new BackupCatalog(store).DeleteAsync(backup.Id, Token);
+
+        var offset = TimeZoneInfo.Local.GetUtcOffset(backup.Started);
+        lines.Should().Equal(
+            $"Min-Xlog: {backup.WalFrom}", $"Started-epoch: {backup.Started.ToUnixTimeSeconds()}", $"Timezone: {(offset < TimeSpan.Zero ? '-' : '+')}{offset:hhmm}", $"Hostname: {Environment.MachineName}",
+            $"Stop-Xlog: {backup.WalTo}", $"System-Identifier: {backup.SystemIdentifier}", $"Pg-Version: {backup.PgVersion}", "Format: omnipg-1");
+        verified.Problems.Should().BeEmpty();
+        changed.Problems.Should().ContainSingle().Which.Should().StartWith($"'{backup.Id}/meta'");
+        Directory.GetFiles(Path.Combine(plain.Root, backup.Id)).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(345, "+0545")]
+    [InlineData(-210, "-0330")]
+    public async Task The_meta_file_tells_an_odd_offset_from_UTC(int minutes, string told)
+    {
+        var (_, backup) = await scene.MadeAsync();
+
+        backup.ToMeta("db", TimeSpan.FromMinutes(minutes)).Should().Contain($"\nTimezone: {told}\nHostname: db\n");
+    }
+
     [Fact]
     public async Task What_no_restored_server_may_have_is_left_out()
     {

@@ -39,6 +39,7 @@ internal static class DailyBackups
             WalTo = segment,
             Tablespaces = [],
             Parts = [new BackupPart($"{id}/base.tar.zst", 0, 1, 1, "")],
+            Manifest = null,
         };
         await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(store.Root, id)).FullName, "base.tar.zst"), "x", Token);
         await File.WriteAllBytesAsync(Path.Combine(store.Root, id, "backup.json"), info.ToJson(), Token);

@@ -6,6 +6,9 @@ internal sealed class HookedStore(IObjectStore inner) : IObjectStore
     /// <summary>Called with the key before an object is opened to be read.</summary>
     public Action<string>? Reading { get; init; }
 
+    /// <summary>Called before each listing.</summary>
+    public Action? Listing { get; init; }
+
     /// <summary>Called behind each listing.</summary>
     public Action? Listed { get; init; }
 
@@ -53,6 +56,7 @@ internal sealed class HookedStore(IObjectStore inner) : IObjectStore
 
     public async IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        Listing?.Invoke();
         await foreach (var entry in Living.ListAsync(prefix, cancellationToken))
             yield return entry;
         Listed?.Invoke();

@@ -21,13 +21,18 @@ public sealed class PageCheckTests(BackupScene scene)
         var store = await scene.NewStoreAsync();
         var made = await scene.BackupTo(store).RunAsync(cancellationToken: Token);
 
-        bytes.Length.Should().BeGreaterThan(20 * PageBytes);
+        var written = 0;
         for (var block = 0; block < bytes.Length / PageBytes; block++)
         {
             var page = bytes.AsSpan(block * PageBytes, PageBytes);
+            // From PostgreSQL 16 on a table grows by more blocks than one, and those of which nothing was written are zeros (RelationAddBlocks in hio.c).
+            if (page.IndexOfAnyExcept((byte)0) < 0)
+                continue;
+            written++;
             PageChecksum.Of(page, (uint)block).Should().Be(PageChecksum.In(page)).And.NotBe(PageChecksum.Of(page, (uint)block + 1));
         }
 
+        written.Should().BeGreaterThan(20);
         made.DamagedPages.Should().NotBeNull().And.BeEmpty();
         made.Backup.DamagedPages.Should().BeNull();
     }

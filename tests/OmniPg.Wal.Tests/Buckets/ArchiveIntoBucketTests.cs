@@ -149,6 +149,37 @@ public sealed class ArchiveIntoBucketTests(WalWorkloads workloads) : IAsyncLifet
         Decode(Key).Should().Equal(_scene.Original(_scene.Segment));
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(-2)]
+    public async Task A_clock_that_is_hours_off_is_reckoned_with(int hours)
+    {
+        _bucket.ClockOffset = TimeSpan.FromHours(hours);
+        await using var store = BucketTrouble.Store(_bucket, "prod", retries: 2);
+        await using var archiver = Archiver(store);
+
+        var result = await archiver.ArchiveAsync(_scene.Add(), Token);
+
+        result.Destinations.Should().ContainSingle().Which.Status.Should().Be(WalDeliveryStatus.Stored);
+        Decode(Key).Should().Equal(_scene.Original(_scene.Segment));
+    }
+
+    [Fact]
+    public async Task A_bucket_that_refuses_for_the_clock_is_told_with_the_next_step_and_loses_nothing()
+    {
+        await using var store = BucketTrouble.Store(_bucket, "prod");
+        await using var archiver = Archiver(store);
+        _bucket.Fault = call => call.Method == "PUT" && call.Key == Key ? new S3Fault { Status = 403, Error = "RequestTimeTooSkewed" } : null;
+
+        var failure = (await archiver.Awaiting(a => a.ArchiveAsync(_scene.Add(), Token)).Should().ThrowAsync<WalDeliveryException>()).Which;
+        _bucket.Fault = static _ => null;
+        var result = await archiver.ArchiveAsync(_scene.Add(), Token);
+
+        failure.Failures.Should().ContainSingle().Which.Message.Should().Contain("error 'RequestTimeTooSkewed'").And.Contain("the clock of this machine").And.NotContain(S3Endpoint.SecretKey);
+        result.Destinations.Single().Status.Should().Be(WalDeliveryStatus.Stored);
+        Decode(Key).Should().Equal(_scene.Original(_scene.Segment));
+    }
+
     [Fact]
     public async Task A_silent_bucket_ends_the_program_with_the_code_of_a_time_out()
     {

@@ -86,6 +86,65 @@ public sealed class BackupBucketFaultTests(BackupScene scene) : IAsyncLifetime
         Directory.GetFileSystemEntries(scratch).Should().BeEmpty();
     }
 
+    [Fact]
+    public async Task A_removal_that_the_bucket_stops_half_way_is_ended_by_the_next_cleanup_at_once()
+    {
+        var ids = await FillDailyAsync(3);
+        await using var store = BucketTrouble.Store(_bucket, "base");
+        _bucket.Fault = call => call.Method == "DELETE" && call.Key == $"base/{ids[0]}/base.tar.zst" ? BucketTrouble.Make("503") : null;
+
+        var failure = (await DailyBackups.Catalog(store).Awaiting(c => c.CleanupAsync(new BackupRetention { Count = 2 }, null, Token)).Should().ThrowAsync<S3Exception>()).Which;
+        var left = KeysOf(ids[0]);
+        var listed = await new BackupCatalog(store).ListAsync(Token);
+        var removals = await new BackupCatalog(store).ListRemovalsAsync(Token);
+        _bucket.Fault = static _ => null;
+        var done = await DailyBackups.Catalog(store).CleanupAsync(new BackupRetention { Count = 2 }, null, Token);
+
+        failure.IsTransient.Should().BeTrue();
+        failure.Message.Should().Contain($"{ids[0]}/base.tar.zst").And.NotContain(S3Endpoint.SecretKey);
+        left.Should().Equal("base.tar.zst", "removing.failed", "removing.json");
+        listed.Select(b => b.Id).Should().Equal(ids[1], ids[2]);
+        removals.Select(static r => r.Id).Should().Equal(ids[0]);
+        (done.Removed.Count, done.Kept.Count).Should().Be((0, 2));
+        KeysOf(ids[0]).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_removal_that_could_not_even_tell_that_it_failed_is_ended_when_it_has_been_silent()
+    {
+        var ids = await FillDailyAsync(3);
+        await using var store = BucketTrouble.Store(_bucket, "base");
+        var isAway = false;
+        _bucket.Fault = call => (isAway |= call.Method == "DELETE" && call.Key == $"base/{ids[0]}/base.tar.zst") ? BucketTrouble.Make("503") : null;
+
+        await DailyBackups.Catalog(store).Awaiting(c => c.CleanupAsync(new BackupRetention { Count = 2 }, null, Token)).Should().ThrowAsync<S3Exception>();
+        _bucket.Fault = static _ => null;
+        var left = KeysOf(ids[0]);
+        var refused = (await new BackupCatalog(store).Awaiting(c => c.CleanupAsync(new BackupRetention { Count = 1 }, null, Token)).Should().ThrowAsync<WalBackupException>()).Which;
+        await new BackupCatalog(store, timeProvider: new ShiftedClock { Offset = TimeSpan.FromMinutes(16) }).CleanupAsync(new BackupRetention { Count = 2 }, null, Token);
+
+        left.Should().Equal("base.tar.zst", "removing.json");
+        (refused.Code, refused.BackupId).Should().Be(("wal.backup.underway", ids[0]));
+        KeysOf(ids[0]).Should().BeEmpty();
+        (await new BackupCatalog(store).ListAsync(Token)).Select(b => (b.Id, b.Problem)).Should().Equal((ids[1], null), (ids[2], null));
+    }
+
+    /// <summary>Puts daily backups into the bucket.</summary>
+    /// <returns>Their ids.</returns>
+    private async Task<string[]> FillDailyAsync(int count)
+    {
+        var (made, ids) = await DailyBackups.MakeAsync(scene, count);
+        foreach (var id in ids)
+        {
+            foreach (var file in Directory.GetFiles(Path.Combine(made.Root, id)))
+                _bucket.Put($"base/{id}/{Path.GetFileName(file)}", await File.ReadAllBytesAsync(file, Token));
+        }
+
+        return ids;
+    }
+
+    private IEnumerable<string> KeysOf(string id) => [.. _bucket.Keys.Where(k => k.StartsWith($"base/{id}/", StringComparison.Ordinal)).Select(k => k[$"base/{id}/".Length..]).Order(StringComparer.Ordinal)];
+
     /// <summary>Puts a backup of the scene into the bucket.</summary>
     private async Task<BackupInfo> FillAsync()
     {

@@ -28,14 +28,14 @@ internal static class BucketTrouble
     };
 
     /// <summary>A store that says at once what the bucket said, and waits for a silent one only as long as a test can.</summary>
-    public static S3ObjectStore Store(S3Endpoint bucket, string prefix, string trouble = "") => new(new S3ObjectStoreOptions
+    public static S3ObjectStore Store(S3Endpoint bucket, string prefix, string trouble = "", int retries = 0) => new(new S3ObjectStoreOptions
     {
         Bucket = S3Endpoint.Bucket,
         Prefix = prefix,
         Endpoint = bucket.Url,
         AccessKey = S3Endpoint.AccessKey,
         SecretKey = S3Endpoint.SecretKey,
-        MaxRetries = 0,
+        MaxRetries = retries,
         RequestTimeout = trouble == "silent" ? Patience : TimeSpan.FromSeconds(60),
     });
 }

@@ -57,7 +57,7 @@ public sealed class EncryptedBackupTests(BackupScene scene)
 
         JsonDocument.Parse(listed.Output).RootElement.GetProperty("backups")[0].GetProperty("valid").GetBoolean().Should().BeTrue();
         Directory.GetFiles(store.Root, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(store.Root, f))
-            .Should().BeEquivalentTo([WalArchiveMarker.Key, $"{backup.Id}/backup.json.enc", .. backup.Parts.Select(p => p.Key + ".enc")]);
+            .Should().BeEquivalentTo([WalArchiveMarker.Key, $"{backup.Id}/backup.json.enc", .. backup.Objects.Select(p => p.Key + ".enc")]);
         backup.Parts.Should().OnlyContain(p => new FileInfo(Path.Combine(store.Root, p.Key + ".enc")).Length == p.StoredBytes);
         (await server.ScalarAsync<long>("SELECT (SELECT count(*) FROM kept) + (SELECT count(*) FROM far)", Token)).Should().Be(2000);
     }
@@ -98,7 +98,7 @@ public sealed class EncryptedBackupTests(BackupScene scene)
         var parts = backup.Parts.Select(p => p with { Key = $"{id}/{Path.GetFileName(p.Key)}" }).ToArray();
         foreach (var (from, to) in backup.Parts.Zip(parts))
             await SmallObject.WriteAsync(store, to.Key, await File.ReadAllBytesAsync(Path.Combine(store.Root, from.Key), Token), Token);
-        await SmallObject.WriteAsync(store, $"{id}/backup.json", (backup with { Id = id, Started = backup.Started.AddDays(1), Parts = parts }).ToJson(), Token);
+        await SmallObject.WriteAsync(store, $"{id}/backup.json", (backup with { Id = id, Started = backup.Started.AddDays(1), Parts = parts, Manifest = null }).ToJson(), Token);
         await new BackupCatalog(new EncryptedObjectStore(store, new WalKeyRing(WalEncryptionKey.Generate()))).KeepAsync(backup.Id, Token);
         var to2 = new DirectoryObjectStore(Directory.CreateDirectory(scene.Fresh("copy")).FullName);
         var catalog = new BackupCatalog(store);
@@ -183,7 +183,7 @@ public sealed class EncryptedBackupTests(BackupScene scene)
             parts.Add(part with { Key = moved, StoredBytes = (await encrypted.StatAsync(moved, Token))!.Bytes });
         }
 
-        var copy = backup with { Id = id, Started = backup.Started.AddDays(days), Parts = parts };
+        var copy = backup with { Id = id, Started = backup.Started.AddDays(days), Parts = parts, Manifest = null };
         await SmallObject.WriteAsync(encrypted, $"{id}/backup.json", copy.ToJson(), Token);
         return copy;
     }

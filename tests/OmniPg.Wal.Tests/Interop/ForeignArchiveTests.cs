@@ -138,7 +138,8 @@ public sealed class ForeignArchiveTests(WalWorkloads workloads) : IAsyncLifetime
     public async Task What_pgBackRest_itself_archived_is_restored()
     {
         Assert.SkipUnless(File.Exists(BackRest), "pgbackrest is not installed.");
-        await using var server = await PgCluster.StartAsync(new PgClusterOptions { InitDbArguments = ["--wal-segsize=1"] }, Token);
+        // The installed one knows no newer server.
+        await using var server = await PgCluster.StartAsync(new PgClusterOptions { Version = 15, InitDbArguments = ["--wal-segsize=1"] }, Token);
         await server.ExecuteAsync("CREATE TABLE t AS SELECT generate_series(1, 1000) i", Token);
         var ended = await server.ScalarAsync<string>("SELECT pg_walfile_name(pg_switch_wal())", Token);
         var original = await File.ReadAllBytesAsync(Path.Combine(server.DataDirectory, "pg_wal", ended), Token);

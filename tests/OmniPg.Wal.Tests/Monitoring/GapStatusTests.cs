@@ -1,6 +1,8 @@
 using Npgsql;
 using OmniPg.Testing;
+using OmniPg.Wal.Tests.Backup;
 using OmniPg.Wal.Tests.Cli;
+using OmniPg.Wal.Tests.Recovery;
 
 namespace OmniPg.Wal.Tests.Monitoring;
 
@@ -85,6 +87,46 @@ public sealed class GapStatusTests(MonitorScene scene)
     }
 
     [Fact]
+    public async Task What_a_standby_has_finished_while_its_archive_was_listed_is_on_its_way()
+    {
+        await scene.HealthyAsync();
+        using var root = new TemporaryDirectory(forServer: true);
+        var archive = new DirectoryObjectStore(Directory.CreateDirectory(root.Combine("archive")).FullName);
+        await scene.MarkAsync(archive);
+        ServerAccount.Own(archive.Root);
+        await using var standby = await ArchivingStandbyAsync(root, archive.Root);
+        await EndedAsync();
+        await Eventually.TrueAsync(() => File.Exists(Path.Combine(archive.Root, "lately")), "the standby archives", TimeSpan.FromSeconds(60), Token);
+        await File.WriteAllTextAsync(root.Combine("hold"), "", Token);
+        string first = "", second = "";
+        // The server was asked before; what a second worker of a resident process has stored since is in the list.
+        var listed = new HookedStore(archive)
+        {
+            Listing = () =>
+            {
+                if (first.Length > 0)
+                    return;
+                (first, second) = (EndedAsync().GetAwaiter().GetResult(), EndedAsync().GetAwaiter().GetResult());
+                File.Copy(Path.Combine(standby.DataDirectory, "pg_wal", second), Path.Combine(archive.Root, second));
+            },
+        };
+
+        var result = await new WalRepository(listed).VerifyAsync(new WalVerifyOptions { Server = standby.DataSource }, cancellationToken: Token);
+        File.Delete(root.Combine("hold"));
+
+        result.Gaps.Select(g => (g.From.ToString(), g.To.ToString(), g.Status)).Should().Equal((first, first, WalGapStatus.Uploading));
+        result.IsGood.Should().BeTrue();
+
+        async Task<string> EndedAsync()
+        {
+            var name = await scene.SwitchAsync();
+            var end = await scene.Server.ScalarAsync<string>("SELECT pg_current_wal_lsn()::text", Token);
+            await Eventually.TrueAsync(() => standby.ScalarAsync<bool>($"SELECT pg_last_wal_replay_lsn() >= '{end}'", Token), "the standby has replayed it", TimeSpan.FromSeconds(60), Token);
+            return name;
+        }
+    }
+
+    [Fact]
     public async Task The_program_ends_well_when_every_gap_fills_by_itself()
     {
         await scene.HealthyAsync();
@@ -123,6 +165,51 @@ public sealed class GapStatusTests(MonitorScene scene)
         idle.Message.Should().Contain("'archive_mode = off'");
         absent.Message.Should().Contain("no_such_role");
         foreign.Message.Should().Contain("'42'");
+    }
+
+    [Fact]
+    public async Task The_monitor_takes_for_lost_what_verify_does()
+    {
+        await scene.HealthyAsync();
+        var lost = await scene.SwitchAsync();
+        await scene.CaughtUpAsync();
+        File.Delete(Path.Combine(scene.Archive, lost));
+        await File.WriteAllTextAsync(scene.Hold, "", Token);
+        string first = "", second = "";
+        var listed = new HookedStore(scene.ArchiveStore)
+        {
+            Listing = () =>
+            {
+                if (first.Length > 0)
+                    return;
+                (first, second) = (scene.SwitchAsync().GetAwaiter().GetResult(), scene.SwitchAsync().GetAwaiter().GetResult());
+                File.Copy(Path.Combine(scene.Server.DataDirectory, "pg_wal", second), Path.Combine(scene.Archive, second));
+            },
+        };
+
+        var watched = await new WalMonitor(scene.Server.DataSource, listed).RunAsync(Token);
+        var verified = await GapsAsync();
+        // It belongs to this account, and the server's command could not write over it.
+        File.Delete(Path.Combine(scene.Archive, second));
+
+        verified.Should().Equal((lost, lost, WalGapStatus.Lost), (first, first, WalGapStatus.Uploading));
+        watched.Of(WalCheck.Gaps).Value.Should().Be(1);
+        watched.Of(WalCheck.Gaps).Text.Should().Contain($"first '{lost}' to '{lost}'");
+    }
+
+    /// <summary>A standby that streams, and archives what it receives into a folder of its own.</summary>
+    private async Task<PgCluster> ArchivingStandbyAsync(TemporaryDirectory root, string archive)
+    {
+        await FileBackup.TakeAsync(scene.Server, root.Combine("backup"), Token);
+        var data = await FileBackup.UnpackAsync(root.Combine("backup"), root.Path, "standby.signal", Token);
+        var settings = new Dictionary<string, string>
+        {
+            ["primary_conninfo"] = $"host=127.0.0.1 port={scene.Server.Port} user=postgres",
+            ["wal_retrieve_retry_interval"] = "100ms",
+            ["archive_mode"] = "always",
+            ["archive_command"] = $"while test -f {root.Combine("hold")}; do sleep 0.05; done; cp %p {archive}/%f && touch {archive}/lately",
+        };
+        return await PgCluster.StartAsync(new PgClusterOptions { ExistingDataDirectory = data, Settings = settings }, Token);
     }
 
     private static async Task<T> FailureAsync<T>(IObjectStore archive, NpgsqlDataSource server)

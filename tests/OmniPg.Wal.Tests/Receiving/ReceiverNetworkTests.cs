@@ -1,4 +1,7 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using Npgsql.Replication;
 using OmniPg.Testing;
 
 namespace OmniPg.Wal.Tests.Receiving;
@@ -45,6 +48,50 @@ public sealed class ReceiverNetworkTests : IAsyncLifetime
         status.State.Should().Be(WalReceiverState.Waiting);
         RequireEqual(running.Into, last);
         running.Receiver.Status.LastError.Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_confirmation_that_meets_the_end_of_its_connection_says_that_it_is_broken()
+    {
+        await using var relay = new TcpRelay(_server.Port);
+        var options = Options();
+        await using var server = await ConfirmationHook.WithLoggerAsync(() => ReceiveServer.OpenAsync(Through(relay), options, Token));
+        await server.TryCreateSlotAsync(Token);
+        var start = (ulong)server.End - ((ulong)server.End % (uint)server.SegmentSize.Bytes);
+        await using var messages = server.Connection.StartReplication(new PhysicalReplicationSlot(options.Slot), new(start), Token, server.Cluster.Timeline).GetAsyncEnumerator(Token);
+        for (var taken = start; taken < (ulong)server.End; taken = (ulong)messages.Current.WalStart + (ulong)messages.Current.Data.Length)
+            (await messages.MoveNextAsync()).Should().BeTrue();
+        var pending = messages.MoveNextAsync().AsTask();
+
+        // The driver has found the connection to be there, and then the read beside it finds that it is not.
+        ConfirmationHook.Run(() =>
+        {
+            relay.Cut();
+            Record.Exception(() =>
+            {
+                while (pending.GetAwaiter().GetResult())
+                    pending = messages.MoveNextAsync().AsTask();
+            }).Should().BeAssignableTo<NpgsqlException>();
+        });
+        var failure = await Record.ExceptionAsync(() => server.ConfirmAsync(server.End, Token));
+        var later = await Record.ExceptionAsync(() => server.ConfirmAsync(server.End, Token));
+
+        failure.Should().BeOfType<NpgsqlException>().Which.InnerException.Should().BeOfType<NullReferenceException>();
+        later.Should().BeOfType<NpgsqlException>().Which.InnerException.Should().BeOfType<InvalidOperationException>();
+    }
+
+    [Fact]
+    public async Task What_is_no_word_for_a_broken_connection_stays_what_it_is()
+    {
+#pragma warning disable CA2201 // As the driver has it.
+        var unexpected = new Exception("Received unexpected backend message NoticeResponse.");
+#pragma warning restore CA2201
+
+        var broken = await Record.ExceptionAsync(() => ReceiveServer.DriverAsync<int>(() => throw unexpected));
+        var refused = await Record.ExceptionAsync(() => ReceiveServer.DriverAsync<int>(static () => throw new NotSupportedException("PostgreSQL 9")));
+
+        broken.Should().BeOfType<NpgsqlException>().Which.Message.Should().Contain("is broken");
+        refused.Should().BeOfType<NotSupportedException>();
     }
 
     [Fact]
@@ -158,5 +205,52 @@ public sealed class ReceiverNetworkTests : IAsyncLifetime
         var names = WalIn(directory).Keys.Where(static n => n.Length == 24).ToArray();
         for (var name = WalFileName.Parse(names[0]); string.CompareOrdinal(name.ToString(), last) <= 0; name = name.Next(size))
             File.ReadAllBytes(Path.Combine(directory, name.ToString())).AsSpan().SequenceEqual(ReceiveScene.Original(_server, name.ToString())).Should().BeTrue(name.ToString());
+    }
+
+    /// <summary>Something that happens between two steps of the driver's confirmation: right behind its look at the state of the connection it logs.</summary>
+    private sealed class ConfirmationHook : ILoggerFactory, ILogger
+    {
+        private static readonly AsyncLocal<Action?> Next = new();
+
+        /// <summary>Makes a connection of the driver log here; what others open meanwhile does so too, and nothing comes of it.</summary>
+        public static async Task<T> WithLoggerAsync<T>(Func<Task<T>> open)
+        {
+            using var hook = new ConfirmationHook();
+            NpgsqlLoggingConfiguration.InitializeLogging(hook);
+            try
+            {
+                return await open();
+            }
+            finally
+            {
+                NpgsqlLoggingConfiguration.InitializeLogging(NullLoggerFactory.Instance);
+            }
+        }
+
+        /// <summary>Runs something at the next confirmation of the caller.</summary>
+        public static void Run(Action next) => Next.Value = next;
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public bool IsEnabled(LogLevel logLevel) => Next.Value is not null;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (Next.Value is not { } next || eventId.Name != "SendingReplicationStandbyStatusUpdate")
+                return;
+            Next.Value = null;
+            next();
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public void AddProvider(ILoggerProvider provider)
+        {
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }

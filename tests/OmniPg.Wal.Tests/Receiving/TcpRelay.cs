@@ -9,6 +9,7 @@ internal sealed class TcpRelay : IAsyncDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _end = new();
     private readonly List<Task> _pumps = [];
+    private readonly List<TcpClient> _clients = [];
     private readonly int _server;
     private readonly Task _accepting;
     private volatile int _silences;
@@ -33,6 +34,22 @@ internal sealed class TcpRelay : IAsyncDisposable
     /// <summary>New connections pass again; those from before stay as they are.</summary>
     public void Speak() => _isSilent = false;
 
+    /// <summary>Resets the connections that are there, as a host does that is killed.</summary>
+    public void Cut()
+    {
+        lock (_clients)
+        {
+            foreach (var client in _clients)
+            {
+                // With unsent bytes thrown away, which the kernel tells the other end by a reset.
+                client.LingerState = new LingerOption(true, 0);
+                client.Close();
+            }
+
+            _clients.Clear();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _end.CancelAsync();
@@ -53,11 +70,21 @@ internal sealed class TcpRelay : IAsyncDisposable
         using var client = accepted;
         using var server = new TcpClient { NoDelay = true };
         client.NoDelay = true;
-        var born = _silences;
-        if (_isSilent)
-            await Task.Delay(Timeout.Infinite, _end.Token);
-        await server.ConnectAsync(IPAddress.Loopback, _server, _end.Token);
-        await Task.WhenAny(PumpAsync(client, server, born), PumpAsync(server, client, born));
+        lock (_clients)
+            _clients.Add(client);
+        try
+        {
+            var born = _silences;
+            if (_isSilent)
+                await Task.Delay(Timeout.Infinite, _end.Token);
+            await server.ConnectAsync(IPAddress.Loopback, _server, _end.Token);
+            await Task.WhenAny(PumpAsync(client, server, born), PumpAsync(server, client, born));
+        }
+        finally
+        {
+            lock (_clients)
+                _clients.Remove(client);
+        }
     }
 
     private async Task PumpAsync(TcpClient from, TcpClient to, int born)

@@ -60,11 +60,48 @@ public sealed class ServerGapTests : IAsyncDisposable
         (await GapsAsync(Sending(Server(1, 9)))).Should().Equal("1 6-6 Lost");
     }
 
+    [Fact]
+    public async Task What_a_receiver_has_confirmed_is_lost_and_what_it_has_not_is_on_its_way()
+    {
+        await PutAsync(1, 1, 5);
+        await PutAsync(1, 8, 8);
+
+        (await GapsAsync(Confirmed(Server(1, 9), 7))).Should().Equal("1 6-6 Lost", "1 7-7 Uploading");
+        (await GapsAsync(Confirmed(Server(1, 12), 11))).Should().Equal("1 6-7 Lost", "1 9-10 Lost");
+        (await GapsAsync(Confirmed(Server(1, 12), 0))).Should().Equal("1 6-7 Uploading");
+    }
+
+    [Fact]
+    public async Task What_the_archiver_has_brought_elsewhere_is_not_missing_from_the_directory_of_a_receiver()
+    {
+        await PutAsync(1, 8, 8);
+
+        (await GapsAsync(Confirmed(Server(1, 9), 9) with { IsArchiving = true, LastArchived = Name(1, 7) })).Should().BeEmpty();
+        (await GapsAsync(Server(1, 9) with { LastArchived = Name(1, 7) })).Should().Equal("1 7-7 Lost");
+    }
+
+    [Fact]
+    public async Task Of_a_server_whose_WAL_nobody_takes_away_only_holes_are_missing()
+    {
+        await PutAsync(1, 1, 5);
+
+        (await GapsAsync(Server(1, 9) with { IsArchiving = false, LastArchived = Name(1, 8) })).Should().BeEmpty();
+        await PutAsync(1, 7, 7);
+        (await GapsAsync(Server(1, 9) with { IsArchiving = false })).Should().Equal("1 6-6 Lost");
+    }
+
     private static WalFileName Name(uint timeline, ulong number) => WalFileName.ForSegmentNumber(timeline, number, WalSegmentSize.Default);
 
     private static Dictionary<WalFileName, DateTimeOffset> Ready(params WalFileName[] names) => names.ToDictionary(n => n, _ => DateTimeOffset.UnixEpoch);
 
     private static ArchivingServer Sending(ArchivingServer server) => server with { IsSending = true };
+
+    /// <summary>Behind a receiver that has confirmed up to somewhere in a segment.</summary>
+    private static ArchivingServer Confirmed(ArchivingServer server, ulong segment) => server with
+    {
+        IsArchiving = false,
+        Slot = new ArchivingServer.SlotState(true, "reserved", new NpgsqlLogSequenceNumber((segment * (ulong)WalSegmentSize.Default.Bytes) + 8)),
+    };
 
     private static ArchivingServer Progressed(ArchivingServer server, ulong finished) => server with { LastFinishedSince = finished };
 

@@ -358,7 +358,7 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
         MakeReady(Scene.Add());
         await using var archiver = Scene.Archiver().To(d => d.Store(new MemoryObjectStore())).Build();
 
-        await foreach (var happened in archiver.RunResidentAsync(Options, Token))
+        await foreach (var happened in new WalResident(archiver, Options).RunAsync(Token))
             if (happened.Kind == ArchiveEventKind.Archived)
                 break;
 
@@ -372,7 +372,7 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
         patience.CancelAfter(TimeSpan.FromSeconds(30));
         var act = async () =>
         {
-            await foreach (var _ in archiver.RunResidentAsync(options, patience.Token))
+            await foreach (var _ in new WalResident(archiver, options).RunAsync(patience.Token))
             {
             }
         };

@@ -12,7 +12,7 @@ internal sealed class RunningResident : IAsyncDisposable
 
     private RunningResident(WalArchiver archiver, WalResidentOptions options) => _run = Task.Run(async () =>
     {
-        await foreach (var happened in archiver.RunResidentAsync(options, _stop.Token))
+        await foreach (var happened in new WalResident(archiver, options).RunAsync(_stop.Token))
             Events.Enqueue(happened);
     });
 
