@@ -12,7 +12,7 @@ internal sealed record ConversionState
     /// <summary>Condition of those that were left alone while their table is bounded, and must not be for much longer; of sets by id, of all that are bounded.</summary>
     public static string MayBeLate => $"o.kind = '{OperationKind.Conversion}' AND o.finished_at IS NULL AND o.phase = '{ConversionPhase.Created}' "
         + "AND ((o.detail ->> 'deadline')::pg_catalog.timestamptz <= pg_catalog.now() OR (o.detail ->> 'begun') IS NOT NULL) "
-        + $"AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = o.child AND k.conname = '{InPlace.Check}')";
+        + $"AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = o.child AND k.conname = '{ConversionNames.Check}')";
 
     // Letters beyond ASCII as they are: a database of another encoding than UTF8 refuses their escapes.
     private static readonly ConversionJson Readable = new(new JsonSerializerOptions(ConversionJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });

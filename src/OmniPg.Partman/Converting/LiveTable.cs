@@ -231,8 +231,8 @@ internal sealed record LiveTable
             HasChildren = row.GetBoolean(19),
             TextColumns = row.GetFieldValue<string[]>(20),
             Indexes = indexes,
-            Triggers = [.. triggers.Where(t => !KeyLog.Triggers.Contains(t.Name.Value))],
-            LogTrigger = triggers.FirstOrDefault(t => KeyLog.Triggers.Contains(t.Name.Value)),
+            Triggers = [.. triggers.Where(t => !ConversionNames.LogTriggers.Contains(t.Name.Value))],
+            LogTrigger = triggers.FirstOrDefault(t => ConversionNames.LogTriggers.Contains(t.Name.Value)),
             ForeignKeys = keys,
             Sequences = sequences,
         }, Table()).ConfigureAwait(false);
@@ -248,6 +248,6 @@ internal sealed record LiveTable
         oid.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     private static string WithOid(string query, string oid) => query.Replace("{dependents}", Dependents, StringComparison.Ordinal)
-        .Replace("{check}", PgLiteral.Quote(InPlace.Check), StringComparison.Ordinal).Replace("{key}", PgLiteral.Quote(InPlace.KeyEnd), StringComparison.Ordinal)
-        .Replace("{own}", string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote)), StringComparison.Ordinal).Replace("{oid}", oid, StringComparison.Ordinal);
+        .Replace("{check}", PgLiteral.Quote(ConversionNames.Check), StringComparison.Ordinal).Replace("{key}", PgLiteral.Quote(ConversionNames.KeyEnd), StringComparison.Ordinal)
+        .Replace("{own}", string.Join(", ", ConversionNames.LogTriggers.Select(PgLiteral.Quote)), StringComparison.Ordinal).Replace("{oid}", oid, StringComparison.Ordinal);
 }

@@ -133,7 +133,7 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
         .Replace("{epoch}", Flag(state.Key.UnitsPerSecond != 0), StringComparison.Ordinal)
         .Replace("{set}", state.Oid.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
         .Replace("{partitions}", $"ARRAY[{string.Join(", ", partitions.Select(p => p.Oid.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]", StringComparison.Ordinal)
-        .Replace("{log}", $"ARRAY[{string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote))}]", StringComparison.Ordinal)
+        .Replace("{log}", $"ARRAY[{string.Join(", ", ConversionNames.LogTriggers.Select(PgLiteral.Quote))}]", StringComparison.Ordinal)
         .Replace("{cold}", PgLiteral.Quote(ColdConstraints.NamePrefix), StringComparison.Ordinal)
         .Replace("{unlogged}", Flag(shape.IsUnlogged), StringComparison.Ordinal)
         .Replace("{inherits}", Flag(state.Set.InheritPrivileges), StringComparison.Ordinal);

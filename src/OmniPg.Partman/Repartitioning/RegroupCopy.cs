@@ -264,7 +264,7 @@ internal sealed class RegroupCopy(
 
     // Whoever turns triggers off and on again leaves them in another state, and what was written then is not known.
     private static string Watched(IReadOnlyList<Partition> former) => "DO " + PgLiteral.Quote(
-        $"BEGIN IF EXISTS (SELECT FROM unnest(ARRAY[{string.Join(", ", former.Select(f => f.Oid.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]) AS p (oid), unnest(ARRAY[{string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote))}]) AS t (name) "
+        $"BEGIN IF EXISTS (SELECT FROM unnest(ARRAY[{string.Join(", ", former.Select(f => f.Oid.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]) AS p (oid), unnest(ARRAY[{string.Join(", ", ConversionNames.LogTriggers.Select(PgLiteral.Quote))}]) AS t (name) "
         + "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = p.oid AND g.tgname = t.name AND g.tgenabled = 'A')) THEN "
         + $"RAISE EXCEPTION USING ERRCODE = '{Refusal.Different}', MESSAGE = 'the triggers that log keys were turned off meanwhile, and what was written then is not known'; END IF; END");
 
