@@ -76,8 +76,12 @@ internal static class PartmanCommands
         return new PartmanClient(session.DataSource, options, archive: archive is null ? null : DirectoryOf(archive));
     }
 
-    private static DirectoryObjectStore DirectoryOf(string path) =>
-        Directory.Exists(path) ? new DirectoryObjectStore(path) : throw new UsageException($"'{path}' is no directory; make it before anything is archived there.");
+    private static DirectoryObjectStore DirectoryOf(string path)
+    {
+        if (path.Contains("://", StringComparison.Ordinal))
+            throw new UsageException($"'{path}' is no directory, and this program archives in directories only; the library takes any store.");
+        return Directory.Exists(path) ? new DirectoryObjectStore(path) : throw new UsageException($"'{path}' is no directory; make it before anything is archived there.");
+    }
 
     public static QualifiedName NameOf(string text)
     {

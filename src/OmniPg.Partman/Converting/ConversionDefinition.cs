@@ -21,9 +21,10 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
     {
         var live = await session.ScalarAsync("SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
             PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value)).ConfigureAwait(false) is uint oid ? await LiveTable.ReadAsync(session, oid).ConfigureAwait(false) : null;
-        var reasons = live is null ? [] : Reasons(live, options.Set.Control).ToList();
+        // What else would be told comes of that one: its triggers, its partitions, its configuration.
         if (await ConversionState.OpenOfAsync(session, server, table).ConfigureAwait(false) is { } open)
-            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.ConversionOpen, $"Conversion '{open.Id}' of it is open: resume, abort or finish that one."));
+            throw new InvalidPartitionDefinitionException(table, [new(InvalidDefinitionReason.ConversionOpen, $"Conversion '{open.Id}' of it is open: resume, abort or finish that one.")]);
+        var reasons = live is null ? [] : Reasons(live, options.Set.Control).ToList();
         var isCopied = options.Strategy == ConversionStrategy.CopyAndSwap;
         if (!isCopied && live is not null)
             reasons.AddRange(await InPlaceAsync(session, server, live, options).ConfigureAwait(false));

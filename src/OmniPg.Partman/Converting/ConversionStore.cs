@@ -49,7 +49,7 @@ internal sealed record ConversionState
     /// <exception cref="PartmanConversionException">There is none.</exception>
     public static async Task<ConversionState> OfAsync(PgSession session, PartmanServer server, long id) =>
         (await ListAsync(session, server, "o.id = $1", PgParameter.BigInt(id)).ConfigureAwait(false)) is [var found]
-            ? found : throw new PartmanConversionException(null, $"There is no conversion '{id}'.", "'ListConversionsAsync' names all of them.");
+            ? found : throw new PartmanConversionException(null, $"There is no conversion '{id}'.", "The list of conversions names all of them.");
 
     /// <summary>The statement that writes a new one down; the table beside exists by then.</summary>
     public static string Insert(PartmanServer server, QualifiedName table, uint oid, ConversionDetail detail, QualifiedName copy) =>

@@ -110,7 +110,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         if (told.Phase == ConversionPhase.Aborted)
             return told;
         if (told.Phase is not (ConversionPhase.Created or ConversionPhase.Copying))
-            throw Wrong(told, told.Strategy == ConversionStrategy.CopyAndSwap ? "Behind the swap it can be swapped back, or finished." : "The table is a set by now: resume it, or let 'UndoAsync' move the rows into a plain table.");
+            throw Wrong(told, told.Strategy == ConversionStrategy.CopyAndSwap ? "Behind the swap it can be swapped back, or finished." : "The table is a set by now: resume it, or let an undo move the rows into a plain table.");
         await new AutovacuumPause(database, options, logger, time, told.Table).EndAsync(working).ConfigureAwait(false);
         var half = (await _tables.HalfAsync(id, working).ConfigureAwait(false))!;
         // Somebody may have dropped it, and somebody else made another one of its name.
@@ -307,5 +307,5 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     }
 
     private static PartmanConversionException Wrong(Conversion told, string hint) =>
-        new(told.Table, $"Conversion '{told.Id}' of '{told.Table}' is '{told.Phase}', which does not allow that.", hint);
+        new(told.Table, $"Conversion '{told.Id}' of '{told.Table}' is '{told.Phase}', which does not allow that.", told.IsOpen ? hint : "It is at its end, and nothing is left of it.");
 }
