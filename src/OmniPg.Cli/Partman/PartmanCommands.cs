@@ -43,6 +43,7 @@ internal static class PartmanCommands
         command.Subcommands.Add(InspectionCommands.CreateDuplicates(host));
         command.Subcommands.Add(RepartitionCommand.Create(host));
         command.Subcommands.Add(FreezeCommand.Create(host));
+        command.Subcommands.Add(TierCommand.Create(host));
         command.Subcommands.Add(ConstraintsCommand.Create(host));
         command.Subcommands.Add(UndoCommand.Create(host));
         command.Subcommands.Add(PartitionCommands.CreateForget(host));

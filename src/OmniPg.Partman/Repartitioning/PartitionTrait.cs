@@ -140,6 +140,10 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
 
     private static string Flag(bool value) => value ? "true" : "false";
 
+    /// <summary>Whether it says where the rows lie and in files of what kind, or, where that is asked for, how values are compressed.</summary>
+    public bool IsOfTier(bool withCompression) => What.StartsWith("Tablespace '", StringComparison.Ordinal) || What.StartsWith("Access method '", StringComparison.Ordinal)
+        || (withCompression && What.StartsWith("Compression of column '", StringComparison.Ordinal));
+
     /// <summary>The statement that gives it to another table.</summary>
     public string On(QualifiedName table) => Head + table.Quoted + Tail;
 
