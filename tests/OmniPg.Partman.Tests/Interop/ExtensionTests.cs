@@ -114,7 +114,7 @@ public sealed class ExtensionTests(PgClusterFixture fixture) : PartmanTest(fixtu
         // All that a partition has, under the name of one table.
         async Task<string[]> CatalogAsync(string table) => [.. (await Ask<string[]>($"""
             SELECT array_agg(concat_ws(' ', c.relname, pg_get_expr(c.relpartbound, c.oid), c.relreplident, c.relpersistence, c.relacl::text, c.reloptions::text, pg_get_userbyid(c.relowner),
-                (SELECT string_agg(pg_get_indexdef(x.indexrelid), ',' ORDER BY 1) FROM pg_index x WHERE x.indrelid = c.oid), (SELECT string_agg(pg_get_constraintdef(k.oid), ',' ORDER BY 1) FROM pg_constraint k WHERE k.conrelid = c.oid),
+                (SELECT string_agg(pg_get_indexdef(x.indexrelid), ',' ORDER BY pg_get_indexdef(x.indexrelid)) FROM pg_index x WHERE x.indrelid = c.oid), (SELECT string_agg(pg_get_constraintdef(k.oid), ',' ORDER BY pg_get_constraintdef(k.oid)) FROM pg_constraint k WHERE k.conrelid = c.oid),
                 (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid::regtype, a.attnotnull, a.attstorage), ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)) ORDER BY c.relname)
             FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = '{table}'::regclass
             """)).Select(l => l.Replace(table, "t", StringComparison.Ordinal))];
