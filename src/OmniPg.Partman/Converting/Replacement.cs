@@ -56,10 +56,8 @@ internal static class Replacement
     {
         if (live.Sequences.Count == 0)
             yield break;
-        // Who has called nextval holds the sequence until his transaction ends, and may wait for the table next. Given up before the server looks for a
-        // deadlock, this costs nobody his transaction.
-        yield return "SELECT pg_catalog.set_config('lock_timeout', LEAST(NULLIF(l.setting::pg_catalog.int8, 0), GREATEST(d.setting::pg_catalog.int8 / 2, 1))::text, true) "
-            + "FROM pg_catalog.pg_settings l, pg_catalog.pg_settings d WHERE l.name = 'lock_timeout' AND d.name = 'deadlock_timeout'";
+        // Who has called nextval holds the sequence until his transaction ends, and may wait for the table next.
+        yield return PartmanDatabase.BeforeDeadlocks;
         foreach (var sequence in live.Sequences)
         {
             yield return sequence.IsIdentity ? Identity(sequence)

@@ -121,6 +121,38 @@ public sealed class ExtensionTests(PgClusterFixture fixture) : PartmanTest(fixtu
     }
 
     [Fact]
+    public async Task Runs_of_the_extension_and_ours_at_once_do_the_work_once_and_none_of_them_fails()
+    {
+        await Run("CREATE TABLE events (id bigint PRIMARY KEY) PARTITION BY RANGE (id); SELECT partman.create_parent('public.events', 'id', '10'); UPDATE partman.part_config SET retention = '15', retention_keep_table = false");
+        var changes = 0;
+
+        for (var round = 1; round <= 8; round++)
+        {
+            await Run($"INSERT INTO events SELECT generate_series({(round * 10) - 9}, {round * 10})");
+            await Task.WhenAll([.. Enumerable.Range(0, 4).Select(_ => Run("CALL partman.run_maintenance_proc()")), .. Enumerable.Range(0, 10).Select(_ => OursAsync())]);
+        }
+        var last = await MaintainAsync();
+
+        last.Error.Should().BeNull();
+        (changes + last.Changes.Count).Should().BeLessThanOrEqualTo(14, "of eight partitions that came and six that went each is told once at most");
+        (await NamesAsync()).Should().Equal("events_default", "events_p100", "events_p110", "events_p120", "events_p60", "events_p70", "events_p80", "events_p90");
+        (await Ask<long>("SELECT count(*) FROM events")).Should().Be(21);
+
+        async Task OursAsync()
+        {
+            try
+            {
+                var run = await Partman.MaintainAsync(cancellationToken: Token);
+                run.Sets.Select(s => s.Error).Should().OnlyContain(e => e == null || e is PartmanBusyException);
+                Interlocked.Add(ref changes, run.Sets.Sum(s => s.Changes.Count));
+            }
+            catch (PartmanBusyException)
+            {
+            }
+        }
+    }
+
+    [Fact]
     public async Task An_undo_of_ours_keeps_the_extension_off_the_set_and_leaves_nothing_of_it_behind()
     {
         await Run("CREATE TABLE events (id bigint NOT NULL) PARTITION BY RANGE (id); CREATE TABLE plain (id bigint NOT NULL)");
