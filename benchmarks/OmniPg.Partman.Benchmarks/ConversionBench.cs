@@ -27,13 +27,15 @@ internal static class ConversionBench
             await using var load = new ShadowWriters(database.ConnectionString, writers, rows, seed: 1);
             var wal = await WalAsync(database);
             var clock = Stopwatch.StartNew();
-            var (before, step) = (0.0, ConversionStep.Create);
+            var before = 0.0;
             await partman.ConvertAsync(QualifiedName.Parse("public.orders"), new ConversionOptions { Set = set }, new Parts(p =>
             {
                 steps[p.Step] = steps.GetValueOrDefault(p.Step) + clock.Elapsed.TotalSeconds - before;
-                (before, step) = (clock.Elapsed.TotalSeconds, p.Step);
+                before = clock.Elapsed.TotalSeconds;
             }));
             var whole = clock.Elapsed.TotalSeconds;
+            // Told of the last step only when it begins.
+            steps[ConversionStep.Swap] = steps.GetValueOrDefault(ConversionStep.Swap) + whole - before;
             await load.StopAsync();
             var walOfConversion = await WalAsync(database) - wal;
             var differences = await database.ScalarAsync<long>(ShadowWriters.Differences);
@@ -60,10 +62,19 @@ internal static class ConversionBench
             }
             if (!isTold)
                 continue;
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {rows:N0} rows, {writers} writers | INSERT … SELECT {plain:0.0} s, {walOfPlain >> 20} MiB WAL | partition_data_proc {theirs:0.0} s, {walOfTheirs >> 20} MiB WAL | conversion {whole:0.0} s ({rows / whole:N0} rows/s): {string.Join(", ", steps.Select(s => $"{s.Key} {s.Value:0.0}"))}, swap {whole - before:0.0}; {walOfConversion >> 20} MiB WAL | longest transaction {load.Longest.TotalSeconds:0.00} s of {load.Done} | {differences} different |"));
+            if (writers == 0)
+            {
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"PostgreSQL {cluster.MajorVersion}, pg_partman {extension ?? "not here"}, {rows:N0} rows"));
+                Bench.Row("Writers", "INSERT … SELECT in batches", "partition_data_proc", "conversion", "times the speed of partition_data_proc", "times the time of INSERT … SELECT", "its parts", "writers' transactions", "different rows");
+            }
+            Bench.Row(
+                $"{writers}", Told(plain, walOfPlain), double.IsNaN(theirs) ? "–" : Told(theirs, walOfTheirs), $"{Told(whole, walOfConversion)}, {(rows / whole).ToString("N0", CultureInfo.InvariantCulture)} rows/s", Bench.Ratio(theirs, whole), Bench.Ratio(whole, plain),
+                string.Join(", ", steps.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:0.0}"))),
+                writers == 0 ? "–" : string.Create(CultureInfo.InvariantCulture, $"{load.Done}, the longest of {load.Longest.TotalSeconds:0.00} s"), $"{differences}");
         }
     }
+
+    private static string Told(double seconds, long wal) => string.Create(CultureInfo.InvariantCulture, $"{seconds:0.00} s, {wal >> 20} MiB of WAL");
 
     private static Task<long> WalAsync(TestDatabase database) => database.ScalarAsync<long>("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint");
 

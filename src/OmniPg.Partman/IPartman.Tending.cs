@@ -76,4 +76,39 @@ public partial interface IPartman
     /// <exception cref="StalePlanException">A partition was detached or renamed meanwhile; those before it are done.</exception>
     /// <exception cref="PartmanBusyException">Somebody else works on the set.</exception>
     Task<IReadOnlyList<QualifiedName>> ReapplyPrivilegesAsync(QualifiedName table, IProgress<QualifiedName>? progress = null, CancellationToken cancellationToken = default);
+
+    /// <summary>What <see cref="ApplyTiersAsync"/> would run.</summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="options">The policies.</param>
+    /// <param name="cancellationToken">Cancels the questions.</param>
+    /// <returns>The plan; empty where all partitions are kept so already.</returns>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options contradict themselves.</exception>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">Partitions cannot be kept so; all reasons.</exception>
+    /// <exception cref="PartmanPrivilegeException">A tablespace is none that the role may use.</exception>
+    Task<SqlPlan> PlanTiersAsync(QualifiedName table, TierOptions options, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Keeps partitions that get no new rows as policies say by their age: in another tablespace, by another access method, compressed otherwise, or with indexes of
+    /// kind BRIN. Run again it changes nothing; no maintenance does it by itself.
+    /// </summary>
+    /// <param name="table">The set, with its schema.</param>
+    /// <param name="options">The policies.</param>
+    /// <param name="progress">Told of each partition that was changed.</param>
+    /// <param name="cancellationToken">Cancels it: the partition at work is left as it was, what is done stays.</param>
+    /// <returns>The partitions that were changed, the oldest first.</returns>
+    /// <remarks>
+    /// What needs other files is copied beside readers and writers, compared, and exchanged in one short transaction under an exclusive lock of the set, as a
+    /// repartitioning does it, with the same limits: a primary key, and no foreign keys. What a process leaves that was killed goes with the next call, or with
+    /// <see cref="AbortRepartitionAsync"/>. Indexes are built beside readers and writers, and need no key.
+    /// </remarks>
+    /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options contradict themselves.</exception>
+    /// <exception cref="PartitionSetNotFoundException">The table is no set.</exception>
+    /// <exception cref="InvalidPartitionDefinitionException">Partitions cannot be kept so; all reasons, and nothing is changed.</exception>
+    /// <exception cref="PartmanPrivilegeException">A tablespace is none that the role may use.</exception>
+    /// <exception cref="ConversionVerificationException">A copy is not equal; those before it are done.</exception>
+    /// <exception cref="PartitionLockTimeoutException">A partition was in use all the time; those before it are done.</exception>
+    /// <exception cref="StalePlanException">Something came to a partition meanwhile; those before it are done.</exception>
+    /// <exception cref="PartmanBusyException">Somebody else works on the set.</exception>
+    Task<IReadOnlyList<TieredPartition>> ApplyTiersAsync(QualifiedName table, TierOptions options, IProgress<TieredPartition>? progress = null, CancellationToken cancellationToken = default);
 }

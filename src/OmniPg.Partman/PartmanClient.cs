@@ -266,6 +266,17 @@ public sealed class PartmanClient : IPartman
         new Freezer(_database, OptionsCheck.Require(options ?? new FreezeOptions()), Qualified(table)).RunAsync(progress, _time, cancellationToken);
 
     /// <inheritdoc/>
+    public Task<SqlPlan> PlanTiersAsync(QualifiedName table, TierOptions options, CancellationToken cancellationToken = default) =>
+        Tiers(table, options).PlanAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<TieredPartition>> ApplyTiersAsync(QualifiedName table, TierOptions options, IProgress<TieredPartition>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var tiers = Tiers(table, options);
+        return RunLock.WithBothAsync(_database, table, _time, working => tiers.RunAsync(progress, working), cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<SqlPlan> PlanConstraintsAsync(QualifiedName table, ConstraintOptions? options = null, CancellationToken cancellationToken = default) =>
         Constraints(table).PlanAsync(OptionsCheck.Require(options ?? new ConstraintOptions()), cancellationToken);
 
@@ -338,6 +349,12 @@ public sealed class PartmanClient : IPartman
     {
         ArgumentNullException.ThrowIfNull(options);
         return new Repartitioner(_database, _options, _time, Qualified(table), OptionsCheck.Require(options));
+    }
+
+    private Tiering Tiers(QualifiedName table, TierOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new Tiering(_database, _options, _time, Qualified(table), OptionsCheck.Require(options));
     }
 
     private ColdConstraints Constraints(QualifiedName table) => new(_database, _options, _time, Qualified(table));

@@ -33,6 +33,8 @@ internal static class MaintainCommand
         var result = await partman.MaintainAsync(options, cancellationToken: cancellationToken);
         if (session.Json)
             session.WriteJson(json => Write(json, result));
+        else if (session.Host.IsTerminal && result.Sets.All(s => s.Changes.Count == 0))
+            TellNothing(session.Out, result.Sets.Count(s => s.Error is null && s.Table.Length > 0));
         else
             session.WriteTable(
                 ["Set", "Partition", new CliColumn("Lower", NoWrap: true), new CliColumn("Upper", NoWrap: true), "Done"],
@@ -60,6 +62,8 @@ internal static class MaintainCommand
                     session.Out.WriteLine("-- " + line);
             }
             session.Out.Write(plan.Sql.ToSqlScript());
+            if (plan.Sql.IsEmpty)
+                TellNothing(session.Error, plan.Sets.Count(s => s.Error is null));
         }
         foreach (var set in plan.Sets)
             Tell(session, set.Table, set.Skipped, set.Error);
@@ -80,6 +84,13 @@ internal static class MaintainCommand
             json.WriteEndObject();
         }
         json.WriteEndArray();
+    }
+
+    // Of sets that failed their error is told.
+    private static void TellNothing(TextWriter to, int sets)
+    {
+        if (sets > 0)
+            to.WriteLine($"Nothing to do in {JobText.Counted(sets, "set")}");
     }
 
     private static void Tell(CliSession session, string set, IReadOnlyList<PartitionSkipped> skipped, Exception? error)

@@ -43,6 +43,7 @@ internal static class PartmanCommands
         command.Subcommands.Add(InspectionCommands.CreateDuplicates(host));
         command.Subcommands.Add(RepartitionCommand.Create(host));
         command.Subcommands.Add(FreezeCommand.Create(host));
+        command.Subcommands.Add(TierCommand.Create(host));
         command.Subcommands.Add(ConstraintsCommand.Create(host));
         command.Subcommands.Add(UndoCommand.Create(host));
         command.Subcommands.Add(PartitionCommands.CreateForget(host));
@@ -76,8 +77,12 @@ internal static class PartmanCommands
         return new PartmanClient(session.DataSource, options, archive: archive is null ? null : DirectoryOf(archive));
     }
 
-    private static DirectoryObjectStore DirectoryOf(string path) =>
-        Directory.Exists(path) ? new DirectoryObjectStore(path) : throw new UsageException($"'{path}' is no directory; make it before anything is archived there.");
+    private static DirectoryObjectStore DirectoryOf(string path)
+    {
+        if (path.Contains("://", StringComparison.Ordinal))
+            throw new UsageException($"'{path}' is no directory, and this program archives in directories only; the library takes any store.");
+        return Directory.Exists(path) ? new DirectoryObjectStore(path) : throw new UsageException($"'{path}' is no directory; make it before anything is archived there.");
+    }
 
     public static QualifiedName NameOf(string text)
     {

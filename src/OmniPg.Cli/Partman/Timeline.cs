@@ -31,7 +31,7 @@ internal static class Timeline
         var perCell = (ranges.Count + width - 1) / width;
         var cells = new StringBuilder();
         var sizes = ranges.Chunk(perCell).Select(c => c.Sum(p => p.TotalBytes)).ToList();
-        var largest = Math.Max(1, sizes.Max());
+        var largest = sizes.Max();
         var before = (Partition?)null;
         foreach (var (cell, size) in ranges.Chunk(perCell).Zip(sizes))
         {
@@ -39,7 +39,7 @@ internal static class Timeline
                 cells.Append(Gap);
             before = cell[^1];
             var sign = Signs.FirstOrDefault(s => cell.Any(p => p.Fate == s.Fate));
-            cells.Append(sign.Sign == default ? Heights[(int)((long)(Heights.Length - 1) * size / largest)] : sign.Sign);
+            cells.Append(sign.Sign == default ? Heights[largest == 0 ? 0 : (int)((long)(Heights.Length - 1) * size / largest)] : sign.Sign);
         }
         var (first, last) = (ranges[0].Lower.ToString(), ranges[^1].Upper.ToString());
         var room = cells.Length - first.Length - last.Length;
@@ -47,7 +47,7 @@ internal static class Timeline
         return
         [
             cells.ToString(), room > 0 ? first + new string(' ', room) + last : $"{first} … {last}",
-            string.Join("   ", used.Prepend($"▁…█ up to {largest.ToString("N0", CultureInfo.InvariantCulture)} bytes{(perCell > 1 ? $" in {perCell} partitions" : "")}")),
+            string.Join("   ", used.Prepend((largest == 0 ? "▁ empty, or of no size that the server knows yet" : $"▁…█ up to {largest.ToString("N0", CultureInfo.InvariantCulture)} bytes") + (perCell > 1 ? $" in {perCell} partitions" : ""))),
         ];
     }
 }

@@ -252,7 +252,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
         var (shared, own) = (live.Indexes.Where(i => i.IsValid && found.Children.All(c => c.Indexes.Contains(AdoptedTable.IndexText(i))) && (!i.IsUnique || i.Columns.Contains(state.Set.Control))).ToList(), state.Set.Template is null);
         var template = new QualifiedName(table.Schema, PartitionName.Fit(table.Name.Value, "_template"));
         own &= live.Indexes.Any(i => i.IsValid && !shared.Contains(i));
-        var copy = ConversionState.Beside(table, Replacement.NewEnd);
+        var copy = ConversionState.Beside(table, ConversionNames.NewEnd);
         var names = shared.Select(i => Replacement.Named(i.Name, "_default")).Append(rest.Name).Append(copy.Name).Concat(own ? [template.Name] : []);
         await CheckRoomAsync(state, names).ConfigureAwait(false);
         Stop();
@@ -276,7 +276,7 @@ internal sealed class Adopter(PgSession session, PartmanServer server, Qualified
                 await found.UnchangedAsync(session).ConfigureAwait(false),
                 .. own ? [$"CREATE TABLE {template.Quoted} (LIKE {table.Quoted} INCLUDING INDEXES)", .. live.Owner == live.Role ? [] : new[] { $"ALTER TABLE {template.Quoted} OWNER TO {PgIdentifier.Create(live.Owner).Quoted}" }] : Array.Empty<string>(),
                 .. Replacement.Parent(live, copy, state.Key.Column, isList: false, shape, []),
-                .. Replacement.Sequences(live, live with { Name = copy }, Replacement.OldEnd),
+                .. Replacement.Sequences(live, live with { Name = copy }, ConversionNames.OldEnd),
                 $"DROP TRIGGER {routing.Name.Quoted} ON {table.Quoted}",
                 .. live.Sequences.Where(s => s.IsIdentity).Select(s => $"ALTER TABLE ONLY {table.Quoted} ALTER COLUMN {s.Column.Quoted} DROP IDENTITY"),
                 .. found.Children.Select(c => $"ALTER TABLE {c.Name.Quoted} NO INHERIT {table.Quoted}"),

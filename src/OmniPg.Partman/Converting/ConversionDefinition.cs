@@ -10,6 +10,9 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
 {
     /// <summary>More than the server's table of locks has room for in any case are made behind the first ones.</summary>
     private const int PartitionsAtFirst = 200;
+
+    /// <summary>The part of the way to the end of a table that becomes a partition behind which it must not be bounded any more.</summary>
+    public const double Patience = 0.75;
     private static readonly TimeSpan LeastWindow = TimeSpan.FromHours(24);
 
     /// <exception cref="InvalidPartitionDefinitionException">The table cannot be converted; all reasons.</exception>
@@ -18,9 +21,10 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
     {
         var live = await session.ScalarAsync("SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
             PgParameter.Text(table.Schema!.Value.Value), PgParameter.Text(table.Name.Value)).ConfigureAwait(false) is uint oid ? await LiveTable.ReadAsync(session, oid).ConfigureAwait(false) : null;
-        var reasons = live is null ? [] : Reasons(live, options.Set.Control).ToList();
+        // What else would be told comes of that one: its triggers, its partitions, its configuration.
         if (await ConversionState.OpenOfAsync(session, server, table).ConfigureAwait(false) is { } open)
-            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.ConversionOpen, $"Conversion '{open.Id}' of it is open: resume, abort or finish that one."));
+            throw new InvalidPartitionDefinitionException(table, [new(InvalidDefinitionReason.ConversionOpen, $"Conversion '{open.Id}' of it is open: resume, abort or finish that one.")]);
+        var reasons = live is null ? [] : Reasons(live, options.Set.Control).ToList();
         var isCopied = options.Strategy == ConversionStrategy.CopyAndSwap;
         if (!isCopied && live is not null)
             reasons.AddRange(await InPlaceAsync(session, server, live, options).ConfigureAwait(false));
@@ -44,14 +48,14 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
     {
         var table = state.Table;
         var isCopied = detail.Strategy == ConversionStrategy.CopyAndSwap;
-        var end = detail.Strategy switch { ConversionStrategy.AttachAsLegacy => InPlace.LegacyEnd, ConversionStrategy.DrainDefault => "_default", _ => Replacement.OldEnd };
+        var end = detail.Strategy switch { ConversionStrategy.AttachAsLegacy => ConversionNames.LegacyEnd, ConversionStrategy.DrainDefault => "_default", _ => ConversionNames.OldEnd };
         var hasDefault = isCopied || (detail.Strategy == ConversionStrategy.AttachAsLegacy && detail.KeepDefault);
-        var (copy, fallback) = (ConversionState.Beside(table, Replacement.NewEnd), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
+        var (copy, fallback) = (ConversionState.Beside(table, ConversionNames.NewEnd), new QualifiedName(table.Schema, PartitionName.OfDefault(table.Name)));
         var some = ranges.Take(PartitionsAtFirst).ToList();
-        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, Replacement.LogEnd))
-            .Concat(new[] { Replacement.NewEnd, Replacement.OldEnd, end, InPlace.KeyEnd }.Select(e => new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, e))))
+        var names = some.Select(r => r.Name).Append(copy).Append(fallback).Append(ConversionState.Beside(table, ConversionNames.LogEnd))
+            .Concat(new[] { ConversionNames.NewEnd, ConversionNames.OldEnd, end, ConversionNames.KeyEnd }.Select(e => new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, e))))
             .Concat(live.Indexes.Select(i => i.Name).Concat(live.Sequences.Where(s => s.IsIdentity).Select(s => s.Name.Name.Value))
-                .SelectMany(n => new[] { Replacement.NewEnd, Replacement.OldEnd, end }, (n, end) => new QualifiedName(table.Schema, Replacement.Named(n, end)))).ToList();
+                .SelectMany(n => new[] { ConversionNames.NewEnd, ConversionNames.OldEnd, end }, (n, end) => new QualifiedName(table.Schema, Replacement.Named(n, end)))).ToList();
         if (await session.ScalarAsync("SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname::text = ANY ($2) LIMIT 1",
             PgParameter.Text(table.Schema!.Value.Value), PgParameter.Texts(names.Select(n => n.Name.Value))).ConfigureAwait(false) is string taken)
             throw new PartitionNameCollisionException(table, QualifiedName.Create(table.Schema!.Value.Value, taken), "a relation that exists");
@@ -82,9 +86,9 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
                 WHEN k.connoinherit THEN format('Check ''%s'' is NO INHERIT, and a set hands its checks on: make it one that is.', k.conname) ELSE format('Check ''%s'' is not validated: validate it.', k.conname) END
             FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND (k.conname = $2 OR (k.contype IN ('c', 'n') AND (k.connoinherit OR NOT k.convalidated))) ORDER BY k.conname
             """,
-            row => new InvalidDefinition(InvalidDefinitionReason.Unsupported, row.GetString(0)), PgParameter.Of(live.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(InPlace.Check)).ConfigureAwait(false)).ToList();
+            row => new InvalidDefinition(InvalidDefinitionReason.Unsupported, row.GetString(0)), PgParameter.Of(live.Oid, NpgsqlTypes.NpgsqlDbType.Oid), PgParameter.Text(ConversionNames.Check)).ConfigureAwait(false)).ToList();
         if (options.Strategy == ConversionStrategy.AttachAsLegacy && server.UsesExtension)
-            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Name, $"It would be the partition '{Replacement.Named(live.Name.Name.Value, InPlace.LegacyEnd)}', which begins nowhere and is not named as the extension names its own, and the set could not be maintained by it: use PartmanStore.Own, or another strategy."));
+            reasons.Add(new InvalidDefinition(InvalidDefinitionReason.Name, $"It would be the partition '{Replacement.Named(live.Name.Name.Value, ConversionNames.LegacyEnd)}', which begins nowhere and is not named as the extension names its own, and the set could not be maintained by it: use PartmanStore.Own, or another strategy."));
         if (options.Strategy == ConversionStrategy.DrainDefault)
             reasons.AddRange((await session.RowsAsync(RowMoves.WhyNotOut(live.Oid, live.Oid), row => new InvalidDefinition(Enum.Parse<InvalidDefinitionReason>(row.GetString(0)), row.GetString(1))).ConfigureAwait(false)).Where(r => r.Reason != InvalidDefinitionReason.Dependent));
         return reasons;
@@ -114,7 +118,7 @@ internal sealed record ConversionDefinition(LiveTable Live, SetState State, Pare
             throw new InvalidPartitionDefinitionException(state.Table, [new(InvalidDefinitionReason.HasRows, $"It holds rows behind '{cut}', where it would end, such as '{late}': move them, or choose a larger SafetyWindow.")]);
         var ranges = await NewRanges.MissingAsync(session, state with { Partitions = [new Partition(state.Table, PartitionBound.MinValue, cut)] }, current, PartitionsAtFirst).ConfigureAwait(false);
         // Long before the clock is there, so that nobody's rows are refused.
-        var deadline = state.Key.IsTime ? state.Now + ((cut.Time!.Value - current.Time!.Value) * InPlace.Patience) : (DateTimeOffset?)null;
+        var deadline = state.Key.IsTime ? state.Now + ((cut.Time!.Value - current.Time!.Value) * Patience) : (DateTimeOffset?)null;
         return (ranges, detail with { Cut = state.Key.Text(cut), Deadline = deadline, Begun = current.Id });
     }
 

@@ -12,7 +12,7 @@ internal sealed record ConversionState
     /// <summary>Condition of those that were left alone while their table is bounded, and must not be for much longer; of sets by id, of all that are bounded.</summary>
     public static string MayBeLate => $"o.kind = '{OperationKind.Conversion}' AND o.finished_at IS NULL AND o.phase = '{ConversionPhase.Created}' "
         + "AND ((o.detail ->> 'deadline')::pg_catalog.timestamptz <= pg_catalog.now() OR (o.detail ->> 'begun') IS NOT NULL) "
-        + $"AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = o.child AND k.conname = '{InPlace.Check}')";
+        + $"AND EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = o.child AND k.conname = '{ConversionNames.Check}')";
 
     // Letters beyond ASCII as they are: a database of another encoding than UTF8 refuses their escapes.
     private static readonly ConversionJson Readable = new(new JsonSerializerOptions(ConversionJson.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
@@ -49,7 +49,7 @@ internal sealed record ConversionState
     /// <exception cref="PartmanConversionException">There is none.</exception>
     public static async Task<ConversionState> OfAsync(PgSession session, PartmanServer server, long id) =>
         (await ListAsync(session, server, "o.id = $1", PgParameter.BigInt(id)).ConfigureAwait(false)) is [var found]
-            ? found : throw new PartmanConversionException(null, $"There is no conversion '{id}'.", "'ListConversionsAsync' names all of them.");
+            ? found : throw new PartmanConversionException(null, $"There is no conversion '{id}'.", "The list of conversions names all of them.");
 
     /// <summary>The statement that writes a new one down; the table beside exists by then.</summary>
     public static string Insert(PartmanServer server, QualifiedName table, uint oid, ConversionDetail detail, QualifiedName copy) =>

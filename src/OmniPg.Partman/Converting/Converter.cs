@@ -9,39 +9,16 @@ namespace OmniPg.Partman;
 internal sealed class Converter(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time)
 {
     private readonly UnitRunner _runner = new(database, options, time);
+    private readonly ConversionTables _tables = new(database, options, time);
 
-    private InPlace Itself => new(this, database, options, logger, time);
-
-    /// <summary>A conversion with the table that it converts, as that is now.</summary>
-    /// <param name="State">The conversion.</param>
-    /// <param name="Plain">The table.</param>
-    internal record Half(ConversionState State, LiveTable Plain)
-    {
-        public KeyLog Log { get; } = new(
-            ConversionState.Beside(State.Table, Replacement.LogEnd), [.. State.Detail.KeyColumns.Zip(State.Detail.KeyTypes, (c, t) => new KeyLog.KeyColumn(PgIdentifier.Create(c), t))],
-            PgIdentifier.Create(State.Detail.Control), Plain.Name);
-
-        /// <summary>The table alone as the runner of units knows it, whatever has become of the partitioned one.</summary>
-        public SetState Alone => SetState.OfTable(Plain.Name, Plain.Oid, State.Detail.Control);
-    }
-
-    /// <summary>A conversion with both of its tables as they are now.</summary>
-    /// <param name="State">The conversion.</param>
-    /// <param name="Plain">The table that was converted.</param>
-    /// <param name="Parted">The partitioned one.</param>
-    /// <param name="Set">The set, of the partitioned table.</param>
-    internal sealed record Pair(ConversionState State, LiveTable Plain, LiveTable Parted, SetState Set) : Half(State, Plain)
-    {
-        /// <summary>The set as the runner of units knows it, by the table that its units lock first.</summary>
-        public SetState On(LiveTable live) => Set with { Set = Set.Set with { Table = live.Name }, Oid = live.Oid };
-    }
+    private InPlace Itself => new(_tables, database, options, logger, time);
 
     /// <summary>What would be done, as far as it is known before it begins: the copy is not SQL alone.</summary>
-    public Task<SqlPlan> PlanAsync(QualifiedName table, ConversionOptions wish, CancellationToken cancellationToken) => InSessionAsync("plan conversion", async (session, server) =>
+    public Task<SqlPlan> PlanAsync(QualifiedName table, ConversionOptions wish, CancellationToken cancellationToken) => _tables.InSessionAsync("plan conversion", async (session, server) =>
     {
         var plan = await ConversionDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id).ConfigureAwait(false);
-        var pair = new Pair(new ConversionState { Id = 0, Table = table, Source = plan.Live.Oid, Phase = wish.Strategy == ConversionStrategy.CopyAndSwap ? ConversionPhase.Copying : ConversionPhase.Created, Detail = plan.Detail, StartedAt = default, UpdatedAt = default },
-            plan.Live, plan.Live with { Name = ConversionState.Beside(table, Replacement.NewEnd) }, plan.State);
+        var pair = new ConversionTables.Pair(new ConversionState { Id = 0, Table = table, Source = plan.Live.Oid, Phase = wish.Strategy == ConversionStrategy.CopyAndSwap ? ConversionPhase.Copying : ConversionPhase.Created, Detail = plan.Detail, StartedAt = default, UpdatedAt = default },
+            plan.Live, plan.Live with { Name = ConversionState.Beside(table, ConversionNames.NewEnd) }, plan.State);
         var quiet = wish.SuspendAutovacuum ? new AutovacuumPause(database, options, logger, time, table) : null;
         if (wish.Strategy != ConversionStrategy.CopyAndSwap)
             return new SqlPlan([plan.First.ToStep(plan.State, options.LockTimeout), .. InPlace.Steps(server, pair, plan.Shape, options.LockTimeout, quiet)]);
@@ -69,10 +46,10 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     {
         if (wish.Strategy == ConversionStrategy.AttachAsLegacy)
             Itself.RequireConnections(table);
-        var plan = await InSessionAsync("convert", (session, server) => ConversionDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id), working).ConfigureAwait(false);
+        var plan = await _tables.InSessionAsync("convert", (session, server) => ConversionDefinition.PlanAsync(session, server, table, wish, database.Archive?.Id), working).ConfigureAwait(false);
         await _runner.RunAsync(plan.State, plan.First, working).ConfigureAwait(false);
         database.Forget();
-        var begun = (await InSessionAsync("convert", (session, server) => ConversionState.OpenOfAsync(session, server, table), working).ConfigureAwait(false))!;
+        var begun = (await _tables.InSessionAsync("convert", (session, server) => ConversionState.OpenOfAsync(session, server, table), working).ConfigureAwait(false))!;
         progress?.Report(new ConversionProgress(begun.Id, ConversionStep.Create, 0, begun.Detail.EstimatedRows));
         return await GoOnAsync(begun.Id, progress, working).ConfigureAwait(false);
     }
@@ -80,7 +57,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     /// <summary>Goes on with a conversion up to the swap and what belongs to it.</summary>
     public async Task<Conversion> GoOnAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
     {
-        var quiet = new AutovacuumPause(database, options, logger, time, (await ToldAsync(id, working).ConfigureAwait(false)).Table);
+        var quiet = new AutovacuumPause(database, options, logger, time, (await _tables.ToldAsync(id, working).ConfigureAwait(false)).Table);
         return await quiet.AroundAsync(() => PhasesAsync(id, quiet, progress, working), working).ConfigureAwait(false);
     }
 
@@ -90,7 +67,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         {
             try
             {
-                var pair = await LoadAsync(id, working).ConfigureAwait(false);
+                var pair = await _tables.LoadAsync(id, working).ConfigureAwait(false);
                 // Over a copy of days failures add up that have nothing to do with each other.
                 if (pair?.State.Detail.Rows is { } rows && rows != copied)
                     (failures, copied) = (0, rows);
@@ -108,13 +85,13 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
                         await WatchAsync(pair, working).ConfigureAwait(false);
                         break;
                     case ConversionPhase.Copying:
-                        await new CopyRun(this, database, time, pair, progress).ToSwapAsync(isForward: true, working).ConfigureAwait(false);
+                        await new CopyRun(_tables, database, time, pair, progress).ToSwapAsync(isForward: true, working).ConfigureAwait(false);
                         break;
                     case ConversionPhase.Swapped or ConversionPhase.SwappedBack when !pair.State.Detail.IsValidated:
                         await ValidateAsync(pair, working).ConfigureAwait(false);
                         break;
                     default:
-                        return await ToldAsync(id, working).ConfigureAwait(false);
+                        return await _tables.ToldAsync(id, working).ConfigureAwait(false);
                 }
                 failures = 0;
             }
@@ -129,18 +106,18 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     /// <summary>Gives a conversion up that is not swapped: what it made goes, and the table is as before.</summary>
     public async Task<Conversion> AbortAsync(long id, CancellationToken working)
     {
-        var told = await ToldAsync(id, working).ConfigureAwait(false);
+        var told = await _tables.ToldAsync(id, working).ConfigureAwait(false);
         if (told.Phase == ConversionPhase.Aborted)
             return told;
         if (told.Phase is not (ConversionPhase.Created or ConversionPhase.Copying))
-            throw Wrong(told, told.Strategy == ConversionStrategy.CopyAndSwap ? "Behind the swap it can be swapped back, or finished." : "The table is a set by now: resume it, or let 'UndoAsync' move the rows into a plain table.");
+            throw Wrong(told, told.Strategy == ConversionStrategy.CopyAndSwap ? "Behind the swap it can be swapped back, or finished." : "The table is a set by now: resume it, or let an undo move the rows into a plain table.");
         await new AutovacuumPause(database, options, logger, time, told.Table).EndAsync(working).ConfigureAwait(false);
-        var half = (await HalfAsync(id, working).ConfigureAwait(false))!;
+        var half = (await _tables.HalfAsync(id, working).ConfigureAwait(false))!;
         // Somebody may have dropped it, and somebody else made another one of its name.
-        var (parted, isFree) = await InSessionAsync("abort", async (session, _) => (
+        var (parted, isFree) = await _tables.InSessionAsync("abort", async (session, _) => (
             await LiveTable.ReadAsync(session, half.State.Detail.Copy).ConfigureAwait(false),
-            await session.ScalarAsync("SELECT pg_catalog.to_regclass($1) IS NULL", PgParameter.Text(ConversionState.Beside(told.Table, Replacement.NewEnd).Quoted)).ConfigureAwait(false) is true), working).ConfigureAwait(false);
-        await RunAsync(half.Alone, server => new PlanUnit
+            await session.ScalarAsync("SELECT pg_catalog.to_regclass($1) IS NULL", PgParameter.Text(ConversionState.Beside(told.Table, ConversionNames.NewEnd).Quoted)).ConfigureAwait(false) is true), working).ConfigureAwait(false);
+        await _tables.RunAsync(half.Alone, server => new PlanUnit
         {
             Kind = "abort-conversion",
             Child = parted?.Name,
@@ -151,43 +128,43 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
                 $"LOCK TABLE ONLY {half.Plain.Name.Quoted} IN ACCESS EXCLUSIVE MODE",
                 // Until it copies there is no log, and what has its names is somebody else's.
                 .. half.State.Phase == ConversionPhase.Copying ? [.. KeyLog.Unwatch(half.Plain.Name), .. half.Log.Drop()] : told.Strategy != ConversionStrategy.CopyAndSwap ? InPlace.Undone(half) : [],
-                .. parted is { } copy ? [.. Replacement.Forgotten(server, copy.Name), $"DROP TABLE {copy.Name.Quoted}"] : isFree ? Replacement.Forgotten(server, ConversionState.Beside(told.Table, Replacement.NewEnd)) : [],
+                .. parted is { } copy ? [.. Replacement.Forgotten(server, copy.Name), $"DROP TABLE {copy.Name.Quoted}"] : isFree ? Replacement.Forgotten(server, ConversionState.Beside(told.Table, ConversionNames.NewEnd)) : [],
                 half.State.Move(server, ConversionPhase.Aborted),
             ],
             Locks = [new SqlPlanLock(half.Plain.Name, PgLockMode.AccessExclusive)],
             Holds = half.State.IsStill(server),
         }, working).ConfigureAwait(false);
-        return await ToldAsync(id, working).ConfigureAwait(false);
+        return await _tables.ToldAsync(id, working).ConfigureAwait(false);
     }
 
     /// <summary>Makes the former table equal to the set and gives it its name back.</summary>
     public async Task<Conversion> SwapBackAsync(long id, IProgress<ConversionProgress>? progress, CancellationToken working)
     {
         // What the swap left to do comes first.
-        var told = await ToldAsync(id, working).ConfigureAwait(false) is { Phase: ConversionPhase.Swapped or ConversionPhase.SwappedBack } behind
-            ? await GoOnAsync(id, progress, working).ConfigureAwait(false) : throw Wrong(await ToldAsync(id, working).ConfigureAwait(false), "Between its swap and its end it can be swapped back.");
+        var told = await _tables.ToldAsync(id, working).ConfigureAwait(false) is { Phase: ConversionPhase.Swapped or ConversionPhase.SwappedBack } behind
+            ? await GoOnAsync(id, progress, working).ConfigureAwait(false) : throw Wrong(await _tables.ToldAsync(id, working).ConfigureAwait(false), "Between its swap and its end it can be swapped back.");
         if (told.Phase == ConversionPhase.SwappedBack)
             return told;
-        var pair = (await LoadAsync(id, working).ConfigureAwait(false))!;
+        var pair = (await _tables.LoadAsync(id, working).ConfigureAwait(false))!;
         if (!pair.State.Detail.KeepWayBack)
             throw Wrong(told, "It was begun without KeepWayBack: what was written since the swap is in the set alone.");
-        await new CopyRun(this, database, time, pair, progress).ToSwapAsync(isForward: false, working).ConfigureAwait(false);
+        await new CopyRun(_tables, database, time, pair, progress).ToSwapAsync(isForward: false, working).ConfigureAwait(false);
         return await GoOnAsync(id, progress, working).ConfigureAwait(false);
     }
 
     /// <summary>Drops what stands beside the table: the former one, or the set that it was swapped back from.</summary>
     public async Task<Conversion> FinishAsync(long id, CancellationToken working)
     {
-        var told = await ToldAsync(id, working).ConfigureAwait(false);
+        var told = await _tables.ToldAsync(id, working).ConfigureAwait(false);
         if (told.Phase == ConversionPhase.Finished)
             return told;
         if (told.Phase is not (ConversionPhase.Swapped or ConversionPhase.SwappedBack))
             throw Wrong(told, "Resume it first, or abort it.");
         await GoOnAsync(id, null, working).ConfigureAwait(false);
-        var pair = (await LoadAsync(id, working).ConfigureAwait(false))!;
+        var pair = (await _tables.LoadAsync(id, working).ConfigureAwait(false))!;
         var isSwapped = told.Phase == ConversionPhase.Swapped;
         var (live, rest) = isSwapped ? (pair.Parted, pair.Plain) : (pair.Plain, pair.Parted);
-        await RunAsync(pair.On(live), server => new PlanUnit
+        await _tables.RunAsync(pair.On(live), server => new PlanUnit
         {
             Kind = "finish-conversion",
             Child = rest.Name,
@@ -202,7 +179,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             DestroysData = true,
             Holds = pair.State.IsStill(server),
         }, working).ConfigureAwait(false);
-        return await ToldAsync(id, working).ConfigureAwait(false);
+        return await _tables.ToldAsync(id, working).ConfigureAwait(false);
     }
 
     /// <summary>Lets tables go whose conversion was left alone while they are bounded, before they come to where they refuse every new row.</summary>
@@ -214,7 +191,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
             {
                 await RunLock.WithBothAsync(database, state.Table, time, async working =>
                 {
-                    if (await HalfAsync(state.Id, working).ConfigureAwait(false) is { State.Phase: ConversionPhase.Created } half)
+                    if (await _tables.HalfAsync(state.Id, working).ConfigureAwait(false) is { State.Phase: ConversionPhase.Created } half)
                         await Itself.LetGoAsync(half, working).ConfigureAwait(false);
                     return true;
                 }, cancellationToken).ConfigureAwait(false);
@@ -230,11 +207,11 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     public async Task<IReadOnlyList<ConversionState>> LateAsync(CancellationToken cancellationToken)
     {
         var late = new List<ConversionState>();
-        foreach (var state in await InSessionAsync("look", (session, server) => ConversionState.ListAsync(session, server, ConversionState.MayBeLate), cancellationToken).ConfigureAwait(false))
+        foreach (var state in await _tables.InSessionAsync("look", (session, server) => ConversionState.ListAsync(session, server, ConversionState.MayBeLate), cancellationToken).ConfigureAwait(false))
         {
             try
             {
-                if (state.Detail.Begun is null || (await HalfAsync(state.Id, cancellationToken).ConfigureAwait(false) is { } half && await Itself.IsLateAsync(half, cancellationToken).ConfigureAwait(false)))
+                if (state.Detail.Begun is null || (await _tables.HalfAsync(state.Id, cancellationToken).ConfigureAwait(false) is { } half && await Itself.IsLateAsync(half, cancellationToken).ConfigureAwait(false)))
                     late.Add(state);
             }
             catch (PartmanConversionException)
@@ -245,66 +222,14 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         return late;
     }
 
-    public Task<Conversion> ToldAsync(long id, CancellationToken cancellationToken) =>
-        InSessionAsync("look", async (session, server) => (await ConversionState.OfAsync(session, server, id).ConfigureAwait(false)).Told, cancellationToken);
-
-    /// <summary>The table of a conversion; null when it is at its end.</summary>
-    public Task<Half?> HalfAsync(long id, CancellationToken cancellationToken) => InSessionAsync("look", async (session, server) =>
-    {
-        var state = await ConversionState.OfAsync(session, server, id).ConfigureAwait(false);
-        return !state.Told.IsOpen ? null : await LiveTable.ReadAsync(session, state.Source).ConfigureAwait(false) is { } plain ? new Half(state, plain) : throw Gone(state, "former table");
-    }, cancellationToken);
-
-    /// <summary>Both tables of a conversion; null when it is at its end.</summary>
-    public Task<Pair?> LoadAsync(long id, CancellationToken cancellationToken) => InSessionAsync("look", async (session, server) =>
-    {
-        var state = await ConversionState.OfAsync(session, server, id).ConfigureAwait(false);
-        if (!state.Told.IsOpen)
-            return null;
-        var plain = await LiveTable.ReadAsync(session, state.Source).ConfigureAwait(false);
-        var parted = await LiveTable.ReadAsync(session, state.Detail.Copy).ConfigureAwait(false);
-        if (plain is null || parted is null)
-            throw Gone(state, plain is null ? "former table" : "partitioned table");
-        var configured = await SetReader.ConfiguredAsync(session, server, parted.Name).ConfigureAwait(false);
-        if (configured is not [{ Error: null } sound])
-            throw configured is [{ Error: { } error }] ? error : new PartitionSetConfigurationException(parted.Name, $"The configuration of '{parted.Name}' is gone.", "It was forgotten; create the set anew.");
-        return new Pair(state, plain, parted, (await SetReader.StatesAsync(session, [sound]).ConfigureAwait(false))[0]);
-    }, cancellationToken);
-
-    public async Task RunAsync(SetState state, Func<PartmanServer, PlanUnit> unit, CancellationToken working) => await _runner.RunAsync(
-        state, unit(database.Known ?? await InSessionAsync("convert", (_, server) => Task.FromResult(server), working).ConfigureAwait(false)), working).ConfigureAwait(false);
-
-    /// <summary>Works in one transaction with readable text, which is opened in one round trip: a copy has thousands of them.</summary>
-    public Task<T> InSessionAsync<T>(string operation, Func<PgSession, PartmanServer, Task<T>> work, CancellationToken cancellationToken) => database.RunEachAsync(operation, async (session, server) =>
-    {
-        using var questions = new Questions(session);
-        questions.BeginWriting();
-        foreach (var setting in PartmanDatabase.ReadableText.Split("; "))
-            questions.Tell(setting);
-        questions.Tell(PartmanDatabase.AllRows);
-        try
-        {
-            await questions.SendAsync().ConfigureAwait(false);
-        }
-        catch (Npgsql.PostgresException error) when (error.SqlState == Npgsql.PostgresErrorCodes.FeatureNotSupported)
-        {
-            // A standby has no transaction that writes. What only asks is answered there, and what writes is refused by its own statement.
-            return await session.InTransactionAsync(async () =>
-            {
-                await session.ExecuteAsync($"{PartmanDatabase.ReadableText}; {PartmanDatabase.AllRows}").ConfigureAwait(false);
-                return await work(session, server).ConfigureAwait(false);
-            }).ConfigureAwait(false);
-        }
-        var result = await work(session, server).ConfigureAwait(false);
-        await session.ExecuteAsync(SessionSettings.Commit).ConfigureAwait(false);
-        return result;
-    }, cancellationToken);
+    /// <inheritdoc cref="ConversionTables.ToldAsync"/>
+    public Task<Conversion> ToldAsync(long id, CancellationToken cancellationToken) => _tables.ToldAsync(id, cancellationToken);
 
     // The rest of the partitions where there are many, and then the writers' notes.
-    private async Task WatchAsync(Pair pair, CancellationToken working)
+    private async Task WatchAsync(ConversionTables.Pair pair, CancellationToken working)
     {
         var named = pair.Set with { Set = pair.Set.Set with { Table = pair.State.Table } };
-        var (shape, units) = await InSessionAsync("convert", async (session, _) =>
+        var (shape, units) = await _tables.InSessionAsync("convert", async (session, _) =>
         {
             var shape = await ParentShape.ReadAsync(session, pair.Plain.Name, pair.Plain.Oid, pair.Set.Set.Template).ConfigureAwait(false);
             var column = pair.Set.Key.Column.Quoted;
@@ -318,10 +243,10 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         foreach (var unit in units)
             await _runner.RunAsync(pair.Set, unit, working).ConfigureAwait(false);
         if (units.Count < options.MaxPartitionsPerRun)
-            await RunAsync(pair.On(pair.Plain), server => Watched(server, pair, shape), working).ConfigureAwait(false);
+            await _tables.RunAsync(pair.On(pair.Plain), server => Watched(server, pair, shape), working).ConfigureAwait(false);
     }
 
-    private static PlanUnit Watched(PartmanServer server, Pair pair, ParentShape shape) => new()
+    private static PlanUnit Watched(PartmanServer server, ConversionTables.Pair pair, ParentShape shape) => new()
     {
         Kind = "log-keys",
         Reason = $"From now on every writer of '{pair.Plain.Name}' notes the keys of his rows in '{pair.Log.Table}'.",
@@ -335,20 +260,20 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
     };
 
     // Foreign keys went along unchecked, so that nobody had to wait for a scan. Each carrier is checked beside its writers, then the set takes them over.
-    private async Task ValidateAsync(Pair pair, CancellationToken working)
+    private async Task ValidateAsync(ConversionTables.Pair pair, CancellationToken working)
     {
         var isSet = pair.State.Phase == ConversionPhase.Swapped;
         var live = isSet ? pair.Parted : pair.Plain;
         uint[] all = isSet ? [.. pair.Set.Partitions.Concat(pair.Set.Default is { } rest ? [rest] : []).Select(p => p.Oid)] : [live.Oid];
-        var carriers = await InSessionAsync("validate", (session, _) => session.RowsAsync(
+        var carriers = await _tables.InSessionAsync("validate", (session, _) => session.RowsAsync(
             "SELECT DISTINCT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = ANY ($1) ORDER BY 1", row => row.GetFieldValue<uint>(0),
             PgParameter.Of(all, NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Oid)), working).ConfigureAwait(false);
         foreach (var carrier in carriers)
         {
-            var table = (await InSessionAsync("validate", (session, _) => LiveTable.ReadAsync(session, carrier), working).ConfigureAwait(false))!;
+            var table = (await _tables.InSessionAsync("validate", (session, _) => LiveTable.ReadAsync(session, carrier), working).ConfigureAwait(false))!;
             foreach (var key in table.ForeignKeys.Where(k => !k.IsValid))
             {
-                await RunAsync(pair.On(live), _ => new PlanUnit
+                await _tables.RunAsync(pair.On(live), _ => new PlanUnit
                 {
                     Kind = "validate-foreign-key",
                     Child = table.Name,
@@ -365,7 +290,7 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
         }
         foreach (var key in live.ForeignKeys.Where(k => isSet && pair.Parted.ForeignKeys.All(l => l.Name != k.Name)))
         {
-            await RunAsync(pair.On(live), _ => new PlanUnit
+            await _tables.RunAsync(pair.On(live), _ => new PlanUnit
             {
                 Kind = "add-foreign-key",
                 Reason = $"'{live.Name}' takes '{key.Name}' over from its partitions.",
@@ -377,14 +302,10 @@ internal sealed class Converter(PartmanDatabase database, PartmanOptions options
                 Locks = [new SqlPlanLock(live.Name, PgLockMode.ShareRowExclusive), new SqlPlanLock(key.Referenced, PgLockMode.ShareRowExclusive)],
             }, working).ConfigureAwait(false);
         }
-        await InSessionAsync("validate", (session, server) => session.ExecuteAsync(
+        await _tables.InSessionAsync("validate", (session, server) => session.ExecuteAsync(
             $"UPDATE {server.OwnSchema.Quoted}.operation SET detail = detail || '{{\"isValidated\": true}}' WHERE id = $1", PgParameter.BigInt(pair.State.Id)), working).ConfigureAwait(false);
     }
 
-    private static PartmanConversionException Gone(ConversionState state, string what) => new(
-        state.Table, $"Conversion '{state.Id}' of '{state.Table}': its {what} is gone.",
-        state.Phase is ConversionPhase.Created or ConversionPhase.Copying ? "Somebody dropped it; abort the conversion." : "Somebody dropped it; delete the row of the conversion from the table of operations.");
-
     private static PartmanConversionException Wrong(Conversion told, string hint) =>
-        new(told.Table, $"Conversion '{told.Id}' of '{told.Table}' is '{told.Phase}', which does not allow that.", hint);
+        new(told.Table, $"Conversion '{told.Id}' of '{told.Table}' is '{told.Phase}', which does not allow that.", told.IsOpen ? hint : "It is at its end, and nothing is left of it.");
 }

@@ -19,8 +19,8 @@ internal sealed class CopyIndex
     public string Name => _name.Name.Value;
 
     /// <summary>Those that are not unique. The others are there from the start: notes find their rows by them.</summary>
-    public static IEnumerable<CopyIndex> Of(Converter.Pair pair) => pair.Plain.Indexes.Where(i => i is { IsValid: true, IsUnique: false })
-        .Select(i => new CopyIndex(new QualifiedName(pair.Parted.Name.Schema, Replacement.Named(i.Name, Replacement.NewEnd)), pair.Parted.Name, i.Tail));
+    public static IEnumerable<CopyIndex> Of(ConversionTables.Pair pair) => pair.Plain.Indexes.Where(i => i is { IsValid: true, IsUnique: false })
+        .Select(i => new CopyIndex(new QualifiedName(pair.Parted.Name.Schema, Replacement.Named(i.Name, ConversionNames.NewEnd)), pair.Parted.Name, i.Tail));
 
     /// <summary>The unit that makes it, without partitions.</summary>
     public PlanUnit Make() => new()

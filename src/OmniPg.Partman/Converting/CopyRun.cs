@@ -1,7 +1,7 @@
 namespace OmniPg.Partman;
 
 /// <summary>Makes one table of a conversion equal to the other while that is written to, and swaps them: there, or the way back.</summary>
-internal sealed class CopyRun(Converter converter, PartmanDatabase database, TimeProvider time, Converter.Pair pair, IProgress<ConversionProgress>? progress)
+internal sealed class CopyRun(ConversionTables tables, PartmanDatabase database, TimeProvider time, ConversionTables.Pair pair, IProgress<ConversionProgress>? progress)
 {
     private const int NotesAtOnce = 5000;
     private const int MostNotesAtOnce = 1_000_000;
@@ -29,14 +29,14 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             {
                 try
                 {
-                    var shape = await converter.InSessionAsync("swap", (session, _) => ParentShape.ReadAsync(session, from.Name, from.Oid, null), working).ConfigureAwait(false);
-                    var live = (await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!;
+                    var shape = await tables.InSessionAsync("swap", (session, _) => ParentShape.ReadAsync(session, from.Name, from.Oid, null), working).ConfigureAwait(false);
+                    var live = (await tables.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!;
                     if (isForward && live.Plain.Digest != pair.State.Detail.Digest)
                         throw new StalePlanException(pair.State.Table, "swap", $"another one: '{pair.State.Table}' was altered since the conversion began, in its columns, indexes, triggers or rights, or in what depends on it");
                     if (!isForward && live.Parted.AllColumns.Except(live.Plain.AllColumns, StringComparer.Ordinal).ToArray() is { Length: > 0 } more)
                         throw new PartmanConversionException(pair.State.Table, $"'{pair.State.Table}' has columns that '{live.Plain.Name}' does not have: {string.Join(", ", more)}.", $"Add them to '{live.Plain.Name}' as well, or finish the conversion.");
                     IReadOnlyList<QualifiedName> carriers = isForward ? [.. live.Set.Partitions.Select(p => p.Name), .. live.Set.Default is { } rest ? [rest.Name] : Array.Empty<QualifiedName>()] : [live.Plain.Name];
-                    await converter.RunAsync(live.On(isForward ? live.Plain : live.Parted), server => Swap(server, live, shape, carriers, isForward, files), working).ConfigureAwait(false);
+                    await tables.RunAsync(live.On(isForward ? live.Plain : live.Parted), server => Swap(server, live, shape, carriers, isForward, files), working).ConfigureAwait(false);
                     return;
                 }
                 catch (PartmanServerException error) when (error.SqlState == RowSync.Outdated)
@@ -59,7 +59,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     {
         if (!await CatchUpAsync(sync, 0, working).ConfigureAwait(false))
             return null;
-        var files = await converter.InSessionAsync("compare", async (session, _) => new Files((await FilesAsync(session, pair.Plain).ConfigureAwait(false))!, (await FilesAsync(session, pair.Parted).ConfigureAwait(false))!), working).ConfigureAwait(false);
+        var files = await tables.InSessionAsync("compare", async (session, _) => new Files((await FilesAsync(session, pair.Plain).ConfigureAwait(false))!, (await FilesAsync(session, pair.Parted).ConfigureAwait(false))!), working).ConfigureAwait(false);
         if (!await CompareAsync(sync, to, isForward, working).ConfigureAwait(false))
             return null;
         return await CatchUpAsync(sync, RowSync.NotesUnderLock / 2, working).ConfigureAwait(false) ? files : null;
@@ -77,12 +77,12 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     /// <param name="carriers">Tables that take its foreign keys.</param>
     /// <param name="isForward">Whether the set becomes the table in use.</param>
     /// <param name="files">What was compared; null in a plan.</param>
-    public static PlanUnit Swap(PartmanServer server, Converter.Pair pair, ParentShape shape, IReadOnlyList<QualifiedName> carriers, bool isForward, Files? files)
+    public static PlanUnit Swap(PartmanServer server, ConversionTables.Pair pair, ParentShape shape, IReadOnlyList<QualifiedName> carriers, bool isForward, Files? files)
     {
         var (live, other) = isForward ? (pair.Plain, pair.Parted) : (pair.Parted, pair.Plain);
         var table = pair.State.Table;
         // As the exchange names it.
-        var beside = isForward ? other.Name : new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, Replacement.NewEnd));
+        var beside = isForward ? other.Name : new QualifiedName(table.Schema, Replacement.Named(table.Name.Value, ConversionNames.NewEnd));
         var fallback = pair.Set.Default?.Name;
         return new PlanUnit
         {
@@ -97,11 +97,11 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
                 .. Replacement.Unchanged(live),
                 KeyLog.Watched(live),
                 .. files is { } compared ? [RowSync.Still(pair.Plain.Name, pair.Plain.Oid, compared.Plain), RowSync.Still(pair.Parted.Name, pair.Parted.Oid, compared.Parted)] : Array.Empty<string>(),
-                .. Replacement.Sequences(live, other, isForward ? Replacement.OldEnd : Replacement.NewEnd),
+                .. Replacement.Sequences(live, other, isForward ? ConversionNames.OldEnd : ConversionNames.NewEnd),
                 .. Sync(pair, isForward).Finish(),
                 .. isForward && !pair.State.Detail.KeepDefault && fallback is { } rest ? WithoutDefault(rest) : [],
                 .. KeyLog.Unwatch(live.Name),
-                .. Replacement.Exchange(live, other, isForward ? (Replacement.OldEnd, Replacement.NewEnd) : (Replacement.NewEnd, Replacement.OldEnd), carriers),
+                .. Replacement.Exchange(live, other, isForward ? (ConversionNames.OldEnd, ConversionNames.NewEnd) : (ConversionNames.NewEnd, ConversionNames.OldEnd), carriers),
                 .. isForward ? Replacement.Rights(live, shape) : Replacement.Hidden([.. pair.Set.Partitions, .. pair.Set.Default is { } last ? [last] : Array.Empty<Partition>()]),
                 .. isForward && pair.State.Detail.KeepWayBack ? pair.Log.Watch(table) : [],
                 .. Replacement.Configuration(server, isForward ? beside : table, isForward ? table : beside, isForward && pair.State.Detail.Automatic),
@@ -112,7 +112,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         };
     }
 
-    private static RowSync Sync(Converter.Pair pair, bool isForward) => isForward
+    private static RowSync Sync(ConversionTables.Pair pair, bool isForward) => isForward
         ? new RowSync(pair.Plain.Name, pair.Parted.Name, pair.Log, pair.Plain.Columns, pair.Plain.AllColumns, pair.Plain.TextColumns)
         : new RowSync(pair.Parted.Name, pair.Plain.Name, pair.Log, pair.Plain.Columns, pair.Plain.AllColumns, pair.Plain.TextColumns);
 
@@ -127,9 +127,9 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     {
         var (sessions, pace) = (await SessionsAsync(working).ConfigureAwait(false), new CopyPace(pair.State.Detail.BatchSize));
         // A backend whose client was killed may still be at a slice. Until it is at its end nobody knows what of the wave is copied.
-        var operations = await converter.InSessionAsync("copy", (session, server) => session.ScalarAsync(
+        var operations = await tables.InSessionAsync("copy", (session, server) => session.ScalarAsync(
             "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", PgParameter.Text($"{server.OwnSchema.Quoted}.operation")), working).ConfigureAwait(false) as uint? ?? 0;
-        await converter.RunAsync(SetState.OfTable(pair.State.Table, 0, pair.State.Detail.Control), server => pair.State.Alone(server, operations), working).ConfigureAwait(false);
+        await tables.RunAsync(SetState.OfTable(pair.State.Table, 0, pair.State.Detail.Control), server => pair.State.Alone(server, operations), working).ConfigureAwait(false);
         for (var collisions = 0; await NextWaveAsync(sync, pace.Rows, sessions, working).ConfigureAwait(false) is { } wave;)
         {
             var (rows, collision) = await WaveAsync(sync, wave, collisions > 0 ? 1 : sessions, pace, working).ConfigureAwait(false);
@@ -150,7 +150,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     }
 
     /// <summary>The slices that are due: what is left of those that were begun, else the next ones. Null at the end of the copy.</summary>
-    private Task<ConversionDetail?> NextWaveAsync(RowSync sync, int size, int sessions, CancellationToken working) => converter.InSessionAsync("copy", async (session, server) =>
+    private Task<ConversionDetail?> NextWaveAsync(RowSync sync, int size, int sessions, CancellationToken working) => tables.InSessionAsync("copy", async (session, server) =>
     {
         var state = await ConversionState.OfAsync(session, server, pair.State.Id).ConfigureAwait(false);
         var (detail, former) = (state.Detail, state.Detail.Wave ?? []);
@@ -217,7 +217,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     private async Task<int> CopiedAsync(RowSync sync, int place, CopySlice slice, CopyPace pace, Action begun, CancellationToken working)
     {
         var began = time.GetTimestamp();
-        var copied = await converter.InSessionAsync("copy", async (session, server) =>
+        var copied = await tables.InSessionAsync("copy", async (session, server) =>
         {
             begun();
             await pair.State.HoldAsync(session.Unlimited, server).ConfigureAwait(false);
@@ -232,7 +232,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     // One that waited for a connection of its own pool would wait for itself, and the server may need some for others.
     private async Task<int> SessionsAsync(CancellationToken working)
     {
-        var room = await converter.InSessionAsync("look", (session, _) => session.ScalarAsync(
+        var room = await tables.InSessionAsync("look", (session, _) => session.ScalarAsync(
             """
             SELECT LEAST(
                 current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 - (SELECT count(*) FROM pg_catalog.pg_stat_activity a WHERE a.datid IS NOT NULL),
@@ -245,17 +245,17 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
     // Behind the copy a sort makes of each partition what would have been a search in it for every row. False where a TRUNCATE came in between, and the copy begins anew.
     private async Task<bool> IndexAsync(RowSync sync, CancellationToken working)
     {
-        var (now, sessions) = ((await converter.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!, await SessionsAsync(working).ConfigureAwait(false));
+        var (now, sessions) = ((await tables.LoadAsync(pair.State.Id, working).ConfigureAwait(false))!, await SessionsAsync(working).ConfigureAwait(false));
         foreach (var index in CopyIndex.Of(now))
         {
             var made = now.Parted.Indexes.FirstOrDefault(i => i.Name == index.Name);
             if (made is null)
-                await converter.RunAsync(now.Set, _ => index.Make(), working).ConfigureAwait(false);
+                await tables.RunAsync(now.Set, _ => index.Make(), working).ConfigureAwait(false);
             // One that is not valid lacks partitions.
-            var lacking = made is { IsValid: true } ? [] : await converter.InSessionAsync("build index", (session, _) => index.LackingAsync(session, now.Parted.Oid), working).ConfigureAwait(false);
+            var lacking = made is { IsValid: true } ? [] : await tables.InSessionAsync("build index", (session, _) => index.LackingAsync(session, now.Parted.Oid), working).ConfigureAwait(false);
             foreach (var some in lacking.Chunk(sessions))
             {
-                await Task.WhenAll(some.Select(p => converter.RunAsync(now.Set, _ => index.Build(p.Oid, p.Name), working))).ConfigureAwait(false);
+                await Task.WhenAll(some.Select(p => tables.RunAsync(now.Set, _ => index.Build(p.Oid, p.Name), working))).ConfigureAwait(false);
                 if (!await CatchUpAsync(sync, NotesAtOnce, working).ConfigureAwait(false))
                     return false;
             }
@@ -270,7 +270,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
         {
             try
             {
-                var (notes, isTruncated) = await converter.InSessionAsync("catch up", async (session, server) =>
+                var (notes, isTruncated) = await tables.InSessionAsync("catch up", async (session, server) =>
                 {
                     var (ids, isTruncated) = await sync.NotesAsync(session, most).ConfigureAwait(false);
                     // As many as were asked for: there may be more, and over a long copy the log would grow without end.
@@ -324,7 +324,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
             {
                 if (!isLast && running.Count < (analyzed.IsCompleted ? sessions : sessions - 1))
                 {
-                    var end = await converter.InSessionAsync("compare", (session, _) => sync.EndOfSliceAsync(session.Unlimited, after, ComparedAtOnce), comparing.Token).ConfigureAwait(false);
+                    var end = await tables.InSessionAsync("compare", (session, _) => sync.EndOfSliceAsync(session.Unlimited, after, ComparedAtOnce), comparing.Token).ConfigureAwait(false);
                     running.Enqueue(RangeAsync(sync, after, end, isForward, comparing.Token));
                     (after, isLast) = (end, end is null);
                     continue;
@@ -350,7 +350,7 @@ internal sealed class CopyRun(Converter converter, PartmanDatabase database, Tim
 
     private async Task<long?> RangeAsync(RowSync sync, string[]? after, string[]? end, bool isForward, CancellationToken working)
     {
-        if (await converter.InSessionAsync("compare", (session, _) => sync.CompareAsync(session.Unlimited, after, end), working).ConfigureAwait(false) is not { } compared)
+        if (await tables.InSessionAsync("compare", (session, _) => sync.CompareAsync(session.Unlimited, after, end), working).ConfigureAwait(false) is not { } compared)
             return null;
         return compared.Rows == compared.Copied && compared.IsSame ? compared.Rows : throw new ConversionVerificationException(pair.State.Table,
             $"from key ({(after is null ? "the first" : string.Join(", ", after))}) up to ({(end is null ? "the last" : string.Join(", ", end))}) it has {compared.Copied} rows for {compared.Rows}{(compared.Rows == compared.Copied ? ", with other content" : "")}.", isForward);

@@ -11,11 +11,6 @@ namespace OmniPg.Partman;
 /// <param name="Plain">The table that is not partitioned: unique by the key alone, where the set is so together with its control column.</param>
 internal sealed record KeyLog(QualifiedName Table, IReadOnlyList<KeyLog.KeyColumn> Key, PgIdentifier Control, QualifiedName Plain)
 {
-    private const string TruncateTrigger = "omnipg_log_truncate";
-
-    /// <summary>Names of the triggers on a table whose writers fill a log.</summary>
-    public static IReadOnlyList<string> Triggers { get; } = [RowMoves.LogTrigger, TruncateTrigger];
-
     /// <summary>A column of the key.</summary>
     /// <param name="Name">Its name.</param>
     /// <param name="Type">Its type, as <c>format_type</c> names it.</param>
@@ -67,8 +62,8 @@ internal sealed record KeyLog(QualifiedName Table, IReadOnlyList<KeyLog.KeyColum
     public IEnumerable<string> Watch(QualifiedName table) =>
     [
         $"CREATE TRIGGER {RowMoves.LogTrigger} AFTER INSERT OR UPDATE OR DELETE ON {table.Quoted} FOR EACH ROW EXECUTE FUNCTION {Table.Quoted}()",
-        $"CREATE TRIGGER {TruncateTrigger} AFTER TRUNCATE ON {table.Quoted} FOR EACH STATEMENT EXECUTE FUNCTION {Table.Quoted}()",
-        $"ALTER TABLE {table.Quoted} ENABLE ALWAYS TRIGGER {RowMoves.LogTrigger}, ENABLE ALWAYS TRIGGER {TruncateTrigger}",
+        $"CREATE TRIGGER {ConversionNames.TruncateTrigger} AFTER TRUNCATE ON {table.Quoted} FOR EACH STATEMENT EXECUTE FUNCTION {Table.Quoted}()",
+        $"ALTER TABLE {table.Quoted} ENABLE ALWAYS TRIGGER {RowMoves.LogTrigger}, ENABLE ALWAYS TRIGGER {ConversionNames.TruncateTrigger}",
     ];
 
     /// <summary>The statement that ends a transaction where writers may have got around the log: whoever turns triggers off and on again leaves them in another state.</summary>
@@ -76,14 +71,14 @@ internal sealed record KeyLog(QualifiedName Table, IReadOnlyList<KeyLog.KeyColum
     {
         var oid = live.Oid.ToString(System.Globalization.CultureInfo.InvariantCulture);
         return "DO " + PgLiteral.Quote(
-            $"BEGIN IF EXISTS (SELECT FROM (SELECT {oid}, '{TruncateTrigger}' UNION SELECT {oid}, '{RowMoves.LogTrigger}' UNION SELECT p.relid::pg_catalog.oid, '{RowMoves.LogTrigger}' FROM pg_catalog.pg_partition_tree({oid}) AS p) AS w (oid, name) "
+            $"BEGIN IF EXISTS (SELECT FROM (SELECT {oid}, '{ConversionNames.TruncateTrigger}' UNION SELECT {oid}, '{RowMoves.LogTrigger}' UNION SELECT p.relid::pg_catalog.oid, '{RowMoves.LogTrigger}' FROM pg_catalog.pg_partition_tree({oid}) AS p) AS w (oid, name) "
             + "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = w.oid AND t.tgname = w.name AND t.tgenabled = 'A')) THEN "
             + $"RAISE EXCEPTION USING ERRCODE = '{Refusal.Different}', MESSAGE = 'the triggers that log keys were turned off meanwhile, and what was written then is not known'; END IF; END");
     }
 
     /// <summary>Statements that let the writers of a table go.</summary>
     public static IEnumerable<string> Unwatch(QualifiedName table) =>
-        [$"DROP TRIGGER IF EXISTS {RowMoves.LogTrigger} ON {table.Quoted}", $"DROP TRIGGER IF EXISTS {TruncateTrigger} ON {table.Quoted}"];
+        [$"DROP TRIGGER IF EXISTS {RowMoves.LogTrigger} ON {table.Quoted}", $"DROP TRIGGER IF EXISTS {ConversionNames.TruncateTrigger} ON {table.Quoted}"];
 
     /// <summary>Statements that take the log away; nothing uses its function any more.</summary>
     public IEnumerable<string> Drop() => [$"DROP FUNCTION IF EXISTS {Table.Quoted}()", $"DROP TABLE IF EXISTS {Table.Quoted}"];

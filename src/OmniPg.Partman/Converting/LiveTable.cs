@@ -31,8 +31,9 @@ internal sealed record LiveTable
 
     private const string Dependents =
         """
-        SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, 0)
+        SELECT DISTINCT CASE WHEN w.ev_class IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0) ELSE pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0) END
         FROM pg_catalog.pg_depend d
+        LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid AND w.rulename = '_RETURN'
         LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
         LEFT JOIN pg_catalog.pg_policy p ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND p.oid = d.objid
         LEFT JOIN pg_catalog.pg_trigger t ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND t.oid = d.objid
@@ -231,8 +232,8 @@ internal sealed record LiveTable
             HasChildren = row.GetBoolean(19),
             TextColumns = row.GetFieldValue<string[]>(20),
             Indexes = indexes,
-            Triggers = [.. triggers.Where(t => !KeyLog.Triggers.Contains(t.Name.Value))],
-            LogTrigger = triggers.FirstOrDefault(t => KeyLog.Triggers.Contains(t.Name.Value)),
+            Triggers = [.. triggers.Where(t => !ConversionNames.LogTriggers.Contains(t.Name.Value))],
+            LogTrigger = triggers.FirstOrDefault(t => ConversionNames.LogTriggers.Contains(t.Name.Value)),
             ForeignKeys = keys,
             Sequences = sequences,
         }, Table()).ConfigureAwait(false);
@@ -248,6 +249,6 @@ internal sealed record LiveTable
         oid.ToString(System.Globalization.CultureInfo.InvariantCulture));
 
     private static string WithOid(string query, string oid) => query.Replace("{dependents}", Dependents, StringComparison.Ordinal)
-        .Replace("{check}", PgLiteral.Quote(InPlace.Check), StringComparison.Ordinal).Replace("{key}", PgLiteral.Quote(InPlace.KeyEnd), StringComparison.Ordinal)
-        .Replace("{own}", string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote)), StringComparison.Ordinal).Replace("{oid}", oid, StringComparison.Ordinal);
+        .Replace("{check}", PgLiteral.Quote(ConversionNames.Check), StringComparison.Ordinal).Replace("{key}", PgLiteral.Quote(ConversionNames.KeyEnd), StringComparison.Ordinal)
+        .Replace("{own}", string.Join(", ", ConversionNames.LogTriggers.Select(PgLiteral.Quote)), StringComparison.Ordinal).Replace("{oid}", oid, StringComparison.Ordinal);
 }

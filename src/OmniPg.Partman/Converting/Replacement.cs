@@ -6,10 +6,6 @@ namespace OmniPg.Partman;
 /// <summary>The statements that make a partitioned table beside a plain one, and that let one take the place of the other.</summary>
 internal static class Replacement
 {
-    public const string NewEnd = "_omnipg_new";
-    public const string OldEnd = "_omnipg_old";
-    public const string LogEnd = "_omnipg_log";
-
     private const string Like =
         "INCLUDING COMMENTS INCLUDING COMPRESSION INCLUDING CONSTRAINTS INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING IDENTITY INCLUDING STATISTICS INCLUDING STORAGE";
 
@@ -39,7 +35,7 @@ internal static class Replacement
     {
         foreach (var index in live.Indexes.Where(i => i.IsValid))
         {
-            var (own, name) = (Named(index.Name, NewEnd), Named(index.Name, NewEnd).Quoted);
+            var (own, name) = (Named(index.Name, ConversionNames.NewEnd), Named(index.Name, ConversionNames.NewEnd).Quoted);
             var columns = string.Join(", ", index.Columns.Append(index.Columns.Contains(control.Value) ? null : control.Value).OfType<string>().Select(c => PgIdentifier.Create(c).Quoted));
             yield return (own, index.IsUnique, index switch
             {
@@ -60,10 +56,8 @@ internal static class Replacement
     {
         if (live.Sequences.Count == 0)
             yield break;
-        // Who has called nextval holds the sequence until his transaction ends, and may wait for the table next. Given up before the server looks for a
-        // deadlock, this costs nobody his transaction.
-        yield return "SELECT pg_catalog.set_config('lock_timeout', LEAST(NULLIF(l.setting::pg_catalog.int8, 0), GREATEST(d.setting::pg_catalog.int8 / 2, 1))::text, true) "
-            + "FROM pg_catalog.pg_settings l, pg_catalog.pg_settings d WHERE l.name = 'lock_timeout' AND d.name = 'deadlock_timeout'";
+        // Who has called nextval holds the sequence until his transaction ends, and may wait for the table next.
+        yield return PartmanDatabase.BeforeDeadlocks;
         foreach (var sequence in live.Sequences)
         {
             yield return sequence.IsIdentity ? Identity(sequence)

@@ -14,7 +14,9 @@ namespace OmniPg.Partman;
 /// <param name="columns">Columns that take values, quoted.</param>
 /// <param name="allColumns">Those that are compared: the generated ones as well.</param>
 /// <param name="textColumns">Those of them that are compared by their text.</param>
-internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, IReadOnlyList<string> columns, IReadOnlyList<string> allColumns, IReadOnlyList<string> textColumns)
+/// <param name="unpacked">Columns, quoted, whose values are unpacked, and whether they hold arrays; null for none: values go on packed as they are.</param>
+internal sealed class RowSync(
+    QualifiedName from, QualifiedName to, KeyLog log, IReadOnlyList<string> columns, IReadOnlyList<string> allColumns, IReadOnlyList<string> textColumns, IReadOnlyDictionary<string, bool>? unpacked = null)
 {
     /// <summary>SQLSTATE of a swap that comes too early: the log has grown too long to be applied under a lock, or tells of a TRUNCATE.</summary>
     public const string TooEarly = "OP002";
@@ -38,7 +40,12 @@ internal sealed class RowSync(QualifiedName from, QualifiedName to, KeyLog log, 
         $"COALESCE(sum(CASE pg_catalog.getdatabaseencoding() WHEN 'UTF8' THEN pg_catalog.hash_record_extended(ROW(pg_catalog.record_send(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}{(textColumns.Contains(c) ? "::text" : "")}"))}))), 0) "
         + $"ELSE pg_catalog.hashtextextended(ROW({string.Join(", ", allColumns.Select(c => $"{alias}.{c}"))})::text, 0) END), 0)";
 
-    private string Columns(string alias) => string.Join(", ", columns.Select(c => $"{alias}.{c}"));
+    private string Columns(string alias) => string.Join(", ", columns.Select(c => Value($"{alias}.{c}", c)));
+
+    // A value that is an element of an array is unpacked there (construct_md_array, src/backend/utils/adt/arrayfuncs.c), and so is an array that another one is added to; a
+    // null added to an array is not null.
+    private string Value(string value, string column) => unpacked is null || !unpacked.TryGetValue(column, out var isArray) ? value
+        : isArray ? $"CASE WHEN {value} IS NOT NULL THEN pg_catalog.array_cat({value}, '{{}}') END" : $"(ARRAY[{value}])[1]";
 
     /// <summary>The statement that empties the copy, because the source was emptied.</summary>
     public string Empty => $"TRUNCATE {to.Quoted}";

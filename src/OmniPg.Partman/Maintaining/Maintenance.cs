@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using OmniPg.Jobmon;
 
 namespace OmniPg.Partman;
@@ -8,6 +9,7 @@ namespace OmniPg.Partman;
 internal sealed class Maintenance(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, IJobmon? jobmon, Converter converter)
 {
     private const int SetsAtOnce = 100;
+    private const int LooksAtMost = 5;
     private const string StandbyQuestion = "SELECT pg_catalog.pg_is_in_recovery()";
 
     private readonly UnitRunner _runner = new(database, options, time);
@@ -75,7 +77,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             {
                 await letGo(cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException)
+            catch (Exception error) when (error is PartmanException or NpgsqlException)
             {
                 PartmanLog.NotLetGo(logger, error);
             }
@@ -116,7 +118,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                 }, cancellationToken).ConfigureAwait(false);
             }
         }
-        catch (Exception failure) when (failure is PartmanException or Npgsql.NpgsqlException)
+        catch (Exception failure) when (failure is PartmanException or NpgsqlException)
         {
             error = failure;
         }
@@ -199,7 +201,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
             {
                 looks.AddRange(await LookAsync(some, wishes, cancellationToken).ConfigureAwait(false));
             }
-            catch (Exception error) when (error is PartmanException or Npgsql.NpgsqlException or OverflowException or ArgumentOutOfRangeException && some.Length > 1)
+            catch (Exception error) when (error is PartmanException or NpgsqlException or OverflowException or ArgumentOutOfRangeException && some.Length > 1)
             {
                 // One of them broke the statement for all.
                 foreach (var one in some)
@@ -236,7 +238,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
     }
 
-    private async Task<IReadOnlyList<Look>> LookAsync(SetReader.Configured[] some, MaintenanceOptions wishes, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<Look>> LookAsync(SetReader.Configured[] some, MaintenanceOptions wishes, CancellationToken cancellationToken, int tries = LooksAtMost)
     {
         try
         {
@@ -245,6 +247,8 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                 var sound = some.Where(s => s.Error is null).ToList();
                 using var questions = new Questions(session);
                 questions.Begin();
+                // One that waits for a partition whose drop is not committed yet holds others that are to be dropped next.
+                questions.Ask(PartmanDatabase.BeforeDeadlocks, row => row.GetString(0));
                 var states = SetReader.AskStates(questions, sound);
                 var notes = Retirement.AskUnfinished(questions, server, sound.Select(s => s.Set!.ConfigKey));
                 await questions.SendAsync().ConfigureAwait(false);
@@ -255,6 +259,11 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                 await session.ExecuteAsync(SessionSettings.Commit).ConfigureAwait(false);
                 return (IReadOnlyList<Look>)[.. some.Select(s => looks.Find(l => l.Configured == s)!)];
             }, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PartmanServerException error) when (some.Length == 1 && tries > 1 && (error.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.LockNotAvailable))
+        {
+            // A look takes no lock that would keep others out: the extension's own runner, or anybody, may be dropping a partition, or have dropped it between two of its statements.
+            return await LookAsync(some, wishes, cancellationToken, tries - 1).ConfigureAwait(false);
         }
         catch (PartmanException error) when (some.Length == 1)
         {

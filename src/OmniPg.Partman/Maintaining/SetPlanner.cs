@@ -100,7 +100,7 @@ internal sealed class SetPlanner(PgSession session, PartmanServer server, Partma
         if (state.Set is not { WhenExpired: ExpiredAction.Archive, Retires: true } || (archive == state.Set.ArchiveId && server.HasOwn))
             return true;
         _error ??= new PartmanArchiveException(
-            state.Table, $"'{state.Table}' is archived in '{state.Set.ArchiveId}', and this client has {(archive is null ? "no archive" : $"'{archive}'")}.", "Make the client with that store; nothing is retired meanwhile.");
+            state.Table, $"'{state.Table}' is archived in '{state.Set.ArchiveId}', and this client has {(archive is null ? "no archive" : $"'{archive}'")}.", "Give the client that archive (on the command line --archive DIR); nothing is retired meanwhile.");
         return false;
     }
 

@@ -133,7 +133,7 @@ internal static class PartitionDdl
     };
 
     /// <summary>Name of the check of a range.</summary>
-    public static PgIdentifier CheckName(NewRange range) => PgIdentifier.Create(SetReader.AttachCheckPrefix + (range.Lower.Id is { } id
+    public static PgIdentifier CheckName(NewRange range) => PgIdentifier.Create(SetReader.AttachCheckPrefix + (range.Lower.IsMin ? "min" : range.Lower.Id is { } id
         ? id.ToString(CultureInfo.InvariantCulture) : range.Lower.Time!.Value.ToString("yyyyMMddHHmmssffffff", CultureInfo.InvariantCulture)));
 
     /// <summary>A table that can become a partition without anything to be built then: with the indexes of parent and template.</summary>

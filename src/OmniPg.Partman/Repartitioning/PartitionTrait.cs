@@ -133,12 +133,16 @@ internal sealed record PartitionTrait(uint Partition, string Name, string What, 
         .Replace("{epoch}", Flag(state.Key.UnitsPerSecond != 0), StringComparison.Ordinal)
         .Replace("{set}", state.Oid.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
         .Replace("{partitions}", $"ARRAY[{string.Join(", ", partitions.Select(p => p.Oid.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]", StringComparison.Ordinal)
-        .Replace("{log}", $"ARRAY[{string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote))}]", StringComparison.Ordinal)
+        .Replace("{log}", $"ARRAY[{string.Join(", ", ConversionNames.LogTriggers.Select(PgLiteral.Quote))}]", StringComparison.Ordinal)
         .Replace("{cold}", PgLiteral.Quote(ColdConstraints.NamePrefix), StringComparison.Ordinal)
         .Replace("{unlogged}", Flag(shape.IsUnlogged), StringComparison.Ordinal)
         .Replace("{inherits}", Flag(state.Set.InheritPrivileges), StringComparison.Ordinal);
 
     private static string Flag(bool value) => value ? "true" : "false";
+
+    /// <summary>Whether it says where the rows lie and in files of what kind, or, where that is asked for, how values are compressed.</summary>
+    public bool IsOfTier(bool withCompression) => What.StartsWith("Tablespace '", StringComparison.Ordinal) || What.StartsWith("Access method '", StringComparison.Ordinal)
+        || (withCompression && What.StartsWith("Compression of column '", StringComparison.Ordinal));
 
     /// <summary>The statement that gives it to another table.</summary>
     public string On(QualifiedName table) => Head + table.Quoted + Tail;

@@ -21,6 +21,12 @@ internal sealed record Regroup(IReadOnlyList<Partition> Former, IReadOnlyList<Ne
     /// <summary>Digest of what the former partitions have of their own.</summary>
     public string Digest { get; init; } = "";
 
+    /// <summary>Settings that the new partitions are made under, with their values: where their files lie, and how these are laid out.</summary>
+    public IReadOnlyList<(string Setting, string Value)> Settings { get; init; } = [];
+
+    /// <summary>Columns, quoted, whose values are unpacked on the way, so that those of the copy are packed anew; whether they hold arrays.</summary>
+    public IReadOnlyDictionary<string, bool> Unpacked { get; init; } = new Dictionary<string, bool>();
+
     /// <summary>What a plan says of it, behind its reason.</summary>
     public string Told => (Handed.Count == 0 ? "" : $" What the former ones have of their own goes on: {string.Join(", ", Handed.Select(t => t.What))}.")
         + (Dropped.Count == 0 ? "" : $" {string.Join(", ", Dropped.Select(t => t.What))} go, and 'ApplyConstraintsAsync' makes such anew.");

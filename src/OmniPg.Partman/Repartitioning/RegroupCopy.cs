@@ -8,7 +8,7 @@ namespace OmniPg.Partman;
 /// rows that are copied are seen through a view, so that partitions that are merged or split look like one table.
 /// </summary>
 internal sealed class RegroupCopy(
-    PartmanDatabase database, PartmanOptions options, TimeProvider time, SetState state, ParentShape shape, LiveTable live, Regroup group, RepartitionOptions wish, IProgress<RepartitionProgress>? progress)
+    PartmanDatabase database, PartmanOptions options, TimeProvider time, SetState state, ParentShape shape, LiveTable live, Regroup group, RegroupCopy.Pace pace, IProgress<RepartitionProgress>? progress)
 {
     private const int NotesAtOnce = 5000;
     private const int MostNotesAtOnce = 1_000_000;
@@ -17,6 +17,12 @@ internal sealed class RegroupCopy(
     private const int MostRounds = 100;
     private const string OldEnd = "_omnipg_old";
 
+    /// <summary>How the rows are copied, and what becomes of the former partitions.</summary>
+    /// <param name="BatchSize">Rows in a transaction.</param>
+    /// <param name="Pause">Pause behind each.</param>
+    /// <param name="KeepTables">Whether the former partitions stay as tables.</param>
+    internal sealed record Pace(int BatchSize, TimeSpan Pause, bool KeepTables);
+
     private readonly UnitRunner _runner = new(database, options, time);
     private readonly QualifiedName _copy = RegroupLeftovers.Copy(state.Table);
     private readonly QualifiedName _window = RegroupLeftovers.Window(state.Table);
@@ -24,7 +30,7 @@ internal sealed class RegroupCopy(
     private KeyLog Log(IReadOnlyList<string> types) => new(
         RegroupLeftovers.Log(state.Table), [.. live.Key!.Columns.Zip(types, (name, type) => new KeyLog.KeyColumn(PgIdentifier.Create(name!), type))], state.Key.Column, state.Table);
 
-    private RowSync Sync(KeyLog log) => new(_window, _copy, log, live.Columns, live.AllColumns, live.TextColumns);
+    private RowSync Sync(KeyLog log) => new(_window, _copy, log, live.Columns, live.AllColumns, live.TextColumns, group.Unpacked);
 
     /// <summary>What a plan says of it: its first and its last transaction, and the copy between them in words.</summary>
     public IReadOnlyList<SqlPlanStep> Steps(PartmanServer server)
@@ -34,7 +40,7 @@ internal sealed class RegroupCopy(
         {
             Kind = "copy-rows",
             Reason = $"{group} are copied into {group.New.Count}.",
-            Description = $"copy the rows {wish.BatchSize.ToString(CultureInfo.InvariantCulture)} at a time, then those that were written to meanwhile, and compare both",
+            Description = $"copy the rows {pace.BatchSize.ToString(CultureInfo.InvariantCulture)} at a time, then those that were written to meanwhile, and compare both",
             OwnTransaction = true,
         };
         return [Begin(server, log).ToStep(state, options.LockTimeout), .. ProveEmpty().Select(u => u.ToStep(state, options.LockTimeout)), copy, Swap(server, log).ToStep(state, options.LockTimeout)];
@@ -89,7 +95,7 @@ internal sealed class RegroupCopy(
                 }
             }
         }
-        throw new PartmanConversionException(state.Table, $"Writers of '{state.Table}' were faster than the copy of {group} in {MostRounds} rounds.", "Repartition it when less is written.");
+        throw new PartmanConversionException(state.Table, $"Writers of '{state.Table}' were faster than the copy of {group} in {MostRounds} rounds.", "Run it again when less is written.");
     }
 
     // Null where a TRUNCATE came in between, and the copy begins anew.
@@ -104,7 +110,7 @@ internal sealed class RegroupCopy(
             {
                 (end, var copied) = await InSessionAsync("copy", async session =>
                 {
-                    var end = await sync.EndOfSliceAsync(session.Unlimited, after, wish.BatchSize).ConfigureAwait(false);
+                    var end = await sync.EndOfSliceAsync(session.Unlimited, after, pace.BatchSize).ConfigureAwait(false);
                     return (end, await sync.CopyAsync(session.Unlimited, after, end).ConfigureAwait(false));
                 }, working).ConfigureAwait(false);
                 (rows, collisions) = (rows + copied, 0);
@@ -122,8 +128,8 @@ internal sealed class RegroupCopy(
             if (end is null)
                 break;
             after = end;
-            if (wish.PauseBetweenBatches > TimeSpan.Zero)
-                await Task.Delay(wish.PauseBetweenBatches, time, working).ConfigureAwait(false);
+            if (pace.Pause > TimeSpan.Zero)
+                await Task.Delay(pace.Pause, time, working).ConfigureAwait(false);
         }
         await database.RunEachAsync("analyze", async (session, _) => await session.Unlimited.ExecuteTextAsync($"ANALYZE {_copy.Quoted}").ConfigureAwait(false), working).ConfigureAwait(false);
         return rows;
@@ -215,9 +221,11 @@ internal sealed class RegroupCopy(
         var name = Beside(i);
         return
         [
+            .. group.Settings.Select(s => $"SELECT pg_catalog.set_config({PgLiteral.Quote(s.Setting)}, {PgLiteral.Quote(s.Value)}, true)"),
             .. PartitionDdl.CreateLike(state, shape, name), .. shape.DefaultGrantees.Select(g => $"REVOKE ALL ON {name.Quoted} FROM {g} CASCADE"),
             $"ALTER TABLE {name.Quoted} ADD CONSTRAINT {Check.Quoted} CHECK ({state.Key.Column.Quoted} IS NOT NULL AND {PartitionDdl.Within(state.Key, range.Lower, range.Upper)})",
-            .. PartitionDdl.EpochCheck(state.Key, range with { Name = name }), .. group.Give(name, PartitionTrait.Way.Make), $"ALTER TABLE {_copy.Quoted} ATTACH PARTITION {name.Quoted} {PartitionDdl.ForValues(state, range.Lower, range.Upper)}",
+            .. PartitionDdl.EpochCheck(state.Key, range with { Name = name }), .. group.Give(name, PartitionTrait.Way.Make),
+            .. group.Settings.Select(s => $"SET LOCAL {s.Setting} = DEFAULT"), $"ALTER TABLE {_copy.Quoted} ATTACH PARTITION {name.Quoted} {PartitionDdl.ForValues(state, range.Lower, range.Upper)}",
         ];
     }
 
@@ -233,7 +241,7 @@ internal sealed class RegroupCopy(
         {
             Kind = "swap-partitions",
             Child = _copy,
-            Reason = $"{group.New.Count} partitions take the place of {group}, with what was written last; {(wish.KeepTables ? "the former ones stay as tables" : "the former ones are dropped")}.",
+            Reason = $"{group.New.Count} partitions take the place of {group}, with what was written last; {(pace.KeepTables ? "the former ones stay as tables" : "the former ones are dropped")}.",
             Statements =
             [
                 $"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE", .. rest is { } fallback ? new[] { $"LOCK TABLE ONLY {fallback.Quoted} IN ACCESS EXCLUSIVE MODE" } : [],
@@ -243,7 +251,7 @@ internal sealed class RegroupCopy(
                 .. former.SelectMany(f => (string[])
                 [
                     $"ALTER TABLE {parent} DETACH PARTITION {f.Name.Quoted}",
-                    wish.KeepTables ? $"ALTER TABLE {f.Name.Quoted} RENAME TO {PartitionName.Fit(f.Name.Name.Value, OldEnd).Quoted}" : $"DROP TABLE {f.Name.Quoted}",
+                    pace.KeepTables ? $"ALTER TABLE {f.Name.Quoted} RENAME TO {PartitionName.Fit(f.Name.Name.Value, OldEnd).Quoted}" : $"DROP TABLE {f.Name.Quoted}",
                 ]),
                 .. group.New.SelectMany((range, i) => (string[])
                 [
@@ -264,7 +272,7 @@ internal sealed class RegroupCopy(
 
     // Whoever turns triggers off and on again leaves them in another state, and what was written then is not known.
     private static string Watched(IReadOnlyList<Partition> former) => "DO " + PgLiteral.Quote(
-        $"BEGIN IF EXISTS (SELECT FROM unnest(ARRAY[{string.Join(", ", former.Select(f => f.Oid.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]) AS p (oid), unnest(ARRAY[{string.Join(", ", KeyLog.Triggers.Select(PgLiteral.Quote))}]) AS t (name) "
+        $"BEGIN IF EXISTS (SELECT FROM unnest(ARRAY[{string.Join(", ", former.Select(f => f.Oid.ToString(CultureInfo.InvariantCulture)))}]::pg_catalog.oid[]) AS p (oid), unnest(ARRAY[{string.Join(", ", ConversionNames.LogTriggers.Select(PgLiteral.Quote))}]) AS t (name) "
         + "WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = p.oid AND g.tgname = t.name AND g.tgenabled = 'A')) THEN "
         + $"RAISE EXCEPTION USING ERRCODE = '{Refusal.Different}', MESSAGE = 'the triggers that log keys were turned off meanwhile, and what was written then is not known'; END IF; END");
 

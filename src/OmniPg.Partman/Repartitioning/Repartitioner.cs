@@ -11,6 +11,8 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
 {
     private const string What = "be repartitioned";
 
+    private RegroupCopy.Pace Pace => new(wish.BatchSize, wish.PauseBetweenBatches, wish.KeepTables);
+
     /// <summary>The set as it is and as it will be, and what makes it so.</summary>
     private sealed record Look(SetState State, SetState Wished, string Version, ParentShape Shape, LiveTable Live, IReadOnlyList<Regroup> Groups, bool IsChanged);
 
@@ -25,7 +27,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
             if (!group.HasRows)
                 steps.Add(Exchange(look, group).ToStep(look.State, options.LockTimeout));
             else
-                steps.AddRange(new RegroupCopy(database, options, time, look.Wished, look.Shape, look.Live, group, wish, null).Steps(server));
+                steps.AddRange(new RegroupCopy(database, options, time, look.Wished, look.Shape, look.Live, group, Pace, null).Steps(server));
         }
         return new SqlPlan(steps);
     }
@@ -55,7 +57,7 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
             }
 
             if (hasRows)
-                rows = await new RegroupCopy(database, options, time, look.Wished, look.Shape, look.Live, group, wish, progress).RunAsync(working).ConfigureAwait(false);
+                rows = await new RegroupCopy(database, options, time, look.Wished, look.Shape, look.Live, group, Pace, progress).RunAsync(working).ConfigureAwait(false);
             done.Add(new RepartitionedGroup([.. group.Former.Select(f => f.Name)], [.. group.New.Select(n => n.Name)], rows));
         }
         return new RepartitionResult((await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).Set, done);
@@ -104,14 +106,21 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         var reasons = new List<InvalidDefinition>();
         if (state.Set.IsInExtension)
             reasons.Add(new(InvalidDefinitionReason.Unsupported, "The extension counts the bounds of all its partitions by the one interval of its row: keep the set with PartmanStore.Own."));
-        if (state.Set.SubPartitions is not null || state.Set.HashColumn is not null || state.Partitions.Any(p => p.IsPartitioned))
-            reasons.Add(new(InvalidDefinitionReason.Unsupported, "Its partitions are partitioned themselves."));
-        if (state.Set.IsList)
-            reasons.Add(new(InvalidDefinitionReason.TypeMismatch, "It is partitioned by list, where each partition holds one id."));
         if ((state.Set.Interval is null) != (wish.Interval is null))
             reasons.Add(new(InvalidDefinitionReason.Interval, $"It is a set by {(state.Set.Interval is null ? "id" : "time")}, and '{wish.Interval?.ToString() ?? wish.IdInterval!.Value.ToString(CultureInfo.InvariantCulture)}' is none of its intervals."));
         if (state.Key.Type == "date" && wish.Interval is { } days && days.Microseconds % 86_400_000_000 != 0)
             reasons.Add(new(InvalidDefinitionReason.Interval, $"Column '{state.Set.Control}' holds whole days, and interval '{days}' does not."));
+        return [.. reasons, .. await WhyNotReplacedAsync(session, server, state).ConfigureAwait(false)];
+    }
+
+    /// <summary>Why no partition of a set can be made anew, whatever is to take its place.</summary>
+    public static async Task<List<InvalidDefinition>> WhyNotReplacedAsync(PgSession session, PartmanServer server, SetState state)
+    {
+        var reasons = new List<InvalidDefinition>();
+        if (state.Set.SubPartitions is not null || state.Set.HashColumn is not null || state.Partitions.Any(p => p.IsPartitioned))
+            reasons.Add(new(InvalidDefinitionReason.Unsupported, "Its partitions are partitioned themselves."));
+        if (state.Set.IsList)
+            reasons.Add(new(InvalidDefinitionReason.TypeMismatch, "It is partitioned by list, where each partition holds one id."));
         if (!state.IsOwned)
             reasons.Add(new(InvalidDefinitionReason.NotOwned, $"Role '{server.Role}' does not own it."));
         reasons.AddRange(state.ReferencedBy.Select(r => new InvalidDefinition(InvalidDefinitionReason.Dependent, $"A foreign key of '{r}' refers to it, and its partitions would be made anew.")));
@@ -140,8 +149,8 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         return NewRanges.AnchorText(isWeeks ? TimeSteps.OnWeekday(reading, DayOfWeek.Monday) : TimeSteps.Truncate(reading, interval));
     }
 
-    // Whether there is something to copy, and whether it can be; and names that nobody else has.
-    private static async Task<Regroup> SoundAsync(PgSession session, SetState wished, LiveTable live, Regroup group, List<InvalidDefinition> reasons)
+    /// <summary>Whether there is something to copy, and whether it can be; and names that nobody else has.</summary>
+    public static async Task<Regroup> SoundAsync(PgSession session, SetState wished, LiveTable live, Regroup group, List<InvalidDefinition> reasons)
     {
         var hasRows = await session.ScalarAsync($"SELECT {string.Join(" OR ", group.Former.Select(p => $"EXISTS (SELECT FROM ONLY {p.Name.Quoted})"))}").ConfigureAwait(false) is true;
         var oids = PgParameter.Of(group.Former.Select(p => p.Oid).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Oid);

@@ -16,8 +16,8 @@ internal static class Expiry
         return expired;
     }
 
-    // By its real upper bound, whatever its name says.
-    private static bool IsTooOld(SetState state, Partition partition) => state switch
+    /// <summary>Whether a partition is past the age that its set keeps, by its real upper bound, whatever its name says.</summary>
+    public static bool IsTooOld(SetState state, Partition partition) => state switch
     {
         { Cutoff: { } cutoff } => partition.Upper < cutoff,
         { Set.IdRetention: { } keep, Newest.Id: { } newest } when partition.Upper.Id is { } upper => keep <= (Int128)newest - upper,

@@ -11,6 +11,11 @@ internal sealed class PartmanDatabase(NpgsqlDataSource dataSource, PartmanOption
     /// <summary>Before any bound is printed: its text depends on these (deparse of a Const, src/backend/utils/adt/ruleutils.c).</summary>
     public const string ReadableText = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'";
 
+    /// <summary>Lets waits for locks, up to the end of the transaction, be given up before the server looks for a deadlock: that costs nobody else his transaction.</summary>
+    public const string BeforeDeadlocks =
+        "SELECT pg_catalog.set_config('lock_timeout', LEAST(NULLIF(l.setting::pg_catalog.int8, 0), GREATEST(d.setting::pg_catalog.int8 / 2, 1))::text, true) "
+        + "FROM pg_catalog.pg_settings l, pg_catalog.pg_settings d WHERE l.name = 'lock_timeout' AND d.name = 'deadlock_timeout'";
+
     private const int OldestMajor = 14;
 
     // $1: schema of the own tables. reset_val is what a session has before anybody sets something.

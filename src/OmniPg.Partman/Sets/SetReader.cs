@@ -32,7 +32,8 @@ internal static class SetReader
              JOIN pg_catalog.pg_type y ON y.oid = b.atttypid WHERE s.sub_parent = g.parent_table)
         """;
 
-    // $1 tables: their partitions, and they themselves where they are partitions. A default partition's text is DEFAULT.
+    // $1 tables: their partitions, and they themselves where they are partitions. A default partition's text is DEFAULT; that of one which somebody drops while
+    // the statement runs is null, because functions of the catalog see what the snapshot does not (pg_get_expr_worker, src/backend/utils/adt/ruleutils.c).
     private const string Children =
         """
         SELECT i.inhparent, c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', pg_catalog.pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending,
@@ -144,7 +145,7 @@ internal static class SetReader
             PgParameter.Texts(sets.Select(s => s.Set!.TimeZone)),
             PgParameter.Of(sets.Select(s => s.Set!.Retention?.ToNpgsqlInterval()).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Interval));
         var children = questions.Ask(
-            Children.Replace("{bytes}", withBytes ? "(SELECT sum(pg_catalog.pg_total_relation_size(t.relid)) FROM pg_catalog.pg_partition_tree(c.oid) t)::bigint" : "0::bigint", StringComparison.Ordinal)
+            Children.Replace("{bytes}", withBytes ? "COALESCE((SELECT sum(pg_catalog.pg_total_relation_size(t.relid)) FROM pg_catalog.pg_partition_tree(c.oid) t), 0)::bigint" : "0::bigint", StringComparison.Ordinal)
                 .Replace("{rows}", withBytes ? "CASE c.relkind WHEN 'p' THEN COALESCE((SELECT sum(l.reltuples) FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class l ON l.oid = t.relid WHERE t.isleaf AND l.reltuples >= 0), -1) ELSE c.reltuples END::bigint" : "c.reltuples::bigint", StringComparison.Ordinal),
             ReadChild, tables, PgParameter.Text(AttachCheckPrefix));
         var keys = questions.Ask(
@@ -154,20 +155,20 @@ internal static class SetReader
 
     private sealed record Clock(DateTimeOffset Now, DateTime Local, DateTimeOffset? Calendar, DateTime? Wall, DateTimeOffset? Line);
 
-    private sealed record Child(uint Parent, Partition Partition, string Bound, string[] Checks, string? Column);
+    private sealed record Child(uint Parent, Partition Partition, string? Bound, string[] Checks, string? Column);
 
     private sealed record Reference(uint To, uint From, QualifiedName Referring, QualifiedName Referred);
 
     private static List<SetState> States(IReadOnlyList<Configured> sets, IReadOnlyList<Clock> clocks, IReadOnlyList<Child> found, IReadOnlyList<Reference> keys)
     {
-        var children = found.ToLookup(c => c.Parent);
-        var themselves = found.ToLookup(c => c.Partition.Oid);
+        var there = found.Where(c => c.Bound is not null).ToList();
+        var (children, themselves) = (there.ToLookup(c => c.Parent), there.ToLookup(c => c.Partition.Oid));
         var states = new List<SetState>();
         foreach (var (configured, clock) in sets.Zip(clocks))
         {
             var set = configured.Set!;
             var key = new PartitionKey(PgIdentifier.Create(set.Control), configured.Type, set.Kind);
-            var all = children[configured.Oid].Select(c => (Partition: Read(c.Partition, c.Bound, key, set), c.Checks)).ToList();
+            var all = children[configured.Oid].Select(c => (Partition: Read(c.Partition, c.Bound!, key, set), c.Checks)).ToList();
             var rest = all.Find(c => c.Partition.IsDefault);
             var calendar = set.Interval is { } interval && TimeSteps.FollowsCalendar(interval);
             states.Add(new SetState
@@ -183,7 +184,7 @@ internal static class SetReader
                 ReferencedBy = SetState.InLockOrder(keys.Where(k => k.To == configured.Oid && k.From != configured.Oid).Select(k => k.Referring)),
                 References = SetState.InLockOrder(keys.Where(k => k.From == configured.Oid && k.To != configured.Oid).Select(k => k.Referred)),
                 IsOwned = configured.IsOwned,
-                Within = themselves[configured.Oid].FirstOrDefault() is { Column: { } column } itself && column == set.Control && Read(itself.Partition, itself.Bound, key, set) is { IsDefault: false } own
+                Within = themselves[configured.Oid].FirstOrDefault() is { Column: { } column } itself && column == set.Control && Read(itself.Partition, itself.Bound!, key, set) is { IsDefault: false } own
                     ? (own.Lower, own.Upper) : null,
                 LeftChecks = [.. (rest.Checks ?? []).Select(PgIdentifier.Create)],
             });
@@ -261,7 +262,7 @@ internal static class SetReader
             TotalBytes = row.GetInt64(9),
             Version = row.GetString(11),
         },
-        row.GetString(5), row.IsDBNull(10) ? [] : row.GetFieldValue<string[]>(10), row.Text(12));
+        row.Text(5), row.IsDBNull(10) ? [] : row.GetFieldValue<string[]>(10), row.Text(12));
 
     /// <summary>A partition with its bounds, from the text of the catalog.</summary>
     /// <exception cref="PartitionSetConfigurationException">They cannot be worked with.</exception>

@@ -24,6 +24,7 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
         var located = await cli.RunAsync("partman", "locate", "events", "--", "-5");
         var sets = await cli.RunAsync("partman", "sets");
         var again = await cli.RunAsync("partman", "maintain", "events");
+        var nothing = await cli.RunAsync("partman", "maintain", "--plan");
         var whole = await cli.RunAsync("partman", "check");
         var forgotten = await cli.RunAsync("partman", "forget", "events");
 
@@ -40,6 +41,8 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
         located.Output.Should().Be("public.\"events_p-10\"\t-10\t0\tmissing\n");
         sets.Output.Should().Be("public.events\tid\t10\t\t2\t5\tdrop\n");
         again.Should().Be(new CliResult(0, "", ""));
+        nothing.Error.Should().Be("Nothing to do in 1 set\n");
+        nothing.ExitCode.Should().Be(0);
         whole.Should().Be(new CliResult(0, "OK\t\t1 set, and nothing is wrong with them\n", ""));
         forgotten.Output.Should().Be("'public.events' is no set any more; its tables stay\n");
     }
@@ -58,6 +61,8 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
         await cli.Database.ExecuteAsync("INSERT INTO orders VALUES (26, 'late')", TestContext.Current.CancellationToken);
         var back = await cli.RunAsync("partman", "swap-back", "1");
         var finished = await cli.RunAsync("partman", "finish", "1");
+        var ended = await cli.RunAsync("partman", "abort", "1");
+        var unknown = await cli.RunAsync("partman", "abort", "2");
         var other = await cli.RunAsync([.. convert, "--strategy", "fast"]);
 
         plan.Output.Should().Contain("-- swap: ").And.Contain("--   locks public.orders in ACCESS EXCLUSIVE");
@@ -69,6 +74,8 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
         back.Should().Be(new CliResult(0, "Conversion 1 of 'public.orders' is swapped-back\n", ""));
         finished.Should().Be(new CliResult(0, "Conversion 1 of 'public.orders' is finished\n", ""));
         (await cli.Database.ScalarAsync<string>("SELECT relkind::text || (SELECT count(*) FROM orders) FROM pg_class WHERE oid = 'orders'::regclass", TestContext.Current.CancellationToken)).Should().Be("r26");
+        ended.Should().Be(new CliResult(2, "", "omnipg: Conversion '1' of 'public.orders' is 'Finished', which does not allow that.\nhint: It is at its end, and nothing is left of it.\n"));
+        unknown.Should().Be(new CliResult(2, "", "omnipg: There is no conversion '2'.\nhint: The list of conversions names all of them.\n"));
         other.ExitCode.Should().Be(64);
     }
 

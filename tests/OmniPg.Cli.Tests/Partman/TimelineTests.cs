@@ -28,6 +28,10 @@ public sealed class TimelineTests
     }
 
     [Fact]
+    public void Where_no_partition_has_a_size_none_is_told() =>
+        Timeline.Lines([Of(0, 10, 0), Of(10, 20, 0, PartitionFate.Create)], 80).Should().Equal("▁░", "0 … 20", "▁ empty, or of no size that the server knows yet   ░ to be created");
+
+    [Fact]
     public void A_set_of_a_default_alone_has_none() =>
         Timeline.Lines([new(QualifiedName.Parse("public.events_default"), default, default) { IsDefault = true }], 80).Should().BeEmpty();
 }

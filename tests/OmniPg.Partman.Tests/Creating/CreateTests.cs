@@ -242,7 +242,7 @@ public sealed class CreateTests(PgClusterFixture fixture) : PartmanTest(fixture)
                 .Should().Be("ui" + "fillfactor=70,autovacuum_vacuum_scale_factor=0.01");
             (await Ask<string>($"SELECT string_agg(replace(pg_get_indexdef(indexrelid), '{child}', 'c'), E'\\n' ORDER BY indisreplident) FROM pg_index WHERE indrelid = '{child}'::regclass"))
                 .Should().Be("CREATE UNIQUE INDEX c_note_idx ON public.c USING btree (note) WHERE (note <> 'x USING y'::text)\nCREATE UNIQUE INDEX c_id_at_idx ON public.c USING btree (id, at)");
-            (await Ask<string>($"SELECT string_agg(pg_get_userbyid(x.grantee) || ':' || x.privilege_type || ':' || x.is_grantable, ' ' ORDER BY 1) FROM pg_class c, aclexplode(c.relacl) x WHERE c.relname = '{child}' AND x.grantee <> c.relowner"))
+            (await Ask<string>($"SELECT string_agg(pg_get_userbyid(x.grantee) || ':' || x.privilege_type || ':' || x.is_grantable, ' ' ORDER BY pg_get_userbyid(x.grantee), x.privilege_type) FROM pg_class c, aclexplode(c.relacl) x WHERE c.relname = '{child}' AND x.grantee <> c.relowner"))
                 .Should().BeOneOf("reader_t:SELECT:false writer_t:INSERT:true", "writer_t:INSERT:true reader_t:SELECT:false");
             (await Ask<short>($"SELECT attstattarget::int2 FROM pg_attribute WHERE attrelid = '{child}'::regclass AND attname = 'note'")).Should().Be(250);
         }

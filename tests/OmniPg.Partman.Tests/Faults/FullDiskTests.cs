@@ -153,10 +153,11 @@ public sealed class FullDiskTests(PgClusterFixture fixture) : PartmanTest(fixtur
         var refused = (await Client(o => o.LockAttempts = 2).Awaiting(p => p.UndoAsync(Events, Plain, new UndoOptions { BatchSize = 500 }, cancellationToken: Token)).Should().ThrowAsync<PartmanServerException>()).Which;
 
         ShouldTell(refused);
+        Disk.Free();
+        // With room again, because since 19 who reads a page that is all visible writes that down, and may need a page for it.
         (await Ask<long>("SELECT count(*) FROM plain")).Should().BeInRange(500, 4000);
         (await SumAsync("(SELECT * FROM events UNION ALL SELECT * FROM plain)")).Should().Be(before);
 
-        Disk.Free();
         (await Partman.UndoAsync(Events, Plain, new UndoOptions { BatchSize = 500 }, cancellationToken: Token)).Rows.Should().Be(8000);
 
         (await SumAsync("plain")).Should().Be(before);

@@ -114,10 +114,42 @@ public sealed class ExtensionTests(PgClusterFixture fixture) : PartmanTest(fixtu
         // All that a partition has, under the name of one table.
         async Task<string[]> CatalogAsync(string table) => [.. (await Ask<string[]>($"""
             SELECT array_agg(concat_ws(' ', c.relname, pg_get_expr(c.relpartbound, c.oid), c.relreplident, c.relpersistence, c.relacl::text, c.reloptions::text, pg_get_userbyid(c.relowner),
-                (SELECT string_agg(pg_get_indexdef(x.indexrelid), ',' ORDER BY 1) FROM pg_index x WHERE x.indrelid = c.oid), (SELECT string_agg(pg_get_constraintdef(k.oid), ',' ORDER BY 1) FROM pg_constraint k WHERE k.conrelid = c.oid),
+                (SELECT string_agg(pg_get_indexdef(x.indexrelid), ',' ORDER BY pg_get_indexdef(x.indexrelid)) FROM pg_index x WHERE x.indrelid = c.oid), (SELECT string_agg(pg_get_constraintdef(k.oid), ',' ORDER BY pg_get_constraintdef(k.oid)) FROM pg_constraint k WHERE k.conrelid = c.oid),
                 (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid::regtype, a.attnotnull, a.attstorage), ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)) ORDER BY c.relname)
             FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = '{table}'::regclass
             """)).Select(l => l.Replace(table, "t", StringComparison.Ordinal))];
+    }
+
+    [Fact]
+    public async Task Runs_of_the_extension_and_ours_at_once_do_the_work_once_and_none_of_them_fails()
+    {
+        await Run("CREATE TABLE events (id bigint PRIMARY KEY) PARTITION BY RANGE (id); SELECT partman.create_parent('public.events', 'id', '10'); UPDATE partman.part_config SET retention = '15', retention_keep_table = false");
+        var changes = 0;
+
+        for (var round = 1; round <= 8; round++)
+        {
+            await Run($"INSERT INTO events SELECT generate_series({(round * 10) - 9}, {round * 10})");
+            await Task.WhenAll([.. Enumerable.Range(0, 4).Select(_ => Run("CALL partman.run_maintenance_proc()")), .. Enumerable.Range(0, 10).Select(_ => OursAsync())]);
+        }
+        var last = await MaintainAsync();
+
+        last.Error.Should().BeNull();
+        (changes + last.Changes.Count).Should().BeLessThanOrEqualTo(14, "of eight partitions that came and six that went each is told once at most");
+        (await NamesAsync()).Should().Equal("events_default", "events_p100", "events_p110", "events_p120", "events_p60", "events_p70", "events_p80", "events_p90");
+        (await Ask<long>("SELECT count(*) FROM events")).Should().Be(21);
+
+        async Task OursAsync()
+        {
+            try
+            {
+                var run = await Partman.MaintainAsync(cancellationToken: Token);
+                run.Sets.Select(s => s.Error).Should().OnlyContain(e => e == null || e is PartmanBusyException);
+                Interlocked.Add(ref changes, run.Sets.Sum(s => s.Changes.Count));
+            }
+            catch (PartmanBusyException)
+            {
+            }
+        }
     }
 
     [Fact]

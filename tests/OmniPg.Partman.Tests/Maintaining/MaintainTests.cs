@@ -779,6 +779,26 @@ public sealed class MaintainTests(PgClusterFixture fixture) : PartmanTest(fixtur
     }
 
     [Fact]
+    public async Task Partitions_that_are_dropped_while_the_list_is_read_do_not_end_it()
+    {
+        await IdTableAsync();
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await using var other = await Database.DataSource.OpenConnectionAsync(Token);
+        await using var transaction = await other.BeginTransactionAsync(Token);
+        await using (var drop = new Npgsql.NpgsqlCommand("DROP TABLE events_p0, events_p10, events_p20", other, transaction))
+            await drop.ExecuteNonQueryAsync(Token);
+
+        var list = Partman.ListPartitionsAsync(Events, Token);
+        await Eventually.TrueAsync(() => Ask<bool>("SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND l.locktype = 'relation' AND d.datname = current_database())"), "the list waits", cancellationToken: Token);
+        await transaction.CommitAsync(Token);
+        var names = (await list).Select(p => p.Name.Name.Value).ToList();
+
+        // The one whose size it waited for is told as it was.
+        names.Should().Contain(["events_p30", "events_p40", "events_default"]);
+        names.Intersect(["events_p0", "events_p10", "events_p20"]).Should().HaveCountLessThanOrEqualTo(1);
+    }
+
+    [Fact]
     public async Task A_pooler_in_transaction_mode_is_refused()
     {
         Assert.SkipWhen(PgBouncer.Program is null, "PgBouncer is not installed.");
