@@ -186,7 +186,7 @@ internal sealed class LogicalMethod(TableRun run)
         int[] key = [.. run.Spec.Key.Select(name => run.Columns.Index().First(c => c.Item.Name.Value == name).Index)];
         return new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], key, types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p',
             // The log holds columns, too, that are not copied.
-            isBinary: run.Relation.Columns.All(static c => c.IsBinarySafe) && PgServerVersion.Of(run.Source.Session.Connection).Major >= 14);
+            isBinary: ColumnInfo.AreBinary(run.Relation.Columns, run.Into) && PgServerVersion.Of(run.Source.Session.Connection).Major >= 14);
     }
 
     /// <summary>What was read.</summary>

@@ -58,7 +58,10 @@ internal sealed class TableRun
     /// <summary>Counts what came by another way than a copy.</summary>
     public void Count(long rows, long bytes) => (Rows, Bytes) = (Rows + rows, Bytes + bytes);
 
-    public CopyFormat Format => Columns.All(c => c.IsBinarySafe) ? CopyFormat.Binary : CopyFormat.Text;
+    public CopyFormat Format => ColumnInfo.AreBinary(Columns, Into) ? CopyFormat.Binary : CopyFormat.Text;
+
+    /// <summary>Major of the destination.</summary>
+    public int Into => PgServerVersion.Of(Destination.Connection).Major;
 
     /// <summary>Reads the source's catalog in the snapshot that was taken.</summary>
     public static Task<TableRun> BeginAsync(
