@@ -155,6 +155,7 @@ internal sealed class LogicalMethod(TableRun run)
                     if (!has && !wanted)
                         read = read with { Gap = read.Gap ?? last };
                     break;
+        run.Count(0, set.ReadBytes);
                 case 'C':
                     last = new NpgsqlLogSequenceNumber(BinaryPrimitives.ReadUInt64BigEndian(message.AsSpan(10)));
                     read = read with { Last = last };
