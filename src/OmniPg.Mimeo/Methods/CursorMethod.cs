@@ -15,11 +15,26 @@ internal sealed class CursorMethod
     {
         _run = run;
         var cursor = run.Spec.Cursor!;
-        _column = run.Columns.FirstOrDefault(c => c.Name.Value == cursor.Column)
-            ?? throw new ColumnDriftException(run.Spec.Target, [$"the cursor column '{cursor.Column}' is not copied"], "Add it to the list of columns.");
+        _column = run.Columns.FirstOrDefault(c => c.Name.Value == cursor.Column) ?? throw (run.Relation.Columns.Any(c => c.Name.Value == cursor.Column)
+            ? new ColumnDriftException(run.Spec.Target, [$"the cursor column '{cursor.Column}' is not copied"], "Add it to the list of columns.")
+            : new ColumnDriftException(run.Spec.Target, [$"the source has no column '{cursor.Column}', which is to be the cursor"], "Correct the name of the cursor column."));
+        RequireOrder(run.Spec.Target, _column, isTime: cursor.TimeBoundary is not null);
         // Times without a zone are compared without one; what is stored for them is their moment in the zone of the destination's role.
         _type = cursor.TimeBoundary is null ? "bigint" : _column.Type.StartsWith("timestamp", StringComparison.Ordinal) && _column.Type.EndsWith("with time zone", StringComparison.Ordinal) ? "timestamptz" : "timestamp";
         _config = run.Store.Of("refresh_config_" + SpecTable.TypeOf(run.Spec));
+    }
+
+    // What the server compares with the bounds of a refresh.
+    private static void RequireOrder(QualifiedName target, ColumnInfo column, bool isTime)
+    {
+        var type = column.Under ?? column.Type;
+        var fits = isTime ? type == "date" || type.StartsWith("timestamp", StringComparison.Ordinal)
+            : type is "smallint" or "integer" or "bigint" or "oid" or "real" or "double precision" || type.StartsWith("numeric", StringComparison.Ordinal);
+        if (!fits || type.EndsWith("[]", StringComparison.Ordinal))
+        {
+            throw new ColumnDriftException(target, [$"the cursor column '{column.Name.Value}' is {column.Type} at the source, which is no {(isTime ? "time" : "number")}"],
+                isTime ? "Name a column of type timestamp, with or without time zone, or date." : "Name a column of whole numbers.");
+        }
     }
 
     /// <summary>Predicate of the first rows of a new, empty destination.</summary>

@@ -204,6 +204,14 @@ internal sealed class TableRun
     }
 
     /// <summary>Refuses columns to be queued under a name that the queue needs for itself.</summary>
+    /// <summary>Refuses a source whose changes nothing can follow.</summary>
+    /// <exception cref="SourceKindException">It is no table.</exception>
+    public void RequireTable()
+    {
+        if (Relation.Kind is not ('r' or 'p'))
+            throw new SourceKindException(Spec.Source, Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
+    }
+
     /// <exception cref="ColumnDriftException">There are some; all of them.</exception>
     public static void RequireFree(ReplicationSpec spec, IEnumerable<PgIdentifier> queued)
     {

@@ -124,8 +124,7 @@ internal sealed partial class SourceQueue
     private static async Task RequireAsync(TableRun run, IReadOnlyList<ColumnInfo> key)
     {
         var (source, spec) = (run.Source, run.Spec);
-        if (run.Relation.Kind is not ('r' or 'p'))
-            throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
+        run.RequireTable();
         if (await source.AskAsync(spec.Source, at => at.ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()")).ConfigureAwait(false) is true)
             throw new SourceKindException(spec.Source, source.Name, "Pull from its primary, or choose another method.");
         TableRun.RequireFree(spec, key.Select(k => k.Name));

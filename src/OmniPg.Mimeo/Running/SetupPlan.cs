@@ -22,6 +22,8 @@ internal sealed class SetupPlan(MimeoDatabase database, MimeoOptions settings, S
             throw new ReplicationConflictException($"Source '{spec.From}' cannot be told from the destination in a plan.", "Store it under another name.");
         SpecTable.RequireKept(store, spec);
         await CopySettings.AgreeAsync(session, settings.LockTimeout).ConfigureAwait(false);
+        if (spec.HasChanges)
+            run.RequireTable();
         await TableSetup.RequireUnmanagedAsync(session, store, spec).ConfigureAwait(false);
         var (_, source) = await SourceRegistry.OpenAsync(session, store, pools, spec.From).ConfigureAwait(false);
         await using var closing = source.ConfigureAwait(false);
