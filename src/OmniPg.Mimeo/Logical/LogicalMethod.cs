@@ -61,6 +61,34 @@ internal sealed class LogicalMethod(TableRun run)
         return RefreshStatus.LimitReached;
     }
 
+    /// <summary>Steps of <see cref="RefreshAsync"/>; how many changes there are, and which values they leave out, is known when the log is read.</summary>
+    public async Task PlanAsync(PlanSteps steps, RelationInfo table, bool all)
+    {
+        run.RequireFit(table);
+        if (all)
+        {
+            if (await IsLostAsync().ConfigureAwait(false))
+                steps.TellThere("slot", "Changes are missing.", $"Publication and slot '{run.Spec.Slot}' are made anew");
+            if (run.Spec.IgnoreDeletes)
+            {
+                await KeyedRows.PlanAsync(run, steps, table, run.Query(), null).ConfigureAwait(false);
+            }
+            else
+            {
+                steps.Alone("empty", "All rows come again.", $"TRUNCATE {table.Name.Quoted}", table.Name);
+                steps.Copy(run, run.Query(), table.Name, freeze: table.Kind == 'r');
+            }
+        }
+        else
+        {
+            await WholePlaceAsync().ConfigureAwait(false);
+            steps.TellThere("log", "The transactions since the last refresh leave the source; the slot stays where it is.", $"pg_logical_slot_peek_binary_changes of slot '{run.Spec.Slot}'");
+            await KeyedRows.PlanAsync(run, steps, table, null, KeyedRows.FlagBeside(run.Columns), tell: $"COPY {KeyedRows.Stage.Quoted} FROM STDIN: the last state of each key").ConfigureAwait(false);
+        }
+        steps.TellHere("place", "The next refresh begins behind these transactions.", $"applied_lsn in {run.Store.Config("logical")}");
+        steps.TellThere("slot", "The rows have arrived: behind the commit of the destination.", $"pg_replication_slot_advance of slot '{run.Spec.Slot}'");
+    }
+
     /// <summary>Whether changes are missing, so that a copy of all rows needs another slot.</summary>
     public async Task<bool> IsLostAsync()
     {
@@ -127,6 +155,7 @@ internal sealed class LogicalMethod(TableRun run)
         while (await run.Source.AskAsync(run.Spec.Source, FillAsync).ConfigureAwait(false))
             await apply.RunAsync().ConfigureAwait(false);
         await apply.RunAsync().ConfigureAwait(false);
+        run.Count(0, set.ReadBytes);
         return read with { Changes = set.Count };
 
         // False at the end; true where memory is full in the middle of it, which the destination's transaction takes.
@@ -155,7 +184,6 @@ internal sealed class LogicalMethod(TableRun run)
                     if (!has && !wanted)
                         read = read with { Gap = read.Gap ?? last };
                     break;
-        run.Count(0, set.ReadBytes);
                 case 'C':
                     last = new NpgsqlLogSequenceNumber(BinaryPrimitives.ReadUInt64BigEndian(message.AsSpan(10)));
                     read = read with { Last = last };

@@ -154,7 +154,8 @@ internal sealed class TableRun
     }
 
     /// <summary>The statements of a copy, at the source and at the destination.</summary>
-    public (string Out, string In) CopyStatements(string query, QualifiedName into, bool freeze) => (CopyPipe.Out(query, Format), CopyPipe.In(Target(into, ColumnList), Format, freeze));
+    public (string Out, string In) CopyStatements(string query, QualifiedName into, bool freeze, string? columns = null) =>
+        (CopyPipe.Out(query, Format), CopyPipe.In(Target(into, columns ?? ColumnList), Format, freeze));
 
     private static string Target(QualifiedName into, string columns) => columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})";
 
@@ -203,7 +204,6 @@ internal sealed class TableRun
             throw new ColumnDriftException(Spec.Target, differences, "Change the destination's columns, or leave them out.");
     }
 
-    /// <summary>Refuses columns to be queued under a name that the queue needs for itself.</summary>
     /// <summary>Refuses a source whose changes nothing can follow.</summary>
     /// <exception cref="SourceKindException">It is no table.</exception>
     public void RequireTable()
@@ -212,6 +212,7 @@ internal sealed class TableRun
             throw new SourceKindException(Spec.Source, Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
     }
 
+    /// <summary>Refuses columns to be queued under a name that the queue needs for itself.</summary>
     /// <exception cref="ColumnDriftException">There are some; all of them.</exception>
     public static void RequireFree(ReplicationSpec spec, IEnumerable<PgIdentifier> queued)
     {

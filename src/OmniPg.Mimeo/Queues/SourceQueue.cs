@@ -188,11 +188,17 @@ internal sealed partial class SourceQueue
             // Types are named with their schema then.
             await at.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
             var (now, had) = ((await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false))!, (await RelationInfo.FindAsync(at, spec.Queue!.Value).ConfigureAwait(false))!);
-            var added = Added(spec, now, had);
-            var own = Of(spec);
-            return await PlainStatements.ExecuteAsync(at.Connection, [.. AddStatements(spec, added), own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, now, had.Columns.Concat(added)))],
-                at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
+            return await PlainStatements.ExecuteAsync(at.Connection, NewColumns(spec, now, had).Statements, at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
         }).ConfigureAwait(false);
+    }
+
+    /// <summary>The columns that <see cref="AddColumnsAsync"/> adds, and its statements; empty for nothing.</summary>
+    public static (IReadOnlyList<ColumnInfo> Columns, IReadOnlyList<string> Statements) NewColumns(ReplicationSpec spec, RelationInfo table, RelationInfo queue)
+    {
+        if (spec is not { Kind: ReplicationKind.Logdel, Drift: DriftPolicy.AddColumns } || Added(spec, table, queue) is not { Count: > 0 } added)
+            return ([], []);
+        var own = Of(spec);
+        return (added, [.. AddStatements(spec, added), own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, table, queue.Columns.Concat(added)))]);
     }
 
     /// <summary>Makes the trigger's function anew where it is not what this version makes for the columns that are there by now, in the transaction that takes the entries out.</summary>

@@ -97,9 +97,15 @@ internal sealed record RelationInfo(QualifiedName Name, uint Oid, char Kind, lon
     public static async Task RelaxAsync(PgSession session, QualifiedName table)
     {
         var oid = (uint)(await session.ScalarAsync("SELECT $1::pg_catalog.regclass::oid", PgParameter.Text(table.Quoted)).ConfigureAwait(false))!;
-        var changes = (await ColumnsAsync(session, oid).ConfigureAwait(false)).Where(c => c.Under is not null).Select(c => $"ALTER COLUMN {c.Name.Quoted} TYPE {c.Under}{c.Collate}").ToArray();
-        if (changes.Length > 0)
-            await session.ExecuteAsync($"ALTER TABLE {table.Quoted} {string.Join(", ", changes)}").ConfigureAwait(false);
+        if (RelaxStatement(table, await ColumnsAsync(session, oid).ConfigureAwait(false)) is { } statement)
+            await session.ExecuteAsync(statement).ConfigureAwait(false);
+    }
+
+    /// <summary>The statement of <see cref="RelaxAsync"/>; null where no column has a domain.</summary>
+    public static string? RelaxStatement(QualifiedName table, IEnumerable<ColumnInfo> columns)
+    {
+        var changes = columns.Where(c => c.Under is not null).Select(c => $"ALTER COLUMN {c.Name.Quoted} TYPE {c.Under}{c.Collate}").ToArray();
+        return changes.Length == 0 ? null : $"ALTER TABLE {table.Quoted} {string.Join(", ", changes)}";
     }
 
     private static Task<IReadOnlyList<ColumnInfo>> ColumnsAsync(PgSession session, uint relation) => session.RowsAsync(
