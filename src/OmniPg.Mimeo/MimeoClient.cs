@@ -89,15 +89,18 @@ public sealed class MimeoClient : IMimeo
         SpecRules.Require(spec);
         options = OptionsCheck.Require(options ?? new CreateOptions());
         var access = await CheckAccessAsync(spec, cancellationToken).ConfigureAwait(false);
-        try
-        {
-            return await new SetupPlan(_database, _options, _pools, spec, options).RunAsync(access, cancellationToken).ConfigureAwait(false);
-        }
-        // Who may not look at the source learns first what is missing.
-        catch (MimeoPermissionException) when (!access.IsComplete)
-        {
-            return new ExplainResult(access, null, 0, []);
-        }
+        return await ExplainResult.OfAsync(access, () => new SetupPlan(_database, _options, _pools, spec, options).RunAsync(access, cancellationToken)).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ExplainResult> ExplainRefreshAsync(QualifiedName destination, RefreshOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        options = OptionsCheck.Require(options ?? new RefreshOptions());
+        var spec = await FindAsync(destination, cancellationToken).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(destination));
+        RefreshRun.RequireSense(spec, options);
+        var access = await AccessCheck.RunAsync(_database, _options, _pools, spec, cancellationToken).ConfigureAwait(false);
+        return await ExplainResult.OfAsync(access, () => MimeoDatabase.NamingAsync(spec.Target, "explain a refresh of it",
+            () => new RefreshPlan(_database, _options, _pools, _time, options).RunAsync(spec, access, cancellationToken))).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>

@@ -55,7 +55,7 @@ internal static class MimeoCompare
         {
             if (result.Rows.Count > 0)
                 session.WriteTable(["Key", "Difference"], result.Rows.Select(r => (string?[])[r.Key, Text(r.Kind)]));
-            var differences = string.Create(CultureInfo.InvariantCulture, $"{result.MissingHere} rows missing here, {result.MissingAtSource} missing at the source, {result.Different} with other values");
+            var differences = string.Create(CultureInfo.InvariantCulture, $"{JobText.Counted(result.MissingHere, "row")} missing here, {result.MissingAtSource} missing at the source, {result.Different} with other values");
             session.Out.WriteLine(result.IsEqual ? $"'{table}' is equal to its source: {result.DestinationRows.ToString(CultureInfo.InvariantCulture)} rows"
                 : result.IsRepaired ? $"'{table}' differed from its source and is repaired: {differences}" : $"'{table}' differs from its source: {differences}");
         }

@@ -66,7 +66,7 @@ internal static class MimeoCreateCommand
         if (session.Get(Check))
             return MimeoCheck.Write(session, [await mimeo.CheckAccessAsync(spec, cancellationToken)], "No right is missing");
         if (session.Get(Explain))
-            return MimeoExplain.Write(session, [await mimeo.ExplainAsync(spec, options, cancellationToken)]);
+            return MimeoExplain.WriteSetups(session, [await mimeo.ExplainAsync(spec, options, cancellationToken)]);
         var result = await MimeoProgress.RunAsync(session, progress => mimeo.CreateAsync(spec, options, progress, cancellationToken));
         foreach (var warning in result.Warnings)
             session.Error.WriteLine($"omnipg: {warning}");
@@ -112,7 +112,7 @@ internal static class MimeoCreateCommand
         if (session.Get(Check))
             return Math.Max(worst, MimeoCheck.Write(session, checks, "No right is missing"));
         if (session.Get(Explain))
-            return Math.Max(worst, MimeoExplain.Write(session, plans));
+            return Math.Max(worst, MimeoExplain.WriteSetups(session, plans));
         foreach (var result in done)
         {
             foreach (var warning in result.Warnings)

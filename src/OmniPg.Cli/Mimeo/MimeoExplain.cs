@@ -4,10 +4,16 @@ using OmniPg.Mimeo;
 
 namespace OmniPg.Cli;
 
-/// <summary>What set-ups would do: the rights that are missing as comments, then a script that names the server of each step.</summary>
+/// <summary>What set-ups or refreshes would do: the rights that are missing as comments, then the steps with their servers.</summary>
 internal static class MimeoExplain
 {
-    public static int Write(CliSession session, IReadOnlyList<ExplainResult> results)
+    /// <summary>Writes set-ups, which are a script, but for their copies.</summary>
+    public static int WriteSetups(CliSession session, IReadOnlyList<ExplainResult> results) => Write(session, results, result => result.Plan?.ToSqlScript());
+
+    /// <summary>Writes refreshes, of which a script would empty tables and fill none.</summary>
+    public static int WriteRefreshes(CliSession session, IReadOnlyList<ExplainResult> results) => Write(session, results, Steps);
+
+    private static int Write(CliSession session, IReadOnlyList<ExplainResult> results, Func<ExplainResult, string?> text)
     {
         if (session.Json)
         {
@@ -22,7 +28,7 @@ internal static class MimeoExplain
         else
         {
             foreach (var result in results)
-                session.Out.Write(Text(result));
+                session.Out.Write(Text(result) + text(result));
         }
         foreach (var (result, warning) in results.SelectMany(r => r.Warnings.Select(w => (r, w))))
             session.Error.WriteLine($"omnipg: {result.Access.Destination}: {warning}");
@@ -38,8 +44,11 @@ internal static class MimeoExplain
             lines.Add("-- What would be done is known once these rights are given.");
         else if (result.Streams > 1)
             lines.Add(string.Create(CultureInfo.InvariantCulture, $"-- {result.Streams} streams copy the parts, each the next one that is left"));
-        return string.Concat(lines.Select(line => line.ReplaceLineEndings("\n-- ") + "\n")) + result.Plan?.ToSqlScript();
+        return string.Concat(lines.Select(line => line.ReplaceLineEndings("\n-- ") + "\n"));
     }
+
+    private static string? Steps(ExplainResult result) => result.Plan is null ? null : $"{result.Access.Destination}\n" + string.Concat(result.Plan.Steps.Select(step =>
+        $"  {step.Server}, {step.Kind}: {step.Reason.ReplaceLineEndings(" ")}{string.Concat(step.Locks.Select(taken => $" Locks {taken}."))}\n      {(step.Sql ?? step.Description)!.ReplaceLineEndings("\n      ")}\n"));
 
     private static void Write(Utf8JsonWriter json, ExplainResult result)
     {

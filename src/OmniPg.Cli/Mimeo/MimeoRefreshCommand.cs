@@ -32,8 +32,10 @@ internal static class MimeoRefreshCommand
 
     private static readonly Option<string?> Pause = new("--pause") { Description = "With --follow: time between two rounds. Default 1 second", HelpName = "I" };
 
+    private static readonly Option<bool> Explain = new("--explain") { Description = "Refresh nothing; print the rights that are missing and what would be run on each server" };
+
     public static Command Create(CliHost host) => CliCommand.Create(
-        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, KeepReaders, Nulls, Due, Kind, Most, AtOnce, PerSource, Follow, Pause);
+        host, "refresh", "Brings tables up to date", "omnipg mimeo refresh dw.orders dw.customers", RunAsync, Destinations, Group, RepullOption, Limit, KeepReaders, Nulls, Due, Kind, Most, AtOnce, PerSource, Follow, Pause, Explain);
 
     private static async Task<int> RunAsync(CliSession session, CancellationToken cancellationToken)
     {
@@ -42,6 +44,8 @@ internal static class MimeoRefreshCommand
         var options = new RefreshOptions { Limit = session.Get(Limit), Repull = RepullOf(session.Get(RepullOption)), KeepReaders = session.Get(KeepReaders), NullCursor = NullsOf(session.Get(Nulls)) };
         var mimeo = MimeoCommands.Open(session);
         var tables = await TablesAsync(mimeo, session.Get(Destinations), cancellationToken);
+        if (session.Get(Explain) && (session.Get(Due) || session.Get(Group) || session.Get(Follow)))
+            throw new UsageException("--explain takes no --due, --group or --follow.");
         if (session.Get(Due))
             return await RefreshDueAsync(session, mimeo, tables.Length > 0 || session.Get(Group) || session.Get(Follow) || options.KeepReaders || options.Limit is not null || options.Repull is not null || session.Get(Nulls) is not null, cancellationToken);
         if (tables.Length == 0)
@@ -50,6 +54,8 @@ internal static class MimeoRefreshCommand
             throw new UsageException("--kind, --max, --parallel and --per-source need --due.");
         if (session.Get(Pause) is not null && !session.Get(Follow))
             throw new UsageException("--pause needs --follow.");
+        if (session.Get(Explain))
+            return await ExplainAsync(session, mimeo, tables, options, cancellationToken);
         if (session.Get(Follow))
         {
             if (session.Get(Group) || options.Limit is not null || options.Repull is not null || options.KeepReaders || session.Get(Nulls) is not null)
@@ -90,6 +96,24 @@ internal static class MimeoRefreshCommand
         }
         Write(session, results);
         return worst;
+    }
+
+    private static async Task<int> ExplainAsync(CliSession session, MimeoClient mimeo, QualifiedName[] tables, RefreshOptions options, CancellationToken cancellationToken)
+    {
+        var (plans, worst) = (new List<ExplainResult>(), ExitCodes.Done);
+        foreach (var table in tables)
+        {
+            try
+            {
+                plans.Add(await mimeo.ExplainRefreshAsync(table, options, cancellationToken));
+            }
+            catch (Exception error) when (tables.Length > 1 && error is (MimeoException or ArgumentException or FormatException))
+            {
+                session.Error.WriteLine($"omnipg: {table}: {(error is MimeoException ? error.Message : ErrorReport.OneLine(error))}");
+                worst = ExitCodes.Failed;
+            }
+        }
+        return Math.Max(worst, MimeoExplain.WriteRefreshes(session, plans));
     }
 
     private static async Task<int> RefreshDueAsync(CliSession session, MimeoClient mimeo, bool contradicts, CancellationToken cancellationToken)

@@ -28,7 +28,7 @@ internal sealed class ChangeApply(TableRun run, RelationInfo table, ChangeSet se
             _isPartial = set.Rows.Any(IsPartial);
             var more = _isPartial ? $"NULL::text AS {_left}, {string.Concat(_key.Zip(_from, (k, f) => $"{k} AS {f}, "))}" : "";
             await KeyedRows.ReplaceAsync(run, table, _flag, more, (written, _) => StageAsync(written)).ConfigureAwait(false);
-            run.Count(set.Rows.Count, set.Bytes);
+            run.Count(set.Rows.Count, 0);
         }
         set.Clear();
     }

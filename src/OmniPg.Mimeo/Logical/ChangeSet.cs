@@ -39,6 +39,9 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
     /// <summary>About what is held in memory.</summary>
     public long Bytes { get; private set; }
 
+    /// <summary>Bytes of the changes that came in.</summary>
+    public long ReadBytes { get; private set; }
+
     /// <summary>Changes that came in.</summary>
     public long Count { get; private set; }
 
@@ -67,7 +70,7 @@ internal sealed class ChangeSet(IReadOnlyList<(string Name, uint Type)> columns,
                 break;
             case 'I' or 'U' or 'D' when wanted:
                 Change((char)message[0]);
-                (Bytes, Count) = (Bytes + message.Length + (columns.Count * CellBytes) + RowBytes, Count + 1);
+                (Bytes, ReadBytes, Count) = (Bytes + message.Length + (columns.Count * CellBytes) + RowBytes, ReadBytes + message.Length, Count + 1);
                 break;
             default:
                 // Types and origins say nothing about rows.

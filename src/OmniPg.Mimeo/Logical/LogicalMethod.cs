@@ -61,6 +61,34 @@ internal sealed class LogicalMethod(TableRun run)
         return RefreshStatus.LimitReached;
     }
 
+    /// <summary>Steps of <see cref="RefreshAsync"/>; how many changes there are, and which values they leave out, is known when the log is read.</summary>
+    public async Task PlanAsync(PlanSteps steps, RelationInfo table, bool all)
+    {
+        run.RequireFit(table);
+        if (all)
+        {
+            if (await IsLostAsync().ConfigureAwait(false))
+                steps.TellThere("slot", "Changes are missing.", $"Publication and slot '{run.Spec.Slot}' are made anew");
+            if (run.Spec.IgnoreDeletes)
+            {
+                await KeyedRows.PlanAsync(run, steps, table, run.Query(), null).ConfigureAwait(false);
+            }
+            else
+            {
+                steps.Alone("empty", "All rows come again.", $"TRUNCATE {table.Name.Quoted}", table.Name);
+                steps.Copy(run, run.Query(), table.Name, freeze: table.Kind == 'r');
+            }
+        }
+        else
+        {
+            await WholePlaceAsync().ConfigureAwait(false);
+            steps.TellThere("log", "The transactions since the last refresh leave the source; the slot stays where it is.", $"pg_logical_slot_peek_binary_changes of slot '{run.Spec.Slot}'");
+            await KeyedRows.PlanAsync(run, steps, table, null, KeyedRows.FlagBeside(run.Columns), tell: $"COPY {KeyedRows.Stage.Quoted} FROM STDIN: the last state of each key").ConfigureAwait(false);
+        }
+        steps.TellHere("place", "The next refresh begins behind these transactions.", $"applied_lsn in {run.Store.Config("logical")}");
+        steps.TellThere("slot", "The rows have arrived: behind the commit of the destination.", $"pg_replication_slot_advance of slot '{run.Spec.Slot}'");
+    }
+
     /// <summary>Whether changes are missing, so that a copy of all rows needs another slot.</summary>
     public async Task<bool> IsLostAsync()
     {
@@ -127,6 +155,7 @@ internal sealed class LogicalMethod(TableRun run)
         while (await run.Source.AskAsync(run.Spec.Source, FillAsync).ConfigureAwait(false))
             await apply.RunAsync().ConfigureAwait(false);
         await apply.RunAsync().ConfigureAwait(false);
+        run.Count(0, set.ReadBytes);
         return read with { Changes = set.Count };
 
         // False at the end; true where memory is full in the middle of it, which the destination's transaction takes.
@@ -186,7 +215,7 @@ internal sealed class LogicalMethod(TableRun run)
         int[] key = [.. run.Spec.Key.Select(name => run.Columns.Index().First(c => c.Item.Name.Value == name).Index)];
         return new ChangeSet([.. run.Columns.Select(c => (c.Name.Value, types[c.Name.Value]))], key, types.Keys.ToHashSet(StringComparer.Ordinal), run.Relation.Kind == 'p',
             // The log holds columns, too, that are not copied.
-            isBinary: run.Relation.Columns.All(static c => c.IsBinarySafe) && PgServerVersion.Of(run.Source.Session.Connection).Major >= 14);
+            isBinary: ColumnInfo.AreBinary(run.Relation.Columns, run.Into) && PgServerVersion.Of(run.Source.Session.Connection).Major >= 14);
     }
 
     /// <summary>What was read.</summary>

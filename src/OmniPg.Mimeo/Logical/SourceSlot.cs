@@ -93,8 +93,7 @@ internal static class SourceSlot
     private static async Task<(ServerFacts Server, string? Filter)> RequireAsync(TableRun run, IReadOnlyList<ColumnInfo> key)
     {
         var (spec, source) = (run.Spec, run.Source);
-        if (run.Relation.Kind is not ('r' or 'p'))
-            throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
+        run.RequireTable();
         var server = await ServerAsync(source, spec, run.Relation.Oid).ConfigureAwait(false);
         var major = PgServerVersion.Of(source.Session.Connection).Major;
         // Since 19 decoding switches itself on where wal_level is replica.

@@ -15,11 +15,26 @@ internal sealed class CursorMethod
     {
         _run = run;
         var cursor = run.Spec.Cursor!;
-        _column = run.Columns.FirstOrDefault(c => c.Name.Value == cursor.Column)
-            ?? throw new ColumnDriftException(run.Spec.Target, [$"the cursor column '{cursor.Column}' is not copied"], "Add it to the list of columns.");
+        _column = run.Columns.FirstOrDefault(c => c.Name.Value == cursor.Column) ?? throw (run.Relation.Columns.Any(c => c.Name.Value == cursor.Column)
+            ? new ColumnDriftException(run.Spec.Target, [$"the cursor column '{cursor.Column}' is not copied"], "Add it to the list of columns.")
+            : new ColumnDriftException(run.Spec.Target, [$"the source has no column '{cursor.Column}', which is to be the cursor"], "Correct the name of the cursor column."));
+        RequireOrder(run.Spec.Target, _column, isTime: cursor.TimeBoundary is not null);
         // Times without a zone are compared without one; what is stored for them is their moment in the zone of the destination's role.
         _type = cursor.TimeBoundary is null ? "bigint" : _column.Type.StartsWith("timestamp", StringComparison.Ordinal) && _column.Type.EndsWith("with time zone", StringComparison.Ordinal) ? "timestamptz" : "timestamp";
         _config = run.Store.Of("refresh_config_" + SpecTable.TypeOf(run.Spec));
+    }
+
+    // What the server compares with the bounds of a refresh.
+    private static void RequireOrder(QualifiedName target, ColumnInfo column, bool isTime)
+    {
+        var type = column.Under ?? column.Type;
+        var fits = isTime ? type == "date" || type.StartsWith("timestamp", StringComparison.Ordinal)
+            : type is "smallint" or "integer" or "bigint" or "oid" or "real" or "double precision" || type.StartsWith("numeric", StringComparison.Ordinal);
+        if (!fits || type.EndsWith("[]", StringComparison.Ordinal))
+        {
+            throw new ColumnDriftException(target, [$"the cursor column '{column.Name.Value}' is {column.Type} at the source, which is no {(isTime ? "time" : "number")}"],
+                isTime ? "Name a column of type timestamp, with or without time zone, or date." : "Name a column of whole numbers.");
+        }
     }
 
     /// <summary>Predicate of the first rows of a new, empty destination.</summary>
@@ -54,20 +69,64 @@ internal sealed class CursorMethod
         if (upper is null)
             return RefreshStatus.NothingNew;
 
-        var last = await LowerBoundAsync().ConfigureAwait(false);
-        var window = $"{_column.Name.Quoted} > {Constant(last)} AND {Below(upper)}";
-        var reached = false;
-        if (limit is { } most && await CutAsync(window, most).ConfigureAwait(false) is { } cut)
-        {
-            window = $"{_column.Name.Quoted} > {Constant(last)} AND {Below(cut)}";
-            reached = true;
-            _run.Warnings.Add(string.Create(CultureInfo.InvariantCulture, $"The limit of {most} rows was reached; the rest waits for the next refresh."));
-        }
+        var (window, reached) = await WindowAsync(upper, limit).ConfigureAwait(false);
         var rows = _run.Spec.Kind == ReplicationKind.Inserter
             ? await _run.CopyAsync(_run.Query(window), table.Name, freeze: false).ConfigureAwait(false)
             : await KeyedRows.ReplaceAsync(_run, _run.Query(window), table).ConfigureAwait(false);
         await StoreAsync("last_value").ConfigureAwait(false);
         return reached ? RefreshStatus.LimitReached : rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
+    }
+
+    /// <summary>Steps of <see cref="RefreshAsync"/>.</summary>
+    public async Task PlanAsync(PlanSteps steps, RelationInfo table, int? limit, Repull? repull, NullCursor nulls, DateTimeOffset now)
+    {
+        if (_type == "timestamp" && await _run.Destination.ScalarAsync(Paused(_config), Name(), PgParameter.Instant(now)).ConfigureAwait(false) is true)
+        {
+            steps.TellHere("skip", "Clocks change at the destination in these hours.", "The table is not refreshed then");
+            return;
+        }
+        _run.RequireFit(table);
+        await LookForNullsAsync(nulls).ConfigureAwait(false);
+        var upper = await UpperBoundAsync().ConfigureAwait(false);
+        if (repull is not null)
+        {
+            var (empty, query) = Repulled(table, repull, upper);
+            if (IsWhole(repull))
+                steps.Alone("empty", "All rows come again.", empty, table.Name);
+            else
+                steps.Here("empty", "The rows of the window come again.", empty);
+            if (query is not null)
+                await PlanCopyAsync(query, inPlace: IsWhole(repull)).ConfigureAwait(false);
+        }
+        else if (upper is null)
+        {
+            steps.TellThere("skip", "The source has no rows.", "Nothing is read");
+            return;
+        }
+        else
+        {
+            await PlanCopyAsync(_run.Query((await WindowAsync(upper, limit).ConfigureAwait(false)).Window), inPlace: false).ConfigureAwait(false);
+        }
+        steps.TellHere("place", "The next refresh begins behind these rows.", $"last_value in {_config}: the largest {_column.Name.Quoted} of {table.Name.Quoted}");
+
+        async Task PlanCopyAsync(string query, bool inPlace)
+        {
+            if (inPlace || _run.Spec.Kind == ReplicationKind.Inserter)
+                steps.Copy(_run, query, table.Name, freeze: false);
+            else
+                await KeyedRows.PlanAsync(_run, steps, table, query, null).ConfigureAwait(false);
+        }
+    }
+
+    // The rows of a refresh, and whether the limit leaves some of them to the next one.
+    private async Task<(string Window, bool IsCut)> WindowAsync(string upper, int? limit)
+    {
+        var last = await LowerBoundAsync().ConfigureAwait(false);
+        var window = $"{_column.Name.Quoted} > {Constant(last)} AND {Below(upper)}";
+        if (limit is not { } most || await CutAsync(window, most).ConfigureAwait(false) is not { } cut)
+            return (window, false);
+        _run.Warnings.Add(string.Create(CultureInfo.InvariantCulture, $"The limit of {most} rows was reached; the rest waits for the next refresh."));
+        return ($"{_column.Name.Quoted} > {Constant(last)} AND {Below(cut)}", true);
     }
 
     /// <summary>Moves the place back to the largest value that is here, behind a repair.</summary>
@@ -85,25 +144,31 @@ internal sealed class CursorMethod
     // Never beyond the boundary, whatever end was given: rows that are not committed yet would lie below the new place.
     private async Task<RefreshStatus> RepullAsync(RelationInfo table, Repull repull, string? upper)
     {
-        var session = _run.Destination.Unlimited;
-        var all = repull.Start is null && repull.End is null;
-        var above = repull.Start is { } start ? $"{_column.Name.Quoted} > {Constant(start)}" : null;
-        var end = repull.End is { } given ? Below(given) : null;
-        var bound = upper is null ? null : Below(upper);
-        await session.ExecuteAsync(all ? $"TRUNCATE {table.Name.Quoted}" : $"DELETE FROM {table.Name.Quoted} WHERE {And(above, end, end is null ? null : bound)}").ConfigureAwait(false);
-        if (!all)
+        var (empty, query) = Repulled(table, repull, upper);
+        await _run.Destination.Unlimited.ExecuteAsync(empty).ConfigureAwait(false);
+        if (!IsWhole(repull))
             await Followers.RefuseAsync(_run, table).ConfigureAwait(false);
-        if (bound is not null)
+        if (query is not null)
         {
-            var query = _run.Query(And(above, end, bound));
             // A row that is new in the window may stand outside of it at the destination.
-            _ = all || _run.Spec.Kind == ReplicationKind.Inserter
+            _ = IsWhole(repull) || _run.Spec.Kind == ReplicationKind.Inserter
                 ? await _run.CopyAsync(query, table.Name, freeze: false).ConfigureAwait(false)
                 : await KeyedRows.ReplaceAsync(_run, query, table).ConfigureAwait(false);
         }
         // A place above rows that are not there any more would hide those that are numbered anew.
         await StoreAsync(repull.Start is { } first ? $"least(last_value, {Constant(first)}{Stored})" : Floor).ConfigureAwait(false);
         return RefreshStatus.Refreshed;
+    }
+
+    private static bool IsWhole(Repull repull) => repull.Start is null && repull.End is null;
+
+    // What empties the window, and the rows that come into it; null for a source without rows.
+    private (string Empty, string? Query) Repulled(RelationInfo table, Repull repull, string? upper)
+    {
+        var above = repull.Start is { } start ? $"{_column.Name.Quoted} > {Constant(start)}" : null;
+        var end = repull.End is { } given ? Below(given) : null;
+        var bound = upper is null ? null : Below(upper);
+        return (IsWhole(repull) ? $"TRUNCATE {table.Name.Quoted}" : $"DELETE FROM {table.Name.Quoted} WHERE {And(above, end, end is null ? null : bound)}", bound is null ? null : _run.Query(And(above, end, bound)));
 
         static string And(params string?[] parts) => string.Join(" AND ", parts.Where(p => p is not null));
     }

@@ -156,6 +156,14 @@ internal sealed class DeletedHistory
         return new DeletedHistory(run, history.Name, [.. table.Columns.Except(lacking.Where(c => c.IsGenerated)).Select(c => c.Name)]);
     }
 
+    /// <summary>The same, without adding columns that the destination alone has: what is only looked at stays as it is.</summary>
+    public static async Task<DeletedHistory> LookAsync(TableRun run, RelationInfo table)
+    {
+        var history = await RequireAsync(run.Destination, run.Spec.Target).ConfigureAwait(false);
+        RequireFit(run.Spec.Target, table.Columns.Where(c => run.Written.Contains(c.Name) && run.Spec.Drift != DriftPolicy.AddColumns), history);
+        return new DeletedHistory(run, history.Name, [.. table.Columns.Where(c => !c.IsGenerated).Select(c => c.Name)]);
+    }
+
     /// <summary>The table, which has to be there.</summary>
     /// <exception cref="DestinationMissingException">It is gone.</exception>
     public static async Task<RelationInfo> RequireAsync(PgSession session, QualifiedName destination) =>

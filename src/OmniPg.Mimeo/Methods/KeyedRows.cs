@@ -8,6 +8,8 @@ internal static class KeyedRows
     /// <summary>Where rows are staged.</summary>
     public static readonly QualifiedName Stage = QualifiedName.Create("pg_temp", "omnipg_stage");
 
+    private const string DropStatement = "DROP TABLE pg_temp.omnipg_stage";
+
     /// <summary>Name of a column that says whether a row is there, quoted; none of the columns has it.</summary>
     public static string FlagBeside(IReadOnlyList<ColumnInfo> columns) => Beside(columns, "omnipg_there");
 
@@ -62,13 +64,11 @@ internal static class KeyedRows
     {
         var session = run.Destination.Unlimited;
         var written = string.Join(", ", run.Written.Select(c => c.Quoted));
-        await session.ExecuteAsync($"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {(flag is null ? "" : $"true AS {flag}, ")}{more}{written} FROM {table.Name.Quoted} WITH NO DATA").ConfigureAwait(false);
+        await session.ExecuteAsync(StageStatement(table, flag, more, written)).ConfigureAwait(false);
         await RelationInfo.RelaxAsync(session, Stage).ConfigureAwait(false);
         var (way, isOneByOne, others) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
         WarnOfUnique(run, others);
-        // By the key alone it is joined, and rows that go are few or many.
-        var analyze = $"ANALYZE pg_temp.omnipg_stage ({string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Concat(flag is null ? [] : [flag]))})";
-        string[] ahead = await DeletedHistory.OfAsync(run, table).ConfigureAwait(false) is { } history ? [analyze, history.KeepDisplaced()] : [analyze];
+        string[] ahead = await DeletedHistory.OfAsync(run, table).ConfigureAwait(false) is { } history ? [AnalyzeStatement(run, flag), history.KeepDisplaced()] : [AnalyzeStatement(run, flag)];
         string[] upsert = [.. UpsertStatements(run, table, written, flag)];
         var rows = await stage(written, isOneByOne ? [.. ahead, .. upsert, "TRUNCATE pg_temp.omnipg_stage"] : null).ConfigureAwait(false);
         if (rows > 0)
@@ -77,9 +77,52 @@ internal static class KeyedRows
                 await session.ExecuteAsync(sql).ConfigureAwait(false);
             await ApplyAsync(run, table, way, upsert, written, flag).ConfigureAwait(false);
         }
-        await session.ExecuteAsync("DROP TABLE pg_temp.omnipg_stage").ConfigureAwait(false);
+        await session.ExecuteAsync(DropStatement).ConfigureAwait(false);
         return rows;
     }
+
+    /// <summary>Steps of <see cref="ReplaceAsync(TableRun, RelationInfo, string, string, Func{string, IReadOnlyList{string}, Task{long}})"/>, by the indexes and foreign keys that are there now.</summary>
+    /// <param name="run">The table.</param>
+    /// <param name="steps">Gets them.</param>
+    /// <param name="table">The destination.</param>
+    /// <param name="query">The rows; null where they come by no query, which <paramref name="tell"/> says.</param>
+    /// <param name="flag">As there.</param>
+    /// <param name="history">Statement that keeps what is pushed out; null for none.</param>
+    /// <param name="tell">How rows come that no query brings.</param>
+    public static async Task PlanAsync(TableRun run, PlanSteps steps, RelationInfo table, string? query, string? flag, string? history = null, string? tell = null)
+    {
+        var written = string.Join(", ", run.Written.Select(c => c.Quoted));
+        steps.Here("stage", "The rows come here first.", StageStatement(table, flag, "", written));
+        if (RelationInfo.RelaxStatement(Stage, table.Columns.Where(c => run.Written.Contains(c.Name))) is { } relax)
+            steps.Here("stage", "A row that is gone has no values, which a domain may refuse.", relax);
+        if (query is null)
+            steps.TellHere("copy", "They arrive.", tell!);
+        else
+            steps.Copy(run, query, Stage, freeze: false, flag is null ? null : $"{flag}, {written}");
+        var (way, _, others) = await WayAsync(run, table, run.Spec.Key).ConfigureAwait(false);
+        WarnOfUnique(run, others);
+        steps.Here("stage", "The planner has to know the keys.", AnalyzeStatement(run, flag));
+        if (history is not null)
+            steps.Here("history", "Images of deleted rows that have to make room stay.", history);
+        if (way == Way.Replace)
+        {
+            await Followers.WarnAsync(run, table, Followers.Always).ConfigureAwait(false);
+            steps.AllHere("apply", "Changed rows are deleted and inserted.", ReplaceStatements(run, table, written, flag));
+        }
+        else
+        {
+            steps.AllHere("apply", $"{(flag is null ? "Changed rows" : "Rows that are gone go, and changed rows")} change where they stand"
+                + (way == Way.Update ? "." : "; only where two of them exchange values of a further unique index, they are deleted and inserted."), UpsertStatements(run, table, written, flag));
+        }
+        steps.Here("stage", "It is not needed any more.", DropStatement);
+    }
+
+    private static string StageStatement(RelationInfo table, string? flag, string more, string written) =>
+        $"CREATE TEMP TABLE omnipg_stage ON COMMIT DROP AS SELECT {(flag is null ? "" : $"true AS {flag}, ")}{more}{written} FROM {table.Name.Quoted} WITH NO DATA";
+
+    // By the key alone it is joined, and rows that go are few or many.
+    private static string AnalyzeStatement(TableRun run, string? flag) =>
+        $"ANALYZE pg_temp.omnipg_stage ({string.Join(", ", run.Spec.Key.Select(k => PgIdentifier.Create(k).Quoted).Concat(flag is null ? [] : [flag]))})";
 
     private static async Task ApplyAsync(TableRun run, RelationInfo table, Way way, string[] upsert, string written, string? flag)
     {
@@ -99,9 +142,15 @@ internal static class KeyedRows
             }
         }
         await Followers.WarnAsync(run, table, way == Way.Replace ? Followers.Always : "for two of them have exchanged the values of a further unique index").ConfigureAwait(false);
-        await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)}{(flag is not null && run.Spec.IgnoreDeletes ? $" AND s.{flag}" : "")}").ConfigureAwait(false);
-        await session.ExecuteAsync($"INSERT INTO {table.Name.Quoted} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}").ConfigureAwait(false);
+        foreach (var sql in ReplaceStatements(run, table, written, flag))
+            await session.ExecuteAsync(sql).ConfigureAwait(false);
     }
+
+    private static string[] ReplaceStatements(TableRun run, RelationInfo table, string written, string? flag) =>
+    [
+        $"DELETE FROM {table.Name.Quoted} d USING pg_temp.omnipg_stage s WHERE {Same(run)}{(flag is not null && run.Spec.IgnoreDeletes ? $" AND s.{flag}" : "")}",
+        $"INSERT INTO {table.Name.Quoted} ({written}) OVERRIDING SYSTEM VALUE SELECT {written} FROM pg_temp.omnipg_stage{(flag is null ? "" : $" WHERE {flag}")}",
+    ];
 
     private static IEnumerable<string> UpsertStatements(TableRun run, RelationInfo table, string written, string? flag)
     {

@@ -32,15 +32,29 @@ internal static class MissingColumns
             await AddAsync(run, await DeletedHistory.RequireAsync(run.Destination, spec.Target).ConfigureAwait(false)).ConfigureAwait(false);
     }
 
+    /// <summary>Steps of <see cref="AddAsync(TableRun, bool)"/>.</summary>
+    /// <returns>The destination as it is behind them.</returns>
+    public static RelationInfo Plan(TableRun run, PlanSteps steps, RelationInfo table)
+    {
+        if (run.Spec.Drift != DriftPolicy.AddColumns || Of(run, table) is not { Length: > 0 } missing)
+            return table;
+        steps.Alone("column", "The source has columns that are new.", Statement(table, missing), table.Name);
+        return table with { Columns = [.. table.Columns, .. missing] };
+    }
+
+    private static ColumnInfo[] Of(TableRun run, RelationInfo table) => [.. run.Columns.Where(c => table.Columns.All(t => t.Name != c.Name))];
+
+    private static string Statement(RelationInfo table, IEnumerable<ColumnInfo> missing) => $"ALTER TABLE {table.Name.Quoted} {string.Join(", ", missing.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Type}"))}";
+
     // Their names.
     private static async Task<string> AddAsync(TableRun run, RelationInfo table)
     {
-        var missing = run.Columns.Where(c => table.Columns.All(t => t.Name != c.Name)).ToArray();
+        var missing = Of(run, table);
         if (missing.Length == 0)
             return "";
         try
         {
-            await run.Destination.ExecuteAsync($"ALTER TABLE {table.Name.Quoted} {string.Join(", ", missing.Select(c => $"ADD COLUMN {c.Name.Quoted} {c.Type}"))}").ConfigureAwait(false);
+            await run.Destination.ExecuteAsync(Statement(table, missing)).ConfigureAwait(false);
         }
         catch (PostgresException error) when (error.SqlState is PostgresErrorCodes.UndefinedObject or PostgresErrorCodes.InvalidSchemaName)
         {

@@ -63,7 +63,7 @@ internal static class SnapshotMethod
         if (changed)
             await RebuildAsync(run, inactive).ConfigureAwait(false);
         else
-            await run.Destination.Unlimited.ExecuteAsync($"TRUNCATE {table.Quoted}").ConfigureAwait(false);
+            await run.Destination.Unlimited.ExecuteAsync(EmptyStatement(table)).ConfigureAwait(false);
         await run.CopyAsync(run.Query(), table, freeze: true).ConfigureAwait(false);
         if (changed)
             await indexes.BuildAsync(table, IndexCopy.All, Prefix(number), []).ConfigureAwait(false);
@@ -84,6 +84,54 @@ internal static class SnapshotMethod
         return new Load(number, await FileAsync(run.Destination, table).ConfigureAwait(false));
     }
 
+    /// <summary>Steps of a refresh, with those that show the rows.</summary>
+    /// <param name="run">The table.</param>
+    /// <param name="steps">Gets them.</param>
+    /// <param name="found">The view.</param>
+    /// <param name="database">As for <see cref="LoadAsync"/>.</param>
+    public static async Task PlanAsync(TableRun run, PlanSteps steps, RelationInfo found, MimeoDatabase database)
+    {
+        var view = run.Spec.Target;
+        var shown = await ShownAsync(run.Destination, found).ConfigureAwait(false) ?? throw new DestinationMissingException(Table(view, 1));
+        var number = 3 - shown;
+        var (table, former) = (Table(view, number), Table(view, shown));
+        var inactive = await RelationInfo.FindAsync(run.Destination, table).ConfigureAwait(false) ?? throw new DestinationMissingException(table);
+        var active = await RelationInfo.FindAsync(run.Destination, former).ConfigureAwait(false) ?? throw new DestinationMissingException(former);
+        var indexes = await SourceIndexes.ReadAsync(run).ConfigureAwait(false);
+        var (changed, remade) = (!SameColumns(inactive, run.Columns), !SameColumns(active, run.Columns));
+        var load = changed || remade ? null : await ChunkedLoad.PlanAsync(run, database).ConfigureAwait(false);
+        if (changed)
+            AddRebuild(table);
+        else
+            steps.Alone("empty", "Nobody is shown it.", EmptyStatement(table), table);
+        steps.Copy(run, load?.Queries(null) ?? [run.Query()], load?.Streams ?? 1, table, freeze: load is null);
+        if (changed)
+            steps.AllHere("index", "The source has it.", await indexes.StatementsAsync(table, IndexCopy.All, Prefix(number), []).ConfigureAwait(false));
+        steps.Here("analyze", "The planner has to know the rows.", $"ANALYZE {table.Quoted}");
+        if (!remade)
+        {
+            steps.Alone("view", "Readers are shown the new rows.", ShowStatement(view, table), view);
+            steps.Alone("empty", "Nobody is shown the former rows any more.", EmptyStatement(former), former);
+            return;
+        }
+        steps.Alone("view", "Its columns are others.", $"DROP VIEW {view.Quoted}", view);
+        AddRebuild(former);
+        steps.Here("view", "Readers are shown the new rows.", View(view, number));
+        steps.TellHere("view", "View and tables were made anew.", "Owner, grants, comments and storage options are put on them as they were");
+        steps.AllHere("index", "The source has it.", await indexes.StatementsAsync(former, IndexCopy.All, Prefix(shown), []).ConfigureAwait(false));
+        steps.AllHere("script", "It runs where columns have changed.", run.Spec.PostScript);
+
+        void AddRebuild(QualifiedName name)
+        {
+            steps.Alone("table", "The columns of the source have changed.", $"DROP TABLE {name.Quoted}", name);
+            steps.Here("table", "The columns of the source have changed.", run.TableDefinition(name));
+        }
+    }
+
+    private static string EmptyStatement(QualifiedName table) => $"TRUNCATE {table.Quoted}";
+
+    private static string ShowStatement(QualifiedName view, QualifiedName table) => $"CREATE OR REPLACE VIEW {view.Quoted} AS SELECT * FROM {table.Quoted}";
+
     /// <summary>Lets the view show the loaded table, in a short transaction under the lock of the table.</summary>
     /// <returns>False when another refresh was faster; its rows are the newer ones.</returns>
     public static async Task<bool> ShowAsync(PgSession session, QualifiedName view, Load load)
@@ -94,7 +142,7 @@ internal static class SnapshotMethod
         await session.ExecuteAsync($"LOCK TABLE {table.Quoted} IN ACCESS SHARE MODE").ConfigureAwait(false);
         if (await FileAsync(session, table).ConfigureAwait(false) != load.File)
             return false;
-        await session.ExecuteAsync($"CREATE OR REPLACE VIEW {view.Quoted} AS SELECT * FROM {table.Quoted}").ConfigureAwait(false);
+        await session.ExecuteAsync(ShowStatement(view, table)).ConfigureAwait(false);
         return true;
     }
 
@@ -104,7 +152,7 @@ internal static class SnapshotMethod
     {
         if (await RelationInfo.FindAsync(session, view).ConfigureAwait(false) is not { } found || await ShownAsync(session, found).ConfigureAwait(false) != load.Number)
             return false;
-        await session.ExecuteAsync($"TRUNCATE {Table(view, 3 - load.Number).Quoted}").ConfigureAwait(false);
+        await session.ExecuteAsync(EmptyStatement(Table(view, 3 - load.Number))).ConfigureAwait(false);
         return true;
     }
 

@@ -58,7 +58,10 @@ internal sealed class TableRun
     /// <summary>Counts what came by another way than a copy.</summary>
     public void Count(long rows, long bytes) => (Rows, Bytes) = (Rows + rows, Bytes + bytes);
 
-    public CopyFormat Format => Columns.All(c => c.IsBinarySafe) ? CopyFormat.Binary : CopyFormat.Text;
+    public CopyFormat Format => ColumnInfo.AreBinary(Columns, Into) ? CopyFormat.Binary : CopyFormat.Text;
+
+    /// <summary>Major of the destination.</summary>
+    public int Into => PgServerVersion.Of(Destination.Connection).Major;
 
     /// <summary>Reads the source's catalog in the snapshot that was taken.</summary>
     public static Task<TableRun> BeginAsync(
@@ -151,7 +154,8 @@ internal sealed class TableRun
     }
 
     /// <summary>The statements of a copy, at the source and at the destination.</summary>
-    public (string Out, string In) CopyStatements(string query, QualifiedName into, bool freeze) => (CopyPipe.Out(query, Format), CopyPipe.In(Target(into, ColumnList), Format, freeze));
+    public (string Out, string In) CopyStatements(string query, QualifiedName into, bool freeze, string? columns = null) =>
+        (CopyPipe.Out(query, Format), CopyPipe.In(Target(into, columns ?? ColumnList), Format, freeze));
 
     private static string Target(QualifiedName into, string columns) => columns.Length == 0 ? into.Quoted : $"{into.Quoted} ({columns})";
 
@@ -198,6 +202,14 @@ internal sealed class TableRun
         differences = [.. differences, .. Spec.Key.Where(name => Columns.All(c => c.Name.Value != name)).Select(name => $"the source has no column '{name}' any more, which is of the key")];
         if (differences.Length > 0)
             throw new ColumnDriftException(Spec.Target, differences, "Change the destination's columns, or leave them out.");
+    }
+
+    /// <summary>Refuses a source whose changes nothing can follow.</summary>
+    /// <exception cref="SourceKindException">It is no table.</exception>
+    public void RequireTable()
+    {
+        if (Relation.Kind is not ('r' or 'p'))
+            throw new SourceKindException(Spec.Source, Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
     }
 
     /// <summary>Refuses columns to be queued under a name that the queue needs for itself.</summary>

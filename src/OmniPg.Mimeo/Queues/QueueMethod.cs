@@ -34,14 +34,8 @@ internal sealed class QueueMethod(TableRun run)
             await RepullAsync(table).ConfigureAwait(false);
             return RefreshStatus.Refreshed;
         }
-        await AskAsync(async source =>
-        {
-            // Not those alone that may be null: the key's column may have been away for a while (QueueFunction).
-            await KeyedRows.RequireKeysAsync(run, source, _queue, run.Spec.Key).ConfigureAwait(false);
-            return true;
-        }).ConfigureAwait(false);
-        var isMore = limit is { } most && await AskAsync(source => source.ScalarAsync(
-            string.Create(CultureInfo.InvariantCulture, $"SELECT count(*) > {most} FROM (SELECT FROM {_queue} LIMIT {most + 1L}) q"))).ConfigureAwait(false) is true;
+        await RequireKeysAsync().ConfigureAwait(false);
+        var isMore = await IsMoreAsync(limit).ConfigureAwait(false);
         var rows = await TakeAsync(table, isMore ? limit : null).ConfigureAwait(false);
         // The threshold of the original: so near to the limit, the queue may grow faster than it is read.
         if (limit is { } near && (isMore || rows > near * 0.75))
@@ -51,6 +45,63 @@ internal sealed class QueueMethod(TableRun run)
         }
         return rows == 0 ? RefreshStatus.NothingNew : RefreshStatus.Refreshed;
     }
+
+    /// <summary>Steps of <see cref="RefreshAsync"/>.</summary>
+    public async Task PlanAsync(PlanSteps steps, RelationInfo table, int? limit, bool all)
+    {
+        run.RequireFit(table);
+        await RequireQueueAsync(queue =>
+        {
+            var (added, statements) = SourceQueue.NewColumns(run.Spec, run.Relation, queue);
+            foreach (var sql in statements)
+                steps.There("queue", "The source has columns that are new.", sql);
+            return queue with { Columns = [.. queue.Columns, .. added] };
+        }).ConfigureAwait(false);
+        var (flag, bound) = (KeyedRows.FlagBeside(run.Columns), "");
+        var history = run.Spec.KeepHistory ? await DeletedHistory.LookAsync(run, table).ConfigureAwait(false) : null;
+        if (all && !_logdel)
+        {
+            if (run.Spec.IgnoreDeletes)
+            {
+                await KeyedRows.PlanAsync(run, steps, table, run.Query(), null).ConfigureAwait(false);
+            }
+            else
+            {
+                steps.Alone("empty", "All rows come again.", $"TRUNCATE {table.Name.Quoted}", table.Name);
+                steps.Copy(run, run.Query(), table.Name, freeze: table.Kind == 'r');
+            }
+        }
+        else
+        {
+            if (!all)
+            {
+                await RequireKeysAsync().ConfigureAwait(false);
+                bound = Bound(await IsMoreAsync(limit).ConfigureAwait(false) ? limit : null);
+            }
+            var collations = await CollationsAsync(run).ConfigureAwait(false);
+            if (history is not null)
+                steps.TellThere("history", "Images that something newer stands before come apart, and stay.", OlderImages(bound, SameKey(collations)));
+            await KeyedRows.PlanAsync(run, steps, table, TakeQuery(collations, bound, flag), flag, history?.KeepDisplaced()).ConfigureAwait(false);
+            if (all)
+            {
+                steps.Here("empty", "All live rows come again.", DeleteLive(table));
+                await KeyedRows.PlanAsync(run, steps, table, run.Query(), null, history?.KeepDisplaced()).ConfigureAwait(false);
+            }
+        }
+        steps.TellThere("forget", "The rows have arrived: behind the commit of the destination, and of the snapshot of the copy alone.", $"DELETE FROM {_queue}{bound}");
+    }
+
+    // Not those alone that may be null: the key's column may have been away for a while (QueueFunction).
+    private Task<bool> RequireKeysAsync() => AskAsync(async source =>
+    {
+        await KeyedRows.RequireKeysAsync(run, source, _queue, run.Spec.Key).ConfigureAwait(false);
+        return true;
+    });
+
+    private async Task<bool> IsMoreAsync(int? limit) => limit is { } most && await AskAsync(source => source.ScalarAsync(
+        string.Create(CultureInfo.InvariantCulture, $"SELECT count(*) > {most} FROM (SELECT FROM {_queue} LIMIT {most + 1L}) q"))).ConfigureAwait(false) is true;
+
+    private static string DeleteLive(RelationInfo table) => $"DELETE FROM {table.Name.Quoted} WHERE {TableRun.Deleted.Quoted} IS NULL";
 
     /// <summary>What has to stand behind key columns of the queue where they are compared with the source's.</summary>
     public static async Task<IReadOnlyDictionary<string, string>> CollationsAsync(TableRun run) =>
@@ -71,7 +122,7 @@ internal sealed class QueueMethod(TableRun run)
             await AskAsync(source => source.ExecuteAsync($"DELETE FROM {_queue} WHERE num_nulls({_key}) > 0")).ConfigureAwait(false);
             // Deleted rows stand nowhere else any more.
             await TakeAsync(table, null).ConfigureAwait(false);
-            await session.ExecuteAsync($"DELETE FROM {table.Name.Quoted} WHERE {TableRun.Deleted.Quoted} IS NULL").ConfigureAwait(false);
+            await session.ExecuteAsync(DeleteLive(table)).ConfigureAwait(false);
             await Followers.RefuseAsync(run, table).ConfigureAwait(false);
             await KeyedRows.ReplaceAsync(run, run.Query(), table).ConfigureAwait(false);
             return;
@@ -90,25 +141,10 @@ internal sealed class QueueMethod(TableRun run)
     {
         var collations = await CollationsAsync(run).ConfigureAwait(false);
         var history = await DeletedHistory.OfAsync(run, table).ConfigureAwait(false);
-        // Up to the key of the last entry that fits; others of the same key come along.
-        var bound = limit is { } most ? string.Create(CultureInfo.InvariantCulture, $" WHERE ({_key}) <= (SELECT {_key} FROM {_queue} ORDER BY {_key} OFFSET {most - 1L} LIMIT 1)") : "";
-        var (flag, deleted) = (KeyedRows.FlagBeside(run.Columns), TableRun.Deleted.Quoted);
-        var columns = run.Columns.Select(c => _logdel ? $"CASE WHEN s.{flag} THEN s.{c.Name.Quoted} ELSE e.{c.Name.Quoted} END"
-            : run.Spec.Key.Contains(c.Name.Value) ? $"coalesce(s.{c.Name.Quoted}, e.{c.Name.Quoted})" : $"s.{c.Name.Quoted}");
-        // The first entry of each key, by its neighbour: of a DISTINCT over a table without statistics the planner expects 200 rows (src/backend/utils/adt/selfuncs.c,
-        // DEFAULT_NUM_DISTINCT) and looks into the source's index for each of them.
-        (string Key, string Former)[] key = [.. run.Spec.Key.Select((k, n) => (PgIdentifier.Create(k).Quoted, KeyedRows.Beside(run.Columns, string.Create(CultureInfo.InvariantCulture, $"omnipg_former_{n}"))))];
-        var entries = $"SELECT * FROM (SELECT *, {string.Join(", ", key.Select(k => $"lag({k.Key}) OVER w AS {k.Former}"))} FROM {_queue}{bound} WINDOW w AS (ORDER BY {_key}{(_logdel ? $", {deleted} DESC NULLS LAST" : "")})) q"
-            + $" WHERE {string.Join(" OR ", key.Select(k => $"{k.Former} IS DISTINCT FROM {k.Key}"))}";
-        var same = string.Join(" AND ", run.Spec.Key.Select(k => (Quoted: PgIdentifier.Create(k).Quoted, Collate: collations.GetValueOrDefault(k, ""))).Select(k => $"s.{k.Quoted} = e.{k.Quoted}{k.Collate}"));
-        var query =
-            $"""
-            SELECT s.{flag} IS NOT NULL{(_logdel ? $" OR e.{deleted} IS NOT NULL" : "")}, {string.Join(", ", columns)}{(_logdel ? $", CASE WHEN s.{flag} IS NULL THEN e.{deleted} END" : "")}
-            FROM ({entries}) e LEFT JOIN (SELECT true AS {flag}, * FROM ({run.Query()}) r) s
-                ON {same}
-            """;
+        var (bound, flag) = (Bound(limit), KeyedRows.FlagBeside(run.Columns));
+        var query = TakeQuery(collations, bound, flag);
         if (history is not null)
-            await history.CollectAsync(OlderImages(bound, same)).ConfigureAwait(false);
+            await history.CollectAsync(OlderImages(bound, SameKey(collations))).ConfigureAwait(false);
         var taking = Task.FromResult(0);
         long applied;
         try
@@ -133,6 +169,31 @@ internal sealed class QueueMethod(TableRun run)
         return applied;
     }
 
+    // Up to the key of the last entry that fits; others of the same key come along.
+    private string Bound(int? limit) => limit is { } most ? string.Create(CultureInfo.InvariantCulture, $" WHERE ({_key}) <= (SELECT {_key} FROM {_queue} ORDER BY {_key} OFFSET {most - 1L} LIMIT 1)") : "";
+
+    private string SameKey(IReadOnlyDictionary<string, string> collations) =>
+        string.Join(" AND ", run.Spec.Key.Select(k => (Quoted: PgIdentifier.Create(k).Quoted, Collate: collations.GetValueOrDefault(k, ""))).Select(k => $"s.{k.Quoted} = e.{k.Quoted}{k.Collate}"));
+
+    // The entries of the queue, each with its row as it is now.
+    private string TakeQuery(IReadOnlyDictionary<string, string> collations, string bound, string flag)
+    {
+        var deleted = TableRun.Deleted.Quoted;
+        var columns = run.Columns.Select(c => _logdel ? $"CASE WHEN s.{flag} THEN s.{c.Name.Quoted} ELSE e.{c.Name.Quoted} END"
+            : run.Spec.Key.Contains(c.Name.Value) ? $"coalesce(s.{c.Name.Quoted}, e.{c.Name.Quoted})" : $"s.{c.Name.Quoted}");
+        // The first entry of each key, by its neighbour: of a DISTINCT over a table without statistics the planner expects 200 rows (src/backend/utils/adt/selfuncs.c,
+        // DEFAULT_NUM_DISTINCT) and looks into the source's index for each of them.
+        (string Key, string Former)[] key = [.. run.Spec.Key.Select((k, n) => (PgIdentifier.Create(k).Quoted, KeyedRows.Beside(run.Columns, string.Create(CultureInfo.InvariantCulture, $"omnipg_former_{n}"))))];
+        var entries = $"SELECT * FROM (SELECT *, {string.Join(", ", key.Select(k => $"lag({k.Key}) OVER w AS {k.Former}"))} FROM {_queue}{bound} WINDOW w AS (ORDER BY {_key}{(_logdel ? $", {deleted} DESC NULLS LAST" : "")})) q"
+            + $" WHERE {string.Join(" OR ", key.Select(k => $"{k.Former} IS DISTINCT FROM {k.Key}"))}";
+        return
+            $"""
+            SELECT s.{flag} IS NOT NULL{(_logdel ? $" OR e.{deleted} IS NOT NULL" : "")}, {string.Join(", ", columns)}{(_logdel ? $", CASE WHEN s.{flag} IS NULL THEN e.{deleted} END" : "")}
+            FROM ({entries}) e LEFT JOIN (SELECT true AS {flag}, * FROM ({run.Query()}) r) s
+                ON {SameKey(collations)}
+            """;
+    }
+
     // Of each key all images but the newest one, and that one, too, where the key is a live row's again: apart, for below an OR the source would be looked into for each image.
     private string OlderImages(string bound, string same)
     {
@@ -145,9 +206,11 @@ internal sealed class QueueMethod(TableRun run)
     // In the types of the source, which the destination has, too: the queue may have others still, of another binary form. Without lengths, which a cast would cut values to.
     private string Image() => string.Join(", ", run.Columns.Select(c => $"e.{c.Name.Quoted}::{c.OpenType}").Append($"e.{TableRun.Deleted.Quoted}"));
 
-    private async Task<RelationInfo> RequireQueueAsync()
+    private async Task<RelationInfo> RequireQueueAsync(Func<RelationInfo, RelationInfo>? change = null)
     {
         var queue = await AskAsync(source => RelationInfo.FindAsync(source, run.Spec.Queue!.Value)).ConfigureAwait(false);
+        if (queue is not null && change is not null)
+            queue = change(queue);
         var missing = (_logdel ? run.Columns.Select(c => c.Name.Value) : run.Spec.Key).Where(name => queue?.Columns.Any(c => c.Name.Value == name) != true).ToArray();
         if (missing.Length > 0)
             throw new ColumnDriftException(run.Spec.Target, [.. missing.Select(name => $"queue '{run.Spec.Queue}' of the source has no column '{name}'")], "Add it at the destination, then to the queue.");

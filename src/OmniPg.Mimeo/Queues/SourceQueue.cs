@@ -124,8 +124,7 @@ internal sealed partial class SourceQueue
     private static async Task RequireAsync(TableRun run, IReadOnlyList<ColumnInfo> key)
     {
         var (source, spec) = (run.Source, run.Spec);
-        if (run.Relation.Kind is not ('r' or 'p'))
-            throw new SourceKindException(spec.Source, run.Relation.Kind switch { 'v' => "view", 'm' => "materialized view", _ => "foreign table" });
+        run.RequireTable();
         if (await source.AskAsync(spec.Source, at => at.ScalarAsync("SELECT pg_catalog.pg_is_in_recovery()")).ConfigureAwait(false) is true)
             throw new SourceKindException(spec.Source, source.Name, "Pull from its primary, or choose another method.");
         TableRun.RequireFree(spec, key.Select(k => k.Name));
@@ -189,11 +188,17 @@ internal sealed partial class SourceQueue
             // Types are named with their schema then.
             await at.ExecuteAsync("SET LOCAL search_path = pg_catalog").ConfigureAwait(false);
             var (now, had) = ((await RelationInfo.FindAsync(at, spec.Source).ConfigureAwait(false))!, (await RelationInfo.FindAsync(at, spec.Queue!.Value).ConfigureAwait(false))!);
-            var added = Added(spec, now, had);
-            var own = Of(spec);
-            return await PlainStatements.ExecuteAsync(at.Connection, [.. AddStatements(spec, added), own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, now, had.Columns.Concat(added)))],
-                at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
+            return await PlainStatements.ExecuteAsync(at.Connection, NewColumns(spec, now, had).Statements, at.CommandTimeoutSeconds, at.CancellationToken).ConfigureAwait(false);
         }).ConfigureAwait(false);
+    }
+
+    /// <summary>The columns that <see cref="AddColumnsAsync"/> adds, and its statements; empty for nothing.</summary>
+    public static (IReadOnlyList<ColumnInfo> Columns, IReadOnlyList<string> Statements) NewColumns(ReplicationSpec spec, RelationInfo table, RelationInfo queue)
+    {
+        if (spec is not { Kind: ReplicationKind.Logdel, Drift: DriftPolicy.AddColumns } || Added(spec, table, queue) is not { Count: > 0 } added)
+            return ([], []);
+        var own = Of(spec);
+        return (added, [.. AddStatements(spec, added), own.FunctionStatement("CREATE OR REPLACE", own.BodyOf(spec, table, queue.Columns.Concat(added)))]);
     }
 
     /// <summary>Makes the trigger's function anew where it is not what this version makes for the columns that are there by now, in the transaction that takes the entries out.</summary>

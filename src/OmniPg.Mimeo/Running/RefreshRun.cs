@@ -63,7 +63,7 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
                 foreach (var table in known)
                     specs.Add(await SpecTable.FindAsync(session, store, table).ConfigureAwait(false) ?? throw new NotManagedException(SpecTable.Text(table.Target)));
                 foreach (var spec in specs)
-                    RequireSense(spec);
+                    RequireSense(spec, options);
                 return isGroup ? await RefreshAllAsync(session, store, specs).ConfigureAwait(false) : [await RefreshOneAsync(session, store, specs[0]).ConfigureAwait(false)];
             }).ConfigureAwait(false);
         }
@@ -73,7 +73,9 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         }
     }
 
-    private void RequireSense(ReplicationSpec spec)
+    /// <summary>Refuses options that mean nothing for a table.</summary>
+    /// <exception cref="ArgumentException">One of them does.</exception>
+    public static void RequireSense(ReplicationSpec spec, RefreshOptions options)
     {
         if (options.KeepReaders && spec.Kind != ReplicationKind.Table)
             throw new ArgumentException($"'{spec.Target}' ({spec.Kind}) keeps no reader waiting for its load; KeepReaders means nothing for it.", nameof(spec));
@@ -280,11 +282,17 @@ internal sealed class RefreshRun(MimeoDatabase database, MimeoOptions settings, 
         }
     }
 
-    private static async Task<bool> SkipAsync(PgSession session, MimeoStore store, ReplicationSpec spec, SourceSession source, string token)
+    /// <summary>Whether the source of a snapshot is as it was at its last load, and how often that was so already; null where it may not be.</summary>
+    public static async Task<int?> SkipsAsync(PgSession session, MimeoStore store, ReplicationSpec spec, SourceSession source, string token)
     {
         var (known, skips) = await session.RowAsync($"SELECT change_token, skips FROM {store.Beside("table_state")} WHERE dest_table = $1",
             row => (row.Text(0), row.GetInt32(1)), PgParameter.Text(SpecTable.Text(spec.Target))).ConfigureAwait(false);
-        if (known != token || (PgServerVersion.Of(source.Session.Connection).Major < 15 && skips >= SkipsBefore15))
+        return known != token || (PgServerVersion.Of(source.Session.Connection).Major < 15 && skips >= SkipsBefore15) ? null : skips;
+    }
+
+    private static async Task<bool> SkipAsync(PgSession session, MimeoStore store, ReplicationSpec spec, SourceSession source, string token)
+    {
+        if (await SkipsAsync(session, store, spec, source, token).ConfigureAwait(false) is not { } skips)
             return false;
         await SpecTable.StoreTokenAsync(session, store, spec.Target, token, skips + 1).ConfigureAwait(false);
         return true;

@@ -64,6 +64,8 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
     /// <summary>Makes publication and slot of a logical table, or makes them anew.</summary>
     public static async Task MakeSlotAsync(TableRun run, string name)
     {
+        // Of a view nobody has to name the key.
+        run.RequireTable();
         var key = (await SourceIndexes.ReadAsync(run).ConfigureAwait(false)).Key();
         await run.Source.EndAsync().ConfigureAwait(false);
         await SourceSlot.CreateAsync(run, key, name).ConfigureAwait(false);
@@ -82,6 +84,7 @@ internal sealed class TableSetup(MimeoDatabase database, MimeoOptions settings, 
     {
         await source.TakeSnapshotAsync(settings.LockTimeout, spec).ConfigureAwait(false);
         var run = await BeginAsync(session, store, source, spec).ConfigureAwait(false);
+        run.RequireTable();
         var key = (await SourceIndexes.ReadAsync(run).ConfigureAwait(false)).Key();
         await source.EndAsync().ConfigureAwait(false);
         _queue = await SourceQueue.CreateAsync(run, key, await OwnerAsync(session, store).ConfigureAwait(false)).ConfigureAwait(false);

@@ -165,5 +165,5 @@ internal sealed record MimeoStore(PgIdentifier Schema, bool IsExtension, PgIdent
     /// <summary>Refuses a database whose tables are not those of this version.</summary>
     public MimeoStore Require(string server) => Side.Version == Version ? this : throw new MimeoStoreException(
         $"Database '{server}' has {(Side.Version is { } found ? $"tables of version '{found}'" : "no tables")} of this package in schema '{SideSchema}'; it needs version '{Version}'.",
-        Side.IsNewer ? "Update the package." : "Call EnsureCreatedAsync once, with a role that may create the schema.");
+        Side.IsNewer ? "Update the package." : "Call EnsureCreatedAsync once, as omnipg mimeo source add does, with a role that may create the schema.");
 }

@@ -9,8 +9,14 @@ namespace OmniPg.Mimeo;
 /// <param name="IsGenerated">Whether the server computes it, so that no COPY may fill it.</param>
 /// <param name="Under">Of a domain, the type that it is made of, with modifiers; null for any other type.</param>
 /// <param name="Collate">Of a domain, the clause for a collation that is not the one of that type; else empty.</param>
-internal sealed record ColumnInfo(PgIdentifier Name, string Type, bool IsBinarySafe, bool IsGenerated, string? Under, string Collate)
+/// <param name="HoldsNumber">Whether its binary form holds the number of a type that each database gives for itself: it has arrays of enums or domains.</param>
+internal sealed record ColumnInfo(PgIdentifier Name, string Type, bool IsBinarySafe, bool IsGenerated, string? Under, string Collate, bool HoldsNumber)
 {
+    /// <summary>Whether columns travel in binary.</summary>
+    /// <param name="columns">The columns, as the source has them.</param>
+    /// <param name="into">Major of the server that reads them: one before 14 wants its own numbers of types.</param>
+    public static bool AreBinary(IEnumerable<ColumnInfo> columns, int into) => columns.All(c => c.IsBinarySafe && (into >= 14 || !c.HoldsNumber));
+
     /// <summary>The type without length or precision.</summary>
     public string BaseType => Bare(Type);
 
@@ -70,7 +76,9 @@ internal sealed record RelationInfo(QualifiedName Name, uint Oid, char Kind, lon
                 OR t.typtype <> 'c' AND t.typnamespace = 'pg_catalog'::regnamespace AND t.typsend <> 0 AND t.typreceive <> 0 AND t.typname !~ '^(reg|aclitem|pg_(node_tree|ndistinct|dependencies|mcv_list|brin))')
              FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE p.attnum = a.attnum),
             a.attgenerated <> '', pg_catalog.format_type(u.type, u.mod), (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
-                FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation AND l.oid <> u.typcollation)
+                FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation AND l.oid <> u.typcollation),
+            EXISTS (SELECT FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+                WHERE p.attnum = a.attnum AND t.typtype <> 'd' AND t.typcategory = 'A' AND e.typnamespace <> 'pg_catalog'::regnamespace)
         FROM pg_catalog.pg_attribute a LEFT JOIN LATERAL (
             SELECT p.type, p.mod, t.typcollation FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.type WHERE p.attnum = a.attnum AND p.depth > 1 AND p.is_whole ORDER BY p.depth DESC LIMIT 1) u ON true
         WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
@@ -89,13 +97,19 @@ internal sealed record RelationInfo(QualifiedName Name, uint Oid, char Kind, lon
     public static async Task RelaxAsync(PgSession session, QualifiedName table)
     {
         var oid = (uint)(await session.ScalarAsync("SELECT $1::pg_catalog.regclass::oid", PgParameter.Text(table.Quoted)).ConfigureAwait(false))!;
-        var changes = (await ColumnsAsync(session, oid).ConfigureAwait(false)).Where(c => c.Under is not null).Select(c => $"ALTER COLUMN {c.Name.Quoted} TYPE {c.Under}{c.Collate}").ToArray();
-        if (changes.Length > 0)
-            await session.ExecuteAsync($"ALTER TABLE {table.Quoted} {string.Join(", ", changes)}").ConfigureAwait(false);
+        if (RelaxStatement(table, await ColumnsAsync(session, oid).ConfigureAwait(false)) is { } statement)
+            await session.ExecuteAsync(statement).ConfigureAwait(false);
+    }
+
+    /// <summary>The statement of <see cref="RelaxAsync"/>; null where no column has a domain.</summary>
+    public static string? RelaxStatement(QualifiedName table, IEnumerable<ColumnInfo> columns)
+    {
+        var changes = columns.Where(c => c.Under is not null).Select(c => $"ALTER COLUMN {c.Name.Quoted} TYPE {c.Under}{c.Collate}").ToArray();
+        return changes.Length == 0 ? null : $"ALTER TABLE {table.Quoted} {string.Join(", ", changes)}";
     }
 
     private static Task<IReadOnlyList<ColumnInfo>> ColumnsAsync(PgSession session, uint relation) => session.RowsAsync(
-        ColumnsOf, row => new ColumnInfo(PgIdentifier.Create(row.GetString(0)), row.GetString(1), row.IsTrue(2), row.GetBoolean(3), row.Text(4), row.Text(5) ?? ""),
+        ColumnsOf, row => new ColumnInfo(PgIdentifier.Create(row.GetString(0)), row.GetString(1), row.IsTrue(2), row.GetBoolean(3), row.Text(4), row.Text(5) ?? "", row.GetBoolean(6)),
         PgParameter.Of(relation, NpgsqlTypes.NpgsqlDbType.Oid));
 
     /// <summary>The columns to copy: all, or those of a filter.</summary>

@@ -155,9 +155,9 @@ public sealed class MimeoCommandTests(PgClusterFixture server)
         var equal = await cli.RunAsync("mimeo", "compare", "orders");
         var wrong = await cli.RunAsync("mimeo", "compare", "orders", "--max", "-1");
 
-        found.Should().Be(new CliResult(1, "(101)\tmissing at the source\n(7)\tmissing here\n(8)\tother values\n'public.orders' differs from its source: 1 rows missing here, 1 missing at the source, 1 with other values\n", ""));
+        found.Should().Be(new CliResult(1, "(101)\tmissing at the source\n(7)\tmissing here\n(8)\tother values\n'public.orders' differs from its source: 1 row missing here, 1 missing at the source, 1 with other values\n", ""));
         (json.GetProperty("equal").GetBoolean(), json.GetProperty("otherValues").GetInt64(), json.GetProperty("rows").GetArrayLength(), json.GetProperty("rows")[0].GetProperty("key").GetString()).Should().Be((false, 1, 1, "(101)"));
-        repaired.Should().Be(new CliResult(0, "'public.orders' differed from its source and is repaired: 1 rows missing here, 1 missing at the source, 1 with other values\n", ""));
+        repaired.Should().Be(new CliResult(0, "'public.orders' differed from its source and is repaired: 1 row missing here, 1 missing at the source, 1 with other values\n", ""));
         equal.Should().Be(new CliResult(0, "'public.orders' is equal to its source: 100 rows\n", ""));
         wrong.ExitCode.Should().Be(64);
     }

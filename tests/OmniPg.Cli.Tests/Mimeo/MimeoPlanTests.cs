@@ -38,6 +38,31 @@ public sealed class MimeoPlanTests(PgClusterFixture server)
     }
 
     [Fact]
+    public async Task A_refresh_is_explained_as_what_is_no_script_and_nothing_is_read()
+    {
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        await using var source = await server.Cluster.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await source.ExecuteAsync("CREATE TABLE orders (id int PRIMARY KEY, t text); INSERT INTO orders VALUES (1, 'x')", TestContext.Current.CancellationToken);
+        await cli.RunAsync("mimeo", "source", "add", "erp", "--source-connection", source.ConnectionString);
+        await cli.RunAsync("mimeo", "create", "table", "orders", "--from", "erp");
+        await source.ExecuteAsync("INSERT INTO orders VALUES (2, 'y')", TestContext.Current.CancellationToken);
+
+        var explained = await cli.RunAsync("mimeo", "refresh", "orders", "--explain");
+        var two = await cli.RunAsync("mimeo", "refresh", "orders", "nowhere", "--explain");
+        var json = JsonDocument.Parse((await cli.RunAsync("mimeo", "refresh", "orders", "--explain", "--keep-readers", "--json")).Output).RootElement.EnumerateArray().Single();
+        var group = await cli.RunAsync("mimeo", "refresh", "orders", "--explain", "--group");
+
+        (explained.ExitCode, explained.Error).Should().Be((0, ""));
+        explained.Output.Should().StartWith("public.orders\n  destination, empty: The former rows go. Locks public.orders in ACCESS EXCLUSIVE mode.\n      TRUNCATE \"public\".\"orders\"\n  erp, copy: The rows leave the source.\n      COPY (SELECT \"id\", \"t\" FROM ")
+            .And.EndWith("  destination, copy: They arrive.\n      COPY \"public\".\"orders\" (\"id\", \"t\") FROM STDIN (FORMAT binary, FREEZE)\n  destination, configure: The scheduler has to know of it.\n      last_run in \"omnipg_mimeo\".refresh_config_table\n");
+        (two.ExitCode, two.Output).Should().Be((2, explained.Output));
+        two.Error.Should().StartWith("omnipg: public.nowhere: Destination table given in argument (public.nowhere) is not managed by mimeo");
+        json.GetProperty("steps").EnumerateArray().Select(s => s.GetProperty("sql").GetString()).First().Should().Be("DELETE FROM \"public\".\"orders\"");
+        group.Should().Be(new CliResult(64, "", "omnipg: --explain takes no --due, --group or --follow.\n"));
+        (await cli.Database.ScalarAsync<long>("SELECT count(*) FROM orders", TestContext.Current.CancellationToken)).Should().Be(1);
+    }
+
+    [Fact]
     public async Task Sources_of_snapshots_are_measured_and_one_that_is_large_is_told_by_the_exit_code()
     {
         await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);

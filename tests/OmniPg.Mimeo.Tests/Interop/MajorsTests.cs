@@ -52,5 +52,50 @@ public sealed class MajorsTests
         (await databases.DestinationAsync<long>("SELECT count(DISTINCT id) FROM inserter")).Should().Be(1160);
     }
 
+    /// <summary>The binary form of an array holds the number of its element type, which a server before 14 compares with its own.</summary>
+    [Theory]
+    [InlineData(13, 15, CopyFormat.Binary)]
+    [InlineData(15, 13, CopyFormat.Text)]
+    [InlineData(15, 17, CopyFormat.Binary)]
+    [InlineData(17, 15, CopyFormat.Binary)]
+    public async Task Arrays_of_enums_and_domains_arrive_though_their_types_have_other_numbers(int from, int to, CopyFormat format)
+    {
+        foreach (var major in (int[])[from, to])
+            Assert.SkipUnless(await PgInstallations.TryGetAsync(major, cancellationToken: TestContext.Current.CancellationToken) is not null, $"PostgreSQL {major} is not available");
+        await using var one = await PgCluster.StartAsync(from, TestContext.Current.CancellationToken);
+        await using var two = await PgCluster.StartAsync(to, TestContext.Current.CancellationToken);
+        await using var databases = new TwoDatabases(
+            await one.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken), await two.CreateDatabaseAsync(cancellationToken: TestContext.Current.CancellationToken));
+        const string types = "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN small AS int CHECK (VALUE < 100); CREATE DOMAIN moods AS mood[]; CREATE DOMAIN several AS small[];";
+        await databases.AtDestinationAsync("CREATE TYPE before AS ENUM ('it'); CREATE DOMAIN others AS text;" + types);
+        var tables = new Dictionary<string, string>
+        {
+            ["enums"] = "m mood[]", ["domains"] = "d small[]", ["whole"] = "m moods", ["within"] = "d several",
+            // What has no such array travels in binary to every server.
+            ["plain"] = "m mood, d small, a int[]",
+        };
+        var client = new MimeoClient(databases.Destination.DataSource);
+        await client.EnsureCreatedAsync(TestContext.Current.CancellationToken);
+        await client.AddSourceAsync("erp", databases.Source.ConnectionString, TestContext.Current.CancellationToken);
+        await databases.AtSourceAsync(types);
+        foreach (var (table, columns) in tables)
+        {
+            var values = string.Join(", ", columns.Split(", ").Select(c => c.Split(' ')[1] switch { "mood[]" or "moods" => "'{sad,ok,NULL}'", "mood" => "'ok'", "small" => "7", _ => "'[2:3]={7,8}'" }));
+            await databases.AtSourceAsync($"CREATE TABLE {table} (id int PRIMARY KEY, {columns}); INSERT INTO {table} SELECT i, {values} FROM generate_series(1, 50) i");
+            foreach (var kind in (ReplicationKind[])[ReplicationKind.Table, ReplicationKind.Logdel, ReplicationKind.Logical])
+                await client.CreateAsync(new ReplicationSpec { Kind = kind, From = "erp", Source = QualifiedName.Create("public", table), Destination = Named(table, kind) }, cancellationToken: TestContext.Current.CancellationToken);
+            await databases.AtSourceAsync($"INSERT INTO {table} SELECT i, {values} FROM generate_series(51, 60) i; UPDATE {table} SET id = id + 100 WHERE id < 5; DELETE FROM {table} WHERE id = 10");
+            foreach (var kind in (ReplicationKind[])[ReplicationKind.Table, ReplicationKind.Logdel, ReplicationKind.Logical])
+            {
+                var result = await client.RefreshAsync(Named(table, kind), cancellationToken: TestContext.Current.CancellationToken);
+                result.Format.Should().Be(table == "plain" ? CopyFormat.Binary : format, $"{table} is sent so");
+                (await client.ValidateAsync(Named(table, kind), new ValidationOptions { Checksum = true }, TestContext.Current.CancellationToken)).IsEqual.Should().BeTrue($"{table} as {kind} has the rows of its source");
+            }
+            (await databases.DestinationAsync<long>($"SELECT count(*) FROM {table}_logdel WHERE mimeo_source_deleted IS NOT NULL")).Should().Be(1);
+        }
+    }
+
+    private static QualifiedName Named(string table, ReplicationKind kind) => QualifiedName.Create("public", $"{table}_{kind}".ToLowerInvariant());
+
     private static QualifiedName Named(ReplicationKind kind) => QualifiedName.Create("public", kind.ToString().ToLowerInvariant());
 }

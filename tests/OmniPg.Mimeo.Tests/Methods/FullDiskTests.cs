@@ -36,13 +36,15 @@ public sealed class FullDiskTests(PgClusterFixture fixture)
     }
 
     [Fact]
-    public async Task A_source_without_space_for_its_sort_is_told_as_the_source_and_keeps_its_queue()
+    public async Task A_source_without_space_for_its_join_is_told_as_the_source_and_keeps_its_queue()
     {
         await using var disk = await DiskAsync(1 << 20);
         await using var mimeo = await Mimeo.CreateAsync(fixture.Cluster);
         await mimeo.Databases.AtSourceAsync("CREATE TABLE t (id text PRIMARY KEY); INSERT INTO t SELECT repeat(i::text, 20) FROM generate_series(1, 20000) i");
         await mimeo.CreateAsync(ReplicationKind.Dml, "public.t");
         await mimeo.Databases.AtSourceAsync($"UPDATE t SET id = id || 'x'; ALTER DATABASE {mimeo.Databases.Source.Name} SET temp_tablespaces = {disk.Name}; ALTER DATABASE {mimeo.Databases.Source.Name} SET work_mem = '64kB'");
+        // Of tables without statistics some servers read two indexes side by side, which takes no space.
+        await mimeo.Databases.AtSourceAsync($"ALTER DATABASE {mimeo.Databases.Source.Name} SET enable_mergejoin = off; ALTER DATABASE {mimeo.Databases.Source.Name} SET enable_nestloop = off");
         await NewSessionsAsync(mimeo);
 
         var refreshing = () => mimeo.RefreshAsync("public.t");

@@ -64,7 +64,8 @@ public sealed class RefusalTests(PgClusterFixture fixture)
         var error = (await ended.Should().ThrowAsync<MimeoException>()).Which;
         (error.Code, error.IsTransient).Should().Be(("mimeo.server", true));
         error.Message.Should().StartWith("The destination '").And.Contain("did not refresh 'public.there'");
-        (await mimeo.RefreshAsync("public.there")).LastValue.Should().Be("10099");
+        var next = await mimeo.RefreshAsync("public.there");
+        (next.Status, next.LastValue).Should().Be((RefreshStatus.Refreshed, "10099"));
     }
 
     private static async Task SetUpAsync(Mimeo mimeo, ReplicationKind kind, string? condition)
@@ -73,8 +74,9 @@ public sealed class RefusalTests(PgClusterFixture fixture)
         await mimeo.CreateAsync(kind, "public.there", s => s with { Condition = condition, Cursor = kind == ReplicationKind.Inserter ? CursorColumn.Serial("col1", 0) : null });
     }
 
+    // And waits: the client knows of the end before the session has given its locks back.
     private static Task TerminateAsync(TestDatabase database, string which) => Eventually.TrueAsync(
         async () => await database.ScalarAsync<bool>(
-            $"SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}", TestContext.Current.CancellationToken),
+            $"SELECT coalesce(bool_or(pg_terminate_backend(pid, 10000)), false) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}", TestContext.Current.CancellationToken),
         "a session is there to end", cancellationToken: TestContext.Current.CancellationToken);
 }
