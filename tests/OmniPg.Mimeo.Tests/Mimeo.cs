@@ -14,7 +14,8 @@ internal sealed class Mimeo : IAsyncDisposable
     public static async Task<Mimeo> CreateAsync(PgCluster cluster, Action<MimeoOptions>? configure = null)
     {
         var databases = await TwoDatabases.CreateAsync(cluster);
-        var options = new MimeoOptions();
+        // A slot waits for every transaction of the server, and so for those of whichever tests run beside this one.
+        var options = new MimeoOptions { LockTimeout = TimeSpan.FromMinutes(1) };
         configure?.Invoke(options);
         var client = new MimeoClient(databases.Destination.DataSource, options);
         await client.EnsureCreatedAsync(TestContext.Current.CancellationToken);

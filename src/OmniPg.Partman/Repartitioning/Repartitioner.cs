@@ -9,6 +9,7 @@ namespace OmniPg.Partman;
 /// </summary>
 internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions options, TimeProvider time, QualifiedName table, RepartitionOptions wish)
 {
+    private const int MaxLooks = 5;
     private const string What = "be repartitioned";
 
     private RegroupCopy.Pace Pace => new(wish.BatchSize, wish.PauseBetweenBatches, wish.KeepTables);
@@ -63,7 +64,22 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         return new RepartitionResult((await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).Set, done);
     }
 
-    private Task<(Look Look, PartmanServer Server)> LookAsync(CancellationToken cancellationToken) => database.RunAsync("repartition", async (session, server) =>
+    /// <summary>Looks anew when somebody altered a partition between two reads of one look, as a TRUNCATE does: nothing was planned by what was seen.</summary>
+    private async Task<(Look Look, PartmanServer Server)> LookAsync(CancellationToken cancellationToken)
+    {
+        for (var look = 1; ; look++)
+        {
+            try
+            {
+                return await LookOnceAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (StalePlanException) when (look < MaxLooks)
+            {
+            }
+        }
+    }
+
+    private Task<(Look Look, PartmanServer Server)> LookOnceAsync(CancellationToken cancellationToken) => database.RunAsync("repartition", async (session, server) =>
     {
         if (server.IsReadOnly)
             throw Refusal.ReadOnly(server);

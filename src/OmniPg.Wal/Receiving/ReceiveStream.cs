@@ -255,7 +255,7 @@ internal sealed class ReceiveStream(WalReceiverOptions options, ReceivedFiles fi
 
     private void Streaming(uint timeline, ulong start)
     {
-        (progress.State, progress.LastError) = (WalReceiverState.Streaming, null);
+        (progress.LastError, progress.State) = (null, WalReceiverState.Streaming);
         ReceiveLog.Started(log, timeline, new NpgsqlLogSequenceNumber(start).ToString(), files.Path);
     }
 

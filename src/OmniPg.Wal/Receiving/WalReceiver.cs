@@ -223,7 +223,8 @@ public sealed class WalReceiver
 
         private async Task PauseAsync(Exception trouble, int failures, CancellationToken cancellationToken)
         {
-            (_progress.State, _progress.LastError) = (WalReceiverState.Waiting, trouble);
+            // In this order: who sees that it waits sees why.
+            (_progress.LastError, _progress.State) = (trouble, WalReceiverState.Waiting);
             var pause = ReceivedDelivery.PauseAfter(failures, _options.LongestWait);
             ReceiveLog.Interrupted(receiver._log, pause.TotalSeconds, trouble.Message);
             await Task.Delay(pause, receiver._time, cancellationToken).ConfigureAwait(false);

@@ -117,7 +117,8 @@ public sealed class RefreshPlanTests(PgClusterFixture fixture)
         await mimeo.Databases.AtSourceAsync(Source);
         await mimeo.CreateAsync(kind, "public.t", s => s with
         {
-            Cursor = kind is ReplicationKind.Inserter or ReplicationKind.Updater ? CursorColumn.Serial("ver", 0) : null, Drift = kind == ReplicationKind.Logdel ? DriftPolicy.AddColumns : DriftPolicy.Fail,
+            Cursor = kind is ReplicationKind.Inserter or ReplicationKind.Updater ? CursorColumn.Serial("ver", 0) : null,
+            Drift = kind == ReplicationKind.Logdel ? DriftPolicy.AddColumns : DriftPolicy.Fail,
         });
         return mimeo;
     }
