@@ -103,11 +103,11 @@ public interface IMimeo
     /// <param name="options">As for the refresh; how long it waits for another one means nothing here.</param>
     /// <param name="cancellationToken">Cancels it.</param>
     /// <remarks>
-    /// <para>Made of the same statements as the refresh, for both databases as they are now, which are only read, under locks that hinder neither readers nor writers; a refresh that runs meanwhile is not waited for. A step of kind
+    /// <para>Made of the same statements as the refresh, for both databases as they are now, which are only read, under locks that hinder neither readers nor writers; a refresh that runs meanwhile keeps it waiting for no longer than <see cref="MimeoOptions.LockTimeout"/>. A step of kind
     /// <c>skip</c> says why nothing would be read. What the log of a logical table brings is known when it is read. Where the tables of a snapshot are made anew,
     /// their indexes get the names that those of today have, and others in the plan.</para>
     /// <para>The steps are no script: a refresh keeps one snapshot of the source from the first to the last, and commits there behind its commit here. Entries of a queue that are deleted by hand
-    /// may be others than those whose rows have come.</para>
+    /// may be others than those whose rows have come. Left out are the renewal of a queue's function behind an upgrade of this package, and what a history of deleted rows gets in columns.</para>
     /// </remarks>
     /// <exception cref="Microsoft.Extensions.Options.OptionsValidationException">The options cannot work: all failures at once.</exception>
     /// <exception cref="ArgumentException">An option means nothing for the kind of the table.</exception>
@@ -115,6 +115,9 @@ public interface IMimeo
     /// <exception cref="DestinationMissingException">The table is gone.</exception>
     /// <exception cref="SourceTableNotFoundException">The source has no such table any more, or the role may not see it.</exception>
     /// <exception cref="ColumnDriftException">The columns do not fit any more, or the queue has not those that it needs.</exception>
+    /// <exception cref="QueueMissingException">The queue at the source is gone.</exception>
+    /// <exception cref="DependentObjectsException">A foreign key refers to rows that the refresh would delete.</exception>
+    /// <exception cref="MimeoLockException">A refresh at work holds what is looked at.</exception>
     /// <exception cref="SlotLostException">Changes of a logical table are missing: repull it.</exception>
     /// <exception cref="NullCursorException">The source has rows without a cursor value, and <see cref="RefreshOptions.NullCursor"/> says to fail.</exception>
     /// <exception cref="BatchStalledException">The limit is smaller than the number of rows that share one value.</exception>

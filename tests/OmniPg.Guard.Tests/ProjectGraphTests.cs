@@ -16,7 +16,7 @@ public sealed class ProjectGraphTests
         ["OmniPg.Mimeo"] = ["OmniPg.Core", "OmniPg.Jobmon"],
         ["OmniPg.Extractor"] = ["OmniPg.Core"],
         ["OmniPg.Wal.Cli"] = ["OmniPg.Wal", "OmniPg.Storage.S3", "OmniPg.Storage.Azure"],
-        ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Mimeo", "OmniPg.Partman", "OmniPg.Extractor"],
+        ["OmniPg.Cli"] = ["OmniPg.Jobmon", "OmniPg.Mimeo", "OmniPg.Partman", "OmniPg.Extractor", "OmniPg.Storage.S3"],
         ["OmniPg.Wal.Push"] = [],
         ["OmniPg.Wal.ArchiveModule"] = [],
     };

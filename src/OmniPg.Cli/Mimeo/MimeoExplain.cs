@@ -48,7 +48,7 @@ internal static class MimeoExplain
     }
 
     private static string? Steps(ExplainResult result) => result.Plan is null ? null : $"{result.Access.Destination}\n" + string.Concat(result.Plan.Steps.Select(step =>
-        $"  {step.Server}, {step.Kind}: {step.Reason.ReplaceLineEndings(" ")}{string.Concat(step.Locks.Select(taken => $" Locks {taken}."))}\n      {(step.Sql ?? step.Description)!.ReplaceLineEndings("\n      ")}\n"));
+        $"  {step.Server}, {step.Kind}: {step.Reason.ReplaceLineEndings(" ")}{string.Concat(step.Locks.Select(taken => $" Locks {taken}."))}{(step.DestroysData ? " Destroys data." : "")}\n      {(step.Sql ?? step.Description)!.ReplaceLineEndings("\n      ")}\n"));
 
     private static void Write(Utf8JsonWriter json, ExplainResult result)
     {
@@ -73,6 +73,11 @@ internal static class MimeoExplain
             json.WriteString("reason", step.Reason);
             json.WriteString("sql", step.Sql);
             json.WriteString("description", step.Description);
+            json.WriteBoolean("destroysData", step.DestroysData);
+            json.WriteStartArray("locks");
+            foreach (var taken in step.Locks)
+                json.WriteStringValue(taken.ToString());
+            json.WriteEndArray();
             json.WriteEndObject();
         }
         json.WriteEndArray();

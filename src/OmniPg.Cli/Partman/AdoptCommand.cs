@@ -18,7 +18,7 @@ internal static class AdoptCommand
 
     private static readonly Option<string?> Retention = new("--retention") { Description = "Age, or distance from the newest id, at which partitions retire. Default never", HelpName = "I" };
 
-    private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default: as a row of pg_partman 4 says, else detach", HelpName = "detach|drop|move:SCHEMA|archive:DIR" };
+    private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default: as a row of pg_partman 4 says, else detach", HelpName = "detach|drop|move:SCHEMA|archive:DIR|archive:s3://BUCKET/PREFIX" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "adopt", "Makes a set of a table that has partitions already, or that others inherit from", "omnipg partman adopt app.events --plan", RunAsync,

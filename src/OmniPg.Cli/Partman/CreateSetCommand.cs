@@ -38,7 +38,7 @@ internal static class CreateSetCommand
 
     private static readonly Option<string?> Hash = new("--hash") { Description = "Split each partition into N tables by the hash of a column", HelpName = "COL:N" };
 
-    private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default detach", HelpName = "detach|drop|move:SCHEMA|archive:DIR" };
+    private static readonly Option<string?> WhenExpired = new("--when-expired") { Description = "What becomes of them then. Default detach", HelpName = "detach|drop|move:SCHEMA|archive:DIR|archive:s3://BUCKET/PREFIX" };
 
     public static Command Create(CliHost host) => CliCommand.Create(
         host, "create", "Makes a set of an empty partitioned table, with its first partitions",
@@ -122,14 +122,14 @@ internal static class CreateSetCommand
         return options;
     }
 
-    /// <summary>What becomes of expired partitions, with its schema or directory.</summary>
+    /// <summary>What becomes of expired partitions, with its schema or place.</summary>
     public static (ExpiredAction Action, string? Schema, string? Archive) Expired(string text) => text switch
     {
         "detach" => (ExpiredAction.Detach, null, null),
         "drop" => (ExpiredAction.Drop, null, null),
         ['m', 'o', 'v', 'e', ':', .. { Length: > 0 } schema] => (ExpiredAction.Move, schema, null),
-        ['a', 'r', 'c', 'h', 'i', 'v', 'e', ':', .. { Length: > 0 } directory] => (ExpiredAction.Archive, null, directory),
-        _ => throw new UsageException($"--when-expired '{text}' is none of detach, drop, move:SCHEMA, archive:DIR."),
+        ['a', 'r', 'c', 'h', 'i', 'v', 'e', ':', .. { Length: > 0 } place] => (ExpiredAction.Archive, null, place),
+        _ => throw new UsageException($"--when-expired '{text}' is none of detach, drop, move:SCHEMA, archive:DIR, archive:s3://BUCKET/PREFIX."),
     };
 
     // As the server's settings are written: 1 GB is 1024 MB.

@@ -15,17 +15,13 @@ internal static class PartmanCommands
         Description = "Where the configuration is kept: in the tables of the extension pg_partman, or in own ones. Default auto", HelpName = "auto|extension|own", Recursive = true,
     };
 
-    private static readonly Option<string?> Archive = new("--archive")
-    {
-        Description = "Directory that expired partitions of sets with --when-expired archive:DIR go to, the same DIR", HelpName = "DIR", Recursive = true,
-    };
-
     public static Command Create(CliHost host)
     {
         var command = new Command("partman", "Partition sets: created ahead of need, retired on time\nExample: omnipg partman maintain --plan");
         command.Options.Add(OwnSchema);
         command.Options.Add(Store);
-        command.Options.Add(Archive);
+        foreach (var option in ArchivePlace.All)
+            command.Options.Add(option);
         CliCommand.CompleteNames(Store.CompletionSources, Store.ValueType);
         command.Subcommands.Add(CreateSetCommand.Create(host));
         command.Subcommands.Add(SubPartitionCommand.Create(host));
@@ -68,20 +64,12 @@ internal static class PartmanCommands
     }
 
     /// <param name="session">The command.</param>
-    /// <param name="archive">Directory of the archive; null for that of the option.</param>
+    /// <param name="archive">Directory or bucket of the archive; null for that of the option.</param>
     public static PartmanClient Open(CliSession session, string? archive = null)
     {
-        archive ??= CliSession.NotEmpty(session.Get(Archive), Archive.Name);
         var options = new PartmanOptions { Store = session.Get(Store) };
         options.Schema = CliSession.NotEmpty(session.Get(OwnSchema), OwnSchema.Name) ?? options.Schema;
-        return new PartmanClient(session.DataSource, options, archive: archive is null ? null : DirectoryOf(archive));
-    }
-
-    private static DirectoryObjectStore DirectoryOf(string path)
-    {
-        if (path.Contains("://", StringComparison.Ordinal))
-            throw new UsageException($"'{path}' is no directory, and this program archives in directories only; the library takes any store.");
-        return Directory.Exists(path) ? new DirectoryObjectStore(path) : throw new UsageException($"'{path}' is no directory; make it before anything is archived there.");
+        return new PartmanClient(session.DataSource, options, archive: ArchivePlace.Open(session, archive));
     }
 
     public static QualifiedName NameOf(string text)

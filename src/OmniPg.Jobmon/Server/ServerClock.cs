@@ -7,6 +7,8 @@ internal sealed class ServerClock(TimeProvider time)
     // How far a clock made of quartz may drift: 100 microseconds a second.
     private const long DriftDivisor = 10_000;
 
+    private readonly Lock _setting = new();
+
     // One object: a reader never sees half of a new anchor.
     private volatile Anchor? _anchor;
 
@@ -21,15 +23,18 @@ internal sealed class ServerClock(TimeProvider time)
     public void Set(DateTime serverTime, long before, long after)
     {
         var fresh = new Anchor(serverTime, before + ((after - before) / 2), time.GetElapsedTime(before, after) / 2);
-        if (_anchor is { } held)
+        lock (_setting)
         {
-            var age = time.GetElapsedTime(held.Mark, fresh.Mark);
-            var known = held.Uncertainty + (age.Duration() / DriftDivisor);
-            if (known < fresh.Uncertainty && (held.ServerTime + age - serverTime).Duration() <= known + fresh.Uncertainty)
-                return;
-        }
+            if (_anchor is { } held)
+            {
+                var age = time.GetElapsedTime(held.Mark, fresh.Mark);
+                var known = held.Uncertainty + (age.Duration() / DriftDivisor);
+                if (known < fresh.Uncertainty && (held.ServerTime + age - serverTime).Duration() <= known + fresh.Uncertainty)
+                    return;
+            }
 
-        _anchor = fresh;
+            _anchor = fresh;
+        }
     }
 
     /// <summary>Server time at a mark; null before the first contact.</summary>

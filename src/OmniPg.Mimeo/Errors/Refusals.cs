@@ -130,7 +130,7 @@ public sealed class SourceKindException : MimeoException
 /// <summary><c>mimeo.queue.missing</c>: the queue of the source is not there any more. The configuration was kept.</summary>
 public sealed class QueueMissingException : MimeoException
 {
-    internal QueueMissingException(QualifiedName destination, QualifiedName queue, Exception inner)
+    internal QueueMissingException(QualifiedName destination, QualifiedName queue, Exception? inner)
         : base("mimeo.queue.missing", $"Source queue table missing ({queue}), which '{destination}' is refreshed by.", "Drop the table from the configuration and create it anew; its rows may stay.", inner)
     {
     }

@@ -86,7 +86,8 @@ internal sealed class LogicalMethod(TableRun run)
             await KeyedRows.PlanAsync(run, steps, table, null, KeyedRows.FlagBeside(run.Columns), tell: $"COPY {KeyedRows.Stage.Quoted} FROM STDIN: the last state of each key").ConfigureAwait(false);
         }
         steps.TellHere("place", "The next refresh begins behind these transactions.", $"applied_lsn in {run.Store.Config("logical")}");
-        steps.TellThere("slot", "The rows have arrived: behind the commit of the destination.", $"pg_replication_slot_advance of slot '{run.Spec.Slot}'");
+        if (!all)
+            steps.TellThere("slot", "The rows have arrived: behind the commit of the destination.", $"pg_replication_slot_advance of slot '{run.Spec.Slot}'");
     }
 
     /// <summary>Whether changes are missing, so that a copy of all rows needs another slot.</summary>

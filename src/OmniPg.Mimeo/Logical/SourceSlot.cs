@@ -115,6 +115,9 @@ internal static class SourceSlot
         var server = await ServerAsync(source, spec, table.Oid).ConfigureAwait(false);
         var found = await FindAsync(source, spec, table.Oid, name).ConfigureAwait(false);
         string[] decode = server.MayDecode ? [] : [$"ALTER ROLE {server.Role} REPLICATION;"];
+        // A refresh goes on with the publication that serves; one made anew would break with it (its entry's number is the table's).
+        if (spec.Slot is not null && found is { IsRight: true, Rel: not null })
+            return decode;
         var major = PgServerVersion.Of(source.Session.Connection).Major;
         return OfAnother(found, server.MayPublish, name, Statement(spec, columns, name, Filter(spec, major), major)) is { } publish ? [.. decode, publish] : decode;
     }

@@ -94,7 +94,11 @@ internal sealed class CursorMethod
             if (IsWhole(repull))
                 steps.Alone("empty", "All rows come again.", empty, table.Name);
             else
+            {
+                await Followers.RefuseAsync(_run, table).ConfigureAwait(false);
                 steps.Here("empty", "The rows of the window come again.", empty);
+            }
+
             if (query is not null)
                 await PlanCopyAsync(query, inPlace: IsWhole(repull)).ConfigureAwait(false);
         }

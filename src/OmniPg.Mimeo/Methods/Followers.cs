@@ -54,9 +54,13 @@ internal static class Followers
     /// <summary>Tells which tables TRUNCATE CASCADE empties besides, of those that are not empty already. Called before it.</summary>
     public static async Task WarnOfTruncateAsync(TableRun run, RelationInfo table)
     {
-        if (await run.Destination.ScalarAsync(Truncated, PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) is string emptied)
+        if (await TruncatedAsync(run, table).ConfigureAwait(false) is { } emptied)
             run.Warnings.Add($"TruncateCascade of '{run.Spec.Target}' has emptied as well: {emptied}.");
     }
+
+    /// <summary>Those tables, joined by commas; null for none.</summary>
+    public static async Task<string?> TruncatedAsync(TableRun run, RelationInfo table) =>
+        await run.Destination.ScalarAsync(Truncated, PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) as string;
 
     private static async Task<string?> FindAsync(TableRun run, RelationInfo table) =>
         await run.Destination.ScalarAsync(Sql, PgParameter.Of(table.Oid, NpgsqlTypes.NpgsqlDbType.Oid)).ConfigureAwait(false) as string;

@@ -37,6 +37,10 @@ internal static class ReloadMethod
     /// <summary>Steps of <see cref="RefreshAsync"/>.</summary>
     public static async Task PlanAsync(TableRun run, PlanSteps steps, RelationInfo table, bool keepReaders)
     {
+        if (keepReaders && !run.Spec.TruncateCascade)
+            await Followers.RefuseAsync(run, table).ConfigureAwait(false);
+        else if (!keepReaders && run.Spec.TruncateCascade && await Followers.TruncatedAsync(run, table).ConfigureAwait(false) is { } emptied)
+            run.Warnings.Add($"TruncateCascade of '{run.Spec.Target}' would empty as well: {emptied}.");
         if (keepReaders)
             steps.Here("empty", "The former rows go, and no reader waits.", EmptyStatement(run, keepReaders));
         else

@@ -84,6 +84,7 @@ internal sealed class QueueMethod(TableRun run)
             await KeyedRows.PlanAsync(run, steps, table, TakeQuery(collations, bound, flag), flag, history?.KeepDisplaced()).ConfigureAwait(false);
             if (all)
             {
+                await Followers.RefuseAsync(run, table).ConfigureAwait(false);
                 steps.Here("empty", "All live rows come again.", DeleteLive(table));
                 await KeyedRows.PlanAsync(run, steps, table, run.Query(), null, history?.KeepDisplaced()).ConfigureAwait(false);
             }
@@ -208,13 +209,13 @@ internal sealed class QueueMethod(TableRun run)
 
     private async Task<RelationInfo> RequireQueueAsync(Func<RelationInfo, RelationInfo>? change = null)
     {
-        var queue = await AskAsync(source => RelationInfo.FindAsync(source, run.Spec.Queue!.Value)).ConfigureAwait(false);
-        if (queue is not null && change is not null)
+        var queue = await AskAsync(source => RelationInfo.FindAsync(source, run.Spec.Queue!.Value)).ConfigureAwait(false) ?? throw new QueueMissingException(run.Spec.Target, run.Spec.Queue!.Value, null);
+        if (change is not null)
             queue = change(queue);
-        var missing = (_logdel ? run.Columns.Select(c => c.Name.Value) : run.Spec.Key).Where(name => queue?.Columns.Any(c => c.Name.Value == name) != true).ToArray();
+        var missing = (_logdel ? run.Columns.Select(c => c.Name.Value) : run.Spec.Key).Where(name => !queue.Columns.Any(c => c.Name.Value == name)).ToArray();
         if (missing.Length > 0)
             throw new ColumnDriftException(run.Spec.Target, [.. missing.Select(name => $"queue '{run.Spec.Queue}' of the source has no column '{name}'")], "Add it at the destination, then to the queue.");
-        return queue!;
+        return queue;
     }
 
     private Task<T> AskAsync<T>(Func<PgSession, Task<T>> ask) => run.Source.AskAsync(run.Spec.Source, source => ask(source.Unlimited));

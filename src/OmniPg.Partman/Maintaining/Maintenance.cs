@@ -9,7 +9,8 @@ namespace OmniPg.Partman;
 internal sealed class Maintenance(PartmanDatabase database, PartmanOptions options, ILogger logger, TimeProvider time, IJobmon? jobmon, Converter converter)
 {
     private const int SetsAtOnce = 100;
-    private const int LooksAtMost = 5;
+    // Of the longest pause that the options allow, between two looks.
+    private const int PausesInBackoff = 10;
     private const string StandbyQuestion = "SELECT pg_catalog.pg_is_in_recovery()";
 
     private readonly UnitRunner _runner = new(database, options, time);
@@ -238,7 +239,7 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
         }
     }
 
-    private async Task<IReadOnlyList<Look>> LookAsync(SetReader.Configured[] some, MaintenanceOptions wishes, CancellationToken cancellationToken, int tries = LooksAtMost)
+    private async Task<IReadOnlyList<Look>> LookAsync(SetReader.Configured[] some, MaintenanceOptions wishes, CancellationToken cancellationToken, int attempt = 1)
     {
         try
         {
@@ -260,10 +261,11 @@ internal sealed class Maintenance(PartmanDatabase database, PartmanOptions optio
                 return (IReadOnlyList<Look>)[.. some.Select(s => looks.Find(l => l.Configured == s)!)];
             }, cancellationToken).ConfigureAwait(false);
         }
-        catch (PartmanServerException error) when (some.Length == 1 && tries > 1 && (error.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.LockNotAvailable))
+        catch (PartmanServerException error) when (some.Length == 1 && attempt < options.LockAttempts && (error.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.LockNotAvailable))
         {
             // A look takes no lock that would keep others out: the extension's own runner, or anybody, may be dropping a partition, or have dropped it between two of its statements.
-            return await LookAsync(some, wishes, cancellationToken, tries - 1).ConfigureAwait(false);
+            await Task.Delay(options.MaxBackoff / PausesInBackoff, time, cancellationToken).ConfigureAwait(false);
+            return await LookAsync(some, wishes, cancellationToken, attempt + 1).ConfigureAwait(false);
         }
         catch (PartmanException error) when (some.Length == 1)
         {

@@ -15,7 +15,7 @@ internal sealed class RegroupCopy(
     private const int MostCollisions = 20;
     private const int ComparedAtOnce = 50_000;
     private const int MostRounds = 100;
-    private const string OldEnd = "_omnipg_old";
+    public const string OldEnd = "_omnipg_old";
 
     /// <summary>How the rows are copied, and what becomes of the former partitions.</summary>
     /// <param name="BatchSize">Rows in a transaction.</param>

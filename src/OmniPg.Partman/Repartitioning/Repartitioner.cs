@@ -184,6 +184,18 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
             throw new PartitionNameCollisionException(wished.Table, QualifiedName.Create(wished.Table.Schema!.Value.Value, taken), "a relation that is none of those replaced");
         if (hasRows && live.Key is null)
             reasons.Add(new(InvalidDefinitionReason.NoKey, $"There are {group} with rows, and without a primary key, or another unique index of columns that are never null, no row can be told from another."));
+        foreach (var former in group.Former)
+        {
+            // Its rows are copied by the boundaries as they were read: those beyond one that was cut would be in neither table.
+            var text = await session.ScalarAsync("SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid) FROM pg_catalog.pg_class c WHERE c.oid = $1", PgParameter.Of(former.Oid, NpgsqlDbType.Oid)).ConfigureAwait(false) as string;
+            if (text is null || BoundText.Parse(text) is not { Kind: BoundText.Form.Range } bounds)
+                continue;
+            foreach (var (written, read) in new[] { (bounds.From[0].Text, former.Lower), (bounds.To[0].Text, former.Upper) })
+            {
+                if (!read.IsMin && !read.IsMax && await session.ScalarAsync($"SELECT {PgLiteral.Quote(written)}::{wished.Key.Type} = {wished.Key.Literal(read)}::{wished.Key.Type}").ConfigureAwait(false) is not true)
+                    reasons.Add(new(InvalidDefinitionReason.Unsupported, $"Bound '{written}' of '{former.Name}' is finer than is counted here, and the rows beside it would be left out."));
+            }
+        }
         // Behind the swap it would be checked for all rows under the lock.
         if (hasRows)
             reasons.AddRange(live.ForeignKeys.Select(k => new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"There are {group} with rows, which its foreign key '{k.Name}' would be checked for while the set is locked.")));

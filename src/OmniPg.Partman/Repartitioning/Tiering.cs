@@ -47,6 +47,12 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
             WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name = 'default_toast_compression' AND t.t = ANY (s.enumvals))
         UNION ALL SELECT format('There is no column ''%s''.', t.t), NULL FROM unnest($4) AS t (t)
             WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $5 AND a.attname = t.t AND a.attnum > 0 AND NOT a.attisdropped)
+        UNION ALL SELECT format('No index of kind BRIN takes the type of column ''%s''.', a.attname), NULL
+        FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+        WHERE a.attrelid = $5 AND a.attname = ANY ($4) AND a.attnum > 0 AND NOT a.attisdropped AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod WHERE m.amname = 'brin' AND o.opcdefault
+            AND (o.opcintype = COALESCE(NULLIF(y.typbasetype, 0), y.oid) OR (o.opcintype = 'pg_catalog.anyrange'::pg_catalog.regtype AND y.typtype = 'r')
+                OR EXISTS (SELECT FROM pg_catalog.pg_cast t WHERE t.castsource = COALESCE(NULLIF(y.typbasetype, 0), y.oid) AND t.casttarget = o.opcintype AND t.castmethod = 'b')))
         """;
 
     /// <summary>What all policies together say of a partition.</summary>
@@ -88,7 +94,14 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
                 (state, indexes) = (after.State, after.Works.FirstOrDefault(w => w.Wanted.Partition.Name == work.Wanted.Partition.Name)?.Indexes ?? []);
             }
             foreach (var unit in indexes)
-                await runner.RunAsync(state, unit, working).ConfigureAwait(false);
+            {
+                // Once: each further try would leave another index that was never finished, and the next run takes that one away.
+                if (unit.IsOutside)
+                    await database.RunEachAsync(unit.Kind, (session, _) => PlainStatements.ExecuteAsync(session.Connection, unit.Statements, session.Unlimited.CommandTimeoutSeconds, session.CancellationToken), working).ConfigureAwait(false);
+                else
+                    await runner.RunAsync(state, unit, working).ConfigureAwait(false);
+            }
+
             done.Add(new TieredPartition(work.Wanted.Partition.Name, work.Changes, rows));
             progress?.Report(done[^1]);
         }
@@ -139,7 +152,7 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
                 changes.Add(TierChange.Compression);
             var shaped = shape with { Tablespace = cold.Tablespace ?? kept.Tablespace };
             isCopied |= changes.Count > 0;
-            var group = changes.Count == 0 || live.Key is null ? null : await CopiedAsync(session, state, live, shaped, cold, kept, changes, reasons).ConfigureAwait(false);
+            var group = changes.Count == 0 || live.Key is null ? null : await CopiedAsync(wish.KeepTables, session, state, live, shaped, cold, kept, changes, reasons).ConfigureAwait(false);
             var units = cold.BrinColumns.SelectMany(c => Swap(state, cold.Partition, c, [.. indexes[cold.Partition.Oid].Where(i => i.Column == c)])).ToList();
             if (units.Count > 0)
                 changes.Add(TierChange.Index);
@@ -151,6 +164,8 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
             reasons.AddRange(await Repartitioner.WhyNotReplacedAsync(session, server, state).ConfigureAwait(false));
             if (live.Key is null)
                 reasons.Add(new(InvalidDefinitionReason.NoKey, "Without a primary key, or another unique index of columns that are never null, no row can be told from another while it is copied."));
+            // Not of those with rows alone: the attach locks what the key refers to behind the set, and writers lock it before.
+            reasons.AddRange(live.ForeignKeys.Select(k => new InvalidDefinition(InvalidDefinitionReason.Unsupported, $"Its foreign key '{k.Name}' would be checked for all rows while the set is locked.")));
         }
         Require([.. reasons.DistinctBy(r => r.Text)]);
         return new Look(server, state, live, works);
@@ -204,9 +219,12 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
     }
 
     private static async Task<Regroup> CopiedAsync(
-        PgSession session, SetState state, LiveTable live, ParentShape shape, Wanted wanted, Now now, IReadOnlyList<TierChange> changes, List<InvalidDefinition> reasons)
+        bool keeps, PgSession session, SetState state, LiveTable live, ParentShape shape, Wanted wanted, Now now, IReadOnlyList<TierChange> changes, List<InvalidDefinition> reasons)
     {
         var partition = wanted.Partition;
+        var kept = new QualifiedName(partition.Name.Schema, PartitionName.Fit(partition.Name.Name.Value, RegroupCopy.OldEnd));
+        if (keeps && await session.ScalarAsync("SELECT pg_catalog.to_regclass($1) IS NOT NULL", PgParameter.Text(kept.Quoted)).ConfigureAwait(false) is true)
+            throw new PartitionNameCollisionException(state.Table, kept, "a partition that was kept before");
         // Where it lies and how stays as it is where no policy says otherwise, and is said of the copy beforehand, so that its indexes go along.
         var group = new Regroup([partition], [new NewRange(partition.Name, partition.Lower, partition.Upper)], HasRows: true)
         {

@@ -39,7 +39,7 @@ internal static class SetReader
         SELECT i.inhparent, c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', pg_catalog.pg_get_expr(c.relpartbound, c.oid), i.inhdetachpending,
             {rows}, c.relpages::bigint * current_setting('block_size')::bigint, {bytes},
             CASE WHEN c.oid = p.partdefid THEN (SELECT array_agg(k.conname::text) FROM pg_catalog.pg_constraint k
-             WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conname::text ~ ('^' || $2 || '-?[0-9]+$')) END,
+             WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conname::text ~ ('^' || $2 || '(min|-?[0-9]+)$')) END,
             c.xmin::text, CASE WHEN p.partnatts = 1 AND p.partstrat = 'r' THEN a.attname::text END
         FROM pg_catalog.pg_inherits i
         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid

@@ -50,6 +50,8 @@ internal static class BackupOptions
             return null;
         if (arguments.Has(ConnectionString))
             throw new UsageException($"The options {ConnectionString.Name} and {given.Name} name the server both: leave one of them out.");
+        if (Variable("OMNIPG_CONNECTION") is not null)
+            throw new UsageException($"The variable OMNIPG_CONNECTION and {given.Name} name the server both: unset the one, or leave the other out.");
         var words = new NpgsqlConnectionStringBuilder
         {
             Host = arguments.Get(Host) ?? Variable("PGHOST") ?? "/var/run/postgresql",

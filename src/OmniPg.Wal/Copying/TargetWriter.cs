@@ -101,13 +101,16 @@ internal sealed class TargetWriter : IAsyncDisposable
     {
         Queue.Close();
         await _stop.CancelAsync().ConfigureAwait(false);
-        var cleaning = CleanAsync();
+        // Elsewhere: closing a file blocks for as long as its mount hangs.
+        var cleaning = Task.Run(CleanAsync);
+        long before;
         do
         {
-            await Task.WhenAny(cleaning, Task.Delay(CleaningTime, _time)).ConfigureAwait(false);
+            before = Interlocked.Read(ref _busySince);
+            await Task.WhenAny(cleaning, Task.Delay(CleaningTime, TimeProvider.System)).ConfigureAwait(false);
         }
-        // A machine that is slow to come to it leaves nothing behind; only a store that does not answer does.
-        while (!cleaning.IsCompleted && !(Interlocked.Read(ref _busySince) is var since && since != 0 && _time.GetElapsedTime(since) >= CleaningTime));
+        // A machine that is slow to come to it leaves nothing behind; only a store that has not answered the same call all this time does.
+        while (!cleaning.IsCompleted && (Interlocked.Read(ref _busySince) is var now && (now == 0 || now != before)));
     }
 
     private async Task WriteAsync(ObjectInfo info)
@@ -123,6 +126,7 @@ internal sealed class TargetWriter : IAsyncDisposable
                 {
                     for (var rest = buffer.Filled; !rest.IsEmpty;)
                     {
+                        _stop.Token.ThrowIfCancellationRequested();
                         var piece = rest[..Math.Min(rest.Length, PieceBytes)];
                         Interlocked.Exchange(ref _busySince, _time.GetTimestamp());
                         await _writer.WriteAsync(piece, _stop.Token).ConfigureAwait(false);

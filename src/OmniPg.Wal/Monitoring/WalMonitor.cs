@@ -138,8 +138,8 @@ public sealed class WalMonitor
             }
             catch (WalServerException)
             {
-                // It went away since it was asked: then it has finished nothing more either.
-                return server;
+                // It may have gone on all the same, and only let nobody in: what it had not finished then is not known to be lost.
+                return server with { LastFinishedSince = ulong.MaxValue };
             }
         }
     }

@@ -38,8 +38,8 @@ internal sealed class ReceiveServer : IAsyncDisposable
         try
         {
             await server.Connection.Open(cancellationToken).ConfigureAwait(false);
-            var system = await DriverAsync(() => server.Connection.IdentifySystem(cancellationToken)).ConfigureAwait(false);
-            var size = await DriverAsync(() => server.Connection.Show("wal_segment_size", cancellationToken)).ConfigureAwait(false);
+            var system = await server.Connection.IdentifySystem(cancellationToken).ConfigureAwait(false);
+            var size = await server.Connection.Show("wal_segment_size", cancellationToken).ConfigureAwait(false);
             var identifier = ulong.Parse(system.SystemId, NumberStyles.None, CultureInfo.InvariantCulture);
             server.Cluster = PgControlFile.OfServer(identifier, SizeOf(size), server.Connection.PostgreSqlVersion.Major, system.Timeline);
             server.End = system.XLogPos;
@@ -59,7 +59,7 @@ internal sealed class ReceiveServer : IAsyncDisposable
     {
         if (Connection.PostgreSqlVersion.Major >= FirstWithReadSlot)
         {
-            var slot = await DriverAsync(() => Connection.ReadReplicationSlot(_slot, cancellationToken)).ConfigureAwait(false) ?? throw WalReceiveException.NoSlot(_slot, null);
+            var slot = await Connection.ReadReplicationSlot(_slot, cancellationToken).ConfigureAwait(false) ?? throw WalReceiveException.NoSlot(_slot, null);
             return slot.RestartLsn is { } lsn ? (lsn, slot.RestartTimeline) : null;
         }
 
@@ -74,7 +74,7 @@ internal sealed class ReceiveServer : IAsyncDisposable
     {
         try
         {
-            await DriverAsync(() => Connection.CreateReplicationSlot(_slot, isTemporary: false, reserveWal: true, cancellationToken)).ConfigureAwait(false);
+            await Connection.CreateReplicationSlot(_slot, isTemporary: false, reserveWal: true, cancellationToken).ConfigureAwait(false);
             return true;
         }
         catch (PostgresException error) when (error.SqlState == PostgresErrorCodes.DuplicateObject)
@@ -90,7 +90,7 @@ internal sealed class ReceiveServer : IAsyncDisposable
         string replication;
         try
         {
-            return (await DriverAsync(() => Connection.TimelineHistory(timeline, cancellationToken)).ConfigureAwait(false)).Content;
+            return (await Connection.TimelineHistory(timeline, cancellationToken).ConfigureAwait(false)).Content;
         }
         catch (InvalidCastException error)
         {

@@ -89,8 +89,12 @@ internal sealed record ArchivingServer
     /// <param name="isNext">Whether a later one is archived already, or it is the oldest that waits: PostgreSQL takes the oldest first (pgarch.c), and one that was passed is in the hands of a second worker.</param>
     public WalGapStatus StatusOf(WalFileName name, bool isNext)
     {
-        // It was finished since the server was asked, and a later one is archived already; or the receiver has not confirmed it.
-        if (name.Timeline == Timeline && name.SegmentNumber(SegmentSize) is var number && ((number > LastFinished && number <= LastFinishedSince) || number >= FirstUnconfirmed))
+        var number = name.SegmentNumber(SegmentSize);
+        // It was finished since the server was asked, and a later one is archived already.
+        if (name.Timeline == Timeline && number > LastFinished && number <= LastFinishedSince)
+            return WalGapStatus.Uploading;
+        // The receiver behind the slot has not confirmed it, which may be on the timeline that the server has left; nobody is behind one that stands still, and what the server has archived itself and holds no more comes from nobody.
+        if (Slot is { IsActive: true } && name.Timeline <= Timeline && number >= FirstUnconfirmed && !(IsArchiving && Ready is not null && number <= LastFinished))
             return WalGapStatus.Uploading;
         if (!IsReady(name))
             return WalGapStatus.Lost;

@@ -189,7 +189,7 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
         none.Output.Should().Be("");
         done.Should().Be(new CliResult(0, "'public.events' is a set by 'id' in steps of 10 with 2 partitions\n", ""));
         sets.Output.Should().Be("public.events\tid\t10\t\t2\t100\tdrop\n");
-        wrong.Should().Be(new CliResult(64, "", "omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA, archive:DIR.\n"));
+        wrong.Should().Be(new CliResult(64, "", "omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA, archive:DIR, archive:s3://BUCKET/PREFIX.\n"));
     }
 
     [Fact]
@@ -213,6 +213,34 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
         restored.Should().Be(new CliResult(0, "'public.events_p0' is back with 9 rows, from 0 up to 10\n", ""));
         (await cli.Database.ScalarAsync<long>("SELECT count(*) FROM events WHERE id < 10", TestContext.Current.CancellationToken)).Should().Be(9);
         nowhere.ExitCode.Should().Be(64);
+    }
+
+    [Fact]
+    public async Task An_expired_partition_goes_to_a_bucket_and_comes_back()
+    {
+        await using var bucket = await S3Endpoint.StartAsync();
+        await using var cli = await CliRunner.CreateAsync(server.Cluster, install: false);
+        (cli.Variables["AWS_ACCESS_KEY_ID"], cli.Variables["AWS_SECRET_ACCESS_KEY"]) = (S3Endpoint.AccessKey, S3Endpoint.SecretKey);
+        await cli.Database.ExecuteAsync(Table, TestContext.Current.CancellationToken);
+        string[] endpoint = ["--s3-endpoint", bucket.Url.ToString()];
+        const string place = $"s3://{S3Endpoint.Bucket}/old";
+        var made = await cli.RunAsync([
+            "partman", "create", "events", "--control", "id", "--interval", "10", "--premake", "1", "--retention", "5", "--when-expired", "archive:" + place, .. endpoint]);
+        made.ExitCode.Should().Be(0, made.Error);
+        await cli.Database.ExecuteAsync("INSERT INTO events SELECT generate_series(1, 15)", TestContext.Current.CancellationToken);
+
+        var archived = await cli.RunAsync(["partman", "maintain", "--archive", place, .. endpoint]);
+        var keys = bucket.Keys;
+        var restored = await cli.RunAsync(["partman", "restore", $"{place}/public.events_p0.manifest.json", .. endpoint]);
+        var nowhere = await cli.RunAsync(["partman", "maintain", "--archive", "s3://", .. endpoint]);
+        var other = await cli.RunAsync("partman", "maintain", "--archive", "ftp://there");
+
+        archived.Output.Should().Contain("public.events\tpublic.events_p0\t0\t10\tarchive\n", archived.Error);
+        keys.Should().Contain("old/public.events_p0.manifest.json");
+        restored.Should().Be(new CliResult(0, "'public.events_p0' is back with 9 rows, from 0 up to 10\n", ""));
+        (await cli.Database.ScalarAsync<long>("SELECT count(*) FROM events WHERE id < 10", TestContext.Current.CancellationToken)).Should().Be(9);
+        nowhere.Should().Be(new CliResult(64, "", "omnipg: The place 's3://' is wrong: Bucket is missing.\n"));
+        other.Should().Be(new CliResult(64, "", "omnipg: 'ftp://there' is neither a directory nor s3://BUCKET/PREFIX, and this program archives in those only; the library takes any store.\n"));
     }
 
     [Fact]
@@ -273,7 +301,7 @@ public sealed class PartmanCommandTests(PgClusterFixture server)
     [Theory]
     [InlineData("omnipg: --hash 'tenant' is not COL:N, such as 'tenant:8'.\n", "--hash", "tenant")]
     [InlineData("omnipg: --retention-size '2 parsecs' is no size, such as '200 GB'.\n", "--retention-size", "2 parsecs")]
-    [InlineData("omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA, archive:DIR.\n", "--when-expired", "burn")]
+    [InlineData("omnipg: --when-expired 'burn' is none of detach, drop, move:SCHEMA, archive:DIR, archive:s3://BUCKET/PREFIX.\n", "--when-expired", "burn")]
     [InlineData("omnipg: --type 'list' does not go with --interval '10': a list has one id in each partition, and everything else is a range.\n", "--type", "list")]
     [InlineData("omnipg: --retention 'soon' is no number, and the interval counts ids.\n", "--retention", "soon")]
     [InlineData("omnipg: --uuid7 and --epoch contradict each other.\n", "--uuid7", "--epoch", "seconds")]

@@ -19,6 +19,45 @@ public sealed class TierTests(PgClusterFixture fixture) : RepartitionTest(fixtur
         await MaintainAsync();
     }
 
+    [Fact]
+    public async Task A_partition_whose_bound_is_finer_than_is_counted_is_not_copied_without_its_last_rows()
+    {
+        await Run("CREATE TABLE events (id numeric PRIMARY KEY, note text COMPRESSION pglz) PARTITION BY RANGE (id)");
+        await Partman.CreateAsync(Events, Tens(), Token);
+        await Run("INSERT INTO events SELECT n, repeat('note ' || n, 2000) FROM generate_series(1, 25) n");
+        await MaintainAsync();
+        await Run("CREATE TABLE odd PARTITION OF events FOR VALUES FROM (-20) TO (-9.5); INSERT INTO events VALUES (-9.7, repeat('x', 9000))");
+
+        var tiers = await Partman.Awaiting(p => p.ApplyTiersAsync(Events, Of(new TierPolicy { IdsBehind = 1, Compression = "lz4" }), cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>();
+        await Partman.RepartitionAsync(Events, new RepartitionOptions { IdInterval = 20, Rewrite = true }, cancellationToken: Token);
+
+        const string reason = "Bound '-9.5' of 'public.odd' is finer than is counted here, and the rows beside it would be left out.";
+        tiers.Which.Reasons.Should().ContainSingle().Which.Text.Should().Be(reason);
+        (await Ask<long>("SELECT count(*) FROM events")).Should().Be(26);
+    }
+
+    [Fact]
+    public async Task What_a_policy_cannot_get_is_told_before_anything_is_copied()
+    {
+        await CreateAsync();
+        var keeping = Of(new TierPolicy { IdsBehind = 12, Compression = "lz4" });
+        keeping.KeepTables = true;
+        (await Partman.ApplyTiersAsync(Events, keeping, cancellationToken: Token)).Should().ContainSingle();
+        await Run("UPDATE events SET note = note || '' WHERE id < 10");
+        var back = Of(new TierPolicy { IdsBehind = 12, Compression = "pglz" });
+        back.KeepTables = true;
+
+        var kept = await Partman.Awaiting(p => p.ApplyTiersAsync(Events, back, cancellationToken: Token)).Should().ThrowAsync<PartitionNameCollisionException>();
+        var typeless = await Partman.Awaiting(p => p.ApplyTiersAsync(Events, Of(new TierPolicy { IdsBehind = 1, BrinColumns = ["words"] }), cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>();
+        await Run("CREATE TABLE notes (note text PRIMARY KEY); TRUNCATE events; ALTER TABLE events ADD FOREIGN KEY (note) REFERENCES notes; CREATE TABLE cold PARTITION OF events FOR VALUES FROM (-10) TO (0); INSERT INTO notes VALUES ('n'); INSERT INTO events VALUES (25, 'n')");
+        var referring = await Partman.Awaiting(p => p.ApplyTiersAsync(Events, Of(new TierPolicy { IdsBehind = 1, Compression = "pglz" }), cancellationToken: Token)).Should().ThrowAsync<InvalidPartitionDefinitionException>();
+
+        kept.Which.Message.Should().Contain("events_p0_omnipg_old");
+        typeless.Which.Reasons.Should().ContainSingle().Which.Text.Should().Be("No index of kind BRIN takes the type of column 'words'.");
+        referring.Which.Reasons.Should().Contain(r => r.Text.StartsWith("Its foreign key 'events_note_fkey' would be checked for all rows"));
+        (await Ask<long>("SELECT count(*) FROM pg_class WHERE relname ~ '_omnipg_' AND relkind = 'v'")).Should().Be(0);
+    }
+
     /// <summary>A tablespace that this test has for itself.</summary>
     private async Task<string> SpaceAsync()
     {

@@ -118,8 +118,10 @@ public sealed class BackupVerbTests(BackupScene scene)
         var emptyArchive = await scene.NewStoreAsync();
         string[] options = phase == "while the server makes its checkpoint" ? ["--spread-checkpoint"] : [];
         await scene.Server.ExecuteAsync("UPDATE kept SET filler = filler", Token);
+        // By this the server's side of it is known: what others have asked last stands in their sessions for as long as those wait in a pool.
+        var name = "killed " + phase;
         using var program = WalProgram.Start(
-            null, ["backup", "--connection", Connection, "--data-dir", scene.Server.DataDirectory, "--dst-local", phase == "while data is written" ? $"brotli:11={store.Root}" : store.Root, "--archive", emptyArchive.Root, .. options]);
+            null, ["backup", "--connection", $"{Connection};Application Name={name}", "--data-dir", scene.Server.DataDirectory, "--dst-local", phase == "while data is written" ? $"brotli:11={store.Root}" : store.Root, "--archive", emptyArchive.Root, .. options]);
 
         await Eventually.TrueAsync(() => IsReachedAsync(phase, store.Root), phase, TimeSpan.FromSeconds(60), Token);
         ServerAccount.Signal(program.Id, 9);
@@ -130,7 +132,7 @@ public sealed class BackupVerbTests(BackupScene scene)
         program.ExitCode.Should().Be(137);
         (await new BackupCatalog(store).ListAsync(Token)).Should().BeEmpty();
         await Eventually.TrueAsync(
-            () => scene.Server.ScalarAsync<bool>("SELECT count(*) = 0 FROM pg_stat_activity WHERE query LIKE '%pg_backup_start(%' AND pid <> pg_backend_pid()", Token),
+            () => scene.Server.ScalarAsync<bool>($"SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = '{name}'", Token),
             "the server gives the backup up", TimeSpan.FromSeconds(60), Token);
         var later = new ShiftedClock { Offset = TimeSpan.FromDays(8) };
         var next = (await new BaseBackup(scene.Server.DataSource, store, scene.ArchiveStore, timeProvider: later).RunAsync(cancellationToken: Token)).Backup;
@@ -142,7 +144,7 @@ public sealed class BackupVerbTests(BackupScene scene)
     private async Task<bool> IsReachedAsync(string phase, string store) => phase switch
     {
         "while the server makes its checkpoint" =>
-            await scene.Server.ScalarAsync<bool>("SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_catalog.pg_backup_start(%' AND state = 'active'", Token),
+            await scene.Server.ScalarAsync<bool>($"SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_catalog.pg_backup_start(%' AND state = 'active' AND application_name = 'killed {phase}'", Token),
         "while data is written" => Directory.EnumerateFiles(store, "*.tmp", SearchOption.AllDirectories).Any(),
         _ => Directory.EnumerateFiles(store, "base.tar*", SearchOption.AllDirectories).Any(),
     };

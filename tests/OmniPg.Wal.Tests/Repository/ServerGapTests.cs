@@ -69,6 +69,9 @@ public sealed class ServerGapTests : IAsyncDisposable
         (await GapsAsync(Confirmed(Server(1, 9), 7))).Should().Equal("1 6-6 Lost", "1 7-7 Uploading");
         (await GapsAsync(Confirmed(Server(1, 12), 11))).Should().Equal("1 6-7 Lost", "1 9-10 Lost");
         (await GapsAsync(Confirmed(Server(1, 12), 0))).Should().Equal("1 6-7 Uploading");
+        // Nobody is behind a slot that stands still, and a server that archives holds what it has not archived.
+        (await GapsAsync(Confirmed(Server(1, 12), 0, isActive: false))).Should().Equal("1 6-7 Lost");
+        (await GapsAsync(Confirmed(Server(1, 12), 0) with { IsArchiving = true })).Should().Contain("1 6-7 Lost");
     }
 
     [Fact]
@@ -97,10 +100,10 @@ public sealed class ServerGapTests : IAsyncDisposable
     private static ArchivingServer Sending(ArchivingServer server) => server with { IsSending = true };
 
     /// <summary>Behind a receiver that has confirmed up to somewhere in a segment.</summary>
-    private static ArchivingServer Confirmed(ArchivingServer server, ulong segment) => server with
+    private static ArchivingServer Confirmed(ArchivingServer server, ulong segment, bool isActive = true) => server with
     {
         IsArchiving = false,
-        Slot = new ArchivingServer.SlotState(true, "reserved", new NpgsqlLogSequenceNumber((segment * (ulong)WalSegmentSize.Default.Bytes) + 8)),
+        Slot = new ArchivingServer.SlotState(isActive, "reserved", new NpgsqlLogSequenceNumber((segment * (ulong)WalSegmentSize.Default.Bytes) + 8)),
     };
 
     private static ArchivingServer Progressed(ArchivingServer server, ulong finished) => server with { LastFinishedSince = finished };
