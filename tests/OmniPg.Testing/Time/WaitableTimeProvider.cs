@@ -26,9 +26,11 @@ public sealed class WaitableTimeProvider(DateTimeOffset start) : FakeTimeProvide
 
     private sealed class CountedTimer(WaitableTimeProvider clock, TimerCallback callback, object? state) : ITimer
     {
+        private readonly Lock _lock = new();
         private ITimer? _timer;
         private int _counted;
         private bool _repeats;
+        private bool _hasFired;
 
         public void Start(ITimer timer, TimeSpan dueTime, TimeSpan period)
         {
@@ -38,16 +40,29 @@ public sealed class WaitableTimeProvider(DateTimeOffset start) : FakeTimeProvide
 
         public void Fire(object? ignored)
         {
-            if (!_repeats)
-                Count(0);
+            lock (_lock)
+            {
+                _hasFired = true;
+                if (!_repeats)
+                    Count(0);
+            }
+
             callback(state);
         }
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            _repeats = period > TimeSpan.Zero;
-            Count(dueTime == Timeout.InfiniteTimeSpan ? 0 : 1);
-            return _timer!.Change(dueTime, period);
+            lock (_lock)
+            {
+                (_repeats, _hasFired) = (period > TimeSpan.Zero, false);
+                if (dueTime == Timeout.InfiniteTimeSpan)
+                    Count(0);
+                var isSet = _timer!.Change(dueTime, period);
+                // Behind it: whoever counts on a timer that is not set yet moves the clock too early, and it is due one step later than meant.
+                if (dueTime != Timeout.InfiniteTimeSpan && (_repeats || !_hasFired))
+                    Count(1);
+                return isSet;
+            }
         }
 
         public void Dispose()
