@@ -69,15 +69,7 @@ internal sealed class LogicalMethod(TableRun run)
         {
             if (await IsLostAsync().ConfigureAwait(false))
                 steps.TellThere("slot", "Changes are missing.", $"Publication and slot '{run.Spec.Slot}' are made anew");
-            if (run.Spec.IgnoreDeletes)
-            {
-                await KeyedRows.PlanAsync(run, steps, table, run.Query(), null).ConfigureAwait(false);
-            }
-            else
-            {
-                steps.Alone("empty", "All rows come again.", $"TRUNCATE {table.Name.Quoted}", table.Name);
-                steps.Copy(run, run.Query(), table.Name, freeze: table.Kind == 'r');
-            }
+            await KeyedRows.PlanWholeAsync(run, steps, table).ConfigureAwait(false);
         }
         else
         {

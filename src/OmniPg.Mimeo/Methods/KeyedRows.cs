@@ -81,6 +81,19 @@ internal static class KeyedRows
         return rows;
     }
 
+    /// <summary>Steps that bring all rows again: over those that are there where deleted ones stay, else in place of them.</summary>
+    public static async Task PlanWholeAsync(TableRun run, PlanSteps steps, RelationInfo table)
+    {
+        if (run.Spec.IgnoreDeletes)
+        {
+            await PlanAsync(run, steps, table, run.Query(), null).ConfigureAwait(false);
+            return;
+        }
+
+        steps.Alone("empty", "All rows come again.", $"TRUNCATE {table.Name.Quoted}", table.Name);
+        steps.Copy(run, run.Query(), table.Name, freeze: table.Kind == 'r');
+    }
+
     /// <summary>Steps of <see cref="ReplaceAsync(TableRun, RelationInfo, string, string, Func{string, IReadOnlyList{string}, Task{long}})"/>, by the indexes and foreign keys that are there now.</summary>
     /// <param name="run">The table.</param>
     /// <param name="steps">Gets them.</param>

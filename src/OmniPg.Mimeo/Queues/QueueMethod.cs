@@ -61,15 +61,7 @@ internal sealed class QueueMethod(TableRun run)
         var history = run.Spec.KeepHistory ? await DeletedHistory.LookAsync(run, table).ConfigureAwait(false) : null;
         if (all && !_logdel)
         {
-            if (run.Spec.IgnoreDeletes)
-            {
-                await KeyedRows.PlanAsync(run, steps, table, run.Query(), null).ConfigureAwait(false);
-            }
-            else
-            {
-                steps.Alone("empty", "All rows come again.", $"TRUNCATE {table.Name.Quoted}", table.Name);
-                steps.Copy(run, run.Query(), table.Name, freeze: table.Kind == 'r');
-            }
+            await KeyedRows.PlanWholeAsync(run, steps, table).ConfigureAwait(false);
         }
         else
         {

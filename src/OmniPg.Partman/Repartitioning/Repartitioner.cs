@@ -64,14 +64,16 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         return new RepartitionResult((await SetReader.StateAsync(database, table, withBytes: false, working).ConfigureAwait(false)).Set, done);
     }
 
+    private Task<(Look Look, PartmanServer Server)> LookAsync(CancellationToken cancellationToken) => SteadyAsync(() => LookOnceAsync(cancellationToken));
+
     /// <summary>Looks anew when somebody altered a partition between two reads of one look, as a TRUNCATE does: nothing was planned by what was seen.</summary>
-    private async Task<(Look Look, PartmanServer Server)> LookAsync(CancellationToken cancellationToken)
+    public static async Task<TLook> SteadyAsync<TLook>(Func<Task<TLook>> lookOnce)
     {
         for (var look = 1; ; look++)
         {
             try
             {
-                return await LookOnceAsync(cancellationToken).ConfigureAwait(false);
+                return await lookOnce().ConfigureAwait(false);
             }
             catch (StalePlanException) when (look < MaxLooks)
             {
@@ -79,7 +81,8 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         }
     }
 
-    private Task<(Look Look, PartmanServer Server)> LookOnceAsync(CancellationToken cancellationToken) => database.RunAsync("repartition", async (session, server) =>
+    /// <summary>The set as its partitions are copied by: idle, with its newest row, in a session that reads all rows and writes values as they are read.</summary>
+    public static async Task<(SetReader.Configured Found, SetState State)> FoundAsync(PgSession session, PartmanServer server, QualifiedName table)
     {
         if (server.IsReadOnly)
             throw Refusal.ReadOnly(server);
@@ -91,6 +94,12 @@ internal sealed class Repartitioner(PartmanDatabase database, PartmanOptions opt
         var state = (await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0].RequireIdle();
         if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
             state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
+        return (found, state);
+    }
+
+    private Task<(Look Look, PartmanServer Server)> LookOnceAsync(CancellationToken cancellationToken) => database.RunAsync("repartition", async (session, server) =>
+    {
+        var (found, state) = await FoundAsync(session, server, table).ConfigureAwait(false);
         Require(await ReasonsAsync(session, server, state).ConfigureAwait(false));
 
         var candidates = Candidates(state);

@@ -110,18 +110,11 @@ internal sealed class Tiering(PartmanDatabase database, PartmanOptions options, 
 
     private RegroupCopy Copy(Look look, Work work, Regroup group) => new(database, options, time, look.State, work.Shape, look.Live, group, Pace, null);
 
-    private Task<Look> LookAsync(CancellationToken cancellationToken) => database.RunAsync("tier", async (session, server) =>
+    private Task<Look> LookAsync(CancellationToken cancellationToken) => Repartitioner.SteadyAsync(() => LookOnceAsync(cancellationToken));
+
+    private Task<Look> LookOnceAsync(CancellationToken cancellationToken) => database.RunAsync("tier", async (session, server) =>
     {
-        if (server.IsReadOnly)
-            throw Refusal.ReadOnly(server);
-        var found = await SetReader.ConfiguredAsync(session, server, table).ConfigureAwait(false) is [var one, ..] ? one : throw Refusal.NotFound(table, server);
-        if (found.Error is { } error)
-            throw error;
-        await session.ExecuteAsync(PartmanDatabase.ReadableText).ConfigureAwait(false);
-        await session.ExecuteAsync(PartmanDatabase.AllRows).ConfigureAwait(false);
-        var state = (await SetReader.StatesAsync(session, [found]).ConfigureAwait(false))[0].RequireIdle();
-        if (state.Set.Basis == PremakeBasis.NewestRow || !state.Key.IsTime)
-            state = state with { Newest = await SetReader.NewestAsync(session, state).ConfigureAwait(false) };
+        var (found, state) = await Repartitioner.FoundAsync(session, server, table).ConfigureAwait(false);
         var reasons = await LackingAsync(session, server, state).ConfigureAwait(false);
         Require(reasons);
 

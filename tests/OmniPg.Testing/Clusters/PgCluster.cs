@@ -111,7 +111,7 @@ public sealed class PgCluster : IAsyncDisposable
     /// <returns>A task that ends with the statement.</returns>
     public async Task ExecuteAsync(string sql, CancellationToken cancellationToken = default)
     {
-        await using var command = Unhurried(sql);
+        await using var command = Unhurried(DataSource, sql);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -122,14 +122,14 @@ public sealed class PgCluster : IAsyncDisposable
     /// <returns>The value.</returns>
     public async Task<T> ScalarAsync<T>(string sql, CancellationToken cancellationToken = default)
     {
-        await using var command = Unhurried(sql);
+        await using var command = Unhurried(DataSource, sql);
         return (T)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
     // Databases are made and dropped behind checkpoints, which take what a busy disk takes: nothing is tested by how long.
-    private NpgsqlCommand Unhurried(string sql)
+    internal static NpgsqlCommand Unhurried(NpgsqlDataSource dataSource, string sql)
     {
-        var command = DataSource.CreateCommand(sql);
+        var command = dataSource.CreateCommand(sql);
         command.CommandTimeout = 300;
         return command;
     }

@@ -29,7 +29,7 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <returns>A task that ends with the last statement.</returns>
     public async Task ExecuteAsync(string sql, CancellationToken cancellationToken = default)
     {
-        await using var command = Unhurried(sql);
+        await using var command = PgCluster.Unhurried(DataSource, sql);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -40,7 +40,7 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <returns>The value.</returns>
     public async Task<T> ScalarAsync<T>(string sql, CancellationToken cancellationToken = default)
     {
-        await using var command = Unhurried(sql);
+        await using var command = PgCluster.Unhurried(DataSource, sql);
         return await command.ExecuteScalarAsync(cancellationToken) is T value ? value : default!;
     }
 
@@ -51,13 +51,6 @@ public sealed class TestDatabase : IAsyncDisposable
         await DataSource.DisposeAsync();
         if (_cluster.IsRunning)
             await _cluster.ExecuteAsync($"DROP DATABASE IF EXISTS {Quote(Name)} WITH (FORCE)");
-    }
-
-    private NpgsqlCommand Unhurried(string sql)
-    {
-        var command = DataSource.CreateCommand(sql);
-        command.CommandTimeout = 300;
-        return command;
     }
 
     internal static string Quote(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
