@@ -277,7 +277,11 @@ public sealed class ResidentModeTests(WalWorkloads workloads) : ArchiveTests(wor
         var served = Encoding.UTF8.GetString(buffer, 0, await newer.ReceiveAsync(buffer, SocketFlags.None, Token));
         var asking = WalResidentClient.TryArchiveAsync(path, Scene.Add(Scene.Segments[1]), Token);
         using (var client = await older.AcceptAsync(Token))
+        {
+            // The question first: closing with it unread would break the client's connection, answer or not.
+            await client.ReceiveAsync(buffer, SocketFlags.None, Token);
             await client.SendAsync("{\"ok\":true,\"took\":{\"ms\":3}}\n"u8.ToArray(), SocketFlags.None, Token);
+        }
 
         served.Should().Be("{\"ok\":true}\n");
         (await asking).Should().Be(new ResidentAnswer(true));
