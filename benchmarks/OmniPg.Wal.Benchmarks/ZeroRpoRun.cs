@@ -76,7 +76,8 @@ internal sealed class ZeroRpoRun : IAsyncDisposable
         await _server.ExecuteAsync($"SELECT pg_create_physical_replication_slot('{Slot}', true)", _cancellation);
         await new BaseBackup(_server.DataSource, _backups).RunAsync(cancellationToken: _cancellation);
         await _server.ExecuteAsync($"ALTER SYSTEM SET synchronous_standby_names = '{Slot}'", _cancellation);
-        await _server.ExecuteAsync("SELECT pg_reload_conf()", _cancellation);
+        // Whether commits wait is decided by the checkpointer (UpdateSharedMemoryConfig), some time after a reload; from a start on they do.
+        await _server.RestartAsync(_cancellation);
     }
 
     private async Task LoadAndKillAsync(bool waitsForServer)

@@ -36,6 +36,24 @@ repeat() {
   data=''
 }
 
+# written SEGMENTS COMMAND: again and again until so many segments were filled.
+written() {
+  local from; from=$(sql 'select pg_current_wal_insert_lsn()')
+  while [ "$(sql "select ((pg_current_wal_insert_lsn() - '$from') / 16777216)::int")" -lt "$1" ]; do eval "$2"; done
+}
+
+# A day in small: whole pages after a checkpoint, then rows alone, a load of text, a table made and filled, a quiet minute.
+mixed() {
+  sql checkpoint
+  written 7 'as pgbench -n -c 4 -t 200 "${connection[@]}" postgres > /dev/null 2>&1'
+  sql 'alter system set full_page_writes = off'; sql 'select pg_reload_conf()' > /dev/null
+  written 7 'as pgbench -n -c 4 -t 2000 "${connection[@]}" postgres > /dev/null 2>&1'
+  sql 'alter system reset full_page_writes'; sql 'select pg_reload_conf()' > /dev/null
+  written 3 'sql "insert into t $text from generate_series(1, 40000) i"'
+  written 3 'as pgbench -i -q -s 1 "${connection[@]}" other > /dev/null 2>&1'
+  sql 'select pg_switch_wal()' > /dev/null; sql "select pg_logical_emit_message(true, 'a', 'b'); select pg_switch_wal()" > /dev/null
+}
+
 pgbench_init() { as pgbench -i -q -s "$1" "${connection[@]}" postgres > /dev/null 2>&1; }
 pgbench_run() { as pgbench -n -c 4 -t 20000 "${connection[@]}" postgres > /dev/null 2>&1; }
 text='select i, md5(i::text), md5((i * 7)::text), repeat(chr(97 + i % 26), i % 200), now() + i * interval $$1 s$$'
@@ -56,6 +74,8 @@ one() {
     wide) begin "$1" 'sql "create table w (id uuid primary key, $(printf "c%s int, n%s numeric, " $(seq 80)) t timestamptz)"'; repeat 'sql "insert into w select gen_random_uuid(), $(for i in $(seq 20); do printf "(random() * 1000)::int, (random() * 99)::numeric(8,2), (random() * 9)::int, (random())::numeric(8,4), "; done) now() from generate_series(1, 8000)"' ;;
     message) begin "$1" :; repeat 'sql "select count(pg_logical_emit_message(true, \$\$outbox\$\$, (jsonb_build_object(\$\$event\$\$, \$\$order placed\$\$, \$\$id\$\$, i, \$\$body\$\$, md5(i::text) || repeat(\$\$lorem ipsum \$\$, i % 30)))::text)) from generate_series(1, 50000) i" > /dev/null' ;;
     updates) begin "$1" 'sql "create table u (id int primary key, a text, n numeric, k uuid default gen_random_uuid(), at timestamptz default now()); create index on u (k); create index on u (n); insert into u select i, md5(i::text), random() * 1000 from generate_series(1, 200000) i"'; repeat 'sql "update u set n = n + random(), at = now() where id % 7 = (random() * 6)::int; delete from u where id % 997 = (random() * 990)::int"; sql "vacuum u"' ;;
+    # All of them in one cluster, for the commands that archive: 7 segments of whole pages, 7 of rows, 3 of text, 3 of a COPY, 1 nearly empty in turn.
+    mixed) begin "$1" 'pgbench_init 20; sql "create table t (i int, a text, b text, c text, d timestamptz)"; sql "create database other"' synchronous_commit=off; repeat mixed ;;
     # Nearly empty segments, for the other commands: as a kind of WAL they say nothing.
     empty) begin "$1" :; repeat 'sql "select pg_logical_emit_message(true, \$\$a\$\$, \$\$b\$\$); select pg_switch_wal()" > /dev/null' ;;
     *) echo "no kind '$1'" >&2; exit 64 ;;

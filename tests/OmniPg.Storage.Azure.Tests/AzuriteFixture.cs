@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Azure.Storage.Blobs;
 using OmniPg.Testing;
 
@@ -16,6 +14,7 @@ public sealed class AzuriteFixture : IAsyncLifetime
 
     private readonly TemporaryDirectory _directory = new();
     private Process? _process;
+    private ReservedPort? _port;
     private int _stores;
 
     /// <summary>Connection string of the account.</summary>
@@ -28,8 +27,8 @@ public sealed class AzuriteFixture : IAsyncLifetime
     {
         if (Program() is not { } program)
             return;
-        var port = FreePort();
-        var start = new ProcessStartInfo(program, ["--blobHost", "127.0.0.1", "--blobPort", $"{port}", "--inMemoryPersistence", "--skipApiVersionCheck", "--silent"])
+        _port = new ReservedPort();
+        var start = new ProcessStartInfo(program, ["--blobHost", "127.0.0.1", "--blobPort", $"{_port.Number}", "--inMemoryPersistence", "--skipApiVersionCheck", "--silent"])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -40,7 +39,7 @@ public sealed class AzuriteFixture : IAsyncLifetime
         _process.ErrorDataReceived += static (_, _) => { };
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-        Proxy = await FaultProxy.StartAsync(new Uri($"http://127.0.0.1:{port}"));
+        Proxy = await FaultProxy.StartAsync(new Uri($"http://127.0.0.1:{_port.Number}"));
         Connection = $"DefaultEndpointsProtocol=http;AccountName={Account};AccountKey={Key};BlobEndpoint={Proxy.Url}{Account};";
         var container = new BlobContainerClient(Connection, Container);
         await Eventually.TrueAsync(async () =>
@@ -68,6 +67,7 @@ public sealed class AzuriteFixture : IAsyncLifetime
             process.Dispose();
         }
 
+        _port?.Dispose();
         _directory.Dispose();
     }
 
@@ -102,11 +102,4 @@ public sealed class AzuriteFixture : IAsyncLifetime
     private static string? Program() => Environment.GetEnvironmentVariable("OMNIPG_AZURITE") is { Length: > 0 } named
         ? named
         : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(folder => Path.Combine(folder, "azurite-blob")).FirstOrDefault(File.Exists);
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

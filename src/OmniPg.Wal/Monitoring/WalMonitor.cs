@@ -85,7 +85,7 @@ public sealed class WalMonitor
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         // On a thread of its own, because a folder on storage that hangs holds the thread that reads it, and monitoring has to answer all the same.
         var token = either.Token;
-        var asking = Task.Run(() => ask(source, token), token);
+        var asking = OwnThread.RunAsync(() => ask(source, token)).Unwrap();
         try
         {
             return new Answer<TFound>(true, await asking.WaitAsync(token).ConfigureAwait(false), null);

@@ -91,7 +91,7 @@ public sealed class PgDumpRunnerTests(AllKindsDatabase all) : IClassFixture<AllK
         var without = await new PgDumpRunner(PgTools.Tools).DumpRolesAsync(Source, cancellationToken: TestContext.Current.CancellationToken);
         var with = await new PgDumpRunner(PgTools.Tools).DumpRolesAsync(Source, includePasswords: true, cancellationToken: TestContext.Current.CancellationToken);
 
-        without.Should().Contain("CREATE ROLE roles_test;").And.NotContain("PASSWORD");
+        without.Should().Contain("CREATE ROLE roles_test;").And.NotMatchRegex("(?m)^(CREATE|ALTER) ROLE .*PASSWORD");
         with.Should().Contain("PASSWORD 'SCRAM-SHA-256$");
     }
 

@@ -2,6 +2,7 @@ using OmniPg.Testing;
 
 namespace OmniPg.Extractor.Tests.Dumping;
 
+[Collection(nameof(WholeProcess))]
 public sealed class PgToolLocatorTests(PgClusterFixture fixture) : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -102,7 +103,7 @@ public sealed class PgToolLocatorTests(PgClusterFixture fixture) : IDisposable
     {
         var path = FakeProgram.Create(_directory.Path, "pg_dump", "15.3", "exit 3");
         var counter = _directory.Combine("count");
-        await File.WriteAllTextAsync(path, $"#!/bin/sh\necho x >> '{counter}'\necho 'pg_dump (PostgreSQL) 15.3'\n", TestContext.Current.CancellationToken);
+        TestScript.Write(path, $"echo x >> '{counter}'\necho 'pg_dump (PostgreSQL) 15.3'");
         var locator = new PgToolLocator(new PgToolOptions { BinDirectory = _directory.Path });
 
         for (var i = 0; i < 3; i++)

@@ -1,3 +1,5 @@
+using OmniPg.Testing;
+
 namespace OmniPg.Extractor.Tests;
 
 /// <summary>A shell script that stands in for pg_dump. Its <c>--version</c> answers with a version of choice.</summary>
@@ -7,10 +9,6 @@ internal static class FakeProgram
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "The stand-in is a shell script.");
         Directory.CreateDirectory(directory);
-        var path = Path.Combine(directory, name);
-        File.WriteAllText(path, $"#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{name} (PostgreSQL) {version}'; exit 0; fi\n{body}\n");
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        return path;
+        return TestScript.Write(Path.Combine(directory, name), $"if [ \"$1\" = --version ]; then echo '{name} (PostgreSQL) {version}'; exit 0; fi\n{body}");
     }
 }

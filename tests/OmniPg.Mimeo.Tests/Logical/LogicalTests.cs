@@ -349,8 +349,8 @@ public sealed class LogicalTests(PgClusterFixture fixture)
             (await creating.Should().ThrowAsync<MimeoLockException>()).Which.Message.Should().StartWith("'public.t' was locked by others for too long to make its slot at source 'erp', which waits for every transaction that is open there.");
         (await LeftAsync(mimeo)).Should().Be("0 0");
 
-        // With the usual limit: whatever other tests have open on this server is waited for as well.
-        var patient = new MimeoClient(mimeo.Databases.Destination.DataSource);
+        // Whatever other tests have open on this server is waited for as well.
+        var patient = new MimeoClient(mimeo.Databases.Destination.DataSource, new MimeoOptions { LockTimeout = TimeSpan.FromMinutes(1) });
         (await patient.CreateAsync(new ReplicationSpec { Kind = ReplicationKind.Logical, From = "erp", Source = QualifiedName.Parse("public.t") }, cancellationToken: TestContext.Current.CancellationToken)).Rows.Should().Be(1000);
     }
 
@@ -409,7 +409,7 @@ public sealed class LogicalTests(PgClusterFixture fixture)
         {
             var refreshing = mimeo.RefreshAsync("public.t");
             await Eventually.TrueAsync(
-                async () => await mimeo.Databases.DestinationAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4712 AND NOT granted)"),
+                async () => await mimeo.Databases.DestinationAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4712 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND NOT granted)"),
                 "the destination is about to commit", cancellationToken: TestContext.Current.CancellationToken);
             (await mimeo.Databases.SourceAsync<bool>("SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'")).Should().BeTrue();
             await holder.DisposeAsync();

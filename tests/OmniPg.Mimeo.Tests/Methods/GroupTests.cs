@@ -77,7 +77,7 @@ public sealed class GroupTests(PgClusterFixture fixture)
         await using var holder = await QueueTests.HoldAsync(mimeo.Databases.Source, "SELECT pg_advisory_lock(4713)");
         var refreshing = GroupAsync(mimeo, "public.slow", "public.rewritten");
         await Eventually.TrueAsync(
-            async () => await mimeo.Databases.SourceAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4713 AND NOT granted)"),
+            async () => await mimeo.Databases.SourceAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4713 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND NOT granted)"),
             "the group reads its first table", cancellationToken: TestContext.Current.CancellationToken);
 
         var rewriting = () => mimeo.Databases.AtSourceAsync("BEGIN; SET LOCAL lock_timeout = '100ms'; ALTER TABLE rewritten ALTER n TYPE bigint; COMMIT");

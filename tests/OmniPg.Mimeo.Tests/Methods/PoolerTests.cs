@@ -20,7 +20,7 @@ public sealed class PoolerTests(PgClusterFixture fixture)
         await using var pooler = await PgBouncer.StartAsync(fixture.Cluster, poolSize: 3, cancellationToken: TestContext.Current.CancellationToken);
         await using var destination = NpgsqlDataSource.Create(Through(databases.Destination));
         await using var source = NpgsqlDataSource.Create(Through(databases.Source));
-        var client = new MimeoClient(destination, new MimeoOptions { Sources = new Dictionary<string, NpgsqlDataSource> { ["erp"] = source } });
+        var client = new MimeoClient(destination, new MimeoOptions { LockTimeout = TimeSpan.FromMinutes(1), Sources = new Dictionary<string, NpgsqlDataSource> { ["erp"] = source } });
         await client.EnsureCreatedAsync(TestContext.Current.CancellationToken);
         await client.AddSourceAsync("erp", Through(databases.Source), TestContext.Current.CancellationToken);
         var table = QualifiedName.Parse("public.t");

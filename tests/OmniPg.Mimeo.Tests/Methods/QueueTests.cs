@@ -192,7 +192,7 @@ public sealed class QueueTests(PgClusterFixture fixture)
         {
             var refreshing = mimeo.RefreshAsync("public.t");
             await Eventually.TrueAsync(
-                async () => await mimeo.Databases.DestinationAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4712 AND NOT granted)"),
+                async () => await mimeo.Databases.DestinationAsync<bool>("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4712 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND NOT granted)"),
                 "the destination is about to commit", cancellationToken: TestContext.Current.CancellationToken);
             (await mimeo.Databases.SourceAsync<bool>("SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'")).Should().BeTrue();
             await holder.DisposeAsync();

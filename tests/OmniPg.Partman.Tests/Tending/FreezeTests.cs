@@ -5,7 +5,8 @@ namespace OmniPg.Partman.Tests.Tending;
 
 public sealed class FreezeTests(PgClusterFixture fixture) : PartmanTest(fixture)
 {
-    private const string Ages = "SELECT array_agg(c.relname::text ORDER BY c.relname) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'events'::regclass AND age(c.relfrozenxid) > 5";
+    // The xid and not its age, which the tests beside this one make grow.
+    private const string FrozenXids = "SELECT array_agg(c.relname || ' ' || c.relfrozenxid ORDER BY c.relname) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'events'::regclass";
 
     private async Task CreateAsync()
     {
@@ -23,17 +24,16 @@ public sealed class FreezeTests(PgClusterFixture fixture) : PartmanTest(fixture)
         var options = new FreezeOptions { MinimumAge = 5 };
 
         var plan = await Partman.PlanFreezeAsync(Events, options, Token);
-        var old = await Ask<string[]>(Ages);
+        var old = await Ask<string[]>(FrozenXids);
         var frozen = await Partman.FreezeAsync(Events, options, cancellationToken: Token);
-        var left = await Ask<string[]>(Ages);
+        var left = await Ask<string[]>(FrozenXids);
         var again = await Partman.FreezeAsync(Events, new FreezeOptions { MinimumAge = 1000 }, cancellationToken: Token);
 
         plan.Steps.Select(s => s.Sql).Should().Equal("VACUUM (FREEZE, SKIP_LOCKED) \"public\".\"events_p0\"", "VACUUM (FREEZE, SKIP_LOCKED) \"public\".\"events_p10\"");
         plan.BlocksReads.Should().BeFalse();
-        old.Should().Contain(["events_p0", "events_p10", "events_p20"]);
         frozen.Select(f => (f.Partition.Name.Value, f.Outcome)).Should().Equal(("events_p0", FreezeFate.Frozen), ("events_p10", FreezeFate.Frozen));
         frozen.Should().OnlyContain(f => f.AgeBefore > 5 && f.AgeAfter < f.AgeBefore);
-        left.Should().NotContain(["events_p0", "events_p10"]).And.Contain("events_p20");
+        old.Intersect(left).Select(xid => xid.Split(' ')[0]).Should().Contain("events_p20").And.NotContain(["events_p0", "events_p10"]);
         again.Should().BeEmpty();
         (await Partman.PlanFreezeAsync(Events, cancellationToken: Token)).IsEmpty.Should().BeTrue("nothing here is as old as the server's own limit");
     }

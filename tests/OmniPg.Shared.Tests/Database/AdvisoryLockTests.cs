@@ -42,9 +42,9 @@ public sealed class AdvisoryLockTests(PgClusterFixture fixture)
         var kept = (await TryAcquireAsync(database.DataSource, AdvisoryLockKey.FromInt64(43)))!;
         var (lost, never) = (held.Lost, kept.Lost);
 
-        await database.ScalarAsync<bool>("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42", Stop);
+        await database.ScalarAsync<bool>("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", Stop);
         await Eventually.TrueAsync(
-            async () => await database.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42", Stop) == 0, "the backend ends", cancellationToken: Stop);
+            async () => await database.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", Stop) == 0, "the backend ends", cancellationToken: Stop);
         lost.IsCancellationRequested.Should().BeFalse();
         _time.Advance(LookEvery);
         await Eventually.TrueAsync(() => lost.IsCancellationRequested, "the loss is told", cancellationToken: Stop);
@@ -89,7 +89,7 @@ public sealed class AdvisoryLockTests(PgClusterFixture fixture)
         await (await TryAcquireAsync(source, key))!.DisposeAsync();
 
         await Eventually.TrueAsync(
-            async () => await database.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 44", Stop) == 0, "the lock is free", cancellationToken: Stop);
+            async () => await database.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 44 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", Stop) == 0, "the lock is free", cancellationToken: Stop);
         await using var next = await TryAcquireAsync(source, key);
         next.Should().NotBeNull();
     }

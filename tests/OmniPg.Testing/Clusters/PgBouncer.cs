@@ -14,16 +14,17 @@ public sealed class PgBouncer : IAsyncDisposable
     private readonly TemporaryDirectory _directory;
     private readonly ServerLog _log;
     private readonly ServerProcess _process;
+    private readonly ReservedPort _port;
 
-    private PgBouncer(TemporaryDirectory directory, ServerLog log, ServerProcess process, int port) =>
-        (_directory, _log, _process, Port) = (directory, log, process, port);
+    private PgBouncer(TemporaryDirectory directory, ServerLog log, ServerProcess process, ReservedPort port) =>
+        (_directory, _log, _process, _port) = (directory, log, process, port);
 
     /// <summary>Path of the program; <see langword="null"/> when there is none here.</summary>
     public static string? Program { get; } = Environment.GetEnvironmentVariable("OMNIPG_PGBOUNCER") is { Length: > 0 } given
         ? given : Array.Find(UsualPlaces, File.Exists);
 
     /// <summary>TCP port on 127.0.0.1.</summary>
-    public int Port { get; }
+    public int Port => _port.Number;
 
     /// <summary>Starts a pooler for every database of a server.</summary>
     /// <param name="cluster">The server; it must trust connections of this machine.</param>
@@ -34,41 +35,36 @@ public sealed class PgBouncer : IAsyncDisposable
     /// <exception cref="InvalidOperationException">It did not start; the message holds its log.</exception>
     public static async Task<PgBouncer> StartAsync(PgCluster cluster, string mode = "transaction", int poolSize = 2, CancellationToken cancellationToken = default)
     {
-        for (var attempt = 1; ; attempt++)
-        {
-            var port = ProcessServer.FreePort();
-            var directory = new TemporaryDirectory();
-            var settings = directory.Combine("pgbouncer.ini");
-            await File.WriteAllTextAsync(
-                settings,
-                $"""
-                 [databases]
-                 * = host=127.0.0.1 port={cluster.Port}
-                 [pgbouncer]
-                 listen_addr = 127.0.0.1
-                 listen_port = {port}
-                 unix_socket_dir =
-                 auth_type = trust
-                 auth_file = {directory.Combine("users")}
-                 pool_mode = {mode}
-                 default_pool_size = {poolSize}
-                 max_client_conn = 500
-                 ignore_startup_parameters = extra_float_digits
-                 admin_users = postgres
-                 """,
-                cancellationToken);
-            await File.WriteAllTextAsync(directory.Combine("users"), await UsersAsync(cluster, cancellationToken), cancellationToken);
-            ServerAccount.Own(directory.Path);
-            var log = new ServerLog(directory.Combine("server.log"));
-            var process = ServerProcess.Start(Program!, [settings], directory.Path, log);
-            var pooler = new PgBouncer(directory, log, process, port);
-            if (await pooler.AnswersAsync(cluster, cancellationToken))
-                return pooler;
-            var text = log.Read(0);
-            await pooler.DisposeAsync();
-            if (attempt == 5 || !text.Contains("Address already in use", StringComparison.Ordinal))
-                throw new InvalidOperationException($"PgBouncer did not start:\n{text}");
-        }
+        var directory = new TemporaryDirectory();
+        var port = new ReservedPort();
+        var settings = directory.Combine("pgbouncer.ini");
+        await File.WriteAllTextAsync(
+            settings,
+            $"""
+             [databases]
+             * = host=127.0.0.1 port={cluster.Port}
+             [pgbouncer]
+             listen_addr = 127.0.0.1
+             listen_port = {port.Number}
+             unix_socket_dir =
+             auth_type = trust
+             auth_file = {directory.Combine("users")}
+             pool_mode = {mode}
+             default_pool_size = {poolSize}
+             max_client_conn = 500
+             ignore_startup_parameters = extra_float_digits
+             admin_users = postgres
+             """,
+            cancellationToken);
+        await File.WriteAllTextAsync(directory.Combine("users"), await UsersAsync(cluster, cancellationToken), cancellationToken);
+        ServerAccount.Own(directory.Path);
+        var log = new ServerLog(directory.Combine("server.log"));
+        var pooler = new PgBouncer(directory, log, ServerProcess.Start(Program!, [settings], directory.Path, log), port);
+        if (await pooler.AnswersAsync(cluster, cancellationToken))
+            return pooler;
+        var text = log.Read(0);
+        await pooler.DisposeAsync();
+        throw new InvalidOperationException($"PgBouncer did not start:\n{text}");
     }
 
     /// <summary>The same connection string through the pooler.</summary>
@@ -87,6 +83,7 @@ public sealed class PgBouncer : IAsyncDisposable
         if (!_process.HasExited)
             ServerAccount.Signal(_process.Id, SigTerm);
         await _process.WaitAsync(CancellationToken.None);
+        _port.Dispose();
         _log.Dispose();
         _directory.Dispose();
     }
@@ -107,11 +104,7 @@ public sealed class PgBouncer : IAsyncDisposable
             {
                 await using var connection = new NpgsqlConnection(Through(cluster.ConnectionString) + ";Pooling=false;Timeout=5;No Reset On Close=true");
                 await connection.OpenAsync(cancellationToken);
-                await using var which = new NpgsqlCommand("SELECT current_setting('port')::int", connection);
-                // The port may be another pooler's by now: this one is about to say so, and to end.
-                if (await which.ExecuteScalarAsync(cancellationToken) is int port && port == cluster.Port)
-                    return true;
-                await Task.Delay(20, cancellationToken);
+                return true;
             }
             catch (NpgsqlException) when (clock.Elapsed < StartLimit)
             {

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using Npgsql;
 
 namespace OmniPg.Testing;
@@ -12,6 +10,7 @@ internal sealed class ProcessServer : IPgServer
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private readonly PgClusterOptions _options;
     private readonly ServerLog _log;
+    private readonly ReservedPort _port = new();
     private ServerProcess? _process;
 
     private ProcessServer(PgInstallation installation, PgClusterOptions options, string root)
@@ -29,7 +28,7 @@ internal sealed class ProcessServer : IPgServer
 
     public string LogFile => _log.Path;
 
-    public int Port { get; private set; }
+    public int Port => _port.Number;
 
     public int ProcessId => _process?.Id ?? throw new InvalidOperationException("The server does not run.");
 
@@ -72,24 +71,10 @@ internal sealed class ProcessServer : IPgServer
     /// <summary>Starts the server, on the same port if it ran before.</summary>
     public async Task RunAsync(IReadOnlyDictionary<string, string> extraSettings, CancellationToken cancellationToken)
     {
-        var isNew = Port == 0;
-        for (var attempt = 1; ; attempt++)
-        {
-            if (Port == 0)
-                Port = FreePort();
-            var mark = _log.Length;
-            _process = ServerProcess.Start(Installation.Program("postgres"), Arguments(extraSettings), DataDirectory, _log, _options.Mounts);
-            if (await AnswersAsync(_process, cancellationToken))
-                return;
-            var text = _log.Read(mark);
-            if (attempt == 5 || !text.Contains("could not bind", StringComparison.Ordinal))
-                throw new InvalidOperationException($"PostgreSQL {Installation.Major} did not start in '{DataDirectory}':\n{text}");
-            // One that ran before is known by its port: whoever has it meanwhile gives it back, or not.
-            if (isNew)
-                Port = 0;
-            else
-                await Task.Delay(500, cancellationToken);
-        }
+        var mark = _log.Length;
+        _process = ServerProcess.Start(Installation.Program("postgres"), Arguments(extraSettings), DataDirectory, _log, _options.Mounts);
+        if (!await AnswersAsync(_process, cancellationToken))
+            throw new InvalidOperationException($"PostgreSQL {Installation.Major} did not start in '{DataDirectory}':\n{_log.Read(mark)}");
     }
 
     public async Task StopAsync(int signal, CancellationToken cancellationToken)
@@ -122,6 +107,7 @@ internal sealed class ProcessServer : IPgServer
     {
         if (_process is not null)
             await StopAsync(PgShutdownSignal.Immediate, CancellationToken.None);
+        _port.Dispose();
         _log.Dispose();
         Directory.Delete(Root, recursive: true);
         if (_options.ExistingDataDirectory is { } data && Directory.Exists(data))
@@ -135,14 +121,6 @@ internal sealed class ProcessServer : IPgServer
         return OperatingSystem.IsLinux() && Directory.Exists(memory) && new DriveInfo(memory) is { DriveFormat: "tmpfs", AvailableFreeSpace: > 1L << 30 }
             ? memory
             : Path.GetTempPath();
-    }
-
-    /// <summary>A port that was free a moment ago.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private async Task InitializeAsync(CancellationToken cancellationToken)
@@ -185,11 +163,7 @@ internal sealed class ProcessServer : IPgServer
             {
                 await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false;Timeout=5");
                 await connection.OpenAsync(cancellationToken);
-                await using var which = new NpgsqlCommand("SELECT current_setting('data_directory')", connection);
-                // The port may be another server's by now: this one is about to say so, and to end.
-                if (await which.ExecuteScalarAsync(cancellationToken) is string answering && answering == DataDirectory)
-                    return true;
-                await Task.Delay(20, cancellationToken);
+                return true;
             }
             catch (NpgsqlException) when (clock.Elapsed < StartLimit)
             {

@@ -21,17 +21,23 @@ public static class ProcessTree
         return children;
     }
 
-    private static int ParentOf(string directory)
+    /// <summary>Whether a process runs still; one that only waits to be looked at by its parent does not.</summary>
+    /// <param name="processId">The process.</param>
+    public static bool IsAlive(int processId) => Fields($"/proc/{processId.ToString(CultureInfo.InvariantCulture)}") is [not ("Z" or "X"), ..];
+
+    private static int ParentOf(string directory) => Fields(directory) is [_, var parent, ..] ? int.Parse(parent, CultureInfo.InvariantCulture) : 0;
+
+    // pid (name with anything in it) state ppid …: from the state on; empty when the process is gone.
+    private static string[] Fields(string directory)
     {
         try
         {
-            // pid (name with anything in it) state ppid …
             var stat = File.ReadAllText(Path.Combine(directory, "stat"));
-            return int.Parse(stat[(stat.LastIndexOf(')') + 4)..].Split(' ')[0], CultureInfo.InvariantCulture);
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return 0;
+            return [];
         }
     }
 }

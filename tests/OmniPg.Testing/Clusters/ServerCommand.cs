@@ -30,7 +30,7 @@ public sealed class ServerCommand : IDisposable
             return new ServerCommand(path, null);
         var copy = new TemporaryDirectory();
         foreach (var file in Directory.EnumerateFiles(directory).Where(f => IsPartOf(name, System.IO.Path.GetFileName(f))))
-            File.Copy(file, copy.Combine(System.IO.Path.GetFileName(file)));
+            TestScript.Copy(file, copy.Combine(System.IO.Path.GetFileName(file)));
         ServerAccount.Own(copy.Path);
         return new ServerCommand(copy.Combine(name), copy);
     }

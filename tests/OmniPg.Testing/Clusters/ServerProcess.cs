@@ -34,10 +34,14 @@ internal sealed class ServerProcess
         // Stopped first: it must not start new children, nor tidy up after those that vanish.
         const int sigStop = 19, sigKill = 9;
         ServerAccount.Signal(Id, sigStop);
-        foreach (var child in ProcessTree.ChildrenOf(Id))
+        var children = ProcessTree.ChildrenOf(Id);
+        foreach (var child in children)
             ServerAccount.Signal(child, sigKill);
         ServerAccount.Signal(Id, sigKill);
         _ended.Task.GetAwaiter().GetResult();
+        // One that has not had the processor since still holds the shared memory, and a server that starts again would find it in use.
+        while (children.Any(ProcessTree.IsAlive))
+            Thread.Sleep(5);
     }
 
     private void Run(string program, IEnumerable<string> arguments, string workingDirectory, ServerLog log, MountNamespace? mounts, TaskCompletionSource started)

@@ -205,6 +205,9 @@ public sealed class ArchiveCheckTests(ArchiveCheckTests.Scene scene) : IClassFix
             await Server.ExecuteAsync($"ALTER SYSTEM SET archive_command = '{command}'", Token);
             await Server.ExecuteAsync("SELECT pg_reload_conf()", Token);
             await UntilAsync($"current_setting('archive_command') = '{command}'");
+            // The archiver is the last to be told.
+            const int hangUp = 1;
+            ServerAccount.Signal(await Server.ScalarAsync<int>("SELECT pid FROM pg_stat_activity WHERE backend_type = 'archiver'", Token), hangUp);
         }
 
         public Task UntilAsync(string condition) =>

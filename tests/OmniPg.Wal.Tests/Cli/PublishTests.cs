@@ -21,7 +21,7 @@ public sealed class PublishTests : IDisposable
         foreach (var script in (string[])["publish", "rid"])
         {
             Directory.CreateDirectory(_root.Combine("eng"));
-            File.Copy(Path.Combine(Root(), "eng", script), _root.Combine("eng", script));
+            TestScript.Copy(Path.Combine(Root(), "eng", script), _root.Combine("eng", script));
         }
 
         Directory.CreateDirectory(_root.Combine("bin"));

@@ -200,16 +200,18 @@ public sealed class WalMonitorTests(MonitorScene scene)
     {
         await scene.HealthyAsync();
         var commit = await scene.CommitAsync();
-        await scene.Server.ExecuteAsync("CHECKPOINT", Token);
         var open = await scene.Server.ScalarAsync<string>("SELECT pg_walfile_name(pg_current_wal_lsn())", Token);
         var end = NpgsqlLogSequenceNumber.Invalid;
         var partial = Path.Combine(scene.Archive, open + ".partial");
         await Eventually.TrueAsync(
             async () =>
             {
+                // Flushes what was inserted, and ends at another place each time: at the very end of a page the two positions differ by its header.
+                await scene.Server.ExecuteAsync("CHECKPOINT", Token);
                 end = await scene.Server.ScalarAsync<NpgsqlLogSequenceNumber>("SELECT pg_current_wal_insert_lsn()", Token);
+                var written = await scene.Server.ScalarAsync<bool>($"SELECT pg_current_wal_flush_lsn() >= '{end}'", Token);
                 File.Copy(Path.Combine(scene.Server.DataDirectory, "pg_wal", open), partial, overwrite: true);
-                return end == await scene.Server.ScalarAsync<NpgsqlLogSequenceNumber>("SELECT pg_current_wal_insert_lsn()", Token);
+                return written && end == await scene.Server.ScalarAsync<NpgsqlLogSequenceNumber>("SELECT pg_current_wal_insert_lsn()", Token);
             },
             "nothing is written meanwhile", TimeSpan.FromSeconds(30), Token);
         try

@@ -51,9 +51,10 @@ public sealed class ReceiverFaultTests : IAsyncLifetime
     {
         var options = Options();
         (options.Synchronous, options.FlushInterval) = (true, TimeSpan.FromHours(1));
-        await using var running = await RunningReceiver.StartAsync(_server, Connection, options, new WaitableTimeProvider());
         await _server.ExecuteAsync($"ALTER SYSTEM SET synchronous_standby_names = '{options.Slot}'", Token);
-        await _server.ExecuteAsync("SELECT pg_reload_conf()", Token);
+        // Whether commits wait is decided by the checkpointer (UpdateSharedMemoryConfig), some time after a reload; from a start on they do.
+        await _server.RestartAsync(Token);
+        await using var running = await RunningReceiver.StartAsync(_server, Connection, options, new WaitableTimeProvider());
         await Eventually.TrueAsync(() => _server.ScalarAsync<bool>("SELECT sync_state = 'sync' FROM pg_stat_replication", Token), "commits wait", TimeSpan.FromSeconds(30), Token);
         await using var session = await _server.DataSource.OpenConnectionAsync(Token);
         await AnswerAsync("SET synchronous_commit = on");

@@ -35,7 +35,9 @@ public sealed class LogFaultTests(RecoveryScene scene) : IDisposable
 
         (await server.ScalarAsync<long>("SELECT failed_count FROM pg_stat_archiver", token)).Should().Be(0, server.ReadLog());
         File.Exists(Path.Combine(_archive.Path, segment + ".zst")).Should().BeTrue();
-        server.ReadLog().Should().NotContain("archive command failed").And.Contain($"The log '{Log}' cannot be written, so its lines follow here: ");
+        await Eventually.TrueAsync(
+            () => server.ReadLog().Contains($"The log '{Log}' cannot be written, so its lines follow here: ", StringComparison.Ordinal), "the lines are in the server's log", cancellationToken: token);
+        server.ReadLog().Should().NotContain("archive command failed");
     }
 
     [Fact]

@@ -28,11 +28,11 @@ public sealed class SharedSpoolTests(RecoveryScene scene)
                 async () =>
                 {
                     (await RestoreAsync(data, spool, first, segments[0])).MustSucceed();
-                    return Directory.GetFiles(spool, segments[^1], SearchOption.AllDirectories).Length == 1;
+                    return Directory.GetFiles(spool, segments[^1], SearchOption.AllDirectories).Length == 1 && (!killed || Kill(spool));
                 },
                 "the first fork is in the spool", TimeSpan.FromSeconds(60), Token);
             if (killed)
-                await KillRunAsync(spool);
+                await Eventually.TrueAsync(() => !FileLock.IsHeld(LockOf(spool)), "the prefetch process is gone", cancellationToken: Token);
 
             await using var recovered = await RecoveryScene.StartAsync(data, Command(spool, ours));
 
@@ -42,12 +42,10 @@ public sealed class SharedSpoolTests(RecoveryScene scene)
         }
     }
 
-    private static async Task KillRunAsync(string spool)
-    {
-        var holder = FileLock.ReadProcess(Path.Combine(spool, "get", ".lock"))!.Value;
-        ServerAccount.Signal(holder, 9).Should().BeTrue();
-        await Eventually.TrueAsync(() => !FileLock.IsHeld(Path.Combine(spool, "get", ".lock")), "the prefetch process is gone", cancellationToken: Token);
-    }
+    private static string LockOf(string spool) => Path.Combine(spool, "get", ".lock");
+
+    // False when the process has ended by itself meanwhile.
+    private static bool Kill(string spool) => FileLock.ReadProcess(LockOf(spool)) is { } holder && ServerAccount.Signal(holder, 9);
 
     /// <summary>An archive whose second timeline holds one row per segment.</summary>
     private async Task<string> ForkAsync(string name, int firstId)

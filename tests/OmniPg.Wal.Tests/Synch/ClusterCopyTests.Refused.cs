@@ -96,6 +96,9 @@ public sealed partial class ClusterCopyTests
             await hold.ExecuteNonQueryAsync(Token);
 
             (await FluentActions.Awaiting(() => CopyAsync(options)).Should().ThrowAsync<WalBackupException>()).Which.Message.Should().Contain("Another copy of system");
+            // A session ends some time after its connection.
+            hold.CommandText = "SELECT pg_advisory_unlock_all()";
+            await hold.ExecuteNonQueryAsync(Token);
         }
 
         Directory.Exists(to).Should().BeFalse();
